@@ -1,0 +1,62 @@
+"""The errors of this project: each says what is wrong, why, and what to do about it."""
+
+from __future__ import annotations
+
+
+class StarlakeError(Exception):
+    """Base of every error that this project raises on purpose.
+
+    Args:
+        culprit: What is wrong, naming the file, option, table or command at fault.
+        cause: Why it is wrong, or what was found instead of what was expected.
+        fix: What the user can do about it.
+    """
+
+    def __init__(self, culprit: str, *, cause: str | None = None, fix: str | None = None) -> None:
+        self.culprit = culprit
+        self.cause = cause
+        self.fix = fix
+        parts = [culprit, cause, f"To fix it: {fix}" if fix else None]
+        super().__init__("\n".join(part for part in parts if part))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survives pickling, which Dagster does when an error crosses from a step's process to the run's."""
+        return _rebuild, (type(self), self.args, self.__dict__.copy())
+
+
+def _rebuild(kind: type[StarlakeError], args: tuple[object, ...], state: dict[str, object]) -> StarlakeError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, *args)
+    error.__dict__.update(state)
+    return error
+
+
+class MissingEnvironmentVariable(StarlakeError):  # noqa: N818  the name is part of the public contract
+    """A variable was asked for that neither the options nor the environment define, and that has no default.
+
+    Args:
+        name: The name of the variable.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        environment = " or as an environment variable" if name.isupper() else ""
+        super().__init__(f"{name} is not defined", fix=f"set it in the options of the job{environment}")
+
+
+class NameCollisionError(StarlakeError):
+    """Two Starlake names became one Dagster name.
+
+    Args:
+        name: The Dagster name that both became.
+        first: What took the name first.
+        second: What asked for it next.
+    """
+
+    def __init__(self, name: str, first: str, second: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{first} and {second} both become {name!r} in Dagster",
+            cause="Dagster names consist of letters, digits and underscores; every other character becomes an underscore",
+            fix="pass a task_id (or an asset key) of its own to one of them",
+        )

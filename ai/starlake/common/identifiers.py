@@ -1,0 +1,60 @@
+"""Names: from what Starlake allows to what Dagster allows."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Hashable
+
+from ai.starlake.common.errors import NameCollisionError, StarlakeError
+
+_NOT_A_NAME = re.compile(r"[^A-Za-z0-9_]")
+
+
+def sanitize_id(id: str) -> str:  # noqa: A002  the parameter's name is part of the public contract
+    """Turns a Starlake name into a name that Dagster accepts for ops, graphs, jobs, groups and checks.
+
+    Letters lose their accents; whatever is not a letter, a digit or an underscore becomes an underscore. Case is kept:
+    the sensors of generated DAG files look for exactly this name.
+
+    Args:
+        id: Any name, such as ``domain.table``.
+
+    Returns:
+        A name that matches ``^[A-Za-z0-9_]+$``.
+
+    Raises:
+        StarlakeError: If the name is empty.
+
+    >>> sanitize_id("Customers.CustomerLifeTimeValue")
+    'Customers_CustomerLifeTimeValue'
+    """
+    if not id:
+        raise StarlakeError("an empty name cannot name anything in Dagster", fix="give the domain, table or task a name")
+    plain = unicodedata.normalize("NFKD", id)
+    return _NOT_A_NAME.sub("_", "".join(character for character in plain if not unicodedata.combining(character)))
+
+
+class NameRegistry:
+    """Which source each derived name stands for; a second source for a name is an error that names both.
+
+    Dagster itself accepts two different ops of one name in a graph without a word, and runs only one of them.
+    """
+
+    def __init__(self) -> None:
+        self._owners: dict[str, tuple[Hashable, str]] = {}
+
+    def claim(self, name: str, source: Hashable, label: str) -> None:
+        """Takes a name for a source.
+
+        Args:
+            name: The derived name.
+            source: What the name is derived from; equal sources may share a name.
+            label: How to call the source in an error message.
+
+        Raises:
+            NameCollisionError: If another source has the name.
+        """
+        owner, owner_label = self._owners.setdefault(name, (source, label))
+        if owner != source:
+            raise NameCollisionError(name, owner_label, label)
