@@ -1,6 +1,22 @@
 """Identifiers, dates, errors and redaction: what every other package builds on."""
 
+from ai.starlake.common.dates import DataInterval, date_variables, format_timestamp, parse_datetime, zone_of
 from ai.starlake.common.errors import MissingEnvironmentVariable, NameCollisionError, StarlakeError
 from ai.starlake.common.identifiers import NameRegistry, sanitize_id
+from ai.starlake.common.redaction import Redactor, mask_named_values, names_a_secret
 
-__all__ = ["MissingEnvironmentVariable", "NameCollisionError", "NameRegistry", "StarlakeError", "sanitize_id"]
+__all__ = [
+    "DataInterval",
+    "MissingEnvironmentVariable",
+    "NameCollisionError",
+    "NameRegistry",
+    "Redactor",
+    "StarlakeError",
+    "date_variables",
+    "format_timestamp",
+    "mask_named_values",
+    "names_a_secret",
+    "parse_datetime",
+    "sanitize_id",
+    "zone_of",
+]

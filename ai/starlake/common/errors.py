@@ -57,6 +57,6 @@ class NameCollisionError(StarlakeError):
         self.name = name
         super().__init__(
             f"{first} and {second} both become {name!r} in Dagster",
-            cause="Dagster names consist of letters, digits and underscores; every other character becomes an underscore",
+            cause="Dagster names consist of letters, digits and underscores; all else becomes an underscore",
             fix="pass a task_id (or an asset key) of its own to one of them",
         )

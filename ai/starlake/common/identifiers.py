@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import re
 import unicodedata
 from collections.abc import Hashable
@@ -10,12 +11,30 @@ from ai.starlake.common.errors import NameCollisionError, StarlakeError
 
 _NOT_A_NAME = re.compile(r"[^A-Za-z0-9_]")
 
+RESERVED_NAMES = frozenset(
+    {
+        "context",
+        "conf",
+        "config",
+        "meta",
+        "arg_dict",
+        "dict",
+        "input_arg_dict",
+        "output_arg_dict",
+        "int",
+        "str",
+        "float",
+    }
+    | {"bool", "input", "output", "type", *keyword.kwlist}
+)
+"""Names that Dagster refuses although their characters are fine."""
+
 
 def sanitize_id(id: str) -> str:  # noqa: A002  the parameter's name is part of the public contract
     """Turns a Starlake name into a name that Dagster accepts for ops, graphs, jobs, groups and checks.
 
     Letters lose their accents; whatever is not a letter, a digit or an underscore becomes an underscore. Case is kept:
-    the sensors of generated DAG files look for exactly this name.
+    the sensors of generated DAG files look for exactly this name. A name that Dagster reserves gets an underscore.
 
     Args:
         id: Any name, such as ``domain.table``.
@@ -30,9 +49,12 @@ def sanitize_id(id: str) -> str:  # noqa: A002  the parameter's name is part of 
     'Customers_CustomerLifeTimeValue'
     """
     if not id:
-        raise StarlakeError("an empty name cannot name anything in Dagster", fix="give the domain, table or task a name")
+        raise StarlakeError(
+            "an empty name cannot name anything in Dagster", fix="give the domain, table or task a name"
+        )
     plain = unicodedata.normalize("NFKD", id)
-    return _NOT_A_NAME.sub("_", "".join(character for character in plain if not unicodedata.combining(character)))
+    name = _NOT_A_NAME.sub("_", "".join(character for character in plain if not unicodedata.combining(character)))
+    return f"{name}_" if name in RESERVED_NAMES else name
 
 
 class NameRegistry:

@@ -1,0 +1,71 @@
+"""Dates: the logical date of a run, its data interval, and their texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from ai.starlake.common.errors import StarlakeError
+
+SL_TIMESTAMP_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
+"""How a moment is written on the command line of Starlake; no blanks, because its launcher would split at them."""
+
+
+@dataclass(frozen=True)
+class DataInterval:
+    """The span of time whose data a run is for: from `start` up to, not including, `end`."""
+
+    start: datetime
+    end: datetime
+
+
+def zone_of(name: str) -> tzinfo:
+    """Finds a time zone by its IANA name.
+
+    Raises:
+        StarlakeError: If there is no time zone of that name.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise StarlakeError(
+            f"{name!r} is not a time zone", fix="use an IANA name such as UTC or Europe/Paris"
+        ) from error
+
+
+def parse_datetime(text: str, zone: tzinfo) -> datetime:
+    """Reads a moment in ISO 8601.
+
+    Args:
+        text: A date or a date and time; a zone of its own counts more than `zone`.
+        zone: The zone of a text that names none.
+
+    Returns:
+        A moment that knows its zone.
+
+    Raises:
+        StarlakeError: If the text is not a moment.
+    """
+    from dateutil import parser
+
+    try:
+        moment = parser.isoparse(text.strip())
+    except ValueError as error:
+        raise StarlakeError(
+            f"{text!r} is not a date", cause=str(error), fix="write it as in 2026-03-01 or 2026-03-01T06:30:00+00:00"
+        ) from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def format_timestamp(moment: datetime) -> str:
+    """Writes a moment as Starlake's command line takes it, such as ``2026-03-01T00:00:00+0000``.
+
+    Always in UTC: Starlake stores it in columns without a zone, for which databases drop the offset.
+    """
+    return moment.astimezone(timezone.utc).strftime(SL_TIMESTAMP_FORMAT)
+
+
+def date_variables(moment: datetime) -> dict[str, str]:
+    """The variables that stand for a logical date in a path template: ``ds``, ``ds_nodash`` and ``ts``."""
+    return {"ds": moment.strftime("%Y-%m-%d"), "ds_nodash": moment.strftime("%Y%m%d"), "ts": format_timestamp(moment)}

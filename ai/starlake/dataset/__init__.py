@@ -1,0 +1,36 @@
+"""What a load or a transform produces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ai.starlake.common import sanitize_id
+
+
+@dataclass(frozen=True)
+class StarlakeDataset:
+    """A table, as what a load or a transform produces or another one needs.
+
+    Args:
+        name: Its Starlake name, ``domain.table``.
+    """
+
+    name: str
+
+    @property
+    def uri(self) -> str:
+        """Its name in the orchestrator: the key of the asset that is materialized, with the case of the name kept."""
+        return sanitize_id(self.name)
+
+    @property
+    def domain(self) -> str:
+        """The domain; empty when the name has none."""
+        return self.name.rpartition(".")[0]
+
+    @property
+    def table(self) -> str:
+        """The table within the domain."""
+        return self.name.rpartition(".")[2]
+
+
+__all__ = ["StarlakeDataset"]

@@ -1,0 +1,144 @@
+"""What an executor is: it runs one command and says how that went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.job import StarlakeCommand, StarlakeSparkConfig
+
+Stream = Literal["stdout", "stderr"]
+
+
+class Reporter(Protocol):
+    """Where an executor tells what goes on."""
+
+    def output(self, stream: Stream, line: str) -> None:
+        """One line that the command printed, without its line break, secrets masked."""
+        ...
+
+    def info(self, message: str) -> None:
+        """Something that a person who watches the run wants to know."""
+        ...
+
+    def warning(self, message: str) -> None:
+        """Something that a person should look at."""
+        ...
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One attempt at a command, as the run sees it.
+
+    Args:
+        run_id: The run.
+        step_key: The step of the run.
+        report: Where to tell what goes on.
+        attempt: 0 for the first attempt of this step in this run.
+        resumed: Whether the run continues another one that failed.
+        spark_config: What the Spark job may use.
+    """
+
+    run_id: str
+    step_key: str
+    report: Reporter
+    attempt: int = 0
+    resumed: bool = False
+    spark_config: StarlakeSparkConfig | None = None
+
+    @property
+    def job_id(self) -> str:
+        """What Starlake writes into the column JOBID of its audit."""
+        return f"{self.run_id}.{self.step_key}"
+
+    @property
+    def repeated(self) -> bool:
+        """Whether an earlier attempt may have left something behind."""
+        return self.attempt > 0 or self.resumed
+
+
+@dataclass(frozen=True)
+class StarlakeCounts:
+    """What a load read, kept and refused, in rows."""
+
+    input: int
+    accepted: int
+    rejected: int
+
+    def __add__(self, other: StarlakeCounts) -> StarlakeCounts:
+        return StarlakeCounts(self.input + other.input, self.accepted + other.accepted, self.rejected + other.rejected)
+
+
+@dataclass(frozen=True)
+class StarlakeResult:
+    """How a command went.
+
+    Args:
+        duration: Seconds that it took.
+        exit_code: What it exited with.
+        counts: What a load read, kept and refused; None when the command did not say.
+        remote_id: The id of the job or execution elsewhere.
+        log_url: Where its log can be read.
+    """
+
+    duration: float
+    exit_code: int = 0
+    counts: StarlakeCounts | None = None
+    remote_id: str | None = None
+    log_url: str | None = None
+
+
+class StarlakeExecutor(Protocol):
+    """Runs commands of Starlake somewhere."""
+
+    def run(self, command: StarlakeCommand, execution: Execution) -> StarlakeResult:
+        """Runs a command to its end.
+
+        Whatever is raised while it runs, an interruption included, ends the command before it goes on.
+
+        Raises:
+            StarlakeError: If the command fails or cannot be run.
+        """
+        ...
+
+
+class CommandFailedError(StarlakeError):
+    """A command of Starlake ended with another exit code than 0.
+
+    Args:
+        command: The command, secrets masked.
+        exit_code: What it exited with; negative for the signal that ended it.
+        tail: The last lines that it printed, secrets masked.
+        fix: What the user can do about it.
+        log_url: Where its log can be read.
+    """
+
+    def __init__(
+        self,
+        command: str,
+        exit_code: int,
+        tail: Sequence[str] = (),
+        *,
+        fix: str | None = None,
+        log_url: str | None = None,
+    ) -> None:
+        self.exit_code = exit_code
+        self.tail = tuple(tail)
+        self.log_url = log_url
+        how = f"was ended by signal {-exit_code}" if exit_code < 0 else f"failed with exit code {exit_code}"
+        said = "\n".join(["its last lines were:", *self.tail]) if self.tail else "it printed nothing"
+        super().__init__(f"`{command}` {how}", cause=said, fix=fix)
+
+
+class ExecutableNotFoundError(StarlakeError):
+    """There is no executable to run. Trying again does not help."""
+
+
+class RecoveryError(StarlakeError):
+    """Files that a failed attempt left behind cannot be brought back. Trying again does not help."""
+
+
+class WriterBusyError(StarlakeError):
+    """Another command has been writing into the same database for longer than this one may wait."""

@@ -1,0 +1,23 @@
+"""The abstract job factory and what it is made of: options, pre-load strategies, Spark configurations, commands."""
+
+from ai.starlake.job.cli import StarlakeCli
+from ai.starlake.job.command import StarlakeCommand
+from ai.starlake.job.options import JobOptions, StarlakeOptions, StarlakeOptionWarning
+from ai.starlake.job.pre_load import StarlakePreLoadStrategy
+from ai.starlake.job.references import EnvironmentReference, FileReference, SecretReference
+from ai.starlake.job.spark_config import StarlakeSparkConfig
+from ai.starlake.job.starlake_job import IStarlakeJob
+
+__all__ = [
+    "EnvironmentReference",
+    "FileReference",
+    "IStarlakeJob",
+    "JobOptions",
+    "SecretReference",
+    "StarlakeCli",
+    "StarlakeCommand",
+    "StarlakeOptionWarning",
+    "StarlakeOptions",
+    "StarlakePreLoadStrategy",
+    "StarlakeSparkConfig",
+]

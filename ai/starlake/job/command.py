@@ -1,0 +1,163 @@
+"""One command of Starlake, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any, overload
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.job.references import EnvironmentValue
+
+_UNFIT = {
+    ",": "a comma",
+    '"': "a quote",
+    "'": "a quote",
+    "\n": "a line break",
+    "\r": "a line break",
+    "\0": "a null character",
+}
+
+VERBS_THAT_WRITE = frozenset({"load", "transform", "job"})
+
+
+@dataclass(frozen=True)
+class StarlakeCommand(Sequence[str]):
+    """A verb with its arguments. Immutable: whatever runs it, however often, runs the same.
+
+    It is also the sequence of texts that stand on the command line, verb first, so that code that takes a list of
+    arguments can take a command.
+
+    Args:
+        verb: Such as ``load``.
+        arguments: What follows the verb, without ``--options``.
+        options: The substitutions that go into ``--options k=v,...``.
+        environment: What the command needs in its environment; secrets by reference only.
+    """
+
+    verb: str
+    arguments: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, EnvironmentValue] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for text in (self.verb, *self.arguments):
+            if "\0" in text or not isinstance(text, str):
+                raise StarlakeError(f"{text!r} cannot be an argument of `starlake {self.verb}`")
+        for name, value in self.options.items():
+            check_option(name, value)
+        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
+        object.__setattr__(self, "environment", MappingProxyType(dict(self.environment)))
+
+    @classmethod
+    def of(cls, arguments: Sequence[str]) -> StarlakeCommand:
+        """Reads a list of arguments, verb first; a command is returned as it is.
+
+        Raises:
+            StarlakeError: If the list is empty or its ``--options`` cannot be read.
+        """
+        if isinstance(arguments, StarlakeCommand):
+            return arguments
+        if isinstance(arguments, str) or not arguments:
+            raise StarlakeError(
+                f"{arguments!r} is no list of arguments", fix='pass a list such as ["load", "--domains", "sales"]'
+            )
+        verb, *rest = map(str, arguments)
+        plain: list[str] = []
+        options: dict[str, str] = {}
+        texts = iter(rest)
+        for text in texts:
+            if text == "--options":
+                options.update(parse_options(next(texts, "")))
+            elif text.startswith("--options="):
+                options.update(parse_options(text.partition("=")[2]))
+            else:
+                plain.append(text)
+        return cls(verb, tuple(plain), options)
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """All texts of the command line, verb first."""
+        pairs = ",".join(f"{name}={value}" for name, value in self.options.items())
+        return (self.verb, *self.arguments, *(("--options", pairs) if pairs else ()))
+
+    @property
+    def writes(self) -> bool:
+        """Whether the command writes into the database of the project."""
+        return self.verb in VERBS_THAT_WRITE
+
+    def value_of(self, flag: str) -> str | None:
+        """The value of a flag such as ``--domains``; None when it is absent."""
+        for position, text in enumerate(self.arguments):
+            if text == flag and position + 1 < len(self.arguments):
+                return self.arguments[position + 1]
+            if text.startswith(f"{flag}="):
+                return text.partition("=")[2]
+        return None
+
+    def with_arguments(self, *arguments: str) -> StarlakeCommand:
+        """The same command with more arguments."""
+        return replace(self, arguments=(*self.arguments, *arguments))
+
+    def with_options(self, options: Mapping[str, str]) -> StarlakeCommand:
+        """The same command with more options; they count more than those it has."""
+        return replace(self, options={**self.options, **options}) if options else self
+
+    def with_environment(self, environment: Mapping[str, EnvironmentValue]) -> StarlakeCommand:
+        """The same command with a larger environment; what the command has counts more."""
+        return replace(self, environment={**environment, **self.environment})
+
+    def __hash__(self) -> int:
+        return hash((self.verb, self.arguments, tuple(self.options.items())))
+
+    def __len__(self) -> int:
+        return len(self.argv)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.argv)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        return self.argv[index]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StarlakeCommand, (self.verb, self.arguments, dict(self.options), dict(self.environment))
+
+
+def parse_options(text: str) -> dict[str, str]:
+    """Reads ``k=v,k=v`` as Starlake does: items between commas, each split at its first ``=``.
+
+    Raises:
+        StarlakeError: If an item has no ``=``.
+    """
+    options = {}
+    for item in filter(None, text.split(",")):
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip():
+            raise StarlakeError(
+                f"{item!r} in the options {text!r} is not of the form name=value",
+                cause="Starlake splits options at every comma, and a value cannot be quoted",
+                fix="write name=value; put a value with a comma into sl_env_var, which SQL and YAML files read too",
+            )
+        options[name.strip()] = value
+    return options
+
+
+def check_option(name: str, value: str) -> None:
+    """Makes sure that ``--options`` carries a value unchanged.
+
+    Raises:
+        StarlakeError: If it would not.
+    """
+    unfit = next((what for character, what in _UNFIT.items() if character in value or character in name), None)
+    if unfit is None and name and "=" not in name:
+        return
+    raise StarlakeError(
+        f"option {name!r} cannot be passed to Starlake on its command line",
+        cause=f"it has {unfit or 'a name that is empty or holds ='}, and the syntax of --options knows no quoting",
+        fix=f"put it into sl_env_var: SQL and YAML files read it as {{{{{name}}}}} all the same",
+    )

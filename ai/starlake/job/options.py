@@ -1,0 +1,199 @@
+"""The options of a job: typed, checked once, when the job is constructed."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from ai.starlake.common import MissingEnvironmentVariable, StarlakeError, mask_named_values, zone_of
+from ai.starlake.job.cli import StarlakeCli
+from ai.starlake.job.pre_load import StarlakePreLoadStrategy
+from ai.starlake.job.references import EnvironmentValue, environment_value
+
+OptionsT = TypeVar("OptionsT", bound="JobOptions")
+
+
+class StarlakeOptionWarning(UserWarning):
+    """An option was given that nothing reads."""
+
+
+class StarlakeOptions:
+    """Looks up one option by name."""
+
+    @staticmethod
+    def get_context_var(var_name: str, default_value: Any = None, options: Mapping[str, Any] | None = None) -> Any:
+        """Finds the value of an option: in the options, then in the environment, then the default.
+
+        Only names in upper case are looked up in the environment. ``0``, ``False`` and ``''`` are values.
+
+        Args:
+            var_name: The name of the option.
+            default_value: What to return when it is nowhere. If this is a text, a text is returned in any case, as
+                generated DAG files expect: ``True`` becomes ``'True'``.
+            options: The options of the job.
+
+        Raises:
+            MissingEnvironmentVariable: If it is nowhere and there is no default.
+        """
+        value = (options or {}).get(var_name)
+        if value is None and var_name.isupper():
+            value = os.environ.get(var_name)
+        if value is None:
+            value = default_value
+        if value is None:
+            raise MissingEnvironmentVariable(var_name)
+        return str(value) if isinstance(default_value, str) else value
+
+
+def _read_json(value: Any) -> Any:
+    """The option `sl_env_var` is an object, or the text of one."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else {}
+        except json.JSONDecodeError as error:
+            raise ValueError(f"it is not valid JSON: {error.msg} at character {error.pos}") from None
+    if not isinstance(value, Mapping):
+        raise ValueError("it is not a JSON object")  # noqa: TRY004  pydantic reports ValueErrors
+    return {str(name): environment_value(str(name), entry) for name, entry in value.items()}
+
+
+def _read_zone(value: Any) -> Any:
+    try:
+        zone_of(str(value))
+    except StarlakeError as error:
+        raise ValueError(str(error)) from None
+    return str(value)
+
+
+EnvironmentOption = Annotated[dict[str, Any], BeforeValidator(_read_json)]
+StrategyOption = Annotated[StarlakePreLoadStrategy, BeforeValidator(StarlakePreLoadStrategy.of)]
+CliOption = Annotated[StarlakeCli, BeforeValidator(lambda value: StarlakeCli.of(None if value is None else str(value)))]
+ZoneOption = Annotated[str, BeforeValidator(_read_zone)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class JobOptions(BaseModel):
+    """The options that every job has. A class of jobs adds its own by a subclass of this model.
+
+    The description of a field is what the README's table says of it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True, coerce_numbers_to_str=True)
+
+    sl_env_var: EnvironmentOption = Field(
+        default={}, description="environment variables of Starlake, as the text of a JSON object; secrets by reference"
+    )
+    pre_load_strategy: StrategyOption = Field(
+        default=StarlakePreLoadStrategy.NONE, description="`none`, `imported`, `pending` or `ack`"
+    )
+    incoming_path: str = Field(
+        default="{SL_ROOT}/incoming",
+        description="the landing area; the files of a domain are in its folder of that name",
+    )
+    pending_path: str | None = Field(
+        default=None,
+        description="the pending area; when unset, both `{SL_DATASETS}/pending` and `{SL_DATASETS}/stage` count",
+    )
+    global_ack_file_path: str = Field(
+        default="{SL_DATASETS}/pending/{domain}/{{ds}}.ack",
+        description="the ack file; `{{ds}}` is the logical date of the run, `{domain}` the domain",
+    )
+    ack_wait_timeout: Seconds = Field(default=3600, description="how many seconds to wait for the ack file")
+    ack_poll_interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=10, description="how many seconds to wait between two looks for the ack file"
+    )
+    pre_load_check: Literal["files", "command"] = Field(
+        default="files", description="look for files ourselves, or ask `starlake preload` (Starlake 1.5.15 or higher)"
+    )
+    pre_load_not_ready_sentinel_path: str | None = Field(
+        default=None, description="folder in which `starlake preload` says 'not ready'; by default a temporary one"
+    )
+    starlake_version: CliOption = Field(
+        default=StarlakeCli(),
+        description="the version of the `starlake` command, such as `1.3.0`; the current one by default",
+    )
+    retries: Annotated[int, Field(ge=0)] = Field(default=0, description="how often a failed command is tried again")
+    retry_delay: Seconds = Field(
+        default=300, description="how many seconds to wait before the first retry; doubled each time, with jitter"
+    )
+    timezone: ZoneOption = Field(default="UTC", description="the zone of dates that name none")
+    tags: str = Field(default="", description="tags of the jobs, separated by blanks")
+    event_log_lines: Literal["important", "all"] = Field(
+        default="important",
+        description="which lines of a command's output go to the event log too: warnings and errors, or all",
+    )
+    duckdb_lock: str = Field(
+        default="auto",
+        description="one writer at a time on a DuckDB file: `auto` (a lock beside it), `off`, or the path of a lock file",
+    )
+    duckdb_lock_timeout: Seconds = Field(default=3600, description="how many seconds to wait for that lock")
+    spark_executor_memory: str = Field(default="11g", description="memory per Spark executor")
+    spark_executor_cores: Annotated[int, Field(gt=0)] = Field(default=4, description="cores per Spark executor")
+    spark_executor_instances: Annotated[int, Field(gt=0)] = Field(default=1, description="number of Spark executors")
+
+    @classmethod
+    def read(cls: type[OptionsT], options: Mapping[str, Any], known_elsewhere: Iterable[str] = ()) -> OptionsT:
+        """Checks the options of a job.
+
+        Args:
+            options: What the user gave; None counts as not given.
+            known_elsewhere: Further names that are not to be warned about.
+
+        Returns:
+            All options, with the environment and the defaults filled in.
+
+        Raises:
+            StarlakeError: If a value is of the wrong type; all such options are named, with what they accept.
+        """
+        given = {name: value for name, value in options.items() if value is not None}
+        names = {field.alias or name for name, field in cls.model_fields.items()}
+        unknown = sorted(set(given) - names - set(known_elsewhere) - READ_BY_DAG_FILES)
+        for name in unknown:
+            _warn_of(name, names)
+        from_environment = {name: os.environ[name] for name in names if name.isupper() and name in os.environ}
+        try:
+            return cls.model_validate({**from_environment, **given})
+        except ValidationError as error:
+            raise StarlakeError("\n".join(_explain(cls, given, problem) for problem in error.errors())) from None
+
+    @property
+    def environment(self) -> Mapping[str, EnvironmentValue]:
+        """The environment variables of Starlake; secrets as references."""
+        return self.sl_env_var
+
+
+READ_BY_DAG_FILES = frozenset(
+    {
+        "load_dependencies",
+        "run_dependencies_first",
+        "spark_config_name",
+        "start_date",
+        "catchup",
+        "cron_period_frequency",
+    }
+    | {"dataset_triggering_strategy", "optional_dataset_enabled", "data_cycle_enabled", "data_cycle", "SL_TIMEZONE"}
+    | {"beyond_data_cycle_enabled", "min_timedelta_between_runs", "sl_include_env_vars"}
+)
+"""Options that generated DAG files read themselves."""
+
+
+def _warn_of(name: str, names: Iterable[str]) -> None:
+    near = difflib.get_close_matches(name.lower(), [known.lower() for known in names], n=1, cutoff=0.6)
+    spelled = {known.lower(): known for known in names}
+    hint = f"; did you mean {spelled[near[0]]}?" if near else ""
+    warnings.warn(f"option {name} is not known and is ignored{hint}", StarlakeOptionWarning, stacklevel=2)
+
+
+def _explain(model: type[JobOptions], given: Mapping[str, Any], problem: Any) -> str:
+    name = str(problem["loc"][0])
+    value = given.get(name, os.environ.get(name))
+    described = next((f.description for n, f in model.model_fields.items() if name in (n, f.alias)), "")
+    reason = problem["msg"].removeprefix("Value error, ")
+    text = repr(value) if isinstance(value, str) else json.dumps(value, default=repr)
+    return f"option {name}: {mask_named_values(text)} is not accepted: {reason}\nIt is: {described}"

@@ -1,0 +1,238 @@
+"""The abstract job factory."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, TypeVar
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dataset import StarlakeDataset
+from ai.starlake.job.cli import StarlakeCli
+from ai.starlake.job.command import StarlakeCommand, parse_options
+from ai.starlake.job.options import JobOptions, StarlakeOptions
+from ai.starlake.job.pre_load import StarlakePreLoadStrategy
+from ai.starlake.job.references import EnvironmentValue
+from ai.starlake.job.spark_config import StarlakeSparkConfig
+
+NodeT = TypeVar("NodeT")
+
+
+class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
+    """Generates the nodes of an orchestrator that run Starlake commands. Every command goes through `sl_job`.
+
+    Args:
+        pre_load_strategy: When a domain is loaded; by default the option of that name.
+        options: The options, as the README lists them.
+        filename: The file of the caller; generated DAG files pass it.
+        module_name: The module of the caller, whose hook `get_spark_config` counts; generated DAG files pass it.
+        **kwargs: Further options, which count more than `options`.
+
+    Raises:
+        StarlakeError: If an option has a value that it does not accept.
+    """
+
+    options_model: ClassVar[type[JobOptions]] = JobOptions
+
+    def __init__(
+        self,
+        pre_load_strategy: StarlakePreLoadStrategy | str | None = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        filename: str | None = None,
+        module_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        given = {**(options or {}), **kwargs}
+        if pre_load_strategy is not None:
+            given["pre_load_strategy"] = StarlakePreLoadStrategy.of(pre_load_strategy)
+        self.options: Mapping[str, Any] = MappingProxyType(given)
+        self.settings = self.options_model.read(given)
+        self.filename = filename
+        self.module_name = module_name
+
+    @property
+    def pre_load_strategy(self) -> StarlakePreLoadStrategy:
+        """When a domain is loaded, unless `sl_pre_load` is told otherwise."""
+        return self.settings.pre_load_strategy
+
+    @property
+    def sl_env_vars(self) -> Mapping[str, EnvironmentValue]:
+        """The environment variables of Starlake; secrets as references."""
+        return self.settings.environment
+
+    @property
+    def cli(self) -> StarlakeCli:
+        """What the version of Starlake in use accepts."""
+        return self.settings.starlake_version
+
+    def sl_import(self, task_id: str | None, domain: str, tables: Iterable[str] = (), **kwargs: Any) -> NodeT:
+        """Generates the node that moves the files of a domain from the landing area to the pending area.
+
+        The command is ``starlake stage``, or ``starlake import`` before Starlake 1.2.0.
+
+        Args:
+            task_id: The name of the node, ``{domain}_import`` by default.
+            domain: The domain.
+            tables: The tables whose files to move; all by default.
+            **kwargs: What `sl_job` takes.
+        """
+        names = _names(tables)
+        command = StarlakeCommand(self.cli.stage_verb, self.cli.stage_arguments(_required("domain", domain), names))
+        return self.sl_job(task_id or f"{domain}_import", command, **kwargs)
+
+    def sl_load(
+        self,
+        task_id: str | None,
+        domain: str,
+        table: str,
+        spark_config: StarlakeSparkConfig | None = None,
+        dataset: StarlakeDataset | str | None = None,
+        **kwargs: Any,
+    ) -> NodeT:
+        """Generates the node that loads the pending files of a table.
+
+        Args:
+            task_id: The name of the node, ``{domain}_{table}_load`` by default.
+            domain: The domain of the table.
+            table: The table.
+            spark_config: What the Spark job may use, where there is one.
+            dataset: What the load produces, ``{domain}.{table}`` by default.
+            **kwargs: What `sl_job` takes.
+        """
+        arguments = ("--domains", _required("domain", domain), "--tables", _required("table", table))
+        return self.sl_job(
+            task_id or f"{domain}_{table}_load",
+            StarlakeCommand("load", arguments),
+            spark_config,
+            dataset=dataset if dataset is not None else StarlakeDataset(f"{domain}.{table}"),
+            **kwargs,
+        )
+
+    def sl_transform(
+        self,
+        task_id: str | None,
+        transform_name: str,
+        transform_options: str | Mapping[str, Any] | None = None,
+        spark_config: StarlakeSparkConfig | None = None,
+        dataset: StarlakeDataset | str | None = None,
+        **kwargs: Any,
+    ) -> NodeT:
+        """Generates the node that runs a transform.
+
+        Args:
+            task_id: The name of the node, `transform_name` by default.
+            transform_name: The transform, ``domain.task``.
+            transform_options: Substitutions in its SQL: ``name=value,name=value``, or a mapping.
+            spark_config: What the Spark job may use, where there is one.
+            dataset: What the transform produces, `transform_name` by default.
+            **kwargs: What `sl_job` takes.
+        """
+        name = _required("transform_name", transform_name)
+        return self.sl_job(
+            task_id or name,
+            StarlakeCommand("transform", ("--name", name), _options(transform_options)),
+            spark_config,
+            dataset=dataset if dataset is not None else StarlakeDataset(name),
+            **kwargs,
+        )
+
+    def sl_pre_load(
+        self,
+        domain: str,
+        tables: Iterable[str] = (),
+        pre_load_strategy: StarlakePreLoadStrategy | str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Generates what decides whether a domain is loaded.
+
+        Args:
+            domain: The domain.
+            tables: The tables to look at; all by default.
+            pre_load_strategy: When to load; by default the strategy of this job.
+            **kwargs: What `sl_job` takes.
+
+        Returns:
+            None for the strategy ``none``: there is nothing to decide.
+        """
+        strategy = (
+            self.pre_load_strategy if pre_load_strategy is None else StarlakePreLoadStrategy.of(pre_load_strategy)
+        )
+        if strategy is StarlakePreLoadStrategy.NONE:
+            return None
+        return self._pre_load(_required("domain", domain), _names(tables), strategy, **kwargs)
+
+    @abstractmethod
+    def _pre_load(self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any) -> Any:
+        """Generates the decision for a strategy other than ``none``."""
+
+    @abstractmethod
+    def sl_job(
+        self,
+        task_id: str,
+        arguments: Sequence[str],
+        spark_config: StarlakeSparkConfig | None = None,
+        *,
+        dataset: StarlakeDataset | str | None = None,
+        **kwargs: Any,
+    ) -> NodeT:
+        """Generates the node that runs a command of Starlake.
+
+        Args:
+            task_id: The name of the node.
+            arguments: The command, verb first: a `StarlakeCommand` or any sequence of texts.
+            spark_config: What the Spark job may use, where there is one.
+            dataset: What the command produces.
+            **kwargs: What the orchestrator takes.
+        """
+
+    @abstractmethod
+    def dummy_op(self, task_id: str, **kwargs: Any) -> NodeT:
+        """Generates a node that does nothing but order others."""
+
+    def pre_tasks(self, **kwargs: Any) -> NodeT | None:  # noqa: ARG002
+        """Generates what has to run before any command; None where nothing has to."""
+        return None
+
+    def post_tasks(self, **kwargs: Any) -> NodeT | None:  # noqa: ARG002
+        """Generates what has to run after all commands; None where nothing has to."""
+        return None
+
+    def get_spark_config(self, config_name: str | None = None, **spark_properties: Any) -> StarlakeSparkConfig:
+        """What a Spark job may use: as the hook `get_spark_config` of the calling module says, else the options.
+
+        Args:
+            config_name: Passed to the hook.
+            **spark_properties: Further properties of the Spark job.
+        """
+        module = sys.modules.get(self.module_name) if self.module_name else None
+        hook = getattr(module, "get_spark_config", None)
+        if callable(hook):
+            config: StarlakeSparkConfig = hook(config_name, **spark_properties)
+            return config
+        return StarlakeSparkConfig(options=self.settings.model_dump(include=_SPARK_OPTIONS), **spark_properties)
+
+
+_SPARK_OPTIONS = {"spark_executor_memory", "spark_executor_cores", "spark_executor_instances"}
+
+
+def _names(tables: Iterable[str]) -> tuple[str, ...]:
+    """Table names in a settled order: generated files pass sets, whose order differs from process to process."""
+    if isinstance(tables, str):
+        return tuple(filter(None, (name.strip() for name in tables.split(","))))
+    names = tuple(tables)
+    return tuple(sorted(names)) if isinstance(tables, (set, frozenset)) else names
+
+
+def _required(what: str, value: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise StarlakeError(f"{what} is {value!r}", fix=f"pass the name of a {what}")
+    return value
+
+
+def _options(options: str | Mapping[str, Any] | None) -> dict[str, str]:
+    if isinstance(options, Mapping):
+        return {str(name): str(value) for name, value in options.items()}
+    return parse_options(options or "")
