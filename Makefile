@@ -1,0 +1,80 @@
+# Everything a contributor types. `make` alone lists it. Works with GNU make 3.81 (macOS) and later.
+
+PYTHON ?= python3
+VENV ?= .venv
+VENV_OLDEST ?= .venv-oldest
+PORT ?= 3000
+PYTEST_WORKERS ?= 2
+
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+STAMP_OLDEST := $(VENV_OLDEST)/.installed
+DEMO := .demo
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo ui test test-slow test-oldest lint format types imports golden bench clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## Create .venv and install the project into it (again only when setup.cfg changes)
+
+$(STAMP): setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	  echo "Python 3.10 or newer is needed, but '$(PYTHON)' is: $$($(PYTHON) --version 2>&1 || echo not installed)." >&2; \
+	  echo "Name another one: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu install its package first: apt install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Load and transform the sample bakery with real Dagster runs, then show the tables
+	@$(BIN)/python samples/demo.py --home $(DEMO)
+
+ui: $(STAMP) ## Open Dagster's UI on the demo project (PORT=3000)
+	@$(BIN)/python samples/demo.py --home $(DEMO) --ui --port $(PORT)
+
+test: $(STAMP) ## Run the tests that a change needs: all but the slow ones
+	$(BIN)/python -m pytest -q -m "not slow" -n $(PYTEST_WORKERS)
+
+test-slow: $(STAMP) ## Run the slow tests: real servers, kills, large data
+	$(BIN)/python -m pytest -q -m slow
+
+test-oldest: $(STAMP_OLDEST) ## Run the tests on Dagster 1.9.13 and the lowest versions that setup.cfg allows
+	$(VENV_OLDEST)/bin/python -m pytest -q -m "not slow" -n $(PYTEST_WORKERS)
+
+# The lowest versions of the direct requirements, on the lowest Python at hand.
+$(STAMP_OLDEST): setup.cfg | $(STAMP)
+	@rm -rf $(VENV_OLDEST)
+	@for candidate in python3.10 $(HOME)/.pyenv/versions/3.10*/bin/python $(BIN)/python; do \
+	  if $$candidate --version >/dev/null 2>&1; then \
+	    echo "Oldest supported versions in $(VENV_OLDEST), on $$($$candidate --version)"; \
+	    $(BIN)/uv venv --quiet --python "$$(command -v $$candidate)" $(VENV_OLDEST); break; fi; done
+	$(BIN)/uv pip install --quiet --python $(VENV_OLDEST)/bin/python --resolution lowest-direct -e '.[test]'
+	@$(VENV_OLDEST)/bin/python -c 'import dagster; assert dagster.__version__ == "1.9.13", dagster.__version__'
+	@touch $@
+
+lint: $(STAMP) ## Check style and formatting (ruff)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP) ## Put the code into shape (ruff)
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+types: $(STAMP) ## Check the types (mypy, strict)
+	$(BIN)/mypy
+
+imports: $(STAMP) ## Check which part of the code may import which (import-linter)
+	$(BIN)/lint-imports --no-logo
+
+golden: $(STAMP) ## Replay the recorded cases against the embedded engine and count them by group
+	$(BIN)/python tests/golden/tally.py
+
+bench: $(STAMP) ## Measure against plain Dagster and plain DuckDB in the same run
+	$(BIN)/python -m benchmarks
+
+clean: ## Remove what the targets above made, the virtual environments too
+	rm -rf $(VENV) $(VENV_OLDEST) $(DEMO) .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build *.egg-info
+	find ai tests samples -name __pycache__ -type d -prune -exec rm -rf {} +

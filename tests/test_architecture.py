@@ -1,0 +1,93 @@
+"""Rules of the code base that no linter at hand can state."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / "ai" / "starlake"
+COMPATIBILITY = LIBRARY / "dagster" / "_compat.py"
+SOURCES = sorted(LIBRARY.rglob("*.py"))
+SAMPLE_SOURCES = sorted((ROOT / "samples").rglob("*.py"))
+
+
+def imported_modules(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.lineno, node.module
+            yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
+        elif isinstance(node, ast.Call) and name_of(node.func).endswith("import_module"):
+            yield from ((node.lineno, str(arg.value)) for arg in node.args if isinstance(arg, ast.Constant))
+
+
+def name_of(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{name_of(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def is_private_to_dagster(module: str) -> bool:
+    distribution, *rest = module.split(".")
+    return distribution.startswith("dagster") and any(part.startswith("_") for part in rest)
+
+
+def private_dagster_imports(source: str) -> list[tuple[int, str]]:
+    return sorted({found for found in imported_modules(ast.parse(source)) if is_private_to_dagster(found[1])})
+
+
+def printing_lines(source: str) -> list[int]:
+    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+    return [call.lineno for call in calls if name_of(call.func) in {"print", "pprint", "pprint.pprint"}]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import dagster._core.events",
+        "from dagster._core import events",
+        "from dagster import _utils",
+        "def f():\n    from dagster_shared._model import x",
+        "import importlib\nimportlib.import_module('dagster._core')",
+    ],
+)
+def test_the_search_for_private_imports_finds_every_form(source: str) -> None:
+    assert private_dagster_imports(source)
+
+
+def test_public_imports_of_dagster_are_not_taken_for_private() -> None:
+    assert not private_dagster_imports("from dagster import op, In\nimport dagster as _dagster\nfrom a import _b")
+
+
+def test_dagsters_private_modules_are_imported_in_one_file_only() -> None:
+    found = {
+        str(path.relative_to(ROOT)): private_dagster_imports(path.read_text("utf-8"))
+        for path in [*SOURCES, *SAMPLE_SOURCES]
+        if path != COMPATIBILITY
+    }
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+def test_no_library_module_prints() -> None:
+    assert printing_lines("import pprint\nprint(1)\npprint.pprint(2)") == [2, 3]
+    found = {str(path.relative_to(ROOT)): printing_lines(path.read_text("utf-8")) for path in SOURCES}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+def test_the_namespace_packages_stay_open_to_other_distributions() -> None:
+    assert SOURCES
+    assert not (ROOT / "ai" / "__init__.py").exists()
+    assert not (LIBRARY / "__init__.py").exists()
+
+
+def test_every_part_of_the_library_has_its_doors_and_ships_its_types() -> None:
+    configuration = (ROOT / "pyproject.toml").read_text("utf-8").partition("[tool.importlinter]")[2]
+    parts = {path.relative_to(LIBRARY).parts[0] for path in SOURCES}
+    assert "common" in parts
+    assert {part for part in parts if f"ai.starlake.{part}" not in configuration} == set()
+    assert {part for part in parts if not (LIBRARY / part / "py.typed").exists()} == set()
