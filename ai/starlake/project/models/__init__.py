@@ -1,0 +1,67 @@
+"""Typed, frozen models of Starlake's metadata.
+
+The names are Starlake's in snake_case; the values are complete: Starlake's defaults filled in, a domain's metadata merged
+into that of its tables.
+"""
+
+from ai.starlake.project.models.application import (
+    BUILTIN_SCHEDULES,
+    Application,
+    Area,
+    Audit,
+    Connection,
+    DagRef,
+    Expectations,
+)
+from ai.starlake.project.models.attribute import Attribute, Expectation, Position
+from ai.starlake.project.models.dag import DagConfig
+from ai.starlake.project.models.enums import (
+    Format,
+    Loader,
+    Materialization,
+    MergeOn,
+    MetricType,
+    PrimitiveType,
+    SyncStrategy,
+    Trim,
+    WriteStrategyType,
+)
+from ai.starlake.project.models.metadata import Freshness, Metadata
+from ai.starlake.project.models.table import AccessControl, Domain, RowLevelSecurity, Table
+from ai.starlake.project.models.task import Task, TransformDomain
+from ai.starlake.project.models.types import TypeDefinition
+from ai.starlake.project.models.write import Sink, WriteStrategy
+
+__all__ = [
+    "BUILTIN_SCHEDULES",
+    "AccessControl",
+    "Application",
+    "Area",
+    "Attribute",
+    "Audit",
+    "Connection",
+    "DagConfig",
+    "DagRef",
+    "Domain",
+    "Expectation",
+    "Expectations",
+    "Format",
+    "Freshness",
+    "Loader",
+    "Materialization",
+    "MergeOn",
+    "Metadata",
+    "MetricType",
+    "Position",
+    "PrimitiveType",
+    "RowLevelSecurity",
+    "Sink",
+    "SyncStrategy",
+    "Table",
+    "Task",
+    "TransformDomain",
+    "Trim",
+    "TypeDefinition",
+    "WriteStrategy",
+    "WriteStrategyType",
+]

@@ -1,0 +1,220 @@
+"""The settings of a project: ``metadata/application.sl.yml``."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from pydantic import Field, field_validator
+
+from ai.starlake.project.models.base import FileModel, Model, Text, TextMap
+from ai.starlake.project.models.enums import Loader
+from ai.starlake.project.models.write import Sink
+
+BUILTIN_SCHEDULES = MappingProxyType(
+    {
+        "hourly": "0 * * * *",
+        "daily": "0 0 * * *",
+        "weekly": "0 0 * * 1",
+        "monthly": "0 0 1 * *",
+        "yearly": "0 0 1 1 *",
+    }
+)
+"""The schedule presets that every project has."""
+
+UNUSED_KEYS = frozenset(
+    {
+        "accessPolicies",
+        "archiveTable",
+        "archiveTablePattern",
+        "autoExportSchema",
+        "createSchemaIfNotExists",
+        "csvOutput",
+        "csvOutputExt",
+        "dags",
+        "defaultAuditWriteFormat",
+        "defaultFormat",
+        "defaultRejectedWriteFormat",
+        "defaultWriteFormat",
+        "dsvOptions",
+        "duckDbEnableExternalAccess",
+        "duckdbEnableExternalAccess",
+        "duckdbExtensions",
+        "duckdbHome",
+        "duckdbSecretHome",
+        "extra",
+        "forceDomainPattern",
+        "forceHalt",
+        "forceJobPattern",
+        "forceTablePattern",
+        "forceTaskPattern",
+        "forceViewPattern",
+        "hadoop",
+        "hiveInTest",
+        "http",
+        "internal",
+        "jdbcEngines",
+        "kafka",
+        "loadStrategies",
+        "lock",
+        "longJobTimeoutMs",
+        "macros",
+        "maxInteractiveRecords",
+        "maxParCopy",
+        "maxParTask",
+        "metadata",
+        "metrics",
+        "privacyOnly",
+        "refs",
+        "rejectMaxRecords",
+        "rejectWithValue",
+        "root",
+        "rowValidatorClass",
+        "sessionDurationServe",
+        "shortJobTimeoutMs",
+        "spark",
+        "sparkScheduling",
+        "sqlParameterPattern",
+        "syncSqlWithYaml",
+        "syncYamlWithDb",
+        "testCsvNullString",
+        "tests",
+        "treeValidatorClass",
+        "types",
+        "udfs",
+        "useLocalFileSystem",
+        "validateOnLoad",
+        "version",
+        "writeStrategies",
+    }
+)
+"""Keys that Starlake knows and that change nothing here: they configure Spark, its server, or repeat a variable."""
+
+
+class Connection(Model):
+    """A database or file system that rows are written to."""
+
+    name: Text = ""
+    type: Text = "jdbc"
+    loader: Text | None = None
+    spark_format: Text | None = None
+    quote: Text | None = None
+    separator: Text | None = None
+    options: TextMap = Field(default_factory=dict)
+
+    @property
+    def url(self) -> str | None:
+        """The JDBC address, if there is one."""
+        return self.options.get("url")
+
+    @property
+    def is_duckdb(self) -> bool:
+        """Whether this is a DuckDB database, which the embedded engine can write to."""
+        return (self.url or "").strip().lower().startswith("jdbc:duckdb:") or self.type.lower() == "duckdb"
+
+
+class Audit(Model):
+    """Where and whether jobs are recorded."""
+
+    active: bool = True
+    domain: Text = "audit"
+    domain_expectation: Text | None = None
+    domain_rejected: Text | None = None
+    database: Text | None = None
+    sink: Sink = Sink()
+    max_errors: int = 100
+    """How many rejected rows of a job are kept."""
+    detailed_load_audit: bool = False
+    path: Text | None = None
+    sql: Text | None = None
+
+
+class DagRef(Model):
+    """The names of the DAG configurations that tables and tasks use unless they name their own."""
+
+    load: Text | None = None
+    transform: Text | None = None
+
+
+class Area(Model):
+    """The names, absolute paths or addresses of the areas that files pass through."""
+
+    incoming: Text = "incoming"
+    stage: Text = "stage"
+    unresolved: Text = "unresolved"
+    archive: Text = "archive"
+    ingesting: Text = "ingesting"
+    replay: Text = "replay"
+    hive_database: Text | None = None
+
+
+class Expectations(Model):
+    """Whether expectations are checked, and whether one that is not met fails the job."""
+
+    active: bool = True
+    fail_on_error: bool = False
+    path: Text | None = None
+
+
+class Privacy(Model):
+    """The project's own privacy algorithms: name to class."""
+
+    options: TextMap = Field(default_factory=dict)
+
+
+class Application(FileModel):
+    """The settings of a project, environment variables of the same meaning (``SL_ARCHIVE``, ...) already applied."""
+
+    connection_ref: Text = ""
+    load_connection_ref: Text = ""
+    transform_connection_ref: Text = ""
+    connections: dict[str, Connection] = Field(default_factory=dict)
+    loader: Loader = Loader.SPARK
+    audit: Audit = Audit()
+    dag_ref: DagRef = DagRef()
+    schedule_presets: TextMap = Field(default_factory=dict)
+    area: Area = Area()
+    env: Text = ""
+    datasets: Text | None = None
+    incoming: Text | None = None
+    ack: Text | None = None
+    archive: bool = True
+    grouped: bool = False
+    grouped_max: int = 1_000_000
+    load_strategy_class: Text | None = None
+    empty_is_null: bool = True
+    expectations: Expectations = Expectations()
+    reject_all_on_error: bool = False
+    sink_replay_to_file: bool = False
+    timezone: Text = "UTC"
+    database: Text = ""
+    tenant: Text = ""
+    access: Text | None = None
+    privacy: Privacy = Privacy()
+    scd2_start_timestamp: Text = "sl_start_ts"
+    scd2_end_timestamp: Text = "sl_end_ts"
+    job_id_env_name: Text | None = None
+    duckdb_mode: bool = False
+    duckdb_path: Text | None = None
+
+    @field_validator("connections", mode="after")
+    @classmethod
+    def _named(cls, value: dict[str, Connection]) -> dict[str, Connection]:
+        return {name: connection.model_copy(update={"name": name}) for name, connection in value.items()}
+
+    @property
+    def files_by_name(self) -> bool:
+        """Whether waiting files are loaded in the order of their names rather than of their modification times."""
+        return (self.load_strategy_class or "").endswith("IngestionNameStrategy")
+
+    def cron(self, schedule: str | None) -> str | None:
+        """The cron expression that a ``schedule`` stands for.
+
+        Args:
+            schedule: A cron expression, or the name of a preset of the project or of Starlake.
+
+        Returns:
+            The expression; None without a schedule, and for ``None`` written out.
+        """
+        if not schedule or schedule.lower() == "none":
+            return None
+        return self.schedule_presets.get(schedule) or BUILTIN_SCHEDULES.get(schedule) or schedule

@@ -1,0 +1,69 @@
+"""The columns of a table."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ai.starlake.project.models.base import Model, Text, Texts
+from ai.starlake.project.models.enums import MetricType, Trim
+
+
+class Position(Model):
+    """Where a value stands in a line of fixed layout: zero-based, both ends included."""
+
+    first: int
+    last: int
+
+
+class Attribute(Model):
+    """A column, or a field of a nested one."""
+
+    name: Text = Field(min_length=1)
+    type: Text = "string"
+    """The name of a type of the project, or ``struct``."""
+    array: bool = False
+    required: bool = False
+    attributes: tuple[Attribute, ...] = ()
+    """The fields of a struct."""
+    rename: Text | None = None
+    ignore: bool = False
+    """Whether the attribute is validated and then dropped."""
+    script: Text | None = None
+    """SQL expression over the renamed columns that computes the value, with or without ``SQL:`` before it."""
+    privacy: Text | None = None
+    """``HIDE``, ``MD5``, ... or ``SQL:`` and an expression."""
+    default: Text | None = None
+    trim: Trim = Trim.NONE
+    position: Position | None = None
+    comment: Text | None = None
+    foreign_key: Text | None = None
+    tags: Texts = ()
+    metric_type: MetricType = MetricType.NONE
+    access_policy: Text | None = None
+    sample: Text | None = None
+
+    @property
+    def final_name(self) -> str:
+        """The column's name in the target table."""
+        return self.rename or self.name
+
+    @property
+    def expression(self) -> str | None:
+        """The SQL of `script`, without the optional ``SQL:`` before it; None when there is no script."""
+        if not self.script:
+            return None
+        script = self.script.strip()
+        return script[4:].strip() if script[:4].upper() == "SQL:" else script
+
+    @property
+    def is_struct(self) -> bool:
+        """Whether the attribute holds other attributes."""
+        return self.type.lower() == "struct" or bool(self.attributes)
+
+
+class Expectation(Model):
+    """A check of the target table after it was written."""
+
+    expect: Text = Field(min_length=1)
+    """The call of a macro: ``none_null('id')``; a category before a dot means nothing."""
+    fail_on_error: bool = True

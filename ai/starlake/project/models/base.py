@@ -1,0 +1,36 @@
+"""What all models of metadata share: frozen, snake_case in Python, camelCase in the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+def _as_text(value: Any) -> Any:
+    """Numbers and booleans stand for their text where a text is expected, as in Starlake's own JSON schema."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+Text = Annotated[str, BeforeValidator(_as_text)]
+Texts = tuple[Text, ...]
+TextMap = dict[str, Text]
+
+
+class Model(BaseModel):
+    """A part of a metadata file. Unknown keys are ignored, as Starlake ignores them."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
+    )
+
+
+class FileModel(Model):
+    """A part of a metadata file that knows which file it is from."""
+
+    file: Path | None = Field(default=None, exclude=True, repr=False)
+    """The file that the model was read from; None for one that was made in memory."""

@@ -1,0 +1,18 @@
+"""Configurations of generated DAG files."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from ai.starlake.project.models.base import FileModel, Text, TextMap
+
+
+class DagConfig(FileModel):
+    """One ``metadata/dags/<name>.sl.yml``; its texts are Jinja that is rendered when DAG files are generated."""
+
+    name: Text = ""
+    """The name of the file without ``.sl.yml``, by which ``dagRef`` refers to it."""
+    template: Text = Field(min_length=1)
+    filename: Text = Field(min_length=1)
+    comment: Text = ""
+    options: TextMap = Field(default_factory=dict)

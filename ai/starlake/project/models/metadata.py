@@ -1,0 +1,70 @@
+"""How the files of a table look, where they land and what happens to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from ai.starlake.project.models.base import Model, Text, TextMap, Texts
+from ai.starlake.project.models.enums import Format, Loader
+from ai.starlake.project.models.write import Sink, WriteStrategy
+
+
+class Freshness(Model):
+    """How old data may get, such as ``3 days`` or ``2 hours``."""
+
+    warn: Text | None = None
+    error: Text | None = None
+
+
+class Metadata(Model):
+    """The ``metadata`` of a domain or table, with the defaults of Starlake.
+
+    In a table it is complete: what the table's file leaves out comes from its domain, then from the application
+    (``ack``, ``emptyIsNull``, ``loader``, ``grouped``, ``dagRef``), so that nobody downstream merges.
+    """
+
+    format: Format = Format.DSV
+    encoding: Text = "UTF-8"
+    separator: Text = ";"
+    quote: Text = '"'
+    escape: Text = "\\"
+    with_header: bool = True
+    multiline: bool = False
+    array: bool = False
+    null_value: Text | None = None
+    """The text that stands for null; see `effective_null_value` for the default."""
+    empty_is_null: bool = True
+    directory: Text | None = None
+    """The landing area, from which ``stage`` takes files. A relative path starts at the working folder."""
+    ack: Text | None = None
+    """Extension of the file that must lie beside a data file before it is staged; None and empty: no such file."""
+    extensions: Texts = ()
+    ignore: Text | None = None
+    options: TextMap = Field(default_factory=dict)
+    """Options of the reader, such as ``skipRows`` and ``comment``."""
+    loader: Loader = Loader.SPARK
+    sink: Sink = Sink()
+    write_strategy: WriteStrategy = WriteStrategy()
+    schedule: Text | None = None
+    """A cron expression, or the name of one of the application's schedule presets."""
+    dag_ref: Text | None = None
+    freshness: Freshness = Freshness()
+    grouped: bool = False
+    """Whether all files that wait for a table are loaded as one."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _array_format(cls, data: Any) -> Any:
+        """``format: JSON_ARRAY`` says ``array: true`` in one word."""
+        if isinstance(data, dict) and str(data.get("format")).upper() == "JSON_ARRAY":
+            return {"array": True, **data}
+        return data
+
+    @property
+    def effective_null_value(self) -> str | None:
+        """The text that stands for null: the one given, else the empty text when empty means null, else none."""
+        if self.null_value is not None:
+            return self.null_value
+        return "" if self.empty_is_null else None

@@ -1,0 +1,82 @@
+"""Transforms: tasks and the domains they belong to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from ai.starlake.project.models.attribute import Attribute, Expectation
+from ai.starlake.project.models.base import FileModel, Text, Texts
+from ai.starlake.project.models.enums import SyncStrategy
+from ai.starlake.project.models.metadata import Freshness
+from ai.starlake.project.models.table import AccessControl, RowLevelSecurity
+from ai.starlake.project.models.write import Sink, WriteStrategy
+
+
+class Task(FileModel):
+    """A transform: the rows of one statement, written to one table.
+
+    The SQL is as written, Jinja included: it is rendered when the task runs. What comes from a section of a SQL file is one
+    text, which may hold several statements.
+    """
+
+    name: Text = Field(min_length=1)
+    """The name of the task's file without its extensions."""
+    domain: Text = ""
+    """The schema that the task writes to and is named by; its folder's name unless the YAML gives another."""
+    folder: Text = ""
+    table: Text = ""
+    """The table that the task writes; its name unless the YAML gives another."""
+    sql: Text | None = None
+    sql_file: Path | None = Field(default=None, exclude=True)
+    python_file: Path | None = Field(default=None, exclude=True)
+    python: Text | None = None
+    database: Text | None = None
+    presql: Texts = ()
+    postsql: Texts = ()
+    sink: Sink = Sink()
+    write_strategy: WriteStrategy = WriteStrategy()
+    expectations: tuple[Expectation, ...] = ()
+    attributes: tuple[Attribute, ...] = ()
+    primary_key: Texts = ()
+    tags: Texts = ()
+    comment: Text | None = None
+    schedule: Text | None = None
+    dag_ref: Text | None = None
+    parse_sql: bool = Field(default=True, alias="parseSQL")
+    """False: the SQL is run as it is, no write strategy, no dependencies."""
+    connection_ref: Text | None = None
+    freshness: Freshness = Freshness()
+    task_timeout_ms: int | None = None
+    sync_strategy: SyncStrategy = SyncStrategy.ADD
+    asset_triggering_strategy: Text | None = None
+    acl: tuple[AccessControl, ...] = ()
+    rls: tuple[RowLevelSecurity, ...] = ()
+    streams: Texts = ()
+
+    @property
+    def full_name(self) -> str:
+        """``domain.name``: what ``transform --name`` takes."""
+        return f"{self.domain}.{self.name}"
+
+    @property
+    def target(self) -> str:
+        """``schema.table`` in the database."""
+        return f"{self.domain}.{self.table}"
+
+    def model_post_init(self, _context: Any, /) -> None:
+        """The table is named after the task unless the file says otherwise."""
+        if not self.table:
+            object.__setattr__(self, "table", self.name)
+
+
+class TransformDomain(FileModel):
+    """A folder of tasks under ``metadata/transform``."""
+
+    name: Text = Field(min_length=1)
+    folder: Text = ""
+    comment: Text | None = None
+    tasks: tuple[Task, ...] = ()
+    """In the order of their names."""
