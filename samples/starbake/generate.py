@@ -19,39 +19,8 @@ from typing import Any
 FIRST_DAY = date(2026, 11, 2)
 WRONG_EVERY = 40
 
-FIRST_NAMES = [
-    "Ada",
-    "Bruno",
-    "Chloé",
-    "Dora",
-    "Emil",
-    "Fatou",
-    "Greta",
-    "Hugo",
-    "Inès",
-    "Jonas",
-    "Kenji",
-    "Lena",
-    "Malik",
-    "Nora",
-    "Oskar",
-    "Priya",
-]
-LAST_NAMES = [
-    "Abel",
-    "Bianchi",
-    "Costa",
-    "Dubois",
-    "Eriksen",
-    "Fischer",
-    "Garcia",
-    "Haddad",
-    "Ivanova",
-    "Jansen",
-    "Kowalski",
-    "Laurent",
-    "Moreau",
-]
+FIRST_NAMES = ["Ada", "Bruno", "Dora", "Emil", "Fatou", "Greta", "Hugo", "Jonas", "Kenji", "Lena", "Malik", "Nora"]
+LAST_NAMES = ["Abel", "Bianchi", "Costa", "Dubois", "Eriksen", "Garcia", "Haddad", "Ivanova", "Jansen", "Laurent"]
 CITIES = ["Lyon", "Paris", "Nantes", "Lille", "Bordeaux", "Toulouse"]
 STREETS = ["Rue du Four", "Quai des Farines", "Place au Beurre", "Allée des Pommiers"]
 
