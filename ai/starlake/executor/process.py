@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import selectors
@@ -16,7 +17,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.executor.groups import end_group, kill_group
 from ai.starlake.executor.interrupts import interrupts_held
 from ai.starlake.executor.lines import LineSplitter
-from ai.starlake.executor.protocol import Stream
+from ai.starlake.executor.protocol import ExecutableNotFoundError, Stream
 from ai.starlake.executor.watchdog import WATCHDOG
 
 OnLine = Callable[[Stream, str], None]
@@ -25,6 +26,13 @@ _CHUNK = 64 * 1024
 _LINGER = 1.0
 """Seconds that a background process may keep the pipes open after the command itself ended."""
 _POLL = 0.05
+
+_NOT_RUNNABLE = {
+    errno.ENOENT: "it, or the interpreter that its first line names, does not exist",
+    errno.ENOTDIR: "a part of its path is no folder",
+    errno.EACCES: "it, or the interpreter that its first line names, may not be executed",
+    errno.ENOEXEC: "it is neither a program for this machine nor a script whose first line begins with #!",
+}
 
 
 class Runner(Protocol):
@@ -81,27 +89,41 @@ def run_process(
         Its exit code; negative for the signal that ended it.
 
     Raises:
-        OSError: If it cannot be started.
-        StarlakeError: If `death_fd` became readable, or nobody can tell the exit code.
+        ExecutableNotFoundError: If there is no such executable.
+        StarlakeError: If it cannot be started for another reason, if `death_fd` became readable, or if nobody can tell
+            the exit code.
     """
     process = None
     try:
         with interrupts_held():
-            process = subprocess.Popen(
-                list(argv),
-                cwd=cwd,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+            process = _start(argv, cwd, environment)
             WATCHDOG.guard(process.pid)
         _attend(process, on_line, death_fd)
     finally:
         if process is not None:
             _close(process, grace)
     return process.returncode
+
+
+def _start(
+    argv: Sequence[str], cwd: Path | str | None, environment: Mapping[str, str] | None
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        if cwd is not None and error.filename == str(cwd):
+            raise StarlakeError(f"{cwd} cannot be the working directory", cause=error.strerror) from error
+        kind = ExecutableNotFoundError if error.errno in _NOT_RUNNABLE else StarlakeError
+        cause = _NOT_RUNNABLE.get(error.errno or 0, error.strerror)
+        raise kind(f"{argv[0]} cannot be started", cause=cause) from error
 
 
 def _close(process: subprocess.Popen[bytes], grace: float) -> None:

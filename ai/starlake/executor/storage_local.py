@@ -12,6 +12,8 @@ from ai.starlake.executor.storage import Location, explained, two_kinds
 
 
 class LocalLocation(Location):
+    """A path of this machine."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
@@ -20,12 +22,15 @@ class LocalLocation(Location):
 
     @property
     def name(self) -> str:
+        """Its last part."""
         return self.path.name
 
     def child(self, name: str) -> Location:
+        """What has a name in this folder."""
         return LocalLocation(self.path / name)
 
     def list_files(self) -> list[str]:
+        """The names of the files in this folder; links to files count."""
         try:
             with explained("listed", self), os.scandir(self.path) as entries:
                 return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
@@ -33,6 +38,7 @@ class LocalLocation(Location):
             return []
 
     def exists(self) -> bool:
+        """Whether there is such a file; an error if a folder has its name."""
         try:
             with explained("looked at", self):
                 mode = self.path.stat().st_mode
@@ -43,6 +49,7 @@ class LocalLocation(Location):
         return True
 
     def remove(self) -> bool:
+        """Removes this file; True in exactly one of several processes that try."""
         try:
             with explained("removed", self):
                 self.path.unlink()
@@ -51,6 +58,7 @@ class LocalLocation(Location):
         return True
 
     def move_into(self, folder: Location) -> Location:
+        """Moves this file, to another disk if need be."""
         if not isinstance(folder, LocalLocation):
             raise two_kinds(self, folder)
         target = folder.path / self.name

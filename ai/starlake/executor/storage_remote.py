@@ -30,12 +30,15 @@ class RemoteLocation(Location):
 
     @property
     def name(self) -> str:
+        """Its last part."""
         return self.uri.rpartition("/")[2]
 
     def child(self, name: str) -> Location:
+        """What has a name in this folder."""
         return RemoteLocation(f"{self.uri}/{name}")
 
     def list_files(self) -> list[str]:
+        """The names of the files in this folder; an error if there is no such bucket."""
         path = self._path()
         try:
             with _explained_remote("listed", self):
@@ -51,6 +54,7 @@ class RemoteLocation(Location):
         return sorted(name for name in names if not name.startswith("."))
 
     def exists(self) -> bool:
+        """Whether there is such a file; an error if there is no such bucket."""
         path = self._path()
         try:
             with _explained_remote("looked at", self):
@@ -63,6 +67,7 @@ class RemoteLocation(Location):
         return True
 
     def remove(self) -> bool:
+        """Removes this file; whether it was this call, as far as the store can tell."""
         if not self.exists():
             return False
         path = self._path()
@@ -74,6 +79,7 @@ class RemoteLocation(Location):
         return True
 
     def move_into(self, folder: Location) -> Location:
+        """Moves this file: in an object store a copy, and then a removal."""
         if not isinstance(folder, RemoteLocation):
             raise two_kinds(self, folder)
         target = RemoteLocation(f"{folder.uri}/{self.name}")

@@ -1,0 +1,61 @@
+"""How many rows a load read, kept and refused, as its output says."""
+
+from __future__ import annotations
+
+import re
+
+from ai.starlake.executor.protocol import StarlakeCounts
+
+_MARKER = "IngestionCounters:"
+_COUNTERS = [re.compile(rf'"{name}Count"\s*:\s*(-?\d+)\s*[,}}]') for name in ("input", "accepted", "rejected")]
+_SUMMARY = re.compile(r"^\s*(Input records|Accepted|Rejected)\s*:\s*(-?\d+)\s*$")
+
+
+class CountsReader:
+    """Reads the counts from the lines that `starlake load` prints.
+
+    With SL_API set it prints one line ``IngestionCounters:{"inputCount":3,...}`` for all of its jobs; without, and in
+    older versions, a block of ``Input records: 3``, ``Accepted: 2``, ``Rejected: 1`` per job. The former counts more;
+    several of either kind are added up.
+
+    A native load does not know what it refused and says -1; that, and any other negative number, counts as 0.
+    """
+
+    def __init__(self) -> None:
+        self.problem: str | None = None
+        self._counters: StarlakeCounts | None = None
+        self._summaries: StarlakeCounts | None = None
+        self._block: dict[str, int] = {}
+
+    @property
+    def counts(self) -> StarlakeCounts | None:
+        """What was read so far; None when nothing was said."""
+        return self._counters or self._summaries
+
+    def read(self, line: str) -> None:
+        """Takes the next line. Whatever it holds, it is no error; what looks like counts but is none is a `problem`."""
+        if _MARKER in line:
+            self._read_counters(line.partition(_MARKER)[2])
+        elif summary := _SUMMARY.match(line):
+            self._read_summary(summary[1], int(summary[2]))
+
+    def _read_counters(self, text: str) -> None:
+        # not by a JSON parser: the list of paths behind the counts can be so long that the line comes in pieces
+        found = [pattern.search(text) for pattern in _COUNTERS]
+        numbers = [int(match[1]) for match in found if match]
+        if len(numbers) < len(_COUNTERS):
+            self.problem = f"the row counts that Starlake printed cannot be read: {_MARKER}{text[:200]}"
+            return
+        self._counters = _add(self._counters, numbers)
+
+    def _read_summary(self, name: str, number: int) -> None:
+        self._block[name] = number
+        if len(self._block) == len(_COUNTERS):
+            block = self._block
+            self._summaries = _add(self._summaries, [block["Input records"], block["Accepted"], block["Rejected"]])
+            self._block = {}
+
+
+def _add(counts: StarlakeCounts | None, numbers: list[int]) -> StarlakeCounts:
+    more = StarlakeCounts(*(max(0, number) for number in numbers))
+    return more if counts is None else counts + more

@@ -1,0 +1,63 @@
+"""Finds the executable of Starlake."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ai.starlake.executor.protocol import ExecutableNotFoundError
+
+HOW_TO_GET_ONE = (
+    "install Starlake (https://starlake.ai) and set SL_STARLAKE_PATH to its executable; or, for DuckDB without a Java "
+    'virtual machine, pip install "starlake-orchestration[embedded]" and set SL_STARLAKE_PATH to starlake-embedded'
+)
+
+
+def find_executable(executable: str | Sequence[str], search_path: str | None) -> list[str]:
+    """Finds what to run.
+
+    Args:
+        executable: A path, which may hold blanks and begin with ``~``; or a name, to be found in the folders of
+            `search_path` and beside the interpreter of Python, where virtual environments have their commands; or a
+            list of such a path or name and the arguments that come first.
+        search_path: The variable PATH of the command.
+
+    Returns:
+        The absolute path, followed by the arguments that come first.
+
+    Raises:
+        ExecutableNotFoundError: If there is none, or it may not be executed.
+    """
+    first, *others = [executable] if isinstance(executable, str) else list(executable) or [""]
+    if not first.strip():
+        raise ExecutableNotFoundError("the executable of Starlake has an empty name", fix=HOW_TO_GET_ONE)
+    if os.sep in first or first.startswith("~"):
+        path = Path(first).expanduser().absolute()
+        _require_executable(first, path)
+        return [str(path), *others]
+    beside = str(Path(sys.executable or "python").parent)
+    folders = [search_path if search_path is not None else os.defpath, beside]
+    found = next((hit for folder in folders if (hit := shutil.which(first, path=folder))), None)
+    if found is None:
+        raise ExecutableNotFoundError(
+            f"there is no executable {first!r}",
+            cause=f"looked for it in the folders of PATH ({folders[0]}) and in {beside}",
+            fix=HOW_TO_GET_ONE,
+        )
+    return [str(Path(found).absolute()), *others]
+
+
+def _require_executable(given: str, path: Path) -> None:
+    if not path.exists():
+        raise ExecutableNotFoundError(
+            f"there is no executable {given!r}", cause=f"looked for it at {path}", fix=HOW_TO_GET_ONE
+        )
+    if path.is_dir():
+        raise ExecutableNotFoundError(
+            f"{path} is a folder, not an executable", fix=f"name the file in it, such as {path / 'starlake'}"
+        )
+    if not os.access(path, os.X_OK):
+        raise ExecutableNotFoundError(f"{path} may not be executed", fix=f"chmod +x {path}")

@@ -1,0 +1,141 @@
+"""One writer at a time: DuckDB refuses a second process that opens its file, and Starlake then fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor.protocol import Execution, WriterBusyError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+REMIND_EVERY = 180.0
+"""Seconds between two messages that a command still waits."""
+SETTLE = 6.0
+"""Seconds that the command of a killed holder may need to end: what the watchdog gives it, and a little more."""
+_POLL = 0.1
+
+
+@contextmanager
+def writer_locks(paths: Iterable[Path], execution: Execution, timeout: float) -> Iterator[None]:
+    """Holds lock files while a command writes. The operating system frees them when their holder is killed.
+
+    Args:
+        paths: The lock files; taken in sorted order, so that two commands never wait for each other in a circle.
+        execution: Who holds them, and where to tell that it waits.
+        timeout: How many seconds to wait for all of them.
+
+    Raises:
+        WriterBusyError: If another command holds one for longer.
+        StarlakeError: If a lock file cannot be made.
+    """
+    deadline = time.monotonic() + timeout
+    with ExitStack() as stack:
+        for path in sorted(set(paths)):
+            stack.enter_context(_held(path, execution, timeout, deadline))
+        yield
+
+
+@contextmanager
+def _held(path: Path, execution: Execution, timeout: float, deadline: float) -> Iterator[None]:
+    lock = _lock(path)
+    holder = path.with_name(f"{path.name}.holder")
+    _acquire(lock, holder, execution, timeout, deadline)
+    try:
+        _let_settle(holder, execution)
+        with suppress(OSError):  # who holds the lock is a courtesy to those who wait
+            holder.write_text(_describe(execution), encoding="utf-8")
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                holder.unlink()
+    finally:
+        lock.release()
+
+
+def _lock(path: Path) -> BaseFileLock:
+    from filelock import FileLock
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unusable(path, error) from error
+    return FileLock(str(path))
+
+
+def _acquire(lock: BaseFileLock, holder: Path, execution: Execution, timeout: float, deadline: float) -> None:
+    patience = 0.0
+    while not _take(lock, patience):
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise _busy(lock, holder, timeout)
+        execution.report.info(f"waiting for {lock.lock_file}, which {_who(holder)} holds, for {left:.0f} s at most")
+        patience = min(left, REMIND_EVERY)
+
+
+def _take(lock: BaseFileLock, patience: float) -> bool:
+    """Tries for some seconds."""
+    from filelock import Timeout
+
+    try:
+        lock.acquire(timeout=patience, poll_interval=_POLL)
+    except Timeout:
+        return False
+    except OSError as error:
+        raise _unusable(Path(lock.lock_file), error) from error
+    return True
+
+
+def _let_settle(holder: Path, execution: Execution) -> None:
+    """A note that nobody removed is of a holder that was killed; its command may take a moment to end."""
+    if holder.exists():
+        execution.report.info(f"{_who(holder)} was killed while it wrote; giving its command {SETTLE:.0f} s to end")
+        time.sleep(SETTLE)
+
+
+def _describe(execution: Execution) -> str:
+    return json.dumps(
+        {
+            "run": execution.run_id,
+            "step": execution.step_key,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        }
+    )
+
+
+def _who(holder: Path) -> str:
+    try:
+        note = json.loads(holder.read_text(encoding="utf-8"))
+        return (
+            f"step {note['step']} of run {note['run']} (process {note['pid']} on {note['host']}, since {note['since']})"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another command"
+
+
+def _busy(lock: BaseFileLock, holder: Path, timeout: float) -> WriterBusyError:
+    return WriterBusyError(
+        f"waited {timeout:.0f} s for {lock.lock_file}",
+        cause=f"{_who(holder)} holds it; one command at a time can write into a DuckDB file",
+        fix="let that command end, or raise duckdb_lock_timeout; lower max_concurrent so that fewer commands queue up",
+    )
+
+
+def _unusable(path: Path, error: OSError) -> StarlakeError:
+    return StarlakeError(
+        f"{path} cannot be used as a lock",
+        cause=os.strerror(error.errno) if error.errno else str(error),
+        fix="set option duckdb_lock to the path of a file that can be written, or to 'off'",
+    )

@@ -1,0 +1,45 @@
+"""What becomes of the lines that a command prints."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ai.starlake.common import Redactor
+from ai.starlake.executor.counts import CountsReader
+from ai.starlake.executor.protocol import Reporter, StarlakeCounts, Stream
+
+_TAIL_LINES, _TAIL_WIDTH = 50, 2000
+
+
+class Output:
+    """Passes on lines with secrets masked, reads the row counts from them, and keeps the last ones.
+
+    Args:
+        redactor: Masks the secrets.
+        report: Where lines go.
+    """
+
+    def __init__(self, redactor: Redactor, report: Reporter) -> None:
+        self._redactor = redactor
+        self._report = report
+        self._reader = CountsReader()
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+
+    def take(self, stream: Stream, line: str) -> None:
+        """Takes the next line."""
+        masked = self._redactor.mask(line)
+        self._tail.append(masked[:_TAIL_WIDTH])
+        if stream == "stdout":
+            self._reader.read(line)
+        self._report.output(stream, masked)
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines, secrets masked."""
+        return list(self._tail)
+
+    def counts(self) -> StarlakeCounts | None:
+        """The row counts, if there were any; says so when they could not be read."""
+        if self._reader.problem:
+            self._report.warning(self._redactor.mask(self._reader.problem))
+        return self._reader.counts

@@ -1,0 +1,123 @@
+"""Runs commands of Starlake as processes of this machine."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor.call import Call
+from ai.starlake.executor.facts import FactsFactory, ProjectFacts
+from ai.starlake.executor.lock import writer_locks
+from ai.starlake.executor.output import Output
+from ai.starlake.executor.process import Runner, parent_death_fd, run_process
+from ai.starlake.executor.protocol import Execution, StarlakeResult
+from ai.starlake.executor.recovery import names_of, recover_files
+from ai.starlake.executor.storage import local_path
+from ai.starlake.job import StarlakeCommand
+
+
+class ShellExecutor:
+    """Runs each command as a process group of its own, without a shell.
+
+    Args:
+        executable: What to run; see `find_executable`.
+        facts: How to learn about the project; without it, loads cannot be repeated, and writers do not wait for each
+            other unless `lock` names a file.
+        lock: One writer at a time: ``auto`` (a lock file beside the DuckDB file, where the project writes into one),
+            ``off``, or the path of a lock file for all commands that write.
+        lock_timeout: How many seconds to wait for the lock.
+        runner: What runs the process.
+        death_fd: Asked at run time for a file descriptor that becomes readable when nobody waits for the command any
+            more; by default that of the process that started this one by `multiprocessing`.
+    """
+
+    def __init__(
+        self,
+        executable: str | Sequence[str] = "starlake",
+        *,
+        facts: FactsFactory | None = None,
+        lock: str = "auto",
+        lock_timeout: float = 3600,
+        runner: Runner = run_process,
+        death_fd: Callable[[], int | None] = parent_death_fd,
+    ) -> None:
+        self.executable = executable
+        self._facts = facts
+        self._lock = lock
+        self._lock_timeout = lock_timeout
+        self._runner = runner
+        self._death_fd = death_fd
+
+    def run(self, command: StarlakeCommand, execution: Execution) -> StarlakeResult:
+        """Runs a command to its end.
+
+        Raises:
+            ExecutableNotFoundError: If there is nothing to run.
+            CommandFailedError: If it ends with another exit code than 0.
+            WriterBusyError: If another command has been writing for too long.
+            RecoveryError: If it is a load that cannot be repeated safely.
+            StarlakeError: If its environment or its folder is not as it has to be.
+        """
+        started = time.monotonic()
+        call = Call.prepare(self.executable, command, execution)
+        facts = self._facts_of(call)
+        with writer_locks(self._lock_files(command, facts, execution), execution, self._lock_timeout):
+            if execution.repeated and command.verb == "load":
+                recover_files(command, facts, execution.report)
+            output = Output(call.redactor, execution.report)
+            exit_code = self._runner(
+                call.argv,
+                cwd=call.folder,
+                environment=call.environment,
+                on_line=output.take,
+                death_fd=self._death_fd(),
+            )
+        if exit_code != 0:
+            raise call.failure(exit_code, output.tail)
+        return StarlakeResult(duration=time.monotonic() - started, counts=output.counts())
+
+    def _facts_of(self, call: Call) -> Callable[[], ProjectFacts] | None:
+        factory = self._facts
+        return None if factory is None else lambda: factory(call.root, call.environment)
+
+    def _lock_files(
+        self, command: StarlakeCommand, facts: Callable[[], ProjectFacts] | None, execution: Execution
+    ) -> list[Path]:
+        if not command.writes or self._lock == "off":
+            return []
+        if self._lock != "auto":
+            return [_own_lock(self._lock)]
+        if facts is None:
+            return []
+        try:
+            project = facts()
+            files = [project.duckdb_file(*target) for target in _targets(command)]
+        except Exception as error:  # noqa: BLE001  the real CLI may well run a project that we cannot read
+            execution.report.warning(
+                f"commands that write do not wait for each other: where they write could not be found out: {error}"
+            )
+            return []
+        real = {os.path.realpath(file) for file in files if file is not None}
+        return [Path(f"{file}.lock") for file in real]
+
+
+def _own_lock(text: str) -> Path:
+    path = local_path(text)
+    if path is None:
+        raise StarlakeError(f"option duckdb_lock: {text!r} is no path on this machine")
+    return path.expanduser().absolute()
+
+
+def _targets(command: StarlakeCommand) -> Iterator[tuple[str | None, str | None]]:
+    """The tables that a command writes into: domain and name, as far as it names them."""
+    if command.verb == "load":
+        domains: list[str | None] = [*names_of(command, "--domains", "--include")]
+        tables: list[str | None] = [*names_of(command, "--tables", "--schemas")]
+        yield from product(domains or [None], tables or [None])
+    else:
+        domain, _, task = (command.value_of("--name") or "").rpartition(".")
+        yield domain or None, task or None
