@@ -1,7 +1,7 @@
 r"""Java's regular expressions, as Starlake's file patterns and types use them, in Python.
 
-The two languages agree on nearly everything. What differs and occurs in practice is translated: flags in the middle of an
-expression, ``\p{...}``, ``\Q...\E``, named groups, ``\z``, ``\Z``, ``\h``, ``\R``. What Python does not have (class
+The two languages agree on nearly everything. What differs and occurs in practice is translated: flags in the middle of
+an expression, ``\p{...}``, ``\Q...\E``, named groups, ``\z``, ``\Z``, ``\h``, ``\R``. What Python does not have (class
 unions and intersections) is refused with an explanation rather than misread.
 """
 

@@ -1,7 +1,7 @@
 """Typed, frozen models of Starlake's metadata.
 
-The names are Starlake's in snake_case; the values are complete: Starlake's defaults filled in, a domain's metadata merged
-into that of its tables.
+The names are Starlake's in snake_case. The values are complete: Starlake's defaults filled in, a domain's metadata
+merged into that of its tables.
 """
 
 from ai.starlake.project.models.application import (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
+
+from pydantic import Field, model_validator
 
 from ai.starlake.project.models.base import Model, Text, Texts
 from ai.starlake.project.models.enums import MetricType, Trim
@@ -67,3 +69,9 @@ class Expectation(Model):
     expect: Text = Field(min_length=1)
     """The call of a macro: ``none_null('id')``; a category before a dot means nothing."""
     fail_on_error: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _call_alone(cls, data: Any) -> Any:
+        """A text is a call without anything else."""
+        return {"expect": data} if isinstance(data, str) else data

@@ -18,8 +18,8 @@ from ai.starlake.project.models.write import Sink, WriteStrategy
 class Task(FileModel):
     """A transform: the rows of one statement, written to one table.
 
-    The SQL is as written, Jinja included: it is rendered when the task runs. What comes from a section of a SQL file is one
-    text, which may hold several statements.
+    The SQL is as written, Jinja included: it is rendered when the task runs. What comes from a section of a SQL file is
+    one text, which may hold several statements.
     """
 
     name: Text = Field(min_length=1)

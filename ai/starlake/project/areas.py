@@ -1,0 +1,77 @@
+"""The folders that files pass through on their way into tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ai.starlake.project.models import Area
+from ai.starlake.project.paths import as_path, join
+
+
+@dataclass(frozen=True)
+class Areas:
+    """Where the data and the metadata of a project are.
+
+    Attributes:
+        root: The project's folder, or its address.
+        datasets: The folder of the data.
+        metadata: The folder of the metadata.
+        names: The names, absolute paths or addresses of the areas.
+    """
+
+    root: str
+    datasets: str
+    metadata: str
+    names: Area
+
+    def address(self, area: str, domain: str | None = None) -> str:
+        """The path or address of an area.
+
+        Args:
+            area: ``incoming``, ``stage``, ``ingesting``, ``archive``, ``unresolved`` or ``replay``.
+            domain: The domain whose part of the area is meant; None for the area as a whole.
+
+        Returns:
+            ``<area>/<domain>`` if the area is an absolute path or an address, else ``<datasets>/<area>/<domain>``.
+        """
+        folder = join(self.datasets, str(getattr(self.names, area)))
+        return join(folder, domain) if domain else folder
+
+    def path(self, area: str, domain: str | None = None) -> Path:
+        """The path object of `address`."""
+        return as_path(self.address(area, domain))
+
+    def incoming(self, domain: str) -> Path:
+        """The conventional landing area of a domain; ``stage`` takes files from the domain's own ``directory``."""
+        return self.path("incoming", domain)
+
+    def stage(self, domain: str) -> Path:
+        """Where files wait to be loaded."""
+        return self.path("stage", domain)
+
+    def ingesting(self, domain: str) -> Path:
+        """Where files are while they are loaded."""
+        return self.path("ingesting", domain)
+
+    def archive(self, domain: str) -> Path:
+        """Where files go once they are loaded."""
+        return self.path("archive", domain)
+
+    def unresolved(self, domain: str) -> Path:
+        """Where files go that no table wants."""
+        return self.path("unresolved", domain)
+
+    def replay(self, domain: str) -> Path:
+        """Where rejected rows are written in the format of their file."""
+        return self.path("replay", domain)
+
+    def variables(self) -> Mapping[str, str]:
+        """The variables that always tell these folders, whatever the env files say."""
+        return {
+            "SL_ROOT": self.root,
+            "SL_DATASETS": self.datasets,
+            "SL_METADATA": self.metadata,
+            "SL_INCOMING": self.address("incoming"),
+        }

@@ -1,0 +1,138 @@
+"""From what pydantic and the models say is wrong to findings with a file, a line and a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from types import UnionType
+from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from ai.starlake.project.documents import Document, KeyPath
+from ai.starlake.project.findings import Finding, ProjectError, Severity, nearest
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+_NOT_FROM_FILES = frozenset({"file", "sqlFile", "pythonFile", "folder", "fileStem", "domainFinalName"})
+"""Fields that the reader fills in itself."""
+
+
+class Origin(NamedTuple):
+    """Where a part of the data of a model is from: a document, and the path of that part in it."""
+
+    document: Document
+    path: KeyPath
+    at: KeyPath = ()
+    """Where that part is in the model."""
+
+
+def build(model: type[ModelT], data: dict[str, Any], origins: Sequence[Origin]) -> ModelT:
+    """Makes a model of data from files.
+
+    Args:
+        model: The model.
+        data: Its data, keys as in the files.
+        origins: Where the data is from; the first that has a key is where a message about it points to.
+
+    Raises:
+        ProjectError: If a value is missing or not accepted; all of them are in it.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems = [_finding(dict(problem), origins) for problem in error.errors(include_url=False, include_input=True)]
+        raise ProjectError(problems) from error
+
+
+def _finding(problem: dict[str, Any], origins: Sequence[Origin]) -> Finding:
+    location = tuple(part for part in problem["loc"] if part != "[key]")
+    name = ".".join(str(part) for part in location) or "the file"
+    message = problem["msg"]
+    if problem["type"] == "missing":
+        message, hint = f"{name} is missing", f"add {location[-1]}"
+    elif problem["type"] == "word":
+        message, hint = f"{name}: {message}", nearest(str(problem["input"]), _accepted(problem))
+    else:
+        message, hint = f"{name}: {message[:1].lower()}{message[1:]}", "correct the value"
+    document, path = _where(location, origins)
+    return document.finding(path, message, hint if hint.startswith(("did", "add", "correct")) else "")
+
+
+def _accepted(problem: dict[str, Any]) -> list[str]:
+    return str(problem.get("ctx", {}).get("accepted", "")).split(", ")
+
+
+def _where(location: KeyPath, origins: Sequence[Origin]) -> tuple[Document, KeyPath]:
+    """The origin that has the longest part of the location; an earlier one when several have as much."""
+    best = (origins[0].document, origins[0].path)
+    best_length = -1
+    for document, path, at in origins:
+        if location[: len(at)] != at:
+            continue
+        rest = location[len(at) :]
+        length = next((n for n in range(len(rest), 0, -1) if (*path, *rest[:n]) in document.lines), 0) + len(at)
+        if length > best_length:
+            best, best_length = (document, (*path, *rest)), length
+    return best
+
+
+def unknown_keys(
+    model: type[BaseModel], data: Any, document: Document, path: KeyPath, also: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
+    """Finds keys that the model does not have, at any depth.
+
+    Args:
+        model: What the data is for.
+        data: The data as it was read.
+        document: The document it was read from.
+        path: Where in the document it is.
+        also: Keys at the top that are known, though the model does not have them.
+    """
+    if not isinstance(data, dict):
+        return
+    fields = _fields(model)
+    for key, value in data.items():
+        here = (*path, key)
+        if key not in fields:
+            if key not in also:
+                hint = nearest(key, fields.keys() | also)
+                yield document.finding(here, f"{key} is not a known key", hint, Severity.WARNING)
+            continue
+        for kind, child, child_path in _children(fields[key], value, here):
+            yield from unknown_keys(kind, child, document, child_path)
+
+
+def _children(nested: _Nested | None, value: Any, path: KeyPath) -> Iterator[tuple[type[BaseModel], Any, KeyPath]]:
+    if nested is None:
+        return
+    if nested.container is tuple and isinstance(value, list):
+        yield from ((nested.model, item, (*path, index)) for index, item in enumerate(value))
+    elif nested.container is dict and isinstance(value, dict):
+        yield from ((nested.model, item, (*path, name)) for name, item in value.items())
+    elif nested.container is None:
+        yield nested.model, value, path
+
+
+class _Nested(NamedTuple):
+    model: type[BaseModel]
+    container: type | None
+
+
+@lru_cache(maxsize=64)
+def _fields(model: type[BaseModel]) -> dict[str, _Nested | None]:
+    """The keys of a model as the files spell them, and the models below them."""
+    fields = {(info.alias or name): _nested(info.annotation) for name, info in model.model_fields.items()}
+    return {name: nested for name, nested in fields.items() if name not in _NOT_FROM_FILES}
+
+
+def _nested(annotation: Any, container: type | None = None) -> _Nested | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return _Nested(annotation, container)
+    origin = get_origin(annotation)
+    if origin in (Union, UnionType):
+        return next(filter(None, (_nested(part, container) for part in get_args(annotation))), None)
+    if origin in (tuple, dict):
+        item = get_args(annotation)[0 if origin is tuple else 1]
+        return _nested(item, origin)
+    return None

@@ -1,0 +1,181 @@
+"""Files of the time before ``version: 1``: what their old keys mean today.
+
+Starlake rewrites such files silently; here each change is told. Source of the rules: Starlake 1.5.16, ``YamlMigrator``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ai.starlake.project.documents import Document, KeyPath
+from ai.starlake.project.findings import Finding, Severity
+
+Content = dict[str, Any]
+
+
+def migrate(document: Document, root: str) -> tuple[Any, list[Finding]]:
+    """The content below the root key of a file, its old keys replaced by today's.
+
+    Args:
+        document: The file.
+        root: The key that files of this kind begin with: ``application``, ``load``, ``table``, ``task``, ...
+
+    Returns:
+        The content, and a warning for each thing that was changed. Files with ``version: 1`` come back unchanged.
+    """
+    data = document.data
+    if "version" in data:
+        return data.get(root), []
+    return _Migration(document, root).run()
+
+
+class _Migration:
+    """One file on its way to version 1."""
+
+    def __init__(self, document: Document, root: str) -> None:
+        self._document = document
+        self._root = root
+        self._findings: list[Finding] = []
+
+    def run(self) -> tuple[Any, list[Finding]]:
+        data = dict(self._document.data)
+        if self._root == "table":
+            self._rename(data, "schema", "table", ())
+        if self._root not in data and self._root != "table":
+            data = {self._root: data}
+            if self._document.data:
+                self._tell((), f"everything is read as if it stood below {self._root}:")
+        content = data.get(self._root)
+        steps: dict[str, Callable[[Content, KeyPath], Content]] = {
+            "table": self._table,
+            "load": self._load,
+            "task": self._task,
+            "transform": self._transform,
+        }
+        step = steps.get(self._root)
+        if step is not None and isinstance(content, dict):
+            content = step(dict(content), (self._root,))
+        return content, self._findings
+
+    def _table(self, table: Content, path: KeyPath) -> Content:
+        table.pop("flat", None)
+        metadata = self._metadata(dict(table.get("metadata") or {}), (*path, "metadata"))
+        table["metadata"] = metadata
+        self._merge(table, metadata, path)
+        return table
+
+    def _load(self, load: Content, path: KeyPath) -> Content:
+        if "metadata" in load and isinstance(load["metadata"], dict):
+            load["metadata"] = self._metadata(dict(load["metadata"]), (*path, "metadata"))
+        self._drop(load, "tables", path, "tables have files of their own")
+        return load
+
+    def _task(self, task: Content, path: KeyPath) -> Content:
+        self._rename(task, "dataset", "table", path)
+        self._rename(task, "attributesDesc", "attributes", path)
+        for key in ("engine", "sqlEngine"):
+            self._drop(task, key, path, "the connection decides")
+        self._sink(task, path)
+        self._write(task, path)
+        self._merge(task, task, path)
+        return task
+
+    def _transform(self, transform: Content, path: KeyPath) -> Content:
+        tasks = transform.get("tasks")
+        if isinstance(tasks, list):
+            transform["tasks"] = [
+                self._task(dict(task), (*path, "tasks", index)) if isinstance(task, dict) else task
+                for index, task in enumerate(tasks)
+            ]
+        if isinstance(transform.get("default"), dict):
+            transform["default"] = self._task(dict(transform["default"]), (*path, "default"))
+        return transform
+
+    def _metadata(self, metadata: Content, path: KeyPath) -> Content:
+        self._sink(metadata, path)
+        self._strategy_names(metadata, path)
+        self._write(metadata, path)
+        self._drop(metadata, "mode", path, "files are the only mode")
+        return metadata
+
+    def _strategy_names(self, owner: Content, path: KeyPath) -> None:
+        """What was called UPSERT_BY_KEY inserted by column name after deleting: today's DELETE_THEN_INSERT."""
+        strategy = owner.get("writeStrategy")
+        if not isinstance(strategy, dict):
+            return
+        strategy = owner["writeStrategy"] = dict(strategy)
+        here = (*path, "writeStrategy")
+        if str(strategy.get("type", "")).upper() == "UPSERT_BY_KEY":
+            strategy["type"] = "DELETE_THEN_INSERT"
+            self._tell((*here, "type"), "UPSERT_BY_KEY is read as DELETE_THEN_INSERT, which it meant before version 1")
+        types = strategy.get("types")
+        if isinstance(types, dict) and any(name.upper() == "UPSERT_BY_KEY" for name in types):
+            strategy["types"] = {
+                "DELETE_THEN_INSERT" if name.upper() == "UPSERT_BY_KEY" else name: condition
+                for name, condition in types.items()
+            }
+            self._tell((*here, "types"), "UPSERT_BY_KEY is read as DELETE_THEN_INSERT, which it meant before version 1")
+
+    def _write(self, owner: Content, path: KeyPath) -> None:
+        write = owner.pop("write", None)
+        if not isinstance(write, str) or _has_type(owner):
+            return
+        name = "OVERWRITE" if write.upper() == "OVERWRITE" else "APPEND"
+        owner["writeStrategy"] = {**_mapping(owner.get("writeStrategy")), "type": name}
+        self._tell((*path, "write"), f"write: {write} is read as writeStrategy: {{type: {name}}}")
+
+    def _merge(self, owner: Content, target: Content, path: KeyPath) -> None:
+        """``merge: {key, timestamp}`` of old was a write strategy without a name."""
+        merge = owner.pop("merge", None)
+        if not isinstance(merge, dict):
+            return
+        strategy = {**merge, **_mapping(target.get("writeStrategy"))}
+        if "types" not in strategy and "key" in merge:
+            strategy["type"] = "UPSERT_BY_KEY_AND_TIMESTAMP" if "timestamp" in merge else "DELETE_THEN_INSERT"
+        target["writeStrategy"] = strategy
+        self._tell((*path, "merge"), f"merge is read as writeStrategy of type {strategy.get('type', 'APPEND')}")
+
+    def _sink(self, owner: Content, path: KeyPath) -> None:
+        if not isinstance(owner.get("sink"), dict):
+            return
+        sink = owner["sink"] = dict(owner["sink"])
+        here = (*path, "sink")
+        self._drop(sink, "type", here, "the connection decides")
+        partition = sink.get("partition")
+        if isinstance(partition, dict) and "attributes" in partition:
+            sink["partition"] = partition["attributes"]
+            self._tell((*here, "partition"), "partition: {attributes: [...]} is read as partition: [...]")
+        if "timestamp" in sink:
+            sink["partition"] = [sink.pop("timestamp")]
+            self._tell((*here, "timestamp"), "timestamp of a sink is read as its partition")
+        dynamic = str(sink.pop("dynamicPartitionOverwrite", "")).lower()
+        if dynamic == "true" and not _has_type(owner):
+            owner["writeStrategy"] = {**_mapping(owner.get("writeStrategy")), "type": "OVERWRITE_BY_PARTITION"}
+            self._tell(
+                (*here, "dynamicPartitionOverwrite"),
+                "dynamicPartitionOverwrite is read as writeStrategy: {type: OVERWRITE_BY_PARTITION}",
+            )
+
+    def _rename(self, owner: Content, old: str, new: str, path: KeyPath) -> None:
+        if old in owner and new not in owner:
+            owner[new] = owner.pop(old)
+            self._tell((*path, old), f"{old} is read as {new}")
+
+    def _drop(self, owner: Content, key: str, path: KeyPath, reason: str) -> None:
+        if key in owner:
+            del owner[key]
+            self._tell((*path, key), f"{key} means nothing any more: {reason}")
+
+    def _tell(self, path: KeyPath, message: str) -> None:
+        hint = "write it so and add version: 1 at the top of the file"
+        self._findings.append(self._document.finding(path, message, hint, Severity.WARNING))
+
+
+def _has_type(owner: Content) -> bool:
+    strategy = _mapping(owner.get("writeStrategy"))
+    return bool(strategy.get("type") or strategy.get("types"))
+
+
+def _mapping(value: object) -> Content:
+    return dict(value) if isinstance(value, dict) else {}

@@ -1,0 +1,58 @@
+"""Jinja, as Starlake's files use it: what is not defined is empty."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ai.starlake.common import StarlakeError
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
+_MARKS = ("{{", "{%", "{#")
+
+
+def render(text: str, variables: Mapping[str, Any], *, label: str = "a template") -> str:
+    """Renders Jinja in a sandbox: a template can compute texts and nothing else.
+
+    Args:
+        text: The template; returned as it is when there is no Jinja in it.
+        variables: What its names stand for; other names are empty.
+        label: What the template is, for error messages.
+
+    Raises:
+        StarlakeError: If the template has a syntax error, calls what does not exist, or does what the sandbox forbids.
+    """
+    if not any(mark in text for mark in _MARKS):
+        return text
+    from jinja2 import TemplateError, TemplateSyntaxError
+
+    try:
+        return _environment().from_string(text).render(variables)
+    except TemplateSyntaxError as error:
+        raise StarlakeError(
+            f"{label}:{error.lineno}: this is no valid Jinja: {error.message}", fix="correct the template"
+        ) from error
+    except (
+        TemplateError,
+        ArithmeticError,
+        TypeError,
+        ValueError,
+        LookupError,
+        RecursionError,
+        AttributeError,
+    ) as error:
+        raise StarlakeError(
+            f"{label}: the template cannot be rendered: {error}",
+            fix="define what the template uses in an env file, a macro or --options",
+        ) from error
+
+
+@lru_cache(maxsize=1)
+def _environment() -> SandboxedEnvironment:
+    from jinja2 import ChainableUndefined
+    from jinja2.sandbox import SandboxedEnvironment
+
+    return SandboxedEnvironment(undefined=ChainableUndefined, keep_trailing_newline=True, autoescape=False)

@@ -1,0 +1,197 @@
+"""What every part of a project needs first: its folders, its variables, its application."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.project.areas import Areas
+from ai.starlake.project.documents import Document
+from ai.starlake.project.environment import date_variables, resolve_variables
+from ai.starlake.project.findings import Finding, ProjectError
+from ai.starlake.project.invalid import Origin, build, unknown_keys
+from ai.starlake.project.models import Application
+from ai.starlake.project.models.application import UNUSED_KEYS
+from ai.starlake.project.paths import as_path, is_address, join
+from ai.starlake.project.store import Store
+
+_OVERRIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "SL_CONNECTION_REF": ("connectionRef",),
+        "SL_LOAD_CONNECTION_REF": ("loadConnectionRef",),
+        "SL_TRANSFORM_CONNECTION_REF": ("transformConnectionRef",),
+        "SL_LOADER": ("loader",),
+        "SL_GROUPED": ("grouped",),
+        "SL_GROUPED_MAX": ("groupedMax",),
+        "SL_LOAD_STRATEGY": ("loadStrategyClass",),
+        "SL_ARCHIVE": ("archive",),
+        "SL_REJECT_ALL_ON_ERROR": ("rejectAllOnError",),
+        "SL_SINK_REPLAY_TO_FILE": ("sinkReplayToFile",),
+        "SL_EMPTY_IS_NULL": ("emptyIsNull",),
+        "SL_TIMEZONE": ("timezone",),
+        "SL_DATABASE": ("database",),
+        "SL_TENANT": ("tenant",),
+        "SL_DUAL_MODE": ("duckdbMode",),
+        "SL_DUCKDB_MODE": ("duckdbMode",),
+        "SL_DUCKDB_PATH": ("duckdbPath",),
+        "SL_SCD2_START_TIMESTAMP": ("scd2StartTimestamp",),
+        "SL_SCD2_END_TIMESTAMP": ("scd2EndTimestamp",),
+        "SL_JOB_ID_ENV_NAME": ("jobIdEnvName",),
+        "SL_AUDIT_ACTIVE": ("audit", "active"),
+        "SL_AUDIT_DOMAIN": ("audit", "domain"),
+        "SL_AUDIT_SINK_CONNECTION_REF": ("audit", "sink", "connectionRef"),
+        "SL_DETAILED_LOAD_AUDIT": ("audit", "detailedLoadAudit"),
+        "SL_EXPECTATIONS_ACTIVE": ("expectations", "active"),
+        "SL_EXPECTATIONS_FAIL_ON_ERROR": ("expectations", "failOnError"),
+        "SL_DAG_REF_LOAD": ("dagRef", "load"),
+        "SL_DAG_REF_TRANSFORM": ("dagRef", "transform"),
+        "SL_INCOMING": ("area", "incoming"),
+        "SL_AREA_INCOMING": ("area", "incoming"),
+        "SL_AREA_STAGE": ("area", "stage"),
+        "SL_AREA_UNRESOLVED": ("area", "unresolved"),
+        "SL_AREA_ARCHIVE": ("area", "archive"),
+        "SL_AREA_INGESTING": ("area", "ingesting"),
+        "SL_AREA_REPLAY": ("area", "replay"),
+    }
+)
+"""Environment variables and the keys of the application that they set. A variable wins over the file."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The start of a project.
+
+    Attributes:
+        root: The project's folder.
+        application: Its settings.
+        variables: What Jinja in its files may use.
+        areas: Its folders.
+        store: Its files.
+        profile: The name of the env profile, ``SL_ENV``; empty without one.
+        findings: Warnings about the application and the env files.
+    """
+
+    root: Path
+    application: Application
+    variables: Mapping[str, str]
+    areas: Areas
+    store: Store
+    profile: str
+    findings: tuple[Finding, ...]
+
+
+def read_settings(
+    root: Path | str,
+    environment: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
+    *,
+    strict: bool = True,
+) -> Settings:
+    """Reads the application and the env files of a project, and nothing else.
+
+    Args:
+        root: The project's folder, or its address; ``~`` is not expanded.
+        environment: The environment; the one of the process by default.
+        options: What ``--options`` gives: variables that win over all others.
+        strict: Whether a key of the application that Starlake does not know is an error, as it is for Starlake.
+
+    Raises:
+        StarlakeError: If there is no project, or these files cannot be used.
+    """
+    environment = os.environ if environment is None else environment
+    options = options or {}
+    address = _absolute(root)
+    metadata = join(address, environment.get("SL_METADATA") or "metadata")
+    folder = as_path(metadata)
+    if not folder.is_dir():
+        raise StarlakeError(
+            f"{address} is no Starlake project",
+            cause=f"it has no folder {metadata}",
+            fix="set SL_ROOT to the folder that holds the project's metadata folder",
+        )
+    folders = {
+        "SL_ROOT": address,
+        "SL_METADATA": metadata,
+        "SL_DATASETS": join(address, environment.get("SL_DATASETS") or "datasets"),
+    }
+    variables, profile, findings = _variables(folder, {**environment, **folders}, options)
+    application, more = _application(
+        folder / "application.sl.yml", {**variables, **folders}, environment, strict=strict
+    )
+    datasets = environment.get("SL_DATASETS") or application.datasets or "datasets"
+    areas = Areas(address, join(address, datasets), metadata, application.area)
+    final = MappingProxyType({**variables, **areas.variables()})
+    return Settings(as_path(address), application, final, areas, Store(final), profile, (*findings, *more))
+
+
+def _absolute(root: Path | str) -> str:
+    text = str(root)
+    return text.rstrip("/") if is_address(text) else str(as_path(root).absolute())
+
+
+def _variables(
+    folder: Path, environment: Mapping[str, str], options: Mapping[str, str]
+) -> tuple[dict[str, str], str, list[Finding]]:
+    base, findings = _env_file(folder / "env.sl.yml")
+    profile = options.get("SL_ENV") or environment.get("SL_ENV") or base.get("SL_ENV") or ""
+    over: dict[str, str] = {}
+    if profile:
+        over, more = _env_file(folder / f"env.{profile}.sl.yml")
+        findings += more
+        # the profile that counts, not the one that the base file would have chosen
+        over["SL_ENV"] = profile
+    layers = [environment, date_variables(datetime.now().astimezone()), base, over, options]
+    return resolve_variables(layers), profile, findings
+
+
+def _env_file(file: Path) -> tuple[dict[str, str], list[Finding]]:
+    """The variables of an env file; none if there is no such file, which Starlake allows."""
+    if not file.is_file():
+        return {}, []
+    content = Store({}).read(file, "env", rendered=False)
+    values = content.mapping()
+    wrong = [
+        content.document.finding(("env", name), f"{name} must be a text", "env files hold names and texts only")
+        for name, value in values.items()
+        if not isinstance(value, str)
+    ]
+    if wrong:
+        raise ProjectError(wrong)
+    return dict(values), list(content.findings)
+
+
+def _application(
+    file: Path, variables: Mapping[str, str], environment: Mapping[str, str], *, strict: bool
+) -> tuple[Application, list[Finding]]:
+    data: dict[str, Any] = {}
+    origins = [Origin(Document(file, {}, {}), ())]
+    findings: list[Finding] = []
+    if file.is_file():
+        content = Store(variables).read(file, "application")
+        data = content.mapping()
+        origins = [Origin(content.document, ("application",))]
+        findings = list(content.findings)
+        unknown = list(unknown_keys(Application, data, content.document, ("application",), UNUSED_KEYS))
+        if unknown and strict:
+            raise ProjectError([Finding(each.file, each.line, each.message, each.hint) for each in unknown])
+        findings += unknown
+    for name, path in _OVERRIDES.items():
+        if environment.get(name):
+            data = _with(data, path, environment[name])
+    application = build(Application, data, origins)
+    return application.model_copy(update={"file": file if file.is_file() else None}), findings
+
+
+def _with(data: dict[str, Any], path: tuple[str, ...], value: str) -> dict[str, Any]:
+    """A copy of nested data with one value set."""
+    key, *rest = path
+    if not rest:
+        return {**data, key: value}
+    below = data.get(key)
+    return {**data, key: _with(below if isinstance(below, dict) else {}, tuple(rest), value)}

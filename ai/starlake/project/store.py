@@ -1,0 +1,85 @@
+"""The metadata files of a project, each read, rendered and parsed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.project.documents import Document, parse_document
+from ai.starlake.project.findings import Finding, ProjectError
+from ai.starlake.project.migration import migrate
+from ai.starlake.project.paths import read_text
+from ai.starlake.project.rendering import render
+
+
+class Content(NamedTuple):
+    """What stands below the root key of a file."""
+
+    document: Document
+    root: str
+    data: Any
+    findings: tuple[Finding, ...]
+    """Warnings: old keys that were migrated, keys given twice."""
+
+    def mapping(self) -> dict[str, Any]:
+        """The content, which must be a mapping.
+
+        Raises:
+            ProjectError: If it is something else.
+        """
+        if self.data is None:
+            return {}
+        if isinstance(self.data, dict):
+            return self.data
+        raise ProjectError(
+            [self.document.finding((self.root,), f"{self.root} must hold keys, not a list or a text", "indent them")]
+        )
+
+
+class Store:
+    """Reads files with one set of variables.
+
+    Args:
+        variables: What Jinja in the files may use.
+    """
+
+    def __init__(self, variables: Mapping[str, str]) -> None:
+        self.variables = variables
+        self._contents: dict[tuple[Path, str], Content] = {}
+
+    def read(self, file: Path, root: str, *, rendered: bool = True) -> Content:
+        """The content of a file.
+
+        Args:
+            file: The file.
+            root: The key that files of this kind begin with.
+            rendered: Whether Jinja is rendered; DAG and env files are used as they are written.
+
+        Raises:
+            ProjectError: If the file cannot be read or parsed, or does not begin with the key.
+        """
+        key = (file, root)
+        if key not in self._contents:
+            self._contents[key] = self._read(file, root, rendered=rendered)
+        return self._contents[key]
+
+    def _read(self, file: Path, root: str, *, rendered: bool) -> Content:
+        try:
+            text = read_text(file)
+            if rendered:
+                text = render(text, self.variables, label=str(file))
+        except StarlakeError as error:
+            problem = ": ".join(
+                part for part in (error.culprit.removeprefix(str(file)).strip(" :"), error.cause) if part
+            )
+            raise ProjectError([Finding(file, 0, problem, error.fix or "")]) from error
+        document = parse_document(file, text)
+        data, migrated = migrate(document, root)
+        if data is None and document.data and root not in document.data:
+            others = [name for name in document.data if name != "version"]
+            found = f" but with {others[0]}" if others else ""
+            message = f"the file does not begin with {root}{found}"
+            raise ProjectError([document.finding((), message, f"put its content below {root}:")])
+        return Content(document, root, data, (*document.findings, *migrated))
