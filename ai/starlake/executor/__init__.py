@@ -1,7 +1,8 @@
 """Where commands run: the protocol of executors, and the one that starts local processes."""
 
-from ai.starlake.executor.facts import FactsFactory, ProjectFacts
-from ai.starlake.executor.process import Runner, parent_death_fd, run_process
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from ai.starlake.executor.protocol import (
     CommandFailedError,
     ExecutableNotFoundError,
@@ -13,9 +14,13 @@ from ai.starlake.executor.protocol import (
     StarlakeResult,
     WriterBusyError,
 )
-from ai.starlake.executor.recovery import stranded_files
-from ai.starlake.executor.shell import ShellExecutor
-from ai.starlake.executor.storage import Location
+
+if TYPE_CHECKING:
+    from ai.starlake.executor.facts import FactsFactory, ProjectFacts
+    from ai.starlake.executor.process import Runner, parent_death_fd, run_process
+    from ai.starlake.executor.recovery import stranded_files
+    from ai.starlake.executor.shell import ShellExecutor
+    from ai.starlake.executor.storage import Location
 
 __all__ = [
     "CommandFailedError",
@@ -36,3 +41,21 @@ __all__ = [
     "run_process",
     "stranded_files",
 ]
+
+# What is needed when a command runs is imported then: a code location that only builds jobs loads faster.
+_AT_RUN_TIME = {
+    "FactsFactory": "facts",
+    "ProjectFacts": "facts",
+    "Runner": "process",
+    "parent_death_fd": "process",
+    "run_process": "process",
+    "stranded_files": "recovery",
+    "ShellExecutor": "shell",
+    "Location": "storage",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _AT_RUN_TIME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_AT_RUN_TIME[name]}"), name)

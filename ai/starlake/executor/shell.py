@@ -13,7 +13,7 @@ from ai.starlake.executor.call import Call
 from ai.starlake.executor.facts import FactsFactory, ProjectFacts
 from ai.starlake.executor.lock import writer_locks
 from ai.starlake.executor.output import Output
-from ai.starlake.executor.process import Runner, parent_death_fd, run_process
+from ai.starlake.executor.process import Runner, run_process
 from ai.starlake.executor.protocol import Execution, StarlakeResult
 from ai.starlake.executor.recovery import names_of, recover_files
 from ai.starlake.executor.storage import local_path
@@ -32,7 +32,7 @@ class ShellExecutor:
         lock_timeout: How many seconds to wait for the lock.
         runner: What runs the process.
         death_fd: Asked at run time for a file descriptor that becomes readable when nobody waits for the command any
-            more; by default that of the process that started this one by `multiprocessing`.
+            more, such as `parent_death_fd`.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class ShellExecutor:
         lock: str = "auto",
         lock_timeout: float = 3600,
         runner: Runner = run_process,
-        death_fd: Callable[[], int | None] = parent_death_fd,
+        death_fd: Callable[[], int | None] | None = None,
     ) -> None:
         self.executable = executable
         self._facts = facts
@@ -74,7 +74,7 @@ class ShellExecutor:
                 cwd=call.folder,
                 environment=call.environment,
                 on_line=output.take,
-                death_fd=self._death_fd(),
+                death_fd=self._death_fd() if self._death_fd else None,
             )
         if exit_code != 0:
             raise call.failure(exit_code, output.tail)
