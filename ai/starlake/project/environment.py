@@ -37,11 +37,11 @@ def date_variables(now: datetime) -> dict[str, str]:
 def resolve_variables(layers: Iterable[Mapping[str, str]]) -> dict[str, str]:
     """Merges layers of variables, and replaces the references between them.
 
-    A value refers to others as ``{{NAME}}`` or ``${NAME}``, and gets the value of the highest layer; a value that refers
-    to its own name gets the one of the layer below. ``{{NAME}}`` that nobody defines is empty, ``${NAME}`` stays.
+    A value refers to others as ``{{NAME}}`` or ``${NAME}``, and gets the value of the highest layer; one that refers to
+    its own name gets the one of the layer below. ``{{NAME}}`` that nobody defines is empty, ``${NAME}`` stays.
 
     Args:
-        layers: From the lowest to the highest. References are replaced in all but the first, the process's environment.
+        layers: From the lowest to the highest. The first, the environment of the process, is taken as it is.
 
     Raises:
         StarlakeError: If values refer to each other in a circle.

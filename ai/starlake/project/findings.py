@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import TypeVar
 
 from ai.starlake.common import StarlakeError
+
+T = TypeVar("T")
 
 
 class Severity(str, Enum):
@@ -66,6 +69,25 @@ class ProjectError(StarlakeError):
         first, *rest = self.findings
         more = "\n".join(f"{finding.place}: {finding.message}" for finding in rest)
         super().__init__(f"{first.place}: {first.message}", cause=more or None, fix=first.hint or None)
+
+
+def attempt(call: Callable[[], T], findings: list[Finding]) -> T | None:
+    """Calls something, and turns what is wrong into findings.
+
+    Args:
+        call: What to call.
+        findings: Where to add what is wrong.
+
+    Returns:
+        What the call returns; None if something is wrong.
+    """
+    try:
+        return call()
+    except ProjectError as error:
+        findings += error.findings
+    except StarlakeError as error:
+        findings.append(Finding(None, 0, ": ".join(filter(None, (error.culprit, error.cause))), error.fix or ""))
+    return None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -6,6 +6,7 @@ Starlake rewrites such files silently; here each change is told. Source of the r
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ai.starlake.project.documents import Document, KeyPath
@@ -14,7 +15,7 @@ from ai.starlake.project.findings import Finding, Severity
 Content = dict[str, Any]
 
 
-def migrate(document: Document, root: str) -> tuple[Any, list[Finding]]:
+def migrate(document: Document, root: str) -> tuple[Document, Any, list[Finding]]:
     """The content below the root key of a file, its old keys replaced by today's.
 
     Args:
@@ -22,29 +23,33 @@ def migrate(document: Document, root: str) -> tuple[Any, list[Finding]]:
         root: The key that files of this kind begin with: ``application``, ``load``, ``table``, ``task``, ...
 
     Returns:
-        The content, and a warning for each thing that was changed. Files with ``version: 1`` come back unchanged.
+        The file, its keys under today's names for messages; the content; a warning for each thing that was changed. Files
+        with ``version: 1`` come back unchanged.
     """
-    data = document.data
-    if "version" in data:
-        return data.get(root), []
-    return _Migration(document, root).run()
+    if "version" in document.data:
+        return document, document.data.get(root), []
+    migration = _Migration(document, root)
+    content = migration.run()
+    return migration.document, content, migration.findings
 
 
 class _Migration:
     """One file on its way to version 1."""
 
     def __init__(self, document: Document, root: str) -> None:
-        self._document = document
+        self.document = document
         self._root = root
-        self._findings: list[Finding] = []
+        self.findings: list[Finding] = []
 
-    def run(self) -> tuple[Any, list[Finding]]:
-        data = dict(self._document.data)
+    def run(self) -> Any:
+        """The content below the root key."""
+        data = dict(self.document.data)
         if self._root == "table":
             self._rename(data, "schema", "table", ())
         if self._root not in data and self._root != "table":
             data = {self._root: data}
-            if self._document.data:
+            if self.document.data:
+                self._move((), (self._root,))
                 self._tell((), f"everything is read as if it stood below {self._root}:")
         content = data.get(self._root)
         steps: dict[str, Callable[[Content, KeyPath], Content]] = {
@@ -56,7 +61,7 @@ class _Migration:
         step = steps.get(self._root)
         if step is not None and isinstance(content, dict):
             content = step(dict(content), (self._root,))
-        return content, self._findings
+        return content
 
     def _table(self, table: Content, path: KeyPath) -> Content:
         table.pop("flat", None)
@@ -160,6 +165,7 @@ class _Migration:
     def _rename(self, owner: Content, old: str, new: str, path: KeyPath) -> None:
         if old in owner and new not in owner:
             owner[new] = owner.pop(old)
+            self._move((*path, old), (*path, new))
             self._tell((*path, old), f"{old} is read as {new}")
 
     def _drop(self, owner: Content, key: str, path: KeyPath, reason: str) -> None:
@@ -167,9 +173,15 @@ class _Migration:
             del owner[key]
             self._tell((*path, key), f"{key} means nothing any more: {reason}")
 
+    def _move(self, old: KeyPath, new: KeyPath) -> None:
+        """Keeps the lines of keys that get another place."""
+        lines = self.document.lines
+        moved = {(*new, *path[len(old) :]): line for path, line in lines.items() if path[: len(old)] == old}
+        self.document = replace(self.document, lines={**lines, **moved})
+
     def _tell(self, path: KeyPath, message: str) -> None:
         hint = "write it so and add version: 1 at the top of the file"
-        self._findings.append(self._document.finding(path, message, hint, Severity.WARNING))
+        self.findings.append(self.document.finding(path, message, hint, Severity.WARNING))
 
 
 def _has_type(owner: Content) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +28,33 @@ def render(text: str, variables: Mapping[str, Any], *, label: str = "a template"
     """
     if not any(mark in text for mark in _MARKS):
         return text
+    with _explained(label):
+        return _environment().from_string(text).render(variables)
+
+
+def macros_of(text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The macros that a template defines, to be called by another.
+
+    Args:
+        text: The template; what it writes outside of macros is dropped.
+        variables: What the macros may use.
+
+    Raises:
+        StarlakeError: If the template cannot be rendered.
+    """
+    if "{%" not in text:
+        return {}
+    with _explained("the macros of the project"):
+        module = _environment().from_string(text).make_module(dict(variables))
+        return {name: value for name, value in vars(module).items() if not name.startswith("_")}
+
+
+@contextmanager
+def _explained(label: str) -> Iterator[None]:
     from jinja2 import TemplateError, TemplateSyntaxError
 
     try:
-        return _environment().from_string(text).render(variables)
+        yield
     except TemplateSyntaxError as error:
         raise StarlakeError(
             f"{label}:{error.lineno}: this is no valid Jinja: {error.message}", fix="correct the template"

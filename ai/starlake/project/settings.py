@@ -85,6 +85,15 @@ class Settings:
     profile: str
     findings: tuple[Finding, ...]
 
+    @property
+    def metadata(self) -> Path:
+        """The folder of the metadata."""
+        return as_path(self.areas.metadata)
+
+    def folder(self, name: str, variable: str) -> Path:
+        """A folder of the metadata that an environment variable may put elsewhere."""
+        return as_path(join(self.areas.metadata, self.variables.get(variable) or name))
+
 
 def read_settings(
     root: Path | str,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +25,8 @@ class Sections(NamedTuple):
 def split_sections(text: str, file: Path) -> Sections:
     """Splits a SQL file at its lines ``--SL_PRESQL``, ``--SL_SQL`` and ``--SL_POSTSQL``.
 
-    A file without them is one statement. Comments above the first marker are comments (Starlake 1.5.16 takes them for the
-    statement and fails); SQL above it is the main statement, unless there is a ``--SL_SQL`` too.
+    A file without them is one statement. Comments above the first marker are comments (Starlake 1.5.16 takes them for
+    the statement and fails); SQL above it is the main statement, unless there is a ``--SL_SQL`` too.
 
     Args:
         text: The file's text.
@@ -71,5 +72,5 @@ def split_statements(text: str) -> tuple[str, ...]:
         pieces = _END_OF_STATEMENT.split(text)
     else:
         bounds = [-1, *ends, len(text)]
-        pieces = [text[start + 1 : end] for start, end in zip(bounds, bounds[1:], strict=False)]
+        pieces = [text[start + 1 : end] for start, end in pairwise(bounds)]
     return tuple(piece.strip() for piece in pieces if _COMMENT.sub("", piece).strip())

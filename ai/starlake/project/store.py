@@ -49,6 +49,11 @@ class Store:
         self.variables = variables
         self._contents: dict[tuple[Path, str], Content] = {}
 
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Warnings about the files read so far."""
+        return tuple(finding for content in self._contents.values() for finding in content.findings)
+
     def read(self, file: Path, root: str, *, rendered: bool = True) -> Content:
         """The content of a file.
 
@@ -76,7 +81,7 @@ class Store:
             )
             raise ProjectError([Finding(file, 0, problem, error.fix or "")]) from error
         document = parse_document(file, text)
-        data, migrated = migrate(document, root)
+        document, data, migrated = migrate(document, root)
         if data is None and document.data and root not in document.data:
             others = [name for name in document.data if name != "version"]
             found = f" but with {others[0]}" if others else ""

@@ -99,7 +99,8 @@ class Connection(Model):
     spark_format: Text | None = None
     quote: Text | None = None
     separator: Text | None = None
-    options: TextMap = Field(default_factory=dict)
+    options: TextMap = Field(default_factory=dict, repr=False)
+    """What the driver needs, passwords included: never shown."""
 
     @property
     def url(self) -> str | None:

@@ -1,0 +1,59 @@
+"""Starlake projects as typed, frozen models: settings, areas, tables, tasks, and what depends on what."""
+
+from ai.starlake.project.areas import Areas
+from ai.starlake.project.findings import Finding, ProjectError, Severity
+from ai.starlake.project.models import (
+    Application,
+    Attribute,
+    Connection,
+    DagConfig,
+    Domain,
+    Expectation,
+    Format,
+    Loader,
+    Materialization,
+    MergeOn,
+    Metadata,
+    PrimitiveType,
+    Sink,
+    SyncStrategy,
+    Table,
+    Task,
+    TransformDomain,
+    Trim,
+    TypeDefinition,
+    WriteStrategy,
+    WriteStrategyType,
+)
+from ai.starlake.project.patterns import java_pattern
+from ai.starlake.project.project import Project
+
+__all__ = [
+    "Application",
+    "Areas",
+    "Attribute",
+    "Connection",
+    "DagConfig",
+    "Domain",
+    "Expectation",
+    "Finding",
+    "Format",
+    "Loader",
+    "Materialization",
+    "MergeOn",
+    "Metadata",
+    "PrimitiveType",
+    "Project",
+    "ProjectError",
+    "Severity",
+    "Sink",
+    "SyncStrategy",
+    "Table",
+    "Task",
+    "TransformDomain",
+    "Trim",
+    "TypeDefinition",
+    "WriteStrategy",
+    "WriteStrategyType",
+    "java_pattern",
+]

@@ -1,0 +1,148 @@
+"""What must hold between the parts of a project, beyond what each model accepts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.project.documents import Document, KeyPath
+from ai.starlake.project.findings import Finding, Severity, nearest
+from ai.starlake.project.models import Attribute, Format, Sink, Table, Task, TypeDefinition, WriteStrategy
+from ai.starlake.project.models.enums import WriteStrategyType
+
+Types = Mapping[str, TypeDefinition]
+
+
+def check_table(table: Table, document: Document, types: Types, strategies: Collection[str]) -> Iterator[Finding]:
+    """What is wrong with a table.
+
+    Args:
+        table: The table.
+        document: Its file.
+        types: The project's types.
+        strategies: The names of the write strategies that there are, in upper case.
+    """
+    root = ("table",)
+    try:
+        _ = table.regex
+    except StarlakeError as error:
+        yield document.finding((*root, "pattern"), f"pattern: {error.culprit}: {error.cause}", error.fix or "")
+    yield from _check_attributes(table.attributes, document, (*root, "attributes"), types)
+    yield from _check_names(table, document)
+    strategy, sink = table.metadata.write_strategy, table.metadata.sink
+    yield from check_strategy(strategy, sink, document, (*root, "metadata"), strategies)
+    yield from _check_columns(table, document)
+    if table.metadata.format is Format.POSITION:
+        yield from _check_positions(table, document)
+    if not table.attributes:
+        yield document.finding(root, "the table has no attributes", "list its columns below attributes:")
+
+
+def _check_names(table: Table, document: Document) -> Iterator[Finding]:
+    names = Counter(attribute.final_name.lower() for attribute in table.attributes)
+    for index, attribute in enumerate(table.attributes):
+        if names[attribute.final_name.lower()] > 1 and not attribute.ignore:
+            names[attribute.final_name.lower()] = 0
+            path = ("table", "attributes", index)
+            yield document.finding(
+                path, f"two columns are named {attribute.final_name}", "rename one of them, or ignore it"
+            )
+
+
+def _check_attributes(
+    attributes: Sequence[Attribute], document: Document, path: KeyPath, types: Types
+) -> Iterator[Finding]:
+    for index, attribute in enumerate(attributes):
+        here = (*path, index)
+        if attribute.is_struct:
+            if not attribute.attributes:
+                message = f"{attribute.name} is a struct without attributes"
+                yield document.finding(here, message, "list its fields below attributes:")
+            yield from _check_attributes(attribute.attributes, document, (*here, "attributes"), types)
+        elif attribute.type not in types:
+            message = f"{attribute.name} has the unknown type {attribute.type}"
+            hint = nearest(attribute.type, types) or "define it in metadata/types/types.sl.yml"
+            yield document.finding((*here, "type"), message, hint)
+
+
+def _check_positions(table: Table, document: Document) -> Iterator[Finding]:
+    for index, attribute in enumerate(table.attributes):
+        path = ("table", "attributes", index)
+        position = attribute.position
+        if position is None and not attribute.script:
+            yield document.finding(
+                path, f"{attribute.name} has no position", "format POSITION needs position: {first, last}"
+            )
+        elif position is not None and not 0 <= position.first <= position.last:
+            message = f"{attribute.name} begins at {position.first} and ends at {position.last}"
+            yield document.finding((*path, "position"), message, "first must not be after last, both count from 0")
+
+
+def check_strategy(
+    strategy: WriteStrategy,
+    sink: Sink,
+    document: Document,
+    path: KeyPath,
+    strategies: Collection[str],
+) -> Iterator[Finding]:
+    """What is wrong with a write strategy.
+
+    Args:
+        strategy: The strategy.
+        sink: Where the rows go, for the partition.
+        document: The file.
+        path: Where the keys ``writeStrategy`` and ``sink`` are in the file.
+        strategies: The names of the write strategies that there are, in upper case.
+    """
+    here = (*path, "writeStrategy")
+    for name in strategy.names:
+        if name not in strategies:
+            hint = nearest(name, strategies) or "add a template of this name under metadata/write-strategies"
+            yield document.finding((*here, "type"), f"the write strategy {name} does not exist", hint)
+    wanted = {member for member in WriteStrategyType if member.value in strategy.names}
+    if any(member.needs_key for member in wanted) and not strategy.key:
+        names = ", ".join(sorted(member.value for member in wanted if member.needs_key))
+        yield document.finding(here, f"{names} needs a key", "add key: [the columns that identify a row]")
+    if WriteStrategyType.UPSERT_BY_KEY_AND_TIMESTAMP in wanted and not strategy.timestamp:
+        yield document.finding(here, "UPSERT_BY_KEY_AND_TIMESTAMP needs a timestamp", "add timestamp: a column")
+    if WriteStrategyType.OVERWRITE_BY_PARTITION in wanted and not sink.partition:
+        yield document.finding(here, "OVERWRITE_BY_PARTITION needs a partition", "add sink: {partition: [a column]}")
+
+
+def _check_columns(table: Table, document: Document) -> Iterator[Finding]:
+    """The columns that a write strategy relies on must be there."""
+    strategy, sink = table.metadata.write_strategy, table.metadata.sink
+    wanted = [member for member in WriteStrategyType if member.value in strategy.names]
+    named: list[str] = []
+    if any(member.needs_key for member in wanted):
+        named += [*strategy.key, *([strategy.timestamp] if strategy.timestamp else [])]
+    if WriteStrategyType.OVERWRITE_BY_PARTITION in wanted:
+        named += sink.partition
+    columns = [name for each in table.attributes if not each.ignore for name in (each.final_name, each.name)]
+    known = {column.lower() for column in columns}
+    for name in named:
+        if name.lower() not in known:
+            path = ("table", "metadata", "writeStrategy")
+            yield document.finding(path, f"{name} is not a column of the table", nearest(name, columns))
+
+
+def check_task(task: Task, document: Document, root: KeyPath, strategies: Collection[str]) -> Iterator[Finding]:
+    """What is wrong with a task.
+
+    Args:
+        task: The task.
+        document: The file that its YAML is from; the SQL file if it has none.
+        root: Where in that file it is.
+        strategies: The names of the write strategies that there are, in upper case.
+    """
+    if not (task.sql or task.python_file or task.python):
+        message = f"the task {task.full_name} has no SQL"
+        yield document.finding(root, message, f"write {task.name}.sql beside it, or add sql:")
+    if task.parse_sql:
+        yield from check_strategy(task.write_strategy, task.sink, document, root, strategies)
+
+
+def errors(findings: Iterator[Finding]) -> list[Finding]:
+    """The findings that stop what touches the file."""
+    return [finding for finding in findings if finding.severity is Severity.ERROR]

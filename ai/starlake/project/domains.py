@@ -1,0 +1,222 @@
+"""Reads the domains and tables below ``metadata/load``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.project.checks import Types, check_table, errors
+from ai.starlake.project.connections import find_connection
+from ai.starlake.project.documents import Document
+from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
+from ai.starlake.project.invalid import Origin, build
+from ai.starlake.project.models import Domain, Loader, Table
+from ai.starlake.project.settings import Settings
+from ai.starlake.project.store import Content
+
+SUFFIX = ".sl.yml"
+CONFIG = f"_config{SUFFIX}"
+
+
+class DomainFolder(NamedTuple):
+    """A folder of tables: its ``_config`` and the files of its tables by their stem."""
+
+    path: Path
+    config: Path | None
+    files: dict[str, Path]
+
+
+class DomainReader:
+    """Reads domains and tables as they are asked for, each file once.
+
+    Args:
+        settings: The start of the project.
+        types: The project's types, read when a table is.
+        strategies: The names of the write strategies that there are.
+    """
+
+    def __init__(self, settings: Settings, types: Types, strategies: frozenset[str]) -> None:
+        self._settings = settings
+        self._types = types
+        self._strategies = strategies
+        self._tables: dict[Path, Table] = {}
+        self._folders: dict[str, DomainFolder] = {}
+        self._configs: dict[str, Domain] = {}
+
+    @cached_property
+    def folders(self) -> dict[str, Path]:
+        """The folders of the domains by their names, in the order of their names."""
+        load = self._settings.metadata / "load"
+        return {path.name: path for path in _sorted(load) if path.is_dir()}
+
+    def folder(self, name: str) -> DomainFolder:
+        """The files of a domain's folder; those in folders below it belong to it too."""
+        if name not in self._folders:
+            path = self.folders[name]
+            files = sorted(path.rglob(f"*{SUFFIX}"), key=lambda file: file.name)
+            tables = {file.name.removesuffix(SUFFIX): file for file in files if not file.name.startswith("_config.")}
+            config = path / CONFIG
+            self._folders[name] = DomainFolder(path, config if config.is_file() else None, tables)
+        return self._folders[name]
+
+    def find_folder(self, name: str) -> str:
+        """The name of the folder of a domain.
+
+        Args:
+            name: The domain's name, the name of its folder, or its name in the database; in any case.
+
+        Raises:
+            StarlakeError: If there is no such domain, with the nearest name that there is.
+        """
+        lowered = {folder.lower(): folder for folder in self.folders}
+        if name in self.folders or name.lower() in lowered:
+            return name if name in self.folders else lowered[name.lower()]
+        broken: list[Finding] = []
+        names: list[str] = []
+        for folder in self.folders:
+            config = attempt(partial(self.config, folder), broken)
+            if config is None:
+                continue
+            names += [config.name, config.final_name]
+            if name.lower() in (config.name.lower(), config.final_name.lower()):
+                return folder
+        if broken:
+            raise ProjectError(broken)
+        raise StarlakeError(
+            f"the domain {name} does not exist",
+            cause=f"no folder of {self._settings.areas.metadata}/load has this name",
+            fix=nearest(name, {*self.folders, *names}) or "add a folder for it",
+        )
+
+    def config(self, folder: str) -> Domain:
+        """A domain without its tables."""
+        if folder not in self._configs:
+            data, origins = self._config(folder)
+            metadata = data.get("metadata", {})
+            if isinstance(metadata, dict):
+                metadata = {**self._defaults(), **metadata}
+            merged = {"name": folder, **data, "folder": folder, "metadata": metadata, "tables": ()}
+            domain = build(Domain, merged, origins)
+            self._configs[folder] = domain.model_copy(update={"file": self.folder(folder).config})
+        return self._configs[folder]
+
+    def domain(self, folder: str) -> Domain:
+        """A domain with its tables.
+
+        Raises:
+            ProjectError: If a file of the domain cannot be used; it has all that is wrong in all of them.
+        """
+        domain = self.config(folder)
+        findings: list[Finding] = []
+        tables = [attempt(partial(self.table, folder, stem), findings) for stem in self.folder(folder).files]
+        if findings:
+            raise ProjectError(findings)
+        return domain.model_copy(update={"tables": tuple(tables)})
+
+    def find_table(self, folder: str, name: str) -> Table:
+        """A table by the name of its file, else by its own or its final name; in any case.
+
+        Raises:
+            StarlakeError: If there is no such table, with the nearest name that there is.
+        """
+        files = self.folder(folder).files
+        stem = next((stem for stem in files if stem.lower() == name.lower()), None)
+        if stem is not None:
+            return self.table(folder, name if name in files else stem)
+        domain = self.domain(folder)
+        for table in domain.tables:
+            if name.lower() in (table.name.lower(), table.final_name.lower()):
+                return table
+        known = {*files, *(table.name for table in domain.tables)}
+        raise StarlakeError(
+            f"the table {domain.name}.{name} does not exist",
+            cause=f"there is no {name}{SUFFIX} in {self.folder(folder).path}",
+            fix=nearest(name, known) or "add a file for it",
+        )
+
+    def table(self, folder: str, stem: str) -> Table:
+        """The table of a file.
+
+        Raises:
+            ProjectError: If the file cannot be used.
+        """
+        file = self.folder(folder).files[stem]
+        if file not in self._tables:
+            table, document = self.build_table(folder, file)
+            wrong = errors(check_table(table, document, self._types, self._strategies))
+            if wrong:
+                raise ProjectError(wrong)
+            self._tables[file] = table
+        return self._tables[file]
+
+    def build_table(self, folder: str, file: Path) -> tuple[Table, Document]:
+        """The table of a file, not yet checked against the rest of the project."""
+        content = self._settings.store.read(file, "table")
+        domain = self.config(folder)
+        stem = file.name.removesuffix(SUFFIX)
+        data = content.mapping()
+        origins = [Origin(content.document, ("table",)), *self._config_origins(folder)]
+        own = data.get("metadata", {})
+        if isinstance(own, dict):
+            data = {**data, "metadata": self._metadata(folder, own)}
+        named = {"name": stem, "domain": domain.name, "domainFinalName": domain.final_name, "fileStem": stem}
+        table = build(Table, {**named, **data, **{key: named[key] for key in _READER_KEYS}}, origins)
+        return table.model_copy(update={"file": file}), content.document
+
+    def _config(self, folder: str) -> tuple[dict[str, Any], list[Origin]]:
+        file = self.folder(folder).config
+        if file is None:
+            return {}, [Origin(Document(self.folders[folder] / CONFIG, {}, {}), ("load",))]
+        content: Content = self._settings.store.read(file, "load")
+        return content.mapping(), [Origin(content.document, ("load",))]
+
+    def _config_origins(self, folder: str) -> list[Origin]:
+        _, origins = self._config(folder)
+        return [Origin(origin.document, ("load", "metadata"), ("metadata",)) for origin in origins]
+
+    def _metadata(self, folder: str, own: dict[str, Any]) -> dict[str, Any]:
+        """The metadata of a table: its own keys over those of its domain over those of the application."""
+        inherited = self._config(folder)[0].get("metadata", {})
+        merged = {**self._defaults(), **inherited, **own}
+        if "loader" not in inherited and "loader" not in own:
+            merged["loader"] = self._loader(merged)
+        return merged
+
+    def _defaults(self) -> dict[str, Any]:
+        application = self._settings.application
+        defaults = {
+            "ack": application.ack,
+            "emptyIsNull": application.empty_is_null,
+            "loader": application.loader,
+            "grouped": application.grouped,
+            "dagRef": application.dag_ref.load,
+        }
+        return {key: value for key, value in defaults.items() if value is not None}
+
+    def _loader(self, metadata: dict[str, Any]) -> Loader:
+        """The loader of the connection that a table is written to, else the one of the application."""
+        application = self._settings.application
+        sink = metadata.get("sink")
+        ref = sink.get("connectionRef") if isinstance(sink, dict) else None
+        refs = (ref, application.load_connection_ref, application.connection_ref)
+        try:
+            loader = (find_connection(application, self._settings.areas, *refs).loader or "").lower()
+        except StarlakeError:
+            return application.loader
+        return next((member for member in Loader if member.value == loader), application.loader)
+
+    def all(self) -> Iterator[str]:
+        """The folders that hold tables; a folder without any is not a domain."""
+        return (folder for folder in self.folders if self.folder(folder).files)
+
+
+_READER_KEYS = ("domain", "domainFinalName", "fileStem")
+
+
+def _sorted(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted((path for path in folder.iterdir() if not path.name.startswith(".")), key=lambda path: path.name)

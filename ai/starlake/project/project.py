@@ -1,0 +1,267 @@
+"""A Starlake project, read as far as it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.project.areas import Areas
+from ai.starlake.project.connections import duckdb_file, find_connection
+from ai.starlake.project.domains import SUFFIX, DomainReader
+from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
+from ai.starlake.project.invalid import Origin, build
+from ai.starlake.project.models import (
+    Application,
+    Connection,
+    DagConfig,
+    Domain,
+    Table,
+    Task,
+    TransformDomain,
+    TypeDefinition,
+    WriteStrategyType,
+)
+from ai.starlake.project.paths import read_text
+from ai.starlake.project.rendering import macros_of, render
+from ai.starlake.project.settings import Settings, read_settings
+from ai.starlake.project.tasks import TaskReader
+from ai.starlake.project.type_files import read_types
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Project:
+    """A Starlake project.
+
+    `read` reads the application and the env files; everything else is read when it is first asked for, each file once,
+    so that a command about one table costs the same in a project of two thousand. What is asked for is complete and
+    valid, or a `StarlakeError` says which file and line is not.
+    """
+
+    settings: Settings
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(
+        cls,
+        root: Path | str,
+        *,
+        environment: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None,
+    ) -> Project:
+        """Opens the project in a folder.
+
+        Args:
+            root: The folder that holds ``metadata``.
+            environment: The environment; the one of the process by default.
+            options: What ``--options`` gives: variables that win over all others.
+
+        Raises:
+            StarlakeError: If there is no project, or its application or env files cannot be used.
+        """
+        chosen = MappingProxyType(dict(options or {}))
+        return cls(read_settings(root, environment, chosen), chosen)
+
+    def __repr__(self) -> str:
+        """The folder alone: variables may hold secrets."""
+        return f"Project({self.areas.root!r})"
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.settings.root
+
+    @property
+    def application(self) -> Application:
+        """The settings."""
+        return self.settings.application
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What variables in the project's files stand for; from the environment of the process up to the options."""
+        return self.settings.variables
+
+    @property
+    def areas(self) -> Areas:
+        """The folders of data and metadata."""
+        return self.settings.areas
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Warnings about the files read so far: old keys, keys given twice."""
+        return (*self.settings.findings, *self.settings.store.findings)
+
+    @cached_property
+    def types(self) -> Mapping[str, TypeDefinition]:
+        """The types by name: packaged ones, then ``default.sl.yml``, then ``types.sl.yml``."""
+        return read_types(self.settings)
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """All domains that have tables, in the order of their folders' names.
+
+        Raises:
+            ProjectError: With all that is wrong in any of their files.
+        """
+        return self._all([partial(self.domain_reader.domain, folder) for folder in self.domain_reader.all()])
+
+    @property
+    def transforms(self) -> tuple[TransformDomain, ...]:
+        """All folders of tasks, in the order of their names.
+
+        Raises:
+            ProjectError: With all that is wrong in any of their files.
+        """
+        return self._all([partial(self.task_reader.domain, folder) for folder in self.task_reader.folders])
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """All tasks, in the order of their folders and names.
+
+        Raises:
+            ProjectError: With all that is wrong in any of their files.
+        """
+        return tuple(task for domain in self.transforms for task in domain.tasks)
+
+    def domain(self, name: str) -> Domain:
+        """A domain with its tables, by the name of its folder or its own, in any case.
+
+        Raises:
+            StarlakeError: If there is none, or one of its files cannot be used.
+        """
+        return self.domain_reader.domain(self.domain_reader.find_folder(name))
+
+    def table(self, domain: str, table: str) -> Table:
+        """A table, by the name of its file or its own, in any case; the other tables of the domain are not read.
+
+        Raises:
+            StarlakeError: If there is none, or its files cannot be used.
+        """
+        return self.domain_reader.find_table(self.domain_reader.find_folder(domain), table)
+
+    def task(self, name: str) -> Task:
+        """A task by ``domain.task``, in any case.
+
+        Raises:
+            StarlakeError: If there is none, or its files cannot be used.
+        """
+        return self.task_reader.find(name)
+
+    def type(self, name: str) -> TypeDefinition:
+        """A type by its name.
+
+        Raises:
+            StarlakeError: If there is none, with the nearest name that there is.
+        """
+        try:
+            return self.types[name]
+        except KeyError:
+            fix = nearest(name, self.types) or "define it in metadata/types/types.sl.yml"
+            raise StarlakeError(f"the type {name} does not exist", fix=fix) from None
+
+    @cached_property
+    def macros(self) -> str:
+        """The text of all ``*.j2`` below ``metadata/expectations`` and ``metadata/macros``."""
+        folders = (
+            self.settings.folder("expectations", "SL_EXPECTATIONS"),
+            self.settings.folder("macros", "SL_MACROS"),
+        )
+        return "\n".join(read_text(file) for folder in folders for file in sorted(folder.rglob("*.j2")))
+
+    @cached_property
+    def write_strategy_templates(self) -> Mapping[str, str]:
+        """The project's own templates for DuckDB: name in upper case to text."""
+        folder = self.settings.folder("write-strategies", "SL_WRITE_STRATEGIES") / "duckdb"
+        return MappingProxyType({_strategy(file): read_text(file) for file in sorted(folder.glob("*.j2"))})
+
+    @cached_property
+    def write_strategies(self) -> frozenset[str]:
+        """The names of all write strategies, in upper case: Starlake's, and the project's own for any database."""
+        folder = self.settings.folder("write-strategies", "SL_WRITE_STRATEGIES")
+        own = {_strategy(file) for file in folder.glob("*/*.j2")}
+        return frozenset(own | {member.value for member in WriteStrategyType})
+
+    @cached_property
+    def dag_configs(self) -> Mapping[str, DagConfig]:
+        """The configurations of DAG files by name; their texts are Jinja, not rendered.
+
+        Raises:
+            ProjectError: With all that is wrong in any of their files.
+        """
+        files = sorted(self.settings.folder("dags", "SL_DAGS").glob(f"*{SUFFIX}"))
+        configs = self._all([partial(self._dag_config, file) for file in files])
+        return MappingProxyType({config.name: config for config in configs})
+
+    def connection_of(self, item: Table | Task) -> Connection:
+        """The connection that the rows of a table or task are written to.
+
+        Raises:
+            StarlakeError: If it does not exist, or none is chosen.
+        """
+        application = self.application
+        if isinstance(item, Table):
+            refs = (item.metadata.sink.connection_ref, application.load_connection_ref)
+        else:
+            refs = (item.sink.connection_ref or item.connection_ref, application.transform_connection_ref)
+        return find_connection(application, self.areas, *refs, application.connection_ref)
+
+    def duckdb_file_of(self, item: Table | Task) -> Path | None:
+        """The DuckDB file that a table or task is written to; None for another database, and for DuckDB in memory.
+
+        Raises:
+            StarlakeError: If its connection does not exist, or none is chosen.
+        """
+        return duckdb_file(self.connection_of(item), self.areas)
+
+    def render(
+        self, text: str, extra: Mapping[str, Any] | None = None, *, macros: bool = False, label: str = "the template"
+    ) -> str:
+        """Renders Jinja with the variables of the project.
+
+        Args:
+            text: The template. Names that are not defined are empty.
+            extra: Variables that win over those of the project.
+            macros: Whether the macros of the project can be called.
+            label: What the template is, for error messages.
+
+        Raises:
+            StarlakeError: If the template cannot be rendered.
+        """
+        variables = {**self.environment, **(extra or {})}
+        if not macros or "{" not in text:
+            return render(text, variables, label=label)
+        return render(text, {**macros_of(self.macros, variables), **variables}, label=label)
+
+    @cached_property
+    def domain_reader(self) -> DomainReader:
+        """What reads domains and tables; for parts of this package."""
+        return DomainReader(self.settings, self.types, self.write_strategies)
+
+    @cached_property
+    def task_reader(self) -> TaskReader:
+        """What reads tasks; for parts of this package."""
+        return TaskReader(self.settings, self.write_strategies)
+
+    def _dag_config(self, file: Path) -> DagConfig:
+        content = self.settings.store.read(file, "dag", rendered=False)
+        data = {**content.mapping(), "name": file.name.removesuffix(SUFFIX)}
+        return build(DagConfig, data, [Origin(content.document, ("dag",))]).model_copy(update={"file": file})
+
+    @staticmethod
+    def _all(calls: list[partial[T]]) -> tuple[T, ...]:
+        """The results of all calls, or all that is wrong in any of them."""
+        findings: list[Finding] = []
+        results = [attempt(call, findings) for call in calls]
+        if findings:
+            raise ProjectError(findings)
+        return tuple(result for result in results if result is not None)
+
+
+def _strategy(file: Path) -> str:
+    return file.name.removesuffix(".j2").upper()

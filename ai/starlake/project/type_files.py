@@ -1,0 +1,63 @@
+"""Reads the types below ``metadata/types`` over the ones that every project has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+
+from ai.starlake.project.documents import Document, parse_document
+from ai.starlake.project.findings import Finding, ProjectError
+from ai.starlake.project.invalid import Origin, build
+from ai.starlake.project.models import TypeDefinition
+from ai.starlake.project.settings import Settings
+
+_PACKAGED = "default_types.sl.yml"
+
+
+@lru_cache(maxsize=1)
+def default_types() -> Mapping[str, TypeDefinition]:
+    """The types that every project has, by name."""
+    text = resources.files("ai.starlake.project").joinpath(_PACKAGED).read_text(encoding="utf-8")
+    document = parse_document(Path(_PACKAGED), text)
+    return MappingProxyType({each.name: each for each in _types(document, document.data["types"], None)})
+
+
+def type_files(settings: Settings) -> list[Path]:
+    """The files of types that the project has, the one that wins last."""
+    folder = settings.folder("types", "SL_TYPES")
+    return [file for file in (folder / "default.sl.yml", folder / "types.sl.yml") if file.is_file()]
+
+
+def read_types(settings: Settings) -> Mapping[str, TypeDefinition]:
+    """All types of a project by name: the packaged ones, then ``default.sl.yml``, then ``types.sl.yml``.
+
+    Raises:
+        ProjectError: If a file cannot be used.
+    """
+    types = dict(default_types())
+    for file in type_files(settings):
+        content = settings.store.read(file, "types")
+        types.update({each.name: each for each in _types(content.document, content.data, file)})
+    return MappingProxyType(types)
+
+
+def _types(document: Document, data: object, file: Path | None) -> list[TypeDefinition]:
+    if not isinstance(data, list):
+        raise ProjectError([document.finding(("types",), "types must be a list", "write each type as - name: ...")])
+    types: list[TypeDefinition] = []
+    findings: list[Finding] = []
+    for index, item in enumerate(data):
+        origin = Origin(document, ("types", index))
+        if not isinstance(item, dict):
+            findings.append(document.finding(origin.path, "a type must have a name and a pattern", "add name:"))
+            continue
+        try:
+            types.append(build(TypeDefinition, item, [origin]).model_copy(update={"file": file}))
+        except ProjectError as error:
+            findings += error.findings
+    if findings:
+        raise ProjectError(findings)
+    return types
