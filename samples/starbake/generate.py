@@ -81,9 +81,9 @@ class Sizes:
         days: Days that deliver, from FIRST_DAY on.
     """
 
-    customers: int = 80
-    orders: int = 200
-    days: int = 2
+    customers: int = 90
+    orders: int = 240
+    days: int = 3
 
     def share(self, total: int, day: int) -> range:
         """The numbers, from 1 on, that belong to the day with this index, out of ``total`` spread over all days."""
