@@ -130,7 +130,7 @@ class JobOptions(BaseModel):
     )
     duckdb_lock: str = Field(
         default="auto",
-        description="one writer at a time on a DuckDB file: `auto` (a lock beside it), `off`, or the path of a lock file",
+        description="one writer at a time on a DuckDB file: `auto` (a lock beside it), `off`, or the path of a lock",
     )
     duckdb_lock_timeout: Seconds = Field(default=3600, description="how many seconds to wait for that lock")
     spark_executor_memory: str = Field(default="11g", description="memory per Spark executor")

@@ -1,0 +1,200 @@
+"""Ops that run a command: what they do at run time."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dagster import AssetKey, AssetMaterialization, Failure, MetadataValue, OpExecutionContext, Out
+
+from ai.starlake.common import StarlakeError, format_timestamp, mask_named_values, sanitize_id, zone_of
+from ai.starlake.dagster import _compat
+from ai.starlake.dagster._ops import Event, outputs
+from ai.starlake.dagster._report import DagsterReporter
+from ai.starlake.dagster._run import DRY_RUN_TAG, RunDates, dates_of
+from ai.starlake.executor.protocol import (
+    CommandFailedError,
+    ExecutableNotFoundError,
+    Execution,
+    RecoveryError,
+    StarlakeExecutor,
+    StarlakeResult,
+)
+from ai.starlake.job import JobOptions, StarlakeCommand, StarlakeSparkConfig
+
+
+@dataclass(frozen=True)
+class CommandRunner:
+    """Runs commands on behalf of ops: what all ops of a job share.
+
+    Args:
+        settings: The options of the job.
+        executor: Gives the executor, in the process that runs the op.
+    """
+
+    settings: JobOptions
+    executor: Callable[[], StarlakeExecutor]
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def dates(self, context: OpExecutionContext) -> RunDates:
+        """The dates that the run of an op is for."""
+        return dates_of(context, zone_of(self.settings.timezone))
+
+    def complete(
+        self, command: StarlakeCommand, context: OpExecutionContext, dates: RunDates, name: str
+    ) -> StarlakeCommand:
+        """A command with what only the run knows: its dates, and the options of its configuration.
+
+        Args:
+            command: The command of the op.
+            context: The context of the op.
+            dates: The dates of the run.
+            name: The Starlake name of what the command works on.
+        """
+        if command.verb in ("load", "transform") and self.settings.starlake_version.accepts("--scheduledDate"):
+            command = command.with_arguments("--scheduledDate", format_timestamp(dates.logical))
+        if command.verb == "transform" and dates.interval:
+            interval = {
+                "sl_data_interval_start": format_timestamp(dates.interval.start),
+                "sl_data_interval_end": format_timestamp(dates.interval.end),
+            }
+            command = command.with_options(interval)
+        options = (context.op_config or {}).get("options") or {}
+        return command.with_options(_options_for(options, {name, sanitize_id(name), context.op_def.name}))
+
+    def run(
+        self, command: StarlakeCommand, context: OpExecutionContext, spark_config: StarlakeSparkConfig | None = None
+    ) -> StarlakeResult:
+        """Runs a complete command.
+
+        Raises:
+            Failure: If it fails; no retry follows where trying again cannot help.
+        """
+        report = DagsterReporter(context.log, everything=self.settings.event_log_lines == "all")
+        execution = Execution(
+            run_id=context.run_id,
+            step_key=context.get_step_execution_context().step.key,
+            report=report,
+            attempt=context.retry_number,
+            resumed=_compat.PARENT_RUN_TAG in context.run.tags,
+            spark_config=spark_config,
+        )
+        report.output("stdout", f"$ {shown(command)}")
+        with failures():
+            return self.executor().run(command, execution)
+
+
+def shown(command: StarlakeCommand) -> str:
+    """A command as people read it: quoted as for a shell, secrets masked."""
+    return mask_named_values(shlex.join(("starlake", *command)))
+
+
+class failures:  # noqa: N801  reads as a statement
+    """Turns a `StarlakeError` into the failure that Dagster shows, with what is known as metadata."""
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Raises the failure in place of the error."""
+        if not isinstance(error, StarlakeError):
+            return
+        metadata: dict[str, Any] = {}
+        if isinstance(error, CommandFailedError):
+            metadata["starlake/exit_code"] = error.exit_code
+            if error.log_url:
+                metadata["starlake/log"] = MetadataValue.url(error.log_url)
+        hopeless = isinstance(error, (ExecutableNotFoundError, RecoveryError))
+        raise Failure(str(error), metadata=metadata, allow_retries=not hopeless) from error
+
+
+def _options_for(options: Mapping[str, Any], names: set[str]) -> dict[str, str]:
+    """The options of a run's configuration that are for one op: plain ones, then those of the section named for it."""
+    plain = {name: str(value) for name, value in options.items() if not isinstance(value, Mapping)}
+    for section, entries in options.items():
+        if isinstance(entries, Mapping) and section in names:
+            plain.update((name, str(value)) for name, value in entries.items())
+    return plain
+
+
+def is_dry_run(context: OpExecutionContext) -> bool:
+    """Whether commands are to be logged instead of run: by the configuration of the op, or by a tag of the run."""
+    configured = (context.op_config or {}).get("dry_run")
+    return bool(configured) or context.run.tags.get(DRY_RUN_TAG, "").lower() == "true"
+
+
+@dataclass(frozen=True)
+class CommandBody:
+    """Runs one command, and records what it produced.
+
+    Args:
+        runner: Runs it.
+        command: The command.
+        name: The Starlake name of what it works on.
+        assets: What to record as materialized when it succeeds.
+        outs: The outputs of the op.
+        skippable: Whether what comes after is skipped when a load found no row.
+        spark_config: What the Spark job may use.
+    """
+
+    runner: CommandRunner
+    command: StarlakeCommand
+    name: str
+    assets: tuple[AssetKey, ...]
+    outs: Mapping[str, Out]
+    skippable: bool = False
+    spark_config: StarlakeSparkConfig | None = None
+
+    def __call__(self, context: OpExecutionContext) -> Iterator[Event]:
+        """Runs the command within an op."""
+        with failures():
+            dates = self.runner.dates(context)
+            command = self.runner.complete(self.command, context, dates, self.name)
+        if is_dry_run(context):
+            context.log.info(f"dry run, nothing is run: {shown(command)}")
+            yield from outputs(self.outs, self.name)
+            return
+        result = self.runner.run(command, context, self.spark_config)
+        _log_summary(context, command, self.name, result)
+        for asset in self.assets:
+            yield _materialization(asset, context, command, dates, result)
+        if not (self.skippable and result.counts and result.counts.input == 0):
+            yield from outputs(self.outs, self.name)
+
+
+def _log_summary(context: OpExecutionContext, command: StarlakeCommand, name: str, result: StarlakeResult) -> None:
+    what = f"{command.verb} {name}"
+    took = f"in {result.duration:.1f} s"
+    if result.counts is None:
+        context.log.info(f"{what}: done {took}")
+        return
+    counts = result.counts
+    text = f"{what}: {counts.input} rows read, {counts.accepted} accepted, {counts.rejected} rejected {took}"
+    (context.log.warning if counts.rejected else context.log.info)(text)
+
+
+def _materialization(
+    asset: AssetKey, context: OpExecutionContext, command: StarlakeCommand, dates: RunDates, result: StarlakeResult
+) -> AssetMaterialization:
+    metadata: dict[str, Any] = {
+        "starlake/logical_date": MetadataValue.timestamp(dates.logical),
+        "starlake/duration": round(result.duration, 3),
+        "starlake/command": shown(command),
+    }
+    if result.counts:
+        metadata["starlake/rows_read"] = result.counts.input
+        metadata["starlake/rows_accepted"] = result.counts.accepted
+        metadata["starlake/rows_rejected"] = result.counts.rejected
+    if result.remote_id:
+        metadata["starlake/remote_id"] = result.remote_id
+    if result.log_url:
+        metadata["starlake/log"] = MetadataValue.url(result.log_url)
+    partition = context.partition_key if context.has_partition_key else None
+    return AssetMaterialization(asset, metadata=metadata, partition=partition)

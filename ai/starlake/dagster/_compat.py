@@ -1,0 +1,35 @@
+"""All that this project uses of Dagster beyond its public interface.
+
+Nothing else may import a private module of Dagster. Each use is pinned by a test in
+`tests/dagster/test_characterization.py`, which runs on both ends of the supported range.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import sys
+from types import FrameType
+
+PARTITION_TAG = "dagster/partition"
+SCHEDULED_TIME_TAG = ".dagster/scheduled_execution_time"
+PARENT_RUN_TAG = "dagster/parent_run_id"
+ROOT_RUN_TAG = "dagster/root_run_id"
+
+_STEP_PROCESS_MODULE = "dagster._core.executor.child_process_executor"
+
+
+@functools.lru_cache(maxsize=1)
+def run_process_sentinel() -> int | None:
+    """A file descriptor that becomes readable when the process of the run ends, for steps in a process of their own.
+
+    Dagster's multiprocess executor does not end the processes of its steps when it is killed itself. None in every
+    other process: a run's own process may well outlive the one that launched it.
+    """
+    parent = multiprocessing.parent_process()
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001  the stack is the only place that tells
+    while parent is not None and frame is not None:
+        if frame.f_globals.get("__name__") == _STEP_PROCESS_MODULE:
+            return parent.sentinel
+        frame = frame.f_back
+    return None

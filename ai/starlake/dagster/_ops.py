@@ -1,0 +1,152 @@
+"""The one place where ops are made.
+
+Annotations are not postponed here: Dagster checks that of a compute function's context.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from dagster import (
+    AssetMaterialization,
+    Backoff,
+    In,
+    Jitter,
+    OpDefinition,
+    OpExecutionContext,
+    Out,
+    Output,
+    RetryPolicy,
+)
+
+from ai.starlake.common import NameRegistry, StarlakeError, sanitize_id
+from ai.starlake.dagster._run import CONFIG_SCHEMA
+
+Event = AssetMaterialization | Output[Any]
+Body = Callable[[OpExecutionContext], Iterator[Event]]
+
+
+@dataclass(frozen=True)
+class OpSpec:
+    """Everything about an op but its definition.
+
+    Args:
+        task_id: What the op is called; its name is derived from it.
+        source: What the op does, in words; two ops of one name must have one source.
+        body: What it runs; yields its events, outputs included.
+        ins: Its inputs.
+        outs: Its outputs.
+        description: Shown in the UI.
+        tags: Tags of its steps.
+        retries: How often to try again.
+        retry_delay: Seconds before the first retry.
+        pool: The pool whose slots its steps take.
+    """
+
+    task_id: str
+    source: str
+    body: Body
+    ins: Mapping[str, In] = field(default_factory=dict)
+    outs: Mapping[str, Out] = field(default_factory=dict)
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    retries: int = 0
+    retry_delay: float = 0
+    pool: str | None = None
+
+
+class OpFactory:
+    """Makes ops, and keeps their names apart.
+
+    Dagster refuses two definitions of one name in a repository, and silently takes one of them in a graph. Asked twice
+    for the same op, the factory returns the one it has; asked for another op of that name, it says which two clash.
+    """
+
+    def __init__(self) -> None:
+        self._names = NameRegistry()
+        self._made: dict[str, tuple[OpSpec, OpDefinition]] = {}
+
+    def claim(self, name: str, source: str) -> str:
+        """Takes the name that is derived from another one, for an op or a graph.
+
+        Raises:
+            NameCollisionError: If something else has that name.
+        """
+        valid = sanitize_id(name)
+        self._names.claim(valid, (name, source), f"{source} ({name!r})")
+        return valid
+
+    def make(self, spec: OpSpec) -> OpDefinition:
+        """Makes an op.
+
+        Raises:
+            NameCollisionError: If another op has the name that is derived from its task id.
+        """
+        name = self.claim(spec.task_id, spec.source)
+        known = self._made.get(name)
+        if known and known[0] == spec:
+            return known[1]
+        made = OpDefinition(
+            compute_fn=_compute_of(spec.body),
+            name=name,
+            ins=dict(spec.ins),
+            outs=dict(spec.outs),
+            description=spec.description,
+            config_schema=CONFIG_SCHEMA,
+            tags=dict(spec.tags),
+            retry_policy=_retry_policy(spec.retries, spec.retry_delay),
+            pool=spec.pool,
+        )
+        self._made[name] = (spec, made)
+        return made
+
+
+def _compute_of(body: Body) -> Callable[[OpExecutionContext, Any], Iterator[Event]]:
+    def compute(context: OpExecutionContext, inputs: Any) -> Iterator[Event]:  # noqa: ARG001  inputs only order ops
+        yield from body(context)
+
+    return compute
+
+
+def _retry_policy(retries: int, delay: float) -> RetryPolicy | None:
+    if retries == 0:
+        return None
+    return RetryPolicy(max_retries=retries, delay=delay, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
+
+
+def outputs_of(
+    out: str | Out | Mapping[str, Out] | None, outs: Mapping[str, Out] | None, *, optional: bool = False
+) -> dict[str, Out]:
+    """The outputs of an op as a caller describes them, ``result`` of type str by default.
+
+    Args:
+        out: The name of the only output, its definition, or all outputs.
+        outs: All outputs.
+        optional: Whether the op may end without them, so that what comes after it is skipped.
+
+    Raises:
+        StarlakeError: If both are given.
+    """
+    if out is not None and outs is not None:
+        raise StarlakeError("both out and outs are given", fix="pass one of them")
+    given = outs if outs is not None else out
+    if given is None:
+        given = {"result": Out(str)}
+    elif isinstance(given, str):
+        given = {given: Out(str)}
+    elif isinstance(given, Out):
+        given = {"result": given}
+    return {
+        name: definition._replace(is_required=False) if optional else definition for name, definition in given.items()
+    }
+
+
+def outputs(outs: Mapping[str, Out], value: str) -> Iterator[Output[Any]]:
+    """The values of outputs that only order what comes after them: a short text where the type asks for a value."""
+    for name, out in outs.items():
+        yield Output(None if _is_nothing(out) else value, name)
+
+
+def _is_nothing(out: Out) -> bool:
+    kind = getattr(out.dagster_type, "kind", None)
+    return kind is not None and kind.name == "NOTHING"

@@ -1,0 +1,250 @@
+"""Ops that decide whether a domain is loaded.
+
+"Nothing to load" is something that a check finds out, never what is left when it fails: whatever keeps it from looking
+fails the run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from dagster import DagsterEventType, OpExecutionContext, Out
+
+from ai.starlake.common import StarlakeError, date_variables
+from ai.starlake.dagster import _compat
+from ai.starlake.dagster._commands import CommandRunner, failures, is_dry_run, shown
+from ai.starlake.dagster._ops import Event, outputs
+from ai.starlake.dagster._run import RunDates
+from ai.starlake.job import StarlakeCommand
+from ai.starlake.job.references import resolve_environment
+
+READY, SKIPPED = "load_domain", "skipped"
+_HEARTBEAT = 300
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Args:
+        ready: Whether there is something to load.
+        reason: Why, in words.
+    """
+
+    ready: bool
+    reason: str
+
+
+class Check(Protocol):
+    """Finds out whether a domain is to be loaded."""
+
+    def look(self, runner: CommandRunner, context: OpExecutionContext, dates: RunDates) -> Finding:
+        """Looks once, or until a time-out.
+
+        Raises:
+            StarlakeError: If it cannot find out.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class PreLoadBody:
+    """Decides whether a domain is loaded.
+
+    Args:
+        runner: Runs commands.
+        check: Finds out.
+        domain: The domain.
+        ready: The outputs when there is something to load.
+        skipped: The outputs when there is nothing.
+    """
+
+    runner: CommandRunner
+    check: Check
+    domain: str
+    ready: Mapping[str, Out]
+    skipped: Mapping[str, Out]
+
+    def __call__(self, context: OpExecutionContext) -> Iterator[Event]:
+        """Decides within an op."""
+        if is_dry_run(context):
+            context.log.info(f"dry run: domain {self.domain} is taken as ready, nothing is looked at")
+            yield from outputs(self.ready, self.domain)
+            return
+        with failures():
+            found = _as_before(context, tuple(self.ready)) or self.check.look(
+                self.runner, context, self.runner.dates(context)
+            )
+        decision = "is loaded" if found.ready else "is skipped"
+        context.log.info(f"domain {self.domain} {decision}: {found.reason}")
+        yield from outputs(self.ready if found.ready else self.skipped, self.domain)
+
+
+def _as_before(context: OpExecutionContext, ready: tuple[str, ...]) -> Finding | None:
+    """What the run that this one continues found, if it was ready.
+
+    Its files have been moved on and its ack file is consumed by then: looking again would find nothing, and the rows of
+    a failed load would be left behind by a run that succeeds.
+    """
+    parent = context.run.tags.get(_compat.PARENT_RUN_TAG)
+    if not parent:
+        return None
+    step = context.get_step_execution_context().step.key
+    for entry in context.instance.all_logs(parent, of_type=DagsterEventType.STEP_OUTPUT):
+        event = entry.dagster_event
+        if event and event.step_key == step and event.step_output_data.step_output_handle.output_name in ready:
+            return Finding(ready=True, reason=f"run {parent}, which this run continues, found it ready")
+    return None
+
+
+@dataclass(frozen=True)
+class FilesCheck:
+    """Looks for files in folders.
+
+    Args:
+        domain: The domain.
+        folders: Path templates of the folders; a file in any of them will do.
+        stranded: Tells which files a failed load left behind, for a warning.
+    """
+
+    domain: str
+    folders: tuple[str, ...]
+    stranded: Callable[[str], list[str]]
+
+    def look(self, runner: CommandRunner, context: OpExecutionContext, dates: RunDates) -> Finding:
+        """Looks once."""
+        from ai.starlake.executor import storage
+
+        variables = path_variables(runner, self.domain, dates)
+        _require_root(storage.local_path(variables["SL_ROOT"]))
+        folders = [render_path(folder, variables) for folder in self.folders]
+        counts = {folder: len(storage.Location.of(folder).list_files()) for folder in folders}
+        found = [f"{count} file(s) in {folder}" for folder, count in counts.items() if count]
+        left = [] if found else self.stranded(self.domain)
+        if left:
+            context.log.warning(
+                f"{len(left)} file(s) of domain {self.domain} that an earlier load left behind are not loaded: "
+                f"{', '.join(left)}; re-execute the run that failed, or move them back into the pending area"
+            )
+        return Finding(bool(found), "; ".join(found) or f"no file in {' or '.join(folders)}")
+
+
+@dataclass(frozen=True)
+class AckCheck:
+    """Waits for an ack file, and consumes it.
+
+    Args:
+        domain: The domain.
+        path: Path template of the file.
+    """
+
+    domain: str
+    path: str
+
+    def look(self, runner: CommandRunner, context: OpExecutionContext, dates: RunDates) -> Finding:
+        """Looks until the file is there or the time is up."""
+        from ai.starlake.executor import storage
+
+        path = render_path(self.path, path_variables(runner, self.domain, dates))
+        file = storage.Location.of(path)
+        if _wait_until(file.remove, runner, context, f"ack file {path}"):
+            return Finding(ready=True, reason=f"ack file {path} was there, and is removed")
+        return Finding(ready=False, reason=f"no ack file {path} within {runner.settings.ack_wait_timeout:g} s")
+
+
+@dataclass(frozen=True)
+class CommandCheck:
+    """Asks ``starlake preload``.
+
+    It says "not ready" by a file; its exit code alone does not tell that from a failure.
+
+    Args:
+        command: The command, without ``--notReadySentinel`` and ``--globalAckFilePath``.
+        domain: The domain.
+        ack: Path template of the ack file, for the strategy ``ack``.
+    """
+
+    command: StarlakeCommand
+    domain: str
+    ack: str | None
+
+    def look(self, runner: CommandRunner, context: OpExecutionContext, dates: RunDates) -> Finding:
+        """Asks once, or for an ack file until the time is up."""
+        command = self.command
+        if self.ack is None:
+            return Finding(self._ask(command, runner, context), f"so says {shown(command)}")
+        path = render_path(self.ack, path_variables(runner, self.domain, dates))
+        command = command.with_arguments("--globalAckFilePath", path)
+        ready = _wait_until(lambda: self._ask(command, runner, context), runner, context, f"ack file {path}")
+        return Finding(ready, f"so says {shown(command)}")
+
+    def _ask(self, command: StarlakeCommand, runner: CommandRunner, context: OpExecutionContext) -> bool:
+        from ai.starlake.executor import storage
+
+        with tempfile.TemporaryDirectory(prefix="starlake-preload-") as scratch:
+            folder = runner.settings.pre_load_not_ready_sentinel_path or scratch
+            name = re.sub(r"\W", "_", f"{self.domain}.{context.run_id}.{context.retry_number}")
+            sentinel = f"{folder.rstrip('/')}/{name}.notready"
+            runner.run(command.with_arguments("--notReadySentinel", sentinel), context)
+            return not storage.Location.of(sentinel).remove()
+
+
+def _wait_until(ready: Callable[[], bool], runner: CommandRunner, context: OpExecutionContext, what: str) -> bool:
+    """Asks again and again until the answer is yes or the option `ack_wait_timeout` has passed."""
+    start = time.monotonic()
+    deadline = start + runner.settings.ack_wait_timeout
+    heartbeat = start + _HEARTBEAT
+    while not ready():
+        now = time.monotonic()
+        if now >= deadline:
+            return False
+        if now >= heartbeat:
+            context.log.info(f"still waiting for {what}, for {deadline - now:.0f} s at most")
+            heartbeat = now + _HEARTBEAT
+        time.sleep(min(runner.settings.ack_poll_interval, max(deadline - now, 0.01)))
+    return True
+
+
+def path_variables(runner: CommandRunner, domain: str, dates: RunDates) -> dict[str, str]:
+    """What path templates may refer to: the areas and variables of Starlake, the domain, the logical date."""
+    environment, _ = resolve_environment(runner.settings.environment)
+    known = {name: value for name, value in os.environ.items() if name.startswith("SL_")} | environment
+    root = known.get("SL_ROOT") or os.getcwd()  # noqa: PTH109  a text, as Starlake's launcher takes it
+    datasets = known.get("SL_DATASETS") or f"{root.rstrip('/')}/datasets"
+    return {**known, **date_variables(dates.logical), "SL_ROOT": root, "SL_DATASETS": datasets, "domain": domain}
+
+
+def _require_root(root: Path | None) -> None:
+    """A missing folder means that no file waits there; a missing project means that something is wrong."""
+    if root is not None and not root.is_dir():
+        raise StarlakeError(
+            f"SL_ROOT is {root}, which is no folder",
+            fix="set SL_ROOT in sl_env_var to the folder of the Starlake project",
+        )
+
+
+def render_path(template: str, variables: Mapping[str, str]) -> str:
+    """Fills in a path template: ``{{name}}`` and ``{name}`` alike, and ``{{{{name}}}}`` as Starlake's README writes it.
+
+    Raises:
+        StarlakeError: If it refers to something unknown.
+    """
+
+    def value_of(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in variables:
+            raise StarlakeError(
+                f"the path {template!r} refers to {name}, which is not known",
+                fix=f"use {', '.join(sorted(name for name in variables if not name.startswith('SL_')))}, "
+                "SL_ROOT, SL_DATASETS or another variable of sl_env_var that begins with SL_",
+            )
+        return variables[name]
+
+    return re.sub(r"\{+\s*(\w+)\s*\}+", value_of, template)

@@ -1,0 +1,58 @@
+"""Where a command's output goes: all of it to the compute log, what matters to the event log."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from dagster import DagsterLogManager
+
+from ai.starlake.executor.protocol import Stream
+
+_LEVEL = re.compile(r"^(?:\S+\s+){0,6}?\[?(WARN|WARNING|ERROR|FATAL|SEVERE)\]?(?=[\s:\]-]|$)")
+_MOST_LINES = 100
+
+
+class DagsterReporter:
+    """Reports to Dagster.
+
+    Dagster captures what a step writes to its standard streams as the compute log, which the UI shows under stdout and
+    stderr. The event log is a database: each line there costs a transaction, so only warnings, errors and our own words
+    go there by default.
+
+    Args:
+        log: The log of the op.
+        everything: Whether every line goes to the event log.
+    """
+
+    def __init__(self, log: DagsterLogManager, *, everything: bool = False) -> None:
+        self._log = log
+        self._everything = everything
+        self._left = _MOST_LINES
+
+    def output(self, stream: Stream, line: str) -> None:
+        """Takes one line that the command printed."""
+        target = sys.stdout if stream == "stdout" else sys.stderr
+        target.write(f"{line}\n")
+        target.flush()
+        level = _LEVEL.match(line[:200])
+        if level and not self._everything:
+            self._important(line, is_error=not level[1].startswith("WARN"))
+        elif self._everything:
+            self._log.info(line)
+
+    def info(self, message: str) -> None:
+        """Takes something that a person who watches the run wants to know."""
+        self._log.info(message)
+
+    def warning(self, message: str) -> None:
+        """Takes something that a person should look at."""
+        self._log.warning(message)
+
+    def _important(self, line: str, *, is_error: bool) -> None:
+        if self._left == 0:
+            return
+        self._left -= 1
+        (self._log.error if is_error else self._log.warning)(line)
+        if self._left == 0:
+            self._log.warning(f"{_MOST_LINES} warnings and errors so far; the further ones are in the compute log only")

@@ -1,0 +1,261 @@
+"""The factory of Dagster ops. Executors differ; everything here is the same for all of them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from dagster import (
+    AssetKey,
+    DependencyDefinition,
+    GraphDefinition,
+    In,
+    InputMapping,
+    OpDefinition,
+    Out,
+    OutputMapping,
+)
+
+from ai.starlake.common import NameRegistry, StarlakeError
+from ai.starlake.dagster._commands import CommandBody, CommandRunner, shown
+from ai.starlake.dagster._dummy import DummyBody
+from ai.starlake.dagster._ops import Body, OpFactory, OpSpec, outputs_of
+from ai.starlake.dagster._pre_load import READY, SKIPPED, AckCheck, Check, CommandCheck, FilesCheck, PreLoadBody
+from ai.starlake.dataset import StarlakeDataset
+from ai.starlake.executor.protocol import StarlakeExecutor
+from ai.starlake.job import IStarlakeJob, StarlakeCommand, StarlakePreLoadStrategy, StarlakeSparkConfig
+
+AssetLike = AssetKey | str | Sequence[str]
+Dataset = StarlakeDataset | str
+
+_PENDING_AREAS = ["{SL_DATASETS}/pending", "{SL_DATASETS}/stage"]
+"""Where files wait that are to be loaded: in Starlake 1.0 and 1.1, and since 1.2."""
+
+_TAGS = {"dagster/compute_kind": "starlake"}
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """What every method that makes an op takes besides its own arguments.
+
+    Args:
+        ins: The inputs.
+        out: The only output (a name or a definition), or all of them.
+        outs: All outputs.
+        retries: How often to try again; by default the option of that name.
+        retry_delay: Seconds before the first retry; by default the option of that name.
+        description: Shown in the UI.
+        tags: Tags of the steps.
+        pool: The pool whose slots the steps take.
+        asset: The keys of the assets that the op materializes, instead of what its dataset says.
+        skip_or_start: Whether what comes after the op is skipped when there was nothing to do.
+    """
+
+    ins: Mapping[str, In] | None = None
+    out: str | Out | Mapping[str, Out] | None = None
+    outs: Mapping[str, Out] | None = None
+    retries: int | None = None
+    retry_delay: float | None = None
+    description: str | None = None
+    tags: Mapping[str, str] | None = None
+    pool: str | None = None
+    asset: AssetLike | Iterable[AssetKey] | None = None
+    skip_or_start: bool = False
+
+    @classmethod
+    def of(cls, task_id: str, given: Mapping[str, Any]) -> NodeOptions:
+        """Reads keyword arguments.
+
+        Raises:
+            StarlakeError: If one is not known.
+        """
+        unknown = sorted(set(given) - set(cls.__dataclass_fields__))
+        if unknown:
+            raise StarlakeError(
+                f"{task_id}: {', '.join(unknown)} is no argument of an op",
+                fix=f"use {', '.join(cls.__dataclass_fields__)}",
+            )
+        return cls(**given)
+
+
+class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
+    """Generates Dagster ops that run Starlake commands.
+
+    A subclass says on which executor, by the method `executor`; and which further options it has, by `options_model`.
+
+    See `IStarlakeJob` for the arguments.
+    """
+
+    @abstractmethod
+    def executor(self) -> StarlakeExecutor:
+        """The executor of the commands. Called in the process that runs an op."""
+
+    def sl_job(
+        self,
+        task_id: str,
+        arguments: Sequence[str],
+        spark_config: StarlakeSparkConfig | None = None,
+        *,
+        dataset: Dataset | None = None,
+        **kwargs: Any,
+    ) -> OpDefinition:
+        """Generates the op that runs a command of Starlake.
+
+        When the command succeeds, the op records one materialization of what it produces, and yields its outputs.
+
+        Args:
+            task_id: The name of the op; made valid where it is not.
+            arguments: The command, verb first.
+            spark_config: What the Spark job may use, where there is one.
+            dataset: What the command produces; nothing by default.
+            **kwargs: See `NodeOptions`.
+
+        Raises:
+            NameCollisionError: If another op has the name.
+            StarlakeError: If an argument is not known.
+        """
+        node = NodeOptions.of(task_id, kwargs)
+        command = StarlakeCommand.of(arguments).with_environment(self.sl_env_vars)
+        product = StarlakeDataset(dataset) if isinstance(dataset, str) else dataset
+        name = product.name if product else command.value_of("--domains") or task_id
+        outs = outputs_of(node.out, node.outs, optional=node.skip_or_start)
+        body: Body = CommandBody(
+            self._runner, command, name, self._assets(node, product), outs, node.skip_or_start, spark_config
+        )
+        if command.verb == "preload" and node.skip_or_start:
+            check = CommandCheck(command, name, command.value_of("--globalAckFilePath"))
+            body = PreLoadBody(self._runner, check, name, outs, {})
+        return self._op(task_id, shown(command), body, outs, node)
+
+    def dummy_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
+        """Generates an op that does nothing but order others.
+
+        Args:
+            task_id: The name of the op, and the value of its outputs.
+            **kwargs: See `NodeOptions`.
+        """
+        node = NodeOptions.of(task_id, kwargs)
+        outs = outputs_of(node.out, node.outs, optional=node.skip_or_start)
+        body = DummyBody(task_id, self._assets(node, None), outs)
+        return self._op(task_id, "an op that only orders others", body, outs, node)
+
+    def _pre_load(
+        self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any
+    ) -> GraphDefinition:
+        """A graph with one input, and the outputs `load_domain` and `skipped`, of which exactly one is yielded."""
+        node = NodeOptions.of(f"{domain}_pre_load", kwargs)
+        ins = dict(node.ins or {"domain": In()})
+        looks_for = {"imported": "incoming_files", "pending": "pending_files", "ack": "ack_file"}[strategy.value]
+        outs = {name: Out(str, is_required=False) for name in (READY, SKIPPED)}
+        body = PreLoadBody(
+            self._runner, self._check(domain, tables, strategy), domain, {READY: outs[READY]}, {SKIPPED: outs[SKIPPED]}
+        )
+        check = self._op(f"{domain}_check_{looks_for}", f"pre-load check of {domain}", body, outs, node, ins=ins)
+        nodes, last, dependencies = [check], check, {}
+        if strategy is StarlakePreLoadStrategy.IMPORTED:
+            inherited = {name: value for name, value in kwargs.items() if name not in ("ins", "out", "outs")}
+            last = self.sl_import(None, domain, tables, ins={READY: In(str)}, out=READY, **inherited)
+            nodes.append(last)
+            dependencies[last.name] = {READY: DependencyDefinition(check.name, READY)}
+        return GraphDefinition(
+            name=self._ops.claim(f"{domain}_pre_load", f"the pre-load graph of {domain}"),
+            description=f"Decides whether domain {domain} is loaded, by the pre-load strategy {strategy}.",
+            node_defs=nodes,
+            dependencies=dependencies,
+            input_mappings=[
+                InputMapping(graph_input_name=name, mapped_node_name=check.name, mapped_node_input_name=name)
+                for name in ins
+            ],
+            output_mappings=[_output_mapping(READY, last), _output_mapping(SKIPPED, check)],
+        )
+
+    def _check(self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy) -> Check:
+        settings = self.settings
+        if settings.pre_load_check == "command":
+            self.cli.require_preload_command()
+            chosen = ["--tables", ",".join(tables)] if tables else []
+            arguments = ("--domain", domain, *chosen, "--strategy", strategy.value)
+            command = StarlakeCommand("preload", arguments, environment=self.sl_env_vars)
+            return CommandCheck(
+                command, domain, settings.global_ack_file_path if strategy is StarlakePreLoadStrategy.ACK else None
+            )
+        if strategy is StarlakePreLoadStrategy.ACK:
+            return AckCheck(domain, settings.global_ack_file_path)
+        if strategy is StarlakePreLoadStrategy.IMPORTED:
+            bases = [settings.incoming_path]
+        else:
+            bases = [settings.pending_path] if settings.pending_path else _PENDING_AREAS
+        return FilesCheck(domain, tuple(f"{base.rstrip('/')}/{{domain}}" for base in bases), self._stranded_files)
+
+    def _stranded_files(self, domain: str) -> list[str]:  # noqa: ARG002
+        """Files of a domain that failed loads left behind; an executor that can tell overrides this."""
+        return []
+
+    def _op(
+        self,
+        task_id: str,
+        source: str,
+        body: Body,
+        outs: Mapping[str, Out],
+        node: NodeOptions,
+        *,
+        ins: Mapping[str, In] | None = None,
+    ) -> OpDefinition:
+        settings = self.settings
+        return self._ops.make(
+            OpSpec(
+                task_id=task_id,
+                source=source,
+                body=body,
+                ins=dict(ins if ins is not None else node.ins or {}),
+                outs=outs,
+                description=node.description,
+                tags={**_TAGS, **(node.tags or {})},
+                retries=settings.retries if node.retries is None else node.retries,
+                retry_delay=settings.retry_delay if node.retry_delay is None else node.retry_delay,
+                pool=node.pool,
+            )
+        )
+
+    def _assets(self, node: NodeOptions, product: StarlakeDataset | None) -> tuple[AssetKey, ...]:
+        """The assets that an op materializes; two Starlake names may not become one key."""
+        if node.asset is not None:
+            return _asset_keys(node.asset)
+        if product is None:
+            return ()
+        self._asset_names.claim(product.uri, product.name, f"the asset of {product.name}")
+        return (AssetKey(product.uri),)
+
+    @cached_property
+    def _ops(self) -> OpFactory:
+        return OpFactory()
+
+    @cached_property
+    def _asset_names(self) -> NameRegistry:
+        return NameRegistry()
+
+    @cached_property
+    def _runner(self) -> CommandRunner:
+        return CommandRunner(self.settings, self.executor)
+
+
+def _input_mapping(name: str, op: OpDefinition) -> InputMapping:
+    return InputMapping(graph_input_name=name, mapped_node_name=op.name, mapped_node_input_name=name)
+
+
+def _output_mapping(name: str, op: OpDefinition) -> OutputMapping:
+    return OutputMapping(graph_output_name=name, mapped_node_name=op.name, mapped_node_output_name=name)
+
+
+def _asset_keys(asset: AssetLike | Iterable[AssetKey]) -> tuple[AssetKey, ...]:
+    if isinstance(asset, AssetKey):
+        return (asset,)
+    if isinstance(asset, str):
+        return (AssetKey(asset),)
+    parts = list(asset)
+    if all(isinstance(part, AssetKey) for part in parts):
+        return tuple(part for part in parts if isinstance(part, AssetKey))
+    return (AssetKey([str(part) for part in parts]),)

@@ -1,0 +1,81 @@
+"""Starlake commands as local processes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from ai.starlake.dagster._compat import run_process_sentinel
+from ai.starlake.dagster.job import StarlakeDagsterJob
+from ai.starlake.executor.protocol import StarlakeExecutor
+from ai.starlake.job import JobOptions
+
+if TYPE_CHECKING:
+    from ai.starlake.executor.facts import ProjectFacts
+    from ai.starlake.executor.process import Runner
+
+__all__ = ["ShellOptions", "StarlakeDagsterShellJob"]
+
+
+def _read_executable(value: object) -> object:
+    """A path is one text, blanks and all; a command with arguments of its own is a list."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+class ShellOptions(JobOptions):
+    """The options of `StarlakeDagsterShellJob`."""
+
+    SL_STARLAKE_PATH: Annotated[str | tuple[str, ...], BeforeValidator(_read_executable), Field(min_length=1)] = Field(
+        default="starlake",
+        description="the `starlake` executable: a path, a name to look up, or a list; `starlake-embedded` is ours",
+    )
+    shell_runner: Literal["process", "dagster-shell"] = Field(
+        default="process", description="what starts processes: ours, or the package dagster-shell (see below)"
+    )
+
+
+class StarlakeDagsterShellJob(StarlakeDagsterJob):
+    """Generates ops that run each Starlake command as a process on the machine of the step.
+
+    See `IStarlakeJob` for the arguments.
+    """
+
+    options_model: ClassVar[type[JobOptions]] = ShellOptions
+
+    def executor(self) -> StarlakeExecutor:
+        """The executor, made once per process."""
+        return self._executor
+
+    @cached_property
+    def _executor(self) -> StarlakeExecutor:
+        from ai.starlake.executor.shell import ShellExecutor
+
+        settings = self.settings
+        assert isinstance(settings, ShellOptions)  # noqa: S101  by options_model
+        return ShellExecutor(
+            settings.SL_STARLAKE_PATH,
+            facts=_project_facts,
+            lock=settings.duckdb_lock,
+            lock_timeout=settings.duckdb_lock_timeout,
+            runner=_runner_of(settings.shell_runner),
+            death_fd=run_process_sentinel,
+        )
+
+
+def _project_facts(root: str, environment: Mapping[str, str]) -> ProjectFacts:
+    from ai.starlake.project.facts import ProjectFacts as Facts
+
+    return Facts(root, environment)
+
+
+def _runner_of(name: str) -> Runner:
+    if name == "dagster-shell":
+        from ai.starlake.dagster.shell._dagster_shell import run_with_dagster_shell
+
+        return run_with_dagster_shell
+    from ai.starlake.executor.process import run_process
+
+    return run_process

@@ -1,0 +1,83 @@
+"""Processes by the package dagster-shell, for those whose set-up is built around it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor.protocol import Stream
+
+_PID = "Command pid: "
+
+
+class _LineLog:
+    """What dagster-shell takes for a logger: tells the output of the command from dagster-shell's own words.
+
+    Its own words are those before the output, the process id the last of them, and one line after it.
+    """
+
+    def __init__(self, on_line: Callable[[Stream, str], None]) -> None:
+        self.pid: int | None = None
+        self._on_line = on_line
+        self._held: str | None = None
+
+    def info(self, message: str) -> None:
+        if self.pid is None:
+            self.pid = int(message.removeprefix(_PID)) if message.startswith(_PID) else None
+            return
+        if self._held is not None:
+            self._on_line("stdout", self._held)
+        self._held = message
+
+
+def run_with_dagster_shell(
+    argv: Sequence[str],
+    *,
+    cwd: Path | str | None = None,
+    environment: Mapping[str, str] | None = None,
+    on_line: Callable[[Stream, str], None],
+    death_fd: int | None = None,  # noqa: ARG001  dagster-shell waits for its process only
+) -> int:
+    """Runs a process by `dagster_shell.execute_shell_command`, every argument quoted.
+
+    Args:
+        argv: The executable and its arguments.
+        cwd: The working directory.
+        environment: All of its environment.
+        on_line: Called with each line that it prints; standard error counts as standard output.
+        death_fd: Not heeded.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        StarlakeError: If dagster-shell is not installed.
+    """
+    try:
+        from dagster_shell import execute_shell_command
+    except ImportError as error:
+        raise StarlakeError(
+            "option shell_runner: dagster-shell is not installed",
+            cause=str(error),
+            fix='pip install "starlake-orchestration[dagster-shell]", on Dagster 1.9.13; or leave the option out',
+        ) from error
+    log = _LineLog(on_line)
+    try:
+        _, code = execute_shell_command(
+            f"exec {shlex.join(argv)}",
+            output_logging="STREAM",
+            log=log,
+            cwd=str(cwd or Path.cwd()),
+            env=dict(os.environ if environment is None else environment),
+            log_shell_command=False,
+        )
+    finally:
+        if log.pid is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(log.pid, signal.SIGKILL)
+    return int(code)
