@@ -94,7 +94,7 @@ class DomainReader:
     def config(self, folder: str) -> Domain:
         """A domain without its tables."""
         if folder not in self._configs:
-            data, origins = self._config(folder)
+            data, origins = self.config_data(folder)
             metadata = data.get("metadata", {})
             if isinstance(metadata, dict):
                 metadata = {**self._defaults(), **metadata}
@@ -122,17 +122,31 @@ class DomainReader:
         Raises:
             StarlakeError: If there is no such table, with the nearest name that there is.
         """
+        return self.table(folder, self.stem_of(folder, name))
+
+    def stem_of(self, folder: str, name: str) -> str:
+        """The stem of the file of a table; other files are looked into only when none has the name.
+
+        Raises:
+            StarlakeError: If there is no such table, with the nearest name that there is.
+        """
         files = self.folder(folder).files
-        stem = next((stem for stem in files if stem.lower() == name.lower()), None)
+        stem = name if name in files else next((stem for stem in files if stem.lower() == name.lower()), None)
         if stem is not None:
-            return self.table(folder, name if name in files else stem)
-        domain = self.domain(folder)
-        for table in domain.tables:
-            if name.lower() in (table.name.lower(), table.final_name.lower()):
-                return table
-        known = {*files, *(table.name for table in domain.tables)}
+            return stem
+        broken: list[Finding] = []
+        known = set(files)
+        for candidate, file in files.items():
+            content = attempt(partial(self._settings.store.read, file, "table"), broken)
+            data = content.data if content is not None and isinstance(content.data, dict) else {}
+            names = {str(data[key]) for key in ("name", "rename") if key in data}
+            if name.lower() in {each.lower() for each in names}:
+                return candidate
+            known |= names
+        if broken:
+            raise ProjectError(broken)
         raise StarlakeError(
-            f"the table {domain.name}.{name} does not exist",
+            f"the table {folder}.{name} does not exist",
             cause=f"there is no {name}{SUFFIX} in {self.folder(folder).path}",
             fix=nearest(name, known) or "add a file for it",
         )
@@ -166,7 +180,8 @@ class DomainReader:
         table = build(Table, {**named, **data, **{key: named[key] for key in _READER_KEYS}}, origins)
         return table.model_copy(update={"file": file}), content.document
 
-    def _config(self, folder: str) -> tuple[dict[str, Any], list[Origin]]:
+    def config_data(self, folder: str) -> tuple[dict[str, Any], list[Origin]]:
+        """What the ``_config`` of a folder says, and where; nothing if there is no such file."""
         file = self.folder(folder).config
         if file is None:
             return {}, [Origin(Document(self.folders[folder] / CONFIG, {}, {}), ("load",))]
@@ -174,12 +189,12 @@ class DomainReader:
         return content.mapping(), [Origin(content.document, ("load",))]
 
     def _config_origins(self, folder: str) -> list[Origin]:
-        _, origins = self._config(folder)
+        _, origins = self.config_data(folder)
         return [Origin(origin.document, ("load", "metadata"), ("metadata",)) for origin in origins]
 
     def _metadata(self, folder: str, own: dict[str, Any]) -> dict[str, Any]:
         """The metadata of a table: its own keys over those of its domain over those of the application."""
-        inherited = self._config(folder)[0].get("metadata", {})
+        inherited = self.config_data(folder)[0].get("metadata", {})
         merged = {**self._defaults(), **inherited, **own}
         if "loader" not in inherited and "loader" not in own:
             merged["loader"] = self._loader(merged)

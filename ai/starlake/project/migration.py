@@ -23,8 +23,8 @@ def migrate(document: Document, root: str) -> tuple[Document, Any, list[Finding]
         root: The key that files of this kind begin with: ``application``, ``load``, ``table``, ``task``, ...
 
     Returns:
-        The file, its keys under today's names for messages; the content; a warning for each thing that was changed. Files
-        with ``version: 1`` come back unchanged.
+        The file, with its keys under today's names for messages; the content; a warning for each thing that was
+        changed. Files with ``version: 1`` come back unchanged.
     """
     if "version" in document.data:
         return document, document.data.get(root), []

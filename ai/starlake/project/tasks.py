@@ -40,10 +40,10 @@ class TaskReader:
 
     Args:
         settings: The start of the project.
-        strategies: The names of the write strategies that there are.
+        strategies: The names of the write strategies that there are; None: tasks are not checked.
     """
 
-    def __init__(self, settings: Settings, strategies: frozenset[str]) -> None:
+    def __init__(self, settings: Settings, strategies: frozenset[str] | None) -> None:
         self._settings = settings
         self._strategies = strategies
         self._files: dict[str, dict[str, TaskFiles]] = {}
@@ -138,9 +138,10 @@ class TaskReader:
         key = (folder, name)
         if key not in self._tasks:
             task, document, root = self.build_task(self.files(folder)[name])
-            wrong = errors(check_task(task, document, root, self._strategies))
-            if wrong:
-                raise ProjectError(wrong)
+            if self._strategies is not None:
+                wrong = errors(check_task(task, document, root, self._strategies))
+                if wrong:
+                    raise ProjectError(wrong)
             self._tasks[key] = task
         return self._tasks[key]
 

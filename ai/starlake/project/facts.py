@@ -1,0 +1,134 @@
+"""The few facts about a project that running one of its commands needs, without reading the project.
+
+Works for any project that Starlake itself runs: BigQuery, Spark and Snowflake connections, settings that this package
+has no model for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.project.connections import duckdb_file, find_connection
+from ai.starlake.project.documents import Document
+from ai.starlake.project.domains import DomainReader
+from ai.starlake.project.findings import ProjectError
+from ai.starlake.project.patterns import java_pattern
+from ai.starlake.project.settings import Settings, read_settings
+from ai.starlake.project.tasks import TaskReader
+
+AREAS = ("incoming", "stage", "ingesting", "archive", "unresolved", "replay")
+"""The areas that there are."""
+
+
+class ProjectFacts:
+    """Reads the application, the env files, and the one file of a table or task that is asked about.
+
+    Args:
+        root: The project's folder, or its address.
+        environment: The environment of the command; the one of this process by default.
+    """
+
+    def __init__(self, root: Path | str, environment: Mapping[str, str] | None = None) -> None:
+        self._root = root
+        self._environment = environment
+
+    def duckdb_file(
+        self, domain: str | None = None, table: str | None = None, *, task: str | None = None
+    ) -> Path | None:
+        """The DuckDB file that a load or a transform writes.
+
+        Args:
+            domain: The domain of the table that is loaded; None for what applies unless a table or task says otherwise.
+            table: The table that is loaded; None for all tables of the domain.
+            task: The task that is run, as ``domain.task``.
+
+        Returns:
+            The file; None when the connection is not DuckDB's, when there is none (Starlake then writes files through
+            Spark), and for DuckDB in memory. ``SL_DUCKDB_MODE``, ``SL_DUCKDB_PATH`` and ``SL_CONNECTION_REF`` count.
+
+        Raises:
+            StarlakeError: If the project cannot be read, or lacks the connection, domain, table or task.
+        """
+        application, areas = self._settings.application, self._settings.areas
+        if not application.connections and not application.duckdb_mode:
+            return None
+        if task is not None:
+            found = self._task_reader.find(task)
+            refs = (found.sink.connection_ref or found.connection_ref, application.transform_connection_ref)
+        else:
+            refs = (self._sink_ref(domain, table), application.load_connection_ref)
+        if not any((*refs, application.connection_ref, application.duckdb_mode)):
+            return None
+        return duckdb_file(find_connection(application, areas, *refs, application.connection_ref), areas)
+
+    def table_pattern(self, domain: str, table: str) -> re.Pattern[str]:
+        """The pattern that the whole name of a file of a table matches.
+
+        Raises:
+            StarlakeError: If the project cannot be read, has no such table, or the pattern cannot be used.
+        """
+        document, data = self._table(domain, table)
+        pattern = data.get("pattern")
+        if not isinstance(pattern, str):
+            raise ProjectError([document.finding(("table",), "pattern is missing", "add pattern:")])
+        return java_pattern(pattern)
+
+    def area(self, name: str, domain: str) -> str:
+        """The path or address of a domain's part of an area.
+
+        Args:
+            name: One of `AREAS`.
+            domain: The domain, by its folder or its name; its name is what its folders in the areas are called. One
+                that the project does not have is taken as it is.
+
+        Raises:
+            StarlakeError: If there is no such area, or the project cannot be read.
+        """
+        if name not in AREAS:
+            raise StarlakeError(f"there is no area {name}", fix=f"use one of {', '.join(AREAS)}")
+        return self._settings.areas.address(name, self._domain_name(domain))
+
+    @cached_property
+    def _settings(self) -> Settings:
+        return read_settings(self._root, self._environment, strict=False)
+
+    @cached_property
+    def _reader(self) -> DomainReader:
+        return DomainReader(self._settings, {}, frozenset())
+
+    @cached_property
+    def _task_reader(self) -> TaskReader:
+        return TaskReader(self._settings, None)
+
+    def _domain_name(self, domain: str) -> str:
+        folder = next((name for name in self._reader.folders if name.lower() == domain.lower()), None)
+        if folder is None:
+            return domain
+        data, _ = self._reader.config_data(folder)
+        name = data.get("name")
+        return name if isinstance(name, str) else folder
+
+    def _table(self, domain: str, table: str) -> tuple[Document, dict[str, Any]]:
+        folder = self._reader.find_folder(domain)
+        files = self._reader.folder(folder).files
+        content = self._settings.store.read(files[self._reader.stem_of(folder, table)], "table")
+        return content.document, content.mapping()
+
+    def _sink_ref(self, domain: str | None, table: str | None) -> str | None:
+        """The connection that a table names, else the one that its domain does."""
+        if domain is None:
+            return None
+        own: dict[str, Any] = self._table(domain, table)[1] if table else {}
+        config, _ = self._reader.config_data(self._reader.find_folder(domain))
+        for data in (own, config):
+            metadata = data.get("metadata")
+            sink = metadata.get("sink") if isinstance(metadata, dict) else None
+            if isinstance(sink, dict):
+                ref = sink.get("connectionRef")
+                return ref if isinstance(ref, str) else None
+        return None
