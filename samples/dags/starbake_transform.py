@@ -17,13 +17,13 @@ from dagster import (
     AssetKey,
     Definitions,
     In,
-    MultiAssetSensorDefinition,
     MultiAssetSensorEvaluationContext,
     Nothing,
     OpDefinition,
     RunRequest,
     SkipReason,
     job,
+    multi_asset_sensor,
 )
 
 from ai.starlake.common import sanitize_id
@@ -106,7 +106,12 @@ def starbake_transform() -> None:
     end(**{sanitize_id(root["data"]["name"]): results[root["data"]["name"]] for root in DEPENDENCIES})
 
 
-def after_all_loads(context: MultiAssetSensorEvaluationContext) -> RunRequest | SkipReason:
+@multi_asset_sensor(
+    monitored_assets=[AssetKey(sanitize_id(name)) for name in sorted(monitored)],
+    job=starbake_transform,
+    minimum_interval_seconds=60,
+)
+def starbake_transform_sensor(context: MultiAssetSensorEvaluationContext) -> RunRequest | SkipReason:
     """Starts a run when every table has been loaded since the last one."""
     records = context.latest_materialization_records_by_key()
     missing = [key.to_user_string() for key, record in records.items() if record is None]
@@ -116,12 +121,4 @@ def after_all_loads(context: MultiAssetSensorEvaluationContext) -> RunRequest | 
     return RunRequest()
 
 
-sensor = MultiAssetSensorDefinition(
-    name="starbake_transform_sensor",
-    monitored_assets=[AssetKey(sanitize_id(name)) for name in sorted(monitored)],
-    job=starbake_transform,
-    asset_materialization_fn=after_all_loads,
-    minimum_interval_seconds=60,
-)
-
-defs = Definitions(jobs=[starbake_transform], sensors=[] if load_dependencies else [sensor])
+defs = Definitions(jobs=[starbake_transform], sensors=[] if load_dependencies else [starbake_transform_sensor])
