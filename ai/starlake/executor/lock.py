@@ -6,8 +6,9 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,17 +23,20 @@ REMIND_EVERY = 180.0
 """Seconds between two messages that a command still waits."""
 SETTLE = 6.0
 """Seconds that the command of a killed holder may need to end: what the watchdog gives it, and a little more."""
-_POLL = 0.1
+_CHECK_EVERY, _POLL = 1.0, 0.1
 
 
 @contextmanager
-def writer_locks(paths: Iterable[Path], execution: Execution, timeout: float) -> Iterator[None]:
+def writer_locks(
+    paths: Iterable[Path], execution: Execution, timeout: float, check: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Holds lock files while a command writes. The operating system frees them when their holder is killed.
 
     Args:
         paths: The lock files; taken in sorted order, so that two commands never wait for each other in a circle.
         execution: Who holds them, and where to tell that it waits.
         timeout: How many seconds to wait for all of them.
+        check: Called about once a second while it waits; may raise to give up.
 
     Raises:
         WriterBusyError: If another command holds one for longer.
@@ -41,19 +45,44 @@ def writer_locks(paths: Iterable[Path], execution: Execution, timeout: float) ->
     deadline = time.monotonic() + timeout
     with ExitStack() as stack:
         for path in sorted(set(paths)):
-            stack.enter_context(_held(path, execution, timeout, deadline))
+            stack.enter_context(_held(path, _Wait(execution, timeout, deadline, check)))
         yield
 
 
+@dataclass(frozen=True)
+class _Wait:
+    """How long to wait for locks, and whom to tell."""
+
+    execution: Execution
+    timeout: float
+    deadline: float
+    check: Callable[[], None]
+
+    def acquire(self, lock: BaseFileLock, holder: Path) -> None:
+        patience, remind_at = 0.0, 0.0
+        while not _take(lock, patience):
+            self.check()
+            now = time.monotonic()
+            left = self.deadline - now
+            if left <= 0:
+                raise _busy(lock, holder, self.timeout)
+            if now >= remind_at:
+                self.execution.report.info(
+                    f"waiting for {lock.lock_file}, which {_who(holder)} holds, for {left:.0f} s at most"
+                )
+                remind_at = now + REMIND_EVERY
+            patience = min(left, _CHECK_EVERY)
+
+
 @contextmanager
-def _held(path: Path, execution: Execution, timeout: float, deadline: float) -> Iterator[None]:
+def _held(path: Path, wait: _Wait) -> Iterator[None]:
     lock = _lock(path)
     holder = path.with_name(f"{path.name}.holder")
-    _acquire(lock, holder, execution, timeout, deadline)
+    wait.acquire(lock, holder)
     try:
-        _let_settle(holder, execution)
+        _let_settle(holder, wait.execution)
         with suppress(OSError):  # who holds the lock is a courtesy to those who wait
-            holder.write_text(_describe(execution), encoding="utf-8")
+            holder.write_text(_describe(wait.execution), encoding="utf-8")
         try:
             yield
         finally:
@@ -71,16 +100,6 @@ def _lock(path: Path) -> BaseFileLock:
     except OSError as error:
         raise _unusable(path, error) from error
     return FileLock(str(path))
-
-
-def _acquire(lock: BaseFileLock, holder: Path, execution: Execution, timeout: float, deadline: float) -> None:
-    patience = 0.0
-    while not _take(lock, patience):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            raise _busy(lock, holder, timeout)
-        execution.report.info(f"waiting for {lock.lock_file}, which {_who(holder)} holds, for {left:.0f} s at most")
-        patience = min(left, REMIND_EVERY)
 
 
 def _take(lock: BaseFileLock, patience: float) -> bool:

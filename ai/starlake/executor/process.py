@@ -60,6 +60,26 @@ def parent_death_fd() -> int | None:
     return None if parent is None else int(parent.sentinel)
 
 
+def require_wanted(death_fd: int | None) -> None:
+    """Makes sure that a file descriptor as of `parent_death_fd` is not readable.
+
+    Raises:
+        StarlakeError: If it is.
+    """
+    if death_fd is None:
+        return
+    with selectors.DefaultSelector() as selector:
+        selector.register(death_fd, selectors.EVENT_READ)
+        if selector.select(0):
+            raise _unwanted()
+
+
+def _unwanted() -> StarlakeError:
+    return StarlakeError(
+        "the process of the run is gone", cause="the command was ended: nobody would learn how it went"
+    )
+
+
 def run_process(
     argv: Sequence[str],
     *,
@@ -93,6 +113,7 @@ def run_process(
         StarlakeError: If it cannot be started for another reason, if `death_fd` became readable, or if nobody can tell
             the exit code.
     """
+    require_wanted(death_fd)
     process = None
     try:
         with interrupts_held():
@@ -169,9 +190,7 @@ def _watch(
     while open_pipes or deadline is None:
         for key, _ in selector.select(_patience(deadline, polling=exit_fd is None)):
             if key.fd == death_fd:
-                raise StarlakeError(
-                    "the process of the run is gone", cause="the command was ended: nobody would learn how it went"
-                )
+                raise _unwanted()
             if key.data is not None and not key.data.pump():
                 selector.unregister(key.fd)
                 open_pipes -= 1

@@ -13,7 +13,7 @@ from ai.starlake.executor.call import Call
 from ai.starlake.executor.facts import FactsFactory, ProjectFacts
 from ai.starlake.executor.lock import writer_locks
 from ai.starlake.executor.output import Output
-from ai.starlake.executor.process import Runner, run_process
+from ai.starlake.executor.process import Runner, require_wanted, run_process
 from ai.starlake.executor.protocol import Execution, StarlakeResult
 from ai.starlake.executor.recovery import names_of, recover_files
 from ai.starlake.executor.storage import local_path
@@ -65,7 +65,9 @@ class ShellExecutor:
         started = time.monotonic()
         call = Call.prepare(self.executable, command, execution)
         facts = self._facts_of(call)
-        with writer_locks(self._lock_files(command, facts, execution), execution, self._lock_timeout):
+        death_fd = self._death_fd() if self._death_fd else None
+        locks = self._lock_files(command, facts, execution)
+        with writer_locks(locks, execution, self._lock_timeout, lambda: require_wanted(death_fd)):
             if execution.repeated and command.verb == "load":
                 recover_files(command, facts, execution.report)
             output = Output(call.redactor, execution.report)
@@ -74,7 +76,7 @@ class ShellExecutor:
                 cwd=call.folder,
                 environment=call.environment,
                 on_line=output.take,
-                death_fd=self._death_fd() if self._death_fd else None,
+                death_fd=death_fd,
             )
         if exit_code != 0:
             raise call.failure(exit_code, output.tail)
