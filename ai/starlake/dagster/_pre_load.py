@@ -111,12 +111,10 @@ class FilesCheck:
     Args:
         domain: The domain.
         folders: Path templates of the folders; a file in any of them will do.
-        stranded: Tells which files a failed load left behind, for a warning.
     """
 
     domain: str
     folders: tuple[str, ...]
-    stranded: Callable[[str], list[str]]
 
     def look(self, runner: CommandRunner, context: OpExecutionContext, dates: RunDates) -> Finding:
         """Looks once."""
@@ -127,7 +125,7 @@ class FilesCheck:
         folders = [render_path(folder, variables) for folder in self.folders]
         counts = {folder: len(storage.Location.of(folder).list_files()) for folder in folders}
         found = [f"{count} file(s) in {folder}" for folder, count in counts.items() if count]
-        left = [] if found else self.stranded(self.domain)
+        left = [] if found else _left_behind(self.domain, variables)
         if left:
             context.log.warning(
                 f"{len(left)} file(s) of domain {self.domain} that an earlier load left behind are not loaded: "
@@ -219,6 +217,17 @@ def path_variables(runner: CommandRunner, domain: str, dates: RunDates) -> dict[
     root = known.get("SL_ROOT") or os.getcwd()  # noqa: PTH109  a text, as Starlake's launcher takes it
     datasets = known.get("SL_DATASETS") or f"{root.rstrip('/')}/datasets"
     return {**known, **date_variables(dates.logical), "SL_ROOT": root, "SL_DATASETS": datasets, "domain": domain}
+
+
+def _left_behind(domain: str, variables: Mapping[str, str]) -> list[str]:
+    """The files of a domain that failed loads left in the ingesting area; none where the project cannot be read."""
+    from ai.starlake.executor import stranded_files
+    from ai.starlake.project.facts import ProjectFacts
+
+    try:
+        return stranded_files(ProjectFacts(variables["SL_ROOT"], variables), domain)
+    except StarlakeError:
+        return []
 
 
 def _require_root(root: Path | None) -> None:

@@ -188,11 +188,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
             bases = [settings.incoming_path]
         else:
             bases = [settings.pending_path] if settings.pending_path else _PENDING_AREAS
-        return FilesCheck(domain, tuple(f"{base.rstrip('/')}/{{domain}}" for base in bases), self._stranded_files)
-
-    def _stranded_files(self, domain: str) -> list[str]:  # noqa: ARG002
-        """Files of a domain that failed loads left behind; an executor that can tell overrides this."""
-        return []
+        return FilesCheck(domain, tuple(f"{base.rstrip('/')}/{{domain}}" for base in bases))
 
     def _op(
         self,
