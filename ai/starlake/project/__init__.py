@@ -2,6 +2,7 @@
 
 from ai.starlake.project.areas import Areas
 from ai.starlake.project.findings import Finding, ProjectError, Severity
+from ai.starlake.project.graph import Graph, Reference
 from ai.starlake.project.models import (
     Application,
     Attribute,
@@ -27,6 +28,7 @@ from ai.starlake.project.models import (
 )
 from ai.starlake.project.patterns import java_pattern
 from ai.starlake.project.project import Project
+from ai.starlake.project.validate import validate
 
 __all__ = [
     "Application",
@@ -38,6 +40,7 @@ __all__ = [
     "Expectation",
     "Finding",
     "Format",
+    "Graph",
     "Loader",
     "Materialization",
     "MergeOn",
@@ -45,6 +48,7 @@ __all__ = [
     "PrimitiveType",
     "Project",
     "ProjectError",
+    "Reference",
     "Severity",
     "Sink",
     "SyncStrategy",
@@ -56,4 +60,5 @@ __all__ = [
     "WriteStrategy",
     "WriteStrategyType",
     "java_pattern",
+    "validate",
 ]

@@ -1,0 +1,116 @@
+"""Which tables a SQL statement reads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+_FALLBACK = re.compile(r"\b(?:FROM|JOIN)\s+((?:[\w$-]+|`[^`]+`|\"[^\"]+\")(?:\.(?:[\w$-]+|`[^`]+`|\"[^\"]+\"))*)", re.I)
+_NOISE = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
+_DIALECTS = {
+    "bigquery": "bigquery",
+    "bq": "bigquery",
+    "snowflake": "snowflake",
+    "redshift": "redshift",
+    "postgresql": "postgres",
+    "postgres": "postgres",
+    "databricks": "databricks",
+    "spark": "spark",
+    "fs": "spark",
+    "local": "spark",
+    "hive": "hive",
+    "duckdb": "duckdb",
+}
+
+
+def dialect_of(type_: str, url: str | None) -> str:
+    """The name of the SQL dialect of a connection: by its JDBC address, else by its type; DuckDB's by default."""
+    parts = (url or "").lower().split(":")
+    if parts[0] == "jdbc" and len(parts) > 1:
+        return _DIALECTS.get(parts[1], "duckdb")
+    return _DIALECTS.get(type_.lower(), "duckdb")
+
+
+def table_references(sql: str, dialect: str = "duckdb") -> tuple[str, ...]:
+    """The tables that SQL reads, as it names them.
+
+    Names of common table expressions and table functions are not among them, nor is what an INSERT writes to. Text that
+    sqlglot cannot parse is searched for what follows FROM and JOIN, so that one unusual expression does not hide all.
+
+    Args:
+        sql: One statement or several, Jinja rendered.
+        dialect: sqlglot's name of the SQL dialect.
+
+    Returns:
+        Dotted names without quotes, each once, in the order of the text.
+
+    >>> table_references("WITH a AS (SELECT * FROM shop.rows) SELECT * FROM a JOIN b USING (id)")
+    ('shop.rows', 'b')
+    """
+    from sqlglot import ErrorLevel, parse
+    from sqlglot.errors import SqlglotError
+
+    try:
+        statements = parse(sql, read=dialect, error_level=ErrorLevel.RAISE)
+        found = [each for statement in statements if statement is not None for each in _tables(statement)]
+    except (SqlglotError, RecursionError):
+        found = list(_search(sql))
+    return tuple(dict.fromkeys(found))
+
+
+def _tables(statement: Any) -> list[str]:
+    from sqlglot import exp
+
+    placed: list[tuple[int, str]] = []
+    for table in statement.find_all(exp.Table):
+        names = [part.name for part in table.parts]
+        is_name = isinstance(table.this, exp.Identifier) and all(names)
+        if is_name and not _is_cte(table) and not _is_target(table):
+            placed.append((int(table.this.meta.get("start", 0)), ".".join(names)))
+    return [name for _, name in sorted(placed, key=lambda item: item[0])]
+
+
+def _is_cte(table: exp.Table) -> bool:
+    """Whether a name stands for a common table expression that can be seen from where the name is."""
+    from sqlglot import exp
+
+    if len(table.parts) > 1:
+        return False
+    name = table.name.lower()
+    inside: Any = table
+    node: Any = table.parent
+    while node is not None:
+        with_ = node.args.get("with_") or node.args.get("with")
+        if isinstance(node, exp.With):
+            names = [cte.alias.lower() for cte in node.expressions]
+            # an expression sees the ones before it, and itself only if the WITH is recursive
+            seen = names if node.recursive else names[: _index(node, inside)]
+            if name in seen:
+                return True
+        elif with_ is not None and inside is not with_ and name in {cte.alias.lower() for cte in with_.expressions}:
+            return True
+        inside, node = node, node.parent
+    return False
+
+
+def _index(with_: exp.With, child: object) -> int:
+    return next((index for index, cte in enumerate(with_.expressions) if cte is child), len(with_.expressions))
+
+
+def _is_target(table: exp.Table) -> bool:
+    from sqlglot import exp
+
+    node: Any = table
+    parent: Any = table.parent
+    if isinstance(parent, exp.Schema):
+        node, parent = parent, parent.parent
+    return isinstance(parent, exp.Insert | exp.Create | exp.Drop | exp.Delete | exp.Update) and parent.this is node
+
+
+def _search(sql: str) -> Iterator[str]:
+    for match in _FALLBACK.finditer(_NOISE.sub(" ", sql)):
+        yield re.sub(r"[`\"]", "", match[1])

@@ -1,0 +1,171 @@
+"""Everything that is wrong with a project, not only the first thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from ai.starlake.project.checks import check_table, check_task
+from ai.starlake.project.connections import find_connection
+from ai.starlake.project.domains import SUFFIX
+from ai.starlake.project.findings import Finding, Severity, attempt, nearest
+from ai.starlake.project.graph import Graph
+from ai.starlake.project.invalid import unknown_keys
+from ai.starlake.project.models import DagConfig, Domain, Table, Task, TransformDomain, TypeDefinition
+from ai.starlake.project.project import Project
+from ai.starlake.project.type_files import type_files
+
+T = TypeVar("T")
+
+
+def validate(
+    root: Path | str,
+    *,
+    environment: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
+) -> list[Finding]:
+    """Reads everything in a project and tells what is wrong with it.
+
+    Args:
+        root: The folder that holds ``metadata``.
+        environment: The environment; the one of the process by default.
+        options: Variables that win over all others.
+
+    Returns:
+        The findings in the order of files and lines, errors and warnings; none for a project that is well. No project
+        at all, and settings that cannot be read, are findings too.
+    """
+    findings: list[Finding] = []
+    project = attempt(partial(Project.read, root, environment=environment, options=options), findings)
+    if project is not None:
+        findings += _Validation(project).run()
+    return sorted(set(findings), key=lambda each: (str(each.file or ""), each.line, each.severity, each.message))
+
+
+class _Validation:
+    """One pass over a project."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._findings: list[Finding] = []
+
+    def run(self) -> list[Finding]:
+        types = self._try(lambda: self._project.types)
+        tables = list(self._tables()) if types is not None else []
+        tasks = list(self._tasks())
+        self._unknown_in_types()
+        self._dags(tables, tasks)
+        self._overlaps(tables)
+        self._connections([*tables, *tasks])
+        self._try(lambda: self._project.render("{{ '' }}", macros=True))
+        self._try(lambda: self._project.write_strategy_templates)
+        if not any(finding.is_error for finding in self._findings):
+            self._graph()
+        return [*self._findings, *self._project.findings]
+
+    def _try(self, call: Callable[[], T]) -> T | None:
+        return attempt(call, self._findings)
+
+    def _tables(self) -> Iterator[Table]:
+        reader = self._project.domain_reader
+        for folder in reader.folders:
+            files = reader.folder(folder)
+            if files.config is not None:
+                self._unknown(Domain, files.config, "load", frozenset())
+            if self._try(partial(reader.config, folder)) is None:
+                continue
+            for file in files.files.values():
+                self._unknown(Table, file, "table", frozenset())
+                built = self._try(partial(reader.build_table, folder, file))
+                if built is not None:
+                    table, document = built
+                    self._findings += check_table(table, document, self._project.types, self._project.write_strategies)
+                    yield table
+
+    def _tasks(self) -> Iterator[Task]:
+        reader = self._project.task_reader
+        for path in reader.folders.values():
+            config = path / f"_config{SUFFIX}"
+            if config.is_file():
+                self._unknown(TransformDomain, config, "transform", frozenset({"default"}))
+        for files in reader.all(self._findings):
+            if files.yaml is not None:
+                self._unknown(Task, files.yaml, "task", frozenset())
+            built = self._try(partial(reader.build_task, files))
+            if built is not None:
+                task, document, root = built
+                self._findings += check_task(task, document, root, self._project.write_strategies)
+                yield task
+
+    def _unknown(self, model: type[BaseModel], file: Path, root: str, also: frozenset[str]) -> None:
+        content = attempt(partial(self._project.settings.store.read, file, root), self._findings)
+        if content is not None:
+            self._findings += unknown_keys(model, content.data, content.document, (root,), also)
+
+    def _unknown_in_types(self) -> None:
+        for file in type_files(self._project.settings):
+            content = attempt(partial(self._project.settings.store.read, file, "types"), self._findings)
+            if content is None or not isinstance(content.data, list):
+                continue
+            for index, item in enumerate(content.data):
+                self._findings += unknown_keys(TypeDefinition, item, content.document, ("types", index))
+
+    def _overlaps(self, tables: Iterable[Table]) -> None:
+        """Two tables of a domain that share a pattern, or a name in the database."""
+        by_domain: dict[str, list[Table]] = {}
+        for table in tables:
+            by_domain.setdefault(table.domain_final_name.lower(), []).append(table)
+        for group in by_domain.values():
+            seen: dict[tuple[str, str], Table] = {}
+            for table in group:
+                for kind, value in (("name", table.final_name.lower()), ("pattern", table.pattern)):
+                    first = seen.setdefault((kind, value), table)
+                    if first is not table:
+                        message = f"{table.full_name} has the same {kind} as {first.full_name}"
+                        self._add(table.file, message, f"give one of them another {kind}")
+
+    def _dags(self, tables: Iterable[Table], tasks: Iterable[Task]) -> None:
+        configs = self._try(lambda: self._project.dag_configs)
+        if configs is None:
+            return
+        for config in configs.values():
+            if config.file is not None:
+                content = self._project.settings.store.read(config.file, "dag", rendered=False)
+                self._findings += unknown_keys(DagConfig, content.data, content.document, ("dag",))
+        application = self._project.application
+        refs = [(table.file, table.metadata.dag_ref) for table in tables]
+        refs += [(task.file, task.dag_ref or application.dag_ref.transform) for task in tasks]
+        for file, ref in refs:
+            if ref and ref.removesuffix(SUFFIX) not in configs:
+                hint = nearest(ref, configs) or f"add metadata/dags/{ref}{SUFFIX}"
+                self._add(file, f"dagRef: there is no DAG configuration {ref}", hint, Severity.WARNING)
+
+    def _connections(self, items: Iterable[Table | Task]) -> None:
+        project = self._project
+        audit = project.application.audit.sink.connection_ref
+        if audit:
+            self._located(project.application.file, partial(find_connection, project.application, project.areas, audit))
+        for item in items:
+            self._located(item.file, partial(project.connection_of, item))
+
+    def _graph(self) -> None:
+        graph = Graph(self._project)
+        tasks = self._try(lambda: self._project.tasks) or ()
+        readable = [task for task in tasks if self._located(task.file, partial(graph.references, task)) is not None]
+        if len(readable) == len(tasks):
+            self._try(graph.order)
+
+    def _located(self, file: Path | None, call: Callable[[], T]) -> T | None:
+        """Calls something that knows no file."""
+        found: list[Finding] = []
+        result = attempt(call, found)
+        self._findings += [each if each.file else replace(each, file=file) for each in found]
+        return result
+
+    def _add(self, file: Path | None, message: str, hint: str, severity: Severity = Severity.ERROR) -> None:
+        self._findings.append(Finding(file, 0, message, hint, severity))
