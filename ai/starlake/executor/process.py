@@ -140,7 +140,7 @@ def _start(
             start_new_session=True,
         )
     except OSError as error:
-        if cwd is not None and error.filename == str(cwd):
+        if cwd is not None and str(error.filename) == str(cwd):
             raise StarlakeError(f"{cwd} cannot be the working directory", cause=error.strerror) from error
         kind = ExecutableNotFoundError if error.errno in _NOT_RUNNABLE else StarlakeError
         cause = _NOT_RUNNABLE.get(error.errno or 0, error.strerror)

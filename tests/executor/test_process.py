@@ -1,0 +1,393 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor import ExecutableNotFoundError, run_process
+from ai.starlake.executor.watchdog import Watchdog
+
+ECHO = "import sys, os, json; print(json.dumps([sys.argv[1:], os.environ.get('VALUE')]))"
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
+METACHARACTERS = st.sampled_from(
+    ["$(touch /tmp/x)", "`id`", "; rm x", "a b", "'", '"', "\\", "$HOME", "*", "é\n", "#", ""]
+)
+
+
+def run(*argv, **options):
+    lines = []
+    code = run_process(argv, on_line=lambda stream, line: lines.append((stream, line)), **options)
+    return code, lines
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(TEXTS | METACHARACTERS, max_size=5), TEXTS | METACHARACTERS)
+def test_every_value_reaches_the_process_as_it_is(arguments, value):
+    environment = {**os.environ, "VALUE": value, "PYTHONUTF8": "1"}
+    _, lines = run(sys.executable, "-S", "-c", ECHO, *arguments, environment=environment)
+    assert [json.loads(line) for _, line in lines] == [[arguments, value]]
+
+
+def test_streams_are_told_apart_and_odd_bytes_survive():
+    code, lines = run("sh", "-c", r"echo out; echo err >&2; printf 'caf\351\n'; exit 3")
+    assert code == 3
+    assert sorted(lines) == [("stderr", "err"), ("stdout", "caf\\xe9"), ("stdout", "out")]
+
+
+def test_standard_input_is_empty():
+    assert run("cat") == (0, [])
+
+
+def test_a_signal_is_a_negative_exit_code():
+    assert run("sh", "-c", "kill -9 $$")[0] == -signal.SIGKILL
+
+
+def test_working_directory_and_environment(tmp_path):
+    _, lines = run("sh", "-c", 'pwd; echo "$VALUE-$HOME"', cwd=tmp_path, environment={"VALUE": "v", "PATH": "/bin"})
+    assert lines == [("stdout", str(tmp_path)), ("stdout", "v-")]
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "cause"),
+    [
+        (None, 0, "does not exist"),
+        ("#!/no/such/interpreter\n", 0o755, "does not exist"),
+        ("echo no interpreter named", 0o755, "#!"),
+        ("#!/bin/sh\n", 0o644, "may not be executed"),
+    ],
+)
+def test_what_cannot_be_started_says_why(tmp_path, content, mode, cause):
+    path = tmp_path / "starlake"
+    if content is not None:
+        path.write_text(content)
+        path.chmod(mode)
+    with pytest.raises(ExecutableNotFoundError, match=cause) as caught:
+        run(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_a_missing_working_directory_is_not_taken_for_a_missing_executable(tmp_path):
+    with pytest.raises(StarlakeError, match="working directory") as caught:
+        run("true", cwd=tmp_path / "missing")
+    assert not isinstance(caught.value, ExecutableNotFoundError)
+
+
+def test_too_many_arguments_are_an_error_of_ours():
+    with pytest.raises(StarlakeError, match="cannot be started"):
+        run("true", *["x" * 100_000] * 100)
+
+
+@pytest.mark.parametrize("redirect", ["", ">/dev/null 2>&1"])
+def test_a_background_process_neither_hangs_the_command_nor_survives_it(pids, redirect):
+    child = f"{pids.path}/child"
+    script = f"(echo $BASHPID > {child}; exec sleep 600) {redirect} & while [ ! -s {child} ]; do :; done; echo done"
+    started = time.monotonic()
+    code, lines = run("bash", "-c", script)
+    assert (code, lines) == (0, [("stdout", "done")])
+    assert time.monotonic() - started < 5
+    assert pids.seconds_until_gone(*pids.wait_for("child")) < 1
+
+
+def test_what_a_background_process_prints_in_time_is_heard():
+    code, lines = run("sh", "-c", "(sleep 0.3; echo late) & echo early")
+    assert code == 0
+    assert lines == [("stdout", "early"), ("stdout", "late")]
+
+
+def test_an_error_of_the_listener_ends_the_command(pids):
+    def refuse(stream, line):
+        raise KeyError(line)
+
+    with pytest.raises(KeyError):
+        run_process(["sh", "-c", f"echo $$ > {pids.path}/shell; echo x; sleep 600"], on_line=refuse)
+    assert pids.seconds_until_gone(*pids.wait_for("shell")) < 1
+
+
+def test_a_command_that_ignores_sigterm_is_killed_after_the_grace(pids):
+    def refuse(stream, line):
+        raise KeyError(line)
+
+    script = f"trap '' TERM; echo $$ > {pids.path}/shell; echo x; while :; do sleep 0.1; done"
+    started = time.monotonic()
+    with pytest.raises(KeyError):
+        run_process(["sh", "-c", script], on_line=refuse, grace=0.5)
+    assert 0.4 < time.monotonic() - started < 3
+    assert pids.seconds_until_gone(*pids.wait_for("shell")) < 1
+
+
+def test_a_command_may_clean_up_in_the_grace(tmp_path):
+    def refuse(stream, line):
+        raise KeyError(line)
+
+    script = f"trap 'echo bye > {tmp_path}/note; exit' TERM; echo x; while :; do sleep 0.05; done"
+    with pytest.raises(KeyError):
+        run_process(["sh", "-c", script], on_line=refuse)
+    assert (tmp_path / "note").read_text() == "bye\n"
+
+
+def test_no_file_descriptors_are_lost():
+    run("true")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(20):
+        run("sh", "-c", "echo x")
+        with pytest.raises(ExecutableNotFoundError):
+            run("/no/such/executable")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_a_lost_exit_code_is_an_error_and_no_success():
+    handler = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with pytest.raises(StarlakeError, match="exit code of the command is lost"):
+            run("sh", "-c", "sleep 0.1; exit 3")
+    finally:
+        signal.signal(signal.SIGCHLD, handler)
+
+
+MEMORY = """
+import resource, sys
+from ai.starlake.executor import run_process
+run_process(["true"], on_line=print)
+seen = [0, 0]
+def count(stream, line):
+    seen[0] += 1
+    seen[1] += len(line)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+run_process(sys.argv[1:], on_line=count)
+print(*seen, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "breaks"),
+    [
+        ("head -c 100000000 /dev/zero | tr '\\0' 'x'", False),
+        ("yes 2026-03-01 12:00:00 INFO one line of a log | head -c 100000000", True),
+    ],
+)
+def test_a_hundred_megabytes_pass_through_in_constant_memory(driver, script, breaks):
+    out, err = driver(MEMORY, "sh", "-c", script).communicate(timeout=120)
+    lines, characters, kilobytes = map(int, out.split())
+    assert 99_999_999 <= characters + lines * breaks <= 100_000_001, err
+    assert lines > 1000
+    assert kilobytes < 8 * 1024
+
+
+RACE = """
+import random, signal, psutil
+from ai.starlake.executor import run_process
+from ai.starlake.executor.watchdog import WATCHDOG
+
+class Interrupted(BaseException):
+    pass
+
+def interrupt(number, frame):
+    raise Interrupted
+
+signal.signal(signal.SIGTERM, interrupt)
+signal.signal(signal.SIGALRM, lambda number, frame: signal.raise_signal(signal.SIGTERM))
+run_process(["true"], on_line=print)
+random.seed(1)
+interrupted = 0
+for _ in range(300):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00005, 0.002))
+        run_process(["sleep", "600"], on_line=print)
+    except Interrupted:
+        interrupted += 1
+    left = [child.pid for child in psutil.Process().children() if child.pid != WATCHDOG.pid]
+    assert not left, left
+print(interrupted)
+"""
+
+
+def test_an_interruption_at_any_moment_leaves_nothing_behind(driver):
+    out, err = driver(RACE).communicate(timeout=60)
+    assert out == "300\n", err
+
+
+OWNER = """
+import os, signal, sys
+from ai.starlake.executor import run_process
+
+class Interrupted(BaseException):
+    pass
+
+def interrupt(number, frame):
+    raise Interrupted
+
+if sys.argv[1] == "handled":
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGINT, interrupt)
+try:
+    run_process([sys.argv[2]], on_line=lambda stream, line: None)
+except Interrupted:
+    print("interrupted")
+"""
+
+
+@pytest.fixture
+def wrapper(tmp_path, pids):
+    """A launcher as Starlake's own: a script whose child does the work. It outlives its terminal."""
+    path = tmp_path / "wrapper"
+    path.write_text(
+        f"#!/bin/bash\ntrap '' INT HUP\necho $$ > {pids.path}/wrapper\n"
+        f"bash -c 'echo $$ > {pids.path}/child; sleep 600 & wait'\necho after\n"
+    )
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_handler_that_raises_ends_the_wrapper_and_its_child(driver, pids, wrapper, number):
+    owner = driver(OWNER, "handled", wrapper)
+    left = pids.wait_for("wrapper", "child")
+    sent = time.monotonic()
+    owner.send_signal(number)
+    assert owner.communicate(timeout=10)[0] == "interrupted\n"
+    assert time.monotonic() - sent < 2
+    assert pids.seconds_until_gone(*left) < 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_killed_owner_leaves_nothing_behind(driver, pids, wrapper, number):
+    owner = driver(OWNER, "unhandled", wrapper)
+    left = pids.wait_for("wrapper", "child")
+    owner.send_signal(number)
+    owner.wait()
+    assert pids.seconds_until_gone(*left) < 10
+
+
+def test_a_killed_owner_whose_command_ignores_sigterm(driver, pids, tmp_path):
+    path = tmp_path / "stubborn"
+    path.write_text(f"#!/bin/bash\ntrap '' TERM\necho $$ > {pids.path}/stubborn\nwhile :; do sleep 0.1; done\n")
+    path.chmod(0o755)
+    owner = driver(OWNER, "unhandled", str(path))
+    left = pids.wait_for("stubborn")
+    owner.kill()
+    assert 4 < pids.seconds_until_gone(*left) < 10
+
+
+def test_signals_during_the_grace_do_not_save_the_command(driver, pids, tmp_path):
+    path = tmp_path / "stubborn"
+    path.write_text(f"#!/bin/bash\ntrap '' TERM\necho $$ > {pids.path}/stubborn\nwhile :; do sleep 0.1; done\n")
+    path.chmod(0o755)
+    owner = driver(OWNER, "handled", str(path))
+    left = pids.wait_for("stubborn")
+    owner.terminate()
+    time.sleep(0.3)
+    owner.terminate()
+    assert owner.communicate(timeout=10)[0] == "interrupted\n"
+    assert pids.seconds_until_gone(*left) < 1
+
+
+WORKER = """
+import multiprocessing, os, sys, time
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor import parent_death_fd, run_process
+
+def work(pids, wrapper):
+    with open(f"{pids}/worker", "w") as file:
+        print(os.getpid(), file=file)
+    try:
+        run_process([wrapper], on_line=lambda stream, line: None, death_fd=parent_death_fd())
+    except StarlakeError as error:
+        with open(f"{pids}/error", "w") as file:
+            file.write(str(error))
+
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=work, args=sys.argv[1:]).start()
+    time.sleep(600)
+"""
+
+
+def test_a_killed_run_worker_ends_the_commands_of_its_steps(driver, pids, wrapper):
+    owner = driver(WORKER, pids.path, wrapper)
+    left = pids.wait_for("worker", "wrapper", "child", within=30)
+    owner.kill()
+    owner.wait()
+    assert pids.seconds_until_gone(*left) < 10
+    assert "the process of the run is gone" in Path(pids.path, "error").read_text()
+
+
+def test_without_a_parent_by_multiprocessing_nothing_is_watched(driver):
+    script = "from ai.starlake.executor import parent_death_fd; print(parent_death_fd())"
+    assert driver(script).communicate(timeout=30)[0] == "None\n"
+
+
+def test_a_readable_death_fd_starts_nothing(tmp_path):
+    read, write = os.pipe()
+    os.close(write)
+    try:
+        with pytest.raises(StarlakeError, match="gone"):
+            run("touch", str(tmp_path / "made"), death_fd=read)
+    finally:
+        os.close(read)
+    assert not (tmp_path / "made").exists()
+
+
+WATCHED = """
+import os, sys, time
+from ai.starlake.executor import run_process
+from ai.starlake.executor.watchdog import WATCHDOG
+
+run_process(["true"], on_line=print)
+print(WATCHDOG.pid, flush=True)
+if sys.argv[1] == "fork" and os.fork() == 0:
+    sys.stdout.flush()
+    os.close(1), os.close(2)
+    time.sleep(20)
+    os._exit(0)
+if sys.argv[1] == "dead":
+    os.kill(WATCHDOG.pid, 9)
+    time.sleep(0.2)
+if len(sys.argv) > 2:
+    run_process([sys.argv[2]], on_line=print)
+"""
+
+
+@pytest.mark.parametrize("how", ["exit", "fork"])
+def test_the_watchdog_ends_with_its_owner(driver, pids, how):
+    owner = driver(WATCHED, how)
+    watchdog = int(owner.stdout.readline())
+    owner.wait(timeout=10)
+    assert pids.seconds_until_gone(watchdog) < 1
+
+
+def test_a_dead_watchdog_is_replaced(driver, pids, wrapper):
+    owner = driver(WATCHED, "dead", wrapper)
+    left = pids.wait_for("wrapper", "child")
+    owner.kill()
+    owner.wait()
+    assert pids.seconds_until_gone(*left) < 10
+
+
+def test_a_watchdog_that_cannot_start_is_mentioned_and_hinders_nothing(monkeypatch, caplog):
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    watchdog = Watchdog()
+    watchdog.guard(12345678)
+    watchdog.release(12345678)
+    assert "watchdog does not start" in caplog.text
+    assert watchdog.pid is None
+
+
+def test_groups_that_ended_are_forgotten(pids):
+    watchdog = Watchdog(grace=0.2)
+    sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    try:
+        watchdog.guard(sleeper.pid)
+        watchdog.release(sleeper.pid)
+        watchdog._stop()
+        assert sleeper.poll() is None
+    finally:
+        sleeper.kill()
+        sleeper.wait()
