@@ -94,11 +94,11 @@ def local_path(location: str | Path) -> Path | None:
     Like Hadoop, and unlike browsers, Starlake takes the path of a ``file:`` URI as it is: ``%20`` is no blank.
 
     Raises:
-        StarlakeError: If it is empty, or a ``file:`` URI with a host.
+        StarlakeError: If it is empty, holds a null, or is a ``file:`` URI with a host.
     """
     text = str(location)
-    if not text.strip():
-        raise StarlakeError("an empty text is no path")
+    if not text.strip() or "\0" in text:
+        raise StarlakeError(f"{text!r} is no path")
     if not text.startswith("file:"):
         return None if "://" in text else Path(text)
     path = text.removeprefix("file:")

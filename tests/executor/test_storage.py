@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+import fsspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor import Location
+from ai.starlake.executor.storage import local_path
+
+
+@pytest.fixture
+def memory():
+    files = fsspec.filesystem("memory")
+    yield files
+    files.store.clear()
+    files.pseudo_dirs[:] = [""]
+
+
+@pytest.fixture(params=["local", "file", "memory"])
+def folder(request, tmp_path, memory):
+    """A folder, and how to put a file into it."""
+    base = {"local": str(tmp_path), "file": f"file://{tmp_path}", "memory": "memory://bucket"}[request.param]
+
+    def put(name, text="x"):
+        if request.param == "memory":
+            memory.pipe(f"/bucket/{name}", text.encode())
+        else:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+
+    def text(name):
+        return memory.cat(f"/bucket/{name}").decode() if request.param == "memory" else (tmp_path / name).read_text()
+
+    return base, put, text
+
+
+def test_files_are_listed_sorted_without_folders_and_hidden_ones(folder):
+    base, put, _ = folder
+    for name in ("d/b.csv", "d/a b.csv", "d/.hidden", "d/sub/c.csv"):
+        put(name)
+    assert Location.of(f"{base}/d").list_files() == ["a b.csv", "b.csv"]
+
+
+def test_a_file_may_be_named_as_its_folder(folder):
+    base, put, _ = folder
+    put("d/d")
+    assert Location.of(f"{base}/d").list_files() == ["d"]
+
+
+def test_a_missing_folder_has_no_files(folder):
+    assert Location.of(f"{folder[0]}/missing").list_files() == []
+
+
+def test_a_file_in_place_of_a_folder_is_an_error_and_not_nothing(folder):
+    base, put, _ = folder
+    put("d")
+    with pytest.raises(StarlakeError, match="d cannot be listed"):
+        Location.of(f"{base}/d").list_files()
+
+
+def test_existence(folder):
+    base, put, _ = folder
+    put("d/x")
+    assert Location.of(f"{base}/d/x").exists()
+    assert not Location.of(f"{base}/d/y").exists()
+    with pytest.raises(StarlakeError, match="is not a file"):
+        Location.of(f"{base}/d").exists()
+
+
+def test_removal_tells_whether_there_was_something(folder):
+    base, put, _ = folder
+    put("x")
+    assert Location.of(f"{base}/x").remove()
+    assert not Location.of(f"{base}/x").remove()
+
+
+def test_a_move_makes_the_folder_and_keeps_the_name(folder):
+    base, put, text = folder
+    put("from/x.csv", "rows")
+    moved = Location.of(f"{base}/from/x.csv").move_into(Location.of(f"{base}/to/there"))
+    assert moved.exists()
+    assert text("to/there/x.csv") == "rows"
+    assert Location.of(f"{base}/from").list_files() == []
+
+
+def test_a_move_never_replaces(folder):
+    base, put, text = folder
+    put("from/x.csv", "old")
+    put("to/x.csv", "new")
+    with pytest.raises(FileExistsError):
+        Location.of(f"{base}/from/x.csv").move_into(Location.of(f"{base}/to"))
+    assert (text("from/x.csv"), text("to/x.csv")) == ("old", "new")
+
+
+def test_a_missing_file_cannot_be_moved(folder):
+    with pytest.raises(StarlakeError, match="not there any more"):
+        Location.of(f"{folder[0]}/missing").move_into(Location.of(f"{folder[0]}/to"))
+
+
+def test_below_a_file_there_is_nothing_to_look_at(tmp_path):
+    (tmp_path / "file").write_text("x")
+    below = Location.of(tmp_path / "file" / "below")
+    for look in (below.list_files, below.exists, below.remove, lambda: below.move_into(Location.of(tmp_path))):
+        with pytest.raises(StarlakeError, match="Not a directory"):
+            look()
+
+
+def test_a_folder_cannot_be_removed(tmp_path):
+    with pytest.raises(StarlakeError, match="cannot be removed"):
+        Location.of(tmp_path).remove()
+
+
+def test_a_move_into_a_file_is_an_error_and_not_a_clash(tmp_path):
+    (tmp_path / "x").write_text("x")
+    (tmp_path / "to").write_text("x")
+    with pytest.raises(StarlakeError, match="cannot be made"):
+        Location.of(tmp_path / "x").move_into(Location.of(tmp_path / "to"))
+
+
+def test_a_circle_of_links_is_an_error(tmp_path):
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    with pytest.raises(StarlakeError):
+        Location.of(tmp_path / "a").list_files()
+
+
+def test_a_move_that_was_killed_half_way_is_finished(tmp_path):
+    (tmp_path / "from").mkdir()
+    (tmp_path / "to").mkdir()
+    (tmp_path / "from" / "x").write_text("rows")
+    os.link(tmp_path / "from" / "x", tmp_path / "to" / "x")
+    Location.of(tmp_path / "from" / "x").move_into(Location.of(tmp_path / "to"))
+    assert not (tmp_path / "from" / "x").exists()
+    assert (tmp_path / "to" / "x").read_text() == "rows"
+
+
+def test_a_move_to_another_disk_copies(tmp_path):
+    other = Path("/dev/shm", f"starlake-test-{os.getpid()}")
+    if not other.parent.is_dir() or other.parent.stat().st_dev == tmp_path.stat().st_dev:
+        other = Path("/var/tmp", other.name)
+    (tmp_path / "x").write_text("rows")
+    os.utime(tmp_path / "x", (1000, 1000))
+    try:
+        Location.of(tmp_path / "x").move_into(Location.of(other))
+        assert not (tmp_path / "x").exists()
+        assert (other / "x").stat().st_mtime == 1000
+        (tmp_path / "x").write_text("newer")
+        with pytest.raises(FileExistsError):
+            Location.of(tmp_path / "x").move_into(Location.of(other))
+        assert [path.name for path in other.iterdir()] == ["x"]
+    finally:
+        shutil.rmtree(other)
+
+
+def test_one_of_many_consumers_gets_a_file(tmp_path):
+    (tmp_path / "ack").write_text("")
+    start = threading.Barrier(8)
+    won = []
+
+    def consume():
+        start.wait()
+        won.append(Location.of(tmp_path / "ack").remove())
+
+    threads = [threading.Thread(target=consume) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(won) == [False] * 7 + [True]
+
+
+def test_what_appears_later_is_seen(memory):
+    folder = Location.of("memory://bucket/d")
+    assert not folder.child("x").exists()
+    memory.pipe("/bucket/d/x", b"")
+    assert folder.child("x").exists()
+
+
+@pytest.mark.parametrize(
+    ("uri", "fix"), [("s3://b/x", "s3fs"), ("s3a://b/x", "s3fs"), ("gs://b/x", "gcsfs"), ("gcs://b/x", "gcsfs")]
+)
+def test_a_missing_driver_is_named(uri, fix):
+    with pytest.raises(StarlakeError, match=f"pip install {fix}"):
+        Location.of(uri).list_files()
+
+
+def test_an_unknown_scheme_is_an_error():
+    with pytest.raises(StarlakeError, match="no driver for nope"):
+        Location.of("nope://b/x").exists()
+
+
+def test_two_names_of_a_scheme_are_one():
+    assert str(Location.of("gcs://bucket/x")) == str(Location.of("gs://bucket/x/")) == "gs://bucket/x"
+
+
+def test_nothing_moves_between_kinds_of_storage(tmp_path, memory):
+    (tmp_path / "x").write_text("x")
+    memory.pipe("/bucket/y", b"y")
+    with pytest.raises(StarlakeError, match="two kinds"):
+        Location.of(tmp_path / "x").move_into(Location.of("memory://bucket"))
+    with pytest.raises(StarlakeError, match="two kinds"):
+        Location.of("memory://bucket/y").move_into(Location.of(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("/a b/c", "/a b/c"),
+        ("file:///a/b", "/a/b"),
+        ("file:/a/b", "/a/b"),
+        ("file://localhost/a", "/a"),
+        ("file:///a%20b", "/a%20b"),
+        ("gs://bucket/a", None),
+    ],
+)
+def test_what_is_local(text, path):
+    assert local_path(text) == (None if path is None else Path(path))
+
+
+def test_a_host_in_a_file_uri_is_a_mistake_with_a_way_out():
+    with pytest.raises(StarlakeError, match="file:///tmp"):
+        local_path("file://tmp")
+
+
+@given(st.text(max_size=30))
+def test_any_text_is_a_path_or_an_error_of_ours(text):
+    with suppress(StarlakeError):
+        Location.of(text).exists()
+
+
+class Faulty(fsspec.AbstractFileSystem):
+    """A driver whose store fails in its own way, and that knows one bucket."""
+
+    protocol = "faulty"
+
+    def ls(self, path, detail=True, **options):
+        self.info(path)
+        return []
+
+    def info(self, path, **options):
+        if "forbidden" in path:
+            raise RuntimeError("403: no permission storage.objects.list")
+        if path.strip("/") == "bucket":
+            return {"name": path, "type": "directory", "size": 0}
+        raise FileNotFoundError(path)
+
+
+@pytest.fixture
+def faulty(monkeypatch):
+    """The driver of gs:// is replaced by the faulty one; universal-pathlib finds it as it finds gcsfs."""
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "gs", Faulty)
+
+
+def test_a_missing_bucket_is_an_error_and_a_missing_folder_is_not(faulty):
+    assert Location.of("gs://bucket/stage").list_files() == []
+    assert not Location.of("gs://bucket/day.ack").exists()
+    for look in (Location.of("gs://buckett/stage").list_files, Location.of("gs://buckett/day.ack").exists):
+        with pytest.raises(StarlakeError, match="no bucket gs://buckett"):
+            look()
+
+
+def test_the_errors_of_a_driver_are_told(faulty):
+    location = Location.of("gs://bucket/forbidden")
+    for look in (location.list_files, location.exists, location.remove):
+        with pytest.raises(StarlakeError, match="403: no permission"):
+            look()
