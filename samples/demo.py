@@ -65,10 +65,9 @@ class Home:
         return self.folder / "run.log"
 
     def environment(self) -> dict[str, str]:
-        """The environment of Dagster: ours, with this home, and with the commands of this Python found first."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+        """The environment of Dagster: ours, with this home, and without settings of another Starlake project."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("SL_")}
-        return {**inherited, "PATH": path, "SL_ROOT": str(self.project), "DAGSTER_HOME": str(self.dagster)}
+        return {**inherited, "SL_ROOT": str(self.project), "DAGSTER_HOME": str(self.dagster)}
 
     def prepare(self) -> None:
         """Starts over with the project as it was delivered; earlier runs stay in Dagster's history."""
@@ -172,7 +171,9 @@ def demo(home: Home, console: Console) -> int:
     """Runs the job on a fresh copy of the sample project and shows what came of it."""
     start = time.monotonic()
     home.prepare()
-    console.print(f"Running the job {JOB} of samples/dags/{DAG_FILE.name} on a copy of the sample project:")
+    console.print(
+        f"Running the job {JOB} of samples/dags/{DAG_FILE.name} on a fresh copy of samples/starbake", highlight=False
+    )
     run_id = execute(home, console)
     if run_id is None:
         console.print(f"[red]The run failed.[/] What Dagster printed is in {home.log}")
