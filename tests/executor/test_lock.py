@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor import ShellExecutor, WriterBusyError, lock
+from ai.starlake.job import StarlakeCommand
+
+LOAD = StarlakeCommand("load", ("--domains", "sales", "--tables", "orders"))
+TRANSFORM = StarlakeCommand("transform", ("--name", "kpi.revenue"))
+
+WRITER = """
+log = open(os.environ["SL_ROOT"] + "/log", "a", buffering=1)
+print("start", file=log)
+time.sleep(float(os.environ.get("WRITE", "0.3")))
+print("end", file=log)
+"""
+
+HOLDER = """
+import os, signal, sys
+from pathlib import Path
+from ai.starlake.executor import Execution, ShellExecutor
+from ai.starlake.job import StarlakeCommand
+
+class Report:
+    def output(self, stream, line): print(line, flush=True)
+    def info(self, message): print("INFO", message, flush=True)
+    def warning(self, message): print("WARNING", message, flush=True)
+
+class Facts:
+    def __init__(self, root, environment): self.file = Path(root) / "datasets" / "duckdb.db"
+    def duckdb_file(self, domain=None, table=None): return self.file
+
+class Interrupted(BaseException):
+    pass
+
+def interrupt(number, frame):
+    raise Interrupted
+
+signal.signal(signal.SIGTERM, interrupt)
+command = StarlakeCommand("load", ("--domains", "sales", "--tables", "orders"))
+try:
+    ShellExecutor(sys.argv[1], facts=Facts).run(command, Execution(sys.argv[2], "load_orders", Report()))
+except Interrupted:
+    print("interrupted")
+"""
+
+
+def writes(project):
+    return (project / "log").read_text().split()
+
+
+def wait_until(condition, within=10):
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_writers_of_one_database_take_turns_and_say_for_whom_they_wait(driver, cli, project):
+    script = cli(WRITER)
+    holders = [driver(HOLDER, script, f"run-{number}") for number in range(3)]
+    outputs = [holder.communicate(timeout=60) for holder in holders]
+    assert [holder.returncode for holder in holders] == [0, 0, 0], outputs
+    assert writes(project) == ["start", "end"] * 3
+    waiting = [line for out, _ in outputs for line in out.splitlines() if "waiting" in line]
+    assert waiting
+    assert all("step load_orders of run run-" in line and "process" in line and "since" in line for line in waiting)
+    assert all(out.count("waiting") <= 1 for out, _ in outputs)
+
+
+@pytest.fixture
+def writer(cli):
+    return cli(WRITER)
+
+
+@pytest.fixture
+def holder(driver, writer, project):
+    """A process that holds the lock, and writes for ten minutes."""
+    process = driver(HOLDER, writer, "run-long", WRITE="600")
+    wait_until(lambda: (project / "log").exists() and "start" in (project / "log").read_text())
+    return process
+
+
+def test_a_killed_holder_leaves_no_lock_and_its_command_has_time_to_end(holder, writer, facts, execution, monkeypatch):
+    monkeypatch.setattr(lock, "SETTLE", 1.0)
+    holder.kill()
+    holder.wait()
+    started = time.monotonic()
+    ShellExecutor(writer, facts=facts).run(LOAD, execution)
+    assert 1 <= time.monotonic() - started < 5
+    (message,) = execution.report.infos
+    assert "run run-long" in message
+    assert "was killed" in message
+
+
+def test_the_wait_is_bounded(holder, writer, facts, execution):
+    started = time.monotonic()
+    with pytest.raises(WriterBusyError, match="run run-long"):
+        ShellExecutor(writer, facts=facts, lock_timeout=0.5).run(LOAD, execution)
+    assert 0.4 < time.monotonic() - started < 3
+    assert len(execution.report.infos) == 1
+
+
+def test_the_wait_can_be_interrupted(holder, driver, writer):
+    waiting = driver(HOLDER, writer, "run-2")
+    assert "waiting" in waiting.stdout.readline()
+    sent = time.monotonic()
+    waiting.send_signal(signal.SIGTERM)
+    assert "interrupted" in waiting.communicate(timeout=10)[0]
+    assert time.monotonic() - sent < 2
+
+
+def test_who_waits_notices_that_its_run_is_gone(holder, writer, facts, execution):
+    read, write = os.pipe()
+    os.close(write)
+    try:
+        with pytest.raises(StarlakeError, match="the process of the run is gone"):
+            ShellExecutor(writer, facts=facts, death_fd=lambda: read).run(LOAD, execution)
+    finally:
+        os.close(read)
+
+
+def test_who_waits_is_reminded_now_and_then(holder, writer, facts, execution, monkeypatch):
+    monkeypatch.setattr(lock, "REMIND_EVERY", 1.0)
+    with pytest.raises(WriterBusyError):
+        ShellExecutor(writer, facts=facts, lock_timeout=2.5).run(LOAD, execution)
+    assert len(execution.report.infos) in (2, 3)
+
+
+def test_the_holder_is_known_while_it_holds(cli, project, facts, execution):
+    script = cli("print(open(os.environ['SL_ROOT'] + '/datasets/duckdb.db.lock.holder').read())")
+    ShellExecutor(script, facts=facts).run(TRANSFORM, execution)
+    note = json.loads(execution.report.of("stdout")[0])
+    assert (note["run"], note["step"], note["pid"]) == ("run-1", "step-1", os.getpid())
+    assert not (project / "datasets" / "duckdb.db.lock.holder").exists()
+
+
+def test_a_failed_command_frees_the_lock(cli, project, facts, execution):
+    executor = ShellExecutor(cli("sys.exit(1)"), facts=facts, lock_timeout=0.2)
+    for _ in range(2):
+        with pytest.raises(StarlakeError, match="exit code 1"):
+            executor.run(LOAD, execution)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (LOAD, "auto", ["datasets/duckdb.db.lock"]),
+        (TRANSFORM, "auto", ["datasets/duckdb.db.lock"]),
+        (StarlakeCommand("stage"), "auto", []),
+        (StarlakeCommand("preload"), "own.lock", []),
+        (LOAD, "off", []),
+        (LOAD, "own.lock", ["own.lock"]),
+    ],
+)
+def test_which_commands_take_which_lock(cli, project, facts, execution, case):
+    command, option, made = case
+    option = str(project / option) if option.endswith(".lock") else option
+    ShellExecutor(cli(""), facts=facts, lock=option).run(command, execution)
+    assert sorted(str(path.relative_to(project)) for path in project.rglob("*.lock")) == made
+
+
+def test_tables_in_several_databases_take_all_locks(cli, project, facts, execution):
+    class Several(facts):
+        def duckdb_file(self, domain=None, table=None):
+            return None if table == "elsewhere" else self.datasets / f"{domain}.db"
+
+    command = StarlakeCommand("load", ("--domains", "b,a", "--tables", "x,elsewhere"))
+    ShellExecutor(cli(""), facts=Several).run(command, execution)
+    assert sorted(path.name for path in project.rglob("*.lock")) == ["a.db.lock", "b.db.lock"]
+
+
+def test_a_link_to_a_database_is_the_same_database(cli, project, facts, execution):
+    (project / "datasets").mkdir()
+    (project / "real").mkdir()
+    (project / "datasets" / "duckdb.db").symlink_to(project / "real" / "duckdb.db")
+    ShellExecutor(cli(""), facts=facts).run(LOAD, execution)
+    assert [str(path.relative_to(project)) for path in project.rglob("*.lock")] == ["real/duckdb.db.lock"]
+
+
+def test_a_project_that_we_cannot_read_runs_without_a_lock_and_says_so(cli, project, unreadable_facts, execution):
+    assert ShellExecutor(cli(""), facts=unreadable_facts).run(LOAD, execution).exit_code == 0
+    (warning,) = execution.report.warnings
+    assert "application.sl.yml cannot be read" in warning
+
+
+def test_a_lock_that_cannot_be_made_names_the_option(cli, project, execution):
+    (project / "file").write_text("")
+    for path in (project / "file" / "x.lock", project):
+        with pytest.raises(StarlakeError, match="duckdb_lock"):
+            ShellExecutor(cli(""), lock=str(path)).run(LOAD, execution)
+    with pytest.raises(StarlakeError, match="duckdb_lock"):
+        ShellExecutor(cli(""), lock="gs://bucket/lock").run(LOAD, execution)
