@@ -92,6 +92,8 @@ class _Translation:
 
     def _add(self, token: re.Match[str]) -> None:
         if self._in_class:
+            if token["other"] == "[":
+                raise re.error("a character class within another is not supported; write \\[ for the character")
             self._in_class = token["other"] != "]"
             self._parts.append(_literal(token, in_class=True))
         elif token["flags"] is not None:

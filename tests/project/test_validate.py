@@ -1,0 +1,110 @@
+"""Validation: all that is wrong, with file and line; nothing about what is well."""
+
+import pytest
+
+from ai.starlake.project import Severity, validate
+
+
+def found(files, environment=None):
+    return [
+        (finding.file.name if finding.file else None, finding.line, finding.severity, finding.message)
+        for finding in validate(files.root, environment=environment or {})
+    ]
+
+
+def test_a_good_project_has_no_findings(shop):
+    shop.write("transform/mart/t.sql", "SELECT * FROM shop.orders")
+    assert validate(shop.root, environment={}) == []
+
+
+def test_no_project_is_a_finding(tmp_path):
+    (finding,) = validate(tmp_path, environment={})
+    assert finding.is_error
+    assert "no Starlake project" in finding.message
+
+
+def test_everything_is_found_at_once(shop):
+    shop.write(
+        "load/shop/a.sl.yml",
+        "version: 1\ntable:\n  name: a\n  pattern: 'a('\n  attributes:\n  - {name: x, type: nope}\n",
+    )
+    shop.write("load/shop/b.sl.yml", "version: 1\ntable: {name: [b\n")
+    shop.write("load/shop/c.sl.yml", "version: 1\ntable:\n  name: c\n  patern: c\n  attributes: [{name: x}]\n")
+    shop.write("transform/mart/t.sl.yml", "version: 1\ntask: {writeStrategy: {type: NOPE}}")
+    shop.write("types/types.sl.yml", "version: 1\ntypes:\n- {name: x, pattern: y, primitiveTyp: long}\n")
+    shop.write("dags/d.sl.yml", "version: 1\ndag: {template: x}")
+    messages = found(shop)
+    assert [(name, line, severity) for name, line, severity, _ in messages] == [
+        ("d.sl.yml", 2, Severity.ERROR),
+        ("a.sl.yml", 4, Severity.ERROR),
+        ("a.sl.yml", 6, Severity.ERROR),
+        ("b.sl.yml", 3, Severity.ERROR),
+        ("c.sl.yml", 2, Severity.ERROR),
+        ("c.sl.yml", 4, Severity.WARNING),
+        ("t.sl.yml", 2, Severity.ERROR),
+        ("t.sl.yml", 2, Severity.ERROR),
+        ("types.sl.yml", 3, Severity.WARNING),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        ("load/shop/_config.sl.yml", "version: 1\nload: {metadata: {seperator: x}}", "seperator is not a known key"),
+        (
+            "transform/mart/t.sl.yml",
+            "version: 1\ntask: {sql: SELECT 1, sink: {partitions: [a]}}",
+            "partitions is not a known",
+        ),
+        (
+            "load/shop/z.sl.yml",
+            "version: 1\ntable: {name: orders, pattern: z, attributes: [{name: a}]}",
+            "same name as",
+        ),
+        (
+            "load/shop/z.sl.yml",
+            "version: 1\ntable: {name: z, pattern: 'orders-.*\\.csv', attributes: [{name: a}]}",
+            "same pattern",
+        ),
+        ("transform/mart/t.sl.yml", "version: 1\ntask: {sql: SELECT 1, dagRef: nope}", "no DAG configuration nope"),
+        (
+            "transform/mart/t.sl.yml",
+            "version: 1\ntask: {sql: SELECT 1, connectionRef: duck}",
+            "connection duck does not exist",
+        ),
+        ("transform/mart/t.sql", "SELECT {{ nobody() }}", "cannot be rendered"),
+        ("transform/mart/t.sql", "SELECT {% if %}", "no valid Jinja"),
+        ("macros/m.j2", "{% macro x( %}", "no valid Jinja"),
+        (
+            "load/shop/z.sl.yml",
+            "version: 1\nversion: 1\ntable: {name: z, pattern: z, attributes: [{name: a}]}",
+            "given twice",
+        ),
+        (
+            "load/shop/z.sl.yml",
+            "table: {name: z, pattern: z, metadata: {write: OVERWRITE}, attributes: [{name: a}]}",
+            "is read as",
+        ),
+    ],
+)
+def test_one_finding(shop, name, text, expected):
+    shop.write(name, text)
+    messages = found(shop)
+    assert len(messages) == 1
+    assert expected in messages[0][3]
+    assert messages[0][0] in (None, name.rpartition("/")[2])
+
+
+def test_a_circle_of_tasks_is_a_finding(files):
+    files.write("transform/mart/a.sql", "SELECT * FROM mart.b")
+    files.write("transform/mart/b.sql", "SELECT * FROM mart.a")
+    ((_, _, severity, message),) = found(files)
+    assert severity is Severity.ERROR
+    assert "mart.a -> mart.b -> mart.a" in message
+
+
+def test_a_finding_reads_as_one_line(shop):
+    shop.write("load/shop/_config.sl.yml", "version: 1\nload: {metadata: {seperator: x}}")
+    (finding,) = validate(shop.root, environment={})
+    place = shop.root / "metadata/load/shop/_config.sl.yml"
+    assert str(finding) == f"{place}:2: warning: seperator is not a known key (did you mean separator?)"
