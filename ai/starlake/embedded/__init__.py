@@ -1,0 +1,24 @@
+"""The embedded engine: the verbs of the Starlake command line on DuckDB, without a JVM."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.engine import Engine
+    from ai.starlake.embedded.results import LoadResult, PreloadResult, StageResult, TransformResult
+
+__all__ = ["Engine", "LoadResult", "PreloadResult", "StageResult", "TransformResult"]
+
+
+def __getattr__(name: str) -> object:
+    """Imports what is asked for when it is asked for: the command must start fast and DuckDB is heavy."""
+    if name == "Engine":
+        from ai.starlake.embedded.engine import Engine  # noqa: PLC0415
+
+        return Engine
+    if name in __all__:
+        from ai.starlake.embedded import results  # noqa: PLC0415
+
+        return getattr(results, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,8 @@
+"""Runs the embedded engine's command: ``python -m ai.starlake.embedded load``."""
+
+from __future__ import annotations
+
+from ai.starlake.embedded.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""The audit tables: what ran, what was rejected, which expectations were met (contract 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ai.starlake.embedded.sql import identifier, literal, qualified
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.connection import Database
+
+_TABLES: Mapping[str, Mapping[str, str]] = {
+    "audit": {
+        "JOBID": "VARCHAR",
+        "PATHS": "VARCHAR",
+        "DOMAIN": "VARCHAR",
+        "SCHEMA": "VARCHAR",
+        "SUCCESS": "BOOLEAN",
+        "COUNT": "BIGINT",
+        "COUNTACCEPTED": "BIGINT",
+        "COUNTREJECTED": "BIGINT",
+        "TIMESTAMP": "TIMESTAMP",
+        "DURATION": "BIGINT",
+        "MESSAGE": "VARCHAR",
+        "STEP": "VARCHAR",
+        "DATABASE": "VARCHAR",
+        "TENANT": "VARCHAR",
+        "SCHEDULED_DATE": "TIMESTAMP NOT NULL",
+    },
+    "rejected": {
+        "JOBID": "VARCHAR",
+        "TIMESTAMP": "TIMESTAMP",
+        "DOMAIN": "VARCHAR",
+        "SCHEMA": "VARCHAR",
+        "ERROR": "VARCHAR",
+        "PATH": "VARCHAR",
+    },
+    "expectations": {
+        "JOBID": "VARCHAR",
+        "DATABASE": "VARCHAR",
+        "DOMAIN": "VARCHAR",
+        "SCHEMA": "VARCHAR",
+        "TIMESTAMP": "TIMESTAMP",
+        "NAME": "VARCHAR",
+        "PARAMS": "VARCHAR",
+        "SQL": "VARCHAR",
+        "COUNT": "BIGINT",
+        "EXCEPTION": "VARCHAR",
+        "SUCCESS": "BOOLEAN",
+    },
+}
+_LONGEST_MESSAGE = 8000
+NOT_COUNTED = -1
+"""What the audit says where nothing was counted."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the audit.
+
+    Args:
+        job_id: What ran it; ``SL_JOB_ID`` when that is set.
+        paths: The files of a load, the name of a task.
+        domain: The domain's name.
+        table: The table's name, or the task's.
+        step: ``LOAD`` or ``TRANSFORM``.
+        started: When it began, UTC.
+        duration: Milliseconds.
+        scheduled: The logical date, UTC; the start unless the command says otherwise.
+        success: Whether it succeeded.
+        message: ``success``, or why not.
+        counts: Rows read, accepted, rejected.
+    """
+
+    job_id: str
+    paths: str
+    domain: str
+    table: str
+    step: str
+    started: datetime
+    duration: int
+    scheduled: datetime
+    success: bool = True
+    message: str = "success"
+    counts: tuple[int, int, int] = (NOT_COUNTED, NOT_COUNTED, NOT_COUNTED)
+
+
+class AuditLog:
+    """Writes audit rows in the transaction that is open.
+
+    Args:
+        database: The database that holds the audit tables.
+        schema: Their schema.
+        active: Whether anything is written at all; without an audit no schema is made either.
+        tenant: What every row says under TENANT.
+    """
+
+    def __init__(self, database: Database, schema: str, *, active: bool = True, tenant: str = "") -> None:
+        self.database = database
+        self.active = active
+        self._schema = schema
+        self._tenant = tenant
+
+    def record(self, entry: Entry) -> None:
+        """Adds a row to ``audit``."""
+        message = entry.message.replace("'", "-").replace('"', "-")[:_LONGEST_MESSAGE]
+        self._insert(
+            "audit",
+            [
+                entry.job_id,
+                entry.paths,
+                entry.domain,
+                entry.table,
+                entry.success,
+                *entry.counts,
+                entry.started,
+                entry.duration,
+                message,
+                entry.step,
+                "",
+                self._tenant,
+                entry.scheduled,
+            ],
+        )
+
+    def reject(self, entry: Entry, rejects: Sequence[tuple[str, str]]) -> None:
+        """Adds rows to ``rejected``.
+
+        Args:
+            entry: The job that rejected the rows.
+            rejects: The text under ERROR and the file's URI, per row.
+        """
+        if self.active:
+            table = self._table("rejected")  # the original makes it with every load, rejects or not
+            job = [entry.job_id, entry.started, entry.domain, entry.table]
+            texts, paths = [text for text, _ in rejects], [path for _, path in rejects]
+            values = "?, ?, ?, ?, unnest(CAST(? AS VARCHAR[])), unnest(CAST(? AS VARCHAR[]))"
+            self.database.execute(f"INSERT INTO {table} SELECT {values}", [*job, texts, paths])
+
+    def expectation(self, entry: Entry, *, name: str, params: str, sql: str, count: int, exception: str, success: bool) -> None:
+        """Adds a row to ``expectations``."""
+        self._insert(
+            "expectations",
+            [entry.job_id, "", entry.domain, entry.table, entry.started, name, params, sql, count, exception, success],
+        )
+
+    def _insert(self, name: str, values: list[object]) -> None:
+        if self.active:
+            marks = ", ".join("?" for _ in values)
+            self.database.execute(f"INSERT INTO {self._table(name)} VALUES ({marks})", values)
+
+    def _table(self, name: str) -> str:
+        """The quoted name of an audit table, which is created when missing."""
+        columns = ", ".join(f"{identifier(column)} {kind}" for column, kind in _TABLES[name].items())
+        self.database.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(self._schema)}")
+        self.database.execute(f"CREATE TABLE IF NOT EXISTS {qualified(self._schema, name)} ({columns})")
+        return qualified(self._schema, name)
+
+
+def reject_text(error: str, file: str) -> str:
+    """SQL of the text under ERROR, out of the SQL of the row's errors and of the file's URI."""
+    return f"concat({literal('ERR -> ' + chr(10))}, {error}, {literal(chr(10) * 2 + 'FILE -> ')}, {file})"

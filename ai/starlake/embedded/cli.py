@@ -1,0 +1,269 @@
+"""The command line: Starlake's verbs, options, exit codes and markers on standard output (contract 1).
+
+Exit codes are 0 and 1 and no others. Standard output holds what the contract says and the results; everything else goes to
+standard error. A user never sees a Python traceback unless ``SL_LOG_LEVEL`` is ``debug``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from ai.starlake.common import StarlakeError
+
+_HELP = {"help_option_names": ["--help", "-h"], "max_content_width": 120}
+
+
+class Names(click.ParamType):
+    """Names separated by commas."""
+
+    name = "a,b"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Splits at commas; blanks around names do not count."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(name.strip() for name in str(value).split(",") if name.strip())
+
+
+class Pairs(click.ParamType):
+    """``name=value`` pairs separated by commas; a value may hold ``=`` but no comma, as in Starlake."""
+
+    name = "k=v,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[tuple[str, str], ...]:
+        """Splits at commas, then at the first ``=``."""
+        if isinstance(value, tuple):
+            return value
+        pairs = [item.partition("=") for item in str(value).split(",") if item]
+        for name, separator, _ in pairs:
+            if not separator:
+                self.fail(f"{name!r} is no name=value pair", param, ctx)
+        return tuple((name.strip(), text) for name, _, text in pairs)
+
+
+class Moment(click.ParamType):
+    """A date or a date and time; without a zone it is UTC."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Reads ISO 8601, with a blank or a T between date and time, with or without quotes around it."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value).strip().strip("'\"").replace("Z", "+00:00")
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"{value!r} is no date such as 2024-02-29 or 2024-02-29T10:00:00", param, ctx)
+        return moment.astimezone(timezone.utc).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _shared(function: Callable[..., None]) -> Callable[..., None]:
+    """The options that every verb has."""
+    function = click.option("--reportFormat", "report_format", hidden=True)(function)
+    return click.option("--options", type=Pairs(), multiple=True, help="Variables for YAML and SQL files; they win over env files.")(
+        function
+    )
+
+
+@click.group(context_settings=_HELP, invoke_without_command=True)
+@click.option("--version", "show_version", is_flag=True, help="Show the version and exit.")
+@click.pass_context
+def starlake(context: click.Context, *, show_version: bool) -> None:
+    """Runs a Starlake project on DuckDB, without a JVM.
+
+    The project is in the folder SL_ROOT (the working folder by default), its data in SL_DATASETS (datasets in the project).
+    A day's work: stage takes new files from the landing areas, load makes tables of them, transform makes tables of tables.
+    """
+    if show_version:
+        click.echo(f"Starlake embedded engine {_version()}")
+    elif context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("starlake-orchestration")
+    except PackageNotFoundError:
+        return "0"
+
+
+@starlake.command("help", hidden=True)
+@click.pass_context
+def show_help(context: click.Context, **_: Any) -> None:
+    """Shows the commands."""
+    click.echo(context.parent.get_help() if context.parent else "")
+
+
+@starlake.command()
+@click.option("--domains", type=Names(), default=(), help="Domains to stage; all by default.")
+@click.option("--tables", type=Names(), default=(), help="Tables to stage; only together with --domains.")
+@_shared
+def stage(domains: tuple[str, ...], tables: tuple[str, ...], **common: Any) -> None:
+    """Move files from the landing areas to the stage areas.
+
+    Files whose whole name matches the pattern of a table move; others stay. Archives (.gz, .tgz, .zip) are unpacked.
+    """
+    _engine(common, repeatable=True).stage(domains, tables)
+
+
+starlake.add_command(stage, "import")
+
+
+@starlake.command()
+@click.option("--domain", required=True, help="The domain to ask about.")
+@click.option("--tables", type=Names(), default=(), help="Its tables to ask about; all by default.")
+@click.option("--strategy", default="none", help="none, imported, pending or ack.")
+@click.option("--globalAckFilePath", "ack_file", help="The file that ack waits for; it is deleted when it is there.")
+@click.option("--notReadySentinel", "sentinel", help="Exit 0 and write this file when there is nothing to load.")
+@_shared
+def preload(domain: str, tables: tuple[str, ...], strategy: str, ack_file: str | None, sentinel: str | None, **common: Any) -> None:
+    """Say whether there is something to load.
+
+    Exit code 0: there is. Exit code 1: there is nothing, or something went wrong; --notReadySentinel tells the two apart.
+    """
+    result = _engine(common).preload(domain, tables, strategy=strategy, ack_file=ack_file)
+    for table, count in result.counts.items():
+        click.echo(f"{domain}|{table}|{count}", err=True)
+    if result.ready:
+        return
+    if sentinel is None:
+        sys.exit(1)
+    Path(sentinel.removeprefix("file:")).touch()
+
+
+@starlake.command()
+@click.option("--domains", "--include", type=Names(), default=(), help="Domains to load; all by default.")
+@click.option("--tables", "--schemas", type=Names(), default=(), help="Tables to load; all by default.")
+@click.option("--files", type=Names(), default=(), help="Files from elsewhere to load; needs one domain.")
+@click.option("--scheduledDate", "scheduled", type=Moment(), help="The logical date, for the audit.")
+@click.option("--accessToken", "access_token", hidden=True)
+@_shared
+def load(domains: tuple[str, ...], tables: tuple[str, ...], files: tuple[str, ...], scheduled: datetime | None, **common: Any) -> None:
+    """Load the files that wait in the stage areas.
+
+    Each file is loaded as a whole or not at all. Rows that do not fit their types go to audit.rejected. A file that
+    cannot be loaded goes back to the stage area, the others are loaded, and the exit code is 1.
+    """
+    from ai.starlake.embedded.console import print_counters
+
+    result = _engine(common).load(domains, tables, files=files, scheduled=scheduled)
+    if result.failures:
+        raise StarlakeError("\n".join(f"{job.domain}.{job.table} ({', '.join(job.files)}): {job.error}" for job in result.failures))
+    print_counters(result, os.environ)
+
+
+@starlake.command()
+@click.option("--name", required=True, help="The task, as domain.task.")
+@click.option("--recursive", is_flag=True, help="Run the tasks that it depends on first.")
+@click.option("--compile", "compile_only", is_flag=True, help="Show the SQL instead of running it.")
+@click.option("--interactive", help="Show the rows instead of writing them: csv, json, json-array or table.")
+@click.option("--query", help="SQL to run instead of the task's own.")
+@click.option("--truncate", type=bool, default=False, help="true: empty the table before APPEND.")
+@click.option("--pageSize", "page_size", type=click.IntRange(1), default=1000, help="Rows that --interactive shows.")
+@click.option("--pageNumber", "page_number", type=click.IntRange(1), default=1, help="Which page of them.")
+@click.option("--scheduledDate", "scheduled", type=Moment(), help="The logical date, for the audit.")
+@click.option("--accessToken", "access_token", hidden=True)
+@_shared
+def transform(name: str, *, recursive: bool, compile_only: bool, **rest: Any) -> None:
+    """Run a task: the rows of its SELECT go to its table."""
+    from ai.starlake.embedded.transforms import TransformRequest
+
+    request = TransformRequest(
+        name,
+        recursive=recursive,
+        compile=compile_only,
+        interactive=rest["interactive"],
+        query=rest["query"],
+        truncate=rest["truncate"],
+        page_size=rest["page_size"],
+        page_number=rest["page_number"],
+    )
+    result = _engine(rest, repeatable=True).transform(request, scheduled=rest["scheduled"])
+    if result.text:
+        click.echo(result.text)
+    if result.error is not None:
+        raise StarlakeError(result.error)
+
+
+starlake.add_command(transform, "job")
+
+
+@starlake.command()
+@_shared
+def validate(**common: Any) -> None:
+    """Check all metadata of the project; every finding with its file and line."""
+    from ai.starlake.embedded.console import print_findings
+    from ai.starlake.project.validate import validate as find
+
+    findings = find(_root(), options=_options(common, repeatable=False))
+    if print_findings(findings):
+        sys.exit(1)
+
+
+def _root() -> str:
+    return os.environ.get("SL_ROOT") or str(Path.cwd())
+
+
+def _options(common: dict[str, Any], *, repeatable: bool) -> dict[str, str]:
+    given: Sequence[tuple[tuple[str, str], ...]] = common.get("options", ())
+    if len(given) > 1 and not repeatable:
+        raise click.UsageError("Option '--options' may be given once; separate its pairs with commas.")
+    return dict(pair for pairs in given for pair in pairs)
+
+
+def _engine(common: dict[str, Any], *, repeatable: bool = False) -> Any:
+    from ai.starlake.embedded.console import Console
+    from ai.starlake.embedded.engine import Engine
+
+    return Engine.open(_root(), options=_options(common, repeatable=repeatable), reporter=Console())
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command and exits with 0 or 1.
+
+    Args:
+        arguments: The arguments; those of the process by default.
+    """
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Runs the command and returns its exit code, 0 or 1."""
+    level = os.environ.get("SL_LOG_LEVEL", "").upper()
+    known = level if level in {"DEBUG", "INFO", "WARNING", "ERROR"} else "WARNING"
+    logging.basicConfig(level="INFO" if known == "DEBUG" else known, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("ai.starlake").setLevel(known)
+    try:
+        starlake.main(arguments, prog_name="starlake-embedded", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        return min(error.exit_code, 1)
+    except SystemExit as error:
+        return 0 if error.code in (0, None) else 1
+    except click.ClickException as error:
+        error.show()
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 1
+    except Exception as error:  # noqa: BLE001  a user gets one message, not a traceback
+        _complain(error, arguments, debug=level == "DEBUG")
+        return 1
+    return 0
+
+
+def _complain(error: Exception, arguments: list[str], *, debug: bool) -> None:
+    if debug:
+        logging.getLogger(__name__).error("failed", exc_info=error)
+    text = str(error) if isinstance(error, StarlakeError) else f"{type(error).__name__}: {error}"
+    click.echo(f"{text}\nStarlake failed to execute command with args {' '.join(arguments)}", err=True)

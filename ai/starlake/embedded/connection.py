@@ -1,0 +1,151 @@
+"""DuckDB databases: opening one, waiting for another process that has it, transactions."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ai.starlake.common import StarlakeError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from tenacity import RetryCallState
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_WAIT = 600.0
+"""Seconds to wait for a database that another process has, unless ``SL_DUCKDB_LOCK_TIMEOUT`` says otherwise."""
+
+_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+_guards: dict[Path, threading.RLock] = {}
+_guards_guard = threading.Lock()
+
+
+class Database:
+    """A DuckDB file that this process has to itself, or a database in memory.
+
+    DuckDB lets one process at a time write to a file. Within a process, threads that open the same file take turns,
+    so that the files of a load and its rows always belong together.
+
+    Args:
+        path: The file, or None for a database in memory.
+        connection: The open connection.
+    """
+
+    def __init__(self, path: Path | None, connection: DuckDBPyConnection) -> None:
+        self.path = path
+        self.connection = connection
+
+    def execute(self, query: str, parameters: list[Any] | None = None) -> DuckDBPyConnection:
+        """Runs a statement. Values are bound to its question marks."""
+        logger.debug("%s", query)
+        return self.connection.execute(query, parameters) if parameters else self.connection.execute(query)
+
+    def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Runs a query and returns its rows; for answers of the size of a catalog, not of a table."""
+        return self.execute(query, parameters).fetchall()
+
+    def value(self, query: str, parameters: list[Any] | None = None) -> Any:
+        """Runs a query and returns the first value of its first row, None when there is no row."""
+        row = self.execute(query, parameters).fetchone()
+        return row[0] if row else None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: commits at the end, rolls back when anything is raised."""
+        self.execute("BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
+
+@contextmanager
+def open_database(path: Path | None, *, wait: float = DEFAULT_WAIT, config: Mapping[str, str] | None = None) -> Iterator[Database]:
+    """Opens a database for writing, waiting for whoever has it.
+
+    Args:
+        path: The file; it and its folder are created when missing. None for a database in memory.
+        wait: Seconds to wait before giving up.
+        config: DuckDB's own settings by name.
+
+    Raises:
+        StarlakeError: If another process kept the file for longer than that, or if it cannot be opened.
+    """
+    with _turn(path, wait):
+        connection = _connect(path, wait, dict(config or {}))
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield Database(path, connection)
+        finally:
+            connection.close()
+
+
+@contextmanager
+def _turn(path: Path | None, wait: float) -> Iterator[None]:
+    if path is None:
+        yield
+        return
+    with _guards_guard:
+        guard = _guards.setdefault(path.resolve(), threading.RLock())
+    if not guard.acquire(timeout=max(wait, 0)):
+        raise _busy(path, wait, "another thread of this process")
+    try:
+        yield
+    finally:
+        guard.release()
+
+
+def _connect(path: Path | None, wait: float, config: dict[str, str]) -> DuckDBPyConnection:
+    import duckdb  # noqa: PLC0415  heavy
+    from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random  # noqa: PLC0415
+
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    said = _SayOnce(path)
+    attempts = Retrying(
+        retry=retry_if_exception(_is_held), stop=stop_after_delay(wait), wait=wait_random(0.05, 0.25), before_sleep=said, reraise=True
+    )
+    try:
+        return attempts(duckdb.connect, str(path or ":memory:"), config=config)
+    except duckdb.Error as error:
+        if path is not None and _is_held(error):
+            raise _busy(path, wait, _holder(error)) from error
+        raise StarlakeError(f"cannot open the DuckDB database {path or ':memory:'}", cause=str(error).splitlines()[0]) from error
+
+
+class _SayOnce:
+    """Tells once that the command waits, and for whom."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._said = False
+
+    def __call__(self, state: RetryCallState) -> None:
+        if not self._said and state.outcome is not None:
+            self._said = True
+            logger.warning("waiting for %s, which %s is using", self._path, _holder(state.outcome.exception()))
+
+
+def _is_held(error: BaseException) -> bool:
+    return "Could not set lock on file" in str(error)
+
+
+def _holder(error: BaseException | None) -> str:
+    found = _HOLDER.search(str(error))
+    return f"process {found['pid']} ({found['program']})" if found else "another process"
+
+
+def _busy(path: Path, wait: float, holder: str) -> StarlakeError:
+    return StarlakeError(
+        f"{path} is in use",
+        cause=f"{holder} kept it for more than {wait:g} seconds; DuckDB lets one process at a time write to a file",
+        fix="wait for it to end, or set SL_DUCKDB_LOCK_TIMEOUT to more seconds",
+    )

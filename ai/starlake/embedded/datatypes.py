@@ -1,0 +1,243 @@
+r"""The types of a project in SQL: what a text must look like, what it becomes, and the columns that hold it.
+
+A text is checked in two steps, as in Starlake (contract 4.1): it must match the type's pattern, then it must be convertible
+to the type. Checks are cheap where most values are: a number or date that DuckDB writes in the same way as the file needs
+no regular expression.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.dates import DateFormat, date_formats, wall_clock
+from ai.starlake.embedded.sql import literal
+from ai.starlake.project.models import PrimitiveType, TypeDefinition
+from ai.starlake.project.patterns import java_pattern
+
+_INTEGERS = {
+    PrimitiveType.LONG: "BIGINT",
+    PrimitiveType.INT: "INTEGER",
+    PrimitiveType.SHORT: "SMALLINT",
+    PrimitiveType.BYTE: "TINYINT",
+}
+_COLUMNS = {
+    **_INTEGERS,
+    PrimitiveType.STRING: "VARCHAR",
+    PrimitiveType.VARIANT: "JSON",
+    PrimitiveType.DOUBLE: "DOUBLE",
+    PrimitiveType.BOOLEAN: "BOOLEAN",
+    PrimitiveType.DATE: "DATE",
+    PrimitiveType.TIMESTAMP: "TIMESTAMPTZ",
+}
+_DEFAULT_DECIMAL = "DECIMAL(38,9)"
+_EVERY_INTEGER = frozenset({r"-?\d+", r"[-|\+|0-9][0-9]*", r"[-+]?\d+", r"[+-]?\d+", "-?[0-9]+", "[-+]?[0-9]+", ".*", ".+"})
+"""Patterns that every integer matches in the way DuckDB writes it; all others are evaluated."""
+_BOOLEAN_WORDS = ("true", "false", "yes", "no", "y", "n", "t", "f", "1", "0", "TRUE", "FALSE", "True", "False", "Y", "N")
+_COMMA_LOCALES = frozenset({"fr", "de", "es", "it", "pt", "nl", "da", "sv", "nb", "fi", "pl", "cs", "ru", "tr", "el", "hu"})
+_DDL_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?(\[\])*")
+
+
+@dataclass(frozen=True)
+class TextCheck:
+    """How texts of a type are checked and converted.
+
+    Args:
+        value: Makes the SQL of the converted value out of the SQL of the text; null when it cannot be converted.
+        mismatch: Makes a SQL condition that is true for a text, never null, that does not match the pattern. It is
+            given the SQL of the text and of the value. None when every text matches.
+        unconvertible: The same for a text that matches and still cannot be converted.
+    """
+
+    value: Callable[[str], str]
+    mismatch: Callable[[str, str], str] | None
+    unconvertible: Callable[[str, str], str] | None
+
+
+def column_type(kind: TypeDefinition, *, declared: bool) -> str:
+    """The type of the column that holds values of a type.
+
+    Args:
+        kind: The type.
+        declared: Whether the column has the attribute's own name. Starlake looks the DDL of a type up by that name, so that
+            a renamed column and a field of a struct have the plain form of the primitive type (contract 6).
+
+    Raises:
+        StarlakeError: If the type's ``ddlMapping`` is not the name of a type.
+    """
+    ddl = (kind.ddl_mapping.get("duckdb") or "").strip()
+    if kind.primitive_type is PrimitiveType.DECIMAL and ("(" not in ddl or not declared):
+        return f"DECIMAL({kind.zone})" if _is_precision(kind.zone) else _DEFAULT_DECIMAL
+    if not ddl or not declared:
+        return _COLUMNS.get(kind.primitive_type, "VARCHAR")
+    if not _DDL_TYPE.fullmatch(ddl):
+        raise StarlakeError(
+            f"the type {kind.name!r} maps to {ddl!r} on DuckDB" + (f" ({kind.file})" if kind.file else ""),
+            cause="that is not the name of a column type",
+            fix="write a type of DuckDB under ddlMapping.duckdb, such as VARCHAR, BIGINT or DECIMAL(18,2)",
+        )
+    return ddl
+
+
+def text_check(kind: TypeDefinition, column: str) -> TextCheck:
+    """Says how texts of a type are checked before they go into a column.
+
+    Args:
+        kind: The type.
+        column: The DuckDB type of the column.
+
+    Raises:
+        StarlakeError: If the type's pattern cannot be used.
+    """
+    primitive = kind.primitive_type
+    if primitive in _INTEGERS:
+        return _integer(kind, column)
+    if primitive is PrimitiveType.DOUBLE:
+        return _double(kind, column)
+    if primitive is PrimitiveType.DECIMAL:
+        return TextCheck(_try_cast(column), _regex(kind.pattern), lambda _, value: f"{value} IS NULL")
+    if primitive is PrimitiveType.BOOLEAN:
+        return _boolean(kind)
+    if primitive is PrimitiveType.DATE:
+        return _date(kind, column)
+    if primitive is PrimitiveType.TIMESTAMP:
+        return _timestamp(kind, column)
+    if primitive is PrimitiveType.VARIANT:
+        return TextCheck(_try_cast("JSON"), _regex(kind.pattern), lambda _, value: f"{value} IS NULL")
+    if column in {"VARCHAR", "TEXT", "STRING"}:
+        return TextCheck(lambda text: text, _regex(kind.pattern), None)
+    return TextCheck(_try_cast(column), _regex(kind.pattern), lambda _, value: f"{value} IS NULL")
+
+
+def full_match(text: str, pattern: str) -> str:
+    """SQL that says whether all of a text matches a Java regular expression, line breaks included."""
+    java_pattern(pattern)  # refuses what is no expression, with an explanation
+    return f"regexp_full_match({text}, {literal('(?s)' + _re2(pattern))})"
+
+
+def _re2(pattern: str) -> str:
+    """Java's spelling of what RE2 spells otherwise: named groups, horizontal blanks, the end of the text."""
+    pattern = re.sub(r"\(\?<(?=[A-Za-z])", "(?P<", pattern)
+    return re.sub(r"(?<!\\)((?:\\\\)*)\\([hZ])", lambda found: found[1] + {"h": r"[ \t]", "Z": r"\z"}[found[2]], pattern)
+
+
+def _is_precision(zone: str | None) -> bool:
+    return re.fullmatch(r"\s*\d+\s*,\s*\d+\s*", zone or "") is not None
+
+
+def _try_cast(column: str) -> Callable[[str], str]:
+    return lambda text: f"TRY_CAST({text} AS {column})"
+
+
+def _regex(pattern: str) -> Callable[[str, str], str] | None:
+    if pattern == ".*":
+        return None
+    full_match("x", pattern)
+    return lambda text, _: f"NOT {full_match(text, pattern)}"
+
+
+def _integer(kind: TypeDefinition, column: str) -> TextCheck:
+    canonical = kind.pattern in _EVERY_INTEGER
+    regex = _regex(kind.pattern)
+
+    def mismatch(text: str, value: str) -> str:
+        rule = regex(text, value) if regex else "false"
+        return f"CASE WHEN CAST({value} AS VARCHAR) = {text} THEN false ELSE {rule} END" if canonical else rule
+
+    def unconvertible(text: str, value: str) -> str:
+        written = f"regexp_full_match({text}, '[+-]?[0-9]+')"
+        return f"{value} IS NULL OR (CAST({value} AS VARCHAR) <> {text} AND NOT {written})"
+
+    return TextCheck(_try_cast(column), mismatch if regex else None, unconvertible)
+
+
+def _double(kind: TypeDefinition, column: str) -> TextCheck:
+    """Java's parser decides, not the pattern (contract 6): words are NaN and Infinity, digits have no separators."""
+    language = re.split(r"[_-]", kind.zone or "")[0].lower()
+
+    def plain(text: str) -> str:
+        if language not in _COMMA_LOCALES:
+            return text
+        return f"replace(regexp_replace({text}, '[.\u00a0\u202f ]', '', 'g'), ',', '.')"
+
+    def mismatch(text: str, value: str) -> str:
+        text = plain(text)
+        words = f"regexp_full_match({text}, '[-+]?(NaN|Infinity)|[-+]?[0-9.]+([eE][-+]?[0-9]+)?')"
+        return f"{value} IS NULL OR contains({text}, '_') OR (NOT isfinite(CAST({value} AS DOUBLE)) AND NOT {words})"
+
+    return TextCheck(lambda text: f"TRY_CAST({plain(text)} AS {column})", mismatch, None)
+
+
+def _boolean(kind: TypeDefinition) -> TextCheck:
+    true_pattern, separator, false_pattern = kind.pattern.partition("<-TF->")
+    if not separator:
+        raise StarlakeError(
+            f"the pattern of the boolean type {kind.name!r} says not what is false" + (f" ({kind.file})" if kind.file else ""),
+            cause=f"it is {kind.pattern!r}",
+            fix="write two expressions with <-TF-> between them: true|yes<-TF->false|no",
+        )
+    words = {
+        word: bool(java_pattern(true_pattern).fullmatch(word))
+        for word in _BOOLEAN_WORDS
+        if java_pattern(true_pattern).fullmatch(word) or java_pattern(false_pattern).fullmatch(word)
+    }
+
+    def value(text: str) -> str:
+        known = "".join(f" WHEN {literal(word)} THEN {literal(true)}" for word, true in words.items())
+        rest = f"CASE WHEN {full_match(text, true_pattern)} THEN true WHEN {full_match(text, false_pattern)} THEN false END"
+        return f"CASE {text}{known} ELSE {rest} END" if known else rest
+
+    return TextCheck(value, lambda _, value: f"{value} IS NULL", None)
+
+
+def _date(kind: TypeDefinition, column: str) -> TextCheck:
+    formats = date_formats(kind.pattern)
+    if [one.format for one in formats] == ["%Y-%m-%d"]:
+
+        def mismatch(text: str, value: str) -> str:
+            return f"{value} IS NULL OR CAST({value} AS VARCHAR) <> {text} OR NOT isfinite({value})"
+
+        return TextCheck(_try_cast(column), mismatch, None)
+    return TextCheck(lambda text: _first(text, formats, lambda one: f"CAST({one} AS {column})"), _is_null, None)
+
+
+def _timestamp(kind: TypeDefinition, column: str) -> TextCheck:
+    pattern = kind.pattern.strip()
+    if pattern.lower() in {"epoch_second", "epoch_milli"}:
+        unit = "1000000" if pattern.lower() == "epoch_second" else "1000"
+        number = "CASE WHEN regexp_full_match({0}, '[+-]?[0-9]{{1,15}}') THEN TRY_CAST({0} AS BIGINT) END"
+        return TextCheck(lambda text: f"CAST(make_timestamp({number.format(text)} * {unit}) AS {column})", _is_null, None)
+    formats = date_formats(pattern)
+    zone = kind.zone if kind.zone and kind.zone.upper() not in {"UTC", "Z", "GMT"} else None
+    if [one.format for one in formats] == ["%Y-%m-%d %H:%M:%S"] and zone is None:
+
+        def mismatch(text: str, value: str) -> str:
+            written = f"CAST(CAST({value} AS TIMESTAMP) AS VARCHAR)"
+            return f"{value} IS NULL OR length({text}) <> 19 OR {written} <> {text} OR NOT isfinite({value})"
+
+        return TextCheck(lambda text: f"CAST(TRY_CAST({text} AS TIMESTAMP) AS {column})", mismatch, None)
+
+    def convert(moment: str) -> str:
+        return f"CAST({moment} AS {column})"
+
+    def value(text: str) -> str:
+        return _first(text, formats, convert, zone)
+
+    return TextCheck(value, _is_null, None)
+
+
+def _is_null(_text: str, value: str) -> str:
+    return f"{value} IS NULL"
+
+
+def _first(text: str, formats: tuple[DateFormat, ...], convert: Callable[[str], str], zone: str | None = None) -> str:
+    """The value of the first format that a text matches."""
+    branches = []
+    for one in formats:
+        moment = wall_clock(text, one)
+        if zone is not None and not one.has_zone:
+            moment = f"timezone({literal(zone)}, {moment})"
+        branches.append(f"WHEN regexp_full_match({text}, {literal(one.regex)}) THEN {convert(moment)}")
+    return f"CASE {' '.join(branches)} END"

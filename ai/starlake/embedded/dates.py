@@ -1,0 +1,187 @@
+"""Java's date patterns in DuckDB: what a text must look like, and how to read it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.sql import literal
+
+_OFFSET = r"(?:Z|[+-]\d{2}:?(?:\d{2})?(?::?\d{2})?)"
+_YEAR = r"[+-]?\d{4,9}"
+_TIME = r"\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?"
+
+
+@dataclass(frozen=True)
+class DateFormat:
+    """One way to write a moment.
+
+    Args:
+        regex: RE2 expression that the whole text must match.
+        format: What DuckDB's ``strptime`` is given.
+        has_zone: Whether the text names an offset or a zone, so that `format` gives a moment rather than a wall clock.
+        exact: Whether every text that ``strptime`` reads is written again by ``strftime``; ``%j`` reads day 366 of any year.
+    """
+
+    regex: str
+    format: str
+    has_zone: bool = False
+    exact: bool = False
+
+
+def _iso(regex: str, text: str, *, has_zone: bool = False, exact: bool = False) -> DateFormat:
+    return DateFormat(regex, text, has_zone, exact)
+
+
+_LOCAL_DATE = _iso(r"\d{4}-\d{2}-\d{2}", "%Y-%m-%d")
+_OFFSET_DATE = _iso(r"\d{4}-\d{2}-\d{2}" + _OFFSET, "%Y-%m-%d%z", has_zone=True)
+_LOCAL_TIMES = (
+    _iso(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{1,9}", "%Y-%m-%dT%H:%M:%S.%n"),
+    _iso(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}", "%Y-%m-%dT%H:%M:%S"),
+    _iso(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}", "%Y-%m-%dT%H:%M"),
+)
+_OFFSET_TIMES = tuple(_iso(one.regex + _OFFSET, one.format + "%z", has_zone=True) for one in _LOCAL_TIMES)
+_ZONE_TIMES = tuple(_iso(one.regex + _OFFSET + r"\[[\w/+-]+\]", one.format + "%z", has_zone=True) for one in _LOCAL_TIMES)
+_INSTANTS = tuple(_iso(one.regex + "Z", one.format + "%z", has_zone=True) for one in _LOCAL_TIMES[:2])
+_RFC_1123 = "(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?\\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \\d{4} "
+
+ISO_FORMATS: dict[str, tuple[DateFormat, ...]] = {
+    "BASIC_ISO_DATE": (_iso(r"\d{8}", "%Y%m%d"), _iso(r"\d{8}" + _OFFSET, "%Y%m%d%z", has_zone=True)),
+    "ISO_LOCAL_DATE": (_LOCAL_DATE,),
+    "ISO_OFFSET_DATE": (_OFFSET_DATE,),
+    "ISO_DATE": (_LOCAL_DATE, _OFFSET_DATE),
+    "ISO_LOCAL_DATE_TIME": _LOCAL_TIMES,
+    "ISO_OFFSET_DATE_TIME": _OFFSET_TIMES,
+    "ISO_ZONED_DATE_TIME": (*_OFFSET_TIMES, *_ZONE_TIMES),
+    "ISO_DATE_TIME": (*_LOCAL_TIMES, *_OFFSET_TIMES, *_ZONE_TIMES),
+    "ISO_ORDINAL_DATE": (
+        _iso(r"\d{4}-\d{3}", "%Y-%j", exact=True),
+        _iso(r"\d{4}-\d{3}" + _OFFSET, "%Y-%j%z", has_zone=True),
+    ),
+    "ISO_WEEK_DATE": (
+        _iso(r"\d{4}-W\d{2}-\d", "%G-W%V-%u", exact=True),
+        _iso(r"\d{4}-W\d{2}-\d" + _OFFSET, "%G-W%V-%u%z", has_zone=True),
+    ),
+    "ISO_INSTANT": _INSTANTS,
+    "RFC_1123_DATE_TIME": tuple(
+        _iso(_RFC_1123 + clock + zone, f"%d %b %Y {text}{suffix}", has_zone=bool(suffix))
+        for clock, text in ((r"\d{2}:\d{2}:\d{2}", "%H:%M:%S"), (r"\d{2}:\d{2}", "%H:%M"))
+        for zone, suffix in ((" GMT", ""), (r" [+-]\d{4}", " %z"))
+    ),
+}
+"""The constants of Java's ``DateTimeFormatter`` that a type's pattern may name."""
+
+_LETTERS: dict[str, tuple[str, str]] = {
+    "yyyy": (r"\d{4}", "%Y"),
+    "uuuu": (r"\d{4}", "%Y"),
+    "y": (r"\d{4}", "%Y"),
+    "u": (r"\d{4}", "%Y"),
+    "yy": (r"\d{2}", "%y"),
+    "uu": (r"\d{2}", "%y"),
+    "MM": (r"\d{2}", "%m"),
+    "M": (r"\d{1,2}", "%m"),
+    "MMM": (r"[A-Za-z]{3}", "%b"),
+    "MMMM": (r"[A-Za-z]{3,}", "%B"),
+    "LL": (r"\d{2}", "%m"),
+    "dd": (r"\d{2}", "%d"),
+    "d": (r"\d{1,2}", "%d"),
+    "DDD": (r"\d{3}", "%j"),
+    "D": (r"\d{1,3}", "%j"),
+    "EEE": (r"[A-Za-z]{3}", "%a"),
+    "EE": (r"[A-Za-z]{3}", "%a"),
+    "E": (r"[A-Za-z]{3}", "%a"),
+    "EEEE": (r"[A-Za-z]{6,9}", "%A"),
+    "HH": (r"\d{2}", "%H"),
+    "H": (r"\d{1,2}", "%H"),
+    "hh": (r"\d{2}", "%I"),
+    "h": (r"\d{1,2}", "%I"),
+    "mm": (r"\d{2}", "%M"),
+    "m": (r"\d{1,2}", "%M"),
+    "ss": (r"\d{2}", "%S"),
+    "s": (r"\d{1,2}", "%S"),
+    "a": (r"(?i:AM|PM)", "%p"),
+    "Z": (r"[+-]\d{4}", "%z"),
+    "X": (r"(?:Z|[+-]\d{2})", "%z"),
+    "XX": (r"(?:Z|[+-]\d{4})", "%z"),
+    "XXX": (r"(?:Z|[+-]\d{2}:\d{2})", "%z"),
+    "x": (r"[+-]\d{2}", "%z"),
+    "xx": (r"[+-]\d{4}", "%z"),
+    "xxx": (r"[+-]\d{2}:\d{2}", "%z"),
+    "VV": (r"[A-Za-z][\w/+-]*", "%Z"),
+    "z": (r"[A-Za-z][\w/+-]*", "%Z"),
+}
+_TOKEN = re.compile(r"'(?P<quoted>(?:[^']|'')*)'|(?P<letters>([A-Za-z])\3*)|(?P<other>.)", re.DOTALL)
+
+
+@lru_cache(maxsize=512)
+def date_formats(pattern: str) -> tuple[DateFormat, ...]:
+    """Translates the pattern of a date or timestamp type.
+
+    Args:
+        pattern: Letters of Java's ``DateTimeFormatter``, with optional parts in brackets, or the name of one of its
+            constants, such as ``ISO_DATE_TIME``.
+
+    Returns:
+        The ways in which a value may be written.
+
+    Raises:
+        StarlakeError: If a letter means something that DuckDB cannot read.
+    """
+    named = ISO_FORMATS.get(pattern.strip().upper())
+    if named:
+        return named
+    return tuple(_translate(variant, pattern) for variant in _without_options(pattern))
+
+
+def _without_options(pattern: str) -> list[str]:
+    """Spells out the optional parts ``[...]`` of a pattern: with each of them, and without."""
+    found = re.search(r"\[([^\[\]]*)\]", pattern)
+    if not found:
+        return [pattern]
+    before, after = pattern[: found.start()], pattern[found.end() :]
+    return [*_without_options(before + found[1] + after), *_without_options(before + after)]
+
+
+def _translate(pattern: str, whole: str) -> DateFormat:
+    regex, text, has_zone, exact = "", "", False, False
+    for token in _TOKEN.finditer(pattern):
+        if token["letters"]:
+            letter_regex, directive = _letters(token["letters"], whole)
+            has_zone = has_zone or directive in {"%z", "%Z"}
+            exact = exact or directive == "%j"
+            regex, text = regex + letter_regex, text + directive
+            continue
+        fixed = token["other"] if token["other"] is not None else (token["quoted"].replace("''", "'") or "'")
+        regex, text = regex + _escape(fixed), text + fixed.replace("%", "%%")
+    return DateFormat(regex, text, has_zone, exact and not has_zone)
+
+
+def _letters(letters: str, pattern: str) -> tuple[str, str]:
+    if set(letters) <= {"S"}:
+        return rf"\d{{{len(letters)}}}", "%n"
+    try:
+        return _LETTERS[letters]
+    except KeyError:
+        raise StarlakeError(
+            f"the date pattern {pattern!r} cannot be read",
+            cause=f"its letters {letters!r} have no counterpart in DuckDB",
+            fix="use the letters y, M, d, H, h, m, s, S, a, E, D, X, x, Z, V, or the name of one of Java's ISO formats",
+        ) from None
+
+
+def _escape(text: str) -> str:
+    return "".join(f"\\{character}" if not character.isalnum() and character.isascii() else character for character in text)
+
+
+def wall_clock(text: str, one: DateFormat) -> str:
+    """SQL that reads a text that matches a format: a TIMESTAMP, or a TIMESTAMPTZ when the format has a zone; else null."""
+    if one.has_zone:
+        text = f"regexp_replace(regexp_replace({text}, '\\[.*\\]$', ''), 'Z$', '+00:00')"
+    if one.format.startswith("%d %b %Y"):
+        text = f"regexp_replace(regexp_replace({text}, '^[A-Za-z]+, ', ''), ' GMT$', '')"
+    read = f"try_strptime({text}, {literal(one.format)})"
+    if one.exact:
+        return f"CASE WHEN strftime({read}, {literal(one.format)}) = {text} THEN {read} END"
+    return read

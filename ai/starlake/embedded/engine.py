@@ -1,0 +1,116 @@
+"""The engine, callable in process: what the command line does, returning results instead of printing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ai.starlake.embedded import landing
+from ai.starlake.embedded.loading import load
+from ai.starlake.embedded.reporting import Reporter, Silent
+from ai.starlake.embedded.results import LoadResult, PreloadResult, StageResult, TransformResult
+from ai.starlake.embedded.selection import Selection
+from ai.starlake.embedded.transforms import TransformRequest, transform
+from ai.starlake.embedded.workspace import Workspace
+from ai.starlake.project import Project
+
+
+class Engine:
+    """Runs the verbs of the Starlake command line on the DuckDB databases of a project.
+
+    Each call opens the databases that it needs and closes them when it ends, so that other processes get their turn.
+
+    Args:
+        project: The project.
+        environment: The environment, for ``SL_JOB_ID`` and the like; the one of the process by default.
+        reporter: Is told what happens while it happens.
+    """
+
+    def __init__(
+        self, project: Project, *, environment: Mapping[str, str] | None = None, reporter: Reporter | None = None
+    ) -> None:
+        self.project = project
+        self._environment = environment
+        self._reporter = reporter or Silent()
+
+    @classmethod
+    def open(
+        cls,
+        root: Path | str | None = None,
+        *,
+        environment: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None,
+        reporter: Reporter | None = None,
+    ) -> Engine:
+        """Reads the project in a folder.
+
+        Args:
+            root: The folder that holds ``metadata``; ``SL_ROOT`` by default, else the working folder.
+            environment: The environment; the one of the process by default.
+            options: What ``--options`` gives on the command line.
+            reporter: Is told what happens while it happens.
+
+        Raises:
+            StarlakeError: If there is no project, or if it cannot be used.
+        """
+        known = dict(os.environ if environment is None else environment)
+        folder = root or known.get("SL_ROOT") or Path.cwd()
+        return cls(Project.read(folder, environment=known, options=options), environment=known, reporter=reporter)
+
+    def stage(self, domains: Sequence[str] = (), tables: Sequence[str] = ()) -> StageResult:
+        """Moves files from the landing areas to the stage areas.
+
+        Raises:
+            StarlakeError: If a selected domain has no landing area, or if a name is unknown.
+        """
+        return landing.stage(self.project, Selection(tuple(domains), tuple(tables)), self._reporter)
+
+    def preload(
+        self, domain: str, tables: Sequence[str] = (), *, strategy: str = "none", ack_file: str | None = None
+    ) -> PreloadResult:
+        """Says whether there is something to load.
+
+        Raises:
+            StarlakeError: If the strategy or a name is unknown.
+        """
+        return landing.preload(self.project, domain, tuple(tables), strategy, ack_file)
+
+    def load(
+        self,
+        domains: Sequence[str] = (),
+        tables: Sequence[str] = (),
+        *,
+        files: Sequence[str] = (),
+        scheduled: datetime | None = None,
+    ) -> LoadResult:
+        """Loads what waits in the stage areas.
+
+        Args:
+            domains: The domains; all when empty.
+            tables: The tables; all when empty.
+            files: Files from elsewhere, which are copied to the stage area first.
+            scheduled: The logical date, UTC; what the audit says under SCHEDULED_DATE.
+
+        Returns:
+            The ingestions; see `LoadResult.failures`.
+
+        Raises:
+            StarlakeError: If the metadata cannot be used; no file is touched then.
+        """
+        with Workspace(self.project, environment=self._environment, scheduled=scheduled) as workspace:
+            return load(workspace, Selection(tuple(domains), tuple(tables)), files, self._reporter)
+
+    def transform(self, request: TransformRequest, *, scheduled: datetime | None = None) -> TransformResult:
+        """Runs a task.
+
+        Args:
+            request: Which task, and how.
+            scheduled: The logical date, UTC; what the audit says under SCHEDULED_DATE.
+
+        Raises:
+            StarlakeError: If there is no such task, or if its metadata cannot be used.
+        """
+        with Workspace(self.project, environment=self._environment, scheduled=scheduled) as workspace:
+            return transform(workspace, request, self._reporter)

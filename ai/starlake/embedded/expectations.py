@@ -1,0 +1,166 @@
+"""Expectations: checks of a table after it was written (contract 3.7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.audit import AuditLog, Entry
+from ai.starlake.embedded.tables import Target
+from ai.starlake.project import Expectation
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.connection import Database
+    from ai.starlake.embedded.workspace import Workspace
+
+T = TypeVar("T")
+
+_NO_NUMBER = -(2**31)
+"""What the original records when the query gives no single number."""
+_CATEGORY = re.compile(r"^\s*(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_]\w*\s*\()")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one expectation came to."""
+
+    expectation: Expectation
+    name: str
+    sql: str
+    count: int
+    exception: str
+
+    @property
+    def success(self) -> bool:
+        """Whether the query gave one row whose first column is 0."""
+        return not self.exception and self.count == 0
+
+
+class ExpectationError(StarlakeError):
+    """Expectations of a table do not hold, and the project says that they must.
+
+    Args:
+        table: The table.
+        entry: The job, for the audit.
+        outcomes: What all expectations came to.
+    """
+
+    def __init__(self, table: str, entry: Entry, outcomes: Sequence[Outcome]) -> None:
+        self.entry = entry
+        self.outcomes = tuple(outcomes)
+        failed = [one for one in outcomes if not one.success and one.expectation.fail_on_error]
+        found = "; ".join(f"{one.expectation.expect}: {one.exception or f'{one.count} instead of 0'}" for one in failed)
+        super().__init__(
+            f"{table} does not meet {len(failed)} of its {len(outcomes)} expectations",
+            cause=found,
+            fix="correct the data; nothing was written. expectations.failOnError: false in the application lets it through",
+        )
+
+
+class _BrokenQueryError(Exception):
+    """The query of an expectation failed, and with it the transaction."""
+
+    def __init__(self, place: int, text: str) -> None:
+        self.place = place
+        self.text = text
+        super().__init__(text)
+
+
+def attempts(write: Callable[[Mapping[int, str]], T]) -> T:
+    """Runs a transaction that ends with `check`, again when the query of an expectation broke it.
+
+    DuckDB ends a transaction at the first error; a failing query is an outcome all the same, and says nothing about the rows.
+
+    Args:
+        write: Runs the transaction; it is given the failures that are known, by the expectation's place.
+    """
+    broken: dict[int, str] = {}
+    while True:
+        try:
+            return write(broken)
+        except _BrokenQueryError as error:
+            broken[error.place] = error.text
+
+
+def check(
+    workspace: Workspace,
+    database: Database,
+    target: Target,
+    expectations: Sequence[Expectation],
+    entry: Entry,
+    broken: Mapping[int, str],
+) -> None:
+    """Checks a table in the transaction that wrote it, and records the outcomes.
+
+    Args:
+        workspace: The project and the audit.
+        database: The database of the table.
+        target: The table.
+        expectations: What is expected.
+        entry: The job, for the audit.
+        broken: What `attempts` knows.
+
+    Raises:
+        ExpectationError: If one does not hold that must; what was written is then to be rolled back.
+        StarlakeError: If one calls a macro that does not exist.
+    """
+    settings = workspace.project.application.expectations
+    if not settings.active or not expectations:
+        return
+    outcomes = []
+    for place, each in enumerate(expectations):
+        question = _question(workspace, target, each)
+        outcomes.append(_answer(database, question, place, broken))
+    if settings.fail_on_error and any(not one.success and one.expectation.fail_on_error for one in outcomes):
+        raise ExpectationError(target.label, entry, outcomes)
+    _record(workspace.audit, entry, outcomes)
+
+
+def record_failures(audit: AuditLog, error: Exception) -> None:
+    """Records the outcomes that made a job fail, once what it wrote is rolled back."""
+    if isinstance(error, ExpectationError):
+        _record(audit, error.entry, error.outcomes)
+
+
+def _record(audit: AuditLog, entry: Entry, outcomes: Sequence[Outcome]) -> None:
+    for one in outcomes:
+        params = _double_quoted(one.expectation.expect)
+        audit.expectation(
+            entry, name=one.name, params=params, sql=one.sql, count=one.count, exception=one.exception, success=one.success
+        )
+
+
+def _question(workspace: Workspace, target: Target, expectation: Expectation) -> Outcome:
+    """The query of an expectation, not yet answered."""
+    call = _CATEGORY.sub("", expectation.expect).strip()
+    sql = workspace.project.render(f"{{{{ {call} }}}}", macros=True, label=f"the expectation {expectation.expect}").strip()
+    if not sql:
+        raise StarlakeError(
+            f"the expectation {expectation.expect} of {target.label} gives no SQL",
+            cause="no macro of that name is defined",
+            fix="define it in a .j2 file under metadata/expectations",
+        )
+    sql = re.sub(r"\bsl_this\b", lambda _: target.quoted, sql, flags=re.IGNORECASE)
+    return Outcome(expectation, _double_quoted(call), sql.rstrip("; \n"), 0, "")
+
+
+def _answer(database: Database, question: Outcome, place: int, broken: Mapping[int, str]) -> Outcome:
+    import duckdb
+
+    if place in broken:
+        return replace(question, exception=broken[place])
+    try:
+        rows = database.rows(f"SELECT * FROM ({question.sql}) LIMIT 2")
+    except duckdb.Error as error:
+        raise _BrokenQueryError(place, str(error)) from error
+    try:
+        return replace(question, count=int(rows[0][0]) if len(rows) == 1 else _NO_NUMBER)
+    except (ValueError, TypeError):
+        return replace(question, count=_NO_NUMBER)
+
+
+def _double_quoted(text: str) -> str:
+    return text.replace("'", '"')

@@ -1,0 +1,278 @@
+"""DSV: values between separators, one row a line.
+
+Two ways lead to the same rows. Files without surprises go through DuckDB's own reader, which is fast. The others - quotes and
+escapes in one file, rows of changing length, a quote that is never closed - are read line by line and taken apart by
+regular expressions, which follows Starlake's reader (Spark's, contract 4.1) in every corner: short rows are filled with
+null, long ones cut, and a line break ends the row unless ``multiline`` is set.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.formats.text import as_utf8, contains, lines
+from ai.starlake.embedded.rows import Cell, RawRows
+from ai.starlake.embedded.sql import literal
+from ai.starlake.project.models import Metadata, Table
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.connection import Database
+
+_SUPPORTED = ("skipRows", "comment", "ignoreLeadingWhiteSpace", "ignoreTrailingWhiteSpace")
+_SAME_AS_KEY = {
+    "sep": "separator",
+    "delimiter": "separator",
+    "quote": "quote",
+    "escape": "escape",
+    "header": "withHeader",
+    "encoding": "encoding",
+    "charset": "encoding",
+    "multiline": "multiline",
+    "nullvalue": "nullValue",
+}
+_NO_LIMIT_SEPARATOR = 4
+"""DuckDB's own reader takes separators of up to four bytes."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How the rows of a DSV file are written."""
+
+    separator: str
+    quote: str
+    escape: str
+    multiline: bool
+    comment: str
+    skip: int
+    null_value: str | None
+    strip: str
+    """Which blanks around unquoted values the reader drops: '', 'l', 'r' or 'lr'."""
+
+    @classmethod
+    def of(cls, table: Table) -> Dialect:
+        """The dialect of a table's files.
+
+        Raises:
+            StarlakeError: If an option is unknown or not a number where one is needed.
+        """
+        metadata = table.metadata
+        options = {name.lower(): value for name, value in metadata.options.items()}
+        for name in metadata.options:
+            _check_option(table, name)
+        leading, trailing = (options.get(f"ignore{side}whitespace", "").lower() == "true" for side in ("leading", "trailing"))
+        return cls(
+            separator=options.get("sep") or options.get("delimiter") or _unescaped(metadata.separator),
+            quote=options.get("quote", metadata.quote),
+            escape=options.get("escape", metadata.escape),
+            multiline=options.get("multiline", str(metadata.multiline)).lower() == "true",
+            comment=options.get("comment", ""),
+            skip=_number(table, options.get("skiprows", "0")),
+            null_value=options.get("nullvalue", metadata.null_value),
+            strip=("l" if leading else "") + ("r" if trailing else ""),
+        )
+
+
+def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
+    """Makes the query that reads a DSV file.
+
+    Raises:
+        StarlakeError: If the header names a column of the table twice or none of them, or if the dialect cannot be used.
+    """
+    dialect = Dialect.of(table)
+    text = as_utf8(file, _encoding(table.metadata), scratch)
+    head = _head(text, dialect, with_header=table.metadata.with_header)
+    places = _places(table, file, head.names)
+    width = max([*(place + 1 for place in places if place is not None), len(head.names or ()), 1])
+    cells = tuple(None if place is None else Cell(f"c{place}") for place in places)
+    careful = _by_lines(text, dialect, head.skip, width)
+    if _suits_duckdb(text, dialect):
+        return RawRows(file, _by_columns(text, dialect, head.skip, width), cells, fallback=careful)
+    return RawRows(file, careful, cells)
+
+
+@dataclass(frozen=True)
+class _Head:
+    skip: int
+    """Lines above the first row."""
+    names: tuple[str, ...] | None
+    """The names in the header, None without one."""
+
+
+def _head(file: Path, dialect: Dialect, *, with_header: bool) -> _Head:
+    if not with_header:
+        return _Head(dialect.skip, None)
+    for number, line in enumerate(lines(file), 1):
+        if number > dialect.skip and line and not (dialect.comment and line.startswith(dialect.comment)):
+            return _Head(number, tuple(split_line(line, dialect)))
+    return _Head(dialect.skip, ())
+
+
+def _places(table: Table, file: Path, names: tuple[str, ...] | None) -> list[int | None]:
+    """Per attribute the place of its column in the file, None when the file does not have it."""
+    wanted = [attribute for attribute in table.attributes if not attribute.script]
+    for attribute in wanted:
+        if attribute.is_struct or attribute.array:
+            raise StarlakeError(
+                f"the attribute {attribute.name!r} of {table.full_name} is a {'struct' if attribute.is_struct else 'list'}",
+                cause="a field of a DSV file holds one value",
+                fix="give it a plain type, or use the format JSON or PARQUET",
+            )
+    if names is None:
+        order = {id(attribute): place for place, attribute in enumerate(wanted)}
+        return [order.get(id(attribute)) for attribute in table.attributes]
+    found = [None if attribute.script else _place(attribute.name, names, table, file) for attribute in table.attributes]
+    if names and wanted and all(place is None for place in found):
+        raise StarlakeError(
+            f"the header of {file.name} names no column of {table.full_name}",
+            cause=f"it names {', '.join(names)[:300]}; the table has {', '.join(one.name for one in wanted)[:300]}",
+            fix="set withHeader: false if the file has no header, and check the separator and skipRows",
+        )
+    return found
+
+
+def _place(name: str, names: tuple[str, ...], table: Table, file: Path) -> int | None:
+    """The place of a column by its exact name, else by its name in any case."""
+    for key in (str, str.lower):
+        places = [place for place, one in enumerate(names) if key(one.strip()) == key(name)]
+        if len(places) > 1:
+            raise StarlakeError(
+                f"the header of {file.name} names the column {name!r} of {table.full_name} more than once",
+                cause="which of them to load cannot be known",
+                fix="give every column of the file its own name, or set withHeader: false and skipRows: 1",
+            )
+        if places:
+            return places[0]
+    return None
+
+
+def _suits_duckdb(file: Path, dialect: Dialect) -> bool:
+    if len(dialect.separator.encode()) > _NO_LIMIT_SEPARATOR or len(dialect.quote) > 1 or dialect.strip:
+        return False
+    if not dialect.quote or not contains(file, dialect.quote):
+        return True
+    if dialect.comment:
+        return False
+    doubled = contains(file, dialect.quote * 2)
+    return not (doubled and dialect.escape not in {"", dialect.quote} and contains(file, dialect.escape))
+
+
+def _by_columns(file: Path, dialect: Dialect, skip: int, width: int) -> str:
+    """Reads with DuckDB's own reader, which refuses what it would read otherwise than Starlake does."""
+    quoted = bool(dialect.quote) and contains(file, dialect.quote)
+    escape = dialect.escape if quoted and dialect.escape and contains(file, dialect.escape) else dialect.quote
+    columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(width))
+    query = (
+        f"FROM read_csv({literal(str(file))}, columns = {{{columns}}}, auto_detect = false, header = false, skip = {skip}, "
+        f"delim = {literal(dialect.separator)}, quote = {literal(dialect.quote if quoted else '')}, "
+        f"escape = {literal(escape if quoted else '')}, nullstr = '', allow_quoted_nulls = false, null_padding = true, "
+        f"parallel = {literal(not (quoted and dialect.multiline))})"
+    )
+    values = ", ".join(f"{_null_when(f'c{place}', dialect)} AS c{place}" for place in range(width))
+    keep = f" WHERE c0 IS NULL OR NOT starts_with(c0, {literal(dialect.comment)})" if dialect.comment else ""
+    blank = " AND ".join(f"c{place} IS NULL" for place in range(width)) if width == 1 else ""
+    if blank:
+        keep += f"{' AND' if keep else ' WHERE'} NOT ({blank})"
+    return f"SELECT {values} {query}{keep}"
+
+
+def _null_when(value: str, dialect: Dialect) -> str:
+    return value if dialect.null_value in {None, ""} else f"nullif({value}, {literal(dialect.null_value)})"
+
+
+def _by_lines(file: Path, dialect: Dialect, skip: int, width: int) -> str:
+    """Reads whole lines and takes them apart."""
+    source = (
+        f"FROM read_csv({literal(str(file))}, columns = {{'line': 'VARCHAR'}}, auto_detect = false, header = false, "
+        f"skip = {skip}, delim = '\x1f\x1e\x1d', quote = '', escape = '', nullstr = '\x1f\x1e\x1d')"
+    )
+    keep = "line <> ''" + (f" AND NOT starts_with(line, {literal(dialect.comment)})" if dialect.comment else "")
+    line = f"line || {literal(dialect.separator)}"
+    fields = f"regexp_extract_all({line}, {literal(_field_regex(dialect))}, 1)"
+    values = ", ".join(f"{_field(f'fields[{place + 1}]', dialect)} AS c{place}" for place in range(width))
+    return f"SELECT {values} FROM (SELECT {fields} AS fields FROM (SELECT rtrim(line, chr(13)) AS line {source}) WHERE {keep})"
+
+
+def _field_regex(dialect: Dialect) -> str:
+    """One field and the separator after it; within quotes a separator is text."""
+    separator = re.escape(dialect.separator)
+    if not dialect.quote:
+        return f"(?s)(.*?){separator}"
+    return f"(?s)((?:{_content(dialect)}{re.escape(dialect.quote)}?)?.*?){separator}"
+
+
+def _content(dialect: Dialect) -> str:
+    """A quote and what is in it, up to the quote that closes it."""
+    quote, escape = re.escape(dialect.quote), re.escape(dialect.escape)
+    if dialect.escape in {"", dialect.quote}:
+        return f"{quote}(?:{quote}{quote}|[^{quote}])*"
+    return f"{quote}(?:{escape}.|{quote}{quote}|[^{quote}{escape}])*"
+
+
+def _field(field: str, dialect: Dialect) -> str:
+    """The value of a field: without its quotes and escapes; unquoted and empty is null."""
+    plain = field
+    for side, function in (("l", "ltrim"), ("r", "rtrim")):
+        plain = f"{function}({plain})" if side in dialect.strip else plain
+    plain = f"nullif({plain}, '')"
+    if dialect.quote:
+        quote, content = re.escape(dialect.quote), _content(dialect)
+        pairs = f"[{quote}{re.escape(dialect.escape)}]([{quote}{re.escape(dialect.escape)}])"
+        closed = f"regexp_replace(substr({field}, 2, length({field}) - 2), {literal(pairs)}, '\\1', 'g')"
+        opened = f"regexp_replace(substr({field}, 2), {literal(pairs)}, '\\1', 'g')"
+        plain = (
+            f"CASE WHEN NOT starts_with({field}, {literal(dialect.quote)}) THEN {plain} "
+            f"WHEN regexp_full_match({field}, {literal(f'(?s){content}{quote}')}) THEN {closed} "
+            f"WHEN regexp_full_match({field}, {literal(f'(?s){content}')}) THEN {opened} ELSE {field} END"
+        )
+    return _null_when(plain, dialect)
+
+
+def split_line(line: str, dialect: Dialect) -> list[str]:
+    """Takes one line apart in Python, as the query does; for headers."""
+    quote, escape = dialect.quote, dialect.escape
+    found = []
+    for field in re.findall(_field_regex(dialect), line + dialect.separator):
+        if quote and field.startswith(quote) and field.endswith(quote) and len(field) > 1:
+            pairs = f"[{re.escape(quote + escape)}]([{re.escape(quote + escape)}])"
+            field = re.sub(pairs, r"\1", field[1:-1])  # noqa: PLW2901
+        found.append(field)
+    return found
+
+
+def _check_option(table: Table, name: str) -> None:
+    if name.lower() in {*_SAME_AS_KEY, *(one.lower() for one in _SUPPORTED)}:
+        return
+    raise StarlakeError(
+        f"the option {name!r} of {table.full_name} is not supported" + (f" ({table.file})" if table.file else ""),
+        cause="the embedded engine does not know what Spark's reader would do with it",
+        fix=f"remove it, or use one of {', '.join(_SUPPORTED)}, or a key of metadata such as nullValue",
+    )
+
+
+def _number(table: Table, value: str) -> int:
+    if not value.strip().isdecimal():
+        raise StarlakeError(
+            f"the option skipRows of {table.full_name} is {value!r}" + (f" ({table.file})" if table.file else ""),
+            fix="give it a number of lines, such as 2",
+        )
+    return int(value)
+
+
+def _encoding(metadata: Metadata) -> str:
+    options = {name.lower(): value for name, value in metadata.options.items()}
+    return options.get("encoding") or options.get("charset") or metadata.encoding
+
+
+def _unescaped(separator: str) -> str:
+    r"""A separator that a YAML file spells ``\t`` or ``\u0001`` without double quotes."""
+    return re.sub(
+        r"\\(t|u[0-9a-fA-F]{4}|\||\\)",
+        lambda found: {"t": "\t", "|": "|", "\\": "\\"}.get(found[1]) or chr(int(found[1][1:], 16)),
+        separator,
+    )
+
+

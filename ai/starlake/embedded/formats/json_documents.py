@@ -1,0 +1,56 @@
+"""JSON: one document a line, one document over many lines, or one array of documents."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.formats.text import as_utf8
+from ai.starlake.embedded.nested import member
+from ai.starlake.embedded.rows import Cell, CellKind, RawRows
+from ai.starlake.embedded.sql import literal
+from ai.starlake.project.models import Table
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.connection import Database
+
+_LARGEST_DOCUMENT = 256 * 1024 * 1024
+"""Bytes; DuckDB's limit is 16 MiB, which an ordinary array of documents on one line exceeds."""
+
+
+def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
+    """Makes the query that reads a JSON file.
+
+    A document that is no JSON fails the whole file when the query runs, as in Starlake (contract 4.1).
+
+    Raises:
+        StarlakeError: If the table asks for an option of the reader; none is supported.
+    """
+    metadata = table.metadata
+    for name, value in metadata.options.items():
+        if name.lower() not in {"multiline", "encoding"}:
+            raise StarlakeError(
+                f"the option {name!r} of {table.full_name} is not supported" + (f" ({table.file})" if table.file else ""),
+                cause=f"the embedded engine does not know what Spark's JSON reader would do with {value!r}",
+                fix="remove it; multiline, array and encoding are keys of metadata",
+            )
+    text = as_utf8(file, metadata.encoding, scratch)
+    layout = "array" if metadata.array else "unstructured" if metadata.multiline else "newline_delimited"
+    return documents(table, file, text, layout)
+
+
+def documents(table: Table, file: Path, text: Path, layout: str) -> RawRows:
+    """Makes the query that reads documents.
+
+    Args:
+        table: The table.
+        file: The file that the rows are from.
+        text: The file that holds the documents; the same, or one made from it.
+        layout: ``array``, ``newline_delimited`` or ``unstructured``, as DuckDB calls them.
+    """
+    source = f"read_json_objects({literal(str(text))}, format = '{layout}', maximum_object_size = {_LARGEST_DOCUMENT})"
+    read_places = [place for place, attribute in enumerate(table.attributes) if not attribute.script]
+    values = ", ".join(f"{member('json', table.attributes[place].name)} AS c{place}" for place in read_places)
+    cells = tuple(None if attribute.script else Cell(f"c{place}", CellKind.JSON) for place, attribute in enumerate(table.attributes))
+    return RawRows(file, f"SELECT {values} FROM {source}", cells)

@@ -1,0 +1,80 @@
+"""Files of text: their encoding, their first lines, whether a character occurs in them."""
+
+from __future__ import annotations
+
+import codecs
+import mmap
+from collections.abc import Iterator
+from pathlib import Path
+
+from ai.starlake.common import StarlakeError
+
+_CHUNK = 1 << 20
+
+
+def as_utf8(file: Path, encoding: str, scratch: Path) -> Path:
+    """Gives the UTF-8 text of a file, without a byte order mark.
+
+    Args:
+        file: The file.
+        encoding: Its encoding, by one of the names that Java or Python know.
+        scratch: Folder for the converted copy, if one is needed; it is written in pieces, never held in memory.
+
+    Returns:
+        The file itself when it is valid UTF-8 without a byte order mark, else a copy. Bytes that the encoding does not
+        know become U+FFFD, as in Java.
+
+    Raises:
+        StarlakeError: If there is no such encoding.
+    """
+    try:
+        codec = codecs.lookup(encoding)
+    except LookupError:
+        raise StarlakeError(
+            f"the encoding {encoding!r} is unknown", fix="use the name of an encoding, such as UTF-8, ISO-8859-1 or windows-1252"
+        ) from None
+    if codec.name in {"utf-8", "ascii", "utf-8-sig"} and _is_plain_utf8(file):
+        return file
+    name = "utf-8-sig" if codec.name == "utf-8" else codec.name
+    copy = scratch / f"{file.name}.utf8"
+    decoder = codecs.getincrementaldecoder(name)("replace")
+    with file.open("rb") as source, copy.open("wb") as target:
+        while piece := source.read(_CHUNK):
+            target.write(decoder.decode(piece).encode("utf-8"))
+        target.write(decoder.decode(b"", final=True).encode("utf-8"))
+    return copy
+
+
+def _is_plain_utf8(file: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    with file.open("rb") as source:
+        first = source.read(_CHUNK)
+        if first.startswith(codecs.BOM_UTF8):
+            return False
+        piece = first
+        try:
+            while piece:
+                if not piece.isascii():
+                    decoder.decode(piece)
+                elif decoder.getstate()[0]:
+                    return False
+                piece = source.read(_CHUNK)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+    return True
+
+
+def contains(file: Path, text: str) -> bool:
+    """Whether a text occurs in a file."""
+    if not text or file.stat().st_size == 0:
+        return False
+    with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(text.encode("utf-8")) >= 0
+
+
+def lines(file: Path) -> Iterator[str]:
+    """The lines of a UTF-8 file, without their ends; for the few at its head."""
+    with file.open(encoding="utf-8", newline=None) as source:
+        for line in source:
+            yield line.rstrip("\n")

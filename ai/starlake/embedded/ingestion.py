@@ -1,0 +1,245 @@
+"""One ingestion: the files of one job become rows of one table, all of them or none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded import expectations
+from ai.starlake.embedded.adaptive import chosen_strategy
+from ai.starlake.embedded.audit import NOT_COUNTED, Entry
+from ai.starlake.embedded.files import uri
+from ai.starlake.embedded.journal import Journal
+from ai.starlake.embedded.results import JobResult
+from ai.starlake.embedded.staging import Staged, staged
+from ai.starlake.embedded.strategies import Merge, require, script
+from ai.starlake.embedded.tables import Target, create, create_schema, evolve
+from ai.starlake.embedded.validation import Validator
+from ai.starlake.embedded.workspace import Clock, Workspace
+from ai.starlake.project import Loader, Table, WriteStrategy, WriteStrategyType
+from ai.starlake.project.sql import split_statements
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.connection import Database
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows read, accepted and rejected."""
+
+    rows: int
+    accepted: int
+    rejected: int
+
+    @property
+    def as_tuple(self) -> tuple[int, int, int]:
+        """For the audit."""
+        return self.rows, self.accepted, self.rejected
+
+
+class RejectedRowsError(StarlakeError):
+    """Rows were rejected and the project says that none may be.
+
+    Args:
+        table: The table.
+        counts: What was counted.
+    """
+
+    def __init__(self, table: str, counts: Counts) -> None:
+        self.counts = counts
+        super().__init__(
+            f"{table}: {counts.rejected} of {counts.rows} rows are rejected",
+            cause="rejectAllOnError is set, so that no row of the file was loaded; audit.rejected has the reasons",
+            fix="correct the file, which is back in the stage area, and load it again",
+        )
+
+
+class Ingestion:
+    """The ingestion of files into a table.
+
+    Args:
+        workspace: The open databases and the project.
+        table: The table.
+        files: The files in the stage area; more than one when they are grouped.
+    """
+
+    def __init__(self, workspace: Workspace, table: Table, files: tuple[Path, ...]) -> None:
+        self._workspace = workspace
+        self._project = workspace.project
+        self._table = table
+        self._files = files
+        self._native = table.metadata.loader is Loader.NATIVE
+        self._target = Target(table.domain_final_name, table.final_name)
+        self._clock = Clock.start()
+        self._job_id = workspace.job_id(f"{table.domain}-{table.name}-{files[0].name}")
+
+    def run(self) -> JobResult:
+        """Loads the files and takes them to the archive; on failure they go back to the stage area.
+
+        Returns:
+            What happened; a failure is a result with an error, so that the other files of a load go on.
+        """
+        database = self._workspace.database_of(self._table)
+        areas, domain = self._project.areas, self._table.domain
+        archive = areas.archive(domain) if self._project.application.archive else None
+        journal = Journal.begin(database, self._table.full_name, self._files, areas.ingesting(domain), archive)
+        try:
+            counts = self._load(database, journal)
+        except Exception as error:  # noqa: BLE001  whatever stops one file must not stop the others
+            logger.debug("ingestion failed", exc_info=True)
+            journal.undo(self._table.matches)
+            return self._failed(error, journal)
+        except BaseException:
+            journal.undo(self._table.matches)
+            raise
+        journal.finish(database)
+        return self._result(journal, counts)
+
+    def _load(self, database: Database, journal: Journal) -> Counts:
+        strategy = chosen_strategy(self._table, self._files, self._project.application.timezone)
+        own = self._project.write_strategy_templates
+        require(strategy, own, self._table.metadata.sink.partition, self._table.full_name)
+        validator = Validator(self._table, self._project.types, reject_with_value=self._workspace.flag("SL_REJECT_WITH_VALUE"))
+        with staged(database, validator, self._table, journal.files) as rows:
+            if self._native and rows.rejected:
+                raise StarlakeError(rows.first_error(database), cause="the native loader rejects the file as a whole")
+            counts = Counts(rows.rows, rows.accepted, rows.rejected)
+            if rows.rejected and self._project.application.reject_all_on_error:
+                self._record_rejection(database, journal, rows, counts)
+                raise RejectedRowsError(self._table.full_name, counts)
+            rejects = rows.rejects(database, self._project.application.audit.max_errors)
+
+            def transaction(broken: Mapping[int, str]) -> Counts:
+                with database.transaction():
+                    written = self._write(database, rows, strategy, counts)
+                    journal.mark(database)
+                    self._expect(database, broken)
+                    if self._workspace.audit.database is database:
+                        self._record(journal, written, rejects)
+                return written
+
+            counts = expectations.attempts(transaction)
+            if self._workspace.audit.database is not database:
+                with self._workspace.audit.database.transaction():
+                    self._record(journal, counts, rejects)
+        return counts
+
+    def _write(self, database: Database, rows: Staged, strategy: WriteStrategy, counts: Counts) -> Counts:
+        """Brings the accepted rows into the target."""
+        create_schema(database, self._target.schema)
+        existing = self._target.columns(database)
+        start, end = self._version_columns(strategy)
+        versions = {start: "TIMESTAMP", end: "TIMESTAMP"} if strategy.builtin is WriteStrategyType.SCD2 else {}
+        columns = {**rows.columns, **versions}
+        if existing:
+            evolve(database, self._target, columns)
+        else:
+            create(database, self._target, columns)
+        before = self._size(database) if self._native else 0
+        self._statements(database, self._table.presql)
+        merge = Merge(
+            self._target,
+            strategy,
+            tuple(rows.columns),
+            rows.select(),
+            first=not existing,
+            partition=self._table.metadata.sink.partition,
+            start=start,
+            end=end,
+        )
+        database.execute(script(merge, self._project.write_strategy_templates, self._render))
+        self._statements(database, self._table.postsql)
+        if not self._native:
+            return counts
+        difference = self._size(database) - before  # what the original counts for this loader (contract 8)
+        return Counts(difference, difference, NOT_COUNTED)
+
+    def _version_columns(self, strategy: WriteStrategy) -> tuple[str, str]:
+        application = self._project.application
+        return strategy.start_ts or application.scd2_start_timestamp, strategy.end_ts or application.scd2_end_timestamp
+
+    def _render(self, text: str, variables: Mapping[str, object]) -> str:
+        return self._project.render(text, variables, macros=True, label=f"the write strategy of {self._table.full_name}")
+
+    def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
+        for text in texts:
+            for statement in split_statements(self._project.render(text, macros=True, label=self._table.full_name)):
+                database.execute(statement)
+
+    def _size(self, database: Database) -> int:
+        return int(database.value(f"SELECT count(*) FROM {self._target.quoted}"))
+
+    def _expect(self, database: Database, broken: Mapping[int, str]) -> None:
+        wanted = self._table.expectations
+        expectations.check(self._workspace, database, self._target, wanted, self._entry(()), broken)
+
+    def _record(self, journal: Journal, counts: Counts, rejects: list[tuple[str, str]]) -> None:
+        """Writes the audit rows of a success; the native loader of the original writes one more (contract 8)."""
+        audit = self._workspace.audit
+        if self._native:
+            audit.record(self._entry(journal.files, step="TRANSFORM"))
+        else:
+            audit.reject(self._entry(journal.files), rejects)
+        audit.record(self._entry(journal.files, counts=counts.as_tuple))
+
+    def _record_rejection(self, database: Database, journal: Journal, rows: Staged, counts: Counts) -> None:
+        rejects = rows.rejects(database, self._project.application.audit.max_errors)
+        message = f"{counts.rejected} invalid records"
+        with self._workspace.audit.database.transaction():
+            self._workspace.audit.reject(self._entry(journal.files), rejects)
+            self._workspace.audit.record(
+                self._entry(journal.files, counts=counts.as_tuple, success=False, message=message)
+            )
+
+    def _failed(self, error: Exception, journal: Journal) -> JobResult:
+        message = str(error)
+        if not isinstance(error, RejectedRowsError):  # that one is on record already
+            with self._workspace.audit.database.transaction():
+                self._workspace.audit.record(
+                    self._entry(journal.files, counts=(0, 0, 0), success=False, message=message)
+                )
+                expectations.record_failures(self._workspace.audit, error)
+        return self._result(journal, getattr(error, "counts", Counts(0, 0, 0)), error=message)
+
+    def _entry(
+        self,
+        files: tuple[Path, ...],
+        *,
+        step: str = "LOAD",
+        counts: tuple[int, int, int] = (NOT_COUNTED,) * 3,
+        success: bool = True,
+        message: str = "success",
+    ) -> Entry:
+        return Entry(
+            job_id=self._job_id,
+            paths=",".join(uri(file) for file in files),
+            domain=self._table.domain,
+            table=self._table.name,
+            step=step,
+            started=self._clock.started,
+            duration=self._clock.duration,
+            scheduled=self._workspace.scheduled or self._clock.started,
+            success=success,
+            message=message,
+            counts=counts,
+        )
+
+    def _result(self, journal: Journal, counts: Counts, error: str | None = None) -> JobResult:
+        return JobResult(
+            domain=self._table.domain,
+            table=self._table.name,
+            files=journal.names,
+            paths=tuple(uri(file) for file in journal.files),
+            job_id=self._job_id,
+            input_count=counts.rows,
+            accepted_count=counts.accepted,
+            rejected_count=counts.rejected,
+            duration=self._clock.duration,
+            error=error,
+        )

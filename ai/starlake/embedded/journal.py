@@ -1,0 +1,139 @@
+"""What a load is doing to files, written down before it does it, so that a killed load can be put right.
+
+The files of an ingestion and its rows must change together, and a file system knows nothing of a database's transactions.
+So an ingestion first writes a journal, then moves its files to the ingesting area, then writes its rows and, in the same
+transaction, a marker: an empty table named after the journal. Whoever finds a journal later, while holding the database,
+can tell what happened: with the marker the rows are there and the files go to the archive; without it they are not, and the
+files go back to the stage area. The marker is named like Starlake's own temporary tables.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ai.starlake.embedded.files import give_back, move
+from ai.starlake.embedded.sql import identifier
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.connection import Database
+
+_PREFIX = ".starlake-load-"
+_MARKER = "zztmp_loaded_"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """One ingestion's files.
+
+    Args:
+        path: The journal's file, in the ingesting area of the domain.
+        token: What names the marker.
+        database: The database that the rows go to.
+        table: The full name of the table.
+        stage: The stage area of the domain.
+        names: The names of the files.
+        archive: Where the files go once loaded, None when they are deleted.
+    """
+
+    path: Path
+    token: str
+    database: str
+    table: str
+    stage: Path
+    names: tuple[str, ...]
+    archive: Path | None
+
+    @classmethod
+    def begin(cls, database: Database, table: str, files: tuple[Path, ...], ingesting: Path, archive: Path | None) -> Journal:
+        """Writes the journal, then moves the files to the ingesting area."""
+        token = uuid.uuid4().hex
+        ingesting.mkdir(parents=True, exist_ok=True)
+        names = tuple(file.name for file in files)
+        journal = cls(ingesting / f"{_PREFIX}{token}", token, str(database.path), table, files[0].parent, names, archive)
+        journal._write()
+        for file in files:
+            move(file, ingesting / file.name)
+        return journal
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Where the files are during the ingestion."""
+        return tuple(self.path.parent / name for name in self.names)
+
+    def mark(self, database: Database) -> None:
+        """Leaves the marker; to be called in the transaction that writes the rows."""
+        database.execute(f"CREATE TABLE main.{identifier(_MARKER + self.token)} (loaded BOOLEAN)")
+
+    def committed(self, database: Database) -> bool:
+        """Whether the transaction that writes the rows took place."""
+        query = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'main' AND table_name = ?"
+        return bool(database.value(query, [_MARKER + self.token]))
+
+    def finish(self, database: Database) -> None:
+        """Takes the files out of the ingesting area once their rows are committed."""
+        for file in self.files:
+            if not file.exists():
+                continue
+            if self.archive is None:
+                file.unlink()
+            else:
+                move(file, self.archive / file.name)
+        self.path.unlink(missing_ok=True)
+        database.execute(f"DROP TABLE IF EXISTS main.{identifier(_MARKER + self.token)}")
+
+    def undo(self, fits: Callable[[str], bool]) -> None:
+        """Takes the files back to the stage area; `fits` says whether a name is still one of the table's."""
+        for file in self.files:
+            if file.exists():
+                give_back(file, self.stage, fits=fits)
+        self.path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        content = {
+            "token": self.token,
+            "database": self.database,
+            "table": self.table,
+            "stage": str(self.stage),
+            "names": list(self.names),
+            "archive": None if self.archive is None else str(self.archive),
+        }
+        partial = self.path.with_suffix(".part")
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.path)
+
+
+def unfinished(ingesting: Path, database: Path | None) -> Iterator[Journal]:
+    """The journals that ingestions into a database left behind; the database must be held, so that none is still running."""
+    if not ingesting.is_dir():
+        return
+    for path in sorted(ingesting.glob(f"{_PREFIX}*")):
+        if path.suffix == ".part":
+            continue
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if content["database"] == str(database):
+            archive = content["archive"]
+            yield Journal(
+                path,
+                content["token"],
+                content["database"],
+                content["table"],
+                Path(content["stage"]),
+                tuple(content["names"]),
+                None if archive is None else Path(archive),
+            )
+
+
+def forget_markers(database: Database) -> None:
+    """Drops markers whose journals are gone: the process was killed after the very last move."""
+    query = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' AND starts_with(table_name, ?)"
+    for (name,) in database.rows(query, [_MARKER]):
+        database.execute(f"DROP TABLE IF EXISTS main.{identifier(name)}")

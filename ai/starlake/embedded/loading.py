@@ -1,0 +1,115 @@
+"""The verb ``load``: which files belong to which tables, and in which order they are ingested (contract 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.files import copy, move, waiting
+from ai.starlake.embedded.ingestion import Ingestion
+from ai.starlake.embedded.journal import forget_markers, unfinished
+from ai.starlake.embedded.reporting import Reporter
+from ai.starlake.embedded.results import JobResult, LoadResult
+from ai.starlake.embedded.selection import Selection
+from ai.starlake.embedded.workspace import Workspace
+from ai.starlake.project import Domain, Table
+
+Group = tuple[Table, tuple[Path, ...]]
+
+
+def load(workspace: Workspace, selection: Selection, files: Sequence[str], reporter: Reporter) -> LoadResult:
+    """Loads what waits in the stage areas.
+
+    Args:
+        workspace: The project and its databases.
+        selection: The domains and tables to load.
+        files: Files from elsewhere to copy to the stage area first; they need exactly one domain.
+        reporter: Is told what happens.
+
+    Returns:
+        The ingestions. Those that failed have their files back in the stage area; the others were done all the same.
+
+    Raises:
+        StarlakeError: If the metadata of a selected table cannot be used; no file is touched then.
+    """
+    domains = selection.domains(workspace.project)
+    _bring(workspace, domains, files)
+    jobs: list[JobResult] = []
+    unresolved: list[str] = []
+    for domain in domains:
+        _hold(workspace, domain)
+        groups, strangers = _grouped(workspace, domain)
+        if not selection.tables:
+            unresolved += _set_aside(workspace, domain, strangers)
+        for table, group in groups:
+            reporter.loading(table, group)
+            job = Ingestion(workspace, table, group).run()
+            reporter.loaded(job)
+            jobs.append(job)
+    return LoadResult(tuple(jobs), tuple(unresolved))
+
+
+def _bring(workspace: Workspace, domains: Sequence[Domain], files: Sequence[str]) -> None:
+    if not files:
+        return
+    if len(domains) != 1:
+        raise StarlakeError("--files needs exactly one domain", fix="name it with --domains")
+    for name in files:
+        source = Path(name.removeprefix("file:"))
+        if not source.is_file():
+            raise StarlakeError(f"the file {name} does not exist", fix="give --files paths of files, separated by commas")
+        copy(source, workspace.project.areas.stage(domains[0].name) / source.name)
+
+
+def _hold(workspace: Workspace, domain: Domain) -> None:
+    """Takes the databases of a domain that has work, and puts right what a killed load left behind.
+
+    Files are listed only while the databases are held: another process may just be loading them.
+    """
+    areas = workspace.project.areas
+    ingesting = areas.ingesting(domain.name)
+    if not waiting(areas.stage(domain.name)) and not _has_journals(ingesting):
+        return
+    tables = {table.full_name: table for table in domain.tables}
+    for database in {id(one): one for one in map(workspace.database_of, domain.tables)}.values():
+        for journal in unfinished(ingesting, database.path):
+            if journal.committed(database):
+                journal.finish(database)
+            else:
+                table = tables.get(journal.table)
+                journal.undo(table.matches if table else lambda _name: True)
+        forget_markers(database)
+
+
+def _has_journals(ingesting: Path) -> bool:
+    return ingesting.is_dir() and any(path.name.startswith(".starlake-load-") for path in ingesting.iterdir())
+
+
+def _grouped(workspace: Workspace, domain: Domain) -> tuple[list[Group], list[Path]]:
+    """The ingestions of a domain in order, and the files that match no table."""
+    application = workspace.project.application
+    found: dict[str, list[Path]] = {table.name: [] for table in domain.tables}
+    strangers = []
+    files = waiting(workspace.project.areas.stage(domain.name))
+    for file in sorted(files, key=lambda path: path.name) if application.files_by_name else files:
+        table = domain.table_of(file.name)
+        if table is None:
+            strangers.append(file)
+        else:
+            found[table.name].append(file)
+    return [group for table in domain.tables for group in _jobs(table, found[table.name], application.grouped_max)], strangers
+
+
+def _jobs(table: Table, files: list[Path], most: int) -> Iterator[Group]:
+    size = max(most, 1) if table.metadata.grouped else 1
+    for start in range(0, len(files), size):
+        yield table, tuple(files[start : start + size])
+
+
+def _set_aside(workspace: Workspace, domain: Domain, strangers: Sequence[Path]) -> list[str]:
+    """Moves files that match no table to the unresolved area."""
+    folder = workspace.project.areas.unresolved(domain.name)
+    for file in strangers:
+        move(file, folder / file.name)
+    return [file.name for file in strangers]

@@ -1,0 +1,41 @@
+"""What a command tells while it works; the engine calls, the command line prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from ai.starlake.embedded.results import JobResult, Move
+from ai.starlake.project import Table
+
+
+class Reporter(Protocol):
+    """Is told what happens, as it happens."""
+
+    def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:
+        """The files of a domain are about to move from its landing area to its stage area."""
+
+    def loading(self, table: Table, files: tuple[Path, ...]) -> None:
+        """An ingestion begins."""
+
+    def loaded(self, job: JobResult) -> None:
+        """An ingestion ended, well or not."""
+
+    def transforming(self, task: str) -> None:
+        """A task begins."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:
+        """Does nothing."""
+
+    def loading(self, table: Table, files: tuple[Path, ...]) -> None:
+        """Does nothing."""
+
+    def loaded(self, job: JobResult) -> None:
+        """Does nothing."""
+
+    def transforming(self, task: str) -> None:
+        """Does nothing."""

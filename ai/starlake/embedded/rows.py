@@ -1,0 +1,48 @@
+"""The rows of a file before anything is checked, as every format hands them on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+
+class CellKind(Enum):
+    """What a raw column holds."""
+
+    TEXT = "text"
+    """Text as it stands in the file; null where the file has nothing."""
+    JSON = "json"
+    """A JSON value: a scalar, an object or an array."""
+    TYPED = "typed"
+    """A value that the file itself gives a type, such as a date in Parquet."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The raw column of one attribute.
+
+    Args:
+        column: The name of the column in the query.
+        kind: What it holds.
+    """
+
+    column: str
+    kind: CellKind = CellKind.TEXT
+
+
+@dataclass(frozen=True)
+class RawRows:
+    """The rows of one file.
+
+    Args:
+        file: The file; what the audit calls it.
+        query: A SELECT that reads it, without anything around it.
+        cells: Per attribute of the table the raw column, None when the file does not have the attribute.
+        fallback: A slower query of the same columns, for a file that `query` turns out not to be able to read.
+    """
+
+    file: Path
+    query: str
+    cells: tuple[Cell | None, ...]
+    fallback: str | None = None

@@ -1,0 +1,121 @@
+"""The rows of an ingestion before they meet the target: read, checked and counted in a temporary table."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai.starlake.embedded import formats, privacy
+from ai.starlake.embedded.audit import reject_text
+from ai.starlake.embedded.expressions import translated
+from ai.starlake.embedded.rows import RawRows
+from ai.starlake.embedded.sql import identifier, identifiers
+from ai.starlake.embedded.validation import ERROR_COLUMN, FILE_COLUMN, Validator
+from ai.starlake.project import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ai.starlake.embedded.connection import Database
+
+_TABLE = "zztmp_staged"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Checked rows in a temporary table.
+
+    Args:
+        table: The table they are for.
+        validator: What checked them.
+        rows: How many there are.
+        rejected: How many of them have errors.
+    """
+
+    table: Table
+    validator: Validator
+    rows: int
+    rejected: int
+
+    @property
+    def accepted(self) -> int:
+        """How many have no errors; those that a filter drops are among them, as in Starlake."""
+        return self.rows - self.rejected
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Names and types of the target's columns."""
+        return {column.name: column.type for column in self.validator.columns if not column.attribute.ignore}
+
+    def select(self) -> str:
+        """A SELECT of the accepted rows, with the target's columns in the order of the metadata.
+
+        The steps are Starlake's (contract 4.1): rename, scripts, ``privacy: SQL:``, filter, drop what is ignored.
+        """
+        columns = self.validator.columns
+        named = [f"{column.staged} AS {identifier(column.name)}" for column in columns if not column.attribute.script]
+        source = f"SELECT {', '.join([*named, FILE_COLUMN])} FROM {_TABLE} WHERE {ERROR_COLUMN} = ''"
+        for column in columns:
+            if column.attribute.expression:
+                value = translated(column.attribute.expression, FILE_COLUMN)
+                source = f"SELECT *, CAST(({value}) AS {column.type}) AS {identifier(column.name)} FROM ({source})"
+        for column in columns:
+            hidden = privacy.expression(column.attribute)
+            if hidden is not None:
+                value = f"CAST(({translated(hidden, FILE_COLUMN)}) AS {column.type})"
+                source = f"SELECT * REPLACE ({value} AS {identifier(column.name)}) FROM ({source})"
+        condition = f" WHERE {translated(self.table.filter, FILE_COLUMN)}" if self.table.filter else ""
+        return f"SELECT {identifiers(self.columns)} FROM ({source}){condition}"
+
+    def rejects(self, database: Database, limit: int) -> list[tuple[str, str]]:
+        """Texts and file URIs of rejected rows, in the order of the files, for the audit."""
+        text = reject_text(ERROR_COLUMN, FILE_COLUMN)
+        query = f"SELECT {text}, {FILE_COLUMN} FROM {_TABLE} WHERE {ERROR_COLUMN} <> '' LIMIT {limit}"
+        return [(error, file) for error, file in database.rows(query)]
+
+    def first_error(self, database: Database) -> str:
+        """The errors of the first rejected row."""
+        query = f"SELECT {ERROR_COLUMN} FROM {_TABLE} WHERE {ERROR_COLUMN} <> '' LIMIT 1"
+        return str(database.value(query) or "")
+
+
+@contextmanager
+def staged(database: Database, validator: Validator, table: Table, files: Sequence[Path]) -> Iterator[Staged]:
+    """Reads and checks files into a temporary table, which is there until the end of the block.
+
+    Raises:
+        StarlakeError: If a file is not of the table's format.
+        duckdb.Error: If a file cannot be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="starlake-") as scratch:
+        raw = [formats.read(database, table, file, Path(scratch)) for file in files]
+        _fill(database, validator, raw)
+    try:
+        counts = f"SELECT count(*), count(*) FILTER ({ERROR_COLUMN} <> '') FROM {_TABLE}"
+        rows, rejected = database.rows(counts)[0]
+        yield Staged(table, validator, rows, rejected)
+    finally:
+        database.execute(f"DROP TABLE IF EXISTS {_TABLE}")
+
+
+def _fill(database: Database, validator: Validator, raw: Sequence[RawRows]) -> None:
+    import duckdb
+
+    try:
+        _create(database, validator, raw)
+    except duckdb.InvalidInputException as error:
+        careful = [RawRows(one.file, one.fallback or one.query, one.cells) for one in raw]
+        if "CSV Error" not in str(error) or all(one.fallback is None for one in raw):
+            raise
+        _create(database, validator, careful)
+
+
+def _create(database: Database, validator: Validator, raw: Sequence[RawRows]) -> None:
+    query = " UNION ALL ".join(validator.checked(one) for one in raw)
+    database.execute(f"CREATE OR REPLACE TEMPORARY TABLE {_TABLE} AS {query}")
+
+

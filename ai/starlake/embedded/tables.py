@@ -1,0 +1,104 @@
+"""Target tables: creating them, and making their columns follow the metadata (contract 5, schema evolution)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ai.starlake.embedded.sql import identifier, qualified
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.connection import Database
+
+_WIDER: Mapping[str, tuple[str, ...]] = {
+    "TINYINT": ("SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE"),
+    "SMALLINT": ("INTEGER", "BIGINT", "HUGEINT", "DOUBLE"),
+    "INTEGER": ("BIGINT", "HUGEINT", "DOUBLE"),
+    "BIGINT": ("HUGEINT",),
+    "FLOAT": ("DOUBLE",),
+    "DATE": ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"),
+}
+"""Column types and those that hold all of their values; text holds the values of every type."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table in the database, by its unquoted names."""
+
+    schema: str
+    name: str
+
+    @property
+    def quoted(self) -> str:
+        """The name for SQL."""
+        return qualified(self.schema, self.name)
+
+    @property
+    def label(self) -> str:
+        """The name for messages."""
+        return f"{self.schema}.{self.name}"
+
+    def columns(self, database: Database) -> dict[str, str]:
+        """The table's columns and their types in order; empty when there is no such table."""
+        query = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? ORDER BY column_index"
+        return {name: kind for name, kind in database.rows(query, [self.schema, self.name])}
+
+    def is_view(self, database: Database) -> bool:
+        """Whether a view has the name."""
+        query = "SELECT count(*) FROM duckdb_views() WHERE schema_name = ? AND view_name = ?"
+        return bool(database.value(query, [self.schema, self.name]))
+
+
+def create(database: Database, target: Target, columns: Mapping[str, str]) -> None:
+    """Creates an empty table."""
+    body = ", ".join(f"{identifier(name)} {kind}" for name, kind in columns.items())
+    database.execute(f"CREATE TABLE {target.quoted} ({body})")
+
+
+def evolve(database: Database, target: Target, wanted: Mapping[str, str], *, drop: bool = True) -> None:
+    """Makes the columns of a table follow the metadata.
+
+    New columns go to the end. A column that the metadata no longer has is dropped, as Starlake does. A type becomes wider
+    when that loses nothing, which Starlake does not do; any other change of type leaves the column as it is, and a value that
+    does not fit fails the load.
+
+    Args:
+        database: The database.
+        target: The table, which exists.
+        wanted: Names and types of the columns.
+        drop: Whether columns may be dropped.
+    """
+    existing = target.columns(database)
+    known = {name.lower(): name for name in existing}
+    for name, kind in wanted.items():
+        if name.lower() not in known:
+            database.execute(f"ALTER TABLE {target.quoted} ADD COLUMN {identifier(name)} {kind}")
+        elif _widens(database, existing[known[name.lower()]], kind):
+            database.execute(f"ALTER TABLE {target.quoted} ALTER COLUMN {identifier(known[name.lower()])} TYPE {kind}")
+    kept = {name.lower() for name in wanted}
+    for name in existing:
+        if drop and name.lower() not in kept:
+            database.execute(f"ALTER TABLE {target.quoted} DROP COLUMN {identifier(name)}")
+
+
+def _widens(database: Database, old: str, new: str) -> bool:
+    new = canonical(database, new)
+    return old != new and ((new == "VARCHAR" and "[" not in old and "(" not in old[:7]) or new in _WIDER.get(old, ()))
+
+
+def canonical(database: Database, kind: str) -> str:
+    """DuckDB's own name of a type: ``INTEGER`` for ``int``."""
+    return str(database.value(f"SELECT typeof(CAST(NULL AS {kind}))"))
+
+
+def create_schema(database: Database, name: str) -> None:
+    """Creates a schema unless it exists."""
+    database.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}")
+
+
+def describe(database: Database, select: str) -> dict[str, str]:
+    """The columns and types that a SELECT produces, without running it."""
+    return {row[0]: row[1] for row in database.rows(f"DESCRIBE {select}")}
+
+

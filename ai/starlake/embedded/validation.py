@@ -1,0 +1,168 @@
+"""From raw rows to typed columns and error texts, in one SELECT.
+
+The order and the texts are Starlake's (contract 4.1): trim, empty is null, default, then per attribute one of "can't be
+null", "doesn't match pattern", "cannot be converted". A row with any error text is rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded import nested, privacy
+from ai.starlake.embedded.datatypes import TextCheck, column_type, text_check
+from ai.starlake.embedded.rejects import ErrorTexts
+from ai.starlake.embedded.rows import Cell, CellKind, RawRows
+from ai.starlake.embedded.sql import identifier, literal
+from ai.starlake.embedded.files import uri
+from ai.starlake.project.models import Attribute, PrimitiveType, Table, Trim, TypeDefinition
+
+ERROR_COLUMN = "sl_error"
+FILE_COLUMN = "sl_input_file_name"
+
+
+@dataclass(frozen=True)
+class Column:
+    """An attribute on its way into the table.
+
+    Args:
+        attribute: The attribute.
+        staged: The name of its column among the checked rows.
+        type: The DuckDB type of the column.
+    """
+
+    attribute: Attribute
+    staged: str
+    type: str
+
+    @property
+    def name(self) -> str:
+        """The column's name in the target table."""
+        return self.attribute.final_name
+
+
+class Validator:
+    """Knows how to check the rows of a table, whatever file they come from.
+
+    Args:
+        table: The table.
+        types: The project's types by name.
+        reject_with_value: Whether error texts show the value at fault.
+
+    Raises:
+        StarlakeError: If the table uses a type that does not exist, or a type that cannot be checked.
+    """
+
+    def __init__(self, table: Table, types: Mapping[str, TypeDefinition], *, reject_with_value: bool = False) -> None:
+        self._table = table
+        self._types = types
+        self._with_value = reject_with_value
+        self.columns = tuple(
+            Column(attribute, f"v{place}", self._type(attribute)) for place, attribute in enumerate(table.attributes)
+        )
+
+    def checked(self, rows: RawRows) -> str:
+        """A SELECT of the typed columns (`Column.staged`), the error text ('' for an accepted row) and the file's URI."""
+        read = [(column, cell) for column, cell in zip(self.columns, rows.cells, strict=True) if not column.attribute.script]
+        cleaned = [f"{self._clean(column.attribute, cell)} AS {_text(column)}" for column, cell in read]
+        checks = [self._check(column, cell) for column, cell in read]
+        values = [f"{check.value} AS {column.staged}" for (column, _), check in zip(read, checks, strict=True)]
+        errors = [check.error for check in checks if check.error]
+        error = f"concat_ws(chr(10), {', '.join(errors)})" if errors else "''"
+        staged = ", ".join(column.staged for column, _ in read)
+        return (
+            f"SELECT {staged}{', ' if staged else ''}{error} AS {ERROR_COLUMN}, {literal(uri(rows.file))} AS {FILE_COLUMN} "
+            f"FROM (SELECT *, {', '.join(values)} FROM (SELECT {', '.join(cleaned)} FROM ({rows.query})))"
+        )
+
+    def _type(self, attribute: Attribute) -> str:
+        if attribute.is_struct:
+            return nested.struct_type(attribute, self._lookup)
+        declared = attribute.rename is None
+        name = column_type(self._lookup(attribute), declared=declared)
+        return f"{name}[]" if attribute.array else name
+
+    def _lookup(self, attribute: Attribute) -> TypeDefinition:
+        try:
+            return self._types[attribute.type]
+        except KeyError:
+            raise StarlakeError(
+                f"the attribute {attribute.name!r} of {self._table.full_name} has the unknown type {attribute.type!r}"
+                + (f" ({self._table.file})" if self._table.file else ""),
+                fix=f"use one of {', '.join(sorted(self._types))}, or define the type under metadata/types",
+            ) from None
+
+    def _clean(self, attribute: Attribute, cell: Cell | None) -> str:
+        if cell is None:
+            return "CAST(NULL AS VARCHAR)"
+        text = identifier(cell.column)
+        if cell.kind is CellKind.TYPED or (cell.kind is CellKind.JSON and (attribute.is_struct or attribute.array)):
+            return text
+        if cell.kind is CellKind.JSON and self._lookup(attribute).primitive_type is PrimitiveType.VARIANT:
+            return f"CASE WHEN json_type({text}) <> 'NULL' THEN {text} END"
+        if cell.kind is CellKind.JSON:
+            text = nested.scalar_text(attribute, text)
+        text = trimmed(text, attribute.trim)
+        return f"nullif({text}, '')" if self._table.metadata.empty_is_null else text
+
+    def _check(self, column: Column, cell: Cell | None) -> _Checked:
+        attribute = column.attribute
+        if cell is not None and (attribute.is_struct or attribute.array):
+            found = nested.checked(attribute, _text(column), self._lookup, self._texts)
+            return _Checked(found.value, found.error)
+        kind = self._lookup(attribute) if not attribute.is_struct else None
+        if kind is None or cell is None:
+            return self._absent(column, kind)
+        text = _text(column)
+        if cell.kind is CellKind.TYPED:
+            return _Checked(f"TRY_CAST({text} AS {column.type})", self._typed_error(attribute, kind, text, column))
+        return self._scalar(attribute, kind, column, text)
+
+    def _scalar(self, attribute: Attribute, kind: TypeDefinition, column: Column, text: str) -> _Checked:
+        check = text_check(kind, column.type)
+        protect = privacy.algorithm(attribute)
+        value = check.value(text) if protect is None else protect.apply(text, check.value)
+        if attribute.default is not None:
+            value = f"CASE WHEN {text} IS NULL THEN {self._default(attribute, check)} ELSE {value} END"
+        error = self._texts.scalar(attribute, kind, check, text, column.staged, literal(attribute.name))
+        if protect is not None and not protect.fits(column.type):
+            mismatch = literal(f"`{attribute.name}` input and privacy output type are not compatible")
+            error = f"CASE WHEN {text} IS NOT NULL THEN {mismatch} END"
+        return _Checked(value, error)
+
+    def _default(self, attribute: Attribute, check: TextCheck) -> str:
+        """A default that does not fit the type is null, as in the original (contract 3.5)."""
+        return check.value(literal(attribute.default))
+
+    def _absent(self, column: Column, kind: TypeDefinition | None) -> _Checked:
+        attribute = column.attribute
+        if attribute.default is not None and kind is not None and not attribute.array:
+            return _Checked(f"CAST({self._default(attribute, text_check(kind, column.type))} AS {column.type})", None)
+        error = literal(f"`{attribute.name}` is required") if attribute.required else None
+        return _Checked(f"CAST(NULL AS {column.type})", error)
+
+    def _typed_error(self, attribute: Attribute, kind: TypeDefinition, text: str, column: Column) -> str:
+        missing = self._texts.missing(attribute, literal(attribute.name))
+        wrong = self._texts.unconvertible(attribute, kind, literal(attribute.name), text)
+        return f"CASE WHEN {text} IS NULL THEN {missing} WHEN {column.staged} IS NULL THEN {wrong} END"
+
+    @property
+    def _texts(self) -> ErrorTexts:
+        return ErrorTexts(with_value=self._with_value)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    value: str
+    error: str | None
+
+
+def trimmed(text: str, trim: Trim) -> str:
+    """SQL that drops the blanks that an attribute's ``trim`` says; blanks are spaces, as in Spark."""
+    function = {Trim.LEFT: "ltrim", Trim.RIGHT: "rtrim", Trim.BOTH: "trim"}.get(trim)
+    return f"{function}({text}, ' ')" if function else text
+
+
+def _text(column: Column) -> str:
+    return f"t{column.staged[1:]}"

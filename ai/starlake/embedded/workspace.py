@@ -1,0 +1,126 @@
+"""What a command works with: the project, the databases it has open, the audit, the time and name of the job."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from types import TracebackType
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.audit import AuditLog
+from ai.starlake.embedded.connection import DEFAULT_WAIT, Database, open_database
+from ai.starlake.project import Connection, Project, Table, Task
+from ai.starlake.project.connections import duckdb_file, find_connection
+
+_NOT_SETTINGS = frozenset({"url", "driver", "user", "password", "dbtable", "quoteidentifiers", "preactions", "truncate"})
+"""Options of a connection that are not DuckDB's own; neither is what begins with ``SL_`` (contract 8)."""
+
+
+class Workspace:
+    """The open databases of one command; a context manager.
+
+    Databases are opened when they are first needed and kept until the command ends, as the original keeps its connections.
+
+    Args:
+        project: The project.
+        environment: The environment; the one of the process by default.
+        scheduled: The logical date of the command, UTC; the start of each job when not given.
+    """
+
+    def __init__(
+        self, project: Project, *, environment: Mapping[str, str] | None = None, scheduled: datetime | None = None
+    ) -> None:
+        self.project = project
+        self.environment = dict(os.environ if environment is None else environment)
+        self.scheduled = scheduled
+        self._stack = ExitStack()
+        self._databases: dict[Path | None, Database] = {}
+
+    def __enter__(self) -> Workspace:
+        """Opens nothing yet."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Closes the databases."""
+        self._databases.clear()
+        self._stack.close()
+
+    def database_of(self, item: Table | Task) -> Database:
+        """The database that a table or task is written to.
+
+        Raises:
+            StarlakeError: If its connection is not DuckDB, or if the database cannot be opened.
+        """
+        return self._open(self.project.connection_of(item), item.full_name)
+
+    @property
+    def audit(self) -> AuditLog:
+        """The audit, in the database of ``audit.sink.connectionRef``, else in the project's own."""
+        application = self.project.application
+        settings = application.audit
+        refs = (settings.sink.connection_ref, application.connection_ref)
+        connection = find_connection(application, self.project.areas, *refs)
+        database = self._open(connection, "the audit")
+        return AuditLog(database, settings.domain, active=settings.active, tenant=application.tenant)
+
+    def job_id(self, default: str) -> str:
+        """What the audit says under JOBID: ``SL_JOB_ID``, or a name with the time in it."""
+        name = self.project.application.job_id_env_name or "SL_JOB_ID"
+        return self.environment.get(name) or self.environment.get("SL_JOB_ID") or f"{default}-{time.time_ns() // 1_000_000}"
+
+    def flag(self, name: str) -> bool:
+        """Whether an environment variable says ``true``."""
+        return self.environment.get(name, "").strip().lower() == "true"
+
+    def _open(self, connection: Connection, user: str) -> Database:
+        if not connection.is_duckdb:
+            raise StarlakeError(
+                f"{user} uses the connection {connection.name!r}, which is no DuckDB database",
+                cause=f"its type is {connection.type}; the embedded engine writes to DuckDB only",
+                fix="name a connection with a jdbc:duckdb: url, or set SL_DUCKDB_MODE=true to use datasets/duckdb.db",
+            )
+        file = duckdb_file(connection, self.project.areas)
+        if file not in self._databases:
+            opening = open_database(file, wait=self._patience(), config=_settings(connection))
+            self._databases[file] = self._stack.enter_context(opening)
+        return self._databases[file]
+
+    def _patience(self) -> float:
+        text = self.environment.get("SL_DUCKDB_LOCK_TIMEOUT", "")
+        try:
+            return float(text) if text else DEFAULT_WAIT
+        except ValueError:
+            raise StarlakeError(f"SL_DUCKDB_LOCK_TIMEOUT is {text!r}", fix="set it to a number of seconds, such as 60") from None
+
+
+def _settings(connection: Connection) -> dict[str, str]:
+    options = connection.options.items()
+    return {name: value for name, value in options if name.lower() not in _NOT_SETTINGS and not name.startswith("SL_")}
+
+
+@dataclass(frozen=True)
+class Clock:
+    """When something began.
+
+    Args:
+        started: The moment, UTC, without a zone as the audit stores it.
+        origin: A reading of the monotonic clock.
+    """
+
+    started: datetime
+    origin: float
+
+    @classmethod
+    def start(cls) -> Clock:
+        """Begins now."""
+        return cls(datetime.now(timezone.utc).replace(tzinfo=None), time.monotonic())
+
+    @property
+    def duration(self) -> int:
+        """Milliseconds since then."""
+        return round((time.monotonic() - self.origin) * 1000)
