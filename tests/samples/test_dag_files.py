@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from dagster import (
@@ -20,6 +21,10 @@ from dagster import (
     SkipReason,
     build_multi_asset_sensor_context,
 )
+
+from ai.starlake.project import Project
+from ai.starlake.project.graph import Graph
+from ai.starlake.project.validate import validate
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 TABLES = ["Customers", "Ingredients", "Orders", "Products"]
@@ -172,3 +177,23 @@ def test_the_transform_job_loads_its_tables_when_told_to(
     for table in ("Customers", "Orders"):
         assert made.index(f"load starbake.{table}") < made.index("transform Customers.CustomerLifeTimeValue")
     assert not module.defs.sensors
+
+
+def test_the_files_know_the_dependencies_of_the_project(load: Load, project: Path) -> None:
+    graph = Graph(Project.read(project))
+    read = {task.full_name: {reference.text for reference in graph.references(task)} for task in graph.tasks.values()}
+    assert {name: set(reads) for name, reads in load("starbake").TRANSFORMS.items()} == read
+
+    def visit(node: dict[str, Any]) -> None:
+        children = node.get("children", [])
+        if node["task"]:
+            assert {child["data"]["name"] for child in children} == read[node["data"]["name"]]
+        for child in children:
+            visit(child)
+
+    for root in load("starbake_transform").DEPENDENCIES:
+        visit(root)
+
+
+def test_the_project_has_no_finding() -> None:
+    assert validate(SAMPLES / "starbake") == []

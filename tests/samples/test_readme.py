@@ -1,0 +1,63 @@
+"""What the README says and shows is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from dagster import Definitions
+from pydantic.fields import FieldInfo
+
+from ai.starlake.dagster.shell import ShellOptions
+from ai.starlake.job import JobOptions
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def shown_default(field: FieldInfo) -> str:
+    default = field.default
+    if default is None or default == "":
+        return ""
+    if default == {}:
+        return "`{}`"
+    return "" if str(default) == "current" else f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+
+
+def row_of(name: str, field: FieldInfo) -> str:
+    return f"| `{field.alias or name}` | {shown_default(field)} | {field.description} |"
+
+
+def options_table() -> str:
+    head = ["| option | default | |", "|---|---|---|"]
+    fields = {**JobOptions.model_fields, **ShellOptions.model_fields}
+    return "\n".join(head + [row_of(name, field) for name, field in fields.items()])
+
+
+def test_the_options_table_is_that_of_the_code() -> None:
+    assert options_table() in README, f"the README should have:\n{options_table()}"
+
+
+@pytest.mark.parametrize("source", BLOCKS)
+def test_the_example_is_a_loadable_dag_file(source: str) -> None:
+    namespace: dict[str, object] = {}
+    exec(compile(source, "README.md", "exec"), namespace)
+    definitions = namespace["defs"]
+    assert isinstance(definitions, Definitions)
+    Definitions.validate_loadable(definitions)
+
+
+def test_there_is_an_example() -> None:
+    assert BLOCKS
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_links_lead_somewhere(target: str) -> None:
+    assert (ROOT / target).exists()
+
+
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\bmake ([a-z-]+)", README)) - {"lists"}))
+def test_make_targets_exist(target: str) -> None:
+    assert re.search(rf"^{target}: ", (ROOT / "Makefile").read_text("utf-8"), flags=re.MULTILINE)
