@@ -46,7 +46,7 @@ class FolderFacts:
     def __init__(self, root: str, environment) -> None:
         self.datasets = Path(root) / "datasets"
 
-    def duckdb_file(self, domain=None, table=None):
+    def duckdb_file(self, domain=None, table=None, *, task=None):
         return self.datasets / "duckdb.db"
 
     def table_pattern(self, domain, table):

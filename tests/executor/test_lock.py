@@ -34,7 +34,7 @@ class Report:
 
 class Facts:
     def __init__(self, root, environment): self.file = Path(root) / "datasets" / "duckdb.db"
-    def duckdb_file(self, domain=None, table=None): return self.file
+    def duckdb_file(self, domain=None, table=None, *, task=None): return self.file
 
 class Interrupted(BaseException):
     pass
@@ -168,7 +168,7 @@ def test_which_commands_take_which_lock(cli, project, facts, execution, case):
 
 def test_tables_in_several_databases_take_all_locks(cli, project, facts, execution):
     class Several(facts):
-        def duckdb_file(self, domain=None, table=None):
+        def duckdb_file(self, domain=None, table=None, *, task=None):
             return None if table == "elsewhere" else self.datasets / f"{domain}.db"
 
     command = StarlakeCommand("load", ("--domains", "b,a", "--tables", "x,elsewhere"))

@@ -11,8 +11,10 @@ from typing import Protocol
 class ProjectFacts(Protocol):
     """Answers about a project. Each raises a `StarlakeError` when the project cannot be read."""
 
-    def duckdb_file(self, domain: str | None = None, table: str | None = None) -> Path | None:
-        """The file of the DuckDB database that a load or transform writes into; None if it writes elsewhere."""
+    def duckdb_file(
+        self, domain: str | None = None, table: str | None = None, *, task: str | None = None
+    ) -> Path | None:
+        """The file of the DuckDB database that a load, or a task ``domain.task``, writes into; None if elsewhere."""
         ...
 
     def table_pattern(self, domain: str, table: str) -> re.Pattern[str]:

@@ -96,8 +96,7 @@ class ShellExecutor:
         if facts is None:
             return []
         try:
-            project = facts()
-            files = [project.duckdb_file(*target) for target in _targets(command)]
+            files = set(_databases(command, facts()))
         except Exception as error:  # noqa: BLE001  the real CLI may well run a project that we cannot read
             execution.report.warning(
                 f"commands that write do not wait for each other: where they write could not be found out: {error}"
@@ -114,12 +113,12 @@ def _own_lock(text: str) -> Path:
     return path.expanduser().absolute()
 
 
-def _targets(command: StarlakeCommand) -> Iterator[tuple[str | None, str | None]]:
-    """The tables that a command writes into: domain and name, as far as it names them."""
+def _databases(command: StarlakeCommand, project: ProjectFacts) -> Iterator[Path | None]:
+    """The DuckDB files that a command writes into."""
     if command.verb == "load":
         domains: list[str | None] = [*names_of(command, "--domains", "--include")]
         tables: list[str | None] = [*names_of(command, "--tables", "--schemas")]
-        yield from product(domains or [None], tables or [None])
+        for domain, table in product(domains or [None], tables or [None]):
+            yield project.duckdb_file(domain, table)
     else:
-        domain, _, task = (command.value_of("--name") or "").rpartition(".")
-        yield domain or None, task or None
+        yield project.duckdb_file(task=command.value_of("--name") or None)
