@@ -1,6 +1,7 @@
 """Whatever is in the files: a project, or findings; never a traceback."""
 
 import random
+import re
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,22 +10,87 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.project import Project, validate
 
 GOOD = {
-    "application.sl.yml": "version: 1\napplication:\n  connectionRef: d\n  connections:\n    d: {type: jdbc, options: {url: x}}\n",
-    "env.sl.yml": "version: 1\nenv:\n  a: '{{SL_ROOT}}'\n  b: ${a}\n",
-    "load/shop/_config.sl.yml": "version: 1\nload:\n  name: shop\n  metadata:\n    directory: '{{a}}/in'\n",
-    "load/shop/rows.sl.yml": (
-        "version: 1\ntable:\n  name: rows\n  pattern: rows.*\\.csv\n  metadata:\n    format: DSV\n    writeStrategy:\n"
-        "      type: SCD2\n      key: [id]\n  attributes:\n  - name: id\n    type: int\n  - name: s\n    type: struct\n"
-        "    attributes:\n    - {name: x, type: string, trim: BOTH}\n"
-    ),
-    "load/shop/old.sl.yml": "schema:\n  name: old\n  pattern: old\n  metadata: {write: OVERWRITE, mode: FILE}\n  attributes: [{name: a}]\n",
-    "transform/mart/_config.sl.yml": "version: 1\ntransform:\n  default: {presql: [a]}\n  tasks: [{name: i, sql: SELECT 1}]\n",
-    "transform/mart/t.sl.yml": "version: 1\ntask:\n  expectations:\n  - expect: f('x')\n    failOnError: true\n",
-    "transform/mart/t.sql": "--SL_PRESQL\nx;\n--SL_SQL\nSELECT {{ b }} FROM shop.rows, mart.i\n",
-    "types/types.sl.yml": "version: 1\ntypes:\n- name: x\n  pattern: '[a]'\n  primitiveType: string\n",
-    "dags/d.sl.yml": "version: 1\ndag:\n  template: t\n  filename: '{{domain}}.py'\n  options: {a: b}\n",
+    "application.sl.yml": """
+version: 1
+application:
+  connectionRef: d
+  connections:
+    d: {type: jdbc, options: {url: x}}
+""",
+    "env.sl.yml": """
+version: 1
+env:
+  a: '{{SL_ROOT}}'
+  b: ${a}
+""",
+    "load/shop/_config.sl.yml": """
+version: 1
+load:
+  name: shop
+  metadata:
+    directory: '{{a}}/in'
+""",
+    "load/shop/rows.sl.yml": r"""
+version: 1
+table:
+  name: rows
+  pattern: rows.*\.csv
+  metadata:
+    format: DSV
+    writeStrategy:
+      type: SCD2
+      key: [id]
+  attributes:
+  - name: id
+    type: int
+  - name: s
+    type: struct
+    attributes:
+    - {name: x, type: string, trim: BOTH}
+""",
+    "load/shop/old.sl.yml": """
+schema:
+  name: old
+  pattern: old
+  metadata: {write: OVERWRITE, mode: FILE}
+  attributes: [{name: a}]
+""",
+    "transform/mart/_config.sl.yml": """
+version: 1
+transform:
+  default: {presql: [a]}
+  tasks: [{name: i, sql: SELECT 1}]
+""",
+    "transform/mart/t.sl.yml": """
+version: 1
+task:
+  expectations:
+  - expect: f('x')
+    failOnError: true
+""",
+    "transform/mart/t.sql": """
+--SL_PRESQL
+x;
+--SL_SQL
+SELECT {{ b }} FROM shop.rows, mart.i
+""",
+    "types/types.sl.yml": """
+version: 1
+types:
+- name: x
+  pattern: '[a]'
+  primitiveType: string
+""",
+    "dags/d.sl.yml": """
+version: 1
+dag:
+  template: t
+  filename: '{{domain}}.py'
+  options: {a: b}
+""",
     "macros/m.j2": "{% macro f(x) %}{{ x }}{% endmacro %}",
 }
+ODD_VALUES = ["1", "[]", "{}", "null", "~", "{a: 1}", "[1, [2]]", "!!x 1", "yes"]
 
 
 def _write(root, texts):
@@ -44,10 +110,14 @@ def _read_all(root):
         assert any(finding.is_error for finding in findings)
         return
     for part in ("types", "domains", "tasks", "dag_configs", "macros", "write_strategy_templates"):
-        try:
-            getattr(project, part)
-        except StarlakeError:
-            assert any(finding.is_error for finding in findings), part
+        _read_part(project, part, findings)
+
+
+def _read_part(project, part, findings):
+    try:
+        getattr(project, part)
+    except StarlakeError:
+        assert any(finding.is_error for finding in findings), part
 
 
 def test_the_undamaged_project_is_well(tmp_path):
@@ -73,9 +143,7 @@ def test_mutated_files(tmp_path_factory, name, seed):
                 text.replace(":", ": [") if cut % 2 else text.replace(": ", ":\n"),
                 " " * chance.randint(1, 5) + text,
                 lines[chance.randrange(len(lines))],
-                text.rpartition(":")[0]
-                + ": "
-                + chance.choice(["1", "[]", "{}", "null", "~", "{a: 1}", "[1, [2]]", "!!x 1", "yes"]),
+                text.rpartition(":")[0] + ": " + chance.choice(ODD_VALUES),
             ]
         )
     root = tmp_path_factory.mktemp("mutated")
@@ -91,44 +159,12 @@ def test_random_bytes(tmp_path_factory, name, content):
     _read_all(root)
 
 
+MORE_KEYS = {"sink", "partition", "expectations", "audit", "area", "tags", "position", "postsql", "merge", "schedule"}
+KEYS = sorted(set(re.findall(r"(\w+):", " ".join(GOOD.values()))) | MORE_KEYS)
 NODES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["SCD2", "DSV", "{{a}}", "int"]),
     lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(
-            st.sampled_from(
-                [
-                    "name",
-                    "pattern",
-                    "attributes",
-                    "metadata",
-                    "writeStrategy",
-                    "type",
-                    "types",
-                    "key",
-                    "sink",
-                    "partition",
-                    "options",
-                    "expectations",
-                    "presql",
-                    "sql",
-                    "tasks",
-                    "default",
-                    "connections",
-                    "audit",
-                    "area",
-                    "tags",
-                    "position",
-                    "format",
-                    "merge",
-                    "write",
-                    "mode",
-                ]
-            )
-            | st.text(max_size=4),
-            inner,
-            max_size=4,
-        )
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), inner, max_size=4)
     ),
     max_leaves=12,
 )

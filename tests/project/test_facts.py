@@ -59,7 +59,7 @@ def test_a_task_may_have_its_own_connection(cloud):
     cloud.write("transform/mart/t.sl.yml", "version: 1\ntask: {sql: SELECT 1, sink: {connectionRef: duck}}")
     facts = ProjectFacts(cloud.root, {})
     assert facts.duckdb_file(task="mart.t") == cloud.root / "datasets/d.db"
-    with pytest.raises(StarlakeError, match="mart.u does not exist"):
+    with pytest.raises(StarlakeError, match=r"mart\.u does not exist"):
         facts.duckdb_file(task="mart.u")
 
 

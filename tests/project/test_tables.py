@@ -173,8 +173,13 @@ def test_unknown_names_come_with_the_nearest_known_one(shop, domain, table, hint
 
 def test_a_projects_own_write_strategy(shop):
     shop.write("write-strategies/duckdb/keep_last.j2", "-- own")
-    table = "version: 1\ntable: {name: t, pattern: x, metadata: {writeStrategy: {type: keep_last}}, attributes: [{name: a}]}"
-    shop.write("load/shop/t.sl.yml", table)
+    shop.write(
+        "load/shop/t.sl.yml",
+        """
+        version: 1
+        table: {name: t, pattern: x, metadata: {writeStrategy: {type: keep_last}}, attributes: [{name: a}]}
+        """,
+    )
     project = shop.read()
     assert project.table("shop", "t").metadata.write_strategy.type == "KEEP_LAST"
     assert project.write_strategy_templates == {"KEEP_LAST": "-- own"}
