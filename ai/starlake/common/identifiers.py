@@ -52,15 +52,19 @@ def sanitize_id(id: str) -> str:  # noqa: A002  the parameter's name is part of 
         raise StarlakeError(
             "an empty name cannot name anything in Dagster", fix="give the domain, table or task a name"
         )
-    plain = unicodedata.normalize("NFKD", id)
-    name = _NOT_A_NAME.sub("_", "".join(character for character in plain if not unicodedata.combining(character)))
+    name = _NOT_A_NAME.sub("_", id if id.isascii() else _without_accents(id)) or "_"
     return f"{name}_" if name in RESERVED_NAMES else name
+
+
+def _without_accents(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(character for character in plain if not unicodedata.combining(character))
 
 
 class NameRegistry:
     """Which source each derived name stands for; a second source for a name is an error that names both.
 
-    Dagster itself accepts two different ops of one name in a graph without a word, and runs only one of them.
+    Dagster itself refuses two definitions of one name too, but does not say which Starlake names they stand for.
     """
 
     def __init__(self) -> None:

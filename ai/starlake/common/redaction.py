@@ -9,6 +9,9 @@ from urllib.parse import quote
 
 MASK = "***"
 
+_SHORTEST_LINE = 6
+"""Characters of the shortest line of a secret of several lines that is masked on its own."""
+
 _SECRET_NAME = re.compile(
     r"passw|pwd|secret|token|credential|api_?key|private_?key|access_?key|secret_?key", re.IGNORECASE
 )
@@ -29,6 +32,8 @@ def mask_named_values(text: str) -> str:
     >>> mask_named_values('{"DB_PASSWORD": "x", "SL_ROOT": "/p"}')
     '{"DB_PASSWORD": ***, "SL_ROOT": "/p"}'
     """
+    if not names_a_secret(text):  # the common case, and far cheaper to find out
+        return text
     return _NAMED_VALUE.sub(lambda match: match[1] + MASK, text)
 
 
@@ -50,6 +55,11 @@ class Redactor:
 
 
 def _written_forms(secret: str) -> set[str]:
-    """A secret as it may turn up: as it is, in JSON, in a URL, and line by line (output is read in lines)."""
-    forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), *secret.splitlines()}
+    """A secret as it may turn up: as it is, in JSON, in a URL, and line by line (output is read in lines).
+
+    The brackets of a key file in JSON are lines of it, too; to mask every bracket would make output unreadable.
+    """
+    lines = secret.splitlines()
+    telling = lines if len(lines) == 1 else [line for line in lines if len(line.strip()) >= _SHORTEST_LINE]
+    forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), *telling}
     return {form.strip() for form in forms if form.strip()}

@@ -11,7 +11,7 @@ from dagster import AssetKey, AssetMaterialization, Failure, MetadataValue, OpEx
 
 from ai.starlake.common import StarlakeError, format_timestamp, mask_named_values, sanitize_id, zone_of
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster._ops import Event, outputs
+from ai.starlake.dagster._ops import Body, Event, outputs
 from ai.starlake.dagster._report import DagsterReporter
 from ai.starlake.dagster._run import DRY_RUN_TAG, RunDates, dates_of
 from ai.starlake.executor.protocol import (
@@ -131,7 +131,7 @@ def is_dry_run(context: OpExecutionContext) -> bool:
 
 
 @dataclass(frozen=True)
-class CommandBody:
+class CommandBody(Body):
     """Runs one command, and records what it produced.
 
     Args:
@@ -152,7 +152,7 @@ class CommandBody:
     skippable: bool = False
     spark_config: StarlakeSparkConfig | None = None
 
-    def __call__(self, context: OpExecutionContext) -> Iterator[Event]:
+    def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Runs the command within an op."""
         with failures():
             dates = self.runner.dates(context)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from dagster import AssetKey, AssetMaterialization, OpExecutionContext, Out
 
 from ai.starlake.dagster._commands import is_dry_run
-from ai.starlake.dagster._ops import Event, outputs
+from ai.starlake.dagster._ops import Body, Event, outputs
 
 
 @dataclass(frozen=True)
-class DummyBody:
+class DummyBody(Body):
     """Yields outputs, and materializes the assets that it is told to.
 
     Args:
@@ -25,7 +25,7 @@ class DummyBody:
     assets: tuple[AssetKey, ...]
     outs: Mapping[str, Out]
 
-    def __call__(self, context: OpExecutionContext) -> Iterator[Event]:
+    def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Runs within an op."""
         if not is_dry_run(context):
             yield from (AssetMaterialization(asset) for asset in self.assets)

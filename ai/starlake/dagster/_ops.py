@@ -1,11 +1,13 @@
-"""The one place where ops are made.
+"""The one place where ops are made."""
 
-Annotations are not postponed here: Dagster checks that of a compute function's context.
-"""
+from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from dagster import (
     AssetMaterialization,
@@ -23,7 +25,29 @@ from ai.starlake.common import NameRegistry, StarlakeError, sanitize_id
 from ai.starlake.dagster._run import CONFIG_SCHEMA
 
 Event = AssetMaterialization | Output[Any]
-Body = Callable[[OpExecutionContext], Iterator[Event]]
+
+
+class Body(ABC):
+    """What an op does, as the compute function that Dagster calls.
+
+    An instance rather than a function, and with one signature for all: Dagster inspects that of every op, and a job of
+    a thousand tables has as many.
+    """
+
+    __signature__: ClassVar[inspect.Signature] = inspect.Signature(
+        [
+            inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+            inspect.Parameter("inputs", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+        ]
+    )
+
+    @abstractmethod
+    def events(self, context: OpExecutionContext) -> Iterator[Event]:
+        """Does the work; yields what the op produces, outputs included."""
+
+    def __call__(self, context: OpExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Event]:  # noqa: ARG002
+        """Does the work within an op. Its inputs only order ops."""
+        return self.events(context)
 
 
 @dataclass(frozen=True)
@@ -33,7 +57,7 @@ class OpSpec:
     Args:
         task_id: What the op is called; its name is derived from it.
         source: What the op does, in words; two ops of one name must have one source.
-        body: What it runs; yields its events, outputs included.
+        body: What it runs.
         ins: Its inputs.
         outs: Its outputs.
         description: Shown in the UI.
@@ -73,7 +97,8 @@ class OpFactory:
             NameCollisionError: If something else has that name.
         """
         valid = sanitize_id(name)
-        self._names.claim(valid, (name, source), f"{source} ({name!r})")
+        label = f"{source} ({name!r})"
+        self._names.claim(valid, label, label)
         return valid
 
     def make(self, spec: OpSpec) -> OpDefinition:
@@ -87,25 +112,18 @@ class OpFactory:
         if known and known[0] == spec:
             return known[1]
         made = OpDefinition(
-            compute_fn=_compute_of(spec.body),
+            compute_fn=spec.body,
             name=name,
-            ins=dict(spec.ins),
-            outs=dict(spec.outs),
+            ins=spec.ins,
+            outs=spec.outs,
             description=spec.description,
             config_schema=CONFIG_SCHEMA,
-            tags=dict(spec.tags),
+            tags=spec.tags,
             retry_policy=_retry_policy(spec.retries, spec.retry_delay),
             pool=spec.pool,
         )
         self._made[name] = (spec, made)
         return made
-
-
-def _compute_of(body: Body) -> Callable[[OpExecutionContext, Any], Iterator[Event]]:
-    def compute(context: OpExecutionContext, inputs: Any) -> Iterator[Event]:  # noqa: ARG001  inputs only order ops
-        yield from body(context)
-
-    return compute
 
 
 def _retry_policy(retries: int, delay: float) -> RetryPolicy | None:
@@ -114,9 +132,12 @@ def _retry_policy(retries: int, delay: float) -> RetryPolicy | None:
     return RetryPolicy(max_retries=retries, delay=delay, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
 
 
+_RESULT: Mapping[str, Out] = MappingProxyType({"result": Out(str)})
+
+
 def outputs_of(
     out: str | Out | Mapping[str, Out] | None, outs: Mapping[str, Out] | None, *, optional: bool = False
-) -> dict[str, Out]:
+) -> Mapping[str, Out]:
     """The outputs of an op as a caller describes them, ``result`` of type str by default.
 
     Args:
@@ -130,8 +151,10 @@ def outputs_of(
     if out is not None and outs is not None:
         raise StarlakeError("both out and outs are given", fix="pass one of them")
     given = outs if outs is not None else out
+    if given is None and not optional:
+        return _RESULT
     if given is None:
-        given = {"result": Out(str)}
+        given = _RESULT
     elif isinstance(given, str):
         given = {given: Out(str)}
     elif isinstance(given, Out):

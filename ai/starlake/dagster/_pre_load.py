@@ -20,7 +20,7 @@ from dagster import DagsterEventType, OpExecutionContext, Out
 from ai.starlake.common import StarlakeError, date_variables
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster._commands import CommandRunner, failures, is_dry_run, shown
-from ai.starlake.dagster._ops import Event, outputs
+from ai.starlake.dagster._ops import Body, Event, outputs
 from ai.starlake.dagster._run import RunDates
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.references import resolve_environment
@@ -55,7 +55,7 @@ class Check(Protocol):
 
 
 @dataclass(frozen=True)
-class PreLoadBody:
+class PreLoadBody(Body):
     """Decides whether a domain is loaded.
 
     Args:
@@ -72,7 +72,7 @@ class PreLoadBody:
     ready: Mapping[str, Out]
     skipped: Mapping[str, Out]
 
-    def __call__(self, context: OpExecutionContext) -> Iterator[Event]:
+    def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Decides within an op."""
         if is_dry_run(context):
             context.log.info(f"dry run: domain {self.domain} is taken as ready, nothing is looked at")

@@ -72,7 +72,7 @@ class NodeOptions:
         Raises:
             StarlakeError: If one is not known.
         """
-        unknown = sorted(set(given) - set(cls.__dataclass_fields__))
+        unknown = sorted(name for name in given if name not in cls.__dataclass_fields__)
         if unknown:
             raise StarlakeError(
                 f"{task_id}: {', '.join(unknown)} is no argument of an op",
@@ -209,7 +209,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
                 ins=dict(ins if ins is not None else node.ins or {}),
                 outs=outs,
                 description=node.description,
-                tags={**_TAGS, **(node.tags or {})},
+                tags={**_TAGS, **node.tags} if node.tags else _TAGS,
                 retries=settings.retries if node.retries is None else node.retries,
                 retry_delay=settings.retry_delay if node.retry_delay is None else node.retry_delay,
                 pool=node.pool,
@@ -222,8 +222,9 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
             return _asset_keys(node.asset)
         if product is None:
             return ()
-        self._asset_names.claim(product.uri, product.name, f"the asset of {product.name}")
-        return (AssetKey(product.uri),)
+        key = product.uri
+        self._asset_names.claim(key, product.name, f"the asset of {product.name}")
+        return (AssetKey(key),)
 
     @cached_property
     def _ops(self) -> OpFactory:

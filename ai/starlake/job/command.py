@@ -43,12 +43,12 @@ class StarlakeCommand(Sequence[str]):
 
     def __post_init__(self) -> None:
         for text in (self.verb, *self.arguments):
-            if "\0" in text or not isinstance(text, str):
+            if not isinstance(text, str) or "\0" in text:
                 raise StarlakeError(f"{text!r} cannot be an argument of `starlake {self.verb}`")
         for name, value in self.options.items():
             check_option(name, value)
-        object.__setattr__(self, "options", MappingProxyType(dict(self.options)))
-        object.__setattr__(self, "environment", MappingProxyType(dict(self.environment)))
+        object.__setattr__(self, "options", _frozen(self.options))
+        object.__setattr__(self, "environment", _frozen(self.environment))
 
     @classmethod
     def of(cls, arguments: Sequence[str]) -> StarlakeCommand:
@@ -106,7 +106,8 @@ class StarlakeCommand(Sequence[str]):
 
     def with_environment(self, environment: Mapping[str, EnvironmentValue]) -> StarlakeCommand:
         """The same command with a larger environment; what the command has counts more."""
-        return replace(self, environment={**environment, **self.environment})
+        merged = {**environment, **self.environment} if self.environment else environment
+        return self if merged is self.environment else replace(self, environment=merged)
 
     def __hash__(self) -> int:
         return hash((self.verb, self.arguments, tuple(self.options.items())))
@@ -126,6 +127,16 @@ class StarlakeCommand(Sequence[str]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return StarlakeCommand, (self.verb, self.arguments, dict(self.options), dict(self.environment))
+
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A mapping that nobody changes. One that is read-only already is shared: a job may have thousands of commands."""
+    if not mapping:
+        return _NOTHING
+    return mapping if isinstance(mapping, MappingProxyType) else MappingProxyType(dict(mapping))
 
 
 def parse_options(text: str) -> dict[str, str]:

@@ -50,6 +50,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
             given["pre_load_strategy"] = StarlakePreLoadStrategy.of(pre_load_strategy)
         self.options: Mapping[str, Any] = MappingProxyType(given)
         self.settings = self.options_model.read(given)
+        self._environment = MappingProxyType(dict(self.settings.environment))
         self.filename = filename
         self.module_name = module_name
 
@@ -61,7 +62,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
     @property
     def sl_env_vars(self) -> Mapping[str, EnvironmentValue]:
         """The environment variables of Starlake; secrets as references."""
-        return self.settings.environment
+        return self._environment
 
     @property
     def cli(self) -> StarlakeCli:
