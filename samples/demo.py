@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,8 @@ COUNTS = """
     FROM audit.audit WHERE step = 'LOAD' AND success GROUP BY ALL ORDER BY 1
 """
 REJECTS = """
-    SELECT domain || '.' || "schema", regexp_extract(error, '`.*') FROM audit.rejected ORDER BY ALL LIMIT 6
+    SELECT domain || '.' || "schema", count(*), regexp_extract(error, '`[^\\n]*')
+    FROM audit.rejected GROUP BY ALL ORDER BY ALL
 """
 
 
@@ -84,7 +86,7 @@ class Progress:
         self._instance = instance
         self._console = console
         self._tag = tag
-        self._seen: set[tuple[str, str]] = set()
+        self._cursor: str | None = None
         self._started: dict[str, float] = {}
         self.run_id: str | None = None
 
@@ -103,11 +105,12 @@ class Progress:
             DagsterEventType.STEP_SKIPPED: self._skip,
             DagsterEventType.STEP_FAILURE: self._failure,
         }
-        for entry in self._instance.all_logs(self.run_id, of_type=set(kinds)):
-            event = entry.dagster_event
-            if event and event.step_key and (event.step_key, event.event_type_value) not in self._seen:
-                self._seen.add((event.step_key, event.event_type_value))
-                kinds[event.event_type](event, event.step_key, entry.timestamp)
+        news = self._instance.get_records_for_run(self.run_id, cursor=self._cursor, of_type=set(kinds))
+        self._cursor = news.cursor
+        for record in news.records:
+            event = record.event_log_entry.dagster_event
+            if event and event.step_key:
+                kinds[event.event_type](event, event.step_key, record.timestamp)
 
     def _start(self, _event: DagsterEvent, step: str, timestamp: float) -> None:
         self._started[step] = timestamp
@@ -144,7 +147,7 @@ def execute(home: Home, console: Console) -> str | None:
             with console.status("Dagster runs the job"):
                 while process.poll() is None:
                     progress.look()
-                    time.sleep(0.3)
+                    time.sleep(0.5)
         finally:
             process.terminate()
             process.wait()
@@ -155,14 +158,17 @@ def execute(home: Home, console: Console) -> str | None:
 def tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Table]:
     """What there is to see in the database after the run."""
     yield _table(connection, COUNTS, "What was loaded", "table", "files", "rows accepted", "rows rejected")
-    yield _table(connection, REJECTS, "Some rejected rows, from audit.rejected", "table", "why")
+    yield _table(connection, REJECTS, "Why rows were rejected", "table", "rows", "why")
     kpi = connection.sql(f"SELECT * FROM {KPI} ORDER BY 1 LIMIT 5")
     yield _table(connection, kpi.sql_query(), f"First rows of {KPI}", *kpi.columns)
 
 
 def _table(connection: duckdb.DuckDBPyConnection, query: str, title: str, *columns: str) -> Table:
-    table = Table(*columns, title=title, title_justify="left")
-    for row in connection.sql(query).fetchall():
+    rows = connection.sql(query).fetchall()
+    table = Table(title=title, title_justify="left")
+    for column, value in zip(columns, rows[0] if rows else columns, strict=True):
+        table.add_column(column, justify="left" if isinstance(value, str | date) else "right")
+    for row in rows:
         table.add_row(*(str(value) for value in row))
     return table
 
@@ -184,8 +190,10 @@ def demo(home: Home, console: Console) -> int:
         for table in tables(connection):
             console.print()
             console.print(table)
-    console.print(f"\nAll of it took {time.monotonic() - start:.0f} s. To see the run, its logs and assets in Dagster:")
-    console.print("  make ui", f"and then open http://localhost:3000/runs/{run_id}", highlight=False)
+    console.print(
+        f"\nThat took {time.monotonic() - start:.0f} s. To see the run, its logs and its assets in Dagster's UI:"
+    )
+    console.print(f"  make ui\n  http://localhost:3000/runs/{run_id}", highlight=False)
     return 0
 
 
