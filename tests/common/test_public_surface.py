@@ -1,0 +1,79 @@
+"""The names that users and generated DAG files may rely on, written out: a change here is a change of contract."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+SURFACE = {
+    "ai.starlake.common": {
+        "DataInterval",
+        "MissingEnvironmentVariable",
+        "NameCollisionError",
+        "NameRegistry",
+        "Redactor",
+        "StarlakeError",
+        "date_variables",
+        "format_timestamp",
+        "mask_named_values",
+        "names_a_secret",
+        "parse_datetime",
+        "sanitize_id",
+        "zone_of",
+    },
+    "ai.starlake.dataset": {"StarlakeDataset"},
+    "ai.starlake.job": {
+        "EnvironmentReference",
+        "FileReference",
+        "IStarlakeJob",
+        "JobOptions",
+        "SecretReference",
+        "StarlakeCli",
+        "StarlakeCommand",
+        "StarlakeOptionWarning",
+        "StarlakeOptions",
+        "StarlakePreLoadStrategy",
+        "StarlakeSparkConfig",
+    },
+    "ai.starlake.dagster": {"StarlakeDagsterJob"},
+    "ai.starlake.dagster.shell": {"ShellOptions", "StarlakeDagsterShellJob"},
+    "ai.starlake.testing": {"FakeCall", "FakeStarlake"},
+}
+
+
+@pytest.mark.parametrize("module", sorted(SURFACE))
+def test_the_public_names_of_a_package_are_those_of_the_contract(module: str) -> None:
+    package = importlib.import_module(module)
+    assert set(package.__all__) == SURFACE[module]
+    assert [name for name in package.__all__ if not hasattr(package, name)] == []
+
+
+@pytest.mark.parametrize("module", sorted(SURFACE))
+def test_public_names_are_documented(module: str) -> None:
+    package = importlib.import_module(module)
+    documented = {name: getattr(package, name).__doc__ for name in package.__all__}
+    assert [name for name, text in documented.items() if not text] == []
+
+
+def test_importing_does_nothing_and_prints_nothing() -> None:
+    program = """
+import sys
+events = []
+sys.addaudithook(lambda event, args: events.append((event, args)))
+import dagster
+before = len(events)
+import ai.starlake.dagster.shell
+seen = events[before:]
+opened = [a[0] for e, a in seen if e == "open" and not str(a[0]).endswith((".py", ".pyc", ".so"))
+          and isinstance(a[0], str) and "__pycache__" not in a[0]]
+forbidden = [e for e, a in seen if e.startswith(("subprocess", "socket.connect", "os.system", "os.mkdir", "os.fork"))]
+heavy = [m for m in ("duckdb", "sqlglot", "google.cloud", "upath", "filelock", "ai.starlake.project",
+                     "ai.starlake.embedded", "ai.starlake.executor.process") if m in sys.modules]
+heavy = [m for m in heavy if m not in ("upath", "filelock")]
+assert not opened and not forbidden and not heavy, (opened, forbidden, heavy)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import json
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ai.starlake.common import Redactor, mask_named_values, names_a_secret
+
+SECRETS = st.text(
+    st.characters(codec="utf-8", exclude_characters="xyz ", exclude_categories=("Cs", "Cc", "Zl", "Zp")),
+    min_size=4,
+    max_size=20,
+).map(lambda text: f"<{text}>")
+
+
+@given(SECRETS, st.text("xyz \n"), st.text("xyz \n"))
+def test_a_known_secret_is_masked_wherever_it_stands(secret: str, before: str, after: str) -> None:
+    assert Redactor([secret]).mask(f"{before}{secret}{after}{secret}") == f"{before}***{after}***"
+
+
+@given(SECRETS)
+def test_a_secret_is_masked_in_json_and_in_urls_too(secret: str) -> None:
+    redactor = Redactor([secret])
+    assert redactor.mask(json.dumps({"a": secret})) == '{"a": "***"}'
+    assert redactor.mask(f"postgres://user:{quote(secret, safe='')}@host") == "postgres://user:***@host"
+
+
+def test_a_secret_of_several_lines_is_masked_line_by_line() -> None:
+    redactor = Redactor(["-----BEGIN-----\nabcdef\n-----END-----\n"])
+    assert [redactor.mask(line) for line in ("key: abcdef", "-----BEGIN-----")] == ["key: ***", "***"]
+
+
+def test_the_brackets_of_a_key_file_are_no_secrets() -> None:
+    key = '{\n  "private_key": "abcdefgh",\n  "id": 1\n}\n'
+    redactor = Redactor([key])
+    assert redactor.mask('IngestionCounters:{"inputCount":3}') == 'IngestionCounters:{"inputCount":3}'
+    assert redactor.mask('  "private_key": "abcdefgh",') == "  ***"
+
+
+def test_a_short_secret_of_one_line_is_masked() -> None:
+    assert Redactor(["abc\n"]).mask("key abc") == "key ***"
+
+
+def test_of_two_secrets_the_longer_one_is_masked_as_a_whole() -> None:
+    assert Redactor(["abc", "abcdef"]).mask("abcdef abc") == "*** ***"
+
+
+@pytest.mark.parametrize("secrets", [[], [""], ["  ", "\n"]])
+def test_empty_secrets_hide_nothing(secrets: list[str]) -> None:
+    assert Redactor(secrets).mask("a text") == "a text"
+
+
+@pytest.mark.parametrize(
+    "name", ["DB_PASSWORD", "pwd", "apiKey", "API_KEY", "aws_secret_access_key", "GITHUB_TOKEN", "gcp_credentials"]
+)
+def test_names_that_speak_of_secrets_are_known(name: str) -> None:
+    assert names_a_secret(name)
+
+
+@pytest.mark.parametrize("name", ["SL_ROOT", "SL_ENV", "domain", "keyboard", "monkey", "path"])
+def test_other_names_are_not_taken_for_secrets(name: str) -> None:
+    assert not names_a_secret(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("DB_PASSWORD=hunter2", "DB_PASSWORD=***"),
+        ("password: 'a b c', user: x", "password: ***, user: x"),
+        ('{"db_password": "a \\" b", "user": "x"}', '{"db_password": ***, "user": "x"}'),
+        ("--options a=1,api_key=xyz,b=2", "--options a=1,api_key=***,b=2"),
+        ("jdbc:x?user=u&password=p&ssl=true", "jdbc:x?user=u&password=***&ssl=true"),
+        ("nothing to hide", "nothing to hide"),
+    ],
+)
+def test_values_behind_telling_names_are_masked(text: str, masked: str) -> None:
+    assert mask_named_values(text) == masked
