@@ -14,11 +14,11 @@ __all__ = ["Engine", "LoadResult", "PreloadResult", "StageResult", "TransformRes
 def __getattr__(name: str) -> object:
     """Imports what is asked for when it is asked for: the command must start fast and DuckDB is heavy."""
     if name == "Engine":
-        from ai.starlake.embedded.engine import Engine  # noqa: PLC0415
+        from ai.starlake.embedded.engine import Engine
 
         return Engine
     if name in __all__:
-        from ai.starlake.embedded import results  # noqa: PLC0415
+        from ai.starlake.embedded import results
 
         return getattr(results, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

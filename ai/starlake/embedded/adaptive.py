@@ -58,7 +58,9 @@ def chosen_strategy(table: Table, files: tuple[Path, ...], zone: str) -> WriteSt
             fix="make the conditions under writeStrategy.types exclude each other and cover every file",
         )
     if holding[0] == WriteStrategyType.SCD2.value:
-        raise StarlakeError(f"SCD2 cannot be a part of the adaptive write strategy of {table.full_name}", fix="use it alone")
+        raise StarlakeError(
+            f"SCD2 cannot be a part of the adaptive write strategy of {table.full_name}", fix="use it alone"
+        )
     return strategy.model_copy(update={"type": holding[0], "types": {}})
 
 
@@ -66,7 +68,9 @@ def _facts(table: Table, file: Path, zone: str) -> dict[str, Any]:
     try:
         now = datetime.now(ZoneInfo(zone))
     except (ZoneInfoNotFoundError, ValueError):
-        raise StarlakeError(f"the time zone {zone!r} is unknown", fix="use a name such as UTC or Europe/Paris") from None
+        raise StarlakeError(
+            f"the time zone {zone!r} is unknown", fix="use a name such as UTC or Europe/Paris"
+        ) from None
     written = datetime.fromtimestamp(file.stat().st_mtime, ZoneInfo("UTC"))
     match = table.regex.fullmatch(file.name)
     return {
@@ -143,6 +147,11 @@ def _value(node: ast.expr, facts: Mapping[str, Any]) -> Any:
     if isinstance(node, ast.Compare):
         operands = [_value(each, facts) for each in (node.left, *node.comparators)]
         return all(_COMPARISONS[type(one)](*operands[place : place + 2]) for place, one in enumerate(node.ops))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "group" and len(node.args) == 1:
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "group"
+        and len(node.args) == 1
+    ):
         return facts["group"](_value(node.args[0], facts))
     raise ValueError(f"{ast.unparse(node)} is not allowed here")

@@ -41,7 +41,9 @@ def unpack(file: Path, domain: Domain, ready: Callable[[str, str], bool]) -> Non
                 _extract(source, file.with_name(name), file)
     except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise StarlakeError(
-            f"the archive {file} cannot be unpacked", cause=str(error), fix="replace it, or take it out of the landing area"
+            f"the archive {file} cannot be unpacked",
+            cause=str(error),
+            fix="replace it, or take it out of the landing area",
         ) from error
     if wanted:
         file.unlink()

@@ -140,7 +140,9 @@ class AuditLog:
             values = "?, ?, ?, ?, unnest(CAST(? AS VARCHAR[])), unnest(CAST(? AS VARCHAR[]))"
             self.database.execute(f"INSERT INTO {table} SELECT {values}", [*job, texts, paths])
 
-    def expectation(self, entry: Entry, *, name: str, params: str, sql: str, count: int, exception: str, success: bool) -> None:
+    def expectation(
+        self, entry: Entry, *, name: str, params: str, sql: str, count: int, exception: str, success: bool
+    ) -> None:
         """Adds a row to ``expectations``."""
         self._insert(
             "expectations",

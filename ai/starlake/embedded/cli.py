@@ -38,7 +38,9 @@ class Pairs(click.ParamType):
 
     name = "k=v,..."
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[tuple[str, str], ...]:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[tuple[str, str], ...]:
         """Splits at commas, then at the first ``=``."""
         if isinstance(value, tuple):
             return value
@@ -69,9 +71,9 @@ class Moment(click.ParamType):
 def _shared(function: Callable[..., None]) -> Callable[..., None]:
     """The options that every verb has."""
     function = click.option("--reportFormat", "report_format", hidden=True)(function)
-    return click.option("--options", type=Pairs(), multiple=True, help="Variables for YAML and SQL files; they win over env files.")(
-        function
-    )
+    return click.option(
+        "--options", type=Pairs(), multiple=True, help="Variables for YAML and SQL files; they win over env files."
+    )(function)
 
 
 @click.group(context_settings=_HELP, invoke_without_command=True)
@@ -127,7 +129,9 @@ starlake.add_command(stage, "import")
 @click.option("--globalAckFilePath", "ack_file", help="The file that ack waits for; it is deleted when it is there.")
 @click.option("--notReadySentinel", "sentinel", help="Exit 0 and write this file when there is nothing to load.")
 @_shared
-def preload(domain: str, tables: tuple[str, ...], strategy: str, ack_file: str | None, sentinel: str | None, **common: Any) -> None:
+def preload(
+    domain: str, tables: tuple[str, ...], strategy: str, ack_file: str | None, sentinel: str | None, **common: Any
+) -> None:
     """Say whether there is something to load.
 
     Exit code 0: there is. Exit code 1: there is nothing, or something went wrong; --notReadySentinel tells the two apart.
@@ -149,7 +153,9 @@ def preload(domain: str, tables: tuple[str, ...], strategy: str, ack_file: str |
 @click.option("--scheduledDate", "scheduled", type=Moment(), help="The logical date, for the audit.")
 @click.option("--accessToken", "access_token", hidden=True)
 @_shared
-def load(domains: tuple[str, ...], tables: tuple[str, ...], files: tuple[str, ...], scheduled: datetime | None, **common: Any) -> None:
+def load(
+    domains: tuple[str, ...], tables: tuple[str, ...], files: tuple[str, ...], scheduled: datetime | None, **common: Any
+) -> None:
     """Load the files that wait in the stage areas.
 
     Each file is loaded as a whole or not at all. Rows that do not fit their types go to audit.rejected. A file that
@@ -159,7 +165,9 @@ def load(domains: tuple[str, ...], tables: tuple[str, ...], files: tuple[str, ..
 
     result = _engine(common).load(domains, tables, files=files, scheduled=scheduled)
     if result.failures:
-        raise StarlakeError("\n".join(f"{job.domain}.{job.table} ({', '.join(job.files)}): {job.error}" for job in result.failures))
+        raise StarlakeError(
+            "\n".join(f"{job.domain}.{job.table} ({', '.join(job.files)}): {job.error}" for job in result.failures)
+        )
     print_counters(result, os.environ)
 
 
@@ -242,7 +250,9 @@ def run(arguments: list[str]) -> int:
     """Runs the command and returns its exit code, 0 or 1."""
     level = os.environ.get("SL_LOG_LEVEL", "").upper()
     known = level if level in {"DEBUG", "INFO", "WARNING", "ERROR"} else "WARNING"
-    logging.basicConfig(level="INFO" if known == "DEBUG" else known, format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level="INFO" if known == "DEBUG" else known, format="%(levelname)s %(message)s", stream=sys.stderr
+    )
     logging.getLogger("ai.starlake").setLevel(known)
     try:
         starlake.main(arguments, prog_name="starlake-embedded", standalone_mode=False)

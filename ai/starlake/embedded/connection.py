@@ -68,7 +68,9 @@ class Database:
 
 
 @contextmanager
-def open_database(path: Path | None, *, wait: float = DEFAULT_WAIT, config: Mapping[str, str] | None = None) -> Iterator[Database]:
+def open_database(
+    path: Path | None, *, wait: float = DEFAULT_WAIT, config: Mapping[str, str] | None = None
+) -> Iterator[Database]:
     """Opens a database for writing, waiting for whoever has it.
 
     Args:
@@ -104,21 +106,27 @@ def _turn(path: Path | None, wait: float) -> Iterator[None]:
 
 
 def _connect(path: Path | None, wait: float, config: dict[str, str]) -> DuckDBPyConnection:
-    import duckdb  # noqa: PLC0415  heavy
-    from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random  # noqa: PLC0415
+    import duckdb
+    from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
     said = _SayOnce(path)
     attempts = Retrying(
-        retry=retry_if_exception(_is_held), stop=stop_after_delay(wait), wait=wait_random(0.05, 0.25), before_sleep=said, reraise=True
+        retry=retry_if_exception(_is_held),
+        stop=stop_after_delay(wait),
+        wait=wait_random(0.05, 0.25),
+        before_sleep=said,
+        reraise=True,
     )
     try:
         return attempts(duckdb.connect, str(path or ":memory:"), config=config)
     except duckdb.Error as error:
         if path is not None and _is_held(error):
             raise _busy(path, wait, _holder(error)) from error
-        raise StarlakeError(f"cannot open the DuckDB database {path or ':memory:'}", cause=str(error).splitlines()[0]) from error
+        raise StarlakeError(
+            f"cannot open the DuckDB database {path or ':memory:'}", cause=str(error).splitlines()[0]
+        ) from error
 
 
 class _SayOnce:

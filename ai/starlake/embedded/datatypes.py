@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.dates import DateFormat, date_formats, wall_clock
 from ai.starlake.embedded.sql import literal
-from ai.starlake.project.models import PrimitiveType, TypeDefinition
+from ai.starlake.project import PrimitiveType, TypeDefinition
 from ai.starlake.project.patterns import java_pattern
 
 _INTEGERS = {
@@ -33,10 +33,31 @@ _COLUMNS = {
     PrimitiveType.TIMESTAMP: "TIMESTAMPTZ",
 }
 _DEFAULT_DECIMAL = "DECIMAL(38,9)"
-_EVERY_INTEGER = frozenset({r"-?\d+", r"[-|\+|0-9][0-9]*", r"[-+]?\d+", r"[+-]?\d+", "-?[0-9]+", "[-+]?[0-9]+", ".*", ".+"})
+_EVERY_INTEGER = frozenset(
+    {r"-?\d+", r"[-|\+|0-9][0-9]*", r"[-+]?\d+", r"[+-]?\d+", "-?[0-9]+", "[-+]?[0-9]+", ".*", ".+"}
+)
 """Patterns that every integer matches in the way DuckDB writes it; all others are evaluated."""
-_BOOLEAN_WORDS = ("true", "false", "yes", "no", "y", "n", "t", "f", "1", "0", "TRUE", "FALSE", "True", "False", "Y", "N")
-_COMMA_LOCALES = frozenset({"fr", "de", "es", "it", "pt", "nl", "da", "sv", "nb", "fi", "pl", "cs", "ru", "tr", "el", "hu"})
+_BOOLEAN_WORDS = (
+    "true",
+    "false",
+    "yes",
+    "no",
+    "y",
+    "n",
+    "t",
+    "f",
+    "1",
+    "0",
+    "TRUE",
+    "FALSE",
+    "True",
+    "False",
+    "Y",
+    "N",
+)
+_COMMA_LOCALES = frozenset(
+    {"fr", "de", "es", "it", "pt", "nl", "da", "sv", "nb", "fi", "pl", "cs", "ru", "tr", "el", "hu"}
+)
 _DDL_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?(\[\])*")
 
 
@@ -120,7 +141,9 @@ def full_match(text: str, pattern: str) -> str:
 def _re2(pattern: str) -> str:
     """Java's spelling of what RE2 spells otherwise: named groups, horizontal blanks, the end of the text."""
     pattern = re.sub(r"\(\?<(?=[A-Za-z])", "(?P<", pattern)
-    return re.sub(r"(?<!\\)((?:\\\\)*)\\([hZ])", lambda found: found[1] + {"h": r"[ \t]", "Z": r"\z"}[found[2]], pattern)
+    return re.sub(
+        r"(?<!\\)((?:\\\\)*)\\([hZ])", lambda found: found[1] + {"h": r"[ \t]", "Z": r"\z"}[found[2]], pattern
+    )
 
 
 def _is_precision(zone: str | None) -> bool:
@@ -174,7 +197,8 @@ def _boolean(kind: TypeDefinition) -> TextCheck:
     true_pattern, separator, false_pattern = kind.pattern.partition("<-TF->")
     if not separator:
         raise StarlakeError(
-            f"the pattern of the boolean type {kind.name!r} says not what is false" + (f" ({kind.file})" if kind.file else ""),
+            f"the pattern of the boolean type {kind.name!r} says not what is false"
+            + (f" ({kind.file})" if kind.file else ""),
             cause=f"it is {kind.pattern!r}",
             fix="write two expressions with <-TF-> between them: true|yes<-TF->false|no",
         )
@@ -208,7 +232,9 @@ def _timestamp(kind: TypeDefinition, column: str) -> TextCheck:
     if pattern.lower() in {"epoch_second", "epoch_milli"}:
         unit = "1000000" if pattern.lower() == "epoch_second" else "1000"
         number = "CASE WHEN regexp_full_match({0}, '[+-]?[0-9]{{1,15}}') THEN TRY_CAST({0} AS BIGINT) END"
-        return TextCheck(lambda text: f"CAST(make_timestamp({number.format(text)} * {unit}) AS {column})", _is_null, None)
+        return TextCheck(
+            lambda text: f"CAST(make_timestamp({number.format(text)} * {unit}) AS {column})", _is_null, None
+        )
     formats = date_formats(pattern)
     zone = kind.zone if kind.zone and kind.zone.upper() not in {"UTC", "Z", "GMT"} else None
     if [one.format for one in formats] == ["%Y-%m-%d %H:%M:%S"] and zone is None:

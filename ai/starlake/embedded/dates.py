@@ -43,7 +43,9 @@ _LOCAL_TIMES = (
     _iso(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}", "%Y-%m-%dT%H:%M"),
 )
 _OFFSET_TIMES = tuple(_iso(one.regex + _OFFSET, one.format + "%z", has_zone=True) for one in _LOCAL_TIMES)
-_ZONE_TIMES = tuple(_iso(one.regex + _OFFSET + r"\[[\w/+-]+\]", one.format + "%z", has_zone=True) for one in _LOCAL_TIMES)
+_ZONE_TIMES = tuple(
+    _iso(one.regex + _OFFSET + r"\[[\w/+-]+\]", one.format + "%z", has_zone=True) for one in _LOCAL_TIMES
+)
 _INSTANTS = tuple(_iso(one.regex + "Z", one.format + "%z", has_zone=True) for one in _LOCAL_TIMES[:2])
 _RFC_1123 = "(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?\\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \\d{4} "
 
@@ -172,7 +174,9 @@ def _letters(letters: str, pattern: str) -> tuple[str, str]:
 
 
 def _escape(text: str) -> str:
-    return "".join(f"\\{character}" if not character.isalnum() and character.isascii() else character for character in text)
+    return "".join(
+        f"\\{character}" if not character.isalnum() and character.isascii() else character for character in text
+    )
 
 
 def wall_clock(text: str, one: DateFormat) -> str:

@@ -129,14 +129,22 @@ def _record(audit: AuditLog, entry: Entry, outcomes: Sequence[Outcome]) -> None:
     for one in outcomes:
         params = _double_quoted(one.expectation.expect)
         audit.expectation(
-            entry, name=one.name, params=params, sql=one.sql, count=one.count, exception=one.exception, success=one.success
+            entry,
+            name=one.name,
+            params=params,
+            sql=one.sql,
+            count=one.count,
+            exception=one.exception,
+            success=one.success,
         )
 
 
 def _question(workspace: Workspace, target: Target, expectation: Expectation) -> Outcome:
     """The query of an expectation, not yet answered."""
     call = _CATEGORY.sub("", expectation.expect).strip()
-    sql = workspace.project.render(f"{{{{ {call} }}}}", macros=True, label=f"the expectation {expectation.expect}").strip()
+    sql = workspace.project.render(
+        f"{{{{ {call} }}}}", macros=True, label=f"the expectation {expectation.expect}"
+    ).strip()
     if not sql:
         raise StarlakeError(
             f"the expectation {expectation.expect} of {target.label} gives no SQL",
@@ -153,7 +161,7 @@ def _answer(database: Database, question: Outcome, place: int, broken: Mapping[i
     if place in broken:
         return replace(question, exception=broken[place])
     try:
-        rows = database.rows(f"SELECT * FROM ({question.sql}) LIMIT 2")
+        rows = database.rows(f"SELECT * FROM ({question.sql}\n) LIMIT 2")
     except duckdb.Error as error:
         raise _BrokenQueryError(place, str(error)) from error
     try:

@@ -26,7 +26,7 @@ def translated(text: str, file_column: str) -> str:
         tree = parse_one(text, read="spark")
     except SqlglotError as error:
         logger.debug("not Spark SQL, taken as DuckDB's: %s (%s)", text, error)
-        return text
+        return f"{text}\n"  # it may end with a comment
 
     def replace(node: exp.Expression) -> exp.Expression:
         name = node.name.lower() if isinstance(node, exp.Anonymous) else ""

@@ -21,7 +21,11 @@ def waiting(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        found = [(entry.stat().st_mtime_ns, entry.name) for entry in entries if entry.is_file() and not entry.name.startswith(".")]
+        found = [
+            (entry.stat().st_mtime_ns, entry.name)
+            for entry in entries
+            if entry.is_file() and not entry.name.startswith(".")
+        ]
     return [folder / name for _, name in sorted(found)]
 
 
@@ -98,4 +102,9 @@ def _names(name: str) -> Iterator[str]:
     stem, suffix = os.path.splitext(name)
     yield name
     for number in range(2, _MOST_NAMES):
-        yield from (f"{stem}-{number}{suffix}", f"{stem}_{number}{suffix}", f"{stem}{number}{suffix}", f"{number}-{name}")
+        yield from (
+            f"{stem}-{number}{suffix}",
+            f"{stem}_{number}{suffix}",
+            f"{stem}{number}{suffix}",
+            f"{number}-{name}",
+        )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,7 +93,7 @@ class Ingestion:
         journal = Journal.begin(database, self._table.full_name, self._files, areas.ingesting(domain), archive)
         try:
             counts = self._load(database, journal)
-        except Exception as error:  # noqa: BLE001  whatever stops one file must not stop the others
+        except Exception as error:
             logger.debug("ingestion failed", exc_info=True)
             journal.undo(self._table.matches)
             return self._failed(error, journal)
@@ -102,10 +104,12 @@ class Ingestion:
         return self._result(journal, counts)
 
     def _load(self, database: Database, journal: Journal) -> Counts:
-        strategy = chosen_strategy(self._table, self._files, self._project.application.timezone)
+        strategy = chosen_strategy(self._table, journal.files, self._project.application.timezone)
         own = self._project.write_strategy_templates
         require(strategy, own, self._table.metadata.sink.partition, self._table.full_name)
-        validator = Validator(self._table, self._project.types, reject_with_value=self._workspace.flag("SL_REJECT_WITH_VALUE"))
+        replay = self._project.application.sink_replay_to_file
+        with_value = self._workspace.flag("SL_REJECT_WITH_VALUE")
+        validator = Validator(self._table, self._project.types, reject_with_value=with_value, keep_records=replay)
         with staged(database, validator, self._table, journal.files) as rows:
             if self._native and rows.rejected:
                 raise StarlakeError(rows.first_error(database), cause="the native loader rejects the file as a whole")
@@ -128,7 +132,16 @@ class Ingestion:
             if self._workspace.audit.database is not database:
                 with self._workspace.audit.database.transaction():
                     self._record(journal, counts, rejects)
+            if replay and rows.rejected:
+                rows.write_rejects(database, self._replay_file())
         return counts
+
+    def _replay_file(self) -> Path:
+        """A new file in the replay area, named after the table and the time."""
+        folder = self._project.areas.replay(self._table.domain)
+        stem = f"{self._table.domain}.{self._table.name}.{datetime.now(timezone.utc):%Y%m%d%H%M%S}"
+        names = (f"{stem}{suffix}.replay" for suffix in chain([""], (f"-{number}" for number in count(2))))
+        return next(folder / name for name in names if not (folder / name).exists())
 
     def _write(self, database: Database, rows: Staged, strategy: WriteStrategy, counts: Counts) -> Counts:
         """Brings the accepted rows into the target."""
@@ -165,7 +178,9 @@ class Ingestion:
         return strategy.start_ts or application.scd2_start_timestamp, strategy.end_ts or application.scd2_end_timestamp
 
     def _render(self, text: str, variables: Mapping[str, object]) -> str:
-        return self._project.render(text, variables, macros=True, label=f"the write strategy of {self._table.full_name}")
+        return self._project.render(
+            text, variables, macros=True, label=f"the write strategy of {self._table.full_name}"
+        )
 
     def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
         for text in texts:

@@ -50,12 +50,16 @@ class Journal:
     archive: Path | None
 
     @classmethod
-    def begin(cls, database: Database, table: str, files: tuple[Path, ...], ingesting: Path, archive: Path | None) -> Journal:
+    def begin(
+        cls, database: Database, table: str, files: tuple[Path, ...], ingesting: Path, archive: Path | None
+    ) -> Journal:
         """Writes the journal, then moves the files to the ingesting area."""
         token = uuid.uuid4().hex
         ingesting.mkdir(parents=True, exist_ok=True)
         names = tuple(file.name for file in files)
-        journal = cls(ingesting / f"{_PREFIX}{token}", token, str(database.path), table, files[0].parent, names, archive)
+        journal = cls(
+            ingesting / f"{_PREFIX}{token}", token, str(database.path), table, files[0].parent, names, archive
+        )
         journal._write()
         for file in files:
             move(file, ingesting / file.name)

@@ -41,11 +41,17 @@ def stage(project: Project, selection: Selection, reporter: Reporter) -> StageRe
 def _stage_domain(project: Project, domain: Domain, reporter: Reporter) -> tuple[Move, ...]:
     landing, target = _landing(domain), project.areas.stage(domain.name)
     if not landing.is_dir():
-        logger.error("the landing area %s of the domain %s does not exist; the domain is left out", landing, domain.name)
+        logger.error(
+            "the landing area %s of the domain %s does not exist; the domain is left out", landing, domain.name
+        )
         return ()
     for file in waiting(landing):
         unpack(file, domain, lambda name, inner: _ready(landing, name, _table_of(domain, inner)))
-    ready = [(file, table) for file in waiting(landing) if (table := _table_of(domain, file.name)) and _ready(landing, file.name, table)]
+    ready = [
+        (file, table)
+        for file in waiting(landing)
+        if (table := _table_of(domain, file.name)) and _ready(landing, file.name, table)
+    ]
     moves = tuple(Move(file.name, str(landing), str(target)) for file, _ in ready)
     reporter.staging(landing, target, moves)
     for file, table in ready:
@@ -72,7 +78,9 @@ def preload(
     """
     name = strategy.lower()
     if name not in STRATEGIES:
-        raise StarlakeError(f"the pre-load strategy {strategy!r} does not exist", fix=f"use one of {', '.join(STRATEGIES)}")
+        raise StarlakeError(
+            f"the pre-load strategy {strategy!r} does not exist", fix=f"use one of {', '.join(STRATEGIES)}"
+        )
     if name == "none":
         return PreloadResult(ready=True)
     if name == "ack":
@@ -95,14 +103,17 @@ def _consume(ack_file: str | None) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise StarlakeError(f"the ack file {path} cannot be deleted", cause=str(error), fix="check its permissions") from error
+        raise StarlakeError(
+            f"the ack file {path} cannot be deleted", cause=str(error), fix="check its permissions"
+        ) from error
     return True
 
 
 def _count(folder: Path, domain: Domain, counts: Callable[[str, Table], bool]) -> dict[str, int]:
     files = waiting(folder)
     return {
-        table.name: sum(table.matches(file.name) and counts(file.name, table) for file in files) for table in domain.tables
+        table.name: sum(table.matches(file.name) and counts(file.name, table) for file in files)
+        for table in domain.tables
     }
 
 

@@ -58,7 +58,9 @@ def _bring(workspace: Workspace, domains: Sequence[Domain], files: Sequence[str]
     for name in files:
         source = Path(name.removeprefix("file:"))
         if not source.is_file():
-            raise StarlakeError(f"the file {name} does not exist", fix="give --files paths of files, separated by commas")
+            raise StarlakeError(
+                f"the file {name} does not exist", fix="give --files paths of files, separated by commas"
+            )
         copy(source, workspace.project.areas.stage(domains[0].name) / source.name)
 
 
@@ -98,7 +100,9 @@ def _grouped(workspace: Workspace, domain: Domain) -> tuple[list[Group], list[Pa
             strangers.append(file)
         else:
             found[table.name].append(file)
-    return [group for table in domain.tables for group in _jobs(table, found[table.name], application.grouped_max)], strangers
+    return [
+        group for table in domain.tables for group in _jobs(table, found[table.name], application.grouped_max)
+    ], strangers
 
 
 def _jobs(table: Table, files: list[Path], most: int) -> Iterator[Group]:

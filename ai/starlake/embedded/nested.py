@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.embedded.datatypes import column_type, text_check
 from ai.starlake.embedded.sql import identifier, literal
-from ai.starlake.project.models import Attribute, PrimitiveType, TypeDefinition
+from ai.starlake.project import Attribute, PrimitiveType, TypeDefinition
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,9 @@ class Checked:
 def struct_type(attribute: Attribute, lookup: Lookup) -> str:
     """The DuckDB type of a struct, of an array of structs, or of a field."""
     if attribute.is_struct:
-        fields = ", ".join(f"{identifier(field.final_name)} {struct_type(field, lookup)}" for field in _fields(attribute))
+        fields = ", ".join(
+            f"{identifier(field.final_name)} {struct_type(field, lookup)}" for field in _fields(attribute)
+        )
         name = f"STRUCT({fields})"
     else:
         name = column_type(lookup(attribute), declared=False)
@@ -83,7 +85,7 @@ class _Nesting:
         fits = f"json_type({value}) = 'ARRAY'"
         items = f"CASE WHEN {value} IS NULL OR json_type({value}) = 'NULL' THEN NULL WHEN {fits} THEN json_extract({value}, '$[*]') "
         items += f"ELSE {_wrong_shape(path, 'ARRAY', value)} END"
-        result = f"list_transform({items}, lambda {element}: {one.value})"
+        result = f"list_transform({items}, lambda {element}, {place}: {one.value})"
         missing = self._missing(attribute, value, path)
         if one.error is None:
             return Checked(result, missing)
@@ -115,7 +117,9 @@ class _Nesting:
         if kind.primitive_type is PrimitiveType.VARIANT:
             return Checked(value, self._missing(attribute, value, path))
         shape = f"json_type({value}) IN ('OBJECT', 'ARRAY')"
-        text = f"nullif(CASE WHEN {shape} THEN {_wrong_shape(path, attribute.type, value)} ELSE {value} ->> '$' END, '')"
+        text = (
+            f"nullif(CASE WHEN {shape} THEN {_wrong_shape(path, attribute.type, value)} ELSE {value} ->> '$' END, '')"
+        )
         check = text_check(kind, column_type(kind, declared=False))
         result = check.value(text)
         if attribute.default is not None:
@@ -125,7 +129,9 @@ class _Nesting:
     def _missing(self, attribute: Attribute, value: str, path: str) -> str | None:
         if not attribute.required or attribute.array:
             return None
-        return f"CASE WHEN {value} IS NULL OR json_type({value}) = 'NULL' THEN {self._texts.missing(attribute, path)} END"
+        return (
+            f"CASE WHEN {value} IS NULL OR json_type({value}) = 'NULL' THEN {self._texts.missing(attribute, path)} END"
+        )
 
 
 def _fields(attribute: Attribute) -> tuple[Attribute, ...]:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.sql import literal
-from ai.starlake.project.models import Attribute
+from ai.starlake.project import Attribute
 
 _HASHES = {"MD5": "md5", "SHA1": "sha1", "SHA256": "sha256"}
-_INITIALS = r"""list_aggregate(list_transform(regexp_extract_all({0}, '\S+'), lambda w: w[1] || '.'), 'string_agg', '')"""
+_INITIALS = (
+    r"""list_aggregate(list_transform(regexp_extract_all({0}, '\S+'), lambda w: w[1] || '.'), 'string_agg', '')"""
+)
 _APPROX = "CAST(CAST({0} AS DOUBLE) * (0.8 + random() * 0.4) AS BIGINT)"
 
 

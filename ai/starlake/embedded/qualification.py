@@ -43,7 +43,9 @@ def qualified_sql(sql: str, task: Task, graph: Graph) -> str:
             continue
         schema, _, table = item.target.rpartition(".")
         if schema.lower() != task.domain.lower() or table.lower() != source.name.lower():
-            alias = f" AS {identifier(source.name)}" if not source.alias and table.lower() != source.name.lower() else ""
+            alias = (
+                f" AS {identifier(source.name)}" if not source.alias and table.lower() != source.name.lower() else ""
+            )
             places[start] = (end + 1, qualified(schema, table) + alias)
     for start in sorted(places, reverse=True):
         end, text = places[start]
@@ -58,7 +60,11 @@ def _is_cte(table: object) -> bool:
     node = table.parent if isinstance(table, exp.Table) else None
     while node is not None:
         with_ = node.args.get("with_") or node.args.get("with")
-        if with_ is not None and isinstance(table, exp.Table) and table.name.lower() in {cte.alias.lower() for cte in with_.expressions}:
+        if (
+            with_ is not None
+            and isinstance(table, exp.Table)
+            and table.name.lower() in {cte.alias.lower() for cte in with_.expressions}
+        ):
             return True
         node = node.parent
     return False

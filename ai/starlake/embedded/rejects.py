@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ai.starlake.embedded.datatypes import TextCheck
 from ai.starlake.embedded.sql import literal
-from ai.starlake.project.models import Attribute, TypeDefinition
+from ai.starlake.project import Attribute, TypeDefinition
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,13 @@ class ErrorTexts:
 
     def unconvertible(self, attribute: Attribute, kind: TypeDefinition, path: str, value: str) -> str:
         """The error of a text that looks like the type and is too large for it."""
-        return self._text(path, f" cannot be converted to `{kind.primitive_type}` with sl type `{attribute.type}`", value)
+        return self._text(
+            path, f" cannot be converted to `{kind.primitive_type}` with sl type `{attribute.type}`", value
+        )
 
-    def scalar(self, attribute: Attribute, kind: TypeDefinition, check: TextCheck, text: str, value: str, path: str) -> str | None:
+    def scalar(
+        self, attribute: Attribute, kind: TypeDefinition, check: TextCheck, text: str, value: str, path: str
+    ) -> str | None:
         """The error of a scalar as SQL, None when it cannot have one."""
         branches = []
         if attribute.required and attribute.default is None:
@@ -43,7 +47,9 @@ class ErrorTexts:
         if check.mismatch:
             branches.append(f"WHEN {check.mismatch(text, value)} THEN {self.mismatch(attribute, kind, path, text)}")
         if check.unconvertible:
-            branches.append(f"WHEN {check.unconvertible(text, value)} THEN {self.unconvertible(attribute, kind, path, text)}")
+            branches.append(
+                f"WHEN {check.unconvertible(text, value)} THEN {self.unconvertible(attribute, kind, path, text)}"
+            )
         return f"CASE {' '.join(branches)} END" if branches else None
 
     def _text(self, path: str, text: str, value: str) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+RECORD_COLUMN = "sl_record"
+
 
 class CellKind(Enum):
     """What a raw column holds."""
@@ -37,12 +39,15 @@ class RawRows:
 
     Args:
         file: The file; what the audit calls it.
-        query: A SELECT that reads it, without anything around it.
+        query: A SELECT that reads it, without anything around it. Besides the raw columns it has `RECORD_COLUMN`, the row as
+            it could stand in a file of the format.
         cells: Per attribute of the table the raw column, None when the file does not have the attribute.
         fallback: A slower query of the same columns, for a file that `query` turns out not to be able to read.
+        header: The line above the rows of the file, None when the format has none.
     """
 
     file: Path
     query: str
     cells: tuple[Cell | None, ...]
     fallback: str | None = None
+    header: str | None = None

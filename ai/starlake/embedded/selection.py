@@ -48,9 +48,7 @@ class Selection:
                 kept.append(domain.model_copy(update={"tables": tables}))
         for name in wanted.keys() - found:
             known = sorted(table.file_stem for domain in domains for table in domain.tables)
-            raise StarlakeError(
-                f"the table {wanted[name]} does not exist", fix=f"use one of {', '.join(known)}"
-            )
+            raise StarlakeError(f"the table {wanted[name]} does not exist", fix=f"use one of {', '.join(known)}")
         return tuple(kept)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.embedded import formats, privacy
 from ai.starlake.embedded.audit import reject_text
 from ai.starlake.embedded.expressions import translated
-from ai.starlake.embedded.rows import RawRows
+from ai.starlake.embedded.rows import RECORD_COLUMN, RawRows
 from ai.starlake.embedded.sql import identifier, identifiers
 from ai.starlake.embedded.validation import ERROR_COLUMN, FILE_COLUMN, Validator
 from ai.starlake.project import Table
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
 
 _TABLE = "zztmp_staged"
+_PAGE = 10_000
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,14 @@ class Staged:
         validator: What checked them.
         rows: How many there are.
         rejected: How many of them have errors.
+        header: The line above the rows of the first file, if its format has one.
     """
 
     table: Table
     validator: Validator
     rows: int
     rejected: int
+    header: str | None = None
 
     @property
     def accepted(self) -> int:
@@ -77,6 +80,16 @@ class Staged:
         query = f"SELECT {text}, {FILE_COLUMN} FROM {_TABLE} WHERE {ERROR_COLUMN} <> '' LIMIT {limit}"
         return [(error, file) for error, file in database.rows(query)]
 
+    def write_rejects(self, database: Database, file: Path) -> None:
+        """Writes rejected rows as they stand in their files; the validator must keep them."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        result = database.execute(f"SELECT {RECORD_COLUMN} FROM {_TABLE} WHERE {ERROR_COLUMN} <> ''")
+        with file.open("w", encoding="utf-8") as out:
+            if self.header is not None:
+                out.write(self.header + "\n")
+            while page := result.fetchmany(_PAGE):
+                out.writelines(f"{record}\n" for (record,) in page)
+
     def first_error(self, database: Database) -> str:
         """The errors of the first rejected row."""
         query = f"SELECT {ERROR_COLUMN} FROM {_TABLE} WHERE {ERROR_COLUMN} <> '' LIMIT 1"
@@ -97,7 +110,7 @@ def staged(database: Database, validator: Validator, table: Table, files: Sequen
     try:
         counts = f"SELECT count(*), count(*) FILTER ({ERROR_COLUMN} <> '') FROM {_TABLE}"
         rows, rejected = database.rows(counts)[0]
-        yield Staged(table, validator, rows, rejected)
+        yield Staged(table, validator, rows, rejected, raw[0].header if raw else None)
     finally:
         database.execute(f"DROP TABLE IF EXISTS {_TABLE}")
 
@@ -107,7 +120,7 @@ def _fill(database: Database, validator: Validator, raw: Sequence[RawRows]) -> N
 
     try:
         _create(database, validator, raw)
-    except duckdb.InvalidInputException as error:
+    except duckdb.Error as error:
         careful = [RawRows(one.file, one.fallback or one.query, one.cells) for one in raw]
         if "CSV Error" not in str(error) or all(one.fallback is None for one in raw):
             raise
@@ -117,5 +130,3 @@ def _fill(database: Database, validator: Validator, raw: Sequence[RawRows]) -> N
 def _create(database: Database, validator: Validator, raw: Sequence[RawRows]) -> None:
     query = " UNION ALL ".join(validator.checked(one) for one in raw)
     database.execute(f"CREATE OR REPLACE TEMPORARY TABLE {_TABLE} AS {query}")
-
-

@@ -100,5 +100,3 @@ def create_schema(database: Database, name: str) -> None:
 def describe(database: Database, select: str) -> dict[str, str]:
     """The columns and types that a SELECT produces, without running it."""
     return {row[0]: row[1] for row in database.rows(f"DESCRIBE {select}")}
-
-

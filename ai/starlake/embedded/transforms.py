@@ -80,7 +80,12 @@ def transform(workspace: Workspace, request: TransformRequest, reporter: Reporte
 
 
 def _run(
-    workspace: Workspace, tasks: tuple[Task, ...], graph: Graph, request: TransformRequest, reporter: Reporter, text: str
+    workspace: Workspace,
+    tasks: tuple[Task, ...],
+    graph: Graph,
+    request: TransformRequest,
+    reporter: Reporter,
+    text: str,
 ) -> TransformResult:
     done: list[str] = []
     for task in tasks:
@@ -129,7 +134,7 @@ class TaskRun:
             expectations.attempts(transaction)
             if self._workspace.audit.database is not database:
                 self._workspace.audit.record(self._entry())
-        except Exception as error:  # noqa: BLE001  becomes an audit row and the command's exit code
+        except Exception as error:
             logger.debug("task failed", exc_info=True)
             with self._workspace.audit.database.transaction():
                 self._workspace.audit.record(self._entry(success=False, message=str(error)))
@@ -145,7 +150,9 @@ class TaskRun:
         columns = tuple(describe(database, select))
         parts = []
         for title, first in (("does not exist", True), ("exists", False)):
-            sql = script(self._merge(select, columns, first=first), self._project.write_strategy_templates, self._render)
+            sql = script(
+                self._merge(select, columns, first=first), self._project.write_strategy_templates, self._render
+            )
             parts.append(f"-- {self._target.label} when the table {title}\n{sql.strip()}")
         return "\n\n".join(parts)
 
@@ -239,7 +246,8 @@ class TaskRun:
     def _select(self) -> str:
         if not self._task.sql:
             raise StarlakeError(
-                f"the task {self._task.full_name} has no SQL", fix=f"write its SELECT into {self._task.name}.sql beside its YAML"
+                f"the task {self._task.full_name} has no SQL",
+                fix=f"write its SELECT into {self._task.name}.sql beside its YAML",
             )
         label = str(self._task.sql_file or self._task.file or self._task.full_name)
         statements = split_statements(self._project.render(self._task.sql, macros=True, label=label))
@@ -248,7 +256,7 @@ class TaskRun:
                 f"the task {self._task.full_name} has {len(statements)} main statements ({label})",
                 fix="write one SELECT; statements before and after it go below --SL_PRESQL and --SL_POSTSQL",
             )
-        return qualified_sql(statements[0], self._task, self._graph)
+        return qualified_sql(statements[0], self._task, self._graph) + "\n"  # the last line may end with a comment
 
     def _enter(self, database: Database) -> None:
         """Unqualified names mean tables of the task's own schema (contract 8)."""

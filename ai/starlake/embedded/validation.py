@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import nested, privacy
 from ai.starlake.embedded.datatypes import TextCheck, column_type, text_check
-from ai.starlake.embedded.rejects import ErrorTexts
-from ai.starlake.embedded.rows import Cell, CellKind, RawRows
-from ai.starlake.embedded.sql import identifier, literal
 from ai.starlake.embedded.files import uri
-from ai.starlake.project.models import Attribute, PrimitiveType, Table, Trim, TypeDefinition
+from ai.starlake.embedded.rejects import ErrorTexts
+from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
+from ai.starlake.embedded.sql import identifier, literal
+from ai.starlake.project import Attribute, PrimitiveType, Table, Trim, TypeDefinition
 
 ERROR_COLUMN = "sl_error"
 FILE_COLUMN = "sl_input_file_name"
@@ -49,13 +49,22 @@ class Validator:
         table: The table.
         types: The project's types by name.
         reject_with_value: Whether error texts show the value at fault.
+        keep_records: Whether the checked rows of rejects keep the row as it stands in the file, as `RECORD_COLUMN`.
 
     Raises:
         StarlakeError: If the table uses a type that does not exist, or a type that cannot be checked.
     """
 
-    def __init__(self, table: Table, types: Mapping[str, TypeDefinition], *, reject_with_value: bool = False) -> None:
+    def __init__(
+        self,
+        table: Table,
+        types: Mapping[str, TypeDefinition],
+        *,
+        reject_with_value: bool = False,
+        keep_records: bool = False,
+    ) -> None:
         self._table = table
+        self._keep_records = keep_records
         self._types = types
         self._with_value = reject_with_value
         self.columns = tuple(
@@ -64,17 +73,19 @@ class Validator:
 
     def checked(self, rows: RawRows) -> str:
         """A SELECT of the typed columns (`Column.staged`), the error text ('' for an accepted row) and the file's URI."""
-        read = [(column, cell) for column, cell in zip(self.columns, rows.cells, strict=True) if not column.attribute.script]
+        read = [
+            (column, cell) for column, cell in zip(self.columns, rows.cells, strict=True) if not column.attribute.script
+        ]
         cleaned = [f"{self._clean(column.attribute, cell)} AS {_text(column)}" for column, cell in read]
         checks = [self._check(column, cell) for column, cell in read]
         values = [f"{check.value} AS {column.staged}" for (column, _), check in zip(read, checks, strict=True)]
         errors = [check.error for check in checks if check.error]
         error = f"concat_ws(chr(10), {', '.join(errors)})" if errors else "''"
-        staged = ", ".join(column.staged for column, _ in read)
-        return (
-            f"SELECT {staged}{', ' if staged else ''}{error} AS {ERROR_COLUMN}, {literal(uri(rows.file))} AS {FILE_COLUMN} "
-            f"FROM (SELECT *, {', '.join(values)} FROM (SELECT {', '.join(cleaned)} FROM ({rows.query})))"
-        )
+        kept = [RECORD_COLUMN] if self._keep_records else []
+        inner = f"SELECT {', '.join([*cleaned, *kept])} FROM ({rows.query})"
+        outer = [*(column.staged for column, _ in read), f"{error} AS {ERROR_COLUMN}"]
+        outer += [f"{literal(uri(rows.file))} AS {FILE_COLUMN}", *kept]
+        return f"SELECT {', '.join(outer)} FROM (SELECT *, {', '.join(values)} FROM ({inner}))"
 
     def _type(self, attribute: Attribute) -> str:
         if attribute.is_struct:

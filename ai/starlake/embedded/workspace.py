@@ -17,7 +17,9 @@ from ai.starlake.embedded.connection import DEFAULT_WAIT, Database, open_databas
 from ai.starlake.project import Connection, Project, Table, Task
 from ai.starlake.project.connections import duckdb_file, find_connection
 
-_NOT_SETTINGS = frozenset({"url", "driver", "user", "password", "dbtable", "quoteidentifiers", "preactions", "truncate"})
+_NOT_SETTINGS = frozenset(
+    {"url", "driver", "user", "password", "dbtable", "quoteidentifiers", "preactions", "truncate"}
+)
 """Options of a connection that are not DuckDB's own; neither is what begins with ``SL_`` (contract 8)."""
 
 
@@ -45,7 +47,9 @@ class Workspace:
         """Opens nothing yet."""
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Closes the databases."""
         self._databases.clear()
         self._stack.close()
@@ -71,7 +75,11 @@ class Workspace:
     def job_id(self, default: str) -> str:
         """What the audit says under JOBID: ``SL_JOB_ID``, or a name with the time in it."""
         name = self.project.application.job_id_env_name or "SL_JOB_ID"
-        return self.environment.get(name) or self.environment.get("SL_JOB_ID") or f"{default}-{time.time_ns() // 1_000_000}"
+        return (
+            self.environment.get(name)
+            or self.environment.get("SL_JOB_ID")
+            or f"{default}-{time.time_ns() // 1_000_000}"
+        )
 
     def flag(self, name: str) -> bool:
         """Whether an environment variable says ``true``."""
@@ -95,7 +103,9 @@ class Workspace:
         try:
             return float(text) if text else DEFAULT_WAIT
         except ValueError:
-            raise StarlakeError(f"SL_DUCKDB_LOCK_TIMEOUT is {text!r}", fix="set it to a number of seconds, such as 60") from None
+            raise StarlakeError(
+                f"SL_DUCKDB_LOCK_TIMEOUT is {text!r}", fix="set it to a number of seconds, such as 60"
+            ) from None
 
 
 def _settings(connection: Connection) -> dict[str, str]:

@@ -42,7 +42,8 @@ def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows
     name = _READERS.get(table.metadata.format)
     if name is None:
         raise StarlakeError(
-            f"the table {table.full_name} has the format {table.metadata.format}" + (f" ({table.file})" if table.file else ""),
+            f"the table {table.full_name} has the format {table.metadata.format}"
+            + (f" ({table.file})" if table.file else ""),
             cause="the embedded engine cannot read it",
             fix=f"use one of {', '.join(str(one) for one in _READERS)}, or the Starlake CLI",
         )

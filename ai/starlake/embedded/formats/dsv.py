@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.formats.text import as_utf8, contains, lines
-from ai.starlake.embedded.rows import Cell, RawRows
+from ai.starlake.embedded.formats.text import as_utf8, contains, line_rows, lines
+from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.embedded.sql import literal
-from ai.starlake.project.models import Metadata, Table
+from ai.starlake.project import Metadata, Table
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
@@ -63,7 +63,9 @@ class Dialect:
         options = {name.lower(): value for name, value in metadata.options.items()}
         for name in metadata.options:
             _check_option(table, name)
-        leading, trailing = (options.get(f"ignore{side}whitespace", "").lower() == "true" for side in ("leading", "trailing"))
+        leading, trailing = (
+            options.get(f"ignore{side}whitespace", "").lower() == "true" for side in ("leading", "trailing")
+        )
         return cls(
             separator=options.get("sep") or options.get("delimiter") or _unescaped(metadata.separator),
             quote=options.get("quote", metadata.quote),
@@ -89,9 +91,10 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     width = max([*(place + 1 for place in places if place is not None), len(head.names or ()), 1])
     cells = tuple(None if place is None else Cell(f"c{place}") for place in places)
     careful = _by_lines(text, dialect, head.skip, width)
+    header = None if head.names is None else dialect.separator.join(head.names)
     if _suits_duckdb(text, dialect):
-        return RawRows(file, _by_columns(text, dialect, head.skip, width), cells, fallback=careful)
-    return RawRows(file, careful, cells)
+        return RawRows(file, _by_columns(text, dialect, head.skip, width), cells, careful, header)
+    return RawRows(file, careful, cells, header=header)
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,20 @@ def _by_columns(file: Path, dialect: Dialect, skip: int, width: int) -> str:
     blank = " AND ".join(f"c{place} IS NULL" for place in range(width)) if width == 1 else ""
     if blank:
         keep += f"{' AND' if keep else ' WHERE'} NOT ({blank})"
-    return f"SELECT {values} {query}{keep}"
+    return f"SELECT {values}, {_record(width, dialect)} {query}{keep}"
+
+
+def _record(width: int, dialect: Dialect) -> str:
+    """The line that a row was, with quotes where they are needed."""
+    quote = literal(dialect.quote)
+    fields = []
+    for place in range(width):
+        special = " OR ".join(
+            f"contains(c{place}, {literal(text)})" for text in (dialect.separator, dialect.quote, "\n") if text
+        )
+        quoted = f"{quote} || replace(c{place}, {quote}, {quote} || {quote}) || {quote}"
+        fields.append(f"CASE WHEN c{place} IS NULL THEN '' WHEN {special} THEN {quoted} ELSE c{place} END")
+    return f"concat_ws({literal(dialect.separator)}, {', '.join(fields)}) AS {RECORD_COLUMN}"
 
 
 def _null_when(value: str, dialect: Dialect) -> str:
@@ -185,15 +201,11 @@ def _null_when(value: str, dialect: Dialect) -> str:
 
 def _by_lines(file: Path, dialect: Dialect, skip: int, width: int) -> str:
     """Reads whole lines and takes them apart."""
-    source = (
-        f"FROM read_csv({literal(str(file))}, columns = {{'line': 'VARCHAR'}}, auto_detect = false, header = false, "
-        f"skip = {skip}, delim = '\x1f\x1e\x1d', quote = '', escape = '', nullstr = '\x1f\x1e\x1d')"
-    )
     keep = "line <> ''" + (f" AND NOT starts_with(line, {literal(dialect.comment)})" if dialect.comment else "")
     line = f"line || {literal(dialect.separator)}"
     fields = f"regexp_extract_all({line}, {literal(_field_regex(dialect))}, 1)"
     values = ", ".join(f"{_field(f'fields[{place + 1}]', dialect)} AS c{place}" for place in range(width))
-    return f"SELECT {values} FROM (SELECT {fields} AS fields FROM (SELECT rtrim(line, chr(13)) AS line {source}) WHERE {keep})"
+    return f"SELECT {values}, line AS {RECORD_COLUMN} FROM (SELECT line, {fields} AS fields FROM ({line_rows(file, skip)}) WHERE {keep})"
 
 
 def _field_regex(dialect: Dialect) -> str:
@@ -274,5 +286,3 @@ def _unescaped(separator: str) -> str:
         lambda found: {"t": "\t", "|": "|", "\\": "\\"}.get(found[1]) or chr(int(found[1][1:], 16)),
         separator,
     )
-
-

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.text import as_utf8
 from ai.starlake.embedded.nested import member
-from ai.starlake.embedded.rows import Cell, CellKind, RawRows
+from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import literal
-from ai.starlake.project.models import Table
+from ai.starlake.project import Table
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
@@ -31,7 +31,8 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     for name, value in metadata.options.items():
         if name.lower() not in {"multiline", "encoding"}:
             raise StarlakeError(
-                f"the option {name!r} of {table.full_name} is not supported" + (f" ({table.file})" if table.file else ""),
+                f"the option {name!r} of {table.full_name} is not supported"
+                + (f" ({table.file})" if table.file else ""),
                 cause=f"the embedded engine does not know what Spark's JSON reader would do with {value!r}",
                 fix="remove it; multiline, array and encoding are keys of metadata",
             )
@@ -52,5 +53,8 @@ def documents(table: Table, file: Path, text: Path, layout: str) -> RawRows:
     source = f"read_json_objects({literal(str(text))}, format = '{layout}', maximum_object_size = {_LARGEST_DOCUMENT})"
     read_places = [place for place, attribute in enumerate(table.attributes) if not attribute.script]
     values = ", ".join(f"{member('json', table.attributes[place].name)} AS c{place}" for place in read_places)
-    cells = tuple(None if attribute.script else Cell(f"c{place}", CellKind.JSON) for place, attribute in enumerate(table.attributes))
-    return RawRows(file, f"SELECT {values} FROM {source}", cells)
+    cells = tuple(
+        None if attribute.script else Cell(f"c{place}", CellKind.JSON)
+        for place, attribute in enumerate(table.attributes)
+    )
+    return RawRows(file, f"SELECT {values}, CAST(json AS VARCHAR) AS {RECORD_COLUMN} FROM {source}", cells)

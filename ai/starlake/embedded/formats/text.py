@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.sql import literal
 
 _CHUNK = 1 << 20
 
@@ -31,7 +32,8 @@ def as_utf8(file: Path, encoding: str, scratch: Path) -> Path:
         codec = codecs.lookup(encoding)
     except LookupError:
         raise StarlakeError(
-            f"the encoding {encoding!r} is unknown", fix="use the name of an encoding, such as UTF-8, ISO-8859-1 or windows-1252"
+            f"the encoding {encoding!r} is unknown",
+            fix="use the name of an encoding, such as UTF-8, ISO-8859-1 or windows-1252",
         ) from None
     if codec.name in {"utf-8", "ascii", "utf-8-sig"} and _is_plain_utf8(file):
         return file
@@ -78,3 +80,17 @@ def lines(file: Path) -> Iterator[str]:
     with file.open(encoding="utf-8", newline=None) as source:
         for line in source:
             yield line.rstrip("\n")
+
+
+def line_rows(file: Path, skip: int) -> str:
+    """A SELECT of one column, ``line``: the lines of a UTF-8 file, whatever is in them; '' for an empty line.
+
+    Args:
+        file: The file.
+        skip: How many lines to leave out at the top.
+    """
+    never = "\x1f\x1e\x1d"  # no text that anybody writes
+    return (
+        f"SELECT rtrim(coalesce(line, ''), chr(13)) AS line FROM read_csv({literal(str(file))}, columns = {{'line': 'VARCHAR'}}, "
+        f"auto_detect = false, header = false, skip = {skip}, delim = '', quote = '', escape = '', nullstr = {literal(never)})"
+    )

@@ -126,13 +126,18 @@ def require(strategy: WriteStrategy, own: Mapping[str, str], partition: Sequence
             fix=f"use one of {known}, or add metadata/write-strategies/duckdb/{strategy.effective_type.lower()}.j2",
         )
     if builtin.needs_key and not strategy.key:
-        raise StarlakeError(f"the write strategy {builtin} of {label} has no key", fix="name the key columns under writeStrategy.key")
+        raise StarlakeError(
+            f"the write strategy {builtin} of {label} has no key", fix="name the key columns under writeStrategy.key"
+        )
     if builtin is WriteStrategyType.UPSERT_BY_KEY_AND_TIMESTAMP and not strategy.timestamp:
         raise StarlakeError(
-            f"the write strategy {builtin} of {label} has no timestamp", fix="name the column under writeStrategy.timestamp"
+            f"the write strategy {builtin} of {label} has no timestamp",
+            fix="name the column under writeStrategy.timestamp",
         )
     if builtin is WriteStrategyType.OVERWRITE_BY_PARTITION and not partition:
-        raise StarlakeError(f"the write strategy {builtin} of {label} has no partition", fix="name the column under sink.partition")
+        raise StarlakeError(
+            f"the write strategy {builtin} of {label} has no partition", fix="name the column under sink.partition"
+        )
 
 
 def _packaged(name: str) -> str:

@@ -1,0 +1,41 @@
+"""POSITION: lines of fixed layout, each value between two places that count from zero."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.formats.text import as_utf8, line_rows
+from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, RawRows
+from ai.starlake.project import Attribute, Table
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.connection import Database
+
+
+def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
+    """Makes the query that reads a file of fixed layout; a line that is too short has nulls at its end.
+
+    Raises:
+        StarlakeError: If an attribute has no position.
+    """
+    text = as_utf8(file, table.metadata.encoding, scratch)
+    places = [place for place, attribute in enumerate(table.attributes) if not attribute.script]
+    values = ", ".join(f"{_value(table.attributes[place], table)} AS c{place}" for place in places)
+    cells = tuple(None if attribute.script else Cell(f"c{place}") for place, attribute in enumerate(table.attributes))
+    return RawRows(
+        file, f"SELECT {values}, line AS {RECORD_COLUMN} FROM ({line_rows(text, 0)}) WHERE line <> ''", cells
+    )
+
+
+def _value(attribute: Attribute, table: Table) -> str:
+    position = attribute.position
+    if position is None or position.last < position.first or position.first < 0:
+        raise StarlakeError(
+            f"the attribute {attribute.name!r} of {table.full_name} has no usable position"
+            + (f" ({table.file})" if table.file else ""),
+            fix="set position.first and position.last, counted from 0, both within the value",
+        )
+    start, length = position.first + 1, position.last - position.first + 1
+    return f"CASE WHEN length(line) >= {start} THEN substr(line, {start}, {length}) END"

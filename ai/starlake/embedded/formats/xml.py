@@ -1,0 +1,101 @@
+"""XML: the elements of one name are the rows; what is in them becomes documents, as JSON would have them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.formats.json_documents import documents
+from ai.starlake.embedded.rows import RawRows
+from ai.starlake.project import Attribute, Table
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element as Element
+
+    from ai.starlake.embedded.connection import Database
+
+_OPTIONS = {"rowtag", "attributeprefix", "valuetag", "encoding", "charset"}
+
+
+def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
+    """Makes the query that reads an XML file. The file is read as a stream, one row in memory at a time.
+
+    Attributes of an element are fields with a prefix, its text beside attributes a field of its own, as in Spark's reader:
+    ``_`` and ``_VALUE`` unless the options ``attributePrefix`` and ``valueTag`` say otherwise. Neither external entities nor
+    document types are looked at.
+
+    Raises:
+        StarlakeError: If ``rowTag`` is missing, an option is unknown, or the file is no XML.
+    """
+    options = {name.lower(): value for name, value in table.metadata.options.items()}
+    unknown = sorted(name for name in table.metadata.options if name.lower() not in _OPTIONS)
+    if unknown or not options.get("rowtag"):
+        raise StarlakeError(
+            f"the options of {table.full_name} cannot be used" + (f" ({table.file})" if table.file else ""),
+            cause=f"unknown: {', '.join(unknown)}" if unknown else "rowTag is missing",
+            fix="set rowTag to the name of the element that is a row; besides it attributePrefix and valueTag are known",
+        )
+    prefix, value_tag = options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE")
+    target = scratch / f"{file.name}.jsonl"
+    with target.open("w", encoding="utf-8") as out:
+        for element in _elements(file, options["rowtag"]):
+            document = _object(element, table.attributes, prefix, value_tag)
+            out.write(json.dumps(document, ensure_ascii=False) + "\n")
+    return documents(table, file, target, "newline_delimited")
+
+
+def _elements(file: Path, row_tag: str) -> Iterator[Element]:
+    from lxml import etree
+
+    try:
+        events = etree.iterparse(
+            str(file),
+            events=("end",),
+            resolve_entities=False,
+            no_network=True,
+            load_dtd=False,
+            huge_tree=True,
+            recover=False,
+        )
+        for _, element in events:
+            if isinstance(element.tag, str) and etree.QName(element).localname == row_tag:
+                yield element
+                element.clear()
+                while element.getprevious() is not None:
+                    del element.getparent()[0]
+    except etree.XMLSyntaxError as error:
+        raise StarlakeError(f"{file.name} is no XML", cause=str(error), fix="correct the file") from error
+
+
+def _object(element: Element, attributes: tuple[Attribute, ...], prefix: str, value_tag: str) -> dict[str, Any]:
+    """The fields of an element; one that occurs again and again is a list, and so is one that is declared as an array."""
+    from lxml import etree
+
+    declared = {attribute.name: attribute for attribute in attributes}
+    found: dict[str, Any] = {prefix + etree.QName(name).localname: text for name, text in element.attrib.items()}
+    for child in element:
+        if not isinstance(child.tag, str):
+            continue
+        name = etree.QName(child).localname
+        attribute = declared.get(name)
+        value = _value(child, attribute.attributes if attribute else (), prefix, value_tag)
+        if attribute is not None and attribute.array:
+            found.setdefault(name, []).append(value)
+        elif name in found:
+            found[name] = [*found[name], value] if isinstance(found[name], list) else [found[name], value]
+        else:
+            found[name] = value
+    text = (element.text or "").strip()
+    if text and value_tag in declared:
+        found[value_tag] = text
+    return found
+
+
+def _value(element: Element, attributes: tuple[Attribute, ...], prefix: str, value_tag: str) -> Any:
+    has_children = any(isinstance(child.tag, str) for child in element)
+    if attributes or has_children:
+        return _object(element, attributes, prefix, value_tag)
+    return element.text
