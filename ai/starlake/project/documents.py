@@ -19,7 +19,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _NULL_TAG = "tag:yaml.org,2002:null"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
-_MAX_NODES = 500_000
+_MAX_NODES = 200_000
 """More nodes than any real file has; an alias of aliases (a "billion laughs") reaches it and is refused."""
 
 KeyPath = tuple[str | int, ...]

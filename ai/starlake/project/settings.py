@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -14,7 +14,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.project.areas import Areas
 from ai.starlake.project.documents import Document
 from ai.starlake.project.environment import date_variables, resolve_variables
-from ai.starlake.project.findings import Finding, ProjectError
+from ai.starlake.project.findings import Finding, ProjectError, Severity
 from ai.starlake.project.invalid import Origin, build, unknown_keys
 from ai.starlake.project.models import Application
 from ai.starlake.project.models.application import UNUSED_KEYS
@@ -79,9 +79,9 @@ class Settings:
 
     root: Path
     application: Application
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(repr=False)  # the environment of the process is among them, and its secrets
     areas: Areas
-    store: Store
+    store: Store = field(repr=False)
     profile: str
     findings: tuple[Finding, ...]
 
@@ -188,7 +188,7 @@ def _application(
         findings = list(content.findings)
         unknown = list(unknown_keys(Application, data, content.document, ("application",), UNUSED_KEYS))
         if unknown and strict:
-            raise ProjectError([Finding(each.file, each.line, each.message, each.hint) for each in unknown])
+            raise ProjectError([replace(each, severity=Severity.ERROR) for each in unknown])
         findings += unknown
     for name, path in _OVERRIDES.items():
         if environment.get(name):

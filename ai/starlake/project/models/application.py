@@ -101,6 +101,7 @@ class Connection(Model):
     separator: Text | None = None
     options: TextMap = Field(default_factory=dict, repr=False)
     """What the driver needs, passwords included: never shown."""
+    transpile_dialect: Text | None = Field(default=None, alias="_transpileDialect")
 
     @property
     def url(self) -> str | None:

@@ -1,0 +1,24 @@
+"""Every project that the original ran is read, whole, without an error."""
+
+from pathlib import Path
+
+import pytest
+
+from ai.starlake.project import Graph, Project, validate
+
+CASES = sorted((Path(__file__).parent.parent / "golden" / "cases").glob("*/project"))
+
+
+@pytest.mark.parametrize("root", CASES, ids=lambda root: root.parent.name)
+def test_the_project_of_a_case_is_read(root):
+    environment = {} if (root / "metadata" / "application.sl.yml").is_file() else {"SL_METADATA": str(root / "conf")}
+    project = Project.read(root, environment=environment)
+    graph = Graph(project)
+    assert len(graph.order()) == len(project.tasks)
+    assert all(project.table(domain.name, table.name) == table for domain in project.domains for table in domain.tables)
+    assert all(project.task(task.full_name) == task for task in project.tasks)
+    assert [finding for finding in validate(root, environment=environment) if finding.is_error] == []
+
+
+def test_there_are_cases():
+    assert CASES
