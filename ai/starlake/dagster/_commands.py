@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dagster import AssetKey, AssetMaterialization, Failure, MetadataValue, OpExecutionContext, Out
@@ -148,7 +148,7 @@ class CommandBody(Body):
     command: StarlakeCommand
     name: str
     assets: tuple[AssetKey, ...]
-    outs: Mapping[str, Out]
+    outs: Mapping[str, Out] = field(hash=False)
     skippable: bool = False
     spark_config: StarlakeSparkConfig | None = None
 

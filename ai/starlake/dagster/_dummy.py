@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dagster import AssetKey, AssetMaterialization, OpExecutionContext, Out
 
@@ -23,7 +23,7 @@ class DummyBody(Body):
 
     value: str
     assets: tuple[AssetKey, ...]
-    outs: Mapping[str, Out]
+    outs: Mapping[str, Out] = field(hash=False)
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Runs within an op."""

@@ -11,7 +11,7 @@ import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -69,8 +69,8 @@ class PreLoadBody(Body):
     runner: CommandRunner
     check: Check
     domain: str
-    ready: Mapping[str, Out]
-    skipped: Mapping[str, Out]
+    ready: Mapping[str, Out] = field(hash=False)
+    skipped: Mapping[str, Out] = field(hash=False)
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Decides within an op."""
