@@ -2,7 +2,7 @@
 
 from ai.starlake.project.areas import Areas
 from ai.starlake.project.findings import Finding, ProjectError, Severity
-from ai.starlake.project.graph import Graph, Reference
+from ai.starlake.project.graph import Graph
 from ai.starlake.project.models import (
     Application,
     Attribute,
@@ -28,6 +28,7 @@ from ai.starlake.project.models import (
 )
 from ai.starlake.project.patterns import java_pattern
 from ai.starlake.project.project import Project
+from ai.starlake.project.references import Reference
 from ai.starlake.project.validate import validate
 
 __all__ = [

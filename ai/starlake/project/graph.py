@@ -2,42 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.models import Freshness, Table, Task
+from ai.starlake.project.models import Table, Task
+from ai.starlake.project.names import Names
 from ai.starlake.project.project import Project
-from ai.starlake.project.references import dialect_of, table_references
-
-Node = dict[str, Any]
-
-_AGE = re.compile(r"\s*(\d+)\s*(second|minute|hour|day|week)s?\s*", re.IGNORECASE)
-_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A table that a task reads.
-
-    Attributes:
-        text: The name in the task's SQL.
-        item: What it is: a task, a loaded table, or None for a table that the project does not make.
-    """
-
-    text: str
-    item: Task | Table | None
-
-    @property
-    def kind(self) -> str:
-        """``task``, ``table`` or ``unknown``."""
-        if self.item is None:
-            return "unknown"
-        return "task" if isinstance(self.item, Task) else "table"
+from ai.starlake.project.references import Reference, dialect_of, table_references
+from ai.starlake.project.tree import Node, task_node
 
 
 class Graph:
@@ -110,7 +83,8 @@ class Graph:
         """
         for each in self.order([task]):
             if each.full_name.lower() not in self._nodes:
-                self._nodes[each.full_name.lower()] = self._node(each)
+                node = task_node(each, self.references(each), self._nodes, self._project.application)
+                self._nodes[each.full_name.lower()] = node
         return self._nodes[task.full_name.lower()]
 
     def _visit(self, start: Task, done: dict[str, Task]) -> None:
@@ -137,53 +111,6 @@ class Graph:
             if name not in done:
                 path[name] = (parent, iter(self.parents(parent)))
 
-    def _node(self, task: Task) -> Node:
-        references = self.references(task)
-        children = {
-            ref.item.full_name.lower(): self._nodes[ref.item.full_name.lower()]
-            if isinstance(ref.item, Task)
-            else self._table_node(ref.item)
-            for ref in references
-            if ref.item is not None
-        }
-        first = references[0] if references else None
-        strategy = task.write_strategy
-        data = {
-            "name": task.full_name,
-            "typ": "task",
-            "parent": first.item.full_name if first is not None and first.item is not None else None,
-            "parentTyp": first.kind if first is not None else "unknown",
-            "parentRef": first.text if first is not None else None,
-            "writeStrategy": {
-                key: value
-                for key, value in (
-                    ("type", strategy.type),
-                    ("types", strategy.types),
-                    ("key", list(strategy.key)),
-                    ("timestamp", strategy.timestamp),
-                )
-                if value
-            },
-            "dataset_triggering_strategy": task.asset_triggering_strategy,
-            "sink": task.target,
-            "cron": self._project.application.cron(task.schedule) or "None",
-            "freshness": seconds(task.freshness),
-        }
-        node: Node = {"data": {key: value for key, value in data.items() if value not in (None, {})}}
-        if children:
-            node["children"] = list(children.values())
-        return {**node, "task": True}
-
-    def _table_node(self, table: Table) -> Node:
-        data = {
-            "name": table.full_name,
-            "typ": "table",
-            "parentTyp": "unknown",
-            "cron": self._project.application.cron(table.metadata.schedule) or "None",
-            "freshness": seconds(table.metadata.freshness),
-        }
-        return {"data": data, "task": False}
-
     def _resolved(self, task: Task) -> Iterator[Reference]:
         if not task.parse_sql or not task.sql:
             return
@@ -207,43 +134,9 @@ class Graph:
         Raises:
             StarlakeError: If a name of one part fits several tables.
         """
-        parts = name.lower().split(".")
-        if len(parts) > 1:
-            return self._by_name.get(".".join(parts[-2:]))
-        own = self._by_name.get(f"{task.domain.lower()}.{parts[0]}")
-        if own is not None:
-            return own
-        named = self._by_last_part.get(parts[0], [])
-        candidates = [item for item in named if isinstance(item, Task)] or named
-        if len(candidates) > 1:
-            names = ", ".join(sorted(candidate.full_name for candidate in candidates))
-            raise StarlakeError(
-                f"{name} in the task {task.full_name} may be any of {names}",
-                fix="write it with its domain",
-            )
-        return candidates[0] if candidates else None
+        return self._names.resolve(name, task)
 
     @cached_property
-    def _by_name(self) -> dict[str, Task | Table]:
-        """Names of two parts in lower case; a task's name goes before a task's table, that before a loaded table."""
-        tables = {table.target.lower(): table for domain in self._project.domains for table in domain.tables}
-        targets = {task.target.lower(): task for task in self.tasks.values()}
-        return {**tables, **targets, **self.tasks}
-
-    @cached_property
-    def _by_last_part(self) -> dict[str, list[Task | Table]]:
-        found: dict[str, list[Task | Table]] = defaultdict(list)
-        for name, item in self._by_name.items():
-            last = name.rpartition(".")[2]
-            if not any(item is known for known in found[last]):
-                found[last].append(item)
-        return found
-
-
-def seconds(freshness: Freshness) -> int:
-    """How old data may get before it is wrong, else before it is worth a warning; 0 when nothing is said."""
-    for age in (freshness.error, freshness.warn):
-        match = _AGE.fullmatch(age or "")
-        if match:
-            return int(match[1]) * _SECONDS[match[2].lower()]
-    return 0
+    def _names(self) -> Names:
+        tables = [table for domain in self._project.domains for table in domain.tables]
+        return Names(self.tasks.values(), tables)

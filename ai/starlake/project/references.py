@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from ai.starlake.project.models import Table, Task
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -25,6 +28,26 @@ _DIALECTS = {
     "hive": "hive",
     "duckdb": "duckdb",
 }
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A table that a task reads.
+
+    Attributes:
+        text: The name in the task's SQL.
+        item: What it is: a task, a loaded table, or None for a table that the project does not make.
+    """
+
+    text: str
+    item: Task | Table | None
+
+    @property
+    def kind(self) -> str:
+        """``task``, ``table`` or ``unknown``."""
+        if self.item is None:
+            return "unknown"
+        return "task" if isinstance(self.item, Task) else "table"
 
 
 def dialect_of(type_: str, url: str | None) -> str:

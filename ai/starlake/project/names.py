@@ -1,0 +1,54 @@
+"""What a name in a task's SQL stands for."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.project.models import Table, Task
+
+
+class Names:
+    """The names of all that a project makes.
+
+    Args:
+        tasks: The tasks.
+        tables: The tables that are loaded.
+    """
+
+    def __init__(self, tasks: Iterable[Task], tables: Iterable[Table]) -> None:
+        tasks = list(tasks)
+        # a task's name goes before a task's table, and that before a loaded table
+        self._by_name: dict[str, Task | Table] = {
+            **{table.target.lower(): table for table in tables},
+            **{task.target.lower(): task for task in tasks},
+            **{task.full_name.lower(): task for task in tasks},
+        }
+        self._by_last_part: dict[str, list[Task | Table]] = defaultdict(list)
+        for name, item in self._by_name.items():
+            known = self._by_last_part[name.rpartition(".")[2]]
+            if not any(item is each for each in known):
+                known.append(item)
+
+    def resolve(self, name: str, task: Task) -> Task | Table | None:
+        """What a name in a task's SQL stands for; see `references`.
+
+        Raises:
+            StarlakeError: If a name of one part fits several tables.
+        """
+        parts = name.lower().split(".")
+        if len(parts) > 1:
+            return self._by_name.get(".".join(parts[-2:]))
+        own = self._by_name.get(f"{task.domain.lower()}.{parts[0]}")
+        if own is not None:
+            return own
+        named = self._by_last_part.get(parts[0], [])
+        candidates = [item for item in named if isinstance(item, Task)] or named
+        if len(candidates) > 1:
+            names = ", ".join(sorted(candidate.full_name for candidate in candidates))
+            raise StarlakeError(
+                f"{name} in the task {task.full_name} may be any of {names}",
+                fix="write it with its domain",
+            )
+        return candidates[0] if candidates else None

@@ -1,0 +1,81 @@
+"""The nodes of dependency trees, as generated DAG files expect them.
+
+The keys are those that ``dag-generate`` of Starlake 1.5.16 writes; what has no value is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ai.starlake.project.models import Application, Freshness, Table, Task, WriteStrategy
+from ai.starlake.project.references import Reference
+
+Node = dict[str, Any]
+
+_AGE = re.compile(r"\s*(\d+)\s*(second|minute|hour|day|week)s?\s*", re.IGNORECASE)
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+
+
+def task_node(task: Task, references: Sequence[Reference], nodes: Mapping[str, Node], application: Application) -> Node:
+    """The node of a task.
+
+    Args:
+        task: The task.
+        references: The tables that it reads.
+        nodes: The nodes of the tasks among them, by their full names in lower case.
+        application: The settings, for the presets of schedules.
+    """
+    first = references[0] if references else None
+    data = {
+        "name": task.full_name,
+        "typ": "task",
+        "parent": first.item.full_name if first is not None and first.item is not None else None,
+        "parentTyp": first.kind if first is not None else "unknown",
+        "parentRef": first.text if first is not None else None,
+        "writeStrategy": _strategy(task.write_strategy),
+        "dataset_triggering_strategy": task.asset_triggering_strategy,
+        "sink": task.target,
+        "cron": application.cron(task.schedule) or "None",
+        "freshness": seconds(task.freshness),
+    }
+    children: dict[str, Node] = {}
+    for item in (reference.item for reference in references):
+        if isinstance(item, Task):
+            children[item.full_name.lower()] = nodes[item.full_name.lower()]
+        elif item is not None:
+            children[item.full_name.lower()] = table_node(item, application)
+    below = {"children": list(children.values())} if children else {}
+    return {"data": {key: value for key, value in data.items() if value not in (None, {})}, **below, "task": True}
+
+
+def table_node(table: Table, application: Application) -> Node:
+    """The node of a table that is loaded."""
+    data = {
+        "name": table.full_name,
+        "typ": "table",
+        "parentTyp": "unknown",
+        "cron": application.cron(table.metadata.schedule) or "None",
+        "freshness": seconds(table.metadata.freshness),
+    }
+    return {"data": data, "task": False}
+
+
+def _strategy(strategy: WriteStrategy) -> dict[str, Any]:
+    data = {
+        "type": strategy.type,
+        "types": strategy.types,
+        "key": list(strategy.key),
+        "timestamp": strategy.timestamp,
+    }
+    return {key: value for key, value in data.items() if value}
+
+
+def seconds(freshness: Freshness) -> int:
+    """How old data may get before it is wrong, else before it is worth a warning; 0 when nothing is said."""
+    for age in (freshness.error, freshness.warn):
+        match = _AGE.fullmatch(age or "")
+        if match:
+            return int(match[1]) * _SECONDS[match[2].lower()]
+    return 0
