@@ -1,8 +1,10 @@
 """Validation: all that is wrong, with file and line; nothing about what is well."""
 
+import pickle
+
 import pytest
 
-from ai.starlake.project import Severity, validate
+from ai.starlake.project import ProjectError, Severity, validate
 
 
 def found(files, environment=None):
@@ -108,3 +110,11 @@ def test_a_finding_reads_as_one_line(shop):
     (finding,) = validate(shop.root, environment={})
     place = shop.root / "metadata/load/shop/_config.sl.yml"
     assert str(finding) == f"{place}:2: warning: seperator is not a known key (did you mean separator?)"
+
+
+def test_an_error_with_its_findings_crosses_processes(shop):
+    shop.write("load/shop/b.sl.yml", "version: 1\ntable: {name: [b\n")
+    with pytest.raises(ProjectError) as caught:
+        shop.read().domain("shop")
+    copy = pickle.loads(pickle.dumps(caught.value))
+    assert (str(copy), copy.findings) == (str(caught.value), caught.value.findings)
