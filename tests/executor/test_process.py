@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor import ExecutableNotFoundError, run_process
-from ai.starlake.executor.watchdog import Watchdog
+from ai.starlake.executor.watchdog import MARK, Watchdog
 
 ECHO = "import sys, os, json; print(json.dumps([sys.argv[1:], os.environ.get('VALUE')]))"
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
@@ -374,17 +374,31 @@ def test_a_dead_watchdog_is_replaced(driver, pids, wrapper):
 def test_a_watchdog_that_cannot_start_is_mentioned_and_hinders_nothing(monkeypatch, caplog):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     watchdog = Watchdog()
-    watchdog.guard(12345678)
+    watchdog.guard(watchdog.announce(), 12345678)
     watchdog.release(12345678)
     assert "watchdog does not start" in caplog.text
     assert watchdog.pid is None
+
+
+def test_a_group_that_was_started_but_not_noted_yet_is_found_by_its_mark(pids):
+    watchdog = Watchdog(grace=2)
+    environment = {**os.environ, MARK: watchdog.announce()}
+    bystander = subprocess.Popen(["sleep", "600"], env={**os.environ, MARK: "another"}, start_new_session=True)
+    started = subprocess.Popen(["sh", "-c", "sleep 600; :"], env=environment, start_new_session=True)
+    try:
+        watchdog._stop()
+        assert started.wait(timeout=5) == -signal.SIGTERM
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
 
 
 def test_groups_that_ended_are_forgotten(pids):
     watchdog = Watchdog(grace=0.2)
     sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
     try:
-        watchdog.guard(sleeper.pid)
+        watchdog.guard(watchdog.announce(), sleeper.pid)
         watchdog.release(sleeper.pid)
         watchdog._stop()
         assert sleeper.poll() is None

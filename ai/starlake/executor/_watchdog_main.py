@@ -1,7 +1,10 @@
 """The watchdog itself: a script of its own, started by `ai.starlake.executor.watchdog`, standard library only.
 
-It reads ``+group`` and ``-group`` from its standard input. When that ends, because the process that writes to it ended
-however abruptly, the groups that are still noted are ended: SIGTERM, a grace (seconds, the only argument), SIGKILL.
+Its standard input notes (``+``) and forgets (``-``) groups of processes, by their number or, before they have one, by a
+mark in their environment. When the input ends, because the process that writes it ended however abruptly, the groups
+that are still noted are ended: SIGTERM, a grace, SIGKILL.
+
+Arguments: the grace in seconds, and the variable that holds the mark.
 """
 
 from __future__ import annotations
@@ -10,18 +13,36 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
+
+_PAUSE = 0.05
+_SEARCH = 1.0
+"""Seconds to look for marks: what is about to be started shows its environment a moment later."""
 
 
-def _read_groups() -> set[int]:
-    groups: set[int] = set()
-    rest = b""
+def _read_notes() -> set[str]:
+    notes: set[str] = set()
+    rest = ""
     while True:
-        data = os.read(0, 65536)
+        data = os.read(0, 65536).decode()
         if not data:
-            return groups
-        *messages, rest = (rest + data).split(b"\n")
+            return notes
+        *messages, rest = (rest + data).split("\n")
         for message in messages:
-            (groups.add if message[:1] == b"+" else groups.discard)(int(message[1:]))
+            (notes.add if message[0] == "+" else notes.discard)(message[1:])
+
+
+def _marked(entries: set[bytes]) -> Iterator[int]:
+    """The groups of the processes that have one of some entries in their environment."""
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():  # noqa: PTH112, PTH208  starts faster
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/environ", "rb") as file:  # noqa: PTH123
+                    found = not entries.isdisjoint(file.read().split(b"\0"))
+                if found:
+                    yield os.getpgid(int(name))
+            except OSError:
+                continue
 
 
 def _reaches(group: int, number: int) -> bool:
@@ -33,9 +54,23 @@ def _reaches(group: int, number: int) -> bool:
     return True
 
 
-def _signal(groups: set[int], number: int) -> set[int]:
-    """Sends a signal to groups; returns those that are still there."""
-    return {group for group in groups if _reaches(group, number)}
+def _end(notes: set[str], grace: float, variable: str) -> None:
+    entries = {f"{variable}={note}".encode() for note in notes if not note.isdigit()}
+    groups = {int(note) for note in notes if note.isdigit()}
+    started = time.monotonic()
+    told: set[int] = set()
+    while True:
+        passed = time.monotonic() - started
+        searching = bool(entries) and passed < _SEARCH
+        if searching:
+            groups.update(_marked(entries))
+        groups = {group for group in groups if _reaches(group, 0 if group in told else signal.SIGTERM)}
+        told |= groups
+        if passed > grace or not (groups or searching):
+            break
+        time.sleep(_PAUSE)
+    for group in groups:
+        _reaches(group, signal.SIGKILL)
 
 
 def _main() -> None:
@@ -43,12 +78,7 @@ def _main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
-    groups = _signal(_read_groups(), signal.SIGTERM)
-    deadline = time.monotonic() + float(sys.argv[1])
-    while groups and time.monotonic() < deadline:
-        time.sleep(0.05)
-        groups = _signal(groups, 0)
-    _signal(groups, signal.SIGKILL)
+    _end(_read_notes(), float(sys.argv[1]), sys.argv[2])
 
 
 if __name__ == "__main__":

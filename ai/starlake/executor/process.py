@@ -18,7 +18,7 @@ from ai.starlake.executor.groups import end_group, kill_group
 from ai.starlake.executor.interrupts import interrupts_held
 from ai.starlake.executor.lines import LineSplitter
 from ai.starlake.executor.protocol import ExecutableNotFoundError, Stream
-from ai.starlake.executor.watchdog import WATCHDOG
+from ai.starlake.executor.watchdog import MARK, WATCHDOG
 
 OnLine = Callable[[Stream, str], None]
 
@@ -100,7 +100,7 @@ def run_process(
     Args:
         argv: The executable and its arguments.
         cwd: The working directory; by default the current one.
-        environment: All of its environment; by default the one of this process.
+        environment: All of its environment but for the mark of the watchdog; by default the one of this process.
         on_line: Called with each line that it prints; see `LineSplitter` on odd bytes and long lines.
         grace: Seconds between SIGTERM and SIGKILL.
         death_fd: A file descriptor that becomes readable when the process is no longer wanted.
@@ -114,21 +114,23 @@ def run_process(
             the exit code.
     """
     require_wanted(death_fd)
+    mark = WATCHDOG.announce()
+    marked = {**(os.environ if environment is None else environment), MARK: mark}
     process = None
     try:
         with interrupts_held():
-            process = _start(argv, cwd, environment)
-            WATCHDOG.guard(process.pid)
+            process = _start(argv, cwd, marked)
+            WATCHDOG.guard(mark, process.pid)
         _attend(process, on_line, death_fd)
     finally:
-        if process is not None:
+        if process is None:
+            WATCHDOG.release(mark)
+        else:
             _close(process, grace)
     return process.returncode
 
 
-def _start(
-    argv: Sequence[str], cwd: Path | str | None, environment: Mapping[str, str] | None
-) -> subprocess.Popen[bytes]:
+def _start(argv: Sequence[str], cwd: Path | str | None, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
             list(argv),

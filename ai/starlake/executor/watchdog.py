@@ -8,19 +8,24 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 _SCRIPT = Path(__file__).with_name("_watchdog_main.py")
 _GRACE = 5.0
+MARK = "STARLAKE_WATCHDOG"
+"""The variable in the environment of a command by which the watchdog finds it."""
 _log = logging.getLogger(__name__)
 
 
 class Watchdog:
     """One small process beside this one, which ends the noted groups of processes when this one is gone.
 
-    It is started when the first group is noted, and again should somebody have ended it. It notices our end because
-    its standard input, a pipe that we alone hold, ends then. Its cost: 1 ms for the first group, a few microseconds
-    for each further one, 8 MB.
+    It notices our end because its standard input, a pipe that we alone hold, ends then. A group is announced before it
+    is started, by a mark in its environment, because nobody can start a group and note its number in one step: should
+    we be killed in between, the watchdog looks for the mark (on Linux; elsewhere that moment remains).
+
+    The cost: 1 ms for the first group, a few microseconds for each further one, 8 MB.
 
     Args:
         grace: Seconds that a group has between SIGTERM and SIGKILL.
@@ -32,26 +37,40 @@ class Watchdog:
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._groups: set[int] = set()
+        self._notes: set[str] = set()
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: int | None = None
 
     @property
     def pid(self) -> int | None:
-        """The process id; None before the first group was noted."""
+        """The process id; None before the first start."""
         return self._process.pid if self._process else None
 
-    def guard(self, group: int) -> None:
-        """Notes a group of processes."""
-        with self._lock:
-            self._groups.add(group)
-            self._tell(f"+{group}\n")
+    def announce(self) -> str:
+        """Says that a group is about to be started; starts the watchdog first, if need be anew.
 
-    def release(self, group: int) -> None:
-        """Forgets a group: it ended."""
+        Returns:
+            The mark of the group: the value of the variable `MARK` in its environment.
+        """
+        mark = f"mark-{os.getpid()}-{time.time_ns()}"
         with self._lock:
-            self._groups.discard(group)
-            self._tell(f"-{group}\n")
+            self._notes.add(mark)
+            self._tell(f"+{mark}\n")
+        return mark
+
+    def guard(self, mark: str, group: int) -> None:
+        """Notes the group that has a mark."""
+        with self._lock:
+            self._notes -= {mark}
+            self._notes.add(str(group))
+            self._tell(f"+{group}\n-{mark}\n")
+
+    def release(self, note: str | int) -> None:
+        """Forgets a group that ended, or a mark whose group did not start."""
+        with self._lock:
+            self._notes.discard(str(note))
+            if self._pipe is not None:
+                self._tell(f"-{note}\n")
 
     def _tell(self, message: str) -> None:
         try:
@@ -60,8 +79,7 @@ class Watchdog:
                 return
         except BrokenPipeError:
             self._forget()
-        if self._groups:
-            self._start()
+        self._start()
 
     def _start(self) -> None:
         if self._process is None:
@@ -70,7 +88,7 @@ class Watchdog:
         read, write = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable or "python3", "-I", "-S", str(_SCRIPT), str(self.grace)],
+                [sys.executable or "python3", "-I", "-S", str(_SCRIPT), str(self.grace), MARK],
                 stdin=read,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -83,7 +101,7 @@ class Watchdog:
         finally:
             os.close(read)
         self._pipe = write
-        os.write(write, "".join(f"+{group}\n" for group in self._groups).encode())
+        os.write(write, "".join(f"+{note}\n" for note in self._notes).encode())
 
     def _forget(self) -> None:
         """Gives up a watchdog that ended."""
