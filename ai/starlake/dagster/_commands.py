@@ -9,7 +9,15 @@ from typing import Any
 
 from dagster import AssetKey, AssetMaterialization, Failure, MetadataValue, OpExecutionContext, Out
 
-from ai.starlake.common import StarlakeError, format_timestamp, mask_named_values, sanitize_id, zone_of
+from ai.starlake.common import (
+    Redactor,
+    StarlakeError,
+    format_timestamp,
+    mask_named_values,
+    names_a_secret,
+    sanitize_id,
+    zone_of,
+)
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster._ops import Body, Event, outputs
 from ai.starlake.dagster._report import DagsterReporter
@@ -93,7 +101,8 @@ class CommandRunner:
 
 def shown(command: StarlakeCommand) -> str:
     """A command as people read it: quoted as for a shell, secrets masked."""
-    return mask_named_values(shlex.join(("starlake", *command)))
+    redactor = Redactor(value for name, value in command.options.items() if names_a_secret(name))
+    return mask_named_values(shlex.join(redactor.mask(text) for text in ("starlake", *command)))
 
 
 class failures:  # noqa: N801  reads as a statement
@@ -162,26 +171,35 @@ class CommandBody(Body):
             yield from outputs(self.outs, self.name)
             return
         result = self.runner.run(command, context, self.spark_config)
-        _log_summary(context, command, self.name, result)
+        summary = _summary(command, self.name, result)
+        if result.counts and result.counts.rejected:
+            context.log.warning(summary)
+        elif not self.assets:
+            context.log.info(summary)
         for asset in self.assets:
-            yield _materialization(asset, context, command, dates, result)
+            yield _materialization(asset, context, command, dates, result, summary)
         if not (self.skippable and result.counts and result.counts.input == 0):
             yield from outputs(self.outs, self.name)
 
 
-def _log_summary(context: OpExecutionContext, command: StarlakeCommand, name: str, result: StarlakeResult) -> None:
-    what = f"{command.verb} {name}"
-    took = f"in {result.duration:.1f} s"
-    if result.counts is None:
-        context.log.info(f"{what}: done {took}")
-        return
+def _summary(command: StarlakeCommand, name: str, result: StarlakeResult) -> str:
+    """How a command went, in words.
+
+    As the description of a materialization it is the text of that event in the log: one record, not two, each of which
+    is a transaction in the database of events.
+    """
     counts = result.counts
-    text = f"{what}: {counts.input} rows read, {counts.accepted} accepted, {counts.rejected} rejected {took}"
-    (context.log.warning if counts.rejected else context.log.info)(text)
+    rows = f"{counts.input} rows read, {counts.accepted} accepted, {counts.rejected} rejected" if counts else "done"
+    return f"{command.verb} {name}: {rows} in {result.duration:.1f} s"
 
 
 def _materialization(
-    asset: AssetKey, context: OpExecutionContext, command: StarlakeCommand, dates: RunDates, result: StarlakeResult
+    asset: AssetKey,
+    context: OpExecutionContext,
+    command: StarlakeCommand,
+    dates: RunDates,
+    result: StarlakeResult,
+    summary: str,
 ) -> AssetMaterialization:
     metadata: dict[str, Any] = {
         "starlake/logical_date": MetadataValue.timestamp(dates.logical),
@@ -197,4 +215,4 @@ def _materialization(
     if result.log_url:
         metadata["starlake/log"] = MetadataValue.url(result.log_url)
     partition = context.partition_key if context.has_partition_key else None
-    return AssetMaterialization(asset, metadata=metadata, partition=partition)
+    return AssetMaterialization(asset, description=summary, metadata=metadata, partition=partition)

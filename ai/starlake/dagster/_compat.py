@@ -10,6 +10,12 @@ import functools
 import multiprocessing
 import sys
 from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dagster import OpExecutionContext
 
 PARTITION_TAG = "dagster/partition"
 SCHEDULED_TIME_TAG = ".dagster/scheduled_execution_time"
@@ -33,3 +39,13 @@ def run_process_sentinel() -> int | None:
             return parent.sentinel
         frame = frame.f_back
     return None
+
+
+def op_configs(context: OpExecutionContext) -> Mapping[str, Any]:
+    """The configuration of every op of the run, by its path such as ``graph.op``; the values have it as `config`.
+
+    Unlike the configuration that a run is launched with, it holds what the job is defined with (``config=``), and what
+    the configuration mappings of graphs make of theirs.
+    """
+    configs: Mapping[str, Any] = context.get_step_execution_context().resolved_run_config.ops
+    return configs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -21,7 +21,7 @@ from dagster import (
     RetryPolicy,
 )
 
-from ai.starlake.common import NameRegistry, StarlakeError, sanitize_id
+from ai.starlake.common import NameCollisionError, NameRegistry, StarlakeError, sanitize_id
 from ai.starlake.dagster._run import CONFIG_SCHEMA
 
 Event = AssetMaterialization | Output[Any]
@@ -82,8 +82,9 @@ class OpSpec:
 class OpFactory:
     """Makes ops, and keeps their names apart.
 
-    Dagster refuses two definitions of one name in a repository, and silently takes one of them in a graph. Asked twice
-    for the same op, the factory returns the one it has; asked for another op of that name, it says which two clash.
+    Dagster refuses two definitions of one name in a graph or a code location, and does not say where they come from.
+    Asked twice for the same op, the factory returns the one it has; asked for another op of that name, it says which
+    two clash.
     """
 
     def __init__(self) -> None:
@@ -105,12 +106,16 @@ class OpFactory:
         """Makes an op.
 
         Raises:
-            NameCollisionError: If another op has the name that is derived from its task id.
+            NameCollisionError: If another op has the name that is derived from its task id, be it only one with other
+                inputs or retries.
         """
         name = self.claim(spec.task_id, spec.source)
-        known = self._made.get(name)
-        if known and known[0] == spec:
-            return known[1]
+        if name in self._made:
+            known, op = self._made[name]
+            if known != spec:
+                label = f"{spec.source} ({spec.task_id!r})"
+                raise NameCollisionError(name, label, f"{label} with other {', '.join(_differences(known, spec))}")
+            return op
         made = OpDefinition(
             compute_fn=spec.body,
             name=name,
@@ -124,6 +129,10 @@ class OpFactory:
         )
         self._made[name] = (spec, made)
         return made
+
+
+def _differences(one: OpSpec, other: OpSpec) -> list[str]:
+    return [part.name for part in fields(one) if getattr(one, part.name) != getattr(other, part.name)]
 
 
 def _retry_policy(retries: int, delay: float) -> RetryPolicy | None:

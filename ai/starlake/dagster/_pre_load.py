@@ -91,17 +91,28 @@ def _as_before(context: OpExecutionContext, ready: tuple[str, ...]) -> Finding |
     """What the run that this one continues found, if it was ready.
 
     Its files have been moved on and its ack file is consumed by then: looking again would find nothing, and the rows of
-    a failed load would be left behind by a run that succeeds.
+    a failed load would be left behind by a run that succeeds. A run that was continued from its failure did not look
+    itself; what counts is the last one that did.
     """
-    parent = context.run.tags.get(_compat.PARENT_RUN_TAG)
-    if not parent:
-        return None
     step = context.get_step_execution_context().step.key
-    for entry in context.instance.all_logs(parent, of_type=DagsterEventType.STEP_OUTPUT):
-        event = entry.dagster_event
-        if event and event.step_key == step and event.step_output_data.step_output_handle.output_name in ready:
-            return Finding(ready=True, reason=f"run {parent}, which this run continues, found it ready")
+    parent = context.run.tags.get(_compat.PARENT_RUN_TAG)
+    while parent:
+        found = _outputs_of(context, parent, step)
+        if found:
+            reason = f"run {parent}, which this run continues, found it ready"
+            return Finding(ready=True, reason=reason) if found & set(ready) else None
+        run = context.instance.get_run_by_id(parent)
+        parent = run.tags.get(_compat.PARENT_RUN_TAG) if run else None
     return None
+
+
+def _outputs_of(context: OpExecutionContext, run_id: str, step: str) -> set[str]:
+    """The names of the outputs that a step of another run yielded."""
+    entries = context.instance.all_logs(run_id, of_type=DagsterEventType.STEP_OUTPUT)
+    events = (entry.dagster_event for entry in entries)
+    return {
+        event.step_output_data.step_output_handle.output_name for event in events if event and event.step_key == step
+    }
 
 
 @dataclass(frozen=True)
@@ -150,7 +161,10 @@ class AckCheck:
         """Looks until the file is there or the time is up."""
         from ai.starlake.executor import storage
 
-        path = render_path(self.path, path_variables(runner, self.domain, dates))
+        variables = path_variables(runner, self.domain, dates)
+        path = render_path(self.path, variables)
+        if path.startswith(variables["SL_ROOT"]):
+            _require_root(storage.local_path(variables["SL_ROOT"]))
         file = storage.Location.of(path)
         if _wait_until(file.remove, runner, context, f"ack file {path}"):
             return Finding(ready=True, reason=f"ack file {path} was there, and is removed")

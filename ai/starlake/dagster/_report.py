@@ -33,7 +33,10 @@ class DagsterReporter:
     def output(self, stream: Stream, line: str) -> None:
         """Takes one line that the command printed."""
         target = sys.stdout if stream == "stdout" else sys.stderr
-        target.write(f"{line}\n")
+        try:
+            target.write(f"{line}\n")
+        except UnicodeEncodeError:  # the locale of the process cannot write it; that must not end the command
+            target.write(f"{line.encode('ascii', 'backslashreplace').decode()}\n")
         target.flush()
         level = _LEVEL.match(line[:200])
         if level and not self._everything:

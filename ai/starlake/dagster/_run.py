@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone, tzinfo
 from typing import Any
 
@@ -68,7 +68,7 @@ def dates_of(context: OpExecutionContext, zone: tzinfo) -> RunDates:
     if interval:
         return RunDates(interval.start, interval)
     run = context.run
-    configured = _configured(run.run_id, _hashable_dates(run.run_config), zone)
+    configured = _configured(_OpConfigs(run.run_id, _compat.op_configs(context)), zone)
     logical = (
         _partition_date(run.tags, zone)
         or configured.logical
@@ -104,26 +104,27 @@ class _Configured:
     previous: datetime | None
 
 
-def _hashable_dates(run_config: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    return tuple(_walk_dates(run_config.get("ops") or {}, ""))
+@dataclass(frozen=True)
+class _OpConfigs:
+    """The configuration of each op of a run, as it is after the job's own configuration and that of its graphs."""
 
+    run_id: str
+    of_ops: Mapping[str, Any] = field(compare=False)
 
-def _walk_dates(ops: Mapping[str, Any], path: str) -> Iterator[tuple[str, str, str]]:
-    """Yields (op, key, value) for the dates in the configuration of a run, graphs included."""
-    for name, entry in ops.items():
-        if isinstance(entry, Mapping):
-            config = entry.get("config")
+    def dates(self) -> Iterator[tuple[str, str, str]]:
+        """Yields (op, key, value) for the dates in it."""
+        for op, entry in self.of_ops.items():
+            config = entry.config
             for key in ("logical_datetime", "previous_logical_datetime"):
                 if isinstance(config, Mapping) and isinstance(config.get(key), str):
-                    yield f"{path}{name}", key, config[key]
-            yield from _walk_dates(entry.get("ops") or {}, f"{path}{name}.")
+                    yield op, key, config[key]
 
 
-@functools.lru_cache(maxsize=64)
-def _configured(run_id: str, dates: tuple[tuple[str, str, str], ...], zone: tzinfo) -> _Configured:  # noqa: ARG001
+@functools.lru_cache(maxsize=8)
+def _configured(configs: _OpConfigs, zone: tzinfo) -> _Configured:
     """The dates that the configuration sets; one op's setting is the setting of the run."""
     found: dict[str, tuple[str, datetime]] = {}
-    for op, key, text in dates:
+    for op, key, text in configs.dates():
         moment = parse_datetime(text, zone)
         first, other = found.setdefault(key, (op, moment))
         if other != moment:

@@ -1,0 +1,142 @@
+"""A project, a fake `starlake`, and jobs of one op."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import DagsterInstance, ExecuteInProcessResult, GraphDefinition, JobDefinition, OpDefinition
+
+from ai.starlake.dagster.shell import StarlakeDagsterShellJob
+from ai.starlake.testing import FakeStarlake
+
+TABLES = ("Customers", "Ingredients", "Orders", "Products")
+
+
+class Project:
+    """A minimal Starlake project: one domain, and areas without a file."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        load = root / "metadata" / "load" / "starbake"
+        load.mkdir(parents=True)
+        (root / "metadata" / "application.sl.yml").write_text("version: 1\napplication:\n  loader: spark\n")
+        (load / "_config.sl.yml").write_text(
+            f"version: 1\nload:\n  name: starbake\n  metadata:\n    directory: '{root}/incoming/starbake'\n"
+        )
+        for table in TABLES:
+            (load / f"{table}.sl.yml").write_text(
+                f"version: 1\ntable:\n  name: {table}\n  pattern: {table.lower()}.*.csv\n"
+                "  attributes:\n  - name: id\n    type: string\n"
+            )
+
+    def put(
+        self, area: str, name: str = "customers_1.csv", content: str = "id\n1\n2\n", domain: str = "starbake"
+    ) -> Path:
+        """Puts a file into an area."""
+        folder = self.root / "incoming" / domain if area == "incoming" else self.root / "datasets" / area / domain
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / name
+        file.write_text(content)
+        return file
+
+    def files(self, area: str, domain: str = "starbake") -> list[str]:
+        """The names of the files in an area."""
+        folder = self.root / "incoming" / domain if area == "incoming" else self.root / "datasets" / area / domain
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_caller() -> Iterator[None]:
+    """What the caller's shell sets may not leak into the tests; and no log on the console, which costs much time."""
+    with pytest.MonkeyPatch.context() as patch:
+        import os
+
+        for name in [name for name in os.environ if name.startswith(("SL_", "DAGSTER_"))]:
+            patch.delenv(name)
+        logging.getLogger("dagster").setLevel(logging.CRITICAL)
+        yield
+
+
+@pytest.fixture(scope="session")
+def shared_instance() -> Iterator[DagsterInstance]:
+    with DagsterInstance.ephemeral(settings={"python_logs": {"python_log_level": "INFO"}}) as instance:
+        yield instance
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> FakeStarlake:
+    return FakeStarlake(tmp_path / "bin")
+
+
+@pytest.fixture
+def factory(project: Project, fake: FakeStarlake) -> Callable[..., StarlakeDagsterShellJob]:
+    """Makes factories of ops whose commands the fake receives."""
+
+    def make(
+        strategy: str | None = None, *, env: dict[str, Any] | None = None, **options: Any
+    ) -> StarlakeDagsterShellJob:
+        variables = {"SL_ROOT": str(project.root), **(env or {})}
+        defaults = {"SL_STARLAKE_PATH": str(fake.path), "ack_poll_interval": 0.05, "ack_wait_timeout": 0.2}
+        return StarlakeDagsterShellJob(strategy, {"sl_env_var": variables, **defaults, **options})
+
+    return make
+
+
+@pytest.fixture
+def sl_job(factory: Callable[..., StarlakeDagsterShellJob]) -> StarlakeDagsterShellJob:
+    return factory()
+
+
+@pytest.fixture
+def run(shared_instance: DagsterInstance) -> Callable[..., ExecuteInProcessResult]:
+    """Runs ops side by side, or a job."""
+
+    def execute(*nodes: OpDefinition | GraphDefinition | JobDefinition, **arguments: Any) -> ExecuteInProcessResult:
+        job = nodes[0] if isinstance(nodes[0], JobDefinition) else job_of(*nodes)
+        arguments.setdefault("instance", shared_instance)
+        arguments.setdefault("raise_on_error", False)
+        return job.execute_in_process(**arguments)
+
+    def job_of(*nodes: Any) -> JobDefinition:
+        return JobDefinition(name="a_job", graph_def=GraphDefinition(name="a_graph", node_defs=list(nodes)))
+
+    return execute
+
+
+@pytest.fixture
+def logged(shared_instance: DagsterInstance) -> Callable[[ExecuteInProcessResult], list[str]]:
+    """The messages of a run's log, without Dagster's own events."""
+
+    def messages(result: ExecuteInProcessResult) -> list[str]:
+        return [e.user_message for e in shared_instance.all_logs(result.run_id) if e.dagster_event is None]
+
+    return messages
+
+
+@pytest.fixture
+def failure_of(shared_instance: DagsterInstance) -> Callable[..., str]:
+    """All that the log of a run says about why a step failed."""
+
+    def text(result: ExecuteInProcessResult) -> str:
+        failures = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+        assert failures, "no step failed"
+        return (
+            "\n".join(
+                json.dumps(failure.step_failure_data.error_display_string) + str(failure.step_failure_data.error)
+                for failure in failures
+            )
+            .encode()
+            .decode("unicode_escape", "ignore")
+        )
+
+    return text
