@@ -130,7 +130,7 @@ class Progress:
 
 
 def execute(home: Home, console: Console) -> str | None:
-    """Runs the job as `dagster job execute` does.
+    """Runs the job in a process of its own, and tells how it gets on.
 
     Returns:
         The id of the run; None when it failed or did not begin.
@@ -138,8 +138,7 @@ def execute(home: Home, console: Console) -> str | None:
     from dagster import DagsterInstance
 
     tag = uuid.uuid4().hex
-    command = [sys.executable, "-m", "dagster", "job", "execute", "-f", str(DAG_FILE), "-j", JOB]
-    command += ["--tags", f'{{"{TAG}": "{tag}"}}']
+    command = [sys.executable, str(SAMPLES / "execute.py"), JOB, "--tag", f"{TAG}={tag}"]
     with home.log.open("w", encoding="utf-8") as log, DagsterInstance.from_config(str(home.dagster)) as instance:
         process = subprocess.Popen(command, env=home.environment(), stdout=log, stderr=subprocess.STDOUT)
         progress = Progress(instance, console, tag)
