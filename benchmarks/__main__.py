@@ -1,0 +1,38 @@
+"""Measures, shows a table, and optionally writes it down as JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from benchmarks.machine import machine
+from benchmarks.suites import SUITES
+from benchmarks.table import table_of
+
+
+@click.command(help=__doc__)
+@click.argument("suites", nargs=-1, type=click.Choice(list(SUITES)))
+@click.option(
+    "--repetitions", "-r", default=5, show_default=True, type=click.IntRange(1), help="Pairs per measurement."
+)
+@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here too.")
+def main(suites: tuple[str, ...], repetitions: int, file: Path | None) -> None:
+    console = Console()
+    system = machine()
+    found = []
+    for name in suites or SUITES:
+        with console.status(f"measuring: {name}"):
+            found += SUITES[name](repetitions)
+    console.print(table_of(found))
+    console.print("; ".join(f"{name}: {value}" for name, value in system.items()))
+    if file:
+        figures = [{**asdict(one), "ratio": one.ratio, "met": one.met} for one in found]
+        file.write_text(json.dumps({"machine": system, "figures": figures}, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
