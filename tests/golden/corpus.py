@@ -1,9 +1,9 @@
 """Replays the golden corpus against the command of this repository, fast.
 
-`replay.py` judges; only the way in which it starts the command is replaced. Each command still runs in a process of its own,
-with its own environment, working folder, standard streams and exit code, but the process is forked from one that has
-imported the engine already, which saves most of its time. The parent never runs the engine, so that nothing is carried over.
-`test_real_process_gives_the_same` holds the two ways against each other.
+`replay.py` judges; only the way in which it starts the command is replaced. Each command still runs in a process of
+its own, with its own environment, working folder, standard streams and exit code, but the process is forked from one
+that has imported the engine already, which saves most of its time. The parent never runs the engine, so that nothing
+is carried over. `test_real_process_gives_the_same` holds the two ways against each other.
 """
 
 from __future__ import annotations

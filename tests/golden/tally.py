@@ -1,6 +1,6 @@
 """Prints how many cases of the golden corpus pass, fail and are not supported yet, by group.
 
-    python tests/golden/tally.py
+python tests/golden/tally.py
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def _facts(table: Table, file: Path, zone: str) -> dict[str, Any]:
     written = datetime.fromtimestamp(file.stat().st_mtime, ZoneInfo("UTC"))
     match = table.regex.fullmatch(file.name)
     return {
-        "group": (lambda key: match.group(key)) if match else (lambda _key: ""),
+        "group": match.group if match else lambda _key: "",
         "fileSize": file.stat().st_size,
         **{f"fileSize{unit}": file.stat().st_size / size for unit, size in _UNITS.items()},
         **_day("", now),
@@ -132,26 +132,39 @@ def evaluate(condition: str, facts: Mapping[str, Any], label: str) -> bool:
 
 
 def _value(node: ast.expr, facts: Mapping[str, Any]) -> Any:
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.Name):
-        return facts[node.id]
-    if isinstance(node, ast.BoolOp):
-        values = (_value(each, facts) for each in node.values)
-        return all(values) if isinstance(node.op, ast.And) else any(values)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.Not, ast.USub)):
-        value = _value(node.operand, facts)
-        return not value if isinstance(node.op, ast.Not) else -value
-    if isinstance(node, ast.BinOp):
-        return _ARITHMETIC[type(node.op)](_value(node.left, facts), _value(node.right, facts))
-    if isinstance(node, ast.Compare):
-        operands = [_value(each, facts) for each in (node.left, *node.comparators)]
-        return all(_COMPARISONS[type(one)](*operands[place : place + 2]) for place, one in enumerate(node.ops))
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "group"
-        and len(node.args) == 1
-    ):
-        return facts["group"](_value(node.args[0], facts))
-    raise ValueError(f"{ast.unparse(node)} is not allowed here")
+    rule = _RULES.get(type(node))
+    if rule is None:
+        raise ValueError(f"{ast.unparse(node)} is not allowed here")
+    return rule(node, facts)
+
+
+def _boolean(node: Any, facts: Mapping[str, Any]) -> bool:
+    values = (_value(each, facts) for each in node.values)
+    return all(values) if isinstance(node.op, ast.And) else any(values)
+
+
+def _unary(node: Any, facts: Mapping[str, Any]) -> Any:
+    value = _value(node.operand, facts)
+    return not value if isinstance(node.op, ast.Not) else -value
+
+
+def _comparison(node: Any, facts: Mapping[str, Any]) -> bool:
+    operands = [_value(each, facts) for each in (node.left, *node.comparators)]
+    return all(_COMPARISONS[type(one)](*operands[place : place + 2]) for place, one in enumerate(node.ops))
+
+
+def _group(node: Any, facts: Mapping[str, Any]) -> Any:
+    if not isinstance(node.func, ast.Name) or node.func.id != "group" or len(node.args) != 1:
+        raise ValueError(f"{ast.unparse(node)} is not allowed here")
+    return facts["group"](_value(node.args[0], facts))
+
+
+_RULES: Mapping[type[ast.expr], Callable[[Any, Mapping[str, Any]], Any]] = {
+    ast.Constant: lambda node, _: node.value,
+    ast.Name: lambda node, facts: facts[node.id],
+    ast.BoolOp: _boolean,
+    ast.UnaryOp: _unary,
+    ast.BinOp: lambda node, facts: _ARITHMETIC[type(node.op)](_value(node.left, facts), _value(node.right, facts)),
+    ast.Compare: _comparison,
+    ast.Call: _group,
+}

@@ -1,4 +1,4 @@
-"""Compressed files in landing areas: the documentation says that they are unpacked, so they are (contract 4, trap 7)."""
+"""Compressed files in landing areas are unpacked, as the documentation says (contract 4, trap 7)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project import Domain
@@ -21,8 +21,8 @@ _SUFFIXES = (".tgz", ".tar.gz", ".zip", ".gz")
 def unpack(file: Path, domain: Domain, ready: Callable[[str, str], bool]) -> None:
     """Replaces an archive in a landing area by those of its files that belong to tables of the domain.
 
-    An archive whose own name matches a table is left alone: the table wants it as it is. So is one that holds nothing for
-    the domain. Names within the archive lose their folders.
+    An archive whose own name matches a table is left alone: the table wants it as it is. So is one that holds nothing
+    for the domain. Names within the archive lose their folders.
 
     Args:
         file: The file, which may be no archive at all.
@@ -61,7 +61,7 @@ def _members(file: Path) -> Iterator[Iterator[tuple[str, Callable[[], IO[bytes]]
             entries = [one for one in packed.infolist() if not one.is_dir()]
             yield iter([(_bare(one.filename), _zip_opener(packed, one)) for one in entries])
     else:
-        yield iter([(file.name[: -len(".gz")], lambda: gzip.open(file))])
+        yield iter([(file.name[: -len(".gz")], lambda: cast("IO[bytes]", gzip.GzipFile(file)))])
 
 
 def _opener(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], IO[bytes]]:

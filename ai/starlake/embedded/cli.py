@@ -1,7 +1,7 @@
 """The command line: Starlake's verbs, options, exit codes and markers on standard output (contract 1).
 
-Exit codes are 0 and 1 and no others. Standard output holds what the contract says and the results; everything else goes to
-standard error. A user never sees a Python traceback unless ``SL_LOG_LEVEL`` is ``debug``.
+Exit codes are 0 and 1 and no others. Standard output holds what the contract says and the results; everything else
+goes to standard error. A user never sees a Python traceback unless ``SL_LOG_LEVEL`` is ``debug``.
 """
 
 from __future__ import annotations
@@ -10,70 +10,32 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.arguments import moment, names, pairs, pairs_once
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ai.starlake.embedded.engine import Engine
+
+Command = Callable[..., None]
 
 _HELP = {"help_option_names": ["--help", "-h"], "max_content_width": 120}
 
 
-class Names(click.ParamType):
-    """Names separated by commas."""
-
-    name = "a,b"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Splits at commas; blanks around names do not count."""
-        if isinstance(value, tuple):
-            return value
-        return tuple(name.strip() for name in str(value).split(",") if name.strip())
-
-
-class Pairs(click.ParamType):
-    """``name=value`` pairs separated by commas; a value may hold ``=`` but no comma, as in Starlake."""
-
-    name = "k=v,..."
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[tuple[str, str], ...]:
-        """Splits at commas, then at the first ``=``."""
-        if isinstance(value, tuple):
-            return value
-        pairs = [item.partition("=") for item in str(value).split(",") if item]
-        for name, separator, _ in pairs:
-            if not separator:
-                self.fail(f"{name!r} is no name=value pair", param, ctx)
-        return tuple((name.strip(), text) for name, _, text in pairs)
-
-
-class Moment(click.ParamType):
-    """A date or a date and time; without a zone it is UTC."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Reads ISO 8601, with a blank or a T between date and time, with or without quotes around it."""
-        if isinstance(value, datetime):
-            return value
-        text = str(value).strip().strip("'\"").replace("Z", "+00:00")
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            self.fail(f"{value!r} is no date such as 2024-02-29 or 2024-02-29T10:00:00", param, ctx)
-        return moment.astimezone(timezone.utc).replace(tzinfo=None) if moment.tzinfo else moment
-
-
-def _shared(function: Callable[..., None]) -> Callable[..., None]:
-    """The options that every verb has."""
-    function = click.option("--reportFormat", "report_format", hidden=True)(function)
-    return click.option(
-        "--options", type=Pairs(), multiple=True, help="Variables for YAML and SQL files; they win over env files."
-    )(function)
+def _shared(*, repeatable: bool = False) -> Callable[[Command], Command]:
+    """The options that every verb has; ``--options`` may be repeated for some."""
+    text = "Variables for YAML and SQL files; they win over env files."
+    options = click.option(
+        "--options", multiple=True, callback=pairs if repeatable else pairs_once, metavar="K=V,...", help=text
+    )
+    unused = click.option("--reportFormat", hidden=True, expose_value=False)
+    return lambda command: options(unused(command))
 
 
 @click.group(context_settings=_HELP, invoke_without_command=True)
@@ -82,8 +44,9 @@ def _shared(function: Callable[..., None]) -> Callable[..., None]:
 def starlake(context: click.Context, *, show_version: bool) -> None:
     """Runs a Starlake project on DuckDB, without a JVM.
 
-    The project is in the folder SL_ROOT (the working folder by default), its data in SL_DATASETS (datasets in the project).
-    A day's work: stage takes new files from the landing areas, load makes tables of them, transform makes tables of tables.
+    The project is in the folder SL_ROOT (the working folder by default), its data in SL_DATASETS (datasets in the
+    project). A day's work: stage takes new files from the landing areas, load makes tables of them, transform makes
+    tables of tables.
     """
     if show_version:
         click.echo(f"Starlake embedded engine {_version()}")
@@ -101,22 +64,24 @@ def _version() -> str:
 
 
 @starlake.command("help", hidden=True)
-@click.pass_context
-def show_help(context: click.Context, **_: Any) -> None:
-    """Shows the commands."""
-    click.echo(context.parent.get_help() if context.parent else "")
+def show_help() -> None:
+    """Show the commands."""
+    context = click.get_current_context().parent
+    click.echo(context.get_help() if context else "")
 
 
 @starlake.command()
-@click.option("--domains", type=Names(), default=(), help="Domains to stage; all by default.")
-@click.option("--tables", type=Names(), default=(), help="Tables to stage; only together with --domains.")
-@_shared
-def stage(domains: tuple[str, ...], tables: tuple[str, ...], **common: Any) -> None:
+@click.option("--domains", default="", callback=names, metavar="A,B", help="Domains to stage; all by default.")
+@click.option(
+    "--tables", default="", callback=names, metavar="A,B", help="Tables to stage; only together with --domains."
+)
+@_shared(repeatable=True)
+def stage(domains: tuple[str, ...], tables: tuple[str, ...], options: dict[str, str]) -> None:
     """Move files from the landing areas to the stage areas.
 
     Files whose whole name matches the pattern of a table move; others stay. Archives (.gz, .tgz, .zip) are unpacked.
     """
-    _engine(common, repeatable=True).stage(domains, tables)
+    _engine(options).stage(domains, tables)
 
 
 starlake.add_command(stage, "import")
@@ -124,19 +89,25 @@ starlake.add_command(stage, "import")
 
 @starlake.command()
 @click.option("--domain", required=True, help="The domain to ask about.")
-@click.option("--tables", type=Names(), default=(), help="Its tables to ask about; all by default.")
+@click.option("--tables", default="", callback=names, metavar="A,B", help="Its tables to ask about; all by default.")
 @click.option("--strategy", default="none", help="none, imported, pending or ack.")
 @click.option("--globalAckFilePath", "ack_file", help="The file that ack waits for; it is deleted when it is there.")
 @click.option("--notReadySentinel", "sentinel", help="Exit 0 and write this file when there is nothing to load.")
-@_shared
+@_shared()
 def preload(
-    domain: str, tables: tuple[str, ...], strategy: str, ack_file: str | None, sentinel: str | None, **common: Any
+    domain: str,
+    tables: tuple[str, ...],
+    strategy: str,
+    ack_file: str | None,
+    sentinel: str | None,
+    options: dict[str, str],
 ) -> None:
     """Say whether there is something to load.
 
-    Exit code 0: there is. Exit code 1: there is nothing, or something went wrong; --notReadySentinel tells the two apart.
+    Exit code 0: there is. Exit code 1: there is nothing, or something went wrong; --notReadySentinel tells the two
+    apart.
     """
-    result = _engine(common).preload(domain, tables, strategy=strategy, ack_file=ack_file)
+    result = _engine(options).preload(domain, tables, strategy=strategy, ack_file=ack_file)
     for table, count in result.counts.items():
         click.echo(f"{domain}|{table}|{count}", err=True)
     if result.ready:
@@ -147,14 +118,24 @@ def preload(
 
 
 @starlake.command()
-@click.option("--domains", "--include", type=Names(), default=(), help="Domains to load; all by default.")
-@click.option("--tables", "--schemas", type=Names(), default=(), help="Tables to load; all by default.")
-@click.option("--files", type=Names(), default=(), help="Files from elsewhere to load; needs one domain.")
-@click.option("--scheduledDate", "scheduled", type=Moment(), help="The logical date, for the audit.")
-@click.option("--accessToken", "access_token", hidden=True)
-@_shared
+@click.option(
+    "--domains", "--include", default="", callback=names, metavar="A,B", help="Domains to load; all by default."
+)
+@click.option(
+    "--tables", "--schemas", default="", callback=names, metavar="A,B", help="Tables to load; all by default."
+)
+@click.option(
+    "--files", default="", callback=names, metavar="A,B", help="Files from elsewhere to load; needs one domain."
+)
+@click.option("--scheduledDate", "scheduled", callback=moment, metavar="DATE", help="The logical date, for the audit.")
+@click.option("--accessToken", hidden=True, expose_value=False)
+@_shared()
 def load(
-    domains: tuple[str, ...], tables: tuple[str, ...], files: tuple[str, ...], scheduled: datetime | None, **common: Any
+    domains: tuple[str, ...],
+    tables: tuple[str, ...],
+    files: tuple[str, ...],
+    scheduled: datetime | None,
+    options: dict[str, str],
 ) -> None:
     """Load the files that wait in the stage areas.
 
@@ -163,7 +144,7 @@ def load(
     """
     from ai.starlake.embedded.console import print_counters
 
-    result = _engine(common).load(domains, tables, files=files, scheduled=scheduled)
+    result = _engine(options).load(domains, tables, files=files, scheduled=scheduled)
     if result.failures:
         raise StarlakeError(
             "\n".join(f"{job.domain}.{job.table} ({', '.join(job.files)}): {job.error}" for job in result.failures)
@@ -180,9 +161,9 @@ def load(
 @click.option("--truncate", type=bool, default=False, help="true: empty the table before APPEND.")
 @click.option("--pageSize", "page_size", type=click.IntRange(1), default=1000, help="Rows that --interactive shows.")
 @click.option("--pageNumber", "page_number", type=click.IntRange(1), default=1, help="Which page of them.")
-@click.option("--scheduledDate", "scheduled", type=Moment(), help="The logical date, for the audit.")
-@click.option("--accessToken", "access_token", hidden=True)
-@_shared
+@click.option("--scheduledDate", "scheduled", callback=moment, metavar="DATE", help="The logical date, for the audit.")
+@click.option("--accessToken", hidden=True, expose_value=False)
+@_shared(repeatable=True)
 def transform(name: str, *, recursive: bool, compile_only: bool, **rest: Any) -> None:
     """Run a task: the rows of its SELECT go to its table."""
     from ai.starlake.embedded.transforms import TransformRequest
@@ -197,7 +178,7 @@ def transform(name: str, *, recursive: bool, compile_only: bool, **rest: Any) ->
         page_size=rest["page_size"],
         page_number=rest["page_number"],
     )
-    result = _engine(rest, repeatable=True).transform(request, scheduled=rest["scheduled"])
+    result = _engine(rest["options"]).transform(request, scheduled=rest["scheduled"])
     if result.text:
         click.echo(result.text)
     if result.error is not None:
@@ -208,13 +189,13 @@ starlake.add_command(transform, "job")
 
 
 @starlake.command()
-@_shared
-def validate(**common: Any) -> None:
+@_shared()
+def validate(options: dict[str, str]) -> None:
     """Check all metadata of the project; every finding with its file and line."""
     from ai.starlake.embedded.console import print_findings
     from ai.starlake.project.validate import validate as find
 
-    findings = find(_root(), options=_options(common, repeatable=False))
+    findings = find(_root(), options=options)
     if print_findings(findings):
         sys.exit(1)
 
@@ -223,18 +204,11 @@ def _root() -> str:
     return os.environ.get("SL_ROOT") or str(Path.cwd())
 
 
-def _options(common: dict[str, Any], *, repeatable: bool) -> dict[str, str]:
-    given: Sequence[tuple[tuple[str, str], ...]] = common.get("options", ())
-    if len(given) > 1 and not repeatable:
-        raise click.UsageError("Option '--options' may be given once; separate its pairs with commas.")
-    return dict(pair for pairs in given for pair in pairs)
-
-
-def _engine(common: dict[str, Any], *, repeatable: bool = False) -> Any:
+def _engine(options: dict[str, str]) -> Engine:
     from ai.starlake.embedded.console import Console
     from ai.starlake.embedded.engine import Engine
 
-    return Engine.open(_root(), options=_options(common, repeatable=repeatable), reporter=Console())
+    return Engine.open(_root(), options=options, reporter=Console())
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -1,8 +1,8 @@
 r"""The types of a project in SQL: what a text must look like, what it becomes, and the columns that hold it.
 
-A text is checked in two steps, as in Starlake (contract 4.1): it must match the type's pattern, then it must be convertible
-to the type. Checks are cheap where most values are: a number or date that DuckDB writes in the same way as the file needs
-no regular expression.
+A text is checked in two steps, as in Starlake (contract 4.1): it must match the type's pattern, then it must be
+convertible to the type. Checks are cheap where most values are: a number or date that DuckDB writes in the same way
+as the file needs no regular expression.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def column_type(kind: TypeDefinition, *, declared: bool) -> str:
 
     Args:
         kind: The type.
-        declared: Whether the column has the attribute's own name. Starlake looks the DDL of a type up by that name, so that
-            a renamed column and a field of a struct have the plain form of the primitive type (contract 6).
+        declared: Whether the column has the attribute's own name. Starlake looks the DDL of a type up by that name,
+            so that a renamed column and a field of a struct have the plain form of the primitive type (contract 6).
 
     Raises:
         StarlakeError: If the type's ``ddlMapping`` is not the name of a type.
@@ -112,24 +112,7 @@ def text_check(kind: TypeDefinition, column: str) -> TextCheck:
     Raises:
         StarlakeError: If the type's pattern cannot be used.
     """
-    primitive = kind.primitive_type
-    if primitive in _INTEGERS:
-        return _integer(kind, column)
-    if primitive is PrimitiveType.DOUBLE:
-        return _double(kind, column)
-    if primitive is PrimitiveType.DECIMAL:
-        return TextCheck(_try_cast(column), _regex(kind.pattern), lambda _, value: f"{value} IS NULL")
-    if primitive is PrimitiveType.BOOLEAN:
-        return _boolean(kind)
-    if primitive is PrimitiveType.DATE:
-        return _date(kind, column)
-    if primitive is PrimitiveType.TIMESTAMP:
-        return _timestamp(kind, column)
-    if primitive is PrimitiveType.VARIANT:
-        return TextCheck(_try_cast("JSON"), _regex(kind.pattern), lambda _, value: f"{value} IS NULL")
-    if column in {"VARCHAR", "TEXT", "STRING"}:
-        return TextCheck(lambda text: text, _regex(kind.pattern), None)
-    return TextCheck(_try_cast(column), _regex(kind.pattern), lambda _, value: f"{value} IS NULL")
+    return _CHECKS.get(kind.primitive_type, _other)(kind, column)
 
 
 def full_match(text: str, pattern: str) -> str:
@@ -193,7 +176,14 @@ def _double(kind: TypeDefinition, column: str) -> TextCheck:
     return TextCheck(lambda text: f"TRY_CAST({plain(text)} AS {column})", mismatch, None)
 
 
-def _boolean(kind: TypeDefinition) -> TextCheck:
+def _other(kind: TypeDefinition, column: str) -> TextCheck:
+    """Texts, decimals, and columns of a type that only the project knows."""
+    if column in {"VARCHAR", "TEXT", "STRING"}:
+        return TextCheck(lambda text: text, _regex(kind.pattern), None)
+    return TextCheck(_try_cast(column), _regex(kind.pattern), _is_null)
+
+
+def _boolean(kind: TypeDefinition, _column: str) -> TextCheck:
     true_pattern, separator, false_pattern = kind.pattern.partition("<-TF->")
     if not separator:
         raise StarlakeError(
@@ -210,7 +200,8 @@ def _boolean(kind: TypeDefinition) -> TextCheck:
 
     def value(text: str) -> str:
         known = "".join(f" WHEN {literal(word)} THEN {literal(true)}" for word, true in words.items())
-        rest = f"CASE WHEN {full_match(text, true_pattern)} THEN true WHEN {full_match(text, false_pattern)} THEN false END"
+        is_true, is_false = full_match(text, true_pattern), full_match(text, false_pattern)
+        rest = f"CASE WHEN {is_true} THEN true WHEN {is_false} THEN false END"
         return f"CASE {text}{known} ELSE {rest} END" if known else rest
 
     return TextCheck(value, lambda _, value: f"{value} IS NULL", None)
@@ -267,3 +258,12 @@ def _first(text: str, formats: tuple[DateFormat, ...], convert: Callable[[str], 
             moment = f"timezone({literal(zone)}, {moment})"
         branches.append(f"WHEN regexp_full_match({text}, {literal(one.regex)}) THEN {convert(moment)}")
     return f"CASE {' '.join(branches)} END"
+
+
+_CHECKS: dict[PrimitiveType, Callable[[TypeDefinition, str], TextCheck]] = {
+    **dict.fromkeys(_INTEGERS, _integer),
+    PrimitiveType.DOUBLE: _double,
+    PrimitiveType.BOOLEAN: _boolean,
+    PrimitiveType.DATE: _date,
+    PrimitiveType.TIMESTAMP: _timestamp,
+}

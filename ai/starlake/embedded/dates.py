@@ -22,7 +22,8 @@ class DateFormat:
         regex: RE2 expression that the whole text must match.
         format: What DuckDB's ``strptime`` is given.
         has_zone: Whether the text names an offset or a zone, so that `format` gives a moment rather than a wall clock.
-        exact: Whether every text that ``strptime`` reads is written again by ``strftime``; ``%j`` reads day 366 of any year.
+        exact: Whether every text that ``strptime`` reads is written again by ``strftime``; ``%j`` reads day 366 of
+            any year.
     """
 
     regex: str
@@ -180,7 +181,7 @@ def _escape(text: str) -> str:
 
 
 def wall_clock(text: str, one: DateFormat) -> str:
-    """SQL that reads a text that matches a format: a TIMESTAMP, or a TIMESTAMPTZ when the format has a zone; else null."""
+    """SQL that reads a text that matches a format: a TIMESTAMP, a TIMESTAMPTZ if the format has a zone, or null."""
     if one.has_zone:
         text = f"regexp_replace(regexp_replace({text}, '\\[.*\\]$', ''), 'Z$', '+00:00')"
     if one.format.startswith("%d %b %Y"):

@@ -56,7 +56,7 @@ class ExpectationError(StarlakeError):
         super().__init__(
             f"{table} does not meet {len(failed)} of its {len(outcomes)} expectations",
             cause=found,
-            fix="correct the data; nothing was written. expectations.failOnError: false in the application lets it through",
+            fix="correct the data, nothing was written; or set expectations.failOnError: false in the application",
         )
 
 
@@ -72,7 +72,8 @@ class _BrokenQueryError(Exception):
 def attempts(write: Callable[[Mapping[int, str]], T]) -> T:
     """Runs a transaction that ends with `check`, again when the query of an expectation broke it.
 
-    DuckDB ends a transaction at the first error; a failing query is an outcome all the same, and says nothing about the rows.
+    DuckDB ends a transaction at the first error; a failing query is an outcome all the same, and says nothing about
+    the rows.
 
     Args:
         write: Runs the transaction; it is given the failures that are known, by the expectation's place.
@@ -81,7 +82,7 @@ def attempts(write: Callable[[Mapping[int, str]], T]) -> T:
     while True:
         try:
             return write(broken)
-        except _BrokenQueryError as error:
+        except _BrokenQueryError as error:  # noqa: PERF203  one round per broken query
             broken[error.place] = error.text
 
 
@@ -90,6 +91,7 @@ def check(
     database: Database,
     target: Target,
     expectations: Sequence[Expectation],
+    *,
     entry: Entry,
     broken: Mapping[int, str],
 ) -> None:

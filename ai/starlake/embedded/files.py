@@ -99,7 +99,7 @@ def give_back(source: Path, folder: Path, *, fits: Callable[[str], bool]) -> Pat
 
 
 def _names(name: str) -> Iterator[str]:
-    stem, suffix = os.path.splitext(name)
+    stem, suffix = Path(name).stem, Path(name).suffix
     yield name
     for number in range(2, _MOST_NAMES):
         yield from (

@@ -192,7 +192,7 @@ class Ingestion:
 
     def _expect(self, database: Database, broken: Mapping[int, str]) -> None:
         wanted = self._table.expectations
-        expectations.check(self._workspace, database, self._target, wanted, self._entry(()), broken)
+        expectations.check(self._workspace, database, self._target, wanted, entry=self._entry(()), broken=broken)
 
     def _record(self, journal: Journal, counts: Counts, rejects: list[tuple[str, str]]) -> None:
         """Writes the audit rows of a success; the native loader of the original writes one more (contract 8)."""

@@ -1,10 +1,11 @@
 """What a load is doing to files, written down before it does it, so that a killed load can be put right.
 
-The files of an ingestion and its rows must change together, and a file system knows nothing of a database's transactions.
-So an ingestion first writes a journal, then moves its files to the ingesting area, then writes its rows and, in the same
-transaction, a marker: an empty table named after the journal. Whoever finds a journal later, while holding the database,
-can tell what happened: with the marker the rows are there and the files go to the archive; without it they are not, and the
-files go back to the stage area. The marker is named like Starlake's own temporary tables.
+The files of an ingestion and its rows must change together, and a file system knows nothing of a database's
+transactions. So an ingestion first writes a journal, then moves its files to the ingesting area, then writes its rows
+and, in the same transaction, a marker: an empty table named after the journal. Whoever finds a journal later, while
+holding the database, can tell what happened: with the marker the rows are there and the files go to the archive;
+without it they are not, and the files go back to the stage area. The marker is named like Starlake's own temporary
+tables.
 """
 
 from __future__ import annotations
@@ -116,7 +117,7 @@ class Journal:
 
 
 def unfinished(ingesting: Path, database: Path | None) -> Iterator[Journal]:
-    """The journals that ingestions into a database left behind; the database must be held, so that none is still running."""
+    """The journals that ingestions into a database left behind; it must be held, so that none is still running."""
     if not ingesting.is_dir():
         return
     for path in sorted(ingesting.glob(f"{_PREFIX}*")):

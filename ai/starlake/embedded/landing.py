@@ -1,4 +1,4 @@
-"""Landing areas: the verb ``stage`` takes files from there, the verb ``preload`` looks what is there (contract 1.1-1.3, 4)."""
+"""Landing areas: ``stage`` takes files from there, ``preload`` looks what is there (contract 1.1 to 1.3 and 4)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,8 @@ def preload(
         ack_file: The file that ``ack`` waits for.
 
     Raises:
-        StarlakeError: If the strategy or a name is unknown, or if ``imported`` is asked of a domain without landing area.
+        StarlakeError: If the strategy or a name is unknown, or if ``imported`` is asked of a domain without landing
+            area.
     """
     name = strategy.lower()
     if name not in STRATEGIES:

@@ -8,18 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING
 
 from ai.starlake.embedded.datatypes import column_type, text_check
+from ai.starlake.embedded.rejects import RejectTexts
 from ai.starlake.embedded.sql import identifier, literal
 from ai.starlake.project import Attribute, PrimitiveType, TypeDefinition
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ai.starlake.embedded.rejects import ErrorTexts
-
 Lookup = Callable[[Attribute], TypeDefinition]
+"""Finds the type of an attribute."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +29,8 @@ class Checked:
 def struct_type(attribute: Attribute, lookup: Lookup) -> str:
     """The DuckDB type of a struct, of an array of structs, or of a field."""
     if attribute.is_struct:
-        fields = ", ".join(
-            f"{identifier(field.final_name)} {struct_type(field, lookup)}" for field in _fields(attribute)
-        )
-        name = f"STRUCT({fields})"
+        fields = (f"{identifier(field.final_name)} {struct_type(field, lookup)}" for field in _fields(attribute))
+        name = f"STRUCT({', '.join(fields)})"
     else:
         name = column_type(lookup(attribute), declared=False)
     return f"{name}[]" if attribute.array else name
@@ -48,90 +42,99 @@ def member(document: str, name: str) -> str:
     return f"json_extract({document}, {literal(pointer)})"
 
 
-def scalar_text(attribute: Attribute, value: str) -> str:
-    """SQL of the text of a JSON scalar; an object or array where a scalar should be fails the file (contract 4.1)."""
-    wrong = _wrong_shape(literal(attribute.name), attribute.type, value)
-    return f"CASE WHEN json_type({value}) IN ('OBJECT', 'ARRAY') THEN {wrong} ELSE {value} ->> '$' END"
+def scalar_text(attribute: Attribute, value: str, path: str) -> str:
+    """SQL of the text of a JSON scalar; an object or an array in its place fails the file (contract 4.1)."""
+    shape = f"json_type({value}) IN ('OBJECT', 'ARRAY')"
+    return f"CASE WHEN {shape} THEN {_wrong_shape(path, attribute.type, value)} ELSE {value} ->> '$' END"
 
 
-def checked(attribute: Attribute, value: str, lookup: Lookup, texts: ErrorTexts) -> Checked:
-    """Value and error of a struct or array that stands at the top of a table.
+class Nesting:
+    """Walks down an attribute and writes the SQL of its value and of its errors.
 
     Args:
-        attribute: The attribute.
-        value: SQL of its JSON.
         lookup: Finds the type of an attribute.
-        texts: Writes error texts.
+        with_value: Whether error texts end with the value at fault.
     """
-    return _Nesting(lookup, texts, count()).any(attribute, value, literal(attribute.name))
 
-
-class _Nesting:
-    """One walk down an attribute; the names of lambda parameters must differ from level to level."""
-
-    def __init__(self, lookup: Lookup, texts: ErrorTexts, numbers: Iterator[int]) -> None:
+    def __init__(self, lookup: Lookup, *, with_value: bool = False) -> None:
         self._lookup = lookup
-        self._texts = texts
-        self._numbers = numbers
+        self._with_value = with_value
+        self._numbers = count()  # parameters of lambdas within lambdas need different names
 
-    def any(self, attribute: Attribute, value: str, path: str) -> Checked:
-        """An attribute of any shape."""
-        return self._array(attribute, value, path) if attribute.array else self._one(attribute, value, path)
+    def checked(self, attribute: Attribute, value: str, path: str) -> Checked:
+        """Value and error of an attribute.
+
+        Args:
+            attribute: A struct, an array, or a field of one.
+            value: SQL of its JSON.
+            path: SQL of the text that names its place.
+        """
+        if attribute.array:
+            return self._array(attribute, value, path)
+        if attribute.is_struct:
+            return self._struct(attribute, value, path)
+        return self._scalar(attribute, value, path)
 
     def _array(self, attribute: Attribute, value: str, path: str) -> Checked:
         number = next(self._numbers)
         element, place = f"e{number}", f"i{number}"
-        one = self._one(attribute, element, f"concat({path}, '[', {place} - 1, ']')")
-        fits = f"json_type({value}) = 'ARRAY'"
-        items = f"CASE WHEN {value} IS NULL OR json_type({value}) = 'NULL' THEN NULL WHEN {fits} THEN json_extract({value}, '$[*]') "
-        items += f"ELSE {_wrong_shape(path, 'ARRAY', value)} END"
-        result = f"list_transform({items}, lambda {element}, {place}: {one.value})"
+        one = attribute.model_copy(update={"array": False, "required": False, "default": None})
+        inner = self.checked(one, element, f"concat({path}, '[', {place} - 1, ']')")
+        items = (
+            f"CASE WHEN {_absent(value)} THEN NULL WHEN json_type({value}) <> 'ARRAY' "
+            f"THEN {_wrong_shape(path, 'ARRAY', value)} ELSE json_extract({value}, '$[*]') END"
+        )
         missing = self._missing(attribute, value, path)
-        if one.error is None:
-            return Checked(result, missing)
-        errors = f"list_transform({items}, lambda {element}, {place}: {one.error})"
-        joined = f"nullif(array_to_string(list_filter({errors}, lambda x{number}: x{number} IS NOT NULL), chr(10)), '')"
-        return Checked(result, f"coalesce({missing}, {joined})" if missing else joined)
-
-    def _one(self, attribute: Attribute, value: str, path: str) -> Checked:
-        return self._struct(attribute, value, path) if attribute.is_struct else self._scalar(attribute, value, path)
+        errors = "NULL"
+        if inner.error is not None:
+            found = f"list_transform({items}, lambda {element}, {place}: {inner.error})"
+            kept = f"list_filter({found}, lambda x{number}: x{number} IS NOT NULL)"
+            errors = f"nullif(array_to_string({kept}, chr(10)), '')"
+        result = f"list_transform({items}, lambda {element}, {place}: {inner.value})"
+        return Checked(result, _either(missing, errors))
 
     def _struct(self, attribute: Attribute, value: str, path: str) -> Checked:
         fields = [
-            (field, self.any(field, member(value, field.name), f"concat({path}, {literal('.' + field.name)})"))
+            (field, self.checked(field, member(value, field.name), f"concat({path}, {literal('.' + field.name)})"))
             for field in _fields(attribute)
         ]
         packed = ", ".join(f"{identifier(field.final_name)} := {found.value}" for field, found in fields)
-        absent = f"{value} IS NULL OR json_type({value}) = 'NULL'"
-        result = f"CASE WHEN {absent} THEN NULL WHEN json_type({value}) <> 'OBJECT' THEN {_wrong_shape(path, 'STRUCT', value)} "
-        result += f"ELSE struct_pack({packed}) END"
+        result = (
+            f"CASE WHEN {_absent(value)} THEN NULL WHEN json_type({value}) <> 'OBJECT' "
+            f"THEN {_wrong_shape(path, 'STRUCT', value)} ELSE struct_pack({packed}) END"
+        )
         errors = [found.error for _, found in fields if found.error]
-        inner = f"nullif(concat_ws(chr(10), {', '.join(errors)}), '')" if errors else "NULL"
-        missing = self._missing(attribute, value, path) or "NULL"
-        if not errors and missing == "NULL":
-            return Checked(result, None)
-        return Checked(result, f"CASE WHEN {absent} THEN {missing} ELSE {inner} END")
+        joined = f"nullif(concat_ws(chr(10), {', '.join(errors)}), '')" if errors else "NULL"
+        inner = f"CASE WHEN NOT ({_absent(value)}) THEN {joined} END" if errors else "NULL"
+        return Checked(result, _either(self._missing(attribute, value, path), inner))
 
     def _scalar(self, attribute: Attribute, value: str, path: str) -> Checked:
         kind = self._lookup(attribute)
+        texts = RejectTexts(attribute, kind, path, self._with_value)
         if kind.primitive_type is PrimitiveType.VARIANT:
-            return Checked(value, self._missing(attribute, value, path))
-        shape = f"json_type({value}) IN ('OBJECT', 'ARRAY')"
-        text = (
-            f"nullif(CASE WHEN {shape} THEN {_wrong_shape(path, attribute.type, value)} ELSE {value} ->> '$' END, '')"
-        )
+            missing = texts.missing()
+            absent = f"CASE WHEN {_absent(value)} THEN {missing} END" if missing else None
+            return Checked(f"CASE WHEN NOT ({_absent(value)}) THEN {value} END", absent)
+        text = f"nullif({scalar_text(attribute, value, path)}, '')"
         check = text_check(kind, column_type(kind, declared=False))
         result = check.value(text)
         if attribute.default is not None:
             result = f"CASE WHEN {text} IS NULL THEN {check.value(literal(attribute.default))} ELSE {result} END"
-        return Checked(result, self._texts.scalar(attribute, kind, check, text, check.value(text), path))
+        return Checked(result, texts.of_scalar(check, text, check.value(text)))
 
     def _missing(self, attribute: Attribute, value: str, path: str) -> str | None:
-        if not attribute.required or attribute.array:
-            return None
-        return (
-            f"CASE WHEN {value} IS NULL OR json_type({value}) = 'NULL' THEN {self._texts.missing(attribute, path)} END"
-        )
+        missing = RejectTexts(attribute, None, path, self._with_value).missing()
+        return f"CASE WHEN {_absent(value)} THEN {missing} END" if missing else None
+
+
+def _absent(value: str) -> str:
+    return f"{value} IS NULL OR json_type({value}) = 'NULL'"
+
+
+def _either(missing: str | None, errors: str) -> str | None:
+    if missing is None:
+        return None if errors == "NULL" else errors
+    return f"coalesce({missing}, {errors})"
 
 
 def _fields(attribute: Attribute) -> tuple[Attribute, ...]:
@@ -139,4 +142,5 @@ def _fields(attribute: Attribute) -> tuple[Attribute, ...]:
 
 
 def _wrong_shape(path: str, expected: str, value: str) -> str:
-    return f"error(concat('`', {path}, '` expected to be a {expected.replace(chr(39), '')} but found ', json_type({value})))"
+    wanted = literal(f"` expected to be a {expected} but found ")
+    return f"error(concat('`', {path}, {wanted}, json_type({value})))"

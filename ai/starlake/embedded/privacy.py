@@ -1,6 +1,7 @@
 """Privacy: what becomes of a text before it is stored.
 
-The original checks the algorithms and applies none of them (contract, trap 6); here they do what the documentation says.
+The original checks the algorithms and applies none of them (contract, trap 6); here they do what the documentation
+says.
 """
 
 from __future__ import annotations

@@ -10,48 +10,56 @@ from ai.starlake.project import Attribute, TypeDefinition
 
 
 @dataclass(frozen=True)
-class ErrorTexts:
-    """The texts of rejects, as SQL; a path is SQL too, because it holds the place within an array.
+class RejectTexts:
+    """What can be wrong with the values of one attribute, as SQL.
 
     Args:
+        attribute: The attribute.
+        kind: Its type; a struct has none.
+        path: SQL of where the value is: a constant at the top of a table, the place in an array is computed.
         with_value: Whether the texts end with the value at fault.
     """
 
-    with_value: bool
+    attribute: Attribute
+    kind: TypeDefinition | None
+    path: str
+    with_value: bool = False
 
-    def missing(self, attribute: Attribute, path: str) -> str:
-        """The error of a null: null for an optional attribute."""
-        if not attribute.required or attribute.default is not None:
-            return "NULL"
-        return self._text(path, "  can't be null", path)
+    def missing(self) -> str | None:
+        """The text for a null, None for an attribute that may be null."""
+        if not self.attribute.required or self.attribute.default is not None:
+            return None
+        return self._text("  can't be null", self.path)
 
-    def mismatch(self, attribute: Attribute, kind: TypeDefinition, path: str, value: str) -> str:
-        """The error of a text that does not look like the type."""
-        return self._text(path, f" ({attribute.type}) doesn't match pattern `{kind.pattern}`", value)
+    def mismatch(self, value: str) -> str:
+        """The text for a value that does not look like the type."""
+        pattern = self.kind.pattern if self.kind else ""
+        return self._text(f" ({self.attribute.type}) doesn't match pattern `{pattern}`", value)
 
-    def unconvertible(self, attribute: Attribute, kind: TypeDefinition, path: str, value: str) -> str:
-        """The error of a text that looks like the type and is too large for it."""
-        return self._text(
-            path, f" cannot be converted to `{kind.primitive_type}` with sl type `{attribute.type}`", value
-        )
+    def unconvertible(self, value: str) -> str:
+        """The text for a value that looks like the type and is too large for it."""
+        primitive = self.kind.primitive_type if self.kind else "struct"
+        return self._text(f" cannot be converted to `{primitive}` with sl type `{self.attribute.type}`", value)
 
-    def scalar(
-        self, attribute: Attribute, kind: TypeDefinition, check: TextCheck, text: str, value: str, path: str
-    ) -> str | None:
-        """The error of a scalar as SQL, None when it cannot have one."""
-        branches = []
-        if attribute.required and attribute.default is None:
-            branches.append(f"WHEN {text} IS NULL THEN {self.missing(attribute, path)}")
-        elif check.mismatch or check.unconvertible:
-            branches.append(f"WHEN {text} IS NULL THEN NULL")
+    def of_scalar(self, check: TextCheck, text: str, value: str) -> str | None:
+        """The text that fits a scalar, null when nothing is wrong; None when nothing can be.
+
+        Args:
+            check: How texts of the type are checked.
+            text: SQL of the text.
+            value: SQL of what it was converted to.
+        """
+        missing = self.missing()
+        branches = [(f"{text} IS NULL", missing or "NULL")] if missing or check.mismatch or check.unconvertible else []
         if check.mismatch:
-            branches.append(f"WHEN {check.mismatch(text, value)} THEN {self.mismatch(attribute, kind, path, text)}")
+            branches.append((check.mismatch(text, value), self.mismatch(text)))
         if check.unconvertible:
-            branches.append(
-                f"WHEN {check.unconvertible(text, value)} THEN {self.unconvertible(attribute, kind, path, text)}"
-            )
-        return f"CASE {' '.join(branches)} END" if branches else None
+            branches.append((check.unconvertible(text, value), self.unconvertible(text)))
+        whens = " ".join(f"WHEN {condition} THEN {found}" for condition, found in branches)
+        return f"CASE {whens} END" if branches else None
 
-    def _text(self, path: str, text: str, value: str) -> str:
-        parts = ["'`'", path, literal("`" + text)] + (["': '", f"CAST({value} AS VARCHAR)"] if self.with_value else [])
+    def _text(self, text: str, value: str) -> str:
+        parts = ["'`'", self.path, literal("`" + text)]
+        if self.with_value:
+            parts += ["': '", f"CAST({value} AS VARCHAR)"]
         return f"concat({', '.join(parts)})"

@@ -39,8 +39,8 @@ class RawRows:
 
     Args:
         file: The file; what the audit calls it.
-        query: A SELECT that reads it, without anything around it. Besides the raw columns it has `RECORD_COLUMN`, the row as
-            it could stand in a file of the format.
+        query: A SELECT that reads it, without anything around it. Besides the raw columns it has `RECORD_COLUMN`, the
+            row as it could stand in a file of the format.
         cells: Per attribute of the table the raw column, None when the file does not have the attribute.
         fallback: A slower query of the same columns, for a file that `query` turns out not to be able to read.
         header: The line above the rows of the file, None when the format has none.

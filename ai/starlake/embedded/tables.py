@@ -41,8 +41,8 @@ class Target:
 
     def columns(self, database: Database) -> dict[str, str]:
         """The table's columns and their types in order; empty when there is no such table."""
-        query = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? ORDER BY column_index"
-        return {name: kind for name, kind in database.rows(query, [self.schema, self.name])}
+        query = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?"
+        return dict(database.rows(f"{query} ORDER BY column_index", [self.schema, self.name]))
 
     def is_view(self, database: Database) -> bool:
         """Whether a view has the name."""
@@ -59,9 +59,9 @@ def create(database: Database, target: Target, columns: Mapping[str, str]) -> No
 def evolve(database: Database, target: Target, wanted: Mapping[str, str], *, drop: bool = True) -> None:
     """Makes the columns of a table follow the metadata.
 
-    New columns go to the end. A column that the metadata no longer has is dropped, as Starlake does. A type becomes wider
-    when that loses nothing, which Starlake does not do; any other change of type leaves the column as it is, and a value that
-    does not fit fails the load.
+    New columns go to the end. A column that the metadata no longer has is dropped, as Starlake does. A type becomes
+    wider when that loses nothing, which Starlake does not do; any other change of type leaves the column as it is,
+    and a value that does not fit fails the load.
 
     Args:
         database: The database.

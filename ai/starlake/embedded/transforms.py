@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
@@ -72,29 +72,24 @@ def transform(workspace: Workspace, request: TransformRequest, reporter: Reporte
     if request.interactive is not None:
         return TransformResult(text=TaskRun(workspace, task, graph, request).shown())
     if not request.recursive:
-        return _run(workspace, (task,), graph, request, reporter, "")
+        return _run(workspace, (task,), graph, request, reporter)
     tree = tree_lines(graph, task)
     title = f"Building dependency tree for task {task.full_name}..."
     text = "\n".join([title, *tree, f"Dependency tree built for task {task.full_name}", *tree])
-    return _run(workspace, graph.order([task]), graph, request, reporter, text)
+    return replace(_run(workspace, graph.order([task]), graph, request, reporter), text=text)
 
 
 def _run(
-    workspace: Workspace,
-    tasks: tuple[Task, ...],
-    graph: Graph,
-    request: TransformRequest,
-    reporter: Reporter,
-    text: str,
+    workspace: Workspace, tasks: tuple[Task, ...], graph: Graph, request: TransformRequest, reporter: Reporter
 ) -> TransformResult:
     done: list[str] = []
     for task in tasks:
         reporter.transforming(task.full_name)
         error = TaskRun(workspace, task, graph, request).run()
         if error is not None:
-            return TransformResult(tuple(done), text, f"{task.full_name}: {error}")
+            return TransformResult(tuple(done), error=f"{task.full_name}: {error}")
         done.append(task.full_name)
-    return TransformResult(tuple(done), text)
+    return TransformResult(tuple(done))
 
 
 class TaskRun:
@@ -127,7 +122,9 @@ class TaskRun:
                 with database.transaction():
                     self._write(database, first_columns)
                     wanted = self._task.expectations
-                    expectations.check(self._workspace, database, self._target, wanted, self._entry(), broken)
+                    expectations.check(
+                        self._workspace, database, self._target, wanted, entry=self._entry(), broken=broken
+                    )
                     if self._workspace.audit.database is database:
                         self._workspace.audit.record(self._entry())
 
@@ -191,7 +188,7 @@ class TaskRun:
         database.execute(script(merge, self._project.write_strategy_templates, self._render))
 
     def _columns_before_presql(self, database: Database) -> dict[str, str] | None:
-        """The columns of a target that presql may already use in the very first run, None when it is not to be made first."""
+        """The columns of a target that presql already uses in the first run, None when it is not to be made first."""
         import duckdb
 
         task = self._task

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded import nested, privacy
-from ai.starlake.embedded.datatypes import TextCheck, column_type, text_check
+from ai.starlake.embedded import privacy
+from ai.starlake.embedded.datatypes import column_type, text_check
 from ai.starlake.embedded.files import uri
-from ai.starlake.embedded.rejects import ErrorTexts
+from ai.starlake.embedded.nested import Checked, Nesting, scalar_text, struct_type
+from ai.starlake.embedded.rejects import RejectTexts
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import identifier, literal
 from ai.starlake.project import Attribute, PrimitiveType, Table, Trim, TypeDefinition
@@ -72,7 +73,7 @@ class Validator:
         )
 
     def checked(self, rows: RawRows) -> str:
-        """A SELECT of the typed columns (`Column.staged`), the error text ('' for an accepted row) and the file's URI."""
+        """A SELECT of the typed columns (`Column.staged`), the error text, '' for an accepted row, and the file."""
         read = [
             (column, cell) for column, cell in zip(self.columns, rows.cells, strict=True) if not column.attribute.script
         ]
@@ -89,7 +90,7 @@ class Validator:
 
     def _type(self, attribute: Attribute) -> str:
         if attribute.is_struct:
-            return nested.struct_type(attribute, self._lookup)
+            return struct_type(attribute, self._lookup)
         declared = attribute.rename is None
         name = column_type(self._lookup(attribute), declared=declared)
         return f"{name}[]" if attribute.array else name
@@ -113,60 +114,45 @@ class Validator:
         if cell.kind is CellKind.JSON and self._lookup(attribute).primitive_type is PrimitiveType.VARIANT:
             return f"CASE WHEN json_type({text}) <> 'NULL' THEN {text} END"
         if cell.kind is CellKind.JSON:
-            text = nested.scalar_text(attribute, text)
+            text = scalar_text(attribute, text, literal(attribute.name))
         text = trimmed(text, attribute.trim)
         return f"nullif({text}, '')" if self._table.metadata.empty_is_null else text
 
-    def _check(self, column: Column, cell: Cell | None) -> _Checked:
-        attribute = column.attribute
+    def _check(self, column: Column, cell: Cell | None) -> Checked:
+        attribute, text = column.attribute, _text(column)
         if cell is not None and (attribute.is_struct or attribute.array):
-            found = nested.checked(attribute, _text(column), self._lookup, self._texts)
-            return _Checked(found.value, found.error)
-        kind = self._lookup(attribute) if not attribute.is_struct else None
+            return Nesting(self._lookup, with_value=self._with_value).checked(attribute, text, literal(attribute.name))
+        kind = None if attribute.is_struct else self._lookup(attribute)
         if kind is None or cell is None:
             return self._absent(column, kind)
-        text = _text(column)
+        texts = RejectTexts(attribute, kind, literal(attribute.name), self._with_value)
         if cell.kind is CellKind.TYPED:
-            return _Checked(f"TRY_CAST({text} AS {column.type})", self._typed_error(attribute, kind, text, column))
-        return self._scalar(attribute, kind, column, text)
+            missing = texts.missing() or "NULL"
+            wrong = f"WHEN {column.staged} IS NULL THEN {texts.unconvertible(text)}"
+            return Checked(f"TRY_CAST({text} AS {column.type})", f"CASE WHEN {text} IS NULL THEN {missing} {wrong} END")
+        return self._scalar(column, kind, text, texts)
 
-    def _scalar(self, attribute: Attribute, kind: TypeDefinition, column: Column, text: str) -> _Checked:
+    def _scalar(self, column: Column, kind: TypeDefinition, text: str, texts: RejectTexts) -> Checked:
+        attribute = column.attribute
         check = text_check(kind, column.type)
         protect = privacy.algorithm(attribute)
         value = check.value(text) if protect is None else protect.apply(text, check.value)
         if attribute.default is not None:
-            value = f"CASE WHEN {text} IS NULL THEN {self._default(attribute, check)} ELSE {value} END"
-        error = self._texts.scalar(attribute, kind, check, text, column.staged, literal(attribute.name))
+            value = f"CASE WHEN {text} IS NULL THEN {check.value(literal(attribute.default))} ELSE {value} END"
         if protect is not None and not protect.fits(column.type):
             mismatch = literal(f"`{attribute.name}` input and privacy output type are not compatible")
-            error = f"CASE WHEN {text} IS NOT NULL THEN {mismatch} END"
-        return _Checked(value, error)
+            return Checked(value, f"CASE WHEN {text} IS NOT NULL THEN {mismatch} END")
+        converted = column.staged if protect is None else check.value(text)
+        return Checked(value, texts.of_scalar(check, text, converted))
 
-    def _default(self, attribute: Attribute, check: TextCheck) -> str:
-        """A default that does not fit the type is null, as in the original (contract 3.5)."""
-        return check.value(literal(attribute.default))
-
-    def _absent(self, column: Column, kind: TypeDefinition | None) -> _Checked:
+    def _absent(self, column: Column, kind: TypeDefinition | None) -> Checked:
+        """An attribute that the file does not have; a default that does not fit the type is null (contract 3.5)."""
         attribute = column.attribute
         if attribute.default is not None and kind is not None and not attribute.array:
-            return _Checked(f"CAST({self._default(attribute, text_check(kind, column.type))} AS {column.type})", None)
+            value = text_check(kind, column.type).value(literal(attribute.default))
+            return Checked(f"CAST({value} AS {column.type})", None)
         error = literal(f"`{attribute.name}` is required") if attribute.required else None
-        return _Checked(f"CAST(NULL AS {column.type})", error)
-
-    def _typed_error(self, attribute: Attribute, kind: TypeDefinition, text: str, column: Column) -> str:
-        missing = self._texts.missing(attribute, literal(attribute.name))
-        wrong = self._texts.unconvertible(attribute, kind, literal(attribute.name), text)
-        return f"CASE WHEN {text} IS NULL THEN {missing} WHEN {column.staged} IS NULL THEN {wrong} END"
-
-    @property
-    def _texts(self) -> ErrorTexts:
-        return ErrorTexts(with_value=self._with_value)
-
-
-@dataclass(frozen=True)
-class _Checked:
-    value: str
-    error: str | None
+        return Checked(f"CAST(NULL AS {column.type})", error)
 
 
 def trimmed(text: str, trim: Trim) -> str:

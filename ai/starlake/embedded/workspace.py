@@ -26,7 +26,8 @@ _NOT_SETTINGS = frozenset(
 class Workspace:
     """The open databases of one command; a context manager.
 
-    Databases are opened when they are first needed and kept until the command ends, as the original keeps its connections.
+    Databases are opened when they are first needed and kept until the command ends, as the original keeps its
+    connections.
 
     Args:
         project: The project.

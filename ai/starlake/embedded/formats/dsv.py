@@ -1,9 +1,9 @@
 """DSV: values between separators, one row a line.
 
-Two ways lead to the same rows. Files without surprises go through DuckDB's own reader, which is fast. The others - quotes and
-escapes in one file, rows of changing length, a quote that is never closed - are read line by line and taken apart by
-regular expressions, which follows Starlake's reader (Spark's, contract 4.1) in every corner: short rows are filled with
-null, long ones cut, and a line break ends the row unless ``multiline`` is set.
+Two ways lead to the same rows. Files without surprises go through DuckDB's own reader, which is fast. The others -
+quotes and escapes in one file, rows of changing length, a quote that is never closed - are read line by line and
+taken apart by regular expressions, which follows Starlake's reader (Spark's, contract 4.1) in every corner: short
+rows are filled with null, long ones cut, and a line break ends the row unless ``multiline`` is set.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     """Makes the query that reads a DSV file.
 
     Raises:
-        StarlakeError: If the header names a column of the table twice or none of them, or if the dialect cannot be used.
+        StarlakeError: If the header names a column of the table twice or none of them, or if the dialect cannot be
+            used.
     """
     dialect = Dialect.of(table)
     text = as_utf8(file, _encoding(table.metadata), scratch)
@@ -120,7 +121,7 @@ def _places(table: Table, file: Path, names: tuple[str, ...] | None) -> list[int
     for attribute in wanted:
         if attribute.is_struct or attribute.array:
             raise StarlakeError(
-                f"the attribute {attribute.name!r} of {table.full_name} is a {'struct' if attribute.is_struct else 'list'}",
+                f"the attribute {attribute.name!r} of {table.full_name} is a struct or an array",
                 cause="a field of a DSV file holds one value",
                 fix="give it a plain type, or use the format JSON or PARQUET",
             )
@@ -169,8 +170,8 @@ def _by_columns(file: Path, dialect: Dialect, skip: int, width: int) -> str:
     escape = dialect.escape if quoted and dialect.escape and contains(file, dialect.escape) else dialect.quote
     columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(width))
     query = (
-        f"FROM read_csv({literal(str(file))}, columns = {{{columns}}}, auto_detect = false, header = false, skip = {skip}, "
-        f"delim = {literal(dialect.separator)}, quote = {literal(dialect.quote if quoted else '')}, "
+        f"FROM read_csv({literal(str(file))}, columns = {{{columns}}}, auto_detect = false, header = false, "
+        f"skip = {skip}, delim = {literal(dialect.separator)}, quote = {literal(dialect.quote if quoted else '')}, "
         f"escape = {literal(escape if quoted else '')}, nullstr = '', allow_quoted_nulls = false, null_padding = true, "
         f"parallel = {literal(not (quoted and dialect.multiline))})"
     )
@@ -205,7 +206,8 @@ def _by_lines(file: Path, dialect: Dialect, skip: int, width: int) -> str:
     line = f"line || {literal(dialect.separator)}"
     fields = f"regexp_extract_all({line}, {literal(_field_regex(dialect))}, 1)"
     values = ", ".join(f"{_field(f'fields[{place + 1}]', dialect)} AS c{place}" for place in range(width))
-    return f"SELECT {values}, line AS {RECORD_COLUMN} FROM (SELECT line, {fields} AS fields FROM ({line_rows(file, skip)}) WHERE {keep})"
+    source = f"SELECT line, {fields} AS fields FROM ({line_rows(file, skip)}) WHERE {keep}"
+    return f"SELECT {values}, line AS {RECORD_COLUMN} FROM ({source})"
 
 
 def _field_regex(dialect: Dialect) -> str:

@@ -32,7 +32,8 @@ def read(database: Database, table: Table, file: Path, _scratch: Path) -> RawRow
         raise StarlakeError(
             f"{file.name} is no Parquet file", cause=str(error).splitlines()[0], fix="replace the file"
         ) from error
-    columns, cells = [], []
+    columns: list[str] = []
+    cells: list[Cell | None] = []
     for place, attribute in enumerate(table.attributes):
         name = None if attribute.script else _name(attribute, found)
         if name is None:

@@ -89,8 +89,9 @@ def line_rows(file: Path, skip: int) -> str:
         file: The file.
         skip: How many lines to leave out at the top.
     """
-    never = "\x1f\x1e\x1d"  # no text that anybody writes
+    never = literal("\x1f\x1e")  # no text that anybody writes; the default would make nothing of empty lines
     return (
-        f"SELECT rtrim(coalesce(line, ''), chr(13)) AS line FROM read_csv({literal(str(file))}, columns = {{'line': 'VARCHAR'}}, "
-        f"auto_detect = false, header = false, skip = {skip}, delim = '', quote = '', escape = '', nullstr = {literal(never)})"
+        f"SELECT rtrim(coalesce(line, ''), chr(13)) AS line FROM read_csv({literal(str(file))}, "
+        f"columns = {{'line': 'VARCHAR'}}, auto_detect = false, header = false, skip = {skip}, "
+        f"delim = '', quote = '', escape = '', nullstr = {never})"
     )

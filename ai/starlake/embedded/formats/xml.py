@@ -23,9 +23,9 @@ _OPTIONS = {"rowtag", "attributeprefix", "valuetag", "encoding", "charset"}
 def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
     """Makes the query that reads an XML file. The file is read as a stream, one row in memory at a time.
 
-    Attributes of an element are fields with a prefix, its text beside attributes a field of its own, as in Spark's reader:
-    ``_`` and ``_VALUE`` unless the options ``attributePrefix`` and ``valueTag`` say otherwise. Neither external entities nor
-    document types are looked at.
+    Attributes of an element are fields with a prefix, its text beside attributes a field of its own, as in Spark's
+    reader: ``_`` and ``_VALUE`` unless the options ``attributePrefix`` and ``valueTag`` say otherwise. Neither
+    external entities nor document types are looked at.
 
     Raises:
         StarlakeError: If ``rowTag`` is missing, an option is unknown, or the file is no XML.
@@ -36,7 +36,7 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
         raise StarlakeError(
             f"the options of {table.full_name} cannot be used" + (f" ({table.file})" if table.file else ""),
             cause=f"unknown: {', '.join(unknown)}" if unknown else "rowTag is missing",
-            fix="set rowTag to the name of the element that is a row; besides it attributePrefix and valueTag are known",
+            fix="set rowTag to the element that is a row; attributePrefix and valueTag are known besides",
         )
     prefix, value_tag = options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE")
     target = scratch / f"{file.name}.jsonl"
@@ -71,7 +71,7 @@ def _elements(file: Path, row_tag: str) -> Iterator[Element]:
 
 
 def _object(element: Element, attributes: tuple[Attribute, ...], prefix: str, value_tag: str) -> dict[str, Any]:
-    """The fields of an element; one that occurs again and again is a list, and so is one that is declared as an array."""
+    """The fields of an element; one that is declared as an array is a list, and so is one that occurs again."""
     from lxml import etree
 
     declared = {attribute.name: attribute for attribute in attributes}

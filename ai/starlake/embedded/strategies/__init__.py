@@ -141,7 +141,7 @@ def require(strategy: WriteStrategy, own: Mapping[str, str], partition: Sequence
 
 
 def _packaged(name: str) -> str:
-    return files(__package__).joinpath("templates", f"{name}.j2").read_text(encoding="utf-8")
+    return (files(__package__) / "templates" / f"{name}.j2").read_text(encoding="utf-8")
 
 
 def _own_spelling(name: str, columns: tuple[str, ...]) -> str:
