@@ -96,6 +96,7 @@ starlake.add_command(stage, "import")
 @_shared()
 def preload(
     domain: str,
+    *,
     tables: tuple[str, ...],
     strategy: str,
     ack_file: str | None,
