@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _table(connection: duckdb.DuckDBPyConnection, query: str, title: str, *colum
     for column, value in zip(columns, rows[0] if rows else columns, strict=True):
         table.add_column(column, justify="left" if isinstance(value, str | date) else "right")
     for row in rows:
-        table.add_row(*(str(value) for value in row))
+        table.add_row(*(escape(str(value)) for value in row))
     return table
 
 
