@@ -89,8 +89,8 @@ class Journal:
                 file.unlink()
             else:
                 move(file, self.archive / file.name)
-        self.path.unlink(missing_ok=True)
         database.execute(f"DROP TABLE IF EXISTS main.{identifier(_MARKER + self.token)}")
+        self.path.unlink(missing_ok=True)  # last, so that there is never a marker without its journal
 
     def undo(self, fits: Callable[[str], bool]) -> None:
         """Takes the files back to the stage area; `fits` says whether a name is still one of the table's."""
@@ -135,10 +135,3 @@ def unfinished(ingesting: Path, database: Path | None) -> Iterator[Journal]:
                 tuple(content["names"]),
                 None if archive is None else Path(archive),
             )
-
-
-def forget_markers(database: Database) -> None:
-    """Drops markers whose journals are gone: the process was killed after the very last move."""
-    query = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main' AND starts_with(table_name, ?)"
-    for (name,) in database.rows(query, [_MARKER]):
-        database.execute(f"DROP TABLE IF EXISTS main.{identifier(name)}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.files import copy, move, waiting
 from ai.starlake.embedded.ingestion import Ingestion
-from ai.starlake.embedded.journal import forget_markers, unfinished
+from ai.starlake.embedded.journal import unfinished
 from ai.starlake.embedded.reporting import Reporter
 from ai.starlake.embedded.results import JobResult, LoadResult
 from ai.starlake.embedded.selection import Selection
@@ -81,7 +81,6 @@ def _hold(workspace: Workspace, domain: Domain) -> None:
             else:
                 table = tables.get(journal.table)
                 journal.undo(table.matches if table else lambda _name: True)
-        forget_markers(database)
 
 
 def _has_journals(ingesting: Path) -> bool:

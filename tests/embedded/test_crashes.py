@@ -1,0 +1,138 @@
+"""A load that is killed at any point loses no file and no row, and repeats none."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ai.starlake.embedded import Engine, connection, files, journal
+
+OLD, NEW = [(1, "old"), (2, "old")], [(2, "new"), (3, "new"), (4, "new")]
+
+
+def csv(rows):
+    return "id,label\n" + "".join(f"{key},{label}\n" for key, label in rows)
+
+
+def prepare(shop):
+    """A table with rows, a second file of it and a file of another table waiting."""
+    keyed = {"writeStrategy": {"type": "UPSERT_BY_KEY", "key": ["id"]}}
+    shop.table("rows", {"id": "int", "label": "string"}, metadata=keyed)
+    shop.table("added", {"id": "int", "label": "string"})
+    shop.put("rows1.csv", csv(OLD))
+    assert not shop.engine.load().failures
+    shop.put("rows2.csv", csv(NEW))
+    shop.put("added1.csv", csv(NEW))
+
+
+def load_until(root: Path, environment: dict[str, str], deadly: int) -> bool:
+    """Loads in a process that dies at its n-th statement or move of a file; says whether it died."""
+    child = os.fork()
+    if child == 0:
+        steps = iter(range(1, 100_000))
+
+        def dying(function):
+            def wrapper(*args, **kwargs):
+                if next(steps) == deadly:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return function(*args, **kwargs)
+
+            return wrapper
+
+        connection.Database.execute = dying(connection.Database.execute)
+        journal.move = dying(files.move)
+        journal.Journal._write = dying(journal.Journal._write)
+        Path.unlink = dying(Path.unlink)
+        Engine.open(root, environment=environment).load()
+        os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def assert_loaded_once(shop):
+    assert shop.rows() == [(1, "old"), *NEW]
+    assert shop.rows("shop.added") == NEW
+    assert shop.files() == ["archive/shop/added1.csv", "archive/shop/rows1.csv", "archive/shop/rows2.csv"]
+    counted = shop.query("SELECT paths, countaccepted FROM audit.audit WHERE success ORDER BY 1")
+    assert [(path.rpartition("/")[2], count) for path, count in counted] == [
+        ("added1.csv", 3),
+        ("rows1.csv", 2),
+        ("rows2.csv", 3),
+    ]
+    assert shop.query("SELECT count(*) FROM information_schema.tables WHERE table_name LIKE 'zztmp%'") == [(0,)]
+
+
+def die_and_recover(shop, template: Path, deadly: int) -> bool:
+    """Kills a load at its n-th step, loads again and looks at everything; says whether there was such a step."""
+    subprocess.run(["cp", "-a", template, shop.root], check=True)
+    died = load_until(shop.root, shop.environment, deadly)
+    assert not shop.engine.load().failures, f"after dying at step {deadly}"
+    assert_loaded_once(shop)
+    subprocess.run(["rm", "-rf", shop.root], check=True)
+    return died
+
+
+@pytest.fixture
+def template(shop, tmp_path):
+    prepare(shop)
+    return shop.root.rename(tmp_path / "template")
+
+
+@pytest.mark.slow
+def test_killed_at_every_step(shop, template):
+    deadly = next(step for step in range(1, 10_000) if not die_and_recover(shop, template, step))
+    assert deadly > 30, "the process died at too few points for this test to mean anything"
+
+
+@pytest.mark.parametrize("deadly", [2, 4, 9, 16, 25, 31, 37, 43])
+def test_killed_at_some_steps(shop, template, deadly):
+    assert die_and_recover(shop, template, deadly)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_killed_at_a_random_moment(shop, seed):
+    """The real process, the real signal, a file that takes a while."""
+    shop.table("rows", {"id": "int", "label": "string"}, metadata={"writeStrategy": {"type": "OVERWRITE"}})
+    shop.put("rows1.csv", csv(OLD))
+    shop.engine.load()
+    many = [(key, f"label {key}") for key in range(200_000)]
+    shop.put("rows2.csv", csv(many))
+    environment = {**os.environ, **shop.environment}
+    command = [sys.executable, "-m", "ai.starlake.embedded", "load"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(random.Random(seed).uniform(0.05, 1.2))
+    process.kill()
+    process.wait()
+    after_kill = shop.query("SELECT count(*), count(*) FILTER (label = 'old') FROM shop.rows")
+    assert after_kill in ([(2, 2)], [(200_000, 0)]), "half a file is visible"
+    assert not shop.engine.load().failures
+    assert shop.query("SELECT count(*), sum(id) FROM shop.rows") == [(200_000, sum(range(200_000)))]
+    assert shop.files() == ["archive/shop/rows1.csv", "archive/shop/rows2.csv"]
+    assert shop.query("SELECT count(*) FROM audit.audit WHERE success") == [(2,)]
+
+
+def test_a_newer_file_of_the_same_name_is_kept(shop):
+    """The file of a killed load goes back beside the one that came meanwhile, and before it."""
+    shop.table("rows", {"id": "int", "label": "string"}, pattern=r"rows.*\.csv")
+    old = shop.put("rows1.csv", csv(OLD))
+    os.utime(old, (1_000_000_000, 1_000_000_000))
+    assert load_until(shop.root, shop.environment, 12)
+    assert not any("stage/" in name for name in shop.files())
+    shop.put("rows1.csv", csv(NEW))
+    result = shop.engine.load()
+    assert [job.files for job in result.jobs] == [("rows1-2.csv",), ("rows1.csv",)]
+    assert shop.rows() == sorted(OLD + NEW)
+
+
+def test_files_that_another_engine_left_are_not_touched(shop):
+    shop.table("rows", {"id": "int", "label": "string"})
+    shop.put("rows1.csv", csv(OLD), area="datasets/ingesting/shop")
+    assert shop.engine.load().jobs == ()
+    assert shop.files() == ["ingesting/shop/rows1.csv"]
