@@ -1,0 +1,112 @@
+"""A small Starlake project on DuckDB that a test fills and runs in process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import yaml
+
+from ai.starlake.embedded import Engine
+from ai.starlake.embedded.transforms import TransformRequest
+
+APPLICATION = {
+    "connectionRef": "duckdb",
+    "connections": {
+        "duckdb": {
+            "type": "jdbc",
+            "options": {
+                "url": "jdbc:duckdb:{{SL_ROOT}}/datasets/duckdb.db",
+                "driver": "org.duckdb.DuckDBDriver",
+            },
+        }
+    },
+}
+_EPOCH = 1_700_000_000
+
+
+class Shop:
+    """A project with the one domain ``shop``.
+
+    Args:
+        root: Its folder, which is made.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.datasets = root / "datasets"
+        self.metadata = root / "metadata"
+        self.environment = {"SL_ROOT": str(root), "TZ": "UTC"}
+        self._files = 0
+        self.application()
+        self.write("load/shop/_config.sl.yml", {"load": {"metadata": {"directory": "{{SL_ROOT}}/incoming/shop"}}})
+
+    def application(self, **more: Any) -> None:
+        """Writes the application's file."""
+        self.write("application.sl.yml", {"application": {**APPLICATION, **more}})
+
+    def write(self, name: str, content: Mapping[str, Any] | str) -> Path:
+        """Writes a file of metadata."""
+        path = self.metadata / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = content if isinstance(content, str) else yaml.safe_dump({"version": 1, **content}, sort_keys=False)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def table(
+        self, name: str, attributes: Sequence[Mapping[str, Any]], metadata: Mapping[str, Any], **more: Any
+    ) -> None:
+        """Writes a table's file; its files are called ``{name}-....csv`` or whatever they are."""
+        body = {"name": name, "pattern": rf"{name}-.*", "metadata": dict(metadata), "attributes": list(attributes)}
+        self.write(f"load/shop/{name}.sl.yml", {"table": {**body, **more}})
+
+    def task(self, name: str, sql: str, **fields: Any) -> None:
+        """Writes a task of the domain ``kpi``."""
+        self.write(f"transform/kpi/{name}.sql", sql)
+        self.write(f"transform/kpi/{name}.sl.yml", {"task": fields})
+
+    def put(self, name: str, content: str | bytes, area: str = "stage") -> Path:
+        """Puts a file into an area; each is newer than the one before."""
+        folder = self.root / "incoming" / "shop" if area == "incoming" else self.datasets / area / "shop"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+        self._files += 1
+        os.utime(path, (_EPOCH + self._files, _EPOCH + self._files))
+        return path
+
+    def engine(self, **environment: str) -> Engine:
+        """The engine on what the metadata says now."""
+        return Engine.open(self.root, environment={**self.environment, **environment})
+
+    def load(self, **environment: str) -> Any:
+        """Loads what waits; the result says what failed."""
+        return self.engine(**environment).load()
+
+    def transform(self, name: str, **fields: Any) -> Any:
+        """Runs a task."""
+        return self.engine().transform(TransformRequest(name, **fields))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Asks the database."""
+        with duckdb.connect(str(self.datasets / "duckdb.db"), read_only=True) as connection:
+            return connection.execute(query).fetchall()
+
+    def files(self, area: str) -> list[str]:
+        """The names of the files in an area, those of the engine's own included."""
+        folder = self.root / "incoming" / "shop" if area == "incoming" else self.datasets / area / "shop"
+        return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+    def tables(self) -> dict[str, list[tuple[Any, ...]]]:
+        """The rows of every table but the audit's."""
+        names = self.rows("SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'audit'")
+        return {f"{schema}.{name}": sorted(self.rows(f'FROM "{schema}"."{name}"'), key=repr) for schema, name in names}
+
+    def clear(self) -> None:
+        """Drops all data; the metadata stays."""
+        shutil.rmtree(self.datasets, ignore_errors=True)
+        shutil.rmtree(self.root / "incoming", ignore_errors=True)

@@ -1,0 +1,148 @@
+"""The write strategies, slow and obvious: lists of rows, loops, one comparison at a time.
+
+Where a strategy keeps one of several rows and does not say which, the model asks what the table shows and allows any of
+the candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    Args:
+        id: The first column of the key.
+        part: The second one, and the partition.
+        seen: The timestamp.
+        label: Tells the row from all others.
+        started: SCD2: whether the version has a start; those of the first load have none.
+        ended: SCD2: whether the version is closed.
+    """
+
+    id: int | None
+    part: str | None
+    seen: datetime | None
+    label: str
+    started: bool = False
+    ended: bool = False
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How incoming rows meet those of the table.
+
+    Args:
+        type: The write strategy.
+        key: The columns of the key.
+        timestamp: Whether ``seen`` is the strategy's timestamp.
+        source: Whether the strategy is on SOURCE_AND_TARGET.
+    """
+
+    type: str
+    key: tuple[str, ...] = ()
+    timestamp: bool = False
+    source: bool = False
+
+    def as_yaml(self) -> dict[str, object]:
+        """The ``writeStrategy`` of the metadata."""
+        found: dict[str, object] = {"type": self.type}
+        if self.key:
+            found["key"] = list(self.key)
+        if self.timestamp:
+            found["timestamp"] = "seen"
+        if self.source:
+            found["on"] = "SOURCE_AND_TARGET"
+        return found
+
+
+def after(strategy: Strategy, table: Sequence[Row] | None, incoming: Sequence[Row], shown: Sequence[Row]) -> list[Row]:
+    """The rows that a table has after one more file.
+
+    Args:
+        strategy: The write strategy.
+        table: The rows before; None when there is no table.
+        incoming: The rows of the file.
+        shown: The rows that the table shows now; decides only where the strategy leaves a choice.
+    """
+    labels = {row.label for row in shown}
+    rows = _one_per_key(strategy, incoming, labels) if strategy.source and strategy.key else list(incoming)
+    if table is None:
+        return rows
+    return _MEETINGS[strategy.type](strategy, list(table), rows)
+
+
+def _one_per_key(strategy: Strategy, rows: Sequence[Row], shown: set[str]) -> list[Row]:
+    """The newest row of each key; a null in the key is a value like any other here."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(getattr(row, column) for column in strategy.key), []).append(row)
+    kept = []
+    for group in groups.values():
+        candidates = group
+        if strategy.timestamp:
+            dated = [row for row in group if row.seen is not None]
+            newest = max((row.seen for row in dated), default=None)
+            candidates = [row for row in dated if row.seen == newest] or group
+        kept.append(next((row for row in candidates if row.label in shown), candidates[0]))
+    return kept
+
+
+def _same_key(strategy: Strategy, left: Row, right: Row) -> bool:
+    """Whether two rows have the same key; a null is equal to nothing."""
+    pairs = [(getattr(left, column), getattr(right, column)) for column in strategy.key]
+    return all(one is not None and one == other for one, other in pairs)
+
+
+def _newer(left: Row, right: Row) -> bool:
+    return left.seen is not None and right.seen is not None and left.seen > right.seen
+
+
+def _append(_strategy: Strategy, table: list[Row], incoming: list[Row]) -> list[Row]:
+    return table + incoming
+
+
+def _overwrite(_strategy: Strategy, _table: list[Row], incoming: list[Row]) -> list[Row]:
+    return incoming
+
+
+def _replace_keys(strategy: Strategy, table: list[Row], incoming: list[Row]) -> list[Row]:
+    return [old for old in table if not any(_same_key(strategy, new, old) for new in incoming)] + incoming
+
+
+def _replace_older(strategy: Strategy, table: list[Row], incoming: list[Row]) -> list[Row]:
+    kept = [old for old in table if not any(_same_key(strategy, new, old) and _newer(new, old) for new in incoming)]
+    good = [new for new in incoming if not any(_same_key(strategy, new, old) and _newer(old, new) for old in kept)]
+    return kept + good
+
+
+def _replace_partitions(_strategy: Strategy, table: list[Row], incoming: list[Row]) -> list[Row]:
+    parts = {row.part for row in incoming if row.part is not None}
+    return [old for old in table if old.part not in parts] + incoming
+
+
+def _versions(strategy: Strategy, table: list[Row], incoming: list[Row]) -> list[Row]:
+    fresh = []
+    for new in incoming:
+        opened = [old for old in table if not old.ended and _same_key(strategy, new, old)]
+        if not strategy.timestamp or all(_newer(new, old) for old in opened):
+            fresh.append(new)
+    versions = [
+        replace(old, ended=True) if any(_same_key(strategy, new, old) for new in fresh) else old for old in table
+    ]
+    return versions + [replace(new, started=True) for new in fresh]
+
+
+_MEETINGS: dict[str, Callable[[Strategy, list[Row], list[Row]], list[Row]]] = {
+    "APPEND": _append,
+    "OVERWRITE": _overwrite,
+    "UPSERT_BY_KEY": _replace_keys,
+    "DELETE_THEN_INSERT": _replace_keys,
+    "UPSERT_BY_KEY_AND_TIMESTAMP": _replace_older,
+    "OVERWRITE_BY_PARTITION": _replace_partitions,
+    "SCD2": _versions,
+}
