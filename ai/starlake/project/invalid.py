@@ -127,9 +127,9 @@ def _fields(model: type[BaseModel]) -> dict[str, _Nested | None]:
 
 
 def _nested(annotation: Any, container: type | None = None) -> _Nested | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+    origin = get_origin(annotation)  # asked first: to Python 3.10, dict[str, X] is a type as well
+    if origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return _Nested(annotation, container)
-    origin = get_origin(annotation)
     if origin in (Union, UnionType):
         return next(filter(None, (_nested(part, container) for part in get_args(annotation))), None)
     if origin in (tuple, dict):
