@@ -17,6 +17,7 @@ import click
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.arguments import moment, names, pairs, pairs_once
+from ai.starlake.embedded.verbs.commands import VERBS
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -199,6 +200,10 @@ def validate(options: dict[str, str]) -> None:
     findings = find(_root(), options=options)
     if print_findings(findings):
         sys.exit(1)
+
+
+for verb in VERBS:
+    starlake.add_command(verb)
 
 
 def _root() -> str:

@@ -28,7 +28,7 @@ def render(text: str, variables: Mapping[str, Any], *, label: str = "a template"
     """
     if not any(mark in text for mark in _MARKS):
         return text
-    with _explained(label):
+    with explained(label):
         return _environment().from_string(text).render(variables)
 
 
@@ -44,13 +44,21 @@ def macros_of(text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     """
     if "{%" not in text:
         return {}
-    with _explained("the macros of the project"):
+    with explained("the macros of the project"):
         module = _environment().from_string(text).make_module(dict(variables))
         return {name: value for name, value in vars(module).items() if not name.startswith("_")}
 
 
 @contextmanager
-def _explained(label: str) -> Iterator[None]:
+def explained(label: str) -> Iterator[None]:
+    """Turns what goes wrong while a template is parsed or rendered into errors that name it.
+
+    Args:
+        label: What the template is.
+
+    Raises:
+        StarlakeError: Instead of Jinja's errors, and of those that an expression in a template can raise.
+    """
     from jinja2 import TemplateError, TemplateSyntaxError
 
     try:
