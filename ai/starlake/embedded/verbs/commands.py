@@ -1,0 +1,114 @@
+"""The command line of the verbs; what they do is in modules of their own, imported when a verb runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ai.starlake.embedded.arguments import names, pairs_once
+
+if TYPE_CHECKING:
+    from ai.starlake.project import Project
+
+_Command = Callable[..., None]
+
+
+def _shared(command: _Command) -> _Command:
+    """The options that every verb has."""
+    text = "Variables for YAML and SQL files; they win over env files."
+    options = click.option("--options", multiple=True, callback=pairs_once, metavar="K=V,...", help=text)
+    return options(click.option("--reportFormat", hidden=True, expose_value=False)(command))
+
+
+def _project(options: dict[str, str]) -> Project:
+    from ai.starlake.project import Project
+
+    return Project.read(os.environ.get("SL_ROOT") or Path.cwd(), options=options)
+
+
+def _print_or_write(text: str, output: str | None) -> None:
+    """Writes to a file when there is one, else to standard output."""
+    if output is None:
+        click.echo(text)
+        return
+    from ai.starlake.embedded.verbs.output import write
+
+    write(Path(output), text + "\n")
+    click.echo(f"Written to {output}", err=True)
+
+
+@click.command("lineage")
+@click.option("--task", "tasks", default="", callback=names, metavar="A.B,C", help="Tasks, or domains of tasks.")
+@click.option("--all", "everything", is_flag=True, help="All tasks of the project.")
+@click.option("--objects", default="task,table", callback=names, metavar="A,B", help="What to show: task,table.")
+@click.option("--print", "printed", is_flag=True, help="Print names, each further in than what reads it; the default.")
+@click.option("--json", "as_json", is_flag=True, help="A diagram as JSON: items, relations, columns.")
+@click.option("--deps", is_flag=True, help="The nested dependency tree as JSON, as generated DAG files have it.")
+@click.option("--output", metavar="FILE", help="Write to this file instead of standard output.")
+@click.option("--verbose", hidden=True, is_flag=True, expose_value=False)
+@click.option("--reload", hidden=True, is_flag=True, expose_value=False)
+@_shared
+def lineage(
+    tasks: tuple[str, ...],
+    *,
+    everything: bool,
+    objects: tuple[str, ...],
+    printed: bool,
+    as_json: bool,
+    deps: bool,
+    output: str | None,
+    options: dict[str, str],
+) -> None:
+    r"""Show what tasks read: other tasks and loaded tables.
+
+    \b
+    lineage --task kpis.revenue            names, indented
+    lineage --all --json                   a diagram of the whole project
+    lineage --task kpis.revenue --deps     the tree that task_deps of a DAG file holds
+    """
+    from ai.starlake.embedded.verbs.lineage import Lineage, check_kinds
+
+    if bool(tasks) == everything:
+        raise click.UsageError("Name tasks with --task, or take --all of them.")
+    if as_json and deps:
+        raise click.UsageError("--json and --deps are two kinds of JSON; choose one.")
+    check_kinds(objects)
+    found = Lineage(_project(options), tasks)
+    text = found.diagram(objects) if as_json else found.dependencies() if deps else found.text(objects)
+    _print_or_write(text, output)
+    if printed and output is not None:
+        click.echo(text)
+
+
+@click.command("dag-generate")
+@click.option("--outputDir", "folder", metavar="DIR", help="Where to write; metadata/.build/dags by default.")
+@click.option("--clean", is_flag=True, help="Delete what is in that folder first.")
+@click.option("--tags", default="", callback=names, metavar="A,B", help="Only tables and tasks with one of these tags.")
+@click.option("--tasks", is_flag=True, help="Only files that run tasks.")
+@click.option("--domains", is_flag=True, help="Only files that load tables.")
+@_shared
+def dag_generate(
+    folder: str | None, *, clean: bool, tags: tuple[str, ...], tasks: bool, domains: bool, options: dict[str, str]
+) -> None:
+    """Write the DAG files that metadata/dags configures.
+
+    Tables and tasks name a configuration with dagRef. The template that it names is a file below
+    metadata/dags/templates, such as load/own.py.j2.
+    """
+    from ai.starlake.project.dag_generation import generate, write_files
+
+    project = _project(options)
+    files = generate(project, tags=tags, tasks=tasks or not domains, domains=domains or not tasks)
+    target = Path(folder) if folder else project.settings.metadata / ".build" / "dags"
+    for path in write_files(project, files, target, clean=clean):
+        click.echo(f"Generated {path}")
+    if not files:
+        click.echo("Nothing to generate: no table or task has a dagRef, or none has such a tag.", err=True)
+
+
+VERBS = (dag_generate, lineage)
+"""What the command line adds to its daily verbs."""

@@ -1,0 +1,7 @@
+"""DAG files out of the templates that a project's ``metadata/dags`` configurations name (contract 3.8 and 10)."""
+
+from ai.starlake.project.dag_generation.dependencies import dependencies_json
+from ai.starlake.project.dag_generation.files import DagFile, write_files
+from ai.starlake.project.dag_generation.generate import generate
+
+__all__ = ["DagFile", "dependencies_json", "generate", "write_files"]

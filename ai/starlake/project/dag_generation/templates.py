@@ -1,0 +1,127 @@
+"""The templates of DAG files, and what all of them are given."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.common.redaction import names_a_secret
+from ai.starlake.project.dag_generation.files import DagFile
+from ai.starlake.project.findings import nearest
+from ai.starlake.project.models import DagConfig
+from ai.starlake.project.project import Project
+from ai.starlake.project.rendering import explained
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
+_PROJECT = {"sl_project_id": "-1", "sl_project_name": "[noname]", "sl_airflow_access_control": "None"}
+"""What a project outside of Starlake's own service is called (contract 10)."""
+
+
+class Templates:
+    """Makes files of a project's DAG configurations.
+
+    A template is a file below ``metadata/dags/templates``, by its path there: ``load/own.py.j2``. It may include and
+    import the others.
+
+    Args:
+        project: The project.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._folder = project.settings.folder("dags", "SL_DAGS") / "templates"
+
+    def variables(self, config: DagConfig) -> frozenset[str]:
+        """The variables that the file name of a configuration uses; they say what gets a file of its own."""
+        from jinja2 import meta
+
+        with explained(f"{config.file}: filename"):
+            return frozenset(meta.find_undeclared_variables(self._environment.parse(config.filename)))
+
+    def file_name(self, config: DagConfig, variables: Mapping[str, str]) -> str:
+        """The rendered file name of a configuration."""
+        given = {**_PROJECT, **variables}
+        text = self._project.render(config.filename, given, label=f"{config.file}: filename")
+        return text.replace(f"_{_PROJECT['sl_project_id']}", "").strip()
+
+    def file(self, config: DagConfig, source: str, variables: Mapping[str, str], context: Mapping[str, Any]) -> DagFile:
+        """Makes a file.
+
+        Args:
+            config: The configuration.
+            source: What the file is for, for error messages.
+            variables: What its file name, comment and options may use besides the project's variables.
+            context: What the template finds in ``context`` besides ``config``.
+
+        Raises:
+            StarlakeError: If there is no such template, if it cannot be rendered, or if the file name leads elsewhere.
+        """
+        whole = {"config": self._config(config, variables), **context, **_PROJECT}
+        as_json = json.dumps(whole, indent=2, ensure_ascii=False)
+        given = {
+            "context": whole,
+            "env": self._env,
+            "json": as_json,
+            "pyjson": as_json,
+            "sl_datasets": self._project.areas.datasets,
+            "sl_env": self._project.settings.profile,
+            "sl_root": self._project.areas.root,
+        }
+        template = self._path(config)
+        with explained(str(template)):
+            text = self._environment.get_template(config.template).render(given)
+        return DagFile(self.file_name(config, variables), text, source)
+
+    def _config(self, config: DagConfig, variables: Mapping[str, str]) -> dict[str, Any]:
+        def rendered(text: str, key: str) -> str:
+            return self._project.render(text, {**_PROJECT, **variables}, label=f"{config.file}: {key}")
+
+        options = {name: rendered(value, f"options.{name}") for name, value in config.options.items()}
+        options.setdefault("SL_TIMEZONE", self._project.application.timezone)
+        return {
+            "comment": rendered(config.comment, "comment"),
+            "template": config.template,
+            "options": [{"name": name, "value": value} for name, value in options.items()],
+        }
+
+    @cached_property
+    def _env(self) -> list[dict[str, str]]:
+        """The project's own variables.
+
+        The rest of the process's environment is nobody's business in a file that is deployed, and neither is what its
+        name calls a secret.
+        """
+        return [
+            {"name": name, "value": value}
+            for name, value in sorted(self._project.environment.items())
+            if (name.startswith("SL_") or os.environ.get(name) != value) and not names_a_secret(name)
+        ]
+
+    def _path(self, config: DagConfig) -> Path:
+        known = [file.relative_to(self._folder).as_posix() for file in sorted(self._folder.rglob("*.j2"))]
+        if config.template in known:
+            return self._folder / config.template
+        raise StarlakeError(
+            f"the template {config.template} of {config.file} does not exist",
+            cause=f"it is not in {self._folder}; the templates that Starlake itself ships are not part of this command",
+            fix=nearest(config.template, known) or f"write it as {self._folder / config.template}",
+        )
+
+    @cached_property
+    def _environment(self) -> SandboxedEnvironment:
+        from jinja2 import ChainableUndefined, FileSystemLoader
+        from jinja2.sandbox import SandboxedEnvironment
+
+        return SandboxedEnvironment(
+            loader=FileSystemLoader(str(self._folder)),
+            undefined=ChainableUndefined,
+            keep_trailing_newline=True,
+            autoescape=False,
+        )
