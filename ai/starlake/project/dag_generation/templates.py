@@ -77,7 +77,8 @@ class Templates:
         template = self._path(config)
         with explained(str(template)):
             text = self._environment.get_template(config.template).render(given)
-        return DagFile(self.file_name(config, variables), text, source)
+        # what statements at the ends of a template leave, Starlake drops as well
+        return DagFile(self.file_name(config, variables), text.strip() + "\n", source)
 
     def _config(self, config: DagConfig, variables: Mapping[str, str]) -> dict[str, Any]:
         def rendered(text: str, key: str) -> str:
