@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from shop import Shop  # noqa: E402  it stands in the folder that was just added
+from shop import Shop
 
 
 @pytest.fixture

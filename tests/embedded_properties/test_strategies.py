@@ -34,7 +34,7 @@ STRATEGIES = [
         for source in (False, True)
     ),
 ]
-START = datetime(2024, 2, 28, 23, 59, 58)
+START = datetime(2024, 2, 28, 23, 59, 58)  # noqa: DTZ001  columns without a zone
 MAX_ROWS, MAX_FILES = 6, 3
 
 _cells = st.tuples(

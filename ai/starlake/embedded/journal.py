@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _PREFIX = ".starlake-load-"
 _MARKER = "zztmp_loaded_"
+_PARTIAL = ".part"
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Journal:
             "names": list(self.names),
             "archive": None if self.archive is None else str(self.archive),
         }
-        partial = self.path.with_suffix(".part")
+        partial = self.path.with_name(f"{self.path.name}{_unwritten(self.database)}")
         with partial.open("w", encoding="utf-8") as file:
             json.dump(content, file)
             file.flush()
@@ -116,12 +118,19 @@ class Journal:
         partial.replace(self.path)
 
 
+def _unwritten(database: str) -> str:
+    """How the name of a journal ends while it is written: it tells whose it is before it can be read."""
+    return f".{zlib.crc32(database.encode()):08x}{_PARTIAL}"
+
+
 def unfinished(ingesting: Path, database: Path | None) -> Iterator[Journal]:
     """The journals that ingestions into a database left behind; it must be held, so that none is still running."""
     if not ingesting.is_dir():
         return
+    for path in ingesting.glob(f"{_PREFIX}*{_unwritten(str(database))}"):
+        path.unlink()  # killed while it was written, before any file was moved
     for path in sorted(ingesting.glob(f"{_PREFIX}*")):
-        if path.suffix == ".part":
+        if path.suffix == _PARTIAL:
             continue
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if content["database"] == str(database):
