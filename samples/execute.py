@@ -15,10 +15,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+# What a step process imports before it begins: Dagster, and what Dagster's storage is made of.
+PRELOADED = ["ai.starlake.dagster.shell", "alembic.command", "sqlalchemy", "structlog", "upath", "watchdog.observers"]
 RUN_CONFIG: dict[str, Any] = {
-    "execution": {
-        "config": {"multiprocess": {"start_method": {"forkserver": {"preload_modules": ["ai.starlake.dagster.shell"]}}}}
-    }
+    "execution": {"config": {"multiprocess": {"start_method": {"forkserver": {"preload_modules": PRELOADED}}}}}
 }
 
 
