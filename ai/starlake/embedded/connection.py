@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.interruption import Interruption
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -20,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_WAIT = 600.0
 """Seconds to wait for a database that another process has, unless ``SL_DUCKDB_LOCK_TIMEOUT`` says otherwise."""
+
+_GLANCE = 0.5
+"""Seconds between two looks whether a waiting thread was asked to end."""
 
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 _guards: dict[Path, threading.RLock] = {}
@@ -35,25 +40,32 @@ class Database:
     Args:
         path: The file, or None for a database in memory.
         connection: The open connection.
+        interruption: Ends its queries when asked to.
     """
 
-    def __init__(self, path: Path | None, connection: DuckDBPyConnection) -> None:
+    def __init__(
+        self, path: Path | None, connection: DuckDBPyConnection, interruption: Interruption | None = None
+    ) -> None:
         self.path = path
         self.connection = connection
+        self._interruption = interruption or Interruption()
 
     def execute(self, query: str, parameters: list[Any] | None = None) -> DuckDBPyConnection:
         """Runs a statement. Values are bound to its question marks."""
         logger.debug("%s", query)
-        return self.connection.execute(query, parameters) if parameters else self.connection.execute(query)
+        with self._interruption.noticed():
+            return self.connection.execute(query, parameters) if parameters else self.connection.execute(query)
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
         """Runs a query and returns its rows; for answers of the size of a catalog, not of a table."""
-        return self.execute(query, parameters).fetchall()
+        result = self.execute(query, parameters)
+        with self._interruption.noticed():
+            return result.fetchall()
 
     def value(self, query: str, parameters: list[Any] | None = None) -> Any:
         """Runs a query and returns the first value of its first row, None when there is no row."""
-        row = self.execute(query, parameters).fetchone()
-        return row[0] if row else None
+        rows = self.rows(query, parameters)
+        return rows[0][0] if rows else None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -62,14 +74,18 @@ class Database:
         try:
             yield
         except BaseException:
-            self.execute("ROLLBACK")
+            self.connection.execute("ROLLBACK")
             raise
         self.execute("COMMIT")
 
 
 @contextmanager
 def open_database(
-    path: Path | None, *, wait: float = DEFAULT_WAIT, config: Mapping[str, str] | None = None
+    path: Path | None,
+    *,
+    wait: float = DEFAULT_WAIT,
+    config: Mapping[str, str] | None = None,
+    interruption: Interruption | None = None,
 ) -> Iterator[Database]:
     """Opens a database for writing, waiting for whoever has it.
 
@@ -77,41 +93,48 @@ def open_database(
         path: The file; it and its folder are created when missing. None for a database in memory.
         wait: Seconds to wait before giving up.
         config: DuckDB's own settings by name.
+        interruption: Ends the waiting, and the queries on it, when asked to.
 
     Raises:
+        Interrupted: If it was asked to.
         StarlakeError: If another process kept the file for longer than that, or if it cannot be opened.
     """
-    with _turn(path, wait):
-        connection = _connect(path, wait, dict(config or {}))
+    ending = interruption or Interruption()
+    with _turn(path, wait, ending):
+        connection = _connect(path, wait, dict(config or {}), ending)
         try:
             connection.execute("SET TimeZone = 'UTC'")
-            yield Database(path, connection)
+            with ending.reaching(connection):
+                yield Database(path, connection, ending)
         finally:
             connection.close()
 
 
 @contextmanager
-def _turn(path: Path | None, wait: float) -> Iterator[None]:
+def _turn(path: Path | None, wait: float, interruption: Interruption) -> Iterator[None]:
     if path is None:
         yield
         return
     with _guards_guard:
         guard = _guards.setdefault(path.resolve(), threading.RLock())
-    if not guard.acquire(timeout=max(wait, 0)):
-        raise _busy(path, wait, "another thread of this process")
+    deadline = time.monotonic() + wait
+    while not guard.acquire(timeout=min(_GLANCE, max(wait, 0))):
+        interruption.check()
+        if time.monotonic() >= deadline:
+            raise _busy(path, wait, "another thread of this process")
     try:
         yield
     finally:
         guard.release()
 
 
-def _connect(path: Path | None, wait: float, config: dict[str, str]) -> DuckDBPyConnection:
+def _connect(path: Path | None, wait: float, config: dict[str, str], interruption: Interruption) -> DuckDBPyConnection:
     import duckdb
     from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-    said = _SayOnce(path)
+    said = _SayOnce(path, interruption)
     attempts = Retrying(
         retry=retry_if_exception(_is_held),
         stop=stop_after_delay(wait),
@@ -130,13 +153,15 @@ def _connect(path: Path | None, wait: float, config: dict[str, str]) -> DuckDBPy
 
 
 class _SayOnce:
-    """Tells once that the command waits, and for whom."""
+    """Tells once that the command waits, and for whom; waits no longer when asked to end."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, interruption: Interruption) -> None:
         self._path = path
+        self._interruption = interruption
         self._said = False
 
     def __call__(self, state: RetryCallState) -> None:
+        self._interruption.check()
         if not self._said and state.outcome is not None:
             self._said = True
             logger.warning("waiting for %s, which %s is using", self._path, _holder(state.outcome.exception()))

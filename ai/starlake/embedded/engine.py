@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ai.starlake.embedded import landing
+from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.embedded.loading import load
 from ai.starlake.embedded.reporting import Reporter, Silent
 from ai.starlake.embedded.results import LoadResult, PreloadResult, StageResult, TransformResult
@@ -34,6 +35,15 @@ class Engine:
         self.project = project
         self._environment = environment
         self._reporter = reporter or Silent()
+        self._interruption = Interruption()
+
+    def interrupt(self) -> None:
+        """Ends, from another thread, what this engine is doing; the call there raises `Interrupted`.
+
+        Nothing is half-written, and files that were being loaded stay where the next load finds them. Ask again until
+        the call has ended: one request may come just before a query begins.
+        """
+        self._interruption.request()
 
     @classmethod
     def open(
@@ -99,7 +109,7 @@ class Engine:
         Raises:
             StarlakeError: If the metadata cannot be used; no file is touched then.
         """
-        with Workspace(self.project, environment=self._environment, scheduled=scheduled) as workspace:
+        with self._workspace(scheduled) as workspace:
             return load(workspace, Selection(tuple(domains), tuple(tables)), files, self._reporter)
 
     def transform(self, request: TransformRequest, *, scheduled: datetime | None = None) -> TransformResult:
@@ -112,5 +122,10 @@ class Engine:
         Raises:
             StarlakeError: If there is no such task, or if its metadata cannot be used.
         """
-        with Workspace(self.project, environment=self._environment, scheduled=scheduled) as workspace:
+        with self._workspace(scheduled) as workspace:
             return transform(workspace, request, self._reporter)
+
+    def _workspace(self, scheduled: datetime | None) -> Workspace:
+        return Workspace(
+            self.project, environment=self._environment, scheduled=scheduled, interruption=self._interruption
+        )

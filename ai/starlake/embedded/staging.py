@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.embedded import formats, privacy
 from ai.starlake.embedded.audit import reject_text
 from ai.starlake.embedded.expressions import translated
+from ai.starlake.embedded.javamatch import teach
 from ai.starlake.embedded.rows import RECORD_COLUMN, RawRows
 from ai.starlake.embedded.sql import identifier, identifiers
 from ai.starlake.embedded.validation import ERROR_COLUMN, FILE_COLUMN, Validator
@@ -129,4 +130,5 @@ def _fill(database: Database, validator: Validator, raw: Sequence[RawRows]) -> N
 
 def _create(database: Database, validator: Validator, raw: Sequence[RawRows]) -> None:
     query = " UNION ALL ".join(validator.checked(one) for one in raw)
+    teach(database, query)
     database.execute(f"CREATE OR REPLACE TEMPORARY TABLE {_TABLE} AS {query}")

@@ -14,6 +14,7 @@ from types import TracebackType
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.audit import AuditLog
 from ai.starlake.embedded.connection import DEFAULT_WAIT, Database, open_database
+from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.project import Connection, Project, Table, Task
 from ai.starlake.project.connections import duckdb_file, find_connection
 
@@ -33,14 +34,21 @@ class Workspace:
         project: The project.
         environment: The environment; the one of the process by default.
         scheduled: The logical date of the command, UTC; the start of each job when not given.
+        interruption: Ends the command when asked to.
     """
 
     def __init__(
-        self, project: Project, *, environment: Mapping[str, str] | None = None, scheduled: datetime | None = None
+        self,
+        project: Project,
+        *,
+        environment: Mapping[str, str] | None = None,
+        scheduled: datetime | None = None,
+        interruption: Interruption | None = None,
     ) -> None:
         self.project = project
         self.environment = dict(os.environ if environment is None else environment)
         self.scheduled = scheduled
+        self._interruption = interruption
         self._stack = ExitStack()
         self._databases: dict[Path | None, Database] = {}
 
@@ -95,7 +103,9 @@ class Workspace:
             )
         file = duckdb_file(connection, self.project.areas)
         if file not in self._databases:
-            opening = open_database(file, wait=self._patience(), config=_settings(connection))
+            opening = open_database(
+                file, wait=self._patience(), config=_settings(connection), interruption=self._interruption
+            )
             self._databases[file] = self._stack.enter_context(opening)
         return self._databases[file]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -110,5 +110,45 @@ def dag_generate(
         click.echo("Nothing to generate: no table or task has a dagRef, or none has such a tag.", err=True)
 
 
-VERBS = (dag_generate, lineage)
+@click.command("infer-schema")
+@click.option("--input", "file", required=True, metavar="FILE", help="The sample: CSV, JSON or Parquet.")
+@click.option("--domain", default="", help="The domain; the name of the sample's folder by default.")
+@click.option("--table", default="", help="The table; the sample's name without dates and numbers by default.")
+@click.option("--outputDir", "folder", metavar="DIR", help="Where domains' folders are; metadata/load by default.")
+@click.option("--format", "format_", metavar="FORMAT", help="DSV, JSON, JSON_ARRAY, JSON_FLAT or PARQUET.")
+@click.option("--encoding", default="UTF-8", help="The encoding of a text file; UTF-8 by default.")
+@click.option("--write", "strategy", metavar="STRATEGY", help="The write strategy, such as OVERWRITE.")
+@click.option("--clean", is_flag=True, help="Replace metadata of the table that is there already.")
+@_shared
+def infer_schema(file: str, *, domain: str, table: str, folder: str | None, **rest: Any) -> None:
+    r"""Describe a table after a sample file.
+
+    Every column gets the narrowest type that all rows of the sample have, so that loading the sample rejects none.
+    Look the result over: the sample cannot say which columns are required or make up the key.
+
+    \b
+    infer-schema --input incoming/shop/orders-20260101.csv
+    """
+    from ai.starlake.embedded.verbs.inference import Request
+    from ai.starlake.embedded.verbs.inference import infer_schema as infer
+
+    request = Request(
+        Path(file),
+        domain=domain,
+        table=table,
+        folder=Path(folder) if folder else None,
+        format=rest["format_"],
+        encoding=rest["encoding"],
+        write=rest["strategy"],
+        clean=rest["clean"],
+    )
+    found = infer(_project(rest["options"]), request)
+    for path in found.written:
+        click.echo(f"Written {path}")
+    click.echo(f"{found.table.full_name}: {len(found.table.attributes)} columns, files {found.table.pattern}")
+    for rival in found.rivals:
+        click.echo(f"{rival} matches {Path(file).name}, too: make the patterns differ before staging", err=True)
+
+
+VERBS = (dag_generate, infer_schema, lineage)
 """What the command line adds to its daily verbs."""

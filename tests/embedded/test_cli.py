@@ -1,0 +1,185 @@
+"""The command: options, exit codes, what it prints where."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import duckdb
+import pytest
+
+from ai.starlake.embedded.cli import run
+
+
+@pytest.fixture
+def command(shop, monkeypatch, capsys):
+    """Runs the command in process; returns exit code, standard output and standard error."""
+
+    def call(*arguments, **environment):
+        for name in [name for name in os.environ if name.startswith("SL_")]:
+            monkeypatch.delenv(name)
+        for name, value in {**shop.environment, **environment}.items():
+            monkeypatch.setenv(name, value)
+        code = run(list(arguments))
+        streams = capsys.readouterr()
+        return code, streams.out, streams.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["lode"], "No such command 'lode'"),
+        (["load", "--nosuch"], "No such option"),
+        (["load", "--options", "a"], "no name=value pair"),
+        (["load", "--options", "a=1", "--options", "b=2"], "give it once"),
+        (["load", "--scheduledDate", "soon"], "no date"),
+        (["preload"], "Missing option '--domain'"),
+        (["transform"], "Missing option '--name'"),
+        (["load", "--domains", "nosuch"], "nosuch does not exist"),
+        (["load", "--domains", "shop", "--tables", "nosuch"], "nosuch"),
+        (["preload", "--domain", "shop", "--strategy", "imprted"], "'imprted' does not exist"),
+        (["transform", "--name", "a.b"], "a.b does not exist"),
+    ],
+)
+def test_mistakes_are_told_with_exit_code_1(shop, command, arguments, message):
+    shop.table("rows", {"id": "int"})
+    code, out, err = command(*arguments)
+    assert (code, out) == (1, "")
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_no_project(command, tmp_path):
+    code, _, err = command("load", SL_ROOT=str(tmp_path / "nowhere"))
+    assert code == 1
+    assert "nowhere is no Starlake project" in err
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["help"], [], ["load", "--help"]])
+def test_help_needs_no_project(command, arguments):
+    code, out, _ = command(*arguments, SL_ROOT="/nowhere")
+    assert code == 0
+    assert out
+
+
+def test_both_spellings_of_options_and_verbs(shop, command):
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "id\n1\n", area="incoming/shop")
+    assert command("import", "--domains=shop", "--tables=rows")[0] == 0
+    code, out, _ = command("load", "--include=shop", "--schemas", "rows", "--scheduledDate", "'2024-02-29T10:00:00'")
+    assert code == 0
+    assert "Input records: 1\nAccepted: 1\nRejected: 0\nData successfully loaded from " in out
+    assert shop.query("SELECT CAST(scheduled_date AS VARCHAR) FROM audit.audit") == [("2024-02-29 10:00:00",)]
+
+
+def test_what_load_prints_for_machines(shop, command):
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "id\n1\nx\n")
+    shop.put("rows2.csv", "id\n2\n")
+    _, out, _ = command("load", SL_API="1", SL_JOB_ID="run-42")
+    line = out.splitlines()[-1]
+    assert line.startswith("IngestionCounters:{")
+    folder = f"file:{shop.root}/datasets/ingesting/shop"
+    assert json.loads(line.partition(":")[2]) == {
+        "inputCount": 3,
+        "acceptedCount": 2,
+        "rejectedCount": 1,
+        "paths": [f"{folder}/rows1.csv", f"{folder}/rows2.csv"],
+        "jobid": ",run-42,run-42",
+    }
+    assert shop.query("SELECT DISTINCT jobid FROM audit.audit") == [("run-42",)]
+    _, out, _ = command("load", SL_API="")
+    assert out == 'IngestionCounters:{"inputCount":0,"acceptedCount":0,"rejectedCount":0}\n'
+
+
+def test_a_failed_file_does_not_stop_the_others(shop, command):
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "other\n1\n")
+    shop.put("rows2.csv", "id\n2\n")
+    code, out, err = command("load", SL_API="1")
+    assert code == 1
+    assert "names no column" in err
+    assert "rows1.csv" in err
+    assert "IngestionCounters" not in out
+    assert shop.rows() == [(2,)]
+    assert shop.files() == ["archive/shop/rows2.csv", "stage/shop/rows1.csv"]
+    assert shop.query("SELECT success, count FROM audit.audit ORDER BY 1") == [(False, 0), (True, 1)]
+
+
+def test_the_sentinel_tells_nothing_there_from_failure(shop, command):
+    shop.table("rows", {"id": "int"})
+    sentinel = shop.root / "not.ready"
+    asked = [
+        "preload",
+        "--domain",
+        "shop",
+        "--tables",
+        "rows",
+        "--strategy",
+        "Pending",
+        "--notReadySentinel",
+        str(sentinel),
+    ]
+    assert command(*asked)[0] == 0
+    assert sentinel.read_bytes() == b""
+    sentinel.unlink()
+    shop.put("rows1.csv", "id\n1\n")
+    assert command(*asked)[0] == 0
+    assert not sentinel.exists()
+    assert command(*asked[:3], "--strategy", "imprted", "--notReadySentinel", str(sentinel))[0] == 1
+    assert not sentinel.exists()
+
+
+def test_validate_lists_every_finding(shop, command):
+    shop.table("rows", {"id": "nosuch"}, pattern="rows(")
+    code, out, _ = command("validate")
+    assert code == 1
+    assert "nosuch" in out
+    assert "rows(" in out
+    assert out.rstrip().endswith("error(s), 0 warning(s)")
+
+
+def test_a_command_waits_for_another_that_has_the_database(shop):
+    """Two processes on one file take turns; the one that waits says for whom."""
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "id\n1\n")
+    (shop.root / "datasets").mkdir(exist_ok=True)
+    holder = duckdb.connect(str(shop.root / "datasets/duckdb.db"))
+    threading.Timer(1.0, holder.close).start()
+    done = subprocess.run(
+        [sys.executable, "-m", "ai.starlake.embedded", "load"],
+        env={**os.environ, **shop.environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"process {os.getpid()}" in done.stderr
+    assert shop.rows() == [(1,)]
+
+
+def test_waiting_ends(shop, command):
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "id\n1\n")
+    script = f"import duckdb, sys; c = duckdb.connect(r'{shop.root}/datasets/duckdb.db'); print('held', flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout.readline() == b"held\n"
+        code, _, err = command("load", SL_DUCKDB_LOCK_TIMEOUT="0.3")
+        holder.communicate()
+    assert code == 1
+    assert f"process {holder.pid}" in err
+    assert "SL_DUCKDB_LOCK_TIMEOUT" in err
+    assert shop.files() == ["stage/shop/rows1.csv"]
+
+
+def test_importing_the_command_is_cheap():
+    """``--version`` and ``--help`` must not pay for DuckDB, pydantic or Jinja."""
+    script = "import sys, ai.starlake.embedded.cli; print(sorted({'duckdb', 'pydantic', 'jinja2', 'sqlglot', 'rich'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

@@ -1,0 +1,149 @@
+"""DSV files: whatever is in the fields comes out of the table."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.connection import open_database
+from ai.starlake.embedded.formats import dsv
+from ai.starlake.project import Attribute, Metadata, Table
+
+NAMES = ("a", "b", "c")
+FIELD = st.text(alphabet='xy ,;"\\\té茶#', max_size=6)
+ROWS = st.lists(st.tuples(FIELD, FIELD, FIELD), max_size=6)
+
+
+def table(**metadata):
+    attributes = tuple(Attribute(name=name) for name in NAMES)
+    return Table(name="rows", pattern=".*", attributes=attributes, metadata=Metadata(**{"separator": ",", **metadata}))
+
+
+@pytest.fixture(scope="module")
+def database():
+    with open_database(None) as database:
+        yield database
+
+
+def read(database, folder, content, *, careful=False, **metadata):
+    file = folder / "rows.csv"
+    file.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
+    rows = dsv.read(database, table(**metadata), file, folder)
+    values = ", ".join("NULL" if cell is None else cell.column for cell in rows.cells)
+    query = rows.fallback if careful and rows.fallback else rows.query
+    return database.rows(f"SELECT {values} FROM ({query})")
+
+
+def nulls(rows):
+    """What a file of these rows holds: an unquoted empty field is null."""
+    return [tuple(field or None for field in row) for row in rows]
+
+
+@pytest.mark.parametrize("careful", [False, True])
+@given(rows=ROWS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_what_python_writes_is_read(database, tmp_path, careful, rows):
+    """Both ways of reading, with RFC 4180 quotes; a row of three empty fields is a row."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([NAMES, *rows])
+    assert read(database, tmp_path, out.getvalue(), careful=careful, escape='"') == nulls(rows)
+
+
+@given(rows=ROWS, separator=st.sampled_from(["|", "\t", "~|~", "§§§§§"]))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_separator(database, tmp_path, rows, separator):
+    rows = [tuple(field.replace(separator, "").replace('"', "").replace("\\", "") for field in row) for row in rows]
+    text = "".join(separator.join(row) + "\n" for row in [NAMES, *rows])
+    assert read(database, tmp_path, text, separator=separator) == nulls(rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("a,b,c\n1\n", [("1", None, None)]),
+        ("a,b,c\n1,2,3,4,5\n", [("1", "2", "3")]),
+        ("a,b,c\r\n1,2,3\r\n\r\n", [("1", "2", "3")]),
+        ("a,b,c\n\n1,2,3", [("1", "2", "3")]),
+        ('a,b,c\n"1,2"x,"3\n', [('"1,2"x', "3", None)]),
+        ('a,b,c\n"x\\"y","\\\\","z"\n', [('x"y', "\\", "z")]),
+        ('a,b,c\n"","x""y",\n', [("", 'x"y', None)]),
+        ("C,B,A\n3,2,1\n", [("1", "2", "3")]),
+        ("b,z\n2,9\n", [(None, "2", None)]),
+        ("", []),
+        ("a,b,c\n", []),
+    ],
+)
+def test_odd_files(database, tmp_path, content, expected):
+    with open_database(None) as fresh:
+        try:
+            found = read(fresh, tmp_path, content)
+        except Exception as error:
+            assert "CSV Error" in str(error)
+            found = read(database, tmp_path, content, careful=True)
+    assert found == expected
+
+
+def test_a_quote_before_the_separator_only_counts_at_the_start(database, tmp_path):
+    assert read(database, tmp_path, 'a,b,c\n1,x"y,3\n') == [("1", 'x"y', "3")]
+
+
+def test_multiline(database, tmp_path):
+    content = 'a,b,c\n1,"two\nlines",3\n4,5,6\n'
+    assert read(database, tmp_path, content, multiline=True) == [("1", "two\nlines", "3"), ("4", "5", "6")]
+
+
+@pytest.mark.parametrize(
+    ("content", "metadata", "expected"),
+    [
+        ("é,1,2\n".encode("latin-1"), {"encoding": "ISO-8859-1", "with_header": False}, [("é", "1", "2")]),
+        ("a,b,c\né,1,2\n".encode("utf-16"), {"encoding": "UTF-16"}, [("é", "1", "2")]),
+        (b"a,b,c\n\xff,1,2\n", {}, [("�", "1", "2")]),
+        (b"\xef\xbb\xbfa,b,c\nx,1,2\n", {}, [("x", "1", "2")]),
+        ("a,b,c\nNA,NA,x\n", {"null_value": "NA"}, [(None, None, "x")]),
+        ("one\ntwo\na,b,c\nx,1,2\n", {"options": {"skipRows": "2"}}, [("x", "1", "2")]),
+        ("#no\na,b,c\n#no,1,2,3,4\nx,1,#2\n", {"options": {"comment": "#"}}, [("x", "1", "#2")]),
+        ("a,b,c\n x , 1,2 \n", {"options": {"ignoreLeadingWhiteSpace": "true"}}, [("x ", "1", "2 ")]),
+        ("a\\tb\n".replace("\\t", "\t") + "1\t2\n", {"separator": "\\t"}, [("1", "2", None)]),
+    ],
+)
+def test_settings_of_the_metadata(database, tmp_path, content, metadata, expected):
+    try:
+        found = read(database, tmp_path, content, **metadata)
+    except Exception as error:
+        assert "CSV Error" in str(error)
+        found = read(database, tmp_path, content, careful=True, **metadata)
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("content", "metadata", "message"),
+    [
+        ("a,b,b\n1,2,3\n", {}, "names the column 'b' .* more than once"),
+        ("1,2,3\n", {}, "names no column"),
+        ("a\n1\n", {"options": {"mode": "FAILFAST"}}, "option 'mode' .* not supported"),
+        ("a\n1\n", {"options": {"skipRows": "two"}}, "skipRows .* is 'two'"),
+        ("a\n1\n", {"encoding": "klingon"}, "'klingon' is unknown"),
+    ],
+)
+def test_what_cannot_be_read_is_explained(database, tmp_path, content, metadata, message):
+    with pytest.raises(StarlakeError, match=message):
+        read(database, tmp_path, content, **metadata)
+
+
+@given(content=st.binary(max_size=200))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+def test_any_bytes_are_read_or_refused(shop, content):
+    """No bytes make the engine fall over; what is not loaded stays in the stage area."""
+    shop.table("rows", {"a": "string", "b": "int"})
+    for file in (shop.root / "datasets").rglob("*.csv"):
+        file.unlink()
+    shop.put("rows1.csv", content)
+    result = shop.engine.load()
+    assert len(result.jobs) == 1
+    where = "stage" if result.failures else "archive"
+    assert [name for name in shop.files() if name.endswith(".csv")] == [f"{where}/shop/rows1.csv"]

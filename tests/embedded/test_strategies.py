@@ -1,0 +1,182 @@
+"""Each write strategy equals a slow, obvious model of it in Python, for any tables, keys and timestamps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.connection import open_database
+from ai.starlake.embedded.strategies import Merge, require, script
+from ai.starlake.embedded.tables import Target
+from ai.starlake.project import MergeOn, WriteStrategy
+from ai.starlake.project.rendering import render
+
+ORIGIN = datetime(2024, 1, 1)
+TARGET = Target("shop", "rows")
+ROW = st.tuples(
+    st.one_of(st.none(), st.integers(1, 3)),
+    st.one_of(st.none(), st.integers(1, 2)),
+    st.integers(0, 3),
+    st.integers(0, 4),
+)
+ROWS = st.lists(ROW, max_size=8)
+COLUMNS = ("id", 'or"der', "label", "seen")
+"""Two key columns, one of them with a name that needs quoting."""
+
+
+@pytest.fixture(scope="module")
+def database():
+    with open_database(None) as database:
+        database.execute("SET preserve_insertion_order = true")
+        yield database
+
+
+def moment(number):
+    return ORIGIN + timedelta(hours=number)
+
+
+def table(database, name, rows, *, versions=False):
+    more = ", sl_start_ts TIMESTAMP, sl_end_ts TIMESTAMP" if versions else ""
+    database.execute("CREATE SCHEMA IF NOT EXISTS shop")
+    database.execute(
+        f'CREATE OR REPLACE TABLE {name} (id INTEGER, "or""der" INTEGER, label INTEGER, seen TIMESTAMP{more})'
+    )
+    for key, second, label, seen in rows:
+        values = [key, second, label, moment(seen)]
+        marks = "?, ?, ?, ?" + (", NULL, NULL" if versions else "")
+        database.execute(f"INSERT INTO {name} VALUES ({marks})", values)
+
+
+def merged(database, existing, incoming, *, first=False, partition=(), truncate=False, **strategy):
+    """The rows that a strategy leaves, the times as numbers."""
+    versions = strategy["type"] == "SCD2"
+    table(database, "shop.rows", [] if first else existing, versions=versions)
+    table(database, "incoming", incoming)
+    how = WriteStrategy(key=("id", 'or"der'), timestamp="seen", **strategy)
+    merge = Merge(TARGET, how, COLUMNS, "SELECT * FROM incoming", first=first, partition=partition, truncate=truncate)
+    with database.transaction():
+        database.execute(script(merge, {}, render))
+    found = database.rows("SELECT * FROM shop.rows")
+    return Counter(
+        (*row[:3], round((row[3] - ORIGIN) / timedelta(hours=1)), *(value is not None for value in row[4:]))
+        for row in found
+    )
+
+
+def key_of(row):
+    return None if row[0] is None or row[1] is None else row[:2]
+
+
+def same(left, right):
+    return key_of(left) is not None and key_of(left) == key_of(right)
+
+
+def newest(rows):
+    """One row per key, nulls being keys too; of equal times any."""
+    best = {}
+    for row in rows:
+        if row[:2] not in best or row[3] > best[row[:2]][3]:
+            best[row[:2]] = row
+    return list(best.values())
+
+
+@settings(deadline=None)
+@given(ROWS, ROWS, st.booleans())
+def test_append(database, existing, incoming, truncate):
+    expected = Counter(incoming) + (Counter() if truncate else Counter(existing))
+    assert merged(database, existing, incoming, type="APPEND", truncate=truncate) == expected
+
+
+@settings(deadline=None)
+@given(ROWS, ROWS)
+def test_overwrite(database, existing, incoming):
+    assert merged(database, existing, incoming, type="OVERWRITE") == Counter(incoming)
+
+
+@pytest.mark.parametrize("kind", ["UPSERT_BY_KEY", "DELETE_THEN_INSERT"])
+@settings(deadline=None)
+@given(existing=ROWS, incoming=ROWS)
+def test_replacing_keys(database, kind, existing, incoming):
+    kept = [row for row in existing if not any(same(row, new) for new in incoming)]
+    assert merged(database, existing, incoming, type=kind) == Counter(kept + incoming)
+
+
+@settings(deadline=None)
+@given(ROWS, ROWS)
+def test_upsert_by_key_of_the_newest(database, existing, incoming):
+    found = merged(database, existing, incoming, type="UPSERT_BY_KEY", on=MergeOn.SOURCE_AND_TARGET)
+    kept = [row for row in existing if not any(same(row, new) for new in incoming)]
+    expected = Counter((row[0], row[1], row[3]) for row in kept + newest(incoming))
+    assert Counter((row[0], row[1], row[3]) for row in found.elements()) == expected
+
+
+@settings(deadline=None)
+@given(ROWS, ROWS)
+def test_upsert_by_key_and_timestamp(database, existing, incoming):
+    kept = [row for row in existing if not any(same(row, new) and new[3] > row[3] for new in incoming)]
+    added = [new for new in incoming if not any(same(row, new) and row[3] > new[3] for row in kept)]
+    assert merged(database, existing, incoming, type="UPSERT_BY_KEY_AND_TIMESTAMP") == Counter(kept + added)
+
+
+@settings(deadline=None)
+@given(ROWS, ROWS)
+def test_overwrite_by_partition(database, existing, incoming):
+    values = {row[2] for row in incoming}
+    kept = [row for row in existing if row[2] not in values]
+    assert merged(database, existing, incoming, type="OVERWRITE_BY_PARTITION", partition=("LABEL",)) == Counter(
+        kept + incoming
+    )
+
+
+@settings(deadline=None)
+@given(ROWS, ROWS)
+def test_scd2(database, existing, incoming):
+    """Versions in the target are all open here; closed ones are in the golden corpus."""
+    added = [new for new in incoming if all(new[3] > row[3] for row in existing if same(row, new))]
+    closed = [row for row in existing if any(same(row, new) for new in added)]
+    open_ = list((Counter(existing) - Counter(closed)).elements())
+    expected = Counter((*row, False, True) for row in closed) + Counter((*row, False, False) for row in open_)
+    expected += Counter((*row, True, False) for row in added)
+    assert merged(database, existing, incoming, type="SCD2") == expected
+
+
+@given(ROWS)
+@settings(max_examples=30, deadline=None)
+def test_the_first_load_takes_everything(database, incoming):
+    assert merged(database, [], incoming, first=True, type="UPSERT_BY_KEY") == Counter(incoming)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "partition", "message"),
+    [
+        (WriteStrategy(type="OVERWRITE_BY_KEY"), (), "does not exist"),
+        (WriteStrategy(type="UPSERT_BY_KEY"), (), "has no key"),
+        (WriteStrategy(type="UPSERT_BY_KEY_AND_TIMESTAMP", key=("id",)), (), "has no timestamp"),
+        (WriteStrategy(type="OVERWRITE_BY_PARTITION"), (), "has no partition"),
+    ],
+)
+def test_a_strategy_that_cannot_work_is_refused_at_once(strategy, partition, message):
+    with pytest.raises(StarlakeError, match=message):
+        require(strategy, {}, partition, "shop.rows")
+
+
+def test_a_strategy_of_the_project(shop):
+    folder = shop.root / "metadata/write-strategies/duckdb"
+    folder.mkdir(parents=True)
+    folder.joinpath("KEEP_FIRST.j2").write_text(
+        "INSERT INTO {{ tableFullName }} ({{ tableColumnsCsv }}) SELECT * FROM ({{ selectStatement }}) AS SL_INCOMING "
+        "WHERE NOT EXISTS (SELECT 1 FROM {{ tableFullName }} AS SL_EXISTING WHERE {{ strategyKeyJoinCondition }});"
+    )
+    shop.table(
+        "rows", {"id": "int", "label": "string"}, metadata={"writeStrategy": {"type": "keep_first", "key": ["id"]}}
+    )
+    shop.put("rows1.csv", "id,label\n1,a\n")
+    assert not shop.engine.load().failures
+    shop.put("rows2.csv", "id,label\n1,b\n2,c\n")
+    assert not shop.engine.load().failures
+    assert shop.rows() == [(1, "a"), (2, "c")]
