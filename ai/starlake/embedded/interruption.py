@@ -1,7 +1,7 @@
 """Ending, from another thread, what the engine is doing.
 
-DuckDB does not return to Python while it works on a query, so that a signal handler which raises (Dagster's do) would have
-to wait for the query to end. Whoever needs to react at once runs the engine in a thread of its own, and asks here.
+DuckDB does not return to Python while it works on a query, so that a signal handler which raises (Dagster's do) would
+have to wait for the query to end. Whoever needs to react at once runs the engine in a thread of its own, and asks here.
 """
 
 from __future__ import annotations
