@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from benchmarks.engine import ROWS, engine
 from benchmarks.machine import machine
 from benchmarks.suites import SUITES
 from benchmarks.table import table_of
@@ -19,14 +21,18 @@ from benchmarks.table import table_of
 @click.option(
     "--repetitions", "-r", default=5, show_default=True, type=click.IntRange(1), help="Pairs per measurement."
 )
+@click.option(
+    "--rows", default=ROWS, show_default=True, type=click.IntRange(1), help="Rows of the engine's large load."
+)
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here too.")
-def main(suites: tuple[str, ...], repetitions: int, file: Path | None) -> None:
+def main(suites: tuple[str, ...], repetitions: int, rows: int, file: Path | None) -> None:
     console = Console()
     system = machine()
     found = []
-    for name in suites or SUITES:
+    measures = {**SUITES, "engine": partial(engine, rows=rows)}
+    for name in suites or measures:
         with console.status(f"measuring: {name}"):
-            found += SUITES[name](repetitions)
+            found += measures[name](repetitions)
     console.print(table_of(found))
     console.print("; ".join(f"{name}: {value}" for name, value in system.items()))
     if file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from benchmarks.comparison import Comparison, Results, in_turns, values
+from benchmarks.engine import engine
 from benchmarks.fresh import probe
 
 SIZES = (1_000, 5_000)
@@ -47,7 +48,7 @@ def imports(repetitions: int) -> Iterator[Comparison]:
     yield Comparison("  processor time", "ms", processor)
 
 
-SUITES: dict[str, Suite] = {"build": build, "loads": loads, "imports": imports}
+SUITES: dict[str, Suite] = {"build": build, "loads": loads, "imports": imports, "engine": engine}
 
 
 def _times(what: str, found: tuple[Results, Results], name: str, goal: float) -> Iterator[Comparison]:
