@@ -96,7 +96,7 @@ class Guess:
 
     def _is_empty_list(self, kind: Any) -> bool:
         """Whether this is a list whose items DuckDB could not tell the type of, most of all one without items."""
-        return self.array and kind.id == "json"
+        return self.array and str(kind.id) == "json"
 
     def _as_json(self) -> None:
         self.fields, self.array, self._ladder = (), False, ["variant"]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _LARGEST_DOCUMENT = 256 * 1024 * 1024
 _HEAD = 1 << 16
+_DELIMITERS = ",;|\t"
 _NONE = "(empty)"
 """How the sniffer says that there is no quote, escape or comment."""
 
@@ -114,9 +115,10 @@ def _json(database: Database, file: Path) -> Sample:
 
 def _dsv(database: Database, file: Path) -> Sample:
     found = _sniffed(database, file)
-    if found["SkipRows"] and _skips_rows(file, found):
-        # rows of changing length look to the sniffer like a preface; Starlake fills them up
-        found = _sniffed(database, file, ", skip = 0, null_padding = true, strict_mode = false")
+    delimiter = _missed_delimiter(file, found)
+    if delimiter is not None:
+        options = f", delim = {literal(delimiter)}, skip = 0, ignore_errors = true"
+        found = _sniffed(database, file, options)
     metadata: dict[str, Any] = {"format": "DSV", "separator": found["Delimiter"], "withHeader": found["HasHeader"]}
     if found["Quote"] not in {"", _NONE, '"'}:
         metadata["quote"] = found["Quote"]
@@ -140,10 +142,17 @@ def _sniffed(database: Database, file: Path, more: str = "") -> dict[str, Any]:
     return dict(zip(names, result.fetchone() or (), strict=True))
 
 
-def _skips_rows(file: Path, found: dict[str, Any]) -> bool:
-    """Whether a line that is to be skipped looks like a row."""
+def _missed_delimiter(file: Path, found: dict[str, Any]) -> str | None:
+    """What stands between the values of rows of changing length, which Starlake fills up and the sniffer does not.
+
+    To the sniffer rows above longer ones look like a preface, and rows of no common length like one column.
+    """
+    delimiter = str(found["Delimiter"])
     with file.open(encoding="utf-8", errors="replace") as source:
-        return any(found["Delimiter"] in line for line, _ in zip(source, range(found["SkipRows"]), strict=False))
+        if any(delimiter in line for line, _ in zip(source, range(found["SkipRows"]), strict=False)):
+            return delimiter
+    name = str(found["Columns"][0]["name"])
+    return next((each for each in _DELIMITERS if each in name), None) if len(found["Columns"]) == 1 else None
 
 
 def _has_line_breaks(database: Database, source: str) -> bool:

@@ -1,4 +1,4 @@
-"""Tries guesses on the sample: the engine itself says what it would reject, so that loads of the sample reject nothing."""
+"""Tries guesses on the sample: the engine itself says what it would reject, so that a load of it rejects nothing."""
 
 from __future__ import annotations
 
@@ -93,4 +93,8 @@ class Trial:
         text = _PLACE.sub("", "\n".join(errors))
         guesses = [(_PLACE.sub("", path), guess) for column in self._columns for path, guess in column.paths()]
         named = [guess for path, guess in guesses if f"`{path}`" in text]
-        return any([guess.widen() for guess in named]) or any([guess.widen() for _, guess in guesses])
+        return _widen_all(named) or _widen_all(guess for _, guess in guesses)
+
+
+def _widen_all(guesses: Iterable[Guess]) -> bool:
+    return sum(guess.widen() for guess in guesses) > 0
