@@ -177,9 +177,7 @@ def demo(home: Home, console: Console) -> int:
     """Runs the job on a fresh copy of the sample project and shows what came of it."""
     start = time.monotonic()
     home.prepare()
-    console.print(
-        f"Running the job {JOB} of samples/dags/{DAG_FILE.name} on a fresh copy of samples/starbake", highlight=False
-    )
+    console.print(f"Running samples/dags/{DAG_FILE.name} on a fresh copy of samples/starbake", highlight=False)
     run_id = execute(home, console)
     if run_id is None:
         console.print(f"[red]The run failed.[/] What Dagster printed is in {home.log}")
