@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 
 import duckdb
 import pytest
@@ -150,25 +149,24 @@ def test_a_command_waits_for_another_that_has_the_database(shop):
     shop.put("rows1.csv", "id\n1\n")
     (shop.root / "datasets").mkdir(exist_ok=True)
     holder = duckdb.connect(str(shop.root / "datasets/duckdb.db"))
-    threading.Timer(1.0, holder.close).start()
-    done = subprocess.run(
-        [sys.executable, "-m", "ai.starlake.embedded", "load"],
-        env={**os.environ, **shop.environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"process {os.getpid()}" in done.stderr
+    command, environment = [sys.executable, "-m", "ai.starlake.embedded", "load"], {**os.environ, **shop.environment}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL) as waiting:
+        said = waiting.stderr.readline().decode()
+        holder.close()
+        waiting.communicate(timeout=60)
+    assert f"process {os.getpid()}" in said
+    assert waiting.returncode == 0
     assert shop.rows() == [(1,)]
 
 
 def test_waiting_ends(shop, command):
     shop.table("rows", {"id": "int"})
     shop.put("rows1.csv", "id\n1\n")
-    script = f"import duckdb, sys; c = duckdb.connect(r'{shop.root}/datasets/duckdb.db'); print('held', flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    script = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    file = str(shop.root / "datasets/duckdb.db")
+    with subprocess.Popen(
+        [sys.executable, "-c", script, file], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
         assert holder.stdout.readline() == b"held\n"
         code, _, err = command("load", SL_DUCKDB_LOCK_TIMEOUT="0.3")
         holder.communicate()
@@ -180,6 +178,7 @@ def test_waiting_ends(shop, command):
 
 def test_importing_the_command_is_cheap():
     """``--version`` and ``--help`` must not pay for DuckDB, pydantic or Jinja."""
-    script = "import sys, ai.starlake.embedded.cli; print(sorted({'duckdb', 'pydantic', 'jinja2', 'sqlglot', 'rich'} & sys.modules.keys()))"
+    heavy = {"duckdb", "pydantic", "jinja2", "sqlglot", "rich"}
+    script = f"import sys, ai.starlake.embedded.cli; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -37,6 +38,14 @@ def read(database, folder, content, *, careful=False, **metadata):
     values = ", ".join("NULL" if cell is None else cell.column for cell in rows.cells)
     query = rows.fallback if careful and rows.fallback else rows.query
     return database.rows(f"SELECT {values} FROM ({query})")
+
+
+def read_as_loads_do(database, folder, content, **metadata):
+    """With DuckDB's reader where it can, else line by line."""
+    try:
+        return read(database, folder, content, **metadata)
+    except duckdb.Error:
+        return read(database, folder, content, careful=True, **metadata)
 
 
 def nulls(rows):
@@ -79,13 +88,8 @@ def test_any_separator(database, tmp_path, rows, separator):
     ],
 )
 def test_odd_files(database, tmp_path, content, expected):
-    with open_database(None) as fresh:
-        try:
-            found = read(fresh, tmp_path, content)
-        except Exception as error:
-            assert "CSV Error" in str(error)
-            found = read(database, tmp_path, content, careful=True)
-    assert found == expected
+    assert read(database, tmp_path, content, careful=True) == expected
+    assert read_as_loads_do(database, tmp_path, content) == expected
 
 
 def test_a_quote_before_the_separator_only_counts_at_the_start(database, tmp_path):
@@ -112,12 +116,7 @@ def test_multiline(database, tmp_path):
     ],
 )
 def test_settings_of_the_metadata(database, tmp_path, content, metadata, expected):
-    try:
-        found = read(database, tmp_path, content, **metadata)
-    except Exception as error:
-        assert "CSV Error" in str(error)
-        found = read(database, tmp_path, content, careful=True, **metadata)
-    assert found == expected
+    assert read_as_loads_do(database, tmp_path, content, **metadata) == expected
 
 
 @pytest.mark.parametrize(

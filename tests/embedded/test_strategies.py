@@ -16,7 +16,7 @@ from ai.starlake.embedded.tables import Target
 from ai.starlake.project import MergeOn, WriteStrategy
 from ai.starlake.project.rendering import render
 
-ORIGIN = datetime(2024, 1, 1)
+ORIGIN = datetime(2024, 1, 1)  # noqa: DTZ001  DuckDB's TIMESTAMP has no zone
 TARGET = Target("shop", "rows")
 ROW = st.tuples(
     st.one_of(st.none(), st.integers(1, 3)),

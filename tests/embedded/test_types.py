@@ -18,6 +18,7 @@ from ai.starlake.embedded.sql import literal
 from ai.starlake.project import PrimitiveType, TypeDefinition, java_pattern
 
 UTC = dt.timezone.utc
+DATE, MOMENT = PrimitiveType.DATE, PrimitiveType.TIMESTAMP
 INT = TypeDefinition(
     name="int", pattern=r"[-|\+|0-9][0-9]*", primitive_type=PrimitiveType.LONG, ddl_mapping={"duckdb": "INTEGER"}
 )
@@ -82,26 +83,38 @@ def convert(database, type_: TypeDefinition, text: str):
         (BOOLEAN, "OUI", True),
         (BOOLEAN, "n", False),
         (BOOLEAN, "true", "mismatch"),
-        (kind(PrimitiveType.DATE, "yyyy-MM-dd"), "2024-02-29", dt.date(2024, 2, 29)),
-        (kind(PrimitiveType.DATE, "yyyy-MM-dd"), "2023-02-29", "mismatch"),
-        (kind(PrimitiveType.DATE, "yyyy-MM-dd"), "2024-2-9", "mismatch"),
-        (kind(PrimitiveType.DATE, "yyyy-MM-dd"), "infinity", "mismatch"),
-        (kind(PrimitiveType.DATE, "dd/MM/yyyy"), "29/02/2024", dt.date(2024, 2, 29)),
-        (kind(PrimitiveType.DATE, "d MMM yyyy"), "3 Feb 2024", dt.date(2024, 2, 3)),
-        (kind(PrimitiveType.TIMESTAMP, "yyyy-MM-dd HH:mm:ss"), "2024-02-29 10:11:12.5", "mismatch"),
-        (kind(PrimitiveType.TIMESTAMP, "yyyy-MM-dd HH:mm:ss"), "2024-02-29 25:00:00", "mismatch"),
-        (kind(PrimitiveType.TIMESTAMP, "epoch_milli"), "1500", dt.datetime(1970, 1, 1, 0, 0, 1, 500000, UTC)),
-        (kind(PrimitiveType.TIMESTAMP, "epoch_second"), "60", dt.datetime(1970, 1, 1, 0, 1, tzinfo=UTC)),
-        (kind(PrimitiveType.TIMESTAMP, "epoch_second"), "6.5", "mismatch"),
-        (kind(PrimitiveType.TIMESTAMP, "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"), "2024-02-29T01:02:03.004Z", dt.datetime(2024, 2, 29, 1, 2, 3, 4000, UTC)),
-        (kind(PrimitiveType.TIMESTAMP, "yyyy-MM-dd HH:mm", "Europe/Paris"), "2024-02-29 10:00", dt.datetime(2024, 2, 29, 9, tzinfo=UTC)),
-        (kind(PrimitiveType.TIMESTAMP, "yyyy-MM-dd[ HH:mm]"), "2024-02-29", dt.datetime(2024, 2, 29, tzinfo=UTC)),
-        (kind(PrimitiveType.TIMESTAMP, "ISO_ZONED_DATE_TIME"), "2011-12-03T10:15:30+01:00[Europe/Paris]", dt.datetime(2011, 12, 3, 9, 15, 30, tzinfo=UTC)),
-        (kind(PrimitiveType.TIMESTAMP, "RFC_1123_DATE_TIME"), "Tue, 3 Jun 2008 11:05:30 +0200", dt.datetime(2008, 6, 3, 9, 5, 30, tzinfo=UTC)),
-        (kind(PrimitiveType.TIMESTAMP, "ISO_ORDINAL_DATE"), "2023-366", "mismatch"),
-        (kind(PrimitiveType.TIMESTAMP, "ISO_INSTANT"), "2024-02-29T10:11:12", "mismatch"),
+        (kind(DATE, "yyyy-MM-dd"), "2024-02-29", dt.date(2024, 2, 29)),
+        (kind(DATE, "yyyy-MM-dd"), "2023-02-29", "mismatch"),
+        (kind(DATE, "yyyy-MM-dd"), "2024-2-9", "mismatch"),
+        (kind(DATE, "yyyy-MM-dd"), "infinity", "mismatch"),
+        (kind(DATE, "dd/MM/yyyy"), "29/02/2024", dt.date(2024, 2, 29)),
+        (kind(DATE, "d MMM yyyy"), "3 Feb 2024", dt.date(2024, 2, 3)),
+        (kind(MOMENT, "yyyy-MM-dd HH:mm:ss"), "2024-02-29 10:11:12.5", "mismatch"),
+        (kind(MOMENT, "yyyy-MM-dd HH:mm:ss"), "2024-02-29 25:00:00", "mismatch"),
+        (kind(MOMENT, "epoch_milli"), "1500", dt.datetime(1970, 1, 1, 0, 0, 1, 500000, UTC)),
+        (kind(MOMENT, "epoch_second"), "60", dt.datetime(1970, 1, 1, 0, 1, tzinfo=UTC)),
+        (kind(MOMENT, "epoch_second"), "6.5", "mismatch"),
+        (
+            kind(MOMENT, "yyyy-MM-dd'T'HH:mm:ss.SSSXXX"),
+            "2024-02-29T01:02:03.004Z",
+            dt.datetime(2024, 2, 29, 1, 2, 3, 4000, UTC),
+        ),
+        (kind(MOMENT, "yyyy-MM-dd HH:mm", "Europe/Paris"), "2024-02-29 10:00", dt.datetime(2024, 2, 29, 9, tzinfo=UTC)),
+        (kind(MOMENT, "yyyy-MM-dd[ HH:mm]"), "2024-02-29", dt.datetime(2024, 2, 29, tzinfo=UTC)),
+        (
+            kind(MOMENT, "ISO_ZONED_DATE_TIME"),
+            "2011-12-03T10:15:30+01:00[Europe/Paris]",
+            dt.datetime(2011, 12, 3, 9, 15, 30, tzinfo=UTC),
+        ),
+        (
+            kind(MOMENT, "RFC_1123_DATE_TIME"),
+            "Tue, 3 Jun 2008 11:05:30 +0200",
+            dt.datetime(2008, 6, 3, 9, 5, 30, tzinfo=UTC),
+        ),
+        (kind(MOMENT, "ISO_ORDINAL_DATE"), "2023-366", "mismatch"),
+        (kind(MOMENT, "ISO_INSTANT"), "2024-02-29T10:11:12", "mismatch"),
     ],
-)  # fmt: skip
+)
 def test_values(database, type_, text, expected):
     assert convert(database, type_, text) == expected
 
@@ -119,7 +132,7 @@ def test_integers_are_read_as_python_reads_them(database, number, prefix):
 def test_every_day_is_read_in_every_layout(database, day, pattern):
     layouts = {"yyyy-MM-dd": "%04Y-%m-%d", "yyyyMMdd": "%04Y%m%d", "dd.MM.yyyy": "%d.%m.%04Y", "DDD/yyyy": "%j/%04Y"}
     text = day.strftime(layouts[pattern].replace("%04Y", f"{day.year:04d}"))
-    assert convert(database, kind(PrimitiveType.DATE, pattern), text) == day
+    assert convert(database, kind(DATE, pattern), text) == day
 
 
 @settings(deadline=None)
