@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from ai.starlake.embedded import formats, privacy
 from ai.starlake.embedded.audit import reject_text
 from ai.starlake.embedded.expressions import translated
+from ai.starlake.embedded.files import uri
 from ai.starlake.embedded.javamatch import teach
 from ai.starlake.embedded.rows import RECORD_COLUMN, RawRows
-from ai.starlake.embedded.sql import identifier, identifiers
-from ai.starlake.embedded.validation import ERROR_COLUMN, FILE_COLUMN, Validator
+from ai.starlake.embedded.sql import identifier, identifiers, literal
+from ai.starlake.embedded.validation import ERROR_COLUMN, FILE_COLUMN, PLACE_COLUMN, Validator
 from ai.starlake.project import Table
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Staged:
         validator: What checked them.
         rows: How many there are.
         rejected: How many of them have errors.
+        files: The files that they are from.
         header: The line above the rows of the first file, if its format has one.
     """
 
@@ -43,12 +45,19 @@ class Staged:
     validator: Validator
     rows: int
     rejected: int
+    files: tuple[Path, ...]
     header: str | None = None
 
     @property
     def accepted(self) -> int:
         """How many have no errors; those that a filter drops are among them, as in Starlake."""
         return self.rows - self.rejected
+
+    @property
+    def _file(self) -> str:
+        """SQL of the URI of a row's file."""
+        uris = [literal(uri(file)) for file in self.files]
+        return uris[0] if len(uris) == 1 else f"[{', '.join(uris)}][{PLACE_COLUMN}]"
 
     @property
     def columns(self) -> dict[str, str]:
@@ -62,7 +71,8 @@ class Staged:
         """
         columns = self.validator.columns
         named = [f"{column.staged} AS {identifier(column.name)}" for column in columns if not column.attribute.script]
-        source = f"SELECT {', '.join([*named, FILE_COLUMN])} FROM {_TABLE} WHERE {ERROR_COLUMN} = ''"
+        file = f"{self._file} AS {FILE_COLUMN}"
+        source = f"SELECT {', '.join([*named, file])} FROM {_TABLE} WHERE {ERROR_COLUMN} = ''"
         for column in columns:
             if column.attribute.expression:
                 value = translated(column.attribute.expression, FILE_COLUMN)
@@ -77,8 +87,8 @@ class Staged:
 
     def rejects(self, database: Database, limit: int) -> list[tuple[str, str]]:
         """Texts and file URIs of rejected rows, in the order of the files, for the audit."""
-        text = reject_text(ERROR_COLUMN, FILE_COLUMN)
-        query = f"SELECT {text}, {FILE_COLUMN} FROM {_TABLE} WHERE {ERROR_COLUMN} <> '' LIMIT {limit}"
+        text = reject_text(ERROR_COLUMN, self._file)
+        query = f"SELECT {text}, {self._file} FROM {_TABLE} WHERE {ERROR_COLUMN} <> '' LIMIT {limit}"
         return [(error, file) for error, file in database.rows(query)]
 
     def write_rejects(self, database: Database, file: Path) -> None:
@@ -111,7 +121,7 @@ def staged(database: Database, validator: Validator, table: Table, files: Sequen
     try:
         counts = f"SELECT count(*), count(*) FILTER ({ERROR_COLUMN} <> '') FROM {_TABLE}"
         rows, rejected = database.rows(counts)[0]
-        yield Staged(table, validator, rows, rejected, raw[0].header if raw else None)
+        yield Staged(table, validator, rows, rejected, tuple(files), raw[0].header if raw else None)
     finally:
         database.execute(f"DROP TABLE IF EXISTS {_TABLE}")
 
@@ -129,6 +139,6 @@ def _fill(database: Database, validator: Validator, raw: Sequence[RawRows]) -> N
 
 
 def _create(database: Database, validator: Validator, raw: Sequence[RawRows]) -> None:
-    query = " UNION ALL ".join(validator.checked(one) for one in raw)
+    query = " UNION ALL ".join(validator.checked(one, place) for place, one in enumerate(raw, 1))
     teach(database, query)
     database.execute(f"CREATE OR REPLACE TEMPORARY TABLE {_TABLE} AS {query}")

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import privacy
 from ai.starlake.embedded.datatypes import column_type, text_check
-from ai.starlake.embedded.files import uri
 from ai.starlake.embedded.nested import Checked, Nesting, scalar_text, struct_type
 from ai.starlake.embedded.rejects import RejectTexts
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
@@ -21,6 +20,7 @@ from ai.starlake.project import Attribute, PrimitiveType, Table, Trim, TypeDefin
 
 ERROR_COLUMN = "sl_error"
 FILE_COLUMN = "sl_input_file_name"
+PLACE_COLUMN = "sl_file"
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,13 @@ class Validator:
             Column(attribute, f"v{place}", self._type(attribute)) for place, attribute in enumerate(table.attributes)
         )
 
-    def checked(self, rows: RawRows) -> str:
-        """A SELECT of the typed columns (`Column.staged`), the error text, '' for an accepted row, and the file."""
+    def checked(self, rows: RawRows, place: int) -> str:
+        """A SELECT of the typed columns (`Column.staged`), the error text, '' for an accepted row, and the file.
+
+        Args:
+            rows: The rows of a file.
+            place: What stands for the file, as `PLACE_COLUMN`; its name in every row would cost more than the values.
+        """
         read = [
             (column, cell) for column, cell in zip(self.columns, rows.cells, strict=True) if not column.attribute.script
         ]
@@ -85,7 +90,7 @@ class Validator:
         kept = [RECORD_COLUMN] if self._keep_records else []
         inner = f"SELECT {', '.join([*cleaned, *kept])} FROM ({rows.query})"
         outer = [*(column.staged for column, _ in read), f"{error} AS {ERROR_COLUMN}"]
-        outer += [f"{literal(uri(rows.file))} AS {FILE_COLUMN}", *kept]
+        outer += [f"{place} AS {PLACE_COLUMN}", *kept]
         return f"SELECT {', '.join(outer)} FROM (SELECT *, {', '.join(values)} FROM ({inner}))"
 
     def _type(self, attribute: Attribute) -> str:
