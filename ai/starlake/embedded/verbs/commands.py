@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,5 +151,36 @@ def infer_schema(file: str, *, domain: str, table: str, folder: str | None, **re
         click.echo(f"{rival} matches {Path(file).name}, too: make the patterns differ before staging", err=True)
 
 
-VERBS = (dag_generate, infer_schema, lineage)
+@click.command("bootstrap")
+@click.option("--template", metavar="NAME", help="The project to start from: starter, the default.")
+@click.option("--project-location", "location", metavar="DIR", help="The new project's folder; SL_ROOT by default.")
+@click.option("--no-exit", hidden=True, is_flag=True, expose_value=False)
+def bootstrap(template: str | None, location: str | None) -> None:
+    r"""Write a small project that runs, to start from.
+
+    It has two tables with data in their landing area, two tasks, expectations, and the configuration of DAG files.
+    Files that are there already are never overwritten.
+
+    \b
+    bootstrap --project-location rental
+    """
+    from ai.starlake.embedded.verbs.bootstrap import DEFAULT
+    from ai.starlake.embedded.verbs.bootstrap import bootstrap as create
+
+    name = template or DEFAULT
+    folder = Path(location or os.environ.get("SL_ROOT") or Path.cwd())
+    written = create(folder, name)
+    click.echo(f"Project created based on {name}: {len(written)} files in {folder}")
+    click.echo("\nNext:")
+    steps = [
+        "stage",
+        "load",
+        "transform --name usage.bike_usage --recursive",
+        "transform --name usage.bike_usage --interactive table",
+    ]
+    for line in [f"cd {shlex.quote(str(folder))}", *(f"starlake-embedded {step}" for step in steps)]:
+        click.echo(f"  {line}")
+
+
+VERBS = (bootstrap, dag_generate, infer_schema, lineage)
 """What the command line adds to its daily verbs."""
