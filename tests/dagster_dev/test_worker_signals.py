@@ -1,0 +1,69 @@
+"""A run without a server: `dagster job execute` is the process of the run."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+import pytest
+
+TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
+slow = pytest.mark.slow
+
+
+@pytest.fixture
+def location(tmp_path, location_of):
+    return location_of(tmp_path)
+
+
+@pytest.fixture
+def execute(location, dagster_command):
+    """Starts a job, waits until its command runs, and returns the process of the run and the command."""
+
+    def start(job):
+        with location.log.open("wb") as log:
+            process = subprocess.Popen(
+                [dagster_command, "job", "execute", "-f", location.file, "-j", job],
+                cwd=location.root,
+                env=location.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        return process, location.running(process, job)
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("executor", "number"),
+    [
+        ("in_process", TERM),
+        ("default", KILL),
+        *(pytest.param(*case, marks=slow) for case in [("in_process", INT), ("in_process", KILL)]),
+        *(pytest.param(*case, marks=slow) for case in [("default", TERM), ("default", INT)]),
+    ],
+)
+def test_whatever_ends_the_run_ends_its_command(execute, location, executor, number):
+    worker, command = execute(f"gentle_{executor}")
+    worker.send_signal(number)
+    assert worker.wait(30) != 0
+    assert command.left(location.processes(), within=10) == []
+
+
+@slow
+@pytest.mark.parametrize("executor", ["default", "in_process"])
+def test_a_killed_run_ends_a_command_that_ignores_sigterm(execute, location, executor):
+    worker, command = execute(f"stubborn_{executor}")
+    worker.kill()
+    worker.wait()
+    assert command.left(location.processes(), within=10) == []
+
+
+@slow
+def test_a_killed_step_ends_its_command_and_fails_the_run(execute, location):
+    worker, command = execute("gentle_default")
+    assert command.worker.pid == worker.pid != command.step.pid
+    command.step.kill()
+    assert worker.wait(30) != 0
+    assert command.left(location.processes(), within=10) == []
