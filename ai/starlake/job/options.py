@@ -84,7 +84,9 @@ class JobOptions(BaseModel):
     The description of a field is what the README's table says of it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", arbitrary_types_allowed=True, coerce_numbers_to_str=True, defer_build=True
+    )
 
     sl_env_var: EnvironmentOption = Field(
         default={}, description="environment variables of Starlake, as the text of a JSON object; secrets by reference"
