@@ -175,12 +175,21 @@ def _by_columns(file: Path, dialect: Dialect, skip: int, width: int) -> str:
         f"escape = {literal(escape if quoted else '')}, nullstr = '', allow_quoted_nulls = false, null_padding = true, "
         f"parallel = {literal(not (quoted and dialect.multiline))})"
     )
-    values = ", ".join(f"{_null_when(f'c{place}', dialect)} AS c{place}" for place in range(width))
+    refused = quoted and not dialect.multiline
+    values = ", ".join(
+        f"{_null_when(_one_line(f'c{place}') if refused else f'c{place}', dialect)} AS c{place}"
+        for place in range(width)
+    )
     keep = f" WHERE c0 IS NULL OR NOT starts_with(c0, {literal(dialect.comment)})" if dialect.comment else ""
     blank = " AND ".join(f"c{place} IS NULL" for place in range(width)) if width == 1 else ""
     if blank:
         keep += f"{' AND' if keep else ' WHERE'} NOT ({blank})"
     return f"SELECT {values}, {_record(width, dialect)} {query}{keep}"
+
+
+def _one_line(value: str) -> str:
+    """A value, unless a line ends in it: then the row did, and has to be read line by line."""
+    return f"CASE WHEN contains({value}, chr(10)) THEN error('CSV Error: a line break within quotes') ELSE {value} END"
 
 
 def _record(width: int, dialect: Dialect) -> str:

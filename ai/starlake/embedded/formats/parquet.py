@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.formats.text import plainly_named
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import identifier, literal
 from ai.starlake.project import Attribute, Table
@@ -17,7 +18,7 @@ _TYPED = ("DATE", "TIMESTAMP", "DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN", "TIME")
 """Column types whose text depends on more than the value; they are converted without going through text."""
 
 
-def read(database: Database, table: Table, file: Path, _scratch: Path) -> RawRows:
+def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
     """Makes the query that reads a Parquet file.
 
     Raises:
@@ -25,7 +26,7 @@ def read(database: Database, table: Table, file: Path, _scratch: Path) -> RawRow
     """
     import duckdb
 
-    source = f"read_parquet({literal(str(file))})"
+    source = f"read_parquet({literal(str(plainly_named(file, scratch)))})"
     try:
         found = {row[0]: row[1] for row in database.rows(f"DESCRIBE SELECT * FROM {source}")}
     except duckdb.Error as error:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import gzip
 import mmap
+import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +15,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.sql import literal
 
 _CHUNK = 1 << 20
+_WILDCARDS = frozenset("*?[]{}")
 
 
 def as_utf8(file: Path, encoding: str, scratch: Path) -> Path:
@@ -23,11 +28,15 @@ def as_utf8(file: Path, encoding: str, scratch: Path) -> Path:
 
     Returns:
         The file itself when it is valid UTF-8 without a byte order mark, else a copy. Bytes that the encoding does not
-        know become U+FFFD, as in Java.
+        know become U+FFFD, as in Java. A file whose name ends with ``.gz`` is unpacked.
 
     Raises:
         StarlakeError: If there is no such encoding.
     """
+    if file.suffix.lower() == ".gz":
+        packed, file = file, fresh(scratch, ".txt")
+        with gzip.open(packed) as source, file.open("wb") as target:
+            shutil.copyfileobj(source, target)
     try:
         codec = codecs.lookup(encoding)
     except LookupError:
@@ -36,15 +45,36 @@ def as_utf8(file: Path, encoding: str, scratch: Path) -> Path:
             fix="use the name of an encoding, such as UTF-8, ISO-8859-1 or windows-1252",
         ) from None
     if codec.name in {"utf-8", "ascii", "utf-8-sig"} and _is_plain_utf8(file):
-        return file
+        return plainly_named(file, scratch)
     name = "utf-8-sig" if codec.name == "utf-8" else codec.name
-    copy = scratch / f"{file.name}.utf8"
+    copy = fresh(scratch, ".txt")
     decoder = codecs.getincrementaldecoder(name)("replace")
     with file.open("rb") as source, copy.open("wb") as target:
         while piece := source.read(_CHUNK):
             target.write(decoder.decode(piece).encode("utf-8"))
         target.write(decoder.decode(b"", final=True).encode("utf-8"))
     return copy
+
+
+def plainly_named(file: Path, scratch: Path) -> Path:
+    """The file under a name that DuckDB does not take for a pattern of names.
+
+    Args:
+        file: The file.
+        scratch: Folder for a link to it, if one is needed.
+    """
+    if not _WILDCARDS & set(str(file)):
+        return file
+    link = scratch / f"{len(list(scratch.iterdir()))}.link"
+    link.symlink_to(file.absolute())
+    return link
+
+
+def fresh(scratch: Path, suffix: str) -> Path:
+    """A new file in a folder of scratch files."""
+    handle, name = tempfile.mkstemp(suffix, dir=scratch)
+    os.close(handle)
+    return Path(name)
 
 
 def _is_plain_utf8(file: Path) -> bool:

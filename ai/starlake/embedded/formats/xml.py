@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.json_documents import documents
+from ai.starlake.embedded.formats.text import fresh
 from ai.starlake.embedded.rows import RawRows
 from ai.starlake.project import Attribute, Table
 
@@ -39,7 +40,7 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
             fix="set rowTag to the element that is a row; attributePrefix and valueTag are known besides",
         )
     prefix, value_tag = options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE")
-    target = scratch / f"{file.name}.jsonl"
+    target = fresh(scratch, ".jsonl")
     with target.open("w", encoding="utf-8") as out:
         for element in _elements(file, options["rowtag"]):
             document = _object(element, table.attributes, prefix, value_tag)
