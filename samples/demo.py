@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -149,10 +150,21 @@ def execute(home: Home, console: Console) -> str | None:
                     progress.look()
                     time.sleep(0.5)
         finally:
-            process.terminate()
-            process.wait()
+            stop(process)
         progress.look()
     return progress.run_id if process.returncode == 0 else None
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends a run that is still going on, as Dagster's own interruption does, so that its commands end as well."""
+    if process.poll() is not None:
+        return
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Table]:
@@ -213,8 +225,12 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=3000, help="the port of the UI (default 3000)")
     given = parser.parse_args()
     home = Home(given.home.resolve())
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     return ui(home, given.port) if given.ui else demo(home, Console())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
