@@ -33,6 +33,7 @@ _COLUMNS = {
     PrimitiveType.DATE: "DATE",
     PrimitiveType.TIMESTAMP: "TIMESTAMPTZ",
 }
+_ZONED = frozenset({"TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"})
 _DEFAULT_DECIMAL = "DECIMAL(38,9)"
 _EVERY_INTEGER = frozenset(
     {r"-?\d+", r"[-|\+|0-9][0-9]*", r"[-+]?\d+", r"[+-]?\d+", "-?[0-9]+", "[-+]?[0-9]+", ".*", ".+"}
@@ -71,11 +72,14 @@ class TextCheck:
         mismatch: Makes a SQL condition that is true for a text, never null, that does not match the pattern. It is
             given the SQL of the text and of the value. None when every text matches.
         unconvertible: The same for a text that matches and still cannot be converted.
+        sound: The same for a text that is good at first sight, so that nothing else need be asked; None when there is
+            no quick question.
     """
 
     value: Callable[[str], str]
     mismatch: Callable[[str, str], str] | None
     unconvertible: Callable[[str, str], str] | None
+    sound: Callable[[str, str], str] | None = None
 
 
 def column_type(kind: TypeDefinition, *, declared: bool) -> str:
@@ -149,17 +153,15 @@ def _regex(pattern: str) -> Callable[[str, str], str] | None:
 
 def _integer(kind: TypeDefinition, column: str) -> TextCheck:
     canonical = kind.pattern in _EVERY_INTEGER
-    regex = _regex(kind.pattern)
 
-    def mismatch(text: str, value: str) -> str:
-        rule = regex(text, value) if regex else "false"
-        return f"CASE WHEN CAST({value} AS VARCHAR) = {text} THEN false ELSE {rule} END" if canonical else rule
+    def sound(text: str, value: str) -> str:
+        return f"CAST({value} AS VARCHAR) = {text}"
 
     def unconvertible(text: str, value: str) -> str:
         written = f"regexp_full_match({text}, '[+-]?[0-9]+')"
         return f"{value} IS NULL OR (CAST({value} AS VARCHAR) <> {text} AND NOT {written})"
 
-    return TextCheck(_try_cast(column), mismatch if regex else None, unconvertible)
+    return TextCheck(_try_cast(column), _regex(kind.pattern), unconvertible, sound if canonical else None)
 
 
 def _double(kind: TypeDefinition, column: str) -> TextCheck:
@@ -234,7 +236,8 @@ def _timestamp(kind: TypeDefinition, column: str) -> TextCheck:
     if [one.format for one in formats] == ["%Y-%m-%d %H:%M:%S"] and zone is None:
 
         def mismatch(text: str, value: str) -> str:
-            written = f"CAST(TRY_CAST({text} AS TIMESTAMP) AS VARCHAR)"
+            clock = f"make_timestamp(epoch_us({value}))" if column in _ZONED else f"CAST({value} AS TIMESTAMP)"
+            written = f"CAST({clock} AS VARCHAR)"
             return f"{value} IS NULL OR length({text}) <> 19 OR {written} <> {text} OR NOT isfinite({value})"
 
         return TextCheck(lambda text: _moment(f"TRY_CAST({text} AS TIMESTAMP)", column), mismatch, None)
@@ -250,7 +253,7 @@ def _timestamp(kind: TypeDefinition, column: str) -> TextCheck:
 
 def _moment(timestamp: str, column: str) -> str:
     """A time stamp of UTC as a value of a column; DuckDB's own cast asks a library of time zones, which costs more."""
-    if column in {"TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"}:
+    if column in _ZONED:
         return f"make_timestamptz(epoch_us({timestamp}))"
     return f"CAST({timestamp} AS {column})"
 

@@ -50,13 +50,16 @@ class RejectTexts:
             value: SQL of what it was converted to.
         """
         missing = self.missing()
-        branches = [(f"{text} IS NULL", missing or "NULL")] if missing or check.mismatch or check.unconvertible else []
+        if not (missing or check.mismatch or check.unconvertible):
+            return None
+        branches = [(check.sound(text, value), "NULL")] if check.sound else []
+        branches.append((f"{text} IS NULL", missing or "NULL"))
         if check.mismatch:
             branches.append((check.mismatch(text, value), self.mismatch(text)))
         if check.unconvertible:
             branches.append((check.unconvertible(text, value), self.unconvertible(text)))
         whens = " ".join(f"WHEN {condition} THEN {found}" for condition, found in branches)
-        return f"CASE {whens} END" if branches else None
+        return f"CASE {whens} END"
 
     def _text(self, text: str, value: str) -> str:
         parts = ["'`'", self.path, literal("`" + text)]
