@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from collections.abc import Callable
@@ -182,5 +183,19 @@ def bootstrap(template: str | None, location: str | None) -> None:
         click.echo(f"  {line}")
 
 
-VERBS = (bootstrap, dag_generate, infer_schema, lineage)
+@click.command("settings")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+@_shared
+def settings(*, as_json: bool, options: dict[str, str]) -> None:
+    """Show what the project's files and the environment add up to.
+
+    Folders, areas, connections, settings, variables and versions. Secrets are masked.
+    """
+    from ai.starlake.embedded.verbs.settings import as_table, resolved
+
+    sections = resolved(_project(options))
+    click.echo(json.dumps(sections, indent=2, ensure_ascii=False) if as_json else as_table(sections))
+
+
+VERBS = (bootstrap, dag_generate, infer_schema, lineage, settings)
 """What the command line adds to its daily verbs."""

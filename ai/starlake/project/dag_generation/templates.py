@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.redaction import names_a_secret
 from ai.starlake.project.dag_generation.files import DagFile
+from ai.starlake.project.dag_generation.variables import own_variables
 from ai.starlake.project.findings import nearest
 from ai.starlake.project.models import DagConfig
 from ai.starlake.project.project import Project
@@ -94,16 +94,9 @@ class Templates:
 
     @cached_property
     def _env(self) -> list[dict[str, str]]:
-        """The project's own variables.
-
-        The rest of the process's environment is nobody's business in a file that is deployed, and neither is what its
-        name calls a secret.
-        """
-        return [
-            {"name": name, "value": value}
-            for name, value in sorted(self._project.environment.items())
-            if (name.startswith("SL_") or os.environ.get(name) != value) and not names_a_secret(name)
-        ]
+        """The project's own variables, except what their names call secrets: a DAG file is deployed and read."""
+        own = own_variables(self._project).items()
+        return [{"name": name, "value": value} for name, value in own if not names_a_secret(name)]
 
     def _path(self, config: DagConfig) -> Path:
         known = [file.relative_to(self._folder).as_posix() for file in sorted(self._folder.rglob("*.j2"))]
