@@ -142,7 +142,7 @@ class TaskRun:
     def compiled(self) -> str:
         """The SQL that would run, for a target that does not exist and for one that does."""
         database = self._workspace.database_of(self._task)
-        self._enter(database)
+        self._look(database)
         select = self._select()
         columns = tuple(describe(database, select))
         parts = []
@@ -158,7 +158,7 @@ class TaskRun:
         from ai.starlake.embedded.display import rows_as_text
 
         database = self._workspace.database_of(self._task)
-        self._enter(database)
+        self._look(database)
         size, page = self._request.page_size, self._request.page_number
         query = f"SELECT * FROM ({self._select()}) LIMIT {int(size)} OFFSET {int(size) * (int(page) - 1)}"
         return rows_as_text(database, query, str(self._request.interactive))
@@ -259,6 +259,11 @@ class TaskRun:
         """Unqualified names mean tables of the task's own schema (contract 8)."""
         create_schema(database, self._target.schema)
         database.execute(f"USE {identifier(self._target.schema)}")
+
+    def _look(self, database: Database) -> None:
+        """The same without making the schema: nothing is written."""
+        if database.value("SELECT count(*) FROM duckdb_schemas() WHERE schema_name = ?", [self._target.schema]):
+            database.execute(f"USE {identifier(self._target.schema)}")
 
     def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
         for text in texts:

@@ -1,0 +1,145 @@
+"""Tasks: SQL and what is around it, failures, dependencies, what is shown instead of run."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.transforms import TransformRequest
+
+
+def run(shop, name, **request):
+    return shop.engine.transform(TransformRequest(name, **request))
+
+
+def test_presql_may_use_the_target_in_the_first_run(shop):
+    shop.task("mart.t", "SELECT 1 AS id, 'a' AS label", presql=["DELETE FROM mart.t WHERE id = 1"])
+    for _ in range(2):
+        assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.t") == [(1, "a")]
+
+
+def test_all_or_nothing(shop):
+    shop.task(
+        "mart.t", "SELECT 1 AS id", presql=["CREATE TABLE mart.trail AS SELECT 1 AS n"], postsql=["SELECT nosuch"]
+    )
+    assert "nosuch" in run(shop, "mart.t").error
+    assert shop.query("SELECT table_name FROM information_schema.tables WHERE table_schema = 'mart'") == []
+    assert shop.query("SELECT step, success FROM audit.audit") == [("TRANSFORM", False)]
+
+
+def test_a_failed_dependency_fails_the_command(shop):
+    shop.task("base.a", "SELECT 1 AS id FROM nosuch")
+    shop.task("mart.b", "SELECT id FROM base.a")
+    result = run(shop, "mart.b", recursive=True)
+    assert result.tasks == ()
+    assert result.error.startswith("base.a: ")
+
+
+def test_dependencies_run_once_and_first(shop):
+    shop.task("a.one", "SELECT 1 AS id", writeStrategy={"type": "APPEND"})
+    shop.task("a.two", "SELECT id FROM one")
+    shop.task("a.three", "SELECT one.id FROM a.one, a.two")
+    result = run(shop, "A.THREE", recursive=True)
+    assert result.tasks == ("a.one", "a.two", "a.three")
+    assert shop.rows("a.one") == [(1,)]
+
+
+def test_a_circle_is_named(shop):
+    shop.task("a.one", "SELECT id FROM a.two")
+    shop.task("a.two", "SELECT id FROM a.one")
+    with pytest.raises(StarlakeError, match=r"a\.one -> a\.two -> a\.one"):
+        run(shop, "a.one", recursive=True)
+
+
+def test_attributes_add_columns(shop):
+    shop.task("mart.t", "SELECT 1 AS id")
+    run(shop, "mart.t")
+    shop.task("mart.t", "SELECT 2 AS id, 'b' AS label", attributes=[{"name": "id", "type": "int"}, {"name": "label"}])
+    assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.t") == [(1, None), (2, "b")]
+
+
+def test_names_are_resolved_and_text_is_not(shop):
+    """Only table names change: not columns, texts, comments, nor names that a WITH defines."""
+    shop.task("base.sales", "SELECT 1 AS id, 'sales' AS label")
+    run(shop, "base.sales")
+    shop.task(
+        "mart.t",
+        "WITH other AS (SELECT 'from sales' AS note) -- sales\nSELECT sales.id, sales.label, note FROM sales, other",
+    )
+    assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.t") == [(1, "sales", "from sales")]
+
+
+def test_sql_as_it_is(shop):
+    shop.task("mart.t", "CREATE TABLE mart.x AS SELECT 1 AS id; INSERT INTO mart.x VALUES (2)", parseSQL=False)
+    assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.x") == [(1,), (2,)]
+
+
+def test_truncate(shop):
+    shop.task("mart.t", "SELECT 1 AS id")
+    for truncate in (False, False, True):
+        run(shop, "mart.t", truncate=truncate)
+    assert shop.rows("mart.t") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ("csv", 'id,label\n1,"a,b"\n2,'),
+        ("json", '[["id", "1"], ["label", "a,b"]]\n[["id", "2"], ["label", null]]'),
+        ("json-array", json.dumps([[["id", "1"], ["label", "a,b"]], [["id", "2"], ["label", None]]])),
+    ],
+)
+def test_shown_rows(shop, style, expected):
+    shop.task("mart.t", "SELECT * FROM (VALUES (1, 'a,b'), (2, NULL), (3, 'c')) AS t(id, label) ORDER BY id")
+    assert run(shop, "mart.t", interactive=style, page_size=2).text == expected
+    assert "audit" not in {schema for (schema,) in shop.query("SELECT schema_name FROM information_schema.schemata")}
+
+
+def test_compiled_sql(shop):
+    shop.task("mart.t", "SELECT {{ number }} AS id", writeStrategy={"type": "UPSERT_BY_KEY", "key": ["id"]})
+    shop.environment["number"] = "7"
+    text = run(shop, "mart.t", compile=True).text
+    assert text.count("SELECT 7 AS id") == 2
+    assert "DELETE FROM" in text
+
+
+def test_an_expectation_that_must_hold_keeps_the_rows_out(shop):
+    shop.application(expectations={"failOnError": True})
+    (shop.root / "metadata/expectations").mkdir()
+    (shop.root / "metadata/expectations/own.j2").write_text(
+        "{% macro none_null(c) %}SELECT count(*) FROM SL_THIS WHERE {{ c }} IS NULL{% endmacro %}"
+        "{% macro broken() %}SELECT nosuch FROM SL_THIS{% endmacro %}"
+    )
+    expectations = [{"expect": "broken()", "failOnError": False}, {"expect": "quality.none_null('id')"}]
+    shop.task("mart.t", "SELECT NULL AS id", expectations=expectations)
+    assert "does not meet 1 of its 2 expectations" in run(shop, "mart.t").error
+    assert shop.query("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'mart'") == [(0,)]
+    assert shop.query("SELECT name, success, count FROM audit.expectations ORDER BY 1") == [
+        ("broken()", False, 0),
+        ('none_null("id")', False, 1),
+    ]
+    shop.table("rows", {"id": "int"}, expectations=expectations)
+    shop.put("rows1.csv", "id\n\n1\nx\n")
+    shop.put("rows2.csv", "id,n\n,2\n")
+    failures = shop.engine.load().failures
+    assert [job.files for job in failures] == [("rows2.csv",)]
+    assert shop.rows() == [(1,)]
+    assert "stage/shop/rows2.csv" in shop.files()
+
+
+def test_an_unknown_macro_fails_before_anything_is_written(shop):
+    shop.task("mart.t", "SELECT 1 AS id", expectations=[{"expect": "nosuch()"}])
+    assert "nosuch" in run(shop, "mart.t").error
+    assert shop.query("SELECT count(*) FROM information_schema.tables WHERE table_schema = 'mart'") == [(0,)]
+
+
+def test_a_task_without_sql_says_where_to_write_it(shop):
+    shop.write("metadata/transform/mart/t.sl.yml", task={"name": "t"})
+    with pytest.raises(StarlakeError, match=r"write t\.sql"):
+        run(shop, "mart.t")
