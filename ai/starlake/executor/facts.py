@@ -28,3 +28,31 @@ class ProjectFacts(Protocol):
 
 FactsFactory = Callable[[str, Mapping[str, str]], ProjectFacts]
 """Makes the facts of a project from its root folder and the environment of the command."""
+
+
+class FactsOfRun:
+    """Reads a project once for the commands of a run that this process runs, however many there are.
+
+    Args:
+        factory: Makes the facts.
+    """
+
+    def __init__(self, factory: FactsFactory) -> None:
+        self._factory = factory
+        self._last: tuple[tuple[object, ...], ProjectFacts] | None = None
+
+    def read(self, run_id: str, root: str, environment: Mapping[str, str], *, again: bool) -> ProjectFacts:
+        """The facts of a project.
+
+        Args:
+            run_id: The run.
+            root: The root of the project.
+            environment: The environment of the command. The id of the job in it, which differs from command to
+                command, says nothing about the project.
+            again: Whether to read the project anew, as before a repeated attempt: somebody may have mended it.
+        """
+        key = (run_id, root, frozenset(item for item in environment.items() if item[0] != "SL_JOB_ID"))
+        last = self._last
+        if again or last is None or last[0] != key:
+            self._last = last = (key, self._factory(root, environment))
+        return last[1]

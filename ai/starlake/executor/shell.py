@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.call import Call
-from ai.starlake.executor.facts import FactsFactory, ProjectFacts
+from ai.starlake.executor.facts import FactsFactory, FactsOfRun, ProjectFacts
 from ai.starlake.executor.lock import writer_locks
 from ai.starlake.executor.output import Output
 from ai.starlake.executor.process import Runner, require_wanted, run_process
@@ -46,7 +46,7 @@ class ShellExecutor:
         death_fd: Callable[[], int | None] | None = None,
     ) -> None:
         self.executable = executable
-        self._facts = facts
+        self._facts = FactsOfRun(facts) if facts else None
         self._lock = lock
         self._lock_timeout = lock_timeout
         self._runner = runner
@@ -64,7 +64,7 @@ class ShellExecutor:
         """
         started = time.monotonic()
         call = Call.prepare(self.executable, command, execution)
-        facts = self._facts_of(call)
+        facts = self._facts_of(call, execution)
         death_fd = self._death_fd() if self._death_fd else None
         locks = self._lock_files(command, facts, execution)
         with writer_locks(locks, execution, self._lock_timeout, lambda: require_wanted(death_fd)):
@@ -82,9 +82,11 @@ class ShellExecutor:
             raise call.failure(exit_code, output.tail)
         return StarlakeResult(duration=time.monotonic() - started, counts=output.counts())
 
-    def _facts_of(self, call: Call) -> Callable[[], ProjectFacts] | None:
-        factory = self._facts
-        return None if factory is None else lambda: factory(call.root, call.environment)
+    def _facts_of(self, call: Call, execution: Execution) -> Callable[[], ProjectFacts] | None:
+        facts = self._facts
+        if facts is None:
+            return None
+        return lambda: facts.read(execution.run_id, call.root, call.environment, again=execution.repeated)
 
     def _lock_files(
         self, command: StarlakeCommand, facts: Callable[[], ProjectFacts] | None, execution: Execution
