@@ -15,6 +15,8 @@ from benchmarks.machine import machine
 from benchmarks.suites import SUITES
 from benchmarks.table import table_of
 
+_WIDTH = 150
+
 
 @click.command(help=__doc__)
 @click.argument("suites", nargs=-1, type=click.Choice(list(SUITES)))
@@ -27,6 +29,8 @@ from benchmarks.table import table_of
 @click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures here too.")
 def main(suites: tuple[str, ...], repetitions: int, rows: int, file: Path | None) -> None:
     console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDTH)
     system = machine()
     found = []
     measures = {**SUITES, "engine": partial(engine, rows=rows)}
