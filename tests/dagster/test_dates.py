@@ -89,7 +89,7 @@ class TestPartitions:
         ],
         ids=["daily", "hourly in a zone", "weekly", "a day and a region"],
     )
-    def test_a_partition_of_time_is_the_data_interval(self, loads, run, fake, partitions, key, start, end):
+    def test_a_partition_of_time_is_the_data_interval(self, loads, run, fake, *, partitions, key, start, end):
         assert run(loads(partitions_def=partitions), partition_key=key).success
         assert dates(fake) == {start}
         (transform,) = fake.calls("transform")

@@ -143,7 +143,7 @@ class TestNames:
 
     def test_task_ids_that_become_one_name_are_an_error(self, sl_job):
         sl_job.dummy_op("a.b")
-        with pytest.raises(NameCollisionError, match="'a.b'.*'a-b'"):
+        with pytest.raises(NameCollisionError, match=r"'a\.b'.*'a-b'"):
             sl_job.dummy_op("a-b")
 
     def test_a_command_and_a_dummy_of_one_name_are_an_error(self, sl_job):

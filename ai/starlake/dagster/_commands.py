@@ -91,7 +91,7 @@ class CommandRunner:
             step_key=context.get_step_execution_context().step.key,
             report=report,
             attempt=context.retry_number,
-            resumed=_compat.PARENT_RUN_TAG in context.run.tags,
+            resumed=_compat.parent_run_of(context.run) is not None,
             spark_config=spark_config,
         )
         report.output("stdout", f"$ {shown(command)}")

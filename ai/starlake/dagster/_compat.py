@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dagster import OpExecutionContext
+    from dagster import DagsterRun, OpExecutionContext
 
 PARTITION_TAG = "dagster/partition"
 SCHEDULED_TIME_TAG = ".dagster/scheduled_execution_time"
-PARENT_RUN_TAG = "dagster/parent_run_id"
-ROOT_RUN_TAG = "dagster/root_run_id"
 
+_PARENT_RUN_TAG = "dagster/parent_run_id"
+_ROOT_RUN_TAG = "dagster/root_run_id"
 _STEP_PROCESS_MODULE = "dagster._core.executor.child_process_executor"
 
 
@@ -49,3 +49,16 @@ def op_configs(context: OpExecutionContext) -> Mapping[str, Any]:
     """
     configs: Mapping[str, Any] = context.get_step_execution_context().resolved_run_config.ops
     return configs
+
+
+def parent_run_of(run: DagsterRun) -> str | None:
+    """The id of the run that a run continues.
+
+    The UI and the daemon tag a re-execution with it; `execute_job` only notes it in the run.
+    """
+    return run.parent_run_id or run.tags.get(_PARENT_RUN_TAG)
+
+
+def root_run_of(run: DagsterRun) -> str | None:
+    """The id of the first of the runs that a run continues."""
+    return run.root_run_id or run.tags.get(_ROOT_RUN_TAG)

@@ -95,14 +95,14 @@ def _as_before(context: OpExecutionContext, ready: tuple[str, ...]) -> Finding |
     itself; what counts is the last one that did.
     """
     step = context.get_step_execution_context().step.key
-    parent = context.run.tags.get(_compat.PARENT_RUN_TAG)
+    parent = _compat.parent_run_of(context.run)
     while parent:
         found = _outputs_of(context, parent, step)
         if found:
             reason = f"run {parent}, which this run continues, found it ready"
             return Finding(ready=True, reason=reason) if found & set(ready) else None
         run = context.instance.get_run_by_id(parent)
-        parent = run.tags.get(_compat.PARENT_RUN_TAG) if run else None
+        parent = _compat.parent_run_of(run) if run else None
     return None
 
 

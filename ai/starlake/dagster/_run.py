@@ -145,7 +145,7 @@ def _scheduled(tags: Mapping[str, str]) -> datetime | None:
 
 def _launched(instance: DagsterInstance, run: DagsterRun) -> datetime:
     """When the run was launched; for a run that continues another, when the first one was."""
-    return _creation_time(instance, run.tags.get(_compat.ROOT_RUN_TAG) or run.run_id, run.run_id)
+    return _creation_time(instance, _compat.root_run_of(run) or run.run_id, run.run_id)
 
 
 _creation_times: dict[str, datetime] = {}
