@@ -143,3 +143,38 @@ def test_a_task_without_sql_says_where_to_write_it(shop):
     shop.write("metadata/transform/mart/t.sl.yml", task={"name": "t"})
     with pytest.raises(StarlakeError, match=r"write t\.sql"):
         run(shop, "mart.t")
+
+
+PYTHON = {
+    "relation": "return connection.sql(f\"SELECT 7 AS id, '{variables['tint']}' AS label\")",
+    "polars": "import polars; return polars.DataFrame({'id': [7], 'label': [variables['tint']]})",
+    "lazy": "import polars; return polars.LazyFrame({'id': [7], 'label': [variables['tint']]})",
+}
+
+
+@pytest.mark.parametrize("body", PYTHON.values(), ids=PYTHON)
+def test_python_tasks(shop, body):
+    shop.write("metadata/transform/mart/t.sl.yml", task={"writeStrategy": {"type": "OVERWRITE"}})
+    (shop.root / "metadata/transform/mart/t.py").write_text(f"def task(connection, variables):\n    {body}\n")
+    shop.environment["tint"] = "red"
+    for _ in range(2):
+        assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.t") == [(7, "red")]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("def task(connection, variables):\n    return 1 / 0\n", "ZeroDivisionError"),
+        ("def task(connection, variables):\n    return 42\n", "returned a int"),
+        ("def other():\n    pass\n", "no function task"),
+        ("def task(:\n", "cannot be read"),
+    ],
+)
+def test_python_tasks_that_fail_say_why(shop, text, message):
+    shop.write("metadata/transform/mart/t.sl.yml", task={})
+    (shop.root / "metadata/transform/mart/t.py").write_text(text)
+    error = run(shop, "mart.t").error
+    assert message in error
+    assert "t.py" in error
+    assert shop.query("SELECT success FROM audit.audit") == [(False,)]

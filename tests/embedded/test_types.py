@@ -13,7 +13,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.connection import open_database
 from ai.starlake.embedded.datatypes import column_type, full_match, text_check
 from ai.starlake.embedded.dates import date_formats
-from ai.starlake.embedded.javamatch import teach
+from ai.starlake.embedded.functions import teach
 from ai.starlake.embedded.sql import literal
 from ai.starlake.project import PrimitiveType, TypeDefinition, java_pattern
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.dates import DateFormat, date_formats, wall_clock
-from ai.starlake.embedded.javamatch import FUNCTION, needs_python
+from ai.starlake.embedded.functions import FULL_MATCH, needs_python
 from ai.starlake.embedded.sql import literal
 from ai.starlake.project import PrimitiveType, TypeDefinition
 from ai.starlake.project.patterns import java_pattern
@@ -124,7 +124,7 @@ def full_match(text: str, pattern: str) -> str:
     """SQL that says whether all of a text matches a Java regular expression, line breaks included."""
     java_pattern(pattern)  # refuses what is no expression, with an explanation
     if needs_python(pattern):
-        return f"{FUNCTION}({text}, {literal('(?s)' + pattern)})"
+        return f"{FULL_MATCH}({text}, {literal('(?s)' + pattern)})"
     return f"regexp_full_match({text}, {literal('(?s)' + _re2(pattern))})"
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.functions import SHA512
 from ai.starlake.embedded.sql import literal
 from ai.starlake.project import Attribute
 
-_HASHES = {"MD5": "md5", "SHA1": "sha1", "SHA256": "sha256"}
+_HASHES = {"MD5": "md5", "SHA1": "sha1", "SHA256": "sha256", "SHA512": SHA512}
 _INITIALS = (
     r"""list_aggregate(list_transform(regexp_extract_all({0}, '\S+'), lambda w: w[1] || '.'), 'string_agg', '')"""
 )

@@ -13,7 +13,7 @@ from ai.starlake.embedded import formats, privacy
 from ai.starlake.embedded.audit import reject_text
 from ai.starlake.embedded.expressions import translated
 from ai.starlake.embedded.files import uri
-from ai.starlake.embedded.javamatch import teach
+from ai.starlake.embedded.functions import teach
 from ai.starlake.embedded.rows import RECORD_COLUMN, RawRows
 from ai.starlake.embedded.sql import identifier, identifiers, literal
 from ai.starlake.embedded.validation import ERROR_COLUMN, FILE_COLUMN, PLACE_COLUMN, Validator

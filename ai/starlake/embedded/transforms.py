@@ -11,6 +11,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import expectations
 from ai.starlake.embedded.audit import Entry
 from ai.starlake.embedded.datatypes import column_type
+from ai.starlake.embedded.pytasks import python_rows
 from ai.starlake.embedded.qualification import qualified_sql
 from ai.starlake.embedded.reporting import Reporter
 from ai.starlake.embedded.results import TransformResult
@@ -160,7 +161,7 @@ class TaskRun:
         database = self._workspace.database_of(self._task)
         self._look(database)
         size, page = self._request.page_size, self._request.page_number
-        query = f"SELECT * FROM ({self._select()}) LIMIT {int(size)} OFFSET {int(size) * (int(page) - 1)}"
+        query = f"SELECT * FROM ({self._rows(database)}) LIMIT {int(size)} OFFSET {int(size) * (int(page) - 1)}"
         return rows_as_text(database, query, str(self._request.interactive))
 
     def _write(self, database: Database, first_columns: dict[str, str] | None) -> None:
@@ -178,7 +179,7 @@ class TaskRun:
         self._statements(database, self._task.postsql)
 
     def _merge_rows(self, database: Database, *, first: bool, created: bool) -> None:
-        select = self._select()
+        select = self._rows(database)
         columns = describe(database, select)
         if first and not created:
             create(database, self._target, self._all_columns(columns))
@@ -192,7 +193,7 @@ class TaskRun:
         import duckdb
 
         task = self._task
-        plain = task.parse_sql and task.sink.materialized_view is not Materialization.VIEW
+        plain = task.sql is not None and task.parse_sql and task.sink.materialized_view is not Materialization.VIEW
         mentioned = any(task.table.lower() in text.lower() for text in task.presql)
         if not plain or not mentioned:
             return None
@@ -239,6 +240,12 @@ class TaskRun:
             start=strategy.start_ts or application.scd2_start_timestamp,
             end=strategy.end_ts or application.scd2_end_timestamp,
         )
+
+    def _rows(self, database: Database) -> str:
+        """A SELECT of the task's rows; a Python task runs here."""
+        if self._task.sql is None and self._task.python_file is not None:
+            return python_rows(database, self._project, self._task, self._task.python_file)
+        return self._select()
 
     def _select(self) -> str:
         if not self._task.sql:
