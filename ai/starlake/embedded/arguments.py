@@ -6,6 +6,8 @@ from datetime import datetime, timezone
 
 import click
 
+from ai.starlake.common import StarlakeError, parse_datetime
+
 
 def names(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
     """Names separated by commas; blanks around them do not count."""
@@ -47,10 +49,9 @@ def moment(context: click.Context, parameter: click.Parameter, value: str | None
     """
     if value is None:
         return None
-    text = value.strip().strip("'\"").replace("Z", "+00:00")
     try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
+        found = parse_datetime(value.strip().strip("'\""), timezone.utc)
+    except StarlakeError:
         example = "2024-02-29 or 2024-02-29T10:00:00"
         raise click.BadParameter(f"{value!r} is no date such as {example}", context, parameter) from None
-    return found.astimezone(timezone.utc).replace(tzinfo=None) if found.tzinfo else found
+    return found.astimezone(timezone.utc).replace(tzinfo=None)
