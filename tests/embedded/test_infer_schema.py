@@ -206,6 +206,7 @@ def test_replaces_nothing_unless_told(shop: Shop) -> None:
         ("rows.csv.gz", b"\x1f\x8b\x08", "is an archive"),
         ("list.json", "[1, 2]", "no JSON objects"),
         ("broken.json", '{"a": ', "cannot be read as JSON"),
+        ("noise.csv", bytes(range(256)) * 8, "cannot be read as DSV"),
         ("2026.csv", "a\n1\n", "cannot be the name of a table"),
     ],
 )
@@ -228,6 +229,7 @@ def test_command(shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     assert run(["infer-schema", "--input", str(shop.root / "nothing.csv"), "--domain", "shop"]) == 1
     assert "Traceback" not in capsys.readouterr().err
     assert run(["infer-schema", "--input", str(file), "--table", "../up"]) == 1
+    assert run(["infer-schema", "--input", str(file), "--table", "other", "--write", "SCD2"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -238,6 +240,7 @@ def test_command(shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
         ("orders.csv", "orders", r"orders.*\.csv"),
         ("2026_order_lines_12.json", "order_lines", r".*_order_lines_.*\.json"),
         ("mp3s.csv", "mp3s", r"mp3s.*\.csv"),
+        ("u16_12ab.csv", "u16_12ab", r"u16_12ab.*\.csv"),
         ("orders", "orders", "orders.*"),
     ],
 )

@@ -65,13 +65,13 @@ def lineage(
     output: str | None,
     options: dict[str, str],
 ) -> None:
-    r"""Show what tasks read: other tasks and loaded tables.
+    """Show what tasks read: other tasks and loaded tables.
 
     \b
     lineage --task kpis.revenue            names, indented
     lineage --all --json                   a diagram of the whole project
     lineage --task kpis.revenue --deps     the tree that task_deps of a DAG file holds
-    """
+    """  # noqa: D301  click wants the character
     from ai.starlake.embedded.verbs.lineage import Lineage, check_kinds
 
     if bool(tasks) == everything:
@@ -119,18 +119,23 @@ def dag_generate(
 @click.option("--outputDir", "folder", metavar="DIR", help="Where domains' folders are; metadata/load by default.")
 @click.option("--format", "format_", metavar="FORMAT", help="DSV, JSON, JSON_ARRAY, JSON_FLAT or PARQUET.")
 @click.option("--encoding", default="UTF-8", help="The encoding of a text file; UTF-8 by default.")
-@click.option("--write", "strategy", metavar="STRATEGY", help="The write strategy, such as OVERWRITE.")
+@click.option(
+    "--write",
+    "strategy",
+    type=click.Choice(["APPEND", "OVERWRITE"], case_sensitive=False),
+    help="The write strategy; those that need a key are for you to add.",
+)
 @click.option("--clean", is_flag=True, help="Replace metadata of the table that is there already.")
 @_shared
 def infer_schema(file: str, *, domain: str, table: str, folder: str | None, **rest: Any) -> None:
-    r"""Describe a table after a sample file.
+    """Describe a table after a sample file.
 
     Every column gets the narrowest type that all rows of the sample have, so that loading the sample rejects none.
     Look the result over: the sample cannot say which columns are required or make up the key.
 
     \b
     infer-schema --input incoming/shop/orders-20260101.csv
-    """
+    """  # noqa: D301  click wants the character
     from ai.starlake.embedded.verbs.inference import Request
     from ai.starlake.embedded.verbs.inference import infer_schema as infer
 
@@ -157,14 +162,14 @@ def infer_schema(file: str, *, domain: str, table: str, folder: str | None, **re
 @click.option("--project-location", "location", metavar="DIR", help="The new project's folder; SL_ROOT by default.")
 @click.option("--no-exit", hidden=True, is_flag=True, expose_value=False)
 def bootstrap(template: str | None, location: str | None) -> None:
-    r"""Write a small project that runs, to start from.
+    """Write a small project that runs, to start from.
 
     It has two tables with data in their landing area, two tasks, expectations, and the configuration of DAG files.
     Files that are there already are never overwritten.
 
     \b
     bootstrap --project-location rental
-    """
+    """  # noqa: D301  click wants the character
     from ai.starlake.embedded.verbs.bootstrap import DEFAULT
     from ai.starlake.embedded.verbs.bootstrap import bootstrap as create
 

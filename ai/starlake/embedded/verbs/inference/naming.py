@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-_CHANGING = re.compile(r"(?<![A-Za-z])\d+(?:[-_.T:]?\d+)*Z?(?![A-Za-z])")
+_CHANGING = re.compile(r"(?<![A-Za-z0-9])\d+(?:[-_.T:]?\d+)*Z?(?![A-Za-z0-9])")
 """What differs from one delivery to the next: dates, times, numbers that are words of their own."""
 _SPECIAL = re.compile(r"([\\.\[\]{}()*+?^$|])")
 

@@ -62,7 +62,9 @@ def read_sample(database: Database, file: Path, format_: str | None, encoding: s
         sample = reader(database, text)
     except duckdb.Error as error:
         message = str(error).splitlines()[0]
-        raise StarlakeError(f"{file} cannot be read as {name}", cause=message, fix="say --format") from error
+        raise StarlakeError(
+            f"{file} cannot be read as {name}", cause=message, fix="check the file, or say --format"
+        ) from error
     if not sample.columns:
         raise StarlakeError(f"{file} has no columns", fix="give it a header, or rows")
     if name == "JSON_FLAT":
