@@ -1,0 +1,182 @@
+"""Facts of Starlake's command line and of the life of a file that no recorded case shows."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+
+import pytest
+
+from ai.starlake.embedded import Engine
+from ai.starlake.embedded.cli import run
+from ai.starlake.embedded.transforms import TransformRequest
+
+ID = {"id": "long"}
+
+
+@pytest.fixture
+def command(shop, monkeypatch, capsys):
+    """Runs the command in process; returns its exit code and standard output."""
+
+    def call(*arguments, **environment):
+        for name in [name for name in os.environ if name.startswith("SL_")]:
+            monkeypatch.delenv(name)
+        for name, value in {**shop.environment, **environment}.items():
+            monkeypatch.setenv(name, value)
+        return run(list(arguments)), capsys.readouterr().out
+
+    return call
+
+
+def test_stage_says_what_moves(shop, command):
+    shop.table("rows", ID)
+    shop.put("rows1.csv", "id\n1\n", area="incoming/shop")
+    code, out = command("stage")
+    assert code == 0
+    source, target = shop.root / "incoming/shop", shop.root / "datasets/stage/shop"
+    assert out.splitlines() == [f"Moving 1 file(s) from {source} to {target}", "Moving rows1.csv"]
+
+
+def test_stage_of_a_landing_area_that_is_not_there_is_no_failure(shop, command):
+    shop.table("rows", ID)
+    assert command("stage") == (0, "")
+
+
+def test_stage_does_not_see_dot_files_and_folders(shop):
+    shop.table("rows", ID, pattern=".*")
+    shop.put(".rows1.csv", "id\n1\n", area="incoming/shop")
+    shop.put("rows2.csv", "id\n1\n", area="incoming/shop/deeper")
+    assert shop.engine.stage().moves == ()
+
+
+def test_tables_of_stage_count_with_domains_only(shop):
+    shop.table("rows", ID)
+    shop.table("others", ID)
+    for name in ("rows", "others"):
+        shop.put(f"{name}1.csv", "id\n1\n", area="incoming/shop")
+    assert [move.name for move in shop.engine.stage(["shop"], ["rows"]).moves] == ["rows1.csv"]
+    assert [move.name for move in shop.engine.stage((), ["rows"]).moves] == ["others1.csv"]
+
+
+def test_load_says_what_it_did(shop, command):
+    shop.table("rows", ID)
+    shop.put("rows1.csv", "id\n1\nx\n")
+    code, out = command("load")
+    assert code == 0
+    for line in ("Loading", "Format: DSV", "Load summary:", "Input records: 2", "Accepted: 1", "Rejected: 1"):
+        assert line in out.splitlines()
+    assert f"Data successfully loaded from file:{shop.root}/datasets/ingesting/shop/rows1.csv" in out
+    assert "IngestionCounters" not in out
+
+
+def test_nothing_to_load_is_no_failure(shop, command):
+    shop.table("rows", ID)
+    code, out = command("load", SL_API="1")
+    assert code == 0
+    assert out.strip() == 'IngestionCounters:{"inputCount":0,"acceptedCount":0,"rejectedCount":0}'
+
+
+def test_the_logical_date_is_in_the_audit_and_a_t_is_a_blank(shop, command):
+    shop.table("rows", ID)
+    shop.put("rows1.csv", "id\n1\n")
+    assert command("load", "--scheduledDate", "2024-02-29T10:00:00")[0] == 0
+    assert shop.query("SELECT scheduled_date FROM audit.audit") == [(datetime(2024, 2, 29, 10),)]  # noqa: DTZ001
+
+
+def test_the_job_id_of_the_environment_is_in_the_audit(shop, command):
+    shop.table("rows", ID)
+    shop.put("rows1.csv", "id\nx\n")
+    assert command("load", SL_JOB_ID="run-42")[0] == 0
+    assert shop.query("SELECT jobid FROM audit.audit UNION ALL SELECT jobid FROM audit.rejected") == [("run-42",)] * 2
+
+
+def test_without_one_the_job_id_names_table_and_file(shop):
+    shop.table("rows", ID)
+    shop.put("rows1.csv", "id\n1\n")
+    shop.engine.load()
+    ((found,),) = shop.query("SELECT jobid FROM audit.audit")
+    assert found.startswith("shop-rows-rows1.csv-")
+
+
+def test_options_win_over_env_files_and_these_over_the_environment(shop):
+    shop.write("metadata/env.sl.yml", env={"who": "file", "what": "file"})
+    shop.environment.update(who="process", what="process", where="process")
+    shop.task("kpi.rows", "SELECT '{{ who }}' AS who, '{{ what }}' AS what, '{{ where }}' AS place, '{{ unheard_of }}' AS n")
+    engine = Engine.open(shop.root, environment=shop.environment, options={"who": "option"})
+    assert engine.transform(TransformRequest("kpi.rows")).error is None
+    assert shop.rows("kpi.rows") == [("option", "file", "process", "")]
+
+
+def test_a_task_is_found_in_any_case(shop):
+    shop.task("kpi.rows", "SELECT 1 AS id")
+    assert shop.engine.transform(TransformRequest("KPI.Rows")).tasks == ("kpi.rows",)
+
+
+def test_rejects_on_record_are_bounded(shop):
+    shop.application(audit={"maxErrors": 3})
+    shop.table("rows", ID)
+    shop.put("rows1.csv", "id\n" + "x\n" * 10)
+    assert shop.engine.load().rejected_count == 10
+    assert len(shop.errors()) == 3
+
+
+def test_the_first_table_in_order_takes_a_file_that_two_match(shop):
+    for place, name in enumerate(("second", "first")):
+        shop.table(name, ID, pattern="rows.*")
+        file = shop.root / f"metadata/load/shop/{name}.sl.yml"
+        os.utime(file, (1_700_000_000 - place, 1_700_000_000 - place))
+    shop.put("rows1.csv", "id\n1\n")
+    assert [job.table for job in shop.engine.load().jobs] == ["first"]
+
+
+def test_all_files_of_a_grouped_table_are_one_ingestion(shop):
+    shop.table("rows", ID, metadata={"grouped": True, "writeStrategy": {"type": "OVERWRITE"}})
+    for number in (1, 2):
+        shop.put(f"rows{number}.csv", f"id\n{number}\n")
+    (job,) = shop.engine.load().jobs
+    assert job.files == ("rows1.csv", "rows2.csv")
+    assert shop.rows() == [(1,), (2,)]
+
+
+def test_a_key_that_is_null_meets_no_row(shop):
+    shop.table(
+        "rows", {"id": "long", "n": "long"}, metadata={"writeStrategy": {"type": "UPSERT_BY_KEY", "key": ["id"]}}
+    )
+    for number in (1, 2):
+        shop.put(f"rows{number}.csv", f"id,n\n,{number}\n")
+    shop.engine.load()
+    assert shop.rows() == [(None, 1), (None, 2)]
+
+
+def test_rows_that_a_filter_drops_count_as_accepted(shop):
+    shop.table("rows", ID, filter="id > 1")
+    shop.put("rows1.csv", "id\n1\n2\n")
+    assert shop.engine.load().accepted_count == 2
+    assert shop.rows() == [(2,)]
+
+
+def test_rows_that_are_short_or_long(shop):
+    shop.table("rows", {"a": "string", "b": "string"})
+    shop.put("rows1.csv", "a,b\nx\ny,z,more\n")
+    assert not shop.engine.load().failures
+    assert shop.rows() == [("x", None), ("y", "z")]
+
+
+@pytest.mark.parametrize("separator", ["||", ";;;", "\t", "<->"])
+def test_separators_of_several_characters(shop, separator):
+    shop.table("rows", {"a": "string", "b": "string"}, metadata={"separator": separator})
+    shop.put("rows1.csv", f"a{separator}b\nx{separator}y\n")
+    assert not shop.engine.load().failures
+    assert shop.rows() == [("x", "y")]
+
+
+def test_a_table_that_is_a_view(shop):
+    shop.task("kpi.rows", "SELECT 1 AS id", sink={"materializedView": "VIEW"})
+    assert shop.engine.transform(TransformRequest("kpi.rows")).error is None
+    assert shop.query("SELECT view_name FROM duckdb_views() WHERE schema_name = 'kpi'") == [("rows",)]
+
+
+def test_a_failure_is_in_the_audit(shop):
+    shop.task("kpi.rows", "SELECT missing FROM nowhere.at_all")
+    assert shop.engine.transform(TransformRequest("kpi.rows")).error
+    assert shop.query("SELECT success, count, step FROM audit.audit") == [(False, -1, "TRANSFORM")]
