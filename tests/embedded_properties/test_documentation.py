@@ -1,0 +1,48 @@
+"""Every link of docs/embedded.md points to a test, or to a golden case that passes."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "docs/embedded.md").read_text(encoding="utf-8")
+LINKS = sorted(set(re.findall(r"`(golden:[^`]+|tests/[^`]+::[^`]+)`", TEXT)))
+CASES = ROOT / "tests/golden/cases"
+
+
+@cache
+def functions(file):
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_link(link):
+    kind, _, name = link.partition(":")
+    if kind == "golden":
+        assert (CASES / name / "case.json").is_file()
+        assert name not in (ROOT / "tests/golden/not_yet.txt").read_text(encoding="utf-8").split()
+    else:
+        file, _, function = link.partition("::")
+        assert function in functions(file)
+
+
+def rows(title):
+    section = TEXT.split(f"\n## {title}\n")[1].split("\n## ")[0]
+    lines = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    return lines[2:]
+
+
+@pytest.mark.parametrize("title", ["Deliberate differences", "Conformance"])
+def test_each_line_is_asserted(title):
+    facts = [cells for cells in rows(title) if "**" not in cells[0]]
+    assert len(facts) > 30
+    assert [cells for cells in facts if not re.search(r"`(golden|tests/)", cells[-1])] == []
+
+
+def test_facts_are_numbered_once():
+    numbers = [cells[0] for cells in rows("Conformance")]
+    assert len(numbers) == len(set(numbers))
