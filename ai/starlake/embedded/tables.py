@@ -22,6 +22,10 @@ _WIDER: Mapping[str, tuple[str, ...]] = {
 """Column types and those that hold all of their values; text holds the values of every type."""
 
 
+_CANONICAL: dict[str, str] = {}
+"""Names of types and DuckDB's own names of them, which never change."""
+
+
 @dataclass(frozen=True)
 class Target:
     """A table in the database, by its unquoted names."""
@@ -89,7 +93,9 @@ def _widens(database: Database, old: str, new: str) -> bool:
 
 def canonical(database: Database, kind: str) -> str:
     """DuckDB's own name of a type: ``INTEGER`` for ``int``."""
-    return str(database.value(f"SELECT typeof(CAST(NULL AS {kind}))"))
+    if kind not in _CANONICAL:
+        _CANONICAL[kind] = str(database.value(f"SELECT typeof(CAST(NULL AS {kind}))"))
+    return _CANONICAL[kind]
 
 
 def create_schema(database: Database, name: str) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ai.starlake.common import StarlakeError
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from jinja2.sandbox import SandboxedEnvironment
 
 _MARKS = ("{{", "{%", "{#")
@@ -29,7 +30,7 @@ def render(text: str, variables: Mapping[str, Any], *, label: str = "a template"
     if not any(mark in text for mark in _MARKS):
         return text
     with explained(label):
-        return _environment().from_string(text).render(variables)
+        return _template(text).render(variables)
 
 
 def macros_of(text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -45,7 +46,7 @@ def macros_of(text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     if "{%" not in text:
         return {}
     with explained("the macros of the project"):
-        module = _environment().from_string(text).make_module(dict(variables))
+        module = _template(text).make_module(dict(variables))
         return {name: value for name, value in vars(module).items() if not name.startswith("_")}
 
 
@@ -80,6 +81,12 @@ def explained(label: str) -> Iterator[None]:
             f"{label}: the template cannot be rendered: {error}",
             fix="define what the template uses in an env file, a macro or --options",
         ) from error
+
+
+@lru_cache(maxsize=512)
+def _template(text: str) -> Template:
+    """A compiled template; the same few are rendered for every file of a load."""
+    return _environment().from_string(text)
 
 
 @lru_cache(maxsize=1)
