@@ -108,11 +108,24 @@ def _json(database: Database, file: Path) -> Sample:
                 raise
             continue
         if found == {"OBJECT"}:
+            _check_keys(database, file, f"read_json_objects({path}, format = '{layout}', {size})")
             settings = f"sample_size = -1, maximum_depth = -1, map_inference_threshold = -1, {size}"
             query = f"FROM read_json({path}, format = '{layout}', field_appearance_threshold = 0, {settings})"
             columns = [(name, kind) for name, kind in _columns(database, query) if name]
             return Sample({"format": "JSON", **keys}, columns)
     raise StarlakeError(f"{file} holds no JSON objects", cause="a row is one object", fix="check the sample")
+
+
+def _check_keys(database: Database, file: Path, source: str) -> None:
+    """Refuses keys that no table can have beside each other."""
+    keys = f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM {source}"
+    names = database.value(f"SELECT list(key ORDER BY key) FROM ({keys}) GROUP BY lower(key) HAVING count(*) > 1")
+    if names:
+        raise StarlakeError(
+            f"the keys {' and '.join(names)} of {file.name} differ in case alone",
+            cause="they would be one column in the database",
+            fix="rename one of them where the file comes from",
+        )
 
 
 def _dsv(database: Database, file: Path) -> Sample:
