@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 from dagster import (
     AssetKey,
@@ -41,6 +43,7 @@ def written(sample: str, folder: Path, root: Path, executable: Path, changes: di
 def definitions_of(file: Path) -> Definitions:
     spec = importlib.util.spec_from_file_location(file.stem, file)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[file.stem] = module  # the transform sample looks itself up
     spec.loader.exec_module(module)
     return module.defs
 
@@ -201,3 +204,42 @@ class TestTransforms:
             *self.MONITORED,
             "Customers_HighValueCustomers",
         }
+
+
+@pytest.mark.slow
+class TestWithTheEmbeddedEngine:
+    """The samples on the sample project, from delivered files to rows."""
+
+    @pytest.fixture
+    def bakery(self, tmp_path):
+        root = tmp_path / "bakery"
+        shutil.copytree(Path(__file__).parents[2] / "samples" / "starbake", root)
+        return root
+
+    def test_delivered_files_become_rows_and_the_transforms_run(self, bakery, tmp_path, shared_instance):
+        executable = Path(sys.executable).with_name("starlake-embedded")
+        changes = {"'ack'": "'imported'"}
+        loads = definitions_of(written("load", tmp_path, bakery, executable, changes)).get_repository_def()
+        result = loads.get_job("starbake_load").execute_in_process(instance=shared_instance)
+        assert result.success
+        counts = {
+            event.asset_key.to_user_string(): event.step_materialization_data.materialization.metadata[
+                "starlake/rows_accepted"
+            ].value
+            for event in result.get_asset_materialization_events()
+        }
+        assert set(counts) == {f"starbake_{table}" for table in TABLES}
+        assert min(counts.values()) > 0
+        changes = {
+            "=spark_config(": "=sl_job.get_spark_config(",
+            "options = {": "options = {'load_dependencies': 'True',",
+        }
+        transforms = definitions_of(written("transform", tmp_path, bakery, executable, changes)).get_repository_def()
+        assert transforms.get_job("starbake_transform").execute_in_process(instance=shared_instance).success
+        with duckdb.connect(str(bakery / "datasets" / "duckdb.db"), read_only=True) as database:
+            rows = {
+                table: database.sql(f"SELECT count(*) FROM {table}").fetchone()[0]
+                for table in ("starbake.Customers", "Customers.CustomerLifeTimeValue", "Customers.HighValueCustomers")
+            }
+        assert rows["starbake.Customers"] > 0
+        assert rows["Customers.CustomerLifeTimeValue"] > 0

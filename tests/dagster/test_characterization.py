@@ -1,0 +1,228 @@
+"""What this project relies on of Dagster beyond its documentation, pinned on both ends of the supported range."""
+
+from __future__ import annotations
+
+import inspect
+import multiprocessing
+from datetime import datetime, timezone
+
+import dagster
+import pytest
+from dagster import (
+    ConfigMapping,
+    DagsterInstance,
+    DagsterInvalidDefinitionError,
+    DagsterInvariantViolationError,
+    DependencyDefinition,
+    Field,
+    GraphDefinition,
+    In,
+    JobDefinition,
+    Nothing,
+    OpDefinition,
+    Out,
+    Output,
+    ReexecutionOptions,
+    StaticPartitionsDefinition,
+    execute_job,
+    graph,
+)
+from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._core.definitions.utils import DISALLOWED_NAMES
+
+from ai.starlake.common.identifiers import RESERVED_NAMES
+from ai.starlake.dagster import _compat
+
+
+def op_of(compute, name="an_op", **arguments):
+    return OpDefinition(compute_fn=compute, name=name, **{"outs": {"result": Out(str)}, **arguments})
+
+
+def job_of(*nodes, **arguments):
+    return JobDefinition(name="a_job", graph_def=GraphDefinition(name="a_graph", node_defs=list(nodes)), **arguments)
+
+
+def test_the_names_that_dagster_reserves_are_those_that_we_avoid():
+    assert set(DISALLOWED_NAMES) == set(RESERVED_NAMES)
+
+
+def test_tags_are_called_what_we_think():
+    from dagster._core.storage import tags
+
+    assert _compat.PARTITION_TAG == tags.PARTITION_NAME_TAG
+    assert _compat.SCHEDULED_TIME_TAG == tags.SCHEDULED_EXECUTION_TIME_TAG
+
+
+def test_a_compute_function_is_any_callable_of_context_and_inputs():
+    class Body:
+        __signature__ = inspect.Signature(
+            [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in ("context", "inputs")]
+        )
+
+        def __call__(self, context, inputs):
+            yield Output(f"{context.op_def.name} {dict(inputs)}", "result")
+
+    assert job_of(op_of(Body())).execute_in_process().output_for_node("an_op") == "an_op {}"
+
+
+def test_an_output_of_nothing_has_no_value():
+    op = op_of(lambda _context, _inputs: iter([Output(None, "result")]), outs={"result": Out(Nothing)})
+    assert job_of(op).execute_in_process().success
+    assert Out(Nothing).dagster_type.kind.name == "NOTHING"
+
+
+def test_outputs_can_be_made_optional():
+    assert Out(str)._replace(is_required=False).is_required is False
+    op = op_of(lambda _context, _inputs: iter([]), outs={"result": Out(str)._replace(is_required=False)})
+    assert job_of(op).execute_in_process().success
+
+
+def test_the_outputs_of_a_graph_come_in_the_order_of_its_mappings(factory):
+    pre_load = factory("imported").sl_pre_load("starbake")
+    found = []
+
+    @graph
+    def unpacked():
+        found.extend(pre_load(factory().dummy_op("start")()))
+
+    assert [handle.output_name for handle in found] == ["load_domain", "skipped"]
+
+
+def test_two_definitions_of_one_name_are_refused():
+    one, other = (op_of(lambda _context, _inputs: iter([]), tags={"x": text}) for text in "ab")
+    with pytest.raises(DagsterInvalidDefinitionError, match="conflicting node definitions"):
+        job_of(one, other)
+
+
+def test_the_configuration_of_a_run_lacks_what_the_job_and_its_graphs_configure():
+    schema = Field({"x": Field(str, is_required=False)}, is_required=False)
+    seen = []
+
+    def compute(context, _inputs):
+        seen.append((dict(context.run.run_config), {k: v.config for k, v in _compat.op_configs(context).items()}))
+        yield Output("", "result")
+
+    op = op_of(compute, config_schema=schema)
+    job_of(op, config={"ops": {"an_op": {"config": {"x": "1"}}}}).execute_in_process()
+    mapping = ConfigMapping(config_schema={"y": str}, config_fn=lambda given: {"an_op": {"config": {"x": given["y"]}}})
+    inner = GraphDefinition(name="inner", node_defs=[op], config=mapping)
+    job_of(inner).execute_in_process(run_config={"ops": {"inner": {"config": {"y": "2"}}}})
+    (of_job, resolved), (of_graph, mapped) = seen
+    assert "an_op" not in of_job.get("ops", {})
+    assert resolved["an_op"] == {"x": "1"}
+    assert of_graph == {"ops": {"inner": {"config": {"y": "2"}}}}
+    assert mapped["inner.an_op"] == {"x": "2"}
+
+
+@pytest.mark.parametrize(
+    ("partitions", "tags", "key"),
+    [(StaticPartitionsDefinition(["a"]), {}, "a"), (None, {"dagster/partition": "2026-03-01"}, None)],
+)
+def test_a_partition_that_is_not_of_time_has_no_time_window(partitions, tags, key):
+    seen = []
+
+    def compute(context, _inputs):
+        assert context.has_partition_key
+        with pytest.raises(DagsterInvariantViolationError):
+            _ = context.partition_time_window
+        seen.append(context.partition_key)
+        yield Output("", "result")
+
+    job = job_of(op_of(compute), partitions_def=partitions)
+    assert job.execute_in_process(tags=tags, partition_key=key).success
+    assert len(seen) == 1
+
+
+def test_the_launch_time_of_a_run_knows_its_zone():
+    with DagsterInstance.ephemeral() as instance:
+        before = datetime.now(timezone.utc)
+        result = job_of(op_of(lambda _context, _inputs: iter([Output("", "result")]))).execute_in_process(
+            instance=instance
+        )
+        created = instance.get_run_record_by_id(result.run_id).create_timestamp
+    assert abs((created - before).total_seconds()) < 60
+
+
+JOB_FILE = """
+from dagster import In, Nothing, Out, fs_io_manager, job, op
+from ai.starlake.dagster import _compat
+import multiprocessing
+
+@op(out={"sentinel": Out(bool)})
+def ask(context):
+    fd = _compat.run_process_sentinel()
+    parent = multiprocessing.parent_process()
+    return fd is not None and fd == parent.sentinel
+
+@op
+def parents(context, sentinel: bool):
+    parent, root = _compat.parent_run_of(context.run), _compat.root_run_of(context.run)
+    context.log.info(f"sentinel {sentinel} parent {parent} root {root}")
+
+@job
+def asking():
+    parents(ask())
+"""
+
+
+def test_only_a_step_in_a_process_of_its_own_knows_the_process_of_its_run():
+    assert multiprocessing.parent_process() is None or multiprocessing.parent_process().sentinel
+    assert _compat.run_process_sentinel() is None
+
+
+@pytest.mark.slow
+def test_a_step_in_a_process_of_its_own_knows_the_run_and_those_that_it_continues(tmp_path):
+    (tmp_path / "job.py").write_text(JOB_FILE)
+    (tmp_path / "home").mkdir()
+    with DagsterInstance.local_temp(str(tmp_path / "home")) as instance:
+        job = ReconstructableJob.for_file(str(tmp_path / "job.py"), "asking")
+        ids = []
+        for _ in range(3):
+            options = ReexecutionOptions(parent_run_id=ids[-1], step_selection=["parents"]) if ids else None
+            with execute_job(job, instance=instance, reexecution_options=options) as result:
+                assert result.success
+                ids.append(result.run_id)
+        logs = [entry for run_id in ids for entry in instance.all_logs(run_id) if entry.dagster_event is None]
+    words = [log.user_message.split() for log in logs if log.user_message.startswith("sentinel")]
+    assert [dict(zip(w[::2], w[1::2], strict=True)) for w in words] == [
+        {"sentinel": "True", "parent": "None", "root": "None"},
+        {"sentinel": "True", "parent": ids[0], "root": ids[0]},
+        {"sentinel": "True", "parent": ids[1], "root": ids[0]},
+    ]
+
+
+def test_a_reexecution_by_the_ui_notes_its_parent_in_the_run_and_in_a_tag():
+    from dagster._core.storage import tags
+
+    assert (tags.PARENT_RUN_ID_TAG, tags.ROOT_RUN_ID_TAG) == ("dagster/parent_run_id", "dagster/root_run_id")
+    assert {"parent_run_id", "root_run_id"} <= set(dagster.DagsterRun._fields)
+
+
+def test_the_scheduler_tags_its_runs_with_the_time_of_the_tick():
+    from dagster._scheduler import scheduler
+
+    source = inspect.getsource(scheduler)
+    assert "SCHEDULED_EXECUTION_TIME_TAG" in source
+
+
+def test_skipped_outputs_skip_and_a_fan_in_runs_with_what_there_is():
+    def decide(_context, _inputs):
+        yield Output("no", "skipped")
+
+    outs = {name: Out(str, is_required=False) for name in ("ready", "skipped")}
+    check = op_of(decide, name="check", outs=outs)
+    load = op_of(lambda _context, _inputs: iter([Output("", "result")]), name="load", ins={"x": In(str)})
+
+    @dagster.op(ins={"both": In()})
+    def after(both):
+        return both
+
+    @graph
+    def deciding():
+        ready, skipped = check()
+        after([load(ready), skipped])
+
+    result = deciding.execute_in_process()
+    assert result.output_for_node("after") == ["no"]
+    assert [event.step_key for event in result.all_events if event.event_type_value == "STEP_SKIPPED"] == ["load"]
+    assert DependencyDefinition("check", "ready").output == "ready"
