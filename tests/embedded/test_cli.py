@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import subprocess
 import sys
 
@@ -182,3 +184,33 @@ def test_importing_the_command_is_cheap():
     script = f"import sys, ai.starlake.embedded.cli; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_old_keys_are_told(shop, command):
+    """A file without a version is read as what it means, and the user hears what changed."""
+    file = shop.root / "metadata/load/shop/rows.sl.yml"
+    metadata = "metadata: {write: OVERWRITE}\n  attributes: [{name: id, type: int}]"
+    file.write_text(f"schema:\n  name: rows\n  pattern: rows.*\n  {metadata}\n")
+    shop.put("rows1.csv", "id\n1\n")
+    code, _, err = command("load")
+    assert code == 0
+    assert f"WARNING {file}" in err
+
+
+def test_a_person_at_a_terminal_sees_more(shop):
+    """A bar and a table on standard error; standard output is the same as in a pipe."""
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "id\n1\nx\n")
+    parent, child = pty.openpty()
+    environment = {**os.environ, **shop.environment, "TERM": "xterm", "COLUMNS": "100"}
+    command = [sys.executable, "-m", "ai.starlake.embedded", "load"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=child) as process:
+        os.close(child)
+        out, seen = process.stdout.read().decode(), b""
+        with contextlib.suppress(OSError):  # the terminal is gone when the process is
+            while piece := os.read(parent, 4096):
+                seen += piece
+    assert "Input records: 2" in out
+    assert "\x1b" not in out
+    assert "shop.rows" in seen.decode()
+    assert "rejected" in seen.decode()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ai.starlake.embedded.engine import Engine
+    from ai.starlake.embedded.reporting import Reporter
+    from ai.starlake.project import Project
 
 Command = Callable[..., None]
 
@@ -145,8 +147,11 @@ def load(
     cannot be loaded goes back to the stage area, the others are loaded, and the exit code is 1.
     """
     from ai.starlake.embedded.console import print_counters
+    from ai.starlake.embedded.terminal import show_summary, watched
 
-    result = _engine(options).load(domains, tables, files=files, scheduled=scheduled)
+    with watched() as console:
+        result = _engine(options, console).load(domains, tables, files=files, scheduled=scheduled)
+    show_summary(result)
     if result.failures:
         raise StarlakeError(
             "\n".join(f"{job.domain}.{job.table} ({', '.join(job.files)}): {job.error}" for job in result.failures)
@@ -210,11 +215,19 @@ def _root() -> str:
     return os.environ.get("SL_ROOT") or str(Path.cwd())
 
 
-def _engine(options: dict[str, str]) -> Engine:
+def _engine(options: dict[str, str], reporter: Reporter | None = None) -> Engine:
+    """The engine on the project; warnings about the files that were read are told when the command ends."""
     from ai.starlake.embedded.console import Console
     from ai.starlake.embedded.engine import Engine
 
-    return Engine.open(_root(), options=options, reporter=Console())
+    engine = Engine.open(_root(), options=options, reporter=reporter or Console())
+    click.get_current_context().call_on_close(lambda: _warn(engine.project))
+    return engine
+
+
+def _warn(project: Project) -> None:
+    for finding in project.findings:
+        click.echo(f"WARNING {finding}", err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -22,6 +22,9 @@ class Console:
         for move in moves:
             click.echo(f"Moving {move.name}")
 
+    def planned(self, jobs: int) -> None:
+        """Nothing is printed about what is to come."""
+
     def loading(self, table: Table, files: tuple[Path, ...]) -> None:
         """The block that precedes an ingestion."""
         click.echo("Loading")

@@ -42,6 +42,7 @@ def load(workspace: Workspace, selection: Selection, files: Sequence[str], repor
         groups, strangers = _grouped(workspace, domain)
         if not selection.tables:
             unresolved += _set_aside(workspace, domain, strangers)
+        reporter.planned(len(groups))
         for table, group in groups:
             reporter.loading(table, group)
             job = Ingestion(workspace, table, group).run()

@@ -15,6 +15,9 @@ class Reporter(Protocol):
     def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:
         """The files of a domain are about to move from its landing area to its stage area."""
 
+    def planned(self, jobs: int) -> None:
+        """That many ingestions more are to come."""
+
     def loading(self, table: Table, files: tuple[Path, ...]) -> None:
         """An ingestion begins."""
 
@@ -29,6 +32,9 @@ class Silent:
     """Tells nobody."""
 
     def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:
+        """Does nothing."""
+
+    def planned(self, jobs: int) -> None:
         """Does nothing."""
 
     def loading(self, table: Table, files: tuple[Path, ...]) -> None:
