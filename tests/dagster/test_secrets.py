@@ -102,6 +102,7 @@ def test_a_secret_reaches_the_command_only(factory, fake, reference, tmp_path, c
     assert SECRET not in captured.out + captured.err
 
 
+@pytest.mark.slow
 def test_a_secret_in_processes_of_their_own(fake, project, tmp_path, monkeypatch):
     """The multiprocess executor: compute logs, pickled errors, the command lines of steps."""
     monkeypatch.setenv("SOURCE_OF_THE_VALUE", SECRET)
