@@ -136,3 +136,16 @@ def test_files_that_another_engine_left_are_not_touched(shop):
     shop.put("rows1.csv", csv(OLD), area="datasets/ingesting/shop")
     assert shop.engine.load().jobs == ()
     assert shop.files() == ["ingesting/shop/rows1.csv"]
+
+
+def test_what_fails_after_the_commit_repeats_nothing(shop):
+    """The replay area cannot be written: that is told, and the rows stay loaded once."""
+    shop.application(sinkReplayToFile=True)
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "id\n1\nx\n")
+    shop.put("replay", "a file where a folder should be", area="datasets")
+    (job,) = shop.engine.load().jobs
+    assert "the rows are loaded, but" in job.error
+    assert shop.rows() == [(1,)]
+    assert shop.files() == ["archive/shop/rows1.csv", "replay"]
+    assert shop.engine.load().jobs == ()

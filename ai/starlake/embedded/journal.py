@@ -80,7 +80,7 @@ class Journal:
     def committed(self, database: Database) -> bool:
         """Whether the transaction that writes the rows took place."""
         query = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'main' AND table_name = ?"
-        return bool(database.value(query, [_MARKER + self.token]))
+        return database.connection.execute(query, [_MARKER + self.token]).fetchall() != [(0,)]  # also when interrupted
 
     def finish(self, database: Database) -> None:
         """Takes the files out of the ingesting area once their rows are committed."""
@@ -91,8 +91,21 @@ class Journal:
                 file.unlink()
             else:
                 move(file, self.archive / file.name)
-        database.execute(f"DROP TABLE IF EXISTS main.{identifier(_MARKER + self.token)}")
+        database.connection.execute(f"DROP TABLE IF EXISTS main.{identifier(_MARKER + self.token)}")
         self.path.unlink(missing_ok=True)  # last, so that there is never a marker without its journal
+
+    def settle(self, database: Database, fits: Callable[[str], bool]) -> bool:
+        """Puts the files where they belong, by what became of the rows.
+
+        Returns:
+            Whether the rows are committed, so that the files went to the archive and not back to the stage area.
+        """
+        committed = self.committed(database)
+        if committed:
+            self.finish(database)
+        else:
+            self.undo(fits)
+        return committed
 
     def undo(self, fits: Callable[[str], bool]) -> None:
         """Takes the files back to the stage area; `fits` says whether a name is still one of the table's."""

@@ -77,11 +77,8 @@ def _hold(workspace: Workspace, domain: Domain) -> None:
     tables = {table.full_name: table for table in domain.tables}
     for database in {id(one): one for one in map(workspace.database_of, domain.tables)}.values():
         for journal in unfinished(ingesting, database.path):
-            if journal.committed(database):
-                journal.finish(database)
-            else:
-                table = tables.get(journal.table)
-                journal.undo(table.matches if table else lambda _name: True)
+            table = tables.get(journal.table)
+            journal.settle(database, table.matches if table else lambda _name: True)
 
 
 def _has_journals(ingesting: Path) -> bool:
