@@ -87,6 +87,8 @@ class Staged:
 
     def rejects(self, database: Database, limit: int) -> list[tuple[str, str]]:
         """Texts and file URIs of rejected rows, in the order of the files, for the audit."""
+        if not self.rejected:
+            return []
         text = reject_text(ERROR_COLUMN, self._file)
         query = f"SELECT {text}, {self._file} FROM {_TABLE} WHERE {ERROR_COLUMN} <> '' LIMIT {limit}"
         return [(error, file) for error, file in database.rows(query)]
