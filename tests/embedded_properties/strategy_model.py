@@ -70,10 +70,17 @@ def after(strategy: Strategy, table: Sequence[Row] | None, incoming: Sequence[Ro
         shown: The rows that the table shows now; decides only where the strategy leaves a choice.
     """
     labels = {row.label for row in shown}
-    rows = _one_per_key(strategy, incoming, labels) if strategy.source and strategy.key else list(incoming)
+    rows = _one_per_key(strategy, incoming, labels) if _reduces(strategy, table) else list(incoming)
     if table is None:
         return rows
     return _MEETINGS[strategy.type](strategy, list(table), rows)
+
+
+def _reduces(strategy: Strategy, table: Sequence[Row] | None) -> bool:
+    """Whether one incoming row of each key is enough; DELETE_THEN_INSERT inserts all if there is no newest."""
+    if not strategy.source or not strategy.key:
+        return False
+    return table is None or strategy.timestamp or strategy.type != "DELETE_THEN_INSERT"
 
 
 def _one_per_key(strategy: Strategy, rows: Sequence[Row], shown: set[str]) -> list[Row]:
