@@ -133,3 +133,17 @@ def test_only_so_many_rejects_are_kept(shop):
     job = load(shop, {"id": "int"}, "id\n" + "x\n" * 10)
     assert job.rejected_count == 10
     assert len(shop.errors()) == 3
+
+
+def test_arrays_among_lines_of_json(shop):
+    content = '[{"id": 1}, {"id": 2}]\n{"id": 3}\n[]\n'
+    job = load(shop, {"id": "long"}, content, name="rows1.json", metadata={"format": "JSON"})
+    assert (job.error, job.input_count) == (None, 3)
+    assert shop.rows() == [(1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("document", ["7", '"text"', "null", "[[1]]"])
+def test_a_document_that_is_no_object_fails_the_file(shop, document):
+    job = load(shop, {"id": "long"}, f'{{"id": 1}}\n{document}\n', name="rows1.json", metadata={"format": "JSON"})
+    assert "no object" in job.error
+    assert shop.files() == ["stage/shop/rows1.json"]

@@ -57,4 +57,12 @@ def documents(table: Table, file: Path, text: Path, layout: str) -> RawRows:
         None if attribute.script else Cell(f"c{place}", CellKind.JSON)
         for place, attribute in enumerate(table.attributes)
     )
-    return RawRows(file, f"SELECT {values}, CAST(json AS VARCHAR) AS {RECORD_COLUMN} FROM {source}", cells)
+    return RawRows(file, f"SELECT {values}, CAST(json AS VARCHAR) AS {RECORD_COLUMN} FROM ({_objects(source)})", cells)
+
+
+def _objects(source: str) -> str:
+    """The objects of a file; an array in the place of one holds several, as in Spark, anything else fails the file."""
+    many = "CASE json_type(json) WHEN 'ARRAY' THEN json_extract(json, '$[*]') ELSE [json] END"
+    wrong = "error(concat('a JSON document is no object but ', json_type(json)))"
+    each = f"SELECT unnest({many}) AS json FROM {source}"
+    return f"SELECT CASE json_type(json) WHEN 'OBJECT' THEN json ELSE {wrong} END AS json FROM ({each})"
