@@ -198,13 +198,6 @@ def test_a_reexecution_by_the_ui_notes_its_parent_in_the_run_and_in_a_tag():
     assert {"parent_run_id", "root_run_id"} <= set(dagster.DagsterRun._fields)
 
 
-def test_the_scheduler_tags_its_runs_with_the_time_of_the_tick():
-    from dagster._scheduler import scheduler
-
-    source = inspect.getsource(scheduler)
-    assert "SCHEDULED_EXECUTION_TIME_TAG" in source
-
-
 def test_skipped_outputs_skip_and_a_fan_in_runs_with_what_there_is():
     def decide(_context, _inputs):
         yield Output("no", "skipped")

@@ -192,7 +192,7 @@ class TestConfiguration:
 
 class TestSchedules:
     def test_the_time_of_the_tick_counts(self, loads, run, fake):
-        """The tag is the one that Dagster's scheduler sets; test_characterization pins that it does."""
+        """The tag is the one that Dagster's scheduler sets; test_daemon_tick shows that it does."""
         assert run(loads(), tags={TAG: "2026-03-01T06:00:00+00:00"}).success
         assert dates(fake) == {"2026-03-01T06:00:00+0000"}
 

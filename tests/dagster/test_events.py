@@ -50,6 +50,15 @@ def test_all_lines_may_go_to_the_event_log(factory, run, fake, logged):
     assert {"one", "two"} <= set(lines)
 
 
+def test_where_all_lines_go_to_the_event_log_warnings_and_errors_keep_their_level(factory, run, fake, shared_instance):
+    fake.behave("load", stdout=["INFO a", "WARN b", *["ERROR c"] * 150])
+    result = run(factory(event_log_lines="all").sl_load("a", "starbake", "Customers"))
+    entries = [entry for entry in shared_instance.all_logs(result.run_id) if entry.dagster_event is None]
+    levels = {entry.user_message: entry.level for entry in entries}
+    assert (levels["INFO a"], levels["WARN b"], levels["ERROR c"]) == (20, 30, 40)
+    assert [entry.user_message for entry in entries].count("ERROR c") == 150
+
+
 def test_a_flood_of_warnings_ends(sl_job, run, fake, logged):
     fake.behave("load", stdout=[f"WARN {number}" for number in range(300)])
     lines = logged(run(sl_job.sl_load("a", "starbake", "Customers")))

@@ -39,7 +39,7 @@ class DagsterReporter:
             target.write(f"{line.encode('ascii', 'backslashreplace').decode()}\n")
         target.flush()
         level = _LEVEL.match(line[:200])
-        if level and not self._everything:
+        if level:
             self._important(line, is_error=not level[1].startswith("WARN"))
         elif self._everything:
             self._log.info(line)
@@ -53,9 +53,9 @@ class DagsterReporter:
         self._log.warning(message)
 
     def _important(self, line: str, *, is_error: bool) -> None:
-        if self._left == 0:
+        if self._left == 0 and not self._everything:
             return
         self._left -= 1
         (self._log.error if is_error else self._log.warning)(line)
-        if self._left == 0:
+        if self._left == 0 and not self._everything:
             self._log.warning(f"{_MOST_LINES} warnings and errors so far; the further ones are in the compute log only")
