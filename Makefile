@@ -39,7 +39,7 @@ test: $(STAMP) ## Run the tests that a change needs: all but the slow ones
 	$(BIN)/python -m pytest -q -m "not slow" -n $(PYTEST_WORKERS)
 
 test-slow: $(STAMP) ## Run the slow tests: real servers, kills, large data
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m slow -n $(PYTEST_WORKERS) --dist loadfile --durations 15
 
 test-oldest: $(STAMP_OLDEST) ## Run the tests on Dagster 1.9.13 and the lowest versions that setup.cfg allows
 	$(VENV_OLDEST)/bin/python -m pytest -q -m "not slow" -n $(PYTEST_WORKERS)
