@@ -238,7 +238,7 @@ class TestWithTheEmbeddedEngine:
         assert transforms.get_job("starbake_transform").execute_in_process(instance=shared_instance).success
         with duckdb.connect(str(bakery / "datasets" / "duckdb.db"), read_only=True) as database:
             rows = {
-                table: database.sql(f"SELECT count(*) FROM {table}").fetchone()[0]
+                table: database.sql(f"SELECT count(*) FROM {table}").fetchall()[0][0]
                 for table in ("starbake.Customers", "Customers.CustomerLifeTimeValue", "Customers.HighValueCustomers")
             }
         assert rows["starbake.Customers"] > 0
