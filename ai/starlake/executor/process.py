@@ -26,6 +26,9 @@ _CHUNK = 64 * 1024
 _LINGER = 1.0
 """Seconds that a background process may keep the pipes open after the command itself ended."""
 _POLL = 0.05
+_GLANCE = 0.5
+"""Seconds after which a wait without end is begun anew: a signal that arrives just before the system call does not
+interrupt it, and its handler would run no earlier than at the next event."""
 
 _NOT_RUNNABLE = {
     errno.ENOENT: "it, or the interpreter that its first line names, does not exist",
@@ -204,11 +207,11 @@ def _watch(
             return
 
 
-def _patience(deadline: float | None, *, polling: bool) -> float | None:
-    """How many seconds to wait for the next event; None for any time."""
+def _patience(deadline: float | None, *, polling: bool) -> float:
+    """How many seconds to wait for the next event."""
     if deadline is not None:
         return max(0.0, deadline - time.monotonic())
-    return _POLL if polling else None
+    return _POLL if polling else _GLANCE
 
 
 class _Pipe:
