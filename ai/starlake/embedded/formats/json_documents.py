@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.text import as_utf8
-from ai.starlake.embedded.nested import member
+from ai.starlake.embedded.nested import exact_member, similar_member
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import literal
 from ai.starlake.project import Table
@@ -15,6 +16,7 @@ from ai.starlake.project import Table
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
 
+_KEYS = "lower_keys"
 _LARGEST_DOCUMENT = 256 * 1024 * 1024
 """Bytes; DuckDB's limit is 16 MiB, which an ordinary array of documents on one line exceeds."""
 
@@ -51,13 +53,31 @@ def documents(table: Table, file: Path, text: Path, layout: str) -> RawRows:
         layout: ``array``, ``newline_delimited`` or ``unstructured``, as DuckDB calls them.
     """
     source = f"read_json_objects({literal(str(text))}, format = '{layout}', maximum_object_size = {_LARGEST_DOCUMENT})"
-    read_places = [place for place, attribute in enumerate(table.attributes) if not attribute.script]
-    values = ", ".join(f"{member('json', table.attributes[place].name)} AS c{place}" for place in read_places)
+    names = {place: one.name for place, one in enumerate(table.attributes) if not one.script}
     cells = tuple(
         None if attribute.script else Cell(f"c{place}", CellKind.JSON)
         for place, attribute in enumerate(table.attributes)
     )
-    return RawRows(file, f"SELECT {values}, CAST(json AS VARCHAR) AS {RECORD_COLUMN} FROM ({_objects(source)})", cells)
+    return RawRows(file, _members(_objects(source), names), cells)
+
+
+def _members(objects: str, names: Mapping[int, str]) -> str:
+    """The members of objects: those of exactly the name, else those of the name in another case.
+
+    What is absent is the common reason that there is none of the name. An object is therefore looked through once for
+    all of them, and only then.
+    """
+    exact = [f"{exact_member('json', name)} AS c{place}" for place, name in names.items()]
+    absent = " OR ".join(f"c{place} IS NULL" for place in names) or "false"
+    keys = f"CASE WHEN {absent} THEN list_transform(json_keys(json), lambda k: lower(k)) END AS {_KEYS}"
+    values = [
+        f"CASE WHEN c{place} IS NULL AND list_contains({_KEYS}, lower({literal(name)})) "
+        f"THEN {similar_member('json', name)} ELSE c{place} END AS c{place}"
+        for place, name in names.items()
+    ]
+    found = f"SELECT *, {keys} FROM (SELECT {', '.join([*exact, 'json'])} FROM ({objects}))"
+    record = f"CAST(json AS VARCHAR) AS {RECORD_COLUMN}"
+    return f"SELECT {', '.join([*values, record])} FROM ({found})"
 
 
 def _objects(source: str) -> str:
