@@ -169,6 +169,13 @@ class TestConfiguration:
         assert run(loads(), run_config={"ops": {"a": {"config": same[0]}, "t": {"config": same[1]}}}).success
         assert dates(fake) == {"2026-03-01T00:00:00+0000"}
 
+    def test_what_is_no_date_is_not_tried_again(self, factory, run, fake):
+        op = factory(retries=2, retry_delay=0).sl_load(None, "starbake", "Orders")
+        result = run(op, run_config=of_op(op.name, logical_datetime="someday"))
+        assert not result.success
+        assert not [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+        assert fake.calls() == []
+
     def test_two_ops_that_differ_are_an_error_that_names_both(self, loads, run, fake, failure_of):
         config = {
             "ops": {

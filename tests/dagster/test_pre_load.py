@@ -331,6 +331,11 @@ class TestCommand:
         with pytest.raises(StarlakeError, match="pre_load_check"):
             factory("pending", pre_load_check="command", starlake_version="1.5.14").sl_pre_load("starbake")
 
+    def test_pending_without_tables_is_refused(self, factory):
+        """The command answers yes then, whatever is there."""
+        with pytest.raises(StarlakeError, match="pass the tables to sl_pre_load"):
+            factory("pending", pre_load_check="command").sl_pre_load("starbake")
+
     def test_no_tables_are_no_argument(self, chain, run, fake):
         run(chain("imported", pre_load_check="command"))
         assert "--tables" not in fake.calls("preload")[0].argv

@@ -106,7 +106,14 @@ def shown(command: StarlakeCommand) -> str:
 
 
 class failures:  # noqa: N801  reads as a statement
-    """Turns a `StarlakeError` into the failure that Dagster shows, with what is known as metadata."""
+    """Turns a `StarlakeError` into the failure that Dagster shows, with what is known as metadata.
+
+    Args:
+        retry: Whether trying again may help; it never does when there is no executable, or rows might be lost.
+    """
+
+    def __init__(self, *, retry: bool = True) -> None:
+        self._retry = retry
 
     def __enter__(self) -> None:
         """Nothing to prepare."""
@@ -120,8 +127,8 @@ class failures:  # noqa: N801  reads as a statement
             metadata["starlake/exit_code"] = error.exit_code
             if error.log_url:
                 metadata["starlake/log"] = MetadataValue.url(error.log_url)
-        hopeless = isinstance(error, (ExecutableNotFoundError, RecoveryError))
-        raise Failure(str(error), metadata=metadata, allow_retries=not hopeless) from error
+        retry = self._retry and not isinstance(error, (ExecutableNotFoundError, RecoveryError))
+        raise Failure(str(error), metadata=metadata, allow_retries=retry) from error
 
 
 def _options_for(options: Mapping[str, Any], names: set[str]) -> dict[str, str]:
@@ -163,7 +170,7 @@ class CommandBody(Body):
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Runs the command within an op."""
-        with failures():
+        with failures(retry=False):
             dates = self.runner.dates(context)
             command = self.runner.complete(self.command, context, dates, self.name)
         if is_dry_run(context):

@@ -176,6 +176,12 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
         settings = self.settings
         if settings.pre_load_check == "command":
             self.cli.require_preload_command()
+            if strategy is StarlakePreLoadStrategy.PENDING and not tables:
+                raise StarlakeError(
+                    f"the pre-load check of {domain} cannot ask `starlake preload` whether files are pending",
+                    cause="without --tables it answers yes whatever is there",
+                    fix="pass the tables to sl_pre_load, or set pre_load_check to 'files'",
+                )
             chosen = ["--tables", ",".join(tables)] if tables else []
             arguments = ("--domain", domain, *chosen, "--strategy", strategy.value)
             command = StarlakeCommand("preload", arguments, environment=self.sl_env_vars)
