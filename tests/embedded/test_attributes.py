@@ -149,37 +149,18 @@ def test_a_document_that_is_no_object_fails_the_file(shop, document):
     assert shop.files() == ["stage/shop/rows1.json"]
 
 
-CASES = [
-    {"name": "id", "type": "long"},
-    {
-        "name": "place",
-        "type": "struct",
-        "attributes": [{"name": "a/b~c", "rename": "city", "type": "string"}, {"name": "zip", "type": "string"}],
-    },
-    {
-        "name": "lines",
-        "type": "struct",
-        "array": True,
-        "attributes": [
-            {"name": "sku", "type": "string", "required": True},
-            {"name": "size", "type": "struct", "attributes": [{"name": "größe", "type": "int"}]},
-        ],
-    },
-]
-
-
 @pytest.mark.parametrize("layout", [{}, {"array": True}, {"multiline": True}])
 def test_json_keys_in_another_case(shop, layout):
-    document = {
-        "ID": 1,
-        "Place": {"A/B~C": "Bern", "zip": "3000"},
-        "LINES": [{"Sku": "a", "Size": {"GRÖSSE": 1, "Größe": 2}}, {"sku": "b"}],
-    }
+    attributes = [
+        {"name": "id", "type": "long"},
+        {"name": "a/b~c", "rename": "city", "type": "string"},
+        {"name": "größe", "type": "struct", "attributes": [{"name": "cm", "type": "int"}]},
+    ]
+    document = {"ID": 1, "A/B~C": "Bern", "GRÖSSE": 1, "Größe": {"cm": 2}}
     content = json.dumps([document] if layout.get("array") else document)
-    job = load(shop, CASES, content, name="rows1.json", metadata={"format": "JSON", **layout})
+    job = load(shop, attributes, content, name="rows1.json", metadata={"format": "JSON", **layout})
     assert (job.error, job.accepted_count) == (None, 1)
-    lines = [{"sku": "a", "size": {"größe": 2}}, {"sku": "b", "size": None}]
-    assert shop.rows() == [(1, {"city": "Bern", "zip": "3000"}, lines)]
+    assert shop.rows() == [(1, "Bern", {"cm": 2})]
 
 
 def test_the_exact_json_key_wins_whatever_its_value_then_the_first(shop):
@@ -187,13 +168,3 @@ def test_the_exact_json_key_wins_whatever_its_value_then_the_first(shop):
     job = load(shop, {"id": "long"}, documents, name="rows1.json", metadata={"format": "JSON"})
     assert (job.error, job.accepted_count) == (None, 5)
     assert shop.rows() == [(2,), (4,), (None,), (None,), (None,)]
-
-
-def test_the_exact_json_key_wins_in_structs(shop):
-    attributes = [{"name": "place", "type": "struct", "attributes": [{"name": "zip", "type": "string"}]}]
-    places = [{"ZIP": "1", "zip": "2"}, {"ZIP": "3", "zip": None}, {"Zip": "4", "ZIP": "5"}, {"other": "6"}, {}]
-    documents = [{"place": place} for place in places]
-    job = load(shop, attributes, documents, name="rows1.json", metadata={"format": "JSON"})
-    assert (job.error, job.accepted_count) == (None, 5)
-    found = sorted(str(place["zip"]) for (place,) in shop.rows())
-    assert found == ["2", "4", "None", "None", "None"]

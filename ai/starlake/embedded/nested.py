@@ -36,25 +36,19 @@ def struct_type(attribute: Attribute, lookup: Lookup) -> str:
     return f"{name}[]" if attribute.array else name
 
 
-def exact_member(document: str, name: str) -> str:
+def member(document: str, name: str) -> str:
     """SQL of a member of a JSON object, by its exact name."""
     pointer = "/" + name.replace("~", "~0").replace("/", "~1")
     return f"json_extract({document}, {literal(pointer)})"
 
 
 def similar_member(document: str, name: str) -> str:
-    """SQL of the first member of a JSON object whose name is the same in any case."""
+    """SQL of the first member of a JSON object whose name is the same in any case.
+
+    For documents, not for structs in them: it names the document twice, and a query of deep structs grows too fast.
+    """
     key = f"list_filter(json_keys({document}), lambda k: lower(k) = lower({literal(name)}))[1]"
     return f"json_extract({document}, '/' || replace(replace({key}, '~', '~0'), '/', '~1'))"
-
-
-def member(document: str, name: str) -> str:
-    """SQL of a member of a JSON object: the one of that name, else the first of that name in another case.
-
-    The document is written out twice, not more: structs in structs would make the query grow too fast.
-    """
-    similar = f"list_transform([{document}], lambda d: {similar_member('d', name)})[1]"
-    return f"coalesce({exact_member(document, name)}, {similar})"
 
 
 def scalar_text(attribute: Attribute, value: str, path: str) -> str:

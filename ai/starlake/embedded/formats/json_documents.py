@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.text import as_utf8
-from ai.starlake.embedded.nested import exact_member, similar_member
+from ai.starlake.embedded.nested import member, similar_member
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import literal
 from ai.starlake.project import Table
@@ -67,7 +67,7 @@ def _members(objects: str, names: Mapping[int, str]) -> str:
     What is absent is the common reason that there is none of the name. An object is therefore looked through once for
     all of them, and only then.
     """
-    exact = [f"{exact_member('json', name)} AS c{place}" for place, name in names.items()]
+    exact = [f"{member('json', name)} AS c{place}" for place, name in names.items()]
     absent = " OR ".join(f"c{place} IS NULL" for place in names) or "false"
     keys = f"CASE WHEN {absent} THEN list_transform(json_keys(json), lambda k: lower(k)) END AS {_KEYS}"
     values = [
