@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ai.starlake.dagster._report import DagsterReporter
+from ai.starlake.dagster.report import DagsterReporter
 
 
 def records_of(instance, result, step):

@@ -20,10 +20,10 @@ from dagster import (
 )
 
 from ai.starlake.common import NameRegistry, StarlakeError
-from ai.starlake.dagster._commands import CommandBody, CommandRunner, shown
-from ai.starlake.dagster._dummy import DummyBody
-from ai.starlake.dagster._ops import Body, OpFactory, OpSpec, outputs_of
-from ai.starlake.dagster._pre_load import READY, SKIPPED, AckCheck, Check, CommandCheck, FilesCheck, PreLoadBody
+from ai.starlake.dagster.commands import CommandBody, CommandRunner, shown
+from ai.starlake.dagster.dummy import DummyBody
+from ai.starlake.dagster.ops import Body, OpFactory, OpSpec, outputs_of
+from ai.starlake.dagster.pre_load import READY, SKIPPED, AckCheck, Check, CommandCheck, FilesCheck, PreLoadBody
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import IStarlakeJob, StarlakeCommand, StarlakePreLoadStrategy, StarlakeSparkConfig

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from ai.starlake.dagster._compat import run_process_sentinel
+from ai.starlake.dagster import _compat
 from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions
@@ -61,7 +61,7 @@ class StarlakeDagsterShellJob(StarlakeDagsterJob):
             lock=settings.duckdb_lock,
             lock_timeout=settings.duckdb_lock_timeout,
             runner=_runner_of(settings.shell_runner),
-            death_fd=run_process_sentinel,
+            death_fd=_compat.run_process_sentinel,
         )
 
 

@@ -19,9 +19,9 @@ from ai.starlake.common import (
     zone_of,
 )
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster._ops import Body, Event, outputs
-from ai.starlake.dagster._report import DagsterReporter
-from ai.starlake.dagster._run import DRY_RUN_TAG, RunDates, dates_of
+from ai.starlake.dagster.ops import Body, Event, outputs
+from ai.starlake.dagster.report import DagsterReporter
+from ai.starlake.dagster.run import DRY_RUN_TAG, RunDates, dates_of
 from ai.starlake.executor.protocol import (
     CommandFailedError,
     ExecutableNotFoundError,

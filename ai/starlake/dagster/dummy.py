@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from dagster import AssetKey, AssetMaterialization, OpExecutionContext, Out
 
-from ai.starlake.dagster._commands import is_dry_run
-from ai.starlake.dagster._ops import Body, Event, outputs
+from ai.starlake.dagster.commands import is_dry_run
+from ai.starlake.dagster.ops import Body, Event, outputs
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from dagster import (
 )
 
 from ai.starlake.common import NameCollisionError, NameRegistry, StarlakeError, sanitize_id
-from ai.starlake.dagster._run import CONFIG_SCHEMA
+from ai.starlake.dagster.run import CONFIG_SCHEMA
 
 Event = AssetMaterialization | Output[Any]
 

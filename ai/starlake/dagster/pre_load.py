@@ -19,9 +19,9 @@ from dagster import DagsterEventType, OpExecutionContext, Out
 
 from ai.starlake.common import StarlakeError, date_variables
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster._commands import CommandRunner, failures, is_dry_run, shown
-from ai.starlake.dagster._ops import Body, Event, outputs
-from ai.starlake.dagster._run import RunDates
+from ai.starlake.dagster.commands import CommandRunner, failures, is_dry_run, shown
+from ai.starlake.dagster.ops import Body, Event, outputs
+from ai.starlake.dagster.run import RunDates
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.references import resolve_environment
 
