@@ -1,0 +1,1 @@
+"""Starlake commands on Google Cloud: Dataproc and Cloud Run."""

@@ -1,0 +1,1 @@
+"""What generated DAG files build their pipelines of."""
