@@ -93,6 +93,8 @@ class CommandRunner:
             attempt=context.retry_number,
             resumed=_compat.parent_run_of(context.run) is not None,
             spark_config=spark_config,
+            root_run_id=context.run.root_run_id,
+            job_name=context.job_name,
         )
         report.output("stdout", f"$ {shown(command)}")
         with failures():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -39,6 +39,10 @@ class Execution:
         attempt: 0 for the first attempt of this step in this run.
         resumed: Whether the run continues another one that failed.
         spark_config: What the Spark job may use.
+        root_run_id: The first of the chain of re-executions that the run belongs to; itself by default.
+        job_name: The job of the run, for labels that people read.
+        code_location: Where the job is defined, for labels that people read.
+        run_is_ending: Asked after an interruption: whether it is the whole run that ends, and not this step alone.
     """
 
     run_id: str
@@ -47,6 +51,15 @@ class Execution:
     attempt: int = 0
     resumed: bool = False
     spark_config: StarlakeSparkConfig | None = None
+    root_run_id: str | None = None
+    job_name: str = ""
+    code_location: str = ""
+    run_is_ending: Callable[[], bool] | None = None
+
+    @property
+    def root(self) -> str:
+        """The first of the chain of re-executions that the run belongs to."""
+        return self.root_run_id or self.run_id
 
     @property
     def job_id(self) -> str:

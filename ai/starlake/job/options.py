@@ -196,6 +196,8 @@ def _explain(model: type[JobOptions], given: Mapping[str, Any], problem: Any) ->
     name = str(problem["loc"][0])
     value = given.get(name, os.environ.get(name))
     described = next((f.description for n, f in model.model_fields.items() if name in (n, f.alias)), "")
+    if problem["type"] == "missing":
+        return f"option {name} is required\nIt is: {described}"
     reason = problem["msg"].removeprefix("Value error, ")
     text = repr(value) if isinstance(value, str) else json.dumps(value, default=repr)
     return f"option {name}: {mask_named_values(text)} is not accepted: {reason}\nIt is: {described}"
