@@ -1,0 +1,196 @@
+"""The only place that calls a service of Google Cloud, so that every call is retried, or not, on purpose.
+
+The clients' own retries are switched off: they differ from method to method, say nothing in the log, and repeat calls
+that must not be repeated. Each call gets a time limit of its own, and an answer that does not come in time counts as
+lost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, Protocol, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
+
+from ai.starlake.executor.protocol import Reporter
+from ai.starlake.gcp.errors import code_of, explained, is_transient, permissions_of
+
+ResultT = TypeVar("ResultT")
+ResultT_co = TypeVar("ResultT_co", covariant=True)
+
+READ_TIMEOUT = 20.0
+"""Seconds that the answer to a question may take."""
+WRITE_TIMEOUT = 60.0
+"""Seconds that the answer to an order may take."""
+
+
+class Rpc(Protocol, Generic[ResultT_co]):
+    """A method of one of Google's clients."""
+
+    def __call__(self, request: Any, *, retry: Any, timeout: Any) -> ResultT_co:
+        """Calls it."""
+        ...
+
+
+class Calls:
+    """Makes calls, and rides out short outages.
+
+    Errors of Google's clients become those of `ai.starlake.gcp.errors`.
+
+    Args:
+        report: Told about each call that is repeated.
+        tolerance: Seconds for which a call that fails for a passing reason is repeated.
+        mask: Masks secrets in what the services say.
+        first_pause: Seconds before the first repetition; doubled each time, with jitter.
+        longest_pause: The most seconds between two repetitions.
+        clock: Tells the time, in seconds.
+        sleep: Waits some seconds.
+    """
+
+    def __init__(
+        self,
+        report: Reporter,
+        *,
+        tolerance: float = 600,
+        mask: Callable[[str], str] = str,
+        first_pause: float = 1,
+        longest_pause: float = 30,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.report = report
+        self.tolerance = tolerance
+        self.mask = mask
+        self.first_pause = first_pause
+        self.longest_pause = longest_pause
+        self.clock = clock
+        self.sleep = sleep
+
+    def within(self, tolerance: float) -> Calls:
+        """The same with another tolerance, such as when something is cleaned up and nobody can wait for long."""
+        return Calls(
+            self.report,
+            tolerance=tolerance,
+            mask=self.mask,
+            first_pause=min(self.first_pause, tolerance / 4),
+            longest_pause=self.longest_pause,
+            clock=self.clock,
+            sleep=self.sleep,
+        )
+
+    def read(
+        self,
+        method: Rpc[ResultT],
+        request: Mapping[str, Any] | object,
+        *,
+        what: str,
+        timeout: float = READ_TIMEOUT,
+    ) -> ResultT:
+        """Asks a question, again and again while the service does not answer.
+
+        Args:
+            method: The method of the client.
+            request: The request, as a message or a mapping.
+            what: What the call is to do, as in ``look at cluster x``.
+            timeout: Seconds that one answer may take.
+
+        Raises:
+            GcpCallError: If the service refuses, or did not answer for as long as the tolerance says.
+        """
+        return self._repeated(lambda: method(request, retry=None, timeout=timeout), what, permissions_of(method))
+
+    def listing(
+        self,
+        method: Rpc[Any],
+        request: Mapping[str, Any],
+        *,
+        what: str,
+        items: str,
+        timeout: float = READ_TIMEOUT,
+    ) -> Iterator[Any]:
+        """Asks for a list, page by page as it is consumed.
+
+        Args:
+            method: The method of the client.
+            request: The request, as a mapping, without ``page_token``.
+            what: What the call is to do.
+            items: The field of a page that holds its items, such as ``executions``.
+            timeout: Seconds that one answer may take.
+
+        Yields:
+            The items.
+        """
+        token = ""
+        while True:
+            pager = self.read(method, {**request, "page_token": token}, what=what, timeout=timeout)
+            page = next(iter(pager.pages))  # the pager holds its first page already
+            yield from getattr(page, items)
+            token = page.next_page_token
+            if not token:
+                return
+
+    def repeat(
+        self,
+        method: Rpc[ResultT],
+        request: Mapping[str, Any] | object,
+        *,
+        what: str,
+        timeout: float = WRITE_TIMEOUT,
+    ) -> ResultT:
+        """Gives an order that has the same effect however often it is given, until the service answers.
+
+        Such are those with a request id, and deletion and cancellation by nature.
+
+        See `read` for arguments and errors.
+        """
+        return self._repeated(lambda: method(request, retry=None, timeout=timeout), what, permissions_of(method))
+
+    def once(
+        self,
+        method: Rpc[ResultT],
+        request: Mapping[str, Any] | object,
+        *,
+        what: str,
+        timeout: float = WRITE_TIMEOUT,
+    ) -> ResultT:
+        """Gives an order that would have its effect twice if it were given twice: never sends it again.
+
+        See `read` for arguments.
+
+        Raises:
+            GcpCallError: If the answer is an error. Unless it is `definite`, the order may have been carried out.
+        """
+        with explained(what, permissions_of(method), self.mask):
+            return method(request, retry=None, timeout=timeout)
+
+    def fetch(self, action: Callable[[], ResultT], *, what: str) -> ResultT:
+        """Does something that only reads, by a client whose methods take no request, such as that of Cloud Storage.
+
+        Args:
+            action: Does it, without retries of its own.
+            what: What it is to do.
+
+        Raises:
+            GcpCallError: See `read`.
+        """
+        return self._repeated(action, what, ())
+
+    def _repeated(self, action: Callable[[], ResultT], what: str, permissions: tuple[str, ...]) -> ResultT:
+        started = self.clock()
+        retrying = Retrying(
+            retry=retry_if_exception(is_transient),
+            stop=lambda _state: self.clock() - started >= self.tolerance,
+            wait=wait_exponential_jitter(initial=self.first_pause, max=self.longest_pause, jitter=self.first_pause),
+            sleep=self.sleep,
+            before_sleep=lambda state: self._tell(state, what),
+            reraise=True,
+        )
+        with explained(what, permissions, self.mask):
+            return retrying(action)
+
+    def _tell(self, state: RetryCallState, what: str) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        pause = state.next_action.sleep if state.next_action else 0
+        code = code_of(error) if error else None
+        self.report.info(f"Google Cloud did not {what} ({code}); trying again in {pause:.1f} s")
