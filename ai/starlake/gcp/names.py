@@ -1,4 +1,4 @@
-"""Names and labels of what we create on Google Cloud: each is a function of the run, so every process finds the same."""
+"""Names and labels of what we create on Google Cloud: functions of the run, so that every process finds the same."""
 
 from __future__ import annotations
 
