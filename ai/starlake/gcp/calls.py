@@ -15,6 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from ai.starlake.executor.protocol import Reporter
 from ai.starlake.gcp.errors import code_of, explained, is_transient, permissions_of
+from ai.starlake.gcp.progress import Progress
 
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
@@ -40,10 +41,10 @@ class Calls:
 
     Args:
         report: Told about each call that is repeated.
+        interval: Seconds between two looks at something that takes long. Pauses before repetitions grow from a second
+            to three times as much, and are shorter when it is.
         tolerance: Seconds for which a call that fails for a passing reason is repeated.
         mask: Masks secrets in what the services say.
-        first_pause: Seconds before the first repetition; doubled each time, with jitter.
-        longest_pause: The most seconds between two repetitions.
         clock: Tells the time, in seconds.
         sleep: Waits some seconds.
     """
@@ -52,18 +53,16 @@ class Calls:
         self,
         report: Reporter,
         *,
+        interval: float = 10,
         tolerance: float = 600,
         mask: Callable[[str], str] = str,
-        first_pause: float = 1,
-        longest_pause: float = 30,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.report = report
+        self.interval = interval
         self.tolerance = tolerance
         self.mask = mask
-        self.first_pause = first_pause
-        self.longest_pause = longest_pause
         self.clock = clock
         self.sleep = sleep
 
@@ -71,13 +70,21 @@ class Calls:
         """The same with another tolerance, such as when something is cleaned up and nobody can wait for long."""
         return Calls(
             self.report,
+            interval=min(self.interval, tolerance / 4),
             tolerance=tolerance,
             mask=self.mask,
-            first_pause=min(self.first_pause, tolerance / 4),
-            longest_pause=self.longest_pause,
             clock=self.clock,
             sleep=self.sleep,
         )
+
+    def progress(self, what: str, *, timeout: float | None = None) -> Progress:
+        """Begins to watch something.
+
+        Args:
+            what: What is watched, such as ``Cloud Run execution x``.
+            timeout: Seconds that it may take.
+        """
+        return Progress(self.report, what, interval=self.interval, timeout=timeout, clock=self.clock, sleep=self.sleep)
 
     def read(
         self,
@@ -176,12 +183,25 @@ class Calls:
         """
         return self._repeated(action, what, ())
 
+    def persist(self, action: Callable[[], ResultT], *, what: str) -> ResultT:
+        """Does something that makes calls of its own and may be done again when they fail for a passing reason.
+
+        Args:
+            action: Does it; raises the errors of `ai.starlake.gcp.errors`.
+            what: What it is to do.
+
+        Raises:
+            GcpCallError: See `read`.
+        """
+        return self._repeated(action, what, ())
+
     def _repeated(self, action: Callable[[], ResultT], what: str, permissions: tuple[str, ...]) -> ResultT:
         started = self.clock()
+        first = min(1.0, self.interval)
         retrying = Retrying(
             retry=retry_if_exception(is_transient),
             stop=lambda _state: self.clock() - started >= self.tolerance,
-            wait=wait_exponential_jitter(initial=self.first_pause, max=self.longest_pause, jitter=self.first_pause),
+            wait=wait_exponential_jitter(initial=first, max=3 * self.interval, jitter=first),
             sleep=self.sleep,
             before_sleep=lambda state: self._tell(state, what),
             reraise=True,

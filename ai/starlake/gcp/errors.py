@@ -128,7 +128,9 @@ _BY_HTTP_STATUS = {
 
 
 def code_of(error: BaseException) -> str | None:
-    """The canonical code of an error that one of Google's clients raised; None for any other error."""
+    """The canonical code of an error of Google's clients, or of one of ours about them; None for any other error."""
+    if isinstance(error, GcpCallError):
+        return error.code
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 

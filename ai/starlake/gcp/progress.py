@@ -1,0 +1,86 @@
+"""Says how something that takes long is getting on, so that no log is silent for an hour."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+
+from ai.starlake.executor.protocol import Reporter
+
+HEARTBEAT = 60.0
+"""The most seconds between two lines about something whose state does not change."""
+
+
+class Progress:
+    """Watches something: tells each change of its state with the time that passed, and now and then that it goes on.
+
+    Args:
+        report: Where to tell it.
+        what: What is watched, such as ``Cloud Run execution x``.
+        interval: Seconds between two looks.
+        timeout: Seconds that it may take; no limit by default.
+        clock: Tells the time, in seconds.
+        sleep: Waits some seconds.
+    """
+
+    def __init__(
+        self,
+        report: Reporter,
+        what: str,
+        *,
+        interval: float = 10,
+        timeout: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.timeout = timeout
+        self._report = report
+        self._what = what
+        self._interval = interval
+        self._clock = clock
+        self._sleep = sleep
+        self._started = self._told = clock()
+        self._state: str | None = None
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the watch began."""
+        return self._clock() - self._started
+
+    def see(self, state: str) -> None:
+        """Takes the state that was just seen."""
+        now = self._clock()
+        if state != self._state:
+            self._report.info(f"{self._what}: {state}, after {duration(self.elapsed)}")
+        elif now - self._told >= HEARTBEAT:
+            self._report.info(f"{self._what}: still {state}, after {duration(self.elapsed)}")
+        else:
+            return
+        self._state, self._told = state, now
+
+    def pause(self, late: Exception) -> None:
+        """Waits until the next look.
+
+        Args:
+            late: What to raise when the time is up.
+        """
+        pause = self._interval * random.uniform(0.8, 1.2)  # noqa: S311  steps that began together do not ask together
+        if self.timeout is not None:
+            left = self.timeout - self.elapsed
+            if left <= 0:
+                raise late
+            pause = min(pause, left)
+        self._sleep(pause)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them.
+
+    >>> duration(8000)
+    '2 h 13 min'
+    """
+    if seconds < 120:  # noqa: PLR2004  as in the next line: below two of a unit, the smaller one says more
+        return f"{seconds:.0f} s"
+    minutes = int(seconds // 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004

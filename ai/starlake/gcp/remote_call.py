@@ -1,0 +1,77 @@
+"""A command of Starlake as it is to run elsewhere, put together in the step."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ai.starlake.common import Redactor, mask_named_values, names_a_secret
+from ai.starlake.executor.facts import FactsFactory, ProjectFacts
+from ai.starlake.executor.protocol import Execution
+from ai.starlake.executor.recovery import recover_files
+from ai.starlake.job import StarlakeCommand
+from ai.starlake.job.references import resolve_environment
+
+
+@dataclass(frozen=True)
+class RemoteCall:
+    """All that it takes to run a command elsewhere.
+
+    Args:
+        command: The command.
+        environment: What it is to find in its environment, secrets included.
+        redactor: Masks the secrets.
+    """
+
+    command: StarlakeCommand
+    environment: Mapping[str, str] = field(repr=False)
+    redactor: Redactor = field(repr=False)
+
+    @classmethod
+    def prepare(cls, command: StarlakeCommand, execution: Execution) -> RemoteCall:
+        """Fetches the secrets of a command.
+
+        Its environment is what the command asks for, nothing of this process, and what Starlake needs to be told:
+        SL_API makes it print the row counts, SL_JOB_ID goes into its audit.
+
+        Raises:
+            StarlakeError: If a secret has no value.
+        """
+        asked_for, secrets = resolve_environment(command.environment)
+        named = {**asked_for, **command.options}
+        secrets |= {value for name, value in named.items() if names_a_secret(name)}
+        environment = {"SL_API": "true", "SL_JOB_ID": execution.job_id, **asked_for}
+        return cls(command, environment, Redactor(secrets))
+
+    @property
+    def argv(self) -> Sequence[str]:
+        """The arguments, verb first."""
+        return self.command.argv
+
+    def __str__(self) -> str:
+        """The command line, secrets masked; for people to read."""
+        return mask_named_values(self.redactor.mask(shlex.join(("starlake", *self.argv))))
+
+    def recover(self, execution: Execution, facts: FactsFactory | None, copy: str | None = None) -> None:
+        """Before a load is repeated, brings back the files that a failed attempt left; else does nothing.
+
+        Args:
+            execution: The attempt.
+            facts: How to learn about the project.
+            copy: A folder of this machine with a copy of the project, where SL_ROOT itself cannot be read from here.
+
+        Raises:
+            RecoveryError: If the load cannot be repeated safely.
+        """
+        if not execution.repeated or self.command.verb != "load":
+            return
+        root = self.environment.get("SL_ROOT", "")
+        known = facts if copy or root else None
+        recover_files(self.command, (lambda: self._facts(known, root, copy)) if known else None, execution.report)
+
+    def _facts(self, facts: FactsFactory, root: str, copy: str | None) -> ProjectFacts:
+        if not copy:
+            return facts(root, self.environment)
+        datasets = {"SL_DATASETS": f"{root.rstrip('/')}/datasets"} if root else {}
+        return facts(copy, {**datasets, **self.environment, "SL_ROOT": copy})
