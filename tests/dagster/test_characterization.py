@@ -51,6 +51,7 @@ def test_tags_are_called_what_we_think():
 
     assert _compat.PARTITION_TAG == tags.PARTITION_NAME_TAG
     assert _compat.SCHEDULED_TIME_TAG == tags.SCHEDULED_EXECUTION_TIME_TAG
+    assert _compat.SCHEDULE_TAG == tags.SCHEDULE_NAME_TAG
 
 
 def test_a_compute_function_is_any_callable_of_context_and_inputs():

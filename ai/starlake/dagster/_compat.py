@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 PARTITION_TAG = "dagster/partition"
 SCHEDULED_TIME_TAG = ".dagster/scheduled_execution_time"
+SCHEDULE_TAG = "dagster/schedule_name"
 
 _PARENT_RUN_TAG = "dagster/parent_run_id"
 _ROOT_RUN_TAG = "dagster/root_run_id"

@@ -14,6 +14,9 @@ from ai.starlake.common import DataInterval, StarlakeError, parse_datetime
 from ai.starlake.dagster import _compat
 
 DRY_RUN_TAG = "starlake/dry_run"
+LOGICAL_DATE_TAG = "starlake/logical_date"
+INTERVAL_START_TAG = "starlake/data_interval_start"
+INTERVAL_END_TAG = "starlake/data_interval_end"
 
 CONFIG_SCHEMA = Field(
     {
@@ -54,8 +57,23 @@ class RunDates:
     interval: DataInterval | None
 
 
+def date_tags(logical: datetime, interval: DataInterval | None = None) -> dict[str, str]:
+    """The tags of a run that has neither partition nor schedule to tell its dates.
+
+    Args:
+        logical: The logical date.
+        interval: The data interval, where there is one.
+    """
+    tags = {LOGICAL_DATE_TAG: logical.isoformat()}
+    if interval:
+        tags |= {INTERVAL_START_TAG: interval.start.isoformat(), INTERVAL_END_TAG: interval.end.isoformat()}
+    return tags
+
+
 def dates_of(context: OpExecutionContext, zone: tzinfo) -> RunDates:
-    """Finds the dates of a run: by its partition, its configuration, its schedule, or its launch, in this order.
+    """Finds the dates of a run: by its partition, its configuration, its tags, or its launch, in this order.
+
+    The tags are those of `date_tags`, then the one that Dagster's schedules set.
 
     Args:
         context: The context of any op of the run.
@@ -72,11 +90,13 @@ def dates_of(context: OpExecutionContext, zone: tzinfo) -> RunDates:
     logical = (
         _partition_date(run.tags, zone)
         or configured.logical
+        or _tagged(run.tags, LOGICAL_DATE_TAG, zone)
         or _scheduled(run.tags)
         or _launched(context.instance, run)
     )
     previous = configured.previous
-    return RunDates(logical.astimezone(zone), DataInterval(previous, logical) if previous else None)
+    interval = None if configured.logical else _tagged_interval(run.tags, zone)
+    return RunDates(logical.astimezone(zone), DataInterval(previous, logical) if previous else interval)
 
 
 def _partition_interval(context: OpExecutionContext) -> DataInterval | None:
@@ -135,6 +155,15 @@ def _configured(configs: _OpConfigs, zone: tzinfo) -> _Configured:
             )
     logical, previous = found.get("logical_datetime"), found.get("previous_logical_datetime")
     return _Configured(logical[1] if logical else None, previous[1] if previous else None)
+
+
+def _tagged(tags: Mapping[str, str], tag: str, zone: tzinfo) -> datetime | None:
+    return parse_datetime(tags[tag], zone) if tag in tags else None
+
+
+def _tagged_interval(tags: Mapping[str, str], zone: tzinfo) -> DataInterval | None:
+    start, end = _tagged(tags, INTERVAL_START_TAG, zone), _tagged(tags, INTERVAL_END_TAG, zone)
+    return DataInterval(start, end) if start and end else None
 
 
 def _scheduled(tags: Mapping[str, str]) -> datetime | None:

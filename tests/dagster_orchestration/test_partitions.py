@@ -1,0 +1,162 @@
+"""Partitions of cron expressions: one for every tick, whatever the zone, the cron expression and the time of year."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import pytest
+from dagster import ScheduleDefinition, job
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.orchestration.partitions import (
+    cycles,
+    key_completed_by,
+    keys_between,
+    most_frequent,
+    time_partitions,
+    typical_period,
+    window_of,
+)
+
+ZONES = ("UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo")
+CHANGES = (
+    datetime(2026, 3, 7),
+    datetime(2026, 3, 28),
+    datetime(2026, 4, 4),
+    datetime(2026, 10, 3),
+    datetime(2026, 10, 24),
+    datetime(2026, 10, 31),
+)
+
+
+@job
+def a_job():
+    pass
+
+
+def crons():
+    minute = st.one_of(st.integers(0, 59).map(str), st.sampled_from(["*/15", "*/30", "0,45"]))
+    hour = st.one_of(st.integers(0, 23).map(str), st.sampled_from(["*", "*/2", "1-3", "0,12"]))
+    day = st.sampled_from(["*", "*", "1", "13", "1,15", "L"])
+    month = st.sampled_from(["*", "*", "*", "3,10", "*/2"])
+    weekday = st.sampled_from(["*", "*", "1-5", "0", "5"])
+    return st.tuples(minute, hour, day, month, weekday).map(" ".join)
+
+
+def ticks_of(cron, zone, start, count):
+    """The moments at which the daemon evaluates a schedule."""
+    from dagster._utils.schedules import schedule_execution_time_iterator
+
+    ticks = schedule_execution_time_iterator(start.timestamp(), cron, zone)
+    return [datetime.fromtimestamp(tick.timestamp(), timezone.utc) for tick in itertools.islice(ticks, count)]
+
+
+class TestTicks:
+    @given(crons(), st.sampled_from(ZONES), st.sampled_from(CHANGES), st.integers(0, 48))
+    @settings(max_examples=150, deadline=None)
+    def test_each_tick_is_the_start_of_one_partition_and_the_end_of_the_one_before(self, cron, zone, day, hours):
+        start = (day + timedelta(hours=hours)).replace(tzinfo=ZoneInfo(zone))
+        partitions = time_partitions(cron, date(2026, 1, 1), zone)
+        ticks = ticks_of(cron, zone, start, 6)
+        keys = keys_between(partitions, ticks[0], ticks[-1])
+        assert [partitions.time_window_for_partition_key(key).start.timestamp() for key in keys] == [
+            tick.timestamp() for tick in ticks
+        ]
+        assert len(set(keys)) == len(ticks)
+        for before, key, tick in zip(keys, keys[1:], ticks[1:], strict=False):
+            assert key_completed_by(partitions, tick) == before
+            assert window_of(partitions, tick).start.strftime(partitions.fmt) == key
+            assert partitions.time_window_for_partition_key(before).end.timestamp() == tick.timestamp()
+
+    @given(crons(), st.sampled_from(ZONES), st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1)))
+    @settings(max_examples=100, deadline=None)
+    def test_each_moment_is_in_one_window(self, cron, zone, moment):
+        partitions = cycles(cron, zone)
+        utc = moment.replace(tzinfo=timezone.utc)
+        window = window_of(partitions, utc)
+        assert window.start.timestamp() <= utc.timestamp() < window.end.timestamp()
+
+    def test_the_hour_that_comes_twice_is_two_partitions(self):
+        partitions = time_partitions("0 * * * *", date(2026, 1, 1), "Europe/Paris")
+        keys = keys_between(partitions, date(2026, 10, 25), date(2026, 10, 25))
+        assert len(keys) == 25
+        assert keys[2:4] == ["2026-10-25T02:00:00+0200", "2026-10-25T02:00:00+0100"]
+
+    def test_the_day_without_two_o_clock_has_its_partition(self):
+        partitions = time_partitions("30 2 * * *", date(2026, 1, 1), "Europe/Paris")
+        assert len(keys_between(partitions, date(2026, 3, 28), date(2026, 3, 30))) == 3
+
+
+class TestStart:
+    def test_the_start_is_midnight_in_the_zone(self):
+        partitions = time_partitions("@daily", date(2026, 1, 1), "America/New_York")
+        assert partitions.get_first_partition_key() == "2026-01-01T00:00:00-0500"
+
+    def test_without_a_start_date_it_is_always_the_same(self):
+        assert time_partitions("@daily", None, "UTC").get_first_partition_key() == "2025-01-01T00:00:00+0000"
+
+    def test_what_began_before_the_start_is_no_partition(self):
+        partitions = time_partitions("@daily", date(2026, 1, 1), "UTC")
+        assert key_completed_by(partitions, datetime(2026, 1, 1, tzinfo=timezone.utc)) is None
+        assert key_completed_by(partitions, datetime(2026, 1, 2, tzinfo=timezone.utc)) == "2026-01-01T00:00:00+0000"
+
+
+class TestRanges:
+    partitions = time_partitions("0 */6 * * *", date(2026, 1, 1), "UTC")
+
+    def test_both_days_belong_to_a_range(self):
+        keys = keys_between(self.partitions, date(2026, 1, 2), date(2026, 1, 3))
+        assert (len(keys), keys[0], keys[-1]) == (8, "2026-01-02T00:00:00+0000", "2026-01-03T18:00:00+0000")
+
+    def test_both_moments_belong_to_a_range(self):
+        first, last = datetime(2026, 1, 2, 6, tzinfo=timezone.utc), datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
+        assert keys_between(self.partitions, first, last) == ["2026-01-02T06:00:00+0000", "2026-01-02T12:00:00+0000"]
+
+    def test_a_range_that_ends_before_it_begins_is_empty(self):
+        assert keys_between(self.partitions, date(2026, 1, 3), date(2026, 1, 1)) == []
+
+    def test_days_are_those_of_the_zone(self):
+        partitions = time_partitions("@hourly", date(2026, 1, 1), "America/New_York")
+        keys = keys_between(partitions, date(2026, 1, 2), date(2026, 1, 2))
+        assert (len(keys), keys[0]) == (24, "2026-01-02T00:00:00-0500")
+
+
+class TestErrors:
+    @pytest.mark.parametrize("cron", ["", "daily", "0 0 * *", "0 0 * * * *", "61 * * * *", "0 0 31 2 *"])
+    def test_what_is_no_cron_expression_is_named(self, cron):
+        with pytest.raises(StarlakeError, match="write minute, hour") as caught:
+            time_partitions(cron, None, "UTC")
+        assert repr(cron) in str(caught.value)
+
+    def test_what_is_no_zone_is_named(self):
+        with pytest.raises(StarlakeError, match="'Mars/Olympus' is not a time zone"):
+            time_partitions("@daily", None, "Mars/Olympus")
+
+
+class TestFrequencies:
+    @pytest.mark.parametrize(
+        ("cron", "days"),
+        [("@hourly", 1 / 24), ("@daily", 1), ("0 0 * * 1-5", 1.4), ("@weekly", 7), ("0 0 1 * *", 30.4)],
+    )
+    def test_the_typical_period(self, cron, days):
+        assert typical_period(cron, "UTC") == pytest.approx(days * 86_400, rel=0.02)
+
+    @pytest.mark.parametrize(
+        ("period", "expected"),
+        [("day", "0 0,12 * * 1"), ("week", "0 6 * * *"), ("month", "0 6 * * *"), ("year", "0 6 * * *")],
+    )
+    def test_the_most_frequent_is_that_with_most_ticks_in_the_period(self, period, expected):
+        assert most_frequent({"0 0,12 * * 1", "0 6 * * *", "0 0 1 * *"}, period, "UTC") == expected
+
+    def test_of_equals_the_one_of_the_shorter_period_counts(self):
+        assert most_frequent({"0 0 1 * *", "0 0 1 1 *"}, "day", "UTC") == "0 0 1 * *"
+
+
+def test_dagster_evaluates_a_schedule_at_these_ticks():
+    schedule = ScheduleDefinition(job=a_job, cron_schedule="0 6 * * *", execution_timezone="Europe/Paris")
+    ticks = ticks_of(schedule.cron_schedule, schedule.execution_timezone, datetime(2026, 3, 28, tzinfo=timezone.utc), 2)
+    assert [tick.hour for tick in ticks] == [5, 4]
