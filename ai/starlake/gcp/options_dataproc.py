@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, Field
 
 from ai.starlake.gcp.names import CLUSTER_NAME_LIMIT, is_cluster_name
-from ai.starlake.job import JobOptions
+from ai.starlake.gcp.options import GcpOptions
 from ai.starlake.job.options import Seconds
 
 ClusterOptionsT = TypeVar("ClusterOptionsT", bound="DataprocClusterOptions")
@@ -82,7 +82,7 @@ AutoTtl = Annotated[int, Field(ge=600, le=14 * _DAY)]
 SecondsOrNone = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing_for_empty)]
 
 
-class DataprocMachineOptions(JobOptions):
+class DataprocMachineOptions(GcpOptions):
     """The options that describe the machines of a cluster."""
 
     dataproc_master_machine_type: Name = Field(default="n1-standard-4", description="the master's machine type")
@@ -175,10 +175,4 @@ class DataprocOptions(DataprocClusterOptions):
     )
     dataproc_endpoint: str | None = Field(
         default=None, description="the address of Dataproc; `http://...` is called in the clear, as an emulator is"
-    )
-    storage_endpoint: str | None = Field(
-        default=None, description="the address of Cloud Storage; see also the variable STORAGE_EMULATOR_HOST"
-    )
-    poll_interval: Annotated[float, Field(gt=0)] = Field(
-        default=10, description="how many seconds lie between two looks at a cluster or a job"
     )

@@ -1,0 +1,305 @@
+"""The life of a Dataproc cluster: made when a run needs it, adopted where it is ours, and gone when the run is over.
+
+Two of the layers that delete clusters are Google's own: each cluster that we make has an idle and an age limit. All
+else here is for the cluster to be gone sooner, and never to take away somebody else's.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.gcp.calls import Calls
+from ai.starlake.gcp.clients import GcpClients
+from ai.starlake.gcp.cluster_api import ClusterApi, state_of
+from ai.starlake.gcp.cluster_config import StarlakeDataprocClusterConfig
+from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError
+from ai.starlake.gcp.names import LABEL_REQUEST, LABEL_RUN, RunIdentity, cluster_name, label_value
+from ai.starlake.gcp.progress import Progress, duration
+
+if TYPE_CHECKING:
+    from google.cloud.dataproc_v1 import Cluster
+
+HASTE = 15.0
+"""Seconds for which calls are repeated when something is cleaned up and nobody can wait for long."""
+
+_USABLE = frozenset({"RUNNING", "UPDATING", "ERROR_DUE_TO_UPDATE"})
+_HALTED = frozenset({"STOPPED", "STOPPING"})
+
+
+class ClusterError(StarlakeError):
+    """A cluster cannot be made, used or deleted."""
+
+
+class ClusterTimeoutError(ClusterError):
+    """A cluster did not get ready, or did not go, in time."""
+
+
+class DataprocClusters:
+    """The clusters that a configuration describes.
+
+    Args:
+        config: What a cluster consists of.
+        clients: The clients of Dataproc.
+        calls: Makes the calls.
+        timeout: Seconds that the creation of a cluster, or its deletion, may take.
+        poll_interval: Seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        config: StarlakeDataprocClusterConfig,
+        clients: GcpClients,
+        calls: Calls,
+        *,
+        timeout: float = 1800,
+        poll_interval: float = 10,
+    ) -> None:
+        self._config = config
+        self._api = ClusterApi(clients, calls, config.project_id, config.region)
+        self._report = calls.report
+        self._timeout = timeout
+        self._poll_interval = poll_interval
+
+    def name_for(self, run: RunIdentity) -> str:
+        """The name of a run's cluster: the same in every step, on every day, and in every re-execution."""
+        config = self._config
+        return config.cluster_name or cluster_name(config.dataproc_name, config.cluster_id or "", run.root_run_id)
+
+    def get(self, name: str) -> Cluster | None:
+        """A cluster; None if there is none of that name.
+
+        Raises:
+            GcpCallError: If Dataproc does not say.
+        """
+        return self._api.get(name)
+
+    def of_run(self, root_run_id: str) -> Iterator[Cluster]:
+        """The clusters that were made for a run, whatever they are called.
+
+        Raises:
+            GcpCallError: If Dataproc does not say.
+        """
+        return self._api.list(f"labels.{LABEL_RUN} = {label_value(root_run_id)}")
+
+    def ensure(self, run: RunIdentity) -> Cluster:
+        """Finds the cluster of a run, and makes it when there is none.
+
+        One that is being made is waited for; one that is being deleted is waited for and then made anew, as is one of
+        the run's own that is broken.
+
+        Args:
+            run: The run.
+
+        Returns:
+            A cluster that takes jobs.
+
+        Raises:
+            ClusterError: If it belongs to another run, is stopped, or cannot be made.
+            ClusterTimeoutError: If it does not get ready in time.
+            GcpCallError: If Dataproc refuses a call.
+        """
+        name = self.name_for(run)
+        progress = self._progress(name)
+        replaced = False
+        while True:
+            cluster = self.get(name) or self._create(name, run)
+            if cluster is not None:
+                self._require_fit(cluster, run)
+                state = state_of(cluster)
+                if state in _USABLE:
+                    return cluster
+                if state == "ERROR":
+                    self._require_replaceable(cluster, run, replaced=replaced)
+                    replaced = True
+                    self.remove(cluster)
+                    continue
+                progress.see(state)
+            progress.pause(self._late(name))
+
+    def delete(self, run: RunIdentity, *, wait: bool = True) -> bool:
+        """Deletes the cluster of a run, if the run made it. That it is gone already is success.
+
+        A cluster that runs share stays as long as other runs have jobs on it; its idle limit is its end then.
+
+        Args:
+            run: The run.
+            wait: Whether to wait until it is gone.
+
+        Returns:
+            Whether there was one to delete.
+
+        Raises:
+            GcpCallError: If Dataproc refuses.
+            ClusterError: If it could not be deleted.
+        """
+        name = self.name_for(run)
+        cluster = self.get(name)
+        if cluster is None:
+            self._report.info(f"cluster {name} is gone already")
+            return False
+        if not is_of(cluster, run):
+            self._report.info(f"cluster {name} was not made by this run, and stays")
+            return False
+        if self._config.cluster_name and self._others_work_on(name, run):
+            self._report.info(f"other runs have jobs on cluster {name}: its idle limit is left to delete it")
+            return False
+        self.remove(cluster, wait=wait)
+        return True
+
+    def remove(self, cluster: Cluster, *, wait: bool = True) -> None:
+        """Deletes this very cluster, and no other one that has come to have its name.
+
+        Args:
+            cluster: The cluster.
+            wait: Whether to wait until it is gone.
+
+        Raises:
+            GcpCallError: If Dataproc refuses.
+            ClusterError: If it could not be deleted.
+        """
+        operation = self._api.delete(cluster)
+        if wait:
+            self._await_end(cluster, operation)
+
+    def discard(self, run: RunIdentity) -> None:
+        """Asks for the deletion of a run's cluster when the run is being cancelled: soon, and never with an error."""
+        hasty = self._api.within(HASTE)
+        name = self.name_for(run)
+        try:
+            cluster = hasty.get(name)
+            if cluster is not None and is_of(cluster, run) and not self._config.cluster_name:
+                hasty.delete(cluster)
+                self._report.info(f"cluster {name} is being deleted, for its run is being cancelled")
+        except StarlakeError as error:
+            self._warn_of_leak(name, error)
+
+    def _create(self, name: str, run: RunIdentity) -> Cluster | None:
+        """Makes a cluster and waits for it; None if somebody else made it first. What fails is cleaned up."""
+        mark = str(uuid.uuid4())
+        operation: str | None = None
+        self._report.info(f"creating cluster {name} in {self._config.region}")
+        try:
+            operation = self._api.create(self._described(name, run, mark), mark)
+            return self._await_creation(name, operation)
+        except AlreadyExistsError:
+            return None
+        except BaseException:
+            self._clean_up(name, mark, answered=operation is not None)
+            raise
+
+    def _described(self, name: str, run: RunIdentity, mark: str) -> Cluster:
+        from google.cloud import dataproc_v1
+
+        return dataproc_v1.Cluster(
+            project_id=self._config.project_id,
+            cluster_name=name,
+            config=self._config.message,
+            labels={**self._config.labels, **run.labels, LABEL_REQUEST: mark},
+        )
+
+    def _await_creation(self, name: str, operation: str) -> Cluster:
+        """Waits for the creation; then looks at the cluster itself, which may have been deleted meanwhile."""
+        progress = self._progress(name)
+        progress.see("CREATING")
+        done, problem = self._api.outcome(operation)
+        while not done:
+            progress.pause(self._late(name))
+            progress.see("CREATING")
+            done, problem = self._api.outcome(operation)
+        cluster = self.get(name)
+        if problem or cluster is None or state_of(cluster) == "ERROR":
+            detail = cluster.status.detail if cluster else "somebody deleted it meanwhile"
+            raise ClusterError(
+                f"cluster {name} could not be created",
+                cause=problem or detail,
+                fix="look at the quotas, the network and the service account of the project (docs/gcp.md)",
+            )
+        progress.see(state_of(cluster))
+        return cluster
+
+    def _clean_up(self, name: str, mark: str, *, answered: bool) -> None:
+        """Deletes what a creation that failed or was interrupted may have left, by the mark that it put on it."""
+        hasty = self._api.within(HASTE)
+        try:
+            cluster = hasty.get(name)
+            if cluster is None and not answered:  # the request may be on its way yet
+                hasty.calls.sleep(min(1.0, self._poll_interval))
+                cluster = hasty.get(name)
+            if cluster is not None and cluster.labels.get(LABEL_REQUEST) == mark:
+                hasty.delete(cluster)
+                self._report.info(f"cluster {name}, whose creation did not succeed, is being deleted")
+        except StarlakeError as error:
+            self._warn_of_leak(name, error)
+
+    def _await_end(self, cluster: Cluster, operation: str | None) -> None:
+        """Waits until a cluster is gone. Its deletion being under way, what keeps us from looking is no failure."""
+        name = cluster.cluster_name
+        progress = self._progress(name)
+        try:
+            while (now := self.get(name)) is not None and now.cluster_uuid == cluster.cluster_uuid:
+                progress.see(state_of(now))
+                if operation and state_of(now) != "DELETING":
+                    self._require_no_problem(name, operation)
+                progress.pause(self._late(name))
+            self._report.info(f"cluster {name} is gone")
+        except ClusterTimeoutError as error:
+            self._report.warning(str(error))
+        except GcpCallError as error:
+            self._report.warning(f"cluster {name} is being deleted, but cannot be looked at: {error}")
+
+    def _require_no_problem(self, name: str, operation: str) -> None:
+        _, problem = self._api.outcome(operation)
+        if problem:
+            raise ClusterError(f"cluster {name} could not be deleted", cause=problem)
+
+    def _others_work_on(self, name: str, run: RunIdentity) -> bool:
+        ours = label_value(run.root_run_id)
+        return any(job.labels.get(LABEL_RUN) != ours for job in self._api.active_jobs(name))
+
+    def _require_fit(self, cluster: Cluster, run: RunIdentity) -> None:
+        name = cluster.cluster_name
+        if not self._config.cluster_name and not is_of(cluster, run):
+            raise ClusterError(
+                f"cluster {name} belongs to somebody else",
+                cause=f"its label {LABEL_RUN} is {cluster.labels.get(LABEL_RUN)!r}, not this run's",
+                fix="set option dataproc_cluster_name if runs are to share it, or another dataproc_name",
+            )
+        if state_of(cluster) in _HALTED:
+            raise ClusterError(f"cluster {name} is {state_of(cluster)}", fix="start it, or name another one")
+
+    def _require_replaceable(self, cluster: Cluster, run: RunIdentity, *, replaced: bool) -> None:
+        name, detail = cluster.cluster_name, cluster.status.detail
+        if replaced or not is_of(cluster, run):
+            raise ClusterError(f"cluster {name} is broken", cause=detail or None, fix="delete it, and run again")
+        self._report.warning(f"cluster {name} is broken ({detail or 'ERROR'}): it is made anew")
+
+    def _progress(self, name: str) -> Progress:
+        calls = self._api.calls
+        return Progress(
+            self._report,
+            f"cluster {name}",
+            interval=self._poll_interval,
+            timeout=self._timeout,
+            clock=calls.clock,
+            sleep=calls.sleep,
+        )
+
+    def _late(self, name: str) -> ClusterTimeoutError:
+        return ClusterTimeoutError(
+            f"cluster {name} took longer than {duration(self._timeout)}",
+            fix="raise option dataproc_create_timeout, or look at the cluster in Google's console",
+        )
+
+    def _warn_of_leak(self, name: str, error: StarlakeError) -> None:
+        age = self._config.settings.dataproc_auto_delete_ttl
+        self._report.warning(
+            f"whether cluster {name} is gone is not known; Google deletes it when it is {age} s old. {error}"
+        )
+
+
+def is_of(cluster: Cluster, run: RunIdentity) -> bool:
+    """Whether a cluster was made by a run, or by one that the run re-executes."""
+    return bool(cluster.labels.get(LABEL_RUN) == label_value(run.root_run_id))
