@@ -1,0 +1,19 @@
+"""The command line `starlake-dagster`: what people do with Starlake on Dagster besides running jobs.
+
+Each command stands in a module of its own, which is imported when the command is asked for.
+"""
+
+from __future__ import annotations
+
+from ai.starlake.dagster.cli.lazy import LazyGroup
+
+__all__ = ["main"]
+
+main = LazyGroup(
+    "starlake-dagster",
+    {
+        "gcp": "ai.starlake.dagster.cli.gcp:gcp",
+    },
+    help="Runs Starlake projects on Dagster: the tools around the DAG files.",
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
+)

@@ -1,0 +1,44 @@
+"""Groups of commands that are imported when they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+import click
+
+from ai.starlake.common import StarlakeError
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported one by one. A `StarlakeError` ends it with the error's words and exit code 1.
+
+    Args:
+        name: The name of the group.
+        modules: Where each command is, as ``module:attribute``.
+        **attributes: What `click.Group` takes.
+    """
+
+    def __init__(self, name: str, modules: Mapping[str, str], **attributes: Any) -> None:
+        super().__init__(name, **attributes)
+        self._modules = dict(modules)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands, sorted."""
+        return sorted({*self._modules, *super().list_commands(ctx)})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports a command."""
+        if cmd_name not in self._modules:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self._modules[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs a command."""
+        try:
+            return super().invoke(ctx)
+        except StarlakeError as error:
+            raise click.ClickException(str(error)) from error
