@@ -23,13 +23,8 @@ from ai.starlake.dagster.orchestration.partitions import (
 )
 
 ZONES = ("UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo")
-CHANGES = (
-    datetime(2026, 3, 7),
-    datetime(2026, 3, 28),
-    datetime(2026, 4, 4),
-    datetime(2026, 10, 3),
-    datetime(2026, 10, 24),
-    datetime(2026, 10, 31),
+CHANGES = tuple(
+    map(date.fromisoformat, ["2026-03-07", "2026-03-28", "2026-04-04", "2026-10-03", "2026-10-24", "2026-10-31"])
 )
 
 
@@ -59,7 +54,7 @@ class TestTicks:
     @given(crons(), st.sampled_from(ZONES), st.sampled_from(CHANGES), st.integers(0, 48))
     @settings(max_examples=150, deadline=None)
     def test_each_tick_is_the_start_of_one_partition_and_the_end_of_the_one_before(self, cron, zone, day, hours):
-        start = (day + timedelta(hours=hours)).replace(tzinfo=ZoneInfo(zone))
+        start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)) + timedelta(hours=hours)
         partitions = time_partitions(cron, date(2026, 1, 1), zone)
         ticks = ticks_of(cron, zone, start, 6)
         keys = keys_between(partitions, ticks[0], ticks[-1])
@@ -72,13 +67,12 @@ class TestTicks:
             assert window_of(partitions, tick).start.strftime(partitions.fmt) == key
             assert partitions.time_window_for_partition_key(before).end.timestamp() == tick.timestamp()
 
-    @given(crons(), st.sampled_from(ZONES), st.datetimes(datetime(2025, 1, 1), datetime(2027, 1, 1)))
+    @given(crons(), st.sampled_from(ZONES), st.integers(1_735_700_000, 1_798_800_000))
     @settings(max_examples=100, deadline=None)
-    def test_each_moment_is_in_one_window(self, cron, zone, moment):
+    def test_each_moment_is_in_one_window(self, cron, zone, second):
         partitions = cycles(cron, zone)
-        utc = moment.replace(tzinfo=timezone.utc)
-        window = window_of(partitions, utc)
-        assert window.start.timestamp() <= utc.timestamp() < window.end.timestamp()
+        window = window_of(partitions, datetime.fromtimestamp(second, timezone.utc))
+        assert window.start.timestamp() <= second < window.end.timestamp()
 
     def test_the_hour_that_comes_twice_is_two_partitions(self):
         partitions = time_partitions("0 * * * *", date(2026, 1, 1), "Europe/Paris")

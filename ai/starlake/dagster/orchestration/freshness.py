@@ -131,8 +131,8 @@ def decide(policy: Policy, memory: Memory, latest: Mapping[str, Update], now: da
     """Decides once.
 
     A run is started when a dataset was updated since the last run and the condition holds. Without a data cycle, the
-    condition is about datasets that were updated since the last run, or are as fresh as they have to be. With one, it is
-    about datasets that have an update for the cycle of the newest date.
+    condition is about datasets that were updated since the last run, or are as fresh as they have to be. With one, it
+    is about datasets that have an update for the cycle of the newest date.
 
     Args:
         policy: What the pipeline waits for.

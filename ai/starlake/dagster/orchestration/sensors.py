@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +84,8 @@ def build(
 ) -> SensorDefinition:
     """The sensor that starts a job when its datasets were updated.
 
-    It is on from the start. The runs that it asks for have the logical date and the data interval as tags, and a run key
-    that is the same whenever it sees the same updates, so that none is run twice.
+    It is on from the start. The runs that it asks for have the logical date and the data interval as tags, and a run
+    key that is the same whenever it sees the same updates, so that none is run twice.
 
     Args:
         job: The job, without partitions.

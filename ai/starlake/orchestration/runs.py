@@ -1,0 +1,185 @@
+"""What running a pipeline takes and gives, whatever the orchestrator: dates, reports, pictures of its graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import Enum
+from typing import Any, Protocol
+
+from ai.starlake.common import DataInterval
+
+
+@dataclass(frozen=True)
+class RunDate:
+    """What a run is for.
+
+    Args:
+        logical: Its logical date.
+        interval: The span of time whose data it is for, where that is known.
+        partition: The key of its partition, where the pipeline has partitions.
+    """
+
+    logical: datetime
+    interval: DataInterval | None = None
+    partition: str | None = None
+
+    def __str__(self) -> str:
+        return self.partition or self.logical.isoformat(sep=" ", timespec="seconds")
+
+
+class StepState(str, Enum):
+    """How far a step is."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    PLANNED = "planned"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a run.
+
+    Args:
+        name: Its name, with the groups it is in, separated by dots.
+        state: How far it is.
+        seconds: How long it took.
+        detail: What came of it, or why it failed, in words.
+        commands: The commands that it ran, or would run in a dry run; secrets masked.
+    """
+
+    name: str
+    state: StepState
+    seconds: float | None = None
+    detail: str = ""
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What came of a run.
+
+    Args:
+        pipeline: The name of the pipeline.
+        run_id: The id of the run.
+        date: What it was for; None when that was left to the launch.
+        steps: Its steps, in the order in which they ran; those that did not come to run last.
+        success: Whether all went well.
+    """
+
+    pipeline: str
+    run_id: str
+    date: RunDate | None
+    steps: Sequence[Step]
+    success: bool
+
+
+Listener = Callable[[Step], None]
+"""Is told of each step when it begins and when it has ended."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is made.
+
+    Args:
+        dry: Whether commands are shown instead of run.
+        substitutions: What commands get as further ``--options``; a section named as a table, a task or an op is for
+            that one only.
+        recorded: Whether the run and what it produces is recorded in the instance of the orchestrator that the
+            environment names. Otherwise nothing is left of it but the data.
+        listener: Is told of the steps.
+    """
+
+    dry: bool = False
+    substitutions: Mapping[str, Any] = field(default_factory=dict)
+    recorded: bool = False
+    listener: Listener | None = None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What there is to say about a pipeline in a line.
+
+    Args:
+        name: Its name.
+        steps: How many steps it has.
+        schedule: When it runs by the clock.
+        sensor: The data that it waits for.
+        partitions: Its partitions.
+    """
+
+    name: str
+    steps: int
+    schedule: str | None = None
+    sensor: str | None = None
+    partitions: str | None = None
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node of a graph.
+
+    Args:
+        name: Its name, which no other node of the graph has: the names of its groups and its own.
+        label: How it is shown.
+        groups: The groups that it is in, outermost first.
+    """
+
+    name: str
+    label: str
+    groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a pipeline consists of, as plain data.
+
+    Args:
+        name: The name of the pipeline.
+        nodes: Its steps.
+        edges: Pairs of names of nodes: the second one comes after the first.
+    """
+
+    name: str
+    nodes: Sequence[Node]
+    edges: Sequence[tuple[str, str]]
+
+
+class RunnablePipeline(Protocol):
+    """What the command ``python -m ai.starlake.orchestration`` needs of a pipeline."""
+
+    @property
+    def pipeline_id(self) -> str:
+        """Its name."""
+
+    def summary(self) -> Summary:
+        """What there is to say about it in a line."""
+
+    def graph(self) -> Graph:
+        """What it consists of."""
+
+    def date_of(self, moment: date | datetime) -> RunDate:
+        """What a run for a day, or for a moment, is for.
+
+        Raises:
+            StarlakeError: If there is no such run, or more than one on that day.
+        """
+
+    def dates_between(self, first: date | datetime, last: date | datetime) -> Sequence[RunDate]:
+        """What there is to run from `first` to `last`, both included, in the order of time.
+
+        Raises:
+            StarlakeError: If the pipeline has no partitions for a part of that time.
+        """
+
+    def execute(self, run_date: RunDate | None = None, options: RunOptions = ...) -> RunReport:
+        """Runs it once, to the end, in this process.
+
+        Args:
+            run_date: What the run is for; by default the newest partition that is over, or the time of the launch.
+            options: How the run is made.
+        """
