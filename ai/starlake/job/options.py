@@ -9,7 +9,8 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError, mask_named_values, zone_of
 from ai.starlake.job.cli import StarlakeCli
@@ -195,9 +196,15 @@ def _warn_of(name: str, names: Iterable[str]) -> None:
 def _explain(model: type[JobOptions], given: Mapping[str, Any], problem: Any) -> str:
     name = str(problem["loc"][0])
     value = given.get(name, os.environ.get(name))
-    described = next((f.description for n, f in model.model_fields.items() if name in (n, f.alias)), "")
+    described = next((f.description for n, f in model.model_fields.items() if name in _spellings(n, f)), "")
     if problem["type"] == "missing":
         return f"option {name} is required\nIt is: {described}"
     reason = problem["msg"].removeprefix("Value error, ")
     text = repr(value) if isinstance(value, str) else json.dumps(value, default=repr)
     return f"option {name}: {mask_named_values(text)} is not accepted: {reason}\nIt is: {described}"
+
+
+def _spellings(name: str, field: FieldInfo) -> set[object]:
+    """All names that an option is known by."""
+    others = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else [field.alias]
+    return {name, *others}

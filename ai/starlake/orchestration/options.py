@@ -1,0 +1,124 @@
+"""The options of pipelines: how they are started and what they are made of. Read once, from the options of the job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AliasChoices, BeforeValidator, Field
+
+from ai.starlake.common import StarlakeError, parse_datetime, zone_of
+from ai.starlake.job import JobOptions
+from ai.starlake.job.options import Seconds, ZoneOption
+
+CYCLES = {
+    "hourly": "0 * * * *",
+    "daily": "0 0 * * *",
+    "weekly": "0 0 * * 0",
+    "monthly": "0 0 1 * *",
+    "yearly": "0 0 1 1 *",
+}
+"""The cron expressions of the data cycles that have names."""
+
+
+def _read_date(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.date()
+    if isinstance(value, date):
+        return value
+    text = str(value).strip()
+    if not text:
+        return None
+    try:
+        return parse_datetime(text, zone_of("UTC")).date()
+    except StarlakeError as error:
+        raise ValueError(str(error)) from None
+
+
+def _read_cycle(value: Any) -> Any:
+    text = str(value).strip()
+    if text.lower() in ("", "none"):
+        return None
+    cycle = CYCLES.get(text.lower(), text)
+    if not is_cron(cycle):
+        raise ValueError(f"use {', '.join(CYCLES)}, a cron expression, or none")
+    return cycle
+
+
+def is_cron(text: str) -> bool:
+    """Tells whether a text has the outer form of a cron expression: five fields, or a word such as ``@daily``."""
+    fields = text.split()
+    return len(fields) == 5 or (len(fields) == 1 and fields[0].startswith("@"))  # noqa: PLR2004
+
+
+def _lowered(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+DateOption = Annotated[date | None, BeforeValidator(_read_date)]
+CycleOption = Annotated[str | None, BeforeValidator(_read_cycle)]
+
+
+class OrchestrationOptions(JobOptions):
+    """The options that pipelines read besides those of their job.
+
+    The description of a field is what the README's table says of it.
+    """
+
+    start_date: DateOption = Field(
+        default=None,
+        description="the first day of partitions, such as `2026-01-01`; updates of before it start nothing",
+    )
+    timezone: ZoneOption = Field(
+        default="UTC",
+        validation_alias=AliasChoices("timezone", "SL_TIMEZONE"),
+        description="the zone of cron expressions and of dates that name none; generated files set `SL_TIMEZONE`",
+    )
+    catchup: bool = Field(default=False, description="whether ticks that were missed are made up for")
+    cron_period_frequency: Annotated[Literal["day", "week", "month", "year"], BeforeValidator(_lowered)] = Field(
+        default="week", description="the period in which the ticks of cron expressions are counted to compare them"
+    )
+    run_dependencies_first: bool = Field(
+        default=False,
+        validation_alias=AliasChoices("run_dependencies_first", "load_dependencies"),
+        description="whether a transform's job runs what it depends on first, loads included, instead of waiting for it",
+    )
+    dataset_triggering_strategy: str = Field(
+        default="any", description="which datasets start a pipeline: `any`, `all`, or an expression as in `a & (b | c)`"
+    )
+    optional_dataset_enabled: bool = Field(
+        default=False, description="whether datasets that are slower than the data cycle are not waited for"
+    )
+    data_cycle_enabled: bool = Field(default=False, description="whether datasets count by data cycle")
+    data_cycle: CycleOption = Field(
+        default=None, description=f"the data cycle: {', '.join(f'`{name}`' for name in CYCLES)}, or a cron expression"
+    )
+    beyond_data_cycle_enabled: bool = Field(
+        default=True, description="whether an update outside of the cycle counts where its freshness allows it"
+    )
+    min_timedelta_between_runs: Seconds = Field(
+        default=900, description="the least seconds from one run that data started to the next"
+    )
+    spark_config_name: str | None = Field(
+        default=None, description="passed to the hook `get_spark_config`; by default the name of the table or task"
+    )
+
+    @property
+    def zone(self) -> str:
+        """The zone of cron expressions and of dates that name none."""
+        return self.timezone
+
+    @property
+    def tag_list(self) -> list[str]:
+        """The tags of jobs, one by one."""
+        return self.tags.split()
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> OrchestrationOptions:
+        """Reads the options of a job.
+
+        Raises:
+            StarlakeError: If a value is of the wrong type; all such options are named, with what they accept.
+        """
+        return cls.read(options, known_elsewhere=options)
