@@ -13,6 +13,9 @@ from ai.starlake.gcp.errors import GcpCallError, NotFoundError
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster, Job
 
+HASTE = 15.0
+"""Seconds for which calls are repeated when something is cleaned up and nobody can wait for long."""
+
 
 def state_of(cluster: Cluster) -> str:
     """The state of a cluster, such as ``RUNNING``."""

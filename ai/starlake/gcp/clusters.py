@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
-from ai.starlake.gcp.cluster_api import ClusterApi, state_of
+from ai.starlake.gcp.cluster_api import HASTE, ClusterApi, state_of
 from ai.starlake.gcp.cluster_config import StarlakeDataprocClusterConfig
 from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError
 from ai.starlake.gcp.names import LABEL_REQUEST, LABEL_RUN, RunIdentity, cluster_name, label_value
@@ -21,9 +21,6 @@ from ai.starlake.gcp.progress import Progress, duration
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster
-
-HASTE = 15.0
-"""Seconds for which calls are repeated when something is cleaned up and nobody can wait for long."""
 
 _USABLE = frozenset({"RUNNING", "UPDATING", "ERROR_DUE_TO_UPDATE"})
 _HALTED = frozenset({"STOPPED", "STOPPING"})

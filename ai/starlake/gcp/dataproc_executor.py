@@ -1,0 +1,218 @@
+"""Runs commands of Starlake as Spark jobs of a Dataproc cluster."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ai.starlake.executor.facts import FactsFactory
+from ai.starlake.executor.hints import hint
+from ai.starlake.executor.output import Output
+from ai.starlake.executor.protocol import CommandFailedError, Execution, StarlakeResult
+from ai.starlake.gcp.calls import Calls
+from ai.starlake.gcp.clients import GcpClients
+from ai.starlake.gcp.cluster_config import StarlakeDataprocClusterConfig
+from ai.starlake.gcp.clusters import DataprocClusters
+from ai.starlake.gcp.driver_output import DriverOutput
+from ai.starlake.gcp.endpoints import GcpEndpoints
+from ai.starlake.gcp.names import RunIdentity, spark_job_id
+from ai.starlake.gcp.options_dataproc import DataprocOptions
+from ai.starlake.gcp.remote_call import RemoteCall
+from ai.starlake.gcp.spark_job import spark_job
+from ai.starlake.gcp.spark_jobs import ClusterNotReadyError, SparkJobs, state_of
+from ai.starlake.job import StarlakeCommand
+
+if TYPE_CHECKING:
+    from google.cloud.dataproc_v1 import Job
+
+_SUBMISSIONS = 3
+"""How often a job is submitted whose cluster goes away in the very moment."""
+
+
+class SparkJobFailedError(CommandFailedError):
+    """The Spark job of a command did not end well.
+
+    Args:
+        command: The command, secrets masked.
+        job: The job.
+        tail: The last lines of its driver, secrets masked.
+        log_url: Where its log can be read.
+    """
+
+    def __init__(self, command: str, job: Job, tail: list[str], log_url: str) -> None:
+        super().__init__(command, 1, tail, fix=hint(1, tail) or f"read the whole log: {log_url}", log_url=log_url)
+        state = state_of(job)
+        self.remote_id = job.reference.job_id
+        how = "was cancelled by somebody" if state == "CANCELLED" else f"ended in state {state}"
+        self.culprit = f"`{command}` failed: Spark job {self.remote_id} {how}"
+        said = [job.status.details, str(self.cause)]
+        self.args = ("\n".join(filter(None, [self.culprit, *said, f"To fix it: {self.fix}"])),)
+
+
+@dataclass(frozen=True)
+class DataprocSession:
+    """What one step does on Dataproc.
+
+    Args:
+        execution: The attempt.
+        clusters: The clusters.
+        jobs: The Spark jobs.
+        calls: Makes the calls.
+    """
+
+    execution: Execution
+    clusters: DataprocClusters
+    jobs: SparkJobs
+    calls: Calls
+
+    @property
+    def run(self) -> RunIdentity:
+        """The run that the step belongs to."""
+        return RunIdentity.of(self.execution)
+
+
+class DataprocExecutor:
+    """Runs each command as a Spark job, on the cluster of the run, which is made when it is missing.
+
+    Args:
+        settings: The options of the job.
+        clients: Google's clients; by default those that the options describe, made when they are first needed.
+        cluster_config: What the cluster consists of; by default what the options say.
+        facts: How to learn about the project; without it, loads cannot be repeated.
+        calls: Makes what makes the calls, from a reporter and a function that masks secrets.
+    """
+
+    def __init__(
+        self,
+        settings: DataprocOptions,
+        clients: GcpClients | None = None,
+        cluster_config: StarlakeDataprocClusterConfig | None = None,
+        *,
+        facts: FactsFactory | None = None,
+        calls: Callable[..., Calls] = Calls,
+    ) -> None:
+        self.settings = settings
+        self.cluster_config = cluster_config or StarlakeDataprocClusterConfig(options=_given(settings))
+        self._given_clients = clients
+        self._facts = facts
+        self._calls = calls
+
+    @cached_property
+    def clients(self) -> GcpClients:
+        """Google's clients."""
+        settings = self.settings
+        endpoints = GcpEndpoints(
+            dataproc=settings.dataproc_endpoint,
+            storage=settings.storage_endpoint,
+            impersonate=settings.dataproc_impersonate_service_account or None,
+        )
+        config = self.cluster_config
+        return self._given_clients or GcpClients(endpoints, project=config.project_id, region=config.region)
+
+    def session(self, execution: Execution, mask: Callable[[str], str] = str) -> DataprocSession:
+        """What one step needs to work with clusters and jobs.
+
+        Args:
+            execution: The attempt.
+            mask: Masks secrets in what Dataproc says.
+        """
+        settings, config = self.settings, self.cluster_config
+        calls = self._calls(execution.report, tolerance=settings.outage_tolerance, mask=mask)
+        interval = settings.poll_interval
+        clusters = DataprocClusters(
+            config, self.clients, calls, timeout=settings.dataproc_create_timeout, poll_interval=interval
+        )
+        timeout = settings.dataproc_job_wait_timeout
+        jobs = SparkJobs(self.clients, calls, config.project_id, config.region, timeout=timeout, poll_interval=interval)
+        return DataprocSession(execution, clusters, jobs, calls)
+
+    def create_cluster(self, execution: Execution) -> str:
+        """Makes sure that the run has a cluster.
+
+        Returns:
+            Its name.
+
+        Raises:
+            StarlakeError: See `DataprocClusters.ensure`.
+        """
+        session = self.session(execution)
+        try:
+            return str(session.clusters.ensure(session.run).cluster_name)
+        except BaseException:
+            _discard_if_ending(session)
+            raise
+
+    def delete_cluster(self, execution: Execution) -> bool:
+        """Deletes the cluster of the run; see `DataprocClusters.delete`."""
+        session = self.session(execution)
+        return session.clusters.delete(session.run)
+
+    def run(self, command: StarlakeCommand, execution: Execution) -> StarlakeResult:
+        """Runs a command to its end.
+
+        Raises:
+            SparkJobFailedError: If the Spark job does not end well.
+            SparkJobTimeoutError: If it takes too long.
+            RecoveryError: If it is a load that cannot be repeated safely.
+            StarlakeError: If there is no cluster, a secret has no value, or Google Cloud refuses a call.
+        """
+        started = time.monotonic()
+        call = RemoteCall.prepare(command, execution)
+        session = self.session(execution, call.redactor.mask)
+        try:
+            output = Output(call.redactor, execution.report)
+            job = self._run(session, call, output)
+        except BaseException:
+            _discard_if_ending(session)
+            raise
+        job_id = job.reference.job_id
+        log_url = self._log_url(job_id)
+        if state_of(job) != "DONE":
+            raise SparkJobFailedError(str(call), job, output.tail, log_url)
+        return StarlakeResult(
+            duration=time.monotonic() - started, counts=output.counts(), remote_id=job_id, log_url=log_url
+        )
+
+    def _run(self, session: DataprocSession, call: RemoteCall, output: Output) -> Job:
+        execution = session.execution
+        if execution.repeated:
+            own = spark_job_id(execution.step_key, execution.run_id, execution.attempt)
+            session.jobs.end_leftovers(execution.root, execution.step_key, keep=own)
+        call.recover(execution, self._facts, self.settings.project_copy)
+        driver = DriverOutput(self.clients, session.calls, output)
+        job = self._submitted(session, call, driver)
+        driver.finish()
+        return job
+
+    def _submitted(self, session: DataprocSession, call: RemoteCall, driver: DriverOutput) -> Job:
+        for remaining in reversed(range(_SUBMISSIONS)):
+            cluster = session.clusters.ensure(session.run)
+            job = spark_job(self.settings, call, session.execution, cluster.cluster_name)
+            session.execution.report.info(f"log: {self._log_url(job.reference.job_id)}")
+            try:
+                return session.jobs.run(job, driver.advance)
+            except ClusterNotReadyError as error:
+                if not remaining:
+                    raise
+                session.execution.report.warning(str(error))
+        raise AssertionError("the last submission returns or raises")
+
+    def _log_url(self, job_id: str) -> str:
+        config = self.cluster_config
+        place = f"project={quote(config.project_id)}&region={quote(config.region)}"
+        return f"https://console.cloud.google.com/dataproc/jobs/{quote(job_id)}?{place}"
+
+
+def _given(settings: DataprocOptions) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in settings.model_fields_set}
+
+
+def _discard_if_ending(session: DataprocSession) -> None:
+    """Deletes the cluster when the whole run is ending; a step that fails by itself leaves it to the others."""
+    is_ending = session.execution.run_is_ending
+    if is_ending is not None and is_ending():
+        session.clusters.discard(session.run)

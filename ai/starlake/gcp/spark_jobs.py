@@ -1,0 +1,220 @@
+"""The life of a Spark job: submitted once, followed to its end, and never left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.gcp.calls import Calls
+from ai.starlake.gcp.clients import GcpClients
+from ai.starlake.gcp.cluster_api import HASTE
+from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError, NotFoundError
+from ai.starlake.gcp.names import LABEL_RUN, LABEL_STEP, label_value, request_id
+from ai.starlake.gcp.progress import Progress, duration
+
+if TYPE_CHECKING:
+    from google.cloud.dataproc_v1 import Job
+
+_LEFTOVER_TIMEOUT = 300.0
+"""Seconds that a job which was cancelled may take to end."""
+_LOOKS = 3
+
+_FINAL = frozenset({"DONE", "ERROR", "CANCELLED"})
+_CLUSTER_IS_NOT_READY = frozenset({"NOT_FOUND", "FAILED_PRECONDITION"})
+
+
+class SparkJobTimeoutError(StarlakeError):
+    """A Spark job took longer than it may, and was cancelled."""
+
+
+class ClusterNotReadyError(StarlakeError):
+    """The cluster went away, or stopped taking jobs, between the moment it was ready and the submission."""
+
+
+def state_of(job: Job) -> str:
+    """The state of a job, such as ``RUNNING``."""
+    return str(job.status.state.name)
+
+
+class SparkJobs:
+    """The Spark jobs of one project and region.
+
+    Args:
+        clients: The clients of Dataproc.
+        calls: Makes the calls.
+        project: The project.
+        region: The region.
+        timeout: Seconds that a job may take; None for any time.
+        poll_interval: Seconds between two looks.
+    """
+
+    def __init__(
+        self,
+        clients: GcpClients,
+        calls: Calls,
+        project: str,
+        region: str,
+        *,
+        timeout: float | None = None,
+        poll_interval: float = 10,
+    ) -> None:
+        self._clients = clients
+        self._calls = calls
+        self._place = {"project_id": project, "region": region}
+        self._timeout = timeout
+        self._poll_interval = poll_interval
+
+    def run(self, job: Job, on_look: Callable[[Job], None] | None = None) -> Job:
+        """Submits a job and waits for its end.
+
+        If a job of this id was submitted before, it is waited for instead. Whatever is raised meanwhile, an
+        interruption included, cancels the job before it goes on.
+
+        Args:
+            job: The job, with an id of its own.
+            on_look: Called with the job after each look at it.
+
+        Returns:
+            The job as it ended: DONE, ERROR or CANCELLED.
+
+        Raises:
+            ClusterNotReadyError: If the cluster does not take jobs; nothing was submitted.
+            SparkJobTimeoutError: If the job took too long.
+            GcpCallError: If Dataproc refuses a call.
+        """
+        answered = False
+        try:
+            submitted = self._submit(job)
+            answered = True
+            return self._follow(submitted, on_look)
+        except ClusterNotReadyError:
+            raise
+        except BaseException:
+            self._abandon(job.reference.job_id, answered=answered)
+            raise
+
+    def of_run(self, root_run_id: str, step_key: str | None = None) -> Iterator[Job]:
+        """The jobs of a run, or of one of its steps, that have not ended; those of its re-executions among them.
+
+        Raises:
+            GcpCallError: If Dataproc does not say.
+        """
+        labels = {LABEL_RUN: label_value(root_run_id), **({LABEL_STEP: label_value(step_key)} if step_key else {})}
+        chosen = " AND ".join(f"labels.{key} = {value}" for key, value in labels.items())
+        request = {**self._place, "filter": f"status.state = ACTIVE AND {chosen}"}
+        return self._calls.listing(self._clients.spark_jobs.list_jobs, request, what="list Spark jobs", items="jobs")
+
+    def cancel(self, job_id: str) -> bool:
+        """Asks for the cancellation of a job.
+
+        Returns:
+            Whether there was something to cancel: False if there is no such job, or it has ended.
+
+        Raises:
+            GcpCallError: If Dataproc refuses.
+        """
+        return self._cancel(self._calls, job_id)
+
+    def end_leftovers(self, root_run_id: str, step_key: str, keep: str) -> None:
+        """Ends what an earlier attempt at a step left running, so that no two attempts work at once.
+
+        Args:
+            root_run_id: The first of the chain of re-executions.
+            step_key: The step.
+            keep: The id of the job of this attempt, which may run already.
+
+        Raises:
+            StarlakeError: If such a job does not end in time.
+            GcpCallError: If Dataproc refuses a call.
+        """
+        for job in [job for job in self.of_run(root_run_id, step_key) if job.reference.job_id != keep]:
+            job_id = job.reference.job_id
+            self._calls.report.warning(f"Spark job {job_id} of an earlier attempt is still running: it is cancelled")
+            self.cancel(job_id)
+            late = StarlakeError(
+                f"Spark job {job_id} of an earlier attempt does not end",
+                cause=f"it was cancelled {duration(_LEFTOVER_TIMEOUT)} ago",
+                fix="end it by hand before this step runs again: both at once would load the same files",
+            )
+            self._watch(job, self._progress(job_id, _LEFTOVER_TIMEOUT), late)
+
+    def _submit(self, job: Job) -> Job:
+        from google.cloud import dataproc_v1
+
+        job_id, cluster = job.reference.job_id, job.placement.cluster_name
+        request = dataproc_v1.SubmitJobRequest({**self._place, "job": job, "request_id": request_id(job_id)})
+        try:
+            submitted = self._calls.repeat(
+                self._clients.spark_jobs.submit_job, request, what=f"submit Spark job {job_id}"
+            )
+        except AlreadyExistsError:
+            self._calls.report.info(f"Spark job {job_id} was submitted before: waiting for its end")
+            return self._get(job_id)
+        except GcpCallError as error:
+            if error.code in _CLUSTER_IS_NOT_READY:
+                raise ClusterNotReadyError(f"cluster {cluster} takes no jobs", cause=str(error)) from None
+            raise
+        self._calls.report.info(f"Spark job {job_id} submitted to cluster {cluster}")
+        return submitted
+
+    def _follow(self, job: Job, on_look: Callable[[Job], None] | None) -> Job:
+        job_id = job.reference.job_id
+        timeout = self._timeout
+        late = SparkJobTimeoutError(
+            f"Spark job {job_id} took longer than {duration(timeout or 0)}, and is cancelled",
+            fix="raise option dataproc_job_wait_timeout",
+        )
+        return self._watch(job, self._progress(job_id, timeout), late, on_look)
+
+    def _watch(
+        self, job: Job, progress: Progress, late: StarlakeError, on_look: Callable[[Job], None] | None = None
+    ) -> Job:
+        while True:
+            progress.see(state_of(job))
+            if on_look:
+                on_look(job)
+            if state_of(job) in _FINAL:
+                return job
+            progress.pause(late)
+            job = self._get(job.reference.job_id)
+
+    def _get(self, job_id: str) -> Job:
+        request = {**self._place, "job_id": job_id}
+        return self._calls.read(self._clients.spark_jobs.get_job, request, what=f"look at Spark job {job_id}")
+
+    def _abandon(self, job_id: str, *, answered: bool) -> None:
+        """Cancels a job when nobody waits for it any more. A submission without an answer may be on its way yet."""
+        hasty = self._calls.within(HASTE)
+        looks = 1 if answered else _LOOKS
+        try:
+            for look in range(looks):
+                if self._cancel(hasty, job_id):
+                    hasty.report.info(f"Spark job {job_id} is cancelled")
+                    return
+                if look < looks - 1:
+                    hasty.sleep(min(0.5, self._poll_interval))
+        except StarlakeError as error:
+            hasty.report.warning(f"Spark job {job_id} may still be running: {error}")
+
+    def _cancel(self, calls: Calls, job_id: str) -> bool:
+        request = {**self._place, "job_id": job_id}
+        try:
+            calls.repeat(self._clients.spark_jobs.cancel_job, request, what=f"cancel Spark job {job_id}")
+        except NotFoundError:
+            return False
+        except GcpCallError as error:
+            if error.code == "FAILED_PRECONDITION":  # it has ended, or is being cancelled
+                return False
+            raise
+        return True
+
+    def _progress(self, job_id: str, timeout: float | None) -> Progress:
+        return Progress(
+            self._calls.report,
+            f"Spark job {job_id}",
+            interval=self._poll_interval,
+            timeout=timeout,
+            clock=self._calls.clock,
+            sleep=self._calls.sleep,
+        )
