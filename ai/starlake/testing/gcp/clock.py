@@ -1,0 +1,69 @@
+"""Time that a test can move on: what the deletion of clusters goes by."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class Clock:
+    """The time of the day; `advance` moves it on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._listeners: list[Callable[[], object]] = []
+        self._ahead = 0.0
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time() + self._ahead
+
+    def until(self, moment: float) -> float | None:
+        """How many seconds to wait for a moment; None if it does not come by itself.
+
+        Args:
+            moment: Seconds since the epoch.
+        """
+        return max(0.0, moment - self.now())
+
+    def advance(self, seconds: float) -> None:
+        """Moves the time on; what is due by then happened when this returns.
+
+        Args:
+            seconds: How far.
+
+        Raises:
+            ValueError: If it is backwards.
+        """
+        if seconds < 0:
+            raise ValueError(f"time does not go backwards: {seconds}")
+        with self._lock:
+            self._ahead += seconds
+        for listener in tuple(self._listeners):
+            listener()
+
+    def listen(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Calls a function whenever the time was moved on; returns what ends that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+
+class ManualClock(Clock):
+    """A clock that stands still until it is moved on.
+
+    Args:
+        start: Where it stands at first, in seconds since the epoch; by default now.
+    """
+
+    def __init__(self, start: float | None = None) -> None:
+        super().__init__()
+        self._start = time.time() if start is None else start
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._start + self._ahead
+
+    def until(self, moment: float) -> float | None:
+        """Zero for what is due, None for what is to come: it does not come by itself."""
+        return 0.0 if moment <= self.now() else None

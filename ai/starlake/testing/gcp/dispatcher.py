@@ -1,0 +1,83 @@
+"""The one way from either front to the services: journal, faults, lock."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from ai.starlake.testing.gcp.errors import Code, RpcError
+from ai.starlake.testing.gcp.faults import Fault, Faults
+from ai.starlake.testing.gcp.journal import IN_FLIGHT, Call, Journal
+from ai.starlake.testing.gcp.messages import as_dict
+from ai.starlake.testing.gcp.methods import Method
+from ai.starlake.testing.gcp.world import World
+
+_log = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """Answers calls.
+
+    Args:
+        world: The shared state.
+        journal: Where calls are noted.
+        faults: What goes wrong.
+    """
+
+    def __init__(self, world: World, journal: Journal, faults: Faults) -> None:
+        self._world = world
+        self._journal = journal
+        self._faults = faults
+
+    def call(self, method: Method, request: Any) -> Any:
+        """Answers one call.
+
+        Raises:
+            RpcError: If the service refuses it, or a fault strikes.
+        """
+        call = Call(
+            method.service, method.name, as_dict(request), IN_FLIGHT, injected=False, time=self._world.clock.now()
+        )
+        with self._world.changed:  # a fault is looked for in the order of the journal
+            number = self._journal.note(call)
+            fault = self._faults.striking(call)
+        try:
+            response = self._answer(method, request, fault)
+        except RpcError as error:
+            self._journal.answer(number, error.code.name, injected=isinstance(error, InjectedError))
+            raise
+        self._journal.answer(number, Code.OK.name, injected=fault is not None)
+        return response
+
+    def _answer(self, method: Method, request: Any, fault: Fault | None) -> Any:
+        if fault is not None and fault.when == "before":
+            _strike(fault)
+        response = self._handle(method, request)
+        if fault is not None and fault.when == "after":
+            _strike(fault)
+        return response
+
+    def _handle(self, method: Method, request: Any) -> Any:
+        try:
+            if method.waits:
+                return method.handler(request)
+            with self._world.changed:
+                response = method.handler(request)
+                self._world.changed.notify_all()
+                return response
+        except RpcError:
+            raise
+        except Exception as error:
+            _log.exception("%s failed in the emulator", method.full_name)
+            raise RpcError(Code.INTERNAL, f"the emulator itself failed: {error!r}") from error
+
+
+class InjectedError(RpcError):
+    """A fault that was ordered."""
+
+
+def _strike(fault: Fault) -> None:
+    time.sleep(fault.delay)
+    if fault.code is not Code.OK:
+        raise InjectedError(fault.code, fault.message)

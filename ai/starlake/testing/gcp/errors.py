@@ -1,0 +1,66 @@
+"""What a remote procedure call fails with."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Code(Enum):
+    """The status codes of Google's services: their number in gRPC and the status of HTTP that stands for each."""
+
+    OK = (0, 200)
+    CANCELLED = (1, 499)
+    UNKNOWN = (2, 500)
+    INVALID_ARGUMENT = (3, 400)
+    DEADLINE_EXCEEDED = (4, 504)
+    NOT_FOUND = (5, 404)
+    ALREADY_EXISTS = (6, 409)
+    PERMISSION_DENIED = (7, 403)
+    RESOURCE_EXHAUSTED = (8, 429)
+    FAILED_PRECONDITION = (9, 400)
+    ABORTED = (10, 409)
+    OUT_OF_RANGE = (11, 400)
+    UNIMPLEMENTED = (12, 501)
+    INTERNAL = (13, 500)
+    UNAVAILABLE = (14, 503)
+    DATA_LOSS = (15, 500)
+    UNAUTHENTICATED = (16, 401)
+
+    @property
+    def number(self) -> int:
+        """As in ``google.rpc.Code``."""
+        return self.value[0]
+
+    @property
+    def http(self) -> int:
+        """The status of HTTP."""
+        return self.value[1]
+
+
+class RpcError(Exception):
+    """A call fails.
+
+    Args:
+        code: The status.
+        message: What the caller is told.
+    """
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def invalid(message: str) -> RpcError:
+    """The request is wrong in itself."""
+    return RpcError(Code.INVALID_ARGUMENT, message)
+
+
+def not_found(message: str) -> RpcError:
+    """There is no such resource."""
+    return RpcError(Code.NOT_FOUND, message)
+
+
+def refused(message: str) -> RpcError:
+    """The resource is in no state for it."""
+    return RpcError(Code.FAILED_PRECONDITION, message)

@@ -1,0 +1,61 @@
+"""Every call that reached the emulator, in order."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+IN_FLIGHT = "IN_FLIGHT"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One remote procedure call.
+
+    Args:
+        service: The full name of the service, such as ``google.cloud.run.v2.Jobs``.
+        method: Such as ``RunJob``.
+        request: The fields that were set, by their names in the protocol; durations read as ``600s``, enumerations by
+            their names, numbers of 64 bits as texts.
+        outcome: What the caller was told: ``OK`` or the name of a status code; ``IN_FLIGHT`` before the answer.
+        injected: Whether a fault that was ordered decided the outcome.
+        time: When it arrived, in seconds since the epoch by the emulator's clock.
+    """
+
+    service: str
+    method: str
+    request: Mapping[str, Any]
+    outcome: str
+    injected: bool
+    time: float
+
+    def is_of(self, method: str) -> bool:
+        """Whether it is a call of a method, named with or without its service: ``Jobs.GetJob`` or ``GetJob``."""
+        service, _, name = method.rpartition(".")
+        return name in {"*", self.method} and (not service or f".{self.service}".endswith(f".{service}"))
+
+
+class Journal:
+    """The calls, in the order in which they arrived."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: list[Call] = []
+
+    def note(self, call: Call) -> int:
+        """Notes a call that arrived; returns its number."""
+        with self._lock:
+            self._calls.append(call)
+            return len(self._calls) - 1
+
+    def answer(self, number: int, outcome: str, *, injected: bool) -> None:
+        """Notes what the caller is told."""
+        with self._lock:
+            self._calls[number] = replace(self._calls[number], outcome=outcome, injected=injected)
+
+    def calls(self) -> list[Call]:
+        """All of them so far."""
+        with self._lock:
+            return list(self._calls)

@@ -1,0 +1,112 @@
+"""What the emulator shows of its state: plain values that do not change any more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+DeletedBy = Literal["request", "idle_ttl", "auto_ttl"]
+
+
+@dataclass(frozen=True)
+class ClusterView:
+    """A Dataproc cluster.
+
+    Args:
+        name: Its name.
+        project: Its project.
+        region: Its region.
+        uuid: What tells it from others of the same name.
+        state: Such as ``RUNNING``; ``DELETED`` when it is gone.
+        labels: Its labels, those that the service adds included.
+        config: What is set of its configuration, by the names of the protocol.
+        created: When its creation was requested, in seconds since the epoch.
+        deleted_by: What began its deletion: a request, a time to live, or None.
+        detail: What the service says of its state.
+    """
+
+    name: str
+    project: str
+    region: str
+    uuid: str
+    state: str
+    labels: Mapping[str, str]
+    config: Mapping[str, Any]
+    created: float
+    deleted_by: DeletedBy | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class SparkJobView:
+    """A Dataproc job.
+
+    Args:
+        name: Its id.
+        cluster: The name of its cluster.
+        cluster_uuid: What tells that cluster from others of the same name.
+        state: Such as ``RUNNING``, ``DONE``, ``ERROR`` or ``CANCELLED``.
+        exit_code: Of the process, None while it runs and when it was ended.
+        argv: The command that runs, or would.
+        env: What its properties add to the environment.
+        attempt: How often it was begun again.
+        cancelled: How often it was cancelled with effect.
+        labels: Its labels.
+        properties: The properties of Spark.
+        output: What it printed, line by line.
+        created: When it was submitted, in seconds since the epoch.
+        detail: What the service says of its state.
+    """
+
+    name: str
+    cluster: str
+    cluster_uuid: str
+    state: str
+    exit_code: int | None
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    attempt: int
+    cancelled: int
+    labels: Mapping[str, str]
+    properties: Mapping[str, str]
+    output: tuple[str, ...]
+    created: float
+    detail: str
+
+
+@dataclass(frozen=True)
+class ExecutionView:
+    """An execution of a Cloud Run job.
+
+    Args:
+        name: Its full name.
+        job: The full name of its job.
+        state: ``PENDING``, ``RUNNING``, ``SUCCEEDED``, ``FAILED`` or ``CANCELLED``.
+        exit_code: Of the process of the first task, None while it runs and when it was ended.
+        argv: The command of the first task.
+        env: The variables of its container, overrides included.
+        attempt: How often its first task was begun again.
+        cancelled: How often it was cancelled with effect.
+        tasks: How many tasks it has.
+        succeeded: How many of them ended well.
+        failed: How many failed for good.
+        output: What its tasks printed, line by line.
+        created: When it was requested, in seconds since the epoch.
+        detail: What the service says of its state.
+    """
+
+    name: str
+    job: str
+    state: str
+    exit_code: int | None
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    attempt: int
+    cancelled: int
+    tasks: int
+    succeeded: int
+    failed: int
+    output: tuple[str, ...]
+    created: float
+    detail: str
