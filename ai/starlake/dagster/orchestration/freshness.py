@@ -193,7 +193,7 @@ def _available(
         fresh = {
             dataset.name
             for dataset in policy.datasets
-            if dataset.name in latest and (now - latest[dataset.name].at).total_seconds() <= dataset.freshness
+            if dataset.name in latest and (now - latest[dataset.name].at).total_seconds() < dataset.freshness
         }
         return new | fresh
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -89,11 +90,13 @@ class _Reader:
         self._datasets = datasets
 
     def read(self) -> Condition:
-        source = self._text.replace("&&", "&").replace("||", "|").strip()
+        source = " ".join(self._text.replace("&&", "&").replace("||", "|").splitlines()).strip()
         try:
-            tree = ast.parse(source, mode="eval")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Python's own, about what is refused below anyway
+                tree = ast.parse(source, mode="eval")
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise self._refusal(_reason(error)) from None
+            raise self._refusal(_reason(error, source)) from None
         try:
             return self._condition(tree.body)
         except RecursionError:
@@ -149,8 +152,9 @@ def _operands(node: ast.BinOp, kind: type[ast.operator]) -> Iterator[ast.expr]:
     yield from reversed(right)
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, SyntaxError):
-        place = f" at character {error.offset}" if error.offset else ""
-        return f"{error.msg}{place}"
-    return "it cannot be read"
+def _reason(error: BaseException, source: str) -> str:
+    """Why Python's parser does not take an expression. Its own words speak of Python, and differ by version."""
+    place = error.offset if isinstance(error, SyntaxError) else None
+    if not source or not place or place > len(source):
+        return "it is not complete, or nested too deep" if source else "it is empty"
+    return f"it is not understood from character {place} on: {source[place - 1 :]!r}"
