@@ -42,7 +42,6 @@ class DataprocClusters:
         clients: The clients of Dataproc.
         calls: Makes the calls.
         timeout: Seconds that the creation of a cluster, or its deletion, may take.
-        poll_interval: Seconds between two looks.
     """
 
     def __init__(
@@ -52,13 +51,11 @@ class DataprocClusters:
         calls: Calls,
         *,
         timeout: float = 1800,
-        poll_interval: float = 10,
     ) -> None:
         self._config = config
         self._api = ClusterApi(clients, calls, config.project_id, config.region)
         self._report = calls.report
         self._timeout = timeout
-        self._poll_interval = poll_interval
 
     def name_for(self, run: RunIdentity) -> str:
         """The name of a run's cluster: the same in every step, on every day, and in every re-execution."""
@@ -223,7 +220,7 @@ class DataprocClusters:
         try:
             cluster = hasty.get(name)
             if cluster is None and not answered:  # the request may be on its way yet
-                hasty.calls.sleep(min(1.0, self._poll_interval))
+                hasty.calls.sleep(min(1.0, hasty.calls.interval))
                 cluster = hasty.get(name)
             if cluster is not None and cluster.labels.get(LABEL_REQUEST) == mark:
                 hasty.delete(cluster)
@@ -274,15 +271,7 @@ class DataprocClusters:
         self._report.warning(f"cluster {name} is broken ({detail or 'ERROR'}): it is made anew")
 
     def _progress(self, name: str) -> Progress:
-        calls = self._api.calls
-        return Progress(
-            self._report,
-            f"cluster {name}",
-            interval=self._poll_interval,
-            timeout=self._timeout,
-            clock=calls.clock,
-            sleep=calls.sleep,
-        )
+        return self._api.calls.progress(f"cluster {name}", timeout=self._timeout)
 
     def _late(self, name: str) -> ClusterTimeoutError:
         return ClusterTimeoutError(

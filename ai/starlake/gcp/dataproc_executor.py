@@ -83,7 +83,7 @@ class DataprocExecutor:
         clients: Google's clients; by default those that the options describe, made when they are first needed.
         cluster_config: What the cluster consists of; by default what the options say.
         facts: How to learn about the project; without it, loads cannot be repeated.
-        calls: Makes what makes the calls, from a reporter and a function that masks secrets.
+        calls: What makes the calls; see `Calls`.
     """
 
     def __init__(
@@ -121,13 +121,12 @@ class DataprocExecutor:
             mask: Masks secrets in what Dataproc says.
         """
         settings, config = self.settings, self.cluster_config
-        calls = self._calls(execution.report, tolerance=settings.outage_tolerance, mask=mask)
-        interval = settings.poll_interval
-        clusters = DataprocClusters(
-            config, self.clients, calls, timeout=settings.dataproc_create_timeout, poll_interval=interval
+        calls = self._calls(
+            execution.report, interval=settings.poll_interval, tolerance=settings.outage_tolerance, mask=mask
         )
+        clusters = DataprocClusters(config, self.clients, calls, timeout=settings.dataproc_create_timeout)
         timeout = settings.dataproc_job_wait_timeout
-        jobs = SparkJobs(self.clients, calls, config.project_id, config.region, timeout=timeout, poll_interval=interval)
+        jobs = SparkJobs(self.clients, calls, config.project_id, config.region, timeout=timeout)
         return DataprocSession(execution, clusters, jobs, calls)
 
     def create_cluster(self, execution: Execution) -> str:

@@ -46,7 +46,6 @@ class SparkJobs:
         project: The project.
         region: The region.
         timeout: Seconds that a job may take; None for any time.
-        poll_interval: Seconds between two looks.
     """
 
     def __init__(
@@ -57,13 +56,11 @@ class SparkJobs:
         region: str,
         *,
         timeout: float | None = None,
-        poll_interval: float = 10,
     ) -> None:
         self._clients = clients
         self._calls = calls
         self._place = {"project_id": project, "region": region}
         self._timeout = timeout
-        self._poll_interval = poll_interval
 
     def run(self, job: Job, on_look: Callable[[Job], None] | None = None) -> Job:
         """Submits a job and waits for its end.
@@ -100,10 +97,16 @@ class SparkJobs:
         Raises:
             GcpCallError: If Dataproc does not say.
         """
-        labels = {LABEL_RUN: label_value(root_run_id), **({LABEL_STEP: label_value(step_key)} if step_key else {})}
-        chosen = " AND ".join(f"labels.{key} = {value}" for key, value in labels.items())
-        request = {**self._place, "filter": f"status.state = ACTIVE AND {chosen}"}
-        return self._calls.listing(self._clients.spark_jobs.list_jobs, request, what="list Spark jobs", items="jobs")
+        step = f" AND labels.{LABEL_STEP} = {label_value(step_key)}" if step_key else ""
+        return self._list(f"labels.{LABEL_RUN} = {label_value(root_run_id)}{step}")
+
+    def active(self) -> Iterator[Job]:
+        """The jobs of any run that have not ended.
+
+        Raises:
+            GcpCallError: If Dataproc does not say.
+        """
+        return self._list(f"labels.{LABEL_RUN} = *")
 
     def cancel(self, job_id: str) -> bool:
         """Asks for the cancellation of a job.
@@ -138,6 +141,10 @@ class SparkJobs:
                 fix="end it by hand before this step runs again: both at once would load the same files",
             )
             self._watch(job, self._progress(job_id, _LEFTOVER_TIMEOUT), late)
+
+    def _list(self, selection: str) -> Iterator[Job]:
+        request = {**self._place, "filter": f"status.state = ACTIVE AND {selection}"}
+        return self._calls.listing(self._clients.spark_jobs.list_jobs, request, what="list Spark jobs", items="jobs")
 
     def _submit(self, job: Job) -> Job:
         from google.cloud import dataproc_v1
@@ -193,7 +200,7 @@ class SparkJobs:
                     hasty.report.info(f"Spark job {job_id} is cancelled")
                     return
                 if look < looks - 1:
-                    hasty.sleep(min(0.5, self._poll_interval))
+                    hasty.sleep(min(0.5, hasty.interval))
         except StarlakeError as error:
             hasty.report.warning(f"Spark job {job_id} may still be running: {error}")
 
@@ -210,11 +217,4 @@ class SparkJobs:
         return True
 
     def _progress(self, job_id: str, timeout: float | None) -> Progress:
-        return Progress(
-            self._calls.report,
-            f"Spark job {job_id}",
-            interval=self._poll_interval,
-            timeout=timeout,
-            clock=self._calls.clock,
-            sleep=self._calls.sleep,
-        )
+        return self._calls.progress(f"Spark job {job_id}", timeout=timeout)

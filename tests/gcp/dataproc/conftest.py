@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from ai.starlake.executor import Execution
+from ai.starlake.gcp.dataproc_executor import DataprocExecutor
+from ai.starlake.gcp.names import RunIdentity
+from ai.starlake.gcp.options_dataproc import DataprocOptions
+from ai.starlake.job import StarlakeCommand
+from ai.starlake.testing.gcp import GcpEmulator
+
+PROJECT = "my-project"
+REQUIRED = {"dataproc_project_id": PROJECT, "spark_bucket": "my-bucket", "spark_jar_list": "gs://jars/starlake.jar"}
+
+COMMAND = [
+    sys.executable,
+    "-c",
+    """
+import json, os, sys, time
+print("argv", json.dumps(sys.argv[1:]))
+print("env", json.dumps({k: v for k, v in os.environ.items() if k.startswith(("SL_", "DB_", "MY_"))}))
+print('IngestionCounters:{"inputCount":3,"acceptedCount":2,"rejectedCount":1}')
+sys.stdout.flush()
+for argument in sys.argv[1:]:
+    if argument.startswith("sleep="):
+        time.sleep(float(argument[6:]))
+    if argument.startswith("exit="):
+        print("it went wrong")
+        sys.exit(int(argument[5:]))
+""",
+]
+"""What stands for Spark: it tells what it was given, and ends as its arguments say."""
+
+
+class Recorder:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.infos: list[str] = []
+        self.warnings: list[str] = []
+
+    def output(self, stream, line):
+        self.lines.append(line)
+
+    def info(self, message):
+        self.infos.append(message)
+
+    def warning(self, message):
+        self.warnings.append(message)
+
+    def everything(self):
+        return "\n".join([*self.infos, *self.warnings, *self.lines])
+
+
+@dataclass
+class Bench:
+    """An executor and the emulator that it works with.
+
+    Args:
+        gcp: The emulator.
+        tolerance: Seconds for which calls are repeated.
+        options: Options of the job, over the required ones.
+    """
+
+    gcp: GcpEmulator
+    tolerance: float = 20.0
+    options: dict = field(default_factory=dict)
+    report: Recorder = field(default_factory=Recorder)
+    facts: object = None
+
+    def executor(self, **options) -> DataprocExecutor:
+        settings = DataprocOptions.read(
+            {
+                **REQUIRED,
+                **self.gcp.options(),
+                "poll_interval": 0.02,
+                "outage_tolerance": self.tolerance,
+                **self.options,
+                **options,
+            },
+            known_elsewhere=["cloud_run_endpoint"],
+        )
+        return DataprocExecutor(settings, facts=self.facts)
+
+    def execution(self, run_id: str | None = None, step: str = "load_sales", **more) -> Execution:
+        return Execution(run_id=run_id or str(uuid.uuid4()), step_key=step, report=self.report, **more)
+
+    @staticmethod
+    def load(*arguments: str, **environment) -> StarlakeCommand:
+        flags = ("--domains", "sales", "--tables", "orders")
+        return StarlakeCommand("load", (*flags, *arguments), environment={"SL_ROOT": "/p", **environment})
+
+    @staticmethod
+    def run(run_id: str = "0b5e31d2-0000-4000-8000-000000000001") -> RunIdentity:
+        return RunIdentity(run_id, run_id, "sales_job", "defs.py")
+
+    def clusters(self, executor: DataprocExecutor | None = None):
+        return (executor or self.executor()).session(self.execution()).clusters
+
+
+@pytest.fixture
+def gcp() -> Iterator[GcpEmulator]:
+    with GcpEmulator(command=COMMAND, speed=3000, grace=1) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def bench(gcp: GcpEmulator) -> Bench:
+    return Bench(gcp)
