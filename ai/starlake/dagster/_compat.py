@@ -23,6 +23,7 @@ SCHEDULE_TAG = "dagster/schedule_name"
 
 _PARENT_RUN_TAG = "dagster/parent_run_id"
 _ROOT_RUN_TAG = "dagster/root_run_id"
+_WILL_RETRY_TAG = "dagster/will_retry"
 _STEP_PROCESS_MODULE = "dagster._core.executor.child_process_executor"
 
 
@@ -63,3 +64,14 @@ def parent_run_of(run: DagsterRun) -> str | None:
 def root_run_of(run: DagsterRun) -> str | None:
     """The id of the first of the runs that a run continues."""
     return run.root_run_id or run.tags.get(_ROOT_RUN_TAG)
+
+
+def code_location_of(run: DagsterRun) -> str:
+    """The name of the code location that a run was launched from; empty where it was launched from Python."""
+    origin = run.remote_job_origin
+    return origin.location_name if origin else ""
+
+
+def will_be_retried(run: DagsterRun) -> bool:
+    """Whether Dagster's daemon is about to launch a run that continues one that failed."""
+    return run.tags.get(_WILL_RETRY_TAG) == "true"

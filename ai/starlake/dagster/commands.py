@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagster import AssetKey, AssetMaterialization, Failure, MetadataValue, OpExecutionContext, Out
+from dagster import (
+    AssetKey,
+    AssetMaterialization,
+    DagsterRunStatus,
+    Failure,
+    MetadataValue,
+    OpExecutionContext,
+    Out,
+)
 
 from ai.starlake.common import (
     Redactor,
@@ -85,20 +93,43 @@ class CommandRunner:
         Raises:
             Failure: If it fails; no retry follows where trying again cannot help.
         """
-        report = DagsterReporter(context.log, everything=self.settings.event_log_lines == "all")
-        execution = Execution(
-            run_id=context.run_id,
-            step_key=context.get_step_execution_context().step.key,
-            report=report,
-            attempt=context.retry_number,
-            resumed=_compat.parent_run_of(context.run) is not None,
-            spark_config=spark_config,
-            root_run_id=context.run.root_run_id,
-            job_name=context.job_name,
-        )
-        report.output("stdout", f"$ {shown(command)}")
+        execution = self.execution(context, spark_config)
+        execution.report.output("stdout", f"$ {shown(command)}")
         with failures():
             return self.executor().run(command, execution)
+
+    def execution(self, context: OpExecutionContext, spark_config: StarlakeSparkConfig | None = None) -> Execution:
+        """This attempt at the step, as executors see it."""
+        run = context.run
+        return Execution(
+            run_id=context.run_id,
+            step_key=context.get_step_execution_context().step.key,
+            report=DagsterReporter(context.log, everything=self.settings.event_log_lines == "all"),
+            attempt=context.retry_number,
+            resumed=_compat.parent_run_of(run) is not None,
+            spark_config=spark_config,
+            root_run_id=_compat.root_run_of(run),
+            job_name=context.job_name,
+            code_location=_compat.code_location_of(run),
+            run_is_ending=lambda: run_is_ending(context),
+        )
+
+
+def run_is_ending(context: OpExecutionContext) -> bool:
+    """Whether an interruption of a step is one of its whole run.
+
+    The executors of Dagster that run steps on the machine of the run interrupt a step only when the run ends. Others
+    give a step a machine of its own, which may be taken away while the run goes on.
+    """
+    if context.job_def.executor_def.name in _INTERRUPTED_WITH_THE_RUN:
+        return True
+    run = context.instance.get_run_by_id(context.run_id)
+    return run is None or run.is_finished or run.status is DagsterRunStatus.CANCELING
+
+
+_INTERRUPTED_WITH_THE_RUN = frozenset(
+    {"in_process", "execute_in_process_executor", "multiprocess", "multi_or_in_process_executor"}
+)
 
 
 def shown(command: StarlakeCommand) -> str:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import sys
-
-from dagster import DagsterLogManager
 
 from ai.starlake.executor.protocol import Stream
 
@@ -25,7 +24,7 @@ class DagsterReporter:
         everything: Whether every line goes to the event log.
     """
 
-    def __init__(self, log: DagsterLogManager, *, everything: bool = False) -> None:
+    def __init__(self, log: logging.Logger, *, everything: bool = False) -> None:
         self._log = log
         self._everything = everything
         self._left = _MOST_LINES

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from ai.starlake.dagster import _compat
+from ai.starlake.dagster.facts import project_facts
 from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions
 
 if TYPE_CHECKING:
-    from ai.starlake.executor.facts import ProjectFacts
     from ai.starlake.executor.process import Runner
 
 __all__ = ["ShellOptions", "StarlakeDagsterShellJob"]
@@ -57,18 +56,12 @@ class StarlakeDagsterShellJob(StarlakeDagsterJob):
         assert isinstance(settings, ShellOptions)  # noqa: S101  by options_model
         return ShellExecutor(
             settings.SL_STARLAKE_PATH,
-            facts=_project_facts,
+            facts=project_facts,
             lock=settings.duckdb_lock,
             lock_timeout=settings.duckdb_lock_timeout,
             runner=_runner_of(settings.shell_runner),
             death_fd=_compat.run_process_sentinel,
         )
-
-
-def _project_facts(root: str, environment: Mapping[str, str]) -> ProjectFacts:
-    from ai.starlake.project.facts import ProjectFacts as Facts
-
-    return Facts(root, environment)
 
 
 def _runner_of(name: str) -> Runner:

@@ -1,0 +1,11 @@
+"""Starlake commands on Google Cloud: as Spark jobs of Dataproc, or as executions of a Cloud Run job.
+
+Google's own packages are imported when a command runs, or a cluster is described; not when a DAG file imports this one.
+"""
+
+from __future__ import annotations
+
+from ai.starlake.dagster.gcp.cloud_run import StarlakeDagsterCloudRunJob
+from ai.starlake.dagster.gcp.dataproc import StarlakeDagsterDataprocJob
+
+__all__ = ["StarlakeDagsterCloudRunJob", "StarlakeDagsterDataprocJob"]

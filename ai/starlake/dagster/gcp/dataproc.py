@@ -1,0 +1,163 @@
+"""Starlake commands as Spark jobs of Dataproc."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dagster import In, JobDefinition, Nothing, OpDefinition, SensorDefinition
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.facts import project_facts
+from ai.starlake.dagster.gcp.clusters import ClusterBody
+from ai.starlake.dagster.gcp.janitor import PATIENCE, Janitor
+from ai.starlake.dagster.job import NodeOptions, StarlakeDagsterJob
+from ai.starlake.dagster.ops import outputs_of
+from ai.starlake.executor.protocol import Execution, StarlakeExecutor
+from ai.starlake.gcp.options_dataproc import DataprocOptions
+from ai.starlake.job import JobOptions, StarlakePreLoadStrategy
+
+if TYPE_CHECKING:
+    from dagster_gcp import DataprocResource
+
+    from ai.starlake.gcp import StarlakeDataprocClusterConfig
+    from ai.starlake.gcp.dataproc_executor import DataprocExecutor
+
+
+class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
+    """Generates ops that run each Starlake command as a Spark job, on a Dataproc cluster that each run has for itself.
+
+    The op of `pre_tasks` makes the cluster and that of `post_tasks` deletes it; a command that finds none makes it too,
+    so that a run can be re-executed from where it failed. What an interrupted or failed run leaves is deleted by the
+    step that is interrupted, by the sensors of `sensors`, and at last by Google, by the age limits of the cluster.
+
+    Args:
+        pre_load_strategy: When a domain is loaded; by default the option of that name.
+        options: The options, as the README lists them.
+        cluster_config: What the cluster consists of; by default what the options and the calling module say.
+        filename: The file of the caller; generated DAG files pass it.
+        module_name: The module of the caller, whose hooks `get_spark_config` and `get_dataproc_master_config`,
+            `get_dataproc_worker_config` and `get_dataproc_secondary_worker_config` count; generated DAG files pass it.
+        **kwargs: Further options, which count more than `options`.
+
+    Raises:
+        StarlakeError: If an option is missing, or has a value that it does not accept.
+        MissingExtraError: If google-cloud-dataproc is not installed.
+    """
+
+    options_model: ClassVar[type[JobOptions]] = DataprocOptions
+
+    def __init__(
+        self,
+        pre_load_strategy: StarlakePreLoadStrategy | str | None = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        cluster_config: StarlakeDataprocClusterConfig | None = None,
+        filename: str | None = None,
+        module_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(pre_load_strategy, options, filename=filename, module_name=module_name, **kwargs)
+        self.cluster_config = cluster_config or self._cluster_config_of_caller()
+
+    def executor(self) -> StarlakeExecutor:
+        """The executor, made once per process."""
+        return self._executor
+
+    def dummy_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
+        """Generates an op that does nothing but order others.
+
+        Unless `ins` says otherwise it has an input ``start`` that may stay without a source: the op of `pre_tasks` can
+        be put before it.
+
+        Args:
+            task_id: The name of the op, and the value of its outputs.
+            **kwargs: See `NodeOptions`.
+        """
+        return super().dummy_op(task_id, **_with_input(kwargs))
+
+    def pre_tasks(self, **kwargs: Any) -> OpDefinition:
+        """Generates the op that makes the cluster of the run.
+
+        Args:
+            **kwargs: See `NodeOptions`; and `task_id`, ``create_dataproc_cluster`` by default.
+        """
+        return self._cluster_op("create_dataproc_cluster", deletes=False, **kwargs)
+
+    def post_tasks(self, **kwargs: Any) -> OpDefinition:
+        """Generates the op that deletes the cluster of the run. Unless `ins` says otherwise it has an input ``start``.
+
+        Args:
+            **kwargs: See `NodeOptions`; and `task_id`, ``delete_dataproc_cluster`` by default.
+        """
+        return self._cluster_op("delete_dataproc_cluster", deletes=True, **_with_input(kwargs))
+
+    def sensors(
+        self, jobs: Iterable[JobDefinition] | None = None, *, name: str | None = None
+    ) -> list[SensorDefinition]:
+        """Generates the sensors that delete the clusters, and cancel the Spark jobs, of runs that are over.
+
+        They run in Dagster's daemon; a run whose process died is only noticed with run monitoring.
+
+        Args:
+            jobs: The jobs whose runs they look after; by default all jobs of the code location.
+            name: What their names begin with.
+        """
+        return Janitor(self._sweep, "dataproc", also_after_success=True).sensors(jobs, name or self.filename)
+
+    @property
+    def __dataproc__(self) -> DataprocResource:
+        """The cluster as a resource of the package dagster-gcp, for ops of your own.
+
+        Raises:
+            StarlakeError: If dagster-gcp is not installed.
+        """
+        try:
+            from ai.starlake.dagster.gcp.resource import StarlakeDataprocResource
+        except ImportError as error:
+            raise StarlakeError(
+                "__dataproc__ needs the package dagster-gcp, which is not installed",
+                cause=str(error),
+                fix='pip install "starlake-orchestration[dagster-gcp]"; commands and clusters do without it',
+            ) from None
+        return StarlakeDataprocResource.of(self._settings, self.cluster_config)
+
+    def _cluster_op(self, default_id: str, *, deletes: bool, task_id: str | None = None, **kwargs: Any) -> OpDefinition:
+        name = task_id or default_id
+        node = NodeOptions.of(name, kwargs)
+        outs = outputs_of(node.out, node.outs)
+        body = ClusterBody(self._runner, self._cluster_owner, deletes, self._assets(node, None), outs)
+        return self._op(name, f"the op that {'deletes' if deletes else 'makes'} the cluster", body, outs, node)
+
+    def _cluster_config_of_caller(self) -> StarlakeDataprocClusterConfig:
+        from ai.starlake.gcp import StarlakeDataprocClusterConfig
+
+        return StarlakeDataprocClusterConfig.from_module(self.filename or "", self.module_name or "", self.options)
+
+    def _sweep(self, execution: Execution) -> list[str]:
+        from ai.starlake.dagster.gcp.sweeps import sweep_dataproc
+        from ai.starlake.gcp.dataproc_executor import DataprocExecutor
+
+        hasty = self._settings.model_copy(update={"outage_tolerance": PATIENCE})
+        return sweep_dataproc(DataprocExecutor(hasty, cluster_config=self.cluster_config), execution)
+
+    @property
+    def _settings(self) -> DataprocOptions:
+        settings = self.settings
+        assert isinstance(settings, DataprocOptions)  # noqa: S101  by options_model
+        return settings
+
+    @cached_property
+    def _executor(self) -> DataprocExecutor:
+        from ai.starlake.gcp.dataproc_executor import DataprocExecutor
+
+        return DataprocExecutor(self._settings, cluster_config=self.cluster_config, facts=project_facts)
+
+    def _cluster_owner(self) -> DataprocExecutor:
+        return self._executor
+
+
+def _with_input(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of an op with an input ``start``, when they name none."""
+    return {**kwargs, "ins": kwargs.get("ins") or {"start": In(Nothing)}}

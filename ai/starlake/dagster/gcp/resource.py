@@ -1,0 +1,99 @@
+"""The cluster as a resource of the package dagster-gcp. Imported only where that package is installed."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+from dagster import OpExecutionContext, get_dagster_logger
+from dagster_gcp import DataprocResource  # noqa: TID253  this module is imported lazily
+from pydantic import Field
+
+from ai.starlake.dagster import _compat
+from ai.starlake.dagster.gcp.resource_client import StarlakeDataprocClient
+from ai.starlake.dagster.report import DagsterReporter
+from ai.starlake.gcp.calls import Calls
+from ai.starlake.gcp.clients import GcpClients
+from ai.starlake.gcp.endpoints import GcpEndpoints
+from ai.starlake.gcp.names import RunIdentity, cluster_name
+
+if TYPE_CHECKING:
+    from ai.starlake.gcp import StarlakeDataprocClusterConfig
+    from ai.starlake.gcp.options_dataproc import DataprocOptions
+
+
+class StarlakeDataprocResource(DataprocResource):
+    """A `dagster_gcp.DataprocResource` whose client is Google's current one.
+
+    That of dagster-gcp knows neither request ids, endpoints nor workload identity, and takes a cluster in state ERROR
+    for one that is still being made. Within an op the client works on the cluster of the run.
+    """
+
+    one_per_run: bool = Field(description="Whether each run has a cluster of its own, named after it.")
+    endpoint: str | None = Field(default=None, description="The address of Dataproc; by default that of the region.")
+    impersonate: str | None = Field(default=None, description="The service account on whose behalf it is called.")
+    poll_interval: float = Field(default=10, description="How many seconds lie between two looks.")
+    create_timeout: float = Field(default=1800, description="How many seconds the creation of a cluster may take.")
+    tolerance: float = Field(default=600, description="For how many seconds unanswered calls are repeated.")
+
+    @classmethod
+    def of(cls, settings: DataprocOptions, config: StarlakeDataprocClusterConfig) -> StarlakeDataprocResource:
+        """The resource that the options of a job describe.
+
+        Args:
+            settings: The options.
+            config: What the cluster consists of.
+        """
+        base = "-".join(filter(None, [config.dataproc_name, config.cluster_id]))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # dagster-gcp calls its resource a beta; the user has not chosen it
+            return cls._of(base, settings, config)
+
+    @classmethod
+    def _of(
+        cls, base: str, settings: DataprocOptions, config: StarlakeDataprocClusterConfig
+    ) -> StarlakeDataprocResource:
+        return cls(
+            project_id=config.project_id,
+            region=config.region,
+            cluster_name=config.cluster_name or base,
+            one_per_run=config.cluster_name is None,
+            labels=config.labels or None,
+            cluster_config_dict=config.__config__(),
+            endpoint=settings.dataproc_endpoint,
+            impersonate=settings.dataproc_impersonate_service_account,
+            poll_interval=settings.poll_interval,
+            create_timeout=settings.dataproc_create_timeout,
+            tolerance=settings.outage_tolerance,
+        )
+
+    def get_client(self) -> StarlakeDataprocClient:
+        """A client for the cluster: within an op that of the run, elsewhere the one that `cluster_name` names."""
+        run = _current_run()
+        named = cluster_name(self.cluster_name, "", run.root_run_id) if run and self.one_per_run else self.cluster_name
+        endpoints = GcpEndpoints(dataproc=self.endpoint, impersonate=self.impersonate)
+        config = {
+            "projectId": self.project_id,
+            "region": self.region,
+            "clusterName": named,
+            "cluster_config": self._get_cluster_config(),
+            "labels": {**(self.labels or {}), **(run.labels if run else {})},
+        }
+        return StarlakeDataprocClient(
+            config,
+            GcpClients(endpoints, project=self.project_id, region=self.region),
+            Calls(DagsterReporter(get_dagster_logger("starlake")), tolerance=self.tolerance),
+            poll_interval=self.poll_interval,
+            create_timeout=self.create_timeout,
+        )
+
+
+def _current_run() -> RunIdentity | None:
+    """The run of the op that runs right now; None elsewhere."""
+    try:
+        context = OpExecutionContext.get()
+    except Exception:  # noqa: BLE001  what Dagster raises differs between its versions
+        return None
+    run = context.run
+    root = _compat.root_run_of(run) or run.run_id
+    return RunIdentity(root, run.run_id, run.job_name, _compat.code_location_of(run))
