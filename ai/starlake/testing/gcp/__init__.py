@@ -3,6 +3,8 @@
 Importing this loads nothing of Google's libraries; starting the emulator does.
 """
 
+from ai.starlake.testing.gcp.base import Emulator, Endpoints
+from ai.starlake.testing.gcp.client import EmulatorClient
 from ai.starlake.testing.gcp.clock import Clock, ManualClock
 from ai.starlake.testing.gcp.emulator import GcpEmulator
 from ai.starlake.testing.gcp.journal import Call
@@ -13,6 +15,9 @@ __all__ = [
     "Call",
     "Clock",
     "ClusterView",
+    "Emulator",
+    "EmulatorClient",
+    "Endpoints",
     "ExecutionView",
     "GcpEmulator",
     "ManualClock",

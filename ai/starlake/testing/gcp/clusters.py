@@ -274,7 +274,7 @@ class Clusters:
             moment, by = min(ends)
             if moment <= now:
                 self._delete(record, by)
-                self._world.changed.notify_all()
+                self._world.touch()
             else:
                 due.append(moment)
         return min(due, default=None)

@@ -64,7 +64,7 @@ class Dispatcher:
                 return method.handler(request)
             with self._world.changed:
                 response = method.handler(request)
-                self._world.changed.notify_all()
+                self._world.touch()
                 return response
         except RpcError:
             raise

@@ -30,15 +30,22 @@ class Drivers:
         main_class: The main class that there is; None for any.
         processes: Where the command runs.
         storage: Where its output goes.
+        touch: Called when there is more of it.
     """
 
     def __init__(
-        self, command: Sequence[str], main_class: str | None, processes: Processes, storage: StorageServer
+        self,
+        command: Sequence[str],
+        main_class: str | None,
+        processes: Processes,
+        storage: StorageServer,
+        touch: Callable[[], None],
     ) -> None:
         self._command = tuple(command)
         self._main_class = main_class
         self._processes = processes
         self._storage = storage
+        self._touch = touch
 
     def __call__(self, job: dataproc.Job, config: dataproc.ClusterConfig) -> Driver:
         """What runs a job on a cluster."""
@@ -49,6 +56,7 @@ class Drivers:
             _environment(job.spark_job.properties, config.software_config.properties),
             self._processes,
             self._storage.output(job.driver_output_resource_uri),
+            self._touch,
             missing_class=missing,
         )
 
@@ -61,6 +69,7 @@ class Driver:
         added: What it finds in its environment beyond that of the emulator.
         processes: Where it runs.
         output: Where its output goes.
+        touch: Called when there is more of it.
         missing_class: A main class that does not exist, so that the driver fails at once.
     """
 
@@ -70,6 +79,7 @@ class Driver:
         added: Mapping[str, str],
         processes: Processes,
         output: OutputObject,
+        touch: Callable[[], None],
         *,
         missing_class: str | None = None,
     ) -> None:
@@ -79,6 +89,7 @@ class Driver:
         self.exit_code: int | None = None
         self._processes = processes
         self._output = output
+        self._touch = touch
         self._missing = missing_class
         self._work: Work | None = None
 
@@ -106,9 +117,10 @@ class Driver:
         """Puts all output where it belongs."""
         self._output.flush()
 
-    def _note(self, line: str) -> None:
+    def _note(self, _stream: str, line: str) -> None:
         self.lines.append(line)
         self._output.write(line)
+        self._touch()
 
 
 def _environment(of_job: Mapping[str, str], of_cluster: Mapping[str, str]) -> dict[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from ai.starlake.common import StarlakeError
+
 
 class Code(Enum):
     """The status codes of Google's services: their number in gRPC and the status of HTTP that stands for each."""
@@ -64,3 +66,12 @@ def not_found(message: str) -> RpcError:
 def refused(message: str) -> RpcError:
     """The resource is in no state for it."""
     return RpcError(Code.FAILED_PRECONDITION, message)
+
+
+def port_taken(port: int, error: Exception) -> StarlakeError:
+    """The emulator cannot listen."""
+    return StarlakeError(
+        f"the emulator cannot listen on port {port} of 127.0.0.1",
+        cause=str(error),
+        fix="end what listens there, or let the emulator choose a port: 0",
+    )

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import grpc
 
 from ai.starlake.testing.gcp.dispatcher import Dispatcher
-from ai.starlake.testing.gcp.errors import RpcError
+from ai.starlake.testing.gcp.errors import RpcError, port_taken
 from ai.starlake.testing.gcp.methods import Method
 
 _THREADS = 32
@@ -24,6 +24,9 @@ class GrpcFront:
         methods: What it serves.
         dispatcher: What answers.
         port: Where it listens; 0 for any free port.
+
+    Raises:
+        StarlakeError: If the port is taken.
     """
 
     def __init__(self, methods: Iterable[Method], dispatcher: Dispatcher, port: int = 0) -> None:
@@ -35,7 +38,10 @@ class GrpcFront:
             services[method.service][method.name] = _handler(method, dispatcher)
         for service, handlers in services.items():
             self._server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler(service, handlers)])
-        self.port: int = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        try:
+            self.port: int = self._server.add_insecure_port(f"127.0.0.1:{port}")
+        except RuntimeError as error:
+            raise port_taken(port, error) from error
         self._server.start()
 
     def stop(self) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.process import run_process
+from ai.starlake.executor.process import OnLine, run_process
 
 Ended = Literal["cancelled", "timeout", "stopped"]
 
@@ -21,7 +21,7 @@ class Work:
     Args:
         argv: The command.
         environment: All of its environment.
-        on_line: Called with each line that it prints.
+        on_line: Called with the stream and the text of each line that it prints.
         on_end: Called at its end with its exit code, None when it was ended. Both are called in a thread of its own.
         grace: Seconds between SIGTERM and SIGKILL when it is ended.
     """
@@ -31,7 +31,7 @@ class Work:
         argv: Sequence[str],
         environment: Mapping[str, str],
         *,
-        on_line: Callable[[str], None],
+        on_line: OnLine,
         on_end: Callable[[int | None], None],
         grace: float,
     ) -> None:
@@ -79,13 +79,13 @@ class Work:
             return run_process(
                 self.argv,
                 environment=self._environment,
-                on_line=lambda _stream, line: self._on_line(line),
+                on_line=self._on_line,
                 grace=self._grace,
                 death_fd=self._unwanted,
             )
         except StarlakeError as error:
             if self.ended is None:
-                self._on_line(str(error))
+                self._on_line("stderr", str(error))
             return _CANNOT_START
 
 
@@ -107,7 +107,7 @@ class Processes:
         argv: Sequence[str],
         environment: Mapping[str, str],
         *,
-        on_line: Callable[[str], None],
+        on_line: OnLine,
         on_end: Callable[[int | None], None],
     ) -> Work:
         """Runs a command in the background; ends it at once after `stop`."""

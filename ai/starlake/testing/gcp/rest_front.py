@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+from ai.starlake.testing.gcp.control import PREFIX, Control
 from ai.starlake.testing.gcp.dispatcher import Dispatcher
 from ai.starlake.testing.gcp.errors import RpcError, invalid, not_found
+from ai.starlake.testing.gcp.loopback import LoopbackServer
 from ai.starlake.testing.gcp.messages import new, plain
 from ai.starlake.testing.gcp.methods import Method, Route
 
@@ -62,48 +63,43 @@ class RestFront:
     Args:
         methods: What it serves.
         dispatcher: What answers.
+        control: What answers tests in other processes.
         port: Where it listens; 0 for any free port.
+
+    Raises:
+        StarlakeError: If the port is taken.
     """
 
-    def __init__(self, methods: Iterable[Method], dispatcher: Dispatcher, port: int = 0) -> None:
+    def __init__(self, methods: Iterable[Method], dispatcher: Dispatcher, control: Control, port: int = 0) -> None:
         addresses = [address(method, route) for method in methods for route in method.routes]
 
         class Handler(_Handler):
             """Answers the requests of this server."""
 
-            front = _Translator(addresses, dispatcher)
+            front = _Translator(addresses, dispatcher, control)
 
-        self._server = _Server(("127.0.0.1", port), Handler)
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.05,), name="gcp-emulator-rest", daemon=True
-        )
-        self._thread.start()
+        self._server = LoopbackServer(port, Handler, "gcp-emulator-rest")
+        self.port = self._server.port
 
     def stop(self) -> None:
         """Ends the server."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
+        self._server.stop()
 
 
 class _Translator:
     """From HTTP to calls and back."""
 
-    def __init__(self, addresses: list[Address], dispatcher: Dispatcher) -> None:
+    def __init__(self, addresses: list[Address], dispatcher: Dispatcher, control: Control) -> None:
         self._addresses = addresses
         self._dispatcher = dispatcher
+        self._control = control
 
     def answer(self, verb: str, url: str, body: bytes) -> tuple[int, str]:
         """The status and the body for a request."""
         parts = urlsplit(url)
         query = parse_qsl(parts.query, keep_blank_values=True)
+        if parts.path.startswith(PREFIX):
+            return self._control.answer(verb, parts.path, dict(query), body)
         try:
             text = self._answer(verb, parts.path, query, body)
         except RpcError as error:

@@ -232,7 +232,7 @@ class SparkJobs:
                 self._finish(record, State.CANCELLED, "Job was cancelled.")
             elif record.state == State.RUNNING:
                 self._judge(record, code)
-            self._world.changed.notify_all()
+            self._world.touch()
 
     def _judge(self, record: JobRecord, code: int | None) -> None:
         if code == 0:

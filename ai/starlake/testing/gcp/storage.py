@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import threading
 import time
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import ProxyHandler, Request, build_opener
+
+from ai.starlake.testing.gcp.loopback import LoopbackServer
 
 _FLUSH_EVERY = 0.5
 _LARGEST = 1024 * 1024
 _TIMEOUT = 30
+_opener = build_opener(ProxyHandler({}))  # it is on this machine, whatever http_proxy says
 
 
 class StorageServer:
-    """The storage emulator on a free port of the loopback interface."""
+    """The storage emulator on the loopback interface.
 
-    def __init__(self) -> None:
-        from gcp_storage_emulator.server import create_server
+    Args:
+        port: Where it listens; 0 for any free port.
 
-        self._server: Any = create_server("127.0.0.1", 0, in_memory=True)
-        self._server.start()
-        self.endpoint = f"http://127.0.0.1:{self._server._api._httpd.server_address[1]}"  # noqa: SLF001  it tells nowhere else
+    Raises:
+        StarlakeError: If the port is taken.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self._server = LoopbackServer(port, _handler(), "gcp-emulator-storage")
+        self.endpoint = f"http://127.0.0.1:{self._server.port}"
         self._lock = threading.Lock()
         self._buckets: set[str] = set()
 
@@ -47,8 +56,6 @@ class StorageServer:
         self._server.stop()
 
     def _create(self, name: str) -> None:
-        from urllib.error import HTTPError
-
         try:
             self._post("/storage/v1/b?project=emulator", f'{{"name": "{name}"}}'.encode(), "application/json")
         except HTTPError as error:
@@ -57,7 +64,7 @@ class StorageServer:
 
     def _post(self, path: str, content: bytes, kind: str) -> None:
         request = Request(self.endpoint + path, data=content, headers={"Content-Type": kind}, method="POST")  # noqa: S310
-        with urlopen(request, timeout=_TIMEOUT) as answer:  # noqa: S310
+        with _opener.open(request, timeout=_TIMEOUT) as answer:
             answer.read()
 
 
@@ -92,3 +99,26 @@ class OutputObject:
         if len(self._content) > _LARGEST:
             self._number += 1
             self._content = b""
+
+
+def _handler() -> type[BaseHTTPRequestHandler]:
+    """What answers requests, on a storage of its own in memory."""
+    from gcp_storage_emulator.server import RequestHandler
+    from gcp_storage_emulator.storage import Storage
+
+    storage = Storage(use_memory_fs=True)
+    one_at_a_time = threading.Lock()  # the storage is not made for several threads
+
+    class Handler(RequestHandler):  # type: ignore[misc]  # it has no types
+        """Answers requests one after the other; a connection that says nothing holds up no other one."""
+
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(storage, *arguments)
+
+        def _serve(self) -> None:
+            with one_at_a_time:
+                getattr(super(), f"do_{self.command}")()
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815  the names that http.server looks for
+
+    return Handler

@@ -19,11 +19,15 @@ class LogLine:
 
     Args:
         task: The index of the task.
+        attempt: How often the task was begun again before.
+        stream: Where it was printed: stdout or stderr.
         time: When, in seconds since the epoch.
         text: The line.
     """
 
     task: int
+    attempt: int
+    stream: str
     time: float
     text: str
 
@@ -119,8 +123,9 @@ class Task:
         self._work = work
         self._world.scheduler.after(self._plan.timeout, lambda: work.end("timeout"))
 
-    def _note(self, line: str) -> None:
-        self._on_line(LogLine(self.index, self._world.clock.now(), line))
+    def _note(self, stream: str, line: str) -> None:
+        self._on_line(LogLine(self.index, self.attempt, stream, self._world.clock.now(), line))
+        self._world.touch()
 
     def _ended(self, code: int | None, surroundings: Mapping[str, str]) -> None:
         with self._world.changed:
@@ -129,7 +134,7 @@ class Task:
             self.exit_code = code
             self._judge(code, ended, surroundings)
             self._on_change()
-            self._world.changed.notify_all()
+            self._world.touch()
 
     def _judge(self, code: int | None, ended: str | None, surroundings: Mapping[str, str]) -> None:
         if code == 0:

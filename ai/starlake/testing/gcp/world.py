@@ -30,6 +30,7 @@ class World:
         self.timing = timing
         self.speed = speed
         self.changed = threading.Condition(threading.RLock())
+        self.version = 0
         self.scheduler = Scheduler(self.changed, clock)
 
     def now(self) -> datetime:
@@ -41,9 +42,15 @@ class World:
 
         def act() -> None:
             action()
-            self.changed.notify_all()
+            self.touch()
 
         self.scheduler.after(seconds / self.speed, act)
+
+    def touch(self) -> None:
+        """Tells those who wait that the state changed."""
+        with self.changed:
+            self.version += 1
+            self.changed.notify_all()
 
     def wait_for(self, condition: Callable[[], object], timeout: float) -> bool:
         """Waits until a condition on the state holds.
