@@ -79,12 +79,16 @@ class PreLoadBody(Body):
             yield from outputs(self.ready, self.domain)
             return
         with failures():
-            found = _as_before(context, tuple(self.ready)) or self.check.look(
-                self.runner, context, self.runner.dates(context)
-            )
+            found = _as_before(context, tuple(self.ready)) or self._look(context)
         decision = "is loaded" if found.ready else "is skipped"
         context.log.info(f"domain {self.domain} {decision}: {found.reason}")
         yield from outputs(self.ready if found.ready else self.skipped, self.domain)
+
+    def _look(self, context: OpExecutionContext) -> Finding:
+        from ai.starlake.executor import storage
+
+        with storage.storage_settings(self.runner.settings.storage_settings):
+            return self.check.look(self.runner, context, self.runner.dates(context))
 
 
 def _as_before(context: OpExecutionContext, ready: tuple[str, ...]) -> Finding | None:

@@ -1,17 +1,55 @@
 """Files, wherever they are: local folders, and object stores whose driver is installed.
 
 "Nothing there" is an answer; everything else that keeps us from looking is a `StarlakeError`, never an empty answer.
+
+Other packages add schemes by an entry point of the group ``starlake.storage``: its name is the scheme, and its object
+makes a `Location` of a URI and the settings of that scheme. Schemes without one are left to fsspec.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.metadata import entry_points
 from pathlib import Path
+from types import MappingProxyType
+from typing import Protocol
 
 from ai.starlake.common import StarlakeError
+
+PLUG_INS = "starlake.storage"
+"""The group of entry points that add schemes."""
+
+StorageSettings = Mapping[str, Mapping[str, str]]
+"""What a store needs to be told, such as its address, by scheme."""
+
+_settings: ContextVar[StorageSettings] = ContextVar("starlake storage settings", default=MappingProxyType({}))
+
+
+class Storage(Protocol):
+    """What an entry point of the group `PLUG_INS` names."""
+
+    def __call__(self, uri: str, settings: Mapping[str, str]) -> Location:
+        """Makes a location of a URI. Looks at nothing yet."""
+        ...
+
+
+@contextmanager
+def storage_settings(settings: StorageSettings) -> Iterator[None]:
+    """Within the block, and in this thread, stores are reached as some settings say.
+
+    Args:
+        settings: By scheme; other schemes stay as they are.
+    """
+    token = _settings.set({**_settings.get(), **settings})
+    try:
+        yield
+    finally:
+        _settings.reset(token)
 
 
 class Location(ABC):
@@ -29,9 +67,14 @@ class Location(ABC):
             from ai.starlake.executor.storage_local import LocalLocation
 
             return LocalLocation(local)
+        uri = str(location)
+        scheme = uri.partition("://")[0].lower()
+        plug_in = _plug_in(scheme)
+        if plug_in is not None:
+            return plug_in(uri, _settings.get().get(scheme, {}))
         from ai.starlake.executor.storage_remote import RemoteLocation
 
-        return RemoteLocation(str(location))
+        return RemoteLocation(uri)
 
     @abstractmethod
     def __str__(self) -> str: ...
@@ -86,6 +129,21 @@ class Location(ABC):
             FileExistsError: If the folder has a file of that name; this one stays where it is.
             StarlakeError: If it cannot be moved.
         """
+
+
+@functools.cache
+def _plug_in(scheme: str) -> Storage | None:
+    """What is installed for a scheme; looking for it costs some milliseconds, once."""
+    found = next(iter(entry_points(group=PLUG_INS, name=scheme)), None)
+    if found is None:
+        return None
+    try:
+        plug_in: Storage = found.load()
+    except (ImportError, AttributeError) as error:
+        raise StarlakeError(
+            f"{scheme}:// cannot be reached", cause=f"its driver {found.value} cannot be loaded: {error}"
+        ) from error
+    return plug_in
 
 
 def local_path(location: str | Path) -> Path | None:

@@ -14,8 +14,15 @@ from ai.starlake.executor.storage import Location, explained, two_kinds
 if TYPE_CHECKING:
     from upath import UPath
 
-_SAME_SCHEME = {"gcs": "gs", "s3a": "s3"}
-_PACKAGES = {"gs": "gcsfs", "s3": "s3fs", "abfs": "adlfs", "abfss": "adlfs", "az": "adlfs", "hdfs": "pyarrow"}
+_SAME_SCHEME = {"s3a": "s3"}
+_PACKAGES = {
+    "gs": '"starlake-orchestration[gcp]"',
+    "s3": "s3fs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "az": "adlfs",
+    "hdfs": "pyarrow",
+}
 
 
 class RemoteLocation(Location):

@@ -15,7 +15,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponent
 
 from ai.starlake.executor.protocol import Reporter
 from ai.starlake.gcp.errors import code_of, explained, is_transient, permissions_of
-from ai.starlake.gcp.progress import Progress
+from ai.starlake.gcp.progress import Progress, jittered
 
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
@@ -76,6 +76,10 @@ class Calls:
             clock=self.clock,
             sleep=self.sleep,
         )
+
+    def pause(self, seconds: float) -> None:
+        """Waits for about so many seconds."""
+        self.sleep(jittered(seconds))
 
     def progress(self, what: str, *, timeout: float | None = None) -> Progress:
         """Begins to watch something.

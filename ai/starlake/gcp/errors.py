@@ -28,6 +28,10 @@ PERMISSIONS: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
         ("ExecutionsClient", "list_executions"): ("run.executions.list",),
         ("ExecutionsClient", "cancel_execution"): ("run.executions.cancel",),
         ("LoggingServiceV2Client", "list_log_entries"): ("logging.logEntries.list",),
+        ("Client", "list_blobs"): ("storage.objects.list",),
+        ("Bucket", "get_blob"): ("storage.objects.get", "storage.objects.list"),
+        ("Blob", "delete"): ("storage.objects.delete",),
+        ("Blob", "rewrite"): ("storage.objects.get", "storage.objects.create"),
     }
 )
 """The IAM permissions that each call needs, by client and method: Google's reference of permissions per method."""
@@ -109,6 +113,7 @@ _FIXES = {
     "RESOURCE_EXHAUSTED": "ask for a higher quota, or run fewer steps at once with a Dagster pool",
     "UNAVAILABLE": "try again later; https://status.cloud.google.com shows outages",
 }
+"""What the user can do, where the code alone tells."""
 
 _BY_HTTP_STATUS = {
     400: "INVALID_ARGUMENT",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import Field
@@ -27,3 +28,15 @@ class GcpOptions(JobOptions):
         description="a folder with a copy of the project, where steps cannot read SL_ROOT; a load that is tried again"
         " needs one of them to bring back its files",
     )
+
+    @property
+    def impersonated(self) -> str | None:
+        """The service account on whose behalf Google Cloud is called."""
+        return None
+
+    @property
+    def storage_settings(self) -> Mapping[str, Mapping[str, str]]:
+        """How Cloud Storage is reached."""
+        named = {"endpoint": self.storage_endpoint, "impersonate": self.impersonated}
+        settings = {name: value for name, value in named.items() if value}
+        return {"gs": settings, "gcs": settings}

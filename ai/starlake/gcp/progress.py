@@ -65,13 +65,18 @@ class Progress:
         Args:
             late: What to raise when the time is up.
         """
-        pause = self._interval * random.uniform(0.8, 1.2)  # noqa: S311  steps that began together do not ask together
-        if self.timeout is not None:
-            left = self.timeout - self.elapsed
-            if left <= 0:
-                raise late
-            pause = min(pause, left)
-        self._sleep(pause)
+        self.require_time(late)
+        pause = jittered(self._interval)
+        self._sleep(pause if self.timeout is None else max(0.0, min(pause, self.timeout - self.elapsed)))
+
+    def require_time(self, late: Exception) -> None:
+        """Makes sure that the time is not up.
+
+        Args:
+            late: What to raise when it is.
+        """
+        if self.timeout is not None and self.elapsed >= self.timeout:
+            raise late
 
 
 def duration(seconds: float) -> str:
@@ -84,3 +89,8 @@ def duration(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = int(seconds // 60)
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"  # noqa: PLR2004
+
+
+def jittered(seconds: float) -> float:
+    """About so many seconds: steps that began together do not ask together for ever."""
+    return seconds * random.uniform(0.8, 1.2)  # noqa: S311  nothing to guess

@@ -170,6 +170,11 @@ class JobOptions(BaseModel):
         """The environment variables of Starlake; secrets as references."""
         return self.sl_env_var
 
+    @property
+    def storage_settings(self) -> Mapping[str, Mapping[str, str]]:
+        """What object stores need to be told, by scheme: see `ai.starlake.executor.storage.storage_settings`."""
+        return {}
+
 
 READ_BY_DAG_FILES = frozenset(
     {
