@@ -49,7 +49,7 @@ def test_what_is_wanted(root: Path, flags: list[str], names: list[str], capsys: 
 
 def test_nothing_is_written_or_cleaned_when_a_file_cannot_be_made(root: Path) -> None:
     assert run(["dag-generate"]) == 0
-    (root / "metadata/dags/templates/transform/dagster__scheduled_task__shell.py.j2").unlink()
+    (root / "metadata/dags/templates/transform/dagster__scheduled_task__shell.py.j2").write_text("{% broken")
     (root / "metadata/.build/dags/rental_load.py").write_text("as it was")
     assert run(["dag-generate", "--clean"]) == 1
     assert (root / "metadata/.build/dags/rental_load.py").read_text() == "as it was"

@@ -13,6 +13,7 @@ main = LazyGroup(
     "starlake-dagster",
     {
         "gcp": "ai.starlake.dagster.cli.gcp:gcp",
+        "generate": "ai.starlake.dagster.cli.generate:generate",
     },
     help="Runs Starlake projects on Dagster: the tools around the DAG files.",
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},

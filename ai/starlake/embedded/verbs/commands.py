@@ -98,8 +98,8 @@ def dag_generate(
 ) -> None:
     """Write the DAG files that metadata/dags configures.
 
-    Tables and tasks name a configuration with dagRef. The template that it names is a file below
-    metadata/dags/templates, such as load/own.py.j2.
+    Tables and tasks name a configuration with dagRef. The configuration names a template: one of your own below
+    metadata/dags/templates, such as load/own.py.j2, else one of those that `starlake-dagster generate --help` tells of.
     """
     from ai.starlake.project.dag_generation import generate, write_files
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.graph import Graph
@@ -34,6 +35,56 @@ def dependencies_json(graph: Graph, tasks: Iterable[Task]) -> str:
             fix="ask for fewer tasks, or give the layers of tasks DAG files of their own",
         )
     return json.dumps(nodes, indent=2, ensure_ascii=False)
+
+
+_FACTS = ("sink", "cron", "freshness")
+"""What a dependency is told beyond its name, its kind and what it reads."""
+
+
+def dependency_list(graph: Graph, tasks: Iterable[Task]) -> list[dict[str, Any]]:
+    """The same as a list in which everything stands once, after all that it reads; linear in its size.
+
+    Args:
+        graph: The graph of the project.
+        tasks: The tasks.
+
+    Returns:
+        For each table and task its ``name``, whether it is a ``task``, the names that it ``reads``, and its ``facts``:
+        keyword arguments of a ``StarlakeDependency``.
+
+    Raises:
+        StarlakeError: If tasks depend on each other in a circle.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    stack = [(node, False) for node in reversed([graph.dependency_tree(task) for task in tasks])]
+    while stack:
+        node, seen = stack.pop()
+        if _key(node) in found:
+            continue
+        children = node.get("children", [])
+        if not seen:
+            stack.append((node, True))
+            stack.extend((child, False) for child in reversed(children))
+            continue
+        data = node["data"]
+        found[_key(node)] = {
+            "name": data["name"],
+            "task": node["task"],
+            "reads": [found[_key(child)]["name"] for child in children],
+            "facts": dict(_facts(data)),
+        }
+    return list(found.values())
+
+
+def _key(node: Node) -> str:
+    return str(node["data"]["name"]).lower()
+
+
+def _facts(data: Node) -> Iterator[tuple[str, Any]]:
+    for name in _FACTS:
+        value = data.get(name)
+        if value and value not in ("None", data["name"]):
+            yield name, value
 
 
 def _unfolded(roots: Sequence[Node]) -> int:

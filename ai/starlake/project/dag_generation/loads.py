@@ -101,10 +101,15 @@ def _schedule(loads: Sequence[_Load]) -> dict[str, Any]:
     domains = [
         {
             "name": name,
-            "finalName": tables[0].domain.final_name,
-            "tables": [{"name": load.table.name, "finalName": load.table.final_name} for load in tables],
+            **_final(tables[0].domain),
+            "tables": [{"name": load.table.name, **_final(load.table)} for load in tables],
         }
         for name, group in groupby(loads, lambda load: load.domain.name)
         for tables in [tuple(group)]
     ]
     return {"schedule": loads[0].schedule, "cron": loads[0].cron, "domains": domains, "rawDomains": domains}
+
+
+def _final(item: Domain | Table) -> dict[str, str]:
+    """The name in the database, under both names that templates of Starlake know it by."""
+    return {"finalName": item.final_name, "final_name": item.final_name}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from ai.starlake.project.dag_generation.configs import find_config
-from ai.starlake.project.dag_generation.dependencies import dependencies_json
+from ai.starlake.project.dag_generation.dependencies import dependencies_json, dependency_list
 from ai.starlake.project.dag_generation.files import DagFile
 from ai.starlake.project.dag_generation.schedules import NO_SCHEDULE, Schedules
 from ai.starlake.project.dag_generation.templates import Templates
@@ -42,10 +43,14 @@ def task_files(project: Project, templates: Templates, tags: frozenset[str]) -> 
         for task in tasks:
             by_file.setdefault(templates.file_name(config, _variables(task, schedules)), []).append(task)
         for group in by_file.values():
-            context = {
+            context: dict[str, Any] = {
                 "cron": _cron(project.application, config, group),
-                "dependencies": dependencies_json(graph, group),
+                "nodes": dependency_list(graph, group),
+                "tasks": [task.full_name for task in group],
             }
+            # ours do without, so that layers of tasks that read all of the layer below do not grow exponentially
+            if templates.is_own(config):
+                context["dependencies"] = dependencies_json(graph, group)
             source = f"{config.file} for {group[0].full_name}"
             yield templates.file(config, source, _variables(group[0], schedules), context)
 

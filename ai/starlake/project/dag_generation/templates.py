@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.redaction import names_a_secret
+from ai.starlake.project.dag_generation import shipped
 from ai.starlake.project.dag_generation.files import DagFile
+from ai.starlake.project.dag_generation.literals import docstring, literal
 from ai.starlake.project.dag_generation.variables import own_variables
 from ai.starlake.project.findings import nearest
 from ai.starlake.project.models import DagConfig
@@ -27,8 +29,8 @@ _PROJECT = {"sl_project_id": "-1", "sl_project_name": "[noname]", "sl_airflow_ac
 class Templates:
     """Makes files of a project's DAG configurations.
 
-    A template is a file below ``metadata/dags/templates``, by its path there: ``load/own.py.j2``. It may include and
-    import the others.
+    A template is a file below ``metadata/dags/templates``, by its path there: ``load/own.py.j2``. It may include,
+    import and extend the others. What is not there is looked for among the templates of this package.
 
     Args:
         project: The project.
@@ -98,24 +100,36 @@ class Templates:
         own = own_variables(self._project).items()
         return [{"name": name, "value": value} for name, value in own if not names_a_secret(name)]
 
+    def is_own(self, config: DagConfig) -> bool:
+        """Whether the template of a configuration is the project's own, instead of one of this package."""
+        return config.template in self._own
+
+    @cached_property
+    def _own(self) -> list[str]:
+        return shipped.template_names(self._folder)
+
     def _path(self, config: DagConfig) -> Path:
-        known = [file.relative_to(self._folder).as_posix() for file in sorted(self._folder.rglob("*.j2"))]
-        if config.template in known:
+        if self.is_own(config):
             return self._folder / config.template
-        raise StarlakeError(
-            f"the template {config.template} of {config.file} does not exist",
-            cause=f"it is not in {self._folder}; the templates that Starlake itself ships are not part of this command",
-            fix=nearest(config.template, known) or f"write it as {self._folder / config.template}",
+        known = shipped.shipped_names()
+        if config.template in known:
+            return shipped.FOLDER / config.template
+        cause, fix = shipped.why_missing(config.template) or (
+            f"it is neither in {self._folder} nor one of this package's own",
+            nearest(config.template, [*self._own, *known]) or f"write it as {self._folder / config.template}",
         )
+        raise StarlakeError(f"the template {config.template} of {config.file} does not exist", cause=cause, fix=fix)
 
     @cached_property
     def _environment(self) -> SandboxedEnvironment:
         from jinja2 import ChainableUndefined, FileSystemLoader
         from jinja2.sandbox import SandboxedEnvironment
 
-        return SandboxedEnvironment(
-            loader=FileSystemLoader(str(self._folder)),
+        environment = SandboxedEnvironment(
+            loader=FileSystemLoader([str(self._folder), str(shipped.FOLDER)]),
             undefined=ChainableUndefined,
             keep_trailing_newline=True,
             autoescape=False,
         )
+        environment.filters.update(literal=literal, docstring=docstring)
+        return environment
