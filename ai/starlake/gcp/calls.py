@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential_jitter
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
 from ai.starlake.executor.protocol import Reporter
 from ai.starlake.gcp.errors import code_of, explained, is_transient, permissions_of
@@ -205,7 +205,7 @@ class Calls:
         retrying = Retrying(
             retry=retry_if_exception(is_transient),
             stop=lambda _state: self.clock() - started >= self.tolerance,
-            wait=wait_exponential_jitter(initial=first, max=3 * self.interval, jitter=first),
+            wait=wait_exponential(multiplier=first, max=3 * self.interval) + wait_random(0, first),
             sleep=self.sleep,
             before_sleep=lambda state: self._tell(state, what),
             reraise=True,

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import sys
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from ai.starlake.executor import Execution
+from ai.starlake.gcp.calls import Calls
+from ai.starlake.gcp.clients import GcpClients
+from ai.starlake.gcp.cloud_run_executor import CloudRunExecutor
+from ai.starlake.gcp.options_cloud_run import CloudRunOptions
+from ai.starlake.job import StarlakeCommand
+from ai.starlake.testing.gcp import GcpEmulator
+
+PROJECT, REGION, JOB = "my-project", "europe-west1", "starlake-job"
+JOB_NAME = f"projects/{PROJECT}/locations/{REGION}/jobs/{JOB}"
+
+COMMAND = [
+    sys.executable,
+    "-c",
+    """
+import json, os, sys, time
+print("argv", json.dumps(sys.argv[1:]))
+print("env", json.dumps({k: v for k, v in os.environ.items() if k.startswith(("SL_", "DB_", "MY_"))}), flush=True)
+for argument in sys.argv[1:]:
+    if argument.startswith("sleep="):
+        time.sleep(float(argument[6:]))
+    if argument.startswith("exit="):
+        print("it went wrong")
+        sys.exit(int(argument[5:]))
+print('IngestionCounters:{"inputCount":3,"acceptedCount":2,"rejectedCount":1}')
+""",
+]
+"""What stands for the entry point of the image: it tells what it was given, and ends as its arguments say."""
+
+
+class Recorder:
+    """A reporter that remembers, and lets tests act when something is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str]] = []
+        self.infos: list[str] = []
+        self.warnings: list[str] = []
+        self.on_info = lambda message: None
+
+    def output(self, stream, line):
+        self.lines.append((stream, line))
+
+    def info(self, message):
+        self.infos.append(message)
+        self.on_info(message)
+
+    def warning(self, message):
+        self.warnings.append(message)
+
+    def everything(self):
+        return "\n".join([*self.infos, *self.warnings, *(line for _, line in self.lines)])
+
+
+@dataclass
+class Bench:
+    """An executor and the emulator that it works with.
+
+    Args:
+        gcp: The emulator.
+        options: Options of the job, over those that every test needs.
+    """
+
+    gcp: GcpEmulator
+    options: dict = field(default_factory=dict)
+    report: Recorder = field(default_factory=Recorder)
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    facts: object = None
+    calls: object = Calls
+    job_name: str = JOB_NAME
+
+    def clients(self) -> GcpClients:
+        return GcpClients(self.settings().endpoints, project=PROJECT, region=REGION)
+
+    def settings(self, **options) -> CloudRunOptions:
+        return CloudRunOptions.read(
+            {
+                "cloud_run_project_id": PROJECT,
+                "cloud_run_job_name": JOB,
+                "poll_interval": 0.02,
+                "outage_tolerance": 5,
+                **{name: value for name, value in self.gcp.options().items() if name != "dataproc_endpoint"},
+                **self.options,
+                **options,
+            }
+        )
+
+    def executor(self, **options) -> CloudRunExecutor:
+        return CloudRunExecutor(self.settings(**options), facts=self.facts, calls=self.calls)
+
+    def execution(self, step="load_orders", attempt=0, **facts) -> Execution:
+        return Execution(facts.pop("run_id", self.run_id), step, self.report, attempt, **facts)
+
+    def run(self, *arguments, environment=None, execution=None, **options):
+        command = StarlakeCommand(arguments[0] if arguments else "transform", arguments[1:], {}, environment or {})
+        return self.executor(**options).run(command, execution or self.execution())
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[GcpEmulator]:
+    with GcpEmulator(command=COMMAND, speed=3000, grace=0.2) as gcp:
+        yield gcp
+
+
+@pytest.fixture
+def gcp(emulator) -> Iterator[GcpEmulator]:
+    emulator.add_job(JOB_NAME, max_retries=0)
+    emulator.before = (len(emulator.executions), len(emulator.journal))
+    yield emulator
+    emulator.clear_faults()
+
+
+@pytest.fixture
+def bench(gcp) -> Bench:
+    return Bench(gcp)
+
+
+@pytest.fixture
+def put(bench):
+    """Writes an object of Cloud Storage."""
+
+    def write(bucket, name, text="x"):
+        storage = bench.clients().storage
+        if not storage.bucket(bucket).exists():
+            storage.create_bucket(bucket)
+        storage.bucket(bucket).blob(name).upload_from_string(text)
+
+    return write
+
+
+@pytest.fixture
+def executions(gcp):
+    """The executions of this test."""
+    return lambda: gcp.executions[gcp.before[0] :]
+
+
+@pytest.fixture
+def called(gcp):
+    """The methods that this test called, in order."""
+    return lambda: [call.method for call in gcp.journal[gcp.before[1] :]]
+
+
+@pytest.fixture
+def interrupt():
+    """Sends this process a signal at a moment that the test chooses."""
+    import signal
+
+    handler = signal.getsignal(signal.SIGTERM)
+
+    class Interruption(BaseException):
+        pass
+
+    def stop(number, frame):
+        raise Interruption
+
+    signal.signal(signal.SIGTERM, stop)
+    main = threading.main_thread().ident
+
+    class Interrupt:
+        error = Interruption
+
+        def __call__(self):
+            signal.pthread_kill(main, signal.SIGTERM)
+
+    yield Interrupt()
+    signal.signal(signal.SIGTERM, handler)
