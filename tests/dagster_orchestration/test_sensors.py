@@ -1,0 +1,253 @@
+"""Sensors on real instances: what starts a run, what the run is told, and what a tick costs."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from dagster import (
+    AssetKey,
+    AssetMaterialization,
+    DagsterInstance,
+    DefaultSensorStatus,
+    Definitions,
+    GraphDefinition,
+    JobDefinition,
+    MetadataValue,
+    RunRequest,
+    SkipReason,
+    build_sensor_context,
+)
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.orchestration import sensors
+from ai.starlake.dagster.orchestration.sensors import TriggerDataset
+from ai.starlake.orchestration.options import OrchestrationOptions
+
+UTC = timezone.utc
+
+
+@pytest.fixture
+def a_job(factory):
+    def make(name="kpi"):
+        sl_job = factory()
+        nodes = [sl_job.sl_transform("t", "kpi.orders"), sl_job.sl_load("l", "kpi", "x")]
+        return JobDefinition(name=name, graph_def=GraphDefinition(name=name, node_defs=nodes))
+
+    return make
+
+
+class Ticks:
+    """The ticks of one sensor, which keeps its cursor from one to the next."""
+
+    def __init__(self, instance, sensor):
+        self.instance = instance
+        self.sensor = sensor
+        self.cursor = None
+
+    def __call__(self):
+        context = build_sensor_context(instance=self.instance, cursor=self.cursor)
+        data = self.sensor.evaluate_tick(context)
+        self.cursor = data.cursor
+        return data.run_requests[0] if data.run_requests else data.skip_message
+
+
+@pytest.fixture
+def ticks(instance, a_job):
+    def make(*names, on=None, job=None, now=None, **options):
+        given = OrchestrationOptions.of({"min_timedelta_between_runs": 0, **options})
+        datasets = [name if isinstance(name, TriggerDataset) else TriggerDataset(name) for name in names]
+        clock = {"now": now} if now else {}
+        return Ticks(on or instance, sensors.build(job or a_job(), datasets, given, **clock))
+
+    return make
+
+
+def materialize(instance, name, logical=None, **arguments):
+    metadata = {"starlake/logical_date": MetadataValue.timestamp(logical)} if logical else {}
+    key = AssetKey(name.replace(".", "_"))
+    instance.report_runless_asset_event(AssetMaterialization(key, metadata=metadata, **arguments))
+
+
+class TestRequests:
+    def test_o05_what_a_load_materializes_is_what_the_sensor_looks_at(self, ticks, factory, instance):
+        tick = ticks("starbake.Customers", "my-domain.Données", dataset_triggering_strategy="all")
+        assert "nothing new" in tick()
+        sl_job = factory()
+        ops = [sl_job.sl_load(None, "starbake", "Customers"), sl_job.sl_load(None, "my-domain", "Données")]
+        loads = JobDefinition(name="loads", graph_def=GraphDefinition("loads", node_defs=ops))
+        assert loads.execute_in_process(instance=instance).success
+        request = tick()
+        assert isinstance(request, RunRequest)
+        assert request.tags["starlake/triggered_by"] == "my-domain.Données, starbake.Customers"
+        assert "nothing new" in tick()
+
+    def test_the_run_has_the_dates_of_the_data(self, ticks, a_job, instance, fake):
+        job = a_job()
+        tick = ticks(TriggerDataset("a.x", cron="0 0 * * *"), job=job)
+        materialize(instance, "a.x", datetime(2026, 3, 1, tzinfo=UTC))
+        request = tick()
+        assert job.execute_in_process(instance=instance, tags=request.tags, run_config=request.run_config).success
+        (transform,) = fake.calls("transform")
+        assert transform.value_of("--scheduledDate") == "2026-03-01T00:00:00+0000"
+        assert transform.options == {
+            "sl_data_interval_start": "2026-03-01T00:00:00+0000",
+            "sl_data_interval_end": "2026-03-02T00:00:00+0000",
+        }
+        assert fake.calls("load")[0].value_of("--scheduledDate") == "2026-03-01T00:00:00+0000"
+
+    def test_the_date_of_what_others_materialized_is_that_of_its_partition(self, ticks, instance):
+        tick = ticks("a.x")
+        materialize(instance, "a.x", partition="2026-03-01")
+        assert tick().tags["starlake/logical_date"] == "2026-03-01T00:00:00+00:00"
+
+    def test_the_same_updates_have_the_same_run_key(self, ticks, instance):
+        tick = ticks("a.x", "a.y")
+        materialize(instance, "a.x")
+        first = tick()
+        tick.cursor = None
+        assert tick().run_key == first.run_key
+        materialize(instance, "a.y")
+        assert tick().run_key != first.run_key
+
+    def test_o06_an_event_of_before_the_start_date_is_no_update(self, ticks, instance):
+        materialize(instance, "a.x")
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).date()
+        assert "nothing new" in ticks("a.x", start_date=str(tomorrow))()
+        assert isinstance(ticks("a.x", start_date="2026-01-01")(), RunRequest)
+
+    def test_o06_any_waits_for_one_only(self, ticks, instance):
+        tick = ticks("a.x", "a.y", "a.z")
+        materialize(instance, "a.z")
+        assert isinstance(tick(), RunRequest)
+
+    def test_o07_two_sensors_look_at_their_own_datasets(self, ticks, a_job, instance):
+        strategy = {"dataset_triggering_strategy": "all"}
+        made = [ticks("a.x", "a.z", job=a_job("one"), **strategy), ticks("a.x", job=a_job("two"), **strategy)]
+        materialize(instance, "a.x")
+        one, two = (tick() for tick in made)
+        assert "waits for a.z" in one
+        assert isinstance(two, RunRequest)
+
+    def test_m04_a_dry_run_of_what_it_waits_for_starts_nothing(self, ticks, factory, instance):
+        load = factory().sl_load(None, "a", "x")
+        loads = JobDefinition(name="loads", graph_def=GraphDefinition("loads", node_defs=[load]))
+        tick = ticks("a.x")
+        assert loads.execute_in_process(instance=instance, tags={"starlake/dry_run": "true"}).success
+        assert "nothing new" in tick()
+
+    def test_runs_keep_their_distance(self, ticks, instance):
+        now = datetime(2026, 3, 2, tzinfo=UTC)
+        clock = [now]
+        tick = ticks("a.x", now=lambda: clock[0], min_timedelta_between_runs="600")
+        materialize(instance, "a.x", now)
+        assert isinstance(tick(), RunRequest)
+        materialize(instance, "a.x", now)
+        assert "min_timedelta_between_runs" in tick()
+        clock[0] += timedelta(seconds=600)
+        assert isinstance(tick(), RunRequest)
+
+    def test_data_cycles(self, ticks, instance):
+        tick = ticks("a.x", "a.y", dataset_triggering_strategy="all", data_cycle_enabled="true", data_cycle="daily")
+        materialize(instance, "a.x", datetime(2026, 3, 1, 5, tzinfo=UTC))
+        materialize(instance, "a.y", datetime(2026, 2, 28, 5, tzinfo=UTC))
+        assert "waits for a.y" in tick()
+        materialize(instance, "a.y", datetime(2026, 3, 1, 23, tzinfo=UTC))
+        assert tick().tags["starlake/logical_date"] == "2026-03-01T00:00:00+00:00"
+
+    def test_the_zone_is_that_of_the_generated_file(self, ticks, instance):
+        tick = ticks(TriggerDataset("a.x", cron="@daily"), SL_TIMEZONE="America/New_York")
+        materialize(instance, "a.x", datetime(2026, 3, 1, 23, tzinfo=UTC))
+        assert tick().tags["starlake/logical_date"] == "2026-03-01T00:00:00-05:00"
+
+
+class TestCursor:
+    @pytest.mark.parametrize("cursor", ["not JSON", "[]", "{}", '{"version": 99}', '{"AssetKey": ["2026", 5, {}]}'])
+    def test_a_cursor_of_another_sensor_is_forgotten(self, ticks, instance, cursor):
+        materialize(instance, "a.x")
+        tick = ticks("a.x")
+        tick.cursor = cursor
+        assert isinstance(tick(), RunRequest)
+
+    def test_it_does_not_grow(self, ticks, instance):
+        tick = ticks("a.x", "a.y")
+        sizes = set()
+        for day in range(1, 20):
+            materialize(instance, "a.x", datetime(2026, 3, day, 12, 30, tzinfo=UTC))
+            tick()
+            sizes.add(len(json.dumps(json.loads(tick.cursor) | {"consumed": None, "launched": None, "previous": None})))
+        assert len(sizes) == 1
+
+
+class Counting:
+    """How many events an instance's storage is asked for and gives."""
+
+    def __init__(self, instance, monkeypatch):
+        self.records = self.queries = 0
+        fetch = instance.fetch_materializations
+
+        def counted(*arguments, **keywords):
+            result = fetch(*arguments, **keywords)
+            self.queries += 1
+            self.records += len(result.records)
+            return result
+
+        monkeypatch.setattr(instance, "fetch_materializations", counted)
+        for name in ("get_event_records", "all_logs", "get_records_for_run", "get_run_records"):
+            monkeypatch.setattr(instance, name, self._refused, raising=False)
+
+    def _refused(self, *_arguments, **_keywords):
+        raise AssertionError("the history is read")
+
+
+@contextmanager
+def stored(kind, folder):
+    with DagsterInstance.ephemeral() if kind == "memory" else DagsterInstance.local_temp(str(folder)) as instance:
+        yield instance
+
+
+@pytest.mark.parametrize("kind", ["memory", pytest.param("sqlite", marks=pytest.mark.slow)])
+def test_a_tick_costs_the_same_after_10_and_1000_materializations(ticks, tmp_path, monkeypatch, kind):
+    read = []
+    for history in (10, 1_000):
+        folder = tmp_path / str(history)
+        folder.mkdir()
+        with stored(kind, folder) as instance, monkeypatch.context() as patch:
+            for number in range(history):
+                materialize(instance, ("a.x", "a.y")[number % 2])
+            counting = Counting(instance, patch)
+            tick = ticks("a.x", "a.y", on=instance)
+            assert isinstance(tick(), RunRequest)
+            assert "nothing new" in tick()
+            read.append((counting.queries, counting.records))
+    assert read == [(4, 4), (4, 4)]
+
+
+class TestDefinition:
+    def test_it_is_on_and_part_of_a_code_location(self, ticks, a_job):
+        job = a_job("my_kpi")
+        sensor = ticks("a.x", job=job).sensor
+        assert (sensor.name, sensor.default_status) == ("my_kpi_sensor", DefaultSensorStatus.RUNNING)
+        repository = Definitions(jobs=[job], sensors=[sensor]).get_repository_def()
+        assert repository.get_sensor_def("my_kpi_sensor").job_name == "my_kpi"
+
+    def test_skips_say_why(self, instance, a_job):
+        sensor = sensors.build(a_job(), [TriggerDataset("a.x")], OrchestrationOptions.of({}))
+        assert isinstance(sensor(build_sensor_context(instance=instance)), SkipReason)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"dataset_triggering_strategy": "a.x & b"}, "does not depend on b"),
+            ({"data_cycle_enabled": True, "data_cycle": "61 * * * *"}, "61"),
+        ],
+    )
+    def test_options_are_checked_when_the_file_is_loaded(self, ticks, options, message):
+        with pytest.raises(StarlakeError, match=message):
+            ticks("a.x", **options)
+
+    def test_a_pipeline_without_datasets_cannot_wait(self, ticks):
+        with pytest.raises(StarlakeError, match="depends on no dataset"):
+            ticks()
