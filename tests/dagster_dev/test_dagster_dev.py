@@ -3,71 +3,16 @@
 from __future__ import annotations
 
 import signal
-import socket
-import subprocess
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
-import requests
+
+from tests.dagster_dev.machinery import dev_server
 
 pytestmark = pytest.mark.slow
 
-LOCATION = """{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"""
-LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
-  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
-TERMINATE = """mutation($run: String!) { terminateRun(runId: $run, terminatePolicy: SAFE_TERMINATE) {
-  __typename ... on TerminateRunFailure { message } } }"""
-STATUS = """query($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"""
 LOG_FILES = """query($run: ID!) { logsForRun(runId: $run) { ... on EventConnection { events {
   ... on LogsCapturedEvent { fileKey stepKeys } } } } }"""
 OUTPUT = """query($key: [String!]!) { capturedLogs(logKey: $key) { stdout stderr } }"""
-
-
-@dataclass(frozen=True)
-class Server:
-    """A `dagster dev` as its users see it: by GraphQL."""
-
-    process: subprocess.Popen[bytes]
-    url: str
-    wait_for: Callable[..., Any]
-
-    def ask(self, query, **variables):
-        answer = requests.post(self.url, json={"query": query, "variables": variables}, timeout=30)
-        answer.raise_for_status()
-        assert "errors" not in answer.json(), answer.json()["errors"]
-        return answer.json()["data"]
-
-    def repository(self):
-        """The only repository, None while it is not loaded."""
-        try:
-            found = self.ask(LOCATION)["repositoriesOrError"]
-        except requests.ConnectionError:
-            return None
-        assert found["nodes"], "the code location does not load"
-        return found["nodes"][0]
-
-    def launch(self, job):
-        repository = self.repository()
-        selector = {
-            "repositoryName": repository["name"],
-            "repositoryLocationName": repository["location"]["name"],
-            "jobName": job,
-        }
-        answer = self.ask(LAUNCH, params={"selector": selector, "runConfigData": {}})["launchRun"]
-        assert answer["__typename"] == "LaunchRunSuccess", answer
-        return answer["run"]["runId"]
-
-    def status(self, run_id):
-        return self.ask(STATUS, run=run_id)["runOrError"]["status"]
-
-    def ended(self, run_id):
-        """The status of a run when it has ended."""
-        return self.wait_for(
-            "the end of the run",
-            lambda: status if (status := self.status(run_id)) in ("SUCCESS", "FAILURE", "CANCELED") else None,
-        )
 
 
 @pytest.fixture(scope="module")
@@ -76,41 +21,18 @@ def location(tmp_path_factory, location_of):
 
 
 @pytest.fixture(scope="module")
-def server(location, dagster_command, wait_for):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with location.log.open("wb") as log:
-        process = subprocess.Popen(
-            [dagster_command, "dev", "-f", location.file, "-h", "127.0.0.1", "-p", str(port)],
-            cwd=location.root,
-            env=location.environment,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    server = Server(process, f"http://127.0.0.1:{port}/graphql", wait_for)
-
-    def ready():
-        assert process.poll() is None, location.log.read_text()[-3000:]
-        return server.repository()
-
-    wait_for("dagster dev", ready, patience=120)
-    yield server
-    process.send_signal(signal.SIGINT)
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
+def server(location):
+    with dev_server(location) as server:
+        yield server
 
 
 @pytest.fixture
-def launch(server, location):
+def launch(server, location, running):
     """Launches a run, and waits until its command runs."""
 
     def start(job):
         run_id = server.launch(job)
-        return run_id, location.running(server.process, job, run_id)
+        return run_id, running(location, server.process, job, run_id)
 
     return start
 
@@ -119,7 +41,7 @@ def launch(server, location):
 @pytest.mark.parametrize("command", ["gentle", "stubborn"])
 def test_terminating_a_run_leaves_nothing_of_its_command(server, launch, command, executor):
     run_id, running = launch(f"{command}_{executor}")
-    assert server.ask(TERMINATE, run=run_id)["terminateRun"]["__typename"] == "TerminateRunSuccess"
+    server.terminate(run_id)
     assert server.ended(run_id) == "CANCELED"
     assert running.left([running.step, running.worker], within=15) == []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
 
 import pytest
 
@@ -17,20 +16,12 @@ def location(tmp_path, location_of):
 
 
 @pytest.fixture
-def execute(location, dagster_command):
+def execute(location, running):
     """Starts a job, waits until its command runs, and returns the process of the run and the command."""
 
     def start(job):
-        with location.log.open("wb") as log:
-            process = subprocess.Popen(
-                [dagster_command, "job", "execute", "-f", location.file, "-j", job],
-                cwd=location.root,
-                env=location.environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        return process, location.running(process, job)
+        process = location.execute(job)
+        return process, running(location, process, job)
 
     return start
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
-from ai.starlake.gcp.cloud_run import CloudRunJob, is_over, short
+from ai.starlake.gcp.cloud_run import CloudRunJob
+from ai.starlake.gcp.execution_state import is_over, short
 
 if TYPE_CHECKING:
     from ai.starlake.gcp.dataproc_executor import DataprocExecutor

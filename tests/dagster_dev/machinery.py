@@ -1,0 +1,206 @@
+"""Code locations under a real Dagster: servers, runs, and a mark by which all that they start is found again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+import pytest
+import requests
+
+DAGSTER_YAML = """\
+telemetry:
+  enabled: false
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: DefaultRunCoordinator
+"""
+PATIENCE = 60
+"""Seconds until a slow machine must have done what a test waits for."""
+_MARK = "STARLAKE_TEST_MARK"
+
+REPOSITORY = """{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"""
+LAUNCH = """mutation($params: ExecutionParams!) { launchRun(executionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+REEXECUTE = """mutation($params: ReexecutionParams!) { launchRunReexecution(reexecutionParams: $params) {
+  __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+TERMINATE = """mutation($run: String!) { terminateRun(runId: $run, terminatePolicy: SAFE_TERMINATE) {
+  __typename ... on TerminateRunFailure { message } } }"""
+STATUS = """query($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"""
+
+T = TypeVar("T")
+
+
+def wait_for(what: str, ask: Callable[[], T | None], patience: float = PATIENCE) -> T:
+    """Asks until the answer is true."""
+    deadline = time.monotonic() + patience
+    while True:
+        answer = ask()
+        if answer:
+            return answer
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {patience:g} s for {what}")
+        time.sleep(0.05)
+
+
+@dataclass(frozen=True)
+class Location:
+    """A folder with a DAG file and a home of Dagster."""
+
+    root: Path
+    mark: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def make(cls, root: Path, mark: str, source: str, dagster_yaml: str = DAGSTER_YAML, **variables: str) -> Location:
+        """Writes its files."""
+        location = cls(root, mark, variables)
+        (root / "home").mkdir()
+        (root / "home" / "dagster.yaml").write_text(dagster_yaml)
+        location.file.write_text(source)
+        return location
+
+    @property
+    def home(self) -> Path:
+        return self.root / "home"
+
+    @property
+    def file(self) -> Path:
+        return self.root / "dag.py"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SL_", "DAGSTER_"))}
+        own = {"DAGSTER_HOME": str(self.home), "TEST_ROOT": str(self.root), _MARK: self.mark}
+        return {**kept, **own, **self.variables}
+
+    @property
+    def log(self) -> Path:
+        """What the process that was started prints."""
+        return self.root / "log"
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """Starts `dagster` with some arguments, in a session of its own."""
+        with self.log.open("wb") as log:
+            return subprocess.Popen(
+                [dagster_command(), *arguments],
+                cwd=self.root,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def execute(self, job: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """Starts a run without a server: `dagster job execute` is the process of the run."""
+        return self.start("job", "execute", "-f", self.file, "-j", job, *arguments)
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that was started from here, however it detached itself."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def end_all(self) -> None:
+        """Kills it."""
+        while left := self.processes():
+            for process in left:
+                process.send_signal(signal.SIGKILL)
+            psutil.wait_procs(left, 1)
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            return process.environ().get(_MARK) == self.mark and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+
+@dataclass(frozen=True)
+class Server:
+    """A `dagster dev` as its users see it: by GraphQL."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+
+    def ask(self, query, **variables):
+        answer = requests.post(self.url, json={"query": query, "variables": variables}, timeout=30)
+        answer.raise_for_status()
+        assert "errors" not in answer.json(), answer.json()["errors"]
+        return answer.json()["data"]
+
+    def repository(self):
+        """The only repository, None while it is not loaded."""
+        try:
+            found = self.ask(REPOSITORY)["repositoriesOrError"]
+        except requests.ConnectionError:
+            return None
+        assert found["nodes"], "the code location does not load"
+        return found["nodes"][0]
+
+    def launch(self, job):
+        repository = self.repository()
+        selector = {
+            "repositoryName": repository["name"],
+            "repositoryLocationName": repository["location"]["name"],
+            "jobName": job,
+        }
+        answer = self.ask(LAUNCH, params={"selector": selector, "runConfigData": {}})["launchRun"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return answer["run"]["runId"]
+
+    def reexecute(self, run_id):
+        """Launches a run that continues one from where it failed."""
+        params = {"parentRunId": run_id, "strategy": "FROM_FAILURE"}
+        answer = self.ask(REEXECUTE, params=params)["launchRunReexecution"]
+        assert answer["__typename"] == "LaunchRunSuccess", answer
+        return answer["run"]["runId"]
+
+    def terminate(self, run_id):
+        answer = self.ask(TERMINATE, run=run_id)["terminateRun"]
+        assert answer["__typename"] == "TerminateRunSuccess", answer
+
+    def status(self, run_id):
+        return self.ask(STATUS, run=run_id)["runOrError"]["status"]
+
+    def ended(self, run_id):
+        """The status of a run when it has ended."""
+        return wait_for(
+            "the end of the run",
+            lambda: status if (status := self.status(run_id)) in ("SUCCESS", "FAILURE", "CANCELED") else None,
+        )
+
+
+@contextmanager
+def dev_server(location: Location) -> Iterator[Server]:
+    """Runs `dagster dev` on a location: webserver, daemon and code server."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = location.start("dev", "-f", location.file, "-h", "127.0.0.1", "-p", str(port))
+    server = Server(process, f"http://127.0.0.1:{port}/graphql")
+
+    def ready():
+        assert process.poll() is None, location.log.read_text()[-3000:]
+        return server.repository()
+
+    try:
+        wait_for("dagster dev", ready, patience=120)
+        yield server
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def dagster_command() -> Path:
+    return Path(sys.executable).with_name("dagster")
