@@ -174,7 +174,11 @@ def test_what_templates_are_given(shop: Shop, monkeypatch: pytest.MonkeyPatch) -
     ("filename", "template", "message"),
     [
         ("one.py", "load/dagster__scheduled_table__fargate.py.j2", "AWS Fargate(.|\n)*where X is cloud_run, dataproc"),
-        ("one.py", "load/airflow__scheduled_table__bash.py.j2", "it is for Airflow(.|\n)*dagster__scheduled_table__shell"),
+        (
+            "one.py",
+            "load/airflow__scheduled_table__bash.py.j2",
+            "for Airflow(.|\n)*dagster__scheduled_table__shell",
+        ),
         ("one.py", "load/dagster_scheduled_table_shell.py.j2", "did you mean load/dagster__scheduled_table__shell"),
         ("one.py", "dagster/load.py.j2", "does not exist"),
         ("one.py", "load/owm.py.j2", "did you mean load/own.py.j2"),

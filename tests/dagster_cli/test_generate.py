@@ -1,0 +1,98 @@
+"""`starlake-dagster generate` on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ai.starlake.dagster.cli import main
+from ai.starlake.embedded.verbs.bootstrap import bootstrap
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    bootstrap(tmp_path / "project")
+    return tmp_path / "project"
+
+
+def run(*arguments: object, **environment: str) -> Result:
+    return CliRunner(env={"SL_ROOT": None, **environment}).invoke(main, ["generate", *map(str, arguments)])
+
+
+def test_the_starter_project_has_dag_files(project: Path) -> None:
+    done = run("--project", project)
+    assert done.exit_code == 0, done.output
+    folder = project / "metadata" / ".build" / "dags"
+    assert sorted(file.name for file in folder.glob("*.py")) == ["rental_load.py", "usage_transform.py"]
+    for name in ("rental_load.py", "usage_transform.py", "metadata/dags/rental_load.sl.yml for rental.bikes"):
+        assert name in done.output
+    assert f"dagster dev -f {folder / 'rental_load.py'} -f {folder / 'usage_transform.py'}" in done.output
+
+
+def test_the_project_is_that_of_sl_root(project: Path, tmp_path: Path) -> None:
+    assert run("--output", tmp_path / "out", SL_ROOT=str(project)).exit_code == 0
+    assert (tmp_path / "out" / "rental_load.py").exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--tasks"], ["usage_transform.py"]),
+        (["--domains"], ["rental_load.py"]),
+        (["--domains", "--tasks"], ["rental_load.py", "usage_transform.py"]),
+        (["--tags", "nobody"], []),
+    ],
+)
+def test_what_is_asked_for(project: Path, tmp_path: Path, flags: list[str], expected: list[str]) -> None:
+    done = run("--project", project, "--output", tmp_path / "out", *flags)
+    assert done.exit_code == 0
+    assert sorted(file.name for file in (tmp_path / "out").glob("*.py")) == expected
+    assert ("Nothing to generate" in done.output) is (not expected)
+
+
+def test_a_dry_run_writes_nothing(project: Path, tmp_path: Path) -> None:
+    done = run("--project", project, "--output", tmp_path / "out", "--dry-run")
+    assert done.exit_code == 0
+    assert "new" in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_again_nothing_changes_and_edited_files_stay(project: Path, tmp_path: Path) -> None:
+    given = ("--project", project, "--output", tmp_path / "out")
+    run(*given)
+    assert run(*given).output.count("unchanged") == 2
+    file = tmp_path / "out" / "rental_load.py"
+    file.write_text("# mine\n")
+    done = run(*given)
+    assert done.exit_code == 1
+    assert "rental_load.py would be replaced" in done.output
+    assert "--force" in done.output
+    assert "Traceback" not in done.output
+    assert "kept" in run(*given, "--tasks", "--clean").output
+    assert file.read_text() == "# mine\n"
+    assert run(*given, "--force").exit_code == 0
+    assert "StarlakeJobFactory" in file.read_text()
+
+
+def test_variables_from_the_command_line_win(project: Path, tmp_path: Path) -> None:
+    done = run("--project", project, "--output", tmp_path / "out", "--options", "incoming_path=/elsewhere")
+    assert done.exit_code == 0
+    assert '"incoming_path": "/elsewhere"' in (tmp_path / "out" / "rental_load.py").read_text()
+
+
+def test_what_is_wrong_is_said_with_what_to_do(project: Path) -> None:
+    config = project / "metadata" / "dags" / "rental_load.sl.yml"
+    config.write_text(config.read_text().replace("table__shell", "table__fargate"))
+    done = run("--project", project)
+    assert done.exit_code == 1
+    assert f"the template load/dagster__scheduled_table__fargate.py.j2 of {config} does not exist" in done.output
+    assert "this package does not run Starlake on AWS Fargate" in done.output
+    assert "cloud_run, dataproc, embedded, shell" in done.output
+
+
+def test_help_names_the_templates() -> None:
+    shown = run("--help").output
+    assert "load/dagster__scheduled_table__shell.py.j2" in shown
+    assert "dagster/own.py.j2" in shown
