@@ -12,10 +12,15 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from dagster._core.definitions.composition import MappedInputPlaceholder
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dagster import DagsterRun, OpExecutionContext
+
+MAPPED_INPUT = MappedInputPlaceholder
+"""Stands for an input of a graph among the sources of an input that has several; see `InputMapping.fan_in_index`."""
 
 PARTITION_TAG = "dagster/partition"
 SCHEDULED_TIME_TAG = ".dagster/scheduled_execution_time"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dagster import AssetKey, AssetMaterialization, OpExecutionContext, Out
+from dagster import AssetKey, AssetMaterialization, DagsterEventType, OpExecutionContext, Out
 
 from ai.starlake.dagster.commands import is_dry_run
 from ai.starlake.dagster.ops import Body, Event, outputs
@@ -19,14 +19,23 @@ class DummyBody(Body):
         value: The value of the outputs.
         assets: What to record as materialized.
         outs: The outputs of the op.
+        only_after_data: Whether nothing is recorded unless another op of the run has recorded something.
     """
 
     value: str
     assets: tuple[AssetKey, ...]
     outs: Mapping[str, Out] = field(hash=False)
+    only_after_data: bool = False
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Runs within an op."""
-        if not is_dry_run(context):
-            yield from (AssetMaterialization(asset) for asset in self.assets)
+        if self.assets and not is_dry_run(context) and not (self.only_after_data and _without_data(context)):
+            partition = context.partition_key if context.has_partition_key else None
+            yield from (AssetMaterialization(asset, partition=partition) for asset in self.assets)
         yield from outputs(self.outs, self.value)
+
+
+def _without_data(context: OpExecutionContext) -> bool:
+    """Whether no op of the run has recorded a materialization so far."""
+    kind = DagsterEventType.ASSET_MATERIALIZATION
+    return not context.instance.get_records_for_run(context.run_id, of_type=kind, limit=1).records

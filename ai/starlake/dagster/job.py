@@ -14,9 +14,11 @@ from dagster import (
     GraphDefinition,
     In,
     InputMapping,
+    JobDefinition,
     OpDefinition,
     Out,
     OutputMapping,
+    SensorDefinition,
 )
 
 from ai.starlake.common import NameRegistry, StarlakeError
@@ -26,7 +28,13 @@ from ai.starlake.dagster.ops import Body, OpFactory, OpSpec, outputs_of
 from ai.starlake.dagster.pre_load import READY, SKIPPED, AckCheck, Check, CommandCheck, FilesCheck, PreLoadBody
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.executor.protocol import StarlakeExecutor
-from ai.starlake.job import IStarlakeJob, StarlakeCommand, StarlakePreLoadStrategy, StarlakeSparkConfig
+from ai.starlake.job import (
+    IStarlakeJob,
+    StarlakeCommand,
+    StarlakeOrchestrator,
+    StarlakePreLoadStrategy,
+    StarlakeSparkConfig,
+)
 
 AssetLike = AssetKey | str | Sequence[str]
 Dataset = StarlakeDataset | str
@@ -89,9 +97,28 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
     See `IStarlakeJob` for the arguments.
     """
 
+    @classmethod
+    def sl_orchestrator(cls) -> StarlakeOrchestrator:
+        """Who runs the nodes."""
+        return StarlakeOrchestrator.DAGSTER
+
     @abstractmethod
     def executor(self) -> StarlakeExecutor:
         """The executor of the commands. Called in the process that runs an op."""
+
+    def sensors(
+        self,
+        jobs: Iterable[JobDefinition] | None = None,  # noqa: ARG002
+        *,
+        name: str | None = None,  # noqa: ARG002
+    ) -> list[SensorDefinition]:
+        """Generates the sensors that clean up what runs that are over have left; none where nothing can be left.
+
+        Args:
+            jobs: The jobs whose runs they look after; by default all jobs of the code location.
+            name: What their names begin with.
+        """
+        return []
 
     def sl_job(
         self,
@@ -142,21 +169,58 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
         body = DummyBody(task_id, self._assets(node, None), outs)
         return self._op(task_id, "an op that only orders others", body, outs, node)
 
+    def end_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
+        """Generates the op that comes after all others.
+
+        It records its assets as materialized when any op before it has recorded one: not when all loads were skipped.
+
+        Args:
+            task_id: The name of the op, and the value of its outputs.
+            **kwargs: See `NodeOptions`.
+        """
+        node = NodeOptions.of(task_id, kwargs)
+        outs = outputs_of(node.out, node.outs, optional=node.skip_or_start)
+        body = DummyBody(task_id, self._assets(node, None), outs, only_after_data=True)
+        return self._op(task_id, "the op that comes after all others", body, outs, node)
+
+    def pre_load_check(
+        self,
+        domain: str,
+        tables: tuple[str, ...],
+        strategy: StarlakePreLoadStrategy,
+        *,
+        task_id: str | None = None,
+        out: Out | None = None,
+        **kwargs: Any,
+    ) -> OpDefinition:
+        """Generates the op that decides whether a domain is loaded: it yields either `load_domain` or `skipped`.
+
+        Args:
+            domain: The domain.
+            tables: The tables to look at; all when empty.
+            strategy: When to load; not ``none``.
+            task_id: The name of the op.
+            out: What both outputs are; of type str by default.
+            **kwargs: See `NodeOptions`.
+        """
+        looks_for = {"imported": "incoming_files", "pending": "pending_files", "ack": "ack_file"}[strategy.value]
+        name = task_id or f"{domain}_check_{looks_for}"
+        node = NodeOptions.of(name, kwargs)
+        out = (out or Out(str))._replace(is_required=False)
+        check = self._check(domain, tables, strategy)
+        body = PreLoadBody(self._runner, check, domain, {READY: out}, {SKIPPED: out})
+        return self._op(name, f"pre-load check of {domain}", body, {READY: out, SKIPPED: out}, node)
+
     def _pre_load(
         self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any
     ) -> GraphDefinition:
         """A graph with one input, and the outputs `load_domain` and `skipped`, of which exactly one is yielded."""
         node = NodeOptions.of(f"{domain}_pre_load", kwargs)
         ins = dict(node.ins or {"domain": In()})
-        looks_for = {"imported": "incoming_files", "pending": "pending_files", "ack": "ack_file"}[strategy.value]
-        outs = {name: Out(str, is_required=False) for name in (READY, SKIPPED)}
-        body = PreLoadBody(
-            self._runner, self._check(domain, tables, strategy), domain, {READY: outs[READY]}, {SKIPPED: outs[SKIPPED]}
-        )
-        check = self._op(f"{domain}_check_{looks_for}", f"pre-load check of {domain}", body, outs, node, ins=ins)
+        inherited = {name: value for name, value in kwargs.items() if name not in ("ins", "out", "outs")}
+        check = self.pre_load_check(domain, tables, strategy, ins=ins, **inherited)
         nodes, last, dependencies = [check], check, {}
         if strategy is StarlakePreLoadStrategy.IMPORTED:
-            inherited = {name: value for name, value in kwargs.items() if name not in ("ins", "out", "outs")}
             last = self.sl_import(None, domain, tables, ins={READY: In(str)}, out=READY, **inherited)
             nodes.append(last)
             dependencies[last.name] = {READY: DependencyDefinition(check.name, READY)}

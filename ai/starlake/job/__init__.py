@@ -2,6 +2,8 @@
 
 from ai.starlake.job.cli import StarlakeCli
 from ai.starlake.job.command import StarlakeCommand
+from ai.starlake.job.factory import StarlakeJobFactory
+from ai.starlake.job.names import StarlakeExecutionEnvironment, StarlakeExecutionMode, StarlakeOrchestrator, TaskType
 from ai.starlake.job.options import JobOptions, StarlakeOptions, StarlakeOptionWarning
 from ai.starlake.job.pre_load import StarlakePreLoadStrategy
 from ai.starlake.job.references import EnvironmentReference, FileReference, SecretReference
@@ -16,8 +18,13 @@ __all__ = [
     "SecretReference",
     "StarlakeCli",
     "StarlakeCommand",
+    "StarlakeExecutionEnvironment",
+    "StarlakeExecutionMode",
+    "StarlakeJobFactory",
     "StarlakeOptionWarning",
     "StarlakeOptions",
+    "StarlakeOrchestrator",
     "StarlakePreLoadStrategy",
     "StarlakeSparkConfig",
+    "TaskType",
 ]

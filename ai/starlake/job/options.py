@@ -145,7 +145,8 @@ class JobOptions(BaseModel):
         """Checks the options of a job.
 
         Args:
-            options: What the user gave; None counts as not given.
+            options: What the user gave; None counts as not given. Mappings under other names than those of options are
+                the options of single tasks.
             known_elsewhere: Further names that are not to be warned about.
 
         Returns:
@@ -156,7 +157,8 @@ class JobOptions(BaseModel):
         """
         given = {name: value for name, value in options.items() if value is not None}
         names = {field.alias or name for name, field in cls.model_fields.items()}
-        unknown = sorted(set(given) - names - set(known_elsewhere) - READ_BY_DAG_FILES)
+        of_tasks = {name for name, value in given.items() if isinstance(value, Mapping)} - names
+        unknown = sorted(set(given) - names - of_tasks - set(known_elsewhere) - READ_BY_DAG_FILES)
         for name in unknown:
             _warn_of(name, names)
         from_environment = {name: os.environ[name] for name in names if name.isupper() and name in os.environ}

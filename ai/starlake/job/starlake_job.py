@@ -12,6 +12,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job.cli import StarlakeCli
 from ai.starlake.job.command import StarlakeCommand, parse_options
+from ai.starlake.job.names import StarlakeOrchestrator
 from ai.starlake.job.options import JobOptions, StarlakeOptions
 from ai.starlake.job.pre_load import StarlakePreLoadStrategy
 from ai.starlake.job.references import EnvironmentValue
@@ -53,6 +54,11 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         self._environment = MappingProxyType(dict(self.settings.environment))
         self.filename = filename
         self.module_name = module_name
+
+    @classmethod
+    def sl_orchestrator(cls) -> StarlakeOrchestrator:
+        """Who runs the nodes; Starlake itself, unless a subclass says otherwise."""
+        return StarlakeOrchestrator.STARLAKE
 
     @property
     def pre_load_strategy(self) -> StarlakePreLoadStrategy:

@@ -82,7 +82,7 @@ class OrchestrationOptions(JobOptions):
     run_dependencies_first: bool = Field(
         default=False,
         validation_alias=AliasChoices("run_dependencies_first", "load_dependencies"),
-        description="whether a transform's job runs what it depends on first, loads included, instead of waiting for it",
+        description="whether a transform's job runs what it depends on first, loads included, or waits for it",
     )
     dataset_triggering_strategy: str = Field(
         default="any", description="which datasets start a pipeline: `any`, `all`, or an expression as in `a & (b | c)`"

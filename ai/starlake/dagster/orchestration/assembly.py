@@ -1,0 +1,234 @@
+"""From a pipeline to a graph of Dagster.
+
+Each group becomes a graph, each task an invocation of its op under its own name. An input that orders ops carries
+nothing and takes any number of sources, so that a job has as many connections as its pipeline has, not a multiple.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from dagster import (
+    DependencyDefinition,
+    GraphDefinition,
+    In,
+    InputMapping,
+    MultiDependencyDefinition,
+    NodeInvocation,
+    Nothing,
+    OpDefinition,
+    OutputMapping,
+)
+
+from ai.starlake.common import StarlakeError, sanitize_id
+from ai.starlake.dagster import _compat
+from ai.starlake.dagster.orchestration.links import Guards, Link, Links, Source, Task, is_empty, meeting
+from ai.starlake.orchestration import AbstractDependency, AbstractPipeline, AbstractTask, AbstractTaskGroup
+
+START = "start"
+"""The input of every op, and of every group's graph, by which it waits for others."""
+
+_FEW = 64
+"""Connections between two groups that are made one by one; more of them meet in an op that only orders."""
+
+
+@dataclass
+class _Graph:
+    """What a group's graph consists of.
+
+    Args:
+        wired: By member and input, what the input waits for: an output of a member, or the name of an input of the
+            graph itself.
+        inputs: The inputs of the graph, by what in the group they lead to.
+        outputs: The outputs of the graph, by the member and its output that they come from.
+    """
+
+    wired: dict[tuple[AbstractDependency, str], dict[DependencyDefinition | str, None]] = field(default_factory=dict)
+    inputs: dict[tuple[AbstractDependency, Guards], str] = field(default_factory=dict)
+    outputs: dict[tuple[AbstractDependency, str], str] = field(default_factory=dict)
+
+    def wire(self, member: AbstractDependency, name: str, source: DependencyDefinition | str) -> None:
+        self.wired.setdefault((member, name), {})[source] = None
+
+
+class Assembly:
+    """Makes the graph of a pipeline.
+
+    Args:
+        pipeline: The pipeline.
+        join: Makes a task that only orders, given its name, the group that it is to be in, and its inputs.
+
+    Raises:
+        StarlakeError: If tasks wait for each other in a circle, or if one is to wait that cannot.
+    """
+
+    def __init__(self, pipeline: AbstractPipeline[OpDefinition], join: Any) -> None:
+        self._pipeline = pipeline
+        self._join = join
+        self._links = Links(pipeline)
+        self._graphs: dict[AbstractTaskGroup, _Graph] = {}
+        self._gates: dict[Task, Task] = {}
+
+    def graph(self) -> GraphDefinition:
+        """The graph, named as the pipeline."""
+        for task, guards in list(self._links.guards_of.items()):
+            if len(guards) > 1:
+                self._gate(task, guards)
+        for link in self._links:
+            self._connect(link)
+        return self._built(self._pipeline, self._pipeline.pipeline_id)
+
+    def _gate(self, task: Task, guards: list[Guards]) -> None:
+        """Puts an op before a task that waits for what is skipped on different occasions.
+
+        An input with several sources is content with any of them; the op has one for each occasion, and needs all.
+        """
+        parent = _parent(task)
+        names = [f"{START}_{number}" for number in range(1, len(guards) + 1)]
+        gate = self._join(f"{task.id}_when_ready", parent, names)
+        self._graph(parent).wire(task, _input_of(task), _output(gate))
+        self._gates[task] = gate
+
+    def _connect(self, link: Link) -> None:
+        if is_empty(link.after) or not link.sources:
+            return
+        group, _, after = meeting(link.before, link.after)
+        sources = link.sources
+        fans_out = isinstance(after, AbstractTaskGroup) and len(self._links.entries(after)) > 1
+        if fans_out and len(sources) > _FEW:
+            name = sanitize_id(f"{link.before.full_id}_before_{link.after.full_id}")
+            join = self._join(name, group, [START])
+            self._wire(group, join, START, sources)
+            sources = [Source(join, next(iter(join.task.output_dict)))]
+        member, name = self._entry(group, link.after, link.guards)
+        self._wire(group, member, name, sources)
+
+    def _wire(self, group: AbstractTaskGroup, member: AbstractDependency, name: str, sources: Iterable[Source]) -> None:
+        for source in sources:
+            self._graph(group).wire(member, name, self._exit(group, source))
+
+    def _exit(self, group: AbstractTaskGroup, source: Source) -> DependencyDefinition:
+        """An output of a task as it is seen in a group around it; the groups between have an output each for it."""
+        member: AbstractDependency = source.task
+        output = source.output
+        while member.parent is not group:
+            parent = _parent(member)
+            graph = self._graph(parent)
+            output = graph.outputs.setdefault((member, output), f"{member.id}_{output}")
+            member = parent
+        return DependencyDefinition(member.id, output)
+
+    def _entry(
+        self, group: AbstractTaskGroup, after: AbstractDependency, guards: Guards
+    ) -> tuple[AbstractDependency, str]:
+        """The member of a group, and its input, that lead to a task or group in it."""
+        member = after
+        while member.parent is not group:
+            member = _parent(member)
+        if isinstance(member, AbstractTask):
+            return self._entry_of_task(member, guards)
+        assert isinstance(member, AbstractTaskGroup)  # noqa: S101  a member is either
+        graph = self._graph(member)
+        name = graph.inputs.get((after, guards))
+        if name is None:
+            name = _free(START if after is member else f"{START}_{after.id}", graph.inputs.values())
+            graph.inputs[after, guards] = name
+            for inner in self._links.entries(member) if after is member else [after]:
+                target, target_input = self._entry(member, inner, guards)
+                graph.wire(target, target_input, name)
+        return member, name
+
+    def _entry_of_task(self, task: Task, guards: Guards) -> tuple[AbstractDependency, str]:
+        gate = self._gates.get(task)
+        if gate is None:
+            return task, _input_of(task)
+        return gate, f"{START}_{self._links.guards_of[task].index(guards) + 1}"
+
+    def _graph(self, group: AbstractTaskGroup) -> _Graph:
+        return self._graphs.setdefault(group, _Graph())
+
+    def _built(self, group: AbstractTaskGroup, name: str) -> GraphDefinition:
+        graph = self._graph(group)
+        nodes: dict[str, OpDefinition | GraphDefinition] = {}
+        dependencies: dict[NodeInvocation, dict[str, Any]] = {}
+        of_members: dict[AbstractDependency, dict[str, Any]] = {}
+        mappings: list[InputMapping] = []
+        for (member, given), sources in graph.wired.items():
+            mapped = list(_input_mappings(member, given, list(sources)))
+            mappings += mapped
+            if len(sources) > len(mapped) or len(sources) > 1:
+                of_members.setdefault(member, {})[given] = _dependency(list(sources))
+        for member in group.members:
+            if is_empty(member):
+                continue
+            if isinstance(member, AbstractTask):
+                node = member.task
+            else:
+                assert isinstance(member, AbstractTaskGroup)  # noqa: S101  a member is either
+                node = self._built(member, f"{name}__{member.id}")
+            nodes[node.name] = node
+            dependencies[NodeInvocation(node.name, alias=member.id)] = of_members.get(member, {})
+        return GraphDefinition(
+            name=name,
+            node_defs=list(nodes.values()),
+            dependencies=dependencies,
+            input_mappings=mappings,
+            output_mappings=[
+                OutputMapping(graph_output_name=outer, mapped_node_name=member.id, mapped_node_output_name=inner)
+                for (member, inner), outer in graph.outputs.items()
+            ],
+        )
+
+
+def _parent(member: AbstractDependency) -> AbstractTaskGroup:
+    assert member.parent is not None  # noqa: S101  only the pipeline itself has none
+    return member.parent
+
+
+def _output(task: Task) -> DependencyDefinition:
+    return DependencyDefinition(task.id, next(iter(task.task.output_dict)))
+
+
+def _input_of(task: Task) -> str:
+    """The input of an op that only orders it."""
+    for name, definition in task.task.input_dict.items():
+        if definition.dagster_type.kind.name == "NOTHING":
+            return str(name)
+    raise StarlakeError(f"{task.label} cannot wait for anything: nothing comes before {task.full_id}")
+
+
+def _free(name: str, taken: Iterable[str]) -> str:
+    known = set(taken)
+    return next(
+        candidate
+        for number in range(len(known) + 1)
+        for candidate in [f"{name}_{number}" if number else name]
+        if candidate not in known
+    )
+
+
+def _input_mappings(
+    member: AbstractDependency, name: str, sources: list[DependencyDefinition | str]
+) -> Iterable[InputMapping]:
+    for index, source in enumerate(sources):
+        if isinstance(source, str):
+            yield InputMapping(
+                graph_input_name=source,
+                mapped_node_name=member.id,
+                mapped_node_input_name=name,
+                fan_in_index=index if len(sources) > 1 else None,
+            )
+
+
+def _dependency(sources: list[DependencyDefinition | str]) -> DependencyDefinition | MultiDependencyDefinition:
+    entries = [_compat.MAPPED_INPUT if isinstance(source, str) else source for source in sources]
+    if len(entries) == 1 and isinstance(entries[0], DependencyDefinition):
+        return entries[0]
+    return MultiDependencyDefinition(entries)
+
+
+def ordering_inputs(names: Iterable[str]) -> dict[str, In]:
+    """Inputs that carry nothing and only order ops."""
+    return {name: In(Nothing) for name in names}

@@ -1,0 +1,235 @@
+"""From the order of tasks and groups to what each task waits for.
+
+A pre-load check yields one of two outputs. What comes after it within the outermost group that it is in waits for the
+one that says that there is something to load; what comes after that group waits for either, so that the end of a
+pipeline, and the deletion of a cluster, come about when there is nothing to load, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from dagster import OpDefinition
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.pre_load import READY, SKIPPED
+from ai.starlake.job import TaskType
+from ai.starlake.orchestration import AbstractDependency, AbstractPipeline, AbstractTask, AbstractTaskGroup
+
+Task = AbstractTask[OpDefinition]
+Guards = frozenset[Task]
+"""The pre-load checks that decide whether something runs."""
+
+NO_GUARDS: Guards = frozenset()
+
+
+@dataclass(frozen=True)
+class Source:
+    """An output of a task."""
+
+    task: Task
+    output: str
+
+
+@dataclass
+class Link:
+    """What a task or a group waits for.
+
+    Args:
+        before: What comes first, as the pipeline says it.
+        after: What waits.
+        sources: The outputs that it waits for; any of them will do, once all of them are decided.
+        guards: The checks that decide whether the sources come about.
+    """
+
+    before: AbstractDependency
+    after: AbstractDependency
+    sources: list[Source] = field(default_factory=list)
+    guards: Guards = NO_GUARDS
+
+
+class Links:
+    """What each task and group of a pipeline waits for.
+
+    Args:
+        pipeline: The pipeline.
+
+    Raises:
+        StarlakeError: If tasks wait for each other in a circle.
+    """
+
+    def __init__(self, pipeline: AbstractPipeline[OpDefinition]) -> None:
+        self._pipeline = pipeline
+        self._edges = _without_detours(pipeline)
+        self._links = [Link(before, after) for before, after in self._edges]
+        self.guards_of: dict[Task, list[Guards]] = {}
+        self._resolve()
+
+    def __iter__(self) -> Iterator[Link]:
+        return iter(self._links)
+
+    def entries(self, group: AbstractTaskGroup) -> list[AbstractDependency]:
+        """What comes first in a group: what waits for nothing else in it."""
+        waiting = self._inner[1].get(group, set())
+        return [member for member in group.members if member not in waiting and not is_empty(member)]
+
+    def _exits(self, group: AbstractTaskGroup) -> list[AbstractDependency]:
+        waited_for = self._inner[0].get(group, set())
+        return [member for member in group.members if member not in waited_for and not is_empty(member)]
+
+    @cached_property
+    def _inner(self) -> tuple[dict[AbstractTaskGroup, set[AbstractDependency]], ...]:
+        """By group, the members that others in it wait for, and the members that wait for others in it."""
+        befores: dict[AbstractTaskGroup, set[AbstractDependency]] = {}
+        afters: dict[AbstractTaskGroup, set[AbstractDependency]] = {}
+        for before, after in self._edges:
+            group, first, second = meeting(before, after)
+            befores.setdefault(group, set()).add(first)
+            afters.setdefault(group, set()).add(second)
+        return befores, afters
+
+    def _outputs(self, of: AbstractDependency) -> list[Source]:
+        """What says that a task, or all of a group, is done."""
+        if isinstance(of, AbstractTask):
+            return [Source(of, READY if of.task_type is TaskType.PRELOAD else next(iter(of.task.output_dict)))]
+        assert isinstance(of, AbstractTaskGroup)  # noqa: S101
+        if is_empty(of):
+            befores = [before for before, after in self._edges if after is of]
+            return [source for before in befores for source in self._outputs(before)]
+        return [source for member in self._exits(of) for source in self._outputs(member)]
+
+    def _tasks_first_in(self, of: AbstractDependency) -> Iterator[Task]:
+        if isinstance(of, AbstractTask):
+            yield of
+        elif isinstance(of, AbstractTaskGroup):
+            for member in self.entries(of):
+                yield from self._tasks_first_in(member)
+
+    def _resolve(self) -> None:
+        """Finds the sources of all links, and the checks that decide about each task, in the order of the tasks."""
+        for link in self._links:
+            link.sources = list(dict.fromkeys(self._outputs(link.before)))
+        own: dict[Task, Guards] = {}
+        reached: dict[Task, dict[Guards, None]] = {}
+        for item in self._sorted():
+            if isinstance(item, int):
+                self._guard(self._links[item], own)
+                for task in self._firsts[item]:
+                    reached.setdefault(task, {})[self._links[item].guards] = None
+            else:
+                guards = NO_GUARDS.union(*reached.get(item, ()))
+                own[item] = guards | {item} if item.task_type is TaskType.PRELOAD else guards
+        self.guards_of = {task: list(guards) for task, guards in reached.items()}
+
+    @cached_property
+    def _firsts(self) -> list[list[Task]]:
+        return [list(self._tasks_first_in(link.after)) for link in self._links]
+
+    def _sorted(self) -> list[Any]:
+        """All tasks, and the numbers of all links, each after what it waits for."""
+        sorter: TopologicalSorter[Any] = TopologicalSorter()
+        for task in self._pipeline.tasks:
+            sorter.add(task)
+        for number, link in enumerate(self._links):
+            sorter.add(number, *(source.task for source in link.sources))
+            for task in self._firsts[number]:
+                sorter.add(task, number)
+        try:
+            return list(sorter.static_order())
+        except CycleError as error:
+            circle = [item.full_id for item in error.args[1] if isinstance(item, AbstractTask)]
+            raise StarlakeError(
+                f"pipeline {self._pipeline.pipeline_id}: tasks wait for each other in a circle",
+                cause=" >> ".join(circle),
+                fix="take one of these out of the order",
+            ) from None
+
+    def _guard(self, link: Link, own: dict[Task, Guards]) -> None:
+        """Finds the checks that decide about a link; adds the other output of those that it leads out of."""
+        guards = NO_GUARDS.union(*(own[source.task] for source in link.sources))
+        left = sorted((check for check in guards if _leads_out(check, link)), key=lambda check: check.full_id)
+        link.sources = [*link.sources, *(Source(check, SKIPPED) for check in left)]
+        link.guards = guards.difference(left)
+
+
+def is_empty(member: AbstractDependency) -> bool:
+    """Whether it is a group without any task."""
+    return isinstance(member, AbstractTaskGroup) and all(is_empty(inner) for inner in member.members)
+
+
+def meeting(
+    one: AbstractDependency, other: AbstractDependency
+) -> tuple[AbstractTaskGroup, AbstractDependency, AbstractDependency]:
+    """The innermost group that both are in, and the members of it that they are, or are in.
+
+    Raises:
+        StarlakeError: If one of them is in the other.
+    """
+    paths = (*one.path, one), (*other.path, other)
+    for level, (first, second) in enumerate(zip(*paths, strict=False)):
+        if first is not second:
+            group = paths[0][level - 1]
+            assert isinstance(group, AbstractTaskGroup)  # noqa: S101  what has members
+            return group, first, second
+    raise StarlakeError(f"{one!r} and {other!r} cannot be put in order: one of them is, or contains, the other")
+
+
+def _leads_out(check: Task, link: Link) -> bool:
+    """Whether a link leads out of the outermost group that a check is in; or to what only orders, without a group."""
+    groups = check.path[1:]
+    if groups:
+        return groups[0] not in (*link.after.path, link.after)
+    return isinstance(link.after, AbstractTask) and not link.after.works
+
+
+def _without_detours(pipeline: AbstractPipeline[OpDefinition]) -> list[tuple[AbstractDependency, AbstractDependency]]:
+    """The order without what says nothing new about the first and the last tasks of a group.
+
+    Generated files put every task after the first one and before the last one, whatever else it waits for.
+    """
+    by_group: dict[AbstractTaskGroup, list[tuple[AbstractDependency, AbstractDependency]]] = {}
+    indirect: set[AbstractTaskGroup] = set()
+    for before, after in pipeline.edges:
+        group, first, second = meeting(before, after)
+        by_group.setdefault(group, []).append((before, after))
+        if (first, second) != (before, after):
+            indirect.add(group)
+    kept: set[tuple[AbstractDependency, AbstractDependency]] = set()
+    for group, edges in by_group.items():
+        if group in indirect:
+            kept.update(edges)
+            continue
+        forward = _peeled(group.members, edges)
+        backward = _peeled(group.members, [(after, before) for before, after in forward])
+        kept.update((before, after) for after, before in backward)
+    return [edge for edge in pipeline.edges if edge in kept]
+
+
+def _peeled(
+    members: Iterable[AbstractDependency], edges: list[tuple[AbstractDependency, AbstractDependency]]
+) -> list[tuple[AbstractDependency, AbstractDependency]]:
+    """Drops the edges from the one member that all others come after to those that come after others too.
+
+    Then does the same with the rest, as long as there is one that all others come after.
+    """
+    after: dict[AbstractDependency, list[AbstractDependency]] = {}
+    count = dict.fromkeys(members, 0)
+    for first, second in edges:
+        after.setdefault(first, []).append(second)
+        count[second] += 1
+    dropped: set[tuple[AbstractDependency, AbstractDependency]] = set()
+    firsts = [member for member, waits_for in count.items() if waits_for == 0]
+    while len(firsts) == 1:
+        first = firsts[0]
+        firsts = []
+        for second in after.get(first, ()):
+            if count[second] > 1:
+                dropped.add((first, second))
+            count[second] -= 1
+            if count[second] == 0:
+                firsts.append(second)
+    return [edge for edge in edges if edge not in dropped]
