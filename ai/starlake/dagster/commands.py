@@ -83,7 +83,7 @@ class CommandRunner:
             }
             command = command.with_options(interval)
         options = (context.op_config or {}).get("options") or {}
-        return command.with_options(_options_for(options, {name, sanitize_id(name), context.op_def.name}))
+        return command.with_options(_options_for(options, {name, sanitize_id(name), context.op_handle.name}))
 
     def run(
         self, command: StarlakeCommand, context: OpExecutionContext, spark_config: StarlakeSparkConfig | None = None
