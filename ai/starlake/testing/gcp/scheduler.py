@@ -31,7 +31,7 @@ class Scheduler:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = itertools.count()
         self._stopped = False
-        self._deaf = clock.listen(self.sweep)
+        self._deaf = clock.listen(self._time_moved)
         self._thread = threading.Thread(target=self._run, name="gcp-emulator-scheduler", daemon=True)
         self._thread.start()
 
@@ -60,6 +60,11 @@ class Scheduler:
             self._stopped = True
             self._changed.notify_all()
         self._thread.join()
+
+    def _time_moved(self) -> None:
+        with self._changed:
+            self.sweep()
+            self._changed.notify_all()  # what comes next may be nearer than the thread believes
 
     def _run(self) -> None:
         with self._changed:

@@ -300,7 +300,7 @@ def _check_job(job: dataproc.Job, project: str) -> None:
         raise invalid("A job type must be set")
     if kind != "spark_job":
         raise RpcError(Code.UNIMPLEMENTED, f"the emulator runs spark_job only, not {kind}")
-    if plain(job.spark_job).WhichOneof("driver") is None:
+    if not (job.spark_job.main_class or job.spark_job.main_jar_file_uri):
         raise invalid("spark_job.main_class or spark_job.main_jar_file_uri must be set")
     if not 0 <= job.scheduling.max_failures_per_hour <= _MOST_PER_HOUR:
         raise invalid(f"scheduling.max_failures_per_hour is not between 0 and {_MOST_PER_HOUR}")

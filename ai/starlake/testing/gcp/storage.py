@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
@@ -12,6 +13,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 from ai.starlake.testing.gcp.loopback import LoopbackServer
 
+_log = logging.getLogger(__name__)
 _FLUSH_EVERY = 0.5
 _LARGEST = 1024 * 1024
 _TIMEOUT = 30
@@ -93,12 +95,20 @@ class OutputObject:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what there is."""
-        self._storage.upload(self._bucket, f"{self._prefix}.{self._number:09d}", self._content)
+        """Writes what there is; no object when there is nothing, which the storage emulator could not take."""
+        if self._content:
+            self._upload()
         self._flushed = time.monotonic()
         if len(self._content) > _LARGEST:
             self._number += 1
             self._content = b""
+
+    def _upload(self) -> None:
+        name = f"{self._prefix}.{self._number:09d}"
+        try:
+            self._storage.upload(self._bucket, name, self._content)
+        except OSError as error:  # a job does not fail for its output
+            _log.warning("gs://%s/%s cannot be written: %s", self._bucket, name, error)
 
 
 def _handler() -> type[BaseHTTPRequestHandler]:
