@@ -9,13 +9,15 @@ from ai.starlake.executor.lines import LineSplitter
 from ai.starlake.executor.output import Output
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
+from ai.starlake.gcp.errors import NotFoundError
+from ai.starlake.gcp.spark_jobs import is_final
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Job
     from google.cloud.storage import Blob
 
 _CHUNK = 1024 * 1024
-_PATIENCE = 30.0
+_PATIENCE = 15.0
 """Seconds for which reading is repeated; the output is not worth more, for the job runs all the same."""
 
 
@@ -33,7 +35,7 @@ class DriverOutput:
 
     def __init__(self, clients: GcpClients, calls: Calls, output: Output) -> None:
         self._clients = clients
-        self._calls = calls.within(_PATIENCE)
+        self._calls = calls.within(min(_PATIENCE, calls.tolerance))
         self._output = output
         self._lines = LineSplitter()
         self._read: dict[str, int] = {}
@@ -42,14 +44,21 @@ class DriverOutput:
     def advance(self, job: Job) -> None:
         """Passes on what is new since the last time."""
         bucket, _, path = str(job.driver_output_resource_uri).removeprefix("gs://").partition("/")
-        if self._given_up or not path:
+        if not path or (self._given_up and not is_final(job)):
             return
         try:
             for data in self._news(bucket, path):
                 self._take(data)
+        except NotFoundError as error:
+            if is_final(job):
+                self._warn(error)
         except Exception as error:  # noqa: BLE001  whatever it is, the job goes on, and is what counts
-            self._given_up = True
+            self._warn(error)
+
+    def _warn(self, error: Exception) -> None:
+        if not self._given_up:
             self._calls.report.warning(f"the output of the driver cannot be read: {error}")
+        self._given_up = True
 
     def finish(self) -> None:
         """Passes on the last line, if it has no end."""

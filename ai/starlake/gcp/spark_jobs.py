@@ -9,7 +9,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.cluster_api import HASTE
-from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError, NotFoundError
+from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError
 from ai.starlake.gcp.names import LABEL_RUN, LABEL_STEP, label_value, request_id
 from ai.starlake.gcp.progress import Progress, duration
 
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 _LEFTOVER_TIMEOUT = 300.0
 """Seconds that a job which was cancelled may take to end."""
-_LOOKS = 3
-
 _FINAL = frozenset({"DONE", "ERROR", "CANCELLED"})
-_CLUSTER_IS_NOT_READY = frozenset({"NOT_FOUND", "FAILED_PRECONDITION"})
+_ENDING = _FINAL | {"CANCEL_PENDING", "CANCEL_STARTED"}
+_NOT_CANCELLABLE = _CLUSTER_IS_NOT_READY = frozenset({"NOT_FOUND", "FAILED_PRECONDITION"})
 
 
 class SparkJobTimeoutError(StarlakeError):
@@ -35,6 +34,11 @@ class ClusterNotReadyError(StarlakeError):
 def state_of(job: Job) -> str:
     """The state of a job, such as ``RUNNING``."""
     return str(job.status.state.name)
+
+
+def is_final(job: Job) -> bool:
+    """Whether a job has ended, well or not."""
+    return state_of(job) in _FINAL
 
 
 class SparkJobs:
@@ -112,7 +116,7 @@ class SparkJobs:
         """Asks for the cancellation of a job.
 
         Returns:
-            Whether there was something to cancel: False if there is no such job, or it has ended.
+            Whether the job is being cancelled: False if there is no such job, or it has ended.
 
         Raises:
             GcpCallError: If Dataproc refuses.
@@ -181,40 +185,52 @@ class SparkJobs:
             progress.see(state_of(job))
             if on_look:
                 on_look(job)
-            if state_of(job) in _FINAL:
+            if is_final(job):
                 return job
             progress.pause(late)
             job = self._get(job.reference.job_id)
 
-    def _get(self, job_id: str) -> Job:
+    def _get(self, job_id: str, calls: Calls | None = None) -> Job:
         request = {**self._place, "job_id": job_id}
-        return self._calls.read(self._clients.spark_jobs.get_job, request, what=f"look at Spark job {job_id}")
+        return (calls or self._calls).read(
+            self._clients.spark_jobs.get_job, request, what=f"look at Spark job {job_id}"
+        )
 
     def _abandon(self, job_id: str, *, answered: bool) -> None:
         """Cancels a job when nobody waits for it any more. A submission without an answer may be on its way yet."""
         hasty = self._calls.within(HASTE)
-        looks = 1 if answered else _LOOKS
         try:
-            for look in range(looks):
-                if self._cancel(hasty, job_id):
-                    hasty.report.info(f"Spark job {job_id} is cancelled")
-                    return
-                if look < looks - 1:
-                    hasty.sleep(min(0.5, hasty.interval))
+            if not self._cancel(hasty, job_id) and not answered:
+                hasty.sleep(min(1.0, hasty.interval))
+                self._cancel(hasty, job_id)
         except StarlakeError as error:
             hasty.report.warning(f"Spark job {job_id} may still be running: {error}")
 
     def _cancel(self, calls: Calls, job_id: str) -> bool:
+        progress = calls.progress(f"Spark job {job_id}", timeout=HASTE)
+        while (refusal := self._order_cancellation(calls, job_id)) is not None:
+            if refusal.code == "NOT_FOUND":
+                return False
+            state = state_of(self._get(job_id, calls))
+            if state in _ENDING:
+                return state not in _FINAL
+            progress.pause(refusal)
+        calls.report.info(f"Spark job {job_id} is cancelled")
+        return True
+
+    def _order_cancellation(self, calls: Calls, job_id: str) -> GcpCallError | None:
+        """Why a job is not being cancelled: there is none, it has ended, or its state does not allow it right now.
+
+        Dataproc cannot cancel a job in SETUP_DONE (googleapis/google-cloud-java#3754).
+        """
         request = {**self._place, "job_id": job_id}
         try:
             calls.repeat(self._clients.spark_jobs.cancel_job, request, what=f"cancel Spark job {job_id}")
-        except NotFoundError:
-            return False
         except GcpCallError as error:
-            if error.code == "FAILED_PRECONDITION":  # it has ended, or is being cancelled
-                return False
+            if error.code in _NOT_CANCELLABLE:
+                return error
             raise
-        return True
+        return None
 
     def _progress(self, job_id: str, timeout: float | None) -> Progress:
         return self._calls.progress(f"Spark job {job_id}", timeout=timeout)

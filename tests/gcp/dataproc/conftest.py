@@ -97,6 +97,10 @@ class Bench:
         return StarlakeCommand("load", (*flags, *arguments), environment={"SL_ROOT": "/p", **environment})
 
     @staticmethod
+    def transform(*arguments: str, **environment) -> StarlakeCommand:
+        return StarlakeCommand("transform", ("--name", "kpi.sums", *arguments), environment=environment)
+
+    @staticmethod
     def run(run_id: str = "0b5e31d2-0000-4000-8000-000000000001") -> RunIdentity:
         return RunIdentity(run_id, run_id, "sales_job", "defs.py")
 

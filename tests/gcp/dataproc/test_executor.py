@@ -1,5 +1,43 @@
 from __future__ import annotations
 
+import json
+import threading
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor import CommandFailedError, RecoveryError
+from ai.starlake.gcp.dataproc_executor import SparkJobFailedError
+from ai.starlake.gcp.errors import GcpCallError, PermissionDeniedError
+from ai.starlake.gcp.spark_jobs import SparkJobTimeoutError
+from ai.starlake.job import StarlakeSparkConfig
+from ai.starlake.job.references import EnvironmentReference
+
+
+class Interruption(BaseException):
+    """As the orchestrator raises it in the middle of anything."""
+
+
+def printed(bench, what: str):
+    return json.loads(next(line for line in bench.report.lines if line.startswith(what)).partition(" ")[2])
+
+
+def interrupt_at(bench, text: str) -> None:
+    """Interrupts the step when the reporter is told something."""
+    info = bench.report.info
+    raised = []
+
+    def interrupted(message):
+        info(message)
+        if text in message and not raised:
+            raised.append(message)
+            raise Interruption
+
+    bench.report.info = interrupted
+
 
 def test_a_command_runs_as_a_spark_job_on_a_cluster_of_its_run(bench, gcp):
     execution = bench.execution()
@@ -14,3 +52,267 @@ def test_a_command_runs_as_a_spark_job_on_a_cluster_of_its_run(bench, gcp):
     [cluster] = gcp.all_clusters
     assert cluster.name == job.cluster
     assert cluster.labels["starlake-run-id"] == execution.run_id
+    assert job.labels["starlake-step"] == "load_sales"
+
+
+def test_the_arguments_arrive_unchanged(bench):
+    odd = ["a b", "c,d", "$HOME", "`id`", '"q"', "é", "--x=1"]
+    bench.executor().run(bench.load(*odd), bench.execution())
+    assert printed(bench, "argv") == ["load", "--domains", "sales", "--tables", "orders", *odd]
+
+
+def test_the_job_is_what_the_options_say(bench, gcp):
+    executor = bench.executor(spark_jar_list="gcs://j/a.jar,gs://j/b.jar", spark_executor_memory="7g")
+    executor.run(bench.load(), bench.execution())
+    [call] = gcp.calls("SubmitJob")
+    spark = call.request["job"]["spark_job"]
+    assert spark["main_class"] == "ai.starlake.job.Main"
+    assert spark["jar_file_uris"] == ["gs://j/a.jar", "gs://j/b.jar"]
+    properties = gcp.spark_jobs[0].properties
+    assert properties["spark.executor.memory"] == "7g"
+    assert properties["spark.executor.cores"] == "4"
+    assert properties["spark.executor.instances"] == "1"
+    assert properties["spark.datasource.bigquery.temporaryGcsBucket"] == "my-bucket"
+
+
+def test_the_spark_configuration_of_a_task_counts_more(bench, gcp):
+    config = StarlakeSparkConfig("2g", 1, 9, **{"spark.sql.catalogImplementation": "hive", "spark.driver.memory": "4g"})
+    bench.executor().run(bench.load(), bench.execution(spark_config=config))
+    properties = gcp.spark_jobs[0].properties
+    assert properties["spark.executor.memory"] == "2g"
+    assert properties["spark.executor.instances"] == "9"
+    assert properties["spark.sql.catalogImplementation"] == "hive"
+    assert properties["spark.driver.memory"] == "4g"
+
+
+def test_secrets_reach_the_job_and_no_log(bench, gcp, monkeypatch):
+    monkeypatch.setenv("MY_SECRET", "hunter-two")
+    command = bench.load("exit=1", DB_PASSWORD=EnvironmentReference("MY_SECRET"))
+    with pytest.raises(CommandFailedError) as caught:
+        bench.executor().run(command, bench.execution())
+    assert gcp.spark_jobs[0].env["DB_PASSWORD"] == "hunter-two"
+    assert "DB_PASSWORD" in bench.report.everything()
+    assert "hunter-two" not in bench.report.everything() + str(caught.value)
+
+
+def test_a_failed_job_shows_the_last_lines_of_its_driver(bench, gcp):
+    with pytest.raises(SparkJobFailedError) as caught:
+        bench.executor().run(bench.load("exit=3"), bench.execution())
+    error = caught.value
+    assert error.tail[-1] == "it went wrong"
+    assert "it went wrong" in str(error)
+    assert gcp.spark_jobs[0].name in str(error)
+    assert error.log_url.startswith("https://console.cloud.google.com/dataproc/jobs/")
+
+
+def test_a_job_that_somebody_cancelled_is_a_failure(bench, gcp):
+    def cancels():
+        gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
+        bench.executor().session(bench.execution()).jobs.cancel(gcp.spark_jobs[0].name)
+
+    somebody = threading.Thread(target=cancels)
+    somebody.start()
+    with pytest.raises(SparkJobFailedError, match="was cancelled by somebody"):
+        bench.executor().run(bench.load("sleep=30"), bench.execution())
+    somebody.join()
+
+
+def test_a_job_whose_cluster_is_taken_away_is_a_failure(bench, gcp):
+    execution = bench.execution()
+
+    def deletes():
+        gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
+        bench.executor().delete_cluster(execution)
+
+    somebody = threading.Thread(target=deletes)
+    somebody.start()
+    with pytest.raises(SparkJobFailedError):
+        bench.executor().run(bench.load("sleep=30"), execution)
+    somebody.join()
+
+
+def test_output_that_cannot_be_read_is_no_failure(bench, gcp):
+    result = bench.executor(storage_endpoint="http://127.0.0.1:9", outage_tolerance=0.2).run(
+        bench.load(), bench.execution()
+    )
+    assert result.counts is None
+    assert any("output of the driver cannot be read" in warning for warning in bench.report.warnings)
+
+
+def test_a_long_output_arrives_whole_and_in_order(bench, gcp):
+    bench.executor().run(bench.load(*(f"x{number}" * 50 for number in range(200))), bench.execution())
+    assert len(printed(bench, "argv")) == 205
+
+
+def test_a_job_that_takes_too_long_is_cancelled(bench, gcp):
+    with pytest.raises(SparkJobTimeoutError, match="dataproc_job_wait_timeout"):
+        bench.executor(dataproc_job_wait_timeout=0.3).run(bench.load("sleep=30"), bench.execution())
+    gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "CANCELLED")
+    assert gcp.spark_jobs[0].cancelled == 1
+
+
+@pytest.mark.parametrize("moment", ["submitted to cluster", "PENDING", "RUNNING"])
+def test_an_interruption_cancels_the_job_once(bench, gcp, moment):
+    interrupt_at(bench, f"{moment}" if moment == "submitted to cluster" else f": {moment}")
+    executor = bench.executor()
+    execution = bench.execution()
+    executor.create_cluster(replace(execution, report=type(bench.report)()))
+    with pytest.raises(Interruption):
+        executor.run(bench.load("sleep=30"), execution)
+    gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "CANCELLED")
+    assert gcp.spark_jobs[0].cancelled == 1
+    assert [call.outcome for call in gcp.calls("CancelJob")].count("OK") == 1
+    assert [view.state for view in gcp.clusters.values()] == ["RUNNING"]
+
+
+def test_an_interruption_of_the_whole_run_deletes_the_cluster_too(bench, gcp):
+    interrupt_at(bench, "submitted to cluster")
+    with pytest.raises(Interruption):
+        bench.executor().run(bench.load("sleep=30"), bench.execution(run_is_ending=lambda: True))
+    gcp.wait_for(lambda gcp: not gcp.clusters)
+    assert gcp.spark_jobs[0].state in ("CANCELLED", "ERROR")
+
+
+def test_a_step_that_fails_leaves_the_cluster_to_the_others(bench, gcp):
+    with pytest.raises(SparkJobFailedError):
+        bench.executor().run(bench.load("exit=1"), bench.execution(run_is_ending=lambda: False))
+    assert [view.state for view in gcp.clusters.values()] == ["RUNNING"]
+
+
+def test_the_same_attempt_in_another_process_finds_its_job(bench, gcp):
+    execution = bench.execution()
+    executor = bench.executor()
+    dies = threading.Event()
+
+    class Dies(type(bench.report)):
+        def info(self, message):
+            super().info(message)
+            if "submitted to cluster" in message:
+                dies.set()
+                threading.Event().wait()  # as a process that is killed: it never goes on
+
+    doomed = threading.Thread(
+        target=lambda: executor.run(bench.load("sleep=0.5"), replace(execution, report=Dies())), daemon=True
+    )
+    doomed.start()
+    assert dies.wait(20)
+    result = bench.executor().run(bench.load("sleep=0.5"), execution)
+    assert len(gcp.spark_jobs) == 1
+    assert result.remote_id == gcp.spark_jobs[0].name
+
+
+def test_a_retry_ends_what_its_predecessor_left_running(bench, gcp):
+    execution = bench.execution()
+    session = bench.executor().session(execution)
+    left = leave_a_job(bench, gcp, execution)
+    bench.executor().run(bench.transform(), replace(execution, attempt=1))
+    first, second = gcp.spark_jobs
+    assert (first.name, first.state, second.state) == (left, "CANCELLED", "DONE")
+    assert list(session.jobs.of_run(execution.root)) == []
+
+
+def test_a_re_execution_ends_what_its_predecessor_left_running(bench, gcp):
+    execution = bench.execution()
+    leave_a_job(bench, gcp, execution)
+    again = bench.execution(str(uuid.uuid4()), root_run_id=execution.run_id, resumed=True)
+    bench.executor().run(bench.transform(), again)
+    assert [job.state for job in gcp.spark_jobs] == ["CANCELLED", "DONE"]
+    assert len(gcp.all_clusters) == 1
+
+
+def test_the_jobs_of_other_steps_go_on(bench, gcp):
+    execution = bench.execution()
+    leave_a_job(bench, gcp, replace(execution, step_key="another"))
+    bench.executor().run(bench.transform(), replace(execution, attempt=1))
+    assert [job.state for job in gcp.spark_jobs] == ["RUNNING", "DONE"]
+
+
+def leave_a_job(bench, gcp, execution) -> str:
+    """Submits the job of an attempt whose process dies right then."""
+    from ai.starlake.gcp.remote_call import RemoteCall
+    from ai.starlake.gcp.spark_job import spark_job
+
+    executor = bench.executor()
+    name = executor.create_cluster(execution)
+    call = RemoteCall.prepare(bench.load("sleep=30"), execution)
+    job = spark_job(executor.settings, call, execution, name)
+    executor.clients.spark_jobs.submit_job(project_id="my-project", region="europe-west1", job=job)
+    gcp.wait_for(lambda gcp: gcp.spark_jobs[-1].state == "RUNNING")
+    return str(job.reference.job_id)
+
+
+class Facts:
+    """A project whose areas are folders."""
+
+    def __init__(self, root, environment):
+        self.root = Path(root)
+
+    def area(self, name, domain):
+        return str(self.root / "datasets" / name / domain)
+
+    def table_pattern(self, domain, table):
+        import re
+
+        return re.compile(rf"{table}.*")
+
+    def duckdb_file(self, domain=None, table=None, *, task=None):
+        return None
+
+
+def test_a_retry_of_a_load_brings_its_files_back(bench, tmp_path):
+    ingesting, stage = (tmp_path / "datasets" / area / "sales" for area in ("ingesting", "stage"))
+    ingesting.mkdir(parents=True)
+    (ingesting / "orders-1.csv").touch()
+    bench.facts = Facts
+    bench.executor().run(bench.load(SL_ROOT=str(tmp_path)), bench.execution(attempt=1))
+    assert [file.name for file in stage.iterdir()] == ["orders-1.csv"]
+    assert list(ingesting.iterdir()) == []
+
+
+def test_a_retry_of_a_load_without_a_project_that_can_be_read_is_refused(bench, gcp):
+    with pytest.raises(RecoveryError):
+        bench.executor().run(bench.load(), bench.execution(attempt=1))
+    assert gcp.spark_jobs == []
+
+
+def test_a_cluster_that_goes_away_at_the_last_moment_is_made_anew(bench, gcp):
+    gcp.fault("SubmitJob", "FAILED_PRECONDITION")
+    bench.executor().run(bench.load(), bench.execution())
+    assert [job.state for job in gcp.spark_jobs] == ["DONE"]
+
+
+def test_a_cluster_that_never_takes_jobs_is_an_error(bench, gcp):
+    gcp.fault("SubmitJob", "FAILED_PRECONDITION", count=None)
+    with pytest.raises(StarlakeError, match="takes no jobs"):
+        bench.executor().run(bench.load(), bench.execution())
+    assert len(gcp.calls("SubmitJob")) == 3
+
+
+def test_a_lost_answer_to_a_submission_makes_no_second_job(bench, gcp):
+    gcp.fault("SubmitJob", "UNAVAILABLE", when="after", count=2)
+    bench.executor().run(bench.load(), bench.execution())
+    assert [job.state for job in gcp.spark_jobs] == ["DONE"]
+    assert len({call.request["request_id"] for call in gcp.calls("SubmitJob")}) == 1
+
+
+def test_an_outage_longer_than_the_tolerance_ends_the_step_and_its_job(bench, gcp):
+    executor = bench.executor(outage_tolerance=0.3)
+    execution = bench.execution()
+    executor.create_cluster(execution)
+    gcp.fault("GetJob", "UNAVAILABLE", count=None)
+    with pytest.raises(GcpCallError, match="UNAVAILABLE"):
+        executor.run(bench.load("sleep=30"), execution)
+    gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "CANCELLED")
+
+
+def test_a_missing_permission_is_named(bench, gcp):
+    gcp.fault("SubmitJob", "PERMISSION_DENIED")
+    with pytest.raises(PermissionDeniedError, match=r"dataproc\.jobs\.create"):
+        bench.executor().run(bench.load(), bench.execution())
+
+
+def test_create_and_delete_go_with_the_run(bench, gcp):
+    execution = bench.execution()
+    assert bench.executor().create_cluster(execution) in gcp.clusters
+    assert bench.executor().delete_cluster(bench.execution(execution.run_id, step="delete")) is True
+    assert gcp.clusters == {}
