@@ -20,7 +20,8 @@ _TOLERANCE = 10.0
 """Seconds for which a question is repeated: the log must not keep us from looking at the execution."""
 _OVERLAP = timedelta(seconds=60)
 """Entries reach Cloud Logging out of order; those of the last minute are asked for again."""
-_STREAMS = ('log_id("run.googleapis.com/stdout")', 'log_id("run.googleapis.com/stderr")')
+_STREAMS: dict[str, Stream] = {"stdout": "stdout", "stderr": "stderr"}
+"""How the names of the logs end that hold what containers print; others hold what the service says."""
 _TAIL = 50
 _PAGE = 1000
 _PAUSE = 3.0
@@ -49,7 +50,6 @@ class ExecutionLog:
             'resource.type="cloud_run_job"',
             f'resource.labels.job_name="{parts[5]}"',
             f'labels."run.googleapis.com/execution_name"="{short(execution.name)}"',
-            f"({' OR '.join(_STREAMS)})",
         ]
         self._filter = " AND ".join(terms)
 
@@ -79,6 +79,8 @@ class ExecutionLog:
             self._calls.pause(min(_PAUSE, self._calls.interval))
 
     def _ask(self, text: str, order: str, most: int | None) -> list[Any]:
+        if self._broken:
+            return []
         request = {
             "resource_names": [f"projects/{self._project}"],
             "filter": text,
@@ -101,9 +103,10 @@ class ExecutionLog:
         for entry in fresh:
             self._seen.add(entry.insert_id)
             self._latest = max(self._latest, entry.timestamp)
-            stream: Stream = "stderr" if str(entry.log_name).endswith("stderr") else "stdout"
-            for line in _text_of(entry).splitlines():
-                self._output.take(stream, line)
+            stream = _STREAMS.get(str(entry.log_name)[-6:])
+            if stream is not None:
+                for line in _text_of(entry).splitlines():
+                    self._output.take(stream, line)
         return len(fresh)
 
 

@@ -12,6 +12,7 @@ from ai.starlake.executor import Execution
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.cloud_run_executor import CloudRunExecutor
+from ai.starlake.gcp.markers import Marker
 from ai.starlake.gcp.options_cloud_run import CloudRunOptions
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.testing.gcp import GcpEmulator
@@ -88,6 +89,8 @@ class Bench:
                 "cloud_run_job_name": JOB,
                 "poll_interval": 0.02,
                 "outage_tolerance": 5,
+                "logging_endpoint": self.gcp.endpoint,
+                "cloud_run_log_wait": 0.3,
                 **{name: value for name, value in self.gcp.options().items() if name != "dataproc_endpoint"},
                 **self.options,
                 **options,
@@ -99,6 +102,19 @@ class Bench:
 
     def execution(self, step="load_orders", attempt=0, **facts) -> Execution:
         return Execution(facts.pop("run_id", self.run_id), step, self.report, attempt, **facts)
+
+    def fresh(self) -> None:
+        """Another run, which nothing was said about yet."""
+        self.report = Recorder()
+        self.run_id = str(uuid.uuid4())
+
+    def orphan(self, *arguments, **facts) -> str:
+        """Starts an execution as an attempt that was killed did; its name."""
+        marker = Marker.of(self.execution(**facts))
+        variables = [{"name": name, "value": value} for name, value in marker.environment.items()]
+        override = {"args": list(arguments), "env": variables}
+        request = {"name": self.job_name, "overrides": {"container_overrides": [override]}}
+        return self.clients().run_jobs.run_job(request=request).metadata.name
 
     def run(self, *arguments, environment=None, execution=None, **options):
         command = StarlakeCommand(arguments[0] if arguments else "transform", arguments[1:], {}, environment or {})
