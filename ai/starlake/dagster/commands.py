@@ -40,6 +40,9 @@ from ai.starlake.executor.protocol import (
 )
 from ai.starlake.job import JobOptions, StarlakeCommand, StarlakeSparkConfig
 
+DRY_RUN = "dry run, nothing is run: "
+"""What the log says before a command that a dry run leaves out."""
+
 
 @dataclass(frozen=True)
 class CommandRunner:
@@ -207,7 +210,7 @@ class CommandBody(Body):
             dates = self.runner.dates(context)
             command = self.runner.complete(self.command, context, dates, self.name)
         if is_dry_run(context):
-            context.log.info(f"dry run, nothing is run: {shown(command)}")
+            context.log.info(f"{DRY_RUN}{shown(command)}")
             yield from outputs(self.outs, self.name)
             return
         result = self.runner.run(command, context, self.spark_config)

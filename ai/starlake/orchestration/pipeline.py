@@ -13,6 +13,7 @@ from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job import IStarlakeJob, StarlakePreLoadStrategy, StarlakeSparkConfig, TaskType
 from ai.starlake.orchestration.dependencies import StarlakeDependencies, StarlakeDependency, StarlakeDependencyType
 from ai.starlake.orchestration.options import OrchestrationOptions
+from ai.starlake.orchestration.runs import RunnablePipeline
 from ai.starlake.orchestration.schedules import StarlakeSchedule, cron_of
 from ai.starlake.orchestration.tasks import AbstractDependency, AbstractTask, AbstractTaskGroup
 from ai.starlake.orchestration.tree import TreeNodeMixin
@@ -291,6 +292,11 @@ class AbstractPipeline(AbstractTaskGroup, Generic[NativeT]):
     @abstractmethod
     def assemble(self) -> None:
         """Makes the job of the orchestrator. Called when the ``with`` statement has ended well."""
+
+    @property
+    @abstractmethod
+    def runs(self) -> RunnablePipeline:
+        """What runs the pipeline in this process, tells about it, and knows its dates."""
 
     @abstractmethod
     def _pre_load_check(

@@ -23,6 +23,7 @@ from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.dagster.orchestration import partitions, schedules, sensors
 from ai.starlake.dagster.orchestration.assembly import START, Assembly, ordering_inputs
 from ai.starlake.dagster.orchestration.freshness import TriggerDataset
+from ai.starlake.dagster.orchestration.runs import PipelineRuns
 from ai.starlake.job import StarlakePreLoadStrategy, TaskType
 from ai.starlake.orchestration import (
     AbstractPipeline,
@@ -93,6 +94,11 @@ class DagsterPipeline(AbstractPipeline[OpDefinition]):
         """What starts the job when the data that it waits for is updated; None where it waits for none."""
         found = self.trigger_datasets
         return sensors.build(self.dag, found, self.settings) if found else None
+
+    @cached_property
+    def runs(self) -> PipelineRuns:
+        """What runs the job in this process."""
+        return PipelineRuns(self.dag, self.settings, self.trigger_datasets, self.cron)
 
     def assemble(self) -> None:
         """Makes the job."""

@@ -1,0 +1,198 @@
+"""Runs of a pipeline in this process, for people at a terminal."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime, timezone
+from typing import Any
+
+from dagster import DagsterInstance, JobDefinition, OpDefinition, TimeWindow, TimeWindowPartitionsDefinition
+
+from ai.starlake.common import DataInterval, StarlakeError, zone_of
+from ai.starlake.dagster.orchestration import partitions as windows
+from ai.starlake.dagster.orchestration.freshness import TriggerDataset
+from ai.starlake.dagster.orchestration.graph_of import graph_of, steps_of
+from ai.starlake.dagster.orchestration.sensors import policy_of
+from ai.starlake.dagster.orchestration.steps import Steps
+from ai.starlake.dagster.run import CONFIG_SCHEMA, DRY_RUN_TAG, date_tags
+from ai.starlake.orchestration.options import OrchestrationOptions
+from ai.starlake.orchestration.runs import Graph, RunDate, RunOptions, RunReport, Summary
+
+_EVERY_DAY = "0 0 * * *"
+
+
+class PipelineRuns:
+    """Runs the job of a pipeline, and tells about it. See `RunnablePipeline`.
+
+    Args:
+        job: The job.
+        settings: The options of the pipeline.
+        datasets: The datasets that it waits for.
+        cron: When it runs by the clock.
+    """
+
+    def __init__(
+        self,
+        job: JobDefinition,
+        settings: OrchestrationOptions,
+        datasets: Sequence[TriggerDataset] = (),
+        cron: str | None = None,
+    ) -> None:
+        self._job = job
+        self._settings = settings
+        self._datasets = datasets
+        self._cron = cron
+
+    @property
+    def pipeline_id(self) -> str:
+        """Its name."""
+        return self._job.name
+
+    def summary(self) -> Summary:
+        """What there is to say about it in a line."""
+        partitions = self._partitions
+        sensor = policy_of(self._datasets, self._settings).condition if self._datasets else None
+        first = partitions.get_first_partition_key() if partitions else None
+        return Summary(
+            name=self._job.name,
+            steps=sum(1 for _ in steps_of(self._job)),
+            schedule=f"{self._cron} ({self._settings.zone})" if self._cron else None,
+            sensor=str(sensor) if sensor else None,
+            partitions=f"{partitions.get_num_partitions()} since {first}" if partitions else None,
+        )
+
+    def graph(self) -> Graph:
+        """What it consists of."""
+        return graph_of(self._job)
+
+    def date_of(self, moment: date | datetime) -> RunDate:
+        """What a run for a day, or for a moment, is for."""
+        if self._partitions is None and isinstance(moment, datetime):
+            return RunDate(moment)
+        found = self.dates_between(moment, moment)
+        if len(found) == 1:
+            return found[0]
+        raise StarlakeError(
+            f"pipeline {self._job.name} has {len(found) or 'no'} partition(s) that begin at {moment}",
+            cause=", ".join(map(str, found)) or f"it has one for each tick of {self._cron} ({self._settings.zone})",
+            fix="name the moment at which one begins, or use backfill for several",
+        )
+
+    def dates_between(self, first: date | datetime, last: date | datetime) -> Sequence[RunDate]:
+        """What there is to run from `first` to `last`, both included, in the order of time."""
+        partitions = self._partitions
+        if partitions is None:
+            every = (self._settings.data_cycle if self._settings.data_cycle_enabled else None) or _EVERY_DAY
+            cycles = windows.cycles(every, self._settings.zone)
+            found = [cycles.time_window_for_partition_key(key) for key in windows.keys_between(cycles, first, last)]
+            return [RunDate(window.start, DataInterval(window.start, window.end)) for window in found]
+        self._check_start(partitions, first)
+        keys = windows.keys_between(partitions, first, last)
+        for key in keys:
+            self._check_over(partitions, key)
+        return [_date_of_partition(partitions, key) for key in keys]
+
+    def execute(self, run_date: RunDate | None = None, options: RunOptions = RunOptions()) -> RunReport:  # noqa: B008  it is immutable
+        """Runs it once, to the end, in this process.
+
+        Raises:
+            StarlakeError: If there is no partition that is over, or no instance to record the run in.
+        """
+        if run_date is None and self._partitions is not None:
+            run_date = self._newest(self._partitions)
+        run_id = str(uuid.uuid4())
+        steps = Steps((".".join(path) for path, _ in steps_of(self._job)), dry=options.dry, listener=options.listener)
+        with _instance(recorded=options.recorded and not options.dry) as instance:
+            instance.add_event_listener(run_id, steps)
+            result = self._job.execute_in_process(
+                run_id=run_id,
+                instance=instance,
+                partition_key=run_date.partition if run_date else None,
+                run_config=self._config(options),
+                tags=_tags(run_date, dry=options.dry),
+                raise_on_error=False,
+            )
+        return RunReport(self._job.name, run_id, run_date, steps.all(), result.success)
+
+    @property
+    def _partitions(self) -> TimeWindowPartitionsDefinition | None:
+        found = self._job.partitions_def
+        return found if isinstance(found, TimeWindowPartitionsDefinition) else None
+
+    def _newest(self, partitions: TimeWindowPartitionsDefinition) -> RunDate:
+        key = windows.key_completed_by(partitions, datetime.now(timezone.utc))
+        if key is None:
+            raise StarlakeError(
+                f"pipeline {self._job.name} has no partition that is over: the first begins at {partitions.start}",
+                fix="wait for it, or set the option start_date to an earlier day",
+            )
+        return _date_of_partition(partitions, key)
+
+    def _check_start(self, partitions: TimeWindowPartitionsDefinition, first: date | datetime) -> None:
+        begin = first
+        if not isinstance(begin, datetime):
+            begin = datetime(first.year, first.month, first.day, tzinfo=zone_of(self._settings.zone))
+        if begin.timestamp() < partitions.start.timestamp():
+            raise StarlakeError(
+                f"pipeline {self._job.name} has no partitions before {partitions.start:%Y-%m-%d %H:%M %Z}, but {first} "
+                "is asked for",
+                fix=f"set the option start_date to {begin:%Y-%m-%d} or earlier, or ask for later dates",
+            )
+
+    def _check_over(self, partitions: TimeWindowPartitionsDefinition, key: str) -> None:
+        window: TimeWindow = partitions.time_window_for_partition_key(key)
+        if window.end.timestamp() > datetime.now(timezone.utc).timestamp():
+            raise StarlakeError(
+                f"pipeline {self._job.name}: partition {key} is not over before {window.end:%Y-%m-%d %H:%M %Z}",
+                fix="ask for earlier dates",
+            )
+
+    def _config(self, options: RunOptions) -> dict[str, Any]:
+        """The configuration of a run: what each op gets as further options, and a quiet console."""
+        config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+        if options.substitutions:
+            for path, definition in steps_of(self._job):
+                if _takes_options(definition):
+                    _put(config, path, {"options": dict(options.substitutions)})
+        return config
+
+
+def _date_of_partition(partitions: TimeWindowPartitionsDefinition, key: str) -> RunDate:
+    window = partitions.time_window_for_partition_key(key)
+    return RunDate(window.start, DataInterval(window.start, window.end), key)
+
+
+def _tags(run_date: RunDate | None, *, dry: bool) -> dict[str, str]:
+    dates = date_tags(run_date.logical, run_date.interval) if run_date and run_date.partition is None else {}
+    return {**dates, **({DRY_RUN_TAG: "true"} if dry else {})}
+
+
+def _takes_options(definition: Any) -> bool:
+    return isinstance(definition, OpDefinition) and definition.config_schema.as_field() is CONFIG_SCHEMA
+
+
+def _put(config: dict[str, Any], path: Sequence[str], value: Mapping[str, Any]) -> None:
+    for name in path:
+        config = config.setdefault("ops", {}).setdefault(name, {})
+    config["config"] = dict(value)
+
+
+@contextmanager
+def _instance(*, recorded: bool) -> Iterator[DagsterInstance]:
+    """The instance of the environment, or one that is gone afterwards."""
+    if not recorded:
+        with DagsterInstance.ephemeral() as instance:
+            yield instance
+        return
+    try:
+        found = DagsterInstance.get()
+    except Exception as error:
+        raise StarlakeError(
+            "there is no instance of Dagster to record the run in",
+            cause=str(error),
+            fix="set DAGSTER_HOME to the folder of one",
+        ) from error
+    with found as instance:
+        yield instance

@@ -1,0 +1,100 @@
+"""What happens in a run, told step by step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from dagster import DagsterEvent, DagsterEventType, EventLogEntry
+
+from ai.starlake.dagster.commands import DRY_RUN
+from ai.starlake.orchestration.runs import Listener, Step, StepState
+
+_COMMAND = "starlake/command"
+_LONGEST_DETAIL = 2_000
+
+
+class Steps:
+    """Keeps the steps of a run as its events come in.
+
+    Args:
+        names: The names of all steps.
+        dry: Whether commands are shown instead of run.
+        listener: Is told of each step that begins or ends.
+    """
+
+    def __init__(self, names: Iterable[str], *, dry: bool = False, listener: Listener | None = None) -> None:
+        self._steps = {name: Step(name, StepState.SKIPPED, detail="not reached") for name in names}
+        self._order: dict[str, None] = {}
+        self._dry = dry
+        self._listener = listener
+
+    def __call__(self, entry: EventLogEntry, _cursor: str = "") -> None:
+        """Takes an entry of the run's log."""
+        name = entry.step_key
+        if name not in self._steps:
+            return
+        before = self._steps[name]
+        after = self._after_event(before, entry.dagster_event) if entry.dagster_event else _after_log(before, entry)
+        if after == before:
+            return
+        self._steps[name] = after
+        self._order[name] = None
+        if self._listener and after.state is not before.state:
+            self._listener(after)
+
+    def all(self) -> list[Step]:
+        """The steps: those that began in the order in which they did, then the others."""
+        return [self._steps[name] for name in {**self._order, **dict.fromkeys(self._steps)}]
+
+    def _after_event(self, step: Step, event: DagsterEvent) -> Step:
+        change = _CHANGES.get(event.event_type)
+        after = change(step, event) if change else step
+        if self._dry and after.commands and after.state is StepState.SUCCEEDED:
+            return replace(after, state=StepState.PLANNED)
+        return after
+
+
+def _materialized(step: Step, event: DagsterEvent) -> Step:
+    made = event.step_materialization_data.materialization
+    command = made.metadata.get(_COMMAND)
+    commands = (*step.commands, str(command.value)) if command else step.commands
+    return replace(step, detail=made.description or step.detail, commands=commands)
+
+
+def _after_log(step: Step, entry: EventLogEntry) -> Step:
+    """What an op says: in a dry run, the command that it would have run."""
+    message = entry.user_message
+    if message.startswith(DRY_RUN):
+        return replace(step, commands=(*step.commands, message.removeprefix(DRY_RUN)))
+    if step.state is StepState.RUNNING and entry.level in _TELLING:
+        return replace(step, detail=message[:_LONGEST_DETAIL])
+    return step
+
+
+_TELLING = (logging.INFO, logging.WARNING, logging.ERROR)
+
+
+def _reason(event: DagsterEvent) -> str:
+    """Why a step failed: the description of a failure that was raised on purpose, else the exception at its root."""
+    data = event.step_failure_data
+    described = data.user_failure_data.description if data.user_failure_data else None
+    error = data.error
+    while not described and error is not None and error.cause is not None:
+        error = error.cause
+    text = described or (error.message.strip() if error else "") or "the step failed"
+    return text[:_LONGEST_DETAIL]
+
+
+_CHANGES: Mapping[DagsterEventType, Callable[[Step, DagsterEvent], Step]] = {
+    DagsterEventType.STEP_START: lambda step, _: replace(step, state=StepState.RUNNING, detail=""),
+    DagsterEventType.STEP_SUCCESS: lambda step, event: replace(
+        step, state=StepState.SUCCEEDED, seconds=event.step_success_data.duration_ms / 1000
+    ),
+    DagsterEventType.STEP_FAILURE: lambda step, event: replace(step, state=StepState.FAILED, detail=_reason(event)),
+    DagsterEventType.STEP_SKIPPED: lambda step, _: replace(step, detail="nothing to do"),
+    DagsterEventType.STEP_UP_FOR_RETRY: lambda step, _: replace(step, detail="is tried again"),
+    DagsterEventType.ASSET_MATERIALIZATION: _materialized,
+}
+"""What the events of a run mean for its step."""
