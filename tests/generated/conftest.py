@@ -1,0 +1,65 @@
+"""Instances of Dagster, a fake `starlake`, and the places where generated files run it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+
+import pytest
+from dagster import DagsterInstance
+
+from ai.starlake.testing import FakeStarlake
+from ai.starlake.testing.gcp import GcpEmulator
+from tests.generated.machinery import GCP_PROJECT, REGION, RUN_JOB
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_settings_of_the_caller() -> Iterator[None]:
+    """What the caller's shell sets may not leak into the tests; and no log on the console, which costs much time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(("SL_", "DAGSTER_", "GCP_", "GOOGLE_"))]:
+            patch.delenv(name)
+        logging.getLogger("dagster").setLevel(logging.CRITICAL)
+        yield
+
+
+@pytest.fixture
+def instance() -> Iterator[DagsterInstance]:
+    with DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def _fake(tmp_path_factory: pytest.TempPathFactory) -> FakeStarlake:
+    return FakeStarlake(tmp_path_factory.mktemp("bin"))
+
+
+@pytest.fixture(scope="session")
+def _gcp(_fake: FakeStarlake) -> Iterator[GcpEmulator]:
+    with GcpEmulator([str(_fake.path)], speed=3000, grace=1) as emulator:
+        emulator.add_job(f"projects/{GCP_PROJECT}/locations/{REGION}/jobs/{RUN_JOB}", max_retries=0)
+        yield emulator
+
+
+@pytest.fixture
+def fake(_fake: FakeStarlake) -> FakeStarlake:
+    """What every place runs as `starlake`."""
+    _fake.forget()
+    return _fake
+
+
+@pytest.fixture
+def gcp(_gcp: GcpEmulator) -> GcpEmulator:
+    """Google Cloud, which runs the fake."""
+    return _gcp
+
+
+@pytest.fixture
+def options(fake: FakeStarlake, request: pytest.FixtureRequest) -> dict[str, dict[str, str]]:
+    """What a DAG configuration has to say for each place, so that its commands reach the fake."""
+    gcp: GcpEmulator = request.getfixturevalue("gcp")
+    cloud = {**gcp.options(), "poll_interval": "0.02"}
+    cloud_run = {name: value for name, value in cloud.items() if not name.startswith("dataproc")}
+    dataproc = {name: value for name, value in cloud.items() if not name.startswith("cloud_run")}
+    return {"shell": {"SL_STARLAKE_PATH": str(fake.path)}, "cloud_run": cloud_run, "dataproc": dataproc}
