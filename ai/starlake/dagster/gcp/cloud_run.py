@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dagster import GraphDefinition, JobDefinition, OpDefinition, SensorDefinition
+from dagster import JobDefinition, OpDefinition, SensorDefinition
 
 from ai.starlake.dagster.facts import project_facts
 from ai.starlake.dagster.gcp.janitor import PATIENCE, Janitor
@@ -58,11 +58,14 @@ class StarlakeDagsterCloudRunJob(StarlakeDagsterJob):
         """
         return Janitor(self._sweep, "cloud_run").sensors(jobs, name or self.filename)
 
-    def _pre_load(
+    def pre_load_check(
         self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any
-    ) -> GraphDefinition:
+    ) -> OpDefinition:
+        """Generates the op that decides whether a domain is loaded. See `StarlakeDagsterJob.pre_load_check`."""
         asks_starlake = self.settings.pre_load_check == "command"
-        return super()._pre_load(domain, tables, strategy, **(self._with_pool(kwargs) if asks_starlake else kwargs))
+        return super().pre_load_check(
+            domain, tables, strategy, **(self._with_pool(kwargs) if asks_starlake else kwargs)
+        )
 
     def _with_pool(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         return {"pool": self._settings.cloud_run_pool, **kwargs}
