@@ -59,7 +59,7 @@ def _call(command: StarlakeCommand, environment: Mapping[str, str]) -> StarlakeC
             f"the embedded engine does not run `starlake {command.verb}` within an op", fix=f"use {', '.join(_VERBS)}"
         )
     given = _parse(command)
-    options = dict(pair for pairs in given.pop("options", ()) for pair in pairs)
+    options = given.pop("options", {})
     engine = Engine.open(environment=environment, options=options, reporter=Console())
     return _interruptible(engine, lambda: verb(engine, given))
 
