@@ -133,11 +133,13 @@ class EmulatorClient(Emulator):
     def _wait(self, condition: Callable[[], Any], timeout: float) -> bool:
         deadline = time.monotonic() + timeout
         version = -1
-        while time.monotonic() < deadline:
-            version = self._ask("GET", f"changed?after={version}")
+        while True:
+            left = deadline - time.monotonic()
+            version = self._ask("GET", f"changed?after={version}&within={max(left, 0):.3f}")
             if condition():
                 return True
-        return False
+            if left <= 0:
+                return False
 
     def _ask(self, verb: str, path: str, arguments: Mapping[str, Any] | None = None) -> Any:
         content = None if arguments is None else json.dumps(arguments).encode()

@@ -1,7 +1,8 @@
 """What tests in another process ask of the emulator, over HTTP and JSON beside the REST front.
 
 ``GET /emulator/journal`` and so on answers a list; ``POST /emulator/fault`` and so on does something with the arguments
-in the body; ``GET /emulator/changed?after=VERSION`` answers when the state is newer than a version.
+in the body; ``GET /emulator/changed?after=VERSION&within=SECONDS`` answers when the state is newer than a version, or
+after some seconds.
 """
 
 from __future__ import annotations
@@ -39,14 +40,14 @@ class Control:
         if verb == "GET" and asked == "endpoints":
             return 200, json.dumps(asdict(self._machine.endpoints))
         if verb == "GET" and asked == "changed":
-            return 200, json.dumps(self._changed(int(query.get("after", "0"))))
+            return 200, json.dumps(self._changed(int(query["after"]), float(query["within"])))
         if verb == "POST" and asked in ACTIONS:
             return self._do(asked, json.loads(body or b"{}"))
         return 404, json.dumps({"error": f"the emulator has no {verb} {path}"})
 
-    def _changed(self, after: int) -> int:
+    def _changed(self, after: int, within: float) -> int:
         world = self._machine.world
-        world.wait_for(lambda: world.version > after, LONGEST_WAIT)
+        world.wait_for(lambda: world.version > after, min(within, LONGEST_WAIT))
         return world.version
 
     def _do(self, action: str, arguments: dict[str, Any]) -> tuple[int, str]:

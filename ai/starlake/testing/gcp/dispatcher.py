@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 from typing import Any
 
 from ai.starlake.testing.gcp.errors import Code, RpcError
@@ -39,22 +40,27 @@ class Dispatcher:
         call = Call(
             method.service, method.name, as_dict(request), IN_FLIGHT, injected=False, time=self._world.clock.now()
         )
-        with self._world.changed:  # a fault is looked for in the order of the journal
+        with ExitStack() as lock:
+            lock.enter_context(self._world.changed)  # so that the journal has the order of the side effects
             number = self._journal.note(call)
             fault = self._faults.striking(call)
-        try:
-            response = self._answer(method, request, fault)
-        except RpcError as error:
-            self._journal.answer(number, error.code.name, injected=isinstance(error, InjectedError))
-            raise
-        self._journal.answer(number, Code.OK.name, injected=fault is not None)
+            try:
+                response = self._answer(method, request, fault, lock)
+            except RpcError as error:
+                self._journal.answer(number, error.code.name, injected=isinstance(error, InjectedError))
+                raise
+            self._journal.answer(number, Code.OK.name, injected=fault is not None)
         return response
 
-    def _answer(self, method: Method, request: Any, fault: Fault | None) -> Any:
+    def _answer(self, method: Method, request: Any, fault: Fault | None, lock: ExitStack) -> Any:
+        if method.waits:
+            lock.close()
         if fault is not None and fault.when == "before":
+            lock.close()
             _strike(fault)
         response = self._handle(method, request)
         if fault is not None and fault.when == "after":
+            lock.close()
             _strike(fault)
         return response
 

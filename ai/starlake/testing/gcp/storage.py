@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -12,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import ProxyHandler, Request, build_opener
 
 from ai.starlake.testing.gcp.loopback import LoopbackServer
+from ai.starlake.testing.gcp.preconditions import unmet
 
 _log = logging.getLogger(__name__)
 _FLUSH_EVERY = 0.5
@@ -127,7 +129,21 @@ def _handler() -> type[BaseHTTPRequestHandler]:
 
         def _serve(self) -> None:
             with one_at_a_time:
-                getattr(super(), f"do_{self.command}")()
+                condition = unmet(self.path, storage)
+                if condition is None:
+                    getattr(super(), f"do_{self.command}")()
+                else:
+                    self._refuse(condition)
+
+        def _refuse(self, condition: str) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            error = {"code": 412, "message": f"At least one of the pre-conditions did not hold: {condition}"}
+            content = json.dumps({"error": error}).encode()
+            self.send_response(412)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815  the names that http.server looks for
 

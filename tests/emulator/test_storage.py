@@ -1,0 +1,38 @@
+"""Cloud Storage, as Google's client sees it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+
+from ai.starlake.testing.gcp import GcpEmulator
+
+
+def client(gcp: GcpEmulator) -> Any:
+    place = {"client_options": {"api_endpoint": gcp.storage_endpoint}, "credentials": AnonymousCredentials()}
+    return storage.Client(project="p", **place)
+
+
+def test_there_are_the_buckets_that_are_added(gcp: GcpEmulator) -> None:
+    gcp.add_bucket("mine")
+    gcp.add_bucket("mine")
+    bucket = client(gcp).bucket("mine")
+    bucket.blob("a/b.txt").upload_from_string("text")
+    assert bucket.blob("a/b.txt").download_as_bytes() == b"text"
+    assert [blob.name for blob in client(gcp).list_blobs("mine", prefix="a/")] == ["a/b.txt"]
+
+
+def test_requests_that_come_at_once_are_all_answered(gcp: GcpEmulator) -> None:
+    gcp.add_bucket("mine")
+
+    def write(number: int) -> bytes:
+        blob = client(gcp).bucket("mine").blob(f"{number}.txt")
+        blob.upload_from_string(str(number))
+        return blob.download_as_bytes()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(write, range(40))) == [str(number).encode() for number in range(40)]
+    assert len(list(client(gcp).list_blobs("mine"))) == 40
