@@ -108,7 +108,6 @@ def test_cancelling_ends_the_processes_and_the_operation_ends_well(
     name = operation.metadata.name
     gcp.wait_for(lambda gcp: gcp.executions[0].output)
     cancelling = api.executions.cancel_execution(name=name)
-    api.executions.cancel_execution(name=name)
     execution = operation.result(timeout=10)
     assert (execution.cancelled_count, execution.succeeded_count) == (1, 0)
     assert completed(execution).state == Condition.State.CONDITION_FAILED
@@ -118,6 +117,17 @@ def test_cancelling_ends_the_processes_and_the_operation_ends_well(
     assert (gcp.executions[0].cancelled, gcp.executions[0].exit_code) == (1, None)
     with pytest.raises(exceptions.BadRequest):
         api.executions.cancel_execution(name=name)
+
+
+def test_cancelling_again_while_the_processes_end_is_no_second_time(grpc_api: Any, gcp: GcpEmulator) -> None:
+    operation = grpc_api.run("linger")
+    gcp.wait_for(lambda gcp: gcp.executions[0].output)
+    first = grpc_api.executions.cancel_execution(name=operation.metadata.name)
+    again = grpc_api.executions.cancel_execution(name=operation.metadata.name)
+    assert gcp.executions[0].state == "RUNNING"
+    assert operation.result(timeout=10).cancelled_count == 1
+    assert gcp.executions[0].cancelled == 1
+    assert first.result(timeout=10) == again.result(timeout=10)
 
 
 def test_an_execution_may_be_cancelled_before_it_starts(connect: Any) -> None:
