@@ -102,23 +102,22 @@ class GcsLocation(Location):
             raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more")
         try:
             self._copy(blob, target)
-        except NotFoundError:
-            target.exists()  # which fails where there is no such bucket
-            raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more") from None
         except GcpCallError as error:
-            # of a move that was killed half way, or whose answer was lost, both are there with the same content
-            if error.code != "FAILED_PRECONDITION" or not target.holds(blob):
+            if error.code not in ("NOT_FOUND", "FAILED_PRECONDITION"):
                 raise
+            # of a move that was killed half way, or whose answer was lost, both are there with the same content
+            if not target.holds(blob):
+                raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more") from None
         self._delete(blob)
         return target
 
     def holds(self, other: Blob) -> bool:
-        """Whether this file has the content of another one.
+        """Whether there is this file, with the content of another one.
 
         Raises:
             FileExistsError: If it has another content.
         """
-        blob = self._blob("looked at")
+        blob = self._file("looked at")
         if blob is not None and (blob.size, blob.crc32c) != (other.size, other.crc32c):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self))
         return blob is not None
