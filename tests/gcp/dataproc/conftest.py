@@ -11,6 +11,8 @@ from ai.starlake.executor import Execution
 from ai.starlake.gcp.dataproc_executor import DataprocExecutor
 from ai.starlake.gcp.names import RunIdentity
 from ai.starlake.gcp.options_dataproc import DataprocOptions
+from ai.starlake.gcp.remote_call import RemoteCall
+from ai.starlake.gcp.spark_job import spark_job
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.testing.gcp import GcpEmulator
 
@@ -38,11 +40,12 @@ for argument in sys.argv[1:]:
 
 
 class Recorder:
-    """A reporter that remembers."""
+    """A reporter that remembers, and lets tests act when something is said."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
         self.infos: list[str] = []
+        self.on_info = lambda message: None
         self.warnings: list[str] = []
 
     def output(self, stream, line):
@@ -50,6 +53,7 @@ class Recorder:
 
     def info(self, message):
         self.infos.append(message)
+        self.on_info(message)
 
     def warning(self, message):
         self.warnings.append(message)
@@ -103,6 +107,17 @@ class Bench:
     @staticmethod
     def run(run_id: str = "0b5e31d2-0000-4000-8000-000000000001") -> RunIdentity:
         return RunIdentity(run_id, run_id, "sales_job", "defs.py")
+
+    def orphan(self, execution: Execution, *arguments: str) -> str:
+        """Submits the Spark job of an attempt whose process dies right then; its id."""
+        executor = self.executor()
+        name = executor.create_cluster(execution)
+        call = RemoteCall.prepare(self.transform(*arguments), execution)
+        job = spark_job(executor.settings, call, execution, name)
+        place = {"project_id": PROJECT, "region": "europe-west1"}
+        executor.clients.spark_jobs.submit_job(request={**place, "job": job}, retry=None)
+        self.gcp.wait_for(lambda gcp: gcp.spark_jobs[-1].state == "RUNNING")
+        return str(job.reference.job_id)
 
     def clusters(self, executor: DataprocExecutor | None = None):
         return (executor or self.executor()).session(self.execution()).clusters

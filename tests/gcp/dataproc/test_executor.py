@@ -27,16 +27,13 @@ def printed(bench, what: str):
 
 def interrupt_at(bench, text: str) -> None:
     """Interrupts the step when the reporter is told something."""
-    info = bench.report.info
-    raised = []
 
-    def interrupted(message):
-        info(message)
-        if text in message and not raised:
-            raised.append(message)
+    def act(message):
+        if text in message:
+            bench.report.on_info = lambda _: None
             raise Interruption
 
-    bench.report.info = interrupted
+    bench.report.on_info = act
 
 
 def test_a_command_runs_as_a_spark_job_on_a_cluster_of_its_run(bench, gcp):
@@ -204,7 +201,7 @@ def test_the_same_attempt_in_another_process_finds_its_job(bench, gcp):
 def test_a_retry_ends_what_its_predecessor_left_running(bench, gcp):
     execution = bench.execution()
     session = bench.executor().session(execution)
-    left = leave_a_job(bench, gcp, execution)
+    left = bench.orphan(execution, "sleep=30")
     bench.executor().run(bench.transform(), replace(execution, attempt=1))
     first, second = gcp.spark_jobs
     assert (first.name, first.state, second.state) == (left, "CANCELLED", "DONE")
@@ -213,7 +210,7 @@ def test_a_retry_ends_what_its_predecessor_left_running(bench, gcp):
 
 def test_a_re_execution_ends_what_its_predecessor_left_running(bench, gcp):
     execution = bench.execution()
-    leave_a_job(bench, gcp, execution)
+    bench.orphan(execution, "sleep=30")
     again = bench.execution(str(uuid.uuid4()), root_run_id=execution.run_id, resumed=True)
     bench.executor().run(bench.transform(), again)
     assert [job.state for job in gcp.spark_jobs] == ["CANCELLED", "DONE"]
@@ -222,23 +219,9 @@ def test_a_re_execution_ends_what_its_predecessor_left_running(bench, gcp):
 
 def test_the_jobs_of_other_steps_go_on(bench, gcp):
     execution = bench.execution()
-    leave_a_job(bench, gcp, replace(execution, step_key="another"))
+    bench.orphan(replace(execution, step_key="another"), "sleep=30")
     bench.executor().run(bench.transform(), replace(execution, attempt=1))
     assert [job.state for job in gcp.spark_jobs] == ["RUNNING", "DONE"]
-
-
-def leave_a_job(bench, gcp, execution) -> str:
-    """Submits the job of an attempt whose process dies right then."""
-    from ai.starlake.gcp.remote_call import RemoteCall
-    from ai.starlake.gcp.spark_job import spark_job
-
-    executor = bench.executor()
-    name = executor.create_cluster(execution)
-    call = RemoteCall.prepare(bench.load("sleep=30"), execution)
-    job = spark_job(executor.settings, call, execution, name)
-    executor.clients.spark_jobs.submit_job(project_id="my-project", region="europe-west1", job=job)
-    gcp.wait_for(lambda gcp: gcp.spark_jobs[-1].state == "RUNNING")
-    return str(job.reference.job_id)
 
 
 class Facts:
