@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -97,6 +98,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         table: str,
         spark_config: StarlakeSparkConfig | None = None,
         dataset: StarlakeDataset | str | None = None,
+        load_options: str | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> NodeT:
         """Generates the node that loads the pending files of a table.
@@ -107,12 +109,13 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
             table: The table.
             spark_config: What the Spark job may use, where there is one.
             dataset: What the load produces, ``{domain}.{table}`` by default.
+            load_options: Substitutions in its metadata: ``name=value,name=value``, or a mapping.
             **kwargs: What `sl_job` takes.
         """
         arguments = ("--domains", _required("domain", domain), "--tables", _required("table", table))
         return self.sl_job(
             task_id or f"{domain}_{table}_load",
-            StarlakeCommand("load", arguments),
+            StarlakeCommand("load", arguments, _options(load_options)),
             spark_config,
             dataset=dataset if dataset is not None else StarlakeDataset(f"{domain}.{table}"),
             **kwargs,
@@ -210,16 +213,24 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
     def get_spark_config(self, config_name: str | None = None, **spark_properties: Any) -> StarlakeSparkConfig:
         """What a Spark job may use: as the hook `get_spark_config` of the calling module says, else the options.
 
+        Variables of that module which are named as options of Spark count more than these.
+
         Args:
             config_name: Passed to the hook.
             **spark_properties: Further properties of the Spark job.
         """
         module = sys.modules.get(self.module_name) if self.module_name else None
         hook = getattr(module, "get_spark_config", None)
+        variables = {name: getattr(module, name, None) for name in _SPARK_OPTIONS}
         if callable(hook):
             config: StarlakeSparkConfig = hook(config_name, **spark_properties)
             return config
-        return StarlakeSparkConfig(options=self.settings.model_dump(include=_SPARK_OPTIONS), **spark_properties)
+        options = {name: variables[name] or value for name, value in self._spark_options.items()}
+        return StarlakeSparkConfig(options=options, **spark_properties)
+
+    @cached_property
+    def _spark_options(self) -> dict[str, Any]:
+        return self.settings.model_dump(include=_SPARK_OPTIONS)
 
 
 _SPARK_OPTIONS = {"spark_executor_memory", "spark_executor_cores", "spark_executor_instances"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from pathlib import PurePath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -74,7 +75,7 @@ class AbstractPipeline(AbstractTaskGroup, Generic[NativeT]):
         """The options of the job."""
         return self.job.options
 
-    @property
+    @cached_property
     def cron(self) -> str | None:
         """When the clock starts it: as its schedule says, or the variable ``cron`` of a file of transforms."""
         if self.schedule is not None:
@@ -124,7 +125,7 @@ class AbstractPipeline(AbstractTaskGroup, Generic[NativeT]):
         own = self.dependencies.filtered_datasets if self.dependencies is not None else frozenset()
         return own | frozenset(self.caller_globals.get("filtered_datasets") or ())
 
-    @property
+    @cached_property
     def triggers(self) -> list[StarlakeDependency]:
         """What it waits for: what its transforms depend on, unless the clock starts it or it runs that itself."""
         if self.dependencies is None or self.cron or self.run_dependencies_first:
@@ -237,11 +238,20 @@ class AbstractPipeline(AbstractTaskGroup, Generic[NativeT]):
     def sl_load(self, task_id: str | None, domain: str, table: str, **kwargs: Any) -> AbstractTask[NativeT]:
         """The task that loads a table.
 
-        Its options are those that the variable ``jobs`` of the module, or the job's options, have under its name.
+        Args:
+            task_id: Its name, ``load_{domain}_{table}`` by default.
+            domain: The domain of the table.
+            table: The table.
+            **kwargs: What `IStarlakeJob.sl_load` takes. Its options are by default those that the variable ``jobs`` of
+                the module, or the job's options, have under the name of the table.
         """
         source = f"{domain}.{table}"
         name = task_id or f"load_{domain}_{table}"
-        given = {"spark_config": self.sl_spark_config(source.lower()), **kwargs}
+        given = {
+            "load_options": self._options_of(source),
+            "spark_config": self.sl_spark_config(source.lower()),
+            **kwargs,
+        }
         arguments = self._arguments(name, given)
         node = self.job.sl_load(arguments.pop("task_id"), domain, table, **arguments)
         return self._add(name, node, TaskType.LOAD, f"the load of {source}")
@@ -285,6 +295,10 @@ class AbstractPipeline(AbstractTaskGroup, Generic[NativeT]):
         if dependency.dependency_type is StarlakeDependencyType.TASK:
             return self.sl_transform(name, dependency.name, dependency.sink)
         domain, _, table = dependency.name.partition(".")
+        if not table:
+            raise StarlakeError(
+                f"the dependency {dependency.name!r} cannot be loaded", fix="write it with its domain: domain.table"
+            )
         return self.sl_load(name, domain, table)
 
     # how it is put together
@@ -385,7 +399,7 @@ class AbstractPipeline(AbstractTaskGroup, Generic[NativeT]):
         return task
 
     def _options_of(self, name: str) -> str | Mapping[str, Any] | None:
-        """The options of one transform: what stands under its name, or under ``options`` there."""
+        """The options of one table or transform: what stands under its name, or under ``options`` there."""
         own = (self.caller_globals.get("jobs") or {}).get(name) or self.options.get(name)
         if isinstance(own, Mapping) and "options" in own:
             own = own["options"]

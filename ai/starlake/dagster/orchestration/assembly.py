@@ -229,6 +229,9 @@ def _dependency(sources: list[DependencyDefinition | str]) -> DependencyDefiniti
     return MultiDependencyDefinition(entries)
 
 
+_CARRIES_NOTHING = In(Nothing)
+
+
 def ordering_inputs(names: Iterable[str]) -> dict[str, In]:
     """Inputs that carry nothing and only order ops."""
-    return {name: In(Nothing) for name in names}
+    return dict.fromkeys(names, _CARRIES_NOTHING)

@@ -67,6 +67,11 @@ class Links:
         self._edges = _without_detours(pipeline)
         self._links = [Link(before, after) for before, after in self._edges]
         self.guards_of: dict[Task, list[Guards]] = {}
+        self._entries: dict[AbstractTaskGroup, list[AbstractDependency]] = {}
+        for member in (pipeline, *pipeline.walk()):
+            if isinstance(member, AbstractTaskGroup):
+                waiting = self._inner[1].get(member, set())
+                self._entries[member] = [m for m in member.members if m not in waiting and not is_empty(m)]
         self._resolve()
 
     def __iter__(self) -> Iterator[Link]:
@@ -74,8 +79,7 @@ class Links:
 
     def entries(self, group: AbstractTaskGroup) -> list[AbstractDependency]:
         """What comes first in a group: what waits for nothing else in it."""
-        waiting = self._inner[1].get(group, set())
-        return [member for member in group.members if member not in waiting and not is_empty(member)]
+        return self._entries[group]
 
     def _exits(self, group: AbstractTaskGroup) -> list[AbstractDependency]:
         waited_for = self._inner[0].get(group, set())

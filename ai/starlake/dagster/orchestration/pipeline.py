@@ -36,6 +36,7 @@ from ai.starlake.orchestration.orchestration import AbstractOrchestration
 
 _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_.-]")
 _LONGEST_TAG = 63
+_CARRIES_NOTHING = Out(Nothing)
 
 
 class DagsterPipeline(AbstractPipeline[OpDefinition]):
@@ -130,7 +131,7 @@ class DagsterPipeline(AbstractPipeline[OpDefinition]):
     def _arguments(self, task_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "ins": ordering_inputs([START]),
-            "out": Out(Nothing),
+            "out": _CARRIES_NOTHING,
             **given,
             "task_id": self._definition_name(self._open_group, task_id),
         }
@@ -145,7 +146,7 @@ class DagsterPipeline(AbstractPipeline[OpDefinition]):
     def _join(self, name: str, parent: AbstractTaskGroup, ins: Iterable[str]) -> AbstractTask[OpDefinition]:
         """Makes a task that only orders, while the job is put together."""
         node = self._dagster_job.dummy_op(
-            self._definition_name(parent, name), ins=ordering_inputs(ins), out=Out(Nothing)
+            self._definition_name(parent, name), ins=ordering_inputs(ins), out=_CARRIES_NOTHING
         )
         return self._add(name, node, TaskType.EMPTY, f"the task {name}", parent)
 
