@@ -163,7 +163,7 @@ class RunnablePipeline(Protocol):
         """What it consists of."""
 
     def date_of(self, moment: date | datetime) -> RunDate:
-        """What a run for a day, or for a moment, is for.
+        """What a run for a day, or for a moment, is for. A moment that names no zone is meant in that of the pipeline.
 
         Raises:
             StarlakeError: If there is no such run, or more than one on that day.

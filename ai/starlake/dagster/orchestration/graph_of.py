@@ -16,14 +16,15 @@ def graph_of(job: JobDefinition) -> Graph:
     """The steps of a job, with the groups that they are in, and which comes after which.
 
     An edge between steps of different groups goes through the inputs and outputs of these; it is resolved to the steps.
+    All is sorted by name: Dagster keeps nodes in no settled order.
     """
-    nodes = [Node(".".join(path), path[-1], path[:-1]) for path, _ in steps_of(job)]
-    edges = {(".".join(before), ".".join(after)): None for before, after in _edges(job.graph, ())}
-    return Graph(job.name, nodes, list(edges))
+    nodes = [Node(".".join(path), path[-1], path[:-1]) for path in sorted(path for path, _ in steps_of(job))]
+    edges = {(".".join(before), ".".join(after)) for before, after in _edges(job.graph, ())}
+    return Graph(job.name, nodes, sorted(edges))
 
 
 def steps_of(job: JobDefinition) -> Iterator[tuple[Path, Any]]:
-    """The path and the definition of each op, in the order in which they were given."""
+    """The path and the definition of each op."""
     yield from _steps(job.graph, ())
 
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from dagster import DagsterInstance, JobDefinition, OpDefinition, TimeWindow, TimeWindowPartitionsDefinition
 
@@ -19,6 +19,8 @@ from ai.starlake.dagster.orchestration.steps import Steps
 from ai.starlake.dagster.run import CONFIG_SCHEMA, DRY_RUN_TAG, date_tags
 from ai.starlake.orchestration.options import OrchestrationOptions
 from ai.starlake.orchestration.runs import Graph, RunDate, RunOptions, RunReport, Summary
+
+MomentT = TypeVar("MomentT", bound=date)
 
 _EVERY_DAY = "0 0 * * *"
 
@@ -70,7 +72,7 @@ class PipelineRuns:
     def date_of(self, moment: date | datetime) -> RunDate:
         """What a run for a day, or for a moment, is for."""
         if self._partitions is None and isinstance(moment, datetime):
-            return RunDate(moment)
+            return RunDate(self._located(moment))
         found = self.dates_between(moment, moment)
         if len(found) == 1:
             return found[0]
@@ -82,6 +84,7 @@ class PipelineRuns:
 
     def dates_between(self, first: date | datetime, last: date | datetime) -> Sequence[RunDate]:
         """What there is to run from `first` to `last`, both included, in the order of time."""
+        first, last = self._located(first), self._located(last)
         partitions = self._partitions
         if partitions is None:
             every = (self._settings.data_cycle if self._settings.data_cycle_enabled else None) or _EVERY_DAY
@@ -115,6 +118,12 @@ class PipelineRuns:
                 raise_on_error=False,
             )
         return RunReport(self._job.name, run_id, run_date, steps.all(), result.success)
+
+    def _located(self, moment: MomentT) -> MomentT:
+        """A moment with its zone, which is the pipeline's where it names none; a day as it is."""
+        if isinstance(moment, datetime) and moment.tzinfo is None:
+            return moment.replace(tzinfo=zone_of(self._settings.zone))
+        return moment
 
     @property
     def _partitions(self) -> TimeWindowPartitionsDefinition | None:

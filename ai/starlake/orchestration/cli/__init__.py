@@ -1,0 +1,55 @@
+"""The command ``python -m ai.starlake.orchestration``: runs and shows the pipelines of DAG files.
+
+Exit codes: 0 when all went well, 1 when a run failed or something is wrong with the file, 2 when the command is called
+wrongly, 130 when it is interrupted. Results go to standard output, progress and errors to standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.orchestration.cli.commands import COMMANDS
+
+__all__ = ["main", "pipelines"]
+
+_INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110})
+def pipelines() -> None:
+    """Runs and shows the pipelines of a DAG file, generated or written by hand."""
+
+
+for command in COMMANDS:
+    pipelines.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command and exits.
+
+    Args:
+        arguments: The arguments; those of the process by default.
+    """
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code. An exception that a DAG file raises itself goes on as it is."""
+    given = None if arguments is None else list(arguments)
+    try:
+        code = pipelines.main(given, prog_name="python -m ai.starlake.orchestration", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except StarlakeError as error:
+        click.echo(f"Error: {error}", err=True)
+        return 1
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return _INTERRUPTED
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,140 @@
+"""What the commands show: commands, tables, progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from ai.starlake.orchestration.runs import Listener, RunReport, Step, StepState, Summary
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_STYLES = {
+    StepState.SUCCEEDED: "green",
+    StepState.PLANNED: "cyan",
+    StepState.FAILED: "red",
+    StepState.SKIPPED: "dim",
+    StepState.RUNNING: "yellow",
+}
+_WIDE = 160
+"""The width of tables that are not shown on a terminal."""
+
+
+def _console(*, stderr: bool = False) -> Console:
+    from rich.console import Console as RichConsole
+
+    console = RichConsole(stderr=stderr)
+    if not console.is_terminal:
+        console.width = _WIDE
+    return console
+
+
+def _table(*columns: str) -> Table:
+    from rich.table import Table as RichTable
+
+    return RichTable(*columns)
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Listener | None]:
+    """A bar on standard error for a run, gone when it is over; None when nobody watches.
+
+    Args:
+        title: What runs.
+        total: How many steps it has.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=_console(stderr=True), transient=True, redirect_stdout=False) as bars:
+        bar = bars.add_task(title, total=total)
+
+        def listen(step: Step) -> None:
+            if step.state is StepState.RUNNING:
+                bars.update(bar, description=f"{title}: {step.name}")
+            else:
+                bars.advance(bar)
+
+        yield listen
+
+
+def show_commands(report: RunReport) -> None:
+    """Prints the commands of a dry run, as a shell would take them; all else as comments."""
+    click.echo(f"# {report.pipeline}{_for(report)}")
+    for step in report.steps:
+        for command in step.commands:
+            click.echo(command)
+        if not step.commands and step.detail:
+            click.echo(f"# {step.name}: {step.detail}")
+
+
+def show_report(report: RunReport) -> None:
+    """Prints the steps of a run as a table, and why steps failed."""
+    from rich.text import Text
+
+    table = _table("step", "", "seconds", "")
+    for step in report.steps:
+        text = step.detail.strip().splitlines()
+        table.add_row(
+            Text(step.name),
+            Text(step.state.value, _STYLES[step.state]),
+            "" if step.seconds is None else f"{step.seconds:.1f}",
+            Text(text[0] if text else "", overflow="fold"),
+        )
+    console = _console()
+    outcome = "[green]succeeded[/green]" if report.success else "[red]failed[/red]"
+    console.print(f"{report.pipeline}{_for(report)} {outcome}", highlight=False)
+    console.print(table)
+    _show_failures(report)
+
+
+def _show_failures(report: RunReport) -> None:
+    for step in report.steps:
+        if step.state is StepState.FAILED and len(step.detail.strip().splitlines()) > 1:
+            click.echo(f"\n{step.name} failed:\n{step.detail}", err=True)
+
+
+def show_backfill(reports: Sequence[RunReport], planned: int) -> None:
+    """Prints the runs of a backfill, one line each."""
+    from rich.text import Text
+
+    table = _table("pipeline", "for", "", "steps", "seconds", "failed")
+    for report in reports:
+        failed = [step.name for step in report.steps if step.state is StepState.FAILED]
+        table.add_row(
+            Text(report.pipeline),
+            Text(str(report.date or "")),
+            Text("succeeded", "green") if report.success else Text("failed", "red"),
+            str(sum(step.state is not StepState.SKIPPED for step in report.steps)),
+            f"{sum(step.seconds or 0 for step in report.steps):.1f}",
+            Text(", ".join(failed)),
+        )
+    _console().print(table)
+    for report in reports:
+        _show_failures(report)
+    if len(reports) < planned:
+        click.echo(f"{planned - len(reports)} of {planned} runs were not started", err=True)
+
+
+def show_summaries(summaries: Sequence[Summary]) -> None:
+    """Prints the pipelines of a file as a table."""
+    from rich.text import Text
+
+    table = _table("pipeline", "steps", "schedule", "starts on", "partitions")
+    for summary in summaries:
+        found = (summary.schedule, summary.sensor, summary.partitions)
+        table.add_row(Text(summary.name), str(summary.steps), *(Text(text or "", overflow="fold") for text in found))
+    _console().print(table)
+
+
+def _for(report: RunReport) -> str:
+    return f" for {report.date}" if report.date else ""
