@@ -24,7 +24,8 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.orchestration.links import Guards, Link, Links, Source, Task, is_empty, meeting
+from ai.starlake.dagster.orchestration.conditions import Condition
+from ai.starlake.dagster.orchestration.links import Link, Links, Source, Task, is_empty, meeting
 from ai.starlake.orchestration import AbstractDependency, AbstractPipeline, AbstractTask, AbstractTaskGroup
 
 START = "start"
@@ -46,7 +47,7 @@ class _Graph:
     """
 
     wired: dict[tuple[AbstractDependency, str], dict[DependencyDefinition | str, None]] = field(default_factory=dict)
-    inputs: dict[tuple[AbstractDependency, Guards], str] = field(default_factory=dict)
+    inputs: dict[tuple[AbstractDependency, Condition], str] = field(default_factory=dict)
     outputs: dict[tuple[AbstractDependency, str], str] = field(default_factory=dict)
 
     def wire(self, member: AbstractDependency, name: str, source: DependencyDefinition | str) -> None:
@@ -73,20 +74,20 @@ class Assembly:
 
     def graph(self) -> GraphDefinition:
         """The graph, named as the pipeline."""
-        for task, guards in list(self._links.guards_of.items()):
-            if len(guards) > 1:
-                self._gate(task, guards)
+        for task, conditions in list(self._links.conditions.items()):
+            if len(conditions) > 1:
+                self._gate(task, len(conditions))
         for link in self._links:
             self._connect(link)
         return self._built(self._pipeline, self._pipeline.pipeline_id)
 
-    def _gate(self, task: Task, guards: list[Guards]) -> None:
+    def _gate(self, task: Task, inputs: int) -> None:
         """Puts an op before a task that waits for what is skipped on different occasions.
 
         An input with several sources is content with any of them; the op has one for each occasion, and needs all.
         """
         parent = _parent(task)
-        names = [f"{START}_{number}" for number in range(1, len(guards) + 1)]
+        names = [f"{START}_{number}" for number in range(1, inputs + 1)]
         gate = self._join(f"{task.id}_when_ready", parent, names)
         self._graph(parent).wire(task, _input_of(task), _output(gate))
         self._gates[task] = gate
@@ -102,7 +103,7 @@ class Assembly:
             join = self._join(name, group, [START])
             self._wire(group, join, START, sources)
             sources = [Source(join, next(iter(join.task.output_dict)))]
-        member, name = self._entry(group, link.after, link.guards)
+        member, name = self._entry(group, link.after, link.condition)
         self._wire(group, member, name, sources)
 
     def _wire(self, group: AbstractTaskGroup, member: AbstractDependency, name: str, sources: Iterable[Source]) -> None:
@@ -121,30 +122,30 @@ class Assembly:
         return DependencyDefinition(member.id, output)
 
     def _entry(
-        self, group: AbstractTaskGroup, after: AbstractDependency, guards: Guards
+        self, group: AbstractTaskGroup, after: AbstractDependency, condition: Condition
     ) -> tuple[AbstractDependency, str]:
         """The member of a group, and its input, that lead to a task or group in it."""
         member = after
         while member.parent is not group:
             member = _parent(member)
         if isinstance(member, AbstractTask):
-            return self._entry_of_task(member, guards)
+            return self._entry_of_task(member, condition)
         assert isinstance(member, AbstractTaskGroup)  # noqa: S101  a member is either
         graph = self._graph(member)
-        name = graph.inputs.get((after, guards))
+        name = graph.inputs.get((after, condition))
         if name is None:
             name = _free(START if after is member else f"{START}_{after.id}", graph.inputs.values())
-            graph.inputs[after, guards] = name
+            graph.inputs[after, condition] = name
             for inner in self._links.entries(member) if after is member else [after]:
-                target, target_input = self._entry(member, inner, guards)
+                target, target_input = self._entry(member, inner, condition)
                 graph.wire(target, target_input, name)
         return member, name
 
-    def _entry_of_task(self, task: Task, guards: Guards) -> tuple[AbstractDependency, str]:
+    def _entry_of_task(self, task: Task, condition: Condition) -> tuple[AbstractDependency, str]:
         gate = self._gates.get(task)
         if gate is None:
             return task, _input_of(task)
-        return gate, f"{START}_{self._links.guards_of[task].index(guards) + 1}"
+        return gate, f"{START}_{self._links.conditions[task].index(condition) + 1}"
 
     def _graph(self, group: AbstractTaskGroup) -> _Graph:
         return self._graphs.setdefault(group, _Graph())

@@ -16,15 +16,12 @@ from typing import Any
 from dagster import OpDefinition
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.orchestration.conditions import ALWAYS, Condition, all_of, any_of, checks_of, without
 from ai.starlake.dagster.pre_load import READY, SKIPPED
 from ai.starlake.job import TaskType
 from ai.starlake.orchestration import AbstractDependency, AbstractPipeline, AbstractTask, AbstractTaskGroup
 
 Task = AbstractTask[OpDefinition]
-Guards = frozenset[Task]
-"""The pre-load checks that decide whether something runs."""
-
-NO_GUARDS: Guards = frozenset()
 
 
 @dataclass(frozen=True)
@@ -43,13 +40,13 @@ class Link:
         before: What comes first, as the pipeline says it.
         after: What waits.
         sources: The outputs that it waits for; any of them will do, once all of them are decided.
-        guards: The checks that decide whether the sources come about.
+        condition: When one of the sources comes about.
     """
 
     before: AbstractDependency
     after: AbstractDependency
     sources: list[Source] = field(default_factory=list)
-    guards: Guards = NO_GUARDS
+    condition: Condition = ALWAYS
 
 
 class Links:
@@ -66,7 +63,7 @@ class Links:
         self._pipeline = pipeline
         self._edges = _without_detours(pipeline)
         self._links = [Link(before, after) for before, after in self._edges]
-        self.guards_of: dict[Task, list[Guards]] = {}
+        self.conditions: dict[Task, list[Condition]] = {}
         self._entries: dict[AbstractTaskGroup, list[AbstractDependency]] = {}
         for member in (pipeline, *pipeline.walk()):
             if isinstance(member, AbstractTaskGroup):
@@ -114,20 +111,20 @@ class Links:
                 yield from self._tasks_first_in(member)
 
     def _resolve(self) -> None:
-        """Finds the sources of all links, and the checks that decide about each task, in the order of the tasks."""
+        """Finds the sources and conditions of all links, and the conditions of tasks, in the order of the tasks."""
         for link in self._links:
             link.sources = list(dict.fromkeys(self._outputs(link.before)))
-        own: dict[Task, Guards] = {}
-        reached: dict[Task, dict[Guards, None]] = {}
+        own: dict[Task, Condition] = {}
+        reached: dict[Task, dict[Condition, None]] = {}
         for item in self._sorted():
             if isinstance(item, int):
-                self._guard(self._links[item], own)
+                self._qualify(self._links[item], own)
                 for task in self._firsts[item]:
-                    reached.setdefault(task, {})[self._links[item].guards] = None
+                    reached.setdefault(task, {})[self._links[item].condition] = None
             else:
-                guards = NO_GUARDS.union(*reached.get(item, ()))
-                own[item] = guards | {item} if item.task_type is TaskType.PRELOAD else guards
-        self.guards_of = {task: list(guards) for task, guards in reached.items()}
+                is_check = item.task_type is TaskType.PRELOAD
+                own[item] = all_of([*reached.get(item, ()), frozenset([item] if is_check else [])])
+        self.conditions = {task: list(conditions) for task, conditions in reached.items()}
 
     @cached_property
     def _firsts(self) -> list[list[Task]]:
@@ -152,12 +149,13 @@ class Links:
                 fix="take one of these out of the order",
             ) from None
 
-    def _guard(self, link: Link, own: dict[Task, Guards]) -> None:
-        """Finds the checks that decide about a link; adds the other output of those that it leads out of."""
-        guards = NO_GUARDS.union(*(own[source.task] for source in link.sources))
-        left = sorted((check for check in guards if _leads_out(check, link)), key=lambda check: check.full_id)
+    def _qualify(self, link: Link, own: dict[Task, Condition]) -> None:
+        """Finds the condition of a link; adds the other output of those checks that it leads out of."""
+        condition = any_of(own[source.task] for source in link.sources)
+        checks = {check for source in link.sources for check in checks_of(own[source.task])}
+        left = sorted((check for check in checks if _leads_out(check, link)), key=lambda check: check.full_id)
         link.sources = [*link.sources, *(Source(check, SKIPPED) for check in left)]
-        link.guards = guards.difference(left)
+        link.condition = without(condition, left)
 
 
 def is_empty(member: AbstractDependency) -> bool:

@@ -1,0 +1,53 @@
+"""Under which outcomes of pre-load checks something runs.
+
+A condition is a set of clauses that all have to hold: a check that found something to load, or a set of conditions of
+which one has to hold. Equal conditions are equal sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from dagster import OpDefinition
+
+from ai.starlake.orchestration import AbstractTask
+
+Check = AbstractTask[OpDefinition]
+Condition = frozenset[Any]
+
+ALWAYS: Condition = frozenset()
+
+
+def all_of(conditions: Iterable[Condition]) -> Condition:
+    """The condition that holds when all of them do."""
+    return ALWAYS.union(*conditions)
+
+
+def any_of(conditions: Iterable[Condition]) -> Condition:
+    """The condition that holds when one of them does; of none, one that always holds."""
+    distinct = frozenset(conditions)
+    if not distinct or ALWAYS in distinct:
+        return ALWAYS
+    return next(iter(distinct)) if len(distinct) == 1 else frozenset([distinct])
+
+
+def checks_of(condition: Condition) -> Iterator[Check]:
+    """The checks that a condition is about."""
+    for clause in condition:
+        if isinstance(clause, AbstractTask):
+            yield clause
+        else:
+            for alternative in clause:
+                yield from checks_of(alternative)
+
+
+def without(condition: Condition, checks: Collection[Check]) -> Condition:
+    """What is left of a condition where some checks do not matter."""
+    return all_of(_without(clause, checks) for clause in condition)
+
+
+def _without(clause: Any, checks: Collection[Check]) -> Condition:
+    if isinstance(clause, AbstractTask):
+        return ALWAYS if clause in checks else frozenset([clause])
+    return any_of(without(alternative, checks) for alternative in clause)
