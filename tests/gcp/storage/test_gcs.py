@@ -26,7 +26,7 @@ def put(bucket, name, text="x"):
 def test_an_outage_is_ridden_out(bucket, proxy, status):
     put(bucket, "d/x")
     for method in ("GET", "POST", "DELETE"):
-        proxy.fault(method, bucket.name, status)
+        proxy.fault(method, f"{bucket.name}/o", status)
     assert at(bucket, "d").list_files() == ["x"]
     assert at(bucket, "d/x").move_into(at(bucket, "e")).remove()
 
@@ -42,7 +42,7 @@ def test_an_outage_is_ridden_out(bucket, proxy, status):
 )
 def test_a_missing_permission_is_named_and_never_taken_for_nothing(bucket, proxy, look, method, permission):
     put(bucket, "x")
-    proxy.fault(method, bucket.name, 403)
+    proxy.fault(method, f"{bucket.name}/o", 403)
     with pytest.raises(PermissionDeniedError, match=permission):
         look(at(bucket, "x"))
 
@@ -50,14 +50,14 @@ def test_a_missing_permission_is_named_and_never_taken_for_nothing(bucket, proxy
 def test_what_was_put_in_the_place_of_a_file_is_not_removed(bucket, proxy):
     """The ack file of the next day arrives between the look and the removal."""
     put(bucket, "ack", "today")
-    proxy.fault("DELETE", bucket.name, 503, then=lambda: put(bucket, "ack", "tomorrow"))
+    proxy.fault("DELETE", f"{bucket.name}/o", 503, then=lambda: put(bucket, "ack", "tomorrow"))
     at(bucket, "ack").remove()
     assert bucket.blob("ack").download_as_text() == "tomorrow"
 
 
 def test_a_removal_whose_answer_is_lost_counts(bucket, proxy):
     put(bucket, "ack")
-    proxy.fault("DELETE", bucket.name, 503, when="after")
+    proxy.fault("DELETE", f"{bucket.name}/o", 503, when="after")
     assert at(bucket, "ack").remove()
     assert not at(bucket, "ack").remove()
 
