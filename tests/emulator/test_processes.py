@@ -21,7 +21,7 @@ from ai.starlake.testing.gcp import Emulator, EmulatorClient, GcpEmulator, Timin
 JOB = "projects/p/locations/europe-west1/jobs/j"
 STUBBORN = 'trap "" TERM; echo $$; while :; do sleep 0.1; done'
 HANG = ("/bin/sh", "-c", "echo $$; sleep 600 & wait")
-ENDPOINTS = ["dataproc_endpoint", "cloud_run_endpoint", "storage_endpoint", "rest_endpoint"]
+ENDPOINTS = ["dataproc_endpoint", "cloud_run_endpoint", "logging_endpoint", "storage_endpoint", "rest_endpoint"]
 EMULATOR = (sys.executable, "-m", "ai.starlake.testing.gcp")
 
 
@@ -112,6 +112,7 @@ def test_an_emulator_that_cannot_start_says_so() -> None:
         EmulatorClient.spawn(HANG, speed=0)
 
 
+@pytest.mark.slow
 def test_killing_the_emulator_ends_its_processes(connect: Any, gone: Callable[[int], bool]) -> None:
     with EmulatorClient.spawn(HANG, speed=3000, grace=1) as client:
         groups = begin_both(connect(client), client)
@@ -120,6 +121,7 @@ def test_killing_the_emulator_ends_its_processes(connect: Any, gone: Callable[[i
         assert all(map(gone, groups))
 
 
+@pytest.mark.slow
 def test_killing_the_parent_of_the_emulator_ends_both(connect: Any, gone: Callable[[int], bool]) -> None:
     code = f"""
         import sys, time
@@ -146,7 +148,7 @@ def test_the_command_prints_its_endpoints_and_ends_on_a_signal(number: int) -> N
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        lines = [process.stdout.readline().strip() for _ in range(4)]
+        lines = [process.stdout.readline().strip() for _ in ENDPOINTS]
         found = dict(line.split("=", 1) for line in lines)
         assert list(found) == ENDPOINTS
         assert all(re.fullmatch(r"http://127\.0\.0\.1:\d+", value) for value in found.values())
@@ -165,12 +167,7 @@ def test_the_command_ends_with_its_standard_input_and_can_answer_in_json() -> No
     done = subprocess.run(
         [*EMULATOR, "--json", "--die-with-parent"], input="", capture_output=True, text=True, check=True, timeout=60
     )
-    assert set(json.loads(done.stdout)) == {
-        "dataproc_endpoint",
-        "cloud_run_endpoint",
-        "storage_endpoint",
-        "rest_endpoint",
-    }
+    assert set(json.loads(done.stdout)) == set(ENDPOINTS)
 
 
 def test_the_command_says_what_is_wrong(gcp: GcpEmulator) -> None:

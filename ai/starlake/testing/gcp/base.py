@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ai.starlake.testing.gcp.faults import When
 from ai.starlake.testing.gcp.journal import Call
@@ -73,12 +73,19 @@ class Emulator(ABC):
         """Where Cloud Storage listens, as STORAGE_EMULATOR_HOST names it."""
         return self.endpoints.storage
 
-    def options(self) -> dict[str, str]:
-        """The options that lead a Starlake job here."""
-        return {
-            "dataproc_endpoint": self.endpoint,
-            "cloud_run_endpoint": self.endpoint,
-            "storage_endpoint": self.storage_endpoint,
+    def options(self, service: Literal["dataproc", "cloud_run"] | None = None) -> dict[str, str]:
+        """The options that lead a Starlake job here.
+
+        Args:
+            service: Only those that jobs on this service know; others would warn of the rest.
+        """
+        of_service = {
+            "dataproc": {"dataproc_endpoint": self.endpoint},
+            "cloud_run": {"cloud_run_endpoint": self.endpoint, "logging_endpoint": self.endpoint},
+        }
+        chosen = [options for name, options in of_service.items() if service in (None, name)]
+        return {name: value for options in chosen for name, value in options.items()} | {
+            "storage_endpoint": self.storage_endpoint
         }
 
     @property

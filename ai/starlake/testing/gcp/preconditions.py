@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 _COPY = r"/(?:rewriteTo|copyTo)/b/(?P<to>[^/]+)/o/(?P<as>[^/]+)"
 _OBJECT = re.compile(rf"/b/(?P<bucket>[^/]+)/o(?:/(?P<name>[^/]+))?(?:{_COPY})?$")
+_LONGEST = 64 * 1024
 _FIELDS = {"GenerationMatch": "generation", "MetagenerationMatch": "metageneration"}
 
 
-def unmet(path: str, storage: Any) -> str | None:
+def unmet(path: str, body: bytes, storage: Any) -> str | None:
     """The first condition of a request that is not met; None when all are.
 
     A condition compares the generation of an object, 0 standing for none, with a number: ``ifGenerationMatch`` that of
@@ -19,6 +21,7 @@ def unmet(path: str, storage: Any) -> str | None:
 
     Args:
         path: The path of the request with its query.
+        body: Its body, whose beginning may tell the name of a new object.
         storage: The storage of the emulator.
     """
     parts = urlsplit(path)
@@ -26,7 +29,7 @@ def unmet(path: str, storage: Any) -> str | None:
     if place is None:
         return None
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-    source = place["bucket"], place["name"] or query.get("name", "")
+    source = place["bucket"], place["name"] or query.get("name") or _name_in(body)
     target = (place["to"], place["as"]) if place["to"] else source
     for prefix, (bucket, name) in (("if", target), ("ifSource", source)):
         for condition, field in _FIELDS.items():
@@ -34,6 +37,15 @@ def unmet(path: str, storage: Any) -> str | None:
             if wanted is not None and wanted != _value(storage, unquote(bucket), unquote(name), field):
                 return f"{prefix}{condition}"
     return None
+
+
+def _name_in(body: bytes) -> str:
+    """The name in the description of a new object, with which the body of an upload begins."""
+    try:
+        described = json.JSONDecoder().raw_decode(body[body.index(b"{") :][:_LONGEST].decode("utf-8", "replace"))[0]
+    except ValueError:
+        return ""
+    return quote(str(described.get("name", "")), safe="")
 
 
 def _value(storage: Any, bucket: str, name: str, field: str) -> str:

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from http.server import BaseHTTPRequestHandler
+from io import BytesIO
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlsplit
@@ -124,19 +125,24 @@ def _handler() -> type[BaseHTTPRequestHandler]:
     class Handler(RequestHandler):  # type: ignore[misc]  # it has no types
         """Answers requests one after the other; a connection that says nothing holds up no other one."""
 
+        rfile: Any
+
         def __init__(self, *arguments: Any) -> None:
             super().__init__(storage, *arguments)
 
         def _serve(self) -> None:
+            length = self.headers.get("Content-Length")
+            body = self.rfile.read(int(length)) if length else b""
+            if length:
+                self.rfile = BytesIO(body)
             with one_at_a_time:
-                condition = unmet(self.path, storage)
+                condition = unmet(self.path, body, storage)
                 if condition is None:
                     getattr(super(), f"do_{self.command}")()
                 else:
                     self._refuse(condition)
 
         def _refuse(self, condition: str) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
             error = {"code": 412, "message": f"At least one of the pre-conditions did not hold: {condition}"}
             content = json.dumps({"error": error}).encode()
             self.send_response(412)
