@@ -18,11 +18,12 @@ from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.cluster_config import StarlakeDataprocClusterConfig
 from ai.starlake.gcp.clusters import DataprocClusters
 from ai.starlake.gcp.driver_output import DriverOutput
+from ai.starlake.gcp.earlier_jobs import EarlierJobs
 from ai.starlake.gcp.endpoints import GcpEndpoints
-from ai.starlake.gcp.names import RunIdentity, spark_job_id
+from ai.starlake.gcp.names import RunIdentity
 from ai.starlake.gcp.options_dataproc import DataprocOptions
 from ai.starlake.gcp.remote_call import RemoteCall
-from ai.starlake.gcp.spark_job import spark_job
+from ai.starlake.gcp.spark_job import arguments_of, spark_job
 from ai.starlake.gcp.spark_jobs import ClusterNotReadyError, SparkJobs, state_of
 from ai.starlake.job import StarlakeCommand
 
@@ -178,12 +179,13 @@ class DataprocExecutor:
 
     def _run(self, session: DataprocSession, call: RemoteCall, output: Output) -> Job:
         execution = session.execution
-        if execution.repeated:
-            own = spark_job_id(execution.step_key, execution.run_id, execution.attempt)
-            session.jobs.end_leftovers(execution.root, execution.step_key, keep=own)
-        call.recover(execution, self._facts, self.settings.project_copy)
         driver = DriverOutput(self.clients, session.calls, output)
-        job = self._submitted(session, call, driver)
+        job = None
+        if execution.repeated:
+            job = EarlierJobs(session.jobs, execution, arguments_of(call)).settle(driver.advance)
+        if job is None:
+            call.recover(execution, self._facts, self.settings.project_copy)
+            job = self._submitted(session, call, driver)
         driver.finish()
         return job
 

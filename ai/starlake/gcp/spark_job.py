@@ -28,6 +28,11 @@ def step_labels(execution: Execution) -> dict[str, str]:
     }
 
 
+def arguments_of(call: RemoteCall) -> list[str]:
+    """The arguments of the Spark job of a command."""
+    return [gs_uri(text) for text in call.argv]
+
+
 def spark_job(settings: DataprocOptions, call: RemoteCall, execution: Execution, cluster: str) -> Job:
     """Describes the Spark job of one attempt at a command.
 
@@ -52,7 +57,7 @@ def spark_job(settings: DataprocOptions, call: RemoteCall, execution: Execution,
         "spark_job": {
             "main_class": settings.spark_job_main_class,
             "jar_file_uris": list(settings.spark_jar_list),
-            "args": [gs_uri(text) for text in call.argv],
+            "args": arguments_of(call),
             "properties": _properties(settings, call.environment, execution.spark_config),
         },
     }

@@ -16,8 +16,9 @@ from ai.starlake.gcp.progress import Progress, duration
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Job
 
-_LEFTOVER_TIMEOUT = 300.0
+_END_TIMEOUT = 300.0
 """Seconds that a job which was cancelled may take to end."""
+_ACTIVE = "status.state = ACTIVE"
 _FINAL = frozenset({"DONE", "ERROR", "CANCELLED"})
 _ENDING = _FINAL | {"CANCEL_PENDING", "CANCEL_STARTED"}
 _NOT_CANCELLABLE = _CLUSTER_IS_NOT_READY = frozenset({"NOT_FOUND", "FAILED_PRECONDITION"})
@@ -39,6 +40,11 @@ def state_of(job: Job) -> str:
 def is_final(job: Job) -> bool:
     """Whether a job has ended, well or not."""
     return state_of(job) in _FINAL
+
+
+def is_ending(job: Job) -> bool:
+    """Whether a job has ended, or is being cancelled."""
+    return state_of(job) in _ENDING
 
 
 class SparkJobs:
@@ -95,14 +101,13 @@ class SparkJobs:
             self._abandon(job.reference.job_id, answered=answered)
             raise
 
-    def of_run(self, root_run_id: str, step_key: str | None = None) -> Iterator[Job]:
-        """The jobs of a run, or of one of its steps, that have not ended; those of its re-executions among them.
+    def of_run(self, root_run_id: str) -> Iterator[Job]:
+        """The jobs of a run that have not ended; those of its re-executions among them.
 
         Raises:
             GcpCallError: If Dataproc does not say.
         """
-        step = f" AND labels.{LABEL_STEP} = {label_value(step_key)}" if step_key else ""
-        return self._list(f"labels.{LABEL_RUN} = {label_value(root_run_id)}{step}")
+        return self._list(f"{_ACTIVE} AND labels.{LABEL_RUN} = {label_value(root_run_id)}")
 
     def active(self) -> Iterator[Job]:
         """The jobs of any run that have not ended.
@@ -110,7 +115,7 @@ class SparkJobs:
         Raises:
             GcpCallError: If Dataproc does not say.
         """
-        return self._list(f"labels.{LABEL_RUN} = *")
+        return self._list(f"{_ACTIVE} AND labels.{LABEL_RUN} = *")
 
     def cancel(self, job_id: str) -> bool:
         """Asks for the cancellation of a job.
@@ -123,31 +128,45 @@ class SparkJobs:
         """
         return self._cancel(self._calls, job_id)
 
-    def end_leftovers(self, root_run_id: str, step_key: str, keep: str) -> None:
-        """Ends what an earlier attempt at a step left running, so that no two attempts work at once.
-
-        Args:
-            root_run_id: The first of the chain of re-executions.
-            step_key: The step.
-            keep: The id of the job of this attempt, which may run already.
+    def of_step(self, root_run_id: str, step_key: str) -> Iterator[Job]:
+        """The jobs of a step, in a run and in its re-executions, whether they have ended or not.
 
         Raises:
-            StarlakeError: If such a job does not end in time.
+            GcpCallError: If Dataproc does not say.
+        """
+        return self._list(
+            f"labels.{LABEL_RUN} = {label_value(root_run_id)} AND labels.{LABEL_STEP} = {label_value(step_key)}"
+        )
+
+    def attach(self, job: Job, on_look: Callable[[Job], None] | None = None) -> Job:
+        """Waits for the end of a job that was submitted before; see `run`."""
+        try:
+            return self._follow(job, on_look)
+        except BaseException:
+            self._abandon(job.reference.job_id, answered=True)
+            raise
+
+    def end(self, job: Job) -> Job:
+        """Cancels a job, and waits for its end.
+
+        Returns:
+            The job as it ended.
+
+        Raises:
+            StarlakeError: If it does not end in time.
             GcpCallError: If Dataproc refuses a call.
         """
-        for job in [job for job in self.of_run(root_run_id, step_key) if job.reference.job_id != keep]:
-            job_id = job.reference.job_id
-            self._calls.report.warning(f"Spark job {job_id} of an earlier attempt is still running: it is cancelled")
-            self.cancel(job_id)
-            late = StarlakeError(
-                f"Spark job {job_id} of an earlier attempt does not end",
-                cause=f"it was cancelled {duration(_LEFTOVER_TIMEOUT)} ago",
-                fix="end it by hand before this step runs again: both at once would load the same files",
-            )
-            self._watch(job, self._progress(job_id, _LEFTOVER_TIMEOUT), late)
+        job_id = job.reference.job_id
+        self.cancel(job_id)
+        late = StarlakeError(
+            f"Spark job {job_id} of an earlier attempt does not end",
+            cause=f"it was cancelled {duration(_END_TIMEOUT)} ago",
+            fix="end it by hand before this step runs again: both at once would work on the same files",
+        )
+        return self._watch(self._get(job_id), self._progress(job_id, _END_TIMEOUT), late)
 
     def _list(self, selection: str) -> Iterator[Job]:
-        request = {**self._place, "filter": f"status.state = ACTIVE AND {selection}"}
+        request = {**self._place, "filter": selection}
         return self._calls.listing(self._clients.spark_jobs.list_jobs, request, what="list Spark jobs", items="jobs")
 
     def _submit(self, job: Job) -> Job:

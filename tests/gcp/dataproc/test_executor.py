@@ -198,23 +198,55 @@ def test_the_same_attempt_in_another_process_finds_its_job(bench, gcp):
     assert result.remote_id == gcp.spark_jobs[0].name
 
 
-def test_a_retry_ends_what_its_predecessor_left_running(bench, gcp):
+def test_a_retry_waits_for_the_job_that_its_predecessor_left_running(bench, gcp):
     execution = bench.execution()
-    session = bench.executor().session(execution)
-    left = bench.orphan(execution, "sleep=30")
-    bench.executor().run(bench.transform(), replace(execution, attempt=1))
-    first, second = gcp.spark_jobs
-    assert (first.name, first.state, second.state) == (left, "CANCELLED", "DONE")
-    assert list(session.jobs.of_run(execution.root)) == []
+    left = bench.orphan(execution, "sleep=0.5")
+    result = bench.executor().run(bench.transform("sleep=0.5"), replace(execution, attempt=1))
+    assert result.remote_id == left
+    assert result.counts.input == 3
+    assert [job.state for job in gcp.spark_jobs] == ["DONE"]
 
 
-def test_a_re_execution_ends_what_its_predecessor_left_running(bench, gcp):
+def test_a_retry_takes_the_result_that_its_predecessor_did_not_see(bench, gcp):
+    execution = bench.execution()
+    left = bench.orphan(execution, "sleep=0.1")
+    gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "DONE")
+    result = bench.executor().run(bench.transform("sleep=0.1"), replace(execution, attempt=1))
+    assert result.remote_id == left
+    assert len(gcp.spark_jobs) == 1
+
+
+def test_a_retry_waits_until_a_job_that_is_being_cancelled_has_ended(bench, gcp):
+    execution = bench.execution()
+    left = bench.orphan(execution, "sleep=0.5")
+    bench.executor().session(execution).jobs.cancel(left)
+    bench.executor().run(bench.transform("sleep=0.5"), replace(execution, attempt=1))
+    assert [job.state for job in gcp.spark_jobs] == ["CANCELLED", "DONE"]
+
+
+def test_a_retry_after_a_failure_runs_the_command_again(bench, gcp):
+    execution = bench.execution()
+    for attempt in range(2):
+        with pytest.raises(SparkJobFailedError):
+            bench.executor().run(bench.transform("exit=1"), replace(execution, attempt=attempt))
+    assert [job.state for job in gcp.spark_jobs] == ["ERROR", "ERROR"]
+
+
+def test_a_re_execution_runs_the_command_again(bench, gcp):
+    execution = bench.execution()
+    bench.executor().run(bench.transform(), execution)
+    again = bench.execution(str(uuid.uuid4()), root_run_id=execution.run_id, resumed=True)
+    bench.executor().run(bench.transform(), again)
+    assert [job.state for job in gcp.spark_jobs] == ["DONE", "DONE"]
+    assert len(gcp.all_clusters) == 1
+
+
+def test_a_re_execution_with_other_arguments_ends_what_its_predecessor_left_running(bench, gcp):
     execution = bench.execution()
     bench.orphan(execution, "sleep=30")
     again = bench.execution(str(uuid.uuid4()), root_run_id=execution.run_id, resumed=True)
     bench.executor().run(bench.transform(), again)
     assert [job.state for job in gcp.spark_jobs] == ["CANCELLED", "DONE"]
-    assert len(gcp.all_clusters) == 1
 
 
 def test_the_jobs_of_other_steps_go_on(bench, gcp):
