@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.comparison import Comparison, Results, in_turns, values
 from benchmarks.engine import engine
 from benchmarks.fresh import probe
+from benchmarks.graphs import graphs
 
 SIZES = (1_000, 5_000)
 LOADS = 100
@@ -48,7 +49,7 @@ def imports(repetitions: int) -> Iterator[Comparison]:
     yield Comparison("  processor time", "ms", processor)
 
 
-SUITES: dict[str, Suite] = {"build": build, "loads": loads, "imports": imports, "engine": engine}
+SUITES: dict[str, Suite] = {"build": build, "loads": loads, "imports": imports, "graphs": graphs, "engine": engine}
 
 
 def _times(what: str, found: tuple[Results, Results], name: str, goal: float) -> Iterator[Comparison]:
