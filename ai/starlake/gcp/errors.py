@@ -27,6 +27,7 @@ PERMISSIONS: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
         ("ExecutionsClient", "get_execution"): ("run.executions.get",),
         ("ExecutionsClient", "list_executions"): ("run.executions.list",),
         ("ExecutionsClient", "cancel_execution"): ("run.executions.cancel",),
+        ("ExecutionsClient", "wait_operation"): ("run.operations.get",),
         ("LoggingServiceV2Client", "list_log_entries"): ("logging.logEntries.list",),
         ("Client", "list_blobs"): ("storage.objects.list",),
         ("Bucket", "get_blob"): ("storage.objects.get", "storage.objects.list"),
