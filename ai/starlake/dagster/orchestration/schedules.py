@@ -6,7 +6,9 @@ is with Dagster's own schedules of partitions, and a run finds the data of its i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from dagster import (
@@ -21,7 +23,7 @@ from dagster import (
     TimeWindowPartitionsDefinition,
 )
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import StarlakeError, parse_datetime
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.orchestration import partitions as windows
 
@@ -57,12 +59,17 @@ def build(job: JobDefinition, cron: str, options: OrchestrationOptions) -> Sched
         )
     name = f"{job.name}_schedule"
 
-    def tick(context: ScheduleEvaluationContext) -> Sequence[RunRequest] | SkipReason:
+    def tick(context: ScheduleEvaluationContext) -> Iterator[RunRequest | SkipReason]:
         last = windows.key_completed_by(partitions, context.scheduled_execution_time)
         if last is None:
-            return SkipReason(f"the first partition begins at {partitions.start:%Y-%m-%d %H:%M:%S %Z} and is not over")
+            yield SkipReason(f"the first partition begins at {partitions.start:%Y-%m-%d %H:%M:%S %Z} and is not over")
+            return
         keys = _since_last_run(context.instance, job.name, name, partitions, last) if options.catchup else [last]
-        return [RunRequest(run_key=key, partition_key=key) for key in keys]
+        yield from (
+            # with its tags, a request is complete: Dagster need not look for the job in the code location
+            RunRequest(run_key=key, partition_key=key, tags=job.get_tags_for_partition_key(key, None))
+            for key in keys
+        )
 
     return ScheduleDefinition(
         name=name,
@@ -81,8 +88,14 @@ def _since_last_run(
     """The partitions after the last one that the schedule has started a run for, up to `last`, oldest first."""
     filters = RunsFilter(job_name=job, tags={_compat.SCHEDULE_TAG: schedule})
     records = instance.get_run_records(filters, limit=_LATEST_RUNS)
-    known = [record.dagster_run.tags.get(_compat.PARTITION_TAG) for record in records]
-    ends = [partitions.time_window_for_partition_key(key).end for key in known if key]
-    first = max(ends, key=lambda end: end.timestamp()) if ends else partitions.start
+    keys = [record.dagster_run.tags.get(_compat.PARTITION_TAG) for record in records]
+    moments = [moment for key in keys if key for moment in _moments(key)]
+    first = max(moments, key=datetime.timestamp) + timedelta(seconds=1) if moments else partitions.start
     window = partitions.time_window_for_partition_key(last)
     return windows.keys_between(partitions, first, window.start)[:_MOST_REQUESTS]
+
+
+def _moments(key: str) -> Iterator[datetime]:
+    """The moment that a partition's key tells, be it one of a cron expression that has been changed since."""
+    with suppress(StarlakeError):
+        yield parse_datetime(key, timezone.utc)

@@ -1,0 +1,161 @@
+"""Schedules: the partition that a tick is for, and ticks that catch up."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+from dagster import (
+    DagsterInstance,
+    DefaultScheduleStatus,
+    Definitions,
+    GraphDefinition,
+    JobDefinition,
+    build_schedule_context,
+)
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.orchestration import schedules
+from ai.starlake.dagster.orchestration.partitions import time_partitions
+from ai.starlake.orchestration.options import OrchestrationOptions
+
+UTC = timezone.utc
+
+
+@pytest.fixture
+def scheduled(factory):
+    """Makes a job with partitions, and its schedule."""
+
+    def make(cron="0 0 * * *", **options):
+        settings = OrchestrationOptions.of({"start_date": "2026-01-01", **options})
+        sl_job = factory()
+        nodes = [sl_job.sl_load(None, "sales", "orders"), sl_job.sl_transform(None, "kpi.orders")]
+        job = JobDefinition(
+            name="daily",
+            graph_def=GraphDefinition("daily", node_defs=nodes),
+            partitions_def=time_partitions(cron, settings.start_date, settings.zone),
+        )
+        return job, schedules.build(job, cron, settings)
+
+    return make
+
+
+def tick(schedule, at, instance=None):
+    context = build_schedule_context(
+        instance=instance, scheduled_execution_time=datetime.fromisoformat(at).astimezone(UTC)
+    )
+    return schedule.evaluate_tick(context)
+
+
+def keys(data):
+    return [request.partition_key for request in data.run_requests]
+
+
+class TestTicks:
+    @pytest.mark.parametrize(
+        ("cron", "at", "key"),
+        [
+            ("0 0 * * *", "2026-03-02T00:00:00+00:00", "2026-03-01T00:00:00+0000"),
+            ("0 6 * * 1-5", "2026-03-02T06:00:00+00:00", "2026-02-27T06:00:00+0000"),
+            ("@monthly", "2026-03-01T00:00:00+00:00", "2026-02-01T00:00:00+0000"),
+        ],
+    )
+    def test_a_tick_is_for_the_interval_that_ends_then(self, scheduled, cron, at, key):
+        _, schedule = scheduled(cron)
+        assert keys(tick(schedule, at)) == [key]
+
+    def test_o04_the_run_of_a_tick_has_its_dates(self, scheduled, fake, instance):
+        job, schedule = scheduled()
+        repository = Definitions(jobs=[job], schedules=[schedule]).get_repository_def()
+        (request,) = tick(repository.get_schedule_def("daily_schedule"), "2026-03-02T00:00:00+00:00").run_requests
+        result = job.execute_in_process(
+            instance=instance, partition_key=request.partition_key, run_config=request.run_config, tags=request.tags
+        )
+        assert result.success
+        assert {call.value_of("--scheduledDate") for call in fake.calls()} == {"2026-03-01T00:00:00+0000"}
+        assert fake.calls("transform")[0].options == {
+            "sl_data_interval_start": "2026-03-01T00:00:00+0000",
+            "sl_data_interval_end": "2026-03-02T00:00:00+0000",
+        }
+
+    def test_m06_what_it_materializes_is_a_partition_of_the_job(self, scheduled, instance):
+        job, schedule = scheduled()
+        (key,) = keys(tick(schedule, "2026-03-02T00:00:00+00:00"))
+        events = job.execute_in_process(instance=instance, partition_key=key).get_asset_materialization_events()
+        found = {event.step_materialization_data.materialization.partition for event in events}
+        assert found == {key}
+        assert job.partitions_def.has_partition_key(key)
+
+    def test_ticks_are_those_of_the_zone(self, scheduled):
+        _, schedule = scheduled(SL_TIMEZONE="America/New_York")
+        assert schedule.execution_timezone == "America/New_York"
+        assert keys(tick(schedule, "2026-03-02T00:00:00-05:00")) == ["2026-03-01T00:00:00-0500"]
+
+    def test_the_hour_that_comes_twice_has_two_runs(self, scheduled):
+        _, schedule = scheduled("0 * * * *", timezone="Europe/Paris")
+        found = [keys(tick(schedule, f"2026-10-25T{hour:02}:00:00+00:00"))[0] for hour in range(3)]
+        assert found == ["2026-10-25T01:00:00+0200", "2026-10-25T02:00:00+0200", "2026-10-25T02:00:00+0100"]
+
+    def test_the_first_tick_has_no_interval_behind_it(self, scheduled):
+        _, schedule = scheduled()
+        data = tick(schedule, "2026-01-01T00:00:00+00:00")
+        assert data.run_requests == []
+        assert "begins at 2026-01-01 00:00:00 UTC" in data.skip_message
+
+
+class TestCatchUp:
+    @pytest.fixture
+    def instance(self, tmp_path):
+        """Ticks have no access to an instance that is not stored anywhere."""
+        with DagsterInstance.local_temp(str(tmp_path)) as made:
+            yield made
+
+    def run(self, job, instance, schedule, *partitions):
+        for key in partitions:
+            tags = {"dagster/schedule_name": schedule.name}
+            assert job.execute_in_process(instance=instance, partition_key=key, tags=tags).success
+
+    def test_without_it_only_the_last_interval_is_run(self, scheduled, instance):
+        _, schedule = scheduled()
+        assert len(keys(tick(schedule, "2026-01-05T00:00:00+00:00", instance))) == 1
+
+    def test_all_since_the_start_are_run_oldest_first(self, scheduled, instance):
+        _, schedule = scheduled(catchup="true")
+        found = tick(schedule, "2026-01-05T00:00:00+00:00", instance)
+        assert keys(found) == [f"2026-01-0{day}T00:00:00+0000" for day in (1, 2, 3, 4)]
+        assert len({request.run_key for request in found.run_requests}) == 4
+
+    def test_it_goes_on_after_the_last_one_that_was_run(self, scheduled, instance):
+        job, schedule = scheduled(catchup=True)
+        self.run(job, instance, schedule, "2026-01-01T00:00:00+0000", "2026-01-02T00:00:00+0000")
+        assert keys(tick(schedule, "2026-01-05T00:00:00+00:00", instance)) == [
+            "2026-01-03T00:00:00+0000",
+            "2026-01-04T00:00:00+0000",
+        ]
+
+    def test_runs_by_hand_count_for_nothing(self, scheduled, instance):
+        job, schedule = scheduled(catchup=True)
+        assert job.execute_in_process(instance=instance, partition_key="2026-01-03T00:00:00+0000").success
+        assert keys(tick(schedule, "2026-01-04T00:00:00+00:00", instance))[0] == "2026-01-01T00:00:00+0000"
+
+    def test_a_new_cron_expression_goes_on_where_the_old_one_was(self, scheduled, instance):
+        old, schedule = scheduled("30 12 * * *", catchup=True)
+        self.run(old, instance, schedule, "2026-01-02T12:30:00+0000")
+        _, schedule = scheduled(catchup=True)
+        assert keys(tick(schedule, "2026-01-04T00:00:00+00:00", instance)) == ["2026-01-03T00:00:00+0000"]
+
+    def test_a_tick_asks_for_a_hundred_at_most(self, scheduled, instance):
+        _, schedule = scheduled("0 * * * *", catchup=True)
+        found = keys(tick(schedule, "2026-01-15T00:00:00+00:00", instance))
+        assert (len(found), found[-1]) == (100, "2026-01-05T03:00:00+0000")
+
+
+class TestDefinition:
+    def test_it_is_on(self, scheduled):
+        _, schedule = scheduled()
+        assert (schedule.name, schedule.default_status) == ("daily_schedule", DefaultScheduleStatus.RUNNING)
+
+    def test_a_job_without_partitions_is_refused(self):
+        job = JobDefinition(name="j", graph_def=GraphDefinition("j"))
+        with pytest.raises(StarlakeError, match="no partitions of time"):
+            schedules.build(job, "@daily", OrchestrationOptions.of({}))
