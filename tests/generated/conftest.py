@@ -59,7 +59,5 @@ def gcp(_gcp: GcpEmulator) -> GcpEmulator:
 def options(fake: FakeStarlake, request: pytest.FixtureRequest) -> dict[str, dict[str, str]]:
     """What a DAG configuration has to say for each place, so that its commands reach the fake."""
     gcp: GcpEmulator = request.getfixturevalue("gcp")
-    cloud = {**gcp.options(), "poll_interval": "0.02"}
-    cloud_run = {name: value for name, value in cloud.items() if not name.startswith("dataproc")}
-    dataproc = {name: value for name, value in cloud.items() if not name.startswith("cloud_run")}
+    cloud_run, dataproc = ({**gcp.options(service), "poll_interval": "0.02"} for service in ("cloud_run", "dataproc"))
     return {"shell": {"SL_STARLAKE_PATH": str(fake.path)}, "cloud_run": cloud_run, "dataproc": dataproc}
