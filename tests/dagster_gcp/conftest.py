@@ -62,6 +62,7 @@ class Factory:
         self.shared: dict[str, Any] = {
             "sl_env_var": {"SL_ROOT": str(root)},
             "poll_interval": 0.02,
+            "outage_tolerance": 10,
             "storage_endpoint": gcp.storage_endpoint,
         }
         self.endpoint = gcp.endpoint
