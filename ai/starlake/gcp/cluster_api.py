@@ -13,8 +13,12 @@ from ai.starlake.gcp.errors import GcpCallError, NotFoundError
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster, Job
 
-HASTE = 15.0
-"""Seconds for which calls are repeated when something is cleaned up and nobody can wait for long."""
+_HASTE = 15.0
+
+
+def hasty(calls: Calls) -> Calls:
+    """Makes calls when something is cleaned up and nobody can wait for long."""
+    return calls.within(min(_HASTE, calls.tolerance))
 
 
 def state_of(cluster: Cluster) -> str:
@@ -39,9 +43,9 @@ class ClusterApi:
         self._clients = clients
         self._place = {"project_id": project, "region": region}
 
-    def within(self, tolerance: float) -> ClusterApi:
+    def hasty(self) -> ClusterApi:
         """The same with less patience."""
-        return ClusterApi(self._clients, self.calls.within(tolerance), **_named(self._place))
+        return ClusterApi(self._clients, hasty(self.calls), self._place["project_id"], self._place["region"])
 
     def get(self, name: str) -> Cluster | None:
         """A cluster; None if there is none of that name."""
@@ -111,7 +115,3 @@ class ClusterApi:
     def _is_going(self, cluster: Cluster) -> bool:
         now = self.get(cluster.cluster_name)
         return now is None or now.cluster_uuid != cluster.cluster_uuid or state_of(now) == "DELETING"
-
-
-def _named(place: dict[str, str]) -> dict[str, str]:
-    return {"project": place["project_id"], "region": place["region"]}

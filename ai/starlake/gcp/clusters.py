@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
-from ai.starlake.gcp.cluster_api import HASTE, ClusterApi, state_of
+from ai.starlake.gcp.cluster_api import ClusterApi, state_of
 from ai.starlake.gcp.cluster_config import StarlakeDataprocClusterConfig
 from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError
 from ai.starlake.gcp.names import LABEL_REQUEST, LABEL_RUN, RunIdentity, cluster_name, label_value
@@ -160,7 +160,7 @@ class DataprocClusters:
 
     def discard(self, run: RunIdentity) -> None:
         """Asks for the deletion of a run's cluster when the run is being cancelled: soon, and never with an error."""
-        hasty = self._api.within(HASTE)
+        hasty = self._api.hasty()
         name = self.name_for(run)
         try:
             cluster = hasty.get(name)
@@ -216,7 +216,7 @@ class DataprocClusters:
 
     def _clean_up(self, name: str, mark: str, *, answered: bool) -> None:
         """Deletes what a creation that failed or was interrupted may have left, by the mark that it put on it."""
-        hasty = self._api.within(HASTE)
+        hasty = self._api.hasty()
         try:
             cluster = hasty.get(name)
             if cluster is None and not answered:  # the request may be on its way yet

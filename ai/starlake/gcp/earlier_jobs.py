@@ -33,7 +33,8 @@ class EarlierJobs:
 
         A job with the arguments of this attempt that is still running is waited for: the process that did so before
         was killed. One of this run that has succeeded, although nobody could see that, is the result; its command
-        must not run twice. A job with other arguments is cancelled.
+        must not run twice. The job of this very attempt, whose process was started again, is the result in any case.
+        A job with other arguments is cancelled.
 
         Args:
             on_look: Called with the job after each look at it.
@@ -46,9 +47,9 @@ class EarlierJobs:
             GcpCallError: If Dataproc refuses a call.
         """
         execution = self._execution
-        found = [job for job in self._jobs.of_step(execution.root, execution.step_key) if not self._is_own(job)]
+        found = list(self._jobs.of_step(execution.root, execution.step_key))
         settled = [job if is_final(job) or self._goes_on(job) else self._ended(job) for job in found]
-        result = next(filter(self._counts, settled), None)
+        result = next((job for job in settled if self._is_own(job)), None) or next(filter(self._counts, settled), None)
         if result is None:
             return None
         execution.report.info(
@@ -64,7 +65,7 @@ class EarlierJobs:
         return bool(job.reference.job_id == self._own)
 
     def _goes_on(self, job: Job) -> bool:
-        return self._is_same(job) and not is_ending(job)
+        return self._is_own(job) or (self._is_same(job) and not is_ending(job))
 
     def _is_same(self, job: Job) -> bool:
         return list(job.spark_job.args) == self._arguments

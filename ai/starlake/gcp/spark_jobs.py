@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
-from ai.starlake.gcp.cluster_api import HASTE
+from ai.starlake.gcp.cluster_api import hasty
 from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError
 from ai.starlake.gcp.names import LABEL_RUN, LABEL_STEP, label_value, request_id
 from ai.starlake.gcp.progress import Progress, duration
@@ -16,6 +16,8 @@ from ai.starlake.gcp.progress import Progress, duration
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Job
 
+_CANCEL_TIMEOUT = 15.0
+"""Seconds for which a job may be in a state that does not allow its cancellation."""
 _END_TIMEOUT = 300.0
 """Seconds that a job which was cancelled may take to end."""
 _ACTIVE = "status.state = ACTIVE"
@@ -217,16 +219,16 @@ class SparkJobs:
 
     def _abandon(self, job_id: str, *, answered: bool) -> None:
         """Cancels a job when nobody waits for it any more. A submission without an answer may be on its way yet."""
-        hasty = self._calls.within(HASTE)
+        calls = hasty(self._calls)
         try:
-            if not self._cancel(hasty, job_id) and not answered:
-                hasty.sleep(min(1.0, hasty.interval))
-                self._cancel(hasty, job_id)
+            if not self._cancel(calls, job_id) and not answered:
+                calls.sleep(min(1.0, calls.interval))
+                self._cancel(calls, job_id)
         except StarlakeError as error:
-            hasty.report.warning(f"Spark job {job_id} may still be running: {error}")
+            calls.report.warning(f"Spark job {job_id} may still be running: {error}")
 
     def _cancel(self, calls: Calls, job_id: str) -> bool:
-        progress = calls.progress(f"Spark job {job_id}", timeout=HASTE)
+        progress = calls.progress(f"Spark job {job_id}", timeout=_CANCEL_TIMEOUT)
         while (refusal := self._order_cancellation(calls, job_id)) is not None:
             if refusal.code == "NOT_FOUND":
                 return False

@@ -284,6 +284,18 @@ def test_a_retry_of_a_load_brings_its_files_back(bench, tmp_path):
     assert list(ingesting.iterdir()) == []
 
 
+def test_a_retry_that_is_started_again_leaves_the_files_to_the_load_that_works_on_them(bench, gcp, tmp_path):
+    ingesting = tmp_path / "datasets" / "ingesting" / "sales"
+    ingesting.mkdir(parents=True)
+    (ingesting / "orders-1.csv").touch()
+    bench.facts = Facts
+    execution = bench.execution(attempt=1)
+    own = bench.orphan(execution, "sleep=0.5")
+    result = bench.executor().run(bench.load(SL_ROOT=str(tmp_path)), execution)
+    assert result.remote_id == own
+    assert [file.name for file in ingesting.iterdir()] == ["orders-1.csv"]
+
+
 def test_a_retry_of_a_load_without_a_project_that_can_be_read_is_refused(bench, gcp):
     with pytest.raises(RecoveryError):
         bench.executor().run(bench.load(), bench.execution(attempt=1))
