@@ -11,7 +11,7 @@ from typing import Literal
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.testing.gcp.errors import Code
-from ai.starlake.testing.gcp.journal import Call
+from ai.starlake.testing.gcp.journal import Call, is_named
 
 When = Literal["before", "after"]
 
@@ -88,15 +88,11 @@ class Faults:
 
 
 def _require_known(method: str, methods: Collection[str]) -> None:
-    service, _, name = method.rpartition(".")
-    known = any(
-        name in {"*", one.rpartition(".")[2]} and (not service or f".{one.rpartition('.')[0]}".endswith(f".{service}"))
-        for one in methods
-    )
-    if known:
+    known = [(service, name) for service, _, name in (one.rpartition(".") for one in methods)]
+    if any(is_named(service, name, method) for service, name in known):
         return
-    names = sorted({one.rpartition(".")[2] for one in methods})
-    near = difflib.get_close_matches(name, names, n=1)
+    names = sorted({name for _, name in known})
+    near = difflib.get_close_matches(method.rpartition(".")[2], names, n=1)
     raise StarlakeError(
         f"the emulator has no method {method}", fix=f"perhaps {near[0]}?" if near else f"one of {', '.join(names)}"
     )

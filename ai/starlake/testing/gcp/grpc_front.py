@@ -14,6 +14,8 @@ from ai.starlake.testing.gcp.errors import RpcError, port_taken
 from ai.starlake.testing.gcp.methods import Method
 
 _THREADS = 32
+_GRACE = 0.1
+"""Seconds that calls have to end; cutting them off at once makes clients complain on standard error."""
 _STATUSES = {status.value[0]: status for status in grpc.StatusCode}
 
 
@@ -46,7 +48,7 @@ class GrpcFront:
 
     def stop(self) -> None:
         """Ends the server, and the calls that wait for an answer."""
-        self._server.stop(grace=None).wait()
+        self._server.stop(grace=_GRACE).wait()
 
 
 def _handler(method: Method, dispatcher: Dispatcher) -> grpc.RpcMethodHandler:

@@ -10,6 +10,12 @@ from typing import Any
 IN_FLIGHT = "IN_FLIGHT"
 
 
+def is_named(service: str, method: str, name: str) -> bool:
+    """Whether a name means a method of a service: ``Jobs.GetJob``, ``GetJob``; ``*`` means all."""
+    of_service, _, alone = name.rpartition(".")
+    return alone in {"*", method} and (not of_service or f".{service}".endswith(f".{of_service}"))
+
+
 @dataclass(frozen=True)
 class Call:
     """One remote procedure call.
@@ -32,9 +38,8 @@ class Call:
     time: float
 
     def is_of(self, method: str) -> bool:
-        """Whether it is a call of a method, named with or without its service: ``Jobs.GetJob`` or ``GetJob``."""
-        service, _, name = method.rpartition(".")
-        return name in {"*", self.method} and (not service or f".{self.service}".endswith(f".{service}"))
+        """Whether it is a call of a method; see `is_named`."""
+        return is_named(self.service, self.method, method)
 
 
 class Journal:

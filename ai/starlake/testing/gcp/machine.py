@@ -56,17 +56,17 @@ class Machine:
         self._executions = Executions(self.world, operations, self._processes)
         self._run_jobs = RunJobs(self.world, operations, self._executions, command)
         methods = all_methods(self._clusters, self._jobs, self._run_jobs, self._executions, operations)
-        self._methods = {**methods, **methods_of_logging(self._executions)}
-        self._faults = Faults(self._methods)
+        self.methods = {**methods, **methods_of_logging(self._executions)}
+        self._faults = Faults(self.methods)
         self._fronts: list[GrpcFront | RestFront] = []
         self.endpoints = Endpoints("", "", self._storage.endpoint)
 
     def listen(self) -> None:
         """Opens the fronts."""
         dispatcher = Dispatcher(self.world, self._journal, self._faults)
-        front = GrpcFront(self._methods.values(), dispatcher, self._ports[0])
+        front = GrpcFront(self.methods.values(), dispatcher, self._ports[0])
         self._fronts.append(front)
-        rest = RestFront(self._methods.values(), dispatcher, Control(self), self._ports[1])
+        rest = RestFront(self.methods.values(), dispatcher, Control(self), self._ports[1])
         self._fronts.append(rest)
         grpc, http = (f"http://127.0.0.1:{port}" for port in (front.port, rest.port))
         self.endpoints = Endpoints(grpc, http, self._storage.endpoint)
