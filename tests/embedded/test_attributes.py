@@ -79,6 +79,48 @@ def test_names_that_sql_reserves(shop):
     assert shop.query('SELECT "or""der", "select", "at time" FROM shop.rows') == [(1, "a", "b")]
 
 
+SPARK = {
+    "substring_index(day, '-', 2)": "2024-05",
+    "substring_index(day, '-', -1)": "17",
+    "lpad(id, 3, '0')": "007",
+    "cast(date_add(day, 15) as string)": "2024-06-01",
+    "dayofweek(to_date(day))": "6",
+    "weekday(to_date(day))": "4",
+    "unix_timestamp(day, 'yyyy-MM-dd')": "1715904000",
+    "unix_timestamp('2024-05-17 00:00:01')": "1715904001",
+    "floor(price)": "2",
+    "ceil(price)": "3",
+    "cast(price as int)": "2",
+    "bigint(price * 2)": "5",
+    "pmod(-7, 3)": "2",
+    "isnull(name)": "true",
+    "trunc(to_date(day), 'MM')": "2024-05-01",
+    "format_string('%s/%d', day, id)": "2024-05-17/7",
+    "to_timestamp('no time', 'dd/MM/yyyy')": None,
+    "regexp_replace(day, '-', '')": "20240517",
+    "sha2(day, 512)": hashlib.sha512(b"2024-05-17").hexdigest(),
+    "date_format(from_utc_timestamp('2024-01-02 10:00:00', 'Europe/Paris'), 'HH:mm')": "11:00",
+}
+
+
+def test_scripts_mean_what_they_mean_in_spark(shop):
+    read = [{"name": "id", "type": "int"}, {"name": "price", "type": "double"}, {"name": "day"}, {"name": "name"}]
+    scripts = [{"name": f"s{number}", "script": script} for number, script in enumerate(SPARK)]
+    assert load(shop, [*read, *scripts], "id,price,day,name\n7,2.75,2024-05-17,\n").error is None
+    assert dict(zip(SPARK, shop.rows()[0][4:], strict=True)) == SPARK
+
+
+def test_what_a_script_gives_is_made_to_fit(shop):
+    attributes = [
+        {"name": "price", "type": "double"},
+        {"name": "whole", "type": "int", "script": "price"},
+        {"name": "word", "type": "int", "script": "'some'"},
+        {"name": "large", "type": "long", "script": "price * 1000000000000"},
+    ]
+    assert load(shop, attributes, "price\n2.75\n-2.75\n").error is None
+    assert shop.rows() == [(-2.75, -2, None, -2750000000000), (2.75, 2, None, 2750000000000)]
+
+
 NESTED = [
     {"name": "id", "type": "long"},
     {
@@ -105,6 +147,29 @@ def test_nesting_to_any_depth(shop):
     assert shop.errors() == [
         "`lines[1].sku`  can't be null\n`lines[1].parts[1].n` (int) doesn't match pattern `[-|\\+|0-9][0-9]*`"
     ]
+
+
+def test_what_is_required_in_an_absent_struct_is_missing(shop):
+    who = {"name": "who", "type": "struct", "attributes": [{"name": "first", "required": True}]}
+    rows = [{"id": 1, "who": {"first": "Ann"}}, {"id": 2}, {"id": 3, "who": None}]
+    load(shop, [{"name": "id", "type": "int"}, who], rows, name="rows1.json", metadata={"format": "JSON"})
+    assert shop.rows() == [(1, {"first": "Ann"})]
+    assert shop.errors() == ["`who.first`  can't be null"] * 2
+
+
+def test_a_required_array_has_no_nulls(shop):
+    attributes = [{"name": "id", "type": "int"}, {"name": "tags", "array": True, "required": True}]
+    rows = [{"id": 1, "tags": []}, {"id": 2, "tags": ["a", None]}, {"id": 3}]
+    load(shop, attributes, rows, name="rows1.json", metadata={"format": "JSON"})
+    assert shop.rows() == [(1, [])]
+    assert shop.errors() == ["`tags[1]`  can't be null", "`tags`  can't be null"]
+
+
+def test_fields_of_structs_are_trimmed_and_empty_as_the_table_says(shop):
+    who = {"name": "who", "type": "struct", "attributes": [{"name": "first", "trim": "BOTH"}, {"name": "last"}]}
+    metadata = {"format": "JSON", "emptyIsNull": False}
+    load(shop, [who], [{"who": {"first": " Ann ", "last": ""}}], name="rows1.json", metadata=metadata)
+    assert shop.rows() == [({"first": "Ann", "last": ""},)]
 
 
 @pytest.mark.parametrize("value", [99999999999999999999, 2.75, "x"])

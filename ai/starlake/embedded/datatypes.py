@@ -205,7 +205,7 @@ def _boolean(kind: TypeDefinition, _column: str) -> TextCheck:
 
     def value(text: str) -> str:
         known = "".join(f" WHEN {literal(word)} THEN {literal(true)}" for word, true in words.items())
-        is_true, is_false = full_match(text, true_pattern), full_match(text, false_pattern)
+        is_true, is_false = (full_match(_stripped(text), one) for one in (true_pattern, false_pattern))
         rest = f"CASE WHEN {is_true} THEN true WHEN {is_false} THEN false END"
         return f"CASE {text}{known} ELSE {rest} END" if known else rest
 
@@ -214,10 +214,10 @@ def _boolean(kind: TypeDefinition, _column: str) -> TextCheck:
 
 def _date(kind: TypeDefinition, column: str) -> TextCheck:
     formats = date_formats(kind.pattern)
-    if [one.format for one in formats] == ["%Y-%m-%d"]:
+    if formats == date_formats("yyyy-MM-dd"):
 
         def mismatch(text: str, value: str) -> str:
-            return f"{value} IS NULL OR CAST({value} AS VARCHAR) <> {text} OR NOT isfinite({value})"
+            return f"{value} IS NULL OR {_differs(f'CAST({value} AS VARCHAR)', text)} OR NOT isfinite({value})"
 
         return TextCheck(_try_cast(column), mismatch, None)
     return TextCheck(lambda text: _first(text, formats, lambda one: f"CAST({one} AS {column})"), _is_null, None)
@@ -229,16 +229,17 @@ def _timestamp(kind: TypeDefinition, column: str) -> TextCheck:
         unit = "1000000" if pattern.lower() == "epoch_second" else "1000"
         number = "CASE WHEN regexp_full_match({0}, '[+-]?[0-9]{{1,15}}') THEN TRY_CAST({0} AS BIGINT) END"
         return TextCheck(
-            lambda text: f"CAST(make_timestamp({number.format(text)} * {unit}) AS {column})", _is_null, None
+            lambda text: f"CAST(make_timestamp({number.format(_stripped(text))} * {unit}) AS {column})", _is_null, None
         )
     formats = date_formats(pattern)
     zone = kind.zone if kind.zone and kind.zone.upper() not in {"UTC", "Z", "GMT"} else None
-    if [one.format for one in formats] == ["%Y-%m-%d %H:%M:%S"] and zone is None:
+    if formats == date_formats("yyyy-MM-dd HH:mm:ss") and zone is None:
 
         def mismatch(text: str, value: str) -> str:
             clock = f"make_timestamp(epoch_us({value}))" if column in _ZONED else f"CAST({value} AS TIMESTAMP)"
             written = f"CAST({clock} AS VARCHAR)"
-            return f"{value} IS NULL OR length({text}) <> 19 OR {written} <> {text} OR NOT isfinite({value})"
+            long = f"length({written}) <> 19"
+            return f"{value} IS NULL OR {long} OR {_differs(written, text)} OR NOT isfinite({value})"
 
         return TextCheck(lambda text: _moment(f"TRY_CAST({text} AS TIMESTAMP)", column), mismatch, None)
 
@@ -258,13 +259,23 @@ def _moment(timestamp: str, column: str) -> str:
     return f"CAST({timestamp} AS {column})"
 
 
+def _stripped(text: str) -> str:
+    """A text without the blanks around it, which dates, times and booleans may have, as in Starlake."""
+    return f"trim({text}, ' ' || chr(9) || chr(10) || chr(13))"
+
+
+def _differs(written: str, text: str) -> str:
+    """Whether a value is written otherwise than its text, blanks around it apart; they are looked for last."""
+    return f"({written} <> {text} AND {written} <> {_stripped(text)})"
+
+
 def _is_null(_text: str, value: str) -> str:
     return f"{value} IS NULL"
 
 
 def _first(text: str, formats: tuple[DateFormat, ...], convert: Callable[[str], str], zone: str | None = None) -> str:
     """The value of the first format that a text matches."""
-    branches = []
+    text, branches = _stripped(text), []
     for one in formats:
         moment = wall_clock(text, one)
         if zone is not None and not one.has_zone:

@@ -24,12 +24,14 @@ class DateFormat:
         has_zone: Whether the text names an offset or a zone, so that `format` gives a moment rather than a wall clock.
         exact: Whether every text that ``strptime`` reads is written again by ``strftime``; ``%j`` reads day 366 of
             any year.
+        century: Expression with two groups, between which the century of a year of two digits is missing.
     """
 
     regex: str
     format: str
     has_zone: bool = False
     exact: bool = False
+    century: str = ""
 
 
 def _iso(regex: str, text: str, *, has_zone: bool = False, exact: bool = False) -> DateFormat:
@@ -81,8 +83,8 @@ _LETTERS: dict[str, tuple[str, str]] = {
     "uuuu": (r"\d{4}", "%Y"),
     "y": (r"\d{4}", "%Y"),
     "u": (r"\d{4}", "%Y"),
-    "yy": (r"\d{2}", "%y"),
-    "uu": (r"\d{2}", "%y"),
+    "yy": (r"\d{2}", "%Y"),
+    "uu": (r"\d{2}", "%Y"),
     "MM": (r"\d{2}", "%m"),
     "M": (r"\d{1,2}", "%m"),
     "MMM": (r"[A-Za-z]{3}", "%b"),
@@ -115,6 +117,8 @@ _LETTERS: dict[str, tuple[str, str]] = {
     "VV": (r"[A-Za-z][\w/+-]*", "%Z"),
     "z": (r"[A-Za-z][\w/+-]*", "%Z"),
 }
+_SHORT_YEARS = ("yy", "uu")
+"""Years of two digits, which Java takes for years from 2000 on."""
 _TOKEN = re.compile(r"'(?P<quoted>(?:[^']|'')*)'|(?P<letters>([A-Za-z])\3*)|(?P<other>.)", re.DOTALL)
 
 
@@ -148,17 +152,19 @@ def _without_options(pattern: str) -> list[str]:
 
 
 def _translate(pattern: str, whole: str) -> DateFormat:
-    regex, text, has_zone, exact = "", "", False, False
+    regex, text, has_zone, exact, before = "", "", False, False, None
     for token in _TOKEN.finditer(pattern):
         if token["letters"]:
             letter_regex, directive = _letters(token["letters"], whole)
             has_zone = has_zone or directive in {"%z", "%Z"}
             exact = exact or directive == "%j"
+            before = regex if token["letters"] in _SHORT_YEARS else before
             regex, text = regex + letter_regex, text + directive
             continue
         fixed = token["other"] if token["other"] is not None else (token["quoted"].replace("''", "'") or "'")
         regex, text = regex + _escape(fixed), text + fixed.replace("%", "%%")
-    return DateFormat(regex, text, has_zone, exact and not has_zone)
+    century = "" if before is None else f"^({before})({regex[len(before) :]})$"
+    return DateFormat(regex, text, has_zone, exact and not has_zone, century)
 
 
 def _letters(letters: str, pattern: str) -> tuple[str, str]:
@@ -182,6 +188,8 @@ def _escape(text: str) -> str:
 
 def wall_clock(text: str, one: DateFormat) -> str:
     """SQL that reads a text that matches a format: a TIMESTAMP, a TIMESTAMPTZ if the format has a zone, or null."""
+    if one.century:
+        text = f"regexp_replace({text}, {literal(one.century)}, '\\120\\2')"
     if one.has_zone:
         text = f"regexp_replace(regexp_replace({text}, '\\[.*\\]$', ''), 'Z$', '+00:00')"
     if one.format.startswith("%d %b %Y"):

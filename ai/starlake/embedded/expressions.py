@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import logging
+from typing import TYPE_CHECKING
 
+from ai.starlake.embedded.spark_functions import as_duckdb, to_integer
 from ai.starlake.embedded.sql import identifier
 
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+_INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 logger = logging.getLogger(__name__)
 
 
@@ -28,8 +34,25 @@ def translated(text: str, file_column: str) -> str:
         logger.debug("not Spark SQL, taken as DuckDB's: %s (%s)", text, error)
         return f"{text}\n"  # it may end with a comment
 
-    def replace(node: exp.Expression) -> exp.Expression:
-        name = node.name.lower() if isinstance(node, exp.Anonymous) else ""
-        return exp.column(file_column, quoted=True) if name == "input_file_name" else node
+    for node in reversed(list(tree.walk())):  # arguments before the calls that they are for
+        found = _file_name(node, file_column) or as_duckdb(node)
+        if found is not None:
+            written = exp.Var(this=found)
+            tree = written if node is tree else tree
+            node.replace(written)
+    return tree.sql(dialect="duckdb", comments=False) or identifier(text)
 
-    return tree.transform(replace).sql(dialect="duckdb", comments=False) or identifier(text)
+
+def converted(value: str, kind: str) -> str:
+    """SQL of a value as a column of a type; what does not fit is null, as in Spark.
+
+    Args:
+        value: SQL of the value.
+        kind: The DuckDB type of the column.
+    """
+    return to_integer(value, kind) if kind in _INTEGERS else f"TRY_CAST({value} AS {kind})"
+
+
+def _file_name(node: exp.Expr, file_column: str) -> str | None:
+    is_call = node.key == "anonymous" and node.name.lower() == "input_file_name"
+    return identifier(file_column) if is_call else None

@@ -15,6 +15,7 @@ from ai.starlake.embedded import expectations
 from ai.starlake.embedded.adaptive import chosen_strategy
 from ai.starlake.embedded.audit import NOT_COUNTED, Entry
 from ai.starlake.embedded.files import uri
+from ai.starlake.embedded.functions import teach
 from ai.starlake.embedded.journal import Journal
 from ai.starlake.embedded.results import JobResult
 from ai.starlake.embedded.staging import Staged, staged
@@ -157,11 +158,13 @@ class Ingestion:
             create(database, self._target, columns)
         before = self._size(database) if self._native else 0
         self._statements(database, self._table.presql)
+        select = rows.select()
+        teach(database, select)
         merge = Merge(
             self._target,
             strategy,
             tuple(rows.columns),
-            rows.select(),
+            select,
             first=not existing,
             partition=self._table.metadata.sink.partition,
             start=start,

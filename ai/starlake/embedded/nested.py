@@ -12,7 +12,7 @@ from itertools import count
 from ai.starlake.embedded.datatypes import column_type, text_check
 from ai.starlake.embedded.rejects import RejectTexts
 from ai.starlake.embedded.sql import identifier, literal
-from ai.starlake.project import Attribute, PrimitiveType, TypeDefinition
+from ai.starlake.project import Attribute, PrimitiveType, Trim, TypeDefinition
 
 Lookup = Callable[[Attribute], TypeDefinition]
 """Finds the type of an attribute."""
@@ -57,17 +57,25 @@ def scalar_text(attribute: Attribute, value: str, path: str) -> str:
     return f"CASE WHEN {shape} THEN {_wrong_shape(path, attribute.type, value)} ELSE {value} ->> '$' END"
 
 
+def trimmed(text: str, trim: Trim) -> str:
+    """SQL that drops the blanks that an attribute's ``trim`` says; blanks are spaces, as in Spark."""
+    function = {Trim.LEFT: "ltrim", Trim.RIGHT: "rtrim", Trim.BOTH: "trim"}.get(trim)
+    return f"{function}({text}, ' ')" if function else text
+
+
 class Nesting:
     """Walks down an attribute and writes the SQL of its value and of its errors.
 
     Args:
         lookup: Finds the type of an attribute.
         with_value: Whether error texts end with the value at fault.
+        empty_is_null: Whether an empty text is null.
     """
 
-    def __init__(self, lookup: Lookup, *, with_value: bool = False) -> None:
+    def __init__(self, lookup: Lookup, *, with_value: bool = False, empty_is_null: bool = True) -> None:
         self._lookup = lookup
         self._with_value = with_value
+        self._empty_is_null = empty_is_null
         self._numbers = count()  # parameters of lambdas within lambdas need different names
 
     def checked(self, attribute: Attribute, value: str, path: str) -> Checked:
@@ -87,7 +95,7 @@ class Nesting:
     def _array(self, attribute: Attribute, value: str, path: str) -> Checked:
         number = next(self._numbers)
         element, place = f"e{number}", f"i{number}"
-        one = attribute.model_copy(update={"array": False, "required": False, "default": None})
+        one = attribute.model_copy(update={"array": False, "default": None})  # what is required has no null in it
         inner = self.checked(one, element, f"concat({path}, '[', {place} - 1, ']')")
         items = (
             f"CASE WHEN {_absent(value)} THEN NULL WHEN json_type({value}) <> 'ARRAY' "
@@ -103,6 +111,7 @@ class Nesting:
         return Checked(result, _either(missing, errors))
 
     def _struct(self, attribute: Attribute, value: str, path: str) -> Checked:
+        """A struct, null where it is absent; its required fields are missing then, as in Starlake."""
         fields = [
             (field, self.checked(field, member(value, field.name), f"concat({path}, {literal('.' + field.name)})"))
             for field in _fields(attribute)
@@ -113,8 +122,7 @@ class Nesting:
             f"THEN {_wrong_shape(path, 'STRUCT', value)} ELSE struct_pack({packed}) END"
         )
         errors = [found.error for _, found in fields if found.error]
-        joined = f"nullif(concat_ws(chr(10), {', '.join(errors)}), '')" if errors else "NULL"
-        inner = f"CASE WHEN NOT ({_absent(value)}) THEN {joined} END" if errors else "NULL"
+        inner = f"nullif(concat_ws(chr(10), {', '.join(errors)}), '')" if errors else "NULL"
         return Checked(result, _either(self._missing(attribute, value, path), inner))
 
     def _scalar(self, attribute: Attribute, value: str, path: str) -> Checked:
@@ -124,7 +132,8 @@ class Nesting:
             missing = texts.missing()
             absent = f"CASE WHEN {_absent(value)} THEN {missing} END" if missing else None
             return Checked(f"CASE WHEN NOT ({_absent(value)}) THEN {value} END", absent)
-        text = f"nullif({scalar_text(attribute, value, path)}, '')"
+        text = trimmed(scalar_text(attribute, value, path), attribute.trim)
+        text = f"nullif({text}, '')" if self._empty_is_null else text
         check = text_check(kind, column_type(kind, declared=False))
         result = check.value(text)
         if attribute.default is not None:

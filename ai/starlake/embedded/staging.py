@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.embedded import formats, privacy
 from ai.starlake.embedded.audit import reject_text
-from ai.starlake.embedded.expressions import translated
+from ai.starlake.embedded.expressions import converted, translated
 from ai.starlake.embedded.files import uri
 from ai.starlake.embedded.functions import teach
 from ai.starlake.embedded.rows import RECORD_COLUMN, RawRows
@@ -75,12 +75,12 @@ class Staged:
         source = f"SELECT {', '.join([*named, file])} FROM {_TABLE} WHERE {ERROR_COLUMN} = ''"
         for column in columns:
             if column.attribute.expression:
-                value = translated(column.attribute.expression, FILE_COLUMN)
-                source = f"SELECT *, CAST(({value}) AS {column.type}) AS {identifier(column.name)} FROM ({source})"
+                value = converted(f"({translated(column.attribute.expression, FILE_COLUMN)})", column.type)
+                source = f"SELECT *, {value} AS {identifier(column.name)} FROM ({source})"
         for column in columns:
             hidden = privacy.expression(column.attribute)
             if hidden is not None:
-                value = f"CAST(({translated(hidden, FILE_COLUMN)}) AS {column.type})"
+                value = converted(f"({translated(hidden, FILE_COLUMN)})", column.type)
                 source = f"SELECT * REPLACE ({value} AS {identifier(column.name)}) FROM ({source})"
         condition = f" WHERE {translated(self.table.filter, FILE_COLUMN)}" if self.table.filter else ""
         return f"SELECT {identifiers(self.columns)} FROM ({source}){condition}"

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import privacy
 from ai.starlake.embedded.datatypes import column_type, text_check
-from ai.starlake.embedded.nested import Checked, Nesting, scalar_text, struct_type
+from ai.starlake.embedded.nested import Checked, Nesting, scalar_text, struct_type, trimmed
 from ai.starlake.embedded.rejects import RejectTexts
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import identifier, literal
-from ai.starlake.project import Attribute, PrimitiveType, Table, Trim, TypeDefinition
+from ai.starlake.project import Attribute, PrimitiveType, Table, TypeDefinition
 
 ERROR_COLUMN = "sl_error"
 FILE_COLUMN = "sl_input_file_name"
@@ -126,7 +126,9 @@ class Validator:
     def _check(self, column: Column, cell: Cell | None) -> Checked:
         attribute, text = column.attribute, _text(column)
         if cell is not None and (attribute.is_struct or attribute.array):
-            return Nesting(self._lookup, with_value=self._with_value).checked(attribute, text, literal(attribute.name))
+            empty_is_null = self._table.metadata.empty_is_null
+            nesting = Nesting(self._lookup, with_value=self._with_value, empty_is_null=empty_is_null)
+            return nesting.checked(attribute, text, literal(attribute.name))
         kind = None if attribute.is_struct else self._lookup(attribute)
         if kind is None or cell is None:
             return self._absent(column, kind)
@@ -158,12 +160,6 @@ class Validator:
             return Checked(f"CAST({value} AS {column.type})", None)
         error = literal(f"`{attribute.name}` is required") if attribute.required else None
         return Checked(f"CAST(NULL AS {column.type})", error)
-
-
-def trimmed(text: str, trim: Trim) -> str:
-    """SQL that drops the blanks that an attribute's ``trim`` says; blanks are spaces, as in Spark."""
-    function = {Trim.LEFT: "ltrim", Trim.RIGHT: "rtrim", Trim.BOTH: "trim"}.get(trim)
-    return f"{function}({text}, ' ')" if function else text
 
 
 def _text(column: Column) -> str:
