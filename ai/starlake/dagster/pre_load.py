@@ -238,10 +238,15 @@ def path_variables(runner: CommandRunner, domain: str, dates: RunDates) -> dict[
 
 
 def _left_behind(domain: str, variables: Mapping[str, str]) -> list[str]:
-    """The files of a domain that failed loads left in the ingesting area; none where the project cannot be read."""
-    from ai.starlake.executor import stranded_files
+    """The files of a domain that failed loads left in the ingesting area; none where the project cannot be read.
+
+    A project in an object store is not read for that: it would cost a request per file of the project.
+    """
+    from ai.starlake.executor import storage, stranded_files
     from ai.starlake.project.facts import ProjectFacts
 
+    if storage.local_path(variables["SL_ROOT"]) is None:
+        return []
     try:
         return stranded_files(ProjectFacts(variables["SL_ROOT"], variables), domain)
     except StarlakeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -115,4 +116,4 @@ def _text_of(entry: Any) -> str:
     if entry.text_payload:
         return str(entry.text_payload)
     payload = dict(entry.json_payload or {})
-    return str(payload.get("message") or payload)
+    return str(payload.get("message") or json.dumps(payload, default=str))
