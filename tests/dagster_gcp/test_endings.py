@@ -1,0 +1,239 @@
+"""However a run ends, and whoever ends it: what it started on Google Cloud ends too, each thing once.
+
+Runs, servers and the emulator are processes of their own here, so that each can be killed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from ai.starlake.testing.gcp import EmulatorClient
+from tests.dagster_dev.machinery import DAGSTER_YAML, Location, Server, dev_server
+from tests.dagster_gcp.conftest import PROJECT, REGION, RUN_JOB, SPARK, shell_command
+
+pytestmark = pytest.mark.slow
+
+MONITORING = "run_monitoring: {enabled: true, poll_interval_seconds: 1, start_timeout_seconds: 60}\n"
+DAY = 24 * 3600
+WHERE = ("dataproc", "cloud_run")
+
+
+class Cloud:
+    """The emulator, and what became of the things of one run on it."""
+
+    def __init__(self, gcp: EmulatorClient) -> None:
+        self.gcp = gcp
+
+    def clusters(self, run_id: str) -> list[Any]:
+        return [one for one in self.gcp.all_clusters if one.labels["starlake-run-id"] == run_id]
+
+    def work(self, run_id: str) -> list[Any]:
+        """The Spark jobs and executions of a run."""
+        jobs = [one for one in self.gcp.spark_jobs if one.labels["starlake-run-id"] == run_id]
+        return jobs + [one for one in self.gcp.executions if one.env["DAGSTER_STARLAKE_ROOT_RUN"] == run_id]
+
+    def newest(self) -> str:
+        """The run that something was started for last."""
+        jobs = [one.labels["starlake-run-id"] for one in self.gcp.spark_jobs[-1:]]
+        return [*jobs, *(one.env["DAGSTER_STARLAKE_ROOT_RUN"] for one in self.gcp.executions[-1:])][-1]
+
+    def runs(self, run_id: str) -> None:
+        """Waits until the command of a run is at work."""
+        self.gcp.wait_for(lambda _: [one.state for one in self.work(run_id)] == ["RUNNING"], timeout=60)
+
+    def is_clean(self, run_id: str, *, within: float = 60) -> None:
+        """Waits until nothing of a run is left, and looks at how that came about."""
+        self.gcp.wait_for(
+            lambda _: (
+                all(one.state == "DELETED" for one in self.clusters(run_id))
+                and all(one.state not in ("PENDING", "RUNNING") for one in self.work(run_id))
+            ),
+            timeout=within,
+        )
+        names = {one.name for one in self.clusters(run_id)}
+        assert all(re.fullmatch(rf"dataproc-cluster-{run_id[:8]}", name) for name in names)
+        assert len(names) <= 1
+
+    def was_cancelled_once(self, run_id: str) -> None:
+        self.is_clean(run_id)
+        assert [(one.state, one.cancelled) for one in self.work(run_id)] == [("CANCELLED", 1)]
+        assert [one.deleted_by for one in self.clusters(run_id)] in ([], ["request"])
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    with EmulatorClient.spawn(shell_command(), speed=3000, grace=1) as gcp:
+        gcp.add_job(f"projects/{PROJECT}/locations/{REGION}/jobs/{RUN_JOB}", max_retries=0)
+        yield Cloud(gcp)
+
+
+@pytest.fixture(scope="module")
+def location_of(cloud: Cloud) -> Iterator[Any]:
+    made: list[Location] = []
+
+    def make(root: Path, more_yaml: str = "") -> Location:
+        (root / "project" / "metadata").mkdir(parents=True)
+        environment = {"SL_ROOT": str(root / "project")}
+        shared = {"sl_env_var": environment, "poll_interval": 0.1, "storage_endpoint": cloud.gcp.storage_endpoint}
+        run = {"cloud_run_project_id": PROJECT, "cloud_run_job_name": RUN_JOB, "cloud_run_endpoint": cloud.gcp.endpoint}
+        dataproc = {**shared, **SPARK, "dataproc_endpoint": cloud.gcp.endpoint}
+        options = json.dumps({"dataproc": dataproc, "cloud_run": {**shared, **run}})
+        source = Path(__file__).with_name("dag.py.txt").read_text()
+        made.append(Location.make(root, uuid.uuid4().hex, source, DAGSTER_YAML + more_yaml, TEST_OPTIONS=options))
+        return made[-1]
+
+    yield make
+    for location in made:
+        location.end_all()
+
+
+class TestWithoutDaemon:
+    """`dagster job execute`: nobody but the run itself looks after what it started."""
+
+    @pytest.fixture(scope="class")
+    def location(self, tmp_path_factory, location_of):
+        return location_of(tmp_path_factory.mktemp("alone"))
+
+    def started(self, location, cloud, job):
+        """A run whose command is at work."""
+        seen = len(cloud.gcp.spark_jobs) + len(cloud.gcp.executions)
+        process = location.execute(job)
+
+        def at_work(gcp):
+            assert process.poll() is None, location.log.read_text()[-3000:]
+            return len(gcp.spark_jobs) + len(gcp.executions) > seen
+
+        cloud.gcp.wait_for(at_work, timeout=60)
+        kind = cloud.gcp.spark_jobs if job.startswith("dataproc") else cloud.gcp.executions
+        last = kind[-1]
+        labels = getattr(last, "labels", None)
+        run_id = labels["starlake-run-id"] if labels else last.env["DAGSTER_STARLAKE_ROOT_RUN"]
+        cloud.runs(run_id)
+        return process, run_id
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    @pytest.mark.parametrize("executor", ["in_process", "default"])
+    @pytest.mark.parametrize("where", WHERE)
+    def test_a_signal_ends_all(self, location, cloud, where, executor, number):
+        worker, run_id = self.started(location, cloud, f"{where}_slow_{executor}")
+        worker.send_signal(number)
+        assert worker.wait(30) != 0
+        cloud.was_cancelled_once(run_id)
+
+    def test_a_killed_run_leaves_its_cluster_to_the_age_limits(self, location, cloud):
+        worker, run_id = self.started(location, cloud, "dataproc_slow_in_process")
+        worker.kill()
+        worker.wait()
+        (cluster,) = cloud.clusters(run_id)
+        assert cluster.state == "RUNNING"
+        assert cluster.config["lifecycle_config"] == {"idle_delete_ttl": "3600s", "auto_delete_ttl": "86400s"}
+        cloud.gcp.advance(DAY)
+        cloud.is_clean(run_id)
+        assert [one.deleted_by for one in cloud.clusters(run_id)] == ["auto_ttl"]
+
+    def test_a_killed_run_whose_command_ends_leaves_its_cluster_to_the_idle_limit(self, location, cloud):
+        worker, run_id = self.started(location, cloud, "dataproc_slow_in_process")
+        worker.kill()
+        worker.wait()
+        for process in psutil.process_iter(["cmdline"]):
+            if process.info["cmdline"] == ["sleep", "600"] and self._is_of(process, cloud.gcp.pid):
+                process.kill()
+        cloud.gcp.wait_for(lambda _: cloud.work(run_id)[0].state == "ERROR")
+        cloud.gcp.advance(3601)
+        cloud.is_clean(run_id)
+        assert [one.deleted_by for one in cloud.clusters(run_id)] == ["idle_ttl"]
+
+    def _is_of(self, process, ancestor):
+        return any(parent.pid == ancestor for parent in process.parents())
+
+    def test_two_runs_at_once_do_not_get_in_each_others_way(self, tmp_path_factory, location_of, cloud):
+        before = len(cloud.gcp.all_clusters)
+        runs = [
+            location_of(tmp_path_factory.mktemp(f"at_once_{n}")).execute("dataproc_orders_default") for n in range(2)
+        ]
+        assert [run.wait(120) for run in runs] == [0, 0]
+        made = cloud.gcp.all_clusters[before:]
+        assert [one.deleted_by for one in made] == ["request"] * 2
+        assert len({one.name for one in made}) == 2
+        for one in made:
+            run_id = one.labels["starlake-run-id"]
+            assert [(job.state, job.cluster_uuid) for job in cloud.work(run_id)] == [("DONE", one.uuid)]
+
+
+class TestWithDaemon:
+    """`dagster dev`: webserver, daemon with its sensors and run monitoring."""
+
+    @pytest.fixture(scope="class")
+    def location(self, tmp_path_factory, location_of):
+        return location_of(tmp_path_factory.mktemp("dev"), MONITORING)
+
+    @pytest.fixture(scope="class")
+    def server(self, location) -> Iterator[Server]:
+        with dev_server(location) as server:
+            yield server
+
+    def launched(self, server, cloud, job):
+        """A run whose command is at work."""
+        run_id = server.launch(job)
+        cloud.runs(run_id)
+        return run_id
+
+    def processes(self, location, run_id):
+        """The process of a run, and those of its steps."""
+        of_run = [one for one in location.processes() if run_id in " ".join(one.cmdline())]
+        (worker,) = [one for one in of_run if "execute_run" in one.cmdline()]
+        return worker, [one for one in worker.children() if "spawn_main" in " ".join(one.cmdline())]
+
+    @pytest.mark.parametrize("executor", ["in_process", "default"])
+    @pytest.mark.parametrize("where", WHERE)
+    def test_terminating_a_run_ends_all(self, server, cloud, where, executor):
+        run_id = self.launched(server, cloud, f"{where}_slow_{executor}")
+        server.terminate(run_id)
+        assert server.ended(run_id) == "CANCELED"
+        cloud.was_cancelled_once(run_id)
+
+    @pytest.mark.parametrize("executor", ["in_process", "default"])
+    def test_a_failed_op_leaves_its_cluster_to_the_sensor(self, server, cloud, executor):
+        run_id = server.launch(f"dataproc_bad_{executor}")
+        assert server.ended(run_id) == "FAILURE"
+        cloud.is_clean(run_id)
+        assert [one.state for one in cloud.work(run_id)] == ["ERROR"]
+        assert [one.deleted_by for one in cloud.clusters(run_id)] == ["request"]
+
+    @pytest.mark.parametrize("where", WHERE)
+    def test_a_killed_step_leaves_nothing(self, server, location, cloud, where):
+        run_id = self.launched(server, cloud, f"{where}_slow_default")
+        _, (step,) = self.processes(location, run_id)
+        step.kill()
+        assert server.ended(run_id) == "FAILURE"
+        cloud.was_cancelled_once(run_id)
+
+    @pytest.mark.parametrize("executor", ["in_process", "default"])
+    @pytest.mark.parametrize("where", WHERE)
+    def test_a_killed_run_leaves_nothing(self, server, location, cloud, where, executor):
+        """With Dagster's multiprocess executor the step survives for a while; it starts nothing anew."""
+        run_id = self.launched(server, cloud, f"{where}_slow_{executor}")
+        worker, steps = self.processes(location, run_id)
+        worker.kill()
+        assert server.ended(run_id) == "FAILURE"
+        cloud.was_cancelled_once(run_id)
+        psutil.wait_procs(steps, 15)
+        cloud.was_cancelled_once(run_id)
+
+    def test_a_run_continues_one_that_failed_and_its_cluster_goes_with_it(self, server, location, cloud):
+        (location.root / "project" / "broken").touch()
+        run_id = server.launch("dataproc_flaky_default")
+        assert server.ended(run_id) == "FAILURE"
+        assert server.ended(server.reexecute(run_id)) == "SUCCESS"
+        cloud.is_clean(run_id)
+        assert [one.state for one in cloud.work(run_id)] == ["ERROR", "DONE"]
+        assert {one.deleted_by for one in cloud.clusters(run_id)} == {"request"}
