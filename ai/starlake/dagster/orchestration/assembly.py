@@ -93,8 +93,6 @@ class Assembly:
         self._gates[task] = gate
 
     def _connect(self, link: Link) -> None:
-        if is_empty(link.after) or not link.sources:
-            return
         group, _, after = meeting(link.before, link.after)
         sources = link.sources
         fans_out = isinstance(after, AbstractTaskGroup) and len(self._links.entries(after)) > 1

@@ -22,6 +22,7 @@ from ai.starlake.job import TaskType
 from ai.starlake.orchestration import AbstractDependency, AbstractPipeline, AbstractTask, AbstractTaskGroup
 
 Task = AbstractTask[OpDefinition]
+Edge = tuple[AbstractDependency, AbstractDependency]
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Links:
 
     def __init__(self, pipeline: AbstractPipeline[OpDefinition]) -> None:
         self._pipeline = pipeline
-        self._edges = _without_detours(pipeline)
+        self._edges = _without_detours(_without_empty_groups(pipeline))
         self._links = [Link(before, after) for before, after in self._edges]
         self.conditions: dict[Task, list[Condition]] = {}
         self._entries: dict[AbstractTaskGroup, list[AbstractDependency]] = {}
@@ -98,9 +99,6 @@ class Links:
         if isinstance(of, AbstractTask):
             return [Source(of, READY if of.task_type is TaskType.PRELOAD else next(iter(of.task.output_dict)))]
         assert isinstance(of, AbstractTaskGroup)  # noqa: S101
-        if is_empty(of):
-            befores = [before for before, after in self._edges if after is of]
-            return [source for before in befores for source in self._outputs(before)]
         return [source for member in self._exits(of) for source in self._outputs(member)]
 
     def _tasks_first_in(self, of: AbstractDependency) -> Iterator[Task]:
@@ -188,42 +186,52 @@ def _leads_out(check: Task, link: Link) -> bool:
     return isinstance(link.after, AbstractTask) and not link.after.works
 
 
-def _without_detours(pipeline: AbstractPipeline[OpDefinition]) -> list[tuple[AbstractDependency, AbstractDependency]]:
+def _without_empty_groups(pipeline: AbstractPipeline[OpDefinition]) -> list[Edge]:
+    """The order, with what comes after a group without tasks right after what comes before it."""
+    edges = dict.fromkeys(pipeline.edges)
+    for member in pipeline.walk():
+        if is_empty(member):
+            befores = [before for before, after in edges if after is member]
+            afters = [after for before, after in edges if before is member]
+            edges = {edge: None for edge in edges if member not in edge}
+            edges.update(dict.fromkeys((before, after) for before in befores for after in afters))
+    return list(edges)
+
+
+def _without_detours(edges: list[Edge]) -> list[Edge]:
     """The order without what says nothing new about the first and the last tasks of a group.
 
     Generated files put every task after the first one and before the last one, whatever else it waits for.
     """
-    by_group: dict[AbstractTaskGroup, list[tuple[AbstractDependency, AbstractDependency]]] = {}
+    by_group: dict[AbstractTaskGroup, list[Edge]] = {}
     indirect: set[AbstractTaskGroup] = set()
-    for before, after in pipeline.edges:
+    for before, after in edges:
         group, first, second = meeting(before, after)
         by_group.setdefault(group, []).append((before, after))
         if (first, second) != (before, after):
             indirect.add(group)
-    kept: set[tuple[AbstractDependency, AbstractDependency]] = set()
-    for group, edges in by_group.items():
+    kept: set[Edge] = set()
+    for group, of_group in by_group.items():
         if group in indirect:
-            kept.update(edges)
+            kept.update(of_group)
             continue
-        forward = _peeled(group.members, edges)
+        forward = _peeled(group.members, of_group)
         backward = _peeled(group.members, [(after, before) for before, after in forward])
         kept.update((before, after) for after, before in backward)
-    return [edge for edge in pipeline.edges if edge in kept]
+    return [edge for edge in edges if edge in kept]
 
 
-def _peeled(
-    members: Iterable[AbstractDependency], edges: list[tuple[AbstractDependency, AbstractDependency]]
-) -> list[tuple[AbstractDependency, AbstractDependency]]:
+def _peeled(members: Iterable[AbstractDependency], edges: list[Edge]) -> list[Edge]:
     """Drops the edges from the one member that all others come after to those that come after others too.
 
     Then does the same with the rest, as long as there is one that all others come after.
     """
     after: dict[AbstractDependency, list[AbstractDependency]] = {}
-    count = dict.fromkeys(members, 0)
+    count = {member: 0 for member in members if not is_empty(member)}
     for first, second in edges:
         after.setdefault(first, []).append(second)
         count[second] += 1
-    dropped: set[tuple[AbstractDependency, AbstractDependency]] = set()
+    dropped: set[Edge] = set()
     firsts = [member for member, waits_for in count.items() if waits_for == 0]
     while len(firsts) == 1:
         first = firsts[0]

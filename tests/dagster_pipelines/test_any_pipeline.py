@@ -1,0 +1,189 @@
+"""Pipelines of any shape run in the order that they say, and skip what their checks say; by a model that is plain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ai.starlake.dagster.orchestration import DagsterPipeline
+from ai.starlake.orchestration import AbstractDependency, AbstractTaskGroup
+
+
+@dataclass
+class Shape:
+    """A task, or a group of shapes; between its members an order from earlier ones to later ones."""
+
+    kind: str
+    ready: bool = False
+    members: list[Shape] = field(default_factory=list)
+    order: set[tuple[int, int]] = field(default_factory=set)
+
+
+def _group(members: list[Shape], order: set[tuple[int, int]]) -> Shape:
+    last = len(members)
+    return Shape("group", members=members, order={(a, b) for a, b in order if a < b < last})
+
+
+TASKS = st.builds(Shape, st.sampled_from(["load", "load", "dummy", "check"]), st.booleans())
+PAIRS = st.sets(st.tuples(st.integers(0, 4), st.integers(1, 4)), max_size=8)
+GROUPS = st.recursive(
+    TASKS, lambda inner: st.builds(_group, st.lists(inner, min_size=0, max_size=4), PAIRS), max_leaves=10
+)
+PIPELINES = st.builds(_group, st.lists(GROUPS, min_size=1, max_size=4), PAIRS)
+
+
+class Made:
+    """A pipeline of a shape, with its checks that are ready and pairs of what is in order."""
+
+    def __init__(self, pipeline: DagsterPipeline, put: Callable[[str], None]) -> None:
+        self.pipeline = pipeline
+        self.put = put
+        self.number = 0
+        self.ready: dict[str, bool] = {}
+        self.order: list[tuple[AbstractDependency, AbstractDependency]] = []
+
+    def fill(self, shape: Shape) -> None:
+        made = [self.add(member) for member in shape.members]
+        for before, after in sorted(shape.order):
+            made[before] >> made[after]
+            self.order.append((made[before], made[after]))
+
+    def add(self, shape: Shape) -> AbstractDependency:
+        self.number += 1
+        name = f"{shape.kind}{self.number}"
+        if shape.kind == "group":
+            with self.pipeline.orchestration.sl_create_task_group(name, self.pipeline) as group:
+                self.fill(shape)
+            return group
+        if shape.kind == "dummy":
+            return self.pipeline.sl_dummy_op(name)
+        if shape.kind == "load":
+            return self.pipeline.sl_load(name, "sales", name)
+        if shape.ready:
+            self.put(name)
+        task = self.pipeline.sl_pre_load(name, task_id=name)
+        assert task is not None
+        self.ready[task.full_id] = shape.ready
+        return task
+
+
+class Model:
+    """What has to become of each task, worked out task by task."""
+
+    def __init__(self, made: Made) -> None:
+        self.made = made
+        self.tasks = {task.full_id: task for task in made.pipeline.tasks}
+        self.known: dict[str, bool] = {}
+
+    def runs(self, name: str) -> bool:
+        """A task runs when each order that applies to it, or to a group that begins with it, lets it."""
+        if name not in self.known:
+            orders = [pair for pair in self.made.order if self.tasks[name] in set(self.firsts(pair[1]))]
+            self.known[name] = all(self.lets(before, after) for before, after in orders)
+        return self.known[name]
+
+    def lets(self, before: AbstractDependency, after: AbstractDependency) -> bool:
+        lasts = list(self.lasts(before))
+        if not lasts:  # nothing in it: what comes before it counts
+            earlier = [one for one, other in self.made.order if other is before]
+            return not earlier or any(self.lets(one, after) for one in earlier)
+        return any(self.lets_task(task.full_id, after) for task in lasts)
+
+    def lets_task(self, name: str, after: AbstractDependency) -> bool:
+        if self.runs(name):
+            return self.ready(name) or self.leads_out(name, after)
+        # it is skipped: by checks, all of which were left behind, or not
+        return all(self.leads_out(check, after) for check in self.blocking(name))
+
+    def ready(self, name: str) -> bool:
+        return self.made.ready.get(name, True)
+
+    def blocking(self, name: str) -> set[str]:
+        """The checks because of which a task is skipped."""
+        found: set[str] = set()
+        for before, after in self.made.order:
+            if self.tasks[name] in set(self.firsts(after)) and not self.lets(before, after):
+                for task in self.sources(before):
+                    found |= self.blocking(task) if not self.runs(task) else {task} if not self.ready(task) else set()
+        return found
+
+    def sources(self, before: AbstractDependency) -> Iterator[str]:
+        lasts = list(self.lasts(before))
+        yield from (task.full_id for task in lasts)
+        if not lasts:
+            for one, other in self.made.order:
+                if other is before:
+                    yield from self.sources(one)
+
+    def leads_out(self, check: str, after: AbstractDependency) -> bool:
+        """Whether a task comes after the outermost group of a check; or only orders, where the check is in none."""
+        groups = self.tasks[check].path[1:]
+        if groups:
+            return groups[0] not in (*after.path, after)
+        return after.full_id.startswith("dummy")
+
+    def firsts(self, of: AbstractDependency) -> Iterator[AbstractDependency]:
+        yield from self._edge(of, 1)
+
+    def lasts(self, of: AbstractDependency) -> Iterator[AbstractDependency]:
+        yield from self._edge(of, 0)
+
+    def _edge(self, of: AbstractDependency, side: int) -> Iterator[AbstractDependency]:
+        if not isinstance(of, AbstractTaskGroup):
+            yield of
+            return
+        bound = {pair[side] for pair in self.made.order}
+        for member in of.members:
+            if member.full_id in self.tasks or isinstance(member, AbstractTaskGroup):
+                if member in bound:
+                    continue
+                yield from self._edge(member, side)
+
+
+def steps_in(of: AbstractDependency) -> Iterator[str]:
+    if isinstance(of, AbstractTaskGroup):
+        for member in of.members:
+            yield from steps_in(member)
+    else:
+        yield of.full_id
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(shape=PIPELINES)
+def test_it_runs_in_its_order_and_skips_what_its_checks_say(
+    shape: Shape, make_module: Any, run: Any, outcome: Any, tmp_path: Path
+) -> None:
+    root = tmp_path / "empty"
+
+    def put(domain: str) -> None:
+        (root / "datasets" / "pending" / domain).mkdir(parents=True, exist_ok=True)
+        (root / "datasets" / "pending" / domain / "a.csv").touch()
+
+    for file in root.glob("datasets/pending/*/*"):
+        file.unlink()
+    root.mkdir(exist_ok=True)
+    module = make_module(pre_load_strategy="pending", sl_env_var={"SL_ROOT": str(root)})
+    with module.pipeline() as pipeline:
+        made = Made(pipeline, put)
+        made.fill(shape)
+        model = Model(made)
+        expected = {name: "success" if model.runs(name) else "skipped" for name in model.tasks}
+    if not expected:
+        return
+    result = run(pipeline.dag)
+    assert result.success
+    ends = outcome(result)
+    assert {name: ends[name] for name in expected} == expected
+    begun = [event.step_key for event in result.all_events if event.event_type_value == "STEP_START"]
+    for before, after in made.order:
+        assert all(
+            begun.index(one) < begun.index(other)
+            for one in steps_in(before)
+            for other in steps_in(after)
+            if one in begun and other in begun
+        )
