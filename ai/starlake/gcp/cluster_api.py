@@ -6,14 +6,17 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ai.starlake.gcp.calls import Calls
+from ai.starlake.gcp.calls import READ_TIMEOUT, WRITE_TIMEOUT, Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.errors import GcpCallError, NotFoundError
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster, Job
 
+HASTY_CALL = 5.0
+"""Seconds that one answer may take when something is cleaned up and nobody can wait for long."""
 _HASTE = 15.0
+"""Seconds for which calls are repeated then."""
 
 
 def hasty(calls: Calls) -> Calls:
@@ -36,22 +39,28 @@ class ClusterApi:
         calls: Makes the calls.
         project: The project.
         region: The region.
+        longest: The most seconds that one answer may take.
     """
 
-    def __init__(self, clients: GcpClients, calls: Calls, project: str, region: str) -> None:
+    def __init__(
+        self, clients: GcpClients, calls: Calls, project: str, region: str, *, longest: float = WRITE_TIMEOUT
+    ) -> None:
         self.calls = calls
         self._clients = clients
         self._place = {"project_id": project, "region": region}
+        self._read, self._write = min(longest, READ_TIMEOUT), min(longest, WRITE_TIMEOUT)
 
     def hasty(self) -> ClusterApi:
         """The same with less patience."""
-        return ClusterApi(self._clients, hasty(self.calls), self._place["project_id"], self._place["region"])
+        project, region = self._place.values()
+        return ClusterApi(self._clients, hasty(self.calls), project, region, longest=HASTY_CALL)
 
     def get(self, name: str) -> Cluster | None:
         """A cluster; None if there is none of that name."""
         request = {**self._place, "cluster_name": name}
         try:
-            return self.calls.read(self._clients.clusters.get_cluster, request, what=f"look at cluster {name}")
+            what = f"look at cluster {name}"
+            return self.calls.read(self._clients.clusters.get_cluster, request, what=what, timeout=self._read)
         except NotFoundError:
             return None
 
@@ -70,7 +79,7 @@ class ClusterApi:
 
         request = dataproc_v1.CreateClusterRequest({**self._place, "cluster": cluster, "request_id": request_id})
         what = f"create cluster {cluster.cluster_name}"
-        answer = self.calls.repeat(self._clients.clusters.create_cluster, request, what=what)
+        answer = self.calls.repeat(self._clients.clusters.create_cluster, request, what=what, timeout=self._write)
         return str(answer.operation.name)
 
     def delete(self, cluster: Cluster) -> str | None:
@@ -89,7 +98,8 @@ class ClusterApi:
             "request_id": str(uuid.uuid4()),
         }
         try:
-            answer = self.calls.repeat(self._clients.clusters.delete_cluster, request, what=f"delete cluster {name}")
+            what = f"delete cluster {name}"
+            answer = self.calls.repeat(self._clients.clusters.delete_cluster, request, what=what, timeout=self._write)
         except NotFoundError:
             return None
         except GcpCallError as error:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.gcp.calls import Calls
+from ai.starlake.gcp.calls import READ_TIMEOUT, WRITE_TIMEOUT, Calls
 from ai.starlake.gcp.clients import GcpClients
-from ai.starlake.gcp.cluster_api import hasty
+from ai.starlake.gcp.cluster_api import HASTY_CALL, hasty
 from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError
 from ai.starlake.gcp.names import LABEL_RUN, LABEL_STEP, label_value, request_id
 from ai.starlake.gcp.progress import Progress, duration
@@ -211,42 +211,42 @@ class SparkJobs:
             progress.pause(late)
             job = self._get(job.reference.job_id)
 
-    def _get(self, job_id: str, calls: Calls | None = None) -> Job:
+    def _get(self, job_id: str, calls: Calls | None = None, longest: float = READ_TIMEOUT) -> Job:
         request = {**self._place, "job_id": job_id}
-        return (calls or self._calls).read(
-            self._clients.spark_jobs.get_job, request, what=f"look at Spark job {job_id}"
-        )
+        what, timeout = f"look at Spark job {job_id}", min(longest, READ_TIMEOUT)
+        return (calls or self._calls).read(self._clients.spark_jobs.get_job, request, what=what, timeout=timeout)
 
     def _abandon(self, job_id: str, *, answered: bool) -> None:
         """Cancels a job when nobody waits for it any more. A submission without an answer may be on its way yet."""
         calls = hasty(self._calls)
         try:
-            if not self._cancel(calls, job_id) and not answered:
+            if not self._cancel(calls, job_id, HASTY_CALL) and not answered:
                 calls.sleep(min(1.0, calls.interval))
-                self._cancel(calls, job_id)
+                self._cancel(calls, job_id, HASTY_CALL)
         except StarlakeError as error:
             calls.report.warning(f"Spark job {job_id} may still be running: {error}")
 
-    def _cancel(self, calls: Calls, job_id: str) -> bool:
+    def _cancel(self, calls: Calls, job_id: str, longest: float = WRITE_TIMEOUT) -> bool:
         progress = calls.progress(f"Spark job {job_id}", timeout=_CANCEL_TIMEOUT)
-        while (refusal := self._order_cancellation(calls, job_id)) is not None:
+        while (refusal := self._order_cancellation(calls, job_id, longest)) is not None:
             if refusal.code == "NOT_FOUND":
                 return False
-            state = state_of(self._get(job_id, calls))
+            state = state_of(self._get(job_id, calls, longest))
             if state in _ENDING:
                 return state not in _FINAL
             progress.pause(refusal)
         calls.report.info(f"Spark job {job_id} is cancelled")
         return True
 
-    def _order_cancellation(self, calls: Calls, job_id: str) -> GcpCallError | None:
+    def _order_cancellation(self, calls: Calls, job_id: str, longest: float) -> GcpCallError | None:
         """Why a job is not being cancelled: there is none, it has ended, or its state does not allow it right now.
 
         Dataproc cannot cancel a job in SETUP_DONE (googleapis/google-cloud-java#3754).
         """
         request = {**self._place, "job_id": job_id}
         try:
-            calls.repeat(self._clients.spark_jobs.cancel_job, request, what=f"cancel Spark job {job_id}")
+            what = f"cancel Spark job {job_id}"
+            calls.repeat(self._clients.spark_jobs.cancel_job, request, what=what, timeout=longest)
         except GcpCallError as error:
             if error.code in _NOT_CANCELLABLE:
                 return error

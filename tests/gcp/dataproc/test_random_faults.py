@@ -1,0 +1,188 @@
+"""Random sequences of faults, interruptions and kills: nothing leaks, nothing is doubled, and no result is false."""
+
+from __future__ import annotations
+
+import random
+import threading
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor import CommandFailedError
+from ai.starlake.testing.gcp import GcpEmulator
+
+METHODS = (
+    "CreateCluster",
+    "GetCluster",
+    "GetOperation",
+    "DeleteCluster",
+    "SubmitJob",
+    "GetJob",
+    "ListJobs",
+    "CancelJob",
+)
+TRANSIENT = ("UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "UNKNOWN")
+SEQUENCES, BATCHES = 150, 3
+ENDED = {"DONE", "ERROR", "CANCELLED"}
+RUN = "{:08x}-0000-4000-8000-000000000000"
+
+DRIVER = [
+    "/bin/sh",
+    "-c",
+    """
+    lock=$MY_FOLDER/$4
+    mkdir "$lock" || { echo "$4" >> "$MY_FOLDER/overlaps"; exit 99; }
+    trap 'rmdir "$lock"' EXIT
+    trap 'exit 143' TERM
+    sleep "$5" & wait $!
+    test "$6" = 0 && echo "$4" >> "$MY_FOLDER/done"
+    exit "$6"
+    """,
+    "driver",
+]
+"""What stands for Spark: it notes when it has done its work, and when another one works on the same at once."""
+
+
+class Interruption(BaseException):
+    """As Dagster raises it in the middle of anything."""
+
+
+@pytest.fixture
+def gcp(tmp_path):
+    with GcpEmulator(command=DRIVER, speed=3000, grace=5) as emulator:
+        yield emulator
+
+
+class Sequence:
+    """One run under random faults.
+
+    Args:
+        bench: The executor and the emulator.
+        seed: Makes the choices.
+        folder: Where drivers leave their notes.
+    """
+
+    def __init__(self, bench, seed, folder):
+        self.choice = random.Random(seed)
+        self.folder = folder
+        self.bench = replace(bench, report=type(bench.report)(), options={"outage_tolerance": 0.5})
+        self.run_id = RUN.format(seed)
+        self.said: dict[str, tuple[str, str | None]] = {}
+
+    def play(self):
+        """Runs the ops of a run, as far as they succeed, with retries; then what cleans up after it."""
+        self.order_faults()
+        steps = ["first", "second"][: self.choice.randint(1, 2)]
+        try:
+            self.with_retries("create", lambda executor, execution: executor.create_cluster(execution))
+            threads = [threading.Thread(target=self.load, args=(step,)) for step in steps[1:]]
+            for thread in threads:
+                thread.start()
+            self.load(steps[0])
+            for thread in threads:
+                thread.join()
+        finally:
+            self.bench.gcp.clear_faults()
+            self.clean_up()
+
+    def load(self, step):
+        doomed = self.choice.choice([None, None, None, "submitted to cluster", "Spark job"])
+        fails = self.choice.choice([0, 0, 0, 3])
+        seconds = self.choice.choice(["0", "0.05", "0.2"]) if doomed is None else "60"
+        command = self.bench.transform(f"{self.run_id}.{step}", seconds, str(fails), MY_FOLDER=str(self.folder))
+        try:
+            result = self.with_retries(step, lambda executor, execution: executor.run(command, execution), doomed)
+        except Interruption:
+            self.said[step] = ("interrupted", None)
+        else:
+            self.said[step] = result
+
+    def with_retries(self, step, action, doomed=None):
+        for attempt in range(12):
+            report = type(self.bench.report)()
+            bench = replace(self.bench, report=report)
+            report.on_info = self.interruption(doomed)
+            execution = bench.execution(self.run_id, step, attempt=attempt)
+            try:
+                result = action(bench.executor(), execution)
+            except CommandFailedError as error:
+                return "failure", error.remote_id
+            except StarlakeError:
+                self.outage_may_end()
+            else:
+                return "success", getattr(result, "remote_id", None)
+        raise AssertionError(f"{step} does not get anywhere")
+
+    def interruption(self, doomed):
+        moment = doomed or self.choice.choice(
+            [None] * 12 + ["creating", "CREATING", "submitted", ": RUNNING", "trying again"]
+        )
+
+        def act(message):
+            if moment is not None and moment in message:
+                raise Interruption
+
+        return act
+
+    def order_faults(self):
+        gcp = self.bench.gcp
+        for method in METHODS:
+            for _ in range(self.choice.randrange(3)):
+                code, when = self.choice.choice(TRANSIENT), self.choice.choice(("before", "after"))
+                gcp.fault(method, code, when=when, count=self.choice.randint(1, 3))
+        if self.choice.random() < 0.2:
+            gcp.fault(self.choice.choice(METHODS), "PERMISSION_DENIED", when=self.choice.choice(("before", "after")))
+        if self.choice.random() < 0.2:
+            gcp.fault(self.choice.choice(METHODS), "UNAVAILABLE", count=None)
+        if self.choice.random() < 0.2:
+            gcp.fail_clusters()
+
+    def outage_may_end(self):
+        if self.choice.random() < 0.5:
+            self.bench.gcp.clear_faults()
+
+    def clean_up(self):
+        """As the last op does, or as a sensor does; sometimes nobody does, and the limits have to."""
+        executor = self.bench.executor()
+        execution = self.bench.execution(self.run_id, "delete")
+        if self.choice.random() < 0.5:
+            executor.delete_cluster(execution)
+        elif self.choice.random() < 0.5:
+            clusters = executor.session(execution).clusters
+            for cluster in clusters.of_run(self.run_id):
+                clusters.remove(cluster)
+
+    def check(self):
+        gcp, run_id = self.bench.gcp, self.run_id
+        jobs = [job for job in gcp.spark_jobs if job.labels["starlake-run-id"] == run_id]
+        done = self.notes("done")
+        for step, (how, name) in self.said.items():
+            assert done.count(f"{run_id}.{step}") <= 1, f"{run_id}: {step} was done twice"
+            if how != "interrupted":
+                state = next(job.state for job in jobs if job.name == name)
+                assert (state == "DONE") == (how == "success"), f"{run_id}: a false result of {step}: {how}, {state}"
+        assert all(job.cancelled <= 1 for job in jobs), f"{run_id}: cancelled twice"
+        assert self.notes("overlaps") == [], f"{run_id}: two at once"
+        living = [view for view in gcp.all_clusters if view.labels["starlake-run-id"] == run_id]
+        assert sum(view.state != "DELETED" for view in living) <= 1, f"{run_id}: two clusters at once"
+
+    def notes(self, name):
+        with suppress(FileNotFoundError):
+            return (self.folder / name).read_text().split()
+        return []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", range(BATCHES))
+def test_random_faults(bench, gcp, tmp_path, batch):
+    for seed in range(batch, SEQUENCES, BATCHES):
+        sequence = Sequence(bench, seed, tmp_path)
+        with suppress(Interruption):
+            sequence.play()
+        gcp.wait_for(lambda gcp: {job.state for job in gcp.spark_jobs} <= ENDED, timeout=10)
+        sequence.check()
+        gcp.advance(86500)
+        gcp.wait_for(lambda gcp: not gcp.clusters)
+    assert {view.deleted_by for view in gcp.all_clusters} <= {"request", "idle_ttl", "auto_ttl"}
