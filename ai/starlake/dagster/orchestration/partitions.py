@@ -97,14 +97,27 @@ def keys_between(
         first: A moment, or a day, which counts from midnight.
         last: A moment, or a day, which counts up to its end.
     """
-    zone = zone_of(partitions.timezone)
-    end = last + timedelta(seconds=1) if isinstance(last, datetime) else _midnight(last + timedelta(days=1), zone)
-    start = first if isinstance(first, datetime) else _midnight(first, zone)
+    start, end = bounds_of(partitions, first, last)
     if start.timestamp() >= end.timestamp():
         return []
     keys = partitions.get_partition_keys_in_time_window(TimeWindow(start, end))
     bounds = start.timestamp(), end.timestamp()
     return [key for key in keys if bounds[0] <= _start_of(partitions, key).timestamp() < bounds[1]]
+
+
+def bounds_of(
+    partitions: TimeWindowPartitionsDefinition, first: date | datetime, last: date | datetime
+) -> tuple[datetime, datetime]:
+    """The moment at which a range begins, and the one before which it ends; see `keys_between`."""
+    zone = zone_of(partitions.timezone)
+    end = last + timedelta(seconds=1) if isinstance(last, datetime) else _midnight(last + timedelta(days=1), zone)
+    return first if isinstance(first, datetime) else _midnight(first, zone), end
+
+
+def first_start(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> datetime:
+    """The first moment, from the given one on, at which a partition begins."""
+    window = window_of(partitions, moment)
+    return window.start if window.start.timestamp() >= moment.timestamp() else window.end
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import date, datetime, timezone
 from typing import Any, TypeVar
 
-from dagster import DagsterInstance, JobDefinition, OpDefinition, TimeWindow, TimeWindowPartitionsDefinition
+from dagster import DagsterInstance, JobDefinition, OpDefinition, TimeWindowPartitionsDefinition
 
 from ai.starlake.common import DataInterval, StarlakeError, zone_of
 from ai.starlake.dagster.orchestration import partitions as windows
@@ -91,17 +91,17 @@ class PipelineRuns:
             cycles = windows.cycles(every, self._settings.zone)
             found = [cycles.time_window_for_partition_key(key) for key in windows.keys_between(cycles, first, last)]
             return [RunDate(window.start, DataInterval(window.start, window.end)) for window in found]
-        self._check_start(partitions, first)
-        keys = windows.keys_between(partitions, first, last)
-        for key in keys:
-            self._check_over(partitions, key)
-        return [_date_of_partition(partitions, key) for key in keys]
+        begin, end = windows.bounds_of(partitions, first, last)
+        self._check_start(partitions, begin)
+        self._check_over(partitions, begin, end)
+        return [_date_of_partition(partitions, key) for key in windows.keys_between(partitions, first, last)]
 
     def execute(self, run_date: RunDate | None = None, options: RunOptions = RunOptions()) -> RunReport:  # noqa: B008  it is immutable
         """Runs it once, to the end, in this process.
 
         Raises:
             StarlakeError: If there is no partition that is over, or no instance to record the run in.
+            KeyboardInterrupt: If the run is interrupted; what it had started is ended by then.
         """
         if run_date is None and self._partitions is not None:
             run_date = self._newest(self._partitions)
@@ -117,6 +117,8 @@ class PipelineRuns:
                 tags=_tags(run_date, dry=options.dry),
                 raise_on_error=False,
             )
+        if steps.interrupted:
+            raise KeyboardInterrupt  # Dagster has made a failure of it
         return RunReport(self._job.name, run_id, run_date, steps.all(), result.success)
 
     def _located(self, moment: MomentT) -> MomentT:
@@ -139,22 +141,24 @@ class PipelineRuns:
             )
         return _date_of_partition(partitions, key)
 
-    def _check_start(self, partitions: TimeWindowPartitionsDefinition, first: date | datetime) -> None:
-        begin = first
-        if not isinstance(begin, datetime):
-            begin = datetime(first.year, first.month, first.day, tzinfo=zone_of(self._settings.zone))
+    def _check_start(self, partitions: TimeWindowPartitionsDefinition, begin: datetime) -> None:
         if begin.timestamp() < partitions.start.timestamp():
             raise StarlakeError(
-                f"pipeline {self._job.name} has no partitions before {partitions.start:%Y-%m-%d %H:%M %Z}, but {first} "
-                "is asked for",
+                f"pipeline {self._job.name} has no partitions before {partitions.start:%Y-%m-%d %H:%M %Z}, but "
+                f"{begin:%Y-%m-%d %H:%M %Z} is asked for",
                 fix=f"set the option start_date to {begin:%Y-%m-%d} or earlier, or ask for later dates",
             )
 
-    def _check_over(self, partitions: TimeWindowPartitionsDefinition, key: str) -> None:
-        window: TimeWindow = partitions.time_window_for_partition_key(key)
-        if window.end.timestamp() > datetime.now(timezone.utc).timestamp():
+    def _check_over(self, partitions: TimeWindowPartitionsDefinition, begin: datetime, end: datetime) -> None:
+        """Refuses a range with a partition that is not over; without going through all of them."""
+        now = datetime.now(timezone.utc)
+        current = windows.window_of(partitions, now)
+        first = windows.first_start(partitions, max(begin, current.start, key=datetime.timestamp))
+        if first.timestamp() < end.timestamp():
+            key = first.strftime(partitions.fmt)
+            over = windows.window_of(partitions, first).end
             raise StarlakeError(
-                f"pipeline {self._job.name}: partition {key} is not over before {window.end:%Y-%m-%d %H:%M %Z}",
+                f"pipeline {self._job.name}: partition {key} is not over before {over:%Y-%m-%d %H:%M %Z}",
                 fix="ask for earlier dates",
             )
 

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from dagster import DagsterEvent, DagsterEventType, EventLogEntry
+from dagster import DagsterEvent, DagsterEventType, DagsterExecutionInterruptedError, EventLogEntry
 
 from ai.starlake.dagster.commands import DRY_RUN
 from ai.starlake.orchestration.runs import Listener, Step, StepState
@@ -27,6 +27,7 @@ class Steps:
     def __init__(self, names: Iterable[str], *, dry: bool = False, listener: Listener | None = None) -> None:
         self._steps = {name: Step(name, StepState.SKIPPED, detail="not reached") for name in names}
         self._order: dict[str, None] = {}
+        self.interrupted = False
         self._dry = dry
         self._listener = listener
 
@@ -35,8 +36,10 @@ class Steps:
         name = entry.step_key
         if name not in self._steps:
             return
+        event = entry.dagster_event
+        self.interrupted |= bool(event and event.is_step_failure and _is_interruption(event))
         before = self._steps[name]
-        after = self._after_event(before, entry.dagster_event) if entry.dagster_event else _after_log(before, entry)
+        after = self._after_event(before, event) if event else _after_log(before, entry)
         if after == before:
             return
         self._steps[name] = after
@@ -74,6 +77,14 @@ def _after_log(step: Step, entry: EventLogEntry) -> Step:
 
 
 _TELLING = (logging.INFO, logging.WARNING, logging.ERROR)
+
+
+def _is_interruption(event: DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name in _INTERRUPTIONS
+
+
+_INTERRUPTIONS = {DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
 
 
 def _reason(event: DagsterEvent) -> str:

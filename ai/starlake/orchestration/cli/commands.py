@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -196,12 +196,12 @@ def _execute(pipeline: RunnablePipeline, run_date: RunDate | None, how: RunOptio
 
 @contextmanager
 def _output(*, shown: bool) -> Iterator[None]:
-    """What commands print, which they do to standard output, is shown on standard error, or not at all."""
+    """What commands print is shown on standard error, or not at all: the log of a failed one is part of its error."""
     if shown:
         with redirect_stdout(sys.stderr):
             yield
         return
-    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere):
+    with Path(os.devnull).open("w", encoding="utf-8") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         yield
 
 

@@ -29,7 +29,8 @@ _WIDE = 160
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console as RichConsole
 
-    console = RichConsole(stderr=stderr)
+    # bound to the stream of now: what commands print is led elsewhere while a bar is shown
+    console = RichConsole(file=sys.stderr if stderr else None)
     if not console.is_terminal:
         console.width = _WIDE
     return console
@@ -81,7 +82,7 @@ def show_report(report: RunReport) -> None:
     """Prints the steps of a run as a table, and why steps failed."""
     from rich.text import Text
 
-    table = _table("step", "", "seconds", "")
+    table = _table("step", "state", "seconds", "result")
     for step in report.steps:
         text = step.detail.strip().splitlines()
         table.add_row(
@@ -107,7 +108,7 @@ def show_backfill(reports: Sequence[RunReport], planned: int) -> None:
     """Prints the runs of a backfill, one line each."""
     from rich.text import Text
 
-    table = _table("pipeline", "for", "", "steps", "seconds", "failed")
+    table = _table("pipeline", "for", "state", "steps", "seconds", "failed")
     for report in reports:
         failed = [step.name for step in report.steps if step.state is StepState.FAILED]
         table.add_row(
