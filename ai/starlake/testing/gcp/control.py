@@ -34,27 +34,28 @@ class Control:
 
     def answer(self, verb: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, str]:
         """The status and the body for a request."""
-        asked = path.removeprefix(PREFIX)
-        if verb == "GET" and asked in LISTS:
-            return 200, json.dumps([asdict(one) for one in self._machine.show(asked)])
-        if verb == "GET" and asked == "endpoints":
-            return 200, json.dumps(asdict(self._machine.endpoints))
-        if verb == "GET" and asked == "changed":
-            return 200, json.dumps(self._changed(int(query["after"]), float(query["within"])))
-        if verb == "POST" and asked in ACTIONS:
-            return self._do(asked, json.loads(body or b"{}"))
-        return 404, json.dumps({"error": f"the emulator has no {verb} {path}"})
+        try:
+            found = self._answer(f"{verb} {path.removeprefix(PREFIX)}", query, body)
+        except StarlakeError as error:
+            return 400, json.dumps({"culprit": error.culprit, "cause": error.cause, "fix": error.fix})
+        except (KeyError, TypeError, ValueError) as error:
+            return 400, json.dumps({"culprit": f"{verb} {path} is not understood", "cause": str(error), "fix": None})
+        return 200, json.dumps(found)
+
+    def _answer(self, asked: str, query: dict[str, str], body: bytes) -> Any:
+        verb, _, name = asked.partition(" ")
+        if verb == "GET" and name in LISTS:
+            return [asdict(one) for one in self._machine.show(name)]
+        if asked == "GET endpoints":
+            return asdict(self._machine.endpoints)
+        if asked == "GET changed":
+            return self._changed(int(query["after"]), float(query["within"]))
+        if verb == "POST" and name in ACTIONS:
+            self._machine.do(name, json.loads(body or b"{}"))
+            return {}
+        raise StarlakeError(f"the emulator has no {asked}")
 
     def _changed(self, after: int, within: float) -> int:
         world = self._machine.world
         world.wait_for(lambda: world.version > after, min(within, LONGEST_WAIT))
         return world.version
-
-    def _do(self, action: str, arguments: dict[str, Any]) -> tuple[int, str]:
-        try:
-            self._machine.do(action, arguments)
-        except StarlakeError as error:
-            return 400, json.dumps({"culprit": error.culprit, "cause": error.cause, "fix": error.fix})
-        except (TypeError, ValueError) as error:
-            return 400, json.dumps({"culprit": f"{action}: {error}", "cause": None, "fix": None})
-        return 200, "{}"

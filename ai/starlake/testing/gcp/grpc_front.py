@@ -13,7 +13,8 @@ from ai.starlake.testing.gcp.dispatcher import Dispatcher
 from ai.starlake.testing.gcp.errors import RpcError, port_taken
 from ai.starlake.testing.gcp.methods import Method
 
-_THREADS = 32
+_THREADS = 128
+"""Calls that may wait for an answer at once; threads are made when they are needed."""
 _GRACE = 0.1
 """Seconds that calls have to end; cutting them off at once makes clients complain on standard error."""
 _STATUSES = {status.value[0]: status for status in grpc.StatusCode}

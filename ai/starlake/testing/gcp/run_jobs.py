@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from google.cloud import run_v2 as run
 from google.longrunning import operations_pb2
@@ -176,7 +177,7 @@ def job_definition(
         args=list(args),
         env=[run.EnvVar(name=key, value=value) for key, value in (env or {}).items()],
     )
-    template = run.TaskTemplate(containers=[container], max_retries=max_retries, timeout=f"{timeout:g}s")
+    template = run.TaskTemplate(containers=[container], max_retries=max_retries, timeout=timedelta(seconds=timeout))
     return run.Job(
         name=name,
         labels=dict(labels or {}),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Callable
 
 from ai.starlake.testing.gcp.clock import Clock
 
+_log = logging.getLogger(__name__)
 Sweep = Callable[[], "float | None"]
 
 
@@ -70,9 +72,17 @@ class Scheduler:
         with self._changed:
             while not self._stopped:
                 while self._timers and self._timers[0][0] <= time.monotonic():
-                    heapq.heappop(self._timers)[2]()
+                    _run(heapq.heappop(self._timers)[2])
                 waits = [wait for wait in (self.sweep(), self._next_timer()) if wait is not None]
                 self._changed.wait(min(waits, default=None))
 
     def _next_timer(self) -> float | None:
         return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+
+
+def _run(action: Callable[[], None]) -> None:
+    """Runs an action; one that fails does not keep others from their turn."""
+    try:
+        action()
+    except Exception:  # noqa: BLE001  it is told, with its trace
+        _log.exception("the emulator itself failed")

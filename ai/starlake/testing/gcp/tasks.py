@@ -82,16 +82,12 @@ class Task:
         self._on_line = on_line
         self._on_change = on_change
         self._work: Work | None = None
+        self._cancelled = False
 
     @property
     def ended(self) -> bool:
         """Whether it runs no more, and will not again."""
         return self.state not in {"pending", "running"}
-
-    @property
-    def alive(self) -> bool:
-        """Whether a process of it is there."""
-        return self._work is not None
 
     def start(self, surroundings: Mapping[str, str]) -> None:
         """Begins it; under the lock.
@@ -106,6 +102,7 @@ class Task:
         """Ends it; under the lock."""
         if self.ended:
             return
+        self._cancelled = True
         if self._work is None:
             self.state = "cancelled"
         else:
@@ -139,7 +136,7 @@ class Task:
     def _judge(self, code: int | None, ended: str | None, surroundings: Mapping[str, str]) -> None:
         if code == 0:
             self.state = "succeeded"
-        elif ended in {"cancelled", "stopped"}:
+        elif self._cancelled or ended in {"cancelled", "stopped"}:
             self.state = "cancelled"
         elif self.attempt < self._plan.max_retries:
             self.attempt += 1
