@@ -12,7 +12,7 @@ STAMP_OLDEST := $(VENV_OLDEST)/.installed
 DEMO := .demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test test-slow test-oldest lint format types imports golden bench clean
+.PHONY: help setup demo ui test test-slow test-oldest lint format types imports golden bench gcp-smoke clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ golden: $(STAMP) ## Replay the recorded cases against the embedded engine and co
 
 bench: $(STAMP) ## Measure against plain Dagster and plain DuckDB in the same run
 	$(BIN)/python -m benchmarks
+
+gcp-smoke: $(STAMP) ## Load the sample on the real Google Cloud: PROJECT=.. REGION=.. BUCKET=.. [JOB=..] [JARS=..]; it costs money
+	@$(BIN)/python samples/gcp_smoke.py --project '$(PROJECT)' --region '$(REGION)' --bucket '$(BUCKET)' --job '$(JOB)' --jars '$(JARS)'
 
 clean: ## Remove what the targets above made, the virtual environments too
 	rm -rf $(VENV) $(VENV_OLDEST) $(DEMO) .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build *.egg-info
