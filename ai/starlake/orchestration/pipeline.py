@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from functools import cached_property
+from itertools import chain, count
 from pathlib import PurePath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -56,6 +57,8 @@ class AbstractPipeline(AbstractTaskGroup, Generic[NativeT]):
         self.schedule_name = sanitize_id(schedule.name) if schedule and schedule.name else None
         stem = _stem(self.job.filename or self.job.module_name or "starlake")
         self.pipeline_id = f"{stem}_{self.schedule_name}" if self.schedule_name else stem
+        if schedule is None:
+            self.pipeline_id = _free_name(stem, {other.pipeline_id for other in orchestration.pipelines})
         super().__init__(self.pipeline_id, label=f"pipeline {self.pipeline_id}")
         self.pipeline = self
         self.open_groups: list[AbstractTaskGroup] = []
@@ -419,3 +422,8 @@ class AbstractPipeline(AbstractTaskGroup, Generic[NativeT]):
 
 def _stem(filename: str) -> str:
     return sanitize_id(PurePath(filename).name.removesuffix(".pyc").removesuffix(".py").lower())
+
+
+def _free_name(name: str, taken: Set[str]) -> str:
+    """The name, with a number from 2 on where it is taken: nothing else tells the transforms of one file apart."""
+    return next(free for free in chain([name], (f"{name}_{number}" for number in count(2))) if free not in taken)
