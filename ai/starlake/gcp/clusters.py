@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.executor.interrupts import interrupts_held
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.cluster_api import ClusterApi, state_of
@@ -181,7 +182,8 @@ class DataprocClusters:
         except AlreadyExistsError:
             return None
         except BaseException:
-            self._clean_up(name, mark, answered=operation is not None)
+            with interrupts_held():
+                self._clean_up(name, mark, answered=operation is not None)
             raise
 
     def _described(self, name: str, run: RunIdentity, mark: str) -> Cluster:

@@ -11,8 +11,10 @@ from urllib.parse import quote
 
 from ai.starlake.executor.facts import FactsFactory
 from ai.starlake.executor.hints import hint
+from ai.starlake.executor.interrupts import interrupts_held
 from ai.starlake.executor.output import Output
 from ai.starlake.executor.protocol import CommandFailedError, Execution, StarlakeResult
+from ai.starlake.executor.storage import storage_settings
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.cluster_config import StarlakeDataprocClusterConfig
@@ -184,6 +186,7 @@ class DataprocExecutor:
         if execution.repeated:
             job = EarlierJobs(session.jobs, execution, arguments_of(call)).settle(driver.advance)
         if job is None:
+            with storage_settings(self.settings.storage_settings):
             call.recover(execution, self._facts, self.settings.project_copy)
             job = self._submitted(session, call, driver)
         driver.finish()
@@ -216,4 +219,5 @@ def _discard_if_ending(session: DataprocSession) -> None:
     """Deletes the cluster when the whole run is ending; a step that fails by itself leaves it to the others."""
     is_ending = session.execution.run_is_ending
     if is_ending is not None and is_ending():
-        session.clusters.discard(session.run)
+        with interrupts_held():
+            session.clusters.discard(session.run)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.executor.interrupts import interrupts_held
 from ai.starlake.gcp.calls import READ_TIMEOUT, WRITE_TIMEOUT, Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.cluster_api import HASTY_CALL, hasty
@@ -100,7 +101,8 @@ class SparkJobs:
         except ClusterNotReadyError:
             raise
         except BaseException:
-            self._abandon(job.reference.job_id, answered=answered)
+            with interrupts_held():
+                self._abandon(job.reference.job_id, answered=answered)
             raise
 
     def of_run(self, root_run_id: str) -> Iterator[Job]:
@@ -145,7 +147,8 @@ class SparkJobs:
         try:
             return self._follow(job, on_look)
         except BaseException:
-            self._abandon(job.reference.job_id, answered=True)
+            with interrupts_held():
+                self._abandon(job.reference.job_id, answered=True)
             raise
 
     def end(self, job: Job) -> Job:
