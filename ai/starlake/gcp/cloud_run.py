@@ -115,18 +115,26 @@ class CloudRunJob:
 
     def cancel(self, name: str) -> None:
         """Orders the end of an execution, in haste; warns when that is not possible. Does not wait for it."""
-        report = self.calls.report
-        what = f"cancel Cloud Run execution {short(name)}"
         with interrupts_held():
-            report.info(f"cancelling Cloud Run execution {short(name)}")
+            self.calls.report.info(f"cancelling Cloud Run execution {short(name)}")
             try:
-                cancel = self._clients.executions.cancel_execution
-                self.calls.within(HASTE).repeat(cancel, {"name": name}, what=what, timeout=_HASTY_CALL)
-            except NotFoundError:
-                return
+                self.within(HASTE).order_end(name)
             except GcpCallError as error:
-                if error.code != "FAILED_PRECONDITION":  # it is over
-                    report.warning(f"Cloud Run execution {short(name)} may still be running: {error}")
+                self.calls.report.warning(f"Cloud Run execution {short(name)} may still be running: {error}")
+
+    def order_end(self, name: str) -> None:
+        """Orders the end of an execution. Does not wait for it; that it is over already is success.
+
+        Raises:
+            GcpCallError: If Cloud Run refuses.
+        """
+        cancel = self._clients.executions.cancel_execution
+        what = f"cancel Cloud Run execution {short(name)}"
+        try:
+            self.calls.repeat(cancel, {"name": name}, what=what, timeout=_HASTY_CALL)
+        except GcpCallError as error:
+            if error.code not in ("NOT_FOUND", "FAILED_PRECONDITION"):
+                raise
 
     def end(self, name: str) -> None:
         """Cancels an execution, and waits until it is over.

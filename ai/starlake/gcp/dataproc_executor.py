@@ -187,7 +187,7 @@ class DataprocExecutor:
             job = EarlierJobs(session.jobs, execution, arguments_of(call)).settle(driver.advance)
         if job is None:
             with storage_settings(self.settings.storage_settings):
-            call.recover(execution, self._facts, self.settings.project_copy)
+                call.recover(execution, self._facts, self.settings.project_copy)
             job = self._submitted(session, call, driver)
         driver.finish()
         return job

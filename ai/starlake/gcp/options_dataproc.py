@@ -176,3 +176,8 @@ class DataprocOptions(DataprocClusterOptions):
     dataproc_endpoint: str | None = Field(
         default=None, description="the address of Dataproc; `http://...` is called in the clear, as an emulator is"
     )
+
+    @property
+    def impersonated(self) -> str | None:
+        """The service account on whose behalf Google Cloud is called."""
+        return self.dataproc_impersonate_service_account or None

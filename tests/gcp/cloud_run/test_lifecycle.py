@@ -7,9 +7,12 @@ import threading
 import pytest
 
 from ai.starlake.executor import CommandFailedError, RecoveryError
+from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.cloud_run_attempt import LostAnswerError
 from ai.starlake.gcp.errors import GcpCallError
+from ai.starlake.gcp.leftover_executions import leftover_executions
 from ai.starlake.gcp.markers import Marker
+from ai.starlake.gcp.reap import reap
 
 SLEEP = ("transform", "sleep=30")
 
@@ -211,3 +214,17 @@ def test_a_marker_is_read_as_it_was_written(bench):
     marker = Marker.of(bench.execution(step="graph.load[a/b]", attempt=3, root_run_id="root"))
     env = [{"name": name, "value": value} for name, value in marker.environment.items()]
     assert Marker.found_in(run_v2.Execution(template={"containers": [{"env": env}]})) == marker
+
+
+def test_what_runs_left_behind_is_found_and_ended(bench, gcp, executions):
+    left = bench.orphan("transform", "sleep=30", root_run_id="the-root")
+    bench.clients().run_jobs.run_job(request={"name": bench.job_name})  # somebody else's
+    bench.run("transform")
+    calls = Calls(bench.report, interval=0.02)
+    (found,) = leftover_executions(bench.clients(), calls)
+    assert (found.kind, found.run_id) == ("execution", "the-root")
+    assert left.endswith(found.name)
+    (row,) = reap([found], older_than=0, is_over=lambda run_id: run_id == "the-root")
+    assert row.action == "removed"
+    gcp.wait_for(lambda _: executions()[0].state == "CANCELLED")
+    assert list(leftover_executions(bench.clients(), calls, bench.job_name.rpartition("/")[2])) == []
