@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from dagster import DagsterInstance
 
 from ai.starlake.testing import FakeStarlake
 from ai.starlake.testing.gcp import GcpEmulator
-from tests.generated.machinery import GCP_PROJECT, REGION, RUN_JOB
+from tests.generated.machinery import GCP_PROJECT, REGION, RUN_JOB, on_google_cloud
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,8 +56,12 @@ def gcp(_gcp: GcpEmulator) -> GcpEmulator:
 
 
 @pytest.fixture
-def options(fake: FakeStarlake, request: pytest.FixtureRequest) -> dict[str, dict[str, str]]:
-    """What a DAG configuration has to say for each place, so that its commands reach the fake."""
-    gcp: GcpEmulator = request.getfixturevalue("gcp")
-    cloud_run, dataproc = ({**gcp.options(service), "poll_interval": "0.02"} for service in ("cloud_run", "dataproc"))
-    return {"shell": {"SL_STARLAKE_PATH": str(fake.path)}, "cloud_run": cloud_run, "dataproc": dataproc}
+def options(fake: FakeStarlake, request: pytest.FixtureRequest) -> Callable[[str], dict[str, str]]:
+    """What a DAG configuration has to say for a place, so that its commands reach the fake."""
+
+    def options_of(place: str) -> dict[str, str]:
+        if place == "shell":
+            return {"SL_STARLAKE_PATH": str(fake.path)}
+        return on_google_cloud(request.getfixturevalue("gcp"), place, poll_interval=0.02)
+
+    return options_of

@@ -17,6 +17,7 @@ from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
 
 from ai.starlake.project import Project
 from ai.starlake.project.dag_generation import generate
+from ai.starlake.testing.gcp import Emulator
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "starbake"
 TABLES = ("Customers", "Ingredients", "Orders", "Products")
@@ -167,6 +168,14 @@ def _waiting(strategy: str) -> dict[str, str]:
     if strategy != "ack":
         return {}
     return {"global_ack_file_path": ACK, "ack_wait_timeout": "0", "ack_poll_interval": "0.01"}
+
+
+def on_google_cloud(gcp: Emulator, place: str, poll_interval: float) -> dict[str, str]:
+    """The options that lead the commands of a place to an emulator."""
+    names = {"cloud_run": ("cloud_run_endpoint", "logging_endpoint"), "dataproc": ("dataproc_endpoint",)}[place]
+    known = gcp.options()
+    chosen = {name: known[name] for name in (*names, "storage_endpoint") if name in known}
+    return {**chosen, "poll_interval": str(poll_interval)}
 
 
 @contextmanager

@@ -7,14 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 from dagster import DagsterInstance
 
 from ai.starlake.testing.gcp import GcpEmulator
-from tests.generated.machinery import GCP_PROJECT, REGION, RUN_JOB, SAMPLE, Bakery, imported, run
+from tests.generated.machinery import GCP_PROJECT, REGION, RUN_JOB, SAMPLE, Bakery, imported, on_google_cloud, run
 
 EXECUTABLE = str(Path(sys.executable).with_name("starlake-embedded"))
 GENERATED = [SAMPLE.parent / "generated" / f"starbake_{name}.py" for name in ("load_shell", "transform_dataproc")]
@@ -55,21 +54,19 @@ def days(root: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def clouds() -> Iterator[dict[str, dict[str, str]]]:
-    """The options of Google Cloud, where the embedded engine stands for Starlake."""
+def cloud() -> Iterator[GcpEmulator]:
+    """Google Cloud, where the embedded engine stands for Starlake."""
     with GcpEmulator(speed=3000) as gcp:
         gcp.add_job(f"projects/{GCP_PROJECT}/locations/{REGION}/jobs/{RUN_JOB}", max_retries=0)
-        given = {**gcp.options(), "poll_interval": "0.05"}
-        cloud_run = {name: value for name, value in given.items() if not name.startswith("dataproc")}
-        dataproc = {name: value for name, value in given.items() if not name.startswith("cloud_run")}
-        yield {"cloud_run": cloud_run, "dataproc": dataproc, "shell": {"SL_STARLAKE_PATH": EXECUTABLE}}
+        yield gcp
 
 
 @pytest.mark.parametrize("place", ["shell", "cloud_run", "dataproc"])
 def test_the_bakery_opens_wherever_commands_run(
-    place: str, tmp_path: Path, clouds: dict[str, dict[str, Any]], instance: DagsterInstance
+    place: str, tmp_path: Path, cloud: GcpEmulator, instance: DagsterInstance
 ) -> None:
-    bakery = Bakery(tmp_path / "starbake", place, clouds[place])
+    own = {"SL_STARLAKE_PATH": EXECUTABLE} if place == "shell" else on_google_cloud(cloud, place, poll_interval=0.05)
+    bakery = Bakery(tmp_path / "starbake", place, own)
     with imported(bakery.loads("imported", 1)) as module:
         run(module, "starbake_load", instance)
     bakery.configure("transform", "starbake_transform.py", dataset_triggering_strategy="all")
