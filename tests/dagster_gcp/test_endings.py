@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
+from dagster import DagsterInstance
 
 from ai.starlake.testing.gcp import EmulatorClient
 from tests.dagster_dev.machinery import DAGSTER_YAML, Location, Server, dev_server
@@ -41,10 +42,11 @@ class Cloud:
         jobs = [one for one in self.gcp.spark_jobs if one.labels["starlake-run-id"] == run_id]
         return jobs + [one for one in self.gcp.executions if one.env["DAGSTER_STARLAKE_ROOT_RUN"] == run_id]
 
-    def newest(self) -> str:
+    def newest(self, where: str) -> str:
         """The run that something was started for last."""
-        jobs = [one.labels["starlake-run-id"] for one in self.gcp.spark_jobs[-1:]]
-        return [*jobs, *(one.env["DAGSTER_STARLAKE_ROOT_RUN"] for one in self.gcp.executions[-1:])][-1]
+        if where == "dataproc":
+            return str(self.gcp.spark_jobs[-1].labels["starlake-run-id"])
+        return str(self.gcp.executions[-1].env["DAGSTER_STARLAKE_ROOT_RUN"])
 
     def runs(self, run_id: str) -> None:
         """Waits until the command of a run is at work."""
@@ -96,41 +98,50 @@ def location_of(cloud: Cloud) -> Iterator[Any]:
         location.end_all()
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory, location_of) -> Location:
+    return location_of(tmp_path_factory.mktemp("alone"))
+
+
+@pytest.fixture(scope="module")
+def location(tmp_path_factory, location_of) -> Location:
+    return location_of(tmp_path_factory.mktemp("dev"), MONITORING)
+
+
+@pytest.fixture(scope="module")
+def server(location) -> Iterator[Server]:
+    with dev_server(location) as server:
+        yield server
+
+
 class TestWithoutDaemon:
     """`dagster job execute`: nobody but the run itself looks after what it started."""
 
-    @pytest.fixture(scope="class")
-    def location(self, tmp_path_factory, location_of):
-        return location_of(tmp_path_factory.mktemp("alone"))
-
-    def started(self, location, cloud, job):
+    def started(self, alone, cloud, job):
         """A run whose command is at work."""
         seen = len(cloud.gcp.spark_jobs) + len(cloud.gcp.executions)
-        process = location.execute(job)
+        process = alone.execute(job)
 
         def at_work(gcp):
-            assert process.poll() is None, location.log.read_text()[-3000:]
+            assert process.poll() is None, alone.log.read_text()[-3000:]
             return len(gcp.spark_jobs) + len(gcp.executions) > seen
 
         cloud.gcp.wait_for(at_work, timeout=60)
-        kind = cloud.gcp.spark_jobs if job.startswith("dataproc") else cloud.gcp.executions
-        last = kind[-1]
-        labels = getattr(last, "labels", None)
-        run_id = labels["starlake-run-id"] if labels else last.env["DAGSTER_STARLAKE_ROOT_RUN"]
+        run_id = cloud.newest(job.partition("_slow")[0])
         cloud.runs(run_id)
         return process, run_id
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     @pytest.mark.parametrize("executor", ["in_process", "default"])
     @pytest.mark.parametrize("where", WHERE)
-    def test_a_signal_ends_all(self, location, cloud, where, executor, number):
-        worker, run_id = self.started(location, cloud, f"{where}_slow_{executor}")
+    def test_a_signal_ends_all(self, alone, cloud, where, executor, number):
+        worker, run_id = self.started(alone, cloud, f"{where}_slow_{executor}")
         worker.send_signal(number)
         assert worker.wait(30) != 0
         cloud.was_cancelled_once(run_id)
 
-    def test_a_killed_run_leaves_its_cluster_to_the_age_limits(self, location, cloud):
-        worker, run_id = self.started(location, cloud, "dataproc_slow_in_process")
+    def test_a_killed_run_leaves_its_cluster_to_the_age_limits(self, alone, cloud):
+        worker, run_id = self.started(alone, cloud, "dataproc_slow_in_process")
         worker.kill()
         worker.wait()
         (cluster,) = cloud.clusters(run_id)
@@ -140,8 +151,8 @@ class TestWithoutDaemon:
         cloud.is_clean(run_id)
         assert [one.deleted_by for one in cloud.clusters(run_id)] == ["auto_ttl"]
 
-    def test_a_killed_run_whose_command_ends_leaves_its_cluster_to_the_idle_limit(self, location, cloud):
-        worker, run_id = self.started(location, cloud, "dataproc_slow_in_process")
+    def test_a_killed_run_whose_command_ends_leaves_its_cluster_to_the_idle_limit(self, alone, cloud):
+        worker, run_id = self.started(alone, cloud, "dataproc_slow_in_process")
         worker.kill()
         worker.wait()
         for process in psutil.process_iter(["cmdline"]):
@@ -158,7 +169,7 @@ class TestWithoutDaemon:
     def test_two_runs_at_once_do_not_get_in_each_others_way(self, tmp_path_factory, location_of, cloud):
         before = len(cloud.gcp.all_clusters)
         runs = [
-            location_of(tmp_path_factory.mktemp(f"at_once_{n}")).execute("dataproc_orders_default") for n in range(2)
+            location_of(tmp_path_factory.mktemp(f"at_once_{n}")).execute("dataproc_orders_in_process") for n in range(2)
         ]
         assert [run.wait(120) for run in runs] == [0, 0]
         made = cloud.gcp.all_clusters[before:]
@@ -172,15 +183,6 @@ class TestWithoutDaemon:
 class TestWithDaemon:
     """`dagster dev`: webserver, daemon with its sensors and run monitoring."""
 
-    @pytest.fixture(scope="class")
-    def location(self, tmp_path_factory, location_of):
-        return location_of(tmp_path_factory.mktemp("dev"), MONITORING)
-
-    @pytest.fixture(scope="class")
-    def server(self, location) -> Iterator[Server]:
-        with dev_server(location) as server:
-            yield server
-
     def launched(self, server, cloud, job):
         """A run whose command is at work."""
         run_id = server.launch(job)
@@ -188,10 +190,11 @@ class TestWithDaemon:
         return run_id
 
     def processes(self, location, run_id):
-        """The process of a run, and those of its steps."""
-        of_run = [one for one in location.processes() if run_id in " ".join(one.cmdline())]
-        (worker,) = [one for one in of_run if "execute_run" in one.cmdline()]
-        return worker, [one for one in worker.children() if "spawn_main" in " ".join(one.cmdline())]
+        """The process of a run, and that of the step that is at work: the same one within Dagster's own process."""
+        with DagsterInstance.from_config(str(location.home)) as instance:
+            messages = [entry.dagster_event.message or "" for entry in instance.all_logs(run_id) if entry.dagster_event]
+        pids = [int(pid) for message in messages for pid in re.findall(r"[Ee]xecuting .*\(pid: (\d+)\)", message)]
+        return psutil.Process(pids[0]), psutil.Process(pids[-1])
 
     @pytest.mark.parametrize("executor", ["in_process", "default"])
     @pytest.mark.parametrize("where", WHERE)
@@ -212,7 +215,7 @@ class TestWithDaemon:
     @pytest.mark.parametrize("where", WHERE)
     def test_a_killed_step_leaves_nothing(self, server, location, cloud, where):
         run_id = self.launched(server, cloud, f"{where}_slow_default")
-        _, (step,) = self.processes(location, run_id)
+        _, step = self.processes(location, run_id)
         step.kill()
         assert server.ended(run_id) == "FAILURE"
         cloud.was_cancelled_once(run_id)
@@ -222,11 +225,11 @@ class TestWithDaemon:
     def test_a_killed_run_leaves_nothing(self, server, location, cloud, where, executor):
         """With Dagster's multiprocess executor the step survives for a while; it starts nothing anew."""
         run_id = self.launched(server, cloud, f"{where}_slow_{executor}")
-        worker, steps = self.processes(location, run_id)
+        worker, step = self.processes(location, run_id)
         worker.kill()
         assert server.ended(run_id) == "FAILURE"
         cloud.was_cancelled_once(run_id)
-        psutil.wait_procs(steps, 15)
+        psutil.wait_procs([step], 15)
         cloud.was_cancelled_once(run_id)
 
     def test_a_run_continues_one_that_failed_and_its_cluster_goes_with_it(self, server, location, cloud):

@@ -2,9 +2,162 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import click
+
+from ai.starlake.dagster.cli.durations import Duration
+
+if TYPE_CHECKING:
+    from ai.starlake.executor.protocol import Stream
+    from ai.starlake.gcp.endpoints import GcpEndpoints
+    from ai.starlake.gcp.reap import Leftover, Reaped
+
+_WIDE = 200
+_COLOURS = {"removed": "green", "would be removed": "yellow", "not removed": "red", "kept": "dim"}
+
+
+class _Standard:
+    """Tells what goes on on standard error; the table alone goes to standard output."""
+
+    def output(self, _stream: Stream, line: str) -> None:
+        click.echo(line, err=True)
+
+    def info(self, message: str) -> None:
+        click.echo(message, err=True)
+
+    def warning(self, message: str) -> None:
+        click.echo(f"warning: {message}", err=True)
 
 
 @click.command()
-def reap() -> None:
-    """Removes what runs that are over have left behind on Google Cloud."""
+@click.option("--project", envvar=["GOOGLE_CLOUD_PROJECT", "GCP_PROJECT"], show_envvar=True, help="The project.")
+@click.option(
+    "--region", "regions", multiple=True, default=["europe-west1"], show_default=True, help="May be repeated."
+)
+@click.option(
+    "--service",
+    "services",
+    multiple=True,
+    default=["dataproc", "cloud-run"],
+    type=click.Choice(["dataproc", "cloud-run"]),
+    help="Where to look; both by default.",
+)
+@click.option(
+    "--older-than", type=Duration(), default="2h", show_default=True, help="Younger things stay: 90s, 15m, 2h, 1d."
+)
+@click.option(
+    "--unknown", is_flag=True, help="Take also what belongs to runs that this Dagster instance does not know."
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done.")
+@click.option("--impersonate", metavar="ACCOUNT", help="The service account on whose behalf to call Google Cloud.")
+@click.option("--dataproc-endpoint", metavar="URL", help="Another address of Dataproc, such as that of an emulator.")
+@click.option("--cloud-run-endpoint", metavar="URL", help="Another address of Cloud Run.")
+def reap(
+    *,
+    project: str | None,
+    regions: tuple[str, ...],
+    services: tuple[str, ...],
+    older_than: float,
+    unknown: bool,
+    dry_run: bool,
+    impersonate: str | None,
+    dataproc_endpoint: str | None,
+    cloud_run_endpoint: str | None,
+) -> None:
+    """Remove what runs that are over have left on Google Cloud.
+
+    Deletes Dataproc clusters, and cancels Spark jobs and Cloud Run executions, that carry the marks of a run which is
+    over, and that are old enough. Sensors do the same, soon after each run (see `sensors` of the job classes); this
+    command is for those who do not run Dagster's daemon, and for a look at what there is:
+
+    \b
+      starlake-dagster gcp reap --project my-project --dry-run
+      starlake-dagster gcp reap --project my-project --region europe-west1 --older-than 1d
+
+    Whether a run is over is looked up in the Dagster instance of DAGSTER_HOME. What belongs to a run that is going on
+    always stays. What belongs to runs that are not known there, as when DAGSTER_HOME is not set, stays too, unless
+    --unknown is given: then its age alone decides.
+
+    The exit code is 1 when something could not be removed.
+    """  # noqa: D301  click takes this very character for "leave the lines as they are"
+    from ai.starlake.gcp.endpoints import GcpEndpoints
+    from ai.starlake.gcp.reap import reap as reap_leftovers
+
+    endpoints = GcpEndpoints(dataproc=dataproc_endpoint, cloud_run=cloud_run_endpoint, impersonate=impersonate)
+    with _runs() as is_over:
+        rows = reap_leftovers(
+            _leftovers(endpoints, project, regions, services),
+            older_than=older_than,
+            is_over=is_over,
+            unknown_too=unknown,
+            dry_run=dry_run,
+        )
+    _show(rows)
+    if any(row.action == "not removed" for row in rows):
+        raise click.exceptions.Exit(1)
+
+
+def _leftovers(
+    endpoints: GcpEndpoints, project: str | None, regions: Sequence[str], services: Sequence[str]
+) -> Iterator[Leftover]:
+    from ai.starlake.gcp.calls import Calls
+    from ai.starlake.gcp.clients import GcpClients
+    from ai.starlake.gcp.leftover_executions import leftover_executions
+    from ai.starlake.gcp.reap import leftover_clusters, leftover_spark_jobs
+
+    calls = Calls(_Standard(), tolerance=60)
+    for region in regions:
+        clients = GcpClients(endpoints, project=project, region=region)
+        if "dataproc" in services:
+            yield from leftover_spark_jobs(clients, calls)
+            yield from leftover_clusters(clients, calls)
+        if "cloud-run" in services:
+            yield from leftover_executions(clients, calls)
+
+
+@contextmanager
+def _runs() -> Iterator[Callable[[str], bool | None]]:
+    """Tells whether a run is over, as far as the Dagster instance of DAGSTER_HOME knows it."""
+    if not os.environ.get("DAGSTER_HOME"):
+        click.echo("DAGSTER_HOME is not set: no run is known", err=True)
+        yield lambda _run_id: None
+        return
+    from dagster import DagsterInstance
+
+    from ai.starlake.dagster.gcp.janitor import chain_is_over
+
+    with DagsterInstance.get() as instance:
+        yield lambda run_id: chain_is_over(instance, run_id)
+
+
+def _show(rows: Sequence[Reaped]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ai.starlake.gcp.progress import duration
+
+    if not rows:
+        click.echo("nothing there")
+        return
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDE)
+    table = Table("kind", "name", "region", "state", "age", "run", "of", "", "because")
+    for row in rows:
+        left = row.leftover
+        table.add_row(
+            left.kind,
+            left.name,
+            left.region,
+            left.state,
+            duration(row.age),
+            left.run_id,
+            left.job_name,
+            f"[{_COLOURS[row.action]}]{row.action}[/]",
+            row.reason,
+        )
+    console.print(table)

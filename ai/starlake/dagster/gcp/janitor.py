@@ -106,6 +106,14 @@ class Janitor:
         return SkipReason(f"run {run.run_id} left {', '.join(ended) or 'nothing'}")
 
 
+def chain_is_over(instance: DagsterInstance, root: str) -> bool | None:
+    """Whether a run, and all that re-execute it, are over; None when the instance does not know it."""
+    run = instance.get_run_by_id(root)
+    if run is None:
+        return None
+    return run.is_finished and _active_run(instance, root, root) is None
+
+
 def _active_run(instance: DagsterInstance, root: str, run_id: str) -> str | None:
     """Another run of the same chain of re-executions that is under way.
 
