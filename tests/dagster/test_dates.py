@@ -26,6 +26,9 @@ from dagster import (
     build_schedule_context,
 )
 
+from ai.starlake.common import DataInterval
+from ai.starlake.dagster.run import date_tags
+
 TAG = ".dagster/scheduled_execution_time"
 FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 
@@ -195,6 +198,29 @@ class TestConfiguration:
         assert not result.success
         assert fake.calls() == []
         assert "'yesterday' is not a date" in failure_of(result)
+
+
+class TestTags:
+    interval = DataInterval(datetime(2026, 3, 1, tzinfo=timezone.utc), datetime(2026, 3, 2, tzinfo=timezone.utc))
+
+    def test_a_run_may_have_its_dates_as_tags(self, loads, run, fake):
+        assert run(loads(), tags=date_tags(self.interval.start, self.interval)).success
+        assert dates(fake) == {"2026-03-01T00:00:00+0000"}
+        assert fake.calls("transform")[0].options == {
+            "sl_data_interval_start": "2026-03-01T00:00:00+0000",
+            "sl_data_interval_end": "2026-03-02T00:00:00+0000",
+        }
+
+    def test_they_count_more_than_the_schedule(self, loads, run, fake):
+        assert run(loads(), tags={TAG: "2020-01-01T00:00:00+00:00", **date_tags(self.interval.end)}).success
+        assert dates(fake) == {"2026-03-02T00:00:00+0000"}
+        assert fake.calls("transform")[0].options == {}
+
+    def test_a_configured_date_leaves_nothing_of_them(self, loads, run, fake):
+        config = of_op("a", logical_datetime="2026-02-01")
+        assert run(loads(), tags=date_tags(self.interval.start, self.interval), run_config=config).success
+        assert dates(fake) == {"2026-02-01T00:00:00+0000"}
+        assert fake.calls("transform")[0].options == {}
 
 
 class TestSchedules:

@@ -130,6 +130,16 @@ class TestDryRun:
             for table in ("Customers", "Orders")
         ]
 
+    def test_a_check_that_is_a_command_is_printed_too(self, call, dag_file):
+        options = {
+            "pre_load_strategy": "ack",
+            "pre_load_check": "command",
+            "global_ack_file_path": "/ack/{domain}/{ds}",
+        }
+        _, out, _ = call("dry-run", "-f", dag_file(schedules=DAILY, **options), "--date", "2026-03-01")
+        expected = "starlake preload --domain starbake --tables Customers,Orders --strategy ack"
+        assert f"{expected} --globalAckFilePath /ack/starbake/2026-03-01\n" in out
+
     def test_a_run_runs_what_it_printed(self, call, dag_file, fake):
         file = dag_file("kpis", run_dependencies_first="true")
         _, out, _ = call("dry-run", "-f", file, "--date", "2026-03-01")

@@ -19,7 +19,7 @@ from dagster import DagsterEventType, OpExecutionContext, Out
 
 from ai.starlake.common import StarlakeError, date_variables
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.commands import CommandRunner, failures, is_dry_run, shown
+from ai.starlake.dagster.commands import DRY_RUN, CommandRunner, failures, is_dry_run, shown
 from ai.starlake.dagster.ops import Body, Event, outputs
 from ai.starlake.dagster.run import RunDates
 from ai.starlake.job import StarlakeCommand
@@ -76,6 +76,10 @@ class PreLoadBody(Body):
         """Decides within an op."""
         if is_dry_run(context):
             context.log.info(f"dry run: domain {self.domain} is taken as ready, nothing is looked at")
+            if isinstance(self.check, CommandCheck):
+                with failures(retry=False):
+                    command = self.check.planned(self.runner, context)
+                context.log.info(f"{DRY_RUN}{shown(command)}")
             yield from outputs(self.ready, self.domain)
             return
         with failures():
@@ -193,13 +197,22 @@ class CommandCheck:
 
     def look(self, runner: CommandRunner, context: OpExecutionContext, dates: RunDates) -> Finding:
         """Asks once, or for an ack file until the time is up."""
-        command = self.command
+        command = self._complete(runner, dates)
         if self.ack is None:
             return Finding(self._ask(command, runner, context), f"so says {shown(command)}")
-        path = render_path(self.ack, path_variables(runner, self.domain, dates))
-        command = command.with_arguments("--globalAckFilePath", path)
+        path = command.value_of("--globalAckFilePath")
         ready = _wait_until(lambda: self._ask(command, runner, context), runner, context, f"ack file {path}")
         return Finding(ready, f"so says {shown(command)}")
+
+    def planned(self, runner: CommandRunner, context: OpExecutionContext) -> StarlakeCommand:
+        """The command that would ask, but for ``--notReadySentinel``, whose file is another one each time."""
+        return self._complete(runner, runner.dates(context))
+
+    def _complete(self, runner: CommandRunner, dates: RunDates) -> StarlakeCommand:
+        if self.ack is None:
+            return self.command
+        path = render_path(self.ack, path_variables(runner, self.domain, dates))
+        return self.command.with_arguments("--globalAckFilePath", path)
 
     def _ask(self, command: StarlakeCommand, runner: CommandRunner, context: OpExecutionContext) -> bool:
         from ai.starlake.executor import storage
