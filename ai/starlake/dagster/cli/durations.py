@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import click
 
@@ -11,16 +10,13 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 
 
-class Duration(click.ParamType):
-    """Seconds, written as ``90s``, ``15m``, ``2h`` or ``1d``; a number alone is in seconds."""
+def seconds(_context: click.Context | None, parameter: click.Parameter | None, value: str) -> float:
+    """Reads ``90s``, ``15m``, ``2h`` or ``1d``; a number alone is in seconds. A callback of click's options.
 
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Reads one."""
-        if isinstance(value, (int, float)):
-            return float(value)
-        match = _DURATION.fullmatch(str(value).strip().lower())
-        if not match:
-            self.fail(f"{value!r} is no duration; write 90s, 15m, 2h or 1d", param, ctx)
-        return float(match[1]) * _SECONDS[match[2]]
+    Raises:
+        click.BadParameter: If it is no duration.
+    """
+    match = _DURATION.fullmatch(value.strip().lower())
+    if not match:
+        raise click.BadParameter(f"{value!r} is no duration; write 90s, 15m, 2h or 1d", param=parameter)
+    return float(match[1]) * _SECONDS[match[2]]

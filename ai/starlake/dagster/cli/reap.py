@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ai.starlake.dagster.cli.durations import Duration
+from ai.starlake.dagster.cli.durations import seconds
 
 if TYPE_CHECKING:
     from ai.starlake.executor.protocol import Stream
@@ -47,7 +47,12 @@ class _Standard:
     help="Where to look; both by default.",
 )
 @click.option(
-    "--older-than", type=Duration(), default="2h", show_default=True, help="Younger things stay: 90s, 15m, 2h, 1d."
+    "--older-than",
+    callback=seconds,
+    metavar="DURATION",
+    default="2h",
+    show_default=True,
+    help="Younger things stay: 90s, 15m, 2h, 1d.",
 )
 @click.option(
     "--unknown", is_flag=True, help="Take also what belongs to runs that this Dagster instance does not know."
