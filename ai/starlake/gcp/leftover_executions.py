@@ -21,7 +21,8 @@ def leftover_executions(clients: GcpClients, calls: Calls) -> Iterator[Leftover]
     Raises:
         GcpCallError: If Cloud Run does not say.
     """
-    for execution in CloudRunJob(clients, calls, _ALL_JOBS).find(lambda _: True):
+    owner = CloudRunJob(clients, calls, _ALL_JOBS)
+    for execution in owner.find(lambda _: True):
         marker = Marker.found_in(execution)
         if marker is None or is_over(execution):
             continue
@@ -33,10 +34,5 @@ def leftover_executions(clients: GcpClients, calls: Calls) -> Iterator[Leftover]
             job_name=f"step {marker.step_key}",
             state=state_of(execution),
             created=execution.create_time,
-            remove=partial(_cancel, clients, calls, execution.name),
+            remove=partial(owner.order_end, execution.name),
         )
-
-
-def _cancel(clients: GcpClients, calls: Calls, name: str) -> None:
-    what = f"cancel Cloud Run execution {short(name)}"
-    calls.repeat(clients.executions.cancel_execution, {"name": name}, what=what)

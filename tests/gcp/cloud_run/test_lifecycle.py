@@ -227,4 +227,4 @@ def test_what_runs_left_behind_is_found_and_ended(bench, gcp, executions):
     (row,) = reap([found], older_than=0, is_over=lambda run_id: run_id == "the-root")
     assert row.action == "removed"
     gcp.wait_for(lambda _: executions()[0].state == "CANCELLED")
-    assert list(leftover_executions(bench.clients(), calls, bench.job_name.rpartition("/")[2])) == []
+    assert list(leftover_executions(bench.clients(), calls)) == []
