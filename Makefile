@@ -78,6 +78,10 @@ bench: $(STAMP) ## Measure against plain Dagster and plain DuckDB in the same ru
 gcp-smoke: $(STAMP) ## Load the sample on the real Google Cloud: PROJECT=.. REGION=.. BUCKET=.. [JOB=..] [JARS=..]; it costs money
 	@$(BIN)/python samples/gcp_smoke.py --project '$(PROJECT)' --region '$(REGION)' --bucket '$(BUCKET)' --job '$(JOB)' --jars '$(JARS)'
 
+pictures: $(STAMP) ## Take the pictures in images/ of jobs in Dagster's UI (needs Chromium)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python playwright
+	$(BIN)/python samples/pictures.py
+
 clean: ## Remove what the targets above made, the virtual environments too
 	rm -rf $(VENV) $(VENV_OLDEST) $(DEMO) .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build *.egg-info
 	find ai tests samples -name __pycache__ -type d -prune -exec rm -rf {} +
