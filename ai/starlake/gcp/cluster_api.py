@@ -21,7 +21,7 @@ _HASTE = 15.0
 
 def hasty(calls: Calls) -> Calls:
     """Makes calls when something is cleaned up and nobody can wait for long."""
-    return calls.within(min(_HASTE, calls.tolerance))
+    return calls.within(max(1.0, min(_HASTE, calls.tolerance)))
 
 
 def state_of(cluster: Cluster) -> str:

@@ -218,6 +218,14 @@ def _given(settings: DataprocOptions) -> dict[str, Any]:
 def _discard_if_ending(session: DataprocSession) -> None:
     """Deletes the cluster when the whole run is ending; a step that fails by itself leaves it to the others."""
     is_ending = session.execution.run_is_ending
-    if is_ending is not None and is_ending():
+    if is_ending is not None and _answer(is_ending, session):
         with interrupts_held():
             session.clusters.discard(session.run)
+
+
+def _answer(is_ending: Callable[[], bool], session: DataprocSession) -> bool:
+    try:
+        return is_ending()
+    except Exception as error:  # noqa: BLE001  what interrupted the step matters more than who cannot be asked
+        session.execution.report.warning(f"whether the run is ending is not known: {error}")
+        return False

@@ -82,13 +82,12 @@ class Bench:
         settings = DataprocOptions.read(
             {
                 **REQUIRED,
-                **self.gcp.options(),
+                **{name: value for name, value in self.gcp.options().items() if name in DataprocOptions.model_fields},
                 "poll_interval": 0.02,
                 "outage_tolerance": self.tolerance,
                 **self.options,
                 **options,
-            },
-            known_elsewhere=["cloud_run_endpoint"],
+            }
         )
         return DataprocExecutor(settings, facts=self.facts)
 

@@ -170,6 +170,17 @@ def test_an_interruption_of_the_whole_run_deletes_the_cluster_too(bench, gcp):
     assert gcp.spark_jobs[0].state in ("CANCELLED", "ERROR")
 
 
+def test_an_interruption_is_not_hidden_by_a_question_that_has_no_answer(bench, gcp):
+    def is_ending():
+        raise OSError("the database is gone")
+
+    interrupt_at(bench, "submitted to cluster")
+    with pytest.raises(Interruption):
+        bench.executor().run(bench.load("sleep=30"), bench.execution(run_is_ending=is_ending))
+    gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "CANCELLED")
+    assert any("the database is gone" in warning for warning in bench.report.warnings)
+
+
 def test_a_step_that_fails_leaves_the_cluster_to_the_others(bench, gcp):
     with pytest.raises(SparkJobFailedError):
         bench.executor().run(bench.load("exit=1"), bench.execution(run_is_ending=lambda: False))

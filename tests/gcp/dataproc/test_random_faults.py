@@ -75,6 +75,7 @@ class Sequence:
         self.run_id = RUN.format(seed)
         self.said: dict[str, tuple[str, str | None]] = {}
         self.reports = []
+        self.made = False
 
     def play(self):
         """Runs the ops of a run, as far as they succeed, with retries; then what cleans up after it."""
@@ -82,6 +83,7 @@ class Sequence:
         steps = ["first", "second"][: self.choice.randint(1, 2)]
         try:
             self.with_retries("create", lambda executor, execution: executor.create_cluster(execution))
+            self.made = True
             threads = [threading.Thread(target=self.load, args=(step,)) for step in steps[1:]]
             for thread in threads:
                 thread.start()
@@ -173,6 +175,9 @@ class Sequence:
         assert self.notes("overlaps") == [], f"{run_id}: two at once"
         living = [view for view in gcp.all_clusters if view.labels["starlake-run-id"] == run_id]
         assert sum(view.state != "DELETED" for view in living) <= 1, f"{run_id}: two clusters at once"
+        told = any("is not known" in warning for report in self.reports for warning in report.warnings)
+        if not self.made and not told:
+            assert {view.state for view in living} <= {"DELETED", "DELETING"}, f"{run_id}: the creation left something"
 
     def known_to_run(self):
         """The jobs that could not be cancelled during an outage: somebody was told, and their cluster has limits."""
