@@ -13,6 +13,7 @@ from dagster import (
     DagsterInstance,
     DagsterInvalidDefinitionError,
     DagsterInvariantViolationError,
+    DagsterRun,
     DependencyDefinition,
     Field,
     GraphDefinition,
@@ -26,12 +27,16 @@ from dagster import (
     StaticPartitionsDefinition,
     execute_job,
     graph,
+    in_process_executor,
+    multi_or_in_process_executor,
+    multiprocess_executor,
 )
 from dagster._core.definitions.reconstruct import ReconstructableJob
 from dagster._core.definitions.utils import DISALLOWED_NAMES
 
 from ai.starlake.common.identifiers import RESERVED_NAMES
 from ai.starlake.dagster import _compat
+from ai.starlake.dagster.commands import _INTERRUPTED_WITH_THE_RUN
 
 
 def op_of(compute, name="an_op", **arguments):
@@ -220,3 +225,36 @@ def test_skipped_outputs_skip_and_a_fan_in_runs_with_what_there_is():
     assert result.output_for_node("after") == ["no"]
     assert [event.step_key for event in result.all_events if event.event_type_value == "STEP_SKIPPED"] == ["load"]
     assert DependencyDefinition("check", "ready").output == "ready"
+
+
+def test_a_run_that_dagster_will_retry_has_a_tag():
+    from dagster._core.storage.tags import WILL_RETRY_TAG
+
+    assert _compat.will_be_retried(DagsterRun(job_name="a_job", tags={WILL_RETRY_TAG: "true"}))
+    assert not _compat.will_be_retried(DagsterRun(job_name="a_job", tags={WILL_RETRY_TAG: "false"}))
+    assert not _compat.will_be_retried(DagsterRun(job_name="a_job"))
+
+
+def test_a_run_knows_the_code_location_that_it_was_launched_from():
+    try:
+        from dagster._core.remote_origin import RemoteJobOrigin
+    except ImportError:  # where it was before 1.13
+        from dagster._core.remote_representation.origin import RemoteJobOrigin
+
+    class Launched:
+        class remote_job_origin:  # noqa: N801
+            location_name = "sales"
+
+    assert isinstance(RemoteJobOrigin.location_name, property)
+    assert _compat.code_location_of(DagsterRun(job_name="a_job")) == ""
+    assert _compat.code_location_of(Launched()) == "sales"
+
+
+def test_executors_that_interrupt_steps_with_their_run_only_are_called_what_we_think():
+    names = {executor.name for executor in (in_process_executor, multiprocess_executor, multi_or_in_process_executor)}
+
+    def name_of_executor(context, _inputs):
+        yield Output(context.job_def.executor_def.name, "result")
+
+    within = job_of(op_of(name_of_executor)).execute_in_process().output_for_node("an_op")
+    assert {*names, within} == _INTERRUPTED_WITH_THE_RUN
