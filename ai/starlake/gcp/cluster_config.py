@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError, names_a_secret
+from ai.starlake.gcp.endpoints import gs_uri
 from ai.starlake.gcp.machine_config import (
     DagModule,
     StarlakeDataprocMasterConfig,
@@ -16,7 +17,7 @@ from ai.starlake.gcp.machine_config import (
 )
 from ai.starlake.gcp.messages import dataproc_message, merged
 from ai.starlake.gcp.names import OUR_LABELS
-from ai.starlake.gcp.options_dataproc import DataprocClusterOptions, gs_uri
+from ai.starlake.gcp.options_dataproc import DataprocClusterOptions
 from ai.starlake.job import StarlakeOptions
 
 if TYPE_CHECKING:

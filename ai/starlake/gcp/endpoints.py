@@ -28,6 +28,11 @@ class GcpEndpoints:
     impersonate: str | None = None
 
 
+def gs_uri(text: str) -> str:
+    """The same location as Google's libraries write it: ``gcs://`` is ``gs://``; any other text as it is."""
+    return f"gs://{text.removeprefix('gcs://')}" if text.startswith("gcs://") else text
+
+
 def is_insecure(endpoint: str | None) -> bool:
     """Whether an address is called in the clear and without credentials."""
     return bool(endpoint) and str(endpoint).startswith("http://")

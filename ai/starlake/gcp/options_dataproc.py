@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, Field
 
+from ai.starlake.gcp.endpoints import gs_uri
 from ai.starlake.gcp.names import CLUSTER_NAME_LIMIT, is_cluster_name
 from ai.starlake.gcp.options import GcpOptions
 from ai.starlake.job.options import Seconds
@@ -17,11 +18,6 @@ ClusterOptionsT = TypeVar("ClusterOptionsT", bound="DataprocClusterOptions")
 
 _PROJECT_VARIABLES = ("GCP_PROJECT", "GOOGLE_CLOUD_PROJECT")
 _DAY = 24 * 3600
-
-
-def gs_uri(uri: str) -> str:
-    """The same location as Dataproc writes it: ``gcs://`` is ``gs://``."""
-    return f"gs://{uri.removeprefix('gcs://')}" if uri.startswith("gcs://") else uri
 
 
 def _object(value: Any) -> Any:

@@ -10,6 +10,7 @@ from ai.starlake.common import Redactor, mask_named_values, names_a_secret
 from ai.starlake.executor.facts import FactsFactory, ProjectFacts
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.recovery import recover_files
+from ai.starlake.gcp.endpoints import gs_uri
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.references import resolve_environment
 
@@ -41,13 +42,14 @@ class RemoteCall:
         asked_for, secrets = resolve_environment(command.environment)
         named = {**asked_for, **command.options}
         secrets |= {value for name, value in named.items() if names_a_secret(name)}
-        environment = {"SL_API": "true", "SL_JOB_ID": execution.job_id, **asked_for}
+        located = {name: gs_uri(value) for name, value in asked_for.items()}
+        environment = {"SL_API": "true", "SL_JOB_ID": execution.job_id, **located}
         return cls(command, environment, Redactor(secrets))
 
     @property
     def argv(self) -> Sequence[str]:
-        """The arguments, verb first."""
-        return self.command.argv
+        """The arguments, verb first; ``gcs://`` is ``gs://`` in them as in the environment: Starlake knows no other."""
+        return [gs_uri(text) for text in self.command.argv]
 
     def __str__(self) -> str:
         """The command line, secrets masked; for people to read."""

@@ -9,7 +9,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.gcp.messages import dataproc_message
 from ai.starlake.gcp.names import LABEL_ATTEMPT_RUN, LABEL_STEP, RunIdentity, label_value, spark_job_id
-from ai.starlake.gcp.options_dataproc import DataprocOptions, gs_uri
+from ai.starlake.gcp.options_dataproc import DataprocOptions
 from ai.starlake.gcp.remote_call import RemoteCall
 from ai.starlake.job import StarlakeSparkConfig
 
@@ -30,7 +30,7 @@ def step_labels(execution: Execution) -> dict[str, str]:
 
 def arguments_of(call: RemoteCall) -> list[str]:
     """The arguments of the Spark job of a command."""
-    return [gs_uri(text) for text in call.argv]
+    return list(call.argv)
 
 
 def spark_job(settings: DataprocOptions, call: RemoteCall, execution: Execution, cluster: str) -> Job:
@@ -102,4 +102,4 @@ def _environment(environment: Mapping[str, str]) -> dict[str, str]:
     for name in environment:
         if not name or any(character in name for character in "= \t\n"):
             raise StarlakeError(f"option sl_env_var: {name!r} cannot be the name of a variable")
-    return {f"{prefix}{name}": gs_uri(value) for prefix in (_DRIVER, _EXECUTOR) for name, value in environment.items()}
+    return {f"{prefix}{name}": value for prefix in (_DRIVER, _EXECUTOR) for name, value in environment.items()}

@@ -6,10 +6,12 @@ import json
 import re
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.facts import project_facts
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.storage import Location, storage_settings
 from ai.starlake.gcp.calls import Calls
@@ -243,3 +245,25 @@ def test_the_delay_has_two_names(bench):
 def test_the_job_must_be_named(bench):
     with pytest.raises(StarlakeError, match="option cloud_run_job_name is required"):
         bench.settings(cloud_run_job_name=None)
+
+
+def test_two_names_of_a_scheme_are_one(bench, executions):
+    bench.run("load", "--x", "gcs://b/x", environment={"SL_ROOT": "gcs://b/p", "SL_X": "see gcs://b"})
+    (one,) = executions()
+    assert shown(one, "argv") == ["load", "--x", "gs://b/x"]
+    environment = shown(one, "env")
+    assert (environment["SL_ROOT"], environment["SL_X"]) == ("gs://b/p", "see gcs://b")
+
+
+def test_the_files_of_the_sample_project_come_back_on_gs(bench, put):
+    """The project is inside the image; a copy of it is here."""
+    sample = Path(__file__).resolve().parents[3] / "samples" / "starbake"
+    bench.facts = project_facts
+    put("sample", "p/datasets/ingesting/starbake/customers_1.csv", "rows")
+    put("sample", "p/datasets/ingesting/starbake/something_else.txt", "rows")
+    arguments = ("load", "--domains", "starbake", "--tables", "Customers")
+    execution = bench.execution(attempt=1)
+    bench.run(*arguments, environment={"SL_ROOT": "gs://sample/p"}, execution=execution, project_copy=str(sample))
+    with storage_settings(bench.settings().storage_settings):
+        assert Location.of("gs://sample/p/datasets/stage/starbake").list_files() == ["customers_1.csv"]
+        assert Location.of("gs://sample/p/datasets/ingesting/starbake").list_files() == ["something_else.txt"]
