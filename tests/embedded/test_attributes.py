@@ -180,7 +180,7 @@ def test_a_json_number_that_does_not_fit_rejects_its_row_only(shop, value):
 
 
 def test_a_damaged_document_fails_the_file(shop):
-    job = load(shop, {"id": "long"}, '{"id": 1}\n{"id": \n', name="rows1.json", metadata={"format": "JSON"})
+    job = load(shop, {"id": "long"}, '{"id": 1}\n{"id": }\n', name="rows1.json", metadata={"format": "JSON"})
     assert "Malformed JSON" in job.error
     assert shop.files() == ["stage/shop/rows1.json"]
 

@@ -214,3 +214,59 @@ def test_a_person_at_a_terminal_sees_more(shop):
     assert "\x1b" not in out
     assert "shop.rows" in seen.decode()
     assert "rejected" in seen.decode()
+
+
+def test_files_are_loaded_in_place(shop, command):
+    shop.table("rows", {"id": "int"})
+    files = [shop.put("a.txt", "id\n1\n", area="elsewhere"), shop.put("b.txt", "id\n2\nx\n", area="elsewhere")]
+    selected = ("--domains", "shop", "--tables", "rows")
+    code, output, _ = command("load", *selected, "--files", ",".join(map(str, files)), "--inPlace", SL_API="1")
+    assert code == 0
+    assert '"inputCount":3,"acceptedCount":2,"rejectedCount":1' in output
+    assert shop.rows() == [(1,), (2,)]
+    assert all(file.exists() for file in files)
+    assert shop.files() == []
+    assert shop.query("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'zztmp%'") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--files", "a.txt"], "--inPlace needs files and the table"),
+        (["--domains", "shop", "--tables", "rows"], "--inPlace needs files and the table"),
+        (["--domains", "shop", "--tables", "rows", "--files", "nosuch.txt"], "nosuch.txt does not exist"),
+    ],
+)
+def test_in_place_wants_one_table_and_files(shop, command, arguments, message):
+    shop.table("rows", {"id": "int"})
+    code, _, error = command("load", *arguments, "--inPlace", "true")
+    assert code == 1
+    assert message in error
+
+
+def test_a_file_that_cannot_be_loaded_in_place_leaves_nothing(shop, command):
+    shop.table("rows", {"id": "int"}, metadata={"format": "JSON"})
+    file = shop.put("a.json", "{", area="elsewhere")
+    code, _, _ = command("load", "--domains", "shop", "--tables", "rows", "--files", str(file), "--inPlace")
+    assert code == 1
+    assert file.exists()
+    assert shop.query("SELECT success FROM audit.audit") == [(False,)]
+    assert shop.query("SELECT table_name FROM duckdb_tables() WHERE schema_name <> 'audit'") == []
+
+
+def test_findings_are_shown_and_the_load_goes_on(shop, command):
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "id\n1\n")
+    shop.task("mart.t", "SELECT 1 AS n", writeStrategy={"type": "UPSERT_BY_KEY"})
+    code, output, _ = command("load", SL_VALIDATE_ON_LOAD="true")
+    assert code == 0
+    assert "UPSERT_BY_KEY needs a key" in output
+    assert shop.rows() == [(1,)]
+
+
+def test_rejects_show_the_value_when_the_application_says_so(shop, command):
+    shop.application(rejectWithValue=True)
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "id\nseven\n")
+    assert command("load")[0] == 0
+    assert [text.rpartition("`")[2] for text in shop.errors()] == [": seven"]

@@ -180,3 +180,36 @@ def test_a_failure_is_in_the_audit(shop):
     shop.task("kpi.rows", "SELECT missing FROM nowhere.at_all")
     assert shop.engine.transform(TransformRequest("kpi.rows")).error
     assert shop.query("SELECT success, count, step FROM audit.audit") == [(False, -1, "TRANSFORM")]
+
+
+@pytest.mark.parametrize("options", [{"mode": "PERMISSIVE", "inferSchema": "true"}, {"maxColumns": "9"}])
+def test_options_that_change_no_row_are_taken(shop, options):
+    shop.table("rows", {"id": "int"}, metadata={"options": options})
+    shop.put("rows1.csv", "id\n1\n")
+    assert not shop.engine.load().failures
+    assert shop.rows() == [(1,)]
+
+
+def test_options_that_would_change_rows_are_errors(shop):
+    shop.table("rows", {"id": "int"}, metadata={"options": {"mode": "DROPMALFORMED"}})
+    shop.put("rows1.csv", "id\n1\n")
+    (job,) = shop.engine.load().failures
+    assert "the option 'mode' of shop.rows is not supported" in job.error
+
+
+def test_options_of_the_application_are_those_of_every_dsv_table(shop):
+    shop.application(dsvOptions={"comment": "#"})
+    shop.table("rows", {"id": "int"}, metadata={"options": {"comment": ";"}})
+    shop.table("words", {"id": "int"}, metadata={"format": "JSON"})
+    shop.put("rows1.csv", "# made by hand\nid\n1\n")
+    shop.put("words1.json", '{"id": 2}\n')
+    assert not shop.engine.load().failures
+    assert (shop.rows(), shop.rows("shop.words")) == ([(1,)], [(2,)])
+
+
+def test_blanks_around_texts_of_xml(shop):
+    options = {"rowTag": "row", "rootTag": "rows", "ignoreSurroundingSpaces": "true"}
+    shop.table("rows", {"word": "string"}, metadata={"format": "XML", "options": options})
+    shop.put("rows1.xml", "<rows><row><word> a </word></row></rows>")
+    assert not shop.engine.load().failures
+    assert shop.rows() == [("a",)]

@@ -312,3 +312,15 @@ def test_macros_of_the_project_in_sql_files(shop):
     shop.task("kpi.rows", "SELECT {{ twice(21) }} AS answer")
     assert shop.engine.transform(TransformRequest("kpi.rows")).error is None
     assert shop.rows("kpi.rows") == [(42,)]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "content"),
+    [({}, "{"), ({}, "["), ({"array": True}, '[{"id": 1},'), ({"array": True}, '[{"id": 1},\n  ')],
+)
+def test_json_that_is_cut_off(shop, metadata, content):
+    shop.table("rows", {"id": "int"}, metadata={"format": "JSON", **metadata})
+    shop.put("rows1.json", content)
+    (job,) = shop.engine.load().failures
+    assert "may be cut off" in job.error
+    assert shop.files() == ["stage/shop/rows1.json"]

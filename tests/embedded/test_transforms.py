@@ -178,3 +178,37 @@ def test_python_tasks_that_fail_say_why(shop, text, message):
     assert message in error
     assert "t.py" in error
     assert shop.query("SELECT success FROM audit.audit") == [(False,)]
+
+
+def refs(shop, *entries):
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "id\n7\n")
+    assert not shop.engine.load().failures
+    shop.write("metadata/refs.sl.yml", refs=list(entries))
+
+
+@pytest.mark.parametrize("name", ["sales", "SALES", "old_shop.rows", "old_mall.rows"])
+def test_other_names_for_tables(shop, name):
+    refs(
+        shop,
+        {"input": {"table": "sales"}, "output": {"domain": "shop", "table": "rows"}},
+        {"input": {"domain": "old_.*"}, "output": {"domain": "shop"}},
+    )
+    shop.task("mart.t", f"SELECT max({name.rpartition('.')[2]}.id) AS id FROM {name}")
+    assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.t") == [(7,)]
+
+
+def test_other_names_are_for_whole_names_and_leave_common_table_expressions_alone(shop):
+    refs(shop, {"input": {"table": "sale"}, "output": {"domain": "shop", "table": "rows"}})
+    shop.task("mart.t", "WITH sale AS (SELECT 1 AS id) SELECT id FROM sale")
+    shop.task("mart.u", "SELECT id FROM sales")
+    assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.t") == [(1,)]
+    assert "sales" in run(shop, "mart.u").error
+
+
+def test_other_names_that_are_no_patterns_are_told_with_their_line(shop):
+    refs(shop, {"input": {"table": "["}, "output": {"table": "rows"}})
+    shop.task("mart.t", "SELECT id FROM sales")
+    assert "refs.sl.yml:1" in run(shop, "mart.t").error

@@ -131,13 +131,24 @@ def preload(
 @click.option(
     "--files", default="", callback=names, metavar="A,B", help="Files from elsewhere to load; needs one domain."
 )
+@click.option(
+    "--inPlace",
+    "in_place",
+    type=bool,
+    is_flag=False,
+    flag_value=True,
+    default=False,
+    help="Load --files into the one table named, from where they are; they stay there.",
+)
 @click.option("--scheduledDate", "scheduled", callback=moment, metavar="DATE", help="The logical date, for the audit.")
 @click.option("--accessToken", hidden=True, expose_value=False)
 @_shared()
 def load(
     domains: tuple[str, ...],
     tables: tuple[str, ...],
+    *,
     files: tuple[str, ...],
+    in_place: bool,
     scheduled: datetime | None,
     options: dict[str, str],
 ) -> None:
@@ -150,7 +161,8 @@ def load(
     from ai.starlake.embedded.terminal import show_summary, watched
 
     with watched() as console:
-        result = _engine(options, console).load(domains, tables, files=files, scheduled=scheduled)
+        engine = _engine(options, console)
+        result = engine.load(domains, tables, files=files, in_place=in_place, scheduled=scheduled)
     show_summary(result)
     if result.failures:
         raise StarlakeError(
@@ -222,7 +234,17 @@ def _engine(options: dict[str, str], reporter: Reporter | None = None) -> Engine
 
     engine = Engine.open(_root(), options=options, reporter=reporter or Console())
     click.get_current_context().call_on_close(lambda: _warn(engine.project))
+    if engine.project.application.validate_on_load:
+        _show_findings(options)
     return engine
+
+
+def _show_findings(options: dict[str, str]) -> None:
+    """Prints what is wrong with the project and goes on, as ``SL_VALIDATE_ON_LOAD`` wants it."""
+    from ai.starlake.embedded.console import print_findings
+    from ai.starlake.project.validate import validate as find
+
+    print_findings(find(_root(), options=options))
 
 
 def _warn(project: Project) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ai.starlake.embedded import landing
 from ai.starlake.embedded.interruption import Interruption
-from ai.starlake.embedded.loading import load
+from ai.starlake.embedded.loading import load, load_in_place
 from ai.starlake.embedded.reporting import Reporter, Silent
 from ai.starlake.embedded.results import LoadResult, PreloadResult, StageResult, TransformResult
 from ai.starlake.embedded.selection import Selection
@@ -93,6 +93,7 @@ class Engine:
         tables: Sequence[str] = (),
         *,
         files: Sequence[str] = (),
+        in_place: bool = False,
         scheduled: datetime | None = None,
     ) -> LoadResult:
         """Loads what waits in the stage areas.
@@ -101,6 +102,7 @@ class Engine:
             domains: The domains; all when empty.
             tables: The tables; all when empty.
             files: Files from elsewhere, which are copied to the stage area first.
+            in_place: Whether `files` are loaded from where they are, into the one table named, and stay there.
             scheduled: The logical date, UTC; what the audit says under SCHEDULED_DATE.
 
         Returns:
@@ -110,7 +112,8 @@ class Engine:
             StarlakeError: If the metadata cannot be used; no file is touched then.
         """
         with self._workspace(scheduled) as workspace:
-            return load(workspace, Selection(tuple(domains), tuple(tables)), files, self._reporter)
+            run = load_in_place if in_place else load
+            return run(workspace, Selection(tuple(domains), tuple(tables)), files, self._reporter)
 
     def transform(self, request: TransformRequest, *, scheduled: datetime | None = None) -> TransformResult:
         """Runs a task.

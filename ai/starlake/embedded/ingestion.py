@@ -16,6 +16,7 @@ from ai.starlake.embedded.adaptive import chosen_strategy
 from ai.starlake.embedded.audit import NOT_COUNTED, Entry
 from ai.starlake.embedded.files import uri
 from ai.starlake.embedded.functions import teach
+from ai.starlake.embedded.in_place import Standing
 from ai.starlake.embedded.journal import Journal
 from ai.starlake.embedded.results import JobResult
 from ai.starlake.embedded.staging import Staged, staged
@@ -70,9 +71,11 @@ class Ingestion:
         workspace: The open databases and the project.
         table: The table.
         files: The files in the stage area; more than one when they are grouped.
+        in_place: Whether the files are somewhere else and stay there.
     """
 
-    def __init__(self, workspace: Workspace, table: Table, files: tuple[Path, ...]) -> None:
+    def __init__(self, workspace: Workspace, table: Table, files: tuple[Path, ...], *, in_place: bool = False) -> None:
+        self._in_place = in_place
         self._workspace = workspace
         self._project = workspace.project
         self._table = table
@@ -89,9 +92,7 @@ class Ingestion:
             What happened; a failure is a result with an error, so that the other files of a load go on.
         """
         database = self._workspace.database_of(self._table)
-        areas, domain = self._project.areas, self._table.domain
-        archive = areas.archive(domain) if self._project.application.archive else None
-        journal = Journal.begin(database, self._table.full_name, self._files, areas.ingesting(domain), archive)
+        journal = self._begin(database)
         try:
             counts = self._load(database, journal)
         except Exception as error:
@@ -105,12 +106,19 @@ class Ingestion:
         journal.finish(database)
         return self._result(journal, counts)
 
+    def _begin(self, database: Database) -> Journal:
+        if self._in_place:
+            return Standing.of(database, self._table.full_name, self._files)
+        areas, domain = self._project.areas, self._table.domain
+        archive = areas.archive(domain) if self._project.application.archive else None
+        return Journal.begin(database, self._table.full_name, self._files, areas.ingesting(domain), archive)
+
     def _load(self, database: Database, journal: Journal) -> Counts:
         strategy = chosen_strategy(self._table, journal.files, self._project.application.timezone)
         own = self._project.write_strategy_templates
         require(strategy, own, self._table.metadata.sink.partition, self._table.full_name)
         replay = self._project.application.sink_replay_to_file
-        with_value = self._workspace.flag("SL_REJECT_WITH_VALUE")
+        with_value = self._project.application.reject_with_value
         validator = Validator(self._table, self._project.types, reject_with_value=with_value, keep_records=replay)
         with staged(database, validator, self._table, journal.files) as rows:
             if self._native and rows.rejected:

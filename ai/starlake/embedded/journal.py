@@ -77,6 +77,10 @@ class Journal:
         """Leaves the marker; to be called in the transaction that writes the rows."""
         database.execute(f"CREATE TABLE main.{identifier(_MARKER + self.token)} (loaded BOOLEAN)")
 
+    def unmark(self, database: Database) -> None:
+        """Drops the marker, if there is one."""
+        database.connection.execute(f"DROP TABLE IF EXISTS main.{identifier(_MARKER + self.token)}")
+
     def committed(self, database: Database) -> bool:
         """Whether the transaction that writes the rows took place."""
         query = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'main' AND table_name = ?"
@@ -91,7 +95,7 @@ class Journal:
                 file.unlink()
             else:
                 move(file, self.archive / file.name)
-        database.connection.execute(f"DROP TABLE IF EXISTS main.{identifier(_MARKER + self.token)}")
+        self.unmark(database)
         self.path.unlink(missing_ok=True)  # last, so that there is never a marker without its journal
 
     def settle(self, database: Database, fits: Callable[[str], bool]) -> bool:

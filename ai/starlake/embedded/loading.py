@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.files import copy, move, waiting
+from ai.starlake.embedded.in_place import standing_files
 from ai.starlake.embedded.ingestion import Ingestion
 from ai.starlake.embedded.journal import unfinished
 from ai.starlake.embedded.reporting import Reporter
@@ -49,6 +50,29 @@ def load(workspace: Workspace, selection: Selection, files: Sequence[str], repor
             reporter.loaded(job)
             jobs.append(job)
     return LoadResult(tuple(jobs), tuple(unresolved))
+
+
+def load_in_place(workspace: Workspace, selection: Selection, files: Sequence[str], reporter: Reporter) -> LoadResult:
+    """Loads files of one table from where they are; each is an ingestion, and none is moved.
+
+    Args:
+        workspace: The project and its databases.
+        selection: Must name one domain and one table.
+        files: The files.
+        reporter: Is told what happens.
+
+    Raises:
+        StarlakeError: If the selection is not one table, or if a file does not exist.
+    """
+    table, paths = standing_files(workspace.project, selection, files)
+    groups = list(_jobs(table, list(paths), workspace.project.application.grouped_max))
+    reporter.planned(len(groups))
+    jobs = []
+    for _, group in groups:
+        reporter.loading(table, group)
+        jobs.append(Ingestion(workspace, table, group, in_place=True).run())
+        reporter.loaded(jobs[-1])
+    return LoadResult(tuple(jobs), ())
 
 
 def _bring(workspace: Workspace, domains: Sequence[Domain], files: Sequence[str]) -> None:

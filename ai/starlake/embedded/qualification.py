@@ -12,7 +12,9 @@ _HAS_TABLES = re.compile(r"\b(from|join)\b", re.IGNORECASE)
 
 
 def qualified_sql(sql: str, task: Task, graph: Graph) -> str:
-    """Writes the domain before the names of tables and tasks of other domains; everything else stays as it is.
+    """Writes the domain before the names of tables and tasks of other domains, and what references stand for.
+
+    Everything else stays as it is.
 
     Args:
         sql: A SELECT, Jinja rendered.
@@ -35,22 +37,32 @@ def qualified_sql(sql: str, task: Task, graph: Graph) -> str:
         return sql
     places: dict[int, tuple[int, str]] = {}
     for source in sources:
-        if not isinstance(source, exp.Table) or source.db or not isinstance(source.this, exp.Identifier):
+        if not isinstance(source, exp.Table) or not isinstance(source.this, exp.Identifier) or _is_cte(source):
             continue
-        start, end = source.this.meta.get("start"), source.this.meta.get("end")
-        item = graph.resolve(source.name, task) if not _is_cte(source) else None
-        if item is None or start is None or end is None:
-            continue
-        schema, _, table = item.target.rpartition(".")
-        if schema.lower() != task.domain.lower() or table.lower() != source.name.lower():
-            alias = (
-                f" AS {identifier(source.name)}" if not source.alias and table.lower() != source.name.lower() else ""
-            )
-            places[start] = (end + 1, qualified(schema, table) + alias)
+        start, end = source.parts[0].meta.get("start"), source.this.meta.get("end")
+        target = _target([part.name for part in source.parts], task, graph)
+        if target is not None and start is not None and end is not None:
+            renamed = target[-1].lower() != source.name.lower() and not source.alias
+            alias = f" AS {identifier(source.name)}" if renamed else ""
+            places[start] = (end + 1, qualified(*target) + alias)
     for start in sorted(places, reverse=True):
         end, text = places[start]
         sql = sql[:start] + text + sql[end:]
     return sql
+
+
+def _target(parts: list[str], task: Task, graph: Graph) -> tuple[str, ...] | None:
+    """What to write for a name, None to leave it as it is: the target of a reference, or the domain of a table."""
+    referred = graph.target_of(parts)
+    if referred is not None and len(referred) > 1:
+        return referred
+    name = (referred or parts)[-1]
+    item = graph.resolve(name, task) if referred or len(parts) == 1 else None
+    if item is None:
+        return None
+    schema, _, table = item.target.rpartition(".")
+    at_home = schema.lower() == task.domain.lower() and table.lower() == parts[-1].lower()
+    return None if at_home else (schema, table)
 
 
 def _is_cte(table: object) -> bool:

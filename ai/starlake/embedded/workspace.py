@@ -90,10 +90,6 @@ class Workspace:
             or f"{default}-{time.time_ns() // 1_000_000}"
         )
 
-    def flag(self, name: str) -> bool:
-        """Whether an environment variable says ``true``."""
-        return self.environment.get(name, "").strip().lower() == "true"
-
     def _open(self, connection: Connection, user: str) -> Database:
         if not connection.is_duckdb:
             raise StarlakeError(

@@ -198,6 +198,9 @@ class DomainReader:
         merged = {**self._defaults(), **inherited, **own}
         if "loader" not in inherited and "loader" not in own:
             merged["loader"] = self._loader(merged)
+        everywhere = self._settings.application.dsv_options
+        if everywhere and str(merged.get("format") or "DSV").upper() == "DSV":
+            merged["options"] = {**(merged.get("options") or {}), **everywhere}
         return merged
 
     def _defaults(self) -> dict[str, Any]:

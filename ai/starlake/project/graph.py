@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from ai.starlake.common import StarlakeError
@@ -134,7 +134,11 @@ class Graph:
         Raises:
             StarlakeError: If a name of one part fits several tables.
         """
-        return self._names.resolve(name, task)
+        return self._names.resolve(".".join(self.target_of(name.split(".")) or (name,)), task)
+
+    def target_of(self, parts: Sequence[str]) -> tuple[str, ...] | None:
+        """The table that ``refs.sl.yml`` says a name stands for, in parts; None if it says nothing."""
+        return next((found for ref in self._project.table_refs if (found := ref.target(parts))), None)
 
     @cached_property
     def _names(self) -> Names:

@@ -29,6 +29,7 @@ from ai.starlake.project.models import (
 from ai.starlake.project.paths import read_text
 from ai.starlake.project.rendering import macros_of, render
 from ai.starlake.project.settings import Settings, read_settings
+from ai.starlake.project.table_refs import TableRef, read_refs
 from ai.starlake.project.tasks import TaskReader
 from ai.starlake.project.type_files import read_types
 
@@ -186,6 +187,15 @@ class Project:
         folder = self.settings.folder("write-strategies", "SL_WRITE_STRATEGIES")
         own = {_strategy(file) for file in folder.glob("*/*.j2")}
         return frozenset(own | {member.value for member in WriteStrategyType})
+
+    @cached_property
+    def table_refs(self) -> tuple[TableRef, ...]:
+        """Other names for tables, which the SQL of tasks may use.
+
+        Raises:
+            ProjectError: If ``metadata/refs.sl.yml`` cannot be used.
+        """
+        return read_refs(self.settings)
 
     @cached_property
     def dag_configs(self) -> Mapping[str, DagConfig]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.formats.options import is_irrelevant
 from ai.starlake.embedded.formats.text import as_utf8, contains, line_rows, lines
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.embedded.sql import literal
@@ -267,7 +268,8 @@ def split_line(line: str, dialect: Dialect) -> list[str]:
 
 
 def _check_option(table: Table, name: str) -> None:
-    if name.lower() in {*_SAME_AS_KEY, *(one.lower() for one in _SUPPORTED)}:
+    known = {*_SAME_AS_KEY, *(one.lower() for one in _SUPPORTED)}
+    if name.lower() in known or is_irrelevant(name, table.metadata.options[name]):
         return
     raise StarlakeError(
         f"the option {name!r} of {table.full_name} is not supported" + (f" ({table.file})" if table.file else ""),

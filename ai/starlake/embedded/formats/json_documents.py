@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.formats.text import as_utf8
+from ai.starlake.embedded.formats.options import is_irrelevant
+from ai.starlake.embedded.formats.text import as_utf8, last_character
 from ai.starlake.embedded.nested import member, similar_member
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import literal
@@ -27,11 +28,12 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     A document that is no JSON fails the whole file when the query runs, as in Starlake (contract 4.1).
 
     Raises:
-        StarlakeError: If the table asks for an option of the reader; none is supported.
+        StarlakeError: If the end of the file is missing, which DuckDB's reader does not always see; if the table asks
+            for an option of the reader that would change the rows; none is supported.
     """
     metadata = table.metadata
     for name, value in metadata.options.items():
-        if name.lower() not in {"multiline", "encoding"}:
+        if name.lower() not in {"multiline", "encoding"} and not is_irrelevant(name, value):
             raise StarlakeError(
                 f"the option {name!r} of {table.full_name} is not supported"
                 + (f" ({table.file})" if table.file else ""),
@@ -40,6 +42,11 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
             )
     text = as_utf8(file, metadata.encoding, scratch)
     layout = "array" if metadata.array else "unstructured" if metadata.multiline else "newline_delimited"
+    end = last_character(text)
+    if end not in {"", "]"} if metadata.array else end in {"[", "{"}:
+        raise StarlakeError(
+            f"{file.name} does not end where a JSON document ends", cause="it may be cut off", fix="replace the file"
+        )
     return documents(table, file, text, layout)
 
 

@@ -105,6 +105,20 @@ def contains(file: Path, text: str) -> bool:
         return content.find(text.encode("utf-8")) >= 0
 
 
+def last_character(file: Path) -> str:
+    """The last character of a UTF-8 file that is no blank, if it is ASCII; '' if there is none."""
+    with file.open("rb") as source:
+        end = source.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - _CHUNK)
+            source.seek(start)
+            piece = source.read(end - start).rstrip()
+            if piece:
+                return piece[-1:].decode("ascii", "replace")
+            end = start
+    return ""
+
+
 def lines(file: Path) -> Iterator[str]:
     """The lines of a UTF-8 file, without their ends; for the few at its head."""
     with file.open(encoding="utf-8", newline=None) as source:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.json_documents import documents
+from ai.starlake.embedded.formats.options import is_irrelevant
 from ai.starlake.embedded.formats.text import fresh
 from ai.starlake.embedded.rows import RawRows
 from ai.starlake.project import Attribute, Table
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
 
     from ai.starlake.embedded.connection import Database
 
-_OPTIONS = {"rowtag", "attributeprefix", "valuetag", "encoding", "charset"}
+_OPTIONS = {"rowtag", "attributeprefix", "valuetag", "encoding", "charset", "ignoresurroundingspaces"}
+_IRRELEVANT = {"roottag", "skipvalidation", "ignorenamespace", "arrayelementname"}
+"""For writing, for versions that are gone, or what is done anyway."""
 
 
 def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
@@ -32,20 +36,40 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
         StarlakeError: If ``rowTag`` is missing, an option is unknown, or the file is no XML.
     """
     options = {name.lower(): value for name, value in table.metadata.options.items()}
-    unknown = sorted(name for name in table.metadata.options if name.lower() not in _OPTIONS)
+    unknown = sorted(
+        name
+        for name, value in table.metadata.options.items()
+        if name.lower() not in _OPTIONS | _IRRELEVANT and not is_irrelevant(name, value)
+    )
     if unknown or not options.get("rowtag"):
         raise StarlakeError(
             f"the options of {table.full_name} cannot be used" + (f" ({table.file})" if table.file else ""),
             cause=f"unknown: {', '.join(unknown)}" if unknown else "rowTag is missing",
             fix="set rowTag to the element that is a row; attributePrefix and valueTag are known besides",
         )
-    prefix, value_tag = options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE")
+    strips = options.get("ignoresurroundingspaces", "").lower() == "true"
+    names = _Names(options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE"), strips)
     target = fresh(scratch, ".jsonl")
     with target.open("w", encoding="utf-8") as out:
         for element in _elements(file, options["rowtag"]):
-            document = _object(element, table.attributes, prefix, value_tag)
+            document = _object(element, table.attributes, names)
             out.write(json.dumps(document, ensure_ascii=False) + "\n")
     return documents(table, file, target, "newline_delimited")
+
+
+@dataclass(frozen=True)
+class _Names:
+    """How elements become fields."""
+
+    prefix: str
+    """What is before the names of XML attributes."""
+    value: str
+    """The name of the text beside XML attributes."""
+    strips: bool
+    """Whether blanks around texts are dropped."""
+
+    def text(self, element: Element) -> str | None:
+        return element.text.strip() if self.strips and element.text else element.text
 
 
 def _elements(file: Path, row_tag: str) -> Iterator[Element]:
@@ -71,18 +95,18 @@ def _elements(file: Path, row_tag: str) -> Iterator[Element]:
         raise StarlakeError(f"{file.name} is no XML", cause=str(error), fix="correct the file") from error
 
 
-def _object(element: Element, attributes: tuple[Attribute, ...], prefix: str, value_tag: str) -> dict[str, Any]:
+def _object(element: Element, attributes: tuple[Attribute, ...], names: _Names) -> dict[str, Any]:
     """The fields of an element; one that is declared as an array is a list, and so is one that occurs again."""
     from lxml import etree
 
     declared = {attribute.name: attribute for attribute in attributes}
-    found: dict[str, Any] = {prefix + etree.QName(name).localname: text for name, text in element.attrib.items()}
+    found: dict[str, Any] = {names.prefix + etree.QName(name).localname: text for name, text in element.attrib.items()}
     for child in element:
         if not isinstance(child.tag, str):
             continue
         name = etree.QName(child).localname
         attribute = declared.get(name)
-        value = _value(child, attribute.attributes if attribute else (), prefix, value_tag)
+        value = _value(child, attribute.attributes if attribute else (), names)
         if attribute is not None and attribute.array:
             found.setdefault(name, []).append(value)
         elif name in found:
@@ -90,13 +114,13 @@ def _object(element: Element, attributes: tuple[Attribute, ...], prefix: str, va
         else:
             found[name] = value
     text = (element.text or "").strip()
-    if text and value_tag in declared:
-        found[value_tag] = text
+    if text and names.value in declared:
+        found[names.value] = text
     return found
 
 
-def _value(element: Element, attributes: tuple[Attribute, ...], prefix: str, value_tag: str) -> Any:
+def _value(element: Element, attributes: tuple[Attribute, ...], names: _Names) -> Any:
     has_children = any(isinstance(child.tag, str) for child in element)
     if attributes or has_children:
-        return _object(element, attributes, prefix, value_tag)
-    return element.text
+        return _object(element, attributes, names)
+    return names.text(element)

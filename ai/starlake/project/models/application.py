@@ -35,7 +35,6 @@ UNUSED_KEYS = frozenset(
         "defaultFormat",
         "defaultRejectedWriteFormat",
         "defaultWriteFormat",
-        "dsvOptions",
         "duckDbEnableExternalAccess",
         "duckdbEnableExternalAccess",
         "duckdbExtensions",
@@ -66,7 +65,6 @@ UNUSED_KEYS = frozenset(
         "privacyOnly",
         "refs",
         "rejectMaxRecords",
-        "rejectWithValue",
         "root",
         "rowValidatorClass",
         "sessionDurationServe",
@@ -82,7 +80,6 @@ UNUSED_KEYS = frozenset(
         "types",
         "udfs",
         "useLocalFileSystem",
-        "validateOnLoad",
         "version",
         "writeStrategies",
     }
@@ -186,7 +183,11 @@ class Application(FileModel):
     empty_is_null: bool = True
     expectations: Expectations = Expectations()
     reject_all_on_error: bool = False
+    reject_with_value: bool = False
     sink_replay_to_file: bool = False
+    validate_on_load: bool = False
+    dsv_options: TextMap = Field(default_factory=dict)
+    """Options of the reader of all DSV files; they win over those of a table."""
     timezone: Text = "UTC"
     database: Text = ""
     tenant: Text = ""
