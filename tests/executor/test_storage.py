@@ -6,6 +6,7 @@ import sys
 import threading
 import uuid
 from contextlib import suppress
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import fsspec
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor import Location
+from ai.starlake.executor import Location, storage
 from ai.starlake.executor.storage import local_path, storage_settings
 from ai.starlake.gcp.clients import storage_client
 from ai.starlake.gcp.endpoints import GcpEndpoints
@@ -299,3 +300,31 @@ def test_the_errors_of_a_driver_are_told(faulty):
     for look in (location.list_files, location.exists, location.remove):
         with pytest.raises(StarlakeError, match="403: no permission"):
             look()
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Installs a plug-in for a scheme."""
+
+    def install(scheme, value):
+        entry = EntryPoint(scheme, value, storage.PLUG_INS)
+        monkeypatch.setattr(storage, "entry_points", lambda **_: [entry])
+        storage._plug_in.cache_clear()
+
+    yield install
+    storage._plug_in.cache_clear()
+
+
+def test_a_scheme_may_be_added_and_gets_its_settings(installed):
+    installed("parts", "builtins:slice")  # takes two arguments, and shows them
+    with storage_settings({"parts": {"a": "1"}}):
+        made = Location.of("parts://x")
+    assert (made.start, made.stop) == ("parts://x", {"a": "1"})
+    assert Location.of("parts://x").stop == {}
+
+
+@pytest.mark.parametrize("value", ["no.such.module:x", "builtins:no_such_name"])
+def test_a_plug_in_that_does_not_load_is_named(installed, value):
+    installed("broken", value)
+    with pytest.raises(StarlakeError, match=f"its driver {value} cannot be loaded"):
+        Location.of("broken://bucket/x")

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import pickle
+import sys
 
+import google.cloud
 import pytest
 from google.api_core import exceptions
 from google.auth.exceptions import DefaultCredentialsError, RefreshError, TransportError
@@ -13,7 +16,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients, storage_client
 from ai.starlake.gcp.endpoints import GcpEndpoints, host_of, is_insecure
-from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError, NotFoundError, code_of
+from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError, MissingExtraError, NotFoundError, code_of
 from ai.starlake.gcp.progress import duration
 
 
@@ -254,3 +257,28 @@ def test_the_project_comes_from_the_environment(credentials, monkeypatch, variab
 def test_a_project_that_nobody_names_is_an_error(credentials):
     with pytest.raises(StarlakeError, match="cloud_run_project_id"):
         _ = GcpClients(GcpEndpoints(cloud_run="http://127.0.0.1:1"), project=None, region="r").project
+
+
+@pytest.mark.parametrize(
+    ("client", "module", "package"),
+    [
+        ("clusters", "dataproc_v1", "google-cloud-dataproc"),
+        ("spark_jobs", "dataproc_v1", "google-cloud-dataproc"),
+        ("run_jobs", "run_v2", "google-cloud-run"),
+        ("executions", "run_v2", "google-cloud-run"),
+        ("logging", "logging_v2.services.logging_service_v2", "google-cloud-logging"),
+    ],
+)
+def test_a_missing_package_is_named(monkeypatch, client, module, package):
+    monkeypatch.setitem(sys.modules, f"google.cloud.{module}", None)
+    if "." not in module:
+        monkeypatch.delattr(google.cloud, module, raising=False)
+    clients = GcpClients(GcpEndpoints(*["http://127.0.0.1:1"] * 4), project="p", region="r")
+    with pytest.raises(MissingExtraError, match=rf"{package} is not installed(.|\n)*starlake-orchestration\[gcp\]"):
+        getattr(clients, client)
+
+
+def test_errors_survive_the_way_to_another_process():
+    error = pickle.loads(pickle.dumps(NotFoundError("look", "NOT_FOUND", "gone", fix="look elsewhere")))
+    assert isinstance(error, NotFoundError)
+    assert (error.code, error.definite, error.transient, error.fix) == ("NOT_FOUND", True, False, "look elsewhere")

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.facts import project_facts
@@ -51,6 +53,18 @@ def test_g01_values_reach_the_container_unchanged(bench, executions):
     assert shown(one, "argv") == ["transform", *NASTY]
     environment = shown(one, "env")
     assert [environment[f"MY_{number}"] for number in range(len(NASTY))] == NASTY
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(arguments=st.lists(TEXTS, max_size=6), value=TEXTS)
+def test_g01_any_text_reaches_the_container(bench, executions, arguments, value):
+    bench.run("transform", *arguments, environment={"MY_TEXT": value})
+    one = executions()[-1]
+    assert shown(one, "argv") == ["transform", *arguments]
+    assert shown(one, "env")["MY_TEXT"] == value
 
 
 def test_g01_a_command_without_variables_runs(bench, executions):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from pathlib import Path
 
 import google.cloud.storage
 import pytest
@@ -159,3 +162,25 @@ def test_missing_credentials_are_told(monkeypatch, tmp_path):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "missing.json"))
     with pytest.raises(StarlakeError, match="gcloud auth application-default login"):
         Location.of("gs://bucket/y").exists()
+
+
+FACTS = """
+import os
+from ai.starlake.dagster.facts import project_facts
+facts = project_facts("gs://project/p", {"SL_ROOT": "gs://project/p"})
+print(facts.area("ingesting", "starbake"), facts.table_pattern("starbake", "Customers").pattern)
+"""
+
+
+@pytest.mark.slow
+def test_a_project_on_gs_is_read_for_recovery(server):
+    """By gcsfs, which asks Google itself for the kind of a bucket unless it is told not to."""
+    sample = Path(__file__).resolve().parents[3] / "samples" / "starbake"
+    for path in filter(Path.is_file, sample.rglob("metadata/**/*")):
+        if content := path.read_bytes():
+            server.upload("project", f"p/{path.relative_to(sample).as_posix()}", content)
+    own = {"STORAGE_EMULATOR_HOST": server.endpoint, "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
+    done = subprocess.run(
+        [sys.executable, "-c", FACTS], env={**os.environ, **own}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "gs://project/p/datasets/ingesting/starbake customers_.*\\.csv\n"
