@@ -198,6 +198,13 @@ def test_lists_are_filtered_by_state_and_label_and_come_in_pages(api: Any, gcp: 
             names(wrong)
 
 
+def test_a_filter_is_read_where_there_is_nothing_to_list(grpc_api: Any) -> None:
+    with pytest.raises(exceptions.InvalidArgument):
+        grpc_api.clusters.list_clusters(request={**PLACE, "filter": "labels.run"})
+    with pytest.raises(exceptions.InvalidArgument):
+        grpc_api.jobs.list_jobs(request={**PLACE, "filter": "="})
+
+
 def test_idle_time_begins_when_the_cluster_runs_and_no_job_is_active(
     grpc_api: Any, gcp: GcpEmulator, clock: ManualClock
 ) -> None:

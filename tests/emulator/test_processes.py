@@ -142,7 +142,7 @@ def test_killing_the_parent_of_the_emulator_ends_both(connect: Any, gone: Callab
     assert all(map(gone, [*groups, int(pid)]))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)])
 def test_the_command_prints_its_endpoints_and_ends_on_a_signal(number: int) -> None:
     argv = [*EMULATOR, "--project", "q", "--job", "one", "--job", JOB, "--bucket", "b", "--command", "echo 'two words'"]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 from google.cloud import dataproc_v1 as dataproc
@@ -12,74 +11,17 @@ from google.longrunning import operations_pb2
 from google.protobuf import empty_pb2
 
 from ai.starlake.testing.gcp import checks
-from ai.starlake.testing.gcp.cluster_checks import check_config, check_update, lifetimes
+from ai.starlake.testing.gcp.cluster_checks import check_config, check_update
+from ai.starlake.testing.gcp.cluster_record import ClusterRecord, State
 from ai.starlake.testing.gcp.errors import Code, RpcError, invalid, not_found, refused
-from ai.starlake.testing.gcp.filters import selected
-from ai.starlake.testing.gcp.messages import as_dict, copy, plain
+from ai.starlake.testing.gcp.filters import terms
+from ai.starlake.testing.gcp.messages import copy, plain
 from ai.starlake.testing.gcp.operations import Operation, Operations
 from ai.starlake.testing.gcp.pages import page
-from ai.starlake.testing.gcp.views import ClusterView, DeletedBy
-from ai.starlake.testing.gcp.world import World, moment_of
+from ai.starlake.testing.gcp.views import DeletedBy
+from ai.starlake.testing.gcp.world import World
 
-State = dataproc.ClusterStatus.State
-_ACTIVE = {State.CREATING, State.UPDATING, State.RUNNING}
-_WORKING = {State.RUNNING, State.UPDATING}
 _DEFAULT_IMAGE = "2.2-debian12"
-
-
-@dataclass
-class ClusterRecord:
-    """A cluster, and what its resource does not tell.
-
-    Args:
-        message: The resource.
-        region: Its region.
-        created: When its creation was requested, by the clock.
-        operation: Its creation.
-        jobs: For each job that is active on it, what ends the job when the cluster goes.
-        idle_since: Since when it has nothing to do, by the clock; None before it runs.
-        deleted_by: What began its deletion.
-        gone: Whether the deletion is complete.
-    """
-
-    message: dataproc.Cluster
-    region: str
-    created: float
-    operation: Operation | None = None
-    jobs: dict[str, Callable[[], None]] = field(default_factory=dict)
-    idle_since: float | None = None
-    deleted_by: DeletedBy | None = None
-    gone: bool = False
-
-    @property
-    def state(self) -> dataproc.ClusterStatus.State:
-        """Where it is in its life."""
-        return State(self.message.status.state)
-
-    @property
-    def takes_jobs(self) -> bool:
-        """Whether jobs may be submitted to it."""
-        return self.state in _WORKING
-
-    @property
-    def key(self) -> tuple[str, str, str]:
-        """What no two living clusters share."""
-        return self.message.project_id, self.region, self.message.cluster_name
-
-    def view(self) -> ClusterView:
-        """As tests see it."""
-        return ClusterView(
-            name=self.message.cluster_name,
-            project=self.message.project_id,
-            region=self.region,
-            uuid=self.message.cluster_uuid,
-            state="DELETED" if self.gone else self.state.name,
-            labels=dict(self.message.labels),
-            config=as_dict(self.message.config),
-            created=self.created,
-            deleted_by=self.deleted_by,
-            detail=self.message.status.detail,
-        )
 
 
 class Clusters:
@@ -137,14 +79,15 @@ class Clusters:
 
     def get(self, request: dataproc.GetClusterRequest) -> dataproc.Cluster:
         """GetCluster."""
-        return self._shown(self.find(*_place(request), request.cluster_name))
+        return self.find(*_place(request), request.cluster_name).shown()
 
     def listing(self, request: dataproc.ListClustersRequest) -> dataproc.ListClustersResponse:
         """ListClusters, with the documented filters."""
+        terms(request.filter)  # refused also where there is nothing to list
         place = _place(request)
-        ours = [record for record in self.live() if record.key[:2] == place and _selected(record, request.filter)]
+        ours = [record for record in self.live() if record.key[:2] == place and record.is_selected(request.filter)]
         shown, token = page(ours, request.page_size, request.page_token, most=1000)
-        return dataproc.ListClustersResponse(clusters=[self._shown(one) for one in shown], next_page_token=token)
+        return dataproc.ListClustersResponse(clusters=[one.shown() for one in shown], next_page_token=token)
 
     def update(self, request: dataproc.UpdateClusterRequest) -> operations_pb2.Operation:
         """UpdateCluster: what the mask names, as far as the service can change it."""
@@ -161,8 +104,8 @@ class Clusters:
             plain(request.cluster), plain(record.message), replace_message_field=True, replace_repeated_field=True
         )
         if "labels" in mask.paths:
-            record.message.labels = {**dict(request.cluster.labels), **_own_labels(record)}
-        self._enter(record, State.UPDATING)
+            record.message.labels = {**dict(request.cluster.labels), **record.own_labels()}
+        record.enter(State.UPDATING, self._world.now())
         self._world.after(self._world.timing.update_cluster, lambda: self._updated(record, operation))
         return operation.message()
 
@@ -195,11 +138,11 @@ class Clusters:
         message.project_id = project
         message.cluster_uuid = str(uuid.uuid4())
         record = ClusterRecord(message, region, self._world.clock.now())
-        message.labels.update(_own_labels(record))
+        message.labels.update(record.own_labels())
         config = message.config
-        config.config_bucket = config.config_bucket or staging_bucket(project, region)
+        config.config_bucket = config.config_bucket or _staging_bucket(project, region)
         config.software_config.image_version = config.software_config.image_version or _DEFAULT_IMAGE
-        self._enter(record, State.CREATING)
+        record.enter(State.CREATING, self._world.now())
         return record
 
     def _start(self, record: ClusterRecord, kind: str, key: tuple[str, ...]) -> Operation:
@@ -222,23 +165,23 @@ class Clusters:
         if record.state != State.CREATING:
             return
         if failure is not None:
-            self._enter(record, State.ERROR, failure)
+            record.enter(State.ERROR, self._world.now(), failure)
             operation.fail(Code.INVALID_ARGUMENT, failure)
             return
-        self._enter(record, State.RUNNING)
+        record.enter(State.RUNNING, self._world.now())
         record.idle_since = self._world.clock.now()
-        operation.succeed(self._shown(record))
+        operation.succeed(record.shown())
 
     def _updated(self, record: ClusterRecord, operation: Operation) -> None:
         if record.state == State.UPDATING:
-            self._enter(record, State.RUNNING)
-            operation.succeed(self._shown(record))
+            record.enter(State.RUNNING, self._world.now())
+            operation.succeed(record.shown())
         else:
             operation.fail(Code.ABORTED, f"Cluster {record.message.cluster_name} was deleted meanwhile")
 
     def _delete(self, record: ClusterRecord, by: DeletedBy, key: tuple[str, ...] = ("",)) -> Operation:
         record.deleted_by = by
-        self._enter(record, State.DELETING)
+        record.enter(State.DELETING, self._world.now())
         if record.operation is not None:
             record.operation.fail(Code.ABORTED, f"Cluster {record.message.cluster_name} was deleted meanwhile")
         for end in list(record.jobs.values()):
@@ -252,23 +195,12 @@ class Clusters:
         del self._live[record.key]
         operation.succeed(empty_pb2.Empty())
 
-    def _enter(self, record: ClusterRecord, state: dataproc.ClusterStatus.State, detail: str = "") -> None:
-        if record.message.status.state:
-            record.message.status_history.append(copy(record.message.status))
-        record.message.status = dataproc.ClusterStatus(state=state, detail=detail, state_start_time=self._world.now())
-
-    def _shown(self, record: ClusterRecord) -> dataproc.Cluster:
-        shown = copy(record.message)
-        if record.idle_since is not None and not record.jobs and shown.config.lifecycle_config.idle_delete_ttl:
-            shown.config.lifecycle_config.idle_start_time = moment_of(record.idle_since)
-        return shown
-
     def _sweep(self) -> float | None:
         """Deletes the clusters whose time is over; returns the next moment at which that of another one is."""
         now = self._world.clock.now()
         due: list[float] = []
         for record in self.live():
-            ends = _ends(record)
+            ends = record.ends()
             if record.state == State.DELETING or not ends:
                 continue
             moment, by = min(ends)
@@ -280,49 +212,10 @@ class Clusters:
         return min(due, default=None)
 
 
-def staging_bucket(project: str, region: str) -> str:
+def _staging_bucket(project: str, region: str) -> str:
     """The bucket that Dataproc makes and uses when a cluster names none."""
     return f"dataproc-staging-{region}-{uuid.uuid5(uuid.NAMESPACE_DNS, project).hex[:12]}"
 
 
-def _ends(record: ClusterRecord) -> list[tuple[float, DeletedBy]]:
-    """When the times to live of a cluster are over, as far as they are running.
-
-    The idle time begins when the cluster runs and no job is active; the age counts from the request.
-    """
-    idle, age, moment = lifetimes(record.message.config.lifecycle_config)
-    ends: list[tuple[float, DeletedBy]] = []
-    if idle is not None and record.idle_since is not None and not record.jobs and record.state == State.RUNNING:
-        ends.append((record.idle_since + idle, "idle_ttl"))
-    if age is not None:
-        ends.append((record.created + age, "auto_ttl"))
-    if moment is not None:
-        ends.append((moment, "auto_ttl"))
-    return ends
-
-
 def _place(request: Any) -> tuple[str, str]:
     return checks.require("project_id", request.project_id), checks.require("region", request.region)
-
-
-def _selected(record: ClusterRecord, text: str) -> bool:
-    def in_state(value: str) -> bool:
-        if value == "ACTIVE":
-            return record.state in _ACTIVE
-        if value == "INACTIVE":
-            return record.state not in _ACTIVE
-        if value not in State.__members__:
-            raise invalid(f"Invalid filter: unknown state {value!r}")
-        return bool(record.state.name == value)
-
-    fields = {"status.state": in_state, "clusterName": record.message.cluster_name.__eq__}
-    return selected(text, record.message.labels, fields)
-
-
-def _own_labels(record: ClusterRecord) -> Mapping[str, str]:
-    """What the service adds to the labels."""
-    return {
-        "goog-dataproc-cluster-name": record.message.cluster_name,
-        "goog-dataproc-cluster-uuid": record.message.cluster_uuid,
-        "goog-dataproc-location": record.region,
-    }

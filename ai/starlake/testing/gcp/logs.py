@@ -14,7 +14,8 @@ from ai.starlake.testing.gcp.pages import page
 from ai.starlake.testing.gcp.world import moment_of
 
 if TYPE_CHECKING:
-    from ai.starlake.testing.gcp.executions import ExecutionRecord, Executions
+    from ai.starlake.testing.gcp.execution_record import ExecutionRecord
+    from ai.starlake.testing.gcp.executions import Executions
     from ai.starlake.testing.gcp.tasks import LogLine
 
 _SERVICE = "google.logging.v2.LoggingServiceV2"
