@@ -92,6 +92,21 @@ def test_what_is_wrong_is_said_with_what_to_do(project: Path) -> None:
     assert "cloud_run, dataproc, embedded, shell" in done.output
 
 
+def test_a_file_that_is_no_python_is_not_written(project: Path, tmp_path: Path) -> None:
+    template = project / "metadata/dags/templates/load/dagster__scheduled_table__shell.py.j2"
+    template.parent.mkdir(parents=True)
+    template.write_text("first = 1\ndescription = '{{ context.config.comment }}'\n")
+    config = project / "metadata/dags/rental_load.sl.yml"
+    config.write_text(config.read_text().replace("Loads the domain", "Loads the rental's"))
+    done = run("--project", project, "--output", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "line 2 of rental_load.py is no Python: description = 'Loads the rental's" in done.output
+    assert "| literal" in done.output
+    assert not (tmp_path / "out").exists()
+    template.write_text("first = 1\ndescription = {{ context.config.comment | literal }}\n")
+    assert run("--project", project, "--output", tmp_path / "out").exit_code == 0
+
+
 def test_help_names_the_templates() -> None:
     shown = run("--help").output
     assert "load/dagster__scheduled_table__shell.py.j2" in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,3 +64,16 @@ def test_a_block_of_a_template_can_be_replaced(tmp_path: Path) -> None:
     layers.write(f"dags/templates/{template}", text)
     with imported(layers.transforms("data")) as module:
         assert validated(module).metadata["team"].value == "bakers"
+
+
+def test_names_that_dagster_does_not_know_how_to_write(tmp_path: Path) -> None:
+    layers = Layers(tmp_path, "shell", 1, 1)
+    for domain, table in (("my-domain", "it's"), ("données", "a.b"), ("start", "end"), ("x", "load_x")):
+        definition = {"name": table, "pattern": "a", "attributes": [{"name": "id"}]}
+        layers.write(f"load/{domain}/{table}.sl.yml", json.dumps({"version": 1, "table": definition}))
+    layers.configure("load", "1st dag of sales.v2.py", pre_load_strategy="pending")
+    with imported(layers.generate()) as module:
+        (job,) = [job for job in validated(module).get_repository_def().get_all_jobs() if not job.name.startswith("__")]
+    names = {handle.name for handle in job.graph.iterate_node_handles()}
+    assert job.name == "1st_dag_of_sales_v2"
+    assert {"load_my_domain_it_s", "load_donnees_a_b", "load_start_end", "load_x_load_x"} <= names

@@ -71,11 +71,12 @@ def generate(
     written, or edited since, is neither replaced nor removed unless you say --force.
     """  # noqa: D301  click wants the character
     from ai.starlake.project import Project
-    from ai.starlake.project.dag_generation import Output
+    from ai.starlake.project.dag_generation import Output, check_syntax
     from ai.starlake.project.dag_generation import generate as render
 
     project = Project.read(root, options=options)
     files = render(project, tags=tags, tasks=tasks or not domains, domains=domains or not tasks)
+    check_syntax(files)
     output = Output(folder or project.settings.metadata / ".build" / "dags")
     steps = output.plan(files, clean=clean, force=force)
     if not dry_run:

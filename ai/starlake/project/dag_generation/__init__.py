@@ -4,6 +4,17 @@ from ai.starlake.project.dag_generation.dependencies import dependencies_json
 from ai.starlake.project.dag_generation.files import DagFile, write_files
 from ai.starlake.project.dag_generation.generate import generate
 from ai.starlake.project.dag_generation.output import Change, Output, Step
+from ai.starlake.project.dag_generation.syntax import check_syntax
 from ai.starlake.project.dag_generation.variables import own_variables
 
-__all__ = ["Change", "DagFile", "Output", "Step", "dependencies_json", "generate", "own_variables", "write_files"]
+__all__ = [
+    "Change",
+    "DagFile",
+    "Output",
+    "Step",
+    "check_syntax",
+    "dependencies_json",
+    "generate",
+    "own_variables",
+    "write_files",
+]
