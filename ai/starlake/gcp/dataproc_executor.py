@@ -26,7 +26,8 @@ from ai.starlake.gcp.names import RunIdentity
 from ai.starlake.gcp.options_dataproc import DataprocOptions
 from ai.starlake.gcp.remote_call import RemoteCall
 from ai.starlake.gcp.spark_job import arguments_of, spark_job
-from ai.starlake.gcp.spark_jobs import ClusterNotReadyError, SparkJobs, state_of
+from ai.starlake.gcp.spark_job_api import ClusterNotReadyError, state_of
+from ai.starlake.gcp.spark_jobs import SparkJobs
 from ai.starlake.job import StarlakeCommand
 
 if TYPE_CHECKING:

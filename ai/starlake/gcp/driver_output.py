@@ -10,7 +10,7 @@ from ai.starlake.executor.output import Output
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.errors import NotFoundError
-from ai.starlake.gcp.spark_jobs import is_final
+from ai.starlake.gcp.spark_job_api import is_final
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Job

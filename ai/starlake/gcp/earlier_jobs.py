@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.gcp.names import LABEL_ATTEMPT_RUN, label_value, spark_job_id
-from ai.starlake.gcp.spark_jobs import SparkJobs, is_ending, is_final, state_of
+from ai.starlake.gcp.spark_job_api import is_ending, is_final, state_of
+from ai.starlake.gcp.spark_jobs import SparkJobs
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Job

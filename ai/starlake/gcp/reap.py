@@ -14,8 +14,8 @@ from ai.starlake.gcp.cluster_api import ClusterApi
 from ai.starlake.gcp.cluster_api import state_of as cluster_state
 from ai.starlake.gcp.names import LABEL_JOB, LABEL_RUN
 from ai.starlake.gcp.progress import duration
+from ai.starlake.gcp.spark_job_api import state_of as job_state
 from ai.starlake.gcp.spark_jobs import SparkJobs
-from ai.starlake.gcp.spark_jobs import state_of as job_state
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster, Job

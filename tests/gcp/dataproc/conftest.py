@@ -131,3 +131,15 @@ def gcp() -> Iterator[GcpEmulator]:
 @pytest.fixture
 def bench(gcp: GcpEmulator) -> Bench:
     return Bench(gcp)
+
+
+@pytest.fixture
+def slow_gcp() -> Iterator[GcpEmulator]:
+    """An emulator whose clusters take the better part of a second, so that tests can look at them meanwhile."""
+    with GcpEmulator(command=COMMAND, speed=120, grace=1) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def slow_bench(slow_gcp: GcpEmulator) -> Bench:
+    return Bench(slow_gcp)

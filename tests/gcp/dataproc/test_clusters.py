@@ -61,12 +61,12 @@ def test_steps_that_begin_together_make_one_cluster(bench, gcp):
     assert len({cluster.cluster_uuid for cluster in found}) == len(gcp.all_clusters) == 1
 
 
-def test_a_cluster_that_is_being_deleted_is_made_anew(bench, gcp):
-    first = bench.clusters().ensure(bench.run())
-    bench.clusters().delete(bench.run(), wait=False)
-    second = bench.clusters().ensure(bench.run())
+def test_a_cluster_that_is_being_deleted_is_made_anew(slow_bench, slow_gcp):
+    first = slow_bench.clusters().ensure(slow_bench.run())
+    slow_bench.clusters().delete(slow_bench.run(), wait=False)
+    second = slow_bench.clusters().ensure(slow_bench.run())
     assert first.cluster_uuid != second.cluster_uuid
-    assert [view.state for view in gcp.all_clusters] == ["DELETED", "RUNNING"]
+    assert [view.state for view in slow_gcp.all_clusters] == ["DELETED", "RUNNING"]
 
 
 def test_a_cluster_that_its_time_to_live_took_away_is_made_anew(bench, gcp):
@@ -137,12 +137,12 @@ def test_deleting_what_is_gone_is_success(bench, gcp):
     assert gcp.calls("DeleteCluster") == []
 
 
-def test_deleting_what_is_being_deleted_waits_for_it(bench, gcp):
-    bench.clusters().ensure(bench.run())
-    bench.clusters().delete(bench.run(), wait=False)
-    assert bench.clusters().delete(bench.run()) is True
-    assert gcp.clusters == {}
-    assert len(gcp.calls("DeleteCluster")) == 1
+def test_deleting_what_is_being_deleted_waits_for_it(slow_bench, slow_gcp):
+    slow_bench.clusters().ensure(slow_bench.run())
+    slow_bench.clusters().delete(slow_bench.run(), wait=False)
+    assert slow_bench.clusters().delete(slow_bench.run()) is True
+    assert slow_gcp.clusters == {}
+    assert len(slow_gcp.calls("DeleteCluster")) == 1
 
 
 def test_a_namesake_is_not_deleted(bench, gcp):
@@ -197,46 +197,46 @@ def test_an_interruption_before_the_creation_makes_none(bench, gcp):
     assert gcp.all_clusters == []
 
 
-def test_who_waits_for_the_cluster_of_another_step_does_not_take_it_away(bench, gcp):
-    made = threading.Thread(target=lambda: bench.clusters().ensure(bench.run()))
+def test_who_waits_for_the_cluster_of_another_step_does_not_take_it_away(slow_bench, slow_gcp):
+    made = threading.Thread(target=lambda: slow_bench.clusters().ensure(slow_bench.run()))
     made.start()
-    gcp.wait_for(lambda gcp: gcp.clusters)
-    waiting = replace_report(bench)
+    slow_gcp.wait_for(lambda slow_gcp: slow_gcp.clusters)
+    waiting = replace_report(slow_bench)
     interrupting(waiting, "CREATING")
     with pytest.raises(Interruption):
-        waiting.clusters().ensure(bench.run())
+        waiting.clusters().ensure(slow_bench.run())
     made.join()
-    assert list(live(gcp).values()) == ["RUNNING"]
+    assert list(live(slow_gcp).values()) == ["RUNNING"]
 
 
 def replace_report(bench):
     return replace(bench, report=type(bench.report)())
 
 
-def test_a_creation_that_takes_too_long_is_cleaned_up(bench, gcp):
-    clusters = bench.clusters(bench.executor(dataproc_create_timeout=0))
+def test_a_creation_that_takes_too_long_is_cleaned_up(slow_bench, slow_gcp):
+    clusters = slow_bench.clusters(slow_bench.executor(dataproc_create_timeout=0))
     with pytest.raises(ClusterTimeoutError, match="took longer"):
-        clusters.ensure(bench.run())
-    assert live(gcp) == {}
+        clusters.ensure(slow_bench.run())
+    assert live(slow_gcp) == {}
 
 
-def test_a_cluster_that_vanishes_while_it_is_made_is_an_error(bench, gcp):
-    clusters = bench.clusters()
+def test_a_cluster_that_vanishes_while_it_is_made_is_an_error(slow_bench, slow_gcp):
+    clusters = slow_bench.clusters()
     cluster_is_there = threading.Event()
 
     def takes_it_away():
-        gcp.wait_for(lambda gcp: any(view.state == "CREATING" for view in gcp.clusters.values()))
-        other = bench.clusters()
-        other.remove(other.get(other.name_for(bench.run())), wait=False)
+        slow_gcp.wait_for(lambda slow_gcp: any(view.state == "CREATING" for view in slow_gcp.clusters.values()))
+        other = slow_bench.clusters()
+        other.remove(other.get(other.name_for(slow_bench.run())), wait=False)
         cluster_is_there.set()
 
     thief = threading.Thread(target=takes_it_away)
     thief.start()
     with pytest.raises(StarlakeError):
-        clusters.ensure(bench.run())
+        clusters.ensure(slow_bench.run())
     thief.join()
     assert cluster_is_there.is_set()
-    assert live(gcp) == {}
+    assert live(slow_gcp) == {}
 
 
 def test_the_clusters_of_a_run_are_found_by_their_label(bench):
