@@ -12,7 +12,7 @@ STAMP_OLDEST := $(VENV_OLDEST)/.installed
 DEMO := .demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test test-slow test-oldest lint format types imports golden bench gcp-smoke clean
+.PHONY: help setup demo ui test test-slow test-oldest lint format types imports golden bench pictures gcp-smoke clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
