@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Set
+from datetime import date
 from functools import cached_property
 from itertools import chain, count
 from pathlib import PurePath
@@ -15,7 +16,7 @@ from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job import IStarlakeJob, StarlakePreLoadStrategy, StarlakeSparkConfig, TaskType
 from ai.starlake.orchestration.dependencies import StarlakeDependencies, StarlakeDependency, StarlakeDependencyType
 from ai.starlake.orchestration.options import OrchestrationOptions
-from ai.starlake.orchestration.runs import RunnablePipeline
+from ai.starlake.orchestration.runs import RunDate, RunnablePipeline, RunOptions, RunReport
 from ai.starlake.orchestration.schedules import StarlakeSchedule, cron_of
 from ai.starlake.orchestration.tasks import AbstractDependency, AbstractTask, AbstractTaskGroup
 from ai.starlake.orchestration.tree import TreeNodeMixin
@@ -314,6 +315,40 @@ class AbstractPipeline(AbstractTaskGroup, Generic[NativeT]):
     @abstractmethod
     def runs(self) -> RunnablePipeline:
         """What runs the pipeline in this process, tells about it, and knows its dates."""
+
+    def run(self, logical_date: date | None = None, **options: Any) -> RunReport:
+        """Runs the pipeline once, to its end, in this process.
+
+        Args:
+            logical_date: A day or a moment that the run is for; by default the newest partition that is over, or now.
+            **options: Further ``--options`` of all commands.
+
+        Raises:
+            StarlakeError: If there is no such run.
+        """
+        return self.runs.execute(self._date_of(logical_date), RunOptions(substitutions=options))
+
+    def dry_run(self, logical_date: date | None = None, **options: Any) -> RunReport:
+        """Finds the commands that `run` would run; they are not run, and nothing is changed."""
+        return self.runs.execute(self._date_of(logical_date), RunOptions(dry=True, substitutions=options))
+
+    def backfill(self, start_date: date, end_date: date, **options: Any) -> list[RunReport]:
+        """Runs the pipeline for each interval that begins from one day or moment to another, both included.
+
+        It ends at the first run that fails.
+
+        Raises:
+            StarlakeError: If the pipeline has no partitions for a part of that time.
+        """
+        reports: list[RunReport] = []
+        for run_date in self.runs.dates_between(start_date, end_date):
+            reports.append(self.runs.execute(run_date, RunOptions(substitutions=options)))
+            if not reports[-1].success:
+                break
+        return reports
+
+    def _date_of(self, moment: date | None) -> RunDate | None:
+        return None if moment is None else self.runs.date_of(moment)
 
     @abstractmethod
     def _pre_load_check(
