@@ -105,21 +105,29 @@ def test_many_after_many_meet_in_a_task_between_them(
 
 
 def test_a_circle_is_an_error_that_shows_it(make_module: Callable[..., Any]) -> None:
-    with pytest.raises(StarlakeError, match="circle") as caught, make_module().pipeline() as pipeline:
-        a, b = load(pipeline, "a"), load(pipeline, "b")
-        with pipeline.orchestration.sl_create_task_group("g", pipeline) as group:
-            c = load(pipeline, "c")
-        a >> b >> group
-        c >> a
+    def circle() -> None:
+        with make_module().pipeline() as pipeline:
+            a, b = load(pipeline, "a"), load(pipeline, "b")
+            with pipeline.orchestration.sl_create_task_group("g", pipeline) as group:
+                c = load(pipeline, "c")
+            a >> b >> group
+            c >> a
+
+    with pytest.raises(StarlakeError, match="circle") as caught:
+        circle()
     assert caught.value.cause is not None
     assert {"a", "b", "g.c"} == set(caught.value.cause.split(" >> "))
 
 
 def test_what_is_in_a_group_cannot_wait_for_the_group(make_module: Callable[..., Any]) -> None:
-    with pytest.raises(StarlakeError, match="is, or contains"), make_module().pipeline() as pipeline:
-        with pipeline.orchestration.sl_create_task_group("g", pipeline) as group:
-            a = load(pipeline, "a")
-        group >> a
+    def before_itself() -> None:
+        with make_module().pipeline() as pipeline:
+            with pipeline.orchestration.sl_create_task_group("g", pipeline) as group:
+                a = load(pipeline, "a")
+            group >> a
+
+    with pytest.raises(StarlakeError, match="is, or contains"):
+        before_itself()
 
 
 @pytest.mark.parametrize("other", [None, "a", 3, [None]])
@@ -188,9 +196,7 @@ class TestSkips:
         assert recorder.commands == []
         assert [event for event in result.all_events if event.is_step_materialization] == []
 
-    def test_the_end_tells_that_data_was_loaded(
-        self, make_module: Any, schedule: Any, pending: Any, run: Any
-    ) -> None:
+    def test_the_end_tells_that_data_was_loaded(self, make_module: Any, schedule: Any, pending: Any, run: Any) -> None:
         pending("crm")
         result = run(self.pipeline_of(make_module(pre_load_strategy="pending"), schedule).dag)
         keys = [event.asset_key.to_user_string() for event in result.all_events if event.is_step_materialization]
@@ -206,9 +212,7 @@ class TestSkips:
         assert outcome(result)["crm.load_crm.load_customers"] == "failure"
         assert "end" not in outcome(result)
 
-    def test_a_check_outside_of_groups_lets_the_end_come_about(
-        self, make_module: Any, run: Any, outcome: Any
-    ) -> None:
+    def test_a_check_outside_of_groups_lets_the_end_come_about(self, make_module: Any, run: Any, outcome: Any) -> None:
         with make_module(pre_load_strategy="pending").pipeline() as pipeline:
             check = pipeline.sl_pre_load("sales", {"orders"})
             check >> pipeline.sl_load(None, "sales", "orders") >> pipeline.end_task()

@@ -1,0 +1,100 @@
+"""Jobs by the names that generated DAG files have for them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.job import (
+    StarlakeExecutionEnvironment,
+    StarlakeExecutionMode,
+    StarlakeJobFactory,
+    StarlakeOrchestrator,
+    TaskType,
+)
+
+
+def create(orchestrator: Any, environment: Any, **kwargs: Any) -> Any:
+    return StarlakeJobFactory.create_job(
+        filename="sales.py",
+        module_name=__name__,
+        orchestrator=orchestrator,
+        execution_environment=environment,
+        **kwargs,
+    )
+
+
+@pytest.mark.parametrize("orchestrator", ["dagster", "DAGSTER", StarlakeOrchestrator.DAGSTER])
+@pytest.mark.parametrize("environment", ["shell", "SHELL", StarlakeExecutionEnvironment.SHELL])
+def test_names_are_enums_or_texts(orchestrator: Any, environment: Any) -> None:
+    job = create(orchestrator, environment, options={"retries": "3"})
+    assert type(job).__name__ == "StarlakeDagsterShellJob"
+    assert (job.filename, job.module_name, job.settings.retries) == ("sales.py", __name__, 3)
+    assert job.sl_orchestrator() is StarlakeOrchestrator.DAGSTER
+
+
+def test_the_zone_that_dag_generate_writes_is_that_of_the_dates() -> None:
+    assert create("dagster", "shell", options={"SL_TIMEZONE": "Europe/Paris"}).settings.timezone == "Europe/Paris"
+
+
+def test_options_of_single_tasks_are_not_taken_for_misspelled_ones(recwarn: pytest.WarningsRecorder) -> None:
+    """Generated files merge the variable `jobs` into the options."""
+    job = create("dagster", "shell", options={"kpi.margin": {"options": "rate=2"}})
+    assert job.options["kpi.margin"] == {"options": "rate=2"}
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("orchestrator", "environment", "message"),
+    [
+        ("dagster", "fargate", "does not run Starlake on fargate with dagster"),
+        ("dagster", "sql", "cloud_run, dataproc, embedded, shell"),
+        ("airflow", "shell", "the only orchestrator that it knows is dagster"),
+    ],
+)
+def test_what_is_not_here_is_said_to_be_so(orchestrator: str, environment: str, message: str) -> None:
+    with pytest.raises(StarlakeError, match=message):
+        create(orchestrator, environment)
+
+
+@pytest.mark.parametrize("environment", ["shell", "cloud_run", "dataproc", "embedded"])
+def test_only_the_module_asked_for_is_imported(environment: str) -> None:
+    """The peer imports every module that it has, Google's packages among them, for each generated file."""
+    others = {"shell": "shell", "cloud_run": "gcp", "dataproc": "gcp", "embedded": "embedded"}
+    code = (
+        "import sys\nfrom ai.starlake.job import StarlakeJobFactory\n"
+        "loaded = [name for name in sys.modules if name.split('.')[0] in ('dagster', 'duckdb', 'google')]\n"
+        "assert not loaded, loaded\n"
+        f"StarlakeJobFactory._class('dagster', {environment!r})\n"
+        "print(*{name.split('.')[3] for name in sys.modules if name.startswith('ai.starlake.dagster.')})\n"
+        "assert not {'duckdb', 'google.cloud'} & set(sys.modules)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    executors = set(ran.stdout.split()) & {"shell", "gcp", "embedded"}
+    assert executors == {others[environment]}
+
+
+def test_further_classes_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StarlakeJobFactory, "_classes", StarlakeJobFactory._classes)
+    StarlakeJobFactory.register("dagster", "local", "ai.starlake.dagster.shell:StarlakeDagsterShellJob")
+    assert type(create("dagster", "local")).__name__ == "StarlakeDagsterShellJob"
+
+
+def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        StarlakeJobFactory, "_classes", {("dagster", "shell"): "ai.starlake.no_such_module:StarlakeDagsterShellJob"}
+    )
+    with pytest.raises(StarlakeError, match="needs a package that is not installed") as caught:
+        create("dagster", "shell")
+    assert caught.value.fix == 'pip install "starlake-orchestration[dagster]"'
+
+
+def test_the_words_read_as_their_values() -> None:
+    assert f"{StarlakeExecutionMode.DRY_RUN} {TaskType.from_str('LOAD')}" == "dry_run load"
+    with pytest.raises(StarlakeError, match="'nap' is no TaskType"):
+        TaskType.of("nap")
