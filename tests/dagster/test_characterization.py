@@ -18,7 +18,10 @@ from dagster import (
     Field,
     GraphDefinition,
     In,
+    InputMapping,
     JobDefinition,
+    MultiDependencyDefinition,
+    NodeInvocation,
     Nothing,
     OpDefinition,
     Out,
@@ -225,6 +228,41 @@ def test_skipped_outputs_skip_and_a_fan_in_runs_with_what_there_is():
     assert result.output_for_node("after") == ["no"]
     assert [event.step_key for event in result.all_events if event.event_type_value == "STEP_SKIPPED"] == ["load"]
     assert DependencyDefinition("check", "ready").output == "ready"
+
+
+def test_an_input_of_a_graph_may_be_one_of_several_sources_of_an_input():
+    """What pipelines of generated files rely on: the order of a task within a group and of the group itself meet."""
+    started = []
+
+    def op_named(name):
+        def compute(context, inputs):
+            started.append(name)
+            yield Output(None)
+
+        return OpDefinition(compute_fn=compute, name=name, ins={"start": In(Nothing)}, outs={"result": Out(Nothing)})
+
+    both = MultiDependencyDefinition([DependencyDefinition("inner"), _compat.MAPPED_INPUT])
+    group = GraphDefinition(
+        name="group",
+        node_defs=[op_named("inner"), op_named("last")],
+        dependencies={"last": {"start": both}},
+        input_mappings=[InputMapping("start", "last", "start", fan_in_index=1)],
+    )
+    job = GraphDefinition(
+        name="a_graph",
+        node_defs=[group, op_named("outer")],
+        dependencies={NodeInvocation("group", alias="under_its_alias"): {"start": DependencyDefinition("outer")}},
+    ).to_job()
+    result = job.execute_in_process()
+    assert result.success
+    assert started[-1] == "last"
+    assert set(started[:-1]) == {"inner", "outer"}
+    keys = {event.step_key for event in result.all_events if event.event_type_value == "STEP_START"}
+    assert keys == {"outer", "under_its_alias.inner", "under_its_alias.last"}
+
+
+def test_inputs_of_nothing_may_stay_without_a_source():
+    job_of(op_of(lambda context, inputs: iter([Output("")]), ins={"start": In(Nothing)})).execute_in_process()
 
 
 def test_a_run_that_dagster_will_retry_has_a_tag():
