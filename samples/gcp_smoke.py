@@ -165,9 +165,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--job", default="", help="the Cloud Run job")
     parser.add_argument("--jars", default="", help="the jars of Starlake for Dataproc, separated by commas")
     parser.add_argument("--options", type=json.loads, default={}, help="further options of the jobs, as a JSON object")
-    parser.add_argument(
-        "--keep", action="store_true", help="leave the copy of the project in the bucket"
-    )
+    parser.add_argument("--keep", action="store_true", help="leave the copy of the project in the bucket")
     given = parser.parse_args(arguments)
     if not given.job and not given.jars:
         parser.error("name a Cloud Run job (JOB=...), jars for Dataproc (JARS=...), or both")

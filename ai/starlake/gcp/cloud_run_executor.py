@@ -27,6 +27,7 @@ from ai.starlake.job import StarlakeCommand
 if TYPE_CHECKING:
     from google.cloud import run_v2
 
+_SIGNALS = 128
 _NO_RETRIES = "`gcloud run jobs update JOB --max-retries 0`: let Dagster try again instead (option retries)"
 
 
@@ -45,7 +46,9 @@ class ExecutionFailedError(CommandFailedError):
     ) -> None:
         code = exit_code_of(execution)
         log = execution.log_uri
-        super().__init__(str(call), code, tail, fix=hint(code, tail) or f"read the whole log: {log}", log_url=log)
+        signalled = _SIGNALS - code if code > _SIGNALS else code  # a shell's way to tell a signal
+        known = hint(signalled, tail)
+        super().__init__(str(call), code, tail, fix=known or f"read the whole log: {log}", log_url=log)
         self.remote_id = execution.name
         state = "was cancelled" if was_cancelled(execution) else f"ended as {state_of(execution)!r}"
         self.culprit = f"`{call}` failed: Cloud Run execution {short(execution.name)} {state}"

@@ -82,6 +82,11 @@ def test_g02_a_failure_is_a_failure_whatever_the_exit_code(bench, code):
     assert caught.value.log_url in str(caught.value)
 
 
+def test_a_command_that_the_system_ended_is_short_of_memory(bench):
+    with pytest.raises(CommandFailedError, match="memory"):
+        bench.run("transform", "exit=137")
+
+
 def test_g02_a_missing_job_is_a_failure(bench):
     with pytest.raises(NotFoundError, match="start Cloud Run job nowhere"):
         bench.run("preload", cloud_run_job_name="nowhere")
