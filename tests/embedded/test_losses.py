@@ -324,3 +324,27 @@ def test_json_that_is_cut_off(shop, metadata, content):
     (job,) = shop.engine.load().failures
     assert "may be cut off" in job.error
     assert shop.files() == ["stage/shop/rows1.json"]
+
+
+def test_fields_that_a_struct_gets_later(shop):
+    def load(name, fields, document):
+        line = {"name": "lines", "type": "struct", "array": True, "attributes": fields}
+        shop.table("rows", [{"name": "id", "type": "int"}, line], metadata={"format": "JSON"})
+        shop.put(name, document)
+        assert not shop.engine.load().failures
+
+    part = {"name": "part", "type": "struct", "attributes": [{"name": "n", "type": "int"}]}
+    more = {**part, "attributes": [{"name": "unit"}, *part["attributes"]]}
+    load(
+        "rows1.json", [{"name": "sku"}, part], '{"id": 1, "lines": [{"sku": "a", "part": {"n": 1}}, null]}\n{"id": 2}\n'
+    )
+    load(
+        "rows2.json",
+        [more, {"name": "price", "type": "double"}],
+        '{"id": 3, "lines": [{"price": 2.5, "part": {"unit": "kg"}}]}',
+    )
+    assert shop.rows() == [
+        (1, [{"sku": "a", "part": {"n": 1, "unit": None}, "price": None}, None]),
+        (2, None),
+        (3, [{"sku": None, "part": {"n": None, "unit": "kg"}, "price": 2.5}]),
+    ]

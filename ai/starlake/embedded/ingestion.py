@@ -20,7 +20,7 @@ from ai.starlake.embedded.in_place import Standing
 from ai.starlake.embedded.journal import Journal
 from ai.starlake.embedded.results import JobResult
 from ai.starlake.embedded.staging import Staged, staged
-from ai.starlake.embedded.strategies import Merge, require, script
+from ai.starlake.embedded.strategies import Merge, named, require, script
 from ai.starlake.embedded.tables import Target, create, create_schema, evolve
 from ai.starlake.embedded.validation import Validator
 from ai.starlake.embedded.workspace import Clock, Workspace
@@ -117,6 +117,7 @@ class Ingestion:
         strategy = chosen_strategy(self._table, journal.files, self._project.application.timezone)
         own = self._project.write_strategy_templates
         require(strategy, own, self._table.metadata.sink.partition, self._table.full_name)
+        strategy = named(strategy, self._table)
         replay = self._project.application.sink_replay_to_file
         with_value = self._project.application.reject_with_value
         validator = Validator(self._table, self._project.types, reject_with_value=with_value, keep_records=replay)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ai.starlake.embedded.sql import identifier, qualified
+from ai.starlake.embedded.struct_types import converted, is_nested, merged
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
@@ -64,8 +65,8 @@ def evolve(database: Database, target: Target, wanted: Mapping[str, str], *, dro
     """Makes the columns of a table follow the metadata.
 
     New columns go to the end. A column that the metadata no longer has is dropped, as Starlake does. A type becomes
-    wider when that loses nothing, which Starlake does not do; any other change of type leaves the column as it is,
-    and a value that does not fit fails the load.
+    wider and a struct gets more fields when that loses nothing, which Starlake does not do; any other change of type
+    leaves the column as it is, and a value that does not fit fails the load.
 
     Args:
         database: The database.
@@ -78,16 +79,27 @@ def evolve(database: Database, target: Target, wanted: Mapping[str, str], *, dro
     for name, kind in wanted.items():
         if name.lower() not in known:
             database.execute(f"ALTER TABLE {target.quoted} ADD COLUMN {identifier(name)} {kind}")
-        elif _widens(database, existing[known[name.lower()]], kind):
-            database.execute(f"ALTER TABLE {target.quoted} ALTER COLUMN {identifier(known[name.lower()])} TYPE {kind}")
+        else:
+            _widen(database, target, known[name.lower()], existing[known[name.lower()]], kind)
     kept = {name.lower() for name in wanted}
     for name in existing:
         if drop and name.lower() not in kept:
             database.execute(f"ALTER TABLE {target.quoted} DROP COLUMN {identifier(name)}")
 
 
-def _widens(database: Database, old: str, new: str) -> bool:
-    new = canonical(database, new)
+def _widen(database: Database, target: Target, name: str, old: str, new: str) -> None:
+    """Gives a column the type that the metadata wants if it holds all that is there; structs get more fields."""
+    column, new = identifier(name), canonical(database, new)
+    change = f"ALTER TABLE {target.quoted} ALTER COLUMN {column} TYPE"
+    if is_nested(old) and is_nested(new):
+        kind = merged(database.connection, old, new, _widens)
+        if kind != merged(database.connection, old, old, _widens):
+            database.execute(f"{change} {kind} USING {converted(database.connection, column, old, kind)}")
+    elif _widens(old, new):
+        database.execute(f"{change} {new}")
+
+
+def _widens(old: str, new: str) -> bool:
     return old != new and ((new == "VARCHAR" and "[" not in old and "(" not in old[:7]) or new in _WIDER.get(old, ()))
 
 

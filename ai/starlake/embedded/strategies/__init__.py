@@ -14,7 +14,7 @@ from typing import Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.sql import identifier, identifiers, qualified
 from ai.starlake.embedded.tables import Target
-from ai.starlake.project.models import WriteStrategy, WriteStrategyType
+from ai.starlake.project.models import Table, WriteStrategy, WriteStrategyType
 
 Render = Callable[[str, Mapping[str, Any]], str]
 """Renders a Jinja template with variables."""
@@ -138,6 +138,34 @@ def require(strategy: WriteStrategy, own: Mapping[str, str], partition: Sequence
         raise StarlakeError(
             f"the write strategy {builtin} of {label} has no partition", fix="name the column under sink.partition"
         )
+
+
+def named(strategy: WriteStrategy, table: Table) -> WriteStrategy:
+    """A strategy whose key and timestamp are columns of the target; names of renamed attributes become the new ones.
+
+    The original takes names as they are and notices at the second load that there is no such column.
+
+    Raises:
+        StarlakeError: If there is no such column.
+    """
+    if strategy.builtin is None or not strategy.builtin.needs_key:
+        return strategy
+    columns = {one.name.lower(): one.final_name for one in table.attributes if not one.ignore}
+    columns |= {name.lower(): name for name in columns.values()}
+
+    def column(name: str) -> str:
+        try:
+            return columns[name.lower()]
+        except KeyError:
+            raise StarlakeError(
+                f"the write strategy of {table.full_name} names the column {name!r}, which the table does not have"
+                + (f" ({table.file})" if table.file else ""),
+                fix=f"use one of {', '.join(sorted(set(columns.values())))}",
+            ) from None
+
+    key = tuple(column(name) for name in strategy.key)
+    timestamp = column(strategy.timestamp) if strategy.timestamp else strategy.timestamp
+    return strategy.model_copy(update={"key": key, "timestamp": timestamp})
 
 
 def _packaged(name: str) -> str:
