@@ -25,7 +25,7 @@ run_coordinator:
   module: dagster.core.run_coordinator
   class: DefaultRunCoordinator
 """
-PATIENCE = 60
+PATIENCE = 120
 """Seconds until a slow machine must have done what a test waits for."""
 _MARK = "STARLAKE_TEST_MARK"
 

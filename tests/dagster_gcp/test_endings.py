@@ -18,13 +18,14 @@ import pytest
 from dagster import DagsterInstance
 
 from ai.starlake.testing.gcp import EmulatorClient
-from tests.dagster_dev.machinery import DAGSTER_YAML, Location, Server, dev_server
+from tests.dagster_dev.machinery import DAGSTER_YAML, PATIENCE, Location, Server, dev_server
 from tests.dagster_gcp.conftest import PROJECT, REGION, RUN_JOB, SPARK, shell_command
 
 pytestmark = pytest.mark.slow
 
 MONITORING = "run_monitoring: {enabled: true, poll_interval_seconds: 1, start_timeout_seconds: 60}\n"
 DAY = 24 * 3600
+ENDED_BY_US = ("CANCELLED", "ERROR")  # a job that was cancelled may notice first that its cluster goes
 WHERE = ("dataproc", "cloud_run")
 
 
@@ -50,9 +51,9 @@ class Cloud:
 
     def runs(self, run_id: str) -> None:
         """Waits until the command of a run is at work."""
-        self.gcp.wait_for(lambda _: [one.state for one in self.work(run_id)] == ["RUNNING"], timeout=60)
+        self.gcp.wait_for(lambda _: [one.state for one in self.work(run_id)] == ["RUNNING"], timeout=PATIENCE)
 
-    def is_clean(self, run_id: str, *, within: float = 60) -> None:
+    def is_clean(self, run_id: str, *, within: float = PATIENCE) -> None:
         """Waits until nothing of a run is left, and looks at how that came about."""
         self.gcp.wait_for(
             lambda _: (
@@ -67,7 +68,9 @@ class Cloud:
 
     def was_cancelled_once(self, run_id: str) -> None:
         self.is_clean(run_id)
-        assert [(one.state, one.cancelled) for one in self.work(run_id)] == [("CANCELLED", 1)]
+        (one,) = self.work(run_id)
+        assert one.cancelled == 1
+        assert one.state in ENDED_BY_US
         assert [one.deleted_by for one in self.clusters(run_id)] in ([], ["request"])
 
 
@@ -126,7 +129,7 @@ class TestWithoutDaemon:
             assert process.poll() is None, alone.log.read_text()[-3000:]
             return len(gcp.spark_jobs) + len(gcp.executions) > seen
 
-        cloud.gcp.wait_for(at_work, timeout=60)
+        cloud.gcp.wait_for(at_work, timeout=PATIENCE)
         run_id = cloud.newest(job.partition("_slow")[0])
         cloud.runs(run_id)
         return process, run_id
@@ -137,7 +140,7 @@ class TestWithoutDaemon:
     def test_a_signal_ends_all(self, alone, cloud, where, executor, number):
         worker, run_id = self.started(alone, cloud, f"{where}_slow_{executor}")
         worker.send_signal(number)
-        assert worker.wait(30) != 0
+        assert worker.wait(PATIENCE) != 0
         cloud.was_cancelled_once(run_id)
 
     def test_a_killed_run_leaves_its_cluster_to_the_age_limits(self, alone, cloud):
@@ -193,7 +196,7 @@ class TestWithDaemon:
         """The process of a run, and that of the step that is at work: the same one within Dagster's own process."""
         with DagsterInstance.from_config(str(location.home)) as instance:
             messages = [entry.dagster_event.message or "" for entry in instance.all_logs(run_id) if entry.dagster_event]
-        pids = [int(pid) for message in messages for pid in re.findall(r"[Ee]xecuting .*\(pid: (\d+)\)", message)]
+        pids = [int(pid) for message in messages for pid in re.findall(r"process \(pid: (\d+)\)", message)]
         return psutil.Process(pids[0]), psutil.Process(pids[-1])
 
     @pytest.mark.parametrize("executor", ["in_process", "default"])

@@ -181,7 +181,8 @@ class TestWhatRuns:
             said = tick(sl_job, instance, run.run_id)
         (job,), (cluster,) = gcp.spark_jobs, gcp.all_clusters
         assert said == f"run {run.run_id} left Spark job {job.name}, cluster {cluster.name}"
-        assert (job.state, job.cancelled) == ("CANCELLED", 1)
+        assert job.cancelled == 1
+        assert job.state in ("CANCELLED", "ERROR")  # it may notice first that its cluster goes
         gcp.wait_for(lambda gcp: not gcp.clusters)
         assert len(gcp.all_clusters) == 1
 
