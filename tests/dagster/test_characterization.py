@@ -246,7 +246,11 @@ def test_an_input_of_a_graph_may_be_one_of_several_sources_of_an_input():
         name="group",
         node_defs=[op_named("inner"), op_named("last")],
         dependencies={"last": {"start": both}},
-        input_mappings=[InputMapping("start", "last", "start", fan_in_index=1)],
+        input_mappings=[
+            InputMapping(
+                graph_input_name="start", mapped_node_name="last", mapped_node_input_name="start", fan_in_index=1
+            )
+        ],
     )
     job = GraphDefinition(
         name="a_graph",
