@@ -47,8 +47,8 @@ class ExecutionFailedError(CommandFailedError):
         code = exit_code_of(execution)
         log = execution.log_uri
         signalled = _SIGNALS - code if code > _SIGNALS else code  # a shell's way to tell a signal
-        known = hint(signalled, tail)
-        super().__init__(str(call), code, tail, fix=known or f"read the whole log: {log}", log_url=log)
+        fix = "; ".join(filter(None, [hint(signalled, tail), f"read the whole log: {log}"]))
+        super().__init__(str(call), code, tail, fix=fix, log_url=log)
         self.remote_id = execution.name
         state = "was cancelled" if was_cancelled(execution) else f"ended as {state_of(execution)!r}"
         self.culprit = f"`{call}` failed: Cloud Run execution {short(execution.name)} {state}"
