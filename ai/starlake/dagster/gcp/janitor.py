@@ -29,7 +29,7 @@ from ai.starlake.executor.protocol import Execution
 Sweep = Callable[[Execution], Sequence[str]]
 """Ends what a run left behind; says what that was."""
 
-PATIENCE = 20.0
+PATIENCE = 10.0
 """Seconds for which calls are repeated: Dagster gives a tick of a sensor one minute."""
 _INTERVAL = 10
 _ACTIVE = [
