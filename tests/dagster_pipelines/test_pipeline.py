@@ -251,3 +251,13 @@ class TestModules:
         merged = Definitions.merge(*found).get_repository_def()
         assert {"one", "two"} <= set(merged.job_names)
         assert run(merged.get_job("two")).success
+
+
+def test_transforms_whose_names_clash_are_both_named(make_module: Any) -> None:
+    def clash() -> None:
+        with make_module().pipeline(dependencies=transforms("a.b_c", "a_b.c")) as pipeline:
+            for graph in pipeline.graphs:
+                pipeline.dependency_to_task(graph.node)
+
+    with pytest.raises(NameCollisionError, match=r"a\.b_c.*a_b\.c"):
+        clash()
