@@ -7,6 +7,7 @@ import difflib
 import warnings
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dataset import StarlakeDataset
@@ -121,24 +122,32 @@ class _Reader:
         raise self._refusal(f"{ast.unparse(node)!r} is neither the name of a dataset nor & or |")
 
     def _dataset(self, name: str) -> str:
-        for spelled in (str, str.lower):
-            found = [known for known in self._datasets if spelled(name) in map(spelled, _names(known))]
-            if len(found) == 1:
-                return found[0]
-            if found:
-                raise self._refusal(f"{name} may be {' or '.join(found)}")
+        found = self._known[0].get(name) or self._known[1].get(name.lower()) or []
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise self._refusal(f"{name} may be {' or '.join(found)}")
         near = difflib.get_close_matches(name, self._datasets, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise self._refusal(f"the pipeline does not depend on {name}, but on {', '.join(self._datasets)}{hint}")
+
+    @cached_property
+    def _known(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+        """The datasets by each of their names, and by these in lower case."""
+        exact: dict[str, list[str]] = {}
+        lower: dict[str, list[str]] = {}
+        for dataset in self._datasets:
+            names = {dataset, StarlakeDataset(dataset).uri}
+            for name in names:
+                exact.setdefault(name, []).append(dataset)
+            for name in {name.lower() for name in names}:
+                lower.setdefault(name, []).append(dataset)
+        return exact, lower
 
     def _refusal(self, reason: str) -> StarlakeError:
         return StarlakeError(
             f"option dataset_triggering_strategy: {self._text!r} is not accepted", cause=reason, fix=_FIX
         )
-
-
-def _names(dataset: str) -> tuple[str, str]:
-    return dataset, StarlakeDataset(dataset).uri
 
 
 def _operands(node: ast.BinOp, kind: type[ast.operator]) -> Iterator[ast.expr]:
