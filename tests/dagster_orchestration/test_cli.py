@@ -110,6 +110,13 @@ class TestRun:
         assert "$ starlake transform --name kpi.margin" in err
         assert "$ starlake" not in out
 
+    def test_who_watches_sees_how_far_it_is(self, call, dag_file, capsys, monkeypatch):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+        code, out, err = call("run", "-f", dag_file("kpis"))
+        assert (code, "kpis succeeded" in out) == (0, True)
+        assert re.search(r"kpis", err)
+        assert "kpis" not in out.replace("kpis succeeded", "")
+
 
 def tree(folder: Path):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if "__pycache__" not in path.parts}

@@ -86,7 +86,7 @@ def show_report(report: RunReport) -> None:
     for step in report.steps:
         text = step.detail.strip().splitlines()
         table.add_row(
-            Text(step.name),
+            Text(step.name, overflow="fold"),
             Text(step.state.value, _STYLES[step.state]),
             "" if step.seconds is None else f"{step.seconds:.1f}",
             Text(text[0] if text else "", overflow="fold"),
@@ -112,7 +112,7 @@ def show_backfill(reports: Sequence[RunReport], planned: int) -> None:
     for report in reports:
         failed = [step.name for step in report.steps if step.state is StepState.FAILED]
         table.add_row(
-            Text(report.pipeline),
+            Text(report.pipeline, overflow="fold"),
             Text(str(report.date or "")),
             Text("succeeded", "green") if report.success else Text("failed", "red"),
             str(sum(step.state is not StepState.SKIPPED for step in report.steps)),
@@ -133,7 +133,11 @@ def show_summaries(summaries: Sequence[Summary]) -> None:
     table = _table("pipeline", "steps", "schedule", "starts on", "partitions")
     for summary in summaries:
         found = (summary.schedule, summary.sensor, summary.partitions)
-        table.add_row(Text(summary.name), str(summary.steps), *(Text(text or "", overflow="fold") for text in found))
+        table.add_row(
+            Text(summary.name, overflow="fold"),
+            str(summary.steps),
+            *(Text(text or "", overflow="fold") for text in found),
+        )
     _console().print(table)
 
 
