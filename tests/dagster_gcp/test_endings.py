@@ -27,6 +27,8 @@ MONITORING = "run_monitoring: {enabled: true, poll_interval_seconds: 1, start_ti
 DAY = 24 * 3600
 ENDED_BY_US = ("CANCELLED", "ERROR")  # a job that was cancelled may notice first that its cluster goes
 WHERE = ("dataproc", "cloud_run")
+ROWS = [("dataproc", "in_process"), ("dataproc", "default"), ("cloud_run", "default")]
+"""With Dagster's multiprocess executor an interruption takes the longer way: from the run to its steps."""
 
 
 class Cloud:
@@ -135,8 +137,7 @@ class TestWithoutDaemon:
         return process, run_id
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-    @pytest.mark.parametrize("executor", ["in_process", "default"])
-    @pytest.mark.parametrize("where", WHERE)
+    @pytest.mark.parametrize(("where", "executor"), ROWS)
     def test_a_signal_ends_all(self, alone, cloud, where, executor, number):
         worker, run_id = self.started(alone, cloud, f"{where}_slow_{executor}")
         worker.send_signal(number)
@@ -199,8 +200,7 @@ class TestWithDaemon:
         pids = [int(pid) for message in messages for pid in re.findall(r"process \(pid: (\d+)\)", message)]
         return psutil.Process(pids[0]), psutil.Process(pids[-1])
 
-    @pytest.mark.parametrize("executor", ["in_process", "default"])
-    @pytest.mark.parametrize("where", WHERE)
+    @pytest.mark.parametrize(("where", "executor"), ROWS)
     def test_terminating_a_run_ends_all(self, server, cloud, where, executor):
         run_id = self.launched(server, cloud, f"{where}_slow_{executor}")
         server.terminate(run_id)
@@ -223,8 +223,7 @@ class TestWithDaemon:
         assert server.ended(run_id) == "FAILURE"
         cloud.was_cancelled_once(run_id)
 
-    @pytest.mark.parametrize("executor", ["in_process", "default"])
-    @pytest.mark.parametrize("where", WHERE)
+    @pytest.mark.parametrize(("where", "executor"), ROWS)
     def test_a_killed_run_leaves_nothing(self, server, location, cloud, where, executor):
         """With Dagster's multiprocess executor the step survives for a while; it starts nothing anew."""
         run_id = self.launched(server, cloud, f"{where}_slow_{executor}")
