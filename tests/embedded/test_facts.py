@@ -213,3 +213,13 @@ def test_blanks_around_texts_of_xml(shop):
     shop.put("rows1.xml", "<rows><row><word> a </word></row></rows>")
     assert not shop.engine.load().failures
     assert shop.rows() == [("a",)]
+
+
+def test_each_file_of_a_group_is_on_record_when_the_audit_is_detailed(shop):
+    shop.application(grouped=True, audit={"detailedLoadAudit": True})
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "id\n1\n")
+    shop.put("rows2.csv", "id\n2\nx\n")
+    assert len(shop.engine.load().jobs) == 1
+    query = "SELECT parse_filename(paths), count, countaccepted, countrejected FROM audit.audit ORDER BY ALL"
+    assert shop.query(query) == [("rows1.csv", 1, 1, 0), ("rows2.csv", 2, 1, 1)]

@@ -189,18 +189,4 @@ def test_keys_may_be_named_as_in_the_file(shop):
     for name, day in (("rows1.csv", "01"), ("rows2.csv", "02")):
         shop.put(name, f"id,at\n1,2024-01-{day} 00:00:00\n")
         assert not shop.engine.load().failures
-    assert shop.query("SELECT number, day(at) FROM shop.rows") == [(1, 2)]
-
-
-def test_a_key_that_is_no_column_is_told_before_anything_is_written(shop):
-    shop.table("rows", {"id": "int"}, metadata={"writeStrategy": {"type": "UPSERT_BY_KEY", "key": ["number"]}})
-    shop.put("rows1.csv", "id\n1\n")
-    (job,) = shop.engine.load().failures
-    assert "names the column 'number'" in job.error
-    assert shop.query("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'shop'") == []
-
-
-def test_a_key_that_the_strategy_does_not_use_may_be_anything(shop):
-    shop.table("rows", {"id": "int"}, metadata={"writeStrategy": {"type": "APPEND", "key": ["number"]}})
-    shop.put("rows1.csv", "id\n1\n")
-    assert not shop.engine.load().failures
+    assert shop.query('SELECT number, day("at") FROM shop.rows') == [(1, 2)]

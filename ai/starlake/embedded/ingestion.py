@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import chain, count
@@ -45,6 +45,10 @@ class Counts:
     def as_tuple(self) -> tuple[int, int, int]:
         """For the audit."""
         return self.rows, self.accepted, self.rejected
+
+
+_Part = tuple[tuple[Path, ...], Counts]
+"""Files and what was counted in them."""
 
 
 class RejectedRowsError(StarlakeError):
@@ -129,6 +133,7 @@ class Ingestion:
                 self._record_rejection(database, journal, rows, counts)
                 raise RejectedRowsError(self._table.full_name, counts)
             rejects = rows.rejects(database, self._project.application.audit.max_errors)
+            parts = self._parts(database, rows)
 
             def transaction(broken: Mapping[int, str]) -> Counts:
                 with database.transaction():
@@ -136,13 +141,13 @@ class Ingestion:
                     journal.mark(database)
                     self._expect(database, broken)
                     if self._workspace.audit.database is database:
-                        self._record(journal, written, rejects)
+                        self._record(journal, written, rejects, parts)
                 return written
 
             counts = expectations.attempts(transaction)
             if self._workspace.audit.database is not database:
                 with self._workspace.audit.database.transaction():
-                    self._record(journal, counts, rejects)
+                    self._record(journal, counts, rejects, parts)
             if replay and rows.rejected:
                 rows.write_rejects(database, self._replay_file())
         return counts
@@ -207,14 +212,21 @@ class Ingestion:
         wanted = self._table.expectations
         expectations.check(self._workspace, database, self._target, wanted, entry=self._entry(()), broken=broken)
 
-    def _record(self, journal: Journal, counts: Counts, rejects: list[tuple[str, str]]) -> None:
+    def _parts(self, database: Database, rows: Staged) -> list[_Part]:
+        """The files that have audit rows of their own: with ``detailedLoadAudit`` each of several."""
+        if self._native or len(rows.files) == 1 or not self._project.application.audit.detailed_load_audit:
+            return []
+        return [((file,), Counts(all_, all_ - bad, bad)) for file, all_, bad in rows.per_file(database)]
+
+    def _record(self, journal: Journal, counts: Counts, rejects: list[tuple[str, str]], parts: Sequence[_Part]) -> None:
         """Writes the audit rows of a success; the native loader of the original writes one more (contract 8)."""
         audit = self._workspace.audit
         if self._native:
             audit.record(self._entry(journal.files, step="TRANSFORM"))
         else:
             audit.reject(self._entry(journal.files), rejects)
-        audit.record(self._entry(journal.files, counts=counts.as_tuple))
+        for files, part in parts or [(journal.files, counts)]:
+            audit.record(self._entry(files, counts=part.as_tuple))
 
     def _record_rejection(self, database: Database, journal: Journal, rows: Staged, counts: Counts) -> None:
         rejects = rows.rejects(database, self._project.application.audit.max_errors)

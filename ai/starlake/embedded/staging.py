@@ -103,6 +103,12 @@ class Staged:
             while page := result.fetchmany(_PAGE):
                 out.writelines(f"{record}\n" for (record,) in page)
 
+    def per_file(self, database: Database) -> list[tuple[Path, int, int]]:
+        """How many rows each file has, and how many of them have errors; a file without rows is left out."""
+        counts = f"count(*), count(*) FILTER ({ERROR_COLUMN} <> '')"
+        query = f"SELECT {PLACE_COLUMN}, {counts} FROM {_TABLE} GROUP BY ALL ORDER BY ALL"
+        return [(self.files[place - 1], rows, rejected) for place, rows, rejected in database.rows(query)]
+
     def first_error(self, database: Database) -> str:
         """The errors of the first rejected row."""
         query = f"SELECT {ERROR_COLUMN} FROM {_TABLE} WHERE {ERROR_COLUMN} <> '' LIMIT 1"

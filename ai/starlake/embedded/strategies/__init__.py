@@ -141,12 +141,9 @@ def require(strategy: WriteStrategy, own: Mapping[str, str], partition: Sequence
 
 
 def named(strategy: WriteStrategy, table: Table) -> WriteStrategy:
-    """A strategy whose key and timestamp are columns of the target; names of renamed attributes become the new ones.
+    """A strategy whose key and timestamp are columns of the target: names of renamed attributes become the new ones.
 
     The original takes names as they are and notices at the second load that there is no such column.
-
-    Raises:
-        StarlakeError: If there is no such column.
     """
     if strategy.builtin is None or not strategy.builtin.needs_key:
         return strategy
@@ -154,14 +151,7 @@ def named(strategy: WriteStrategy, table: Table) -> WriteStrategy:
     columns |= {name.lower(): name for name in columns.values()}
 
     def column(name: str) -> str:
-        try:
-            return columns[name.lower()]
-        except KeyError:
-            raise StarlakeError(
-                f"the write strategy of {table.full_name} names the column {name!r}, which the table does not have"
-                + (f" ({table.file})" if table.file else ""),
-                fix=f"use one of {', '.join(sorted(set(columns.values())))}",
-            ) from None
+        return columns.get(name.lower(), name)
 
     key = tuple(column(name) for name in strategy.key)
     timestamp = column(strategy.timestamp) if strategy.timestamp else strategy.timestamp

@@ -11,6 +11,7 @@ from ai.starlake.project import Graph, Project, Table, Task
 from ai.starlake.project.dag_generation import dependencies_json
 
 KINDS = ("task", "table")
+_MOST_LINES = 10_000
 
 _Item = Task | Table
 
@@ -36,18 +37,23 @@ class Lineage:
     def text(self, kinds: Sequence[str] = KINDS) -> str:
         """Names, each two blanks further in than what reads it.
 
-        What stands below a name that was there before is not repeated, which ``...`` says.
+        What several tasks read stands below each of them. Past ten thousand lines what stands below a name is left
+        out, which ``...`` says.
 
         Args:
             kinds: ``task``, ``table`` or both: what is shown.
         """
-        lines = []
-        shown: set[str] = set()
-        for item, depth in self._walk(shown):
+        lines: list[str] = []
+        stack: list[tuple[_Item, int]] = [(task, 0) for task in reversed(self._start)]
+        while stack:
+            item, depth = stack.pop()
+            parents = self._parents(item)
+            full = len(lines) >= _MOST_LINES
+            more = "  ..." if full and parents else ""
             if _kind(item) in kinds:
-                more = "  ..." if item.full_name.lower() in shown and self._parents(item) else ""
                 lines.append(f"{'  ' * depth}{item.full_name}{more}")
-            shown.add(item.full_name.lower())
+            if not full:
+                stack.extend((parent, depth + 1) for parent in reversed(parents))
         return "\n".join(lines)
 
     def diagram(self, kinds: Sequence[str] = KINDS) -> str:
