@@ -68,7 +68,7 @@ class OrchestrationOptions(JobOptions):
 
     start_date: DateOption = Field(
         default=None,
-        description="the first day of partitions, such as `2026-01-01`; updates of before it start nothing",
+        description="the first day of partitions, `2025-01-01` when unset; updates of before it start nothing",
     )
     timezone: ZoneOption = Field(
         default="UTC",
