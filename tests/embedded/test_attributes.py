@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+import duckdb
 import pytest
 
 HASHES = {"MD5": hashlib.md5, "SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}
@@ -233,3 +234,23 @@ def test_the_exact_json_key_wins_whatever_its_value_then_the_first(shop):
     job = load(shop, {"id": "long"}, documents, name="rows1.json", metadata={"format": "JSON"})
     assert (job.error, job.accepted_count) == (None, 5)
     assert shop.rows() == [(2,), (4,), (None,), (None,), (None,)]
+
+
+def test_parquet_values_are_not_rounded(shop, tmp_path):
+    file = tmp_path / "rows.parquet"
+    values = "(1, 3.0::DOUBLE, 2.5::DECIMAL(3, 1), NULL), (2, 3.7, 2, NULL), (3, 4, 5, TIMESTAMP '2024-01-02 10:00:00')"
+    duckdb.sql(f"SELECT * FROM (VALUES {values}) AS v(id, n, price, day)").write_parquet(str(file))
+    attributes = [
+        {"name": "id", "type": "int"},
+        {"name": "n", "type": "int"},
+        {"name": "price", "type": "double"},
+        {"name": "day", "type": "date"},
+    ]
+    shop.table("rows", attributes, metadata={"format": "PARQUET"})
+    shop.put("rows1.parquet", file.read_bytes())
+    assert not shop.engine.load().failures
+    assert shop.rows() == [(1, 3, 2.5, None)]
+    assert sorted(shop.errors()) == [
+        "`day` (date) doesn't match pattern `yyyy-MM-dd`",
+        "`n` (int) doesn't match pattern `[-|\\+|0-9][0-9]*`",
+    ]

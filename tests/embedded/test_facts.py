@@ -223,3 +223,12 @@ def test_each_file_of_a_group_is_on_record_when_the_audit_is_detailed(shop):
     assert len(shop.engine.load().jobs) == 1
     query = "SELECT parse_filename(paths), count, countaccepted, countrejected FROM audit.audit ORDER BY ALL"
     assert shop.query(query) == [("rows1.csv", 1, 1, 0), ("rows2.csv", 2, 1, 1)]
+
+
+def test_postsql_of_a_table_sees_its_rows(shop):
+    shop.table(
+        "rows", {"id": "int"}, postsql=["CREATE OR REPLACE TABLE shop.counts AS SELECT count(*) AS n FROM shop.rows"]
+    )
+    shop.put("rows1.csv", "id\n1\n2\n")
+    assert not shop.engine.load().failures
+    assert shop.rows("shop.counts") == [(2,)]

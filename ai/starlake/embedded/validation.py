@@ -18,6 +18,8 @@ from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import identifier, literal
 from ai.starlake.project import Attribute, PrimitiveType, Table, TypeDefinition
 
+_WHOLE = (PrimitiveType.LONG, PrimitiveType.INT, PrimitiveType.SHORT, PrimitiveType.BYTE, PrimitiveType.DATE)
+"""Types whose columns would round a value of a larger type."""
 ERROR_COLUMN = "sl_error"
 FILE_COLUMN = "sl_input_file_name"
 PLACE_COLUMN = "sl_file"
@@ -134,9 +136,7 @@ class Validator:
             return self._absent(column, kind)
         texts = RejectTexts(attribute, kind, literal(attribute.name), self._with_value)
         if cell.kind is CellKind.TYPED:
-            missing = texts.missing() or "NULL"
-            wrong = f"WHEN {column.staged} IS NULL THEN {texts.unconvertible(text)}"
-            return Checked(f"TRY_CAST({text} AS {column.type})", f"CASE WHEN {text} IS NULL THEN {missing} {wrong} END")
+            return _typed(column, kind, text, texts)
         return self._scalar(column, kind, text, texts)
 
     def _scalar(self, column: Column, kind: TypeDefinition, text: str, texts: RejectTexts) -> Checked:
@@ -160,6 +160,15 @@ class Validator:
             return Checked(f"CAST({value} AS {column.type})", None)
         error = literal(f"`{attribute.name}` is required") if attribute.required else None
         return Checked(f"CAST(NULL AS {column.type})", error)
+
+
+def _typed(column: Column, kind: TypeDefinition, value: str, texts: RejectTexts) -> Checked:
+    """A value that has a type already; a fraction is no integer and a time of day no date, as in Starlake."""
+    wrong = f"WHEN {column.staged} IS NULL THEN {texts.unconvertible(value)}"
+    if kind.primitive_type in _WHOLE:
+        wrong += f" WHEN {column.staged} <> {value} THEN {texts.mismatch(value)}"
+    missing = texts.missing() or "NULL"
+    return Checked(f"TRY_CAST({value} AS {column.type})", f"CASE WHEN {value} IS NULL THEN {missing} {wrong} END")
 
 
 def _text(column: Column) -> str:
