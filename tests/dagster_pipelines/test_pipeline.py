@@ -261,3 +261,18 @@ def test_transforms_whose_names_clash_are_both_named(make_module: Any) -> None:
 
     with pytest.raises(NameCollisionError, match=r"a\.b_c.*a_b\.c"):
         clash()
+
+
+def test_a_file_named_as_its_table_makes_its_asset_once(
+    make_module: Any, schedule: Callable[..., Any], run: Any
+) -> None:
+    for given in (
+        {"schedule": schedule({"sales": ["orders"]})},
+        {"dependencies": transforms("kpi.margin", sink="sales.orders")},
+    ):
+        with make_module("sales_orders.py").pipeline(**given) as pipeline:
+            tasks = [pipeline.dependency_to_task(graph.node) for graph in pipeline.graphs]
+            (tasks or pipeline.sl_load("load", "sales", "orders")) >> pipeline.end_task()
+        result = run(pipeline.dag)
+        found = [event.asset_key.to_user_string() for event in result.all_events if event.is_step_materialization]
+        assert found == ["sales_orders"]

@@ -121,6 +121,11 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
         """The names of all that something depends on, in a settled order."""
         return {child.name: None for node in self._all.values() for child in node.dependencies}.keys()
 
+    @property
+    def everything(self) -> list[StarlakeDependency]:
+        """The transforms of the file and all that they depend on, at any level."""
+        return list(self._all.values())
+
     def get_dependency(self, name: str) -> StarlakeDependency | None:
         """Finds a dependency by its name, at any level."""
         return self._all.get(name)

@@ -111,6 +111,14 @@ class PipelineFacts(AbstractTaskGroup, Generic[NativeT]):
         return own | frozenset(self.caller_globals.get("filtered_datasets") or ())
 
     @cached_property
+    def products(self) -> frozenset[str]:
+        """The names, in the orchestrator, of the tables that the pipeline may make."""
+        if self.dependencies is not None:
+            return frozenset(dependency.uri for dependency in self.dependencies.everything)
+        domains = self.schedule.domains if self.schedule else []
+        return frozenset(sanitize_id(f"{domain.name}.{table.name}") for domain in domains for table in domain.tables)
+
+    @cached_property
     def triggers(self) -> list[StarlakeDependency]:
         """What it waits for: what its transforms depend on, unless the clock starts it or it runs that itself."""
         if self.dependencies is None or self.cron or self.run_dependencies_first:

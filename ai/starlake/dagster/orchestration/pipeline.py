@@ -118,7 +118,9 @@ class DagsterPipeline(AbstractPipeline[OpDefinition]):
         task_id = arguments.pop("task_id")
         job = self._dagster_job
         if task_type is TaskType.END:
-            return job.end_op(task_id, **{"asset": AssetKey(self.pipeline_id), **arguments})
+            # a file may be named as the one table that it makes, whose asset it must not make twice
+            own = {} if self.pipeline_id in self.products else {"asset": AssetKey(self.pipeline_id)}
+            return job.end_op(task_id, **{**own, **arguments})
         if task_type is TaskType.START:
             arguments = {**arguments, "ins": {}}
         return job.dummy_op(task_id, **arguments)
