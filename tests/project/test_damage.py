@@ -3,6 +3,7 @@
 import random
 import re
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -164,7 +165,10 @@ KEYS = sorted(set(re.findall(r"(\w+):", " ".join(GOOD.values()))) | MORE_KEYS)
 NODES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.sampled_from(["SCD2", "DSV", "{{a}}", "int"]),
     lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), inner, max_size=4)
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(KEYS) | st.text(max_size=4) | st.integers() | st.booleans() | st.none(), inner, max_size=4
+        )
     ),
     max_leaves=12,
 )
@@ -182,6 +186,13 @@ def test_values_of_any_shape(tmp_path_factory, root_key, content, versioned):
     data = {"version": 1, root_key: content} if versioned else {root_key: content}
     _write(root, {**GOOD, ROOTS[root_key]: yaml.safe_dump(data, allow_unicode=True)})
     _read_all(root)
+
+
+@pytest.mark.parametrize("metadata", ["text", [1], 1, True])
+def test_metadata_of_an_old_table_that_is_no_mapping(tmp_path, metadata):
+    _write(tmp_path, {**GOOD, "load/shop/rows.sl.yml": f"table:\n  name: rows\n  metadata: {metadata}\n"})
+    found = [finding for finding in validate(tmp_path, environment={}) if finding.is_error]
+    assert any("metadata" in finding.message for finding in found), found
 
 
 def test_aliases_of_aliases_are_refused(tmp_path):

@@ -65,9 +65,10 @@ class _Migration:
 
     def _table(self, table: Content, path: KeyPath) -> Content:
         table.pop("flat", None)
-        metadata = self._metadata(dict(table.get("metadata") or {}), (*path, "metadata"))
-        table["metadata"] = metadata
-        self._merge(table, metadata, path)
+        metadata = table.get("metadata") or {}
+        if isinstance(metadata, dict):
+            table["metadata"] = metadata = self._metadata(dict(metadata), (*path, "metadata"))
+            self._merge(table, metadata, path)
         return table
 
     def _load(self, load: Content, path: KeyPath) -> Content:
