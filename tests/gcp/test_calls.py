@@ -71,7 +71,13 @@ class Method:
         return request
 
 
+def by_plugin(text):
+    """What gRPC makes of credentials that cannot be refreshed."""
+    return exceptions.ServiceUnavailable(f"Getting metadata from plugin failed with error: {text}")
+
+
 TRANSIENT = [
+    by_plugin("HTTPSConnectionPool(host='oauth2.googleapis.com'): Max retries exceeded"),
     exceptions.ServiceUnavailable("x"),
     exceptions.InternalServerError("x"),
     exceptions.DeadlineExceeded("x"),
@@ -96,6 +102,9 @@ FINAL = [
     exceptions.Cancelled("x"),
     DefaultCredentialsError("x"),
     RefreshError("x", retryable=False),
+    by_plugin("Reauthentication is needed. Please run `gcloud auth application-default login` to reauthenticate."),
+    by_plugin("('invalid_grant: Token has been expired or revoked.', {'error': 'invalid_grant'})"),
+    by_plugin("('Unable to acquire impersonated credentials', '403 iam.serviceAccounts.getAccessToken denied')"),
 ]
 
 
@@ -133,6 +142,14 @@ def test_patience_ends(calls, clock):
     assert "s3cr3t" not in str(caught.value) + "".join(calls.report.infos)
     assert 600 <= clock.now < 660
     assert len(method.timeouts) < 40
+
+
+def test_the_line_about_a_repetition_says_why_in_one_line(calls):
+    calls.read(Method(exceptions.ServiceUnavailable(f"no route\nto s3cr3t {'x' * 999}")), "request", what="do it")
+    (line,) = calls.report.infos
+    assert "did not do it (UNAVAILABLE: no route to *** xxx" in line
+    assert len(line) < 300
+    assert line.count("\n") == 0
 
 
 def test_pauses_grow_and_differ(calls, clock):

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
 from ai.starlake.executor.protocol import Reporter
-from ai.starlake.gcp.errors import code_of, explained, is_transient, permissions_of
+from ai.starlake.gcp.errors import code_of, explained, is_transient, permissions_of, said_by
 from ai.starlake.gcp.progress import Progress, jittered
 
 ResultT = TypeVar("ResultT")
@@ -24,6 +24,8 @@ READ_TIMEOUT = 20.0
 """Seconds that the answer to a question may take."""
 WRITE_TIMEOUT = 60.0
 """Seconds that the answer to an order may take."""
+_LONGEST = 200
+"""The most characters of what a service said, in the line about a call that is repeated."""
 
 
 class Rpc(Protocol, Generic[ResultT_co]):
@@ -216,5 +218,9 @@ class Calls:
     def _tell(self, state: RetryCallState, what: str) -> None:
         error = state.outcome.exception() if state.outcome else None
         pause = state.next_action.sleep if state.next_action else 0
-        code = code_of(error) if error else None
-        self.report.info(f"Google Cloud did not {what} ({code}); trying again in {pause:.1f} s")
+        why = f"{code_of(error)}: {self._shortened(said_by(error))}" if error else ""
+        self.report.info(f"Google Cloud did not {what} ({why}); trying again in {pause:.1f} s")
+
+    def _shortened(self, text: str) -> str:
+        line = " ".join(self.mask(text).split())
+        return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."

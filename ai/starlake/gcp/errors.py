@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
+from typing import Any
 
 from ai.starlake.common import StarlakeError
 
@@ -15,7 +16,6 @@ PERMISSIONS: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
         ("ClusterControllerClient", "create_cluster"): ("dataproc.clusters.create", "iam.serviceAccounts.actAs"),
         ("ClusterControllerClient", "get_cluster"): ("dataproc.clusters.get",),
         ("ClusterControllerClient", "list_clusters"): ("dataproc.clusters.list",),
-        ("ClusterControllerClient", "update_cluster"): ("dataproc.clusters.update",),
         ("ClusterControllerClient", "delete_cluster"): ("dataproc.clusters.delete",),
         ("ClusterControllerClient", "get_operation"): ("dataproc.operations.get",),
         ("JobControllerClient", "submit_job"): ("dataproc.jobs.create", "dataproc.clusters.use"),
@@ -23,7 +23,6 @@ PERMISSIONS: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
         ("JobControllerClient", "list_jobs"): ("dataproc.jobs.list",),
         ("JobControllerClient", "cancel_job"): ("dataproc.jobs.cancel",),
         ("JobsClient", "run_job"): ("run.jobs.run", "run.jobs.runWithOverrides"),
-        ("JobsClient", "get_job"): ("run.jobs.get",),
         ("ExecutionsClient", "get_execution"): ("run.executions.get",),
         ("ExecutionsClient", "list_executions"): ("run.executions.list",),
         ("ExecutionsClient", "cancel_execution"): ("run.executions.cancel",),
@@ -110,11 +109,16 @@ _KINDS: dict[str, type[GcpCallError]] = {
 }
 
 _FIXES = {
-    "UNAUTHENTICATED": "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS",
+    "UNAUTHENTICATED": "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS; to act for"
+    " another account takes roles/iam.serviceAccountTokenCreator on it",
     "RESOURCE_EXHAUSTED": "ask for a higher quota, or run fewer steps at once with a Dagster pool",
     "UNAVAILABLE": "try again later; https://status.cloud.google.com shows outages",
 }
 """What the user can do, where the code alone tells."""
+
+_REVOKED = ("invalid_grant", "invalid_client", "unauthorized_client", "Reauthentication", "impersonated credentials")
+"""What google-auth says about credentials that will not do any better later: expired, revoked, or not allowed to act
+for another account. By gRPC it arrives as a text within UNAVAILABLE, like a network that is down."""
 
 _BY_HTTP_STATUS = {
     400: "INVALID_ARGUMENT",
@@ -143,14 +147,21 @@ def code_of(error: BaseException) -> str | None:
     if isinstance(error, RetryError):
         return code_of(error.cause) if error.cause else "DEADLINE_EXCEEDED"
     if isinstance(error, GoogleAPICallError):
-        status = error.grpc_status_code
-        return str(status.name) if status is not None else _BY_HTTP_STATUS.get(int(error.code or 0), "UNKNOWN")
+        return _code_of_call(error)
     if isinstance(error, GoogleAuthError):
         final = isinstance(error, DefaultCredentialsError) or not getattr(error, "retryable", False)
         return "UNAUTHENTICATED" if final else "UNAVAILABLE"
     if isinstance(error, OSError) and type(error).__module__.partition(".")[0] in ("requests", "urllib3"):
         return "UNAVAILABLE"
     return None
+
+
+def _code_of_call(error: Any) -> str:
+    status = error.grpc_status_code
+    code = str(status.name) if status is not None else _BY_HTTP_STATUS.get(int(error.code or 0), "UNKNOWN")
+    text = str(error.message)
+    by_plugin = code == "UNAVAILABLE" and "metadata from plugin failed" in text
+    return "UNAUTHENTICATED" if by_plugin and any(sign in text for sign in _REVOKED) else code
 
 
 def is_transient(error: BaseException) -> bool:
@@ -162,6 +173,11 @@ def permissions_of(method: object) -> tuple[str, ...]:
     """The IAM permissions that a method of one of Google's clients needs; none where they are not known."""
     owner = type(getattr(method, "__self__", None)).__name__
     return PERMISSIONS.get((owner, getattr(method, "__name__", "")), ())
+
+
+def said_by(error: BaseException) -> str:
+    """What the service said, or whoever could not reach it."""
+    return str(getattr(error, "message", None) or error)
 
 
 @contextmanager
@@ -190,5 +206,4 @@ def explained(what: str, permissions: tuple[str, ...] = (), mask: Callable[[str]
         fix = _FIXES.get(code)
         if code == "PERMISSION_DENIED" and permissions:
             fix = f"grant the account {' and '.join(permissions)}; docs/gcp.md names roles that hold them"
-        message = mask(str(getattr(error, "message", None) or error))
-        raise _KINDS.get(code, GcpCallError)(what, code, message, fix=fix) from None
+        raise _KINDS.get(code, GcpCallError)(what, code, mask(said_by(error)), fix=fix) from None
