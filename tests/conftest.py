@@ -1,0 +1,22 @@
+"""How hypothesis looks for examples, in all tests.
+
+``settled``, the default: the same examples each time, so that a change fails for what it changed and for nothing else.
+``explore``: other examples each time; ``pytest --hypothesis-profile=explore tests/project`` looks for what nobody has
+seen yet. What it finds becomes a test of its own.
+"""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says more about what else the machine does than about the code; fixtures that are made once
+# for all examples are emptied by the tests that use them.
+_ANYWHERE = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    print_blob=True,
+)
+
+settings.register_profile("settled", _ANYWHERE, derandomize=True)
+settings.register_profile("explore", _ANYWHERE)
+settings.load_profile("settled")
