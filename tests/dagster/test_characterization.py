@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import multiprocessing
 from datetime import datetime, timezone
 
@@ -300,3 +301,30 @@ def test_executors_that_interrupt_steps_with_their_run_only_are_called_what_we_t
 
     within = job_of(op_of(name_of_executor)).execute_in_process().output_for_node("an_op")
     assert {*names, within} == _INTERRUPTED_WITH_THE_RUN
+
+
+@pytest.mark.parametrize("kind", [ValueError, type("OurError", (dagster.DagsterError,), {})])
+def test_only_an_error_of_dagsters_own_kind_lets_a_sensor_look_at_a_run_again(kind):
+    """Of any other error Dagster takes note, and the cursor of the sensor moves on."""
+
+    def fail(_context, _inputs):
+        raise RuntimeError
+
+    job = job_of(op_of(fail))
+
+    @dagster.run_failure_sensor(monitored_jobs=[job])
+    def look_after(context):
+        raise kind
+
+    repository = dagster.Definitions(jobs=[job], sensors=[look_after]).get_repository_def()
+    with DagsterInstance.ephemeral() as instance:
+        before = json.dumps({"__class__": "RunStatusSensorCursor", "record_id": 0})
+        assert not job.execute_in_process(instance=instance, raise_on_error=False).success
+        context = dagster.build_sensor_context(instance, cursor=before, repository_def=repository)
+        if kind is ValueError:
+            tick = look_after.evaluate_tick(context)
+            assert tick.dagster_run_reactions[0].error is not None
+            assert tick.cursor != before
+        else:
+            with pytest.raises(kind):
+                look_after.evaluate_tick(context)

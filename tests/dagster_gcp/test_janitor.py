@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
@@ -31,6 +32,8 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.gcp import StarlakeDagsterDataprocJob
+from ai.starlake.dagster.gcp.janitor import SweepPreventedError
+from ai.starlake.gcp.errors import GcpCallError
 from tests.dagster_gcp.conftest import SPARK
 
 STATUSES = {"failure": "PIPELINE_FAILURE", "cancellation": "PIPELINE_CANCELED", "success": "PIPELINE_SUCCESS"}
@@ -58,6 +61,11 @@ def tick(sl_job, instance, run_id, after="failure"):
     answer = sensor(context.for_run_failure() if after == "failure" else context)
     assert isinstance(answer, SkipReason)
     return answer.skip_message
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr("ai.starlake.dagster.gcp.dataproc.PATIENCE", 0.1)
 
 
 @pytest.fixture
@@ -162,6 +170,26 @@ class TestDataproc:
         with pytest.raises(StarlakeError, match=r"dataproc\.clusters\.delete"):
             tick(sl_job, instance, run_id)
 
+    def test_an_outage_is_outlasted_by_later_ticks(self, factory, gcp, instance, impatient):
+        sl_job = factory.dataproc()
+        run_id = failed(in_a_row(sl_job, "bad"), instance)
+        gcp.fault("DeleteCluster", "UNAVAILABLE", count=None)
+        with pytest.raises(SweepPreventedError, match="at the next tick"):
+            tick(sl_job, instance, run_id)
+        gcp.clear_faults()
+        assert "left cluster" in tick(sl_job, instance, run_id)
+
+    def test_an_outage_of_more_than_an_hour_does_not_keep_it_from_other_runs(
+        self, factory, gcp, instance, impatient, monkeypatch
+    ):
+        sl_job = factory.dataproc()
+        run_id = failed(in_a_row(sl_job, "bad"), instance)
+        gcp.fault("ListClusters", "UNAVAILABLE", count=None)
+        later = time.time() + 3601
+        monkeypatch.setattr("ai.starlake.dagster.gcp.janitor.time.time", lambda: later)
+        with pytest.raises(GcpCallError, match="UNAVAILABLE"):
+            tick(sl_job, instance, run_id)
+
 
 @contextmanager
 def abandoned(sl_job, instance):
@@ -196,6 +224,26 @@ class TestWhatRuns:
         assert said == f"run {run.run_id} left Cloud Run execution {execution.name.rpartition('/')[2]}"
         assert (execution.state, execution.cancelled) == ("CANCELLED", 1)
         assert tick(sl_job, instance, run.run_id) == f"run {run.run_id} left nothing"
+
+    def test_a_spark_job_that_may_not_be_cancelled_does_not_keep_its_cluster(self, factory, gcp, instance):
+        sl_job = factory.dataproc()
+        with abandoned(sl_job, instance):
+            gcp.wait_for(lambda gcp: [job.state for job in gcp.spark_jobs] == ["RUNNING"])
+            (run,) = instance.get_runs()
+            gcp.fault("CancelJob", "PERMISSION_DENIED")
+            with pytest.raises(StarlakeError, match=r"dataproc\.jobs\.cancel"):
+                tick(sl_job, instance, run.run_id)
+        gcp.wait_for(lambda gcp: not gcp.clusters)
+
+    def test_an_execution_that_may_not_be_cancelled_is_not_said_to_be(self, factory, gcp, instance):
+        sl_job = factory.cloud_run()
+        with abandoned(sl_job, instance):
+            gcp.wait_for(lambda gcp: [one.state for one in gcp.executions] == ["RUNNING"])
+            (run,) = instance.get_runs()
+            gcp.fault("CancelExecution", "PERMISSION_DENIED")
+            with pytest.raises(StarlakeError, match=r"run\.executions\.cancel"):
+                tick(sl_job, instance, run.run_id)
+            assert "left Cloud Run execution" in tick(sl_job, instance, run.run_id)
 
     def test_executions_of_other_runs_go_on(self, factory, gcp, instance):
         sl_job = factory.cloud_run()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
 from dagster import (
+    DagsterError,
     DagsterInstance,
     DagsterRun,
     DagsterRunStatus,
@@ -25,6 +27,7 @@ from ai.starlake.common import sanitize_id
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.report import DagsterReporter
 from ai.starlake.executor.protocol import Execution
+from ai.starlake.gcp.errors import GcpCallError
 
 Sweep = Callable[[Execution], Sequence[str]]
 """Ends what a run left behind; says what that was."""
@@ -32,12 +35,29 @@ Sweep = Callable[[Execution], Sequence[str]]
 PATIENCE = 10.0
 """Seconds for which calls are repeated: Dagster gives a tick of a sensor one minute."""
 _INTERVAL = 10
+_TRIES = 3600.0
+"""Seconds after the end of a run for which a sweep that an outage prevented is tried again."""
 _ACTIVE = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.STARTING,
     DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
 ]
+
+
+class SweepPreventedError(DagsterError):
+    """Google Cloud does not answer: the sensor looks at the same run again at its next tick.
+
+    Any other error would be the end of it: Dagster notes it, and goes on to the next run. One of its own kind ends the
+    tick instead, and leaves the cursor of the sensor where it is.
+
+    Args:
+        run_id: The run that is to be looked after.
+        error: What Google Cloud said.
+    """
+
+    def __init__(self, run_id: str, error: GcpCallError) -> None:
+        super().__init__(f"what run {run_id} left is looked for again at the next tick: {error}")
 
 
 @dataclass(frozen=True)
@@ -86,7 +106,12 @@ class Janitor:
         return made
 
     def look_after(self, context: RunStatusSensorContext) -> SkipReason:
-        """Looks after one run, unless another one continues it: that one needs what is there, and ends later."""
+        """Looks after one run, unless another one continues it: that one needs what is there, and ends later.
+
+        Raises:
+            SweepPreventedError: If Google Cloud does not answer right now.
+            StarlakeError: If it refuses, or has not answered for an hour.
+        """
         run = context.dagster_run
         root = _compat.root_run_of(run) or run.run_id
         if _compat.will_be_retried(run):
@@ -102,8 +127,19 @@ class Janitor:
             job_name=run.job_name,
             code_location=_compat.code_location_of(run),
         )
-        ended = self.sweep(execution)
+        try:
+            ended = self.sweep(execution)
+        except GcpCallError as error:
+            passes = error.transient or error.code == "FAILED_PRECONDITION"  # a job in a state that ends soon
+            if passes and _seconds_since_the_end(context.instance, run.run_id) < _TRIES:
+                raise SweepPreventedError(run.run_id, error) from None
+            raise
         return SkipReason(f"run {run.run_id} left {', '.join(ended) or 'nothing'}")
+
+
+def _seconds_since_the_end(instance: DagsterInstance, run_id: str) -> float:
+    record = instance.get_run_record_by_id(run_id)
+    return time.time() - record.end_time if record and record.end_time else 0.0
 
 
 def chain_is_over(instance: DagsterInstance, root: str) -> bool | None:
