@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import dagster_gcp
 import pytest
@@ -54,6 +55,35 @@ def test_a_cluster_that_does_not_come_up_is_an_error_at_once_and_goes(resource, 
     gcp.wait_for(lambda gcp: not gcp.clusters)
 
 
+def test_steps_that_begin_together_make_one_cluster_and_none_takes_it_away(resource, gcp):
+    gcp.fault("GetCluster", "OK", delay=0.2, count=2)  # both look before either makes it
+    with ThreadPoolExecutor(2) as pool:
+        for made in [pool.submit(resource.get_client().create_cluster) for _ in range(2)]:
+            made.result(30)
+    assert [call.outcome for call in gcp.calls("CreateCluster")] == ["OK", "ALREADY_EXISTS"]
+    assert [cluster.state for cluster in gcp.all_clusters] == ["RUNNING"]
+    assert not gcp.calls("DeleteCluster")
+
+
+def test_an_interruption_of_the_wait_cancels_the_job(resource, gcp, monkeypatch):
+    class Interruption(BaseException):
+        pass
+
+    def interrupt(progress, state):
+        if state == "RUNNING":
+            raise Interruption
+
+    client = resource.get_client()
+    client.create_cluster()
+    slow = client.submit_job(submission(client, "slow"))["reference"]["jobId"]
+    gcp.wait_for(lambda gcp: gcp.spark_jobs[-1].state == "RUNNING")
+    monkeypatch.setattr("ai.starlake.gcp.progress.Progress.see", interrupt)
+    with pytest.raises(Interruption):
+        client.wait_for_job(slow)
+    gcp.wait_for(lambda gcp: gcp.spark_jobs[-1].state == "CANCELLED")
+    assert gcp.spark_jobs[-1].cancelled == 1
+
+
 def test_a_job_that_fails_or_takes_too_long_is_an_error(resource, gcp):
     client = resource.get_client()
     client.create_cluster()
@@ -85,6 +115,7 @@ def test_within_an_op_it_is_the_cluster_of_the_run(factory, gcp, instance):
     (cluster,) = gcp.all_clusters
     assert result.output_for_node("my_own") == cluster.name
     assert (cluster.labels["starlake-run-id"], cluster.deleted_by) == (result.run_id, "request")
+    assert [job.labels["starlake-run-id"] for job in gcp.spark_jobs] == [result.run_id]
 
 
 def test_without_the_package_the_error_names_the_extra(factory, monkeypatch):

@@ -6,33 +6,24 @@ else here is for the cluster to be gone sooner, and never to take away somebody 
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.interrupts import interrupts_held
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.cluster_api import ClusterApi, state_of
 from ai.starlake.gcp.cluster_config import StarlakeDataprocClusterConfig
-from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError
-from ai.starlake.gcp.names import LABEL_REQUEST, LABEL_RUN, RunIdentity, cluster_name, label_value
-from ai.starlake.gcp.progress import Progress, duration
+from ai.starlake.gcp.cluster_creation import USABLE, ClusterCreation, ClusterError, ClusterTimeoutError, leak_warning
+from ai.starlake.gcp.errors import GcpCallError
+from ai.starlake.gcp.names import LABEL_RUN, RunIdentity, cluster_name, label_value
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster
 
-_USABLE = frozenset({"RUNNING", "UPDATING", "ERROR_DUE_TO_UPDATE"})
 _HALTED = frozenset({"STOPPED", "STOPPING"})
-
-
-class ClusterError(StarlakeError):
-    """A cluster cannot be made, used or deleted."""
-
-
-class ClusterTimeoutError(ClusterError):
-    """A cluster did not get ready, or did not go, in time."""
+_UNSEEN = 6
+"""How often a name may be said to be taken although there is no cluster to see."""
 
 
 class DataprocClusters:
@@ -56,7 +47,7 @@ class DataprocClusters:
         self._config = config
         self._api = ClusterApi(clients, calls, config.project_id, config.region)
         self._report = calls.report
-        self._timeout = timeout
+        self._creation = ClusterCreation(self._api, timeout=timeout)
 
     def name_for(self, run: RunIdentity) -> str:
         """The name of a run's cluster: the same in every step, on every day, and in every re-execution."""
@@ -97,14 +88,14 @@ class DataprocClusters:
             GcpCallError: If Dataproc refuses a call.
         """
         name = self.name_for(run)
-        progress = self._progress(name)
-        replaced = False
+        progress = self._creation.progress(name)
+        replaced, unseen = False, 0
         while True:
             cluster = self.get(name) or self._create(name, run)
             if cluster is not None:
                 self._require_fit(cluster, run)
                 state = state_of(cluster)
-                if state in _USABLE:
+                if state in USABLE:
                     return cluster
                 if state == "ERROR":
                     self._require_replaceable(cluster, run, replaced=replaced)
@@ -112,7 +103,10 @@ class DataprocClusters:
                     self.remove(cluster)
                     continue
                 progress.see(state)
-            progress.pause(self._late(name))
+            else:
+                unseen += 1
+                self._require_name(name, unseen)
+            progress.pause(self._creation.late(name))
 
     def delete(self, run: RunIdentity, *, wait: bool = True) -> bool:
         """Deletes the cluster of a run, if the run made it. That it is gone already is success.
@@ -169,77 +163,29 @@ class DataprocClusters:
                 hasty.delete(cluster)
                 self._report.info(f"cluster {name} is being deleted, for its run is being cancelled")
         except StarlakeError as error:
-            self._warn_of_leak(name, error)
+            self._report.warning(leak_warning(name, self._config.message, error))
 
     def _create(self, name: str, run: RunIdentity) -> Cluster | None:
-        """Makes a cluster and waits for it; None if somebody else made it first. What fails is cleaned up."""
-        mark = str(uuid.uuid4())
-        operation: str | None = None
-        self._report.info(f"creating cluster {name} in {self._config.region}")
-        try:
-            operation = self._api.create(self._described(name, run, mark), mark)
-            return self._await_creation(name, operation)
-        except AlreadyExistsError:
-            return None
-        except BaseException:
-            with interrupts_held():
-                self._clean_up(name, mark, answered=operation is not None)
-            raise
-
-    def _described(self, name: str, run: RunIdentity, mark: str) -> Cluster:
         from google.cloud import dataproc_v1
 
-        return dataproc_v1.Cluster(
+        cluster = dataproc_v1.Cluster(
             project_id=self._config.project_id,
             cluster_name=name,
             config=self._config.message,
-            labels={**self._config.labels, **run.labels, LABEL_REQUEST: mark},
+            labels={**self._config.labels, **run.labels},
         )
-
-    def _await_creation(self, name: str, operation: str) -> Cluster:
-        """Waits for the creation; then looks at the cluster itself, which may have been deleted meanwhile."""
-        progress = self._progress(name)
-        progress.see("CREATING")
-        done, problem = self._api.outcome(operation)
-        while not done:
-            progress.pause(self._late(name))
-            progress.see("CREATING")
-            done, problem = self._api.outcome(operation)
-        cluster = self.get(name)
-        if problem or cluster is None or state_of(cluster) == "ERROR":
-            detail = cluster.status.detail if cluster else "somebody deleted it meanwhile"
-            raise ClusterError(
-                f"cluster {name} could not be created",
-                cause=problem or detail,
-                fix="look at the quotas, the network and the service account of the project (docs/gcp.md)",
-            )
-        progress.see(state_of(cluster))
-        return cluster
-
-    def _clean_up(self, name: str, mark: str, *, answered: bool) -> None:
-        """Deletes what a creation that failed or was interrupted may have left, by the mark that it put on it."""
-        hasty = self._api.hasty()
-        try:
-            cluster = hasty.get(name)
-            if cluster is None and not answered:  # the request may be on its way yet
-                hasty.calls.sleep(min(1.0, hasty.calls.interval))
-                cluster = hasty.get(name)
-            if cluster is not None and cluster.labels.get(LABEL_REQUEST) == mark:
-                hasty.delete(cluster)
-                self._report.info(f"cluster {name}, whose creation did not succeed, is being deleted")
-        except StarlakeError as error:
-            self._warn_of_leak(name, error)
+        return self._creation.make(cluster)
 
     def _await_end(self, cluster: Cluster, operation: str | None) -> None:
         """Waits until a cluster is gone. Its deletion being under way, what keeps us from looking is no failure."""
         name = cluster.cluster_name
-        progress = self._progress(name)
+        progress = self._creation.progress(name)
         try:
             while (now := self.get(name)) is not None and now.cluster_uuid == cluster.cluster_uuid:
                 progress.see(state_of(now))
                 if operation and state_of(now) != "DELETING":
                     self._require_no_problem(name, operation)
-                progress.pause(self._late(name))
+                progress.pause(self._creation.late(name))
             self._report.info(f"cluster {name} is gone")
         except ClusterTimeoutError as error:
             self._report.warning(str(error))
@@ -264,28 +210,28 @@ class DataprocClusters:
                 fix="set option dataproc_cluster_name if runs are to share it, or another dataproc_name",
             )
         if state_of(cluster) in _HALTED:
-            raise ClusterError(f"cluster {name} is {state_of(cluster)}", fix="start it, or name another one")
+            place = f"--region {self._config.region} --project {self._config.project_id}"
+            raise ClusterError(
+                f"cluster {name} is {state_of(cluster)}",
+                cause="somebody stopped it, and may have had a reason to: it is not started from here",
+                fix=f"`gcloud dataproc clusters start {name} {place}`, or name another one",
+            )
+
+    def _require_name(self, name: str, unseen: int) -> None:
+        """For some seconds after a deletion a name may be taken without a cluster to see; not for longer."""
+        if unseen < _UNSEEN:
+            return
+        raise ClusterError(
+            f"cluster {name} cannot be created",
+            cause=f"Dataproc says that there is one of this name; but there is none in {self._config.region}",
+            fix="look for it in the other regions of the project; jobs of several regions need a dataproc_name each",
+        )
 
     def _require_replaceable(self, cluster: Cluster, run: RunIdentity, *, replaced: bool) -> None:
         name, detail = cluster.cluster_name, cluster.status.detail
         if replaced or not is_of(cluster, run):
             raise ClusterError(f"cluster {name} is broken", cause=detail or None, fix="delete it, and run again")
         self._report.warning(f"cluster {name} is broken ({detail or 'ERROR'}): it is made anew")
-
-    def _progress(self, name: str) -> Progress:
-        return self._api.calls.progress(f"cluster {name}", timeout=self._timeout)
-
-    def _late(self, name: str) -> ClusterTimeoutError:
-        return ClusterTimeoutError(
-            f"cluster {name} took longer than {duration(self._timeout)}",
-            fix="raise option dataproc_create_timeout, or look at the cluster in Google's console",
-        )
-
-    def _warn_of_leak(self, name: str, error: StarlakeError) -> None:
-        age = self._config.settings.dataproc_auto_delete_ttl
-        self._report.warning(
-            f"whether cluster {name} is gone is not known; Google deletes it when it is {age} s old. {error}"
-        )
 
 
 def is_of(cluster: Cluster, run: RunIdentity) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.executor.interrupts import interrupts_held
 from ai.starlake.gcp.calls import READ_TIMEOUT, WRITE_TIMEOUT, Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.cluster_api import HASTY_CALL, hasty
@@ -117,6 +118,22 @@ class SparkJobApi:
             progress.pause(refusal)
         self.calls.report.info(f"Spark job {job_id} is cancelled")
         return True
+
+    def abandon(self, job_id: str, *, answered: bool = True) -> None:
+        """Cancels a job that nobody waits for any more: soon, and never with an error.
+
+        Args:
+            job_id: The job.
+            answered: Whether its submission was answered; otherwise it may be on its way yet.
+        """
+        api = self.hasty()
+        with interrupts_held():
+            try:
+                if not api.cancel(job_id) and not answered:
+                    api.calls.sleep(min(1.0, api.calls.interval))
+                    api.cancel(job_id)
+            except StarlakeError as error:
+                api.calls.report.warning(f"Spark job {job_id} may still be running: {error}")
 
     def _order_cancellation(self, job_id: str) -> GcpCallError | None:
         """Why a job is not being cancelled: there is none, it has ended, or its state does not allow it right now.

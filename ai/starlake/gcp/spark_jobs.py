@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.interrupts import interrupts_held
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.names import LABEL_RUN, LABEL_STEP, label_value
@@ -67,7 +66,7 @@ class SparkJobs:
         except ClusterNotReadyError:
             raise
         except BaseException:
-            self._abandon(job.reference.job_id, answered=submitted is not None)
+            self._api.abandon(job.reference.job_id, answered=submitted is not None)
             raise
 
     def attach(self, job: Job, on_look: Callable[[Job], None] | None = None) -> Job:
@@ -75,7 +74,7 @@ class SparkJobs:
         try:
             return self._follow(job, on_look)
         except BaseException:
-            self._abandon(job.reference.job_id, answered=True)
+            self._api.abandon(job.reference.job_id)
             raise
 
     def cancel(self, job_id: str) -> bool:
@@ -152,18 +151,6 @@ class SparkJobs:
                 return job
             progress.pause(late)
             job = self._api.get(job.reference.job_id)
-
-    def _abandon(self, job_id: str, *, answered: bool) -> None:
-        """Cancels a job when nobody waits for it any more. A submission without an answer may be on its way yet."""
-        api = self._api.hasty()
-        report = api.calls.report
-        with interrupts_held():
-            try:
-                if not api.cancel(job_id) and not answered:
-                    api.calls.sleep(min(1.0, api.calls.interval))
-                    api.cancel(job_id)
-            except StarlakeError as error:
-                report.warning(f"Spark job {job_id} may still be running: {error}")
 
     def _progress(self, job_id: str, timeout: float | None) -> Progress:
         return self._api.calls.progress(f"Spark job {job_id}", timeout=timeout)

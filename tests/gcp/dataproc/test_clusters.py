@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.gcp.clusters import ClusterError, ClusterTimeoutError
+from ai.starlake.gcp.cluster_api import ClusterApi
+from ai.starlake.gcp.cluster_creation import ClusterError, ClusterTimeoutError
 from ai.starlake.gcp.errors import PermissionDeniedError
 from ai.starlake.gcp.names import LABEL_REQUEST, LABEL_RUN
 
@@ -113,6 +114,25 @@ def test_a_broken_cluster_of_the_run_is_replaced(bench, gcp):
     broken(bench, gcp)
     bench.clusters().ensure(bench.run())
     assert list(live(gcp).values()) == ["RUNNING"]
+
+
+def test_a_name_that_is_taken_where_nobody_can_see_it_is_an_error_soon(bench, gcp):
+    """As when the project has a cluster of this name in another region."""
+    gcp.fault("CreateCluster", "ALREADY_EXISTS", count=None)
+    with pytest.raises(ClusterError, match=r"none in europe-west1(.|\n)*dataproc_name"):
+        bench.clusters().ensure(bench.run())
+    assert len(gcp.calls("CreateCluster")) == 6
+
+
+@pytest.mark.parametrize("state", ["STOPPING", "STOPPED"])
+def test_a_cluster_that_somebody_stopped_is_an_error_that_says_how_to_start_it(bench, gcp, monkeypatch, state):
+    """The emulator does not know stopped clusters."""
+    clusters = bench.clusters()
+    cluster = clusters.ensure(bench.run())
+    cluster.status.state = state
+    monkeypatch.setattr(ClusterApi, "get", lambda self, name: cluster)
+    with pytest.raises(ClusterError, match=rf"is {state}(.|\n)*clusters start {cluster.cluster_name} --region europe"):
+        clusters.ensure(bench.run())
 
 
 def test_a_cluster_of_somebody_else_is_neither_used_nor_deleted(bench, gcp):

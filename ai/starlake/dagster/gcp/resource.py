@@ -71,20 +71,23 @@ class StarlakeDataprocResource(DataprocResource):
         """A client for the cluster: within an op that of the run, elsewhere the one that `cluster_name` names."""
         run = _current_run()
         named = cluster_name(self.cluster_name, "", run.root_run_id) if run and self.one_per_run else self.cluster_name
+        own_labels = run.labels if run else {}
         endpoints = GcpEndpoints(dataproc=self.endpoint, impersonate=self.impersonate)
         config = {
             "projectId": self.project_id,
             "region": self.region,
             "clusterName": named,
             "cluster_config": self._get_cluster_config(),
-            "labels": {**(self.labels or {}), **(run.labels if run else {})},
+            "labels": {**(self.labels or {}), **own_labels},
         }
         return StarlakeDataprocClient(
             config,
             GcpClients(endpoints, project=self.project_id, region=self.region),
-            Calls(DagsterReporter(get_dagster_logger("starlake")), tolerance=self.tolerance),
-            poll_interval=self.poll_interval,
+            Calls(
+                DagsterReporter(get_dagster_logger("starlake")), interval=self.poll_interval, tolerance=self.tolerance
+            ),
             create_timeout=self.create_timeout,
+            job_labels=own_labels,
         )
 
 

@@ -12,10 +12,10 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.cluster_api import ClusterApi, state_of
+from ai.starlake.gcp.cluster_creation import ON_THE_WAY, USABLE, ClusterCreation
 from ai.starlake.gcp.messages import dataproc_message
-from ai.starlake.gcp.progress import Progress
+from ai.starlake.gcp.spark_job_api import SparkJobApi
 
-_READY = frozenset({"RUNNING", "UPDATING", "ERROR_DUE_TO_UPDATE"})
 _FAILED = frozenset({"ERROR", "CANCELLED"})
 _TWENTY_MINUTES = 20 * 60
 
@@ -29,8 +29,8 @@ class StarlakeDataprocClient(DataprocClient):
         config: The project, region, name, configuration and labels of the cluster, as `dagster_gcp` names them.
         clients: Google's clients.
         calls: Makes the calls.
-        poll_interval: Seconds between two looks.
         create_timeout: Seconds that the creation of the cluster may take.
+        job_labels: What marks jobs as those of the run, so that they end with it.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class StarlakeDataprocClient(DataprocClient):
         clients: GcpClients,
         calls: Calls,
         *,
-        poll_interval: float,
         create_timeout: float,
+        job_labels: Mapping[str, str] | None = None,
     ) -> None:
         self.config = config
         self.project_id: str = config["projectId"]
@@ -51,8 +51,8 @@ class StarlakeDataprocClient(DataprocClient):
         self._api = ClusterApi(clients, calls, self.project_id, self.region)
         self._clients = clients
         self._calls = calls
-        self._poll_interval = poll_interval
-        self._create_timeout = create_timeout
+        self._job_labels = dict(job_labels or {})
+        self._creation = ClusterCreation(self._api, timeout=create_timeout)
 
     def create_cluster(self) -> None:
         """Makes the cluster and waits for it; one that is there already and takes jobs will do.
@@ -60,16 +60,16 @@ class StarlakeDataprocClient(DataprocClient):
         Raises:
             StarlakeError: If it cannot be made; what is left of it is being deleted then.
         """
-        known = self._api.get(self.cluster_name)
-        if known is not None and state_of(known) in _READY:
-            return
-        try:
-            self._create()
-        except BaseException:
-            made = self._api.get(self.cluster_name)
-            if made is not None and (known is None or made.cluster_uuid != known.cluster_uuid):
-                self._api.delete(made)
-            raise
+        progress = self._creation.progress(self.cluster_name)
+        while True:
+            known = self._api.get(self.cluster_name) or self._creation.make(self._wanted())
+            state = state_of(known) if known is not None else "CREATING"
+            if state in USABLE:
+                return
+            if state not in ON_THE_WAY:
+                raise StarlakeError(f"cluster {self.cluster_name} is in state {state}", fix="delete it first")
+            progress.see(state)
+            progress.pause(self._creation.late(self.cluster_name))
 
     def get_cluster(self) -> dict[str, Any]:
         """The cluster.
@@ -105,6 +105,7 @@ class StarlakeDataprocClient(DataprocClient):
             project_id=self.project_id, region=self.region, request_id=str(uuid.uuid4())
         )
         ParseDict(dict(job_details), type(request).pb(request))
+        request.job.labels = {**self._job_labels, **request.job.labels}
         what = f"submit a job to cluster {self.cluster_name}"
         return _as_mapping(self._calls.repeat(self._clients.spark_jobs.submit_job, request, what=what))
 
@@ -114,13 +115,22 @@ class StarlakeDataprocClient(DataprocClient):
         return _as_mapping(self._calls.read(self._clients.spark_jobs.get_job, self._job(job_id), what=what))
 
     def wait_for_job(self, job_id: str, wait_timeout: float = _TWENTY_MINUTES) -> None:
-        """Waits for the end of a job.
+        """Waits for the end of a job. An interruption of the step cancels the job.
 
         Raises:
             StarlakeError: If it does not end well, or not in time.
         """
-        late = StarlakeError(f"job {job_id} took longer than {wait_timeout:g} s", fix="raise wait_timeout")
-        progress = self._progress(f"job {job_id}", wait_timeout)
+        try:
+            self._watch(job_id, wait_timeout)
+        except Exception:
+            raise
+        except BaseException:
+            SparkJobApi(self._clients, self._calls, self.project_id, self.region).abandon(job_id)
+            raise
+
+    def _watch(self, job_id: str, timeout: float) -> None:
+        late = StarlakeError(f"job {job_id} took longer than {timeout:g} s", fix="raise wait_timeout")
+        progress = self._calls.progress(f"job {job_id}", timeout=timeout)
         while (state := (job := self.get_job(job_id))["status"]["state"]) != "DONE":
             if state in _FAILED:
                 raise StarlakeError(f"job {job_id} ended in state {state}", cause=job["status"].get("details"))
@@ -132,26 +142,14 @@ class StarlakeDataprocClient(DataprocClient):
         what = f"cancel job {job_id}"
         return _as_mapping(self._calls.repeat(self._clients.spark_jobs.cancel_job, self._job(job_id), what=what))
 
-    def _create(self) -> None:
+    def _wanted(self) -> Any:
         fields = {
             "project_id": self.project_id,
             "cluster_name": self.cluster_name,
             "config": self.cluster_config,
             "labels": dict(self.labels),
         }
-        cluster = dataproc_message("Cluster", fields, f"cluster {self.cluster_name}")
-        operation = self._api.create(cluster, str(uuid.uuid4()))
-        late = StarlakeError(f"cluster {self.cluster_name} took longer than {self._create_timeout:g} s")
-        progress = self._progress(f"cluster {self.cluster_name}", self._create_timeout)
-        while not (outcome := self._api.outcome(operation))[0]:
-            progress.see("CREATING")
-            progress.pause(late)
-        made = self._api.get(self.cluster_name)
-        if outcome[1] or made is None or state_of(made) not in _READY:
-            raise StarlakeError(f"cluster {self.cluster_name} could not be created", cause=outcome[1])
-
-    def _progress(self, what: str, timeout: float) -> Progress:
-        return Progress(self._calls.report, what, interval=self._poll_interval, timeout=timeout)
+        return dataproc_message("Cluster", fields, f"cluster {self.cluster_name}")
 
     def _job(self, job_id: str) -> dict[str, str]:
         return {"project_id": self.project_id, "region": self.region, "job_id": job_id}
