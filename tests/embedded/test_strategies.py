@@ -182,6 +182,23 @@ def test_a_strategy_of_the_project(shop):
     assert shop.rows() == [(1, "a"), (2, "c")]
 
 
+def test_templates_of_the_project_may_call_the_macros_of_the_original(shop):
+    folder = shop.root / "metadata/write-strategies/duckdb"
+    folder.mkdir(parents=True)
+    folder.joinpath("only_new.j2").write_text(
+        "INSERT INTO {{ tableFullName }} SELECT {{ renderTableColumns('new', tableColumnNames) }} "
+        "FROM ({{ selectStatement }}) AS new LEFT JOIN {{ tableFullName }} AS old "
+        "ON {{ renderStrategyKeyJoinCondition('new', 'old', strategyKey) }} "
+        "WHERE {{ renderStrategyKeyIsNull('old', strategyKey) }};"
+    )
+    strategy = {"type": "ONLY_NEW", "key": ["day", "order"]}
+    shop.table("rows", {"day": "date", "order": "int", "label": "string"}, metadata={"writeStrategy": strategy})
+    for name, rows in (("rows1.csv", "2024-01-01,1,a\n"), ("rows2.csv", "2024-01-01,1,b\n2024-01-02,1,c\n")):
+        shop.put(name, f"day,order,label\n{rows}")
+        assert not shop.engine.load().failures
+    assert shop.query("SELECT label FROM shop.rows ORDER BY 1") == [("a",), ("c",)]
+
+
 def test_keys_may_be_named_as_in_the_file(shop):
     attributes = [{"name": "id", "type": "int", "rename": "number"}, {"name": "at", "type": "timestamp"}]
     strategy = {"type": "UPSERT_BY_KEY_AND_TIMESTAMP", "key": ["ID"], "timestamp": "At"}

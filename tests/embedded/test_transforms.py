@@ -90,9 +90,10 @@ def test_truncate(shop):
 @pytest.mark.parametrize(
     ("style", "expected"),
     [
-        ("csv", 'id,label\n1,"a,b"\n2,'),
-        ("json", '[["id", "1"], ["label", "a,b"]]\n[["id", "2"], ["label", null]]'),
-        ("json-array", json.dumps([[["id", "1"], ["label", "a,b"]], [["id", "2"], ["label", None]]])),
+        ("csv", 'id,label\n1,"a,b"\n2,NULL'),
+        ("json", '[["id", "1"], ["label", "a,b"]]\n[["id", "2"], ["label", "NULL"]]'),
+        ("json-array", json.dumps([[["id", "1"], ["label", "a,b"]], [["id", "2"], ["label", "NULL"]]])),
+        ("table", "+--+-----+\n|id|label|\n+--+-----+\n| 1|  a,b|\n| 2| NULL|\n+--+-----+"),
     ],
 )
 def test_shown_rows(shop, style, expected):
@@ -101,12 +102,46 @@ def test_shown_rows(shop, style, expected):
     assert "audit" not in {schema for (schema,) in shop.query("SELECT schema_name FROM information_schema.schemata")}
 
 
+def test_shown_values_are_written_as_java_does(shop):
+    values = {
+        "TIMESTAMP '2024-01-02 03:04:05'": "2024-01-02 03:04:05.0",
+        "TIMESTAMP '2024-01-02 03:04:05.25'": "2024-01-02 03:04:05.25",
+        "TIMESTAMPTZ '2024-01-02 03:04:00+00'": "2024-01-02T03:04Z",
+        "TIMESTAMPTZ '2024-01-02 03:04:05.5+00'": "2024-01-02T03:04:05.500Z",
+        "DATE '2024-01-02'": "2024-01-02",
+        "1.50": "1.50",
+        "1 = 1": "true",
+    }
+    shop.task("mart.t", "SELECT " + ", ".join(f"{value} AS c{place}" for place, value in enumerate(values)))
+    assert run(shop, "mart.t", interactive="csv").text.splitlines()[1].split(",") == list(values.values())
+
+
+def test_a_task_without_rows_is_shown_by_its_header(shop):
+    shop.task("mart.t", "SELECT 1 AS id WHERE 1 = 0")
+    assert run(shop, "mart.t", interactive="table").text == "+--+\n|id|\n+--+\n+--+"
+
+
 def test_compiled_sql(shop):
     shop.task("mart.t", "SELECT {{ number }} AS id", writeStrategy={"type": "UPSERT_BY_KEY", "key": ["id"]})
     shop.environment["number"] = "7"
     text = run(shop, "mart.t", compile=True).text
-    assert text.count("SELECT 7 AS id") == 2
-    assert "DELETE FROM" in text
+    absent, present = text.split("-- SQL when table already exists")
+    assert "-- SQL when table does not already exist" in absent
+    assert 'CREATE TABLE "mart"."t" ("id" INTEGER)' in absent
+    assert "DELETE FROM" not in absent
+    assert "DELETE FROM" in present
+    assert all("SELECT 7 AS id" in part for part in (absent, present))
+
+
+def test_compiled_sql_of_views_statements_and_tables_that_do_not_exist_yet(shop):
+    shop.task("mart.v", "SELECT 1 AS id", sink={"materializedView": "VIEW"}, presql=["SELECT 'before'"])
+    shop.task("mart.s", "DROP TABLE IF EXISTS mart.x", parseSQL=False, postsql=["SELECT 'after'"])
+    shop.task("mart.u", "SELECT y.id, y.label AS name FROM nowhere.y")
+    view, statement, unknown = (run(shop, name, compile=True).text for name in ("mart.v", "mart.s", "mart.u"))
+    assert view.count('SELECT \'before\';\nCREATE OR REPLACE VIEW "mart"."v" AS SELECT 1 AS id;') == 2
+    assert statement.count("DROP TABLE IF EXISTS mart.x;\nSELECT 'after';") == 2
+    assert unknown.count('INSERT INTO "mart"."u" ("id", "name")') == 2
+    assert shop.query("SELECT count(*) FROM information_schema.tables") == [(0,)]
 
 
 def test_an_expectation_that_must_hold_keeps_the_rows_out(shop):

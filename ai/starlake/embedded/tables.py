@@ -57,8 +57,18 @@ class Target:
 
 def create(database: Database, target: Target, columns: Mapping[str, str]) -> None:
     """Creates an empty table."""
+    database.execute(create_statement(target, columns))
+
+
+def create_statement(target: Target, columns: Mapping[str, str]) -> str:
+    """The SQL that creates an empty table."""
     body = ", ".join(f"{identifier(name)} {kind}" for name, kind in columns.items())
-    database.execute(f"CREATE TABLE {target.quoted} ({body})")
+    return f"CREATE TABLE {target.quoted} ({body})"
+
+
+def view_statement(target: Target, select: str) -> str:
+    """The SQL that makes or replaces a view."""
+    return f"CREATE OR REPLACE VIEW {target.quoted} AS {select}"
 
 
 def evolve(database: Database, target: Target, wanted: Mapping[str, str], *, drop: bool = True) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import expectations
 from ai.starlake.embedded.audit import Entry
+from ai.starlake.embedded.compilation import column_types, section
 from ai.starlake.embedded.datatypes import column_type
 from ai.starlake.embedded.pytasks import python_rows
 from ai.starlake.embedded.qualification import qualified_sql
@@ -17,7 +18,15 @@ from ai.starlake.embedded.reporting import Reporter
 from ai.starlake.embedded.results import TransformResult
 from ai.starlake.embedded.sql import identifier
 from ai.starlake.embedded.strategies import Merge, require, script
-from ai.starlake.embedded.tables import Target, create, create_schema, describe, evolve
+from ai.starlake.embedded.tables import (
+    Target,
+    create,
+    create_schema,
+    create_statement,
+    describe,
+    evolve,
+    view_statement,
+)
 from ai.starlake.embedded.trees import tree_lines
 from ai.starlake.embedded.workspace import Clock, Workspace
 from ai.starlake.project import Materialization, SyncStrategy, Task, WriteStrategyType
@@ -144,15 +153,25 @@ class TaskRun:
         """The SQL that would run, for a target that does not exist and for one that does."""
         database = self._workspace.database_of(self._task)
         self._look(database)
+        before, after = (self._rendered(texts) for texts in (self._task.presql, self._task.postsql))
+        return "\n\n".join(
+            section([*before, *self._main_statements(database, first=first), *after], first=first)
+            for first in (True, False)
+        )
+
+    def _main_statements(self, database: Database, *, first: bool) -> list[str]:
+        if not self._task.parse_sql:
+            return self._rendered((self._task.sql or "",))
         select = self._select()
-        columns = tuple(describe(database, select))
-        parts = []
-        for title, first in (("does not exist", True), ("exists", False)):
-            sql = script(
-                self._merge(select, columns, first=first), self._project.write_strategy_templates, self._render
-            )
-            parts.append(f"-- {self._target.label} when the table {title}\n{sql.strip()}")
-        return "\n\n".join(parts)
+        if self._task.sink.materialized_view is Materialization.VIEW:
+            return [view_statement(self._target, select)]
+        columns = column_types(database, select)
+        merge = script(
+            self._merge(select, tuple(columns), first=first), self._project.write_strategy_templates, self._render
+        )
+        known = {name: kind for name, kind in columns.items() if kind is not None}
+        created = [create_statement(self._target, self._all_columns(known))] if first and known else []
+        return [*created, merge]
 
     def shown(self) -> str:
         """The rows of the task as text; nothing is written."""
@@ -173,7 +192,7 @@ class TaskRun:
         if not self._task.parse_sql:
             self._statements(database, (self._task.sql or "",))
         elif self._task.sink.materialized_view is Materialization.VIEW:
-            database.execute(f"CREATE OR REPLACE VIEW {self._target.quoted} AS {self._select()}")
+            database.execute(view_statement(self._target, self._select()))
         else:
             self._merge_rows(database, first=not existed, created=first_columns is not None)
         self._statements(database, self._task.postsql)
@@ -272,10 +291,13 @@ class TaskRun:
         if database.value("SELECT count(*) FROM duckdb_schemas() WHERE schema_name = ?", [self._target.schema]):
             database.execute(f"USE {identifier(self._target.schema)}")
 
+    def _rendered(self, texts: tuple[str, ...]) -> list[str]:
+        rendered = (self._project.render(text, macros=True, label=self._task.full_name) for text in texts)
+        return [statement for text in rendered for statement in split_statements(text)]
+
     def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
-        for text in texts:
-            for statement in split_statements(self._project.render(text, macros=True, label=self._task.full_name)):
-                database.execute(statement)
+        for statement in self._rendered(texts):
+            database.execute(statement)
 
     def _render(self, text: str, variables: Mapping[str, object]) -> str:
         return self._project.render(text, variables, label=f"the write strategy of {self._task.full_name}")

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
-    """Makes the query that reads a file of fixed layout; a line that is too short has nulls at its end.
+    """Makes the query that reads a file of fixed layout.
+
+    A line that is too short has empty texts at its end, an empty line nothing else, as in Starlake.
 
     Raises:
         StarlakeError: If an attribute has no position.
@@ -24,9 +26,7 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     places = [place for place, attribute in enumerate(table.attributes) if not attribute.script]
     values = ", ".join(f"{_value(table.attributes[place], table)} AS c{place}" for place in places)
     cells = tuple(None if attribute.script else Cell(f"c{place}") for place, attribute in enumerate(table.attributes))
-    return RawRows(
-        file, f"SELECT {values}, line AS {RECORD_COLUMN} FROM ({line_rows(text, 0)}) WHERE line <> ''", cells
-    )
+    return RawRows(file, f"SELECT {values}, line AS {RECORD_COLUMN} FROM ({line_rows(text, 0)})", cells)
 
 
 def _value(attribute: Attribute, table: Table) -> str:
@@ -38,4 +38,4 @@ def _value(attribute: Attribute, table: Table) -> str:
             fix="set position.first and position.last, counted from 0, both within the value",
         )
     start, length = position.first + 1, position.last - position.first + 1
-    return f"CASE WHEN length(line) >= {start} THEN substr(line, {start}, {length}) END"
+    return f"substr(line, {start}, {length})"

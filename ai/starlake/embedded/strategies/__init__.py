@@ -84,9 +84,12 @@ class Merge:
             "sinkPartition": list(self.partition),
             "quotedSinkPartition": [identifier(_own_spelling(column, self.columns)) for column in self.partition],
             "materializedView": "TABLE",
+            "tableFormat": "",
             "selectStatement": self.select,
             "quote": '"',
             "engineQuote": '"',
+            "engineViewPrefix": "",
+            "enginePreActions": "",
         }
 
 

@@ -1,0 +1,29 @@
+"""Formats other than DSV and JSON."""
+
+from __future__ import annotations
+
+
+def _field(name, kind, first, last, **keys):
+    return {"name": name, "type": kind, "position": {"first": first, "last": last}, **keys}
+
+
+def test_lines_of_fixed_layout_may_be_short_or_empty(shop):
+    attributes = [_field("id", "int", 0, 1), _field("label", "string", 2, 5), _field("day", "date", 6, 15)]
+    shop.table("rows", attributes, metadata={"format": "POSITION"})
+    shop.put("rows1.dat", "01anna2024-01-02 more\n\n02bo\n03carl2024-01-03")
+    job = shop.engine.load().jobs[0]
+    assert (job.input_count, job.accepted_count) == (4, 4)
+    assert shop.query("SELECT id, label, CAST(day AS VARCHAR) FROM shop.rows ORDER BY id") == [
+        (1, "anna", "2024-01-02"),
+        (2, "bo", None),
+        (3, "carl", "2024-01-03"),
+        (None, None, None),
+    ]
+
+
+def test_what_a_short_line_lacks_is_an_empty_text(shop):
+    attributes = [_field("id", "string", 0, 1), _field("label", "string", 2, 5, required=True)]
+    shop.table("rows", attributes, metadata={"format": "POSITION", "emptyIsNull": False})
+    shop.put("rows1.dat", "01\n02ann\n")
+    assert not shop.engine.load().failures
+    assert shop.rows() == [("01", ""), ("02", "ann")]
