@@ -328,3 +328,16 @@ def test_only_an_error_of_dagsters_own_kind_lets_a_sensor_look_at_a_run_again(ki
         else:
             with pytest.raises(kind):
                 look_after.evaluate_tick(context)
+
+
+def test_a_step_knows_the_key_of_its_events_and_the_name_that_its_graph_gives_it():
+    def tell(context, _inputs):
+        yield Output(f"{context.get_step_execution_context().step.key} {context.op_handle.name}", "result")
+
+    group = GraphDefinition(
+        name="group", dependencies={NodeInvocation("an_op", alias="alias"): {}}, node_defs=[op_of(tell)]
+    )
+    result = job_of(group).execute_in_process()
+    (event,) = [event for event in result.all_node_events if event.event_type_value == "STEP_OUTPUT"]
+    assert event.step_key == "group.alias"
+    assert result.output_for_node("group.alias") == "group.alias alias"

@@ -21,6 +21,8 @@ _LOOKS = 3
 """How often to look for an execution whose start got no answer, before another one is started."""
 _LOOK_PAUSE = 3.0
 """The most seconds between two of these looks."""
+_DOUBT = 120.0
+"""Seconds for which executions that turn up late are looked for, after a start without an answer."""
 
 
 class LostAnswerError(StarlakeError):
@@ -56,6 +58,7 @@ class CloudRunAttempt:
         self._marker = marker
         self._margin = margin
         self._waiting = waiting
+        self._in_doubt = False
 
     def left_behind(self, arguments: Sequence[str]) -> Started | None:
         """What earlier attempts at the step left: the execution of the same command, if it runs or succeeded.
@@ -124,6 +127,7 @@ class CloudRunAttempt:
                 started = self._job.order(overrides)
             except GcpCallError as error:
                 lost.append(error)
+                self._in_doubt |= not error.definite
                 found = self._found_after(error)
                 if not found:
                     raise
@@ -178,6 +182,9 @@ class CloudRunAttempt:
             execution = self._job.look(name)
             on_look(execution)
             progress.see(state_of(execution))
+            if self._in_doubt:
+                self._end_twins(name)
+                self._in_doubt = progress.elapsed < _DOUBT
             if is_over(execution):
                 return execution
             if self._waiting and started.operation and self._job.wait(started.operation):
@@ -185,9 +192,23 @@ class CloudRunAttempt:
             else:
                 progress.pause(late)
 
+    def _end_twins(self, followed: str) -> None:
+        """Cancels other executions of the same request, should its start have reached Cloud Run so late."""
+        try:
+            found = self._job.within(HASTE).find(self._marker.__eq__)
+        except GcpCallError:
+            return  # the next look asks again
+        for twin in found:
+            if twin.name != followed and not is_over(twin):
+                self._calls.report.warning(f"Cloud Run started {self._job.job} twice: the later execution is cancelled")
+                self._job.cancel(twin.name)
+
     def _cancel_after(self, error: BaseException, started: Started) -> None:
         if not isinstance(error, NotFoundError):  # somebody deleted it
             self._job.cancel(started.name)
+        if self._in_doubt:
+            with interrupts_held():
+                self._end_twins(started.name)
 
     def _cancel_unseen(self) -> None:
         """After an interruption of the start: cancels the execution that may have come of it."""

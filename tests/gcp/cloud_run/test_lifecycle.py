@@ -8,6 +8,7 @@ import pytest
 
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.gcp.calls import Calls
+from ai.starlake.gcp.cloud_run import CloudRunJob
 from ai.starlake.gcp.cloud_run_attempt import LostAnswerError
 from ai.starlake.gcp.errors import GcpCallError
 from ai.starlake.gcp.leftover_executions import leftover_executions
@@ -24,7 +25,7 @@ def test_a_lost_answer_starts_no_second_execution(bench, gcp, executions, called
     bench.run("transform")
     assert [one.state for one in executions()] == ["SUCCEEDED"]
     assert called().count("RunJob") == (1 if when == "after" else 3)
-    assert f"({code})" in bench.report.everything() or f"the answer was {code}" in bench.report.everything()
+    assert f"({code}: " in bench.report.everything() or f"the answer was {code}" in bench.report.everything()
 
 
 def test_an_outage_in_the_middle_is_ridden_out(bench, gcp, executions):
@@ -71,6 +72,48 @@ def test_an_execution_whose_start_seemed_to_fail_and_turns_up_late_is_cancelled(
     gcp.wait_for(lambda _: all(one.state not in ("PENDING", "RUNNING") for one in executions()))
     assert sorted(one.state for one in executions()) == ["CANCELLED", "SUCCEEDED"]
     assert executions()[0].state == "SUCCEEDED"
+
+
+@pytest.fixture
+def starts_late(executions, gcp, monkeypatch):
+    """The first start is not answered, and reaches Cloud Run when the second one has long been running."""
+    order, orders = CloudRunJob.order, []
+
+    def carried_out_later(job, overrides):
+        gcp.wait_for(lambda _: [one.state for one in executions()] == ["RUNNING"])
+        order(job, overrides)
+
+    def ordered(job, overrides):
+        orders.append(overrides)
+        if len(orders) > 1:
+            return order(job, overrides)
+        threading.Thread(target=carried_out_later, args=(job, overrides)).start()
+        raise GcpCallError("start it", "DEADLINE_EXCEEDED", "no answer")
+
+    monkeypatch.setattr(CloudRunJob, "order", ordered)
+
+
+@pytest.mark.usefixtures("starts_late")
+def test_an_execution_that_turns_up_while_another_one_is_followed_is_cancelled(bench, gcp, executions):
+    bench.run("transform", "sleep=1")
+    gcp.wait_for(lambda _: [one.state for one in executions()] == ["SUCCEEDED", "CANCELLED"])
+    assert "twice" in bench.report.everything()
+    assert [one.cancelled for one in executions()] == [0, 1]
+
+
+@pytest.mark.usefixtures("starts_late")
+def test_an_interruption_ends_both(bench, gcp, executions, interrupt):
+    def act(message):
+        if ": running" in message:
+            bench.report.on_info = lambda _: None
+            gcp.wait_for(lambda _: len(executions()) == 2)
+            interrupt()
+
+    bench.report.on_info = act
+    with pytest.raises(interrupt.error):
+        bench.run(*SLEEP)
+    gcp.wait_for(lambda _: {one.state for one in executions()} == {"CANCELLED"})
+    assert [one.cancelled for one in executions()] == [1, 1]
 
 
 @pytest.mark.parametrize("moment", ["its log:", ": running"])
