@@ -138,7 +138,7 @@ def test_the_holder_is_known_while_it_holds(cli, project, facts, execution):
     ShellExecutor(script, facts=facts).run(TRANSFORM, execution)
     note = json.loads(execution.report.of("stdout")[0])
     assert (note["run"], note["step"], note["pid"]) == ("run-1", "step-1", os.getpid())
-    assert not (project / "datasets" / "duckdb.db.lock.holder").exists()
+    assert (project / "datasets" / "duckdb.db.lock.holder").read_text().strip() == ""
 
 
 def test_a_failed_command_frees_the_lock(cli, project, facts, execution):

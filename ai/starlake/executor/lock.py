@@ -24,6 +24,8 @@ REMIND_EVERY = 180.0
 SETTLE = 6.0
 """Seconds that the command of a killed holder may need to end: what the watchdog gives it, and a little more."""
 _CHECK_EVERY, _POLL = 1.0, 0.1
+_NOTE_SIZE = 1024
+"""Bytes of a note, filled up with blanks: more than any run and host are called by."""
 
 
 @contextmanager
@@ -81,15 +83,26 @@ def _held(path: Path, wait: _Wait) -> Iterator[None]:
     wait.acquire(lock, holder)
     try:
         _let_settle(holder, wait.execution)
-        with suppress(OSError):  # who holds the lock is a courtesy to those who wait
-            holder.write_text(_describe(wait.execution), encoding="utf-8")
+        _note(holder, _describe(wait.execution))
         try:
             yield
         finally:
-            with suppress(OSError):
-                holder.unlink()
+            _note(holder, "")
     finally:
         lock.release()
+
+
+def _note(holder: Path, text: str) -> None:
+    """Notes down who holds a lock, which is a courtesy to those who wait; a blank note says nobody.
+
+    It is written over: to make and remove a file, or to cut it off, costs many times what the lock itself does.
+    """
+    with suppress(OSError):
+        file = os.open(holder, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            os.write(file, text.ljust(_NOTE_SIZE).encode())
+        finally:
+            os.close(file)
 
 
 def _lock(path: Path) -> BaseFileLock:
@@ -116,10 +129,14 @@ def _take(lock: BaseFileLock, patience: float) -> bool:
 
 
 def _let_settle(holder: Path, execution: Execution) -> None:
-    """A note that nobody removed is of a holder that was killed; its command may take a moment to end."""
-    if holder.exists():
-        execution.report.info(f"{_who(holder)} was killed while it wrote; giving its command {SETTLE:.0f} s to end")
-        time.sleep(SETTLE)
+    """A note that nobody blanked is of a holder that was killed; its command may take a moment to end."""
+    try:
+        if not holder.read_bytes().strip():
+            return
+    except OSError:
+        return
+    execution.report.info(f"{_who(holder)} was killed while it wrote; giving its command {SETTLE:.0f} s to end")
+    time.sleep(SETTLE)
 
 
 def _describe(execution: Execution) -> str:
