@@ -153,7 +153,9 @@ def steps_in(of: AbstractDependency) -> Iterator[str]:
         yield of.full_id
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(shape=PIPELINES)
 def test_it_runs_in_its_order_and_skips_what_its_checks_say(
     shape: Shape, make_module: Any, run: Any, outcome: Any, tmp_path: Path

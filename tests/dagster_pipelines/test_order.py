@@ -221,6 +221,22 @@ class TestSkips:
         assert ends["end"] == "success"
 
     @pytest.mark.parametrize("ready", [True, False])
+    def test_a_check_outside_of_groups_decides_on_all_of_a_group_after_it(
+        self, make_module: Any, pending: Any, run: Any, outcome: Any, ready: bool
+    ) -> None:
+        """Be it a load or what only orders: only the end of the pipeline itself leaves the check behind."""
+        if ready:
+            pending("sales")
+        with make_module(pre_load_strategy="pending").pipeline() as pipeline:
+            check = pipeline.sl_pre_load("sales", {"orders"})
+            with pipeline.orchestration.sl_create_task_group("sales", pipeline) as group:
+                pipeline.sl_load("orders", "sales", "orders") >> pipeline.sl_dummy_op("loaded")
+            check >> group >> pipeline.end_task()
+        ends = outcome(run(pipeline.dag))
+        assert ends["sales.orders"] == ends["sales.loaded"] == ("success" if ready else "skipped")
+        assert ends["end"] == "success"
+
+    @pytest.mark.parametrize("ready", [True, False])
     def test_a_load_that_waits_for_something_else_too_is_skipped_all_the_same(
         self, make_module: Any, pending: Any, run: Any, outcome: Any, ready: bool
     ) -> None:

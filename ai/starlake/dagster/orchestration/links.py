@@ -179,11 +179,14 @@ def meeting(
 
 
 def _leads_out(check: Task, link: Link) -> bool:
-    """Whether a link leads out of the outermost group that a check is in; or to what only orders, without a group."""
+    """Whether a link leads out of the outermost group that a check is in.
+
+    A check without a group is left behind by what only orders and is in no group either: the end of the pipeline.
+    """
     groups = check.path[1:]
     if groups:
         return groups[0] not in (*link.after.path, link.after)
-    return isinstance(link.after, AbstractTask) and not link.after.works
+    return isinstance(link.after, AbstractTask) and not link.after.works and link.after.parent is check.parent
 
 
 def _without_empty_groups(pipeline: AbstractPipeline[OpDefinition]) -> list[Edge]:
