@@ -158,6 +158,34 @@ def test_what_is_required_in_an_absent_struct_is_missing(shop):
     assert shop.errors() == ["`who.first`  can't be null"] * 2
 
 
+@pytest.mark.parametrize("filler", [0, 1500])
+def test_a_key_that_no_document_has_is_a_column_that_the_file_lacks(shop, filler):
+    who = {"name": "who", "type": "struct", "attributes": [{"name": "first", "required": True}]}
+    attributes = [{"name": "id", "type": "int"}, who, {"name": "label", "required": True}]
+    rows = [{"id": 1}] * filler + [{"id": 2}, {"id": 3}]
+    load(shop, attributes, rows, name="rows1.json", metadata={"format": "JSON"})
+    assert set(shop.errors()) == {"`label` is required"}
+    load(shop, attributes, [*rows, {"id": 4, "LABEL": "x"}], name="rows2.json", metadata={"format": "JSON"})
+    assert shop.rows() == [(4, None, "x")]
+
+
+def test_rejects_with_the_values_at_fault(shop):
+    shop.application(rejectWithValue=True)
+    attributes = [
+        {"name": "id", "type": "int", "required": True},
+        {"name": "label", "required": True},
+        {"name": "secret", "type": "int", "privacy": "MD5"},
+    ]
+    shop.table("rows", attributes)
+    shop.put("rows1.csv", "id,secret\n,7\nx,\n")
+    assert not shop.engine.load().failures
+    assert sorted(shop.errors()) == [
+        "`id`  can't be null: id\n`label` is required: NULL\n"
+        "`secret` input and privacy output type are not compatible: 7",
+        "`id` (int) doesn't match pattern `[-|\\+|0-9][0-9]*`: x\n`label` is required: NULL",
+    ]
+
+
 def test_a_required_array_has_no_nulls(shop):
     attributes = [{"name": "id", "type": "int"}, {"name": "tags", "array": True, "required": True}]
     rows = [{"id": 1, "tags": []}, {"id": 2, "tags": ["a", None]}, {"id": 3}]

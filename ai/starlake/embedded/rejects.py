@@ -31,6 +31,14 @@ class RejectTexts:
             return None
         return self._text("  can't be null", self.path)
 
+    def absent(self) -> str:
+        """The text for a column that the file does not have."""
+        return self._text(" is required", "'NULL'")
+
+    def unprotectable(self, value: str) -> str:
+        """The text for a value whose type cannot hold what its privacy makes of it."""
+        return self._text(" input and privacy output type are not compatible", value)
+
     def mismatch(self, value: str) -> str:
         """The text for a value that does not look like the type."""
         pattern = self.kind.pattern if self.kind else ""

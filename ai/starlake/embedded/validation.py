@@ -147,8 +147,7 @@ class Validator:
         if attribute.default is not None:
             value = f"CASE WHEN {text} IS NULL THEN {check.value(literal(attribute.default))} ELSE {value} END"
         if protect is not None and not protect.fits(column.type):
-            mismatch = literal(f"`{attribute.name}` input and privacy output type are not compatible")
-            return Checked(value, f"CASE WHEN {text} IS NOT NULL THEN {mismatch} END")
+            return Checked(value, f"CASE WHEN {text} IS NOT NULL THEN {texts.unprotectable(text)} END")
         converted = column.staged if protect is None else check.value(text)
         return Checked(value, texts.of_scalar(check, text, converted))
 
@@ -158,8 +157,8 @@ class Validator:
         if attribute.default is not None and kind is not None and not attribute.array:
             value = text_check(kind, column.type).value(literal(attribute.default))
             return Checked(f"CAST({value} AS {column.type})", None)
-        error = literal(f"`{attribute.name}` is required") if attribute.required else None
-        return Checked(f"CAST(NULL AS {column.type})", error)
+        texts = RejectTexts(attribute, kind, literal(attribute.name), self._with_value)
+        return Checked(f"CAST(NULL AS {column.type})", texts.absent() if attribute.required else None)
 
 
 def _typed(column: Column, kind: TypeDefinition, value: str, texts: RejectTexts) -> Checked:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,20 +13,22 @@ from ai.starlake.embedded.formats.text import as_utf8, last_character
 from ai.starlake.embedded.nested import member, similar_member
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import literal
-from ai.starlake.project import Table
+from ai.starlake.project import Attribute, Table
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
 
 _KEYS = "lower_keys"
+_FIRST_OBJECTS = 1000
 _LARGEST_DOCUMENT = 256 * 1024 * 1024
 """Bytes; DuckDB's limit is 16 MiB, which an ordinary array of documents on one line exceeds."""
 
 
-def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
+def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
     """Makes the query that reads a JSON file.
 
-    A document that is no JSON fails the whole file when the query runs, as in Starlake (contract 4.1).
+    A document that is no JSON fails the whole file when the query runs, as in Starlake (contract 4.1). A key that no
+    document of the file has is a column that the file does not have.
 
     Raises:
         StarlakeError: If the end of the file is missing, which DuckDB's reader does not always see; if the table asks
@@ -47,7 +50,9 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
         raise StarlakeError(
             f"{file.name} does not end where a JSON document ends", cause="it may be cut off", fix="replace the file"
         )
-    return documents(table, file, text, layout)
+    rows = documents(table, file, text, layout)
+    absent = _never_there(database, table, _objects(_source(text, layout)))
+    return replace(rows, cells=tuple(None if place in absent else cell for place, cell in enumerate(rows.cells)))
 
 
 def documents(table: Table, file: Path, text: Path, layout: str) -> RawRows:
@@ -59,13 +64,40 @@ def documents(table: Table, file: Path, text: Path, layout: str) -> RawRows:
         text: The file that holds the documents; the same, or one made from it.
         layout: ``array``, ``newline_delimited`` or ``unstructured``, as DuckDB calls them.
     """
-    source = f"read_json_objects({literal(str(text))}, format = '{layout}', maximum_object_size = {_LARGEST_DOCUMENT})"
     names = {place: one.name for place, one in enumerate(table.attributes) if not one.script}
     cells = tuple(
         None if attribute.script else Cell(f"c{place}", CellKind.JSON)
         for place, attribute in enumerate(table.attributes)
     )
-    return RawRows(file, _members(_objects(source), names), cells)
+    return RawRows(file, _members(_objects(_source(text, layout)), names), cells)
+
+
+def _source(text: Path, layout: str) -> str:
+    return f"read_json_objects({literal(str(text))}, format = '{layout}', maximum_object_size = {_LARGEST_DOCUMENT})"
+
+
+def _never_there(database: Database, table: Table, objects: str) -> set[int]:
+    """The places of attributes that must be there and that no object has a key for.
+
+    The first objects tell in all but odd files, so that only these are read twice.
+    """
+    wanted = {
+        place: one.name.lower() for place, one in enumerate(table.attributes) if not one.script and _must_be_there(one)
+    }
+    for part in (f" LIMIT {_FIRST_OBJECTS}", "") if wanted else ():
+        query = f"SELECT DISTINCT lower(unnest(json_keys(json))) FROM (SELECT json FROM ({objects}){part})"
+        keys = {key for (key,) in database.rows(query)}
+        wanted = {place: name for place, name in wanted.items() if name not in keys}
+        if not wanted:
+            break
+    return set(wanted)
+
+
+def _must_be_there(attribute: Attribute) -> bool:
+    """Whether a null is an error, of the attribute or of a field in it."""
+    if attribute.required:
+        return attribute.default is None
+    return not attribute.array and any(_must_be_there(field) for field in attribute.attributes)
 
 
 def _members(objects: str, names: Mapping[int, str]) -> str:
