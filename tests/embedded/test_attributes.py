@@ -180,8 +180,10 @@ def test_rejects_with_the_values_at_fault(shop):
     shop.put("rows1.csv", "id,secret\n,7\nx,\n")
     assert not shop.engine.load().failures
     assert sorted(shop.errors()) == [
-        "`id`  can't be null: id\n`label` is required: NULL\n"
-        "`secret` input and privacy output type are not compatible: 7",
+        (
+            "`id`  can't be null: id\n`label` is required: NULL\n"
+            "`secret` input and privacy output type are not compatible: 7"
+        ),
         "`id` (int) doesn't match pattern `[-|\\+|0-9][0-9]*`: x\n`label` is required: NULL",
     ]
 

@@ -114,7 +114,7 @@ def test_a_failed_file_does_not_stop_the_others(shop, command):
 
 def test_the_sentinel_tells_nothing_there_from_failure(shop, command):
     shop.table("rows", {"id": "int"})
-    sentinel = shop.root / "not.ready"
+    sentinel = shop.root / "no/such/folder/not.ready"
     asked = [
         "preload",
         "--domain",

@@ -61,6 +61,37 @@ def test_archives_are_unpacked(shop, kind):
     assert shop.rows() == [(1,), (2,), (3,)]
 
 
+@pytest.mark.parametrize("acked", ["day.ack", "rows1.ack"])
+def test_an_archive_waits_for_an_ack_of_its_own_or_of_each_file(shop, acked):
+    shop.table("rows", {"id": "int"}, metadata={"ack": "ack"})
+    shop.put("day.zip", archived("zip", {"rows1.csv": "id\n1\n"}), area="incoming/shop")
+    shop.put("rows2.csv", "id\n2\n", area="incoming/shop")
+    assert not shop.engine.preload("shop", strategy="imported").ready
+    assert not shop.engine.stage().moves
+    shop.put(acked, "", area="incoming/shop")
+    assert shop.engine.preload("shop", strategy="imported").counts == {"rows": 1}
+    assert [move.name for move in shop.engine.stage().moves] == ["rows1.csv"]
+    assert [path.name for path in (shop.root / "incoming/shop").iterdir()] == ["rows2.csv"]
+
+
+def test_an_archive_is_left_alone_until_all_of_its_files_may_be_taken(shop):
+    shop.table("rows", {"id": "int"}, metadata={"ack": "ack"})
+    shop.table("more", {"id": "int"})
+    members = {"rows1.csv": "id\n1\n", "more1.csv": "id\n2\n"}
+    shop.put("day.zip", archived("zip", members), area="incoming/shop")
+    assert not shop.engine.stage().moves
+    assert [path.name for path in (shop.root / "incoming/shop").iterdir()] == ["day.zip"]
+
+
+def test_two_files_of_one_name_in_an_archive_are_an_error(shop):
+    shop.table("rows", {"id": "int"})
+    members = {"monday/rows1.csv": "id\n1\n", "tuesday/rows1.csv": "id\n2\n"}
+    shop.put("days.zip", archived("zip", members), area="incoming/shop")
+    with pytest.raises(StarlakeError, match=r"days\.zip has several files named rows1\.csv"):
+        shop.engine.stage()
+    assert [path.name for path in (shop.root / "incoming/shop").iterdir()] == ["days.zip"]
+
+
 def test_gzip_wanted_as_it_is(shop):
     shop.table("rows", {"id": "int"}, pattern=r"rows.*\.gz")
     shop.put("rows1.csv.gz", gzip.compress(b"id\n1\n"), area="incoming/shop")

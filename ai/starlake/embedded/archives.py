@@ -7,6 +7,8 @@ import os
 import shutil
 import tarfile
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -18,35 +20,68 @@ from ai.starlake.project import Domain
 _SUFFIXES = (".tgz", ".tar.gz", ".zip", ".gz")
 
 
-def unpack(file: Path, domain: Domain, ready: Callable[[str, str], bool]) -> None:
-    """Replaces an archive in a landing area by those of its files that belong to tables of the domain.
+def unpack(file: Path, domain: Domain, ready: Callable[[str], bool]) -> tuple[str, ...]:
+    """Puts the files of an archive that belong to tables of the domain beside it, once all of them may be taken.
 
-    An archive whose own name matches a table is left alone: the table wants it as it is. So is one that holds nothing
+    Nothing comes of an archive whose own name matches a table, which wants it as it is, nor of one that holds nothing
     for the domain. Names within the archive lose their folders.
 
     Args:
         file: The file, which may be no archive at all.
         domain: The domain.
-        ready: Whether a file inside may be taken; given the archive's name and the file's.
+        ready: Whether a file inside, given its name, may be taken.
+
+    Returns:
+        The names of the files that are there now. The archive is there too; the caller deletes it.
 
     Raises:
-        StarlakeError: If the archive is damaged.
+        StarlakeError: If the archive is damaged, or if two of its files have the same name.
     """
+    with _wanted(file, domain) as wanted:
+        if not all(ready(name) for name in wanted):
+            return ()
+        for name, source in wanted.items():
+            _extract(source, file.with_name(name), file)
+        return tuple(wanted)
+
+
+def contents(file: Path, domain: Domain) -> tuple[str, ...]:
+    """The names of the files that `unpack` would put beside an archive.
+
+    Args:
+        file: The file, which may be no archive at all.
+        domain: The domain.
+
+    Raises:
+        StarlakeError: If the archive is damaged, or if two of its files have the same name.
+    """
+    with _wanted(file, domain) as wanted:
+        return tuple(wanted)
+
+
+@contextmanager
+def _wanted(file: Path, domain: Domain) -> Iterator[dict[str, Callable[[], IO[bytes]]]]:
+    """The files in an archive that belong to tables, and how to open each."""
     if not file.name.lower().endswith(_SUFFIXES) or domain.table_of(file.name) is not None:
+        yield {}
         return
     try:
         with _members(file) as members:
-            wanted = [(name, source) for name, source in members if domain.table_of(name) and ready(file.name, name)]
-            for name, source in wanted:
-                _extract(source, file.with_name(name), file)
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as error:
+            found = [(name, source) for name, source in members if domain.table_of(name)]
+            twice = {name for name, times in Counter(name for name, _ in found).items() if times > 1}
+            if twice:
+                raise StarlakeError(
+                    f"the archive {file} has several files named {min(twice)}",
+                    cause="folders within an archive do not count, so that one would replace the other",
+                    fix="give the files different names, or unpack the archive",
+                )
+            yield dict(found)
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
         raise StarlakeError(
             f"the archive {file} cannot be unpacked",
             cause=str(error),
             fix="replace it, or take it out of the landing area",
         ) from error
-    if wanted:
-        file.unlink()
 
 
 @contextmanager

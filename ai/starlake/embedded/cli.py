@@ -118,7 +118,9 @@ def preload(
         return
     if sentinel is None:
         sys.exit(1)
-    Path(sentinel.removeprefix("file:")).touch()
+    file = Path(sentinel.removeprefix("file:"))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
 
 
 @starlake.command()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.archives import unpack
+from ai.starlake.embedded.archives import contents, unpack
 from ai.starlake.embedded.files import move, waiting
 from ai.starlake.embedded.reporting import Reporter
 from ai.starlake.embedded.results import Move, PreloadResult, StageResult
@@ -46,11 +46,11 @@ def _stage_domain(project: Project, domain: Domain, reporter: Reporter) -> tuple
         )
         return ()
     for file in waiting(landing):
-        unpack(file, domain, lambda name, inner: _ready(landing, name, _table_of(domain, inner)))
+        _unpack(file, domain)
     ready = [
         (file, table)
         for file in waiting(landing)
-        if (table := _table_of(domain, file.name)) and _ready(landing, file.name, table)
+        if (table := domain.table_of(file.name)) and _ready(landing, file.name, table)
     ]
     moves = tuple(Move(file.name, str(landing), str(target)) for file, _ in ready)
     reporter.staging(landing, target, moves)
@@ -59,6 +59,27 @@ def _stage_domain(project: Project, domain: Domain, reporter: Reporter) -> tuple
         if table.metadata.ack:
             _ack(landing, file.name, table.metadata.ack).unlink(missing_ok=True)
     return moves
+
+
+def _unpack(archive: Path, domain: Domain) -> None:
+    """Replaces an archive by the files in it; its ack file is theirs too."""
+    names = unpack(archive, domain, lambda name: _ready_within(archive, name, domain))
+    if not names:
+        return
+    tables = ((name, domain.table_of(name)) for name in names)
+    extensions = {name: table.metadata.ack for name, table in tables if table and table.metadata.ack}
+    acks = {_ack(archive.parent, name, extension) for name, extension in extensions.items()}
+    for ack in acks:
+        ack.touch()
+    archive.unlink()
+    for ack in {_ack(archive.parent, archive.name, extension) for extension in extensions.values()} - acks:
+        ack.unlink(missing_ok=True)
+
+
+def _ready_within(archive: Path, name: str, domain: Domain) -> bool:
+    """Whether a file in an archive may be taken: the archive has an ack file, or the file has one."""
+    table = domain.table_of(name)
+    return _ready(archive.parent, archive.name, table) or _ready(archive.parent, name, table)
 
 
 def preload(
@@ -88,10 +109,9 @@ def preload(
         return PreloadResult(ready=_consume(ack_file))
     selected = Selection((domain,), tables).domains(project)[0]
     if name == "pending":
-        counts = _count(project.areas.stage(selected.name), selected, lambda _file, _table: True)
+        counts = _count(selected, [file.name for file in waiting(project.areas.stage(selected.name))])
     else:
-        landing = _landing(selected)
-        counts = _count(landing, selected, lambda file, table: _ready(landing, file, table))
+        counts = _count(selected, _ready_names(_landing(selected), selected))
     return PreloadResult(ready=any(counts.values()), counts=counts)
 
 
@@ -110,12 +130,20 @@ def _consume(ack_file: str | None) -> bool:
     return True
 
 
-def _count(folder: Path, domain: Domain, counts: Callable[[str, Table], bool]) -> dict[str, int]:
-    files = waiting(folder)
-    return {
-        table.name: sum(table.matches(file.name) and counts(file.name, table) for file in files)
-        for table in domain.tables
-    }
+def _ready_names(landing: Path, domain: Domain) -> list[str]:
+    """The files that ``stage`` would take, those in archives too."""
+    names = []
+    for file in waiting(landing):
+        if _ready(landing, file.name, domain.table_of(file.name)):
+            names.append(file.name)
+        within = contents(file, domain)
+        if all(_ready_within(file, name, domain) for name in within):
+            names += within
+    return names
+
+
+def _count(domain: Domain, names: Sequence[str]) -> dict[str, int]:
+    return {table.name: sum(table.matches(name) for name in names) for table in domain.tables}
 
 
 def _landing(domain: Domain) -> Path:
@@ -128,15 +156,14 @@ def _landing(domain: Domain) -> Path:
     return Path(directory.removeprefix("file:")).absolute()
 
 
-def _table_of(domain: Domain, name: str) -> Table | None:
-    return domain.table_of(name)
-
-
 def _ready(landing: Path, name: str, table: Table | None) -> bool:
-    """Whether a file may be taken: its ack file is there, if it needs one."""
+    """Whether a file may be taken: its ack file is there, if it needs one, and it is no ack file itself."""
     if table is None:
         return False
-    return not table.metadata.ack or _ack(landing, name, table.metadata.ack).is_file()
+    if not table.metadata.ack:
+        return True
+    ack = _ack(landing, name, table.metadata.ack)
+    return ack.name != name and ack.is_file()
 
 
 def _ack(landing: Path, name: str, extension: str) -> Path:
