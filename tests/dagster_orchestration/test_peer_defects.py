@@ -68,6 +68,16 @@ def test_d19_all_tasks_have_one_date_and_transforms_an_interval_without_quotes(l
     ] * 2
 
 
+def test_o01_ticks_print_nothing(load, dag_file, instance, capfd):
+    location = load(dag_file(schedules=DAILY))
+    assert tick_of(location, "my_dag", datetime(2026, 3, 2, tzinfo=UTC))
+    waiting = load(dag_file("kpis"))
+    assert "nothing new" in look(waiting, "kpis", instance)
+    instance.report_runless_asset_event(AssetMaterialization(AssetKey("kpi_sales")))
+    assert isinstance(look(waiting, "kpis", instance), RunRequest)
+    assert tuple(capfd.readouterr()) == ("", "")
+
+
 @pytest.mark.parametrize("clock", ["00:00", "23:59"])
 def test_o04_a_tick_is_for_its_interval_whenever_it_is_run(load, dag_file, fake, instance, clock):
     location = load(dag_file(schedules=DAILY))

@@ -458,7 +458,10 @@ class TestPeerDefects:
         self, write: Any, imported: Any, run: Any, outcome: Any
     ) -> None:
         file = write(LOAD, CLOUDS["DATAPROC"], "DATAPROC", schedules=schedules(("daily", None)))
-        result = run(imported(file).defs.get_job_def("shop"), tags={"starlake/dry_run": "true"})
+        job = imported(file).defs.get_job_def("shop")
+        waiting = {node.name for node in job.graph.nodes if node.definition.input_dict}
+        assert waiting == {"create_dataproc_cluster", "starbake", "all_done", "delete_dataproc_cluster", "end"}
+        result = run(job, tags={"starlake/dry_run": "true"})
         assert result.success
         assert list(outcome(result)) == [
             "start",

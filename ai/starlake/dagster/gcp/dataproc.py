@@ -160,4 +160,4 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
 
 def _with_input(kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Arguments of an op with an input ``start``, when they name none."""
-    return {**kwargs, "ins": kwargs.get("ins") or {"start": In(Nothing)}}
+    return {**kwargs, "ins": {"start": In(Nothing)} if kwargs.get("ins") is None else kwargs["ins"]}
