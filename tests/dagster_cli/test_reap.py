@@ -74,7 +74,7 @@ def leave(gcp, monkeypatch):
         executor = DataprocExecutor(DataprocOptions.read(options))
         return executor.create_cluster(Execution(run_id, "create", Silent(), job_name="sales"))
 
-    def execution(run_id):
+    def execution(run_id, step="load_sales"):
         options = {
             **shared,
             "cloud_run_project_id": PROJECT,
@@ -93,7 +93,7 @@ def leave(gcp, monkeypatch):
         executor = CloudRunExecutor(CloudRunOptions.read(options))
         monkeypatch.setattr(CloudRunJob, "cancel", lambda *_: None)  # who is killed cancels nothing
         with pytest.raises(Killed):
-            executor.run(StarlakeCommand("load"), Execution(run_id, "load_sales", Watcher()))
+            executor.run(StarlakeCommand("load"), Execution(run_id, step, Watcher()))
         return gcp.executions[-1].name.rpartition("/")[2]
 
     return {"dataproc": dataproc, "cloud_run": execution}
@@ -139,6 +139,13 @@ class TestReap:
         name = leave["dataproc"](add_run(home, DagsterRunStatus.CANCELED))
         assert "would be removed" in row_of(reap("--dry-run", "--older-than", "0"), name)
         assert not gcp.calls("DeleteCluster")
+
+    def test_names_are_whole_however_long_they_are(self, gcp, leave, reap):
+        step = "a_domain_with_a_long_name.a_load_with_a_long_name." + "a_table_with_a_long_name" * 3
+        name = leave["cloud_run"]("other-dagster", step)
+        row = row_of(reap("--older-than", "0s"), name)
+        assert step in row
+        assert "…" not in row
 
     def test_what_is_young_stays(self, gcp, leave, reap, home):
         name = leave["dataproc"](add_run(home, DagsterRunStatus.FAILURE))

@@ -19,6 +19,7 @@ from ai.starlake.gcp.cloud_run import CloudRunJob
 from ai.starlake.gcp.cloud_run_attempt import CloudRunAttempt
 from ai.starlake.gcp.endpoints import is_insecure
 from ai.starlake.gcp.execution_state import exit_code_of, has_succeeded, short, state_of, verdict_of, was_cancelled
+from ai.starlake.gcp.links import execution_link
 from ai.starlake.gcp.markers import Marker
 from ai.starlake.gcp.options_cloud_run import CloudRunOptions
 from ai.starlake.gcp.remote_call import RemoteCall
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from google.cloud import run_v2
 
 _SIGNALS = 128
-_NO_RETRIES = "`gcloud run jobs update JOB --max-retries 0`: let Dagster try again instead (option retries)"
 
 
 class ExecutionFailedError(CommandFailedError):
@@ -180,11 +180,13 @@ class _Watch:
 
     def begin(self, execution: run_v2.Execution) -> None:
         """Tells where the log is, before the first look."""
-        self._report.info(f"Cloud Run execution {execution.name}; its log: {execution.log_uri}")
+        name = execution.name
+        self._report.info(f"Cloud Run execution {short(name)}: {execution_link(name)}; its log: {execution.log_uri}")
         retries = execution.template.max_retries
         if retries and self._verb == "load":
+            fix = _without_retries(execution)
             self._report.warning(
-                f"Cloud Run would try this load again {retries} time(s), and find no files then: {_NO_RETRIES}"
+                f"Cloud Run would try this load again {retries} time(s), and find no files then: {fix}"
             )
         self._log = self._executor.log_of(execution, self._calls, self.output)
 
@@ -206,5 +208,12 @@ class _Watch:
 def _problem(call: RemoteCall, done: run_v2.Execution) -> str | None:
     """Why a success is none: Cloud Run tried a load again by itself, which then found no files and succeeded."""
     if call.command.verb == "load" and has_succeeded(done) and done.retried_count:
-        return f"the load failed, and Cloud Run began it again without its files. To prevent that: {_NO_RETRIES}"
+        fix = _without_retries(done)
+        return f"the load failed, and Cloud Run began it again without its files. To prevent that: {fix}"
     return None
+
+
+def _without_retries(execution: run_v2.Execution) -> str:
+    _, project, _, region, _, job, *_ = str(execution.name).split("/")
+    update = f"gcloud run jobs update {job} --max-retries 0 --region {region} --project {project}"
+    return f"`{update}`: let Dagster try again instead (option retries)"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.gcp.calls import READ_TIMEOUT, WRITE_TIMEOUT, Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.errors import GcpCallError, NotFoundError
+from ai.starlake.gcp.links import dataproc_link
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster, Job
@@ -54,6 +55,10 @@ class ClusterApi:
         """The same with less patience."""
         project, region = self._place.values()
         return ClusterApi(self._clients, hasty(self.calls), project, region, longest=HASTY_CALL)
+
+    def link(self, name: str) -> str:
+        """Where people see a cluster."""
+        return dataproc_link("clusters", name, self._place["project_id"], self._place["region"])
 
     def get(self, name: str) -> Cluster | None:
         """A cluster; None if there is none of that name."""

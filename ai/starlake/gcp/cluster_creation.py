@@ -67,7 +67,7 @@ class ClusterCreation:
         name, mark = cluster.cluster_name, str(uuid.uuid4())
         cluster.labels[LABEL_REQUEST] = mark
         operation: str | None = None
-        self._report.info(f"creating cluster {name}")
+        self._report.info(f"creating cluster {name}: {self._api.link(name)}")
         try:
             operation = self._api.create(cluster, mark)
             return self._awaited(name, operation)

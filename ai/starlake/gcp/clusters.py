@@ -17,6 +17,7 @@ from ai.starlake.gcp.cluster_config import StarlakeDataprocClusterConfig
 from ai.starlake.gcp.cluster_creation import USABLE, ClusterCreation, ClusterError, ClusterTimeoutError, leak_warning
 from ai.starlake.gcp.errors import GcpCallError
 from ai.starlake.gcp.names import LABEL_RUN, RunIdentity, cluster_name, label_value
+from ai.starlake.gcp.progress import duration
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster
@@ -186,7 +187,7 @@ class DataprocClusters:
                 if operation and state_of(now) != "DELETING":
                     self._require_no_problem(name, operation)
                 progress.pause(self._creation.late(name))
-            self._report.info(f"cluster {name} is gone")
+            self._report.info(f"cluster {name} is gone, after {duration(progress.elapsed)}")
         except ClusterTimeoutError as error:
             self._report.warning(str(error))
         except GcpCallError as error:

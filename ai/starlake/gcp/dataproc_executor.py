@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from ai.starlake.executor.facts import FactsFactory
 from ai.starlake.executor.hints import hint
@@ -22,6 +21,7 @@ from ai.starlake.gcp.clusters import DataprocClusters
 from ai.starlake.gcp.driver_output import DriverOutput
 from ai.starlake.gcp.earlier_jobs import EarlierJobs
 from ai.starlake.gcp.endpoints import GcpEndpoints
+from ai.starlake.gcp.links import dataproc_link
 from ai.starlake.gcp.names import RunIdentity
 from ai.starlake.gcp.options_dataproc import DataprocOptions
 from ai.starlake.gcp.remote_call import RemoteCall
@@ -208,8 +208,7 @@ class DataprocExecutor:
 
     def _log_url(self, job_id: str) -> str:
         config = self.cluster_config
-        place = f"project={quote(config.project_id)}&region={quote(config.region)}"
-        return f"https://console.cloud.google.com/dataproc/jobs/{quote(job_id)}?{place}"
+        return dataproc_link("jobs", job_id, config.project_id, config.region)
 
 
 def _given(settings: DataprocOptions) -> dict[str, Any]:

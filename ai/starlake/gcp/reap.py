@@ -113,10 +113,9 @@ def reap(
     Returns:
         One row for each of the leftovers. What could not be removed is a row, too, and no error.
     """
-    moment = now()
     rows = []
     for leftover in leftovers:
-        age = (moment - leftover.created).total_seconds()
+        age = max(0.0, (now() - leftover.created).total_seconds())  # clocks differ
         if age < older_than:
             rows.append(Reaped(leftover, age, "kept", f"it is younger than {duration(older_than)}"))
             continue

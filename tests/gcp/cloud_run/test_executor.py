@@ -95,6 +95,8 @@ def test_g02_a_missing_job_is_a_failure(bench):
 def test_the_log_is_named_before_anybody_waits(bench):
     bench.run("transform")
     link = next(number for number, text in enumerate(bench.report.infos) if "its log: http" in text)
+    page = "https://console.cloud.google.com/run/jobs/executions/details/europe-west1/starlake-job-"
+    assert page in bench.report.infos[link]
     assert link < next(number for number, text in enumerate(bench.report.infos) if "succeeded" in text)
 
 

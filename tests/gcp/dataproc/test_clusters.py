@@ -39,7 +39,7 @@ def test_a_cluster_is_made_with_what_its_run_and_its_limits_need(bench, gcp):
 def test_the_progress_of_a_creation_is_told(bench):
     bench.clusters().ensure(bench.run())
     told = "\n".join(bench.report.infos)
-    assert "creating cluster dataproc-cluster-0b5e31d2" in told
+    assert "creating cluster dataproc-cluster-0b5e31d2: https://console.cloud.google.com/dataproc/clusters/" in told
     assert "CREATING" in told
     assert "RUNNING" in told
 

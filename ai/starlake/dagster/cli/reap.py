@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from ai.starlake.gcp.endpoints import GcpEndpoints
     from ai.starlake.gcp.reap import Leftover, Reaped
 
-_WIDE = 200
+_WIDE = 1000
+"""Columns of a table that no terminal shows: its rows stay whole, for other programs."""
 _COLOURS = {"removed": "green", "would be removed": "yellow", "not removed": "red", "kept": "dim"}
 
 
@@ -141,7 +142,7 @@ def _runs() -> Iterator[Callable[[str], bool | None]]:
 
 def _show(rows: Sequence[Reaped]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from ai.starlake.gcp.progress import duration
 
@@ -151,7 +152,9 @@ def _show(rows: Sequence[Reaped]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDE)
-    table = Table("kind", "name", "region", "state", "age", "run", "of", "", "because")
+    table = Table("kind", Column("name", overflow="fold"), "region", "state", "age", Column("run", overflow="fold"))
+    for title in ("of", "action", "because"):
+        table.add_column(title, overflow="fold")
     for row in rows:
         left = row.leftover
         table.add_row(

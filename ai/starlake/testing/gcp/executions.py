@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import string
 import uuid
+from urllib.parse import quote
 
 from google.cloud import run_v2 as run
 from google.longrunning import operations_pb2
@@ -191,7 +192,7 @@ def _log_uri(name: str) -> str:
     """Where people read what an execution printed."""
     _, project, _, location, _, job, _, execution = name.split("/")
     wanted = (
-        f'resource.type="cloud_run_job"%0Aresource.labels.job_name="{job}"%0A'
-        f'labels."run.googleapis.com/execution_name"="{execution}"%0Aresource.labels.location="{location}"'
+        f'resource.type="cloud_run_job"\nresource.labels.job_name="{job}"\n'
+        f'labels."run.googleapis.com/execution_name"="{execution}"\nresource.labels.location="{location}"'
     )
-    return f"https://console.cloud.google.com/logs/viewer?project={project}&advancedFilter={wanted}"
+    return f"https://console.cloud.google.com/logs/viewer?project={project}&advancedFilter={quote(wanted)}"
