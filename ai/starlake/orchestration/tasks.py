@@ -10,7 +10,7 @@ from ai.starlake.common import NameRegistry, StarlakeError
 from ai.starlake.job import TaskType
 
 if TYPE_CHECKING:
-    from ai.starlake.orchestration.pipeline import AbstractPipeline
+    from ai.starlake.orchestration.pipeline_tasks import PipelineTasks
 
 NativeT = TypeVar("NativeT")
 
@@ -32,7 +32,7 @@ class AbstractDependency:
         self,
         id: str,  # noqa: A002  the name is part of the public contract
         label: str,
-        pipeline: AbstractPipeline[Any] | None,
+        pipeline: PipelineTasks[Any] | None,
         parent: AbstractTaskGroup | None,
     ) -> None:
         self.id = id
@@ -89,7 +89,7 @@ class AbstractTask(AbstractDependency, Generic[NativeT]):
         task_type: TaskType | None,
         *,
         label: str,
-        pipeline: AbstractPipeline[Any],
+        pipeline: PipelineTasks[Any],
         parent: AbstractTaskGroup,
     ) -> None:
         super().__init__(task_id, label, pipeline, parent)
@@ -122,7 +122,7 @@ class AbstractTaskGroup(AbstractDependency):
         group_id: str,
         *,
         label: str,
-        pipeline: AbstractPipeline[Any] | None = None,
+        pipeline: PipelineTasks[Any] | None = None,
         parent: AbstractTaskGroup | None = None,
     ) -> None:
         super().__init__(group_id, label, pipeline, parent)

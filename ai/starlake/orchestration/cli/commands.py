@@ -111,10 +111,11 @@ def dry_run(file: Path, names: Sequence[str], moment: date | datetime | None, op
 @_RECORD
 @_VERBOSE
 def backfill(file: Path, names: Sequence[str], options: Mapping[str, Any], **given: Any) -> int:
-    """Run pipelines once for each of their intervals that begins from --start to --end, both included, oldest first.
+    """Run pipelines once for each interval from --start to --end.
 
-    The intervals are those of the pipeline's cron expression; of its data cycle where it has none; else the days. The
-    dates may also be given as start_date and end_date among the options.
+    That is for each that begins within that time, both ends included, oldest first. The intervals are those of the
+    pipeline's cron expression; of its data cycle where it has none; else the days. The dates may also be given as
+    start_date and end_date among the options.
     """
     rest = dict(options)
     first, last = taken(rest, "start_date", given["start"]), taken(rest, "end_date", given["end"])
@@ -148,7 +149,10 @@ def _backfilled(
 @click.command("list")
 @_FILE
 def list_pipelines(file: Path) -> None:
-    """List the pipelines of a file: what starts them, and their partitions."""
+    """List the pipelines of a file.
+
+    For each it is said what starts it, and what partitions it has.
+    """
     tables.show_summaries([pipeline.summary() for pipeline in load_pipelines(file)])
 
 
