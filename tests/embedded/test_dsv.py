@@ -36,7 +36,7 @@ def read(database, folder, content, *, careful=False, **metadata):
     file.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
     rows = dsv.read(database, table(**metadata), file, folder)
     values = ", ".join("NULL" if cell is None else cell.column for cell in rows.cells)
-    query = rows.fallback if careful and rows.fallback else rows.query
+    query = rows.fallback() if careful and rows.fallback else rows.query
     return database.rows(f"SELECT {values} FROM ({query})")
 
 
@@ -68,7 +68,8 @@ def test_what_python_writes_is_read(database, tmp_path, careful, rows):
 def test_any_separator(database, tmp_path, rows, separator):
     rows = [tuple(field.replace(separator, "").replace('"', "").replace("\\", "") for field in row) for row in rows]
     text = "".join(separator.join(row) + "\n" for row in [NAMES, *rows])
-    assert read(database, tmp_path, text, separator=separator) == nulls(rows)
+    kept = [row for row in rows if separator.join(row).strip()]  # a line of blanks, tabs too, is no row
+    assert read(database, tmp_path, text, separator=separator) == nulls(kept)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,9 @@ def test_any_separator(database, tmp_path, rows, separator):
         ('a,b,c\n"1,2"x,"3\n', [('"1,2"x', "3", None)]),
         ('a,b,c\n"x\\"y","\\\\","z"\n', [('x"y', "\\", "z")]),
         ('a,b,c\n"","x""y",\n', [("", 'x"y', None)]),
+        ('a,b,c\n"C:\\new","\\\\",1\n', [("C:\\new", "\\", "1")]),
+        ('a,b,c\n "x","y" ,"\n', [(' "x"', "y", '"')]),
+        ("a,b,c\n  \n1,2,3\n \t\n", [("1", "2", "3")]),
         ("C,B,A\n3,2,1\n", [("1", "2", "3")]),
         ("b,z\n2,9\n", [(None, "2", None)]),
         ("", []),
@@ -96,9 +100,39 @@ def test_a_quote_before_the_separator_only_counts_at_the_start(database, tmp_pat
     assert read(database, tmp_path, 'a,b,c\n1,x"y,3\n') == [("1", 'x"y', "3")]
 
 
-def test_multiline(database, tmp_path):
+@pytest.mark.parametrize("careful", [False, True])
+def test_multiline(database, tmp_path, careful):
     content = 'a,b,c\n1,"two\nlines",3\n4,5,6\n'
-    assert read(database, tmp_path, content, multiline=True) == [("1", "two\nlines", "3"), ("4", "5", "6")]
+    found = read(database, tmp_path, content, careful=careful, multiline=True)
+    assert found == [("1", "two\nlines", "3"), ("4", "5", "6")]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ('a,b,c\n1,"x\ny"\n2\n3,"z\n\n",4,5\n', [("1", "x\ny", None), ("2", None, None), ("3", "z\n\n", "4")]),
+        ('a,b,c\n1,"x\ny","q""q\\"q"\n', [("1", "x\ny", 'q"q"q')]),
+        ('a,b,c\r\n1,"x\ny",3\r\n', [("1", "x\ny", "3")]),
+        ('a,b,c\r\n1,"x\r\ny",3\r\n', [("1", "x\ny", "3")]),
+        ('a,b,c\n1,"x\r\ny",3\n', [("1", "x\r\ny", "3")]),
+        ('a,b,c\n1,2,3\n4,"never closed,5\n6,7,8\n', [("1", "2", "3"), ("4", "never closed,5\n6,7,8\n", None)]),
+        ('a,b,c\n1,2,3\n4,"never', [("1", "2", "3"), ("4", "never", None)]),
+        ('a,b,c\n1,"x"y\n2,"z"\n', [("1", '"x"y', None), ("2", "z", None)]),
+        ('a,b,c\n\n1,"x\n\ny",3\n\n', [("1", "x\n\ny", "3")]),
+    ],
+)
+def test_rows_over_several_lines(database, tmp_path, content, expected):
+    assert read(database, tmp_path, content, careful=True, multiline=True) == expected
+    assert read_as_loads_do(database, tmp_path, content, multiline=True) == expected
+
+
+@given(rows=st.lists(st.tuples(*[st.text(alphabet='xy ,"\\\n', max_size=6)] * 3), max_size=5))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_rows_over_several_lines_that_python_writes(database, tmp_path, rows):
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([NAMES, *rows])
+    for careful in (False, True):
+        assert read(database, tmp_path, out.getvalue(), careful=careful, multiline=True, escape='"') == nulls(rows)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -42,12 +43,12 @@ class RawRows:
         query: A SELECT that reads it, without anything around it. Besides the raw columns it has `RECORD_COLUMN`, the
             row as it could stand in a file of the format.
         cells: Per attribute of the table the raw column, None when the file does not have the attribute.
-        fallback: A slower query of the same columns, for a file that `query` turns out not to be able to read.
+        fallback: Makes a slower query of the same columns, for a file that `query` turns out not to be able to read.
         header: The line above the rows of the file, None when the format has none.
     """
 
     file: Path
     query: str
     cells: tuple[Cell | None, ...]
-    fallback: str | None = None
+    fallback: Callable[[], str] | None = None
     header: str | None = None

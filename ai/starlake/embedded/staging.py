@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _TABLE = "zztmp_staged"
 _PAGE = 10_000
+_REFUSED = re.compile(r"CSV (Error|Parser)")
+"""What DuckDB says of a file that its reader of DSV cannot read."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +143,9 @@ def _fill(database: Database, validator: Validator, raw: Sequence[RawRows]) -> N
     try:
         _create(database, validator, raw)
     except duckdb.Error as error:
-        careful = [RawRows(one.file, one.fallback or one.query, one.cells) for one in raw]
-        if "CSV Error" not in str(error) or all(one.fallback is None for one in raw):
+        if not _REFUSED.search(str(error)) or all(one.fallback is None for one in raw):
             raise
+        careful = [RawRows(one.file, one.fallback() if one.fallback else one.query, one.cells) for one in raw]
         _create(database, validator, careful)
 
 

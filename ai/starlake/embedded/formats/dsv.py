@@ -9,13 +9,15 @@ rows are filled with null, long ones cut, and a line break ends the row unless `
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.options import is_irrelevant
-from ai.starlake.embedded.formats.text import as_utf8, contains, line_rows, lines
+from ai.starlake.embedded.formats.records import record_rows
+from ai.starlake.embedded.formats.text import as_utf8, contains, has_blank_line, line_rows, lines, lines_end_with_crlf
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.embedded.sql import literal
 from ai.starlake.project import Metadata, Table
@@ -92,11 +94,14 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     places = _places(table, file, head.names)
     width = max([*(place + 1 for place in places if place is not None), len(head.names or ()), 1])
     cells = tuple(None if place is None else Cell(f"c{place}") for place in places)
-    careful = _by_lines(text, dialect, head.skip, width)
     header = None if head.names is None else dialect.separator.join(head.names)
+
+    def careful() -> str:
+        return _by_lines(_line_source(text, dialect, head.skip, scratch), dialect, width)
+
     if _suits_duckdb(text, dialect):
         return RawRows(file, _by_columns(text, dialect, head.skip, width), cells, careful, header)
-    return RawRows(file, careful, cells, header=header)
+    return RawRows(file, careful(), cells, header=header)
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ def _head(file: Path, dialect: Dialect, *, with_header: bool) -> _Head:
     if not with_header:
         return _Head(dialect.skip, None)
     for number, line in enumerate(lines(file), 1):
-        if number > dialect.skip and line and not (dialect.comment and line.startswith(dialect.comment)):
+        if number > dialect.skip and line.strip() and not (dialect.comment and line.startswith(dialect.comment)):
             return _Head(number, tuple(split_line(line, dialect)))
     return _Head(dialect.skip, ())
 
@@ -155,32 +160,38 @@ def _place(name: str, names: tuple[str, ...], table: Table, file: Path) -> int |
 
 
 def _suits_duckdb(file: Path, dialect: Dialect) -> bool:
+    """Whether DuckDB's own reader reads the file as Starlake does, or refuses it."""
     if len(dialect.separator.encode()) > _NO_LIMIT_SEPARATOR or len(dialect.quote) > 1 or dialect.strip:
+        return False
+    if not dialect.multiline and has_blank_line(file):
         return False
     if not dialect.quote or not contains(file, dialect.quote):
         return True
-    if dialect.comment:
+    quote, escape, separator = (re.escape(text) for text in (dialect.quote, dialect.escape, dialect.separator))
+    if dialect.comment or contains(file, f" {dialect.quote}", rf"(?:\A|\n|{separator}) +{quote}"):
         return False
-    doubled = contains(file, dialect.quote * 2)
-    return not (doubled and dialect.escape not in {"", dialect.quote} and contains(file, dialect.escape))
+    if dialect.escape in {"", dialect.quote} or not contains(file, dialect.escape):
+        return True
+    return not contains(file, dialect.quote * 2) and not contains(file, dialect.escape, f"{escape}[^{quote}{escape}]")
 
 
 def _by_columns(file: Path, dialect: Dialect, skip: int, width: int) -> str:
-    """Reads with DuckDB's own reader, which refuses what it would read otherwise than Starlake does."""
+    """Reads with DuckDB's own reader, which refuses what it would read otherwise than Starlake does.
+
+    Where a row may go over lines, short rows are refused too: DuckDB fills them up in one thread only, and then drops
+    a quote that is never closed without a word.
+    """
     quoted = bool(dialect.quote) and contains(file, dialect.quote)
     escape = dialect.escape if quoted and dialect.escape and contains(file, dialect.escape) else dialect.quote
     columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(width))
     query = (
         f"FROM read_csv({literal(str(file))}, columns = {{{columns}}}, auto_detect = false, header = false, "
         f"skip = {skip}, delim = {literal(dialect.separator)}, quote = {literal(dialect.quote if quoted else '')}, "
-        f"escape = {literal(escape if quoted else '')}, nullstr = '', allow_quoted_nulls = false, null_padding = true, "
-        f"parallel = {literal(not (quoted and dialect.multiline))})"
+        f"escape = {literal(escape if quoted else '')}, nullstr = '', allow_quoted_nulls = false, "
+        f"null_padding = {literal(not (quoted and dialect.multiline))})"
     )
-    refused = quoted and not dialect.multiline
-    values = ", ".join(
-        f"{_null_when(_one_line(f'c{place}') if refused else f'c{place}', dialect)} AS c{place}"
-        for place in range(width)
-    )
+    reads = _reading(file, dialect) if quoted else str
+    values = ", ".join(f"{_null_when(reads(f'c{place}'), dialect)} AS c{place}" for place in range(width))
     keep = f" WHERE c0 IS NULL OR NOT starts_with(c0, {literal(dialect.comment)})" if dialect.comment else ""
     blank = " AND ".join(f"c{place} IS NULL" for place in range(width)) if width == 1 else ""
     if blank:
@@ -188,9 +199,21 @@ def _by_columns(file: Path, dialect: Dialect, skip: int, width: int) -> str:
     return f"SELECT {values}, {_record(width, dialect)} {query}{keep}"
 
 
+def _reading(file: Path, dialect: Dialect) -> Callable[[str], str]:
+    """How a value that may have been quoted is read."""
+    if not dialect.multiline:
+        return _one_line
+    return _unix if lines_end_with_crlf(file) else str
+
+
 def _one_line(value: str) -> str:
     """A value, unless a line ends in it: then the row did, and has to be read line by line."""
     return f"CASE WHEN contains({value}, chr(10)) THEN error('CSV Error: a line break within quotes') ELSE {value} END"
+
+
+def _unix(value: str) -> str:
+    """A value with the line breaks that Spark makes of those in a file whose lines end with CR and LF."""
+    return f"replace({value}, chr(13) || chr(10), chr(10))"
 
 
 def _record(width: int, dialect: Dialect) -> str:
@@ -210,13 +233,23 @@ def _null_when(value: str, dialect: Dialect) -> str:
     return value if dialect.null_value in {None, ""} else f"nullif({value}, {literal(dialect.null_value)})"
 
 
-def _by_lines(file: Path, dialect: Dialect, skip: int, width: int) -> str:
-    """Reads whole lines and takes them apart."""
-    keep = "line <> ''" + (f" AND NOT starts_with(line, {literal(dialect.comment)})" if dialect.comment else "")
+def _line_source(file: Path, dialect: Dialect, skip: int, scratch: Path) -> str:
+    """The rows of a file, each in one text."""
+    if not dialect.multiline or not contains(file, dialect.quote):
+        return line_rows(file, skip)
+    kind = {"separator": dialect.separator, "quote": dialect.quote, "escape": dialect.escape}
+    return record_rows(file, skip, scratch=scratch, **kind)
+
+
+def _by_lines(source: str, dialect: Dialect, width: int) -> str:
+    """Takes rows apart; those of blanks alone are none, as in Spark, unless a row may go over lines."""
+    keep = "line <> ''" if dialect.multiline else "regexp_matches(line, '[^\\x00-\\x20]')"
+    if dialect.comment:
+        keep += f" AND NOT starts_with(line, {literal(dialect.comment)})"
     line = f"line || {literal(dialect.separator)}"
     fields = f"regexp_extract_all({line}, {literal(_field_regex(dialect))}, 1)"
     values = ", ".join(f"{_field(f'fields[{place + 1}]', dialect)} AS c{place}" for place in range(width))
-    source = f"SELECT line, {fields} AS fields FROM ({line_rows(file, skip)}) WHERE {keep}"
+    source = f"SELECT line, {fields} AS fields FROM ({source}) WHERE {keep}"
     return f"SELECT {values}, line AS {RECORD_COLUMN} FROM ({source})"
 
 
@@ -245,11 +278,12 @@ def _field(field: str, dialect: Dialect) -> str:
     if dialect.quote:
         quote, content = re.escape(dialect.quote), _content(dialect)
         pairs = f"[{quote}{re.escape(dialect.escape)}]([{quote}{re.escape(dialect.escape)}])"
-        closed = f"regexp_replace(substr({field}, 2, length({field}) - 2), {literal(pairs)}, '\\1', 'g')"
+        closed = f"regexp_replace(substr({field}, 2, length(rtrim({field})) - 2), {literal(pairs)}, '\\1', 'g')"
         opened = f"regexp_replace(substr({field}, 2), {literal(pairs)}, '\\1', 'g')"
         plain = (
-            f"CASE WHEN NOT starts_with({field}, {literal(dialect.quote)}) THEN {plain} "
-            f"WHEN regexp_full_match({field}, {literal(f'(?s){content}{quote}')}) THEN {closed} "
+            f"CASE WHEN NOT starts_with({field}, {literal(dialect.quote)}) OR {field} = {literal(dialect.quote)} "
+            f"THEN {plain} "
+            f"WHEN regexp_full_match({field}, {literal(f'(?s){content}{quote} *')}) THEN {closed} "
             f"WHEN regexp_full_match({field}, {literal(f'(?s){content}')}) THEN {opened} ELSE {field} END"
         )
     return _null_when(plain, dialect)

@@ -6,6 +6,7 @@ import codecs
 import gzip
 import mmap
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -97,12 +98,34 @@ def _is_plain_utf8(file: Path) -> bool:
     return True
 
 
-def contains(file: Path, text: str) -> bool:
-    """Whether a text occurs in a file."""
+def contains(file: Path, text: str, pattern: str = "") -> bool:
+    """Whether a text occurs in a UTF-8 file.
+
+    Args:
+        file: The file.
+        text: The text, which is quickly looked for.
+        pattern: A regular expression that must occur too; it is looked for only where the text is found.
+    """
     if not text or file.stat().st_size == 0:
         return False
     with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(text.encode("utf-8")) >= 0
+        found = content.find(text.encode("utf-8")) >= 0
+        return found and (not pattern or re.search(pattern.encode("utf-8"), content) is not None)
+
+
+def has_blank_line(file: Path) -> bool:
+    """Whether a line of a UTF-8 file has blanks and nothing else."""
+    pattern = r"(?:\A|\n)[\t\r ]*[\t ][\t\r ]*(?:\n|\Z)"
+    with file.open("rb") as source:
+        first = source.read(1).decode("latin-1")
+    starts = ["\n ", "\n\t", *([first] if first in {" ", "\t"} else [])]
+    return any(contains(file, start, pattern) for start in starts)
+
+
+def lines_end_with_crlf(file: Path) -> bool:
+    """Whether the first line of a UTF-8 file ends with CR and LF."""
+    with file.open(encoding="utf-8", newline="") as source:
+        return source.readline().endswith("\r\n")
 
 
 def last_character(file: Path) -> str:
