@@ -11,7 +11,6 @@ from ai.starlake.executor.facts import FactsFactory
 from ai.starlake.executor.hints import hint
 from ai.starlake.executor.output import Output
 from ai.starlake.executor.protocol import CommandFailedError, Execution, StarlakeResult
-from ai.starlake.executor.storage import storage_settings
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.cloud_logging import ExecutionLog
@@ -109,8 +108,7 @@ class CloudRunExecutor:
             tolerance=settings.outage_tolerance,
             mask=call.redactor.mask,
         )
-        with storage_settings(settings.storage_settings):
-            return self._run(call, execution, calls, began)
+        return self._run(call, execution, calls, began)
 
     def _run(self, call: RemoteCall, execution: Execution, calls: Calls, began: float) -> StarlakeResult:
         marker = Marker.of(execution)
@@ -121,7 +119,7 @@ class CloudRunExecutor:
         watch = _Watch(self, call, execution, calls)
         done = self._continued(attempt, call, execution, watch) if execution.repeated else None
         if done is None:
-            call.recover(execution, self._facts, self.settings.project_copy)
+            call.recover(execution, self._facts, self.settings)
             done = attempt.run(self._overrides(call, marker), watch.begin, watch.look)
         watch.end(done)
         problem = _problem(call, done)

@@ -13,7 +13,6 @@ from ai.starlake.executor.hints import hint
 from ai.starlake.executor.interrupts import interrupts_held
 from ai.starlake.executor.output import Output
 from ai.starlake.executor.protocol import CommandFailedError, Execution, StarlakeResult
-from ai.starlake.executor.storage import storage_settings
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.cluster_config import StarlakeDataprocClusterConfig
@@ -187,8 +186,7 @@ class DataprocExecutor:
         if execution.repeated:
             job = EarlierJobs(session.jobs, execution, arguments_of(call)).settle(driver.advance)
         if job is None:
-            with storage_settings(self.settings.storage_settings):
-                call.recover(execution, self._facts, self.settings.project_copy)
+            call.recover(execution, self._facts, self.settings)
             job = self._submitted(session, call, driver)
         driver.finish()
         return job

@@ -11,6 +11,8 @@ from ai.starlake.executor.facts import FactsFactory, ProjectFacts
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.recovery import recover_files
 from ai.starlake.gcp.endpoints import gs_uri
+from ai.starlake.gcp.options import GcpOptions
+from ai.starlake.gcp.project_storage import cloud_storage
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.references import resolve_environment
 
@@ -55,22 +57,24 @@ class RemoteCall:
         """The command line, secrets masked; for people to read."""
         return mask_named_values(self.redactor.mask(shlex.join(("starlake", *self.argv))))
 
-    def recover(self, execution: Execution, facts: FactsFactory | None, copy: str | None = None) -> None:
+    def recover(self, execution: Execution, facts: FactsFactory | None, settings: GcpOptions) -> None:
         """Before a load is repeated, brings back the files that a failed attempt left; else does nothing.
 
         Args:
             execution: The attempt.
             facts: How to learn about the project.
-            copy: A folder of this machine with a copy of the project, where SL_ROOT itself cannot be read from here.
+            settings: The options: how Cloud Storage is reached, and where a copy of the project is.
 
         Raises:
             RecoveryError: If the load cannot be repeated safely.
+            GcpCallError: If there are no credentials to reach Cloud Storage with.
         """
         if not execution.repeated or self.command.verb != "load":
             return
-        root = self.environment.get("SL_ROOT", "")
+        root, copy = self.environment.get("SL_ROOT", ""), settings.project_copy
         known = facts if copy or root else None
-        recover_files(self.command, (lambda: self._facts(known, root, copy)) if known else None, execution.report)
+        with cloud_storage(settings):
+            recover_files(self.command, (lambda: self._facts(known, root, copy)) if known else None, execution.report)
 
     def _facts(self, facts: FactsFactory, root: str, copy: str | None) -> ProjectFacts:
         if not copy:

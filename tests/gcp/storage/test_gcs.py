@@ -9,10 +9,14 @@ from pathlib import Path
 
 import google.cloud.storage
 import pytest
+from fsspec.config import conf
+from google.auth.credentials import AnonymousCredentials
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.storage import Location
 from ai.starlake.gcp.errors import MissingExtraError, PermissionDeniedError
+from ai.starlake.gcp.options_cloud_run import CloudRunOptions
+from ai.starlake.gcp.project_storage import cloud_storage
 
 
 def at(bucket, name):
@@ -165,22 +169,36 @@ def test_missing_credentials_are_told(monkeypatch, tmp_path):
 
 
 FACTS = """
-import os
+import sys
 from ai.starlake.dagster.facts import project_facts
+from ai.starlake.gcp.options_cloud_run import CloudRunOptions
+from ai.starlake.gcp.project_storage import cloud_storage
 facts = project_facts("gs://project/p", {"SL_ROOT": "gs://project/p"})
-print(facts.area("ingesting", "starbake"), facts.table_pattern("starbake", "Customers").pattern)
+with cloud_storage(CloudRunOptions(cloud_run_job_name="x", storage_endpoint=sys.argv[1])):
+    print(facts.area("ingesting", "starbake"), facts.table_pattern("starbake", "Customers").pattern)
 """
 
 
 @pytest.mark.slow
 def test_a_project_on_gs_is_read_for_recovery(server):
-    """By gcsfs, which asks Google itself for the kind of a bucket unless it is told not to."""
+    """By gcsfs, to which the address that the options name is known."""
     sample = Path(__file__).resolve().parents[3] / "samples" / "starbake"
     for path in filter(Path.is_file, sample.rglob("metadata/**/*")):
         if content := path.read_bytes():
             server.upload("project", f"p/{path.relative_to(sample).as_posix()}", content)
-    own = {"STORAGE_EMULATOR_HOST": server.endpoint, "GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT": "false"}
-    done = subprocess.run(
-        [sys.executable, "-c", FACTS], env={**os.environ, **own}, capture_output=True, text=True, check=True
-    )
+    own = {name: value for name, value in os.environ.items() if name != "STORAGE_EMULATOR_HOST"}
+    command = [sys.executable, "-W", "ignore", "-c", FACTS, server.endpoint]
+    done = subprocess.run(command, env=own, capture_output=True, text=True, check=True)
     assert done.stdout == "gs://project/p/datasets/ingesting/starbake customers_.*\\.csv\n"
+
+
+def test_a_project_is_read_on_behalf_of_the_account_that_the_options_name(monkeypatch):
+    account = "loader@my-project.iam.gserviceaccount.com"
+    monkeypatch.setattr("google.auth.default", lambda scopes: (AnonymousCredentials(), None))
+    monkeypatch.setitem(conf, "gs", {"requester_pays": True})
+    with cloud_storage(CloudRunOptions(cloud_run_job_name="starlake", cloud_run_service_account=account)):
+        assert conf["gs"]["token"].service_account_email == account
+        assert conf["gs"]["requester_pays"]
+        assert conf["gcs"].keys() == {"token"}
+    assert conf["gs"] == {"requester_pays": True}
+    assert "gcs" not in conf
