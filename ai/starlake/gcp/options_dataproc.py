@@ -164,7 +164,8 @@ class DataprocOptions(DataprocClusterOptions):
         default=1800, description="how many seconds the creation of a cluster may take"
     )
     dataproc_job_wait_timeout: SecondsOrNone = Field(
-        default=None, description="how many seconds a Spark job may take before it is cancelled; no limit by default"
+        default=None,
+        description="how many seconds a Spark job may take before it is cancelled; by default until its cluster goes",
     )
     dataproc_impersonate_service_account: str | None = Field(
         default=None, description="the service account on whose behalf Dataproc and Cloud Storage are called"
