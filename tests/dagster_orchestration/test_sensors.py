@@ -123,6 +123,19 @@ class TestRequests:
         materialize(instance, "a.z")
         assert isinstance(tick(), RunRequest)
 
+    @pytest.mark.parametrize("enabled", [True, False])
+    def test_a_data_cycle_that_is_not_named_is_that_of_the_data(self, ticks, instance, enabled):
+        daily = [TriggerDataset(name, cron="0 0 * * *") for name in ("a.x", "a.y")]
+        tick = ticks(*daily, dataset_triggering_strategy="all", data_cycle_enabled=enabled)
+        materialize(instance, "a.x", datetime(2026, 3, 1, tzinfo=UTC))
+        materialize(instance, "a.y", datetime(2026, 3, 2, tzinfo=UTC))
+        if not enabled:
+            assert isinstance(tick(), RunRequest)
+            return
+        assert "waits for a.x" in tick()
+        materialize(instance, "a.x", datetime(2026, 3, 2, tzinfo=UTC))
+        assert tick().tags["starlake/logical_date"] == "2026-03-02T00:00:00+00:00"
+
     def test_o07_two_sensors_look_at_their_own_datasets(self, ticks, a_job, instance):
         strategy = {"dataset_triggering_strategy": "all"}
         made = [ticks("a.x", "a.z", job=a_job("one"), **strategy), ticks("a.x", job=a_job("two"), **strategy)]

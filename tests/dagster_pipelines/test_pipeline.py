@@ -77,6 +77,29 @@ def test_its_properties_are_those_of_its_module_and_options(make_module: Any, sc
     assert (loads.graphs, loads.datasets) == ([], [])
 
 
+@pytest.mark.parametrize(
+    ("variables", "options", "crons", "expected"),
+    [
+        ({}, {}, ("0 0 * * *", "0 * * * *"), "0 * * * *"),
+        ({}, {}, ("0 0 * * *", None), None),
+        ({}, {"data_cycle_enabled": "true", "data_cycle": "weekly"}, ("0 0 * * *", None), "0 0 * * 0"),
+        ({"cron": "0 6 * * *"}, {}, ("0 0 * * *", "0 * * * *"), "0 6 * * *"),
+    ],
+)
+def test_it_knows_the_schedules_of_what_it_waits_for(
+    make_module: Any, variables: Any, options: Any, crons: tuple[str | None, ...], expected: str | None
+) -> None:
+    read = [StarlakeDependency(f"sales.t{number}", "table", cron=cron) for number, cron in enumerate(crons)]
+    module = make_module(variables=dict(variables), **options)
+    with module.pipeline(dependencies=transforms("kpi.margin", dependencies=read)) as pipeline:
+        pass
+    assert pipeline.computed_cron_expr == expected
+    waits = not variables
+    named = {f"sales.t{number}": cron for number, cron in enumerate(crons) if waits}
+    assert pipeline.scheduled_datasets == {name: cron for name, cron in named.items() if cron}
+    assert [dataset.name for dataset in pipeline.not_scheduled_datasets] == [n for n, cron in named.items() if not cron]
+
+
 def test_it_is_no_job_before_its_with_statement_has_ended(make_module: Any) -> None:
     with make_module().pipeline() as pipeline, pytest.raises(StarlakeError, match="not a job yet"):
         _ = pipeline.dag

@@ -131,6 +131,16 @@ class PipelineFacts(AbstractTaskGroup, Generic[NativeT]):
         return [trigger.dataset for trigger in self.triggers]
 
     @property
+    def scheduled_datasets(self) -> Mapping[str, str]:
+        """The cron expressions of those of these tables that have one, by name."""
+        return {trigger.sink: trigger.cron for trigger in self.triggers if trigger.cron}
+
+    @property
+    def not_scheduled_datasets(self) -> list[StarlakeDataset]:
+        """Those of these tables that have none."""
+        return [trigger.dataset for trigger in self.triggers if not trigger.cron]
+
+    @property
     def graphs(self) -> list[TreeNodeMixin[StarlakeDependency]]:
         """The trees of what is to be run, for transforms; see `StarlakeDependencies.graphs`."""
         if self.dependencies is None:

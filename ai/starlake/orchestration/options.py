@@ -92,7 +92,9 @@ class OrchestrationOptions(JobOptions):
     )
     data_cycle_enabled: bool = Field(default=False, description="whether datasets count by data cycle")
     data_cycle: CycleOption = Field(
-        default=None, description=f"the data cycle: {', '.join(f'`{name}`' for name in CYCLES)}, or a cron expression"
+        default=None,
+        description=f"the data cycle: {', '.join(f'`{name}`' for name in CYCLES)}, or a cron expression; "
+        "when unset, the most frequent one of the datasets",
     )
     beyond_data_cycle_enabled: bool = Field(
         default=True, description="whether an update outside of the cycle counts where its freshness allows it"

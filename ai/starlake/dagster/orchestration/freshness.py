@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 from ai.starlake.common import DataInterval, zone_of
 from ai.starlake.dagster.orchestration import partitions
@@ -74,6 +75,23 @@ class Policy:
     def begin(self) -> datetime:
         """The first moment of the start date."""
         return datetime(self.start.year, self.start.month, self.start.day, tzinfo=zone_of(self.zone))
+
+    @cached_property
+    def every(self) -> str | None:
+        """The cron expression whose windows runs are for: the data cycle, else the one that datasets are made by."""
+        return self.cycle or common_cron(self.datasets, self.period, self.zone)
+
+
+def common_cron(datasets: Collection[TriggerDataset], period: str, zone: str) -> str | None:
+    """The most frequent cron expression of datasets; None where one of them has none.
+
+    Args:
+        datasets: The datasets.
+        period: The period in which ticks are counted: the option `cron_period_frequency`.
+        zone: The zone in which the cron expressions are meant.
+    """
+    crons = [dataset.cron for dataset in datasets if dataset.cron]
+    return partitions.most_frequent(crons, period, zone) if crons and len(crons) == len(datasets) else None
 
 
 @dataclass(frozen=True)
@@ -244,12 +262,8 @@ def _dates(policy: Policy, memory: Memory, anchor: datetime) -> tuple[datetime, 
     These are the cycle of the newest update; without a cycle, the window of the most frequent cron expression where all
     datasets have one; else what came since the last run.
     """
-    crons = [dataset.cron for dataset in policy.datasets if dataset.cron]
-    every = policy.cycle
-    if every is None and crons and len(crons) == len(policy.datasets):
-        every = partitions.most_frequent(crons, policy.period, policy.zone)
-    if every is not None:
-        window = partitions.window_of(partitions.cycles(every, policy.zone), anchor)
+    if policy.every is not None:
+        window = partitions.window_of(partitions.cycles(policy.every, policy.zone), anchor)
         return window.start, DataInterval(window.start, window.end)
     return anchor, DataInterval(_since(policy, memory, anchor), anchor)
 

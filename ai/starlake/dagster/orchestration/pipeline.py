@@ -56,9 +56,9 @@ class DagsterPipeline(AbstractPipeline[OpDefinition]):
     ) -> None:
         super().__init__(orchestration, schedule, dependencies)
         self._job_definition: JobDefinition | None = None
-        if self.triggers:
-            sensors.policy_of(self.trigger_datasets, self.settings)
-        self.partitions  # noqa: B018  a cron expression that cannot be used is told of now
+        # cron expressions and options that cannot be used are told of now
+        self.partitions  # noqa: B018
+        self.computed_cron_expr  # noqa: B018
 
     @cached_property
     def partitions(self) -> TimeWindowPartitionsDefinition | None:
@@ -70,6 +70,12 @@ class DagsterPipeline(AbstractPipeline[OpDefinition]):
     def trigger_datasets(self) -> list[TriggerDataset]:
         """The datasets that the pipeline waits for."""
         return [TriggerDataset(trigger.sink, trigger.cron, trigger.freshness) for trigger in self.triggers]
+
+    @cached_property
+    def computed_cron_expr(self) -> str | None:
+        """The cron expression whose windows its runs are for: its own, else the one that what it waits for shares."""
+        datasets = self.trigger_datasets
+        return sensors.policy_of(datasets, self.settings).every if datasets else self.cron
 
     @property
     def dag(self) -> JobDefinition:

@@ -14,7 +14,7 @@ from ai.starlake.common import DataInterval, StarlakeError, zone_of
 from ai.starlake.dagster.orchestration import partitions as windows
 from ai.starlake.dagster.orchestration.freshness import TriggerDataset
 from ai.starlake.dagster.orchestration.graph_of import graph_of, steps_of
-from ai.starlake.dagster.orchestration.sensors import policy_of
+from ai.starlake.dagster.orchestration.sensors import cycle_of, policy_of
 from ai.starlake.dagster.orchestration.steps import Steps
 from ai.starlake.dagster.run import CONFIG_SCHEMA, DRY_RUN_TAG, date_tags
 from ai.starlake.orchestration.options import OrchestrationOptions
@@ -87,7 +87,7 @@ class PipelineRuns:
         first, last = self._located(first), self._located(last)
         partitions = self._partitions
         if partitions is None:
-            every = (self._settings.data_cycle if self._settings.data_cycle_enabled else None) or _EVERY_DAY
+            every = cycle_of(self._datasets, self._settings) or _EVERY_DAY
             cycles = windows.cycles(every, self._settings.zone)
             found = [cycles.time_window_for_partition_key(key) for key in windows.keys_between(cycles, first, last)]
             return [RunDate(window.start, DataInterval(window.start, window.end)) for window in found]

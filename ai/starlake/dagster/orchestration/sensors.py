@@ -25,7 +25,15 @@ from dagster import (
 )
 
 from ai.starlake.common import StarlakeError, parse_datetime
-from ai.starlake.dagster.orchestration.freshness import Memory, Policy, Start, TriggerDataset, Update, decide
+from ai.starlake.dagster.orchestration.freshness import (
+    Memory,
+    Policy,
+    Start,
+    TriggerDataset,
+    Update,
+    common_cron,
+    decide,
+)
 from ai.starlake.dagster.orchestration.partitions import DEFAULT_START, cycles
 from ai.starlake.dagster.orchestration.triggering import condition_of
 from ai.starlake.dagster.run import date_tags
@@ -34,7 +42,7 @@ from ai.starlake.dataset import StarlakeDataset
 if TYPE_CHECKING:
     from ai.starlake.orchestration.options import OrchestrationOptions
 
-__all__ = ["TriggerDataset", "build", "policy_of"]
+__all__ = ["TriggerDataset", "build", "cycle_of", "policy_of"]
 
 logger = logging.getLogger(__name__)
 
@@ -59,20 +67,26 @@ def policy_of(datasets: Sequence[TriggerDataset], options: OrchestrationOptions)
         raise StarlakeError(
             "a pipeline that depends on no dataset cannot wait for one", fix="give it a schedule, or start it by hand"
         )
-    cycle = options.data_cycle if options.data_cycle_enabled else None
-    for cron in filter(None, [cycle, *(dataset.cron for dataset in datasets)]):
+    for cron in filter(None, [options.data_cycle, *(dataset.cron for dataset in datasets)]):
         cycles(cron, options.zone)
     return Policy(
         datasets=tuple(datasets),
         condition=condition_of(options.dataset_triggering_strategy, [dataset.name for dataset in datasets]),
         zone=options.zone,
         start=options.start_date or DEFAULT_START,
-        cycle=cycle,
+        cycle=cycle_of(datasets, options),
         optional_datasets=options.optional_dataset_enabled,
         beyond_cycle=options.beyond_data_cycle_enabled,
         min_between_runs=options.min_timedelta_between_runs,
         period=options.cron_period_frequency,
     )
+
+
+def cycle_of(datasets: Sequence[TriggerDataset], options: OrchestrationOptions) -> str | None:
+    """The cron expression of the data cycle; one that is not named is that of the data. None where there is none."""
+    if not options.data_cycle_enabled:
+        return None
+    return options.data_cycle or common_cron(datasets, options.cron_period_frequency, options.zone)
 
 
 def build(
