@@ -58,7 +58,8 @@ def generate(
 ) -> None:
     """Write the DAG files of a project, without a JVM.
 
-    They are what metadata/dags configures. A table or task says by dagRef which configuration it uses; a configuration says by template what the file becomes:
+    They are what metadata/dags configures. A table or task says by dagRef which configuration it uses; a configuration
+    says by template what the file becomes:
 
     \b
       load/dagster__scheduled_table__shell.py.j2       transform/dagster__scheduled_task__shell.py.j2
