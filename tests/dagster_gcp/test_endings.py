@@ -26,9 +26,11 @@ pytestmark = pytest.mark.slow
 MONITORING = "run_monitoring: {enabled: true, poll_interval_seconds: 1, start_timeout_seconds: 60}\n"
 DAY = 24 * 3600
 ENDED_BY_US = ("CANCELLED", "ERROR")  # a job that was cancelled may notice first that its cluster goes
-WHERE = ("dataproc", "cloud_run")
 ROWS = [("dataproc", "in_process"), ("dataproc", "default"), ("cloud_run", "default")]
 """With Dagster's multiprocess executor an interruption takes the longer way: from the run to its steps."""
+MARK_AS_CANCELLED = """mutation($run: String!) {
+  terminateRun(runId: $run, terminatePolicy: MARK_AS_CANCELED_IMMEDIATELY) { __typename }
+}"""
 
 
 class Cloud:
@@ -47,7 +49,7 @@ class Cloud:
 
     def newest(self, where: str) -> str:
         """The run that something was started for last."""
-        if where == "dataproc":
+        if where.startswith("dataproc"):
             return str(self.gcp.spark_jobs[-1].labels["starlake-run-id"])
         return str(self.gcp.executions[-1].env["DAGSTER_STARLAKE_ROOT_RUN"])
 
@@ -132,7 +134,7 @@ class TestWithoutDaemon:
             return len(gcp.spark_jobs) + len(gcp.executions) > seen
 
         cloud.gcp.wait_for(at_work, timeout=PATIENCE)
-        run_id = cloud.newest(job.partition("_slow")[0])
+        run_id = cloud.newest(job)
         cloud.runs(run_id)
         return process, run_id
 
@@ -144,8 +146,10 @@ class TestWithoutDaemon:
         assert worker.wait(PATIENCE) != 0
         cloud.was_cancelled_once(run_id)
 
-    def test_a_killed_run_leaves_its_cluster_to_the_age_limits(self, alone, cloud):
-        worker, run_id = self.started(alone, cloud, "dataproc_slow_in_process")
+    @pytest.mark.parametrize("executor", ["in_process", "default"])
+    def test_a_killed_run_leaves_its_cluster_to_the_age_limits(self, alone, cloud, executor):
+        """With Dagster's multiprocess executor the step survives, until its job ends; it makes no other cluster."""
+        worker, run_id = self.started(alone, cloud, f"dataproc_slow_{executor}")
         worker.kill()
         worker.wait()
         (cluster,) = cloud.clusters(run_id)
@@ -153,7 +157,16 @@ class TestWithoutDaemon:
         assert cluster.config["lifecycle_config"] == {"idle_delete_ttl": "3600s", "auto_delete_ttl": "86400s"}
         cloud.gcp.advance(DAY)
         cloud.is_clean(run_id)
+        psutil.wait_procs(alone.processes(), PATIENCE)
         assert [one.deleted_by for one in cloud.clusters(run_id)] == ["auto_ttl"]
+        assert len(cloud.work(run_id)) == 1
+
+    def test_a_killed_run_leaves_its_execution_to_the_task_timeout(self, alone, cloud):
+        worker, run_id = self.started(alone, cloud, "briefly_slow_in_process")
+        worker.kill()
+        worker.wait()
+        cloud.is_clean(run_id)
+        assert [(one.state, one.cancelled) for one in cloud.work(run_id)] == [("FAILED", 0)]
 
     def test_a_killed_run_whose_command_ends_leaves_its_cluster_to_the_idle_limit(self, alone, cloud):
         worker, run_id = self.started(alone, cloud, "dataproc_slow_in_process")
@@ -171,27 +184,35 @@ class TestWithoutDaemon:
         return any(parent.pid == ancestor for parent in process.parents())
 
     def test_two_runs_at_once_do_not_get_in_each_others_way(self, tmp_path_factory, location_of, cloud):
-        before = len(cloud.gcp.all_clusters)
-        runs = [
-            location_of(tmp_path_factory.mktemp(f"at_once_{n}")).execute("dataproc_orders_in_process") for n in range(2)
-        ]
-        assert [run.wait(120) for run in runs] == [0, 0]
-        made = cloud.gcp.all_clusters[before:]
+        clusters, executions = len(cloud.gcp.all_clusters), len(cloud.gcp.executions)
+        folders = [tmp_path_factory.mktemp(f"at_once_{number}") for number in range(2)]
+        locations = [location_of(folder) for folder in folders]
+        for job in ("dataproc_orders_in_process", "cloud_run_orders_in_process"):
+            runs = [location.execute(job) for location in locations]
+            assert [run.wait(PATIENCE) for run in runs] == [0, 0]
+        made = cloud.gcp.all_clusters[clusters:]
         assert [one.deleted_by for one in made] == ["request"] * 2
         assert len({one.name for one in made}) == 2
         for one in made:
             run_id = one.labels["starlake-run-id"]
             assert [(job.state, job.cluster_uuid) for job in cloud.work(run_id)] == [("DONE", one.uuid)]
+        started = cloud.gcp.executions[executions:]
+        assert [one.state for one in started] == ["SUCCEEDED"] * 2
+        assert len({one.env["DAGSTER_STARLAKE_ROOT_RUN"] for one in started}) == 2
 
 
 class TestWithDaemon:
     """`dagster dev`: webserver, daemon with its sensors and run monitoring."""
 
-    def launched(self, server, cloud, job):
-        """A run whose command is at work."""
-        run_id = server.launch(job)
-        cloud.runs(run_id)
-        return run_id
+    def launched(self, server, cloud, *rows):
+        """Runs whose commands are at work."""
+        runs = [server.launch(f"{where}_slow_{executor}") for where, executor in rows]
+        for run_id in runs:
+            cloud.runs(run_id)
+        return runs
+
+    def ended(self, server, runs):
+        return [server.ended(run_id) for run_id in runs]
 
     def processes(self, location, run_id):
         """The process of a run, and that of the step that is at work: the same one within Dagster's own process."""
@@ -200,39 +221,63 @@ class TestWithDaemon:
         pids = [int(pid) for message in messages for pid in re.findall(r"process \(pid: (\d+)\)", message)]
         return psutil.Process(pids[0]), psutil.Process(pids[-1])
 
-    @pytest.mark.parametrize(("where", "executor"), ROWS)
-    def test_terminating_a_run_ends_all(self, server, cloud, where, executor):
-        run_id = self.launched(server, cloud, f"{where}_slow_{executor}")
-        server.terminate(run_id)
-        assert server.ended(run_id) == "CANCELED"
-        cloud.was_cancelled_once(run_id)
+    def test_terminating_a_run_ends_all(self, server, cloud):
+        runs = self.launched(server, cloud, *ROWS)
+        for run_id in runs:
+            server.terminate(run_id)
+        assert self.ended(server, runs) == ["CANCELED"] * 3
+        for run_id in runs:
+            cloud.was_cancelled_once(run_id)
 
-    @pytest.mark.parametrize("executor", ["in_process", "default"])
-    def test_a_failed_op_leaves_its_cluster_to_the_sensor(self, server, cloud, executor):
-        run_id = server.launch(f"dataproc_bad_{executor}")
+    def test_marking_a_run_as_cancelled_ends_all(self, server, cloud):
+        """Dagster takes the run for cancelled at once; its steps are interrupted all the same."""
+        runs = self.launched(server, cloud, ("dataproc", "default"), ("cloud_run", "default"))
+        for run_id in runs:
+            server.ask(MARK_AS_CANCELLED, run=run_id)
+            assert server.status(run_id) == "CANCELED"
+        for run_id in runs:
+            cloud.was_cancelled_once(run_id)
+
+    def test_a_failed_op_leaves_nothing_but_its_cluster_and_that_to_the_sensor(self, server, cloud):
+        runs = {(where, executor): server.launch(f"{where}_bad_{executor}") for where, executor in ROWS}
+        assert self.ended(server, runs.values()) == ["FAILURE"] * 3
+        for (where, _), run_id in runs.items():
+            cloud.is_clean(run_id)
+            on_dataproc = where == "dataproc"
+            assert [(one.state, one.cancelled) for one in cloud.work(run_id)] == [
+                ("ERROR" if on_dataproc else "FAILED", 0)
+            ]
+            assert [one.deleted_by for one in cloud.clusters(run_id)] == ["request"] * on_dataproc
+
+    def test_a_sensor_that_google_does_not_let_work_tries_again(self, server, cloud):
+        before = len(cloud.gcp.calls("ListClusters"))
+        cloud.gcp.fault("ListClusters", "FAILED_PRECONDITION")
+        run_id = server.launch("dataproc_bad_in_process")
         assert server.ended(run_id) == "FAILURE"
         cloud.is_clean(run_id)
-        assert [one.state for one in cloud.work(run_id)] == ["ERROR"]
-        assert [one.deleted_by for one in cloud.clusters(run_id)] == ["request"]
+        outcomes = [call.outcome for call in cloud.gcp.calls("ListClusters")[before:]]
+        assert outcomes[:2] == ["FAILED_PRECONDITION", "OK"]
 
-    @pytest.mark.parametrize("where", WHERE)
-    def test_a_killed_step_leaves_nothing(self, server, location, cloud, where):
-        run_id = self.launched(server, cloud, f"{where}_slow_default")
-        _, step = self.processes(location, run_id)
-        step.kill()
-        assert server.ended(run_id) == "FAILURE"
-        cloud.was_cancelled_once(run_id)
+    def test_a_killed_step_leaves_nothing(self, server, location, cloud):
+        runs = self.launched(server, cloud, ("dataproc", "default"), ("cloud_run", "default"))
+        for run_id in runs:
+            self.processes(location, run_id)[1].kill()
+        assert self.ended(server, runs) == ["FAILURE"] * 2
+        for run_id in runs:
+            cloud.was_cancelled_once(run_id)
 
-    @pytest.mark.parametrize(("where", "executor"), ROWS)
-    def test_a_killed_run_leaves_nothing(self, server, location, cloud, where, executor):
+    def test_a_killed_run_leaves_nothing(self, server, location, cloud):
         """With Dagster's multiprocess executor the step survives for a while; it starts nothing anew."""
-        run_id = self.launched(server, cloud, f"{where}_slow_{executor}")
-        worker, step = self.processes(location, run_id)
-        worker.kill()
-        assert server.ended(run_id) == "FAILURE"
-        cloud.was_cancelled_once(run_id)
-        psutil.wait_procs([step], 15)
-        cloud.was_cancelled_once(run_id)
+        runs = self.launched(server, cloud, *ROWS)
+        processes = [self.processes(location, run_id) for run_id in runs]
+        for worker, _ in processes:
+            worker.kill()
+        assert self.ended(server, runs) == ["FAILURE"] * 3
+        for run_id in runs:
+            cloud.was_cancelled_once(run_id)
+        psutil.wait_procs([step for _, step in processes], 15)
+        for run_id in runs:
+            cloud.was_cancelled_once(run_id)
 
     def test_a_run_continues_one_that_failed_and_its_cluster_goes_with_it(self, server, location, cloud):
         (location.root / "project" / "broken").touch()
@@ -242,3 +287,10 @@ class TestWithDaemon:
         cloud.is_clean(run_id)
         assert [one.state for one in cloud.work(run_id)] == ["ERROR", "DONE"]
         assert {one.deleted_by for one in cloud.clusters(run_id)} == {"request"}
+
+    def test_a_run_continues_one_that_failed_on_cloud_run(self, server, location, cloud):
+        (location.root / "project" / "broken").touch()
+        run_id = server.launch("cloud_run_flaky_default")
+        assert server.ended(run_id) == "FAILURE"
+        assert server.ended(server.reexecute(run_id)) == "SUCCESS"
+        assert [(one.state, one.cancelled) for one in cloud.work(run_id)] == [("FAILED", 0), ("SUCCEEDED", 0)]
