@@ -51,7 +51,7 @@ def definitions_of(file: Path) -> Definitions:
 def dagster(*arguments, **variables):
     command = [sys.executable, "-W", "ignore", "-m", "dagster", *map(str, arguments)]
     return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=120, env={**os.environ, **variables}
+        command, capture_output=True, text=True, check=False, timeout=240, env={**os.environ, **variables}
     )
 
 
