@@ -146,6 +146,12 @@ def test_rows_over_several_lines_that_python_writes(database, tmp_path, rows):
         ("one\ntwo\na,b,c\nx,1,2\n", {"options": {"skipRows": "2"}}, [("x", "1", "2")]),
         ("#no\na,b,c\n#no,1,2,3,4\nx,1,#2\n", {"options": {"comment": "#"}}, [("x", "1", "#2")]),
         ("a,b,c\n x , 1,2 \n", {"options": {"ignoreLeadingWhiteSpace": "true"}}, [("x ", "1", "2 ")]),
+        ('a,b,c\n1, "x,y" , z\n', {"options": {"ignoreLeadingWhiteSpace": "true"}}, [("1", "x,y", "z")]),
+        (
+            'a,b,c\n1, "x\ny",3\n#"no\n4\n',
+            {"multiline": True, "options": {"ignoreLeadingWhiteSpace": "true", "comment": "#"}},
+            [("1", "x\ny", "3"), ("4", None, None)],
+        ),
         ("a\\tb\n".replace("\\t", "\t") + "1\t2\n", {"separator": "\\t"}, [("1", "2", None)]),
     ],
 )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.options import is_irrelevant
-from ai.starlake.embedded.formats.records import record_rows
+from ai.starlake.embedded.formats.records import Writing, record_rows
 from ai.starlake.embedded.formats.text import as_utf8, contains, has_blank_line, line_rows, lines, lines_end_with_crlf
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.embedded.sql import literal
@@ -237,8 +237,8 @@ def _line_source(file: Path, dialect: Dialect, skip: int, scratch: Path) -> str:
     """The rows of a file, each in one text."""
     if not dialect.multiline or not contains(file, dialect.quote):
         return line_rows(file, skip)
-    kind = {"separator": dialect.separator, "quote": dialect.quote, "escape": dialect.escape}
-    return record_rows(file, skip, scratch=scratch, **kind)
+    writing = Writing(dialect.separator, dialect.quote, dialect.escape, dialect.comment, "l" in dialect.strip)
+    return record_rows(file, skip, writing, scratch)
 
 
 def _by_lines(source: str, dialect: Dialect, width: int) -> str:
@@ -255,10 +255,10 @@ def _by_lines(source: str, dialect: Dialect, width: int) -> str:
 
 def _field_regex(dialect: Dialect) -> str:
     """One field and the separator after it; within quotes a separator is text."""
-    separator = re.escape(dialect.separator)
+    separator, blanks = re.escape(dialect.separator), " *" if "l" in dialect.strip else ""
     if not dialect.quote:
-        return f"(?s)(.*?){separator}"
-    return f"(?s)((?:{_content(dialect)}{re.escape(dialect.quote)}?)?.*?){separator}"
+        return f"(?s){blanks}(.*?){separator}"
+    return f"(?s){blanks}((?:{_content(dialect)}{re.escape(dialect.quote)}?)?.*?){separator}"
 
 
 def _content(dialect: Dialect) -> str:

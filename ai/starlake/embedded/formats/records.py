@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +20,26 @@ _LARGEST_ROW = 256 * 1024 * 1024
 """Bytes; DuckDB's limit is 16 MiB."""
 
 
-def record_rows(file: Path, skip: int, *, separator: str, quote: str, escape: str, scratch: Path) -> str:
+@dataclass(frozen=True)
+class Writing:
+    """How rows are written.
+
+    Args:
+        separator: What is between two fields.
+        quote: What is around a field with line breaks.
+        escape: What is before a quote that is text.
+        comment: What lines that are no rows begin with; '' where all are.
+        blanks: Whether blanks before a quote do not count.
+    """
+
+    separator: str
+    quote: str
+    escape: str
+    comment: str = ""
+    blanks: bool = False
+
+
+def record_rows(file: Path, skip: int, writing: Writing, scratch: Path) -> str:
     """A SELECT of one column, ``line``: the rows of a file with the line breaks in their quotes; '' for an empty one.
 
     Line breaks are written as in the text, but where the first line of the file ends with CR and LF, those in
@@ -28,15 +48,13 @@ def record_rows(file: Path, skip: int, *, separator: str, quote: str, escape: st
     Args:
         file: A UTF-8 file; it is read as a stream.
         skip: How many lines to leave out at the top.
-        separator: What is between two fields.
-        quote: What is around a field with line breaks.
-        escape: What is before a quote that is text.
+        writing: How its rows are written.
         scratch: Folder for the copy that DuckDB reads.
     """
     target = fresh(scratch, ".jsonl")
     crlf = lines_end_with_crlf(file)
     with file.open(encoding="utf-8", newline="") as source, target.open("w", encoding="utf-8") as out:
-        for record in _records(islice(source, skip, None), separator, quote, escape):
+        for record in _records(islice(source, skip, None), writing):
             text = record.replace("\r\n", "\n") if crlf else record
             out.write(json.dumps({"line": text}, ensure_ascii=False) + "\n")
     return (
@@ -45,10 +63,12 @@ def record_rows(file: Path, skip: int, *, separator: str, quote: str, escape: st
     )
 
 
-def _records(lines: Iterable[str], separator: str, quote: str, escape: str) -> Iterator[str]:
-    scan = _Scan(separator, quote, escape)
+def _records(lines: Iterable[str], writing: Writing) -> Iterator[str]:
+    scan = _Scan(writing)
     parts: list[str] = []
     for line in lines:
+        if not parts and writing.comment and line.startswith(writing.comment):
+            continue
         parts.append(line)
         if not scan.is_open_after(line):
             yield "".join(parts).rstrip("\r\n") if len(parts) == 1 else "".join([*parts[:-1], line.rstrip("\r\n")])
@@ -60,13 +80,14 @@ def _records(lines: Iterable[str], separator: str, quote: str, escape: str) -> I
 class _Scan:
     """Knows while lines go by whether a quote is open."""
 
-    def __init__(self, separator: str, quote: str, escape: str) -> None:
-        self._separator, self._quote = separator, quote
-        mark = re.escape(quote)
-        if escape in {"", quote}:
+    def __init__(self, writing: Writing) -> None:
+        self._separator, self._quote = writing.separator, writing.quote
+        mark, escape = re.escape(writing.quote), re.escape(writing.escape)
+        self._opening = re.compile(f" *{mark}" if writing.blanks else mark)
+        if writing.escape in {"", writing.quote}:
             content = f"(?:{mark}{mark}|[^{mark}])*"
         else:
-            content = f"(?:{re.escape(escape)}.|{mark}{mark}|[^{mark}{re.escape(escape)}])*"
+            content = f"(?:{escape}.|{mark}{mark}|[^{mark}{escape}])*"
         self._content = re.compile(content, re.DOTALL)
         self._open = False
 
@@ -76,8 +97,9 @@ class _Scan:
             return False
         place = 0
         while True:
-            if self._open or line.startswith(self._quote, place):
-                place = self._close(line, place if self._open else place + len(self._quote))
+            opening = None if self._open else self._opening.match(line, place)
+            if self._open or opening:
+                place = self._close(line, opening.end() if opening else place)
                 if self._open:
                     return True
             place = line.find(self._separator, place)
