@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.dagster.orchestration import DagsterPipeline
@@ -153,9 +153,7 @@ def steps_in(of: AbstractDependency) -> Iterator[str]:
         yield of.full_id
 
 
-@settings(
-    max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
-)
+@settings(max_examples=40)
 @given(shape=PIPELINES)
 def test_it_runs_in_its_order_and_skips_what_its_checks_say(
     shape: Shape, make_module: Any, run: Any, outcome: Any, tmp_path: Path
