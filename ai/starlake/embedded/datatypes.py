@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.dates import DateFormat, date_formats, wall_clock
+from ai.starlake.embedded.dates import DateFormat, as_written, date_formats, wall_clock
 from ai.starlake.embedded.functions import FULL_MATCH, needs_python
 from ai.starlake.embedded.sql import literal
 from ai.starlake.project import PrimitiveType, TypeDefinition
@@ -217,17 +217,22 @@ def _date(kind: TypeDefinition, column: str) -> TextCheck:
     if formats == date_formats("yyyy-MM-dd"):
 
         def mismatch(text: str, value: str) -> str:
-            return f"{value} IS NULL OR {_differs(f'CAST({value} AS VARCHAR)', text)} OR NOT isfinite({value})"
+            plain = f"isfinite({value}) AND year({value}) < 10000"
+            return f"{value} IS NULL OR {_differs(f'CAST({value} AS VARCHAR)', text)} OR NOT ({plain})"
 
         return TextCheck(_try_cast(column), mismatch, None)
+    if not kind.zone:  # a locale, with which Java's parser takes names in any case
+        formats = tuple(map(as_written, formats))
     return TextCheck(lambda text: _first(text, formats, lambda one: f"CAST({one} AS {column})"), _is_null, None)
 
 
 def _timestamp(kind: TypeDefinition, column: str) -> TextCheck:
     pattern = kind.pattern.strip()
     if pattern.lower() in {"epoch_second", "epoch_milli"}:
-        unit = "1000000" if pattern.lower() == "epoch_second" else "1000"
-        number = "CASE WHEN regexp_full_match({0}, '[+-]?[0-9]{{1,15}}') THEN TRY_CAST({0} AS BIGINT) END"
+        unit, digits = ("1000000", 12) if pattern.lower() == "epoch_second" else ("1000", 15)
+        number = (
+            f"CASE WHEN regexp_full_match({{0}}, '[+-]?[0-9]{{{{1,{digits}}}}}') THEN TRY_CAST({{0}} AS BIGINT) END"
+        )
         return TextCheck(
             lambda text: f"CAST(make_timestamp({number.format(_stripped(text))} * {unit}) AS {column})", _is_null, None
         )

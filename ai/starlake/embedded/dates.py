@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.sql import literal
 
-_OFFSET = r"(?:Z|[+-]\d{2}:?(?:\d{2})?(?::?\d{2})?)"
+_HOURS = r"[+-](?:0\d|1[0-8])"
+"""Those of an offset: Java knows none beyond 18 hours."""
+_OFFSET = rf"(?:Z|{_HOURS}:\d{{2}})"
+_BASIC_OFFSET = rf"(?:Z|{_HOURS}\d{{2}})"
 _YEAR = r"[+-]?\d{4,9}"
 _TIME = r"\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?"
 
@@ -46,20 +49,22 @@ _LOCAL_TIMES = (
     _iso(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}", "%Y-%m-%dT%H:%M"),
 )
 _OFFSET_TIMES = tuple(_iso(one.regex + _OFFSET, one.format + "%z", has_zone=True) for one in _LOCAL_TIMES)
+_SHORT_OFFSET_TIMES = tuple(
+    _iso(rf"{one.regex}(?:{_OFFSET}|{_HOURS})", one.format + "%z", has_zone=True) for one in _LOCAL_TIMES
+)
 _ZONE_TIMES = tuple(
     _iso(one.regex + _OFFSET + r"\[[\w/+-]+\]", one.format + "%z", has_zone=True) for one in _LOCAL_TIMES
 )
-_INSTANTS = tuple(_iso(one.regex + "Z", one.format + "%z", has_zone=True) for one in _LOCAL_TIMES[:2])
 _RFC_1123 = "(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?\\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \\d{4} "
 
 ISO_FORMATS: dict[str, tuple[DateFormat, ...]] = {
-    "BASIC_ISO_DATE": (_iso(r"\d{8}", "%Y%m%d"), _iso(r"\d{8}" + _OFFSET, "%Y%m%d%z", has_zone=True)),
+    "BASIC_ISO_DATE": (_iso(r"\d{8}", "%Y%m%d"), _iso(r"\d{8}" + _BASIC_OFFSET, "%Y%m%d%z", has_zone=True)),
     "ISO_LOCAL_DATE": (_LOCAL_DATE,),
     "ISO_OFFSET_DATE": (_OFFSET_DATE,),
     "ISO_DATE": (_LOCAL_DATE, _OFFSET_DATE),
     "ISO_LOCAL_DATE_TIME": _LOCAL_TIMES,
-    "ISO_OFFSET_DATE_TIME": _OFFSET_TIMES,
-    "ISO_ZONED_DATE_TIME": (*_OFFSET_TIMES, *_ZONE_TIMES),
+    "ISO_OFFSET_DATE_TIME": _SHORT_OFFSET_TIMES,
+    "ISO_ZONED_DATE_TIME": (*_SHORT_OFFSET_TIMES, *_ZONE_TIMES),
     "ISO_DATE_TIME": (*_LOCAL_TIMES, *_OFFSET_TIMES, *_ZONE_TIMES),
     "ISO_ORDINAL_DATE": (
         _iso(r"\d{4}-\d{3}", "%Y-%j", exact=True),
@@ -69,7 +74,7 @@ ISO_FORMATS: dict[str, tuple[DateFormat, ...]] = {
         _iso(r"\d{4}-W\d{2}-\d", "%G-W%V-%u", exact=True),
         _iso(r"\d{4}-W\d{2}-\d" + _OFFSET, "%G-W%V-%u%z", has_zone=True),
     ),
-    "ISO_INSTANT": _INSTANTS,
+    "ISO_INSTANT": _OFFSET_TIMES[:2],
     "RFC_1123_DATE_TIME": tuple(
         _iso(_RFC_1123 + clock + zone, f"%d %b %Y {text}{suffix}", has_zone=bool(suffix))
         for clock, text in ((r"\d{2}:\d{2}:\d{2}", "%H:%M:%S"), (r"\d{2}:\d{2}", "%H:%M"))
@@ -78,26 +83,29 @@ ISO_FORMATS: dict[str, tuple[DateFormat, ...]] = {
 }
 """The constants of Java's ``DateTimeFormatter`` that a type's pattern may name."""
 
+_YEAR_OF_ERA = r"(?:\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})"
+"""Any year but 0000, which there is none of."""
+_NAME, _LONG_NAME = "(?i:[a-z]{3})", "(?i:[a-z]{3,9})"
 _LETTERS: dict[str, tuple[str, str]] = {
-    "yyyy": (r"\d{4}", "%Y"),
+    "yyyy": (_YEAR_OF_ERA, "%Y"),
     "uuuu": (r"\d{4}", "%Y"),
-    "y": (r"\d{4}", "%Y"),
+    "y": (_YEAR_OF_ERA, "%Y"),
     "u": (r"\d{4}", "%Y"),
     "yy": (r"\d{2}", "%Y"),
     "uu": (r"\d{2}", "%Y"),
     "MM": (r"\d{2}", "%m"),
     "M": (r"\d{1,2}", "%m"),
-    "MMM": (r"[A-Za-z]{3}", "%b"),
-    "MMMM": (r"[A-Za-z]{3,}", "%B"),
+    "MMM": (_NAME, "%b"),
+    "MMMM": (_LONG_NAME, "%B"),
     "LL": (r"\d{2}", "%m"),
     "dd": (r"\d{2}", "%d"),
     "d": (r"\d{1,2}", "%d"),
     "DDD": (r"\d{3}", "%j"),
     "D": (r"\d{1,3}", "%j"),
-    "EEE": (r"[A-Za-z]{3}", "%a"),
-    "EE": (r"[A-Za-z]{3}", "%a"),
-    "E": (r"[A-Za-z]{3}", "%a"),
-    "EEEE": (r"[A-Za-z]{6,9}", "%A"),
+    "EEE": (_NAME, "%a"),
+    "EE": (_NAME, "%a"),
+    "E": (_NAME, "%a"),
+    "EEEE": (_LONG_NAME, "%A"),
     "HH": (r"\d{2}", "%H"),
     "H": (r"\d{1,2}", "%H"),
     "hh": (r"\d{2}", "%I"),
@@ -107,18 +115,20 @@ _LETTERS: dict[str, tuple[str, str]] = {
     "ss": (r"\d{2}", "%S"),
     "s": (r"\d{1,2}", "%S"),
     "a": (r"(?i:AM|PM)", "%p"),
-    "Z": (r"[+-]\d{4}", "%z"),
-    "X": (r"(?:Z|[+-]\d{2})", "%z"),
-    "XX": (r"(?:Z|[+-]\d{4})", "%z"),
-    "XXX": (r"(?:Z|[+-]\d{2}:\d{2})", "%z"),
-    "x": (r"[+-]\d{2}", "%z"),
-    "xx": (r"[+-]\d{4}", "%z"),
-    "xxx": (r"[+-]\d{2}:\d{2}", "%z"),
+    "Z": (rf"{_HOURS}\d{{2}}", "%z"),
+    "X": (rf"(?:Z|{_HOURS}(?:\d{{2}})?)", "%z"),
+    "XX": (rf"(?:Z|{_HOURS}\d{{2}})", "%z"),
+    "XXX": (rf"(?:Z|{_HOURS}:\d{{2}})", "%z"),
+    "x": (rf"{_HOURS}(?:\d{{2}})?", "%z"),
+    "xx": (rf"{_HOURS}\d{{2}}", "%z"),
+    "xxx": (rf"{_HOURS}:\d{{2}}", "%z"),
     "VV": (r"[A-Za-z][\w/+-]*", "%Z"),
     "z": (r"[A-Za-z][\w/+-]*", "%Z"),
 }
 _SHORT_YEARS = ("yy", "uu")
 """Years of two digits, which Java takes for years from 2000 on."""
+_NOTHING = "\0"
+"""Stands where a bracket was, so that the letters on both sides of it stay apart."""
 _TOKEN = re.compile(r"'(?P<quoted>(?:[^']|'')*)'|(?P<letters>([A-Za-z])\3*)|(?P<other>.)", re.DOTALL)
 
 
@@ -139,7 +149,14 @@ def date_formats(pattern: str) -> tuple[DateFormat, ...]:
     named = ISO_FORMATS.get(pattern.strip().upper())
     if named:
         return named
-    return tuple(_translate(variant, pattern) for variant in _without_options(pattern))
+    variants = (variant for variant in _without_options(pattern) if variant.strip(_NOTHING))
+    return tuple(_translate(variant, pattern) for variant in variants)
+
+
+def as_written(one: DateFormat) -> DateFormat:
+    """A format in which the names of months and days are written as Java writes them: ``Jan``, not ``JAN``."""
+    regex = one.regex.replace(_NAME, "[A-Z][a-z]{2}").replace(_LONG_NAME, "[A-Z][a-z]{2,8}")
+    return replace(one, regex=regex)
 
 
 def _without_options(pattern: str) -> list[str]:
@@ -148,7 +165,7 @@ def _without_options(pattern: str) -> list[str]:
     if not found:
         return [pattern]
     before, after = pattern[: found.start()], pattern[found.end() :]
-    return [*_without_options(before + found[1] + after), *_without_options(before + after)]
+    return [*_without_options(_NOTHING.join([before, found[1], after])), *_without_options(before + _NOTHING + after)]
 
 
 def _translate(pattern: str, whole: str) -> DateFormat:
@@ -160,6 +177,8 @@ def _translate(pattern: str, whole: str) -> DateFormat:
             exact = exact or directive == "%j"
             before = regex if token["letters"] in _SHORT_YEARS else before
             regex, text = regex + letter_regex, text + directive
+            continue
+        if token["other"] == _NOTHING:
             continue
         fixed = token["other"] if token["other"] is not None else (token["quoted"].replace("''", "'") or "'")
         regex, text = regex + _escape(fixed), text + fixed.replace("%", "%%")
@@ -194,6 +213,8 @@ def wall_clock(text: str, one: DateFormat) -> str:
         text = f"regexp_replace(regexp_replace({text}, '\\[.*\\]$', ''), 'Z$', '+00:00')"
     if one.format.startswith("%d %b %Y"):
         text = f"regexp_replace(regexp_replace({text}, '^[A-Za-z]+, ', ''), ' GMT$', '')"
+    if "%n" in one.format:  # DuckDB would round what is below a microsecond, Java leaves it out
+        text = f"regexp_replace({text}, '([.,:][0-9]{{6}})[0-9]+', '\\1')"
     read = f"try_strptime({text}, {literal(one.format)})"
     if one.exact:
         return f"CASE WHEN strftime({read}, {literal(one.format)}) = {text} THEN {read} END"
