@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ai.starlake.embedded.spark_functions import as_duckdb, to_integer
+from ai.starlake.embedded.spark_functions import as_duckdb, to_integer, to_text
 from ai.starlake.embedded.sql import identifier
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ def converted(value: str, kind: str) -> str:
         value: SQL of the value.
         kind: The DuckDB type of the column.
     """
-    return to_integer(value, kind) if kind in _INTEGERS else f"TRY_CAST({value} AS {kind})"
+    if kind in _INTEGERS:
+        return to_integer(value, kind)
+    return to_text(value) if kind == "VARCHAR" else f"TRY_CAST({value} AS {kind})"
 
 
 def _file_name(node: exp.Expr, file_column: str) -> str | None:

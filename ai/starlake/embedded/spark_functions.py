@@ -18,6 +18,7 @@ _CALLS = {
     "bround": "round_even({0}, {1:0})",
     "btrim": "trim({0})",
     "decimal": "TRY_CAST({0} AS DECIMAL(10, 0))",
+    "format_number": "format('{{:,.' || {1} || 'f}}', CAST({0} AS DOUBLE))",
     "isnotnull": "({0} IS NOT NULL)",
     "isnull": "({0} IS NULL)",
     "monotonically_increasing_id": "(row_number() OVER () - 1)",
@@ -40,6 +41,12 @@ def to_integer(value: str, kind: str) -> str:
     """
     digits = f"TRY_CAST(regexp_replace(CAST({value} AS VARCHAR), '[.][0-9]*$', '') AS {kind})"
     return f"coalesce({digits}, TRY_CAST({value} AS {kind}))"
+
+
+def to_text(value: str) -> str:
+    """SQL of the text of a value; that of a moment has no offset, as in Spark."""
+    text = f"CAST({value} AS VARCHAR)"
+    return f"CASE WHEN typeof({value}) = 'TIMESTAMP WITH TIME ZONE' THEN left({text}, -3) ELSE {text} END"
 
 
 def as_duckdb(node: exp.Expr) -> str | None:
@@ -72,8 +79,14 @@ def _as_date(node: exp.Expr) -> str:
 
 
 def _cast(node: exp.Expr) -> str | None:
-    kind = _INTEGERS.get(node.args["to"].sql(dialect="spark").upper())
-    return to_integer(_sql(node), kind) if kind else None
+    kind = node.args["to"].sql(dialect="spark").upper()
+    if kind == "STRING":
+        return to_text(_sql(node))
+    return to_integer(_sql(node), _INTEGERS[kind]) if kind in _INTEGERS else None
+
+
+def _remainder(node: exp.Expr) -> str:
+    return f"({_sql(node)} % nullif({_sql(node, 'expression')}, 0))"
 
 
 def _whole(node: exp.Expr) -> str | None:
@@ -116,6 +129,7 @@ def _substring_index(node: exp.Expr) -> str | None:
 
 
 _NODES: dict[str, Callable[[exp.Expr], str | None]] = {
+    "addmonths": _as_date,
     "attimezone": lambda node: (
         f"((CAST({_sql(node)} AS TIMESTAMP) AT TIME ZONE 'UTC') AT TIME ZONE {_sql(node, 'zone')})"
     ),
@@ -125,6 +139,7 @@ _NODES: dict[str, Callable[[exp.Expr], str | None]] = {
     "dayofweek": lambda node: f"({node.sql(dialect='duckdb')} + 1)",
     "floor": _whole,
     "format": _printf,
+    "mod": _remainder,
     "pad": _pad,
     "sha2": _sha2,
     "strtotime": _parsed,
