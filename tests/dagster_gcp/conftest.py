@@ -21,11 +21,13 @@ COMMAND = """
 case "$*" in
   *bad*) echo "there is no such file"; exit 1;;
   *slow*) exec sleep 600;;
+  *late*) rm "$SL_ROOT/late" 2>/dev/null && touch "$(echo "$*" | sed 's/.*--notReadySentinel //')";;
   *flaky*) rm "$SL_ROOT/broken" 2>/dev/null && exit 1;;
 esac
 echo "starlake $*"
 """
-"""What stands for Starlake: how it ends depends on the table. `flaky` fails as long as a file is there."""
+"""What stands for Starlake: how it ends depends on the table. `flaky` fails as long as a file is there, and `late`
+is not ready."""
 
 
 def shell_command() -> list[str]:

@@ -243,6 +243,25 @@ class TestDefects:
         assert not result.success
         assert [execution.state for execution in gcp.executions] == ["FAILED"]
 
+    @pytest.mark.parametrize("where", ["dataproc", "cloud_run"])
+    def test_a_pre_load_check_that_asks_again_gets_another_answer(self, factory, gcp, instance, where):
+        """The same command, in the same attempt at the same step."""
+        (factory.root / "late").touch()
+        options = {"pre_load_check": "command", "ack_poll_interval": 0.01, "ack_wait_timeout": 60}
+        sl_job = getattr(factory, where)(pre_load_not_ready_sentinel_path=str(factory.root), **options)
+        pre_load = sl_job.sl_pre_load("late", ["orders"], "ack")
+        start = sl_job.dummy_op("start")
+        dependencies = {pre_load.name: {"domain": DependencyDefinition("start")}}
+        graph = GraphDefinition("asks", node_defs=[start, pre_load], dependencies=dependencies)
+        assert JobDefinition(name="asks", graph_def=graph).execute_in_process(instance=instance).success
+        asked = gcp.spark_jobs if where == "dataproc" else gcp.executions
+        assert [one.state in ("DONE", "SUCCEEDED") for one in asked] == [True, True]
+
+    @pytest.mark.parametrize("where", ["dataproc", "cloud_run"])
+    def test_a_pre_load_check_whose_answer_nobody_could_see_is_an_error(self, factory, where):
+        with pytest.raises(StarlakeError, match=r"pre_load_not_ready_sentinel_path is missing(.|\n)*gs://"):
+            getattr(factory, where)(pre_load_check="command")
+
     def test_m01_a_submitted_job_is_taken_and_waited_for(self, factory, gcp, instance):
         sl_job = factory.dataproc()
         assert in_a_row(sl_job.pre_tasks(), load(sl_job)).execute_in_process(instance=instance).success

@@ -10,6 +10,7 @@ import os
 import re
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -219,7 +220,7 @@ class CommandCheck:
 
         with tempfile.TemporaryDirectory(prefix="starlake-preload-") as scratch:
             folder = runner.settings.pre_load_not_ready_sentinel_path or scratch
-            name = re.sub(r"\W", "_", f"{self.domain}.{context.run_id}.{context.retry_number}")
+            name = re.sub(r"\W", "_", f"{self.domain}.{context.run_id}.{uuid.uuid4().hex}")  # each answer is its own
             sentinel = f"{folder.rstrip('/')}/{name}.notready"
             runner.run(command.with_arguments("--notReadySentinel", sentinel), context)
             return not storage.Location.of(sentinel).remove()

@@ -27,7 +27,7 @@ class EarlierJobs:
         self._jobs = jobs
         self._execution = execution
         self._arguments = arguments
-        self._own = spark_job_id(execution.step_key, execution.run_id, execution.attempt)
+        self._own = spark_job_id(execution.step_key, execution.run_id, execution.attempt, arguments)
 
     def settle(self, on_look: Callable[[Job], None]) -> Job | None:
         """Makes sure that no earlier job is running when this returns.

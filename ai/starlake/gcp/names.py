@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import unicodedata
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ai.starlake.executor import Execution
@@ -80,13 +82,19 @@ def is_cluster_name(name: str) -> bool:
     return re.fullmatch(rf"[a-z](?:[a-z0-9-]{{0,{CLUSTER_NAME_LIMIT - 2}}}[a-z0-9])?", name) is not None
 
 
-def spark_job_id(step_key: str, run_id: str, attempt: int) -> str:
-    """The id of the Spark job of one attempt at a step; at most 100 letters, digits, underscores and hyphens.
+def spark_job_id(step_key: str, run_id: str, attempt: int, arguments: Sequence[str]) -> str:
+    """The id of the Spark job of a command; at most 100 letters, digits, underscores and hyphens.
 
     Two processes that work on the same attempt, one after the other, come to the same id: the second finds the job of
-    the first instead of submitting another.
+    the first instead of submitting another. A step that runs several commands has a job for each.
+
+    Args:
+        step_key: The step.
+        run_id: The run.
+        attempt: The attempt at the step, from 0.
+        arguments: The arguments of the command.
     """
-    tail = f"{_run_part(run_id)}-{attempt}-{_digest(f'{run_id}/{step_key}/{attempt}')}"
+    tail = f"{_run_part(run_id)}-{attempt}-{_digest(json.dumps([run_id, step_key, attempt, *arguments]))}"
     step = _slug(step_key.rpartition(".")[2]) or "step"
     return f"{_cut(step, _JOB_ID_LIMIT - len(tail) - 1)}-{tail}"
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.job import JobOptions
 from ai.starlake.job.options import Seconds
+
+GcpOptionsT = TypeVar("GcpOptionsT", bound="GcpOptions")
 
 
 class GcpOptions(JobOptions):
@@ -28,6 +31,19 @@ class GcpOptions(JobOptions):
         description="a folder with a copy of the project, where steps cannot read SL_ROOT; a load that is tried again"
         " needs one of them to bring back its files",
     )
+
+    @classmethod
+    def read(cls: type[GcpOptionsT], options: Mapping[str, Any], known_elsewhere: Iterable[str] = ()) -> GcpOptionsT:
+        """Checks the options. See `JobOptions.read`."""
+        read = super().read(options, known_elsewhere)
+        if read.pre_load_check == "command" and not read.pre_load_not_ready_sentinel_path:
+            raise StarlakeError(
+                "option pre_load_not_ready_sentinel_path is missing",
+                cause="with pre_load_check 'command', `starlake preload` says there that a domain is not ready; what it"
+                " writes into a folder of its own machine is not seen here",
+                fix="set it to a folder that both reach, such as gs://my-bucket/asked, or pre_load_check to 'files'",
+            )
+        return read
 
     @property
     def impersonated(self) -> str | None:

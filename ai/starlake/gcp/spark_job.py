@@ -47,17 +47,18 @@ def spark_job(settings: DataprocOptions, call: RemoteCall, execution: Execution,
     Raises:
         StarlakeError: If a property of the Spark configuration is none.
     """
+    arguments = arguments_of(call)
     fields = {
         "reference": {
             "project_id": settings.dataproc_project_id,
-            "job_id": spark_job_id(execution.step_key, execution.run_id, execution.attempt),
+            "job_id": spark_job_id(execution.step_key, execution.run_id, execution.attempt, arguments),
         },
         "placement": {"cluster_name": cluster},
         "labels": step_labels(execution),
         "spark_job": {
             "main_class": settings.spark_job_main_class,
             "jar_file_uris": list(settings.spark_jar_list),
-            "args": arguments_of(call),
+            "args": arguments,
             "properties": _properties(settings, call.environment, execution.spark_config),
         },
     }

@@ -107,11 +107,11 @@ class Bench:
     def run(run_id: str = "0b5e31d2-0000-4000-8000-000000000001") -> RunIdentity:
         return RunIdentity(run_id, run_id, "sales_job", "defs.py")
 
-    def orphan(self, execution: Execution, *arguments: str) -> str:
+    def orphan(self, execution: Execution, *arguments: str, command: StarlakeCommand | None = None) -> str:
         """Submits the Spark job of an attempt whose process dies right then; its id."""
         executor = self.executor()
         name = executor.create_cluster(execution)
-        call = RemoteCall.prepare(self.transform(*arguments), execution)
+        call = RemoteCall.prepare(command or self.transform(*arguments), execution)
         job = spark_job(executor.settings, call, execution, name)
         place = {"project_id": PROJECT, "region": "europe-west1"}
         executor.clients.spark_jobs.submit_job(request={**place, "job": job}, retry=None)

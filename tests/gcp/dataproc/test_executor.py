@@ -301,8 +301,9 @@ def test_a_retry_that_is_started_again_leaves_the_files_to_the_load_that_works_o
     (ingesting / "orders-1.csv").touch()
     bench.facts = Facts
     execution = bench.execution(attempt=1)
-    own = bench.orphan(execution, "sleep=0.5")
-    result = bench.executor().run(bench.load(SL_ROOT=str(tmp_path)), execution)
+    load = bench.load("sleep=0.5", SL_ROOT=str(tmp_path))
+    own = bench.orphan(execution, command=load)
+    result = bench.executor().run(load, execution)
     assert result.remote_id == own
     assert [file.name for file in ingesting.iterdir()] == ["orders-1.csv"]
 

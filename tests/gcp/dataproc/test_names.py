@@ -29,7 +29,7 @@ def test_people_recognise_the_name_of_a_cluster():
 
 
 def test_people_recognise_the_id_of_a_spark_job():
-    assert re.fullmatch(r"load-sales-0b5e31d2-2-[0-9a-f]{8}", spark_job_id("load_sales", RUN, 2))
+    assert re.fullmatch(r"load-sales-0b5e31d2-2-[0-9a-f]{8}", spark_job_id("load_sales", RUN, 2, ["load"]))
 
 
 @given(anything, anything, st.one_of(run_ids, some_name))
@@ -56,11 +56,14 @@ def test_what_dataproc_refuses_is_no_name(name):
 
 @given(some_name, st.one_of(run_ids, some_name), st.integers(0, 10**6))
 def test_every_id_of_a_spark_job_is_valid(step, run_id, attempt):
-    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,100}", spark_job_id(step, run_id, attempt))
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,100}", spark_job_id(step, run_id, attempt, [step]))
 
 
-@given(st.lists(st.tuples(some_name, run_ids, st.integers(0, 5)), min_size=2, max_size=2, unique=True))
-def test_attempts_have_spark_jobs_of_their_own(attempts):
+commands = st.lists(some_name, max_size=2).map(tuple)
+
+
+@given(st.lists(st.tuples(some_name, run_ids, st.integers(0, 5), commands), min_size=2, max_size=2, unique=True))
+def test_commands_have_spark_jobs_of_their_own(attempts):
     first, second = (spark_job_id(*attempt) for attempt in attempts)
     assert first != second
     assert spark_job_id(*attempts[0]) == first
