@@ -180,6 +180,14 @@ class TestReap:
         assert "dataproc.jobs.list" in result.output
         assert "Traceback" not in result.output
 
+    def test_a_service_that_refuses_does_not_keep_the_other_from_being_cleaned(self, gcp, leave, reap, home):
+        run_id = add_run(home, DagsterRunStatus.FAILURE)
+        name = leave["dataproc"](run_id)
+        gcp.fault("ListJobs", "PERMISSION_DENIED")
+        result = reap("--older-than", "0s", code=1)
+        assert "removed" in row_of(result, name)
+        assert "dataproc.jobs.list" in result.output
+
     def test_without_a_project_it_says_what_to_set(self, reap):
         assert "GOOGLE_CLOUD_PROJECT" in reap(project=None, code=1).output
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from ai.starlake.common import StarlakeError
@@ -36,6 +37,7 @@ class Leftover:
         state: Such as ``RUNNING``.
         created: When it was made.
         remove: Removes it.
+        is_needed: Whether others work on it.
     """
 
     kind: str
@@ -46,6 +48,7 @@ class Leftover:
     state: str
     created: datetime
     remove: Callable[[], object] = field(repr=False, compare=False)
+    is_needed: Callable[[], bool] = field(default=lambda: False, repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,9 @@ def leftover_clusters(clients: GcpClients, calls: Calls) -> Iterator[Leftover]:
     api = ClusterApi(clients, calls, clients.project, clients.region)
     for cluster in api.list(f"labels.{LABEL_RUN} = *"):
         if cluster_state(cluster) != "DELETING":
-            yield _leftover(
-                "cluster", cluster.cluster_name, clients.region, cluster, cluster_state(cluster), api.delete
-            )
+            state, name = cluster_state(cluster), cluster.cluster_name
+            found = _leftover("cluster", name, clients.region, cluster, state, api.delete)
+            yield replace(found, is_needed=partial(_others_work_on, api, cluster))
 
 
 def leftover_spark_jobs(clients: GcpClients, calls: Calls) -> Iterator[Leftover]:
@@ -122,10 +125,8 @@ def reap(
         due, reason = _is_due(is_over(leftover.run_id), unknown_too=unknown_too)
         if not due:
             rows.append(Reaped(leftover, age, "kept", reason))
-        elif dry_run:
-            rows.append(Reaped(leftover, age, "would be removed", reason))
         else:
-            rows.append(_remove(leftover, age, reason))
+            rows.append(_removed(leftover, age, reason, dry_run=dry_run))
     return rows
 
 
@@ -135,12 +136,22 @@ def _is_due(over: bool | None, *, unknown_too: bool) -> tuple[bool, str]:  # noq
     return over, "its run is over" if over else "its run is going on"
 
 
-def _remove(leftover: Leftover, age: float, reason: str) -> Reaped:
+def _removed(leftover: Leftover, age: float, reason: str, *, dry_run: bool) -> Reaped:
     try:
+        if leftover.is_needed():
+            return Reaped(leftover, age, "kept", "others work on it")
+        if dry_run:
+            return Reaped(leftover, age, "would be removed", reason)
         leftover.remove()
     except StarlakeError as error:
         return Reaped(leftover, age, "not removed", str(error))
     return Reaped(leftover, age, "removed", reason)
+
+
+def _others_work_on(api: ClusterApi, cluster: Cluster) -> bool:
+    """Whether jobs of others than the run that made a cluster are active on it, as on one that runs share."""
+    owner = cluster.labels.get(LABEL_RUN)
+    return any(job.labels.get(LABEL_RUN) != owner for job in api.active_jobs(cluster.cluster_name))
 
 
 def _leftover(

@@ -77,6 +77,18 @@ def test_what_cannot_be_removed_is_a_row_and_the_others_go(gcp, clusters, leftov
     assert any("dataproc.clusters.delete" in row.reason for row in rows)
 
 
+def test_a_cluster_that_others_work_on_stays(bench, gcp, leftovers):
+    bench.options["dataproc_cluster_name"] = "shared"
+    bench.clusters().ensure(bench.run(OVER))
+    bench.orphan(bench.execution(LIVING), "sleep=30")
+    rows = reap(leftovers(), older_than=7200, is_over=is_over, now=later(3))
+    assert {row.leftover.kind: (row.action, row.reason) for row in rows} == {
+        "cluster": ("kept", "others work on it"),
+        "Spark job": ("kept", "its run is going on"),
+    }
+    assert gcp.calls("DeleteCluster") == []
+
+
 def test_clusters_of_others_are_not_even_seen(bench, gcp, leftovers):
     clients = bench.executor().clients
     cluster = {"cluster_name": "theirs", "project_id": "my-project", "labels": {"team": "x"}}

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.cli.durations import seconds
 
 if TYPE_CHECKING:
@@ -88,41 +90,57 @@ def reap(
     always stays. What belongs to runs that are not known there, as when DAGSTER_HOME is not set, stays too, unless
     --unknown is given: then its age alone decides.
 
-    The exit code is 1 when something could not be removed.
+    The exit code is 1 when something could not be looked for or removed; all else was done then.
     """  # noqa: D301  click takes this very character for "leave the lines as they are"
     from ai.starlake.gcp.endpoints import GcpEndpoints
     from ai.starlake.gcp.reap import reap as reap_leftovers
 
     endpoints = GcpEndpoints(dataproc=dataproc_endpoint, cloud_run=cloud_run_endpoint, impersonate=impersonate)
+    problems: list[StarlakeError] = []
     with _runs() as is_over:
         rows = reap_leftovers(
-            _leftovers(endpoints, project, regions, services),
+            _leftovers(endpoints, project, regions, services, problems),
             older_than=older_than,
             is_over=is_over,
             unknown_too=unknown,
             dry_run=dry_run,
         )
-    _show(rows)
+    if rows or not problems:
+        _show(rows)
+    for error in problems[1:]:
+        click.echo(f"warning: {error}", err=True)
+    if problems:
+        raise problems[0]
     if any(row.action == "not removed" for row in rows):
         raise click.exceptions.Exit(1)
 
 
 def _leftovers(
-    endpoints: GcpEndpoints, project: str | None, regions: Sequence[str], services: Sequence[str]
+    endpoints: GcpEndpoints,
+    project: str | None,
+    regions: Sequence[str],
+    services: Sequence[str],
+    problems: list[StarlakeError],
 ) -> Iterator[Leftover]:
+    """What there is; where that cannot be learned, the error is added to the problems, and the rest goes on."""
     from ai.starlake.gcp.calls import Calls
     from ai.starlake.gcp.clients import GcpClients
     from ai.starlake.gcp.leftover_executions import leftover_executions
     from ai.starlake.gcp.reap import leftover_clusters, leftover_spark_jobs
 
     calls = Calls(_Standard(), tolerance=60)
+    looks = {"dataproc": (leftover_spark_jobs, leftover_clusters), "cloud-run": (leftover_executions,)}
     for region in regions:
         clients = GcpClients(endpoints, project=project, region=region)
-        if "dataproc" in services:
-            yield from leftover_spark_jobs(clients, calls)
-            yield from leftover_clusters(clients, calls)
-        if "cloud-run" in services:
-            yield from leftover_executions(clients, calls)
+        for look in (look for service, of_service in looks.items() if service in services for look in of_service):
+            yield from _found(partial(look, clients, calls), problems)
+
+
+def _found(look: Callable[[], Iterator[Leftover]], problems: list[StarlakeError]) -> Iterator[Leftover]:
+    try:
+        yield from look()
+    except StarlakeError as error:
+        problems.append(error)
 
 
 @contextmanager
