@@ -1,6 +1,8 @@
-"""Formats other than DSV and JSON."""
+"""Files of JSON and of fixed layout."""
 
 from __future__ import annotations
+
+import pytest
 
 
 def _field(name, kind, first, last, **keys):
@@ -27,3 +29,29 @@ def test_what_a_short_line_lacks_is_an_empty_text(shop):
     shop.put("rows1.dat", "01\n02ann\n")
     assert not shop.engine.load().failures
     assert shop.rows() == [("01", ""), ("02", "ann")]
+
+
+@pytest.mark.parametrize(
+    ("content", "multiline"),
+    [('{"id": 1,}\n', False), ('{"id": 1}\n{"id": [2, ]}\n', False), ('[\n{"id": 1},\n]\n', True)],
+)
+def test_a_comma_too_much_is_no_json(shop, content, multiline):
+    shop.table("rows", {"id": "int"}, metadata={"format": "JSON", "multiline": multiline})
+    shop.put("rows1.json", content)
+    assert "a comma stands before the end" in shop.engine.load().failures[0].error
+    assert "stage/shop/rows1.json" in shop.files()
+
+
+@pytest.mark.parametrize("multiline", [False, True])
+def test_a_comma_within_a_text_is_text(shop, multiline):
+    shop.table("rows", {"label": "string"}, metadata={"format": "JSON", "multiline": multiline})
+    shop.put("rows1.json", '{"label": "a \\",}"}\n{"label": ", ]"}\n')
+    assert not shop.engine.load().failures
+    assert set(shop.rows()) == {('a ",}',), (", ]",)}
+
+
+def test_null_is_a_document_without_members(shop):
+    shop.table("rows", {"id": "int"}, metadata={"format": "JSON"})
+    shop.put("rows1.json", '{"id": 1}\nnull\n')
+    assert not shop.engine.load().failures
+    assert shop.rows() == [(1,), (None,)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.options import is_irrelevant
-from ai.starlake.embedded.formats.text import as_utf8, last_character
+from ai.starlake.embedded.formats.text import as_utf8, has_trailing_comma, last_character
 from ai.starlake.embedded.nested import member, similar_member
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import literal
@@ -31,8 +31,8 @@ def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows
     document of the file has is a column that the file does not have.
 
     Raises:
-        StarlakeError: If the end of the file is missing, which DuckDB's reader does not always see; if the table asks
-            for an option of the reader that would change the rows; none is supported.
+        StarlakeError: If the end of the file is missing or a comma is too much, which DuckDB's reader does not always
+            see; if the table asks for an option of the reader that would change the rows; none is supported.
     """
     metadata = table.metadata
     for name, value in metadata.options.items():
@@ -49,6 +49,12 @@ def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows
     if end not in {"", "]"} if metadata.array else end in {"[", "{"}:
         raise StarlakeError(
             f"{file.name} does not end where a JSON document ends", cause="it may be cut off", fix="replace the file"
+        )
+    if has_trailing_comma(text, over_lines=layout != "newline_delimited"):
+        raise StarlakeError(
+            f"{file.name} is no JSON",
+            cause="a comma stands before the end of an object or an array",
+            fix="remove the comma, or what is missing after it was lost",
         )
     rows = documents(table, file, text, layout)
     absent = _never_there(database, table, _objects(_source(text, layout)))
@@ -120,8 +126,12 @@ def _members(objects: str, names: Mapping[int, str]) -> str:
 
 
 def _objects(source: str) -> str:
-    """The objects of a file; an array in the place of one holds several, as in Spark, anything else fails the file."""
+    """The objects of a file; as in Spark, an array in the place of one holds several, and null is one without members.
+
+    Anything else fails the file.
+    """
     many = "CASE json_type(json) WHEN 'ARRAY' THEN json_extract(json, '$[*]') ELSE [json] END"
     wrong = "error(concat('a JSON document is no object but ', json_type(json)))"
     each = f"SELECT unnest({many}) AS json FROM {source}"
-    return f"SELECT CASE json_type(json) WHEN 'OBJECT' THEN json ELSE {wrong} END AS json FROM ({each})"
+    kinds = "WHEN 'OBJECT' THEN json WHEN 'NULL' THEN CAST('{}' AS JSON)"
+    return f"SELECT CASE json_type(json) {kinds} ELSE {wrong} END AS json FROM ({each})"

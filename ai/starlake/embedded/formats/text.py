@@ -16,6 +16,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.sql import literal
 
 _CHUNK = 1 << 20
+_TEXT_OR_COMMA = re.compile(rb'"(?:[^"\\]|\\.)*"|,\s*([}\]])', re.DOTALL)
 _WILDCARDS = frozenset("*?[]{}")
 
 
@@ -120,6 +121,20 @@ def has_blank_line(file: Path) -> bool:
         first = source.read(1).decode("latin-1")
     starts = ["\n ", "\n\t", *([first] if first in {" ", "\t"} else [])]
     return any(contains(file, start, pattern) for start in starts)
+
+
+def has_trailing_comma(file: Path, *, over_lines: bool) -> bool:
+    """Whether a JSON file has a comma before the end of an object or an array, which is no JSON.
+
+    Args:
+        file: The file, UTF-8.
+        over_lines: Whether documents go over several lines.
+    """
+    hints = (",",) if over_lines else (",}", ",]", ", }", ", ]")
+    if not any(contains(file, hint, r",\s*[}\]]") for hint in hints):
+        return False
+    with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return any(found[1] for found in _TEXT_OR_COMMA.finditer(content))
 
 
 def lines_end_with_crlf(file: Path) -> bool:
