@@ -74,6 +74,13 @@ def instance():
         yield made
 
 
+@pytest.fixture(scope="module")
+def instance_for_threads(tmp_path_factory):
+    """With files: the tables of one in memory are locked when two threads work on them at once."""
+    with DagsterInstance.local_temp(str(tmp_path_factory.mktemp("home"))) as made:
+        yield made
+
+
 def failed(job, instance):
     result = job.execute_in_process(instance=instance, raise_on_error=False)
     assert not result.success
@@ -136,6 +143,18 @@ class TestDataproc:
         run_id = failed(in_a_row(sl_job, "bad"), instance)
         assert tick(sl_job, instance, run_id) == f"run {run_id} left nothing"
         assert [cluster.state for cluster in gcp.all_clusters] == ["RUNNING"]
+
+    def test_a_shared_cluster_stays_while_other_runs_have_jobs_on_it(self, factory, gcp, instance_for_threads):
+        """Also where it is the sensor of other jobs, to which no cluster is shared, that looks after its run."""
+        shared, own = factory.dataproc(dataproc_cluster_name="shared"), factory.dataproc()
+        instance = instance_for_threads
+        maker = failed(in_a_row(shared, "bad"), instance)
+        with abandoned(shared, instance):
+            gcp.wait_for(lambda gcp: gcp.spark_jobs[-1].state == "RUNNING")
+            assert tick(own, instance, maker) == f"run {maker} left nothing"
+            assert [cluster.state for cluster in gcp.all_clusters] == ["RUNNING"]
+            assert "left Spark job" in tick(shared, instance, instance.get_runs(limit=1)[0].run_id)
+        assert tick(own, instance, maker) == f"run {maker} left cluster shared"
 
     def test_it_leaves_alone_what_a_run_that_continues_this_one_needs(self, factory, gcp, instance):
         sl_job = factory.dataproc()
@@ -201,11 +220,9 @@ def abandoned(sl_job, instance):
 
 
 class TestWhatRuns:
-    @pytest.fixture(scope="class")
-    def instance(self, tmp_path_factory):
-        """With files: the tables of one in memory are locked when two threads work on them at once."""
-        with DagsterInstance.local_temp(str(tmp_path_factory.mktemp("home"))) as made:
-            yield made
+    @pytest.fixture
+    def instance(self, instance_for_threads):
+        return instance_for_threads
 
     def test_a_spark_job_that_still_runs_is_cancelled_once(self, factory, gcp, instance):
         sl_job = factory.dataproc()

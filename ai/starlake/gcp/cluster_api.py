@@ -10,9 +10,10 @@ from ai.starlake.gcp.calls import READ_TIMEOUT, WRITE_TIMEOUT, Calls
 from ai.starlake.gcp.clients import GcpClients
 from ai.starlake.gcp.errors import GcpCallError, NotFoundError
 from ai.starlake.gcp.links import dataproc_link
+from ai.starlake.gcp.names import LABEL_RUN
 
 if TYPE_CHECKING:
-    from google.cloud.dataproc_v1 import Cluster, Job
+    from google.cloud.dataproc_v1 import Cluster
 
 HASTY_CALL = 5.0
 """Seconds that one answer may take when something is cleaned up and nobody can wait for long."""
@@ -121,11 +122,13 @@ class ClusterApi:
         answer = self.calls.read(self._clients.operations.get_operation, request, what=f"look at {operation}")
         return answer.done, answer.error.message if answer.HasField("error") else None
 
-    def active_jobs(self, name: str) -> Iterator[Job]:
-        """The jobs on a cluster that have not ended."""
+    def serves_others(self, cluster: Cluster) -> bool:
+        """Whether jobs of others than the run that made a cluster are active on it, as on one that runs share."""
+        name, owner = cluster.cluster_name, cluster.labels.get(LABEL_RUN)
         request = {**self._place, "cluster_name": name, "filter": "status.state = ACTIVE"}
         what = f"list the jobs of cluster {name}"
-        return self.calls.listing(self._clients.spark_jobs.list_jobs, request, what=what, items="jobs")
+        jobs = self.calls.listing(self._clients.spark_jobs.list_jobs, request, what=what, items="jobs")
+        return any(job.labels.get(LABEL_RUN) != owner for job in jobs)
 
     def _is_going(self, cluster: Cluster) -> bool:
         now = self.get(cluster.cluster_name)

@@ -133,10 +133,27 @@ class DataprocClusters:
         if not is_of(cluster, run):
             self._report.info(f"cluster {name} was not made by this run, and stays")
             return False
-        if self._config.cluster_name and self._others_work_on(name, run):
+        if self._config.cluster_name and self._api.serves_others(cluster):
             self._report.info(f"other runs have jobs on cluster {name}: its idle limit is left to delete it")
             return False
         self.remove(cluster, wait=wait)
+        return True
+
+    def sweep(self, cluster: Cluster) -> bool:
+        """Orders the deletion of a cluster whose run is over, unless jobs of other runs are on it.
+
+        Args:
+            cluster: The cluster, whatever its name.
+
+        Returns:
+            Whether it was ordered.
+
+        Raises:
+            GcpCallError: If Dataproc refuses.
+        """
+        if self._api.serves_others(cluster):
+            return False
+        self.remove(cluster, wait=False)
         return True
 
     def remove(self, cluster: Cluster, *, wait: bool = True) -> None:
@@ -197,10 +214,6 @@ class DataprocClusters:
         _, problem = self._api.outcome(operation)
         if problem:
             raise ClusterError(f"cluster {name} could not be deleted", cause=problem)
-
-    def _others_work_on(self, name: str, run: RunIdentity) -> bool:
-        ours = label_value(run.root_run_id)
-        return any(job.labels.get(LABEL_RUN) != ours for job in self._api.active_jobs(name))
 
     def _require_fit(self, cluster: Cluster, run: RunIdentity) -> None:
         name = cluster.cluster_name

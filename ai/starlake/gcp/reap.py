@@ -79,7 +79,7 @@ def leftover_clusters(clients: GcpClients, calls: Calls) -> Iterator[Leftover]:
         if cluster_state(cluster) != "DELETING":
             state, name = cluster_state(cluster), cluster.cluster_name
             found = _leftover("cluster", name, clients.region, cluster, state, api.delete)
-            yield replace(found, is_needed=partial(_others_work_on, api, cluster))
+            yield replace(found, is_needed=partial(api.serves_others, cluster))
 
 
 def leftover_spark_jobs(clients: GcpClients, calls: Calls) -> Iterator[Leftover]:
@@ -146,12 +146,6 @@ def _removed(leftover: Leftover, age: float, reason: str, *, dry_run: bool) -> R
     except StarlakeError as error:
         return Reaped(leftover, age, "not removed", str(error))
     return Reaped(leftover, age, "removed", reason)
-
-
-def _others_work_on(api: ClusterApi, cluster: Cluster) -> bool:
-    """Whether jobs of others than the run that made a cluster are active on it, as on one that runs share."""
-    owner = cluster.labels.get(LABEL_RUN)
-    return any(job.labels.get(LABEL_RUN) != owner for job in api.active_jobs(cluster.cluster_name))
 
 
 def _leftover(

@@ -26,7 +26,7 @@ def sweep_dataproc(executor: DataprocExecutor, execution: Execution) -> list[str
     A cluster that runs share stays as long as other runs have jobs on it.
 
     Args:
-        executor: Knows the project, the region, and whether runs share a cluster.
+        executor: Knows the project and the region.
         execution: The run.
 
     Returns:
@@ -36,18 +36,14 @@ def sweep_dataproc(executor: DataprocExecutor, execution: Execution) -> list[str
         GcpCallError: If Dataproc refuses a call; all others have been made then.
     """
     session = executor.session(execution)
-    clusters, shared = session.clusters, executor.cluster_config.cluster_name
+    clusters = session.clusters
 
     def cancelled(job: Job) -> str | None:
         job_id = job.reference.job_id
         return f"Spark job {job_id}" if session.jobs.cancel(job_id) else None
 
     def deleted(cluster: Cluster) -> str | None:
-        if cluster.cluster_name != shared:
-            clusters.remove(cluster, wait=False)
-        elif not clusters.delete(session.run, wait=False):
-            return None
-        return f"cluster {cluster.cluster_name}"
+        return f"cluster {cluster.cluster_name}" if clusters.sweep(cluster) else None
 
     orders = [partial(cancelled, job) for job in session.jobs.of_run(execution.root)]
     orders += [partial(deleted, cluster) for cluster in clusters.of_run(execution.root)]
