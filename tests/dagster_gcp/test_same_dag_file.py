@@ -135,6 +135,16 @@ def test_the_sample_loads_the_same_tables_wherever_it_runs(gcp, options, instanc
     assert not gcp.clusters
 
 
+def test_g05_a_run_that_finds_nothing_to_load_deletes_its_cluster(gcp, options, instance, tmp_path, monkeypatch):
+    root = project(tmp_path / "starbake")
+    shutil.rmtree(root / "incoming")
+    monkeypatch.setenv("SL_ROOT", str(root))
+    file = written(tmp_path / "dags", "a_dag", with_class(sample("starbake_load"), "dataproc", options["dataproc"]))
+    run(file, "starbake_load", instance)
+    assert gcp.spark_jobs == []
+    assert [cluster.deleted_by for cluster in gcp.all_clusters] == ["request"]
+
+
 def dagster(folder: Path, file: Path, job: str, **variables: str) -> None:
     """Runs a job of a DAG file in processes of its own, one per step."""
     config = folder / "config.yaml"
