@@ -116,6 +116,13 @@ def test_scripts_mean_what_they_mean_in_spark(shop):
     assert dict(zip(SPARK, shop.rows()[0][4:], strict=True)) == SPARK
 
 
+def test_functions_with_other_values_than_in_spark_are_refused(shop):
+    attributes = [{"name": "id", "type": "int"}, {"name": "key", "type": "long", "script": "hash(id)"}]
+    shop.table("rows", attributes)
+    shop.put("rows1.csv", "id\n1\n")
+    assert "the function hash cannot be used" in shop.engine.load().failures[0].error
+
+
 def test_what_a_script_gives_is_made_to_fit(shop):
     attributes = [
         {"name": "price", "type": "double"},

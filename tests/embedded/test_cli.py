@@ -112,6 +112,20 @@ def test_a_failed_file_does_not_stop_the_others(shop, command):
     assert shop.query("SELECT success, count FROM audit.audit ORDER BY 1") == [(False, 0), (True, 1)]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "load --accessToken t --reportFormat json",
+        "transform --name mart.t --reload --accessToken t",
+        "validate --reload --reportFormat console",
+    ],
+)
+def test_options_that_mean_nothing_here_are_taken(shop, command, words):
+    shop.table("rows", {"id": "int"})
+    shop.task("mart.t", "SELECT 1 AS id")
+    assert command(*words.split())[0] == 0
+
+
 def test_the_sentinel_tells_nothing_there_from_failure(shop, command):
     shop.table("rows", {"id": "int"})
     sentinel = shop.root / "no/such/folder/not.ready"

@@ -348,3 +348,13 @@ def test_fields_that_a_struct_gets_later(shop):
         (2, None),
         (3, [{"sku": None, "part": {"n": None, "unit": "kg"}, "price": 2.5}]),
     ]
+
+
+def test_several_json_documents_where_one_is_expected(shop):
+    shop.table("rows", {"id": "int"}, metadata={"format": "JSON"})
+    shop.table("wide", {"id": "int"}, metadata={"format": "JSON", "multiline": True})
+    shop.put("rows1.json", '{"id": 1}{"id": 2}\n')
+    shop.put("wide1.json", '{\n"id": 1\n}\n{\n"id": 2\n}\n')
+    assert [job.table for job in shop.engine.load().failures] == ["rows"]
+    assert shop.rows("shop.wide") == [(1,), (2,)]
+    assert "stage/shop/rows1.json" in shop.files()

@@ -184,6 +184,7 @@ def load(
 @click.option("--pageNumber", "page_number", type=click.IntRange(1), default=1, help="Which page of them.")
 @click.option("--scheduledDate", "scheduled", callback=moment, metavar="DATE", help="The logical date, for the audit.")
 @click.option("--accessToken", hidden=True, expose_value=False)
+@click.option("--reload", hidden=True, is_flag=True, expose_value=False)
 @_shared(repeatable=True)
 def transform(name: str, *, recursive: bool, compile_only: bool, **rest: Any) -> None:
     """Run a task: the rows of its SELECT go to its table."""
@@ -210,6 +211,7 @@ starlake.add_command(transform, "job")
 
 
 @starlake.command()
+@click.option("--reload", hidden=True, is_flag=True, expose_value=False)
 @_shared()
 def validate(options: dict[str, str]) -> None:
     """Check all metadata of the project; every finding with its file and line."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.functions import SHA512
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ _CALLS = {
 """What stands for a function that sqlglot does not know; ``{1:0}`` is the second argument, or 0 without one."""
 
 
+_OTHER_VALUES = frozenset({"hash", "xxhash64"})
+
+
 def to_integer(value: str, kind: str) -> str:
     """SQL that makes an integer of a value as Spark does: the fraction is cut off, what is no number is null.
 
@@ -55,6 +59,12 @@ def as_duckdb(node: exp.Expr) -> str | None:
 
     if isinstance(node, exp.Anonymous):
         name, arguments = node.name.lower(), [one.sql(dialect="duckdb") for one in node.expressions]
+        if name in _OTHER_VALUES:
+            raise StarlakeError(
+                f"the function {name} cannot be used in scripts and filters",
+                cause="DuckDB's function of this name has other values than Spark's",
+                fix="use md5 or sha2, which are the same everywhere",
+            )
         if name.upper() in _INTEGERS and len(arguments) == 1:
             return to_integer(arguments[0], _INTEGERS[name.upper()])
         return _filled(_CALLS[name], arguments) if name in _CALLS else None
