@@ -17,7 +17,15 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.options import is_irrelevant
 from ai.starlake.embedded.formats.records import Writing, record_rows
-from ai.starlake.embedded.formats.text import as_utf8, contains, has_blank_line, line_rows, lines, lines_end_with_crlf
+from ai.starlake.embedded.formats.text import (
+    as_utf8,
+    contains,
+    has_blank_line,
+    line_rows,
+    lines,
+    lines_end_with_crlf,
+    starts_with,
+)
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.embedded.sql import literal
 from ai.starlake.project import Metadata, Table
@@ -168,7 +176,9 @@ def _suits_duckdb(file: Path, dialect: Dialect) -> bool:
     if not dialect.quote or not contains(file, dialect.quote):
         return True
     quote, escape, separator = (re.escape(text) for text in (dialect.quote, dialect.escape, dialect.separator))
-    if dialect.comment or contains(file, f" {dialect.quote}", rf"(?:\A|\n|{separator}) +{quote}"):
+    before = rf"(?:\A|\n|{separator}) +{quote}"
+    rare = (f"{start} {dialect.quote}" for start in (dialect.separator, "\n", " "))  # found fast, the pattern slowly
+    if dialect.comment or starts_with(file, " ") or any(contains(file, text, before) for text in rare):
         return False
     if dialect.escape in {"", dialect.quote} or not contains(file, dialect.escape):
         return True

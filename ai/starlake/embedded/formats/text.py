@@ -117,10 +117,15 @@ def contains(file: Path, text: str, pattern: str = "") -> bool:
 def has_blank_line(file: Path) -> bool:
     """Whether a line of a UTF-8 file has blanks and nothing else."""
     pattern = r"(?:\A|\n)[\t\r ]*[\t ][\t\r ]*(?:\n|\Z)"
-    with file.open("rb") as source:
-        first = source.read(1).decode("latin-1")
-    starts = ["\n ", "\n\t", *([first] if first in {" ", "\t"} else [])]
+    starts = ["\n ", "\n\t", *(blank for blank in (" ", "\t") if starts_with(file, blank))]
     return any(contains(file, start, pattern) for start in starts)
+
+
+def starts_with(file: Path, text: str) -> bool:
+    """Whether a UTF-8 file starts with a text."""
+    wanted = text.encode("utf-8")
+    with file.open("rb") as source:
+        return source.read(len(wanted)) == wanted
 
 
 def has_trailing_comma(file: Path, *, over_lines: bool) -> bool:
