@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.formats.options import is_irrelevant
+from ai.starlake.embedded.formats.dialect import Dialect, encoding_of
 from ai.starlake.embedded.formats.records import Writing, record_rows
 from ai.starlake.embedded.formats.text import (
     as_utf8,
@@ -28,65 +28,13 @@ from ai.starlake.embedded.formats.text import (
 )
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.embedded.sql import literal
-from ai.starlake.project import Metadata, Table
+from ai.starlake.project import Table
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
 
-_SUPPORTED = ("skipRows", "comment", "ignoreLeadingWhiteSpace", "ignoreTrailingWhiteSpace")
-_SAME_AS_KEY = {
-    "sep": "separator",
-    "delimiter": "separator",
-    "quote": "quote",
-    "escape": "escape",
-    "header": "withHeader",
-    "encoding": "encoding",
-    "charset": "encoding",
-    "multiline": "multiline",
-    "nullvalue": "nullValue",
-}
 _NO_LIMIT_SEPARATOR = 4
 """DuckDB's own reader takes separators of up to four bytes."""
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How the rows of a DSV file are written."""
-
-    separator: str
-    quote: str
-    escape: str
-    multiline: bool
-    comment: str
-    skip: int
-    null_value: str | None
-    strip: str
-    """Which blanks around unquoted values the reader drops: '', 'l', 'r' or 'lr'."""
-
-    @classmethod
-    def of(cls, table: Table) -> Dialect:
-        """The dialect of a table's files.
-
-        Raises:
-            StarlakeError: If an option is unknown or not a number where one is needed.
-        """
-        metadata = table.metadata
-        options = {name.lower(): value for name, value in metadata.options.items()}
-        for name in metadata.options:
-            _check_option(table, name)
-        leading, trailing = (
-            options.get(f"ignore{side}whitespace", "").lower() == "true" for side in ("leading", "trailing")
-        )
-        return cls(
-            separator=options.get("sep") or options.get("delimiter") or _unescaped(metadata.separator),
-            quote=options.get("quote", metadata.quote),
-            escape=options.get("escape", metadata.escape),
-            multiline=options.get("multiline", str(metadata.multiline)).lower() == "true",
-            comment=options.get("comment", ""),
-            skip=_number(table, options.get("skiprows", "0")),
-            null_value=options.get("nullvalue", metadata.null_value),
-            strip=("l" if leading else "") + ("r" if trailing else ""),
-        )
 
 
 def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
@@ -97,8 +45,8 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
             used.
     """
     dialect = Dialect.of(table)
-    text = as_utf8(file, _encoding(table.metadata), scratch)
-    head = _head(text, dialect, with_header=table.metadata.with_header)
+    text = as_utf8(file, encoding_of(table.metadata), scratch)
+    head = _head(text, dialect)
     places = _places(table, file, head.names)
     width = max([*(place + 1 for place in places if place is not None), len(head.names or ()), 1])
     cells = tuple(None if place is None else Cell(f"c{place}") for place in places)
@@ -120,8 +68,8 @@ class _Head:
     """The names in the header, None without one."""
 
 
-def _head(file: Path, dialect: Dialect, *, with_header: bool) -> _Head:
-    if not with_header:
+def _head(file: Path, dialect: Dialect) -> _Head:
+    if not dialect.header:
         return _Head(dialect.skip, None)
     for number, line in enumerate(lines(file), 1):
         if number > dialect.skip and line.strip() and not (dialect.comment and line.startswith(dialect.comment)):
@@ -309,37 +257,3 @@ def split_line(line: str, dialect: Dialect) -> list[str]:
             field = re.sub(pairs, r"\1", field[1:-1])  # noqa: PLW2901
         found.append(field)
     return found
-
-
-def _check_option(table: Table, name: str) -> None:
-    known = {*_SAME_AS_KEY, *(one.lower() for one in _SUPPORTED)}
-    if name.lower() in known or is_irrelevant(name, table.metadata.options[name]):
-        return
-    raise StarlakeError(
-        f"the option {name!r} of {table.full_name} is not supported" + (f" ({table.file})" if table.file else ""),
-        cause="the embedded engine does not know what Spark's reader would do with it",
-        fix=f"remove it, or use one of {', '.join(_SUPPORTED)}, or a key of metadata such as nullValue",
-    )
-
-
-def _number(table: Table, value: str) -> int:
-    if not value.strip().isdecimal():
-        raise StarlakeError(
-            f"the option skipRows of {table.full_name} is {value!r}" + (f" ({table.file})" if table.file else ""),
-            fix="give it a number of lines, such as 2",
-        )
-    return int(value)
-
-
-def _encoding(metadata: Metadata) -> str:
-    options = {name.lower(): value for name, value in metadata.options.items()}
-    return options.get("encoding") or options.get("charset") or metadata.encoding
-
-
-def _unescaped(separator: str) -> str:
-    r"""A separator that a YAML file spells ``\t`` or ``\u0001`` without double quotes."""
-    return re.sub(
-        r"\\(t|u[0-9a-fA-F]{4}|\||\\)",
-        lambda found: {"t": "\t", "|": "|", "\\": "\\"}.get(found[1]) or chr(int(found[1][1:], 16)),
-        separator,
-    )
