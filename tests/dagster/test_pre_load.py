@@ -279,6 +279,51 @@ print([name for name in outputs if name != "x"])
         assert found == ["['load_domain']", "['skipped']"]
 
 
+PATIENT = {"pre_load_sensor": "true", "pre_load_poke_interval": 0.05, "pre_load_timeout": 20}
+HASTY = {**PATIENT, "pre_load_timeout": 0.2}
+
+
+class TestSensor:
+    """With `pre_load_sensor` every strategy waits for something to load."""
+
+    @pytest.mark.parametrize("strategy", FILES)
+    def test_files_are_waited_for(self, chain, run, project, strategy):
+        timer = threading.Timer(0.5, lambda: project.put(FILES[strategy]))
+        timer.start()
+        try:
+            assert outcome(run(chain(strategy, **PATIENT))) == "loaded"
+        finally:
+            timer.join()
+
+    def test_the_answer_of_the_command_is_waited_for(self, chain, run, fake):
+        fake.behave("preload", ready=[False, False, True])
+        assert outcome(run(chain("imported", pre_load_check="command", **PATIENT))) == "loaded"
+        assert len(fake.calls("preload")) == 3
+
+    def test_an_ack_file_is_waited_for_as_long(self, chain, run, project):
+        options = {**PATIENT, "ack_wait_timeout": 0, "global_ack_file_path": "{SL_ROOT}/GO.ack"}
+        timer = threading.Timer(0.5, (project.root / "GO.ack").touch)
+        timer.start()
+        try:
+            assert outcome(run(chain("ack", **options))) == "loaded"
+        finally:
+            timer.join()
+
+    @pytest.mark.parametrize("strategy", [*FILES, "ack"])
+    def test_nothing_by_then_is_a_failure_that_says_so(self, chain, run, strategy, failure_of):
+        result = run(chain(strategy, retries=2, retry_delay=0, **HASTY))
+        assert outcome(result) == "failed"
+        assert not [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+        failure = failure_of(result)
+        assert "domain starbake has nothing to load" in failure
+        assert "within 0.2 s" in failure
+        assert "pre_load_timeout" in failure
+
+    @pytest.mark.parametrize("strategy", [*FILES, "ack"])
+    def test_or_a_skip_where_that_is_wanted(self, chain, run, strategy):
+        assert outcome(run(chain(strategy, pre_load_sensor_soft_fail="true", **HASTY))) == "skipped"
+
+
 class TestCommand:
     """`pre_load_check: command` asks `starlake preload`."""
 

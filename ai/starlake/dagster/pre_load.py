@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -22,32 +21,24 @@ from ai.starlake.common import StarlakeError, date_variables
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.commands import DRY_RUN, CommandRunner, failures, is_dry_run, shown
 from ai.starlake.dagster.ops import Body, Event, outputs
+from ai.starlake.dagster.patience import Finding, Patience
 from ai.starlake.dagster.run import RunDates
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.references import resolve_environment
 
 READY, SKIPPED = "load_domain", "skipped"
-_HEARTBEAT = 300
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found.
-
-    Args:
-        ready: Whether there is something to load.
-        reason: Why, in words.
-    """
-
-    ready: bool
-    reason: str
 
 
 class Check(Protocol):
     """Finds out whether a domain is to be loaded."""
 
+    @property
+    def for_ack(self) -> bool:
+        """Whether it looks for an ack file."""
+        ...
+
     def look(self, runner: CommandRunner, context: OpExecutionContext, dates: RunDates) -> Finding:
-        """Looks once, or until a time-out.
+        """Looks once.
 
         Raises:
             StarlakeError: If it cannot find out.
@@ -83,17 +74,23 @@ class PreLoadBody(Body):
                 context.log.info(f"{DRY_RUN}{shown(command)}")
             yield from outputs(self.ready, self.domain)
             return
+        patience = Patience.of(self.runner.settings, for_ack=self.check.for_ack)
         with failures():
-            found = _as_before(context, tuple(self.ready)) or self._look(context)
+            found = _as_before(context, tuple(self.ready)) or self._look(context, patience)
+        if found.warning:
+            context.log.warning(found.warning)
+        with failures(retry=False):
+            patience.check(found, self.domain)
         decision = "is loaded" if found.ready else "is skipped"
         context.log.info(f"domain {self.domain} {decision}: {found.reason}")
         yield from outputs(self.ready if found.ready else self.skipped, self.domain)
 
-    def _look(self, context: OpExecutionContext) -> Finding:
+    def _look(self, context: OpExecutionContext, patience: Patience) -> Finding:
         from ai.starlake.executor import storage
 
+        dates = self.runner.dates(context)
         with storage.storage_settings(self.runner.settings.storage_settings):
-            return self.check.look(self.runner, context, self.runner.dates(context))
+            return patience.wait(lambda: self.check.look(self.runner, context, dates), context.log.info)
 
 
 def _as_before(context: OpExecutionContext, ready: tuple[str, ...]) -> Finding | None:
@@ -135,8 +132,9 @@ class FilesCheck:
 
     domain: str
     folders: tuple[str, ...]
+    for_ack = False
 
-    def look(self, runner: CommandRunner, context: OpExecutionContext, dates: RunDates) -> Finding:
+    def look(self, runner: CommandRunner, context: OpExecutionContext, dates: RunDates) -> Finding:  # noqa: ARG002
         """Looks once."""
         from ai.starlake.executor import storage
 
@@ -145,18 +143,19 @@ class FilesCheck:
         folders = [render_path(folder, variables) for folder in self.folders]
         counts = {folder: len(storage.Location.of(folder).list_files()) for folder in folders}
         found = [f"{count} file(s) in {folder}" for folder, count in counts.items() if count]
-        left = [] if found else _left_behind(self.domain, variables)
-        if left:
-            context.log.warning(
-                f"{len(left)} file(s) of domain {self.domain} that an earlier load left behind are not loaded: "
-                f"{', '.join(left)}; re-execute the run that failed, or move them back into the pending area"
-            )
-        return Finding(bool(found), "; ".join(found) or f"no file in {' or '.join(folders)}")
+        if found:
+            return Finding(ready=True, reason="; ".join(found))
+        left = _left_behind(self.domain, variables)
+        warning = (
+            f"{len(left)} file(s) of domain {self.domain} that an earlier load left behind are not loaded: "
+            f"{', '.join(left)}; re-execute the run that failed, or move them back into the pending area"
+        )
+        return Finding(ready=False, reason=f"no file in {' or '.join(folders)}", warning=warning if left else "")
 
 
 @dataclass(frozen=True)
 class AckCheck:
-    """Waits for an ack file, and consumes it.
+    """Looks for an ack file, and consumes it.
 
     Args:
         domain: The domain.
@@ -165,19 +164,19 @@ class AckCheck:
 
     domain: str
     path: str
+    for_ack = True
 
-    def look(self, runner: CommandRunner, context: OpExecutionContext, dates: RunDates) -> Finding:
-        """Looks until the file is there or the time is up."""
+    def look(self, runner: CommandRunner, context: OpExecutionContext, dates: RunDates) -> Finding:  # noqa: ARG002
+        """Looks once."""
         from ai.starlake.executor import storage
 
         variables = path_variables(runner, self.domain, dates)
         path = render_path(self.path, variables)
         if path.startswith(variables["SL_ROOT"]):
             _require_root(storage.local_path(variables["SL_ROOT"]))
-        file = storage.Location.of(path)
-        if _wait_until(file.remove, runner, context, f"ack file {path}"):
+        if storage.Location.of(path).remove():
             return Finding(ready=True, reason=f"ack file {path} was there, and is removed")
-        return Finding(ready=False, reason=f"no ack file {path} within {runner.settings.ack_wait_timeout:g} s")
+        return Finding(ready=False, reason=f"no ack file {path}")
 
 
 @dataclass(frozen=True)
@@ -196,14 +195,15 @@ class CommandCheck:
     domain: str
     ack: str | None
 
+    @property
+    def for_ack(self) -> bool:
+        """Whether it looks for an ack file."""
+        return self.ack is not None
+
     def look(self, runner: CommandRunner, context: OpExecutionContext, dates: RunDates) -> Finding:
-        """Asks once, or for an ack file until the time is up."""
+        """Asks once."""
         command = self._complete(runner, dates)
-        if self.ack is None:
-            return Finding(self._ask(command, runner, context), f"so says {shown(command)}")
-        path = command.value_of("--globalAckFilePath")
-        ready = _wait_until(lambda: self._ask(command, runner, context), runner, context, f"ack file {path}")
-        return Finding(ready, f"so says {shown(command)}")
+        return Finding(self._ask(command, runner, context), f"so says {shown(command)}")
 
     def planned(self, runner: CommandRunner, context: OpExecutionContext) -> StarlakeCommand:
         """The command that would ask, but for ``--notReadySentinel``, whose file is another one each time."""
@@ -224,22 +224,6 @@ class CommandCheck:
             sentinel = f"{folder.rstrip('/')}/{name}.notready"
             runner.run(command.with_arguments("--notReadySentinel", sentinel), context)
             return not storage.Location.of(sentinel).remove()
-
-
-def _wait_until(ready: Callable[[], bool], runner: CommandRunner, context: OpExecutionContext, what: str) -> bool:
-    """Asks again and again until the answer is yes or the option `ack_wait_timeout` has passed."""
-    start = time.monotonic()
-    deadline = start + runner.settings.ack_wait_timeout
-    heartbeat = start + _HEARTBEAT
-    while not ready():
-        now = time.monotonic()
-        if now >= deadline:
-            return False
-        if now >= heartbeat:
-            context.log.info(f"still waiting for {what}, for {deadline - now:.0f} s at most")
-            heartbeat = now + _HEARTBEAT
-        time.sleep(min(runner.settings.ack_poll_interval, max(deadline - now, 0.01)))
-    return True
 
 
 def path_variables(runner: CommandRunner, domain: str, dates: RunDates) -> dict[str, str]:

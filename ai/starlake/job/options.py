@@ -111,6 +111,16 @@ class JobOptions(BaseModel):
     ack_poll_interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
         default=10, description="how many seconds to wait between two looks for the ack file"
     )
+    pre_load_sensor: bool = Field(
+        default=False, description="whether a pre-load check waits until there is something to load"
+    )
+    pre_load_poke_interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        default=300, description="how many seconds it then waits between two looks"
+    )
+    pre_load_timeout: Seconds = Field(default=3600, description="how many seconds it then waits, before it fails")
+    pre_load_sensor_soft_fail: bool = Field(
+        default=False, description="whether the loads are skipped then, as without a sensor, instead of a failure"
+    )
     pre_load_check: Literal["files", "command"] = Field(
         default="files", description="look for files ourselves, or ask `starlake preload` (Starlake 1.5.15 or higher)"
     )

@@ -1,0 +1,87 @@
+"""How long a pre-load check looks again while there is nothing to load."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.job import JobOptions
+
+_HEARTBEAT = 300
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Args:
+        ready: Whether there is something to load.
+        reason: Why, in words.
+        warning: What a person should look at where there is nothing to load.
+    """
+
+    ready: bool
+    reason: str
+    warning: str = ""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a check looks again.
+
+    Args:
+        timeout: Seconds after which it stops; 0 for one look.
+        interval: Seconds between two looks.
+        fails: Whether it is an error when there is nothing to load by then.
+    """
+
+    timeout: float
+    interval: float
+    fails: bool = False
+
+    @classmethod
+    def of(cls, settings: JobOptions, *, for_ack: bool) -> Patience:
+        """What the options say.
+
+        Args:
+            settings: The options.
+            for_ack: Whether an ack file is looked for, which is waited for by default.
+        """
+        if settings.pre_load_sensor:
+            fails = not settings.pre_load_sensor_soft_fail
+            return cls(settings.pre_load_timeout, settings.pre_load_poke_interval, fails)
+        return cls(settings.ack_wait_timeout if for_ack else 0, settings.ack_poll_interval)
+
+    def wait(self, look: Callable[[], Finding], tell: Callable[[str], None]) -> Finding:
+        """Looks until there is something to load or the time is up.
+
+        Args:
+            look: Looks once.
+            tell: Is told now and then that it goes on.
+        """
+        start = time.monotonic()
+        deadline, heartbeat = start + self.timeout, start + _HEARTBEAT
+        while not (found := look()).ready:
+            now = time.monotonic()
+            if now >= deadline:
+                return replace(found, reason=f"{found.reason} within {self.timeout:g} s") if self.timeout else found
+            if now >= heartbeat:
+                tell(f"{found.reason}; looked for again, for {deadline - now:.0f} s at most")
+                heartbeat = now + _HEARTBEAT
+            time.sleep(min(self.interval, max(deadline - now, 0.01)))
+        return found
+
+    def check(self, found: Finding, domain: str) -> None:
+        """Makes sure that there is something to load, where it is an error when there is not.
+
+        Raises:
+            StarlakeError: If there is nothing, and that is an error.
+        """
+        if self.fails and not found.ready:
+            raise StarlakeError(
+                f"domain {domain} has nothing to load",
+                cause=found.reason,
+                fix="raise option pre_load_timeout, or set pre_load_sensor_soft_fail to skip its loads instead",
+            )
