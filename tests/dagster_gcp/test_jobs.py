@@ -262,6 +262,18 @@ class TestDefects:
         with pytest.raises(StarlakeError, match=r"pre_load_not_ready_sentinel_path is missing(.|\n)*gs://"):
             getattr(factory, where)(pre_load_check="command")
 
+    @pytest.mark.parametrize(("table", "options"), [("orders", {}), ("slow", {"dataproc_job_wait_timeout": 0.1})])
+    def test_g05_a_step_that_fails_for_any_reason_leaves_the_cluster_to_its_siblings(
+        self, factory, gcp, instance, table, options
+    ):
+        """Only an interruption tells that the run is ending; a refusal or a job that takes too long does not."""
+        gcp.fault("SubmitJob", "PERMISSION_DENIED", count=int(table == "orders"))
+        sl_job = factory.dataproc(**options)
+        job = in_a_row(sl_job.pre_tasks(), load(sl_job, table))
+        assert not job.execute_in_process(instance=instance, raise_on_error=False).success
+        assert [cluster.state for cluster in gcp.all_clusters] == ["RUNNING"]
+        assert not gcp.calls("DeleteCluster")
+
     def test_m01_a_submitted_job_is_taken_and_waited_for(self, factory, gcp, instance):
         sl_job = factory.dataproc()
         assert in_a_row(sl_job.pre_tasks(), load(sl_job)).execute_in_process(instance=instance).success

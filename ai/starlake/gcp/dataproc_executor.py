@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -142,11 +143,8 @@ class DataprocExecutor:
             StarlakeError: See `DataprocClusters.ensure`.
         """
         session = self.session(execution)
-        try:
+        with _discarding(session):
             return str(session.clusters.ensure(session.run).cluster_name)
-        except BaseException:
-            _discard_if_ending(session)
-            raise
 
     def delete_cluster(self, execution: Execution) -> bool:
         """Deletes the cluster of the run; see `DataprocClusters.delete`."""
@@ -165,12 +163,9 @@ class DataprocExecutor:
         started = time.monotonic()
         call = RemoteCall.prepare(command, execution)
         session = self.session(execution, call.redactor.mask)
-        try:
-            output = Output(call.redactor, execution.report)
+        output = Output(call.redactor, execution.report)
+        with _discarding(session):
             job = self._run(session, call, output)
-        except BaseException:
-            _discard_if_ending(session)
-            raise
         job_id = job.reference.job_id
         log_url = self._log_url(job_id)
         if state_of(job) != "DONE":
@@ -213,8 +208,22 @@ def _given(settings: DataprocOptions) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in settings.model_fields_set}
 
 
+@contextmanager
+def _discarding(session: DataprocSession) -> Iterator[None]:
+    """Deletes the cluster when the whole run is ending; a step that fails leaves it to the others.
+
+    Only what is no `Exception` interrupts a step: SIGINT, SIGTERM, a run that is cancelled.
+    """
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        _discard_if_ending(session)
+        raise
+
+
 def _discard_if_ending(session: DataprocSession) -> None:
-    """Deletes the cluster when the whole run is ending; a step that fails by itself leaves it to the others."""
     is_ending = session.execution.run_is_ending
     if is_ending is not None and _answer(is_ending, session):
         with interrupts_held():

@@ -183,7 +183,7 @@ def test_an_interruption_is_not_hidden_by_a_question_that_has_no_answer(bench, g
 
 def test_a_step_that_fails_leaves_the_cluster_to_the_others(bench, gcp):
     with pytest.raises(SparkJobFailedError):
-        bench.executor().run(bench.load("exit=1"), bench.execution(run_is_ending=lambda: False))
+        bench.executor().run(bench.load("exit=1"), bench.execution(run_is_ending=lambda: True))
     assert [view.state for view in gcp.clusters.values()] == ["RUNNING"]
 
 
