@@ -1,4 +1,4 @@
-"""Files of JSON and of fixed layout."""
+"""Files of JSON, of XML and of fixed layout."""
 
 from __future__ import annotations
 
@@ -55,3 +55,29 @@ def test_null_is_a_document_without_members(shop):
     shop.put("rows1.json", '{"id": 1}\nnull\n')
     assert not shop.engine.load().failures
     assert shop.rows() == [(1,), (None,)]
+
+
+def test_options_of_the_reader_win_over_keys(shop):
+    options = {"multiLine": "true", "encoding": "ISO-8859-1"}
+    shop.table("rows", {"label": "string"}, metadata={"format": "JSON", "options": options})
+    shop.put("rows1.json", '{\n"label": "caf\u00e9"\n}\n'.encode("latin-1"))
+    assert not shop.engine.load().failures
+    assert shop.rows() == [("caf\u00e9",)]
+
+
+@pytest.mark.parametrize(
+    ("prolog", "encoding"), [("", "ISO-8859-1"), ('<?xml version="1.0" encoding="ISO-8859-1"?>', "UTF-8")]
+)
+def test_xml_in_another_encoding(shop, prolog, encoding):
+    metadata = {"format": "XML", "encoding": encoding, "options": {"rowTag": "row"}}
+    shop.table("rows", {"label": "string"}, metadata=metadata)
+    shop.put("rows1.xml", f"{prolog}<x><row><label>caf\u00e9</label></row></x>".encode("latin-1"))
+    assert not shop.engine.load().failures
+    assert shop.rows() == [("caf\u00e9",)]
+
+
+def test_xml_in_an_unknown_encoding(shop):
+    metadata = {"format": "XML", "encoding": "klingon", "options": {"rowTag": "row"}}
+    shop.table("rows", {"label": "string"}, metadata=metadata)
+    shop.put("rows1.xml", "<x><row><label>a</label></row></x>")
+    assert "'klingon' is unknown" in shop.engine.load().failures[0].error

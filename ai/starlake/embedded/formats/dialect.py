@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.formats.options import is_irrelevant
-from ai.starlake.project import Metadata, Table
+from ai.starlake.embedded.formats.options import is_irrelevant, is_multiline
+from ai.starlake.project import Table
 
 _SUPPORTED = ("skipRows", "comment", "ignoreLeadingWhiteSpace", "ignoreTrailingWhiteSpace")
 _SAME_AS_KEY = {
@@ -57,18 +57,12 @@ class Dialect:
             quote=options.get("quote", metadata.quote),
             escape=options.get("escape", metadata.escape),
             header=options.get("header", str(metadata.with_header)).lower() == "true",
-            multiline=options.get("multiline", str(metadata.multiline)).lower() == "true",
+            multiline=is_multiline(metadata),
             comment=options.get("comment", ""),
             skip=_number(table, options.get("skiprows", "0")),
             null_value=options.get("nullvalue", metadata.null_value),
             strip=("l" if leading else "") + ("r" if trailing else ""),
         )
-
-
-def encoding_of(metadata: Metadata) -> str:
-    """The encoding of a table's files."""
-    options = {name.lower(): value for name, value in metadata.options.items()}
-    return options.get("encoding") or options.get("charset") or metadata.encoding
 
 
 def _check_option(table: Table, name: str) -> None:

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.formats.dialect import Dialect, encoding_of
+from ai.starlake.embedded.formats.dialect import Dialect
+from ai.starlake.embedded.formats.options import encoding_of
 from ai.starlake.embedded.formats.records import Writing, record_rows
 from ai.starlake.embedded.formats.text import (
     as_utf8,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.formats.options import is_irrelevant
+from ai.starlake.embedded.formats.options import encoding_of, is_irrelevant, is_multiline
 from ai.starlake.embedded.formats.text import as_utf8, has_trailing_comma, last_character
 from ai.starlake.embedded.nested import member, similar_member
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
@@ -36,15 +36,15 @@ def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows
     """
     metadata = table.metadata
     for name, value in metadata.options.items():
-        if name.lower() not in {"multiline", "encoding"} and not is_irrelevant(name, value):
+        if name.lower() not in {"multiline", "encoding", "charset"} and not is_irrelevant(name, value):
             raise StarlakeError(
                 f"the option {name!r} of {table.full_name} is not supported"
                 + (f" ({table.file})" if table.file else ""),
                 cause=f"the embedded engine does not know what Spark's JSON reader would do with {value!r}",
                 fix="remove it; multiline, array and encoding are keys of metadata",
             )
-    text = as_utf8(file, metadata.encoding, scratch)
-    layout = "array" if metadata.array else "unstructured" if metadata.multiline else "newline_delimited"
+    text = as_utf8(file, encoding_of(metadata), scratch)
+    layout = "array" if metadata.array else "unstructured" if is_multiline(metadata) else "newline_delimited"
     end = last_character(text)
     if end not in {"", "]"} if metadata.array else end in {"[", "{"}:
         raise StarlakeError(

@@ -1,6 +1,8 @@
-"""Options of Spark's readers that say nothing about the rows a file has."""
+"""Options of Spark's readers: those that stand for keys of metadata, and those that say nothing about the rows."""
 
 from __future__ import annotations
+
+from ai.starlake.project import Metadata
 
 _OF_ANY_VALUE = frozenset(
     {
@@ -34,3 +36,19 @@ def is_irrelevant(name: str, value: str) -> bool:
     """
     name = name.lower()
     return name in _OF_ANY_VALUE or value.lower() in _OF_ONE_VALUE.get(name, ())
+
+
+def option(metadata: Metadata, *names: str) -> str | None:
+    """The value of an option by one of its names, in lower case; None when the table does not set it."""
+    options = {name.lower(): value for name, value in metadata.options.items()}
+    return next((options[name] for name in names if options.get(name)), None)
+
+
+def encoding_of(metadata: Metadata) -> str:
+    """The encoding of a table's files; the option wins over the key, as in Starlake."""
+    return option(metadata, "encoding", "charset") or metadata.encoding
+
+
+def is_multiline(metadata: Metadata) -> bool:
+    """Whether rows or documents go over lines; the option wins over the key, as in Starlake."""
+    return (option(metadata, "multiline") or str(metadata.multiline)).lower() == "true"

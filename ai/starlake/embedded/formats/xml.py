@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.json_documents import documents
-from ai.starlake.embedded.formats.options import is_irrelevant
+from ai.starlake.embedded.formats.options import encoding_of, is_irrelevant
 from ai.starlake.embedded.formats.text import fresh
 from ai.starlake.embedded.rows import RawRows
 from ai.starlake.project import Attribute, Table
@@ -51,7 +51,7 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     names = _Names(options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE"), strips)
     target = fresh(scratch, ".jsonl")
     with target.open("w", encoding="utf-8") as out:
-        for element in _elements(file, options["rowtag"]):
+        for element in _elements(file, options["rowtag"], _encoding(table)):
             document = _object(element, table.attributes, names)
             out.write(json.dumps(document, ensure_ascii=False) + "\n")
     return documents(table, file, target, "newline_delimited")
@@ -72,7 +72,13 @@ class _Names:
         return element.text.strip() if self.strips and element.text else element.text
 
 
-def _elements(file: Path, row_tag: str) -> Iterator[Element]:
+def _encoding(table: Table) -> str | None:
+    """The encoding that the metadata names; UTF-8, the default, leaves it to the file to say another."""
+    name = encoding_of(table.metadata)
+    return None if name.upper() == "UTF-8" else name
+
+
+def _elements(file: Path, row_tag: str, encoding: str | None) -> Iterator[Element]:
     from lxml import etree
 
     try:
@@ -84,6 +90,7 @@ def _elements(file: Path, row_tag: str) -> Iterator[Element]:
             load_dtd=False,
             huge_tree=True,
             recover=False,
+            encoding=encoding,
         )
         for _, element in events:
             if isinstance(element.tag, str) and etree.QName(element).localname == row_tag:
@@ -91,6 +98,10 @@ def _elements(file: Path, row_tag: str) -> Iterator[Element]:
                 element.clear()
                 while element.getprevious() is not None:
                     del element.getparent()[0]
+    except LookupError as error:
+        raise StarlakeError(
+            f"the encoding {encoding!r} is unknown", cause=str(error), fix="use one such as ISO-8859-1 or windows-1252"
+        ) from error
     except etree.XMLSyntaxError as error:
         raise StarlakeError(f"{file.name} is no XML", cause=str(error), fix="correct the file") from error
 
