@@ -80,6 +80,25 @@ def test_sql_as_it_is(shop):
     assert shop.rows("mart.x") == [(1,), (2,)]
 
 
+def test_a_materialized_view_has_the_rows_of_the_last_run(shop):
+    shop.task("mart.t", "SELECT {{ number }} AS id", sink={"materializedView": "MATERIALIZED_VIEW"})
+    for number in ("1", "2"):
+        shop.environment["number"] = number
+        assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.t") == [(2,)]
+
+
+def test_tables_and_views_do_not_replace_each_other(shop):
+    shop.task("mart.t", "SELECT 1 AS id", sink={"materializedView": "VIEW"})
+    shop.task("mart.u", "SELECT 1 AS id")
+    assert [run(shop, name).error for name in ("mart.t", "mart.u")] == [None, None]
+    shop.task("mart.t", "SELECT 2 AS id", sink={"materializedView": "TABLE"})
+    shop.task("mart.u", "SELECT 2 AS id", sink={"materializedView": "VIEW"})
+    assert "mart.t is a view and is to hold rows" in run(shop, "mart.t").error
+    assert "mart.u is a table and is to become a view" in run(shop, "mart.u").error
+    assert shop.rows("mart.t") == shop.rows("mart.u") == [(1,)]
+
+
 def test_truncate(shop):
     shop.task("mart.t", "SELECT 1 AS id")
     for truncate in (False, False, True):

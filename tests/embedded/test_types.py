@@ -18,7 +18,7 @@ from ai.starlake.embedded.sql import literal
 from ai.starlake.project import PrimitiveType, TypeDefinition, java_pattern
 
 UTC = dt.timezone.utc
-DATE, MOMENT = PrimitiveType.DATE, PrimitiveType.TIMESTAMP
+DATE, MOMENT, STRING = PrimitiveType.DATE, PrimitiveType.TIMESTAMP, PrimitiveType.STRING
 INT = TypeDefinition(
     name="int", pattern=r"[-|\+|0-9][0-9]*", primitive_type=PrimitiveType.LONG, ddl_mapping={"duckdb": "INTEGER"}
 )
@@ -107,6 +107,8 @@ def convert(database, type_: TypeDefinition, text: str):
         ),
         (kind(MOMENT, "epoch_second"), " 60 ", dt.datetime(1970, 1, 1, 0, 1, tzinfo=UTC)),
         (BOOLEAN, " oui ", True),
+        (kind(STRING, "M|F|Male"), "Male", "Male"),
+        (kind(STRING, "M|F|Male"), "Mal", "mismatch"),
         (kind(DATE, "dd/MM/yyyy"), "29/02/2024", dt.date(2024, 2, 29)),
         (kind(DATE, "d MMM yyyy"), "3 Feb 2024", dt.date(2024, 2, 3)),
         (kind(MOMENT, "yyyy-MM-dd HH:mm:ss"), "2024-02-29 10:11:12.5", "mismatch"),

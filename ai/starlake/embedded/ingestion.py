@@ -21,7 +21,7 @@ from ai.starlake.embedded.journal import Journal
 from ai.starlake.embedded.results import JobResult
 from ai.starlake.embedded.staging import Staged, staged
 from ai.starlake.embedded.strategies import Merge, named, require, script
-from ai.starlake.embedded.tables import Target, create, create_schema, evolve
+from ai.starlake.embedded.tables import Target, create, create_schema, evolve, require_kind
 from ai.starlake.embedded.validation import Validator
 from ai.starlake.embedded.workspace import Clock, Workspace
 from ai.starlake.project import Loader, Table, WriteStrategy, WriteStrategyType
@@ -162,6 +162,7 @@ class Ingestion:
     def _write(self, database: Database, rows: Staged, strategy: WriteStrategy, counts: Counts) -> Counts:
         """Brings the accepted rows into the target."""
         create_schema(database, self._target.schema)
+        require_kind(database, self._target, view=False)
         existing = self._target.columns(database)
         start, end = self._version_columns(strategy)
         versions = {start: "TIMESTAMP", end: "TIMESTAMP"} if strategy.builtin is WriteStrategyType.SCD2 else {}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.sql import identifier, qualified
 from ai.starlake.embedded.struct_types import converted, is_nested, merged
 
@@ -53,6 +54,27 @@ class Target:
         """Whether a view has the name."""
         query = "SELECT count(*) FROM duckdb_views() WHERE schema_name = ? AND view_name = ?"
         return bool(database.value(query, [self.schema, self.name]))
+
+
+def require_kind(database: Database, target: Target, *, view: bool) -> None:
+    """Checks that the name of a target is free, or is that of a table, or of a view, as is wanted.
+
+    Raises:
+        StarlakeError: If it is the other of the two.
+    """
+    is_view = target.is_view(database)
+    if view and not is_view and target.columns(database):
+        raise StarlakeError(
+            f"{target.label} is a table and is to become a view",
+            cause="sink.materializedView asks for a view",
+            fix=f"drop the table ({target.quoted}) if its rows are no longer needed, or leave materializedView out",
+        )
+    if is_view and not view:
+        raise StarlakeError(
+            f"{target.label} is a view and is to hold rows",
+            cause="only tables hold rows",
+            fix=f"drop the view ({target.quoted}), or set sink.materializedView: VIEW",
+        )
 
 
 def create(database: Database, target: Target, columns: Mapping[str, str]) -> None:

@@ -25,11 +25,12 @@ from ai.starlake.embedded.tables import (
     create_statement,
     describe,
     evolve,
+    require_kind,
     view_statement,
 )
 from ai.starlake.embedded.trees import tree_lines
 from ai.starlake.embedded.workspace import Clock, Workspace
-from ai.starlake.project import Materialization, SyncStrategy, Task, WriteStrategyType
+from ai.starlake.project import Materialization, SyncStrategy, Task, WriteStrategy, WriteStrategyType
 from ai.starlake.project.graph import Graph
 from ai.starlake.project.sql import split_statements
 
@@ -122,6 +123,17 @@ class TaskRun:
         self._clock = Clock.start()
         self._job_id = workspace.job_id(task.full_name)
 
+    @property
+    def _is_view(self) -> bool:
+        return self._task.sink.materialized_view is Materialization.VIEW
+
+    @property
+    def _strategy(self) -> WriteStrategy:
+        """The write strategy; a materialized view, which DuckDB has not, is a table with the rows of the last run."""
+        if self._task.sink.materialized_view is Materialization.MATERIALIZED_VIEW:
+            return WriteStrategy(type=WriteStrategyType.OVERWRITE)
+        return self._task.write_strategy
+
     def run(self) -> str | None:
         """Runs the task in one transaction with its audit row; returns why it failed."""
         database = self._workspace.database_of(self._task)
@@ -163,7 +175,7 @@ class TaskRun:
         if not self._task.parse_sql:
             return self._rendered((self._task.sql or "",))
         select = self._select()
-        if self._task.sink.materialized_view is Materialization.VIEW:
+        if self._is_view:
             return [view_statement(self._target, select)]
         columns = column_types(database, select)
         merge = script(
@@ -185,13 +197,15 @@ class TaskRun:
 
     def _write(self, database: Database, first_columns: dict[str, str] | None) -> None:
         self._enter(database)
+        if self._task.parse_sql:
+            require_kind(database, self._target, view=self._is_view)
         existed = bool(self._target.columns(database))
         if first_columns is not None:
             create(database, self._target, first_columns)
         self._statements(database, self._task.presql)
         if not self._task.parse_sql:
             self._statements(database, (self._task.sql or "",))
-        elif self._task.sink.materialized_view is Materialization.VIEW:
+        elif self._is_view:
             database.execute(view_statement(self._target, self._select()))
         else:
             self._merge_rows(database, first=not existed, created=first_columns is not None)
@@ -212,7 +226,7 @@ class TaskRun:
         import duckdb
 
         task = self._task
-        plain = task.sql is not None and task.parse_sql and task.sink.materialized_view is not Materialization.VIEW
+        plain = task.sql is not None and task.parse_sql and not self._is_view
         mentioned = any(task.table.lower() in text.lower() for text in task.presql)
         if not plain or not mentioned:
             return None
@@ -241,12 +255,12 @@ class TaskRun:
 
     def _all_columns(self, columns: Mapping[str, str]) -> dict[str, str]:
         merge = self._merge("", ())
-        if self._task.write_strategy.builtin is not WriteStrategyType.SCD2:
+        if self._strategy.builtin is not WriteStrategyType.SCD2:
             return _storable(columns)
         return {**_storable(columns), merge.start: "TIMESTAMP", merge.end: "TIMESTAMP"}
 
     def _merge(self, select: str, columns: tuple[str, ...], *, first: bool = False) -> Merge:
-        strategy, application = self._task.write_strategy, self._project.application
+        strategy, application = self._strategy, self._project.application
         require(strategy, self._project.write_strategy_templates, self._task.sink.partition, self._task.full_name)
         return Merge(
             self._target,
