@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import subprocess
 import sys
+from typing import get_origin
 
 import pytest
 
@@ -120,8 +120,8 @@ def test_the_public_names_of_a_package_are_those_of_the_contract(module: str) ->
 def test_public_names_are_documented(module: str) -> None:
     package = importlib.import_module(module)
     found = {name: getattr(package, name) for name in package.__all__}
-    assert [name for name, value in found.items() if isinstance(value, type) and not value.__doc__] == []
-    assert [name for name, value in found.items() if inspect.isroutine(value) and not value.__doc__] == []
+    aliases = {name for name, value in found.items() if get_origin(value)}  # a string below them documents these
+    assert [name for name, value in found.items() if name not in aliases and not value.__doc__] == []
 
 
 def test_importing_does_nothing_and_prints_nothing() -> None:

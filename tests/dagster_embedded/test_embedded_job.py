@@ -167,5 +167,5 @@ def test_an_interruption_reaches_a_running_query(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         started = time.monotonic()
         process.stdout.read()
-        assert process.wait(timeout=20) != 0
-        assert time.monotonic() - started < 10
+        assert process.wait(timeout=30) != 0
+        assert time.monotonic() - started < 30  # the query would take years
