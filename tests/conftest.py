@@ -1,4 +1,4 @@
-"""How hypothesis looks for examples, in all tests.
+"""What holds for all tests: how hypothesis looks for examples, and which signals are noticed.
 
 ``settled``, the default: the same examples each time, so that a change fails for what it changed and for nothing else.
 ``explore``: other examples each time; ``pytest --hypothesis-profile=explore tests/project`` looks for what nobody has
@@ -6,6 +6,8 @@ seen yet. What it finds becomes a test of its own.
 """
 
 from __future__ import annotations
+
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -20,3 +22,8 @@ _ANYWHERE = settings(
 settings.register_profile("settled", _ANYWHERE, derandomize=True)
 settings.register_profile("explore", _ANYWHERE)
 settings.load_profile("settled")
+
+# Started in the background of a script, the tests would ignore SIGINT, and so would all processes that they start and
+# end. Dagster makes it worse: it takes SIGTERM to be like SIGINT.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -235,6 +235,28 @@ except Interrupted:
 """
 
 
+IGNORANT = """
+import signal, sys
+from ai.starlake.executor.process import run_process
+
+def refuse(stream, line):
+    raise KeyError(line)
+
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, signal.SIG_IGN)
+try:
+    run_process(["sh", "-c", sys.argv[1]], on_line=refuse)
+finally:
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+"""
+
+
+def test_a_command_notices_a_sigterm_that_its_owner_ignores(driver, tmp_path):
+    script = f"trap 'echo bye > {tmp_path}/note; exit' TERM; echo x; while :; do sleep 0.05; done"
+    assert "KeyError" in driver(IGNORANT, script).communicate(timeout=20)[1]
+    assert (tmp_path / "note").read_text() == "bye\n"
+
+
 @pytest.fixture
 def wrapper(tmp_path, pids):
     """A launcher as Starlake's own: a script whose child does the work. It outlives its terminal."""

@@ -16,7 +16,9 @@ def interrupts_held() -> Iterator[None]:
     """Lets SIGINT and SIGTERM wait until the end of a block, for their handlers may raise anywhere.
 
     Handlers are exchanged rather than signals blocked: a process that is started meanwhile would inherit blocked
-    signals, and never notice a SIGTERM. Handlers run in the main thread alone; in others there is nothing to hold.
+    signals, and never notice a SIGTERM. For the same reason ignored signals get a handler too: a Dagster process that
+    a script started in its background ignores SIGINT, and takes SIGTERM to be like SIGINT. Handlers run in the main
+    thread alone; in others there is nothing to hold.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -27,7 +29,7 @@ def interrupts_held() -> Iterator[None]:
         came.append(number)
 
     handlers = {number: signal.getsignal(number) for number in _INTERRUPTS}
-    held = {number: handler for number, handler in handlers.items() if callable(handler)}
+    held = {number: handler for number, handler in handlers.items() if handler is not None}
     try:
         for number in held:
             signal.signal(number, note)
