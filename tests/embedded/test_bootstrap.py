@@ -11,7 +11,7 @@ import pytest
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import Engine
 from ai.starlake.embedded.cli import run
-from ai.starlake.embedded.transforms import TransformRequest
+from ai.starlake.embedded.task_run import TransformRequest
 from ai.starlake.embedded.verbs.bootstrap import bootstrap, templates
 from ai.starlake.project import Project, validate
 

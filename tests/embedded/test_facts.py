@@ -9,7 +9,7 @@ import pytest
 
 from ai.starlake.embedded import Engine
 from ai.starlake.embedded.cli import run
-from ai.starlake.embedded.transforms import TransformRequest
+from ai.starlake.embedded.task_run import TransformRequest
 
 ID = {"id": "long"}
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.transforms import TransformRequest
+from ai.starlake.embedded.task_run import TransformRequest
 
 
 def run(shop, name, **request):

@@ -188,7 +188,7 @@ def load(
 @_shared(repeatable=True)
 def transform(name: str, *, recursive: bool, compile_only: bool, **rest: Any) -> None:
     """Run a task: the rows of its SELECT go to its table."""
-    from ai.starlake.embedded.transforms import TransformRequest
+    from ai.starlake.embedded.task_run import TransformRequest
 
     request = TransformRequest(
         name,

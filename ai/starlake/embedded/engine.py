@@ -13,7 +13,8 @@ from ai.starlake.embedded.loading import load, load_in_place
 from ai.starlake.embedded.reporting import Reporter, Silent
 from ai.starlake.embedded.results import LoadResult, PreloadResult, StageResult, TransformResult
 from ai.starlake.embedded.selection import Selection
-from ai.starlake.embedded.transforms import TransformRequest, transform
+from ai.starlake.embedded.task_run import TransformRequest
+from ai.starlake.embedded.transforms import transform
 from ai.starlake.embedded.workspace import Workspace
 from ai.starlake.project import Project
 

@@ -18,7 +18,7 @@ from ai.starlake.embedded import Engine
 from ai.starlake.embedded.cli import starlake
 from ai.starlake.embedded.console import Console
 from ai.starlake.embedded.results import LoadResult
-from ai.starlake.embedded.transforms import TransformRequest
+from ai.starlake.embedded.task_run import TransformRequest
 from ai.starlake.executor.protocol import CommandFailedError, Execution, Reporter, StarlakeCounts, StarlakeResult
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.references import resolve_environment

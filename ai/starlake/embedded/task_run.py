@@ -1,0 +1,295 @@
+"""One run of one task: its SELECT becomes the rows of a table (contract 1.5, 3.6)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded import expectations
+from ai.starlake.embedded.audit import Entry
+from ai.starlake.embedded.compilation import column_types, section
+from ai.starlake.embedded.datatypes import column_type
+from ai.starlake.embedded.pytasks import python_rows
+from ai.starlake.embedded.qualification import qualified_sql
+from ai.starlake.embedded.sql import identifier
+from ai.starlake.embedded.strategies import Merge, require, script
+from ai.starlake.embedded.tables import (
+    Target,
+    create,
+    create_schema,
+    create_statement,
+    describe,
+    evolve,
+    require_kind,
+    view_statement,
+)
+from ai.starlake.embedded.workspace import Clock, Workspace
+from ai.starlake.project import Materialization, SyncStrategy, Task, WriteStrategy, WriteStrategyType
+from ai.starlake.project.sql import split_statements
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.connection import Database
+    from ai.starlake.project.graph import Graph
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TransformRequest:
+    """What ``transform`` is asked for.
+
+    Args:
+        name: ``domain.task``, in any case.
+        recursive: Whether the tasks that it depends on run first.
+        compile: Whether its SQL is shown instead of run.
+        interactive: Show the rows instead of writing them, as ``csv``, ``json``, ``json-array`` or ``table``.
+        query: SQL instead of the task's own.
+        truncate: Whether APPEND empties the table first.
+        page_size: How many rows an interactive run shows at most.
+        page_number: Which page of them, from 1.
+    """
+
+    name: str
+    recursive: bool = False
+    compile: bool = False
+    interactive: str | None = None
+    query: str | None = None
+    truncate: bool = False
+    page_size: int = 1000
+    page_number: int = 1
+
+
+class TaskRun:
+    """One run of one task.
+
+    Args:
+        workspace: The open databases and the project.
+        task: The task.
+        graph: Knows what unqualified names mean.
+        request: How to run it.
+    """
+
+    def __init__(self, workspace: Workspace, task: Task, graph: Graph, request: TransformRequest) -> None:
+        self._workspace = workspace
+        self._project = workspace.project
+        self._task = task
+        self._graph = graph
+        self._request = request
+        self._target = Target(task.domain, task.table)
+        self._clock = Clock.start()
+        self._job_id = workspace.job_id(task.full_name)
+
+    @property
+    def _is_view(self) -> bool:
+        return self._task.sink.materialized_view is Materialization.VIEW
+
+    @property
+    def _strategy(self) -> WriteStrategy:
+        """The write strategy; a materialized view, which DuckDB has not, is a table with the rows of the last run."""
+        if self._task.sink.materialized_view is Materialization.MATERIALIZED_VIEW:
+            return WriteStrategy(type=WriteStrategyType.OVERWRITE)
+        return self._task.write_strategy
+
+    def run(self) -> str | None:
+        """Runs the task in one transaction with its audit row; returns why it failed."""
+        database = self._workspace.database_of(self._task)
+        try:
+            first_columns = self._columns_before_presql(database)
+
+            def transaction(broken: Mapping[int, str]) -> None:
+                with database.transaction():
+                    self._write(database, first_columns)
+                    wanted = self._task.expectations
+                    expectations.check(
+                        self._workspace, database, self._target, wanted, entry=self._entry(), broken=broken
+                    )
+                    if self._workspace.audit.database is database:
+                        self._workspace.audit.record(self._entry())
+
+            expectations.attempts(transaction)
+            if self._workspace.audit.database is not database:
+                self._workspace.audit.record(self._entry())
+        except Exception as error:
+            logger.debug("task failed", exc_info=True)
+            with self._workspace.audit.database.transaction():
+                self._workspace.audit.record(self._entry(success=False, message=str(error)))
+                expectations.record_failures(self._workspace.audit, error)
+            return str(error)
+        return None
+
+    def compiled(self) -> str:
+        """The SQL that would run, for a target that does not exist and for one that does."""
+        database = self._workspace.database_of(self._task)
+        self._look(database)
+        before, after = (self._rendered(texts) for texts in (self._task.presql, self._task.postsql))
+        return "\n\n".join(
+            section([*before, *self._main_statements(database, first=first), *after], first=first)
+            for first in (True, False)
+        )
+
+    def _main_statements(self, database: Database, *, first: bool) -> list[str]:
+        if not self._task.parse_sql:
+            return self._rendered((self._task.sql or "",))
+        select = self._select()
+        if self._is_view:
+            return [view_statement(self._target, select)]
+        columns = column_types(database, select)
+        merge = script(
+            self._merge(select, tuple(columns), first=first), self._project.write_strategy_templates, self._render
+        )
+        known = {name: kind for name, kind in columns.items() if kind is not None}
+        created = [create_statement(self._target, self._all_columns(known))] if first and known else []
+        return [*created, merge]
+
+    def shown(self) -> str:
+        """The rows of the task as text; nothing is written."""
+        from ai.starlake.embedded.display import rows_as_text
+
+        database = self._workspace.database_of(self._task)
+        self._look(database)
+        size, page = self._request.page_size, self._request.page_number
+        query = f"SELECT * FROM ({self._rows(database)}) LIMIT {int(size)} OFFSET {int(size) * (int(page) - 1)}"
+        return rows_as_text(database, query, str(self._request.interactive))
+
+    def _write(self, database: Database, first_columns: dict[str, str] | None) -> None:
+        self._enter(database)
+        if self._task.parse_sql:
+            require_kind(database, self._target, view=self._is_view)
+        existed = bool(self._target.columns(database))
+        if first_columns is not None:
+            create(database, self._target, first_columns)
+        self._statements(database, self._task.presql)
+        if not self._task.parse_sql:
+            self._statements(database, (self._task.sql or "",))
+        elif self._is_view:
+            database.execute(view_statement(self._target, self._select()))
+        else:
+            self._merge_rows(database, first=not existed, created=first_columns is not None)
+        self._statements(database, self._task.postsql)
+
+    def _merge_rows(self, database: Database, *, first: bool, created: bool) -> None:
+        select = self._rows(database)
+        columns = describe(database, select)
+        if first and not created:
+            create(database, self._target, self._all_columns(columns))
+        elif not first:
+            self._sync(database, columns)
+        merge = self._merge(select, tuple(columns), first=first)
+        database.execute(script(merge, self._project.write_strategy_templates, self._render))
+
+    def _columns_before_presql(self, database: Database) -> dict[str, str] | None:
+        """The columns of a target that presql already uses in the first run, None when it is not to be made first."""
+        import duckdb
+
+        task = self._task
+        plain = task.sql is not None and task.parse_sql and not self._is_view
+        mentioned = any(task.table.lower() in text.lower() for text in task.presql)
+        if not plain or not mentioned:
+            return None
+        self._enter(database)
+        if self._target.columns(database):
+            return None
+        try:
+            return self._all_columns(describe(database, self._select()))
+        except duckdb.Error:  # the main statement reads what presql makes
+            return None
+
+    def _sync(self, database: Database, columns: Mapping[str, str]) -> None:
+        """Adds to an existing target the columns that the task's attributes name (contract 5)."""
+        strategy = self._task.sync_strategy
+        if not self._task.attributes or strategy is SyncStrategy.NONE:
+            return
+        existing = self._target.columns(database)
+        known = {name.lower(): kind for name, kind in columns.items()}
+        wanted = {}
+        for attribute in self._task.attributes:
+            kind = known.get(attribute.final_name.lower())
+            wanted[attribute.final_name] = kind or column_type(self._project.type(attribute.type), declared=True)
+        if strategy is SyncStrategy.ADD:
+            wanted = {**{name: kind for name, kind in existing.items() if name not in wanted}, **wanted}
+        evolve(database, self._target, self._all_columns(wanted), drop=strategy is SyncStrategy.ALL)
+
+    def _all_columns(self, columns: Mapping[str, str]) -> dict[str, str]:
+        merge = self._merge("", ())
+        if self._strategy.builtin is not WriteStrategyType.SCD2:
+            return _storable(columns)
+        return {**_storable(columns), merge.start: "TIMESTAMP", merge.end: "TIMESTAMP"}
+
+    def _merge(self, select: str, columns: tuple[str, ...], *, first: bool = False) -> Merge:
+        strategy, application = self._strategy, self._project.application
+        require(strategy, self._project.write_strategy_templates, self._task.sink.partition, self._task.full_name)
+        return Merge(
+            self._target,
+            strategy,
+            columns,
+            select,
+            first=first,
+            partition=self._task.sink.partition,
+            truncate=self._request.truncate,
+            start=strategy.start_ts or application.scd2_start_timestamp,
+            end=strategy.end_ts or application.scd2_end_timestamp,
+        )
+
+    def _rows(self, database: Database) -> str:
+        """A SELECT of the task's rows; a Python task runs here."""
+        if self._task.sql is None and self._task.python_file is not None:
+            return python_rows(database, self._project, self._task, self._task.python_file)
+        return self._select()
+
+    def _select(self) -> str:
+        if not self._task.sql:
+            raise StarlakeError(
+                f"the task {self._task.full_name} has no SQL",
+                fix=f"write its SELECT into {self._task.name}.sql beside its YAML",
+            )
+        label = str(self._task.sql_file or self._task.file or self._task.full_name)
+        statements = split_statements(self._project.render(self._task.sql, macros=True, label=label))
+        if len(statements) != 1:
+            raise StarlakeError(
+                f"the task {self._task.full_name} has {len(statements)} main statements ({label})",
+                fix="write one SELECT; statements before and after it go below --SL_PRESQL and --SL_POSTSQL",
+            )
+        return qualified_sql(statements[0], self._task, self._graph) + "\n"  # the last line may end with a comment
+
+    def _enter(self, database: Database) -> None:
+        """Unqualified names mean tables of the task's own schema (contract 8)."""
+        create_schema(database, self._target.schema)
+        database.execute(f"USE {identifier(self._target.schema)}")
+
+    def _look(self, database: Database) -> None:
+        """The same without making the schema: nothing is written."""
+        if database.value("SELECT count(*) FROM duckdb_schemas() WHERE schema_name = ?", [self._target.schema]):
+            database.execute(f"USE {identifier(self._target.schema)}")
+
+    def _rendered(self, texts: tuple[str, ...]) -> list[str]:
+        rendered = (self._project.render(text, macros=True, label=self._task.full_name) for text in texts)
+        return [statement for text in rendered for statement in split_statements(text)]
+
+    def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
+        for statement in self._rendered(texts):
+            database.execute(statement)
+
+    def _render(self, text: str, variables: Mapping[str, object]) -> str:
+        return self._project.render(text, variables, label=f"the write strategy of {self._task.full_name}")
+
+    def _entry(self, *, success: bool = True, message: str = "success") -> Entry:
+        return Entry(
+            job_id=self._job_id,
+            paths=self._task.full_name,
+            domain=self._task.domain,
+            table=self._task.table,
+            step="TRANSFORM",
+            started=self._clock.started,
+            duration=self._clock.duration,
+            scheduled=self._workspace.scheduled or self._clock.started,
+            success=success,
+            message=message,
+        )
+
+
+def _storable(columns: Mapping[str, str]) -> dict[str, str]:
+    """Column types that a table can have; DuckDB stores an untyped null as INTEGER."""
+    return {name: kind.replace('"NULL"', "INTEGER") for name, kind in columns.items()}
