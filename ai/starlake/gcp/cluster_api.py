@@ -6,8 +6,7 @@ import uuid
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ai.starlake.gcp.calls import READ_TIMEOUT, WRITE_TIMEOUT, Calls
-from ai.starlake.gcp.clients import GcpClients
+from ai.starlake.gcp.dataproc_api import DataprocApi
 from ai.starlake.gcp.errors import GcpCallError, NotFoundError
 from ai.starlake.gcp.links import dataproc_link
 from ai.starlake.gcp.names import LABEL_RUN
@@ -15,47 +14,17 @@ from ai.starlake.gcp.names import LABEL_RUN
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster
 
-HASTY_CALL = 5.0
-"""Seconds that one answer may take when something is cleaned up and nobody can wait for long."""
-_HASTE = 15.0
-"""Seconds for which calls are repeated then."""
-
-
-def hasty(calls: Calls) -> Calls:
-    """Makes calls when something is cleaned up and nobody can wait for long."""
-    return calls.within(max(1.0, min(_HASTE, calls.tolerance)))
-
 
 def state_of(cluster: Cluster) -> str:
     """The state of a cluster, such as ``RUNNING``."""
     return str(cluster.status.state.name)
 
 
-class ClusterApi:
-    """The clusters of one project and region.
+class ClusterApi(DataprocApi):
+    """The clusters of one project and region. See `DataprocApi` for the arguments.
 
     Each method raises a `GcpCallError` when Dataproc refuses, or does not answer for too long.
-
-    Args:
-        clients: The clients of Dataproc.
-        calls: Makes the calls.
-        project: The project.
-        region: The region.
-        longest: The most seconds that one answer may take.
     """
-
-    def __init__(
-        self, clients: GcpClients, calls: Calls, project: str, region: str, *, longest: float = WRITE_TIMEOUT
-    ) -> None:
-        self.calls = calls
-        self._clients = clients
-        self._place = {"project_id": project, "region": region}
-        self._read, self._write = min(longest, READ_TIMEOUT), min(longest, WRITE_TIMEOUT)
-
-    def hasty(self) -> ClusterApi:
-        """The same with less patience."""
-        project, region = self._place.values()
-        return ClusterApi(self._clients, hasty(self.calls), project, region, longest=HASTY_CALL)
 
     def link(self, name: str) -> str:
         """Where people see a cluster."""

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.interrupts import interrupts_held
-from ai.starlake.gcp.calls import READ_TIMEOUT, WRITE_TIMEOUT, Calls
-from ai.starlake.gcp.clients import GcpClients
-from ai.starlake.gcp.cluster_api import HASTY_CALL, hasty
+from ai.starlake.gcp.dataproc_api import DataprocApi
 from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError
 from ai.starlake.gcp.names import request_id
 
@@ -42,31 +40,11 @@ def is_ending(job: Job) -> bool:
     return state_of(job) in _ENDING
 
 
-class SparkJobApi:
-    """The Spark jobs of one project and region.
+class SparkJobApi(DataprocApi):
+    """The Spark jobs of one project and region. See `DataprocApi` for the arguments.
 
     Each method raises a `GcpCallError` when Dataproc refuses, or does not answer for too long.
-
-    Args:
-        clients: The clients of Dataproc.
-        calls: Makes the calls.
-        project: The project.
-        region: The region.
-        longest: The most seconds that one answer may take.
     """
-
-    def __init__(
-        self, clients: GcpClients, calls: Calls, project: str, region: str, *, longest: float = WRITE_TIMEOUT
-    ) -> None:
-        self.calls = calls
-        self._clients = clients
-        self._place = {"project_id": project, "region": region}
-        self._read, self._write = min(longest, READ_TIMEOUT), min(longest, WRITE_TIMEOUT)
-
-    def hasty(self) -> SparkJobApi:
-        """The same with less patience."""
-        project, region = self._place.values()
-        return SparkJobApi(self._clients, hasty(self.calls), project, region, longest=HASTY_CALL)
 
     def get(self, job_id: str) -> Job:
         """A job."""
