@@ -21,7 +21,6 @@ from ai.starlake.embedded.formats.records import Writing, record_rows
 from ai.starlake.embedded.formats.text import (
     as_utf8,
     contains,
-    has_blank_line,
     line_rows,
     lines,
     lines_end_with_crlf,
@@ -120,8 +119,6 @@ def _suits_duckdb(file: Path, dialect: Dialect) -> bool:
     """Whether DuckDB's own reader reads the file as Starlake does, or refuses it."""
     if len(dialect.separator.encode()) > _NO_LIMIT_SEPARATOR or len(dialect.quote) > 1 or dialect.strip:
         return False
-    if not dialect.multiline and has_blank_line(file):
-        return False
     if not dialect.quote or not contains(file, dialect.quote):
         return True
     quote, escape, separator = (re.escape(text) for text in (dialect.quote, dialect.escape, dialect.separator))
@@ -150,12 +147,15 @@ def _by_columns(file: Path, dialect: Dialect, skip: int, width: int) -> str:
         f"null_padding = {literal(not (quoted and dialect.multiline))})"
     )
     reads = _reading(file, dialect) if quoted else str
-    values = ", ".join(f"{_null_when(reads(f'c{place}'), dialect)} AS c{place}" for place in range(width))
+    values = [_null_when(reads(f"c{place}"), dialect) for place in range(width)]
+    if not dialect.multiline:
+        values[0] = _unless_blank_line(values[0], width, dialect)
+    named = ", ".join(f"{value} AS c{place}" for place, value in enumerate(values))
     keep = f" WHERE c0 IS NULL OR NOT starts_with(c0, {literal(dialect.comment)})" if dialect.comment else ""
     blank = " AND ".join(f"c{place} IS NULL" for place in range(width)) if width == 1 else ""
     if blank:
         keep += f"{' AND' if keep else ' WHERE'} NOT ({blank})"
-    return f"SELECT {values}, {_record(width, dialect)} {query}{keep}"
+    return f"SELECT {named}, {_record(width, dialect)} {query}{keep}"
 
 
 def _reading(file: Path, dialect: Dialect) -> Callable[[str], str]:
@@ -168,6 +168,17 @@ def _reading(file: Path, dialect: Dialect) -> Callable[[str], str]:
 def _one_line(value: str) -> str:
     """A value, unless a line ends in it: then the row did, and has to be read line by line."""
     return f"CASE WHEN contains({value}, chr(10)) THEN error('CSV Error: a line break within quotes') ELSE {value} END"
+
+
+def _unless_blank_line(value: str, width: int, dialect: Dialect) -> str:
+    """The first value, unless the line may be of blanks alone: then it is no row, and is told apart line by line."""
+    last, blank = f"c{width - 1} IS NULL", "NOT regexp_matches({0}, '[^\\x00-\\x20]')"
+    if not dialect.separator.strip():
+        fields = [f"(c{place} IS NULL OR {blank.format(f'c{place}')})" for place in range(width)]
+    else:
+        fields = [*(f"c{place} IS NULL" for place in range(1, width)), "c0 IS NOT NULL", blank.format("c0")]
+    refused = f"CASE WHEN {' AND '.join(fields)} THEN error('CSV Error: a line of blanks') ELSE {value} END"
+    return f"CASE WHEN {last} THEN {refused} ELSE {value} END" if width > 1 else refused
 
 
 def _unix(value: str) -> str:

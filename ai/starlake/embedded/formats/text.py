@@ -114,13 +114,6 @@ def contains(file: Path, text: str, pattern: str = "") -> bool:
         return found and (not pattern or re.search(pattern.encode("utf-8"), content) is not None)
 
 
-def has_blank_line(file: Path) -> bool:
-    """Whether a line of a UTF-8 file has blanks and nothing else."""
-    pattern = r"(?:\A|\n)[\t\r ]*[\t ][\t\r ]*(?:\n|\Z)"
-    starts = ["\n ", "\n\t", *(blank for blank in (" ", "\t") if starts_with(file, blank))]
-    return any(contains(file, start, pattern) for start in starts)
-
-
 def starts_with(file: Path, text: str) -> bool:
     """Whether a UTF-8 file starts with a text."""
     wanted = text.encode("utf-8")
