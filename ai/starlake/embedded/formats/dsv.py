@@ -52,11 +52,16 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     cells = tuple(None if place is None else Cell(f"c{place}") for place in places)
     header = None if head.names is None else dialect.separator.join(head.names)
 
-    def careful() -> str:
-        return _by_lines(_line_source(text, dialect, head.skip, scratch), dialect, width)
+    quoted = contains(text, dialect.quote)
 
-    if _suits_duckdb(text, dialect):
-        return RawRows(file, _by_columns(text, dialect, head.skip, width), cells, careful, header)
+    def careful() -> str:
+        over_lines = quoted and dialect.multiline
+        source = _records(text, dialect, head.skip, scratch) if over_lines else line_rows(text, head.skip)
+        return _by_lines(source, dialect, width)
+
+    if _suits_duckdb(text, dialect, quoted=quoted):
+        query = _by_columns(text, dialect, head.skip, width, quoted=quoted)
+        return RawRows(file, query, cells, careful, header)
     return RawRows(file, careful(), cells, header=header)
 
 
@@ -115,11 +120,11 @@ def _place(name: str, names: tuple[str, ...], table: Table, file: Path) -> int |
     return None
 
 
-def _suits_duckdb(file: Path, dialect: Dialect) -> bool:
+def _suits_duckdb(file: Path, dialect: Dialect, *, quoted: bool) -> bool:
     """Whether DuckDB's own reader reads the file as Starlake does, or refuses it."""
     if len(dialect.separator.encode()) > _NO_LIMIT_SEPARATOR or len(dialect.quote) > 1 or dialect.strip:
         return False
-    if not dialect.quote or not contains(file, dialect.quote):
+    if not quoted:
         return True
     quote, escape, separator = (re.escape(text) for text in (dialect.quote, dialect.escape, dialect.separator))
     before = rf"(?:\A|\n|{separator}) +{quote}"
@@ -131,13 +136,12 @@ def _suits_duckdb(file: Path, dialect: Dialect) -> bool:
     return not contains(file, dialect.quote * 2) and not contains(file, dialect.escape, f"{escape}[^{quote}{escape}]")
 
 
-def _by_columns(file: Path, dialect: Dialect, skip: int, width: int) -> str:
+def _by_columns(file: Path, dialect: Dialect, skip: int, width: int, *, quoted: bool) -> str:
     """Reads with DuckDB's own reader, which refuses what it would read otherwise than Starlake does.
 
     Where a row may go over lines, short rows are refused too: DuckDB fills them up in one thread only, and then drops
     a quote that is never closed without a word.
     """
-    quoted = bool(dialect.quote) and contains(file, dialect.quote)
     escape = dialect.escape if quoted and dialect.escape and contains(file, dialect.escape) else dialect.quote
     columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(width))
     query = (
@@ -152,9 +156,8 @@ def _by_columns(file: Path, dialect: Dialect, skip: int, width: int) -> str:
         values[0] = _unless_blank_line(values[0], width, dialect)
     named = ", ".join(f"{value} AS c{place}" for place, value in enumerate(values))
     keep = f" WHERE c0 IS NULL OR NOT starts_with(c0, {literal(dialect.comment)})" if dialect.comment else ""
-    blank = " AND ".join(f"c{place} IS NULL" for place in range(width)) if width == 1 else ""
-    if blank:
-        keep += f"{' AND' if keep else ' WHERE'} NOT ({blank})"
+    if width == 1:
+        keep += f"{' AND' if keep else ' WHERE'} c0 IS NOT NULL"
     return f"SELECT {named}, {_record(width, dialect)} {query}{keep}"
 
 
@@ -203,10 +206,8 @@ def _null_when(value: str, dialect: Dialect) -> str:
     return value if dialect.null_value in {None, ""} else f"nullif({value}, {literal(dialect.null_value)})"
 
 
-def _line_source(file: Path, dialect: Dialect, skip: int, scratch: Path) -> str:
-    """The rows of a file, each in one text."""
-    if not dialect.multiline or not contains(file, dialect.quote):
-        return line_rows(file, skip)
+def _records(file: Path, dialect: Dialect, skip: int, scratch: Path) -> str:
+    """The rows of a file, each in one text, where they may go over lines."""
     writing = Writing(dialect.separator, dialect.quote, dialect.escape, dialect.comment, "l" in dialect.strip)
     return record_rows(file, skip, writing, scratch)
 
