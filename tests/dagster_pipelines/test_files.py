@@ -212,6 +212,18 @@ def schedules(*crons: tuple[str | None, str | None], tables: tuple[str, ...] = (
     return repr([(name, cron, {"starbake": list(tables)}) for name, cron in crons])
 
 
+def around(environment: str) -> tuple[str, str, set[str]]:
+    """What is before and after the work of a pipeline, and the edges between that and its start and end."""
+    if environment != "DATAPROC":
+        return "start", "end", set()
+    own = {
+        "start >> create_dataproc_cluster",
+        "all_done >> delete_dataproc_cluster",
+        "delete_dataproc_cluster >> end",
+    }
+    return "create_dataproc_cluster", "all_done", own
+
+
 class TestLoads:
     def test_a_domain_is_imported_and_loaded(
         self, write: Any, imported: Any, starbake: Any, run: Any, outcome: Any
@@ -255,15 +267,9 @@ class TestLoads:
         assert "starbake.load_starbake.load_starbake_Orders" in pipeline.tasks_names
         check = "starbake.pre_load_starbake.check_starbake_pending_files"
         loads = [f"starbake.load_starbake.load_starbake_{table}" for table in ("Customers", "Orders")]
-        clusters = environment == "DATAPROC"
-        first, last = ("create_dataproc_cluster", "all_done") if clusters else ("start", "end")
-        own = {
-            "start >> create_dataproc_cluster",
-            "all_done >> delete_dataproc_cluster",
-            "delete_dataproc_cluster >> end",
-        }
+        first, last, own = around(environment)
         assert edges(pipeline) == {
-            *(own if clusters else ()),
+            *own,
             f"{first} >> {check}",
             *(f"{check} >> {load}" for load in loads),
             *(f"{load} >> {last}" for load in loads),
@@ -347,15 +353,9 @@ class TestTransforms:
     @pytest.mark.parametrize("environment", sorted(CLOUDS))
     def test_the_clouds_have_the_same_graph(self, write: Any, imported: Any, edges: Any, environment: str) -> None:
         [pipeline] = imported(write(TRANSFORM, CLOUDS[environment], environment, dependencies=DEPENDENCIES)).pipelines
-        clusters = environment == "DATAPROC"
-        first, last = ("create_dataproc_cluster", "all_done") if clusters else ("start", "end")
-        own = {
-            "start >> create_dataproc_cluster",
-            "all_done >> delete_dataproc_cluster",
-            "delete_dataproc_cluster >> end",
-        }
+        first, last, own = around(environment)
         assert edges(pipeline) == {
-            *(own if clusters else ()),
+            *own,
             f"{first} >> Customers_CustomerLifeTimeValue_task",
             "Customers_CustomerLifeTimeValue_task >> Customers_HighValueCustomers_task",
             f"Customers_HighValueCustomers_task >> {last}",
