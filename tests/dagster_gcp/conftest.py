@@ -19,7 +19,7 @@ SPARK = {"dataproc_project_id": PROJECT, "spark_bucket": "my-bucket", "spark_jar
 
 COMMAND = """
 case "$*" in
-  *bad*) echo "there is no such file"; exit 1;;
+  *wrong*) echo "there is no such file"; exit 1;;
   *slow*) exec sleep 600;;
   *late*) rm "$SL_ROOT/late" 2>/dev/null && touch "$(echo "$*" | sed 's/.*--notReadySentinel //')";;
   *flaky*) rm "$SL_ROOT/broken" 2>/dev/null && exit 1;;
@@ -27,7 +27,7 @@ esac
 echo "starlake $*"
 """
 """What stands for Starlake: how it ends depends on the table. `flaky` fails as long as a file is there, and `late`
-is not ready."""
+is not ready. No name here is made of hexadecimal digits alone, which the id of a run might contain."""
 
 
 def shell_command() -> list[str]:

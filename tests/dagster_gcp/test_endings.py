@@ -239,7 +239,7 @@ class TestWithDaemon:
             cloud.was_cancelled_once(run_id)
 
     def test_a_failed_op_leaves_nothing_but_its_cluster_and_that_to_the_sensor(self, server, cloud):
-        runs = {(where, executor): server.launch(f"{where}_bad_{executor}") for where, executor in ROWS}
+        runs = {(where, executor): server.launch(f"{where}_wrong_{executor}") for where, executor in ROWS}
         assert self.ended(server, runs.values()) == ["FAILURE"] * 3
         for (where, _), run_id in runs.items():
             cloud.is_clean(run_id)
@@ -252,7 +252,7 @@ class TestWithDaemon:
     def test_a_sensor_that_google_does_not_let_work_tries_again(self, server, cloud):
         before = len(cloud.gcp.calls("ListClusters"))
         cloud.gcp.fault("ListClusters", "FAILED_PRECONDITION")
-        run_id = server.launch("dataproc_bad_in_process")
+        run_id = server.launch("dataproc_wrong_in_process")
         assert server.ended(run_id) == "FAILURE"
         cloud.is_clean(run_id)
         outcomes = [call.outcome for call in cloud.gcp.calls("ListClusters")[before:]]

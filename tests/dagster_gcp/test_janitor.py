@@ -110,7 +110,7 @@ class TestDefinitions:
 class TestDataproc:
     def test_the_cluster_of_a_failed_run_is_deleted(self, factory, gcp, instance):
         sl_job = factory.dataproc()
-        run_id = failed(in_a_row(sl_job, "bad"), instance)
+        run_id = failed(in_a_row(sl_job, "wrong"), instance)
         (cluster,) = gcp.all_clusters
         assert cluster.state == "RUNNING"
         assert tick(sl_job, instance, run_id) == f"run {run_id} left cluster {cluster.name}"
@@ -127,7 +127,7 @@ class TestDataproc:
 
     def test_clusters_of_other_runs_stay(self, factory, gcp, instance):
         sl_job = factory.dataproc()
-        mine, other = (failed(in_a_row(sl_job, "bad"), instance) for _ in range(2))
+        mine, other = (failed(in_a_row(sl_job, "wrong"), instance) for _ in range(2))
         tick(sl_job, instance, mine)
         gcp.wait_for(lambda gcp: len(gcp.clusters) == 1)
         (left,) = gcp.clusters.values()
@@ -140,7 +140,7 @@ class TestDataproc:
         job = JobDefinition(name="made", graph_def=GraphDefinition("made_graph", node_defs=[own.pre_tasks()]))
         job.execute_in_process(instance=instance)
         sl_job = factory.dataproc(dataproc_cluster_name="shared")
-        run_id = failed(in_a_row(sl_job, "bad"), instance)
+        run_id = failed(in_a_row(sl_job, "wrong"), instance)
         assert tick(sl_job, instance, run_id) == f"run {run_id} left nothing"
         assert [cluster.state for cluster in gcp.all_clusters] == ["RUNNING"]
 
@@ -148,7 +148,7 @@ class TestDataproc:
         """Also where it is the sensor of other jobs, to which no cluster is shared, that looks after its run."""
         shared, own = factory.dataproc(dataproc_cluster_name="shared"), factory.dataproc()
         instance = instance_for_threads
-        maker = failed(in_a_row(shared, "bad"), instance)
+        maker = failed(in_a_row(shared, "wrong"), instance)
         with abandoned(shared, instance):
             gcp.wait_for(lambda gcp: gcp.spark_jobs[-1].state == "RUNNING")
             assert tick(own, instance, maker) == f"run {maker} left nothing"
@@ -158,7 +158,7 @@ class TestDataproc:
 
     def test_it_leaves_alone_what_a_run_that_continues_this_one_needs(self, factory, gcp, instance):
         sl_job = factory.dataproc()
-        run_id = failed(in_a_row(sl_job, "bad"), instance)
+        run_id = failed(in_a_row(sl_job, "wrong"), instance)
         continuing = DagsterRun(
             job_name="a_job", status=DagsterRunStatus.STARTED, root_run_id=run_id, parent_run_id=run_id
         )
@@ -170,28 +170,28 @@ class TestDataproc:
 
     def test_it_leaves_a_run_that_dagster_retries_to_the_retry(self, factory, gcp, instance):
         sl_job = factory.dataproc()
-        run_id = failed(in_a_row(sl_job, "bad"), instance)
+        run_id = failed(in_a_row(sl_job, "wrong"), instance)
         instance.add_run_tags(run_id, {"dagster/will_retry": "true"})
         assert "about to be retried" in tick(sl_job, instance, run_id)
         assert gcp.clusters
 
     def test_short_outages_do_not_keep_it_from_its_work(self, factory, gcp, instance):
         sl_job = factory.dataproc()
-        run_id = failed(in_a_row(sl_job, "bad"), instance)
+        run_id = failed(in_a_row(sl_job, "wrong"), instance)
         gcp.fault("DeleteCluster", "UNAVAILABLE", when="after")
         assert "left cluster" in tick(sl_job, instance, run_id)
         gcp.wait_for(lambda gcp: not gcp.clusters)
 
     def test_it_says_so_when_it_may_not_do_its_work(self, factory, gcp, instance):
         sl_job = factory.dataproc()
-        run_id = failed(in_a_row(sl_job, "bad"), instance)
+        run_id = failed(in_a_row(sl_job, "wrong"), instance)
         gcp.fault("DeleteCluster", "PERMISSION_DENIED")
         with pytest.raises(StarlakeError, match=r"dataproc\.clusters\.delete"):
             tick(sl_job, instance, run_id)
 
     def test_an_outage_is_outlasted_by_later_ticks(self, factory, gcp, instance, impatient):
         sl_job = factory.dataproc()
-        run_id = failed(in_a_row(sl_job, "bad"), instance)
+        run_id = failed(in_a_row(sl_job, "wrong"), instance)
         gcp.fault("DeleteCluster", "UNAVAILABLE", count=None)
         with pytest.raises(SweepPreventedError, match="at the next tick"):
             tick(sl_job, instance, run_id)
@@ -202,7 +202,7 @@ class TestDataproc:
         self, factory, gcp, instance, impatient, monkeypatch
     ):
         sl_job = factory.dataproc()
-        run_id = failed(in_a_row(sl_job, "bad"), instance)
+        run_id = failed(in_a_row(sl_job, "wrong"), instance)
         gcp.fault("ListClusters", "UNAVAILABLE", count=None)
         later = time.time() + 3601
         monkeypatch.setattr("ai.starlake.dagster.gcp.janitor.time.time", lambda: later)
@@ -270,7 +270,7 @@ class TestWhatRuns:
 
     def test_executions_of_other_runs_go_on(self, factory, gcp, instance):
         sl_job = factory.cloud_run()
-        over = failed(in_a_row(sl_job, "bad"), instance)
+        over = failed(in_a_row(sl_job, "wrong"), instance)
         with abandoned(sl_job, instance):
             gcp.wait_for(lambda gcp: [one.state for one in gcp.executions] == ["FAILED", "RUNNING"])
             assert tick(sl_job, instance, over) == f"run {over} left nothing"

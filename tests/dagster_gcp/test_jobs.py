@@ -235,7 +235,7 @@ class TestDefects:
 
     def test_g02_a_pre_load_check_that_fails_is_no_skip(self, factory, gcp, instance):
         sl_job = factory.cloud_run(pre_load_check="command", pre_load_not_ready_sentinel_path=str(factory.root))
-        pre_load = sl_job.sl_pre_load("bad", ["orders"], "imported")
+        pre_load = sl_job.sl_pre_load("wrong", ["orders"], "imported")
         start = sl_job.dummy_op("start")
         dependencies = {pre_load.name: {"domain": DependencyDefinition("start")}}
         graph = GraphDefinition("g02", node_defs=[start, pre_load], dependencies=dependencies)

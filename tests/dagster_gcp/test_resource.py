@@ -87,7 +87,7 @@ def test_an_interruption_of_the_wait_cancels_the_job(resource, gcp, monkeypatch)
 def test_a_job_that_fails_or_takes_too_long_is_an_error(resource, gcp):
     client = resource.get_client()
     client.create_cluster()
-    failing = client.submit_job(submission(client, "bad"))["reference"]["jobId"]
+    failing = client.submit_job(submission(client, "wrong"))["reference"]["jobId"]
     with pytest.raises(StarlakeError, match=f"job {failing} ended in state ERROR"):
         client.wait_for_job(failing)
     slow = client.submit_job(submission(client, "slow"))["reference"]["jobId"]
