@@ -143,7 +143,7 @@ def pids(tmp_path):
     class Pids:
         path = str(folder)
 
-        def wait_for(self, *names: str, within: float = 10) -> list[int]:
+        def wait_for(self, *names: str, within: float = 30) -> list[int]:
             deadline = time.monotonic() + within
             while time.monotonic() < deadline:
                 texts = [(folder / name).read_text() if (folder / name).exists() else "" for name in names]

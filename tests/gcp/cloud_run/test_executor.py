@@ -145,8 +145,8 @@ def test_an_execution_that_does_not_end_in_time_is_cancelled(bench, gcp, executi
 
 def test_the_end_is_noticed_at_once_by_one_long_request(bench, called):
     started = time.monotonic()
-    bench.run("transform", "sleep=0.3", cloud_run_async=False, poll_interval=10)
-    assert time.monotonic() - started < 5
+    bench.run("transform", "sleep=0.3", cloud_run_async=False, poll_interval=60)
+    assert time.monotonic() - started < 30
     assert called().count("GetExecution") == 2
     assert called().count("WaitOperation") == 1
 
