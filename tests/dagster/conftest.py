@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -130,13 +129,7 @@ def failure_of(shared_instance: DagsterInstance) -> Callable[..., str]:
     def text(result: ExecuteInProcessResult) -> str:
         failures = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
         assert failures, "no step failed"
-        return (
-            "\n".join(
-                json.dumps(failure.step_failure_data.error_display_string) + str(failure.step_failure_data.error)
-                for failure in failures
-            )
-            .encode()
-            .decode("unicode_escape", "ignore")
-        )
+        found = [failure.step_failure_data for failure in failures]
+        return "\n".join(f"{one.error_display_string}\n{one.error.to_string()}" for one in found if one.error)
 
     return text

@@ -183,7 +183,7 @@ def gone() -> Callable[[int], bool]:
         return False
 
     def wait(group: int) -> bool:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while any(runs(process, group) for process in psutil.process_iter()):
             if time.monotonic() > deadline:
                 return False

@@ -25,7 +25,7 @@ def completed(execution: Any) -> Any:
 def test_an_execution_runs_the_command_with_overrides(api: Any, gcp: GcpEmulator) -> None:
     gcp.add_job(JOB, args=["say", "default"], env={"SL_A": "job", "SL_B": "job"})
     operation = api.run("tell", "SL_A", env={"SL_A": "run"})
-    execution = operation.result(timeout=10)
+    execution = operation.result(timeout=60)
     assert operation.metadata.name == execution.name
     assert execution.name.startswith(f"{JOB}/executions/j-")
     assert execution.completion_time
@@ -52,16 +52,16 @@ def test_without_overrides_the_job_runs_as_it_was_deployed(api: Any, gcp: GcpEmu
 
 
 def test_containers_know_their_task(grpc_api: Any, gcp: GcpEmulator) -> None:
-    grpc_api.run("tell", "CLOUD_RUN_TASK_INDEX", task_count=3).result(timeout=10)
+    grpc_api.run("tell", "CLOUD_RUN_TASK_INDEX", task_count=3).result(timeout=60)
     assert sorted(gcp.executions[0].output) == ["0", "1", "2"]
-    grpc_api.run("tell", "CLOUD_RUN_EXECUTION").result(timeout=10)
+    grpc_api.run("tell", "CLOUD_RUN_EXECUTION").result(timeout=60)
     assert gcp.executions[1].name.endswith(f"/{gcp.executions[1].output[0]}")
 
 
 def test_an_execution_that_fails_fails_its_operation_and_says_why(api: Any, gcp: GcpEmulator) -> None:
     operation = api.run("fail")
     with pytest.raises(exceptions.GoogleAPICallError):
-        operation.result(timeout=10)
+        operation.result(timeout=60)
     execution = api.executions.get_execution(name=operation.metadata.name)
     assert execution.completion_time
     assert execution.failed_count == 1
@@ -73,11 +73,11 @@ def test_an_execution_that_fails_fails_its_operation_and_says_why(api: Any, gcp:
 
 def test_tasks_are_begun_again_as_often_as_the_job_allows(grpc_api: Any, gcp: GcpEmulator, tmp_path: Path) -> None:
     gcp.add_job(JOB, max_retries=2)
-    execution = grpc_api.run("once", str(tmp_path / "a"), "2").result(timeout=10)
+    execution = grpc_api.run("once", str(tmp_path / "a"), "2").result(timeout=60)
     assert (execution.retried_count, execution.succeeded_count) == (2, 1)
     assert gcp.executions[0].attempt == 2
     with pytest.raises(exceptions.GoogleAPICallError):
-        grpc_api.run("once", str(tmp_path / "b"), "3").result(timeout=10)
+        grpc_api.run("once", str(tmp_path / "b"), "3").result(timeout=60)
     assert gcp.executions[1].attempt == 2
 
 
@@ -85,7 +85,7 @@ def test_an_execution_fails_when_one_of_its_tasks_does(grpc_api: Any, gcp: GcpEm
     gcp.add_job(JOB, command=["/bin/sh", "-c", "exit $CLOUD_RUN_TASK_INDEX"], max_retries=0, parallelism=1)
     operation = grpc_api.run(task_count=3)
     with pytest.raises(exceptions.GoogleAPICallError):
-        operation.result(timeout=10)
+        operation.result(timeout=60)
     execution = grpc_api.executions.get_execution(name=operation.metadata.name)
     assert (execution.succeeded_count, execution.failed_count) == (1, 2)
 
@@ -108,11 +108,11 @@ def test_cancelling_ends_the_processes_and_the_operation_ends_well(
     name = operation.metadata.name
     gcp.wait_for(lambda gcp: gcp.executions[0].output)
     cancelling = api.executions.cancel_execution(name=name)
-    execution = operation.result(timeout=10)
+    execution = operation.result(timeout=60)
     assert (execution.cancelled_count, execution.succeeded_count) == (1, 0)
     assert completed(execution).state == Condition.State.CONDITION_FAILED
     assert completed(execution).execution_reason == Condition.ExecutionReason.CANCELLED
-    assert cancelling.result(timeout=10).name == name
+    assert cancelling.result(timeout=60).name == name
     assert gone(int(gcp.executions[0].output[0]))
     assert (gcp.executions[0].cancelled, gcp.executions[0].exit_code) == (1, None)
     with pytest.raises(exceptions.BadRequest):
@@ -125,9 +125,9 @@ def test_cancelling_again_while_the_processes_end_is_no_second_time(grpc_api: An
     first = grpc_api.executions.cancel_execution(name=operation.metadata.name)
     again = grpc_api.executions.cancel_execution(name=operation.metadata.name)
     assert gcp.executions[0].state == "RUNNING"
-    assert operation.result(timeout=10).cancelled_count == 1
+    assert operation.result(timeout=60).cancelled_count == 1
     assert gcp.executions[0].cancelled == 1
-    assert first.result(timeout=10) == again.result(timeout=10)
+    assert first.result(timeout=60) == again.result(timeout=10)
 
 
 def test_an_execution_may_be_cancelled_before_it_starts(connect: Any) -> None:
@@ -137,8 +137,8 @@ def test_an_execution_may_be_cancelled_before_it_starts(connect: Any) -> None:
         operation = api.run()
         assert gcp.executions[0].state == "PENDING"
         api.executions.cancel_execution(name=operation.metadata.name)
-        assert operation.result(timeout=10).cancelled_count == 1
-        later = api.run().result(timeout=10)
+        assert operation.result(timeout=60).cancelled_count == 1
+        later = api.run().result(timeout=60)
         assert later.succeeded_count == 1
         assert not gcp.executions[0].exit_code
 
@@ -146,7 +146,7 @@ def test_an_execution_may_be_cancelled_before_it_starts(connect: Any) -> None:
 def test_the_timeout_of_a_run_ends_its_tasks(api: Any, gcp: GcpEmulator, gone: Callable[[int], bool]) -> None:
     operation = api.run("hang", timeout="1s")
     with pytest.raises(exceptions.GoogleAPICallError, match="timeout"):
-        operation.result(timeout=10)
+        operation.result(timeout=60)
     assert gone(int(gcp.executions[0].output[0]))
     assert (gcp.executions[0].state, gcp.executions[0].cancelled) == ("FAILED", 0)
 
@@ -154,7 +154,7 @@ def test_the_timeout_of_a_run_ends_its_tasks(api: Any, gcp: GcpEmulator, gone: C
 def test_executions_are_listed_newest_first_and_show_what_they_run(api: Any, gcp: GcpEmulator) -> None:
     gcp.add_job(f"{PARENT}/jobs/other")
     for number in range(3):
-        api.run("say", env={"MARKER": str(number)}).result(timeout=10)
+        api.run("say", env={"MARKER": str(number)}).result(timeout=60)
     api.run_jobs.run_job(
         request={"name": f"{PARENT}/jobs/other", "overrides": {"container_overrides": [{"args": ["say"]}]}}
     )
@@ -217,7 +217,7 @@ def test_jobs_are_created_listed_changed_and_deleted(api: Any, gcp: GcpEmulator)
 
 
 def test_a_job_tells_its_latest_execution(grpc_api: Any) -> None:
-    name = grpc_api.run("say").result(timeout=10).name
+    name = grpc_api.run("say").result(timeout=60).name
     job = grpc_api.run_jobs.get_job(name=JOB)
     assert job.execution_count == 1
     assert name.endswith(job.latest_created_execution.name)
@@ -266,9 +266,9 @@ def test_what_tasks_print_is_found_in_cloud_logging(grpc_api: Any, gcp: GcpEmula
     from google.cloud.logging_v2.services.logging_service_v2.transports import LoggingServiceV2GrpcTransport
 
     gcp.add_job(JOB, max_retries=1)
-    first = grpc_api.run("say", "one").result(timeout=10)
+    first = grpc_api.run("say", "one").result(timeout=60)
     with pytest.raises(exceptions.GoogleAPICallError):
-        grpc_api.run("fail").result(timeout=10)
+        grpc_api.run("fail").result(timeout=60)
     with grpc.insecure_channel(gcp.endpoint.removeprefix("http://")) as channel:
         client = LoggingServiceV2Client(transport=LoggingServiceV2GrpcTransport(channel=channel))
 

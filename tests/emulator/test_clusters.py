@@ -20,7 +20,7 @@ PLACE = {"project_id": "p", "region": "europe-west1"}
 def test_a_cluster_is_created_runs_and_is_deleted(api: Any, gcp: GcpEmulator) -> None:
     creation = api.create(labels={"team": "a"})
     assert api.get().status.state in {State.CREATING, State.RUNNING}
-    made = creation.result(timeout=10)
+    made = creation.result(timeout=60)
     assert made.status.state == State.RUNNING
     assert [status.state for status in made.status_history] == [State.CREATING]
     assert made.labels["team"] == "a"
@@ -29,7 +29,7 @@ def test_a_cluster_is_created_runs_and_is_deleted(api: Any, gcp: GcpEmulator) ->
     assert creation.metadata.cluster_uuid == made.cluster_uuid
     deletion = api.delete()
     assert gcp.clusters["c"].state == "DELETING"
-    deletion.result(timeout=10)
+    deletion.result(timeout=60)
     assert gcp.clusters == {}
     (view,) = gcp.all_clusters
     assert (view.state, view.deleted_by, view.uuid) == ("DELETED", "request", made.cluster_uuid)
@@ -44,23 +44,23 @@ def test_a_request_that_is_sent_again_with_its_id_is_answered_by_the_same_operat
     again = grpc_api.create(request_id="r-1")
     assert first.operation.name == again.operation.name
     assert len(gcp.all_clusters) == 1
-    first.result(timeout=10)
+    first.result(timeout=60)
     one = grpc_api.delete(request_id="d-1")
     two = grpc_api.delete(request_id="d-1")
     assert one.operation.name == two.operation.name
 
 
 def test_names_are_taken_until_the_cluster_is_gone(api: Any) -> None:
-    api.create().result(timeout=10)
+    api.create().result(timeout=60)
     with pytest.raises(exceptions.Conflict) as caught:
         api.create(request_id="another")
     assert caught.value.code == 409
-    api.delete().result(timeout=10)
-    api.create().result(timeout=10)
+    api.delete().result(timeout=60)
+    api.create().result(timeout=60)
 
 
 def test_names_are_taken_in_their_region_and_project_alone(grpc_api: Any, gcp: GcpEmulator) -> None:
-    grpc_api.create().result(timeout=10)
+    grpc_api.create().result(timeout=60)
     elsewhere = {"project_id": "p", "region": "us-east1", "cluster": {"cluster_name": "c"}}
     grpc_api.clusters.create_cluster(request=elsewhere)
     assert [view.region for view in gcp.all_clusters] == ["europe-west1", "us-east1"]
@@ -123,12 +123,12 @@ def test_a_name_is_refused_unless_it_has_the_documented_form(name: str) -> None:
 def test_a_quota_that_is_exceeded_leaves_a_cluster_in_error(api: Any, gcp: GcpEmulator) -> None:
     gcp.fail_clusters()
     with pytest.raises(exceptions.GoogleAPICallError, match="CPUS"):
-        api.create().result(timeout=10)
+        api.create().result(timeout=60)
     assert api.get().status.state == State.ERROR
     with pytest.raises(exceptions.GoogleAPICallError):
         api.submit("say", "hello")
-    api.delete().result(timeout=10)
-    api.create().result(timeout=10)
+    api.delete().result(timeout=60)
+    api.create().result(timeout=60)
 
 
 def test_a_cluster_may_be_deleted_while_it_is_being_created(connect: Any) -> None:
@@ -139,26 +139,26 @@ def test_a_cluster_may_be_deleted_while_it_is_being_created(connect: Any) -> Non
         with pytest.raises(exceptions.FailedPrecondition):
             api.delete()
         with pytest.raises(exceptions.GoogleAPICallError):
-            creation.result(timeout=10)
-        deletion.result(timeout=10)
+            creation.result(timeout=60)
+        deletion.result(timeout=60)
         assert [view.state for view in gcp.all_clusters] == ["DELETED"]
 
 
 def test_a_uuid_keeps_a_namesake_from_being_deleted(api: Any, gcp: GcpEmulator) -> None:
-    api.create().result(timeout=10)
+    api.create().result(timeout=60)
     with pytest.raises(exceptions.NotFound):
         api.delete(cluster_uuid="00000000-0000-0000-0000-000000000000")
-    api.delete(cluster_uuid=gcp.clusters["c"].uuid).result(timeout=10)
+    api.delete(cluster_uuid=gcp.clusters["c"].uuid).result(timeout=60)
 
 
 def test_labels_workers_and_lifetimes_can_be_updated(api: Any, gcp: GcpEmulator, clock: ManualClock) -> None:
-    api.create(labels={"a": "1"}, lifecycle_config={"auto_delete_ttl": {"seconds": 3600}}).result(timeout=10)
+    api.create(labels={"a": "1"}, lifecycle_config={"auto_delete_ttl": {"seconds": 3600}}).result(timeout=60)
     update = api.update(
         ["labels", "config.lifecycle_config.idle_delete_ttl"],
         labels={"b": "2"},
         config={"lifecycle_config": {"idle_delete_ttl": {"seconds": 300}}},
     )
-    updated = update.result(timeout=10)
+    updated = update.result(timeout=60)
     assert updated.status.state == State.RUNNING
     assert State.UPDATING in [status.state for status in updated.status_history]
     assert "a" not in updated.labels
@@ -171,14 +171,14 @@ def test_labels_workers_and_lifetimes_can_be_updated(api: Any, gcp: GcpEmulator,
 
 @pytest.mark.parametrize("paths", [[], ["config.master_config"], ["cluster_name"]])
 def test_nothing_else_can_be_updated(grpc_api: Any, paths: list[str]) -> None:
-    grpc_api.create().result(timeout=10)
+    grpc_api.create().result(timeout=60)
     with pytest.raises(exceptions.InvalidArgument):
         grpc_api.update(paths)
 
 
 def test_lists_are_filtered_by_state_and_label_and_come_in_pages(api: Any, gcp: GcpEmulator) -> None:
     for number in range(5):
-        api.create(f"c{number}", labels={"run": f"r{number % 2}"}).result(timeout=10)
+        api.create(f"c{number}", labels={"run": f"r{number % 2}"}).result(timeout=60)
     gcp.fail_clusters()
     api.create("broken", labels={"run": "r0"})
     gcp.wait_for(lambda gcp: gcp.clusters["broken"].state == "ERROR")
@@ -208,7 +208,7 @@ def test_a_filter_is_read_where_there_is_nothing_to_list(grpc_api: Any) -> None:
 def test_idle_time_begins_when_the_cluster_runs_and_no_job_is_active(
     grpc_api: Any, gcp: GcpEmulator, clock: ManualClock
 ) -> None:
-    grpc_api.create(lifecycle_config={"idle_delete_ttl": {"seconds": 600}}).result(timeout=10)
+    grpc_api.create(lifecycle_config={"idle_delete_ttl": {"seconds": 600}}).result(timeout=60)
     gcp.advance(599)
     assert gcp.clusters["c"].state == "RUNNING"
     grpc_api.submit("hang", job_id="j")
@@ -239,14 +239,14 @@ def test_the_age_counts_from_the_request_and_also_ends_clusters_that_failed(
 
 def test_the_first_of_two_lifetimes_counts(grpc_api: Any, gcp: GcpEmulator) -> None:
     lifetimes = {"idle_delete_ttl": {"seconds": 300}, "auto_delete_ttl": {"seconds": 3600}}
-    grpc_api.create(lifecycle_config=lifetimes).result(timeout=10)
+    grpc_api.create(lifecycle_config=lifetimes).result(timeout=60)
     gcp.advance(24 * 3600)
     assert gcp.clusters["c"].deleted_by == "idle_ttl"
 
 
 def test_the_time_of_day_ends_clusters_too(connect: Any) -> None:
     with GcpEmulator(("true",), speed=3000) as gcp:
-        connect(gcp).create(lifecycle_config={"idle_delete_ttl": {"seconds": 300}}).result(timeout=10)
+        connect(gcp).create(lifecycle_config={"idle_delete_ttl": {"seconds": 300}}).result(timeout=60)
         gcp.advance(299.7)
         assert gcp.clusters["c"].state == "RUNNING"
         gcp.wait_for(lambda gcp: not gcp.clusters, timeout=10)

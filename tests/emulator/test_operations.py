@@ -37,7 +37,7 @@ def test_waiting_ends_with_its_timeout(grpc_api: Any, gcp: GcpEmulator) -> None:
 
 def test_those_of_dataproc_are_listed_below_their_region(grpc_api: Any, gcp: GcpEmulator) -> None:
     operation = grpc_api.create()
-    operation.result(timeout=10)
+    operation.result(timeout=60)
     client = grpc_api.clusters
     listed = client.list_operations(types.ListOperationsRequest(name="projects/p/regions/europe-west1/operations"))
     assert [one.name for one in listed.operations] == [operation.operation.name]

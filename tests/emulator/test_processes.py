@@ -28,7 +28,7 @@ EMULATOR = (sys.executable, "-m", "ai.starlake.testing.gcp")
 def begin_both(api: Any, gcp: Emulator) -> list[int]:
     """Lets a Spark job and an execution run; returns their groups of processes."""
     gcp.add_job(JOB)
-    api.create().result(timeout=10)
+    api.create().result(timeout=60)
     api.submit(job_id="j")
     api.run()
     gcp.wait_for(lambda gcp: gcp.spark_jobs[0].output and gcp.executions[0].output)

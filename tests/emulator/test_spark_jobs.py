@@ -24,11 +24,11 @@ PLACE = {"project_id": "p", "region": "europe-west1"}
 
 @pytest.fixture
 def cluster(grpc_api: Any) -> None:
-    grpc_api.create().result(timeout=10)
+    grpc_api.create().result(timeout=60)
 
 
 def until(gcp: GcpEmulator, state: str, number: int = 0) -> Any:
-    gcp.wait_for(lambda gcp: gcp.spark_jobs[number].state == state, timeout=15)
+    gcp.wait_for(lambda gcp: gcp.spark_jobs[number].state == state, timeout=60)
     return gcp.spark_jobs[number]
 
 
@@ -65,7 +65,7 @@ def test_a_class_that_does_not_exist_and_a_command_that_cannot_start_fail_the_jo
     assert "ClassNotFoundException: ai.starlake.job.Mian" in until(gcp, "ERROR").output[0]
     with GcpEmulator(("/no/such/command",), speed=3000, main_class=None) as other:
         api = connect(other)
-        api.create().result(timeout=10)
+        api.create().result(timeout=60)
         api.submit("say", spark={"main_class": "any.Main"})
         assert until(other, "ERROR").exit_code == 127
         assert "/no/such/command" in other.spark_jobs[0].output[0]
@@ -88,7 +88,7 @@ def test_properties_of_the_cluster_set_it_too_and_those_of_the_job_come_first(gr
         "spark:spark.executorEnv.SL_C": "cluster",
         "yarn:x": "y",
     }
-    grpc_api.create(software_config={"properties": properties}).result(timeout=10)
+    grpc_api.create(software_config={"properties": properties}).result(timeout=60)
     grpc_api.submit("say", spark={"properties": {"spark.executorEnv.SL_C": "job"}})
     assert until(gcp, "DONE").env == {"SL_A": "cluster", "SL_B": "cluster", "SL_C": "job"}
 
@@ -126,7 +126,7 @@ def test_cancelling_ends_the_process_and_all_that_it_started(
 def test_a_job_can_be_cancelled_before_it_runs_but_not_between(connect: Any) -> None:
     with GcpEmulator(("false",), speed=1, timing=SLOW_JOBS) as gcp:
         api = connect(gcp)
-        api.create().result(timeout=10)
+        api.create().result(timeout=60)
         api.submit("x", job_id="pending")
         api.cancel("pending")
         until(gcp, "CANCELLED")
@@ -146,10 +146,10 @@ def test_jobs_need_a_cluster_that_runs(connect: Any) -> None:
         creation = api.create()
         with pytest.raises(exceptions.FailedPrecondition):
             api.submit("x")
-        creation.result(timeout=10)
+        creation.result(timeout=60)
         update = api.update(["labels"], labels={"a": "b"})
         api.submit("x")
-        update.result(timeout=10)
+        update.result(timeout=60)
         api.delete()
         with pytest.raises(exceptions.FailedPrecondition):
             api.submit("x")
@@ -162,7 +162,7 @@ def test_a_cluster_that_is_deleted_takes_its_jobs_with_it(
 ) -> None:
     api.submit("hang")
     gcp.wait_for(lambda gcp: gcp.spark_jobs[0].output)
-    api.delete().result(timeout=10)
+    api.delete().result(timeout=60)
     view = until(gcp, "ERROR")
     assert "deleted" in view.detail
     assert view.cancelled == 0
@@ -273,12 +273,12 @@ def test_output_is_seen_while_the_driver_runs_and_goes_on_in_a_further_object_af
         from google.cloud import storage
 
         api = connect(other)
-        api.create().result(timeout=10)
+        api.create().result(timeout=60)
         job = api.submit("y" * 99, job_id="j")
         other.wait_for(lambda gcp: gcp.spark_jobs[0].output[-1:] == ("seen",))
         place = {"client_options": {"api_endpoint": other.storage_endpoint}, "credentials": AnonymousCredentials()}
         bucket, _, prefix = job.driver_output_resource_uri.removeprefix("gs://").partition("/")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         text = ""
         while "seen" not in text and time.monotonic() < deadline:
             blobs = sorted(storage.Client(project="p", **place).list_blobs(bucket, prefix=prefix), key=lambda b: b.name)

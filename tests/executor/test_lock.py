@@ -55,7 +55,7 @@ def writes(project):
     return (project / "log").read_text().split()
 
 
-def wait_until(condition, within=10):
+def wait_until(condition, within=60):
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline

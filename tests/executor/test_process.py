@@ -379,7 +379,7 @@ if len(sys.argv) > 2:
 def test_the_watchdog_ends_with_its_owner(driver, pids, how):
     owner = driver(WATCHED, how)
     watchdog = int(owner.stdout.readline())
-    owner.wait(timeout=10)
+    owner.wait(timeout=30)
     assert pids.seconds_until_gone(watchdog) < 1
 
 

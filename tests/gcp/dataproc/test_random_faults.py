@@ -201,7 +201,7 @@ def test_random_faults(bench, gcp, tmp_path, batch):
         sequence = Sequence(bench, seed, tmp_path)
         with suppress(Interruption):
             sequence.play()
-        gcp.wait_for(lambda gcp, known=sequence.known_to_run: running(gcp) <= known(), timeout=10)
+        gcp.wait_for(lambda gcp, known=sequence.known_to_run: running(gcp) <= known(), timeout=60)
         sequence.check()
         gcp.advance(86500)
         gcp.wait_for(lambda gcp: not gcp.clusters)
