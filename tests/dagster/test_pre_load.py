@@ -323,6 +323,13 @@ class TestSensor:
     def test_or_a_skip_where_that_is_wanted(self, chain, run, strategy):
         assert outcome(run(chain(strategy, pre_load_sensor_soft_fail="true", **HASTY))) == "skipped"
 
+    def test_the_project_is_read_once_however_often_the_files_are_looked_for(self, chain, run, project, monkeypatch):
+        project.put("ingesting")
+        read = []
+        monkeypatch.setattr("ai.starlake.executor.recovery.stranded_files", lambda *asked: read.append(asked) or [])
+        assert outcome(run(chain("pending", pre_load_sensor_soft_fail="true", **HASTY))) == "skipped"
+        assert len(read) == 1
+
 
 class TestCommand:
     """`pre_load_check: command` asks `starlake preload`."""

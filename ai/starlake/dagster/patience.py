@@ -19,12 +19,12 @@ class Finding:
     Args:
         ready: Whether there is something to load.
         reason: Why, in words.
-        warning: What a person should look at where there is nothing to load.
+        warning: Says what a person should look at where there is nothing to load; asked once, as that takes time.
     """
 
     ready: bool
     reason: str
-    warning: str = ""
+    warning: Callable[[], str] = str
 
 
 @dataclass(frozen=True)

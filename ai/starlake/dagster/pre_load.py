@@ -12,6 +12,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -77,8 +78,8 @@ class PreLoadBody(Body):
         patience = Patience.of(self.runner.settings, for_ack=self.check.for_ack)
         with failures():
             found = _as_before(context, tuple(self.ready)) or self._look(context, patience)
-        if found.warning:
-            context.log.warning(found.warning)
+        if warning := found.warning():
+            context.log.warning(warning)
         with failures(retry=False):
             patience.check(found, self.domain)
         decision = "is loaded" if found.ready else "is skipped"
@@ -145,12 +146,8 @@ class FilesCheck:
         found = [f"{count} file(s) in {folder}" for folder, count in counts.items() if count]
         if found:
             return Finding(ready=True, reason="; ".join(found))
-        left = _left_behind(self.domain, variables)
-        warning = (
-            f"{len(left)} file(s) of domain {self.domain} that an earlier load left behind are not loaded: "
-            f"{', '.join(left)}; re-execute the run that failed, or move them back into the pending area"
-        )
-        return Finding(ready=False, reason=f"no file in {' or '.join(folders)}", warning=warning if left else "")
+        warning = partial(_left_behind, self.domain, variables)
+        return Finding(ready=False, reason=f"no file in {' or '.join(folders)}", warning=warning)
 
 
 @dataclass(frozen=True)
@@ -235,20 +232,26 @@ def path_variables(runner: CommandRunner, domain: str, dates: RunDates) -> dict[
     return {**known, **date_variables(dates.logical), "SL_ROOT": root, "SL_DATASETS": datasets, "domain": domain}
 
 
-def _left_behind(domain: str, variables: Mapping[str, str]) -> list[str]:
-    """The files of a domain that failed loads left in the ingesting area; none where the project cannot be read.
+def _left_behind(domain: str, variables: Mapping[str, str]) -> str:
+    """A warning of the files of a domain that failed loads left in the ingesting area; none where there are none.
 
-    A project in an object store is not read for that: it would cost a request per file of the project.
+    Nor where the project cannot be read. One in an object store is not: it would cost a request per file of it.
     """
     from ai.starlake.executor import storage, stranded_files
     from ai.starlake.project.facts import ProjectFacts
 
     if storage.local_path(variables["SL_ROOT"]) is None:
-        return []
+        return ""
     try:
-        return stranded_files(ProjectFacts(variables["SL_ROOT"], variables), domain)
+        left = stranded_files(ProjectFacts(variables["SL_ROOT"], variables), domain)
     except StarlakeError:
-        return []
+        return ""
+    if not left:
+        return ""
+    return (
+        f"{len(left)} file(s) of domain {domain} that an earlier load left behind are not loaded: "
+        f"{', '.join(left)}; re-execute the run that failed, or move them back into the pending area"
+    )
 
 
 def _require_root(root: Path | None) -> None:
