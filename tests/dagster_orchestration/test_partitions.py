@@ -52,7 +52,7 @@ def ticks_of(cron, zone, start, count):
 
 class TestTicks:
     @given(crons(), st.sampled_from(ZONES), st.sampled_from(CHANGES), st.integers(0, 48))
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     def test_each_tick_is_the_start_of_one_partition_and_the_end_of_the_one_before(self, cron, zone, day, hours):
         start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)) + timedelta(hours=hours)
         partitions = time_partitions(cron, date(2026, 1, 1), zone)
@@ -68,7 +68,7 @@ class TestTicks:
             assert partitions.time_window_for_partition_key(before).end.timestamp() == tick.timestamp()
 
     @given(crons(), st.sampled_from(ZONES), st.integers(1_735_700_000, 1_798_800_000))
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=100)
     def test_each_moment_is_in_one_window(self, cron, zone, second):
         partitions = cycles(cron, zone)
         window = window_of(partitions, datetime.fromtimestamp(second, timezone.utc))

@@ -8,7 +8,7 @@ from functools import partial
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
@@ -56,7 +56,6 @@ def nulls(rows):
 
 @pytest.mark.parametrize("careful", [False, True])
 @given(rows=ROWS)
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_what_python_writes_is_read(database, tmp_path, careful, rows):
     """Both ways of reading, with RFC 4180 quotes; a row of three empty fields is a row."""
     out = io.StringIO()
@@ -66,7 +65,6 @@ def test_what_python_writes_is_read(database, tmp_path, careful, rows):
 
 
 @given(rows=ROWS, separator=st.sampled_from(["|", "\t", "~|~", "§§§§§"]))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_any_separator(database, tmp_path, rows, separator):
     rows = [tuple(field.replace(separator, "").replace('"', "").replace("\\", "") for field in row) for row in rows]
     text = "".join(separator.join(row) + "\n" for row in [NAMES, *rows])
@@ -129,7 +127,6 @@ def test_rows_over_several_lines(database, tmp_path, content, expected):
 
 
 @given(rows=st.lists(st.tuples(*[st.text(alphabet='xy ,"\\\n', max_size=6)] * 3), max_size=5))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_rows_over_several_lines_that_python_writes(database, tmp_path, rows):
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([NAMES, *rows])
@@ -178,7 +175,7 @@ def test_what_cannot_be_read_is_explained(database, tmp_path, content, metadata,
 
 
 @given(content=st.binary(max_size=200))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_bytes_are_read_or_refused(shop, content):
     """No bytes make the engine fall over; what is not loaded stays in the stage area."""
     shop.table("rows", {"a": "string", "b": "int"})

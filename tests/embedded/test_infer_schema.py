@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
@@ -268,7 +268,7 @@ _COLUMNS = st.lists(st.sampled_from(_VALUES), min_size=2, max_size=4)
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.data(), _COLUMNS, st.sampled_from(",;|\t"))
 def test_loads_of_a_csv_sample_reject_nothing(data: st.DataObject, columns: list, separator: str) -> None:
     empty = st.just("")
@@ -303,7 +303,7 @@ def keys_beside_each_other(documents: list[dict]) -> list[set[str]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.lists(st.dictionaries(_NAMES, _JSON, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_loads_of_a_json_sample_reject_nothing(documents: list[dict]) -> None:
     assume(all(len(each) == len({name.lower() for name in each}) for each in keys_beside_each_other(documents)))

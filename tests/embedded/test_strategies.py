@@ -85,28 +85,24 @@ def newest(rows):
     return list(best.values())
 
 
-@settings(deadline=None)
 @given(ROWS, ROWS, st.booleans())
 def test_append(database, existing, incoming, truncate):
     expected = Counter(incoming) + (Counter() if truncate else Counter(existing))
     assert merged(database, existing, incoming, type="APPEND", truncate=truncate) == expected
 
 
-@settings(deadline=None)
 @given(ROWS, ROWS)
 def test_overwrite(database, existing, incoming):
     assert merged(database, existing, incoming, type="OVERWRITE") == Counter(incoming)
 
 
 @pytest.mark.parametrize("kind", ["UPSERT_BY_KEY", "DELETE_THEN_INSERT"])
-@settings(deadline=None)
 @given(existing=ROWS, incoming=ROWS)
 def test_replacing_keys(database, kind, existing, incoming):
     kept = [row for row in existing if not any(same(row, new) for new in incoming)]
     assert merged(database, existing, incoming, type=kind) == Counter(kept + incoming)
 
 
-@settings(deadline=None)
 @given(ROWS, ROWS)
 def test_upsert_by_key_of_the_newest(database, existing, incoming):
     found = merged(database, existing, incoming, type="UPSERT_BY_KEY", on=MergeOn.SOURCE_AND_TARGET)
@@ -115,7 +111,6 @@ def test_upsert_by_key_of_the_newest(database, existing, incoming):
     assert Counter((row[0], row[1], row[3]) for row in found.elements()) == expected
 
 
-@settings(deadline=None)
 @given(ROWS, ROWS)
 def test_upsert_by_key_and_timestamp(database, existing, incoming):
     kept = [row for row in existing if not any(same(row, new) and new[3] > row[3] for new in incoming)]
@@ -123,7 +118,6 @@ def test_upsert_by_key_and_timestamp(database, existing, incoming):
     assert merged(database, existing, incoming, type="UPSERT_BY_KEY_AND_TIMESTAMP") == Counter(kept + added)
 
 
-@settings(deadline=None)
 @given(ROWS, ROWS)
 def test_overwrite_by_partition(database, existing, incoming):
     values = {row[2] for row in incoming}
@@ -133,7 +127,6 @@ def test_overwrite_by_partition(database, existing, incoming):
     )
 
 
-@settings(deadline=None)
 @given(ROWS, ROWS)
 def test_scd2(database, existing, incoming):
     """Versions in the target are all open here; closed ones are in the golden corpus."""
@@ -146,7 +139,7 @@ def test_scd2(database, existing, incoming):
 
 
 @given(ROWS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_first_load_takes_everything(database, incoming):
     assert merged(database, [], incoming, first=True, type="UPSERT_BY_KEY") == Counter(incoming)
 

@@ -6,7 +6,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
@@ -153,7 +153,6 @@ def test_values(database, type_, text, expected):
     assert convert(database, type_, text) == expected
 
 
-@settings(deadline=None)
 @given(st.integers(-(2**70), 2**70), st.sampled_from(["", "0", "+", "00"]))
 def test_integers_are_read_as_python_reads_them(database, number, prefix):
     text = f"{prefix}{number}" if number >= 0 else str(number)
@@ -161,7 +160,6 @@ def test_integers_are_read_as_python_reads_them(database, number, prefix):
     assert convert(database, INT, text) == expected
 
 
-@settings(deadline=None)
 @given(st.dates(min_value=dt.date(1, 1, 1)), st.sampled_from(["yyyy-MM-dd", "yyyyMMdd", "dd.MM.yyyy", "DDD/yyyy"]))
 def test_every_day_is_read_in_every_layout(database, day, pattern):
     layouts = {"yyyy-MM-dd": "%04Y-%m-%d", "yyyyMMdd": "%04Y%m%d", "dd.MM.yyyy": "%d.%m.%04Y", "DDD/yyyy": "%j/%04Y"}
@@ -169,7 +167,6 @@ def test_every_day_is_read_in_every_layout(database, day, pattern):
     assert convert(database, kind(DATE, pattern), text) == day
 
 
-@settings(deadline=None)
 @given(
     st.text(alphabet="ab1é \n.|", max_size=6),
     st.sampled_from([r"a.*", r"[ab]+|\d", r"(?i)A\d?", r"\w+", r"(?<x>a)b?", r".+", r"\Qa.b\E"]),

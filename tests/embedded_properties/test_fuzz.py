@@ -9,7 +9,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from unittest import mock
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.embedded.cli import run
@@ -46,11 +46,6 @@ FILES = {
 OPTIONS = {"XML": "    options:\n      rowTag: row\n"}
 POSITIONS = {"id": (0, 0), "day": (2, 11), "label": (13, 20)}
 INTERNAL = ("Traceback", "AttributeError", "TypeError", "KeyError", "IndexError", "AssertionError", "NameError")
-
-
-def fuzzing(examples):
-    checks = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-    return settings(max_examples=examples, deadline=None, suppress_health_check=checks)
 
 
 def starlake(shop, *arguments):
@@ -97,7 +92,7 @@ def table_of(kind):
 
 
 @pytest.mark.parametrize("kind", FILES)
-@fuzzing(8)
+@settings(max_examples=8)
 @given(data=st.data())
 def test_damaged_files(lasting_shop, kind, data):
     lasting_shop.clear()
@@ -121,7 +116,7 @@ METADATA = {
 
 
 @pytest.mark.parametrize("name", METADATA)
-@fuzzing(12)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_damaged_metadata(lasting_shop, name, data):
     shop = lasting_shop
@@ -138,7 +133,7 @@ def test_damaged_metadata(lasting_shop, name, data):
     path.unlink()
 
 
-@fuzzing(30)
+@settings(max_examples=30)
 @given(
     words=st.lists(st.one_of(st.text(max_size=8), st.sampled_from(["load", "--name", "--domains", "a=b"])), max_size=5)
 )
@@ -163,13 +158,13 @@ def roundtrip(shop, cells, multiline):
     assert shop.rows('SELECT "left", "right" FROM shop.texts ORDER BY id') == cells
 
 
-@fuzzing(25)
+@settings(max_examples=25)
 @given(cells=st.lists(st.tuples(special, special), min_size=1, max_size=4))
 def test_texts_come_back(lasting_shop, cells):
     roundtrip(lasting_shop, cells, multiline=False)
 
 
-@fuzzing(25)
+@settings(max_examples=25)
 @given(cells=st.lists(st.tuples(texts, texts), min_size=1, max_size=4))
 def test_texts_with_line_breaks_come_back(lasting_shop, cells):
     roundtrip(lasting_shop, cells, multiline=True)

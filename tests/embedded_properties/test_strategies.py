@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from shop import Shop
 from strategy_model import Row, Strategy, after
@@ -58,9 +58,7 @@ def name(strategy: Strategy) -> str:
 
 def bounded(examples: int):
     """The examples of one strategy; they are made anew each time, and each is small already."""
-    unhelpful = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-    phases = [Phase.explicit, Phase.generate, Phase.shrink]
-    return settings(max_examples=examples, deadline=None, phases=phases, suppress_health_check=unhelpful)
+    return settings(max_examples=examples, phases=[Phase.explicit, Phase.generate, Phase.shrink])
 
 
 def shown(shop: Shop, table: str, strategy: Strategy) -> list[Row]:

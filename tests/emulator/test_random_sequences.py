@@ -113,4 +113,4 @@ def runs(pid: int) -> bool:
 
 
 TestSequences = Sequence.TestCase
-TestSequences.settings = settings(max_examples=40, stateful_step_count=15, deadline=None)
+TestSequences.settings = settings(max_examples=40, stateful_step_count=15)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.testing.gcp import GcpEmulator
@@ -109,7 +109,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60)
 @given(name=st.sampled_from(["clusterName", "config", "labels", "status", "x"]), value=JSON, raw=st.binary(max_size=20))
 def test_nothing_that_is_sent_makes_the_emulator_itself_fail(ask: Ask, name: str, value: Any, raw: bytes) -> None:
     for body in ({name: value}, value, raw):

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
@@ -29,7 +29,7 @@ def run(*argv, **options):
     return code, lines
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(st.lists(TEXTS | METACHARACTERS, max_size=5), TEXTS | METACHARACTERS)
 def test_every_value_reaches_the_process_as_it_is(arguments, value):
     environment = {**os.environ, "VALUE": value, "PYTHONUTF8": "1"}

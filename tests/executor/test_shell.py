@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError
@@ -35,7 +35,7 @@ def show(executor, command, execution):
     return json.loads(execution.report.of("stdout")[-1])
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(VALUES, VALUES)
 def test_no_value_is_ever_interpreted(cli, execution, table, value):
     command = StarlakeCommand("load", ("--tables", table), environment={"SL_P": value})

@@ -4,7 +4,7 @@ import random
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
@@ -126,7 +126,7 @@ def test_the_undamaged_project_is_well(tmp_path):
     assert [finding for finding in validate(tmp_path, environment={}) if finding.is_error] == []
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(name=st.sampled_from(sorted(GOOD)), seed=st.integers(0, 2**32))
 def test_mutated_files(tmp_path_factory, name, seed):
     chance = random.Random(seed)
@@ -152,7 +152,7 @@ def test_mutated_files(tmp_path_factory, name, seed):
     _read_all(root)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(name=st.sampled_from(sorted(GOOD)), content=st.binary(max_size=60))
 def test_random_bytes(tmp_path_factory, name, content):
     root = tmp_path_factory.mktemp("bytes")
@@ -177,7 +177,7 @@ ROOTS |= {"transform": "transform/mart/_config.sl.yml", "task": "transform/mart/
 ROOTS |= {"types": "types/types.sl.yml", "dag": "dags/d.sl.yml"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(root_key=st.sampled_from(sorted(ROOTS)), content=NODES, versioned=st.booleans())
 def test_values_of_any_shape(tmp_path_factory, root_key, content, versioned):
     import yaml

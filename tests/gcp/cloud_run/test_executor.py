@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
@@ -58,7 +58,7 @@ def test_g01_values_reach_the_container_unchanged(bench, executions):
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(arguments=st.lists(TEXTS, max_size=6), value=TEXTS)
 def test_g01_any_text_reaches_the_container(bench, executions, arguments, value):
     bench.run("transform", *arguments, environment={"MY_TEXT": value})
