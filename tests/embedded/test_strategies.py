@@ -200,3 +200,27 @@ def test_keys_may_be_named_as_in_the_file(shop):
         shop.put(name, f"id,at\n1,2024-01-{day} 00:00:00\n")
         assert not shop.engine.load().failures
     assert shop.query('SELECT number, day("at") FROM shop.rows') == [(1, 2)]
+
+
+def test_columns_that_are_added_or_renamed_have_the_plain_form_of_their_type(shop):
+    """Starlake looks the DDL of a type up for columns of their own name in a new table only."""
+    shop.table("rows", [{"name": "id", "type": "int"}, {"name": "at", "type": "timestamp", "rename": "seen"}])
+    shop.put("rows1.csv", "id,at\n1,2024-02-29 10:11:12\n")
+    shop.engine.load()
+    more = {"size": "short", "number": "int", "later": "timestamp", "price": "double", "good": "boolean"}
+    kept = [{"name": "id", "type": "int"}, {"name": "at", "type": "timestamp", "rename": "seen"}]
+    shop.table("rows", [*kept, *({"name": name, "type": kind} for name, kind in more.items())])
+    shop.put("rows2.csv", "id,at,size,number,later,price,good\n2,,3,4,2024-02-29 10:11:12,5.5,true\n")
+    assert not shop.engine.load().failures
+    types = dict(shop.query("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'rows'"))
+    assert types == {
+        "id": "INTEGER",
+        "seen": "TIMESTAMP",
+        "size": "INTEGER",
+        "number": "BIGINT",
+        "later": "TIMESTAMP",
+        "price": "DOUBLE",
+        "good": "BOOLEAN",
+    }
+    moment = datetime(2024, 2, 29, 10, 11, 12)  # noqa: DTZ001  as in the table
+    assert shop.rows("shop.rows") == [(1, moment, None, None, None, None, None), (2, None, 3, 4, moment, 5.5, True)]

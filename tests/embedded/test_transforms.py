@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from ai.starlake.common import StarlakeError
@@ -62,6 +60,17 @@ def test_attributes_add_columns(shop):
     assert shop.rows("mart.t") == [(1, None), (2, "b")]
 
 
+def test_added_columns_have_the_types_of_the_attributes(shop):
+    shop.task("mart.t", "SELECT 1 AS id")
+    run(shop, "mart.t")
+    added = [{"name": "n", "type": "int"}, {"name": "s", "type": "string"}, {"name": "l", "type": "int", "array": True}]
+    shop.task("mart.t", "SELECT 2 AS id, 3 AS n, 4 AS s, [5] AS l", attributes=[{"name": "id"}, *added])
+    assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.t") == [(1, None, None, None), (2, 3, "4", [5])]
+    types = shop.query("SELECT data_type FROM duckdb_columns() WHERE table_name = 't' ORDER BY column_index")
+    assert types == [("INTEGER",), ("BIGINT",), ("VARCHAR",), ("BIGINT[]",)]
+
+
 def test_names_are_resolved_and_text_is_not(shop):
     """Only table names change: not columns, texts, comments, nor names that a WITH defines."""
     shop.task("base.sales", "SELECT 1 AS id, 'sales' AS label")
@@ -110,8 +119,8 @@ def test_truncate(shop):
     ("style", "expected"),
     [
         ("csv", 'id,label\n1,"a,b"\n2,NULL'),
-        ("json", '[["id", "1"], ["label", "a,b"]]\n[["id", "2"], ["label", "NULL"]]'),
-        ("json-array", json.dumps([[["id", "1"], ["label", "a,b"]], [["id", "2"], ["label", "NULL"]]])),
+        ("json", '[["id","1"],["label","a,b"]]\n[["id","2"],["label","NULL"]]'),
+        ("json-array", '[[["id","1"],["label","a,b"]],[["id","2"],["label","NULL"]]]'),
         ("table", "+--+-----+\n|id|label|\n+--+-----+\n| 1|  a,b|\n| 2| NULL|\n+--+-----+"),
     ],
 )

@@ -30,7 +30,8 @@ BOOLEAN = TypeDefinition(name="boolean", pattern="(?i)oui|y<-TF->(?i)non|n", pri
 
 
 def kind(primitive: PrimitiveType, pattern: str, zone: str | None = None) -> TypeDefinition:
-    return TypeDefinition(name="t", pattern=pattern, primitive_type=primitive, zone=zone)
+    columns = {"duckdb": "TIMESTAMPTZ"} if primitive is MOMENT else {}
+    return TypeDefinition(name="t", pattern=pattern, primitive_type=primitive, zone=zone, ddl_mapping=columns)
 
 
 @pytest.fixture(scope="module")

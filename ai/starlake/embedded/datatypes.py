@@ -26,13 +26,15 @@ _INTEGERS = {
 }
 _COLUMNS = {
     **_INTEGERS,
+    PrimitiveType.SHORT: "INTEGER",
     PrimitiveType.STRING: "VARCHAR",
     PrimitiveType.VARIANT: "JSON",
     PrimitiveType.DOUBLE: "DOUBLE",
     PrimitiveType.BOOLEAN: "BOOLEAN",
     PrimitiveType.DATE: "DATE",
-    PrimitiveType.TIMESTAMP: "TIMESTAMPTZ",
+    PrimitiveType.TIMESTAMP: "TIMESTAMP",
 }
+"""Columns whose type has no DDL for DuckDB: those that Starlake's dialect has for the types of Spark."""
 _ZONED = frozenset({"TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"})
 _DEFAULT_DECIMAL = "DECIMAL(38,9)"
 _EVERY_INTEGER = frozenset(
@@ -87,14 +89,15 @@ def column_type(kind: TypeDefinition, *, declared: bool) -> str:
 
     Args:
         kind: The type.
-        declared: Whether the column has the attribute's own name. Starlake looks the DDL of a type up by that name,
-            so that a renamed column and a field of a struct have the plain form of the primitive type (contract 6).
+        declared: Whether the column has the attribute's own name and is made together with its table. Starlake looks
+            the DDL of a type up by that name, so that a renamed column, a field of a struct and a column that is added
+            later have the plain form of the primitive type (contract 6).
 
     Raises:
         StarlakeError: If the type's ``ddlMapping`` is not the name of a type.
     """
     ddl = (kind.ddl_mapping.get("duckdb") or "").strip()
-    if kind.primitive_type is PrimitiveType.DECIMAL and ("(" not in ddl or not declared):
+    if kind.primitive_type is PrimitiveType.DECIMAL:
         return f"DECIMAL({kind.zone})" if _is_precision(kind.zone) else _DEFAULT_DECIMAL
     if not ddl or not declared:
         return _COLUMNS.get(kind.primitive_type, "VARCHAR")

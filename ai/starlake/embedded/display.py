@@ -38,8 +38,13 @@ def rows_as_text(database: Database, query: str, style: str) -> str:
         return _table(names, rows)
     pairs = [list(zip(names, row, strict=True)) for row in rows]
     if style == "json-array":
-        return json.dumps(pairs, ensure_ascii=False)
-    return "\n".join(json.dumps(row, ensure_ascii=False) for row in pairs)
+        return _json(pairs)
+    return "\n".join(map(_json, pairs))
+
+
+def _json(value: Any) -> str:
+    """JSON without blanks, as the original's library writes it."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _text(value: Any) -> str:

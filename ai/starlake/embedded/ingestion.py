@@ -168,7 +168,7 @@ class Ingestion:
         versions = {start: "TIMESTAMP", end: "TIMESTAMP"} if strategy.builtin is WriteStrategyType.SCD2 else {}
         columns = {**rows.columns, **versions}
         if existing:
-            evolve(database, self._target, columns)
+            evolve(database, self._target, columns, added=rows.added_columns)
         else:
             create(database, self._target, columns)
         before = self._size(database) if self._native else 0

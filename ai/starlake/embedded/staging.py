@@ -67,6 +67,11 @@ class Staged:
         """Names and types of the target's columns."""
         return {column.name: column.type for column in self.validator.columns if not column.attribute.ignore}
 
+    @property
+    def added_columns(self) -> dict[str, str]:
+        """The same, of columns that are added to a target that is there."""
+        return {column.name: column.added_type for column in self.validator.columns if not column.attribute.ignore}
+
     def select(self) -> str:
         """A SELECT of the accepted rows, with the target's columns in the order of the metadata.
 

@@ -93,7 +93,14 @@ def view_statement(target: Target, select: str) -> str:
     return f"CREATE OR REPLACE VIEW {target.quoted} AS {select}"
 
 
-def evolve(database: Database, target: Target, wanted: Mapping[str, str], *, drop: bool = True) -> None:
+def evolve(
+    database: Database,
+    target: Target,
+    wanted: Mapping[str, str],
+    *,
+    added: Mapping[str, str] | None = None,
+    drop: bool = True,
+) -> None:
     """Makes the columns of a table follow the metadata.
 
     New columns go to the end. A column that the metadata no longer has is dropped, as Starlake does. A type becomes
@@ -104,13 +111,15 @@ def evolve(database: Database, target: Target, wanted: Mapping[str, str], *, dro
         database: The database.
         target: The table, which exists.
         wanted: Names and types of the columns.
+        added: The types of those that have another one where they are added.
         drop: Whether columns may be dropped.
     """
     existing = target.columns(database)
     known = {name.lower(): name for name in existing}
     for name, kind in wanted.items():
         if name.lower() not in known:
-            database.execute(f"ALTER TABLE {target.quoted} ADD COLUMN {identifier(name)} {kind}")
+            new = (added or {}).get(name, kind)
+            database.execute(f"ALTER TABLE {target.quoted} ADD COLUMN {identifier(name)} {new}")
         else:
             _widen(database, target, known[name.lower()], existing[known[name.lower()]], kind)
     kept = {name.lower() for name in wanted}

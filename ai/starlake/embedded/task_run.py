@@ -11,7 +11,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import expectations
 from ai.starlake.embedded.audit import Entry
 from ai.starlake.embedded.compilation import column_types, section
-from ai.starlake.embedded.datatypes import column_type
+from ai.starlake.embedded.nested import struct_type
 from ai.starlake.embedded.pytasks import python_rows
 from ai.starlake.embedded.qualification import qualified_sql
 from ai.starlake.embedded.sql import identifier
@@ -27,7 +27,7 @@ from ai.starlake.embedded.tables import (
     view_statement,
 )
 from ai.starlake.embedded.workspace import Clock, Workspace
-from ai.starlake.project import Materialization, SyncStrategy, Task, WriteStrategy, WriteStrategyType
+from ai.starlake.project import Attribute, Materialization, SyncStrategy, Task, WriteStrategy, WriteStrategyType
 from ai.starlake.project.sql import split_statements
 
 if TYPE_CHECKING:
@@ -204,13 +204,15 @@ class TaskRun:
             return
         existing = self._target.columns(database)
         known = {name.lower(): kind for name, kind in columns.items()}
-        wanted = {}
-        for attribute in self._task.attributes:
-            kind = known.get(attribute.final_name.lower())
-            wanted[attribute.final_name] = kind or column_type(self._project.type(attribute.type), declared=True)
+        wanted = {one.final_name: self._kind(one, known.get(one.final_name.lower())) for one in self._task.attributes}
+        added = {one.final_name: self._kind(one) for one in self._task.attributes if "type" in one.model_fields_set}
         if strategy is SyncStrategy.ADD:
             wanted = {**{name: kind for name, kind in existing.items() if name not in wanted}, **wanted}
-        evolve(database, self._target, self._all_columns(wanted), drop=strategy is SyncStrategy.ALL)
+        evolve(database, self._target, self._all_columns(wanted), added=added, drop=strategy is SyncStrategy.ALL)
+
+    def _kind(self, attribute: Attribute, selected: str | None = None) -> str:
+        """The type of an attribute's column: that of the SELECT, else the one that the attribute names."""
+        return selected or struct_type(attribute, lambda one: self._project.type(one.type))
 
     def _all_columns(self, columns: Mapping[str, str]) -> dict[str, str]:
         merge = self._merge("", ())

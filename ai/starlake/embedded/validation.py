@@ -32,12 +32,14 @@ class Column:
     Args:
         attribute: The attribute.
         staged: The name of its column among the checked rows.
-        type: The DuckDB type of the column.
+        type: The DuckDB type of the column in a table that is made for it.
+        added_type: The type of the column when it is added to a table that is there.
     """
 
     attribute: Attribute
     staged: str
     type: str
+    added_type: str
 
     @property
     def name(self) -> str:
@@ -71,7 +73,8 @@ class Validator:
         self._types = types
         self._with_value = reject_with_value
         self.columns = tuple(
-            Column(attribute, f"v{place}", self._type(attribute)) for place, attribute in enumerate(table.attributes)
+            Column(attribute, f"v{place}", self._type(attribute), struct_type(attribute, self._lookup))
+            for place, attribute in enumerate(table.attributes)
         )
 
     def checked(self, rows: RawRows, place: int) -> str:
