@@ -150,3 +150,12 @@ def test_a_file_from_elsewhere(shop):
     shop.engine.load(["shop"], files=[str(file)])
     assert shop.rows() == [(1,)]
     assert file.exists()
+
+
+@pytest.mark.parametrize("name", ["shop", "store", "STORE"])
+def test_a_domain_is_selected_by_its_folder_or_its_name(shop, name):
+    shop.write("metadata/load/shop/_config.sl.yml", load={"name": "store"})
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "id\n1\n", area="datasets/stage/store")
+    shop.engine.load([name])
+    assert shop.rows("store.rows") == [(1,)]

@@ -275,3 +275,46 @@ def test_other_names_that_are_no_patterns_are_told_with_their_line(shop):
     refs(shop, {"input": {"table": "["}, "output": {"table": "rows"}})
     shop.task("mart.t", "SELECT id FROM sales")
     assert "refs.sl.yml:1" in run(shop, "mart.t").error
+
+
+@pytest.mark.parametrize(("keys", "truncate"), [({"writeStrategy": {"type": "OVERWRITE"}}, False), ({}, True)])
+def test_a_task_may_make_its_rows_of_those_that_they_replace(shop, keys, truncate):
+    shop.task("mart.t", "SELECT 1 AS id UNION ALL SELECT 2")
+    run(shop, "mart.t")
+    shop.task("mart.t", "SELECT id + 1 AS id FROM mart.t WHERE id > 1", **keys)
+    assert run(shop, "mart.t", truncate=truncate).error is None
+    assert shop.rows("mart.t") == [(3,)]
+
+
+def test_columns_of_one_name_are_told_apart_as_duckdb_does(shop):
+    shop.task("mart.t", "SELECT 1 AS id, 2 AS id, 3 AS ID")
+    for _ in range(2):
+        assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.t") == [(1, 2, 3)] * 2
+    assert shop.query("SELECT column_name FROM duckdb_columns() WHERE table_name = 't'") == [
+        ("id",),
+        ("id_1",),
+        ("ID_2",),
+    ]
+
+
+def test_presql_of_the_file_comes_before_and_its_postsql_after_that_of_the_yaml(shop):
+    def note(text):
+        return f"INSERT INTO mart.trail SELECT count(*), '{text}' FROM mart.trail"
+
+    sql = f"--SL_PRESQL\nCREATE TABLE mart.trail(n INT, what TEXT);\n{note('pre')};\n--SL_SQL\nSELECT 1 AS id\n"
+    shop.task("mart.t", f"{sql}--SL_POSTSQL\n{note('post')}", presql=[note("yaml pre")], postsql=[note("yaml post")])
+    assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.trail") == [(0, "pre"), (1, "yaml pre"), (2, "yaml post"), (3, "post")]
+
+
+def test_presql_is_undone_with_the_task(shop):
+    shop.task("mart.t", "SELECT nosuch", presql=["CREATE TABLE mart.trail(n INT)"])
+    assert "nosuch" in run(shop, "mart.t").error
+    assert shop.query("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'mart'") == []
+
+
+def test_tasks_in_folders_below(shop):
+    shop.task("mart/sub.t", "SELECT 1 AS id")
+    assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.t") == [(1,)]

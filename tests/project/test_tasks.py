@@ -53,7 +53,7 @@ def test_defaults_of_the_folder(files):
     files.write("transform/mart/t.sql", "--SL_PRESQL\nthird;\n--SL_SQL\nSELECT 1\n--SL_POSTSQL\nlast")
     project = files.read()
     task = project.task("mart.t")
-    assert task.presql == ("first", "second", "third;")
+    assert task.presql == ("first", "third;", "second")
     assert task.postsql == ("last",)
     assert (task.sql, task.tags, task.write_strategy.type) == ("SELECT 1", ("all", "own"), "APPEND")
     assert project.task("mart.inline").write_strategy.type == "OVERWRITE"

@@ -157,5 +157,8 @@ def create_schema(database: Database, name: str) -> None:
 
 
 def describe(database: Database, select: str) -> dict[str, str]:
-    """The columns and types that a SELECT produces, without running it."""
-    return {row[0]: row[1] for row in database.rows(f"DESCRIBE {select}")}
+    """The columns and types that a SELECT produces, without running it.
+
+    The second column of a name gets another one, as in the table that DuckDB would make of the SELECT.
+    """
+    return {row[0]: row[1] for row in database.rows(f"DESCRIBE SELECT * FROM ({select}\n)")}

@@ -231,6 +231,7 @@ class TaskRun:
             first=first,
             partition=self._task.sink.partition,
             truncate=self._request.truncate,
+            reads_target=self._target.name.lower() in select.lower(),
             start=strategy.start_ts or application.scd2_start_timestamp,
             end=strategy.end_ts or application.scd2_end_timestamp,
         )

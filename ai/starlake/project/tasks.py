@@ -155,9 +155,11 @@ class TaskReader:
         if files.yaml is not None:
             content = self._settings.store.read(files.yaml, "task")
             layers.append((content.mapping(), Origin(content.document, ("task",))))
-        data = _merge([layer for layer, _ in layers if isinstance(layer, dict)])
+        default, *own = (layer if isinstance(layer, dict) else {} for layer, _ in layers)
+        data = _merge(own)
         if files.sql is not None:
             data = _with_sections(data, split_sections(read_text(files.sql), files.sql))
+        data = _merge([default, data])
         origins = [origin for _, origin in reversed(layers)]
         named = {"domain": files.folder, **data, "name": files.name, "folder": files.folder}
         main = files.yaml or files.sql or files.python or config_document.file
@@ -218,9 +220,11 @@ def _merge(layers: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _with_sections(data: dict[str, Any], sections: Sections) -> dict[str, Any]:
-    """The SQL of a file counts more than the one in YAML; what runs before and after adds up."""
+    """The SQL of a file counts more than the one in YAML; what runs before and after stands around that of YAML."""
     result = {**data, "sql": sections.sql or data.get("sql")}
-    for key, text in (("presql", sections.presql), ("postsql", sections.postsql)):
-        if text and isinstance(data.get(key, []), list):
-            result[key] = [*data.get(key, []), text]
+    before, after = data.get("presql", []), data.get("postsql", [])
+    if sections.presql and isinstance(before, list):
+        result["presql"] = [sections.presql, *before]
+    if sections.postsql and isinstance(after, list):
+        result["postsql"] = [*after, sections.postsql]
     return {key: value for key, value in result.items() if value is not None}

@@ -32,6 +32,7 @@ class Merge:
         first: Whether the table was made just now, so that there are no rows to meet.
         partition: The partition columns of the sink.
         truncate: Whether APPEND empties the table first.
+        reads_target: Whether the incoming rows may be made of those that are in the table.
         start: SCD2: the column of the time from which a version counts.
         end: SCD2: the column of the time until which it counts.
     """
@@ -43,6 +44,7 @@ class Merge:
     first: bool = False
     partition: tuple[str, ...] = ()
     truncate: bool = False
+    reads_target: bool = False
     start: str = "sl_start_ts"
     end: str = "sl_end_ts"
 
@@ -81,6 +83,7 @@ class Merge:
             "tableUpdateSetExpression": f"SET {updates}",
             "tableExists": not self.first,
             "tableTruncate": self.truncate,
+            "readsTarget": self.reads_target,
             "sinkPartition": list(self.partition),
             "quotedSinkPartition": [identifier(_own_spelling(column, self.columns)) for column in self.partition],
             "materializedView": "TABLE",
