@@ -186,3 +186,16 @@ def test_any_bytes_are_read_or_refused(shop, content):
     assert len(result.jobs) == 1
     where = "stage" if result.failures else "archive"
     assert [name for name in shop.files() if name.endswith(".csv")] == [f"{where}/shop/rows1.csv"]
+
+
+@pytest.mark.parametrize("multiline", [False, True])
+def test_lines_that_end_in_several_ways(database, tmp_path, multiline):
+    content = "1,x\n2,y\r\n3,z\r4,\r\n"
+    found = read_as_loads_do(database, tmp_path, content, with_header=False, multiline=multiline)
+    assert found == [("1", "x", None), ("2", "y", None), ("3", "z", None), ("4", None, None)]
+
+
+def test_tabs_are_blanks_where_blanks_do_not_count(database, tmp_path):
+    options = {"ignoreLeadingWhiteSpace": "true", "ignoreTrailingWhiteSpace": "true"}
+    found = read_as_loads_do(database, tmp_path, " a\t,\tb ,\t\n", with_header=False, options=options)
+    assert found == [("a", "b", None)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 
@@ -81,3 +82,49 @@ def test_xml_in_an_unknown_encoding(shop):
     shop.table("rows", {"label": "string"}, metadata=metadata)
     shop.put("rows1.xml", "<x><row><label>a</label></row></x>")
     assert "'klingon' is unknown" in shop.engine.load().failures[0].error
+
+
+def _xml(shop, content, attributes, **metadata):
+    shop.table("rows", attributes, metadata={"format": "XML", "options": {"rowTag": "row"}, **metadata})
+    shop.put("rows1.xml", content)
+    assert not shop.engine.load().failures
+    return shop.rows()
+
+
+def test_comments_in_xml_are_no_text(shop):
+    content = "<x><!-- <row/> --><row><label>a<!-- b -->c</label></row></x>"
+    assert _xml(shop, content, {"label": "string"}) == [("ac",)]
+
+
+def test_xml_where_a_text_is_declared_is_the_text(shop):
+    content = "<x><row><label>a <b>bold</b> &amp; c</label></row></x>"
+    assert _xml(shop, content, {"label": "string"}) == [("a <b>bold</b> & c",)]
+
+
+def test_empty_elements_of_xml(shop):
+    content = "<x><row><label/></row><row><label></label></row><row/></x>"
+    assert _xml(shop, content, {"label": "string"}, emptyIsNull=False) == [("",), ("",), (None,)]
+
+
+@pytest.mark.parametrize("content", ["", "<x></x>"])
+def test_xml_without_rows(shop, content):
+    assert _xml(shop, content, {"label": "string"}) == []
+
+
+def test_lines_of_fixed_layout_that_end_in_several_ways(shop):
+    shop.table("rows", [_field("id", "int", 0, 0), _field("label", "string", 1, 1)], metadata={"format": "POSITION"})
+    shop.put("rows1.dat", "1a\r\n2b\n3c\r4d")
+    assert not shop.engine.load().failures
+    assert shop.rows() == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
+
+
+def test_parquet_values_become_what_spark_makes_of_them(shop, tmp_path):
+    """A number of single precision is the double that looks like it; moments have no offset in texts."""
+    shop.table("rows", {"price": "double", "seen": "string", "label": "string"}, metadata={"format": "PARQUET"})
+    file = tmp_path / "rows1.parquet"
+    columns = "0.1::FLOAT AS price, TIMESTAMPTZ '2024-02-29 10:00:00+00' AS seen, encode('caf\u00e9') AS label"
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT {columns}) TO '{file}' (FORMAT parquet)")
+    shop.put("rows1.parquet", file.read_bytes())
+    assert not shop.engine.load().failures
+    assert shop.rows() == [(0.1, "2024-02-29 10:00:00", "caf\u00e9")]

@@ -24,7 +24,7 @@ INT = TypeDefinition(
 )
 LONG = TypeDefinition(name="long", pattern=r"-?\d+", primitive_type=PrimitiveType.LONG)
 DOUBLE = TypeDefinition(name="double", pattern="x", primitive_type=PrimitiveType.DOUBLE)
-FRENCH = DOUBLE.model_copy(update={"zone": "fr_FR"})
+FRENCH, GERMAN, ENGLISH = (DOUBLE.model_copy(update={"zone": zone}) for zone in ("fr_FR", "de_DE", "en_US"))
 DECIMAL = TypeDefinition(name="decimal", pattern=r"[-+]?[\d.]+", primitive_type=PrimitiveType.DECIMAL, zone="6,2")
 BOOLEAN = TypeDefinition(name="boolean", pattern="(?i)oui|y<-TF->(?i)non|n", primitive_type=PrimitiveType.BOOLEAN)
 
@@ -79,6 +79,15 @@ def convert(database, type_: TypeDefinition, text: str):
         (DOUBLE, "0x1p3", "mismatch"),
         (DOUBLE, "1,5", "mismatch"),
         (FRENCH, "1 234,5", 1234.5),
+        (FRENCH, "1\u202f234\u202f567,5", 1234567.5),
+        (FRENCH, "-12,5e-1", -1.25),
+        (FRENCH, "1.5", "mismatch"),
+        (FRENCH, "1 23,5", "mismatch"),
+        (FRENCH, "", "mismatch"),
+        (GERMAN, "1.234,5", 1234.5),
+        (GERMAN, "1.5", "mismatch"),
+        (ENGLISH, "1,234.5", 1234.5),
+        (ENGLISH, "1,5", "mismatch"),
         (DECIMAL, "12.345", Decimal("12.35")),
         (DECIMAL, "12345.6", "unconvertible"),
         (BOOLEAN, "OUI", True),
@@ -148,6 +157,7 @@ def convert(database, type_: TypeDefinition, text: str):
         ),
         (kind(MOMENT, "yyyy-MM-dd HH:mmX"), "2024-02-29 10:00+0230", dt.datetime(2024, 2, 29, 7, 30, tzinfo=UTC)),
         (kind(MOMENT, "epoch_second"), "20240229130509", "mismatch"),
+        (kind(MOMENT, "HH:mm"), "10:11", dt.datetime(1970, 1, 1, 10, 11, tzinfo=UTC)),
     ],
 )
 def test_values(database, type_, text, expected):

@@ -59,9 +59,12 @@ _BOOLEAN_WORDS = (
     "Y",
     "N",
 )
-_COMMA_LOCALES = frozenset(
-    {"fr", "de", "es", "it", "pt", "nl", "da", "sv", "nb", "fi", "pl", "cs", "ru", "tr", "el", "hu"}
-)
+_BLANKS = " \u00a0\u202f"
+_DIGIT_GROUPS = {
+    **dict.fromkeys(("fr", "sv", "nb", "fi", "pl", "cs", "ru", "hu"), (_BLANKS, ",")),
+    **dict.fromkeys(("de", "es", "it", "pt", "nl", "da", "tr", "el"), (f".{_BLANKS}", ",")),
+}
+"""Per language what may stand between groups of three digits, and the decimal sign; elsewhere a comma and a point."""
 _DDL_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?(\[\])*")
 
 
@@ -169,19 +172,28 @@ def _integer(kind: TypeDefinition, column: str) -> TextCheck:
 
 def _double(kind: TypeDefinition, column: str) -> TextCheck:
     """Java's parser decides, not the pattern (contract 6): words are NaN and Infinity, digits have no separators."""
-    language = re.split(r"[_-]", kind.zone or "")[0].lower()
-
-    def plain(text: str) -> str:
-        if language not in _COMMA_LOCALES:
-            return text
-        return f"replace(regexp_replace({text}, '[.\u00a0\u202f ]', '', 'g'), ',', '.')"
+    if kind.zone:
+        return _local_double(kind.zone, column)
 
     def mismatch(text: str, value: str) -> str:
-        text = plain(text)
         words = f"regexp_full_match({text}, '[-+]?(NaN|Infinity)|[-+]?[0-9.]+([eE][-+]?[0-9]+)?')"
         return f"{value} IS NULL OR contains({text}, '_') OR (NOT isfinite(CAST({value} AS DOUBLE)) AND NOT {words})"
 
-    return TextCheck(lambda text: f"TRY_CAST({plain(text)} AS {column})", mismatch, None)
+    return TextCheck(_try_cast(column), mismatch, None)
+
+
+def _local_double(locale: str, column: str) -> TextCheck:
+    """Numbers as people of a locale write them; Java would ignore what follows the first sign that is none of it."""
+    between, point = _DIGIT_GROUPS.get(re.split(r"[_-]", locale)[0].lower(), (",", "."))
+    whole = rf"(\d{{1,3}}([{between}]\d{{3}})+|\d*)"
+    number = rf"[-+]?{whole}([{point}]\d*)?([eE][-+]?\d+)?"
+
+    def value(text: str) -> str:
+        text = _stripped(text)
+        plain = f"replace(regexp_replace({text}, {literal(f'[{between}]')}, '', 'g'), {literal(point)}, '.')"
+        return f"CASE WHEN regexp_full_match({text}, {literal(number)}) THEN TRY_CAST({plain} AS {column}) END"
+
+    return TextCheck(value, _is_null, None)
 
 
 def _other(kind: TypeDefinition, column: str) -> TextCheck:

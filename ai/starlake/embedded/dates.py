@@ -215,7 +215,10 @@ def wall_clock(text: str, one: DateFormat) -> str:
         text = f"regexp_replace(regexp_replace({text}, '^[A-Za-z]+, ', ''), ' GMT$', '')"
     if "%n" in one.format:  # DuckDB would round what is below a microsecond, Java leaves it out
         text = f"regexp_replace({text}, '([.,:][0-9]{{6}})[0-9]+', '\\1')"
-    read = f"try_strptime({text}, {literal(one.format)})"
+    layout = one.format
+    if not any(year in layout for year in ("%Y", "%G")):  # DuckDB would take 1900 for it
+        text, layout = f"'1970-' || {text}", f"%Y-{layout}"
+    read = f"try_strptime({text}, {literal(layout)})"
     if one.exact:
         return f"CASE WHEN strftime({read}, {literal(one.format)}) = {text} THEN {read} END"
     return read

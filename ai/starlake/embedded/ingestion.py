@@ -18,13 +18,14 @@ from ai.starlake.embedded.files import uri
 from ai.starlake.embedded.functions import teach
 from ai.starlake.embedded.in_place import Standing
 from ai.starlake.embedded.journal import Journal
+from ai.starlake.embedded.native import is_native
 from ai.starlake.embedded.results import JobResult
 from ai.starlake.embedded.staging import Staged, staged
 from ai.starlake.embedded.strategies import Merge, named, require, script
 from ai.starlake.embedded.tables import Target, create, create_schema, evolve, require_kind
 from ai.starlake.embedded.validation import Validator
 from ai.starlake.embedded.workspace import Clock, Workspace
-from ai.starlake.project import Loader, Table, WriteStrategy, WriteStrategyType
+from ai.starlake.project import Table, WriteStrategy, WriteStrategyType
 from ai.starlake.project.sql import split_statements
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Ingestion:
         self._project = workspace.project
         self._table = table
         self._files = files
-        self._native = table.metadata.loader is Loader.NATIVE
+        self._native = is_native(table)
         self._target = Target(table.domain_final_name, table.final_name)
         self._clock = Clock.start()
         self._job_id = workspace.job_id(f"{table.domain}-{table.name}-{files[0].name}")

@@ -9,13 +9,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
-from ai.starlake.embedded.datatypes import column_type, text_check
+from ai.starlake.embedded.datatypes import TextCheck, column_type, text_check
 from ai.starlake.embedded.rejects import RejectTexts
 from ai.starlake.embedded.sql import identifier, literal
 from ai.starlake.project import Attribute, PrimitiveType, Trim, TypeDefinition
 
 Lookup = Callable[[Attribute], TypeDefinition]
 """Finds the type of an attribute."""
+Check = Callable[[TypeDefinition, str], TextCheck]
+"""Says how texts of a type are checked, given the type of the column."""
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,16 @@ class Nesting:
 
     Args:
         lookup: Finds the type of an attribute.
+        check: Says how texts of a type are checked.
         with_value: Whether error texts end with the value at fault.
         empty_is_null: Whether an empty text is null.
     """
 
-    def __init__(self, lookup: Lookup, *, with_value: bool = False, empty_is_null: bool = True) -> None:
+    def __init__(
+        self, lookup: Lookup, *, check: Check = text_check, with_value: bool = False, empty_is_null: bool = True
+    ) -> None:
         self._lookup = lookup
+        self._check = check
         self._with_value = with_value
         self._empty_is_null = empty_is_null
         self._numbers = count()  # parameters of lambdas within lambdas need different names
@@ -134,7 +140,7 @@ class Nesting:
             return Checked(f"CASE WHEN NOT ({_absent(value)}) THEN {value} END", absent)
         text = trimmed(scalar_text(attribute, value, path), attribute.trim)
         text = f"nullif({text}, '')" if self._empty_is_null else text
-        check = text_check(kind, column_type(kind, declared=False))
+        check = self._check(kind, column_type(kind, declared=False))
         result = check.value(text)
         if attribute.default is not None:
             result = f"CASE WHEN {text} IS NULL THEN {check.value(literal(attribute.default))} ELSE {result} END"

@@ -15,6 +15,7 @@ from ai.starlake.embedded.audit import reject_text
 from ai.starlake.embedded.expressions import converted, translated
 from ai.starlake.embedded.files import uri
 from ai.starlake.embedded.functions import teach
+from ai.starlake.embedded.native import is_native
 from ai.starlake.embedded.rows import RECORD_COLUMN, RawRows
 from ai.starlake.embedded.sql import identifier, identifiers, literal
 from ai.starlake.embedded.validation import ERROR_COLUMN, FILE_COLUMN, PLACE_COLUMN, Validator
@@ -78,20 +79,36 @@ class Staged:
         The steps are Starlake's (contract 4.1): rename, scripts, ``privacy: SQL:``, filter, drop what is ignored.
         """
         columns = self.validator.columns
-        named = [f"{column.staged} AS {identifier(column.name)}" for column in columns if not column.attribute.script]
-        file = f"{self._file} AS {FILE_COLUMN}"
-        source = f"SELECT {', '.join([*named, file])} FROM {_TABLE} WHERE {ERROR_COLUMN} = ''"
+        source = f"SELECT {', '.join(self._named())} FROM {_TABLE} WHERE {ERROR_COLUMN} = ''"
         for column in columns:
             if column.attribute.expression:
-                value = converted(f"({translated(column.attribute.expression, FILE_COLUMN)})", column.type)
+                value = self._computed(column.attribute.expression, column.type)
                 source = f"SELECT *, {value} AS {identifier(column.name)} FROM ({source})"
         for column in columns:
             hidden = privacy.expression(column.attribute)
             if hidden is not None:
-                value = converted(f"({translated(hidden, FILE_COLUMN)})", column.type)
+                value = self._computed(hidden, column.type)
                 source = f"SELECT * REPLACE ({value} AS {identifier(column.name)}) FROM ({source})"
-        condition = f" WHERE {translated(self.table.filter, FILE_COLUMN)}" if self.table.filter else ""
+        condition = f" WHERE {self._expression(self.table.filter)}" if self.table.filter else ""
         return f"SELECT {identifiers(self.columns)} FROM ({source}){condition}"
+
+    def _named(self) -> list[str]:
+        """The columns that are read from files by their new names; the scripts of native loads may use the old too."""
+        read = [column for column in self.validator.columns if not column.attribute.script]
+        named = [f"{column.staged} AS {identifier(column.name)}" for column in read]
+        if is_native(self.table):
+            taken = {column.name.lower() for column in self.validator.columns}
+            old = [column for column in read if column.attribute.name.lower() not in taken]
+            named += [f"{column.staged} AS {identifier(column.attribute.name)}" for column in old]
+        return [*named, f"{self._file} AS {FILE_COLUMN}"]
+
+    def _expression(self, text: str) -> str:
+        """SQL of a script or filter: Spark's, or DuckDB's own in native loads; the latter may end with a comment."""
+        return f"{text}\n" if is_native(self.table) else translated(text, FILE_COLUMN)
+
+    def _computed(self, text: str, kind: str) -> str:
+        value = f"({self._expression(text)})"
+        return f"CAST({value} AS {kind})" if is_native(self.table) else converted(value, kind)
 
     def rejects(self, database: Database, limit: int) -> list[tuple[str, str]]:
         """Texts and file URIs of rejected rows, in the order of the files, for the audit."""

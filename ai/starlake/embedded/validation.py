@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import privacy
 from ai.starlake.embedded.datatypes import column_type, text_check
+from ai.starlake.embedded.native import is_native, native_check, unvalidated
 from ai.starlake.embedded.nested import Checked, Nesting, scalar_text, struct_type, trimmed
 from ai.starlake.embedded.rejects import RejectTexts
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
@@ -72,6 +73,8 @@ class Validator:
         self._keep_records = keep_records
         self._types = types
         self._with_value = reject_with_value
+        self._native = is_native(table)
+        self._text_check = native_check if self._native else text_check
         self.columns = tuple(
             Column(attribute, f"v{place}", self._type(attribute), struct_type(attribute, self._lookup))
             for place, attribute in enumerate(table.attributes)
@@ -130,9 +133,12 @@ class Validator:
 
     def _check(self, column: Column, cell: Cell | None) -> Checked:
         attribute, text = column.attribute, _text(column)
+        attribute = unvalidated(attribute) if self._native else attribute
         if cell is not None and (attribute.is_struct or attribute.array):
             empty_is_null = self._table.metadata.empty_is_null
-            nesting = Nesting(self._lookup, with_value=self._with_value, empty_is_null=empty_is_null)
+            nesting = Nesting(
+                self._lookup, check=self._text_check, with_value=self._with_value, empty_is_null=empty_is_null
+            )
             return nesting.checked(attribute, text, literal(attribute.name))
         kind = None if attribute.is_struct else self._lookup(attribute)
         if kind is None or cell is None:
@@ -144,7 +150,7 @@ class Validator:
 
     def _scalar(self, column: Column, kind: TypeDefinition, text: str, texts: RejectTexts) -> Checked:
         attribute = column.attribute
-        check = text_check(kind, column.type)
+        check = self._text_check(kind, column.type)
         protect = privacy.algorithm(attribute)
         value = check.value(text) if protect is None else protect.apply(text, check.value)
         if attribute.default is not None:
@@ -158,7 +164,7 @@ class Validator:
         """An attribute that the file does not have; a default that does not fit the type is null (contract 3.5)."""
         attribute = column.attribute
         if attribute.default is not None and kind is not None and not attribute.array:
-            value = text_check(kind, column.type).value(literal(attribute.default))
+            value = self._text_check(kind, column.type).value(literal(attribute.default))
             return Checked(f"CAST({value} AS {column.type})", None)
         texts = RejectTexts(attribute, kind, literal(attribute.name), self._with_value)
         return Checked(f"CAST(NULL AS {column.type})", texts.absent() if attribute.required else None)

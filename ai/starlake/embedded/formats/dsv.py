@@ -21,6 +21,7 @@ from ai.starlake.embedded.formats.records import Writing, record_rows
 from ai.starlake.embedded.formats.text import (
     as_utf8,
     contains,
+    evenly_broken,
     line_rows,
     lines,
     lines_end_with_crlf,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 _NO_LIMIT_SEPARATOR = 4
 """DuckDB's own reader takes separators of up to four bytes."""
+_BLANKS = f"'{chr(9)} '"
+"""What Spark drops at both ends of a value when it is asked to."""
 
 
 def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
@@ -46,13 +49,14 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     """
     dialect = Dialect.of(table)
     text = as_utf8(file, encoding_of(table.metadata), scratch)
+    quoted = contains(text, dialect.quote)
+    if not (quoted and dialect.multiline):
+        text = evenly_broken(text, scratch)
     head = _head(text, dialect)
     places = _places(table, file, head.names)
     width = max([*(place + 1 for place in places if place is not None), len(head.names or ()), 1])
     cells = tuple(None if place is None else Cell(f"c{place}") for place in places)
     header = None if head.names is None else dialect.separator.join(head.names)
-
-    quoted = contains(text, dialect.quote)
 
     def careful() -> str:
         over_lines = quoted and dialect.multiline
@@ -244,7 +248,7 @@ def _field(field: str, dialect: Dialect) -> str:
     """The value of a field: without its quotes and escapes; unquoted and empty is null."""
     plain = field
     for side, function in (("l", "ltrim"), ("r", "rtrim")):
-        plain = f"{function}({plain})" if side in dialect.strip else plain
+        plain = f"{function}({plain}, {_BLANKS})" if side in dialect.strip else plain
     plain = f"nullif({plain}, '')"
     if dialect.quote:
         quote, content = re.escape(dialect.quote), _content(dialect)

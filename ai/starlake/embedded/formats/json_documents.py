@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.options import encoding_of, is_irrelevant, is_multiline
 from ai.starlake.embedded.formats.text import as_utf8, has_trailing_comma, last_character
+from ai.starlake.embedded.native import is_native
 from ai.starlake.embedded.nested import member, similar_member
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import literal
@@ -57,7 +58,7 @@ def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows
             fix="remove the comma, or what is missing after it was lost",
         )
     rows = documents(table, file, text, layout)
-    absent = _never_there(database, table, _objects(_source(text, layout)))
+    absent = set() if is_native(table) else _never_there(database, table, _objects(_source(text, layout)))
     return replace(rows, cells=tuple(None if place in absent else cell for place, cell in enumerate(rows.cells)))
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _TYPED = ("DATE", "TIMESTAMP", "DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN", "TIME")
 """Column types whose text depends on more than the value; they are converted without going through text."""
+_AS_TYPED = {"FLOAT": "CAST(CAST({} AS VARCHAR) AS DOUBLE)"}
+"""The double that looks like a number of single precision rather than the one of the same value, as in Starlake."""
+_AS_TEXT = {"TIMESTAMP WITH TIME ZONE": "CAST(timezone('UTC', {}) AS VARCHAR)", "BLOB": "decode({})"}
+"""Texts that DuckDB would write otherwise than Spark does."""
 
 
 def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
@@ -67,5 +71,5 @@ def _cell(attribute: Attribute, name: str, kind: str, file: Path) -> tuple[str, 
     if nested:
         return f"to_json({identifier(name)})", CellKind.JSON
     if kind.startswith(_TYPED) and attribute.type != "string":
-        return identifier(name), CellKind.TYPED
-    return f"CAST({identifier(name)} AS VARCHAR)", CellKind.TEXT
+        return _AS_TYPED.get(kind, "{}").format(identifier(name)), CellKind.TYPED
+    return _AS_TEXT.get(kind, "CAST({} AS VARCHAR)").format(identifier(name)), CellKind.TEXT

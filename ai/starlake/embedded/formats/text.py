@@ -135,6 +135,34 @@ def has_trailing_comma(file: Path, *, over_lines: bool) -> bool:
         return any(found[1] for found in _TEXT_OR_COMMA.finditer(content))
 
 
+def evenly_broken(file: Path, scratch: Path) -> Path:
+    """A UTF-8 file whose lines all end in one way.
+
+    Args:
+        file: The file; DuckDB cannot read one whose lines end now with LF, now with CR, now with both.
+        scratch: Folder for the copy of such a file, in which every line ends with LF.
+    """
+    if not _is_mixed(file):
+        return file
+    copy = fresh(scratch, ".txt")
+    with file.open(encoding="utf-8", newline=None) as source, copy.open("w", encoding="utf-8", newline="") as target:
+        shutil.copyfileobj(source, target, _CHUNK)
+    return copy
+
+
+def _is_mixed(file: Path) -> bool:
+    returns = feeds = pairs = 0
+    last = b""
+    with file.open("rb") as source:
+        while piece := source.read(_CHUNK):
+            returns += piece.count(b"\r")
+            if returns:
+                pairs += piece.count(b"\r\n") + (last == b"\r" and piece.startswith(b"\n"))
+            feeds += piece.count(b"\n")
+            last = piece[-1:]
+    return returns > 0 and not returns == feeds == pairs
+
+
 def lines_end_with_crlf(file: Path) -> bool:
     """Whether the first line of a UTF-8 file ends with CR and LF."""
     with file.open(encoding="utf-8", newline="") as source:

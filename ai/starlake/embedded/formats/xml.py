@@ -68,8 +68,21 @@ class _Names:
     strips: bool
     """Whether blanks around texts are dropped."""
 
-    def text(self, element: Element) -> str | None:
-        return element.text.strip() if self.strips and element.text else element.text
+    def text(self, element: Element) -> str:
+        """What stands between the tags of an element, elements in it as they are, comments left out."""
+        text = _inner(element)
+        return text.strip() if self.strips else text
+
+
+def _inner(element: Element) -> str:
+    from lxml import etree
+
+    parts = [element.text or ""]
+    for child in element:
+        if isinstance(child.tag, str):
+            parts.append(etree.tostring(child, encoding="unicode", with_tail=False))
+        parts.append(child.tail or "")
+    return "".join(parts)
 
 
 def _encoding(table: Table) -> str | None:
@@ -81,6 +94,8 @@ def _encoding(table: Table) -> str | None:
 def _elements(file: Path, row_tag: str, encoding: str | None) -> Iterator[Element]:
     from lxml import etree
 
+    if file.stat().st_size == 0:
+        return
     try:
         events = etree.iterparse(
             str(file),
@@ -117,7 +132,7 @@ def _object(element: Element, attributes: tuple[Attribute, ...], names: _Names) 
             continue
         name = etree.QName(child).localname
         attribute = declared.get(name)
-        value = _value(child, attribute.attributes if attribute else (), names)
+        value = _value(child, attribute, names)
         if attribute is not None and attribute.array:
             found.setdefault(name, []).append(value)
         elif name in found:
@@ -130,8 +145,9 @@ def _object(element: Element, attributes: tuple[Attribute, ...], names: _Names) 
     return found
 
 
-def _value(element: Element, attributes: tuple[Attribute, ...], names: _Names) -> Any:
-    has_children = any(isinstance(child.tag, str) for child in element)
-    if attributes or has_children:
-        return _object(element, attributes, names)
-    return names.text(element)
+def _value(element: Element, attribute: Attribute | None, names: _Names) -> Any:
+    if attribute is None or attribute.type == "variant":
+        is_object = any(isinstance(child.tag, str) for child in element)
+    else:
+        is_object = attribute.is_struct
+    return _object(element, attribute.attributes if attribute else (), names) if is_object else names.text(element)
