@@ -318,3 +318,13 @@ def test_tasks_in_folders_below(shop):
     shop.task("mart/sub.t", "SELECT 1 AS id")
     assert run(shop, "mart.t").error is None
     assert shop.rows("mart.t") == [(1,)]
+
+
+def test_variables_may_be_written_with_a_dollar_sign(shop):
+    shop.environment["colour"] = "red"
+    shop.task("mart.t", "SELECT '${colour}' AS a, '${ colour }{{colour}}' AS b, '${nosuch}' AS c, '$colour' AS d")
+    shop.task("mart.u", "SELECT 1 AS id", table="${colour}")
+    assert run(shop, "mart.t").error is None
+    assert run(shop, "mart.u").error is None
+    assert shop.rows("mart.t") == [("red", "redred", "${nosuch}", "$colour")]
+    assert shop.rows("mart.red") == [(1,)]

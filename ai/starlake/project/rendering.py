@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 _MARKS = ("{{", "{%", "{#")
+_REFERENCE = re.compile(r"\$\{\s*(\w+)\s*\}")
 
 
 def render(text: str, variables: Mapping[str, Any], *, label: str = "a template") -> str:
     """Renders Jinja in a sandbox: a template can compute texts and nothing else.
+
+    What is written as ``${NAME}`` is replaced after that if it is the name of a text, as in Starlake's ``JinjaUtils``.
 
     Args:
         text: The template; returned as it is when there is no Jinja in it.
@@ -27,10 +31,15 @@ def render(text: str, variables: Mapping[str, Any], *, label: str = "a template"
     Raises:
         StarlakeError: If the template has a syntax error, calls what does not exist, or does what the sandbox forbids.
     """
-    if not any(mark in text for mark in _MARKS):
-        return text
-    with explained(label):
-        return _template(text).render(variables)
+    if any(mark in text for mark in _MARKS):
+        with explained(label):
+            text = _template(text).render(variables)
+    return _REFERENCE.sub(lambda found: _text_of(found, variables), text) if "${" in text else text
+
+
+def _text_of(found: re.Match[str], variables: Mapping[str, Any]) -> str:
+    value = variables.get(found[1])
+    return value if isinstance(value, str) else found[0]
 
 
 def macros_of(text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
