@@ -296,3 +296,31 @@ def test_parquet_values_are_not_rounded(shop, tmp_path):
         "`day` (date) doesn't match pattern `yyyy-MM-dd`",
         "`n` (int) doesn't match pattern `[-|\\+|0-9][0-9]*`",
     ]
+
+
+def test_fields_named_as_a_column_have_its_type(shop):
+    """The DDL of a type is looked up by name, whatever the depth (contract 6)."""
+    fields = [{"name": "id", "type": "int"}, {"name": "code", "type": "int"}, {"name": "qty", "type": "int"}]
+    lines = {"name": "lines", "type": "struct", "array": True, "attributes": fields}
+    columns = [{"name": "id", "type": "int"}, {"name": "code", "type": "string"}, lines]
+    shop.table("rows", columns, metadata={"format": "JSON"})
+    shop.put("rows1.json", '{"id": 1, "lines": [{"id": 2, "code": 3, "qty": 3000000000}]}\n{"lines": [{"id": 3e9}]}\n')
+    assert shop.engine.load().jobs[0].rejected_count == 1
+    kinds = shop.query("SELECT typeof(lines) FROM shop.rows")
+    assert kinds == [("STRUCT(id INTEGER, code BIGINT, qty BIGINT)[]",)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value"),
+    [("int", "decimal", "1.5"), ("long", "decimal", "0.25"), ("short", "int", "70000"), ("date", "string", "x")],
+)
+def test_columns_become_wide_enough(shop, old, new, value):
+    shop.table("rows", {"v": old})
+    shop.put("rows1.csv", "v\n" + ("2024-02-29" if old == "date" else "7") + "\n")
+    assert not shop.engine.load().failures
+    shop.table("rows", {"v": new})
+    shop.put("rows2.csv", f"v\n{value}\n")
+    assert not shop.engine.load().failures
+    texts = [text for (text,) in shop.query("SELECT CAST(v AS VARCHAR) FROM shop.rows")]
+    assert texts[0].startswith(("7", "2024-02-29"))
+    assert texts[1].startswith(value)

@@ -157,6 +157,17 @@ def convert(database, type_: TypeDefinition, text: str):
         ),
         (kind(MOMENT, "yyyy-MM-dd HH:mmX"), "2024-02-29 10:00+0230", dt.datetime(2024, 2, 29, 7, 30, tzinfo=UTC)),
         (kind(MOMENT, "epoch_second"), "20240229130509", "mismatch"),
+        (kind(DATE, "EEE dd MMM yyyy"), "Thu 29 Feb 2024", dt.date(2024, 2, 29)),
+        (kind(DATE, "EEE dd MMM yyyy"), "Fri 29 Feb 2024", "mismatch"),
+        (kind(DATE, "EEEE d MMMM yyyy"), "Thursday 29 February 2024", dt.date(2024, 2, 29)),
+        (kind(MOMENT, "RFC_1123_DATE_TIME"), "Wed, 3 Jun 2008 11:05:30 GMT", "mismatch"),
+        (kind(MOMENT, "RFC_1123_DATE_TIME"), "Wed, 3 Jun 2008 23:05:30 -0300", "mismatch"),
+        (
+            kind(MOMENT, "RFC_1123_DATE_TIME"),
+            "Tue, 3 Jun 2008 23:05:30 -0300",
+            dt.datetime(2008, 6, 4, 2, 5, 30, tzinfo=UTC),
+        ),
+        (kind(MOMENT, "yyyy-MM-dd HH:mm ZZZZZ"), "2024-02-29 10:00 +01:00", dt.datetime(2024, 2, 29, 9, tzinfo=UTC)),
         (kind(MOMENT, "HH:mm"), "10:11", dt.datetime(1970, 1, 1, 10, 11, tzinfo=UTC)),
     ],
 )

@@ -92,9 +92,9 @@ def column_type(kind: TypeDefinition, *, declared: bool) -> str:
 
     Args:
         kind: The type.
-        declared: Whether the column has the attribute's own name and is made together with its table. Starlake looks
-            the DDL of a type up by that name, so that a renamed column, a field of a struct and a column that is added
-            later have the plain form of the primitive type (contract 6).
+        declared: Whether the column has the name of one of the table's attributes of this type and is made together
+            with its table. Starlake looks the DDL of a type up by that name, so that a renamed column, a field of a
+            struct and a column that is added later have the plain form of the primitive type (contract 6).
 
     Raises:
         StarlakeError: If the type's ``ddlMapping`` is not the name of a type.

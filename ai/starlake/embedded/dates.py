@@ -28,6 +28,7 @@ class DateFormat:
         exact: Whether every text that ``strptime`` reads is written again by ``strftime``; ``%j`` reads day 366 of
             any year.
         century: Expression with two groups, between which the century of a year of two digits is missing.
+        weekday: Whether the text may name the day of the week, which must then be that of the day.
     """
 
     regex: str
@@ -35,10 +36,11 @@ class DateFormat:
     has_zone: bool = False
     exact: bool = False
     century: str = ""
+    weekday: bool = False
 
 
-def _iso(regex: str, text: str, *, has_zone: bool = False, exact: bool = False) -> DateFormat:
-    return DateFormat(regex, text, has_zone, exact)
+def _iso(regex: str, text: str, *, has_zone: bool = False, exact: bool = False, weekday: bool = False) -> DateFormat:
+    return DateFormat(regex, text, has_zone, exact, weekday=weekday)
 
 
 _LOCAL_DATE = _iso(r"\d{4}-\d{2}-\d{2}", "%Y-%m-%d")
@@ -55,6 +57,7 @@ _SHORT_OFFSET_TIMES = tuple(
 _ZONE_TIMES = tuple(
     _iso(one.regex + _OFFSET + r"\[[\w/+-]+\]", one.format + "%z", has_zone=True) for one in _LOCAL_TIMES
 )
+_RFC_DAY = "%d %b %Y"
 _RFC_1123 = "(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?\\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \\d{4} "
 
 ISO_FORMATS: dict[str, tuple[DateFormat, ...]] = {
@@ -76,7 +79,7 @@ ISO_FORMATS: dict[str, tuple[DateFormat, ...]] = {
     ),
     "ISO_INSTANT": _OFFSET_TIMES[:2],
     "RFC_1123_DATE_TIME": tuple(
-        _iso(_RFC_1123 + clock + zone, f"%d %b %Y {text}{suffix}", has_zone=bool(suffix))
+        _iso(_RFC_1123 + clock + zone, f"{_RFC_DAY} {text}{suffix}", has_zone=bool(suffix), weekday=True)
         for clock, text in ((r"\d{2}:\d{2}:\d{2}", "%H:%M:%S"), (r"\d{2}:\d{2}", "%H:%M"))
         for zone, suffix in ((" GMT", ""), (r" [+-]\d{4}", " %z"))
     ),
@@ -98,6 +101,8 @@ _LETTERS: dict[str, tuple[str, str]] = {
     "MMM": (_NAME, "%b"),
     "MMMM": (_LONG_NAME, "%B"),
     "LL": (r"\d{2}", "%m"),
+    "LLL": (_NAME, "%b"),
+    "LLLL": (_LONG_NAME, "%B"),
     "dd": (r"\d{2}", "%d"),
     "d": (r"\d{1,2}", "%d"),
     "DDD": (r"\d{3}", "%j"),
@@ -115,15 +120,15 @@ _LETTERS: dict[str, tuple[str, str]] = {
     "ss": (r"\d{2}", "%S"),
     "s": (r"\d{1,2}", "%S"),
     "a": (r"(?i:AM|PM)", "%p"),
-    "Z": (rf"{_HOURS}\d{{2}}", "%z"),
+    **dict.fromkeys(("Z", "ZZ", "ZZZ"), (rf"{_HOURS}\d{{2}}", "%z")),
+    "ZZZZZ": (rf"(?:Z|{_HOURS}:\d{{2}})", "%z"),
     "X": (rf"(?:Z|{_HOURS}(?:\d{{2}})?)", "%z"),
     "XX": (rf"(?:Z|{_HOURS}\d{{2}})", "%z"),
     "XXX": (rf"(?:Z|{_HOURS}:\d{{2}})", "%z"),
     "x": (rf"{_HOURS}(?:\d{{2}})?", "%z"),
     "xx": (rf"{_HOURS}\d{{2}}", "%z"),
     "xxx": (rf"{_HOURS}:\d{{2}}", "%z"),
-    "VV": (r"[A-Za-z][\w/+-]*", "%Z"),
-    "z": (r"[A-Za-z][\w/+-]*", "%Z"),
+    **dict.fromkeys(("VV", "z", "zz", "zzz"), (r"[A-Za-z][\w/+-]*", "%Z")),
 }
 _SHORT_YEARS = ("yy", "uu")
 """Years of two digits, which Java takes for years from 2000 on."""
@@ -183,7 +188,7 @@ def _translate(pattern: str, whole: str) -> DateFormat:
         fixed = token["other"] if token["other"] is not None else (token["quoted"].replace("''", "'") or "'")
         regex, text = regex + _escape(fixed), text + fixed.replace("%", "%%")
     century = "" if before is None else f"^({before})({regex[len(before) :]})$"
-    return DateFormat(regex, text, has_zone, exact and not has_zone, century)
+    return DateFormat(regex, text, has_zone, exact and not has_zone, century, not has_zone and "%a" in text.lower())
 
 
 def _letters(letters: str, pattern: str) -> tuple[str, str]:
@@ -207,11 +212,12 @@ def _escape(text: str) -> str:
 
 def wall_clock(text: str, one: DateFormat) -> str:
     """SQL that reads a text that matches a format: a TIMESTAMP, a TIMESTAMPTZ if the format has a zone, or null."""
+    whole = text
     if one.century:
         text = f"regexp_replace({text}, {literal(one.century)}, '\\120\\2')"
     if one.has_zone:
         text = f"regexp_replace(regexp_replace({text}, '\\[.*\\]$', ''), 'Z$', '+00:00')"
-    if one.format.startswith("%d %b %Y"):
+    if one.format.startswith(_RFC_DAY):
         text = f"regexp_replace(regexp_replace({text}, '^[A-Za-z]+, ', ''), ' GMT$', '')"
     if "%n" in one.format:  # DuckDB would round what is below a microsecond, Java leaves it out
         text = f"regexp_replace({text}, '([.,:][0-9]{{6}})[0-9]+', '\\1')"
@@ -221,4 +227,13 @@ def wall_clock(text: str, one: DateFormat) -> str:
     read = f"try_strptime({text}, {literal(layout)})"
     if one.exact:
         return f"CASE WHEN strftime({read}, {literal(one.format)}) = {text} THEN {read} END"
-    return read
+    return f"CASE WHEN {_is_its_weekday(whole, one, read)} THEN {read} END" if one.weekday else read
+
+
+def _is_its_weekday(text: str, one: DateFormat, read: str) -> str:
+    """Whether the day of the week that a text names, if any, is that of the day where it was written."""
+    day = read
+    if one.has_zone:
+        day = f"try_strptime(regexp_extract({text}, '[0-9]+ [A-Za-z]+ [0-9]+'), {literal(_RFC_DAY)})"
+    named = f"regexp_matches({text}, '(?i)\\b(mon|tue|wed|thu|fri|sat|sun)')"
+    return f"NOT {named} OR regexp_matches({text}, '(?i)\\b' || strftime({day}, '%a'))"

@@ -16,6 +16,8 @@ from ai.starlake.project import Attribute, PrimitiveType, Trim, TypeDefinition
 
 Lookup = Callable[[Attribute], TypeDefinition]
 """Finds the type of an attribute."""
+ColumnOf = Callable[[Attribute], str]
+"""Gives the DuckDB type of a scalar attribute or field."""
 Check = Callable[[TypeDefinition, str], TextCheck]
 """Says how texts of a type are checked, given the type of the column."""
 
@@ -28,14 +30,19 @@ class Checked:
     error: str | None
 
 
-def struct_type(attribute: Attribute, lookup: Lookup) -> str:
-    """The DuckDB type of a struct, of an array of structs, or of a field."""
+def nested_type(attribute: Attribute, column: ColumnOf) -> str:
+    """The DuckDB type of a struct, of an array, or of a field."""
     if attribute.is_struct:
-        fields = (f"{identifier(field.final_name)} {struct_type(field, lookup)}" for field in _fields(attribute))
+        fields = (f"{identifier(field.final_name)} {nested_type(field, column)}" for field in _fields(attribute))
         name = f"STRUCT({', '.join(fields)})"
     else:
-        name = column_type(lookup(attribute), declared=False)
+        name = column(attribute)
     return f"{name}[]" if attribute.array else name
+
+
+def plain_type(attribute: Attribute, lookup: Lookup) -> str:
+    """The same where the DDL of types does not count (contract 6)."""
+    return nested_type(attribute, lambda one: column_type(lookup(one), declared=False))
 
 
 def member(document: str, name: str) -> str:
@@ -70,15 +77,23 @@ class Nesting:
 
     Args:
         lookup: Finds the type of an attribute.
+        column: Gives the DuckDB type of a field.
         check: Says how texts of a type are checked.
         with_value: Whether error texts end with the value at fault.
         empty_is_null: Whether an empty text is null.
     """
 
     def __init__(
-        self, lookup: Lookup, *, check: Check = text_check, with_value: bool = False, empty_is_null: bool = True
+        self,
+        lookup: Lookup,
+        column: ColumnOf,
+        *,
+        check: Check = text_check,
+        with_value: bool = False,
+        empty_is_null: bool = True,
     ) -> None:
         self._lookup = lookup
+        self._column = column
         self._check = check
         self._with_value = with_value
         self._empty_is_null = empty_is_null
@@ -140,7 +155,7 @@ class Nesting:
             return Checked(f"CASE WHEN NOT ({_absent(value)}) THEN {value} END", absent)
         text = trimmed(scalar_text(attribute, value, path), attribute.trim)
         text = f"nullif({text}, '')" if self._empty_is_null else text
-        check = self._check(kind, column_type(kind, declared=False))
+        check = self._check(kind, self._column(attribute))
         result = check.value(text)
         if attribute.default is not None:
             result = f"CASE WHEN {text} IS NULL THEN {check.value(literal(attribute.default))} ELSE {result} END"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ _WIDER: Mapping[str, tuple[str, ...]] = {
     "DATE": ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"),
 }
 """Column types and those that hold all of their values; text holds the values of every type."""
+_DIGITS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19}
+"""How many digits a decimal must have before the point to hold all of a type's values."""
 
 
 _CANONICAL: dict[str, str] = {}
@@ -141,7 +144,19 @@ def _widen(database: Database, target: Target, name: str, old: str, new: str) ->
 
 
 def _widens(old: str, new: str) -> bool:
-    return old != new and ((new == "VARCHAR" and "[" not in old and "(" not in old[:7]) or new in _WIDER.get(old, ()))
+    if old == new:
+        return False
+    return _is_text_of(old, new) or new in _WIDER.get(old, ()) or _DIGITS.get(old, 99) <= _whole_digits(new)
+
+
+def _is_text_of(old: str, new: str) -> bool:
+    return new == "VARCHAR" and "[" not in old and "(" not in old[:7]
+
+
+def _whole_digits(kind: str) -> int:
+    """How many digits before the point a decimal type has; -1 for another type."""
+    found = re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", kind)
+    return int(found[1]) - int(found[2]) if found else -1
 
 
 def canonical(database: Database, kind: str) -> str:

@@ -11,11 +11,11 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import expectations
 from ai.starlake.embedded.audit import Entry
 from ai.starlake.embedded.compilation import column_types, section
-from ai.starlake.embedded.nested import struct_type
+from ai.starlake.embedded.nested import plain_type
 from ai.starlake.embedded.pytasks import python_rows
 from ai.starlake.embedded.qualification import qualified_sql
 from ai.starlake.embedded.sql import identifier
-from ai.starlake.embedded.strategies import Merge, require, script
+from ai.starlake.embedded.strategies import Merge, require, require_columns, script
 from ai.starlake.embedded.tables import (
     Target,
     create,
@@ -173,6 +173,7 @@ class TaskRun:
     def _merge_rows(self, database: Database, *, first: bool, created: bool) -> None:
         select = self._rows(database)
         columns = describe(database, select)
+        require_columns(self._strategy, self._task.sink.partition, tuple(columns), self._task.full_name)
         if first and not created:
             create(database, self._target, self._all_columns(columns))
         elif not first:
@@ -212,7 +213,7 @@ class TaskRun:
 
     def _kind(self, attribute: Attribute, selected: str | None = None) -> str:
         """The type of an attribute's column: that of the SELECT, else the one that the attribute names."""
-        return selected or struct_type(attribute, lambda one: self._project.type(one.type))
+        return selected or plain_type(attribute, lambda one: self._project.type(one.type))
 
     def _all_columns(self, columns: Mapping[str, str]) -> dict[str, str]:
         merge = self._merge("", ())

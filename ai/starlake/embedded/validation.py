@@ -13,7 +13,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import privacy
 from ai.starlake.embedded.datatypes import column_type, text_check
 from ai.starlake.embedded.native import is_native, native_check, unvalidated
-from ai.starlake.embedded.nested import Checked, Nesting, scalar_text, struct_type, trimmed
+from ai.starlake.embedded.nested import Checked, Nesting, nested_type, plain_type, scalar_text, trimmed
 from ai.starlake.embedded.rejects import RejectTexts
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import identifier, literal
@@ -75,8 +75,9 @@ class Validator:
         self._with_value = reject_with_value
         self._native = is_native(table)
         self._text_check = native_check if self._native else text_check
+        self._declared = {attribute.name.lower(): attribute.type for attribute in table.attributes}
         self.columns = tuple(
-            Column(attribute, f"v{place}", self._type(attribute), struct_type(attribute, self._lookup))
+            Column(attribute, f"v{place}", nested_type(attribute, self._column), plain_type(attribute, self._lookup))
             for place, attribute in enumerate(table.attributes)
         )
 
@@ -101,12 +102,10 @@ class Validator:
         outer += [f"{place} AS {PLACE_COLUMN}", *kept]
         return f"SELECT {', '.join(outer)} FROM (SELECT *, {', '.join(values)} FROM ({inner}))"
 
-    def _type(self, attribute: Attribute) -> str:
-        if attribute.is_struct:
-            return struct_type(attribute, self._lookup)
-        declared = attribute.rename is None
-        name = column_type(self._lookup(attribute), declared=declared)
-        return f"{name}[]" if attribute.array else name
+    def _column(self, attribute: Attribute) -> str:
+        """The type of a column or field; Starlake finds its DDL by its name among the table's attributes."""
+        declared = self._declared.get(attribute.final_name.lower()) == attribute.type
+        return column_type(self._lookup(attribute), declared=declared)
 
     def _lookup(self, attribute: Attribute) -> TypeDefinition:
         try:
@@ -137,7 +136,11 @@ class Validator:
         if cell is not None and (attribute.is_struct or attribute.array):
             empty_is_null = self._table.metadata.empty_is_null
             nesting = Nesting(
-                self._lookup, check=self._text_check, with_value=self._with_value, empty_is_null=empty_is_null
+                self._lookup,
+                self._column,
+                check=self._text_check,
+                with_value=self._with_value,
+                empty_is_null=empty_is_null,
             )
             return nesting.checked(attribute, text, literal(attribute.name))
         kind = None if attribute.is_struct else self._lookup(attribute)
