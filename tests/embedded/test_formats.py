@@ -128,3 +128,32 @@ def test_parquet_values_become_what_spark_makes_of_them(shop, tmp_path):
     shop.put("rows1.parquet", file.read_bytes())
     assert not shop.engine.load().failures
     assert shop.rows() == [(0.1, "2024-02-29 10:00:00", "caf\u00e9")]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "content", "expected"),
+    [
+        (
+            {"format": "JSON"},
+            '{"more": 1.50, "id": "x", "label": null}\n{"id": 1}\n{"id": "y", "who": {"b": 1, "a": null}}\n',
+            '{"id":"x","more":1.5}\n{"id":"y","who":{"b":1}}\n',
+        ),
+        ({"format": "JSON", "array": True}, '[{"id": "x"}, {"id": 1}, {"id": "y"}]', '[\n{"id":"x"}\n,{"id":"y"}\n]\n'),
+        (
+            {"format": "XML", "options": {"rowTag": "row"}},
+            '<x><row k="v"><id>x</id><tag>a&amp;b</tag></row><row><id>1</id></row></x>',
+            '<rows>\n    <row k="v">\n        <id>x</id>\n        <tag>a&amp;b</tag>\n    </row>\n</rows>\n',
+        ),
+        ({"withHeader": False, "separator": ";"}, 'x;"a;b"\n1;c\n', 'x;"a;b"\n'),
+    ],
+)
+def test_rejected_rows_can_be_loaded_again(shop, metadata, content, expected):
+    shop.application(sinkReplayToFile=True)
+    shop.table("rows", {"id": "int", "label": "string"}, metadata=metadata)
+    shop.put("rows1.dat", content)
+    rejected = shop.engine.load().jobs[0].rejected_count
+    (file,) = shop.root.joinpath("datasets/replay/shop").iterdir()
+    assert file.read_text(encoding="utf-8") == expected
+    shop.put("rows2.dat", file.read_bytes())
+    again = shop.engine.load().jobs[0]
+    assert (again.input_count, again.rejected_count) == (rejected, rejected)

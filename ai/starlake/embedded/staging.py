@@ -16,6 +16,7 @@ from ai.starlake.embedded.expressions import converted, translated
 from ai.starlake.embedded.files import uri
 from ai.starlake.embedded.functions import teach
 from ai.starlake.embedded.native import is_native
+from ai.starlake.embedded.replay import replayed
 from ai.starlake.embedded.rows import RECORD_COLUMN, RawRows
 from ai.starlake.embedded.sql import identifier, identifiers, literal
 from ai.starlake.embedded.validation import ERROR_COLUMN, FILE_COLUMN, PLACE_COLUMN, Validator
@@ -119,14 +120,13 @@ class Staged:
         return [(error, file) for error, file in database.rows(query)]
 
     def write_rejects(self, database: Database, file: Path) -> None:
-        """Writes rejected rows as they stand in their files; the validator must keep them."""
+        """Writes rejected rows in the format of their files; the validator must keep them."""
         file.parent.mkdir(parents=True, exist_ok=True)
         result = database.execute(f"SELECT {RECORD_COLUMN} FROM {_TABLE} WHERE {ERROR_COLUMN} <> ''")
+        pages = iter(lambda: result.fetchmany(_PAGE), [])
         with file.open("w", encoding="utf-8") as out:
-            if self.header is not None:
-                out.write(self.header + "\n")
-            while page := result.fetchmany(_PAGE):
-                out.writelines(f"{record}\n" for (record,) in page)
+            records = (record for page in pages for (record,) in page)
+            out.writelines(f"{line}\n" for line in replayed(self.table, self.header, records))
 
     def per_file(self, database: Database) -> list[tuple[Path, int, int]]:
         """How many rows each file has, and how many of them have errors; a file without rows is left out."""
