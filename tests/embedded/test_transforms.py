@@ -328,3 +328,24 @@ def test_variables_may_be_written_with_a_dollar_sign(shop):
     assert run(shop, "mart.u").error is None
     assert shop.rows("mart.t") == [("red", "redred", "${nosuch}", "$colour")]
     assert shop.rows("mart.red") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "name"),
+    [
+        ({"type": "UPSERT_BY_KEY", "key": ["nosuch"]}, "nosuch"),
+        ({"type": "SCD2", "key": ["ID"], "timestamp": "then"}, "then"),
+        ({"type": "OVERWRITE_BY_PARTITION"}, "day"),
+    ],
+)
+def test_a_strategy_goes_by_columns_of_the_rows(shop, strategy, name):
+    shop.task("mart.t", "SELECT 1 AS id", writeStrategy=strategy, sink={"partition": ["day"]})
+    assert f"goes by {name}, which is no column of its rows" in run(shop, "mart.t").error
+
+
+def test_the_first_row_of_a_key_is_kept_when_no_time_tells_them_apart(shop):
+    rows = " UNION ALL ".join(f"SELECT {number % 3} AS id, {number} AS n" for number in range(9))
+    shop.task("mart.t", rows, writeStrategy={"type": "UPSERT_BY_KEY", "key": ["id"], "on": "SOURCE_AND_TARGET"})
+    for _ in range(2):
+        assert run(shop, "mart.t").error is None
+        assert shop.rows("mart.t") == [(0, 0), (1, 1), (2, 2)]

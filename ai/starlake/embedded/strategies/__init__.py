@@ -146,6 +146,26 @@ def require(strategy: WriteStrategy, own: Mapping[str, str], partition: Sequence
         )
 
 
+def require_columns(strategy: WriteStrategy, partition: Sequence[str], columns: Sequence[str], label: str) -> None:
+    """Checks that what a strategy is to go by are columns of the incoming rows.
+
+    Raises:
+        StarlakeError: If one is not.
+    """
+    wanted: list[str] = []
+    if strategy.builtin is not None and strategy.builtin.needs_key:
+        wanted += [*strategy.key, *([strategy.timestamp] if strategy.timestamp else [])]
+    if strategy.builtin is WriteStrategyType.OVERWRITE_BY_PARTITION:
+        wanted += partition[:1]
+    known = {column.lower() for column in columns}
+    for name in wanted:
+        if name.lower() not in known:
+            raise StarlakeError(
+                f"the write strategy {strategy.builtin} of {label} goes by {name}, which is no column of its rows",
+                fix=f"use one of {', '.join(columns)}",
+            )
+
+
 def named(strategy: WriteStrategy, table: Table) -> WriteStrategy:
     """A strategy whose key and timestamp are columns of the target: names of renamed attributes become the new ones.
 
