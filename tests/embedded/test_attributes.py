@@ -311,16 +311,35 @@ def test_fields_named_as_a_column_have_its_type(shop):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "value"),
-    [("int", "decimal", "1.5"), ("long", "decimal", "0.25"), ("short", "int", "70000"), ("date", "string", "x")],
+    ("old", "new", "first", "second"),
+    [
+        ("int", "decimal", "7", "1.5"),
+        ("long", "decimal", "7", "0.25"),
+        ("long", "double", "7", "0.25"),
+        ("price", "decimal", "7.25", "0.123456789"),
+        ("short", "int", "7", "70000"),
+        ("boolean", "int", "true", "5"),
+        ("date", "string", "2024-02-29", "someday"),
+    ],
 )
-def test_columns_become_wide_enough(shop, old, new, value):
-    shop.table("rows", {"v": old})
-    shop.put("rows1.csv", "v\n" + ("2024-02-29" if old == "date" else "7") + "\n")
-    assert not shop.engine.load().failures
-    shop.table("rows", {"v": new})
-    shop.put("rows2.csv", f"v\n{value}\n")
-    assert not shop.engine.load().failures
+def test_columns_become_wide_enough(shop, old, new, first, second):
+    price = {"name": "price", "primitiveType": "decimal", "pattern": ".*", "zone": "10,2"}
+    shop.write("metadata/types/types.sl.yml", types=[price])
+    for number, (kind, value) in enumerate([(old, first), (new, second)]):
+        shop.table("rows", {"v": kind})
+        shop.put(f"rows{number}.csv", f"v\n{value}\n")
+        assert not shop.engine.load().failures
     texts = [text for (text,) in shop.query("SELECT CAST(v AS VARCHAR) FROM shop.rows")]
-    assert texts[0].startswith(("7", "2024-02-29"))
-    assert texts[1].startswith(value)
+    assert texts[0].startswith("1" if first == "true" else first)
+    assert texts[1].startswith(second)
+
+
+def test_long_numbers_stay_what_they_are(shop):
+    """No column of them becomes one of floating point numbers, which cannot tell them apart."""
+    shop.table("rows", {"v": "long"})
+    shop.put("rows1.csv", "v\n9007199254740993\n")
+    shop.engine.load()
+    shop.table("rows", {"v": "double"})
+    shop.put("rows2.csv", "v\n2\n")
+    assert not shop.engine.load().failures
+    assert shop.rows() == [(2,), (9007199254740993,)]

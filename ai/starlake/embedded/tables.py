@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
 
 _WIDER: Mapping[str, tuple[str, ...]] = {
+    "BOOLEAN": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
     "TINYINT": ("SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE"),
     "SMALLINT": ("INTEGER", "BIGINT", "HUGEINT", "DOUBLE"),
     "INTEGER": ("BIGINT", "HUGEINT", "DOUBLE"),
@@ -24,7 +25,7 @@ _WIDER: Mapping[str, tuple[str, ...]] = {
 }
 """Column types and those that hold all of their values; text holds the values of every type."""
 _DIGITS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19}
-"""How many digits a decimal must have before the point to hold all of a type's values."""
+"""How many digits the values of an integer type have at most."""
 
 
 _CANONICAL: dict[str, str] = {}
@@ -139,24 +140,37 @@ def _widen(database: Database, target: Target, name: str, old: str, new: str) ->
         kind = merged(database.connection, old, new, _widens)
         if kind != merged(database.connection, old, old, _widens):
             database.execute(f"{change} {kind} USING {converted(database.connection, column, old, kind)}")
-    elif _widens(old, new):
+    elif _widens(old, new) or ((old, new) == ("BIGINT", "DOUBLE") and _are_doubles(database, target, column)):
         database.execute(f"{change} {new}")
+
+
+def _are_doubles(database: Database, target: Target, column: str) -> bool:
+    """Whether the integers of a column can be told apart as floating point numbers."""
+    limit = 2**53
+    return not database.value(f"SELECT count(*) FROM {target.quoted} WHERE abs({column}) > {limit}")
 
 
 def _widens(old: str, new: str) -> bool:
     if old == new:
         return False
-    return _is_text_of(old, new) or new in _WIDER.get(old, ()) or _DIGITS.get(old, 99) <= _whole_digits(new)
+    return _is_text_of(old, new) or new in _WIDER.get(old, ()) or _has_more_digits(old, new)
 
 
 def _is_text_of(old: str, new: str) -> bool:
     return new == "VARCHAR" and "[" not in old and "(" not in old[:7]
 
 
-def _whole_digits(kind: str) -> int:
-    """How many digits before the point a decimal type has; -1 for another type."""
+def _has_more_digits(old: str, new: str) -> bool:
+    """Whether a type is a decimal with no fewer digits before and after the point than an integer or a decimal."""
+    before, after = _digits(old)
+    wider_before, wider_after = _digits(new)
+    return new.startswith("DECIMAL") and 0 <= before <= wider_before and after <= wider_after
+
+
+def _digits(kind: str) -> tuple[int, int]:
+    """The digits before and after the point of a decimal or integer type; (-1, 0) for another type."""
     found = re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", kind)
-    return int(found[1]) - int(found[2]) if found else -1
+    return (int(found[1]) - int(found[2]), int(found[2])) if found else (_DIGITS.get(kind, -1), 0)
 
 
 def canonical(database: Database, kind: str) -> str:
