@@ -8,6 +8,7 @@ import pytest
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.cli import run
 from ai.starlake.embedded.verbs.lineage import Lineage
+from ai.starlake.embedded.verbs.ordering import hash_order
 from ai.starlake.project import Graph, Project
 
 FILES = {
@@ -69,6 +70,35 @@ def test_diagram(capsys: pytest.CaptureFixture[str]) -> None:
     }
     assert columns[1]["foreignKey"] is True
     assert diagram["relations"] == [{"source": "shop.orders", "target": "base.clean", "relationType": "task"}]
+
+
+@pytest.mark.usefixtures("root")
+def test_the_order_of_a_diagram_is_that_of_starlake(capsys: pytest.CaptureFixture[str]) -> None:
+    """Items as in a hash map of Scala; relations from a task down, or by the items for the whole project."""
+
+    def diagram(*arguments: str) -> tuple[list[str], list[tuple[str, str]]]:
+        data = json.loads(printed(capsys, *arguments, "--json"))
+        return [item["id"] for item in data["items"]], [(each["target"], each["source"]) for each in data["relations"]]
+
+    items, relations = diagram("--task", "mart.report")
+    assert items == ["mart.report", "base.clean", "mart.daily", "shop.orders"]
+    assert relations == [
+        ("mart.report", "mart.daily"),
+        ("mart.report", "base.clean"),
+        ("mart.report", "shop.orders"),
+        ("mart.daily", "base.clean"),
+        ("base.clean", "shop.orders"),
+    ]
+    everything, related = diagram("--all")
+    assert everything == items
+    assert [target for target, _ in related] == [*["mart.report"] * 3, "base.clean", "mart.daily"]
+
+
+def test_names_come_in_the_order_of_a_map_of_scala() -> None:
+    names = [f"sales.t{number}" for number in range(40)] + ["été.ß", "a.😀"]
+    assert sorted(hash_order(names)) == sorted(names)
+    assert hash_order(reversed(names)) == hash_order(names)
+    assert hash_order(["BB", "Aa"]) == ["BB", "Aa"]  # one hash: as they came
 
 
 @pytest.mark.usefixtures("root")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.verbs.ordering import hash_order
 from ai.starlake.project import Graph, Project, Table, Task
 from ai.starlake.project.dag_generation import dependencies_json
 
@@ -30,6 +31,7 @@ class Lineage:
 
     def __init__(self, project: Project, tasks: Sequence[str] = ()) -> None:
         self._graph = Graph(project)
+        self._everything = not tasks
         self._tasks = tuple(self._find(project, name) for name in tasks) if tasks else (project.tasks,)
         self._start = tuple({task.full_name.lower(): task for group in self._tasks for task in group}.values())
         self._graph.order(self._start)  # tasks that depend on each other in a circle have no lineage
@@ -57,26 +59,30 @@ class Lineage:
         return "\n".join(lines)
 
     def diagram(self, kinds: Sequence[str] = KINDS) -> str:
-        """The diagram of Starlake's own tools as JSON: ``items``, ``relations``, ``diagramType``.
+        """The diagram of Starlake's own tools as JSON, in their order: ``items``, ``relations``, ``diagramType``.
 
         Args:
             kinds: ``task``, ``table`` or both: what is shown.
         """
-        shown: set[str] = set()
-        items, relations = [], []
-        for item, _ in self._walk(shown):
-            if item.full_name.lower() in shown:
-                continue
-            shown.add(item.full_name.lower())
-            if _kind(item) not in kinds:
-                continue
-            items.append(_item(item))
-            relations += [
-                {"source": parent.full_name, "target": item.full_name, "relationType": "task"}
-                for parent in self._parents(item)
-                if _kind(parent) in kinds
-            ]
-        return json.dumps({"items": items, "relations": relations, "diagramType": "task"}, indent=2, ensure_ascii=False)
+        items: dict[str, _Item] = {}
+        relations: dict[tuple[str, str], None] = {}
+        for context in self._contexts:
+            found = self._below(context)
+            items.update((name, found[name]) for name in hash_order(found) if name not in items)
+            tasks = [name for name, item in found.items() if isinstance(item, Task)]
+            for name in hash_order(tasks) if self._everything else tasks:
+                relations.update(((parent.full_name, name), None) for parent in self._parents(found[name]))
+        shown = {name: item for name, item in items.items() if _kind(item) in kinds}
+        data = {
+            "items": [_item(item) for item in shown.values()],
+            "relations": [
+                {"source": source, "target": target, "relationType": "task"}
+                for source, target in relations
+                if source in shown and target in shown
+            ],
+            "diagramType": "task",
+        }
+        return json.dumps(data, indent=2, ensure_ascii=False)
 
     def dependencies(self) -> str:
         """The nested dependency trees of the tasks, as ``task_deps`` of generated DAG files has them.
@@ -86,15 +92,21 @@ class Lineage:
         """
         return dependencies_json(self._graph, self._start)
 
-    def _walk(self, shown: set[str]) -> Iterator[tuple[_Item, int]]:
-        """Depth first from the tasks; what is below an item that was shown already is left out."""
-        stack: list[tuple[_Item, int]] = [(task, 0) for task in reversed(self._start)]
+    @property
+    def _contexts(self) -> list[tuple[Task, ...]]:
+        """What Starlake makes diagrams of one by one, to join them: each task, or the project as a whole."""
+        return [self._start] if self._everything else [(task,) for task in self._start]
+
+    def _below(self, tasks: Sequence[Task]) -> dict[str, _Item]:
+        """Tasks and all that is below them by name, each once, depth first."""
+        found: dict[str, _Item] = {}
+        stack: list[_Item] = list(reversed(tasks))
         while stack:
-            item, depth = stack.pop()
-            known = item.full_name.lower() in shown
-            yield item, depth
-            if not known:
-                stack.extend((parent, depth + 1) for parent in reversed(self._parents(item)))
+            item = stack.pop()
+            if item.full_name not in found:
+                found[item.full_name] = item
+                stack.extend(reversed(self._parents(item)))
+        return found
 
     def _parents(self, item: _Item) -> list[_Item]:
         if isinstance(item, Table):
