@@ -41,6 +41,23 @@ def test_privacy_that_a_number_cannot_take_rejects(shop):
     assert shop.errors() == ["`id` input and privacy output type are not compatible"]
 
 
+def test_privacy_in_structs_and_arrays(shop):
+    fields = [{"name": "name", "privacy": "HIDE3X"}, {"name": "note", "default": "none", "privacy": "SHA512"}]
+    attributes = [
+        {"name": "who", "type": "struct", "attributes": fields},
+        {"name": "tags", "array": True, "privacy": "INITIALS"},
+        {"name": "ages", "type": "int", "array": True, "privacy": "MD5"},
+    ]
+    rows = [{"who": {"name": "Ann", "note": "x"}, "tags": ["a b", None]}, {"who": {}}, {"ages": [7]}]
+    job = load(shop, attributes, rows, name="rows1.json", metadata={"format": "JSON"})
+    assert (job.accepted_count, job.rejected_count) == (2, 1)
+    assert shop.errors() == ["`ages[0]` input and privacy output type are not compatible"]
+    assert shop.query("SELECT who.name, who.note, tags FROM shop.rows ORDER BY who.name") == [
+        ("XXX", hashlib.sha512(b"x").hexdigest(), ["a.b.", None]),
+        (None, "none", None),
+    ]
+
+
 def test_approximate_numbers(shop):
     load(shop, [{"name": "id", "type": "long", "privacy": "APPROXLONG20"}], "id\n1000\n")
     ((value,),) = shop.rows()

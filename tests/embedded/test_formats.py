@@ -58,6 +58,14 @@ def test_null_is_a_document_without_members(shop):
     assert shop.rows() == [(1,), (None,)]
 
 
+@pytest.mark.parametrize("content", ['{"id": 1}', '\n {"id": 1}\n', '[{"id": 1}]'])
+def test_one_object_may_stand_for_an_array(shop, content):
+    shop.table("rows", {"id": "int"}, metadata={"format": "JSON", "array": True})
+    shop.put("rows1.json", content)
+    assert not shop.engine.load().failures
+    assert shop.rows() == [(1,)]
+
+
 def test_options_of_the_reader_win_over_keys(shop):
     options = {"multiLine": "true", "encoding": "ISO-8859-1"}
     shop.table("rows", {"label": "string"}, metadata={"format": "JSON", "options": options})

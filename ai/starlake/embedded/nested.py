@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
+from ai.starlake.embedded import privacy
 from ai.starlake.embedded.datatypes import TextCheck, column_type, text_check
 from ai.starlake.embedded.rejects import RejectTexts
 from ai.starlake.embedded.sql import identifier, literal
@@ -155,10 +156,14 @@ class Nesting:
             return Checked(f"CASE WHEN NOT ({_absent(value)}) THEN {value} END", absent)
         text = trimmed(scalar_text(attribute, value, path), attribute.trim)
         text = f"nullif({text}, '')" if self._empty_is_null else text
-        check = self._check(kind, self._column(attribute))
-        result = check.value(text)
+        column = self._column(attribute)
+        check = self._check(kind, column)
+        protect = privacy.algorithm(attribute)
+        result = check.value(text) if protect is None else protect.apply(text, check.value)
         if attribute.default is not None:
             result = f"CASE WHEN {text} IS NULL THEN {check.value(literal(attribute.default))} ELSE {result} END"
+        if protect is not None and not protect.fits(column):
+            return Checked(result, f"CASE WHEN {text} IS NOT NULL THEN {texts.unprotectable(text)} END")
         return Checked(result, texts.of_scalar(check, text, check.value(text)))
 
     def _missing(self, attribute: Attribute, value: str, path: str) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.options import encoding_of, is_irrelevant, is_multiline
-from ai.starlake.embedded.formats.text import as_utf8, has_trailing_comma, last_character
+from ai.starlake.embedded.formats.text import as_utf8, first_character, has_trailing_comma, last_character
 from ai.starlake.embedded.native import is_native
 from ai.starlake.embedded.nested import member, similar_member
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
@@ -45,9 +45,9 @@ def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows
                 fix="remove it; multiline, array and encoding are keys of metadata",
             )
     text = as_utf8(file, encoding_of(metadata), scratch)
-    layout = "array" if metadata.array else "unstructured" if is_multiline(metadata) else "newline_delimited"
+    layout = _layout(table, text)
     end = last_character(text)
-    if end not in {"", "]"} if metadata.array else end in {"[", "{"}:
+    if end not in {"", "]"} if layout == "array" else end in {"[", "{"}:
         raise StarlakeError(
             f"{file.name} does not end where a JSON document ends", cause="it may be cut off", fix="replace the file"
         )
@@ -60,6 +60,13 @@ def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows
     rows = documents(table, file, text, layout)
     absent = set() if is_native(table) else _never_there(database, table, _objects(_source(text, layout)))
     return replace(rows, cells=tuple(None if place in absent else cell for place, cell in enumerate(rows.cells)))
+
+
+def _layout(table: Table, text: Path) -> str:
+    """How documents follow each other in a file, as DuckDB calls it; one object may stand for an array of it."""
+    if table.metadata.array:
+        return "unstructured" if first_character(text) == "{" else "array"
+    return "unstructured" if is_multiline(table.metadata) else "newline_delimited"
 
 
 def documents(table: Table, file: Path, text: Path, layout: str) -> RawRows:

@@ -169,6 +169,15 @@ def lines_end_with_crlf(file: Path) -> bool:
         return source.readline().endswith("\r\n")
 
 
+def first_character(file: Path) -> str:
+    """The first character of a UTF-8 file that is no blank, if it is ASCII; '' if there is none."""
+    with file.open("rb") as source:
+        while piece := source.read(_CHUNK):
+            if text := piece.lstrip():
+                return text[:1].decode("ascii", "replace")
+    return ""
+
+
 def last_character(file: Path) -> str:
     """The last character of a UTF-8 file that is no blank, if it is ASCII; '' if there is none."""
     with file.open("rb") as source:
