@@ -69,6 +69,7 @@ def test_everything_is_found_at_once(shop):
             "same pattern",
         ),
         ("transform/mart/t.sl.yml", "version: 1\ntask: {sql: SELECT 1, dagRef: nope}", "no DAG configuration nope"),
+        ("transform/mart/t.sl.yml", "version: 1\ntask: {sql: SELECT 1, schedule: dayly}", "no preset dayly"),
         (
             "transform/mart/t.sl.yml",
             "version: 1\ntask: {sql: SELECT 1, connectionRef: duck}",
@@ -118,3 +119,10 @@ def test_an_error_with_its_findings_crosses_processes(shop):
         shop.read().domain("shop")
     copy = pickle.loads(pickle.dumps(caught.value))
     assert (str(copy), copy.findings) == (str(caught.value), caught.value.findings)
+
+
+@pytest.mark.parametrize("schedule", ["daily", "nightly", "0 1 * * *", "@hourly", "None"])
+def test_schedules_that_there_are(files, schedule):
+    files.write("application.sl.yml", "version: 1\napplication: {schedulePresets: {nightly: 0 3 * * *}}")
+    files.write("transform/mart/t.sl.yml", f"version: 1\ntask: {{sql: SELECT 1, schedule: '{schedule}'}}")
+    assert found(files) == []

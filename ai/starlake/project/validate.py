@@ -16,7 +16,15 @@ from ai.starlake.project.domains import SUFFIX
 from ai.starlake.project.findings import Finding, Severity, attempt, nearest
 from ai.starlake.project.graph import Graph
 from ai.starlake.project.invalid import unknown_keys
-from ai.starlake.project.models import DagConfig, Domain, Table, Task, TransformDomain, TypeDefinition
+from ai.starlake.project.models import (
+    BUILTIN_SCHEDULES,
+    DagConfig,
+    Domain,
+    Table,
+    Task,
+    TransformDomain,
+    TypeDefinition,
+)
 from ai.starlake.project.project import Project
 from ai.starlake.project.type_files import type_files
 
@@ -60,6 +68,7 @@ class _Validation:
         tasks = list(self._tasks())
         self._unknown_in_types()
         self._dags(tables, tasks)
+        self._schedules(tables, tasks)
         self._overlaps(tables)
         self._connections([*tables, *tasks])
         self._try(lambda: self._project.render("{{ '' }}", macros=True))
@@ -143,7 +152,18 @@ class _Validation:
         for file, ref in refs:
             if ref and ref.removesuffix(SUFFIX) not in configs:
                 hint = nearest(ref, configs) or f"add metadata/dags/{ref}{SUFFIX}"
-                self._add(file, f"dagRef: there is no DAG configuration {ref}", hint, Severity.WARNING)
+                self._add(file, f"dagRef: there is no DAG configuration {ref}", hint)
+
+    def _schedules(self, tables: Iterable[Table], tasks: Iterable[Task]) -> None:
+        """A schedule is a cron expression, which has blanks or begins with ``@``, or the name of a preset."""
+        presets = {*BUILTIN_SCHEDULES, *self._project.application.schedule_presets}
+        schedules = [(table.file, table.metadata.schedule) for table in tables]
+        schedules += [(task.file, task.schedule) for task in tasks]
+        for file, schedule in schedules:
+            known = not schedule or " " in schedule or schedule.startswith("@") or schedule.lower() == "none"
+            if not known and schedule not in presets:
+                hint = nearest(str(schedule), presets) or "write a cron expression, or add it to schedulePresets"
+                self._add(file, f"schedule: there is no preset {schedule}", hint)
 
     def _connections(self, items: Iterable[Table | Task]) -> None:
         project = self._project
