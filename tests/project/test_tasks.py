@@ -122,3 +122,13 @@ def test_python_tasks(files):
 )
 def test_split_statements(text, statements):
     assert split_statements(text) == statements
+
+
+def test_a_sink_is_merged_key_by_key_and_a_write_strategy_is_not(files):
+    default = "{sink: {connectionRef: far, partition: [day]}, writeStrategy: {type: OVERWRITE, key: [id]}}"
+    files.write("transform/mart/_config.sl.yml", f"version: 1\ntransform: {{default: {default}}}")
+    own = "{sql: SELECT 1, sink: {partition: [month]}, writeStrategy: {type: APPEND}}"
+    files.write("transform/mart/t.sl.yml", f"version: 1\ntask: {own}")
+    task = files.read().task("mart.t")
+    assert (task.sink.connection_ref, task.sink.partition) == ("far", ("month",))
+    assert (task.write_strategy.type, task.write_strategy.key) == ("APPEND", ())

@@ -207,14 +207,16 @@ def _sort_in(file: Path, found: dict[str, dict[str, Path]]) -> None:
 
 
 def _merge(layers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Later layers win key by key; lists of statements, expectations, tags and rights add up."""
+    """Later layers win key by key, in the sink too; lists of statements, expectations, tags and rights add up."""
     merged: dict[str, Any] = {}
     for layer in layers:
-        added = {
+        added: dict[str, Any] = {
             key: [*merged[key], *layer[key]]
             for key in _CONCATENATED
             if isinstance(merged.get(key), list) and isinstance(layer.get(key), list)
         }
+        if isinstance(merged.get("sink"), dict) and isinstance(layer.get("sink"), dict):
+            added["sink"] = {**merged["sink"], **layer["sink"]}
         merged = {**merged, **layer, **added}
     return merged
 
