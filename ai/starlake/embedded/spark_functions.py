@@ -18,6 +18,10 @@ _CALLS = {
     "binary": "CAST({0} AS BLOB)",
     "bround": "round_even({0}, {1:0})",
     "btrim": "trim({0})",
+    "e": "exp(1.0)",
+    "find_in_set": "coalesce(list_position(string_split({1}, ','), {0}), 0)",
+    "hypot": "sqrt({0} * {0} + {1} * {1})",
+    "timestamp_seconds": "make_timestamp(CAST({0} * 1000000 AS BIGINT))",
     "decimal": "TRY_CAST({0} AS DECIMAL(10, 0))",
     "format_number": "format('{{:,.' || {1} || 'f}}', CAST({0} AS DOUBLE))",
     "isnotnull": "({0} IS NOT NULL)",
@@ -134,6 +138,22 @@ def _printf(node: exp.Expr) -> str:
     return f"printf({', '.join([_sql(node), *(one.sql(dialect='duckdb') for one in node.expressions)])})"
 
 
+def _base64(node: exp.Expr) -> str:
+    return f"to_base64(encode(CAST({_sql(node)} AS VARCHAR)))"
+
+
+def _months_between(node: exp.Expr) -> str:
+    return f"round({node.sql(dialect='duckdb')}, 8)"
+
+
+def _number_or(node: exp.Expr) -> str:
+    return f"CASE WHEN isnan({_sql(node)}) THEN {_sql(node, 'expression')} ELSE {_sql(node)} END"
+
+
+def _element(node: exp.Expr) -> str:
+    return f"list_extract([{', '.join(one.sql(dialect='duckdb') for one in node.expressions)}], {_sql(node)})"
+
+
 def _substring_index(node: exp.Expr) -> str | None:
     return _filled(_CALLS["substring_index"], [_sql(node), _sql(node, "delimiter"), _sql(node, "count")])
 
@@ -147,14 +167,18 @@ _NODES: dict[str, Callable[[exp.Expr], str | None]] = {
     "ceil": _whole,
     "datetrunc": _date_trunc,
     "dayofweek": lambda node: f"({node.sql(dialect='duckdb')} + 1)",
+    "elt": _element,
     "floor": _whole,
     "format": _printf,
     "mod": _remainder,
+    "monthsbetween": _months_between,
+    "nanvl": _number_or,
     "pad": _pad,
     "sha2": _sha2,
     "strtotime": _parsed,
     "strtounix": _seconds,
     "substringindex": _substring_index,
+    "tobase64": _base64,
     "trycast": _cast,
     "tsordsadd": _as_date,
 }
