@@ -231,3 +231,15 @@ def test_postsql_of_a_table_sees_its_rows(shop):
     shop.put("rows1.csv", "id\n1\n2\n")
     assert not shop.engine.load().failures
     assert shop.rows("shop.counts") == [(2,)]
+
+
+def test_rejects_and_expectations_may_have_schemas_of_their_own(shop):
+    shop.application(audit={"domain": "journal", "domainRejected": "bad", "domainExpectation": "checks"})
+    macro = shop.root / "metadata/expectations/own.j2"
+    macro.parent.mkdir(parents=True)
+    macro.write_text("{% macro never() %}SELECT 1{% endmacro %}")
+    shop.table("rows", {"id": "int"}, expectations=[{"expect": "never()", "failOnError": False}])
+    shop.put("rows1.csv", "id\nx\n1\n")
+    shop.engine.load()
+    tables = {f"{schema}.{name}" for schema, name in shop.query("SELECT schema_name, table_name FROM duckdb_tables()")}
+    assert tables == {"shop.rows", "journal.audit", "bad.rejected", "checks.expectations"}

@@ -96,13 +96,23 @@ class AuditLog:
         schema: Their schema.
         active: Whether anything is written at all; without an audit no schema is made either.
         tenant: What every row says under TENANT.
+        elsewhere: The schemas of tables that are not in that schema.
     """
 
-    def __init__(self, database: Database, schema: str, *, active: bool = True, tenant: str = "") -> None:
+    def __init__(
+        self,
+        database: Database,
+        schema: str,
+        *,
+        active: bool = True,
+        tenant: str = "",
+        elsewhere: Mapping[str, str | None] | None = None,
+    ) -> None:
         self.database = database
         self.active = active
         self._schema = schema
         self._tenant = tenant
+        self._elsewhere = elsewhere or {}
 
     def record(self, entry: Entry) -> None:
         """Adds a row to ``audit``."""
@@ -157,9 +167,10 @@ class AuditLog:
     def _table(self, name: str) -> str:
         """The quoted name of an audit table, which is created when missing."""
         columns = ", ".join(f"{identifier(column)} {kind}" for column, kind in _TABLES[name].items())
-        self.database.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(self._schema)}")
-        self.database.execute(f"CREATE TABLE IF NOT EXISTS {qualified(self._schema, name)} ({columns})")
-        return qualified(self._schema, name)
+        schema = self._elsewhere.get(name) or self._schema
+        self.database.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}")
+        self.database.execute(f"CREATE TABLE IF NOT EXISTS {qualified(schema, name)} ({columns})")
+        return qualified(schema, name)
 
 
 def reject_text(error: str, file: str) -> str:

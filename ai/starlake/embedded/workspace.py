@@ -79,7 +79,10 @@ class Workspace:
         refs = (settings.sink.connection_ref, application.connection_ref)
         connection = find_connection(application, self.project.areas, *refs)
         database = self._open(connection, "the audit")
-        return AuditLog(database, settings.domain, active=settings.active, tenant=application.tenant)
+        elsewhere = {"rejected": settings.domain_rejected, "expectations": settings.domain_expectation}
+        return AuditLog(
+            database, settings.domain, active=settings.active, tenant=application.tenant, elsewhere=elsewhere
+        )
 
     def job_id(self, default: str) -> str:
         """What the audit says under JOBID: ``SL_JOB_ID``, or a name with the time in it."""

@@ -47,6 +47,8 @@ _OVERRIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "SL_JOB_ID_ENV_NAME": ("jobIdEnvName",),
         "SL_AUDIT_ACTIVE": ("audit", "active"),
         "SL_AUDIT_DOMAIN": ("audit", "domain"),
+        "SL_AUDIT_DOMAIN_EXPECTATION": ("audit", "domainExpectation"),
+        "SL_AUDIT_DOMAIN_REJECTED": ("audit", "domainRejected"),
         "SL_AUDIT_SINK_CONNECTION_REF": ("audit", "sink", "connectionRef"),
         "SL_DETAILED_LOAD_AUDIT": ("audit", "detailedLoadAudit"),
         "SL_EXPECTATIONS_ACTIVE": ("expectations", "active"),
