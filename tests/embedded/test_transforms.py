@@ -349,3 +349,12 @@ def test_the_first_row_of_a_key_is_kept_when_no_time_tells_them_apart(shop):
     for _ in range(2):
         assert run(shop, "mart.t").error is None
         assert shop.rows("mart.t") == [(0, 0), (1, 1), (2, 2)]
+
+
+def test_only_the_named_task_is_truncated(shop):
+    shop.task("base.b", "SELECT 1 AS id")
+    shop.task("mart.t", "SELECT 2 AS id, (SELECT count(*) FROM base.b) AS n")
+    for truncate in (False, True):
+        assert run(shop, "MART.t", recursive=True, truncate=truncate).error is None
+    assert shop.rows("base.b") == [(1,), (1,)]
+    assert shop.rows("mart.t") == [(2, 2)]

@@ -44,7 +44,8 @@ def _run(
     done: list[str] = []
     for task in tasks:
         reporter.transforming(task.full_name)
-        error = TaskRun(workspace, task, graph, request).run()
+        named = task.full_name.lower() == request.name.lower()
+        error = TaskRun(workspace, task, graph, request if named else replace(request, truncate=False)).run()
         if error is not None:
             return TransformResult(tuple(done), error=f"{task.full_name}: {error}")
         done.append(task.full_name)
