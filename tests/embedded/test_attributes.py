@@ -129,6 +129,11 @@ SPARK = {
     "hypot(3, 4)": "5.0",
     "timestamp_seconds(60)": "1970-01-01 00:01:00",
     "round(e(), 5)": "2.71828",
+    "cast(cast('2024-05-17 01:02:03.9' as timestamp) as bigint)": "1715907723",
+    "cast(1715907723 as timestamp)": "2024-05-17 01:02:03",
+    "cast(day as timestamp)": "2024-05-17 00:00:00",
+    "cast('soon' as timestamp)": None,
+    "to_utc_timestamp('2024-01-02 10:00:00', 'Europe/Paris')": "2024-01-02 09:00:00",
     "sha2(day, 512)": hashlib.sha512(b"2024-05-17").hexdigest(),
     "date_format(from_utc_timestamp('2024-01-02 10:00:00', 'Europe/Paris'), 'HH:mm')": "11:00",
 }

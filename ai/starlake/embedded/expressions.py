@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from ai.starlake.embedded.spark_functions import as_duckdb, to_integer, to_text
+from ai.starlake.embedded.spark_functions import as_duckdb, to_integer, to_moment, to_text
 from ai.starlake.embedded.sql import identifier
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ def converted(value: str, kind: str) -> str:
     """
     if kind in _INTEGERS:
         return to_integer(value, kind)
+    if kind.startswith("TIMESTAMP"):
+        return to_moment(value, kind)
     return to_text(value) if kind == "VARCHAR" else f"TRY_CAST({value} AS {kind})"
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 _INTEGERS = {"TINYINT": "TINYINT", "SMALLINT": "SMALLINT", "INT": "INTEGER", "BIGINT": "BIGINT"}
+_MOMENTS = ("TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_LTZ")
 _UNITS = {"YEAR": "year", "YYYY": "year", "YY": "year", "MONTH": "month", "MON": "month", "MM": "month"}
 _UNITS |= {"QUARTER": "quarter", "WEEK": "week"}
 _CALLS = {
@@ -43,12 +44,30 @@ _OTHER_VALUES = frozenset({"hash", "xxhash64"})
 def to_integer(value: str, kind: str) -> str:
     """SQL that makes an integer of a value as Spark does: the fraction is cut off, what is no number is null.
 
+    Of a moment it is the seconds since 1970.
+
     Args:
         value: SQL of the value.
         kind: The integer type.
     """
     digits = f"TRY_CAST(regexp_replace(CAST({value} AS VARCHAR), '[.][0-9]*$', '') AS {kind})"
-    return f"coalesce({digits}, TRY_CAST({value} AS {kind}))"
+    seconds = f"TRY_CAST(floor(epoch(TRY_CAST({value} AS TIMESTAMP))) AS {kind})"
+    return (
+        f"CASE WHEN starts_with(typeof({value}), 'TIMESTAMP') THEN {seconds} "
+        f"ELSE coalesce({digits}, TRY_CAST({value} AS {kind})) END"
+    )
+
+
+def to_moment(value: str, kind: str) -> str:
+    """SQL that makes a moment of a value as Spark does; a number is the seconds since 1970.
+
+    Args:
+        value: SQL of the value.
+        kind: The type of the moment, with or without a time zone.
+    """
+    is_number = f"regexp_matches(typeof({value}), 'INT|DECIMAL|DOUBLE|FLOAT')"
+    seconds = f"make_timestamp(TRY_CAST(TRY_CAST({value} AS DOUBLE) * 1000000 AS BIGINT))"
+    return f"CASE WHEN {is_number} THEN CAST({seconds} AS {kind}) ELSE TRY_CAST({value} AS {kind}) END"
 
 
 def to_text(value: str) -> str:
@@ -96,6 +115,8 @@ def _cast(node: exp.Expr) -> str | None:
     kind = node.args["to"].sql(dialect="spark").upper()
     if kind == "STRING":
         return to_text(_sql(node))
+    if kind in _MOMENTS:
+        return to_moment(_sql(node), "TIMESTAMP")
     return to_integer(_sql(node), _INTEGERS[kind]) if kind in _INTEGERS else None
 
 

@@ -151,16 +151,17 @@ def evenly_broken(file: Path, scratch: Path) -> Path:
 
 
 def _is_mixed(file: Path) -> bool:
+    if not contains(file, "\r"):
+        return False
     returns = feeds = pairs = 0
     last = b""
     with file.open("rb") as source:
         while piece := source.read(_CHUNK):
             returns += piece.count(b"\r")
-            if returns:
-                pairs += piece.count(b"\r\n") + (last == b"\r" and piece.startswith(b"\n"))
+            pairs += piece.count(b"\r\n") + (last == b"\r" and piece.startswith(b"\n"))
             feeds += piece.count(b"\n")
             last = piece[-1:]
-    return returns > 0 and not returns == feeds == pairs
+    return not returns == feeds == pairs
 
 
 def lines_end_with_crlf(file: Path) -> bool:
