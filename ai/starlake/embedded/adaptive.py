@@ -6,8 +6,9 @@ import ast
 import operator
 import re
 from calendar import monthrange
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -29,7 +30,6 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: operator.mul,
     ast.Mod: operator.mod,
 }
-_SUNDAY = 7
 
 
 def chosen_strategy(table: Table, files: tuple[Path, ...], zone: str) -> WriteStrategy:
@@ -37,7 +37,7 @@ def chosen_strategy(table: Table, files: tuple[Path, ...], zone: str) -> WriteSt
 
     Args:
         table: The table.
-        files: The files; the first decides when they are grouped.
+        files: The files; several have one strategy, see `runs`.
         zone: The project's time zone, for conditions about the day.
 
     Returns:
@@ -64,6 +64,26 @@ def chosen_strategy(table: Table, files: tuple[Path, ...], zone: str) -> WriteSt
     return strategy.model_copy(update={"type": holding[0], "types": {}})
 
 
+def runs(table: Table, files: Sequence[Path], zone: str) -> Iterator[tuple[Path, ...]]:
+    """Splits the files of a grouped table where the strategy changes; the order stays.
+
+    Args:
+        table: The table.
+        files: Its files in the order in which they are loaded.
+        zone: The project's time zone.
+    """
+    for _, run in groupby(files, key=lambda file: _type_for(table, file, zone)):
+        yield tuple(run)
+
+
+def _type_for(table: Table, file: Path, zone: str) -> str:
+    """The type of the strategy for a file; where it has none the name of the file, which is then alone."""
+    try:
+        return chosen_strategy(table, (file,), zone).effective_type
+    except StarlakeError:
+        return f"/{file.name}"
+
+
 def _facts(table: Table, file: Path, zone: str) -> dict[str, Any]:
     try:
         now = datetime.now(ZoneInfo(zone))
@@ -71,46 +91,32 @@ def _facts(table: Table, file: Path, zone: str) -> dict[str, Any]:
         raise StarlakeError(
             f"the time zone {zone!r} is unknown", fix="use a name such as UTC or Europe/Paris"
         ) from None
-    written = datetime.fromtimestamp(file.stat().st_mtime, ZoneInfo("UTC"))
+    information = file.stat()
+    written = datetime.fromtimestamp(information.st_mtime, now.tzinfo)
     match = table.regex.fullmatch(file.name)
+    size = information.st_size
     return {
         "group": match.group if match else lambda _key: "",
-        "fileSize": file.stat().st_size,
-        **{f"fileSize{unit}": file.stat().st_size / size for unit, size in _UNITS.items()},
-        **_day("", now),
-        **_day("file", written),
+        "fileSize": size,
+        **{f"fileSize{unit}": size // 1024**power for power, unit in enumerate(("B", "Ko", "Mo", "Go", "To"))},
+        "isFirstDayOfMonth": now.day == 1,
+        "isLastDayOfMonth": _is_last(now),
+        "dayOfWeek": now.isoweekday(),
+        "isFileFirstDayOfMonth": written.day == 1,
+        "isFileLastDayOfMonth": _is_last(written),
+        "fileDayOfWeek": written.isoweekday(),
         "true": True,
         "false": False,
     }
 
 
-_UNITS = {"B": 1, "Ko": 1024, "Mo": 1024**2, "Go": 1024**3, "To": 1024**4}
-
-
-def _day(prefix: str, moment: datetime) -> dict[str, Any]:
-    last = monthrange(moment.year, moment.month)[1]
-    facts = {
-        "isFirstDayOfMonth": moment.day == 1,
-        "isLastDayOfMonth": moment.day == last,
-        "dayOfWeek": moment.isoweekday(),
-        "isFirstDayOfWeek": moment.isoweekday() == 1,
-        "isLastDayOfWeek": moment.isoweekday() == _SUNDAY,
-        "dayOfMonth": moment.day,
-        "isFirstDayOfYear": (moment.month, moment.day) == (1, 1),
-        "isLastDayOfYear": (moment.month, moment.day) == (12, 31),
-        "isFirstMonthOfYear": moment.month == 1,
-        "isLastMonthOfYear": moment.month == 12,  # noqa: PLR2004
-        "month": moment.month,
-        "year": moment.year,
-        "hour": moment.hour,
-        "minute": moment.minute,
-        "second": moment.second,
-    }
-    return {prefix + (name[0].upper() + name[1:] if prefix else name): value for name, value in facts.items()}
+def _is_last(moment: datetime) -> bool:
+    """Whether a day is the last of its month."""
+    return moment.day == monthrange(moment.year, moment.month)[1]
 
 
 def evaluate(condition: str, facts: Mapping[str, Any], label: str) -> bool:
-    """Evaluates a condition: comparisons, ``&&``, ``||``, ``!``, arithmetic, names and ``group(n)``, nothing else.
+    """Evaluates a condition: comparisons, ``&&``, ``||``, ``!``, arithmetic, names, ``group(n)`` and a few methods.
 
     Args:
         condition: The condition as Scala writes it; texts in double quotes.
@@ -123,11 +129,12 @@ def evaluate(condition: str, facts: Mapping[str, Any], label: str) -> bool:
     python = re.sub(r"!(?!=)", " not ", condition.replace("&&", " and ").replace("||", " or "))
     try:
         return bool(_value(ast.parse(python.strip(), mode="eval").body, facts))
-    except (SyntaxError, ValueError, TypeError, LookupError, RecursionError) as error:
+    except (SyntaxError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise StarlakeError(
             f"the condition {condition!r} of the adaptive write strategy of {label} cannot be evaluated",
             cause=str(error),
-            fix=f"use comparisons, &&, ||, !, group(n) and the names {', '.join(sorted(facts))}",
+            fix=f"use comparisons, &&, ||, !, group(n), the methods {', '.join(_METHODS)} and the names "
+            f"{', '.join(sorted(facts))}",
         ) from error
 
 
@@ -153,10 +160,38 @@ def _comparison(node: Any, facts: Mapping[str, Any]) -> bool:
     return all(_COMPARISONS[type(one)](*operands[place : place + 2]) for place, one in enumerate(node.ops))
 
 
-def _group(node: Any, facts: Mapping[str, Any]) -> Any:
-    if not isinstance(node.func, ast.Name) or node.func.id != "group" or len(node.args) != 1:
-        raise ValueError(f"{ast.unparse(node)} is not allowed here")
-    return facts["group"](_value(node.args[0], facts))
+def _call(node: Any, facts: Mapping[str, Any]) -> Any:
+    """``group(1)``, or a method of a text with its argument."""
+    arguments = [_value(each, facts) for each in node.args]
+    if isinstance(node.func, ast.Name) and node.func.id == "group" and len(arguments) == 1:
+        return facts["group"](*arguments)
+    if isinstance(node.func, ast.Attribute):
+        return _method(node.func, facts, arguments)
+    raise ValueError(f"{ast.unparse(node)} is not allowed here")
+
+
+def _method(node: Any, facts: Mapping[str, Any], arguments: Sequence[Any] = ()) -> Any:
+    method = _METHODS.get(node.attr)
+    if method is None:
+        raise ValueError(f"the method {node.attr} is not known")
+    return method(_value(node.value, facts), *arguments)
+
+
+_METHODS: Mapping[str, Callable[..., Any]] = {
+    "toInt": int,
+    "toLong": int,
+    "length": len,
+    "isEmpty": lambda text: text == "",
+    "nonEmpty": lambda text: text != "",
+    "equals": operator.eq,
+    "equalsIgnoreCase": lambda text, other: text.lower() == other.lower(),
+    "contains": operator.contains,
+    "startsWith": lambda text, other: text.startswith(other),
+    "endsWith": lambda text, other: text.endswith(other),
+    "toLowerCase": lambda text: text.lower(),
+    "toUpperCase": lambda text: text.upper(),
+}
+"""Methods of Scala's texts."""
 
 
 _RULES: Mapping[type[ast.expr], Callable[[Any, Mapping[str, Any]], Any]] = {
@@ -166,5 +201,6 @@ _RULES: Mapping[type[ast.expr], Callable[[Any, Mapping[str, Any]], Any]] = {
     ast.UnaryOp: _unary,
     ast.BinOp: lambda node, facts: _ARITHMETIC[type(node.op)](_value(node.left, facts), _value(node.right, facts)),
     ast.Compare: _comparison,
-    ast.Call: _group,
+    ast.Call: _call,
+    ast.Attribute: _method,
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.adaptive import runs
 from ai.starlake.embedded.files import copy, move, waiting
 from ai.starlake.embedded.in_place import standing_files
 from ai.starlake.embedded.ingestion import Ingestion
@@ -14,7 +15,7 @@ from ai.starlake.embedded.reporting import Reporter
 from ai.starlake.embedded.results import JobResult, LoadResult
 from ai.starlake.embedded.selection import Selection
 from ai.starlake.embedded.workspace import Workspace
-from ai.starlake.project import Domain, Table
+from ai.starlake.project import Application, Domain, Table
 
 Group = tuple[Table, tuple[Path, ...]]
 
@@ -65,7 +66,7 @@ def load_in_place(workspace: Workspace, selection: Selection, files: Sequence[st
         StarlakeError: If the selection is not one table, or if a file does not exist.
     """
     table, paths = standing_files(workspace.project, selection, files)
-    groups = list(_jobs(table, list(paths), workspace.project.application.grouped_max))
+    groups = list(_jobs(table, paths, workspace.project.application))
     reporter.planned(len(groups))
     jobs = []
     for _, group in groups:
@@ -121,15 +122,19 @@ def _grouped(workspace: Workspace, domain: Domain) -> tuple[list[Group], list[Pa
             strangers.append(file)
         else:
             found[table.name].append(file)
-    return [
-        group for table in domain.tables for group in _jobs(table, found[table.name], application.grouped_max)
-    ], strangers
+    return [group for table in domain.tables for group in _jobs(table, found[table.name], application)], strangers
 
 
-def _jobs(table: Table, files: list[Path], most: int) -> Iterator[Group]:
-    size = max(most, 1) if table.metadata.grouped else 1
-    for start in range(0, len(files), size):
-        yield table, tuple(files[start : start + size])
+def _jobs(table: Table, files: Sequence[Path], application: Application) -> Iterator[Group]:
+    """One ingestion a file; of a grouped table one for as many as may be, and for each run of one strategy."""
+    if not table.metadata.grouped:
+        yield from ((table, (file,)) for file in files)
+        return
+    size = max(application.grouped_max, 1)
+    adaptive = bool(table.metadata.write_strategy.types)
+    for run in runs(table, files, application.timezone) if adaptive else [tuple(files)]:
+        for start in range(0, len(run), size):
+            yield table, run[start : start + size]
 
 
 def _set_aside(workspace: Workspace, domain: Domain, strangers: Sequence[Path]) -> list[str]:
