@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.connection import open_database
-from ai.starlake.embedded.datatypes import column_type, full_match, text_check
+from ai.starlake.embedded.datatypes import column_type, text_check
 from ai.starlake.embedded.dates import date_formats
 from ai.starlake.embedded.functions import teach
+from ai.starlake.embedded.regexes import full_match
 from ai.starlake.embedded.sql import literal
 from ai.starlake.project import PrimitiveType, TypeDefinition, java_pattern
 
@@ -197,6 +198,28 @@ def test_patterns_match_as_in_java(database, text, pattern):
     """RE2 and the translation to Python agree, line breaks included."""
     dotall = java_pattern("(?s)" + pattern)
     assert database.value(f"SELECT {full_match(literal(text), pattern)}") == bool(dotall.fullmatch(text))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good", "bad"),
+    [
+        (r"\p{Alpha}{2}", "ab", "a1"),
+        (r"\p{Alpha}+", "ab", "é"),
+        (r"[\p{Upper}\d_]+", "A_1", "a"),
+        (r"[\p{L} \-]+", "é - a", "1"),
+        (r"\P{Punct}", "a", "!"),
+        (r"[^\p{Punct}]", "a", "!"),
+        (r"\p{IsAlphabetic}\p{IsDigit}", "é5", "5é"),
+        (r"\x41\u0042[\u00e9]", "ABé", "ABe"),
+        (r"(?x) a \d", "a1", " a 1"),
+        (r"[\]\p{Digit}\[]+", "[1]", "a"),
+        (r"\Q[a]\E\h", "[a] ", "a"),
+    ],
+)
+def test_classes_of_characters_are_those_of_java(database, pattern, good, bad):
+    rule = kind(PrimitiveType.STRING, pattern)
+    assert convert(database, rule, good) == good
+    assert convert(database, rule, bad) == "mismatch"
 
 
 @pytest.mark.parametrize("pattern", [r"(?=a)ab", r"(a)\1"])

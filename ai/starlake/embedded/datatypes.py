@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.dates import DateFormat, as_written, date_formats, wall_clock
-from ai.starlake.embedded.functions import FULL_MATCH, needs_python
+from ai.starlake.embedded.regexes import full_match
 from ai.starlake.embedded.sql import literal
 from ai.starlake.project import PrimitiveType, TypeDefinition
 from ai.starlake.project.patterns import java_pattern
@@ -124,22 +124,6 @@ def text_check(kind: TypeDefinition, column: str) -> TextCheck:
         StarlakeError: If the type's pattern cannot be used.
     """
     return _CHECKS.get(kind.primitive_type, _other)(kind, column)
-
-
-def full_match(text: str, pattern: str) -> str:
-    """SQL that says whether all of a text matches a Java regular expression, line breaks included."""
-    java_pattern(pattern)  # refuses what is no expression, with an explanation
-    if needs_python(pattern):
-        return f"{FULL_MATCH}({text}, {literal('(?s)' + pattern)})"
-    return f"regexp_full_match({text}, {literal('(?s)' + _re2(pattern))})"
-
-
-def _re2(pattern: str) -> str:
-    """Java's spelling of what RE2 spells otherwise: named groups, horizontal blanks, the end of the text."""
-    pattern = re.sub(r"\(\?<(?=[A-Za-z])", "(?P<", pattern)
-    return re.sub(
-        r"(?<!\\)((?:\\\\)*)\\([hZ])", lambda found: found[1] + {"h": r"[ \t]", "Z": r"\z"}[found[2]], pattern
-    )
 
 
 def _is_precision(zone: str | None) -> bool:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 FULL_MATCH = "starlake_java_full_match"
 SHA512 = "starlake_sha512"
-_BEYOND_RE2 = re.compile(r"\(\?(?:[=!>]|<[=!])|(?<!\\)(?:\\\\)*\\(?:[1-9]|k<|[GRX])|[*+?}]\+|\{\d*,?\d{4,}")
+_BEYOND_RE2 = re.compile(
+    r"\(\?(?:[=!>]|<[=!]|[a-z]*x)|(?<!\\)(?:\\\\)*\\(?:[1-9]|k<|[GRX])|[*+?]\+|\{\d+(?:,\d*)?\}\+|\{\d*,?\d{4,}"
+)
 
 
 def needs_python(pattern: str) -> bool:
