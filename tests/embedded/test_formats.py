@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+
 import duckdb
 import pytest
 
@@ -165,3 +168,27 @@ def test_rejected_rows_can_be_loaded_again(shop, metadata, content, expected):
     shop.put("rows2.dat", file.read_bytes())
     again = shop.engine.load().jobs[0]
     assert (again.input_count, again.rejected_count) == (rejected, rejected)
+
+
+@pytest.mark.parametrize("suffix", ["gz", "bz2"])
+@pytest.mark.parametrize(
+    ("metadata", "content"),
+    [
+        ({}, "id,label\n1,a\n"),
+        ({"format": "JSON"}, '{"id": 1, "label": "a"}\n'),
+        ({"format": "XML", "options": {"rowTag": "row"}}, "<x><row><id>1</id><label>a</label></row></x>"),
+    ],
+)
+def test_packed_files_in_the_stage_area_are_read(shop, suffix, metadata, content):
+    shop.table("rows", {"id": "int", "label": "string"}, metadata=metadata)
+    pack = {"gz": gzip.compress, "bz2": bz2.compress}[suffix]
+    shop.put(f"rows1.txt.{suffix}", pack(content.encode("utf-8")))
+    assert not shop.engine.load().failures
+    assert shop.rows() == [(1, "a")]
+
+
+def test_a_packed_file_that_is_cut_off_fails(shop):
+    shop.table("rows", {"id": "int", "label": "string"})
+    shop.put("rows1.csv.gz", gzip.compress(b"id,label\n1,a\n")[:-9])
+    assert shop.engine.load().failures
+    assert shop.files() == ["stage/shop/rows1.csv.gz"]

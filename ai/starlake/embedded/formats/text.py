@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import codecs
 import gzip
 import mmap
@@ -9,7 +10,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
@@ -17,6 +18,7 @@ from ai.starlake.embedded.sql import literal
 
 _CHUNK = 1 << 20
 _TEXT_OR_COMMA = re.compile(rb'"(?:[^"\\]|\\.)*"|,\s*([}\]])', re.DOTALL)
+_PACKED: dict[str, Callable[..., gzip.GzipFile | bz2.BZ2File]] = {".gz": gzip.GzipFile, ".bz2": bz2.BZ2File}
 _WILDCARDS = frozenset("*?[]{}")
 
 
@@ -30,15 +32,12 @@ def as_utf8(file: Path, encoding: str, scratch: Path) -> Path:
 
     Returns:
         The file itself when it is valid UTF-8 without a byte order mark, else a copy. Bytes that the encoding does not
-        know become U+FFFD, as in Java. A file whose name ends with ``.gz`` is unpacked.
+        know become U+FFFD, as in Java. A packed file is unpacked.
 
     Raises:
         StarlakeError: If there is no such encoding.
     """
-    if file.suffix.lower() == ".gz":
-        packed, file = file, fresh(scratch, ".txt")
-        with gzip.open(packed) as source, file.open("wb") as target:
-            shutil.copyfileobj(source, target)
+    file = unpacked(file, scratch)
     try:
         codec = codecs.lookup(encoding)
     except LookupError:
@@ -55,6 +54,22 @@ def as_utf8(file: Path, encoding: str, scratch: Path) -> Path:
         while piece := source.read(_CHUNK):
             target.write(decoder.decode(piece).encode("utf-8"))
         target.write(decoder.decode(b"", final=True).encode("utf-8"))
+    return copy
+
+
+def unpacked(file: Path, scratch: Path) -> Path:
+    """The file, or what is in it when its name ends with ``.gz`` or ``.bz2``, which Spark's readers unpack too.
+
+    Args:
+        file: The file.
+        scratch: Folder for the unpacked copy, if one is needed.
+    """
+    opening = _PACKED.get(file.suffix.lower())
+    if opening is None:
+        return file
+    copy = fresh(scratch, ".txt")
+    with opening(file, "rb") as source, copy.open("wb") as target:
+        shutil.copyfileobj(source, target, _CHUNK)
     return copy
 
 

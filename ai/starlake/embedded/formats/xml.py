@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.json_documents import documents
 from ai.starlake.embedded.formats.options import encoding_of, is_irrelevant
-from ai.starlake.embedded.formats.text import fresh
+from ai.starlake.embedded.formats.text import fresh, unpacked
 from ai.starlake.embedded.rows import RawRows
 from ai.starlake.project import Attribute, Table
 
@@ -51,7 +51,7 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     names = _Names(options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE"), strips)
     target = fresh(scratch, ".jsonl")
     with target.open("w", encoding="utf-8") as out:
-        for element in _elements(file, options["rowtag"], _encoding(table)):
+        for element in _elements(file, unpacked(file, scratch), options["rowtag"], _encoding(table)):
             document = _object(element, table.attributes, names)
             out.write(json.dumps(document, ensure_ascii=False) + "\n")
     return documents(table, file, target, "newline_delimited")
@@ -91,14 +91,14 @@ def _encoding(table: Table) -> str | None:
     return None if name.upper() == "UTF-8" else name
 
 
-def _elements(file: Path, row_tag: str, encoding: str | None) -> Iterator[Element]:
+def _elements(file: Path, content: Path, row_tag: str, encoding: str | None) -> Iterator[Element]:
     from lxml import etree
 
-    if file.stat().st_size == 0:
+    if content.stat().st_size == 0:
         return
     try:
         events = etree.iterparse(
-            str(file),
+            str(content),
             events=("end",),
             resolve_entities=False,
             no_network=True,
