@@ -90,6 +90,17 @@ def test_the_job_id_of_the_environment_is_in_the_audit(shop, command):
     assert shop.query("SELECT jobid FROM audit.audit UNION ALL SELECT jobid FROM audit.rejected") == [("run-42",)] * 2
 
 
+@pytest.mark.parametrize(
+    ("environment", "job"), [({"RUN": "own"}, "own"), ({"RUN": "own", "SL_JOB_ID": "run-42"}, "run-42")]
+)
+def test_another_variable_tells_the_job_id_where_the_usual_one_does_not(shop, command, environment, job):
+    shop.write("metadata/application.sl.yml", application={"connectionRef": "duckdb", "jobIdEnvName": "RUN"})
+    shop.table("rows", ID)
+    shop.put("rows1.csv", "id\n1\n")
+    assert command("load", SL_DUCKDB_MODE="true", **environment)[0] == 0
+    assert shop.query("SELECT jobid FROM audit.audit") == [(job,)]
+
+
 def test_without_one_the_job_id_names_table_and_file(shop):
     shop.table("rows", ID)
     shop.put("rows1.csv", "id\n1\n")

@@ -85,13 +85,10 @@ class Workspace:
         )
 
     def job_id(self, default: str) -> str:
-        """What the audit says under JOBID: ``SL_JOB_ID``, or a name with the time in it."""
-        name = self.project.application.job_id_env_name or "SL_JOB_ID"
-        return (
-            self.environment.get(name)
-            or self.environment.get("SL_JOB_ID")
-            or f"{default}-{time.time_ns() // 1_000_000}"
-        )
+        """What the audit says under JOBID: ``SL_JOB_ID``, else the variable the project names, else the time."""
+        names = ("SL_JOB_ID", self.project.application.job_id_env_name)
+        given = (self.environment.get(name) for name in names if name)
+        return next(filter(None, given), f"{default}-{time.time_ns() // 1_000_000}")
 
     def _open(self, connection: Connection, user: str) -> Database:
         if not connection.is_duckdb:
