@@ -11,6 +11,9 @@ STAMP := $(VENV)/.installed
 STAMP_OLDEST := $(VENV_OLDEST)/.installed
 DEMO := .demo
 
+# Each of the many processes that tests and demo start would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo ui test test-slow test-oldest lint format types imports golden bench pictures gcp-smoke clean
 
