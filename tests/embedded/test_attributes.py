@@ -252,6 +252,28 @@ def test_a_json_number_that_does_not_fit_rejects_its_row_only(shop, value):
     assert shop.rows() == [(1,)]
 
 
+def test_json_of_several_shapes_is_text(shop):
+    """As in Spark, which finds no other type for such a column; where all values have another shape the file fails."""
+    attributes = [{"name": "id", "type": "int"}, {"name": "label"}, {"name": "tags", "array": True}]
+    rows = [
+        {"id": 1, "label": "x"},
+        {"id": 2, "label": {"a": [1, {"b": None}]}},
+        {"id": [3], "label": ["y"]},
+        {"id": 4, "tags": ["t"]},
+    ]
+    job = load(shop, attributes, rows, name="rows1.json", metadata={"format": "JSON"})
+    assert (job.error, job.accepted_count, job.rejected_count) == (None, 3, 1)
+    assert shop.rows() == [(1, "x", None), (2, '{"a":[1,{"b":null}]}', None), (4, None, ["t"])]
+    assert shop.errors() == [r"`id` (int) doesn't match pattern `[-|\+|0-9][0-9]*`"]
+
+
+@pytest.mark.parametrize("rows", [[{"tags": ["t"]}, {"tags": "t"}], [{"label": ["x"]}, {"label": None}]])
+def test_json_of_another_shape_fails_the_file(shop, rows):
+    attributes = [{"name": "label"}, {"name": "tags", "array": True}]
+    job = load(shop, attributes, rows, name="rows1.json", metadata={"format": "JSON"})
+    assert "expected to be a" in job.error
+
+
 def test_a_damaged_document_fails_the_file(shop):
     job = load(shop, {"id": "long"}, '{"id": 1}\n{"id": }\n', name="rows1.json", metadata={"format": "JSON"})
     assert "Malformed JSON" in job.error

@@ -112,6 +112,17 @@ def test_xml_where_a_text_is_declared_is_the_text(shop):
     assert _xml(shop, content, {"label": "string"}) == [("a <b>bold</b> & c",)]
 
 
+def test_an_element_that_occurs_again_where_one_is_declared_fails_the_file(shop):
+    shop.table("rows", {"label": "string"}, metadata={"format": "XML", "options": {"rowTag": "row"}})
+    shop.put("rows1.xml", "<x><row><label>a</label></row><row><label>b</label><label>c</label></row></x>")
+    assert "expected to be a string but found ARRAY" in shop.engine.load().failures[0].error
+
+
+def test_numbers_of_xml_that_cannot_be_read(shop):
+    assert _xml(shop, "<x><row><id>1</id></row><row><id>one</id></row></x>", {"id": "int"}) == [(1,)]
+    assert shop.errors() == [r"`id` (int) doesn't match pattern `[-|\+|0-9][0-9]*`"]
+
+
 def test_empty_elements_of_xml(shop):
     content = "<x><row><label/></row><row><label></label></row><row/></x>"
     assert _xml(shop, content, {"label": "string"}, emptyIsNull=False) == [("",), ("",), (None,)]

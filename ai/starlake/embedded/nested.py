@@ -23,6 +23,10 @@ Check = Callable[[TypeDefinition, str], TextCheck]
 """Says how texts of a type are checked, given the type of the column."""
 
 
+WRONG_SHAPE = "` expected to be a "
+"""What the error of a file says in which a value has another shape than its attribute."""
+
+
 @dataclass(frozen=True)
 class Checked:
     """A value and what is wrong with it, both as SQL; no error text when nothing can be wrong."""
@@ -65,6 +69,19 @@ def scalar_text(attribute: Attribute, value: str, path: str) -> str:
     """SQL of the text of a JSON scalar; an object or an array in its place fails the file (contract 4.1)."""
     shape = f"json_type({value}) IN ('OBJECT', 'ARRAY')"
     return f"CASE WHEN {shape} THEN {_wrong_shape(path, attribute.type, value)} ELSE {value} ->> '$' END"
+
+
+def any_text(value: str) -> str:
+    """SQL of the text of any JSON value; that of an object or an array is its JSON without blanks."""
+    shape = f"json_type({value}) IN ('OBJECT', 'ARRAY')"
+    return f"CASE WHEN {shape} THEN CAST(json({value}) AS VARCHAR) ELSE {value} ->> '$' END"
+
+
+def shape(value: str) -> str:
+    """SQL of the shape of a JSON value: an object, an array, or a scalar; null for null."""
+    kind = f"json_type({value})"
+    scalar = f"CASE WHEN {kind} <> 'NULL' THEN 'SCALAR' END"
+    return f"CASE WHEN {kind} IN ('OBJECT', 'ARRAY') THEN {kind} ELSE {scalar} END"
 
 
 def trimmed(text: str, trim: Trim) -> str:
@@ -186,5 +203,5 @@ def _fields(attribute: Attribute) -> tuple[Attribute, ...]:
 
 
 def _wrong_shape(path: str, expected: str, value: str) -> str:
-    wanted = literal(f"` expected to be a {expected} but found ")
+    wanted = literal(f"{WRONG_SHAPE}{expected} but found ")
     return f"error(concat('`', {path}, {wanted}, json_type({value})))"

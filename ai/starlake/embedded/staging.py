@@ -16,6 +16,7 @@ from ai.starlake.embedded.expressions import converted, translated
 from ai.starlake.embedded.files import uri
 from ai.starlake.embedded.functions import teach
 from ai.starlake.embedded.native import is_native
+from ai.starlake.embedded.nested import WRONG_SHAPE, shape
 from ai.starlake.embedded.replay import replayed
 from ai.starlake.embedded.rows import RECORD_COLUMN, RawRows
 from ai.starlake.embedded.sql import identifier, identifiers, literal
@@ -165,10 +166,33 @@ def _fill(database: Database, validator: Validator, raw: Sequence[RawRows]) -> N
     try:
         _create(database, validator, raw)
     except duckdb.Error as error:
-        if not _REFUSED.search(str(error)) or all(one.fallback is None for one in raw):
+        again = _otherwise(database, validator, raw, str(error))
+        if again is None:
             raise
-        careful = [RawRows(one.file, one.fallback() if one.fallback else one.query, one.cells) for one in raw]
-        _create(database, validator, careful)
+        _create(database, *again)
+
+
+def _otherwise(
+    database: Database, validator: Validator, raw: Sequence[RawRows], error: str
+) -> tuple[Validator, Sequence[RawRows]] | None:
+    """Another way to read and check rows than the one that failed, None when there is none."""
+    if _REFUSED.search(error) and any(one.fallback for one in raw):
+        return validator, [RawRows(one.file, one.fallback() if one.fallback else one.query, one.cells) for one in raw]
+    if WRONG_SHAPE in error:
+        several = _of_several_shapes(database, validator, raw)
+        return (validator.taking_as_text(several), raw) if several else None
+    return None
+
+
+def _of_several_shapes(database: Database, validator: Validator, raw: Sequence[RawRows]) -> set[str]:
+    """The scalar attributes whose JSON has more than one shape in the files; Spark takes them for texts."""
+    cells = zip(validator.columns, raw[0].cells, strict=True)
+    names = {cell.column: column.attribute.name for column, cell in cells if cell and validator.is_json_scalar(column)}
+    if not names:
+        return set()
+    counts = ", ".join(f"count(DISTINCT {shape(name)})" for name in names)
+    (found,) = database.rows(f"SELECT {counts} FROM ({' UNION ALL '.join(one.query for one in raw)})")
+    return {name for name, count in zip(names.values(), found, strict=True) if count > 1}
 
 
 def _create(database: Database, validator: Validator, raw: Sequence[RawRows]) -> None:

@@ -6,18 +6,18 @@ null", "doesn't match pattern", "cannot be converted". A row with any error text
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import privacy
 from ai.starlake.embedded.datatypes import column_type, text_check
 from ai.starlake.embedded.native import is_native, native_check, unvalidated
-from ai.starlake.embedded.nested import Checked, Nesting, nested_type, plain_type, scalar_text, trimmed
+from ai.starlake.embedded.nested import Checked, Nesting, any_text, nested_type, plain_type, scalar_text, trimmed
 from ai.starlake.embedded.rejects import RejectTexts
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import identifier, literal
-from ai.starlake.project import Attribute, PrimitiveType, Table, TypeDefinition
+from ai.starlake.project import Attribute, Format, PrimitiveType, Table, TypeDefinition
 
 _WHOLE = (PrimitiveType.LONG, PrimitiveType.INT, PrimitiveType.SHORT, PrimitiveType.BYTE, PrimitiveType.DATE)
 """Types whose columns would round a value of a larger type."""
@@ -56,6 +56,7 @@ class Validator:
         types: The project's types by name.
         reject_with_value: Whether error texts show the value at fault.
         keep_records: Whether the checked rows of rejects keep the row as it stands in the file, as `RECORD_COLUMN`.
+        as_text: Names of scalar attributes to which JSON objects and arrays are texts.
 
     Raises:
         StarlakeError: If the table uses a type that does not exist, or a type that cannot be checked.
@@ -68,11 +69,13 @@ class Validator:
         *,
         reject_with_value: bool = False,
         keep_records: bool = False,
+        as_text: frozenset[str] = frozenset(),
     ) -> None:
         self._table = table
         self._keep_records = keep_records
         self._types = types
         self._with_value = reject_with_value
+        self._as_text = as_text
         self._native = is_native(table)
         self._text_check = native_check if self._native else text_check
         self._declared = {attribute.name.lower(): attribute.type for attribute in table.attributes}
@@ -80,6 +83,27 @@ class Validator:
             Column(attribute, f"v{place}", nested_type(attribute, self._column), plain_type(attribute, self._lookup))
             for place, attribute in enumerate(table.attributes)
         )
+
+    def taking_as_text(self, names: Set[str]) -> Validator:
+        """The same, to which objects and arrays are texts where these top-level attributes are.
+
+        Args:
+            names: Names of scalar attributes.
+        """
+        return Validator(
+            self._table,
+            self._types,
+            reject_with_value=self._with_value,
+            keep_records=self._keep_records,
+            as_text=frozenset(names),
+        )
+
+    def is_json_scalar(self, column: Column) -> bool:
+        """Whether a column holds single values, which JSON may have in another shape; elements of XML may not."""
+        attribute = column.attribute
+        if attribute.is_struct or attribute.array or attribute.script or self._table.metadata.format is Format.XML:
+            return False
+        return self._lookup(attribute).primitive_type is not PrimitiveType.VARIANT
 
     def checked(self, rows: RawRows, place: int) -> str:
         """A SELECT of the typed columns (`Column.staged`), the error text, '' for an accepted row, and the file.
@@ -125,7 +149,9 @@ class Validator:
             return text
         if cell.kind is CellKind.JSON and self._lookup(attribute).primitive_type is PrimitiveType.VARIANT:
             return f"CASE WHEN json_type({text}) <> 'NULL' THEN {text} END"
-        if cell.kind is CellKind.JSON:
+        if cell.kind is CellKind.JSON and attribute.name in self._as_text:
+            text = any_text(text)
+        elif cell.kind is CellKind.JSON:
             text = scalar_text(attribute, text, literal(attribute.name))
         text = trimmed(text, attribute.trim)
         return f"nullif({text}, '')" if self._table.metadata.empty_is_null else text
