@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,12 +42,21 @@ def test_the_options_table_is_that_of_the_code() -> None:
 
 
 @pytest.mark.parametrize("source", BLOCKS)
-def test_the_example_is_a_loadable_dag_file(source: str) -> None:
+def test_the_example_runs_on_a_copy_of_the_sample(source: str, tmp_path: Path) -> None:
+    project = shutil.copytree(ROOT / "samples" / "starbake", tmp_path / "starbake")
     namespace: dict[str, object] = {}
-    exec(compile(source, "README.md", "exec"), namespace)
+    exec(compile(source.replace("/path/to/your/starlake/project", str(project)), "README.md", "exec"), namespace)
     definitions = namespace["defs"]
     assert isinstance(definitions, Definitions)
     Definitions.validate_loadable(definitions)
+    result = definitions.get_job_def("nightly").execute_in_process()
+    assert [
+        event.materialization.asset_key.to_user_string() for event in result.get_asset_materialization_events()
+    ] == [
+        "starbake_Customers",
+        "starbake_Orders",
+        "Customers_CustomerLifeTimeValue",
+    ]
 
 
 def test_there_is_an_example() -> None:
