@@ -142,8 +142,17 @@ class Staged:
 
 
 @contextmanager
-def staged(database: Database, validator: Validator, table: Table, files: Sequence[Path]) -> Iterator[Staged]:
+def staged(
+    database: Database, validator: Validator, table: Table, files: Sequence[Path], *, strict: bool = False
+) -> Iterator[Staged]:
     """Reads and checks files into a temporary table, which is there until the end of the block.
+
+    Args:
+        database: The database.
+        validator: Checks the rows.
+        table: The table that they are for.
+        files: The files.
+        strict: Whether JSON of several shapes in a scalar column is an error rather than text.
 
     Raises:
         StarlakeError: If a file is not of the table's format.
@@ -151,7 +160,7 @@ def staged(database: Database, validator: Validator, table: Table, files: Sequen
     """
     with tempfile.TemporaryDirectory(prefix="starlake-") as scratch:
         raw = [formats.read(database, table, file, Path(scratch)) for file in files]
-        _fill(database, validator, raw)
+        _fill(database, validator, raw, strict=strict)
     try:
         counts = f"SELECT count(*), count(*) FILTER ({ERROR_COLUMN} <> '') FROM {_TABLE}"
         rows, rejected = database.rows(counts)[0]
@@ -160,25 +169,25 @@ def staged(database: Database, validator: Validator, table: Table, files: Sequen
         database.execute(f"DROP TABLE IF EXISTS {_TABLE}")
 
 
-def _fill(database: Database, validator: Validator, raw: Sequence[RawRows]) -> None:
+def _fill(database: Database, validator: Validator, raw: Sequence[RawRows], *, strict: bool) -> None:
     import duckdb
 
     try:
         _create(database, validator, raw)
     except duckdb.Error as error:
-        again = _otherwise(database, validator, raw, str(error))
+        again = _otherwise(database, validator, raw, str(error), strict=strict)
         if again is None:
             raise
         _create(database, *again)
 
 
 def _otherwise(
-    database: Database, validator: Validator, raw: Sequence[RawRows], error: str
+    database: Database, validator: Validator, raw: Sequence[RawRows], error: str, *, strict: bool
 ) -> tuple[Validator, Sequence[RawRows]] | None:
     """Another way to read and check rows than the one that failed, None when there is none."""
     if _REFUSED.search(error) and any(one.fallback for one in raw):
         return validator, [RawRows(one.file, one.fallback() if one.fallback else one.query, one.cells) for one in raw]
-    if WRONG_SHAPE in error:
+    if WRONG_SHAPE in error and not strict:
         several = _of_several_shapes(database, validator, raw)
         return (validator.taking_as_text(several), raw) if several else None
     return None
