@@ -173,6 +173,21 @@ class TestFailures:
         assert "typo" in failure_of(result)
         assert "SL_ROOT" in failure_of(result)
 
+    @pytest.mark.parametrize("strategy", ["imported", "pending", "ack"])
+    def test_a_working_folder_that_is_no_project(self, chain, run, strategy, tmp_path, failure_of, monkeypatch):
+        """Without SL_ROOT the working folder counts; that it has no files would tell nothing."""
+        monkeypatch.chdir(tmp_path)
+        result = run(chain(strategy, env={"SL_ROOT": ""}))
+        assert outcome(result) == "failed"
+        assert f"the working folder {tmp_path} is no Starlake project" in failure_of(result)
+        (tmp_path / "metadata").mkdir()
+        assert outcome(run(chain(strategy, env={"SL_ROOT": ""}))) == "skipped"
+
+    @pytest.mark.parametrize(("strategy", "option"), [("imported", "incoming_path"), ("pending", "pending_path")])
+    def test_a_working_folder_that_does_not_matter(self, chain, run, strategy, option, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        assert outcome(run(chain(strategy, env={"SL_ROOT": ""}, **{option: "/elsewhere"}))) == "skipped"
+
     @pytest.mark.parametrize(
         ("strategy", "option"),
         [("imported", "incoming_path"), ("pending", "pending_path"), ("ack", "global_ack_file_path")],

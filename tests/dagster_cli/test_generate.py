@@ -28,7 +28,8 @@ def test_the_starter_project_has_dag_files(project: Path) -> None:
     assert sorted(file.name for file in folder.glob("*.py")) == ["rental_load.py", "usage_transform.py"]
     for name in ("rental_load.py", "usage_transform.py", "metadata/dags/rental_load.sl.yml for rental.bikes"):
         assert name in done.output
-    assert f"dagster dev -f {folder / 'rental_load.py'} -f {folder / 'usage_transform.py'}" in done.output
+    files = f"-f {folder / 'rental_load.py'} -f {folder / 'usage_transform.py'}"
+    assert f"SL_ROOT={project} dagster dev {files}" in done.output
 
 
 def test_the_project_is_that_of_sl_root(project: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -140,8 +140,8 @@ class FilesCheck:
         from ai.starlake.executor import storage
 
         variables = path_variables(runner, self.domain, dates)
-        _require_root(storage.local_path(variables["SL_ROOT"]))
         folders = [render_path(folder, variables) for folder in self.folders]
+        _require_root(storage.local_path(variables["SL_ROOT"]), folders)
         counts = {folder: len(storage.Location.of(folder).list_files()) for folder in folders}
         found = [f"{count} file(s) in {folder}" for folder, count in counts.items() if count]
         if found:
@@ -170,7 +170,7 @@ class AckCheck:
         variables = path_variables(runner, self.domain, dates)
         path = render_path(self.path, variables)
         if path.startswith(variables["SL_ROOT"]):
-            _require_root(storage.local_path(variables["SL_ROOT"]))
+            _require_root(storage.local_path(variables["SL_ROOT"]), [path])
         if storage.Location.of(path).remove():
             return Finding(ready=True, reason=f"ack file {path} was there, and is removed")
         return Finding(ready=False, reason=f"no ack file {path}")
@@ -254,12 +254,30 @@ def _left_behind(domain: str, variables: Mapping[str, str]) -> str:
     )
 
 
-def _require_root(root: Path | None) -> None:
-    """A missing folder means that no file waits there; a missing project means that something is wrong."""
-    if root is not None and not root.is_dir():
+def _require_root(root: Path | None, paths: Sequence[str]) -> None:
+    """A missing folder means that no file waits there; a missing project means that something is wrong.
+
+    Args:
+        root: The project, None if it is not on this machine. Without ``SL_ROOT`` it is the working folder, which may be
+            any; where paths lead into it, it has to be a project.
+        paths: What is looked for.
+
+    Raises:
+        StarlakeError: If there is no project.
+    """
+    if root is None:
+        return
+    if not root.is_dir():
         raise StarlakeError(
             f"SL_ROOT is {root}, which is no folder",
             fix="set SL_ROOT in sl_env_var to the folder of the Starlake project",
+        )
+    leads_there = any(path.startswith(str(root)) for path in paths)
+    if leads_there and root == Path.cwd() and not (root / "metadata").is_dir():
+        raise StarlakeError(
+            f"the working folder {root} is no Starlake project",
+            cause="it has no folder metadata, and is where the project is looked for without SL_ROOT",
+            fix="set SL_ROOT to the folder of the project, in sl_env_var or in the environment of Dagster",
         )
 
 

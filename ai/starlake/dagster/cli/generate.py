@@ -108,5 +108,5 @@ def _show(output: Output, steps: Sequence[Step], *, root: Path, dry_run: bool) -
         python = [output.folder / step.name for step in steps if step.text is not None and step.name.endswith(".py")]
         shown = [part for file in python[:_SHOWN] for part in ("-f", str(file))]
         more = " -f ..." if len(python) > _SHOWN else ""
-        command = shlex.join(["dagster", "dev", *shown]) + more
+        command = f"SL_ROOT={shlex.quote(str(root.resolve()))} {shlex.join(['dagster', 'dev', *shown])}{more}"
         console.print(f"To see them in Dagster: {command}", highlight=False, markup=False, soft_wrap=True)
