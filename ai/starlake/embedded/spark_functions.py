@@ -28,6 +28,7 @@ _CALLS = {
     "isnotnull": "({0} IS NOT NULL)",
     "isnull": "({0} IS NULL)",
     "monotonically_increasing_id": "(row_number() OVER () - 1)",
+    "nanvl": "CASE WHEN isnan({0}) THEN {1} ELSE {0} END",
     "pmod": "((({0} % {1}) + {1}) % {1})",
     "substring_index": (
         "array_to_string(CASE WHEN {2} > 0 THEN string_split({0}, {1})[1:{2}] "
@@ -164,15 +165,17 @@ def _base64(node: exp.Expr) -> str:
 
 
 def _months_between(node: exp.Expr) -> str:
-    return f"round({node.sql(dialect='duckdb')}, 8)"
+    """Whole months between equal or last days of months; else the rest is in parts of 31 days."""
+    one, other = (f"CAST({_sql(node, key)} AS TIMESTAMP)" for key in ("this", "expression"))
+    months = f"(year({one}) - year({other})) * 12 + month({one}) - month({other})"
+    last = f"CAST({one} AS DATE) = last_day({one}) AND CAST({other} AS DATE) = last_day({other})"
+    seconds = " - ".join(f"(epoch({each}) - epoch(date_trunc('month', {each})))" for each in (one, other))
+    rest = f"CASE WHEN day({one}) = day({other}) OR ({last}) THEN 0 ELSE ({seconds}) / 2678400.0 END"
+    return f"round(CAST({months} + {rest} AS DOUBLE), 8)"
 
 
-def _number_or(node: exp.Expr) -> str:
-    return f"CASE WHEN isnan({_sql(node)}) THEN {_sql(node, 'expression')} ELSE {_sql(node)} END"
-
-
-def _element(node: exp.Expr) -> str:
-    return f"list_extract([{', '.join(one.sql(dialect='duckdb') for one in node.expressions)}], {_sql(node)})"
+def _number_or(node: exp.Expr) -> str | None:
+    return _filled(_CALLS["nanvl"], [_sql(node), _sql(node, "expression")])
 
 
 def _substring_index(node: exp.Expr) -> str | None:
@@ -188,7 +191,6 @@ _NODES: dict[str, Callable[[exp.Expr], str | None]] = {
     "ceil": _whole,
     "datetrunc": _date_trunc,
     "dayofweek": lambda node: f"({node.sql(dialect='duckdb')} + 1)",
-    "elt": _element,
     "floor": _whole,
     "format": _printf,
     "mod": _remainder,
