@@ -147,6 +147,17 @@ def test_scripts_mean_what_they_mean_in_spark(shop):
     assert dict(zip(SPARK, shop.rows()[0][4:], strict=True)) == SPARK
 
 
+def test_texts_beside_numbers_are_numbers_as_in_spark(shop):
+    attributes = [
+        {"name": "code"},
+        {"name": "twice", "type": "double", "script": "code * 2"},
+        {"name": "less", "type": "boolean", "script": "-1 < Code"},
+        {"name": "joined", "script": "code || 1"},
+    ]
+    load(shop, attributes, "code\n7\n5.5\n4\nx\n", filter="code > 5 AND code <> '7.0'")
+    assert shop.rows() == [("5.5", 11.0, True, "5.51"), ("7", 14.0, True, "71")]
+
+
 def test_functions_with_other_values_than_in_spark_are_refused(shop):
     attributes = [{"name": "id", "type": "int"}, {"name": "key", "type": "long", "script": "hash(id)"}]
     shop.table("rows", attributes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Set
 from typing import TYPE_CHECKING
 
 from ai.starlake.embedded.spark_functions import as_duckdb, to_integer, to_moment, to_text
@@ -15,12 +16,13 @@ _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 logger = logging.getLogger(__name__)
 
 
-def translated(text: str, file_column: str) -> str:
+def translated(text: str, file_column: str, texts: Set[str] = frozenset()) -> str:
     """Turns an expression in Spark's SQL into DuckDB's.
 
     Args:
         text: The expression.
         file_column: The column that holds the name of the row's file, for ``input_file_name()``.
+        texts: The columns of texts, in lower case; beside a number they are numbers, as in Spark.
 
     Returns:
         The expression for DuckDB. What is no Spark SQL is taken as DuckDB's own.
@@ -34,6 +36,7 @@ def translated(text: str, file_column: str) -> str:
         logger.debug("not Spark SQL, taken as DuckDB's: %s (%s)", text, error)
         return f"{text}\n"  # it may end with a comment
 
+    _read_numbers(tree, texts)
     for node in reversed(list(tree.walk())):  # arguments before the calls that they are for
         found = _file_name(node, file_column) or as_duckdb(node)
         if found is not None:
@@ -41,6 +44,18 @@ def translated(text: str, file_column: str) -> str:
             tree = written if node is tree else tree
             node.replace(written)
     return tree.sql(dialect="duckdb", comments=False) or identifier(text)
+
+
+def _read_numbers(tree: exp.Expr, texts: Set[str]) -> None:
+    from sqlglot import exp
+
+    comparisons = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ)
+    for node in list(tree.find_all(*comparisons, exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod)):
+        for side, other in ((node.left, node.right), (node.right, node.left)):
+            number = other.this if isinstance(other, exp.Neg) else other
+            is_text = isinstance(side, exp.Column) and not side.table and side.name.lower() in texts
+            if is_text and isinstance(number, exp.Literal) and not number.is_string:
+                side.replace(exp.TryCast(this=side.copy(), to=exp.DataType.build("double")))
 
 
 def converted(value: str, kind: str) -> str:

@@ -106,7 +106,10 @@ class Staged:
 
     def _expression(self, text: str) -> str:
         """SQL of a script or filter: Spark's, or DuckDB's own in native loads; the latter may end with a comment."""
-        return f"{text}\n" if is_native(self.table) else translated(text, FILE_COLUMN)
+        if is_native(self.table):
+            return f"{text}\n"
+        texts = {column.name.lower() for column in self.validator.columns if column.type == "VARCHAR"}
+        return translated(text, FILE_COLUMN, texts)
 
     def _computed(self, text: str, kind: str) -> str:
         value = f"({self._expression(text)})"
