@@ -199,3 +199,13 @@ def test_tabs_are_blanks_where_blanks_do_not_count(database, tmp_path):
     options = {"ignoreLeadingWhiteSpace": "true", "ignoreTrailingWhiteSpace": "true"}
     found = read_as_loads_do(database, tmp_path, " a\t,\tb ,\t\n", with_header=False, options=options)
     assert found == [("a", "b", None)]
+
+
+def test_empty_lines_among_comments_of_one_column_are_no_rows(database, tmp_path):
+    only = Table(
+        name="rows", pattern=".*", attributes=(Attribute(name="a"),), metadata=Metadata(options={"comment": "#"})
+    )
+    file = tmp_path / "rows.csv"
+    file.write_text("a\n1\n\n# 2\n3\n", encoding="utf-8")
+    query = dsv.read(database, only, file, tmp_path).query
+    assert database.rows(f"SELECT c0 FROM ({query})") == [("1",), ("3",)]

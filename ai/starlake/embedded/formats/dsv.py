@@ -159,7 +159,7 @@ def _by_columns(file: Path, dialect: Dialect, skip: int, width: int, *, quoted: 
     if not dialect.multiline:
         values[0] = _unless_blank_line(values[0], width, dialect)
     named = ", ".join(f"{value} AS c{place}" for place, value in enumerate(values))
-    keep = f" WHERE c0 IS NULL OR NOT starts_with(c0, {literal(dialect.comment)})" if dialect.comment else ""
+    keep = f" WHERE (c0 IS NULL OR NOT starts_with(c0, {literal(dialect.comment)}))" if dialect.comment else ""
     if width == 1:
         keep += f"{' AND' if keep else ' WHERE'} c0 IS NOT NULL"
     return f"SELECT {named}, {_record(width, dialect)} {query}{keep}"
