@@ -123,18 +123,8 @@ class Domain(FileModel):
         return self.rename or self.name
 
     def table_of(self, file_name: str) -> Table | None:
-        """The table whose pattern the name of a file matches; None if there is none.
+        """The first table whose pattern the name of a file matches; None if there is none.
 
-        Of several the one whose own file is the oldest takes it, as in Starlake, then the first by the file's name.
+        Tables are in the order of their names, which is the same everywhere; Starlake goes by the age of their files.
         """
-        found = [table for table in self.tables if table.matches(file_name)]
-        return min(found, key=_age) if len(found) > 1 else next(iter(found), None)
-
-
-def _age(table: Table) -> tuple[int, str]:
-    """When the file of a table was written, in milliseconds, and its name."""
-    try:
-        moment = table.file.stat().st_mtime_ns if table.file else 0
-    except OSError:  # the file went away after it was read
-        moment = 0
-    return moment // 1_000_000, table.file_stem
+        return next((table for table in self.tables if table.matches(file_name)), None)
