@@ -10,7 +10,7 @@ import os
 import re
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -141,7 +141,8 @@ class FilesCheck:
 
         variables = path_variables(runner, self.domain, dates)
         folders = [render_path(folder, variables) for folder in self.folders]
-        _require_root(storage.local_path(variables["SL_ROOT"]), folders)
+        is_read = any(folder.startswith(variables["SL_ROOT"]) for folder in folders)
+        _require_root(storage.local_path(variables["SL_ROOT"]), is_read=is_read)
         counts = {folder: len(storage.Location.of(folder).list_files()) for folder in folders}
         found = [f"{count} file(s) in {folder}" for folder, count in counts.items() if count]
         if found:
@@ -170,7 +171,7 @@ class AckCheck:
         variables = path_variables(runner, self.domain, dates)
         path = render_path(self.path, variables)
         if path.startswith(variables["SL_ROOT"]):
-            _require_root(storage.local_path(variables["SL_ROOT"]), [path])
+            _require_root(storage.local_path(variables["SL_ROOT"]), is_read=True)
         if storage.Location.of(path).remove():
             return Finding(ready=True, reason=f"ack file {path} was there, and is removed")
         return Finding(ready=False, reason=f"no ack file {path}")
@@ -254,13 +255,13 @@ def _left_behind(domain: str, variables: Mapping[str, str]) -> str:
     )
 
 
-def _require_root(root: Path | None, paths: Sequence[str]) -> None:
+def _require_root(root: Path | None, *, is_read: bool) -> None:
     """A missing folder means that no file waits there; a missing project means that something is wrong.
 
     Args:
         root: The project, None if it is not on this machine. Without ``SL_ROOT`` it is the working folder, which may be
-            any; where paths lead into it, it has to be a project.
-        paths: What is looked for.
+            any.
+        is_read: Whether what is looked for is in it, so that it has to be a project.
 
     Raises:
         StarlakeError: If there is no project.
@@ -272,8 +273,7 @@ def _require_root(root: Path | None, paths: Sequence[str]) -> None:
             f"SL_ROOT is {root}, which is no folder",
             fix="set SL_ROOT in sl_env_var to the folder of the Starlake project",
         )
-    leads_there = any(path.startswith(str(root)) for path in paths)
-    if leads_there and root == Path.cwd() and not (root / "metadata").is_dir():
+    if is_read and root == Path.cwd() and not (root / "metadata").is_dir():
         raise StarlakeError(
             f"the working folder {root} is no Starlake project",
             cause="it has no folder metadata, and is where the project is looked for without SL_ROOT",
