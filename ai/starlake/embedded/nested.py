@@ -22,7 +22,6 @@ ColumnOf = Callable[[Attribute], str]
 Check = Callable[[TypeDefinition, str], TextCheck]
 """Says how texts of a type are checked, given the type of the column."""
 
-
 WRONG_SHAPE = "` expected to be a "
 """What the error of a file says in which a value has another shape than its attribute."""
 
@@ -67,21 +66,48 @@ def similar_member(document: str, name: str) -> str:
 
 def scalar_text(attribute: Attribute, value: str, path: str) -> str:
     """SQL of the text of a JSON scalar; an object or an array in its place fails the file (contract 4.1)."""
-    shape = f"json_type({value}) IN ('OBJECT', 'ARRAY')"
-    return f"CASE WHEN {shape} THEN {_wrong_shape(path, attribute.type, value)} ELSE {value} ->> '$' END"
+    wrong = _wrong_shape(path, attribute.type, value)
+    return f"CASE WHEN {_is_compound(value)} THEN {wrong} ELSE {value} ->> '$' END"
 
 
 def any_text(value: str) -> str:
     """SQL of the text of any JSON value; that of an object or an array is its JSON without blanks."""
-    shape = f"json_type({value}) IN ('OBJECT', 'ARRAY')"
-    return f"CASE WHEN {shape} THEN CAST(json({value}) AS VARCHAR) ELSE {value} ->> '$' END"
+    return f"CASE WHEN {_is_compound(value)} THEN CAST(json({value}) AS VARCHAR) ELSE {value} ->> '$' END"
 
 
 def shape(value: str) -> str:
     """SQL of the shape of a JSON value: an object, an array, or a scalar; null for null."""
     kind = f"json_type({value})"
     scalar = f"CASE WHEN {kind} <> 'NULL' THEN 'SCALAR' END"
-    return f"CASE WHEN {kind} IN ('OBJECT', 'ARRAY') THEN {kind} ELSE {scalar} END"
+    return f"CASE WHEN {_is_compound(value)} THEN {kind} ELSE {scalar} END"
+
+
+def _is_compound(value: str) -> str:
+    return f"json_type({value}) IN ('OBJECT', 'ARRAY')"
+
+
+def checked_scalar(
+    attribute: Attribute, column: str, text: str, check: TextCheck, texts: RejectTexts, converted: str | None = None
+) -> Checked:
+    """A single value of any format, once its text is at hand: default, privacy, type.
+
+    Args:
+        attribute: The attribute.
+        column: The DuckDB type of its column or field.
+        text: SQL of the text.
+        check: Checks it.
+        texts: Words the errors.
+        converted: SQL of the value that was made of the text before, where nothing hides it.
+    """
+    protect = privacy.algorithm(attribute)
+    value = check.value(text) if protect is None else protect.apply(text, check.value)
+    if attribute.default is not None:
+        value = f"CASE WHEN {text} IS NULL THEN {check.value(literal(attribute.default))} ELSE {value} END"
+    if protect is not None and not protect.fits(column):
+        return Checked(value, f"CASE WHEN {text} IS NOT NULL THEN {texts.unprotectable(text)} END")
+    if protect is not None or converted is None:
+        converted = check.value(text)
+    return Checked(value, texts.of_scalar(check, text, converted))
 
 
 def trimmed(text: str, trim: Trim) -> str:
@@ -174,14 +200,7 @@ class Nesting:
         text = trimmed(scalar_text(attribute, value, path), attribute.trim)
         text = f"nullif({text}, '')" if self._empty_is_null else text
         column = self._column(attribute)
-        check = self._check(kind, column)
-        protect = privacy.algorithm(attribute)
-        result = check.value(text) if protect is None else protect.apply(text, check.value)
-        if attribute.default is not None:
-            result = f"CASE WHEN {text} IS NULL THEN {check.value(literal(attribute.default))} ELSE {result} END"
-        if protect is not None and not protect.fits(column):
-            return Checked(result, f"CASE WHEN {text} IS NOT NULL THEN {texts.unprotectable(text)} END")
-        return Checked(result, texts.of_scalar(check, text, check.value(text)))
+        return checked_scalar(attribute, column, text, self._check(kind, column), texts)
 
     def _missing(self, attribute: Attribute, value: str, path: str) -> str | None:
         missing = RejectTexts(attribute, None, path, self._with_value).missing()

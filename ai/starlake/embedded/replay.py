@@ -11,6 +11,8 @@ from ai.starlake.project import Format, Table
 if TYPE_CHECKING:
     from lxml.etree import _Element as Element
 
+    from ai.starlake.embedded.formats.xml import Names
+
 
 def replayed(table: Table, header: str | None, records: Iterable[str]) -> Iterator[str]:
     """The lines of a file of rejected rows.
@@ -52,31 +54,33 @@ def _present(value: Any) -> Any:
 def _xml(table: Table, records: Iterable[str]) -> Iterator[str]:
     from lxml import etree
 
+    from ai.starlake.embedded.formats.xml import Names
+
     options = {name.lower(): value for name, value in table.metadata.options.items()}
     root, row = options.get("roottag") or table.name, options.get("rowtag", "")
-    prefix, text = options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE")
+    names = Names.of(options)
     yield f"<{root}>"
     for record in records:
         element = etree.Element(row)
-        _fill(element, json.loads(record), prefix, text)
+        _fill(element, json.loads(record), names)
         etree.indent(element, space="    ", level=1)
         yield "    " + etree.tostring(element, encoding="unicode")
     yield f"</{root}>"
 
 
-def _fill(element: Element, document: dict[str, Any], prefix: str, text: str) -> None:
+def _fill(element: Element, document: dict[str, Any], names: Names) -> None:
     from lxml import etree
 
     for name, value in document.items():
-        if name == text:
+        if name == names.value:
             element.text = value
-        elif isinstance(value, str) and prefix and name.startswith(prefix):
-            element.set(name.removeprefix(prefix), value)
+        elif isinstance(value, str) and names.prefix and name.startswith(names.prefix):
+            element.set(name.removeprefix(names.prefix), value)
         else:
             for one in value if isinstance(value, list) else [value]:
                 child = etree.SubElement(element, name)
                 if isinstance(one, dict):
-                    _fill(child, one, prefix, text)
+                    _fill(child, one, names)
                 else:
                     child.text = one
 

@@ -19,12 +19,11 @@ _CALLS = {
     "binary": "CAST({0} AS BLOB)",
     "bround": "round_even({0}, {1:0})",
     "btrim": "trim({0})",
+    "decimal": "TRY_CAST({0} AS DECIMAL(10, 0))",
     "e": "exp(1.0)",
     "find_in_set": "coalesce(list_position(string_split({1}, ','), {0}), 0)",
-    "hypot": "sqrt({0} * {0} + {1} * {1})",
-    "timestamp_seconds": "make_timestamp(CAST({0} * 1000000 AS BIGINT))",
-    "decimal": "TRY_CAST({0} AS DECIMAL(10, 0))",
     "format_number": "format('{{:,.' || {1} || 'f}}', CAST({0} AS DOUBLE))",
+    "hypot": "sqrt({0} * {0} + {1} * {1})",
     "isnotnull": "({0} IS NOT NULL)",
     "isnull": "({0} IS NULL)",
     "monotonically_increasing_id": "(row_number() OVER () - 1)",
@@ -34,6 +33,7 @@ _CALLS = {
         "array_to_string(CASE WHEN {2} > 0 THEN string_split({0}, {1})[1:{2}] "
         "WHEN {2} < 0 THEN string_split({0}, {1})[{2}:] ELSE [] END, {1})"
     ),
+    "timestamp_seconds": "make_timestamp(CAST({0} * 1000000 AS BIGINT))",
     "weekday": "(isodow({0}) - 1)",
 }
 """What stands for a function that sqlglot does not know; ``{1:0}`` is the second argument, or 0 without one."""

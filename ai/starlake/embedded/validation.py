@@ -10,10 +10,18 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded import privacy
 from ai.starlake.embedded.datatypes import column_type, text_check
 from ai.starlake.embedded.native import is_native, native_check, unvalidated
-from ai.starlake.embedded.nested import Checked, Nesting, any_text, nested_type, plain_type, scalar_text, trimmed
+from ai.starlake.embedded.nested import (
+    Checked,
+    Nesting,
+    any_text,
+    checked_scalar,
+    nested_type,
+    plain_type,
+    scalar_text,
+    trimmed,
+)
 from ai.starlake.embedded.rejects import RejectTexts
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import identifier, literal
@@ -175,19 +183,8 @@ class Validator:
         texts = RejectTexts(attribute, kind, literal(attribute.name), self._with_value)
         if cell.kind is CellKind.TYPED:
             return _typed(column, kind, text, texts)
-        return self._scalar(column, kind, text, texts)
-
-    def _scalar(self, column: Column, kind: TypeDefinition, text: str, texts: RejectTexts) -> Checked:
-        attribute = column.attribute
         check = self._text_check(kind, column.type)
-        protect = privacy.algorithm(attribute)
-        value = check.value(text) if protect is None else protect.apply(text, check.value)
-        if attribute.default is not None:
-            value = f"CASE WHEN {text} IS NULL THEN {check.value(literal(attribute.default))} ELSE {value} END"
-        if protect is not None and not protect.fits(column.type):
-            return Checked(value, f"CASE WHEN {text} IS NOT NULL THEN {texts.unprotectable(text)} END")
-        converted = column.staged if protect is None else check.value(text)
-        return Checked(value, texts.of_scalar(check, text, converted))
+        return checked_scalar(attribute, column.type, text, check, texts, converted=column.staged)
 
     def _absent(self, column: Column, kind: TypeDefinition | None) -> Checked:
         """An attribute that the file does not have; a default that does not fit the type is null (contract 3.5)."""

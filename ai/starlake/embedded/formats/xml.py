@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,8 +47,7 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
             cause=f"unknown: {', '.join(unknown)}" if unknown else "rowTag is missing",
             fix="set rowTag to the element that is a row; attributePrefix and valueTag are known besides",
         )
-    strips = options.get("ignoresurroundingspaces", "").lower() == "true"
-    names = _Names(options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE"), strips)
+    names = Names.of(options)
     target = fresh(scratch, ".jsonl")
     with target.open("w", encoding="utf-8") as out:
         for element in _elements(file, unpacked(file, scratch), options["rowtag"], _encoding(table)):
@@ -58,8 +57,8 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
 
 
 @dataclass(frozen=True)
-class _Names:
-    """How elements become fields."""
+class Names:
+    """How elements become fields, and fields elements."""
 
     prefix: str
     """What is before the names of XML attributes."""
@@ -67,6 +66,12 @@ class _Names:
     """The name of the text beside XML attributes."""
     strips: bool
     """Whether blanks around texts are dropped."""
+
+    @classmethod
+    def of(cls, options: Mapping[str, str]) -> Names:
+        """What the options of a table say, their names in lower case."""
+        strips = options.get("ignoresurroundingspaces", "").lower() == "true"
+        return cls(options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE"), strips)
 
     def text(self, element: Element) -> str:
         """What stands between the tags of an element, elements in it as they are, comments left out."""
@@ -121,7 +126,7 @@ def _elements(file: Path, content: Path, row_tag: str, encoding: str | None) -> 
         raise StarlakeError(f"{file.name} is no XML", cause=str(error), fix="correct the file") from error
 
 
-def _object(element: Element, attributes: tuple[Attribute, ...], names: _Names) -> dict[str, Any]:
+def _object(element: Element, attributes: tuple[Attribute, ...], names: Names) -> dict[str, Any]:
     """The fields of an element; one that is declared as an array is a list, and so is one that occurs again."""
     from lxml import etree
 
@@ -145,7 +150,7 @@ def _object(element: Element, attributes: tuple[Attribute, ...], names: _Names) 
     return found
 
 
-def _value(element: Element, attribute: Attribute | None, names: _Names) -> Any:
+def _value(element: Element, attribute: Attribute | None, names: Names) -> Any:
     if attribute is None or attribute.type == "variant":
         is_object = any(isinstance(child.tag, str) for child in element)
     else:
