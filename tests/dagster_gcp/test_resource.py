@@ -122,5 +122,5 @@ def test_without_the_package_the_error_names_the_extra(factory, monkeypatch):
     monkeypatch.setitem(sys.modules, "dagster_gcp", None)
     for name in [name for name in sys.modules if name.startswith("ai.starlake.dagster.gcp.resource")]:
         monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(StarlakeError, match=r"starlake-orchestration\[dagster-gcp\]"):
+    with pytest.raises(StarlakeError, match=r"starlake-jobs\[dagster-gcp\]"):
         _ = factory.dataproc().__dataproc__

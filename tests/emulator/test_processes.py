@@ -198,7 +198,7 @@ def test_a_library_that_is_missing_is_named_with_the_extra() -> None:
         GcpEmulator().start()
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
-    assert "starlake-orchestration[testing-gcp]" in done.stderr
+    assert "starlake-jobs[testing-gcp]" in done.stderr
 
 
 def test_the_embedded_engine_runs_by_default(connect: Any) -> None:

@@ -291,7 +291,7 @@ def test_a_missing_package_is_named(monkeypatch, client, module, package):
     if "." not in module:
         monkeypatch.delattr(google.cloud, module, raising=False)
     clients = GcpClients(GcpEndpoints(*["http://127.0.0.1:1"] * 4), project="p", region="r")
-    with pytest.raises(MissingExtraError, match=rf"{package} is not installed(.|\n)*starlake-orchestration\[gcp\]"):
+    with pytest.raises(MissingExtraError, match=rf"{package} is not installed(.|\n)*starlake-jobs\[gcp\]"):
         getattr(clients, client)
 
 

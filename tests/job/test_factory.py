@@ -91,7 +91,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     )
     with pytest.raises(StarlakeError, match="needs a package that is not installed") as caught:
         create("dagster", "shell")
-    assert caught.value.fix == 'pip install "starlake-orchestration[dagster]"'
+    assert caught.value.fix == 'pip install "starlake-jobs[dagster]"'
 
 
 def test_the_words_read_as_their_values() -> None:

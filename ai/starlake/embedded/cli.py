@@ -61,7 +61,7 @@ def _version() -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        return version("starlake-orchestration")
+        return version("starlake-jobs")
     except PackageNotFoundError:
         return "0"
 

@@ -12,7 +12,7 @@ from ai.starlake.executor.protocol import ExecutableNotFoundError
 
 HOW_TO_GET_ONE = (
     "install Starlake (https://starlake.ai) and set SL_STARLAKE_PATH to its executable; or, for DuckDB without a Java "
-    'virtual machine, pip install "starlake-orchestration[embedded]" and set SL_STARLAKE_PATH to starlake-embedded'
+    'virtual machine, pip install "starlake-jobs[embedded]" and set SL_STARLAKE_PATH to starlake-embedded'
 )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SAME_SCHEME = {"s3a": "s3"}
 _PACKAGES = {
-    "gs": '"starlake-orchestration[gcp]"',
+    "gs": '"starlake-jobs[gcp]"',
     "s3": "s3fs",
     "abfs": "adlfs",
     "abfss": "adlfs",

@@ -9,7 +9,7 @@ from typing import Any
 
 from ai.starlake.common import StarlakeError
 
-INSTALL = 'pip install "starlake-orchestration[gcp]"'
+INSTALL = 'pip install "starlake-jobs[gcp]"'
 
 PERMISSIONS: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
     {

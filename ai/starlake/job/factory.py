@@ -88,7 +88,7 @@ class StarlakeJobFactory:
             raise StarlakeError(
                 f"running Starlake on {environment} with {orchestrator} needs a package that is not installed",
                 cause=str(error),
-                fix=f'pip install "starlake-orchestration[{_EXTRAS.get(environment, "all")}]"',
+                fix=f'pip install "starlake-jobs[{_EXTRAS.get(environment, "all")}]"',
             ) from error
         return found
 

@@ -377,4 +377,4 @@ def test_the_missing_extra_is_named():
     done = subprocess.run([sys.executable, "-c", dedent(code)], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "MissingExtraError" in done.stderr
-    assert "starlake-orchestration[gcp]" in done.stderr
+    assert "starlake-jobs[gcp]" in done.stderr

@@ -157,7 +157,7 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "google.cloud.storage", None)
     monkeypatch.delattr(google.cloud, "storage")
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:1")
-    with pytest.raises(MissingExtraError, match=r"starlake-orchestration\[gcp\]"):
+    with pytest.raises(MissingExtraError, match=r"starlake-jobs\[gcp\]"):
         Location.of("gs://bucket/x").exists()
 
 

@@ -119,7 +119,7 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
             raise StarlakeError(
                 "__dataproc__ needs the package dagster-gcp, which is not installed",
                 cause=str(error),
-                fix='pip install "starlake-orchestration[dagster-gcp]"; commands and clusters do without it',
+                fix='pip install "starlake-jobs[dagster-gcp]"; commands and clusters do without it',
             ) from None
         return StarlakeDataprocResource.of(self._settings, self.cluster_config)
 

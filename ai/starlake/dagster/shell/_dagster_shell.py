@@ -64,7 +64,7 @@ def run_with_dagster_shell(
         raise StarlakeError(
             "option shell_runner: dagster-shell is not installed",
             cause=str(error),
-            fix='pip install "starlake-orchestration[dagster-shell]", on Dagster 1.9.13; or leave the option out',
+            fix='pip install "starlake-jobs[dagster-shell]", on Dagster 1.9.13; or leave the option out',
         ) from error
     log = _LineLog(on_line)
     try:

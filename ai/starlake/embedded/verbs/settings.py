@@ -21,7 +21,7 @@ Sections = dict[str, dict[str, str]]
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _SHORTEST_SECRET = 4
 """Characters of a secret that is looked for in other values, too: a shorter one would mask half of the text."""
-_PACKAGES = ("starlake-orchestration", "duckdb", "sqlglot", "jinja2", "pydantic")
+_PACKAGES = ("starlake-jobs", "duckdb", "sqlglot", "jinja2", "pydantic")
 _SETTINGS = (
     "loader",
     "archive",

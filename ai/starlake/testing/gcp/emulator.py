@@ -92,7 +92,7 @@ class GcpEmulator(Emulator):
             raise StarlakeError(
                 "the emulator of Google Cloud cannot start",
                 cause=f"{error}",
-                fix="pip install 'starlake-orchestration[testing-gcp]'",
+                fix="pip install 'starlake-jobs[testing-gcp]'",
             ) from error
         if self._running is not None:
             raise StarlakeError("the emulator was started already", fix="make another one")
