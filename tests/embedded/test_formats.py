@@ -203,3 +203,12 @@ def test_a_packed_file_that_is_cut_off_fails(shop):
     shop.put("rows1.csv.gz", gzip.compress(b"id,label\n1,a\n")[:-9])
     assert shop.engine.load().failures
     assert shop.files() == ["stage/shop/rows1.csv.gz"]
+
+
+def test_an_xml_row_without_a_required_attribute_is_rejected(shop):
+    attributes = [{"name": "_id", "type": "long", "required": True}, {"name": "amount", "type": "decimal"}]
+    shop.table("rows", attributes, metadata={"format": "XML", "options": {"rowTag": "row"}})
+    shop.put("rows1.xml", '<x><row id="1"><amount>2</amount></row><row><amount>3</amount></row></x>')
+    job = shop.engine.load().jobs[0]
+    assert (job.accepted_count, job.rejected_count, job.error) == (1, 1, None)
+    assert shop.errors() == ["`_id`  can't be null"]

@@ -27,7 +27,7 @@ def test_nothing_is_required_and_patterns_say_nothing(shop, content, metadata):
     shop.write("metadata/types/types.sl.yml", types=[{"name": "mail", "primitiveType": "string", "pattern": ".+@.+"}])
     attributes = [{"name": name, "type": kind, "required": True} for name, kind in (("id", "int"), ("mail", "mail"))]
     job = load(shop, content, attributes, **metadata)
-    assert (job.input_count, job.rejected_count, job.error) == (2, -1, None)
+    assert (job.input_count, job.accepted_count, job.rejected_count, job.error) == (2, 2, 0, None)
     assert shop.rows() == [(1, "nobody"), (None, None)]
 
 
@@ -61,3 +61,28 @@ def test_other_formats_are_validated(shop):
     options = {"rowTag": "row"}
     job = load(shop, "<x><row><id>1</id></row><row><id>y</id></row></x>", {"id": "int"}, format="XML", options=options)
     assert (job.accepted_count, job.rejected_count) == (1, 1)
+
+
+@pytest.mark.parametrize("kind", ["OVERWRITE", "APPEND", "UPSERT_BY_KEY", "DELETE_THEN_INSERT"])
+def test_counts_are_the_rows_of_the_files(shop, kind):
+    """Whatever the load does to the size of the table: a smaller file, an equal one, an update, no rows."""
+    strategy = {"type": kind, "key": ["id"]}
+    shop.table("rows", {"id": "int", "label": "string"}, metadata={"loader": "native", "writeStrategy": strategy})
+    for name, lines in (("rows1.csv", ["1,a", "2,b", "3,c"]), ("rows2.csv", ["3,x"]), ("rows3.csv", [])):
+        shop.put(name, "\n".join(["id,label", *lines]) + "\n")
+        job = shop.engine.load().jobs[0]
+        assert job.error is None
+        assert (job.input_count, job.accepted_count, job.rejected_count) == (len(lines), len(lines), 0)
+        on_record = "SELECT count, countaccepted, countrejected FROM audit.audit WHERE step = 'LOAD'"
+        assert shop.query(f"{on_record} ORDER BY timestamp DESC LIMIT 1") == [(len(lines), len(lines), 0)]
+
+
+def test_counts_of_a_group_and_of_rows_that_a_filter_or_postsql_drops(shop):
+    keys = {"filter": "id > 1", "postsql": ["DELETE FROM shop.rows"]}
+    shop.table("rows", {"id": "int"}, metadata={"loader": "native"}, **keys)
+    shop.application(grouped=True)
+    shop.put("rows1.csv", "id\n1\n2\n")
+    shop.put("rows2.csv", "id\n3\n")
+    result = shop.engine.load()
+    assert (result.input_count, result.accepted_count, result.rejected_count) == (3, 3, 0)
+    assert shop.rows() == []

@@ -224,3 +224,14 @@ def test_columns_that_are_added_or_renamed_have_the_plain_form_of_their_type(sho
     }
     moment = datetime(2024, 2, 29, 10, 11, 12)  # noqa: DTZ001  as in the table
     assert shop.rows("shop.rows") == [(1, moment, None, None, None, None, None), (2, None, 3, 4, moment, 5.5, True)]
+
+
+def test_the_newest_of_two_versions_in_a_later_file_is_kept(shop):
+    strategy = {"type": "UPSERT_BY_KEY_AND_TIMESTAMP", "key": ["id"], "timestamp": "seen", "on": "SOURCE_AND_TARGET"}
+    columns = {"id": "int", "label": "string", "seen": "timestamp"}
+    shop.table("rows", columns, metadata={"writeStrategy": strategy})
+    shop.put("rows1.csv", "id,label,seen\n1,a,2026-01-01 00:00:00\n")
+    shop.engine.load()
+    shop.put("rows2.csv", "id,label,seen\n2,old,2026-01-01 00:00:00\n2,new,2026-01-02 00:00:00\n")
+    assert not shop.engine.load().failures
+    assert shop.query("SELECT id, label FROM shop.rows ORDER BY id") == [(1, "a"), (2, "new")]

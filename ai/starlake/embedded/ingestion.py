@@ -136,16 +136,15 @@ class Ingestion:
             rejects = rows.rejects(database, self._project.application.audit.max_errors)
             parts = self._parts(database, rows)
 
-            def transaction(broken: Mapping[int, str]) -> Counts:
+            def transaction(broken: Mapping[int, str]) -> None:
                 with database.transaction():
-                    written = self._write(database, rows, strategy, counts)
+                    self._write(database, rows, strategy)
                     journal.mark(database)
                     self._expect(database, broken)
                     if self._workspace.audit.database is database:
-                        self._record(journal, written, rejects, parts)
-                return written
+                        self._record(journal, counts, rejects, parts)
 
-            counts = expectations.attempts(transaction)
+            expectations.attempts(transaction)
             if self._workspace.audit.database is not database:
                 with self._workspace.audit.database.transaction():
                     self._record(journal, counts, rejects, parts)
@@ -160,7 +159,7 @@ class Ingestion:
         names = (f"{stem}{suffix}.replay" for suffix in chain([""], (f"-{number}" for number in count(2))))
         return next(folder / name for name in names if not (folder / name).exists())
 
-    def _write(self, database: Database, rows: Staged, strategy: WriteStrategy, counts: Counts) -> Counts:
+    def _write(self, database: Database, rows: Staged, strategy: WriteStrategy) -> None:
         """Brings the accepted rows into the target."""
         create_schema(database, self._target.schema)
         require_kind(database, self._target, view=False)
@@ -172,7 +171,6 @@ class Ingestion:
             evolve(database, self._target, columns, added=rows.added_columns)
         else:
             create(database, self._target, columns)
-        before = self._size(database) if self._native else 0
         self._statements(database, self._table.presql)
         select = rows.select()
         teach(database, select)
@@ -188,10 +186,6 @@ class Ingestion:
         )
         database.execute(script(merge, self._project.write_strategy_templates, self._render))
         self._statements(database, self._table.postsql)
-        if not self._native:
-            return counts
-        difference = self._size(database) - before  # what the original counts for this loader (contract 8)
-        return Counts(difference, difference, NOT_COUNTED)
 
     def _version_columns(self, strategy: WriteStrategy) -> tuple[str, str]:
         application = self._project.application
@@ -206,9 +200,6 @@ class Ingestion:
         for text in texts:
             for statement in split_statements(self._project.render(text, macros=True, label=self._table.full_name)):
                 database.execute(statement)
-
-    def _size(self, database: Database) -> int:
-        return int(database.value(f"SELECT count(*) FROM {self._target.quoted}"))
 
     def _expect(self, database: Database, broken: Mapping[int, str]) -> None:
         wanted = self._table.expectations

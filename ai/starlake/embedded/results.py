@@ -57,7 +57,7 @@ class JobResult:
         job_id: What the audit says under JOBID.
         input_count: Rows read.
         accepted_count: Rows accepted.
-        rejected_count: Rows rejected; -1 for the native loader, which does not count them.
+        rejected_count: Rows rejected.
         duration: Milliseconds.
         error: Why the ingestion failed, None when it succeeded.
     """

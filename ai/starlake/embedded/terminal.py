@@ -84,7 +84,7 @@ def show_summary(result: LoadResult) -> None:
             str(sum(len(job.files) for job in jobs)),
             str(sum(job.input_count for job in jobs)),
             str(sum(job.accepted_count for job in jobs)),
-            str(sum(max(job.rejected_count, 0) for job in jobs)),
+            str(sum(job.rejected_count for job in jobs)),
             str(sum(len(job.files) for job in jobs if job.error is not None)),
             f"{sum(job.duration for job in jobs) / 1000:.1f}",
         )
