@@ -136,9 +136,9 @@ seen = events[before:]
 opened = [a[0] for e, a in seen if e == "open" and not str(a[0]).endswith((".py", ".pyc", ".so"))
           and isinstance(a[0], str) and "__pycache__" not in a[0]]
 forbidden = [e for e, a in seen if e.startswith(("subprocess", "socket.connect", "os.system", "os.mkdir", "os.fork"))]
-heavy = [m for m in ("duckdb", "sqlglot", "google.cloud", "upath", "filelock", "ai.starlake.project",
+heavy = [m for m in ("duckdb", "sqlglot", "google.cloud", "upath", "ai.starlake.project",
                      "ai.starlake.embedded", "ai.starlake.executor.process") if m in sys.modules]
-heavy = [m for m in heavy if m not in ("upath", "filelock")]
+heavy = [m for m in heavy if m != "upath"]
 assert not opened and not forbidden and not heavy, (opened, forbidden, heavy)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)

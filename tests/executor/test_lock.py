@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -195,3 +197,16 @@ def test_a_lock_that_cannot_be_made_names_the_option(cli, project, execution):
             ShellExecutor(cli(""), lock=str(path)).run(LOAD, execution)
     with pytest.raises(StarlakeError, match="duckdb_lock"):
         ShellExecutor(cli(""), lock="gs://bucket/lock").run(LOAD, execution)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EACCES])
+def test_a_file_system_that_refuses_locks_is_told_at_once(cli, facts, execution, monkeypatch, code):
+    def refusing(*_):
+        raise OSError(code, "refused")
+
+    monkeypatch.setattr(fcntl, "flock", refusing)
+    started = time.monotonic()
+    with pytest.raises(StarlakeError, match=f"refuses locks: {os.strerror(code)}\n.*duckdb_lock"):
+        ShellExecutor(cli(""), facts=facts, lock_timeout=600).run(LOAD, execution)
+    assert time.monotonic() - started < 30
+    assert execution.report.infos == []

@@ -251,7 +251,7 @@ import sys
 import ai.starlake.executor as executor
 print("ai.starlake.executor.shell" in sys.modules)
 print([name for name in executor.__all__ if getattr(executor, name, None) is None])
-print({"filelock", "upath", "tenacity", "fsspec", "dagster", "duckdb"} & set(sys.modules))
+print({"upath", "tenacity", "fsspec", "dagster", "duckdb"} & set(sys.modules))
 """
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines() == ["False", "[]", "set()"]

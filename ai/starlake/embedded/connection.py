@@ -6,12 +6,14 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.file_locks import check_range_locks
+from ai.starlake.embedded.database_file import FileHeldError, make_database_file
 from ai.starlake.embedded.interruption import Interruption
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ DEFAULT_WAIT = 600.0
 _GLANCE = 0.5
 """Seconds between two looks whether a waiting thread was asked to end."""
 
+_LOCAL_DISK = "put the database on a disk of this machine, or on a share that grants locks (NFS with its lock daemon)"
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 _guards: dict[Path, threading.RLock] = {}
 _guards_guard = threading.Lock()
@@ -100,11 +103,12 @@ def open_database(
 
     Raises:
         Interrupted: If it was asked to.
-        StarlakeError: If another process kept the file for longer than that, or if it cannot be opened.
+        StarlakeError: If another process kept the file for longer than that, if it cannot be opened, or if its file
+            system refuses locks.
     """
     ending = interruption or Interruption()
     with _turn(path, wait, ending):
-        connection = _connect(path, wait, dict(config or {}), ending)
+        connection = _connect(path, wait, config or {}, ending)
         try:
             connection.execute("SET TimeZone = 'UTC'")
             with ending.reaching(connection):
@@ -131,34 +135,52 @@ def _turn(path: Path | None, wait: float, interruption: Interruption) -> Iterato
         guard.release()
 
 
-def _connect(path: Path | None, wait: float, config: dict[str, str], interruption: Interruption) -> DuckDBPyConnection:
+def _connect(
+    path: Path | None, wait: float, config: Mapping[str, str], interruption: Interruption
+) -> DuckDBPyConnection:
     import duckdb
     from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
-    if path is not None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    said = _SayOnce(path, interruption)
+    if path is None:
+        return _opened(lambda: duckdb.connect(":memory:", config=dict(config)), ":memory:")
+
+    def attempt() -> DuckDBPyConnection:
+        make_database_file(path, config)
+        return duckdb.connect(str(path), config=dict(config))
+
     attempts = Retrying(
         retry=retry_if_exception(_is_held),
         stop=stop_after_delay(wait),
         wait=wait_random(0.05, 0.25),
-        before_sleep=said,
+        before_sleep=_SayOnce(path, interruption),
         reraise=True,
     )
     try:
-        return attempts(duckdb.connect, str(path or ":memory:"), config=config)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _opened(lambda: attempts(attempt), str(path))
+    except (duckdb.Error, FileHeldError) as error:
+        check_range_locks(path, fix=_LOCAL_DISK)
+        raise _busy(path, wait, _holder(error)) from error
+    except OSError as error:
+        raise StarlakeError(f"cannot open the DuckDB database {path}", cause=error.strerror or str(error)) from error
+
+
+def _opened(connect: Callable[[], DuckDBPyConnection], name: str) -> DuckDBPyConnection:
+    """The connection that a function gives; only that another process has the file is left to the caller."""
+    import duckdb
+
+    try:
+        return connect()
     except duckdb.Error as error:
-        if path is not None and _is_held(error):
-            raise _busy(path, wait, _holder(error)) from error
-        raise StarlakeError(
-            f"cannot open the DuckDB database {path or ':memory:'}", cause=str(error).splitlines()[0]
-        ) from error
+        if _is_held(error):
+            raise
+        raise StarlakeError(f"cannot open the DuckDB database {name}", cause=str(error).splitlines()[0]) from error
 
 
 class _SayOnce:
-    """Tells once that the command waits, and for whom; waits no longer when asked to end."""
+    """Tells once that the command waits, and for whom; waits no longer when asked to end, or where it is no use."""
 
-    def __init__(self, path: Path | None, interruption: Interruption) -> None:
+    def __init__(self, path: Path, interruption: Interruption) -> None:
         self._path = path
         self._interruption = interruption
         self._said = False
@@ -167,11 +189,12 @@ class _SayOnce:
         self._interruption.check()
         if not self._said and state.outcome is not None:
             self._said = True
+            check_range_locks(self._path, fix=_LOCAL_DISK)
             logger.warning("waiting for %s, which %s is using", self._path, _holder(state.outcome.exception()))
 
 
 def _is_held(error: BaseException) -> bool:
-    return "Could not set lock on file" in str(error)
+    return isinstance(error, FileHeldError) or "Could not set lock on file" in str(error)
 
 
 def _holder(error: BaseException | None) -> str:

@@ -11,19 +11,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.file_locks import FileLock
 from ai.starlake.executor.protocol import Execution, WriterBusyError
-
-if TYPE_CHECKING:
-    from filelock import BaseFileLock
 
 REMIND_EVERY = 180.0
 """Seconds between two messages that a command still waits."""
 SETTLE = 6.0
 """Seconds that the command of a killed holder may need to end: what the watchdog gives it, and a little more."""
 _CHECK_EVERY, _POLL = 1.0, 0.1
+_FIX = "set option duckdb_lock to the path of a file on a disk of this machine, or to 'off'"
 _NOTE_SIZE = 1024
 """Bytes of a note, filled up with blanks: more than any run and host are called by."""
 
@@ -42,7 +40,7 @@ def writer_locks(
 
     Raises:
         WriterBusyError: If another command holds one for longer.
-        StarlakeError: If a lock file cannot be made.
+        StarlakeError: If a lock file cannot be made, or if its file system refuses locks.
     """
     deadline = time.monotonic() + timeout
     with ExitStack() as stack:
@@ -60,7 +58,7 @@ class _Wait:
     deadline: float
     check: Callable[[], None]
 
-    def acquire(self, lock: BaseFileLock, holder: Path) -> None:
+    def acquire(self, lock: FileLock, holder: Path) -> None:
         patience, remind_at = 0.0, 0.0
         while not _take(lock, patience):
             self.check()
@@ -70,7 +68,7 @@ class _Wait:
                 raise _busy(lock, holder, self.timeout)
             if now >= remind_at:
                 self.execution.report.info(
-                    f"waiting for {lock.lock_file}, which {_who(holder)} holds, for {left:.0f} s at most"
+                    f"waiting for {lock.path}, which {_who(holder)} holds, for {left:.0f} s at most"
                 )
                 remind_at = now + REMIND_EVERY
             patience = min(left, _CHECK_EVERY)
@@ -105,26 +103,24 @@ def _note(holder: Path, text: str) -> None:
             os.close(file)
 
 
-def _lock(path: Path) -> BaseFileLock:
-    from filelock import FileLock
-
+def _lock(path: Path) -> FileLock:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unusable(path, error) from error
-    return FileLock(str(path))
+    return FileLock(path, fix=_FIX)
 
 
-def _take(lock: BaseFileLock, patience: float) -> bool:
+def _take(lock: FileLock, patience: float) -> bool:
     """Tries for some seconds."""
-    from filelock import Timeout
-
+    deadline = time.monotonic() + patience
     try:
-        lock.acquire(timeout=patience, poll_interval=_POLL)
-    except Timeout:
-        return False
+        while not lock.acquire():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL)
     except OSError as error:
-        raise _unusable(Path(lock.lock_file), error) from error
+        raise _unusable(lock.path, error) from error
     return True
 
 
@@ -161,9 +157,9 @@ def _who(holder: Path) -> str:
         return "another command"
 
 
-def _busy(lock: BaseFileLock, holder: Path, timeout: float) -> WriterBusyError:
+def _busy(lock: FileLock, holder: Path, timeout: float) -> WriterBusyError:
     return WriterBusyError(
-        f"waited {timeout:.0f} s for {lock.lock_file}",
+        f"waited {timeout:.0f} s for {lock.path}",
         cause=f"{_who(holder)} holds it; one command at a time can write into a DuckDB file",
         fix="let that command end, or raise duckdb_lock_timeout; lower max_concurrent so that fewer commands queue up",
     )

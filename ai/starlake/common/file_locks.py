@@ -1,0 +1,99 @@
+"""Locks on files, which the operating system frees when their holder ends, however it ends.
+
+Libraries that offer such locks do not tell a lock that somebody holds from one that the file system refuses (a network
+share without a lock daemon, for example), and wait for both.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from ai.starlake.common.errors import StarlakeError
+
+_HELD = frozenset({errno.EAGAIN, errno.EWOULDBLOCK})
+
+
+class LocksRefusedError(StarlakeError):
+    """The file system refuses locks. Waiting does not help.
+
+    Args:
+        path: What was to be locked.
+        error: What the operating system said.
+        fix: What the user can do about it.
+    """
+
+    def __init__(self, path: Path, error: OSError, *, fix: str) -> None:
+        super().__init__(
+            f"{path} cannot be locked",
+            cause=f"its file system refuses locks: {os.strerror(error.errno or 0)}",
+            fix=fix,
+        )
+
+
+class FileLock:
+    """A lock that one holder has at a time, in this process and all others.
+
+    Args:
+        path: The lock file; it is created when missing and stays.
+        fix: What the user can do where the file system refuses locks.
+    """
+
+    def __init__(self, path: Path, *, fix: str) -> None:
+        self.path = path
+        self._fix = fix
+        self._file: int | None = None
+
+    def acquire(self) -> bool:
+        """Take the lock if it is free; return whether it was.
+
+        Raises:
+            LocksRefusedError: If the file system refuses locks.
+            OSError: If the lock file cannot be opened.
+        """
+        import fcntl
+
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(file)
+            if error.errno in _HELD:
+                return False
+            raise LocksRefusedError(self.path, error, fix=self._fix) from error
+        except BaseException:
+            os.close(file)
+            raise
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        """Free the lock if it is held."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def check_range_locks(path: Path, *, fix: str) -> None:
+    """Check that the file system grants locks of byte ranges, which DuckDB takes on its files.
+
+    Args:
+        path: The file that could not be locked. A new file beside it, which nobody can hold, is locked instead.
+        fix: What the user can do where the file system refuses locks.
+
+    Raises:
+        LocksRefusedError: If it does not.
+    """
+    import fcntl
+
+    try:
+        probe = tempfile.TemporaryFile(prefix=".starlake-lock-", dir=path.parent)  # noqa: SIM115
+    except OSError:  # a folder that cannot be written says nothing about locks
+        return
+    with probe:
+        try:
+            fcntl.lockf(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise LocksRefusedError(path, error, fix=fix) from error
