@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -59,6 +59,13 @@ def test_a_timestamp_is_in_utc_and_has_no_blank(moment: datetime) -> None:
 def test_path_variables_are_of_the_zone_of_the_moment() -> None:
     moment = datetime(2026, 3, 1, 0, 30, tzinfo=PARIS)
     assert date_variables(moment) == {"ds": "2026-03-01", "ds_nodash": "20260301", "ts": "2026-02-28T23:30:00+0000"}
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "0001-01-02T00:00:00Z", "9999-12-31", "9999-12-31T23:59:59-11:00"])
+@pytest.mark.parametrize("zone", [PARIS, timezone.utc, ZoneInfo("Pacific/Kiritimati"), ZoneInfo("Pacific/Niue")])
+def test_a_date_at_the_ends_of_the_calendar_is_refused(text: str, zone: tzinfo) -> None:
+    with pytest.raises(StarlakeError, match="cannot be used as a date"):
+        parse_datetime(text, zone)
 
 
 @pytest.mark.parametrize("name", ["Mars/Olympus", "", "../etc/passwd", "/etc/passwd", "Europe/", "Europe"])

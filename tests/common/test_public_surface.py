@@ -23,6 +23,7 @@ SURFACE = {
         "names_a_secret",
         "parse_datetime",
         "sanitize_id",
+        "secret_arguments",
         "zone_of",
     },
     "ai.starlake.dataset": {"StarlakeDataset"},

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import base64
 import json
+import shlex
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ai.starlake.common import Redactor, mask_named_values, names_a_secret
+from ai.starlake.common import Redactor, mask_named_values, names_a_secret, secret_arguments
+from ai.starlake.common.redaction import MASK
 
 SECRETS = st.text(
     st.characters(codec="utf-8", exclude_characters="xyz ", exclude_categories=("Cs", "Cc", "Zl", "Zp")),
@@ -48,6 +51,64 @@ def test_of_two_secrets_the_longer_one_is_masked_as_a_whole() -> None:
     assert Redactor(["abc", "abcdef"]).mask("abcdef abc") == "*** ***"
 
 
+@given(st.text(st.characters(codec="utf-8", exclude_categories=("Cs",)), min_size=8, max_size=20))
+@example("""a'b"c\\d\te\nfghijk""")
+@example("mot de passé €")
+def test_a_secret_is_masked_as_programs_write_it(secret: str) -> None:
+    secret = f"<{secret}>"
+    redactor = Redactor([secret])
+    for written in (
+        repr({"A": secret}),
+        ascii([secret]),
+        json.dumps([secret], ensure_ascii=False),
+        shlex.join([secret]),
+    ):
+        masked = redactor.mask(written)
+        assert MASK in masked
+        assert len(masked) <= len(written) - len(secret) + len(MASK) + 4
+    assert redactor.mask(repr(secret.encode())) == f"b{repr(secret.encode())[1]}***{repr(secret.encode())[1]}"
+    assert redactor.mask(base64.b64encode(secret.encode()).decode()) == MASK
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password" * 50_000,
+        "a" * 400_000 + " token",
+        "token" + " " * 400_000,
+        "a-." * 150_000 + "=token",
+        'token="' + "\\" * 400_000,
+        "token: " * 50_000,
+        "x=1 " * 100_000 + "token=5",
+        "--token " * 50_000,
+    ],
+    ids=range(8),
+)
+def test_long_texts_take_time_in_proportion_to_their_length(text: str) -> None:
+    assert mask_named_values(text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "secrets"),
+    [
+        ([], set()),
+        (["--accessToken", "abc"], {"abc"}),
+        (["--accessToken=abc", "--password", "x y"], {"abc", "x y"}),
+        (["--domains", "token", "sales"], set()),
+        (["--token"], set()),
+        (["--token", "--domains", "sales"], set()),
+    ],
+)
+def test_the_values_of_telling_flags_are_secrets(arguments: list[str], secrets: set[str]) -> None:
+    assert secret_arguments(arguments) == secrets
+
+
+@pytest.mark.parametrize("secret", ["it's a secret", "both ' and \"", "back\\slash", "tab\there"])
+def test_a_command_line_is_shown_without_its_secrets(secret: str) -> None:
+    assert Redactor([secret]).shown(["starlake", "load", f"x={secret}"]) == "starlake load 'x=***'"
+
+
 @pytest.mark.parametrize("secrets", [[], [""], ["  ", "\n"]])
 def test_empty_secrets_hide_nothing(secrets: list[str]) -> None:
     assert Redactor(secrets).mask("a text") == "a text"
@@ -74,6 +135,13 @@ def test_other_names_are_not_taken_for_secrets(name: str) -> None:
         ("--options a=1,api_key=xyz,b=2", "--options a=1,api_key=***,b=2"),
         ("jdbc:x?user=u&password=p&ssl=true", "jdbc:x?user=u&password=***&ssl=true"),
         ("nothing to hide", "nothing to hide"),
+        ("starlake load --accessToken abc --domains sales", "starlake load --accessToken *** --domains sales"),
+        ("starlake load --db-password=abc --domains sales", "starlake load --db-password=*** --domains sales"),
+        ("spark.hadoop.fs.s3a.secret.key=abc", "spark.hadoop.fs.s3a.secret.key=***"),
+        ("Authorization: Bearer abc.def", "Authorization: ***"),
+        ("url=jdbc:x?password=p", "url=jdbc:x?password=***"),
+        ("the password is wrong", "the password is wrong"),
+        ("--token --other", "--token --other"),
     ],
 )
 def test_values_behind_telling_names_are_masked(text: str, masked: str) -> None:

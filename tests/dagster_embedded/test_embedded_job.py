@@ -153,6 +153,22 @@ with DagsterInstance.ephemeral() as instance:
 """
 
 
+@pytest.mark.parametrize("option", ["db_password", "apiKey"])
+def test_an_option_with_a_telling_name_is_nowhere(
+    option: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    root = sample(tmp_path / "project")
+    leak = root / "metadata" / "transform" / "kpis" / "Leak.sql"
+    leak.write_text(f"SELECT '{{{{{option}}}}}' FROM nowhere_at_all")
+    sl_job = StarlakeDagsterEmbeddedJob(options={"sl_env_var": json.dumps({"SL_ROOT": str(root)})})
+    op = sl_job.sl_transform(None, "kpis.Leak", {option: "hunter22"})
+    with pytest.raises(Failure) as failure:
+        one_op(op)
+    assert "nowhere_at_all" in str(failure.value.description)
+    printed = capfd.readouterr()
+    assert "hunter22" not in f"{failure.value.description}{failure.value.metadata}{printed.out}{printed.err}"
+
+
 def test_an_interruption_reaches_a_running_query(tmp_path: Path) -> None:
     root = sample(tmp_path / "project")
     (root / "metadata" / "transform" / "kpis" / "Endless.sql").write_text(

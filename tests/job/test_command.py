@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -103,7 +103,7 @@ def test_the_environment_is_not_shown() -> None:
         (["load", "--options=a=1,b=2", "--tables", "t"], ("--tables", "t"), {"a": "1", "b": "2"}),
         (["load", "--options", "a=1", "--options", "b=2"], (), {"a": "1", "b": "2"}),
         (["load", "--options", "SL_ROOT=/p,"], (), {"SL_ROOT": "/p"}),
-        (["load", "--options"], (), {}),
+        (["load", "--options", ""], (), {}),
     ],
 )
 def test_a_list_of_arguments_is_read(arguments: list[str], plain: tuple[str, ...], options: dict[str, str]) -> None:
@@ -111,6 +111,28 @@ def test_a_list_of_arguments_is_read(arguments: list[str], plain: tuple[str, ...
     command = StarlakeCommand.of(arguments)
     assert (command.verb, command.arguments, dict(command.options)) == ("load", plain, options)
     assert arguments == before
+
+
+@pytest.mark.parametrize("rest", [["--options"], ["--tables", "--options"], ["--options", "--tables", "t"]])
+def test_options_without_a_value_are_refused(rest: list[str]) -> None:
+    with pytest.raises(StarlakeError, match=r"--options of `starlake load` has no value"):
+        StarlakeCommand.of(["load", *rest])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda text: StarlakeCommand("load", ("--tables", text)),
+        lambda text: StarlakeCommand("load", options={"a": text}),
+        lambda text: StarlakeCommand("load", options={text: "a"}),
+        StarlakeCommand,
+    ],
+)
+@pytest.mark.parametrize("text", ["\ud800", "a\udc80b"])
+def test_half_of_a_surrogate_pair_is_refused(make: Callable[[str], object], text: str) -> None:
+    with pytest.raises(StarlakeError, match="half of a surrogate pair") as caught:
+        make(text)
+    str(caught.value).encode()
 
 
 def test_a_command_is_taken_as_it_is() -> None:

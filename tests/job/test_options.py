@@ -127,6 +127,18 @@ def test_invalid_json_says_where_and_hides_secrets() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ['"MARK"', "MARK", ["MARK"], '["MARK"]', '{"A": ["MARK"]}'])
+def test_an_environment_that_is_not_accepted_is_not_shown(value: object) -> None:
+    with pytest.raises(StarlakeError, match="sl_env_var") as caught:
+        JobOptions.read({"sl_env_var": value})
+    assert "MARK" not in str(caught.value)
+
+
+def test_options_show_no_environment() -> None:
+    read = JobOptions.read({"sl_env_var": {"DB_PASSWORD": "MARK"}})
+    assert "MARK" not in f"{read!r} {read}"
+
+
 def test_an_unknown_name_is_warned_of_once_with_the_nearest_known_one() -> None:
     with pytest.warns(StarlakeOptionWarning) as caught:
         JobOptions.read({"retires": 3})

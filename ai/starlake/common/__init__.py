@@ -3,7 +3,7 @@
 from ai.starlake.common.dates import DataInterval, date_variables, format_timestamp, parse_datetime, zone_of
 from ai.starlake.common.errors import MissingEnvironmentVariable, NameCollisionError, StarlakeError
 from ai.starlake.common.identifiers import NameRegistry, sanitize_id
-from ai.starlake.common.redaction import Redactor, mask_named_values, names_a_secret
+from ai.starlake.common.redaction import Redactor, mask_named_values, names_a_secret, secret_arguments
 
 __all__ = [
     "DataInterval",
@@ -18,5 +18,6 @@ __all__ = [
     "names_a_secret",
     "parse_datetime",
     "sanitize_id",
+    "secret_arguments",
     "zone_of",
 ]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone, tzinfo
+from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ai.starlake.common.errors import StarlakeError
 
 SL_TIMESTAMP_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 """How a moment is written on the command line of Starlake; no blanks, because its launcher would split at them."""
+
+_MARGIN = timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,16 @@ def parse_datetime(text: str, zone: tzinfo) -> datetime:
         raise StarlakeError(
             f"{text!r} is not a date", cause=str(error), fix="write it as in 2026-03-01 or 2026-03-01T06:30:00+00:00"
         ) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    timestamp = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    try:  # every use of a date converts it to another time zone, or takes the day before or after it
+        timestamp.astimezone(timezone.utc) - _MARGIN, timestamp.astimezone(timezone.utc) + _MARGIN
+    except OverflowError:
+        raise StarlakeError(
+            f"{text!r} cannot be used as a date",
+            cause="its time in UTC, or that of the day before or after, is outside of the years 1 to 9999",
+            fix="use a date from 0001-01-03 to 9999-12-29",
+        ) from None
+    return timestamp
 
 
 def format_timestamp(moment: datetime) -> str:

@@ -1,44 +1,84 @@
-"""Keeps secrets out of whatever people read: logs, events, metadata, errors."""
+"""Keep secrets out of whatever people read: logs, events, metadata, errors."""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Iterable
-from urllib.parse import quote
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from urllib.parse import quote, quote_plus
 
 MASK = "***"
 
 _SHORTEST_LINE = 6
 """Characters of the shortest line of a secret of several lines that is masked on its own."""
 
+_SHORTEST_ENCODED = 6
+"""Characters of the shortest secret whose base64 form is masked too: a shorter form turns up by chance."""
+
 _SECRET_NAME = re.compile(
-    r"passw|pwd|secret|token|credential|api_?key|private_?key|access_?key|secret_?key", re.IGNORECASE
+    r"passw|pwd|secret|token|credential|api[_-]?key|private[_-]?key|access[_-]?key|authorization", re.IGNORECASE
 )
-_NAMED_VALUE = re.compile(
-    rf"""(["']?\w*(?:{_SECRET_NAME.pattern})\w*["']?\s*[:=]\s*)("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,;&}}]+)""",
-    re.IGNORECASE,
-)
+
+# A name is matched as a whole word. A pattern that is tried from each of its characters takes time that grows with the
+# square of its length, and values such as base64 are long words.
+_NAME = re.compile(r"""(?<![\w.-])(?P<name>[\w.-]+)(?![\w.-])["']?(?P<sign>\s*[:=]\s*|\s+)""")
+_VALUE = re.compile(r"""(?:(?:bearer|basic)\s+)?("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,;&}]+)""", re.IGNORECASE)
 
 
 def names_a_secret(name: str) -> bool:
-    """Tells whether a variable of that name is likely to hold a secret, such as ``DB_PASSWORD``."""
+    """Return True if a variable of that name is likely to hold a secret, such as ``DB_PASSWORD``."""
     return _SECRET_NAME.search(name) is not None
 
 
 def mask_named_values(text: str) -> str:
-    """Masks the values in a text that stand behind a name that speaks of a secret.
+    """Mask the values that follow a name of a secret, in time that grows linearly with the length of the text.
+
+    A value follows ``:`` or ``=``, or is the argument of a flag such as ``--accessToken``.
 
     >>> mask_named_values('{"DB_PASSWORD": "x", "SL_ROOT": "/p"}')
     '{"DB_PASSWORD": ***, "SL_ROOT": "/p"}'
+    >>> mask_named_values("starlake load --accessToken x")
+    'starlake load --accessToken ***'
     """
     if not names_a_secret(text):  # the common case, and far cheaper to find out
         return text
-    return _NAMED_VALUE.sub(lambda match: match[1] + MASK, text)
+    return "".join(_masked_pieces(text))
+
+
+def _masked_pieces(text: str) -> Iterator[str]:
+    position = 0
+    while named := _NAME.search(text, position):
+        value = _VALUE.match(text, named.end()) if _introduces_a_secret(named, text) else None
+        yield text[position : named.end()]
+        position = named.end()
+        if value:
+            yield MASK
+            position = value.end()
+    yield text[position:]
+
+
+def _introduces_a_secret(named: re.Match[str], text: str) -> bool:
+    if not names_a_secret(named["name"]):
+        return False
+    is_flag = named["name"].startswith("--") and not text.startswith("--", named.end())
+    return is_flag or not named["sign"].isspace()
+
+
+def secret_arguments(arguments: Sequence[str]) -> set[str]:
+    """Return the arguments that are the values of flags whose names speak of a secret, such as ``--accessToken x``."""
+    values = set()
+    for flag, following in zip_longest(arguments, arguments[1:], fillvalue="--"):
+        name, equals, value = flag.partition("=")
+        if name.startswith("-") and names_a_secret(name):
+            values.add(value if equals else following if not following.startswith("--") else "")
+    return values - {""}
 
 
 class Redactor:
-    """Replaces known secret values by a mask.
+    """Replace known secret values by a mask.
 
     Args:
         secrets: The values to hide; empty ones hide nothing.
@@ -50,16 +90,35 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if written else None
 
     def mask(self, text: str) -> str:
-        """Returns the text with every secret in it replaced."""
+        """Return the text with every secret in it replaced."""
         return self._pattern.sub(MASK, text) if self._pattern else text
+
+    def shown(self, argv: Iterable[str]) -> str:
+        """Return a command line for people to read: quoted as for a shell, secrets masked by value and by name.
+
+        Values are masked before they are quoted: quotes within a secret change how it is written.
+        """
+        return mask_named_values(self.mask(shlex.join(map(self.mask, argv))))
 
 
 def _written_forms(secret: str) -> set[str]:
-    """A secret as it may turn up: as it is, in JSON, in a URL, and line by line (output is read in lines).
+    """Return the forms in which programs write a secret, line by line too, because output is read in lines.
 
     The brackets of a key file in JSON are lines of it, too; to mask every bracket would make output unreadable.
     """
     lines = secret.splitlines()
     telling = lines if len(lines) == 1 else [line for line in lines if len(line.strip()) >= _SHORTEST_LINE]
-    forms = {secret, json.dumps(secret)[1:-1], quote(secret, safe=""), *telling}
+    forms = {form for line in (secret, *telling) for form in _escaped_forms(line)}
     return {form.strip() for form in forms if form.strip()}
+
+
+def _escaped_forms(text: str) -> set[str]:
+    """Return a value as JSON, Python, a shell, a URL and base64 write it."""
+    encoded = text.encode("utf-8", "surrogatepass")
+    forms = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
+    forms |= {literal[1:-1] for literal in (repr(text), ascii(text), repr(encoded)[1:])}
+    forms |= {shlex.quote(text).removeprefix("'").removesuffix("'")}
+    forms |= {quote(encoded, safe=""), quote(encoded), quote_plus(encoded)}
+    if len(text) >= _SHORTEST_ENCODED:
+        forms |= {encode(encoded).decode() for encode in (base64.b64encode, base64.urlsafe_b64encode)}
+    return forms

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,11 +17,8 @@ from dagster import (
 )
 
 from ai.starlake.common import (
-    Redactor,
     StarlakeError,
     format_timestamp,
-    mask_named_values,
-    names_a_secret,
     sanitize_id,
     zone_of,
 )
@@ -39,6 +35,7 @@ from ai.starlake.executor.protocol import (
     StarlakeResult,
 )
 from ai.starlake.job import JobOptions, StarlakeCommand, StarlakeSparkConfig
+from ai.starlake.job.masking import shown
 
 DRY_RUN = "dry run, nothing is run: "
 """What the log says before a command that a dry run leaves out."""
@@ -133,12 +130,6 @@ def run_is_ending(context: OpExecutionContext) -> bool:
 _INTERRUPTED_WITH_THE_RUN = frozenset(
     {"in_process", "execute_in_process_executor", "multiprocess", "multi_or_in_process_executor"}
 )
-
-
-def shown(command: StarlakeCommand) -> str:
-    """A command as people read it: quoted as for a shell, secrets masked."""
-    redactor = Redactor(value for name, value in command.options.items() if names_a_secret(name))
-    return mask_named_values(shlex.join(redactor.mask(text) for text in ("starlake", *command)))
 
 
 class failures:  # noqa: N801  reads as a statement

@@ -22,7 +22,7 @@ from dagster import (
 )
 
 from ai.starlake.common import NameRegistry, StarlakeError
-from ai.starlake.dagster.commands import CommandBody, CommandRunner, shown
+from ai.starlake.dagster.commands import CommandBody, CommandRunner
 from ai.starlake.dagster.dummy import DummyBody
 from ai.starlake.dagster.ops import Body, OpFactory, OpSpec, outputs_of
 from ai.starlake.dagster.pre_load import READY, SKIPPED, AckCheck, Check, CommandCheck, FilesCheck, PreLoadBody
@@ -35,6 +35,7 @@ from ai.starlake.job import (
     StarlakePreLoadStrategy,
     StarlakeSparkConfig,
 )
+from ai.starlake.job.masking import shown
 
 AssetLike = AssetKey | str | Sequence[str]
 Dataset = StarlakeDataset | str

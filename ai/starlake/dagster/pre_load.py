@@ -20,11 +20,12 @@ from dagster import DagsterEventType, OpExecutionContext, Out
 
 from ai.starlake.common import StarlakeError, date_variables
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.commands import DRY_RUN, CommandRunner, failures, is_dry_run, shown
+from ai.starlake.dagster.commands import DRY_RUN, CommandRunner, failures, is_dry_run
 from ai.starlake.dagster.ops import Body, Event, outputs
 from ai.starlake.dagster.patience import Finding, Patience
 from ai.starlake.dagster.run import RunDates
 from ai.starlake.job import StarlakeCommand
+from ai.starlake.job.masking import shown
 from ai.starlake.job.references import resolve_environment
 
 READY, SKIPPED = "load_domain", "skipped"

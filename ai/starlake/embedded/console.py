@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -14,37 +14,47 @@ from ai.starlake.project import Finding, Table
 
 
 class Console:
-    """Prints what happens."""
+    """Print what happens.
+
+    Args:
+        mask: Masks the secrets in a line.
+    """
+
+    def __init__(self, mask: Callable[[str], str] = str) -> None:
+        self._mask = mask
+
+    def _print(self, line: str, *, err: bool = False) -> None:
+        click.echo(self._mask(line), err=err)
 
     def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:
         """``Moving N file(s) from <dir> to <dest>``, then each file."""
-        click.echo(f"Moving {len(moves)} file(s) from {source} to {target}")
+        self._print(f"Moving {len(moves)} file(s) from {source} to {target}")
         for move in moves:
-            click.echo(f"Moving {move.name}")
+            self._print(f"Moving {move.name}")
 
     def planned(self, jobs: int) -> None:
         """Nothing is printed about what is to come."""
 
     def loading(self, table: Table, files: tuple[Path, ...]) -> None:
         """The block that precedes an ingestion."""
-        click.echo("Loading")
-        click.echo(f"Format: {table.metadata.format}")
-        click.echo(f"File(s): {','.join(uri(file) for file in files)}")
-        click.echo(f"Table: {table.target}")
+        self._print("Loading")
+        self._print(f"Format: {table.metadata.format}")
+        self._print(f"File(s): {','.join(uri(file) for file in files)}")
+        self._print(f"Table: {table.target}")
 
     def loaded(self, job: JobResult) -> None:
         """The summary of an ingestion; a failure is told at the end of the command."""
         if job.error is not None:
             return
-        click.echo("Load summary:")
-        click.echo(f"Input records: {job.input_count}")
-        click.echo(f"Accepted: {job.accepted_count}")
-        click.echo(f"Rejected: {job.rejected_count}")
-        click.echo(f"Data successfully loaded from {','.join(job.paths)}")
+        self._print("Load summary:")
+        self._print(f"Input records: {job.input_count}")
+        self._print(f"Accepted: {job.accepted_count}")
+        self._print(f"Rejected: {job.rejected_count}")
+        self._print(f"Data successfully loaded from {','.join(job.paths)}")
 
     def transforming(self, task: str) -> None:
         """A task begins."""
-        click.echo(f"Transforming {task}", err=True)
+        self._print(f"Transforming {task}", err=True)
 
 
 def print_counters(result: LoadResult, environment: Mapping[str, str]) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ai.starlake.common import Redactor, StarlakeError, mask_named_values, names_a_secret
+from ai.starlake.common import Redactor, StarlakeError
 from ai.starlake.executor.executable import HOW_TO_GET_ONE, find_executable
 from ai.starlake.executor.hints import hint
 from ai.starlake.executor.protocol import CommandFailedError, ExecutableNotFoundError, Execution
 from ai.starlake.executor.storage import local_path
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.job.references import resolve_environment
+from ai.starlake.job.command import check_encodable
+from ai.starlake.job.masking import resolve_secrets
 
 _NOT_RUN = {126: "may not be executed", 127: "was not found"}
 
@@ -49,21 +49,19 @@ class Call:
             StarlakeError: If a secret has no value, a variable cannot be passed, or SL_ROOT does not exist.
             ExecutableNotFoundError: If there is nothing to run.
         """
-        asked_for, secrets = resolve_environment(command.environment)
+        asked_for, redactor = resolve_secrets(command)
         for name, value in asked_for.items():
             _check_variable(name, value)
         environment = {**os.environ, "SL_API": "true", "SL_JOB_ID": execution.job_id, **asked_for}
         environment.pop("SL_HTTP_PORT", None)
         folder = _folder(environment)
         root = environment.get("SL_ROOT") or str(folder)
-        named = {**asked_for, **command.options}
-        secrets |= {value for name, value in named.items() if names_a_secret(name)}
         argv = [*find_executable(executable, environment.get("PATH")), *command.argv]
-        return cls(argv, folder, root, environment, Redactor(secrets))
+        return cls(argv, folder, root, environment, redactor)
 
     def __str__(self) -> str:
         """The command line, secrets masked; for people to read."""
-        return mask_named_values(self.redactor.mask(shlex.join(self.argv)))
+        return self.redactor.shown(self.argv)
 
     def failure(self, exit_code: int, tail: Sequence[str]) -> StarlakeError:
         """The error of a command that ended with another exit code than 0."""
@@ -90,6 +88,8 @@ def _check_variable(name: str, value: str) -> None:
         raise StarlakeError(
             f"option sl_env_var: {name!r} cannot be the name of a variable", cause="it is empty, or holds = or a null"
         )
+    check_encodable(name, "option sl_env_var: the name of a variable")
+    check_encodable(value, f"option sl_env_var: the value of {name!a}")
     if "\0" in value:
         raise StarlakeError(f"option sl_env_var: the value of {name} cannot be passed", cause="it holds a null")
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ai.starlake.common import Redactor, mask_named_values, names_a_secret
+from ai.starlake.common import Redactor
 from ai.starlake.executor.facts import FactsFactory, ProjectFacts
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.recovery import recover_files
@@ -14,7 +13,7 @@ from ai.starlake.gcp.endpoints import gs_uri
 from ai.starlake.gcp.options import GcpOptions
 from ai.starlake.gcp.project_storage import cloud_storage
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.job.references import resolve_environment
+from ai.starlake.job.masking import resolve_secrets
 
 
 @dataclass(frozen=True)
@@ -41,12 +40,10 @@ class RemoteCall:
         Raises:
             StarlakeError: If a secret has no value.
         """
-        asked_for, secrets = resolve_environment(command.environment)
-        named = {**asked_for, **command.options}
-        secrets |= {value for name, value in named.items() if names_a_secret(name)}
+        asked_for, redactor = resolve_secrets(command)
         located = {name: gs_uri(value) for name, value in asked_for.items()}
         environment = {"SL_API": "true", "SL_JOB_ID": execution.job_id, **located}
-        return cls(command, environment, Redactor(secrets))
+        return cls(command, environment, redactor)
 
     @property
     def argv(self) -> Sequence[str]:
@@ -55,7 +52,7 @@ class RemoteCall:
 
     def __str__(self) -> str:
         """The command line, secrets masked; for people to read."""
-        return mask_named_values(self.redactor.mask(shlex.join(("starlake", *self.argv))))
+        return self.redactor.shown(("starlake", *self.argv))
 
     def recover(self, execution: Execution, facts: FactsFactory | None, settings: GcpOptions) -> None:
         """Before a load is repeated, brings back the files that a failed attempt left; else does nothing.

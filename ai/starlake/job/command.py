@@ -45,6 +45,7 @@ class StarlakeCommand(Sequence[str]):
         for text in (self.verb, *self.arguments):
             if not isinstance(text, str) or "\0" in text:
                 raise StarlakeError(f"{text!r} cannot be an argument of `starlake {self.verb}`")
+            check_encodable(text, f"argument {text!a} of `starlake {ascii(self.verb)[1:-1]}`")
         for name, value in self.options.items():
             check_option(name, value)
         object.__setattr__(self, "options", _frozen(self.options))
@@ -69,7 +70,7 @@ class StarlakeCommand(Sequence[str]):
         texts = iter(rest)
         for text in texts:
             if text == "--options":
-                options.update(parse_options(next(texts, "")))
+                options.update(parse_options(_value_of_options(texts, verb)))
             elif text.startswith("--options="):
                 options.update(parse_options(text.partition("=")[2]))
             else:
@@ -129,6 +130,37 @@ class StarlakeCommand(Sequence[str]):
         return StarlakeCommand, (self.verb, self.arguments, dict(self.options), dict(self.environment))
 
 
+def _value_of_options(following: Iterator[str], verb: str) -> str:
+    value = next(following, None)
+    if value is None or value.startswith("--"):
+        raise StarlakeError(
+            f"--options of `starlake {verb}` has no value",
+            cause="it is the last argument" if value is None else f"{value} follows it",
+            fix="write --options name=value,name=value; a domain or a table cannot be called --options",
+        )
+    return value
+
+
+def check_encodable(text: str, culprit: str) -> None:
+    """Make sure that the system can pass a string to a process.
+
+    Args:
+        text: The string.
+        culprit: What the error names; the string itself may be a secret.
+
+    Raises:
+        StarlakeError: If it holds half of a surrogate pair, which no encoding has a form for.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise StarlakeError(
+            f"{culprit} cannot be passed to a process",
+            cause=f"character {error.start + 1} is half of a surrogate pair, which UTF-8 cannot encode",
+            fix="replace that character; it usually comes from a file name or a file that is not in UTF-8",
+        ) from None
+
+
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -164,6 +196,7 @@ def check_option(name: str, value: str) -> None:
     Raises:
         StarlakeError: If it would not.
     """
+    check_encodable(name + value, f"option {name!a}")
     unfit = next((what for character, what in _UNFIT.items() if character in value or character in name), None)
     if unfit is None and name and "=" not in name:
         return

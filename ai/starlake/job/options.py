@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from ai.starlake.common import MissingEnvironmentVariable, StarlakeError, mask_named_values, zone_of
+from ai.starlake.common import MissingEnvironmentVariable, StarlakeError, mask_named_values, names_a_secret, zone_of
 from ai.starlake.job.cli import StarlakeCli
 from ai.starlake.job.pre_load import StarlakePreLoadStrategy
 from ai.starlake.job.references import EnvironmentValue, environment_value
@@ -90,7 +90,9 @@ class JobOptions(BaseModel):
     )
 
     sl_env_var: EnvironmentOption = Field(
-        default={}, description="environment variables of Starlake, as the text of a JSON object; secrets by reference"
+        default={},
+        repr=False,
+        description="environment variables of Starlake, as the text of a JSON object; secrets by reference",
     )
     pre_load_strategy: StrategyOption = Field(
         default=StarlakePreLoadStrategy.NONE, description="`none`, `imported`, `pending` or `ack`"
@@ -217,8 +219,16 @@ def _explain(model: type[JobOptions], given: Mapping[str, Any], problem: Any) ->
     if problem["type"] == "missing":
         return f"option {name} is required\nIt is: {described}"
     reason = problem["msg"].removeprefix("Value error, ")
-    text = repr(value) if isinstance(value, str) else json.dumps(value, default=repr)
-    return f"option {name}: {mask_named_values(text)} is not accepted: {reason}\nIt is: {described}"
+    shown = f"a value of type {type(value).__name__}" if _may_hold_secrets(name) else _shown(value)
+    return f"option {name}: {shown} is not accepted: {reason}\nIt is: {described}"
+
+
+def _may_hold_secrets(name: str) -> bool:
+    return name == "sl_env_var" or names_a_secret(name)
+
+
+def _shown(value: Any) -> str:
+    return mask_named_values(repr(value) if isinstance(value, str) else json.dumps(value, default=repr))
 
 
 def _spellings(name: str, field: FieldInfo) -> set[object]:

@@ -24,6 +24,15 @@ class SecretReference(Protocol):
         ...
 
 
+_referenced: set[str] = set()
+"""Names only. The commands of every step of a process inherit these variables, whichever step refers to them."""
+
+
+def referenced_variables() -> frozenset[str]:
+    """Return the names of the environment variables that this process has references to."""
+    return frozenset(_referenced)
+
+
 @dataclass(frozen=True)
 class EnvironmentReference:
     """The value of an environment variable of the process that runs the command.
@@ -33,6 +42,9 @@ class EnvironmentReference:
     """
 
     name: str
+
+    def __post_init__(self) -> None:
+        _referenced.add(self.name)
 
     def resolve(self) -> str:
         """Reads the variable.

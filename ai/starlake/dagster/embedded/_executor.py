@@ -21,7 +21,7 @@ from ai.starlake.embedded.results import LoadResult
 from ai.starlake.embedded.task_run import TransformRequest
 from ai.starlake.executor.protocol import CommandFailedError, Execution, Reporter, StarlakeCounts, StarlakeResult
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.job.references import resolve_environment
+from ai.starlake.job.masking import resolve_secrets
 
 _GLANCE = 0.5
 
@@ -40,19 +40,18 @@ class EmbeddedExecutor:
             StarlakeError: If the command fails, or if the engine does not know it.
         """
         started = time.monotonic()
-        own, secrets = resolve_environment(command.environment)
+        own, redactor = resolve_secrets(command)
         environment = {**os.environ, "SL_JOB_ID": execution.job_id, **own}
-        redactor = Redactor(secrets)
         try:
             with _warnings_to(execution.report, redactor):
-                counts = _call(command, environment)
+                counts = _call(command, environment, Console(redactor.mask))
         except StarlakeError as error:
             tail = redactor.mask(str(error)).splitlines()
-            raise CommandFailedError(redactor.mask(" ".join(("starlake", *command))), 1, tail) from None
+            raise CommandFailedError(redactor.shown(("starlake", *command)), 1, tail) from None
         return StarlakeResult(duration=time.monotonic() - started, counts=counts)
 
 
-def _call(command: StarlakeCommand, environment: Mapping[str, str]) -> StarlakeCounts | None:
+def _call(command: StarlakeCommand, environment: Mapping[str, str], console: Console) -> StarlakeCounts | None:
     verb = _VERBS.get(command.verb)
     if verb is None:
         raise StarlakeError(
@@ -60,7 +59,7 @@ def _call(command: StarlakeCommand, environment: Mapping[str, str]) -> StarlakeC
         )
     given = _parse(command)
     options = given.pop("options", {})
-    engine = Engine.open(environment=environment, options=options, reporter=Console())
+    engine = Engine.open(environment=environment, options=options, reporter=console)
     return _interruptible(engine, lambda: verb(engine, given))
 
 
