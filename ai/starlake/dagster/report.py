@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import re
 import sys
 
 from ai.starlake.executor.protocol import Stream
 
-_LEVEL = re.compile(r"^(?:\S+\s+){0,6}?\[?(WARN|WARNING|ERROR|FATAL|SEVERE)\]?(?=[\s:\]-]|$)")
 _MOST_LINES = 100
 
 
@@ -31,15 +29,17 @@ class DagsterReporter:
 
     def output(self, stream: Stream, line: str) -> None:
         """Takes one line that the command printed."""
+        from ai.starlake.executor.excerpt import is_error, is_warning
+
         target = sys.stdout if stream == "stdout" else sys.stderr
         try:
             target.write(f"{line}\n")
         except UnicodeEncodeError:  # the locale of the process cannot write it; that must not end the command
             target.write(f"{line.encode('ascii', 'backslashreplace').decode()}\n")
         target.flush()
-        level = _LEVEL.match(line[:200])
-        if level:
-            self._important(line, is_error=not level[1].startswith("WARN"))
+        failed = is_error(line)
+        if failed or is_warning(line):
+            self._important(line, is_error=failed)
         elif self._everything:
             self._log.info(line)
 

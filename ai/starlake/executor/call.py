@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ai.starlake.common import Redactor, StarlakeError
+from ai.starlake.executor.excerpt import failure_text
 from ai.starlake.executor.executable import HOW_TO_GET_ONE, find_executable
 from ai.starlake.executor.hints import hint
 from ai.starlake.executor.protocol import CommandFailedError, ExecutableNotFoundError, Execution
@@ -75,12 +76,10 @@ class Call:
             f"exit code {exit_code} means that {self.argv[0]} called a program that {_NOT_RUN[exit_code]}; "
             f"its PATH was {self.environment.get('PATH', 'not set')}"
         )
-        said = "\n".join(["its last lines were:", *tail]) if tail else "it printed nothing"
-        return ExecutableNotFoundError(
-            f"`{self}` failed with exit code {exit_code}",
-            cause=f"{cause}\n{said}",
-            fix=f"make that program (Java, if it is Starlake's own launcher) available; or {HOW_TO_GET_ONE}",
-        )
+        fix = f"make that program (Java, if it is Starlake's own launcher) available; or {HOW_TO_GET_ONE}"
+        error = ExecutableNotFoundError(f"`{self}` failed with exit code {exit_code}", cause=cause, fix=fix)
+        error.args = (failure_text(error.culprit, tail, verdict=cause, fix=fix),)
+        return error
 
 
 def _check_variable(name: str, value: str) -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from ai.starlake.common import Redactor
 from ai.starlake.executor.counts import CountsReader
+from ai.starlake.executor.excerpt import Excerpt
 from ai.starlake.executor.protocol import Reporter, StarlakeCounts, Stream
-
-_TAIL_LINES, _TAIL_WIDTH = 50, 2000
 
 
 class Output:
-    """Passes on lines with secrets masked, reads the row counts from them, and keeps the last ones.
+    """Passes on lines with secrets masked, reads the row counts from them, and keeps those that say why it failed.
 
     Args:
         redactor: Masks the secrets.
@@ -23,20 +20,20 @@ class Output:
         self._redactor = redactor
         self._report = report
         self._reader = CountsReader()
-        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._excerpt = Excerpt()
 
     def take(self, stream: Stream, line: str) -> None:
         """Takes the next line."""
         masked = self._redactor.mask(line)
-        self._tail.append(masked[:_TAIL_WIDTH])
+        self._excerpt.take(masked)
         if stream == "stdout":
             self._reader.read(line)
         self._report.output(stream, masked)
 
     @property
     def tail(self) -> list[str]:
-        """The last lines, secrets masked."""
-        return list(self._tail)
+        """The lines that say why the command failed, secrets masked; see `Excerpt`."""
+        return self._excerpt.lines
 
     def counts(self) -> StarlakeCounts | None:
         """The row counts, if there were any; says so when they could not be read."""

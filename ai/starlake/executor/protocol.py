@@ -118,31 +118,37 @@ class StarlakeExecutor(Protocol):
 
 
 class CommandFailedError(StarlakeError):
-    """A command of Starlake ended with another exit code than 0.
+    """A command of Starlake did not succeed.
 
     Args:
         command: The command, secrets masked.
         exit_code: What it exited with; negative for the signal that ended it.
-        tail: The last lines that it printed, secrets masked.
+        tail: The lines that say why, secrets masked; see `Excerpt`. None where its output is not known.
         fix: What the user can do about it.
         log_url: Where its log can be read.
+        how: How it ended, where the exit code does not say that.
+        verdict: What the service that ran it says about its end, secrets masked.
     """
 
     def __init__(
         self,
         command: str,
         exit_code: int,
-        tail: Sequence[str] = (),
+        tail: Sequence[str] | None = (),
         *,
         fix: str | None = None,
         log_url: str | None = None,
+        how: str | None = None,
+        verdict: str = "",
     ) -> None:
+        from ai.starlake.executor.excerpt import failure_text
+
         self.exit_code = exit_code
-        self.tail = tuple(tail)
+        self.tail = tuple(tail or ())
         self.log_url = log_url
-        how = f"was ended by signal {-exit_code}" if exit_code < 0 else f"failed with exit code {exit_code}"
-        said = "\n".join(["its last lines were:", *self.tail]) if self.tail else "it printed nothing"
-        super().__init__(f"`{command}` {how}", cause=said, fix=fix)
+        code = f"was ended by signal {-exit_code}" if exit_code < 0 else f"failed with exit code {exit_code}"
+        super().__init__(f"`{command}` {how or code}", cause=verdict or None, fix=fix)
+        self.args = (failure_text(self.culprit, tail, verdict=verdict, fix=fix),)
 
 
 class ExecutableNotFoundError(StarlakeError):

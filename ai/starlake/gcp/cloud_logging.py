@@ -23,8 +23,9 @@ _OVERLAP = timedelta(seconds=60)
 """Entries reach Cloud Logging out of order; those of the last minute are asked for again."""
 _STREAMS: dict[str, Stream] = {"stdout": "stdout", "stderr": "stderr"}
 """How the names of the logs end that hold what containers print; others hold what the service says."""
-_TAIL = 50
 _PAGE = 1000
+_TAIL = _PAGE
+"""The last lines of a failed command: the first error stands before some hundred stack frames."""
 _PAUSE = 3.0
 
 

@@ -46,14 +46,17 @@ class ExecutionFailedError(CommandFailedError):
         code = exit_code_of(execution)
         log = execution.log_uri
         signalled = _SIGNALS - code if code > _SIGNALS else code  # a shell's way to tell a signal
-        fix = "; ".join(filter(None, [hint(signalled, tail), f"read the whole log: {log}"]))
-        super().__init__(str(call), code, tail, fix=fix, log_url=log)
         self.remote_id = execution.name
         state = "was cancelled" if was_cancelled(execution) else f"ended as {state_of(execution)!r}"
-        self.culprit = f"`{call}` failed: Cloud Run execution {short(execution.name)} {state}"
-        said = [problem or call.redactor.mask(verdict_of(execution)), *((self.cause,) if tail else ())]
-        self.cause = "\n".join(filter(None, said))
-        self.args = ("\n".join(filter(None, [self.culprit, self.cause, f"To fix it: {self.fix}"])),)
+        super().__init__(
+            str(call),
+            code,
+            tail or None,
+            fix="; ".join(filter(None, [hint(signalled, tail), f"read the whole log: {log}"])),
+            log_url=log,
+            how=f"failed: Cloud Run execution {short(execution.name)} {state}",
+            verdict=problem or call.redactor.mask(verdict_of(execution)),
+        )
 
 
 class CloudRunExecutor:

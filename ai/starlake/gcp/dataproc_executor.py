@@ -48,13 +48,18 @@ class SparkJobFailedError(CommandFailedError):
     """
 
     def __init__(self, command: str, job: Job, tail: list[str], log_url: str) -> None:
-        super().__init__(command, 1, tail, fix=hint(1, tail) or f"read the whole log: {log_url}", log_url=log_url)
         state = state_of(job)
         self.remote_id = job.reference.job_id
         how = "was cancelled by somebody" if state == "CANCELLED" else f"ended in state {state}"
-        self.culprit = f"`{command}` failed: Spark job {self.remote_id} {how}"
-        said = [job.status.details, str(self.cause)]
-        self.args = ("\n".join(filter(None, [self.culprit, *said, f"To fix it: {self.fix}"])),)
+        super().__init__(
+            command,
+            1,
+            tail,
+            fix="; ".join(filter(None, [hint(1, tail), f"read the whole log: {log_url}"])),
+            log_url=log_url,
+            how=f"failed: Spark job {self.remote_id} {how}",
+            verdict=job.status.details,
+        )
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,8 @@ class EmbeddedExecutor:
             with _warnings_to(execution.report, redactor):
                 counts = _call(command, environment, Console(redactor.mask))
         except StarlakeError as error:
-            tail = redactor.mask(str(error)).splitlines()
-            raise CommandFailedError(redactor.shown(("starlake", *command)), 1, tail) from None
+            shown = redactor.shown(("starlake", *command))
+            raise CommandFailedError(shown, 1, None, how="failed", verdict=redactor.mask(str(error))) from None
         return StarlakeResult(duration=time.monotonic() - started, counts=counts)
 
 
