@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ai.starlake.embedded.sql import identifier, literal, qualified
+from ai.starlake.embedded.sql import identifier, identifiers, literal, qualified
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
@@ -165,12 +165,23 @@ class AuditLog:
             self.database.execute(f"INSERT INTO {self._table(name)} VALUES ({marks})", values)
 
     def _table(self, name: str) -> str:
-        """The quoted name of an audit table, which is created when missing."""
-        columns = ", ".join(f"{identifier(column)} {kind}" for column, kind in _TABLES[name].items())
+        """Return an audit table and its columns for an INSERT; the table is created when missing."""
+        columns = _TABLES[name]
         schema = self._elsewhere.get(name) or self._schema
+        table = qualified(schema, name)
+        body = ", ".join(f"{identifier(column)} {kind}" for column, kind in columns.items())
         self.database.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}")
-        self.database.execute(f"CREATE TABLE IF NOT EXISTS {qualified(schema, name)} ({columns})")
-        return qualified(schema, name)
+        self.database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({body})")
+        self._complete(table, columns)
+        return f"{table} ({identifiers(columns)})"
+
+    def _complete(self, table: str, columns: Mapping[str, str]) -> None:
+        """Add the columns that a table of an older Starlake lacks; they are null in its rows."""
+        found = {column[0].lower() for column in self.database.execute(f"SELECT * FROM {table} LIMIT 0").description}
+        for column, kind in columns.items():
+            if column.lower() not in found:
+                added = f"{identifier(column)} {kind.removesuffix(' NOT NULL')}"  # DuckDB adds no other column
+                self.database.execute(f"ALTER TABLE {table} ADD COLUMN {added}")
 
 
 def reject_text(error: str, file: str) -> str:
