@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _TABLE = "zztmp_staged"
 _PAGE = 10_000
+_FILES_AT_A_TIME = 100
 _REFUSED = re.compile(r"CSV (Error|Parser)")
 """What DuckDB says of a file that its reader of DSV cannot read."""
 
@@ -161,53 +162,91 @@ def staged(
         StarlakeError: If a file is not of the table's format.
         duckdb.Error: If a file cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix="starlake-") as scratch:
-        raw = [formats.read(database, table, file, Path(scratch)) for file in files]
-        _fill(database, validator, raw, strict=strict)
     try:
+        header = _fill(database, validator, table, files, strict=strict)
         counts = f"SELECT count(*), count(*) FILTER ({ERROR_COLUMN} <> '') FROM {_TABLE}"
         rows, rejected = database.rows(counts)[0]
-        yield Staged(table, validator, rows, rejected, tuple(files), raw[0].header if raw else None)
+        yield Staged(table, validator, rows, rejected, tuple(files), header)
     finally:
         database.execute(f"DROP TABLE IF EXISTS {_TABLE}")
 
 
-def _fill(database: Database, validator: Validator, raw: Sequence[RawRows], *, strict: bool) -> None:
+def _fill(database: Database, validator: Validator, table: Table, files: Sequence[Path], *, strict: bool) -> str | None:
+    """Fill the temporary table; return the header of the first file."""
     import duckdb
 
     try:
-        _create(database, validator, raw)
+        return _read(database, validator, table, files)
     except duckdb.Error as error:
-        again = _otherwise(database, validator, raw, str(error), strict=strict)
-        if again is None:
+        several = (
+            set() if strict or WRONG_SHAPE not in str(error) else _of_several_shapes(database, validator, table, files)
+        )
+        if not several:
             raise
-        _create(database, *again)
+        return _read(database, validator.taking_as_text(several), table, files)
 
 
-def _otherwise(
-    database: Database, validator: Validator, raw: Sequence[RawRows], error: str, *, strict: bool
-) -> tuple[Validator, Sequence[RawRows]] | None:
-    """Another way to read and check rows than the one that failed, None when there is none."""
-    if _REFUSED.search(error) and any(one.fallback for one in raw):
-        return validator, [RawRows(one.file, one.fallback() if one.fallback else one.query, one.cells) for one in raw]
-    if WRONG_SHAPE in error and not strict:
-        several = _of_several_shapes(database, validator, raw)
-        return (validator.taking_as_text(several), raw) if several else None
-    return None
+def _read(database: Database, validator: Validator, table: Table, files: Sequence[Path]) -> str | None:
+    """Read files into the temporary table, some at a time: what a query needs grows with the files that it reads."""
+    header = None
+    for start in range(0, len(files), _FILES_AT_A_TIME):
+        with _raw_rows(database, table, files[start : start + _FILES_AT_A_TIME]) as raw:
+            header = raw[0].header if start == 0 else header
+            _add(database, validator, raw, start + 1)
+    return header
 
 
-def _of_several_shapes(database: Database, validator: Validator, raw: Sequence[RawRows]) -> set[str]:
-    """The scalar attributes whose JSON has more than one shape in the files; Spark takes them for texts."""
-    cells = zip(validator.columns, raw[0].cells, strict=True)
-    names = {cell.column: column.attribute.name for column, cell in cells if cell and validator.is_json_scalar(column)}
-    if not names:
-        return set()
-    counts = ", ".join(f"count(DISTINCT {shape(name)})" for name in names)
-    (found,) = database.rows(f"SELECT {counts} FROM ({' UNION ALL '.join(one.query for one in raw)})")
-    return {name for name, count in zip(names.values(), found, strict=True) if count > 1}
+@contextmanager
+def _raw_rows(database: Database, table: Table, files: Sequence[Path]) -> Iterator[list[RawRows]]:
+    """What reads some files; what it needs on disk is there until the end of the block."""
+    with tempfile.TemporaryDirectory(prefix="starlake-") as scratch:
+        yield [formats.read(database, table, file, Path(scratch)) for file in files]
 
 
-def _create(database: Database, validator: Validator, raw: Sequence[RawRows]) -> None:
-    query = " UNION ALL ".join(validator.checked(one, place) for place, one in enumerate(raw, 1))
+def _add(database: Database, validator: Validator, raw: Sequence[RawRows], place: int) -> None:
+    """Add the rows of files to the temporary table, which the first ones make.
+
+    Args:
+        database: The database.
+        validator: Checks the rows.
+        raw: The rows.
+        place: The place of the first file among all.
+    """
+    import duckdb
+
+    into = "INSERT INTO {} {}" if place > 1 else "CREATE OR REPLACE TEMPORARY TABLE {} AS {}"
+    try:
+        _run(database, validator, raw, place, into)
+    except duckdb.Error as error:
+        if not (_REFUSED.search(str(error)) and any(one.fallback for one in raw)):
+            raise
+        slower = [replace(one, query=one.fallback()) if one.fallback else one for one in raw]
+        _run(database, validator, slower, place, into)
+
+
+def _run(database: Database, validator: Validator, raw: Sequence[RawRows], place: int, into: str) -> None:
+    query = " UNION ALL ".join(validator.checked(one, number) for number, one in enumerate(raw, place))
     teach(database, query)
-    database.execute(f"CREATE OR REPLACE TEMPORARY TABLE {_TABLE} AS {query}")
+    database.execute(into.format(_TABLE, query))
+
+
+def _of_several_shapes(database: Database, validator: Validator, table: Table, files: Sequence[Path]) -> set[str]:
+    """The scalar attributes whose JSON has more than one shape in the files; Spark takes them for texts."""
+    shapes: dict[str, set[str]] = {}
+    for start in range(0, len(files), _FILES_AT_A_TIME):
+        with _raw_rows(database, table, files[start : start + _FILES_AT_A_TIME]) as raw:
+            for one in raw:
+                for name, found in _shapes(database, validator, one).items():
+                    shapes.setdefault(name, set()).update(found)
+    return {name for name, found in shapes.items() if len(found) > 1}
+
+
+def _shapes(database: Database, validator: Validator, raw: RawRows) -> dict[str, list[str]]:
+    """The shapes that the JSON of scalar attributes has in a file."""
+    cells = zip(validator.columns, raw.cells, strict=True)
+    names = {column.attribute.name: cell.column for column, cell in cells if cell and validator.is_json_scalar(column)}
+    if not names:
+        return {}
+    lists = ", ".join(f"list(DISTINCT {shape(cell)}) FILTER ({shape(cell)} IS NOT NULL)" for cell in names.values())
+    (found,) = database.rows(f"SELECT {lists} FROM ({raw.query})")
+    return {name: shapes or [] for name, shapes in zip(names, found, strict=True)}
