@@ -22,11 +22,12 @@ ROW = st.tuples(
     st.one_of(st.none(), st.integers(1, 3)),
     st.one_of(st.none(), st.integers(1, 2)),
     st.integers(0, 3),
-    st.integers(0, 4),
+    st.one_of(st.none(), st.integers(0, 4)),
 )
 ROWS = st.lists(ROW, max_size=8)
 COLUMNS = ("id", 'or"der', "label", "seen")
 """Two key columns, one of them with a name that needs quoting."""
+sides = pytest.mark.parametrize("on", list(MergeOn))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def database():
 
 
 def moment(number):
-    return ORIGIN + timedelta(hours=number)
+    return None if number is None else ORIGIN + timedelta(hours=number)
 
 
 def table(database, name, rows, *, versions=False):
@@ -57,13 +58,17 @@ def merged(database, existing, incoming, *, first=False, partition=(), truncate=
     versions = strategy["type"] == "SCD2"
     table(database, "shop.rows", [] if first else existing, versions=versions)
     table(database, "incoming", incoming)
-    how = WriteStrategy(key=("id", 'or"der'), timestamp="seen", **strategy)
+    how = WriteStrategy(**{"key": ("id", 'or"der'), "timestamp": "seen", **strategy})
     merge = Merge(TARGET, how, COLUMNS, "SELECT * FROM incoming", first=first, partition=partition, truncate=truncate)
     with database.transaction():
         database.execute(script(merge, {}, render))
     found = database.rows("SELECT * FROM shop.rows")
     return Counter(
-        (*row[:3], round((row[3] - ORIGIN) / timedelta(hours=1)), *(value is not None for value in row[4:]))
+        (
+            *row[:3],
+            None if row[3] is None else round((row[3] - ORIGIN) / timedelta(hours=1)),
+            *(value is not None for value in row[4:]),
+        )
         for row in found
     )
 
@@ -76,12 +81,18 @@ def same(left, right):
     return key_of(left) is not None and key_of(left) == key_of(right)
 
 
+def age(row):
+    """What rows of a key are ordered by; a time that is null is older than any other."""
+    return -1 if row[3] is None else row[3]
+
+
 def newest(rows):
-    """One row per key, nulls being keys too; of equal times any."""
+    """One row per key, of equal times the last; rows whose key is null are all kept."""
     best = {}
-    for row in rows:
-        if row[:2] not in best or row[3] > best[row[:2]][3]:
-            best[row[:2]] = row
+    for place, row in enumerate(rows):
+        key = key_of(row) or ("no key", place)
+        if key not in best or age(row) >= age(best[key]):
+            best[key] = row
     return list(best.values())
 
 
@@ -96,26 +107,44 @@ def test_overwrite(database, existing, incoming):
     assert merged(database, existing, incoming, type="OVERWRITE") == Counter(incoming)
 
 
-@pytest.mark.parametrize("kind", ["UPSERT_BY_KEY", "DELETE_THEN_INSERT"])
+@sides
+@given(existing=ROWS, incoming=ROWS, first=st.booleans())
+def test_delete_then_insert(database, on, existing, incoming, first):
+    kept = [] if first else [row for row in existing if not any(same(row, new) for new in incoming)]
+    found = merged(database, existing, incoming, first=first, type="DELETE_THEN_INSERT", on=on)
+    assert found == Counter(kept + incoming)
+
+
 @given(existing=ROWS, incoming=ROWS)
-def test_replacing_keys(database, kind, existing, incoming):
+def test_upsert_by_key_without_a_timestamp(database, existing, incoming):
     kept = [row for row in existing if not any(same(row, new) for new in incoming)]
-    assert merged(database, existing, incoming, type=kind) == Counter(kept + incoming)
+    found = merged(database, existing, incoming, type="UPSERT_BY_KEY", timestamp=None)
+    assert found == Counter(kept + incoming)
 
 
-@given(ROWS, ROWS)
-def test_upsert_by_key_of_the_newest(database, existing, incoming):
-    found = merged(database, existing, incoming, type="UPSERT_BY_KEY", on=MergeOn.SOURCE_AND_TARGET)
+@sides
+@given(existing=ROWS, incoming=ROWS)
+def test_upsert_by_key_of_the_newest(database, on, existing, incoming):
     kept = [row for row in existing if not any(same(row, new) for new in incoming)]
-    expected = Counter((row[0], row[1], row[3]) for row in kept + newest(incoming))
-    assert Counter((row[0], row[1], row[3]) for row in found.elements()) == expected
+    assert merged(database, existing, incoming, type="UPSERT_BY_KEY", on=on) == Counter(kept + newest(incoming))
 
 
-@given(ROWS, ROWS)
-def test_upsert_by_key_and_timestamp(database, existing, incoming):
-    kept = [row for row in existing if not any(same(row, new) and new[3] > row[3] for new in incoming)]
-    added = [new for new in incoming if not any(same(row, new) and row[3] > new[3] for row in kept)]
-    assert merged(database, existing, incoming, type="UPSERT_BY_KEY_AND_TIMESTAMP") == Counter(kept + added)
+@sides
+@given(existing=ROWS, incoming=ROWS)
+def test_upsert_by_key_and_timestamp(database, on, existing, incoming):
+    best = newest(incoming)
+    kept = [row for row in existing if not any(same(row, new) and age(new) >= age(row) for new in best)]
+    added = [new for new in best if not any(same(row, new) for row in kept)]
+    assert merged(database, existing, incoming, type="UPSERT_BY_KEY_AND_TIMESTAMP", on=on) == Counter(kept + added)
+
+
+@sides
+@pytest.mark.parametrize("kind", ["UPSERT_BY_KEY", "UPSERT_BY_KEY_AND_TIMESTAMP"])
+@given(incoming=ROWS)
+@settings(max_examples=30)
+def test_the_first_load_of_an_upsert_goes_by_the_rule_of_later_ones(database, kind, on, incoming):
+    first = merged(database, [], incoming, first=True, type=kind, on=on)
+    assert first == merged(database, [], incoming, type=kind, on=on) == Counter(newest(incoming))
 
 
 @given(ROWS, ROWS)
@@ -127,21 +156,46 @@ def test_overwrite_by_partition(database, existing, incoming):
     )
 
 
+def versions_of(incoming, existing):
+    """The rows that are new versions, and whether each is closed by another of the same load."""
+    fresh = []
+    for place, new in enumerate(incoming):
+        known = [row for row in incoming[:place] if same(row, new) and age(row) == age(new)]
+        if not known and all(age(new) > age(row) for row in existing if same(row, new)):
+            fresh.append(new)
+    return [(new, any(same(row, new) and age(row) > age(new) for row in fresh)) for new in fresh]
+
+
 @given(ROWS, ROWS)
 def test_scd2(database, existing, incoming):
     """Versions in the target are all open here; closed ones are in the golden corpus."""
-    added = [new for new in incoming if all(new[3] > row[3] for row in existing if same(row, new))]
-    closed = [row for row in existing if any(same(row, new) for new in added)]
+    added = versions_of(incoming, existing)
+    closed = [row for row in existing if any(same(row, new) for new, _ in added)]
     open_ = list((Counter(existing) - Counter(closed)).elements())
     expected = Counter((*row, False, True) for row in closed) + Counter((*row, False, False) for row in open_)
-    expected += Counter((*row, True, False) for row in added)
+    expected += Counter((*row, True, ended) for row, ended in added)
     assert merged(database, existing, incoming, type="SCD2") == expected
+
+
+@given(ROWS)
+def test_the_first_load_of_scd2_has_one_open_version_of_each_key(database, incoming):
+    expected = Counter((*row, False, ended) for row, ended in versions_of(incoming, []))
+    assert merged(database, [], incoming, first=True, type="SCD2") == expected
+
+
+@given(ROWS, ROWS, st.booleans())
+def test_scd2_without_a_timestamp_leaves_the_last_row_of_a_key_open(database, existing, incoming, first):
+    rows = [(row, any(same(row, later) for later in incoming[place + 1 :])) for place, row in enumerate(incoming)]
+    found = merged(database, existing, incoming, first=first, type="SCD2", timestamp=None)
+    before = [] if first else [(row, any(same(row, new) for new in incoming)) for row in existing]
+    expected = Counter((*row, False, ended) for row, ended in before)
+    assert found == expected + Counter((*row, not first, ended) for row, ended in rows)
 
 
 @given(ROWS)
 @settings(max_examples=30)
 def test_the_first_load_takes_everything(database, incoming):
-    assert merged(database, [], incoming, first=True, type="UPSERT_BY_KEY") == Counter(incoming)
+    assert merged(database, [], incoming, first=True, type="UPSERT_BY_KEY", timestamp=None) == Counter(incoming)
 
 
 @pytest.mark.parametrize(

@@ -70,25 +70,34 @@ def after(strategy: Strategy, table: Sequence[Row] | None, incoming: Sequence[Ro
         shown: The rows that the table shows now; decides only where the strategy leaves a choice.
     """
     labels = {row.label for row in shown}
-    rows = _one_per_key(strategy, incoming, labels) if _reduces(strategy, table) else list(incoming)
+    rows = _one_per_key(strategy, incoming, labels) if _reduces(strategy) else list(incoming)
+    if strategy.type == "SCD2":
+        return _versions(strategy, table, rows)
     if table is None:
         return rows
     return _MEETINGS[strategy.type](strategy, list(table), rows)
 
 
-def _reduces(strategy: Strategy, table: Sequence[Row] | None) -> bool:
-    """Whether one incoming row of each key is enough; DELETE_THEN_INSERT inserts all if there is no newest."""
-    if not strategy.source or not strategy.key:
-        return False
-    return table is None or strategy.timestamp or strategy.type != "DELETE_THEN_INSERT"
+def _reduces(strategy: Strategy) -> bool:
+    """Whether one incoming row of each key is enough, at the first load as later."""
+    if strategy.type == "UPSERT_BY_KEY_AND_TIMESTAMP":
+        return True
+    if strategy.type == "UPSERT_BY_KEY":
+        return strategy.source or strategy.timestamp
+    return strategy.type == "SCD2" and strategy.source
+
+
+def _has_key(strategy: Strategy, row: Row) -> bool:
+    return all(getattr(row, column) is not None for column in strategy.key)
 
 
 def _one_per_key(strategy: Strategy, rows: Sequence[Row], shown: set[str]) -> list[Row]:
-    """The newest row of each key; a null in the key is a value like any other here."""
+    """The newest row of each key; all rows whose key is null."""
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
-        groups.setdefault(tuple(getattr(row, column) for column in strategy.key), []).append(row)
-    kept = []
+        if _has_key(strategy, row):
+            groups.setdefault(tuple(getattr(row, column) for column in strategy.key), []).append(row)
+    kept = [row for row in rows if not _has_key(strategy, row)]
     for group in groups.values():
         candidates = group
         if strategy.timestamp:
@@ -106,7 +115,8 @@ def _same_key(strategy: Strategy, left: Row, right: Row) -> bool:
 
 
 def _newer(left: Row, right: Row) -> bool:
-    return left.seen is not None and right.seen is not None and left.seen > right.seen
+    """Whether a row is newer than another; a time that is null is older than any other."""
+    return left.seen is not None and (right.seen is None or left.seen > right.seen)
 
 
 def _append(_strategy: Strategy, table: list[Row], incoming: list[Row]) -> list[Row]:
@@ -122,8 +132,8 @@ def _replace_keys(strategy: Strategy, table: list[Row], incoming: list[Row]) -> 
 
 
 def _replace_older(strategy: Strategy, table: list[Row], incoming: list[Row]) -> list[Row]:
-    kept = [old for old in table if not any(_same_key(strategy, new, old) and _newer(new, old) for new in incoming)]
-    good = [new for new in incoming if not any(_same_key(strategy, new, old) and _newer(old, new) for old in kept)]
+    kept = [old for old in table if not any(_same_key(strategy, new, old) and not _newer(old, new) for new in incoming)]
+    good = [new for new in incoming if not any(_same_key(strategy, new, old) for old in kept)]
     return kept + good
 
 
@@ -132,16 +142,19 @@ def _replace_partitions(_strategy: Strategy, table: list[Row], incoming: list[Ro
     return [old for old in table if old.part not in parts] + incoming
 
 
-def _versions(strategy: Strategy, table: list[Row], incoming: list[Row]) -> list[Row]:
-    fresh = []
-    for new in incoming:
+def _versions(strategy: Strategy, before: Sequence[Row] | None, incoming: list[Row]) -> list[Row]:
+    """One version after the other, as if each row came in a file of its own, the oldest first."""
+    table = list(before or ())
+    rows = incoming
+    if strategy.timestamp:
+        rows = sorted(incoming, key=lambda row: (row.seen is not None, row.seen or datetime.min))  # noqa: DTZ901
+    for new in rows:
         opened = [old for old in table if not old.ended and _same_key(strategy, new, old)]
-        if not strategy.timestamp or all(_newer(new, old) for old in opened):
-            fresh.append(new)
-    versions = [
-        replace(old, ended=True) if any(_same_key(strategy, new, old) for new in fresh) else old for old in table
-    ]
-    return versions + [replace(new, started=True) for new in fresh]
+        if strategy.timestamp and not all(_newer(new, old) for old in opened):
+            continue
+        table = [replace(old, ended=True) if old in opened else old for old in table]
+        table.append(replace(new, started=before is not None))
+    return table
 
 
 _MEETINGS: dict[str, Callable[[Strategy, list[Row], list[Row]], list[Row]]] = {
@@ -151,5 +164,4 @@ _MEETINGS: dict[str, Callable[[Strategy, list[Row], list[Row]], list[Row]]] = {
     "DELETE_THEN_INSERT": _replace_keys,
     "UPSERT_BY_KEY_AND_TIMESTAMP": _replace_older,
     "OVERWRITE_BY_PARTITION": _replace_partitions,
-    "SCD2": _versions,
 }

@@ -24,7 +24,7 @@ STRATEGIES = [
     *(
         Strategy(kind, key, timestamp, source)
         for kind, stamps in (
-            ("UPSERT_BY_KEY", (False,)),
+            ("UPSERT_BY_KEY", (False, True)),
             ("UPSERT_BY_KEY_AND_TIMESTAMP", (True,)),
             ("DELETE_THEN_INSERT", (False, True)),
             ("SCD2", (False, True)),
@@ -72,7 +72,21 @@ def assert_same(found: Sequence[Row], wanted: Sequence[Row]) -> None:
 
 
 def sink(strategy: Strategy) -> dict[str, object]:
-    return {"sink": {"partition": ["part"]}} if strategy.type == "OVERWRITE_BY_PARTITION" else {}
+    """The sink; a partition changes nothing of the other strategies."""
+    with_partition = strategy.type == "OVERWRITE_BY_PARTITION" or len(strategy.key) == 1
+    return {"sink": {"partition": ["part"]}} if with_partition else {}
+
+
+def assert_one_open_row_of_each_key(strategy: Strategy, rows: Sequence[Row]) -> None:
+    keys = [tuple(getattr(row, column) for column in strategy.key) for row in rows if not row.ended]
+    keys = [key for key in keys if None not in key]
+    assert len(set(keys)) == len(keys)
+
+
+def one_open_row(strategy: Strategy) -> bool:
+    if strategy.type == "UPSERT_BY_KEY":
+        return strategy.timestamp or strategy.source
+    return strategy.type in {"UPSERT_BY_KEY_AND_TIMESTAMP", "SCD2"}
 
 
 def check_loads(shop: Shop, strategy: Strategy, files: list[list[Row]]) -> None:
@@ -88,6 +102,8 @@ def check_loads(shop: Shop, strategy: Strategy, files: list[list[Row]]) -> None:
         found = shown(shop, "shop.rows", strategy)
         table = after(strategy, table, rows, found)
         assert_same(found, table)
+        if one_open_row(strategy):
+            assert_one_open_row_of_each_key(strategy, found)
     assert shop.files("archive") == [f"rows-{number}.csv" for number in range(len(files))]
 
 
@@ -115,6 +131,8 @@ def check_tasks(shop: Shop, strategy: Strategy, runs: list[list[Row]]) -> None:
         found = shown(shop, "kpi.rows", strategy)
         table = after(strategy, table, rows, found)
         assert_same(found, table)
+        if one_open_row(strategy):
+            assert_one_open_row_of_each_key(strategy, found)
 
 
 every_strategy = pytest.mark.parametrize("strategy", STRATEGIES, ids=name)
@@ -148,6 +166,30 @@ def test_many_loads(lasting_shop, strategy, files):
 @given(runs=_sequences)
 def test_many_tasks(lasting_shop, strategy, runs):
     check_tasks(lasting_shop, strategy, runs)
+
+
+@pytest.mark.parametrize("grouped", [False, True], ids=["one by one", "in one group"])
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        Strategy(kind, ("id",), timestamp=True, source=source)
+        for kind in ("UPSERT_BY_KEY", "UPSERT_BY_KEY_AND_TIMESTAMP", "SCD2")
+        for source in (False, True)
+    ],
+    ids=name,
+)
+def test_a_file_that_is_delivered_again_changes_nothing(shop, strategy, grouped):
+    metadata = {"separator": ",", "grouped": grouped, "writeStrategy": strategy.as_yaml()}
+    shop.table("rows", ATTRIBUTES, metadata)
+    lines = "id,part,seen,label\n1,a,2024-01-01 00:00:00,x\n2,b,,y\n"
+    tables = []
+    for delivery in range(3):
+        for copy in "ab":
+            shop.put(f"rows-{delivery}{copy}.csv", lines)
+        assert not shop.load().failures
+        tables.append(shop.tables()["shop.rows"])
+    assert len(tables[0]) == 2
+    assert tables[0] == tables[1] == tables[2]
 
 
 @pytest.mark.parametrize("key", [("id",), ("id", "part")], ids=["one column", "two columns"])
