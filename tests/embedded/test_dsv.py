@@ -140,7 +140,7 @@ def test_rows_over_several_lines_that_python_writes(database, tmp_path, rows):
         ("é,1,2\n".encode("latin-1"), {"encoding": "ISO-8859-1", "with_header": False}, [("é", "1", "2")]),
         ("a,b,c\né,1,2\n".encode("utf-16"), {"encoding": "UTF-16"}, [("é", "1", "2")]),
         ("x,1,2\n", {"options": {"header": "false"}}, [("x", "1", "2")]),
-        (b"a,b,c\n\xff,1,2\n", {}, [("�", "1", "2")]),
+        (b"a,b,c\n\xff,1,2\n", {"replace_invalid_bytes": True}, [("\ufffd", "1", "2")]),
         (b"\xef\xbb\xbfa,b,c\nx,1,2\n", {}, [("x", "1", "2")]),
         ("a,b,c\nNA,NA,x\n", {"null_value": "NA"}, [(None, None, "x")]),
         ("one\ntwo\na,b,c\nx,1,2\n", {"options": {"skipRows": "2"}}, [("x", "1", "2")]),

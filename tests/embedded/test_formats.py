@@ -212,3 +212,57 @@ def test_an_xml_row_without_a_required_attribute_is_rejected(shop):
     job = shop.engine.load().jobs[0]
     assert (job.accepted_count, job.rejected_count, job.error) == (1, 1, None)
     assert shop.errors() == ["`_id`  can't be null"]
+
+
+DOCUMENT_TYPES = {
+    "external": '<!DOCTYPE x [<!ENTITY a SYSTEM "other.txt">]>\n<x>\n<row><label>1&a;2</label></row></x>',
+    "external rows": '<!DOCTYPE x [<!ENTITY a SYSTEM "rows.xml">]>\n<x><row><label>1</label></row>\n&a;</x>',
+    "external in an attribute": '<!DOCTYPE x [<!ENTITY a SYSTEM "other.txt">]>\n<x>\n<row label="1&a;2"/></x>',
+    "in another entity": '<!DOCTYPE x [<!ENTITY b "&a;"><!ENTITY a SYSTEM "f">]><x><row><label>&b;</label></row></x>',
+    "undefined": "<x>\n\n<row><label>1&a;2</label></row></x>",
+    "of a document type": '<!DOCTYPE x SYSTEM "x.dtd">\n<x>\n<row><label>1&a;2</label></row></x>',
+    "of one in an attribute": '<!DOCTYPE x SYSTEM "x.dtd">\n<x>\n<row label="1&a;2"/></x>',
+}
+
+
+@pytest.mark.parametrize("kind", DOCUMENT_TYPES)
+def test_xml_that_refers_to_an_entity_outside_of_it_is_refused(shop, kind):
+    shop.table("rows", {"label": "string"}, metadata={"format": "XML", "options": {"rowTag": "row"}})
+    for name, content in (("x.dtd", '<!ENTITY a "text">'), ("other.txt", "text"), ("rows.xml", "<row/>"), ("f", "f")):
+        shop.put(name, content, area="datasets/ingesting/shop")
+    shop.put("rows1.xml", DOCUMENT_TYPES[kind])
+    error = shop.engine.load().failures[0].error
+    line = 1 if kind == "in another entity" else 3
+    assert f"rows1.xml refers to an entity that is not in the file (line {line})" in error
+    assert "Entity 'a' not defined" in error
+    assert "stage/shop/rows1.xml" in shop.files()
+
+
+def test_entities_that_are_in_the_file_are_text(shop):
+    content = '<!DOCTYPE x [<!ENTITY b "&a;!"><!ENTITY a "tea">]><x><row id="&a;"><label>1&b;2</label></row></x>'
+    assert _xml(shop, content, {"_id": "string", "label": "string"}) == [("tea", "1tea!2")]
+
+
+def test_values_that_the_document_type_in_the_file_gives_by_default(shop):
+    content = '<!DOCTYPE x [<!ATTLIST row unit CDATA "kg">]><x><row/><row unit="g"/></x>'
+    assert _xml(shop, content, {"_unit": "string"}) == [("g",), ("kg",)]
+
+
+def test_a_document_type_outside_of_the_file_is_not_read_and_named(shop, caplog):
+    shop.put("x.dtd", '<!ATTLIST row unit CDATA "kg">', area="datasets/ingesting/shop")
+    content = '<!DOCTYPE x SYSTEM "x.dtd"><x><row><label>a</label></row></x>'
+    assert _xml(shop, content, {"_unit": "string", "label": "string"}) == [(None, "a")]
+    assert "the document type x.dtd is not read" in caplog.text
+
+
+def test_entities_that_would_fill_the_memory_are_refused(shop):
+    entities = "".join(f'<!ENTITY e{n} "{f"&e{n - 1};" * 10}">' for n in range(1, 10))
+    shop.table("rows", {"label": "string"}, metadata={"format": "XML", "options": {"rowTag": "row"}})
+    shop.put("rows1.xml", f'<!DOCTYPE x [<!ENTITY e0 "ha ha">{entities}]><x><row><label>&e9;</label></row></x>')
+    assert "amplification" in shop.engine.load().failures[0].error
+
+
+def test_a_long_text_in_xml(shop):
+    assert _xml(shop, f"<x><row><label>{'a' * 11_000_000}</label></row></x>", {"label": "string"}) == [
+        ("a" * 11_000_000,)
+    ]

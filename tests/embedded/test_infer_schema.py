@@ -207,7 +207,7 @@ def test_replaces_nothing_unless_told(shop: Shop) -> None:
         ("list.json", "[1, 2]", "no JSON objects"),
         ("broken.json", '{"a": ', "cannot be read as JSON"),
         ("cases.json", '{"id": 1}\n{"ID": 2}\n', "the keys ID and id of cases.json differ in case alone"),
-        ("noise.csv", bytes(range(256)) * 8, "cannot be read as DSV"),
+        ("noise.csv", bytes(range(256)) * 8, "is not UTF-8 at byte 129"),
         ("2026.csv", "a\n1\n", "cannot be the name of a table"),
     ],
 )

@@ -208,6 +208,7 @@ class DomainReader:
         defaults = {
             "ack": application.ack,
             "emptyIsNull": application.empty_is_null,
+            "replaceInvalidBytes": application.replace_invalid_bytes,
             "loader": application.loader,
             "grouped": application.grouped,
             "dagRef": application.dag_ref.load,

@@ -36,6 +36,7 @@ _OVERRIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "SL_VALIDATE_ON_LOAD": ("validateOnLoad",),
         "SL_SINK_REPLAY_TO_FILE": ("sinkReplayToFile",),
         "SL_EMPTY_IS_NULL": ("emptyIsNull",),
+        "SL_REPLACE_INVALID_BYTES": ("replaceInvalidBytes",),
         "SL_TIMEZONE": ("timezone",),
         "SL_DATABASE": ("database",),
         "SL_TENANT": ("tenant",),

@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.dialect import Dialect
-from ai.starlake.embedded.formats.options import encoding_of
+from ai.starlake.embedded.formats.encodings import text_of
 from ai.starlake.embedded.formats.records import Writing, record_rows
 from ai.starlake.embedded.formats.text import (
-    as_utf8,
     contains,
     evenly_broken,
     line_rows,
@@ -48,7 +47,7 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
             used.
     """
     dialect = Dialect.of(table)
-    text = as_utf8(file, encoding_of(table.metadata), scratch)
+    text = text_of(file, table.metadata, scratch)
     quoted = contains(text, dialect.quote)
     if not (quoted and dialect.multiline):
         text = evenly_broken(text, scratch)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.formats.options import encoding_of, is_irrelevant, is_multiline
-from ai.starlake.embedded.formats.text import as_utf8, first_character, has_trailing_comma, last_character
+from ai.starlake.embedded.formats.encodings import text_of
+from ai.starlake.embedded.formats.options import is_irrelevant, is_multiline
+from ai.starlake.embedded.formats.text import first_character, has_trailing_comma, last_character
 from ai.starlake.embedded.native import is_native
 from ai.starlake.embedded.nested import member, similar_member
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
@@ -44,7 +45,7 @@ def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows
                 cause=f"the embedded engine does not know what Spark's JSON reader would do with {value!r}",
                 fix="remove it; multiline, array and encoding are keys of metadata",
             )
-    text = as_utf8(file, encoding_of(metadata), scratch)
+    text = text_of(file, table.metadata, scratch)
     layout = _layout(table, text)
     end = last_character(text)
     if end not in {"", "]"} if layout == "array" else end in {"[", "{"}:

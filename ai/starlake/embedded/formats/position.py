@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.formats.text import as_utf8, evenly_broken, line_rows
+from ai.starlake.embedded.formats.encodings import text_of
+from ai.starlake.embedded.formats.text import evenly_broken, line_rows
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.project import Attribute, Table
 
@@ -22,7 +23,7 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     Raises:
         StarlakeError: If an attribute has no position.
     """
-    text = evenly_broken(as_utf8(file, table.metadata.encoding, scratch), scratch)
+    text = evenly_broken(text_of(file, table.metadata, scratch), scratch)
     places = [place for place, attribute in enumerate(table.attributes) if not attribute.script]
     values = ", ".join(f"{_value(table.attributes[place], table)} AS c{place}" for place in places)
     cells = tuple(None if attribute.script else Cell(f"c{place}") for place, attribute in enumerate(table.attributes))

@@ -1,9 +1,8 @@
-"""Files of text: their encoding, their first lines, whether a character occurs in them."""
+"""Files of text: their first lines, whether a character occurs in them."""
 
 from __future__ import annotations
 
 import bz2
-import codecs
 import gzip
 import mmap
 import os
@@ -13,48 +12,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.sql import literal
 
 _CHUNK = 1 << 20
 _TEXT_OR_COMMA = re.compile(rb'"(?:[^"\\]|\\.)*"|,\s*([}\]])', re.DOTALL)
 _PACKED: dict[str, Callable[..., gzip.GzipFile | bz2.BZ2File]] = {".gz": gzip.GzipFile, ".bz2": bz2.BZ2File}
 _WILDCARDS = frozenset("*?[]{}")
-
-
-def as_utf8(file: Path, encoding: str, scratch: Path) -> Path:
-    """Gives the UTF-8 text of a file, without a byte order mark.
-
-    Args:
-        file: The file.
-        encoding: Its encoding, by one of the names that Java or Python know.
-        scratch: Folder for the converted copy, if one is needed; it is written in pieces, never held in memory.
-
-    Returns:
-        The file itself when it is valid UTF-8 without a byte order mark, else a copy. Bytes that the encoding does not
-        know become U+FFFD, as in Java. A packed file is unpacked.
-
-    Raises:
-        StarlakeError: If there is no such encoding.
-    """
-    file = unpacked(file, scratch)
-    try:
-        codec = codecs.lookup(encoding)
-    except LookupError:
-        raise StarlakeError(
-            f"the encoding {encoding!r} is unknown",
-            fix="use the name of an encoding, such as UTF-8, ISO-8859-1 or windows-1252",
-        ) from None
-    if codec.name in {"utf-8", "ascii", "utf-8-sig"} and _is_plain_utf8(file):
-        return plainly_named(file, scratch)
-    name = "utf-8-sig" if codec.name == "utf-8" else codec.name
-    copy = fresh(scratch, ".txt")
-    decoder = codecs.getincrementaldecoder(name)("replace")
-    with file.open("rb") as source, copy.open("wb") as target:
-        while piece := source.read(_CHUNK):
-            target.write(decoder.decode(piece).encode("utf-8"))
-        target.write(decoder.decode(b"", final=True).encode("utf-8"))
-    return copy
 
 
 def unpacked(file: Path, scratch: Path) -> Path:
@@ -92,26 +55,6 @@ def fresh(scratch: Path, suffix: str) -> Path:
     handle, name = tempfile.mkstemp(suffix, dir=scratch)
     os.close(handle)
     return Path(name)
-
-
-def _is_plain_utf8(file: Path) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    with file.open("rb") as source:
-        first = source.read(_CHUNK)
-        if first.startswith(codecs.BOM_UTF8):
-            return False
-        piece = first
-        try:
-            while piece:
-                if not piece.isascii():
-                    decoder.decode(piece)
-                elif decoder.getstate()[0]:
-                    return False
-                piece = source.read(_CHUNK)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
-            return False
-    return True
 
 
 def contains(file: Path, text: str, pattern: str = "") -> bool:

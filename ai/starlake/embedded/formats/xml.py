@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.formats.encodings import text_of, xml_encoding
 from ai.starlake.embedded.formats.json_documents import documents
 from ai.starlake.embedded.formats.options import encoding_of, is_irrelevant
-from ai.starlake.embedded.formats.text import fresh, unpacked
+from ai.starlake.embedded.formats.text import contains, fresh, unpacked
 from ai.starlake.embedded.rows import RawRows
 from ai.starlake.project import Attribute, Table
 
 if TYPE_CHECKING:
+    from lxml.etree import XMLSyntaxError
     from lxml.etree import _Element as Element
 
     from ai.starlake.embedded.connection import Database
+
+logger = logging.getLogger(__name__)
 
 _OPTIONS = {"rowtag", "attributeprefix", "valuetag", "encoding", "charset", "ignoresurroundingspaces"}
 _IRRELEVANT = {"roottag", "skipvalidation", "ignorenamespace", "arrayelementname"}
@@ -29,11 +34,11 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     """Makes the query that reads an XML file. The file is read as a stream, one row in memory at a time.
 
     Attributes of an element are fields with a prefix, its text beside attributes a field of its own, as in Spark's
-    reader: ``_`` and ``_VALUE`` unless the options ``attributePrefix`` and ``valueTag`` say otherwise. Neither
-    external entities nor document types are looked at.
+    reader: ``_`` and ``_VALUE`` unless the options ``attributePrefix`` and ``valueTag`` say otherwise.
 
     Raises:
-        StarlakeError: If ``rowTag`` is missing, an option is unknown, or the file is no XML.
+        StarlakeError: If ``rowTag`` is missing, an option is unknown, or the file is no XML or refers to an entity
+            that is not in it.
     """
     options = {name.lower(): value for name, value in table.metadata.options.items()}
     unknown = sorted(
@@ -50,7 +55,7 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     names = Names.of(options)
     target = fresh(scratch, ".jsonl")
     with target.open("w", encoding="utf-8") as out:
-        for element in _elements(file, unpacked(file, scratch), options["rowtag"], _encoding(table)):
+        for element in _elements(file, _text(table, file, scratch), options["rowtag"]):
             document = _object(element, table.attributes, names)
             out.write(json.dumps(document, ensure_ascii=False) + "\n")
     return documents(table, file, target, "newline_delimited")
@@ -90,13 +95,18 @@ def _inner(element: Element) -> str:
     return "".join(parts)
 
 
-def _encoding(table: Table) -> str | None:
-    """The encoding that the metadata names; UTF-8, the default, leaves it to the file to say another."""
-    name = encoding_of(table.metadata)
-    return None if name.upper() == "UTF-8" else name
+def _text(table: Table, file: Path, scratch: Path) -> Path:
+    content = unpacked(file, scratch)
+    encoding = xml_encoding(content, encoding_of(table.metadata))
+    return text_of(file, table.metadata, scratch, encoding)
 
 
-def _elements(file: Path, content: Path, row_tag: str, encoding: str | None) -> Iterator[Element]:
+def _elements(file: Path, content: Path, row_tag: str) -> Iterator[Element]:
+    """Yield the elements that are rows, with the attributes that the document type in the file gives by default.
+
+    Nothing outside the file is read. lxml refuses a reference to an entity that is not defined in the file; what a
+    document type elsewhere says is left out with a warning.
+    """
     from lxml import etree
 
     if content.stat().st_size == 0:
@@ -105,25 +115,49 @@ def _elements(file: Path, content: Path, row_tag: str, encoding: str | None) -> 
         events = etree.iterparse(
             str(content),
             events=("end",),
-            resolve_entities=False,
+            resolve_entities="internal",
             no_network=True,
-            load_dtd=False,
-            huge_tree=True,
+            attribute_defaults=True,
+            huge_tree=not contains(content, "<!ENTITY"),  # without limits, entities of entities would fill the memory
             recover=False,
-            encoding=encoding,
+            encoding="UTF-8",
         )
+        events.resolvers.add(_outside(file))
         for _, element in events:
             if isinstance(element.tag, str) and etree.QName(element).localname == row_tag:
                 yield element
                 element.clear()
                 while element.getprevious() is not None:
                     del element.getparent()[0]
-    except LookupError as error:
-        raise StarlakeError(
-            f"the encoding {encoding!r} is unknown", cause=str(error), fix="use one such as ISO-8859-1 or windows-1252"
-        ) from error
     except etree.XMLSyntaxError as error:
-        raise StarlakeError(f"{file.name} is no XML", cause=str(error), fix="correct the file") from error
+        raise _unreadable(file, error) from error
+
+
+def _outside(file: Path) -> Any:
+    """A resolver that reads nothing, and says so."""
+    from lxml import etree
+
+    class Resolver(etree.Resolver):
+        def resolve(self, system_url: str, public_id: str, context: Any) -> Any:  # type: ignore[override]  # noqa: ARG002
+            logger.warning(
+                "%s: the document type %s is not read; values that it gives by default are missing",
+                file.name,
+                system_url.rpartition("/")[2],
+            )
+            return self.resolve_string("<!-- -->", context, base_url=None)
+
+    return Resolver()
+
+
+def _unreadable(file: Path, error: XMLSyntaxError) -> StarlakeError:
+    message = str(error.msg)
+    if message.startswith("Entity"):
+        return StarlakeError(
+            f"{file.name} refers to an entity that is not in the file (line {error.lineno})",
+            cause=f"{message}; text from outside a file is not read",
+            fix="write the text of the entity into the file",
+        )
+    return StarlakeError(f"{file.name} is no XML (line {error.lineno})", cause=message, fix="correct the file")
 
 
 def _object(element: Element, attributes: tuple[Attribute, ...], names: Names) -> dict[str, Any]:

@@ -28,6 +28,7 @@ _SETTINGS = (
     "ack",
     "grouped",
     "empty_is_null",
+    "replace_invalid_bytes",
     "reject_all_on_error",
     "sink_replay_to_file",
     "timezone",

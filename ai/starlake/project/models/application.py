@@ -181,6 +181,8 @@ class Application(FileModel):
     grouped_max: int = 1_000_000
     load_strategy_class: Text | None = None
     empty_is_null: bool = True
+    replace_invalid_bytes: bool = False
+    """Whether bytes that are not in the encoding of a file are loaded as U+FFFD, as Starlake loads them."""
     expectations: Expectations = Expectations()
     reject_all_on_error: bool = False
     reject_with_value: bool = False

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.formats.text import as_utf8
+from ai.starlake.embedded.formats.encodings import as_utf8
 from ai.starlake.embedded.sql import literal
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def read_sample(database: Database, file: Path, format_: str | None, encoding: s
             f"the metadata of a {name} file cannot be inferred", fix=f"use one of {', '.join(_READERS)} with --format"
         )
     try:
-        text = file if name == "PARQUET" else as_utf8(file, encoding, scratch)
+        text = file if name == "PARQUET" else as_utf8(file, encoding, scratch, setting="--encoding")
         sample = reader(database, text)
     except duckdb.Error as error:
         message = str(error).splitlines()[0]
@@ -95,7 +95,7 @@ def _json(database: Database, file: Path) -> Sample:
     import duckdb
 
     path, size = literal(str(file)), f"maximum_object_size = {_LARGEST_DOCUMENT}"
-    with file.open(encoding="utf-8", errors="replace") as source:
+    with file.open(encoding="utf-8") as source:
         is_array = source.read(_HEAD).lstrip()[:1] == "["
     layouts = [("array", {"array": True})] if is_array else []
     layouts += [("newline_delimited", {}), ("unstructured", {"multiline": True})]
@@ -163,7 +163,7 @@ def _missed_delimiter(file: Path, found: dict[str, Any]) -> str | None:
     To the sniffer rows above longer ones look like a preface, and rows of no common length like one column.
     """
     delimiter = str(found["Delimiter"])
-    with file.open(encoding="utf-8", errors="replace") as source:
+    with file.open(encoding="utf-8") as source:
         if any(delimiter in line for line, _ in zip(source, range(found["SkipRows"]), strict=False)):
             return delimiter
     name = str(found["Columns"][0]["name"])
