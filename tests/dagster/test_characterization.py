@@ -40,7 +40,7 @@ from dagster._core.definitions.utils import DISALLOWED_NAMES
 
 from ai.starlake.common.identifiers import RESERVED_NAMES
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.commands import _INTERRUPTED_WITH_THE_RUN
+from ai.starlake.dagster.ops import _INTERRUPTED_WITH_THE_RUN
 
 
 def op_of(compute, name="an_op", **arguments):

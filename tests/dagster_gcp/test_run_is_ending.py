@@ -15,7 +15,7 @@ from dagster import (
     reconstructable,
 )
 
-from ai.starlake.dagster.commands import run_is_ending
+from ai.starlake.dagster.ops import run_is_ending
 
 seen: list[bool] = []
 ELSEWHERE = in_process_executor.configured({"retries": {"enabled": {}}}, name="elsewhere")

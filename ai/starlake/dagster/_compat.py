@@ -12,12 +12,16 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from dagster import DagsterExecutionInterruptedError, RetryPolicy
 from dagster._core.definitions.composition import MappedInputPlaceholder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dagster import DagsterRun, OpExecutionContext
+
+INTERRUPTIONS = (DagsterExecutionInterruptedError, KeyboardInterrupt)
+"""What Dagster raises in a step that is interrupted."""
 
 MAPPED_INPUT = MappedInputPlaceholder
 """Stands for an input of a graph among the sources of an input that has several; see `InputMapping.fan_in_index`."""
@@ -80,3 +84,30 @@ def code_location_of(run: DagsterRun) -> str:
 def will_be_retried(run: DagsterRun) -> bool:
     """Whether Dagster's daemon is about to launch a run that continues one that failed."""
     return run.tags.get(_WILL_RETRY_TAG) == "true"
+
+
+class UninterruptedRetryPolicy(RetryPolicy):
+    """A retry policy that an interruption of the whole run overrules.
+
+    Dagster tries an interrupted step again where it has a policy, be its run cancelled; the in-process executor then
+    runs it to its end. It asks for the truth of the policy while it handles the interruption: one that
+    `ends_the_run` marked goes on as if there were none, and ends the run.
+    """
+
+    def __bool__(self) -> bool:
+        """Whether the exception that is handled, if any, may be followed by a retry."""
+        return not getattr(sys.exc_info()[1], _ENDS_THE_RUN, False)
+
+
+_ENDS_THE_RUN = "starlake_ends_the_run"
+
+
+def ends_the_run(interruption: BaseException) -> None:
+    """Marks an interruption as one of the whole run; see `UninterruptedRetryPolicy`."""
+    setattr(interruption, _ENDS_THE_RUN, True)
+
+
+def retry_policy_of(context: OpExecutionContext) -> RetryPolicy | None:
+    """The retry policy of a step: that of its op, of the op within its graph, or of the job."""
+    policy: RetryPolicy | None = context.get_step_execution_context().op_retry_policy
+    return policy

@@ -9,7 +9,6 @@ from typing import Any
 from dagster import (
     AssetKey,
     AssetMaterialization,
-    DagsterRunStatus,
     Failure,
     MetadataValue,
     OpExecutionContext,
@@ -23,7 +22,7 @@ from ai.starlake.common import (
     zone_of,
 )
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.ops import Body, Event, outputs
+from ai.starlake.dagster.ops import Body, Event, outputs, run_is_ending
 from ai.starlake.dagster.report import DagsterReporter
 from ai.starlake.dagster.run import DRY_RUN_TAG, RunDates, dates_of
 from ai.starlake.executor.protocol import (
@@ -113,23 +112,6 @@ class CommandRunner:
             code_location=_compat.code_location_of(run),
             run_is_ending=lambda: run_is_ending(context),
         )
-
-
-def run_is_ending(context: OpExecutionContext) -> bool:
-    """Whether an interruption of a step is one of its whole run.
-
-    The executors of Dagster that run steps on the machine of the run interrupt a step only when the run ends. Others
-    give a step a machine of its own, which may be taken away while the run goes on.
-    """
-    if context.job_def.executor_def.name in _INTERRUPTED_WITH_THE_RUN:
-        return True
-    run = context.instance.get_run_by_id(context.run_id)
-    return run is None or run.is_finished or run.status is DagsterRunStatus.CANCELING
-
-
-_INTERRUPTED_WITH_THE_RUN = frozenset(
-    {"in_process", "execute_in_process_executor", "multiprocess", "multi_or_in_process_executor"}
-)
 
 
 class failures:  # noqa: N801  reads as a statement

@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 from dagster import (
     AssetMaterialization,
     Backoff,
+    DagsterRunStatus,
+    Failure,
     In,
     Jitter,
     OpDefinition,
@@ -22,7 +24,11 @@ from dagster import (
 )
 
 from ai.starlake.common import NameCollisionError, NameRegistry, StarlakeError, sanitize_id
+from ai.starlake.dagster import _compat
 from ai.starlake.dagster.run import CONFIG_SCHEMA
+
+INTERRUPTED = "interrupted, because the run ends"
+"""The description of the failure of a step that is not tried again for that reason."""
 
 Event = AssetMaterialization | Output[Any]
 
@@ -46,8 +52,44 @@ class Body(ABC):
         """Does the work; yields what the op produces, outputs included."""
 
     def __call__(self, context: OpExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Event]:  # noqa: ARG002
-        """Does the work within an op. Its inputs only order ops."""
-        return self.events(context)
+        """Does the work within an op. Its inputs only order ops.
+
+        Raises:
+            Failure: If its whole run is interrupted, and a retry policy that is not ours would begin it again.
+        """
+        if context.run_id in _interrupted_runs:
+            raise Failure(INTERRUPTED, allow_retries=False)
+        try:
+            yield from self.events(context)
+        except _compat.INTERRUPTIONS as interruption:
+            if run_is_ending(context):
+                _compat.ends_the_run(interruption)
+                policy = _compat.retry_policy_of(context)
+                if policy is not None and not isinstance(policy, _compat.UninterruptedRetryPolicy):
+                    _interrupted_runs.add(context.run_id)
+                    raise Failure(INTERRUPTED, allow_retries=False) from interruption
+            raise
+
+
+_interrupted_runs: set[str] = set()
+"""Runs of this process whose interruption Dagster took for the failure of one step: it goes on with the others."""
+
+
+def run_is_ending(context: OpExecutionContext) -> bool:
+    """Whether an interruption of a step is one of its whole run.
+
+    The executors of Dagster that run steps on the machine of the run interrupt a step only when the run ends. Others
+    give a step a machine of its own, which may be taken away while the run goes on.
+    """
+    if context.job_def.executor_def.name in _INTERRUPTED_WITH_THE_RUN:
+        return True
+    run = context.instance.get_run_by_id(context.run_id)
+    return run is None or run.is_finished or run.status is DagsterRunStatus.CANCELING
+
+
+_INTERRUPTED_WITH_THE_RUN = frozenset(
+    {"in_process", "execute_in_process_executor", "multiprocess", "multi_or_in_process_executor"}
+)
 
 
 @dataclass(frozen=True)
@@ -138,7 +180,9 @@ def _differences(one: OpSpec, other: OpSpec) -> list[str]:
 def _retry_policy(retries: int, delay: float) -> RetryPolicy | None:
     if retries == 0:
         return None
-    return RetryPolicy(max_retries=retries, delay=delay, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS)
+    return _compat.UninterruptedRetryPolicy(
+        max_retries=retries, delay=delay, backoff=Backoff.EXPONENTIAL, jitter=Jitter.PLUS_MINUS
+    )
 
 
 _RESULT: Mapping[str, Out] = MappingProxyType({"result": Out(str)})

@@ -6,9 +6,11 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from dagster import DagsterEvent, DagsterEventType, DagsterExecutionInterruptedError, EventLogEntry
+from dagster import DagsterEvent, DagsterEventType, EventLogEntry
 
+from ai.starlake.dagster import _compat
 from ai.starlake.dagster.commands import DRY_RUN
+from ai.starlake.dagster.ops import INTERRUPTED
 from ai.starlake.orchestration.runs import Listener, Step, StepState
 
 _COMMAND = "starlake/command"
@@ -80,11 +82,12 @@ _TELLING = (logging.INFO, logging.WARNING, logging.ERROR)
 
 
 def _is_interruption(event: DagsterEvent) -> bool:
-    error = event.step_failure_data.error
-    return error is not None and error.cls_name in _INTERRUPTIONS
+    data = event.step_failure_data
+    described = data.user_failure_data.description if data.user_failure_data else None
+    return described == INTERRUPTED or (data.error is not None and data.error.cls_name in _INTERRUPTIONS)
 
 
-_INTERRUPTIONS = {DagsterExecutionInterruptedError.__name__, KeyboardInterrupt.__name__}
+_INTERRUPTIONS = {kind.__name__ for kind in _compat.INTERRUPTIONS}
 
 
 def _reason(event: DagsterEvent) -> str:
