@@ -287,6 +287,46 @@ def test_a_killed_owner_leaves_nothing_behind(driver, pids, wrapper, number):
     assert pids.seconds_until_gone(*left) < 10
 
 
+STRAYS = {
+    "setsid": "setsid bash -c 'echo $$ > {stray}; exec sleep 600' & wait",
+    "without its environment": "env -i setsid bash -c 'echo $$ > {stray}; exec sleep 600' & wait",
+    "daemon": "(setsid bash -c 'echo $$ > {stray}; exec sleep 600' </dev/null >/dev/null 2>&1 &) & sleep 600",
+    "nohup": "nohup setsid bash -c 'echo $$ > {stray}; sleep 600' </dev/null >/dev/null 2>&1 & sleep 600",
+    "ignores SIGTERM": "setsid bash -c \"trap '' TERM; echo \\$\\$ > {stray}; while :; do sleep 1; done\" & sleep 60",
+    "daemon of a daemon": "(setsid bash -c '(setsid bash -c \"echo \\$\\$ > {stray}; sleep 600\" &)&' &) & sleep 600",
+}
+
+
+@pytest.fixture(params=STRAYS.values(), ids=STRAYS)
+def stray(request, tmp_path, pids):
+    """A command whose child makes a session of its own."""
+    path = tmp_path / "strays"
+    path.write_text(f"#!/bin/bash\necho $$ > {pids.path}/leader\n{request.param.format(stray=f'{pids.path}/stray')}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_a_child_with_a_session_of_its_own_is_ended_too(driver, pids, stray, number):
+    owner = driver(OWNER, "unhandled" if number == signal.SIGKILL else "handled", stray)
+    left = pids.wait_for("leader", "stray")
+    owner.send_signal(number)
+    owner.communicate(timeout=60)
+    assert pids.seconds_until_gone(*left) < 15
+
+
+def test_a_daemon_does_not_outlive_a_command_that_succeeds(pids):
+    bystander = subprocess.Popen(["sleep", "600"], env={**os.environ, MARK: "another"}, start_new_session=True)
+    note = f"{pids.path}/stray"
+    daemon = f"(setsid bash -c 'echo $$ > {note}; sleep 600' >/dev/null 2>&1 &)"
+    script = f"{daemon}; while [ ! -s {note} ]; do :; done"
+    assert run("bash", "-c", script)[0] == 0
+    assert pids.seconds_until_gone(*pids.wait_for("stray")) < 15
+    assert bystander.poll() is None
+    bystander.kill()
+    bystander.wait()
+
+
 def test_a_killed_owner_whose_command_ignores_sigterm(driver, pids, tmp_path):
     path = tmp_path / "stubborn"
     path.write_text(f"#!/bin/bash\ntrap '' TERM\necho $$ > {pids.path}/stubborn\nwhile :; do sleep 0.1; done\n")
@@ -394,8 +434,9 @@ def test_a_dead_watchdog_is_replaced(driver, pids, wrapper):
 def test_a_watchdog_that_cannot_start_is_mentioned_and_hinders_nothing(monkeypatch, caplog):
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     watchdog = Watchdog()
-    watchdog.guard(watchdog.announce(), 12345678)
-    watchdog.release(12345678)
+    mark = watchdog.announce()
+    watchdog.guard(12345678)
+    watchdog.release(mark, 12345678)
     assert "watchdog does not start" in caplog.text
     assert watchdog.pid is None
 
@@ -418,8 +459,9 @@ def test_groups_that_ended_are_forgotten(pids):
     watchdog = Watchdog(grace=0.2)
     sleeper = subprocess.Popen(["sleep", "600"], start_new_session=True)
     try:
-        watchdog.guard(watchdog.announce(), sleeper.pid)
-        watchdog.release(sleeper.pid)
+        mark = watchdog.announce()
+        watchdog.guard(sleeper.pid)
+        watchdog.release(mark, sleeper.pid)
         watchdog._stop()
         assert sleeper.poll() is None
     finally:

@@ -9,33 +9,73 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from ai.starlake.executor._watchdog_main import related_groups
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1
 _AFTER_KILL = 2.0
 
 
-def end_group(leader: subprocess.Popen[bytes], grace: float) -> None:
-    """Ends a process that leads a group, and all others of the group: SIGTERM, a grace, SIGKILL.
+def end_group(leader: subprocess.Popen[bytes], grace: float, entry: str = "") -> None:
+    """Ends a process that leads a group, all others of the group, and what it started: SIGTERM, a grace, SIGKILL.
 
-    A process that left the group (by `setsid`, as daemons do) is not reached.
+    A process that left the group for a session of its own, as daemons do, is found on Linux: by the entry, or as a
+    descendant of the group. One that did both - cut its environment off, and outlived its parent - is not, nor is one
+    of another user.
 
     Args:
         leader: The leader; reaped afterwards.
         grace: Seconds between the two signals.
+        entry: ``NAME=value``, which the environment of the group holds and that of no other process.
     """
+    deadline = time.monotonic() + grace
     try:
-        _signal(leader.pid, signal.SIGTERM)
-        if _gone(leader, grace):
+        strays = _strays(leader.pid, entry) if _runs(leader) else set()
+        for group in (leader.pid, *strays):
+            _signal(group, signal.SIGTERM)
+        if _gone(leader, grace) and _strays_gone(leader.pid, entry, strays, deadline, signal.SIGTERM):
             return
     except BaseException:
-        kill_group(leader)
+        kill_group(leader, entry)
         raise
-    kill_group(leader)
+    kill_group(leader, entry)
 
 
-def kill_group(leader: subprocess.Popen[bytes]) -> None:
-    """Ends a group without a grace, and reaps its leader."""
-    _signal(leader.pid, signal.SIGKILL)
+def kill_group(leader: subprocess.Popen[bytes], entry: str = "") -> None:
+    """Ends a group without a grace, and reaps its leader; see `end_group`."""
+    strays = _strays(leader.pid, entry)
+    for group in (leader.pid, *strays):
+        _signal(group, signal.SIGKILL)
+    deadline = time.monotonic() + _AFTER_KILL
     _gone(leader, _AFTER_KILL)
+    _strays_gone(leader.pid, entry, strays, deadline, signal.SIGKILL)
+
+
+def _runs(leader: subprocess.Popen[bytes]) -> bool:
+    """Whether a process runs; it is not reaped by asking, and neither is its number given to another."""
+    if not hasattr(os, "waitid"):
+        return leader.poll() is None
+    with suppress(ChildProcessError):
+        return os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None
+    return False
+
+
+def _strays(group: int, entry: str) -> set[int]:
+    return related_groups({entry.encode()} if entry else set(), {group})
+
+
+def _strays_gone(group: int, entry: str, known: set[int], deadline: float, number: int) -> bool:
+    """Signals groups that turn up, and waits until none of them lives."""
+    pause, told = _FIRST_PAUSE, set(known)
+    while alive := _strays(group, entry) | {one for one in told if _lives(one)}:
+        for one in alive - told:
+            _signal(one, number)
+        told |= alive
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    return True
 
 
 def _signal(group: int, number: int) -> None:

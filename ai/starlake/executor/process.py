@@ -95,8 +95,9 @@ def run_process(
     """Runs a process to its end.
 
     There is no shell, and the standard input is empty. The process leads a session of its own. Whichever way this
-    function is left - the process ended, a signal handler raised, `on_line` raised - nothing of its process group is
-    left: SIGTERM, a grace, SIGKILL. Should this process itself be killed, the watchdog does the same.
+    function is left - the process ended, a signal handler raised, `on_line` raised - nothing that it started is left:
+    SIGTERM, a grace, SIGKILL. On Linux that includes processes with a session of their own, such as daemons; see
+    `end_group`. Should this process itself be killed, the watchdog does the same.
 
     All work is done in the calling thread, so that a signal handler which raises interrupts the wait at once.
 
@@ -123,13 +124,13 @@ def run_process(
     try:
         with interrupts_held():
             process = _start(argv, cwd, marked)
-            WATCHDOG.guard(mark, process.pid)
+            WATCHDOG.guard(process.pid)
         _attend(process, on_line, death_fd)
     finally:
         if process is None:
             WATCHDOG.release(mark)
         else:
-            _close(process, grace)
+            _close(process, grace, mark)
     return process.returncode
 
 
@@ -152,18 +153,19 @@ def _start(argv: Sequence[str], cwd: Path | str | None, environment: Mapping[str
         raise kind(f"{argv[0]} cannot be started", cause=cause) from error
 
 
-def _close(process: subprocess.Popen[bytes], grace: float) -> None:
+def _close(process: subprocess.Popen[bytes], grace: float, mark: str) -> None:
     """Leaves nothing behind, however often it is interrupted."""
+    entry = f"{MARK}={mark}"
     try:
-        end_group(process, grace)
+        end_group(process, grace, entry)
     finally:
         with interrupts_held():
             if process.returncode is None:
-                kill_group(process)
+                kill_group(process, entry)
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
-            WATCHDOG.release(process.pid)
+            WATCHDOG.release(mark, process.pid)
 
 
 def _attend(process: subprocess.Popen[bytes], on_line: OnLine, death_fd: int | None) -> None:

@@ -23,7 +23,8 @@ class Watchdog:
 
     It notices our end because its standard input, a pipe that we alone hold, ends then. A group is announced before it
     is started, by a mark in its environment, because nobody can start a group and note its number in one step: should
-    we be killed in between, the watchdog looks for the mark (on Linux; elsewhere that moment remains).
+    we be killed in between, the watchdog looks for the mark. By it, too, it finds what left its group for a session of
+    its own. (On Linux; elsewhere that moment and those processes remain.)
 
     The cost: 1 ms for the first group, a few microseconds for each further one, 8 MB.
 
@@ -58,19 +59,19 @@ class Watchdog:
             self._tell(f"+{mark}\n")
         return mark
 
-    def guard(self, mark: str, group: int) -> None:
-        """Notes the group that has a mark."""
+    def guard(self, group: int) -> None:
+        """Notes a group that was announced."""
         with self._lock:
-            self._notes -= {mark}
             self._notes.add(str(group))
-            self._tell(f"+{group}\n-{mark}\n")
+            self._tell(f"+{group}\n")
 
-    def release(self, note: str | int) -> None:
-        """Forgets a group that ended, or a mark whose group did not start."""
+    def release(self, mark: str, group: int | None = None) -> None:
+        """Forgets a mark whose group ended, or did not start."""
+        notes = [mark] if group is None else [mark, str(group)]
         with self._lock:
-            self._notes.discard(str(note))
+            self._notes.difference_update(notes)
             if self._pipe is not None:
-                self._tell(f"-{note}\n")
+                self._tell("".join(f"-{note}\n" for note in notes))
 
     def _tell(self, message: str) -> None:
         try:
