@@ -1,126 +1,244 @@
-"""Compressed files in landing areas are unpacked, as the documentation says (contract 4, trap 7)."""
+"""Compressed files in landing areas: what is in them, and how to get it out."""
 
 from __future__ import annotations
 
 import gzip
 import os
 import shutil
+import stat
 import tarfile
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project import Domain
+from ai.starlake.embedded.files import BrokenFile
+from ai.starlake.project.landing import is_utf8, printable
 
-_SUFFIXES = (".tgz", ".tar.gz", ".zip", ".gz")
+_TARS = {".tgz": "r:gz", ".tar.gz": "r:gz", ".tar": "r:"}
+_SUFFIXES = (*_TARS, ".zip", ".gz")
+_CHUNK = 1 << 20
 
 
-def unpack(file: Path, domain: Domain, ready: Callable[[str], bool]) -> tuple[str, ...]:
-    """Puts the files of an archive that belong to tables of the domain beside it, once all of them may be taken.
+class ArchiveError(StarlakeError):
+    """An archive that cannot be unpacked."""
 
-    Nothing comes of an archive whose own name matches a table, which wants it as it is, nor of one that holds nothing
-    for the domain. Names within the archive lose their folders.
 
-    Args:
-        file: The file, which may be no archive at all.
-        domain: The domain.
-        ready: Whether a file inside, given its name, may be taken.
+@dataclass(frozen=True)
+class Member:
+    """A file in an archive.
 
-    Returns:
-        The names of the files that are there now. The archive is there too; the caller deletes it.
-
-    Raises:
-        StarlakeError: If the archive is damaged, or if two of its files have the same name.
+    Attributes:
+        name: Its name without folders; those within the archive do not count.
+        size: Its size in bytes as the archive says; None where it does not.
+        open: Opens it.
+        is_file: Whether it is a plain file, and not a link or a device.
     """
-    with _wanted(file, domain) as wanted:
-        if not all(ready(name) for name in wanted):
-            return ()
-        for name, source in wanted.items():
-            _extract(source, file.with_name(name), file)
-        return tuple(wanted)
+
+    name: str
+    size: int | None
+    open: Callable[[], IO[bytes]]
+    is_file: bool = True
 
 
-def contents(file: Path, domain: Domain) -> tuple[str, ...]:
-    """The names of the files that `unpack` would put beside an archive.
+@dataclass(frozen=True)
+class Archive:
+    """An open archive.
 
-    Args:
-        file: The file, which may be no archive at all.
-        domain: The domain.
-
-    Raises:
-        StarlakeError: If the archive is damaged, or if two of its files have the same name.
+    Attributes:
+        path: Where it is.
+        members: What is in it, but for folders.
     """
-    with _wanted(file, domain) as wanted:
-        return tuple(wanted)
+
+    path: Path
+    members: tuple[Member, ...]
+
+    def wanted(self, wanted: Callable[[str], bool]) -> tuple[Member, ...]:
+        """Return the files in the archive that somebody wants.
+
+        Args:
+            wanted: Tells whether a file of some name is.
+
+        Raises:
+            ArchiveError: If two of them have one name, or a name that no file can have here.
+        """
+        found = tuple(member for member in self.members if member.is_file and wanted(member.name))
+        twice = [name for name, times in Counter(member.name for member in found).items() if times > 1]
+        if twice:
+            raise ArchiveError(
+                f"the archive {self.path} has several files named {printable(min(twice))}",
+                cause="folders within an archive do not count, so that one would replace the other",
+                fix="give the files different names, or unpack the archive",
+            )
+        for member in found:
+            if not is_utf8(member.name) or "\0" in member.name:
+                raise _not_unpacked(self.path, f"the name of its file {printable(member.name)} is not UTF-8")
+        return found
+
+
+def is_archive(name: str) -> bool:
+    """Tell whether the name of a file is that of an archive which can be unpacked."""
+    return name.lower().endswith(_SUFFIXES)
 
 
 @contextmanager
-def _wanted(file: Path, domain: Domain) -> Iterator[dict[str, Callable[[], IO[bytes]]]]:
-    """The files in an archive that belong to tables, and how to open each."""
-    if not file.name.lower().endswith(_SUFFIXES) or domain.table_of(file.name) is not None:
-        yield {}
-        return
+def opened(path: Path) -> Iterator[Archive]:
+    """Open an archive, and keep it open within the block.
+
+    Args:
+        path: The archive; see `is_archive`.
+
+    Raises:
+        ArchiveError: If it cannot be read: damaged, encrypted, of an unknown method. Also raised within the block.
+        FileNotFoundError: If it does not exist (any more).
+    """
     try:
-        with _members(file) as members:
-            found = [(name, source) for name, source in members if domain.table_of(name)]
-            twice = {name for name, times in Counter(name for name, _ in found).items() if times > 1}
-            if twice:
-                raise StarlakeError(
-                    f"the archive {file} has several files named {min(twice)}",
-                    cause="folders within an archive do not count, so that one would replace the other",
-                    fix="give the files different names, or unpack the archive",
-                )
-            yield dict(found)
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
-        raise StarlakeError(
-            f"the archive {file} cannot be unpacked",
-            cause=str(error),
-            fix="replace it, or take it out of the landing area",
-        ) from error
+        with _members(path) as members:
+            yield Archive(path, tuple(members))
+    except (StarlakeError, FileNotFoundError):
+        raise
+    except Exception as error:  # what the libraries raise on damaged archives is not settled
+        raise _not_unpacked(path, _why(error)) from error
+
+
+def contents(path: Path, wanted: Callable[[str], bool]) -> tuple[str, ...] | BrokenFile:
+    """Return the names of the files in an archive that somebody wants, or what is wrong with it.
+
+    Args:
+        path: The archive. One that is gone is empty.
+        wanted: Tells whether a file of some name is.
+    """
+    try:
+        with opened(path) as archive:
+            return tuple(member.name for member in archive.wanted(wanted))
+    except FileNotFoundError:
+        return ()
+    except ArchiveError as error:
+        return BrokenFile(path, str(error))
+
+
+class Budget:
+    """How much may still be written into a folder.
+
+    Args:
+        source: What is written; for messages.
+        folder: Where it is written to.
+        limit: How many bytes it may be; None for as many as the disk holds.
+    """
+
+    def __init__(self, source: Path, folder: Path, limit: int | None) -> None:
+        self._source = source
+        self._folder = folder
+        self._limit = limit
+        self._left = limit
+
+    def require(self, size: int) -> None:
+        """Make sure that there is room.
+
+        Raises:
+            ArchiveError: If there is not. The disk is never filled: other commands need to write, too.
+        """
+        if self._left is not None and size > self._left:
+            raise _not_unpacked(
+                self._source,
+                f"its files are larger than {self._limit:,} bytes together",
+                "raise maxUnpackedSize in application.sl.yml (or the variable SL_MAX_UNPACKED_SIZE) if it is no fraud",
+            )
+        usage = shutil.disk_usage(self._folder)
+        if size > usage.free - min(usage.total // 20, 1 << 30):
+            raise _not_unpacked(
+                self._source,
+                f"the disk of {self._folder} has {usage.free:,} bytes left, which are too few for it",
+                "free space on it",
+            )
+
+    def spend(self, size: int) -> None:
+        """Make sure that there is room, and take it."""
+        self.require(size)
+        if self._left is not None:
+            self._left -= size
+
+
+def write(content: IO[bytes], target: Path, budget: Budget) -> None:
+    """Write a new file, and see to it that it is on disk."""
+    with target.open("xb") as file:
+        while chunk := content.read(_CHUNK):
+            budget.spend(len(chunk))
+            file.write(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _not_unpacked(path: Path, cause: str, fix: str = "replace it, or take it out of the landing area") -> ArchiveError:
+    return ArchiveError(f"the archive {path} cannot be unpacked", cause=cause, fix=fix)
+
+
+def _why(error: Exception) -> str:
+    """Return what a library says is wrong, in words of ours where its own say little."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    text = str(error)
+    if "password required" in text or "encrypted" in text.lower():
+        return "it is encrypted"
+    return f"it is damaged: {text}" if text else f"it is damaged ({type(error).__name__})"
 
 
 @contextmanager
-def _members(file: Path) -> Iterator[Iterator[tuple[str, Callable[[], IO[bytes]]]]]:
-    """The files in an archive: their bare names, and how to open each."""
-    name = file.name.lower()
-    if name.endswith((".tgz", ".tar.gz")):
-        with tarfile.open(file, "r:gz") as archive:
-            yield iter([(_bare(one.name), _opener(archive, one)) for one in archive.getmembers() if one.isfile()])
+def _members(path: Path) -> Iterator[Iterator[Member]]:
+    name = path.name.lower()
+    tar = next((mode for suffix, mode in _TARS.items() if name.endswith(suffix)), None)
+    if tar:
+        with tarfile.open(path, tar) as archive:  # type: ignore[call-overload]
+            entries = [one for one in archive.getmembers() if not one.isdir()]
+            _require_end(archive)
+            yield (_of_tar(archive, one) for one in entries)
     elif name.endswith(".zip"):
-        with zipfile.ZipFile(file) as packed:
-            entries = [one for one in packed.infolist() if not one.is_dir()]
-            yield iter([(_bare(one.filename), _zip_opener(packed, one)) for one in entries])
+        with zipfile.ZipFile(path) as packed:
+            yield (_of_zip(packed, one) for one in packed.infolist() if not one.is_dir())
     else:
-        yield iter([(file.name[: -len(".gz")], lambda: cast("IO[bytes]", gzip.GzipFile(file)))])
+        yield iter([Member(path.name[: -len(".gz")], None, lambda: _gunzip(path))])
 
 
-def _opener(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], IO[bytes]]:
-    def open_member() -> IO[bytes]:
-        content = archive.extractfile(member)
+def _require_end(archive: tarfile.TarFile) -> None:
+    """Make sure that nothing but zeros follows what was read: a damaged header ends an archive without a word.
+
+    It reads to the very end, where the checksum of a compressed archive is.
+
+    Raises:
+        TarError: If something else follows.
+    """
+    file = cast("IO[bytes]", archive.fileobj)
+    file.seek(archive.offset)
+    while chunk := file.read(_CHUNK):
+        if chunk.strip(b"\0"):
+            raise tarfile.TarError("what follows its last readable file is not a file")
+
+
+def _of_tar(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> Member:
+    def open_entry() -> IO[bytes]:
+        content = archive.extractfile(entry)
         if content is None:
-            raise tarfile.TarError(f"{member.name} cannot be read")
+            raise tarfile.TarError(f"{entry.name} cannot be read")
         return content
 
-    return open_member
+    is_file = entry.isfile() or entry.islnk()
+    return Member(_bare(entry.name), entry.size if entry.isfile() else None, open_entry, is_file)
 
 
-def _zip_opener(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], IO[bytes]]:
-    return lambda: archive.open(member)
+def _of_zip(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Member:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    return Member(_bare(entry.filename), entry.file_size, lambda: archive.open(entry), kind in (0, stat.S_IFREG))
+
+
+def _gunzip(path: Path) -> IO[bytes]:
+    if path.stat().st_size == 0:
+        raise EOFError("it is empty")
+    return cast("IO[bytes]", gzip.GzipFile(path))
 
 
 def _bare(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).name
-
-
-def _extract(source: Callable[[], IO[bytes]], target: Path, archive: Path) -> None:
-    partial = target.with_name(f".{target.name}.part")
-    with source() as content, partial.open("wb") as file:
-        shutil.copyfileobj(content, file)
-    moment = archive.stat()
-    os.utime(partial, ns=(moment.st_atime_ns, moment.st_mtime_ns))
-    partial.replace(target)

@@ -2,31 +2,83 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
+import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.project.landing import is_utf8
 
 _MOST_NAMES = 10_000
+_LONGEST_NAME = 255
+"""Bytes in the name of a file, on all file systems that matter."""
+
+
+@dataclass(frozen=True)
+class BrokenFile:
+    """A file that cannot be read, or whose name cannot be used.
+
+    Attributes:
+        path: The file.
+        reason: What is wrong with it.
+    """
+
+    path: Path
+    reason: str
+
+
+def listed(folder: Path) -> tuple[list[Path], list[BrokenFile]]:
+    """List the regular files of a folder, oldest first, then by name; those that begin with a dot are not seen.
+
+    The order is the one in which Starlake loads files (``IngestionTimeStrategy``). A folder that does not exist is
+    empty; a file that is gone meanwhile was taken by another command.
+
+    Returns:
+        The files, and those that cannot be used: links that lead nowhere, names that are not UTF-8.
+    """
+    found: list[tuple[int, str]] = []
+    broken: list[BrokenFile] = []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                time, reason = _examined(entry)
+                if reason:
+                    broken.append(BrokenFile(folder / entry.name, reason))
+                elif time is not None:
+                    found.append((time, entry.name))
+    except FileNotFoundError:
+        return [], []
+    return [folder / name for _, name in sorted(found)], sorted(broken, key=lambda each: each.path)
+
+
+def _examined(entry: os.DirEntry[str]) -> tuple[int | None, str]:
+    """Return the modification time of a regular file, else None; and what is wrong with it."""
+    try:
+        status = entry.stat()
+    except OSError as error:
+        if not entry.is_symlink():  # gone, or not to be examined at all
+            return None, "" if isinstance(error, FileNotFoundError) else _why(error)
+        lost = isinstance(error, FileNotFoundError)
+        return None, "it is a link to a file that does not exist" if lost else f"it is a link, and {_why(error)}"
+    if not stat.S_ISREG(status.st_mode):
+        return None, ""
+    return status.st_mtime_ns, "" if is_utf8(entry.name) else "its name is not UTF-8"
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)
 
 
 def waiting(folder: Path) -> list[Path]:
-    """Lists the regular files of a folder, oldest first, then by name; those that begin with a dot are not seen.
-
-    The order is the one in which Starlake loads files (contract 4, ``IngestionTimeStrategy``). A folder that does not
-    exist is empty.
-    """
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
-        found = [
-            (entry.stat().st_mtime_ns, entry.name)
-            for entry in entries
-            if entry.is_file() and not entry.name.startswith(".")
-        ]
-    return [folder / name for _, name in sorted(found)]
+    """List the files of a folder that can be used; see `listed`."""
+    return listed(folder)[0]
 
 
 def move(source: Path, target: Path) -> None:
@@ -43,20 +95,16 @@ def move(source: Path, target: Path) -> None:
     try:
         source.replace(target)
     except OSError as error:
-        if error.errno != _CROSS_DEVICE:
+        if error.errno != errno.EXDEV:
             raise
         copy(source, target)
         source.unlink()
 
 
-_CROSS_DEVICE = 18
-"""errno EXDEV"""
-
-
 def copy(source: Path, target: Path) -> None:
     """Copies a file with its modification time; the target is never seen half written."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+    partial = target.with_name(f".{uuid.uuid4().hex}.part")  # short, however long the name of the file is
     try:
         shutil.copy2(source, partial)
         with partial.open("rb") as written:
@@ -72,7 +120,7 @@ def uri(path: Path) -> str:
 
 
 def give_back(source: Path, folder: Path, *, fits: Callable[[str], bool]) -> Path:
-    """Moves a file back into a folder without replacing a newer one of its name.
+    """Move a file back into a folder without replacing a newer one of its name.
 
     Args:
         source: The file.
@@ -85,17 +133,38 @@ def give_back(source: Path, folder: Path, *, fits: Callable[[str], bool]) -> Pat
     Raises:
         StarlakeError: If the name is taken and no other fits.
     """
-    for name in _names(source.name):
-        target = folder / name
-        if not fits(name) or target.exists():
-            continue
-        move(source, target)
-        return target
-    raise StarlakeError(
-        f"{source} cannot go back to {folder}",
-        cause="a newer file has its name there, and no other name matches the pattern of the table",
-        fix="load the newer file first, then move this one back",
-    )
+    target = free_path(folder, source.name, fits=fits)
+    if target is None:
+        raise StarlakeError(
+            f"{source} cannot go back to {folder}",
+            cause="a newer file has its name there, and no other name matches the pattern of the table",
+            fix="load the newer file first, then move this one back",
+        )
+    move(source, target)
+    return target
+
+
+def free_path(folder: Path, name: str, *, fits: Callable[[str], bool]) -> Path | None:
+    """Find a path for a file in a folder where no other file has its name.
+
+    Args:
+        folder: The folder.
+        name: The name of the file, which it keeps if it can.
+        fits: Whether it may have another name.
+
+    Returns:
+        The path; None if the name is taken and no other fits.
+    """
+    for candidate in _names(name):
+        path = folder / candidate
+        if is_short(candidate) and fits(candidate) and not os.path.lexists(path):
+            return path
+    return None
+
+
+def is_short(name: str) -> bool:
+    """Tell whether the name of a file is as short as file systems want it."""
+    return len(os.fsencode(name)) <= _LONGEST_NAME
 
 
 def _names(name: str) -> Iterator[str]:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.adaptive import runs
-from ai.starlake.embedded.files import copy, move, waiting
+from ai.starlake.embedded.delivery import keep
+from ai.starlake.embedded.files import copy, listed, waiting
 from ai.starlake.embedded.in_place import standing_files
 from ai.starlake.embedded.ingestion import Ingestion
 from ai.starlake.embedded.journal import unfinished
+from ai.starlake.embedded.landing import refusal
 from ai.starlake.embedded.reporting import Reporter
 from ai.starlake.embedded.results import JobResult, LoadResult
 from ai.starlake.embedded.selection import Selection
 from ai.starlake.embedded.workspace import Workspace
 from ai.starlake.project import Application, Domain, Table
+from ai.starlake.project.landing import FileRule, FileRules, printable
+
+logger = logging.getLogger(__name__)
 
 Group = tuple[Table, tuple[Path, ...]]
 
@@ -40,10 +47,12 @@ def load(workspace: Workspace, selection: Selection, files: Sequence[str], repor
     jobs: list[JobResult] = []
     unresolved: list[str] = []
     for domain in domains:
+        _warn_without_stage(workspace, domain)
         _hold(workspace, domain)
-        groups, strangers = _grouped(workspace, domain)
+        groups, strangers, unusable = _grouped(workspace, domain)
         if not selection.tables:
             unresolved += _set_aside(workspace, domain, strangers)
+        jobs += unusable
         reporter.planned(len(groups))
         for table, group in groups:
             reporter.loading(table, group)
@@ -110,19 +119,37 @@ def _has_journals(ingesting: Path) -> bool:
     return ingesting.is_dir() and any(path.name.startswith(".starlake-load-") for path in ingesting.iterdir())
 
 
-def _grouped(workspace: Workspace, domain: Domain) -> tuple[list[Group], list[Path]]:
-    """The ingestions of a domain in order, and the files that match no table."""
+def _warn_without_stage(workspace: Workspace, domain: Domain) -> None:
+    """Warn of a stage area that does not exist: then nothing was ever staged, or files are staged elsewhere."""
+    folder = workspace.project.areas.stage(domain.name)
+    if not folder.is_dir():
+        place = workspace.project.domain_reader.place(domain.folder)
+        logger.warning("%s: the stage area %s of the domain %s does not exist", place, folder, domain.name)
+
+
+def _grouped(workspace: Workspace, domain: Domain) -> tuple[list[Group], list[Path], list[JobResult]]:
+    """Return the ingestions of a domain in order, the files that match no table, and the failures of unusable ones."""
     application = workspace.project.application
     found: dict[str, list[Path]] = {table.name: [] for table in domain.tables}
     strangers = []
-    files = waiting(workspace.project.areas.stage(domain.name))
+    files, broken = listed(workspace.project.areas.stage(domain.name))
+    unusable = []
+    for each in broken:
+        table = domain.table_of(each.path.name)
+        if table is None:
+            strangers.append(each.path)
+        else:
+            name = printable(each.path.name)
+            error = str(refusal(each))
+            unusable.append(JobResult(domain.name, table.name, (name,), (), workspace.job_id(name), error=error))
     for file in sorted(files, key=lambda path: path.name) if application.files_by_name else files:
         table = domain.table_of(file.name)
         if table is None:
             strangers.append(file)
         else:
             found[table.name].append(file)
-    return [group for table in domain.tables for group in _jobs(table, found[table.name], application)], strangers
+    groups = [group for table in domain.tables for group in _jobs(table, found[table.name], application)]
+    return groups, strangers, unusable
 
 
 def _jobs(table: Table, files: Sequence[Path], application: Application) -> Iterator[Group]:
@@ -138,8 +165,17 @@ def _jobs(table: Table, files: Sequence[Path], application: Application) -> Iter
 
 
 def _set_aside(workspace: Workspace, domain: Domain, strangers: Sequence[Path]) -> list[str]:
-    """Moves files that match no table to the unresolved area."""
+    """Move files that match no table to the unresolved area, and warn of them."""
+    if not strangers:
+        return []
     folder = workspace.project.areas.unresolved(domain.name)
+    moved = []
     for file in strangers:
-        move(file, folder / file.name)
-    return [file.name for file in strangers]
+        with suppress(FileNotFoundError):  # another command took it
+            keep(file, folder)
+            moved.append(file.name)
+    rules = FileRules(domain.name, tuple(FileRule.of(table) for table in domain.tables))
+    if moved:
+        stage = workspace.project.areas.stage(domain.name)
+        logger.warning("%s", rules.complaint(moved, stage, f"they are moved to {folder}"))
+    return moved

@@ -26,10 +26,12 @@ class StageResult:
     """What ``stage`` did.
 
     Args:
-        moves: The files that went from the landing areas to the stage areas, in order.
+        moves: The files that went from the landing areas to the stage areas, in order, by the names that they have now.
+        unmatched: The files that match no table and stay in the landing areas.
     """
 
     moves: tuple[Move, ...] = ()
+    unmatched: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from ai.starlake.project.connections import find_connection
 from ai.starlake.project.documents import Document
 from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
 from ai.starlake.project.invalid import Origin, build
+from ai.starlake.project.landing import FileRule, FileRules, Landing, landing_folder
 from ai.starlake.project.models import Domain, Loader, Table
 from ai.starlake.project.settings import Settings
 from ai.starlake.project.store import Content
@@ -102,6 +103,47 @@ class DomainReader:
             domain = build(Domain, merged, origins)
             self._configs[folder] = domain.model_copy(update={"file": self.folder(folder).config})
         return self._configs[folder]
+
+    def landing(self, folder: str) -> Landing:
+        """Return the landing area of a domain.
+
+        Raises:
+            ProjectError: If its metadata names none.
+        """
+        data, (origin,) = self.config_data(folder)
+        directory = _metadata(data).get("directory")
+        name = str(data.get("name") or folder)
+        if not isinstance(directory, str) or not directory.strip():
+            hint = "set load.metadata.directory to the folder in which its files arrive"
+            message = f"the domain {name} has no landing area"
+            raise ProjectError([origin.document.finding(("load", "metadata", "directory"), message, hint)])
+        line = origin.document.line(("load", "metadata", "directory"))
+        return Landing(
+            name, landing_folder(self._settings.areas.root, directory.strip()), f"{origin.document.file}:{line}"
+        )
+
+    def place(self, folder: str) -> str:
+        """Return the file and line that a domain begins with, as ``file:line``; its folder when it has no file."""
+        if self.folder(folder).config is None:
+            return str(self.folder(folder).path)
+        _, (origin,) = self.config_data(folder)
+        return f"{origin.document.file}:{origin.document.line(('load',))}"
+
+    def file_rules(self, folder: str) -> FileRules:
+        """Return which table of a domain takes a file; of the tables no more is read than that takes.
+
+        Raises:
+            ProjectError: If a file of the domain cannot be read, or the pattern of a table is missing.
+        """
+        config, _ = self.config_data(folder)
+        above = {"ack": self._settings.application.ack, **_metadata(config)}
+        rules = []
+        for stem, file in self.folder(folder).files.items():
+            content = self._settings.store.read(file, "table")
+            data = content.mapping()
+            ack = {**above, **_metadata(data)}.get("ack")
+            rules.append(FileRule(str(data.get("name") or stem), stem, pattern_of(content), str(ack) if ack else None))
+        return FileRules(str(config.get("name") or folder), tuple(rules))
 
     def domain(self, folder: str) -> Domain:
         """A domain with its tables.
@@ -233,6 +275,23 @@ class DomainReader:
 
 
 _READER_KEYS = ("domain", "domainFinalName", "fileStem")
+
+
+def pattern_of(content: Content) -> str:
+    """Return the pattern of a table.
+
+    Raises:
+        ProjectError: If it is missing.
+    """
+    pattern = content.mapping().get("pattern")
+    if not isinstance(pattern, str):
+        raise ProjectError([content.document.finding(("table",), "pattern is missing", "add pattern:")])
+    return pattern
+
+
+def _metadata(data: dict[str, Any]) -> dict[str, Any]:
+    metadata = data.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _sorted(folder: Path) -> list[Path]:

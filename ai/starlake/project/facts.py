@@ -14,11 +14,11 @@ from typing import Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.connections import duckdb_file, find_connection
-from ai.starlake.project.documents import Document
-from ai.starlake.project.domains import DomainReader
-from ai.starlake.project.findings import ProjectError
+from ai.starlake.project.domains import DomainReader, pattern_of
+from ai.starlake.project.landing import FileRules, Landing
 from ai.starlake.project.patterns import java_pattern
 from ai.starlake.project.settings import Settings, read_settings
+from ai.starlake.project.store import Content
 from ai.starlake.project.tasks import TaskReader
 
 AREAS = ("incoming", "stage", "ingesting", "archive", "unresolved", "replay")
@@ -72,11 +72,49 @@ class ProjectFacts:
         Raises:
             StarlakeError: If the project cannot be read, has no such table, or the pattern cannot be used.
         """
-        document, data = self._table(domain, table)
-        pattern = data.get("pattern")
-        if not isinstance(pattern, str):
-            raise ProjectError([document.finding(("table",), "pattern is missing", "add pattern:")])
-        return java_pattern(pattern)
+        return java_pattern(pattern_of(self._table(domain, table)))
+
+    def landing(self, domain: str) -> Landing:
+        """Return the landing area of a domain, from which ``stage`` takes files.
+
+        Raises:
+            StarlakeError: If the project cannot be read or lacks the domain, or if its metadata names no directory.
+        """
+        return self._reader.landing(self._reader.find_folder(domain))
+
+    def place(self, domain: str) -> str:
+        """Return the file and line that a domain begins with, as ``file:line``.
+
+        Raises:
+            StarlakeError: If the project cannot be read or lacks the domain.
+        """
+        return self._reader.place(self._reader.find_folder(domain))
+
+    def file_rules(self, domain: str) -> FileRules:
+        """Return which table of a domain takes a file.
+
+        Raises:
+            StarlakeError: If the project cannot be read, lacks the domain, or the pattern of a table is missing.
+        """
+        return self._reader.file_rules(self._reader.find_folder(domain))
+
+    @property
+    def missing_folders_are_empty(self) -> bool:
+        """Tell whether a landing or stage area that does not exist counts as an empty one.
+
+        Raises:
+            StarlakeError: If the project cannot be read.
+        """
+        return self._settings.application.missing_folders == "empty"
+
+    @property
+    def folders(self) -> Mapping[str, str]:
+        """Return the variables that tell where the project and its data are: ``SL_ROOT``, ``SL_DATASETS``, ...
+
+        Raises:
+            StarlakeError: If the project cannot be read.
+        """
+        return self._settings.areas.variables()
 
     def area(self, name: str, domain: str) -> str:
         """The path or address of a domain's part of an area.
@@ -113,17 +151,16 @@ class ProjectFacts:
         name = data.get("name")
         return name if isinstance(name, str) else folder
 
-    def _table(self, domain: str, table: str) -> tuple[Document, dict[str, Any]]:
+    def _table(self, domain: str, table: str) -> Content:
         folder = self._reader.find_folder(domain)
         files = self._reader.folder(folder).files
-        content = self._settings.store.read(files[self._reader.stem_of(folder, table)], "table")
-        return content.document, content.mapping()
+        return self._settings.store.read(files[self._reader.stem_of(folder, table)], "table")
 
     def _sink_ref(self, domain: str | None, table: str | None) -> str | None:
         """The connection that a table names, else the one that its domain does."""
         if domain is None:
             return None
-        own: dict[str, Any] = self._table(domain, table)[1] if table else {}
+        own: dict[str, Any] = self._table(domain, table).mapping() if table else {}
         config, _ = self._reader.config_data(self._reader.find_folder(domain))
         for data in (own, config):
             metadata = data.get("metadata")

@@ -43,6 +43,8 @@ _OVERRIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "SL_DUAL_MODE": ("duckdbMode",),
         "SL_DUCKDB_MODE": ("duckdbMode",),
         "SL_DUCKDB_PATH": ("duckdbPath",),
+        "SL_MAX_UNPACKED_SIZE": ("maxUnpackedSize",),
+        "SL_MISSING_FOLDERS": ("missingFolders",),
         "SL_SCD2_START_TIMESTAMP": ("scd2StartTimestamp",),
         "SL_SCD2_END_TIMESTAMP": ("scd2EndTimestamp",),
         "SL_JOB_ID_ENV_NAME": ("jobIdEnvName",),

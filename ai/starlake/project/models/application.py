@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import ByteSize, Field, field_validator
 
 from ai.starlake.project.models.base import FileModel, Model, Text, TextMap
 from ai.starlake.project.models.enums import Loader
@@ -200,6 +201,10 @@ class Application(FileModel):
     job_id_env_name: Text | None = None
     duckdb_mode: bool = False
     duckdb_path: Text | None = None
+    max_unpacked_size: ByteSize = ByteSize(20_000_000_000)
+    """How large the files in one archive may be together, as in ``20GB``; a setting of the embedded engine only."""
+    missing_folders: Literal["error", "empty"] = "error"
+    """What a landing or stage area that does not exist is; Starlake takes it for an empty one."""
 
     @field_validator("connections", mode="after")
     @classmethod

@@ -37,7 +37,7 @@ class Metadata(Model):
     """The text that stands for null; see `effective_null_value` for the default."""
     empty_is_null: bool = True
     directory: Text | None = None
-    """The landing area, from which ``stage`` takes files. A relative path starts at the working folder."""
+    """The landing area, from which ``stage`` takes files. A relative path starts at the project."""
     ack: Text | None = None
     """Extension of the file that must lie beside a data file before it is staged; None and empty: no such file."""
     extensions: Texts = ()
