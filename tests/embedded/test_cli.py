@@ -140,6 +140,9 @@ def test_the_sentinel_tells_nothing_there_from_failure(shop, command):
         "--notReadySentinel",
         str(sentinel),
     ]
+    assert command(*asked)[0] == 1, "a stage area that does not exist is not an empty one"
+    assert not sentinel.exists()
+    (shop.root / "datasets/stage/shop").mkdir(parents=True)
     assert command(*asked)[0] == 0
     assert sentinel.read_bytes() == b""
     sentinel.unlink()

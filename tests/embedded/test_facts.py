@@ -37,11 +37,6 @@ def test_stage_says_what_moves(shop, command):
     assert out.splitlines() == [f"Moving 1 file(s) from {source} to {target}", "Moving rows1.csv"]
 
 
-def test_stage_of_a_landing_area_that_is_not_there_is_no_failure(shop, command):
-    shop.table("rows", ID)
-    assert command("stage") == (0, "")
-
-
 def test_stage_does_not_see_dot_files_and_folders(shop):
     shop.table("rows", ID, pattern=".*")
     shop.put(".rows1.csv", "id\n1\n", area="incoming/shop")

@@ -286,6 +286,7 @@ def test_privacy_sql_keeps_its_texts(shop):
 
 def test_preload_pending_without_tables_means_all(shop):
     shop.table("rows", ID)
+    shop.put("strange.csv", GOOD)
     assert not shop.engine.preload("shop", strategy="pending").ready
     shop.put("rows1.csv", GOOD)
     assert shop.engine.preload("shop", strategy="pending").ready

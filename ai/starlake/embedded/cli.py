@@ -82,7 +82,8 @@ def show_help() -> None:
 def stage(domains: tuple[str, ...], tables: tuple[str, ...], options: dict[str, str]) -> None:
     """Move files from the landing areas to the stage areas.
 
-    Files whose whole name matches the pattern of a table move; others stay. Archives (.gz, .tgz, .zip) are unpacked.
+    Files whose whole name matches the pattern of a table move; others stay and are named in a warning. Archives (.gz,
+    .tgz, .zip, .tar) are unpacked. A file that cannot be staged stays; the others move, and the exit code is 1.
     """
     _engine(options).stage(domains, tables)
 
