@@ -76,6 +76,8 @@ def by_plugin(text):
     return exceptions.ServiceUnavailable(f"Getting metadata from plugin failed with error: {text}")
 
 
+METADATA = "Failed to retrieve http://metadata/token from the Google Compute Engine metadata service."
+
 TRANSIENT = [
     by_plugin("HTTPSConnectionPool(host='oauth2.googleapis.com'): Max retries exceeded"),
     exceptions.ServiceUnavailable("x"),
@@ -88,20 +90,39 @@ TRANSIENT = [
     exceptions.Aborted("x"),
     exceptions.Unknown("x"),
     exceptions.RetryError("x", exceptions.ServiceUnavailable("y")),
+    exceptions.Cancelled("x"),
     TransportError("x", retryable=True),
+    TransportError("x"),
     RefreshError("x", retryable=True),
+    RefreshError(TransportError(f"{METADATA} Status: 503 Response:\nb''")),
+    RefreshError("Unable to acquire impersonated credentials", '{"error": {"code": 503, "status": "UNAVAILABLE"}}'),
+    RefreshError("Unable to acquire impersonated credentials", '{\n  "error": {\n    "code": 429,'),
+    RefreshError("Unable to acquire impersonated credentials", "<html><title>Error 502 (Server Error)!!1</title>"),
+    by_plugin("""('Unable to acquire impersonated credentials', '{"error": {"code": 503,\\n "status": "X"}}')"""),
+    by_plugin("('Unable to acquire impersonated credentials', '<html><title>502 Server Error</title>')"),
+    by_plugin(f"{METADATA} Compute Engine Metadata server unavailable. Response status: 503\nResponse details:\n"),
 ]
+BRIEFLY = [
+    exceptions.Unauthenticated("x"),
+    exceptions.Unauthorized("x"),
+    RefreshError("x", retryable=False),
+    RefreshError("Unable to acquire impersonated credentials", ""),
+    by_plugin("('Unable to acquire impersonated credentials', '')"),
+]
+"""Repeated for a minute: a token that expires is refused before its successor is used."""
 FINAL = [
     exceptions.PermissionDenied("x"),
     exceptions.InvalidArgument("x"),
     exceptions.NotFound("x"),
     exceptions.AlreadyExists("x"),
     exceptions.FailedPrecondition("x"),
-    exceptions.Unauthenticated("x"),
+    exceptions.Unauthenticated("invalid_grant"),
     exceptions.MethodNotImplemented("x"),
-    exceptions.Cancelled("x"),
+    exceptions.DataLoss("x"),
     DefaultCredentialsError("x"),
-    RefreshError("x", retryable=False),
+    RefreshError(TransportError(f"{METADATA} Status: 404 Response:\nb''")),
+    RefreshError("Unable to acquire impersonated credentials", '{"error": {"code": 403, "status": "DENIED"}}'),
+    RefreshError("Unable to acquire impersonated credentials", '{"error": {"code": 404}}'),
     by_plugin("Reauthentication is needed. Please run `gcloud auth application-default login` to reauthenticate."),
     by_plugin("('invalid_grant: Token has been expired or revoked.', {'error': 'invalid_grant'})"),
     by_plugin("('Unable to acquire impersonated credentials', '403 iam.serviceAccounts.getAccessToken denied')"),
@@ -117,6 +138,29 @@ def test_questions_and_repeatable_orders_are_repeated(calls, error, how):
     assert "did not do it" in calls.report.infos[0]
 
 
+@pytest.mark.parametrize("error", BRIEFLY, ids=repr)
+def test_credentials_that_are_not_accepted_are_tried_for_a_minute(calls, clock, error):
+    assert calls.read(Method(error, times=3), "request", what="do it") == "request"
+    started = clock.now
+    with pytest.raises(GcpCallError) as caught:
+        calls.read(Method(error, times=10**6), "request", what="do it")
+    assert 60 <= clock.now - started < 120
+    assert (caught.value.code, caught.value.transient, caught.value.definite) == ("UNAUTHENTICATED", True, False)
+
+
+def test_the_minute_begins_with_the_first_refusal_of_credentials(calls, clock):
+    errors = iter([exceptions.ServiceUnavailable("x")] * 10 + [exceptions.Unauthenticated("x")] * 2)
+
+    def method(request, *, retry, timeout):
+        error = next(errors, None)
+        if error:
+            raise error
+        return request
+
+    assert calls.read(method, "request", what="do it") == "request"
+    assert clock.now > 100
+
+
 @pytest.mark.parametrize("error", FINAL, ids=repr)
 def test_what_is_refused_is_not_repeated(calls, error):
     method = Method(error, times=9)
@@ -124,10 +168,10 @@ def test_what_is_refused_is_not_repeated(calls, error):
         calls.read(method, "request", what="do it")
     assert len(method.timeouts) == 1
     assert not caught.value.transient
-    assert caught.value.definite == (caught.value.code != "CANCELLED")
+    assert caught.value.definite == (caught.value.code != "DATA_LOSS")
 
 
-@pytest.mark.parametrize("error", [*TRANSIENT, *FINAL], ids=repr)
+@pytest.mark.parametrize("error", [*TRANSIENT, *BRIEFLY, *FINAL], ids=repr)
 def test_what_must_not_be_repeated_is_not(calls, error):
     method = Method(error, times=9)
     with pytest.raises(GcpCallError):

@@ -14,7 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
 from ai.starlake.executor.protocol import Reporter
-from ai.starlake.gcp.errors import code_of, explained, is_transient, permissions_of, said_by
+from ai.starlake.gcp.errors import code_of, explained, patience_of, permissions_of, said_by
 from ai.starlake.gcp.progress import Progress, jittered
 
 ResultT = TypeVar("ResultT")
@@ -34,6 +34,27 @@ class Rpc(Protocol, Generic[ResultT_co]):
     def __call__(self, request: Any, *, retry: Any, timeout: Any) -> ResultT_co:
         """Calls it."""
         ...
+
+
+class Patience:
+    """Decide how long a call is repeated, by what it failed of.
+
+    Args:
+        tolerance: Seconds for which a call that fails for a passing reason is repeated.
+        clock: Tells the time, in seconds.
+    """
+
+    def __init__(self, tolerance: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._tolerance = tolerance
+        self._clock = clock
+        self._started = clock()
+        self._since: dict[float, float] = {}
+
+    def outlasts(self, error: BaseException) -> bool:
+        """Return True if the call that raised an error is to be repeated."""
+        now, limit = self._clock(), patience_of(error)
+        since = self._since.setdefault(limit, now)
+        return limit > 0 and now - self._started < self._tolerance and now - since < limit
 
 
 class Calls:
@@ -202,11 +223,9 @@ class Calls:
         return self._repeated(action, what, ())
 
     def _repeated(self, action: Callable[[], ResultT], what: str, permissions: tuple[str, ...]) -> ResultT:
-        started = self.clock()
         first = min(1.0, self.interval)
         retrying = Retrying(
-            retry=retry_if_exception(is_transient),
-            stop=lambda _state: self.clock() - started >= self.tolerance,
+            retry=retry_if_exception(Patience(self.tolerance, self.clock).outlasts),
             wait=wait_exponential(multiplier=first, max=3 * self.interval) + wait_random(0, first),
             sleep=self.sleep,
             before_sleep=lambda state: self._tell(state, what),

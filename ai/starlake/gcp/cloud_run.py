@@ -133,8 +133,13 @@ class CloudRunJob:
         try:
             self.calls.repeat(cancel, {"name": name}, what=what, timeout=_HASTY_CALL)
         except GcpCallError as error:
-            if error.code not in ("NOT_FOUND", "FAILED_PRECONDITION"):
+            if error.code not in ("NOT_FOUND", "FAILED_PRECONDITION") or self._goes_on(name):
                 raise
+
+    def _goes_on(self, name: str) -> bool:
+        """Return True if an execution whose cancellation was refused has not ended: refusals can be wrong."""
+        now = self._look_if_there(name)
+        return now is not None and not is_over(now)
 
     def end(self, name: str) -> None:
         """Cancels an execution, and waits until it is over.

@@ -75,10 +75,8 @@ class ClusterApi(DataprocApi):
         try:
             what = f"delete cluster {name}"
             answer = self.calls.repeat(self._clients.clusters.delete_cluster, request, what=what, timeout=self._write)
-        except NotFoundError:
-            return None
         except GcpCallError as error:
-            if error.code == "FAILED_PRECONDITION" and self._is_going(cluster):
+            if error.code in ("NOT_FOUND", "FAILED_PRECONDITION") and self._is_going(cluster):
                 return None
             raise
         return str(answer.operation.name)

@@ -187,15 +187,9 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
             "internal_ip_only": True,
             "metadata": settings.dataproc_cluster_metadata,
         }
-        if self.service_account:
-            common["service_account"] = self.service_account
+        if self.settings.dataproc_service_account:
+            common["service_account"] = self.settings.dataproc_service_account
         return common
-
-    @property
-    def service_account(self) -> str:
-        """The service account of the machines; empty for the default account of Compute Engine."""
-        named = self.settings.dataproc_service_account
-        return f"service-{self.project_id}@dataproc-accounts.iam.gserviceaccount.com" if named is None else named
 
     def _policy(self, policy: str) -> str:
         home = f"projects/{self.project_id}/regions/{self.region}/autoscalingPolicies"

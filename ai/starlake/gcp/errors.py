@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -48,7 +50,15 @@ _REFUSED = frozenset(
         "UNIMPLEMENTED",
     }
 )
-_TRANSIENT = frozenset({"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "UNKNOWN"})
+_TRANSIENT = frozenset(
+    {"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "UNKNOWN", "CANCELLED"}
+)
+"""Codes of answers after which the same call may succeed. CANCELLED is one: Google's services send it at random, and
+this library never cancels a call of its own."""
+
+_BRIEFLY = 60.0
+"""Seconds for which a call is repeated whose credentials were not accepted: a token that expires in the middle of a
+long job is refused once or twice before its successor is used."""
 
 
 class MissingExtraError(StarlakeError):
@@ -71,23 +81,27 @@ class GcpCallError(StarlakeError):
         code: The canonical code, such as ``UNAVAILABLE``.
         message: What the service said, secrets masked.
         fix: What the user can do about it.
+        patience: Seconds for which repeating the call may help; by default as the code says.
     """
 
-    def __init__(self, what: str, code: str, message: str, *, fix: str | None = None) -> None:
+    def __init__(
+        self, what: str, code: str, message: str, *, fix: str | None = None, patience: float | None = None
+    ) -> None:
         self.what = what
         self.code = code
         self.message = message
+        self.patience = _patience(code, message) if patience is None else patience
         super().__init__(f"Google Cloud could not {what}", cause=f"{code}: {message}", fix=fix)
 
     @property
     def definite(self) -> bool:
         """Whether the service refused; otherwise the call may have had its effect all the same."""
-        return self.code in _REFUSED
+        return self.code in _REFUSED and not self.transient
 
     @property
     def transient(self) -> bool:
         """Whether the same call may succeed a little later."""
-        return self.code in _TRANSIENT
+        return self.patience > 0
 
 
 class PermissionDeniedError(GcpCallError):
@@ -116,9 +130,17 @@ _FIXES = {
 }
 """What the user can do, where the code alone tells."""
 
-_REVOKED = ("invalid_grant", "invalid_client", "unauthorized_client", "Reauthentication", "impersonated credentials")
-"""What google-auth says about credentials that will not do any better later: expired, revoked, or not allowed to act
-for another account. By gRPC it arrives as a text within UNAVAILABLE, like a network that is down."""
+_REVOKED = ("invalid_grant", "invalid_client", "unauthorized_client", "Reauthentication", "credentials were not found")
+"""What google-auth says about credentials that will not do any better later: expired, revoked or missing. By gRPC it
+arrives as a string within UNAVAILABLE, like a network that is down."""
+
+_IMPERSONATION = "impersonated credentials"
+"""What google-auth says when the service that gives tokens for another account answered anything but 200."""
+
+_STATUS = re.compile(r"""(?:"code":\s*|[Ss]tatus(?:\ code)?:\s*|<title>\D{0,20}|['"]\s*)([45]\d\d)\b""")
+"""The HTTP status within what google-auth says: it quotes the answer of the service that gives tokens."""
+
+_PASSING_STATUS = frozenset({408, 429, *range(500, 600)})
 
 _BY_HTTP_STATUS = {
     400: "INVALID_ARGUMENT",
@@ -138,19 +160,18 @@ _BY_HTTP_STATUS = {
 
 
 def code_of(error: BaseException) -> str | None:
-    """The canonical code of an error of Google's clients, or of one of ours about them; None for any other error."""
+    """Return the canonical code of an error of Google's clients, or of one of ours about them; None for others."""
     if isinstance(error, GcpCallError):
         return error.code
     from google.api_core.exceptions import GoogleAPICallError, RetryError
-    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+    from google.auth.exceptions import GoogleAuthError
 
     if isinstance(error, RetryError):
         return code_of(error.cause) if error.cause else "DEADLINE_EXCEEDED"
     if isinstance(error, GoogleAPICallError):
         return _code_of_call(error)
     if isinstance(error, GoogleAuthError):
-        final = isinstance(error, DefaultCredentialsError) or not getattr(error, "retryable", False)
-        return "UNAUTHENTICATED" if final else "UNAVAILABLE"
+        return _code_of_credentials(str(error), "UNAVAILABLE" if _is_passing(error) else "UNAUTHENTICATED")
     if isinstance(error, OSError) and type(error).__module__.partition(".")[0] in ("requests", "urllib3"):
         return "UNAVAILABLE"
     return None
@@ -161,12 +182,51 @@ def _code_of_call(error: Any) -> str:
     code = str(status.name) if status is not None else _BY_HTTP_STATUS.get(int(error.code or 0), "UNKNOWN")
     text = str(error.message)
     by_plugin = code == "UNAVAILABLE" and "metadata from plugin failed" in text
-    return "UNAUTHENTICATED" if by_plugin and any(sign in text for sign in _REVOKED) else code
+    return _code_of_credentials(text, code) if by_plugin else code
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether the call that raised an error may succeed a little later."""
-    return code_of(error) in _TRANSIENT
+def _is_passing(error: Any) -> bool:
+    """Return True if the service that gives tokens could not be reached, or says so itself."""
+    from google.auth.exceptions import TransportError
+
+    behind = (error, error.__cause__, *error.args)
+    return bool(getattr(error, "retryable", False)) or any(isinstance(each, TransportError) for each in behind)
+
+
+def _code_of_credentials(text: str, code: str) -> str:
+    """Return the code of an answer of the service that gives tokens.
+
+    Args:
+        text: What google-auth says of it.
+        code: The code, where the text does not tell.
+    """
+    if any(sign in text for sign in _REVOKED):
+        return "UNAUTHENTICATED"
+    status = _STATUS.search(text)
+    if status:
+        return "UNAVAILABLE" if int(status[1]) in _PASSING_STATUS else "UNAUTHENTICATED"
+    return "UNAUTHENTICATED" if _IMPERSONATION in text else code
+
+
+def patience_of(error: BaseException) -> float:
+    """Return the seconds for which repeating the call that raised an error may help; 0 if it does not."""
+    if isinstance(error, GcpCallError):
+        return error.patience
+    from google.auth.exceptions import DefaultCredentialsError
+
+    code = code_of(error)
+    if code is None or isinstance(error, DefaultCredentialsError):
+        return 0.0
+    return _patience(code, str(error))
+
+
+def _patience(code: str, text: str) -> float:
+    if code in _TRANSIENT:
+        return math.inf
+    if code != "UNAUTHENTICATED" or any(sign in text for sign in _REVOKED):
+        return 0.0
+    status = _STATUS.search(text)
+    return 0.0 if status and int(status[1]) not in (401, *_PASSING_STATUS) else _BRIEFLY
 
 
 def permissions_of(method: object) -> tuple[str, ...]:
@@ -206,4 +266,5 @@ def explained(what: str, permissions: tuple[str, ...] = (), mask: Callable[[str]
         fix = _FIXES.get(code)
         if code == "PERMISSION_DENIED" and permissions:
             fix = f"grant the account {' and '.join(permissions)}; docs/gcp.md names roles that hold them"
-        raise _KINDS.get(code, GcpCallError)(what, code, mask(said_by(error)), fix=fix) from None
+        said, patience = mask(said_by(error)), patience_of(error)
+        raise _KINDS.get(code, GcpCallError)(what, code, said, fix=fix, patience=patience) from None

@@ -83,10 +83,10 @@ class DataprocMachineOptions(GcpOptions):
 
     dataproc_master_machine_type: Name = Field(default="n1-standard-4", description="the master's machine type")
     dataproc_master_disk_type: Name = Field(default="pd-standard", description="the type of the master's disk")
-    dataproc_master_disk_size: Size = Field(default=1024, description="the size of the master's disk, in GB")
+    dataproc_master_disk_size: Size = Field(default=500, description="the size of the master's disk, in GB")
     dataproc_worker_machine_type: Name = Field(default="n1-standard-4", description="the workers' machine type")
     dataproc_worker_disk_type: Name = Field(default="pd-standard", description="the type of the workers' disks")
-    dataproc_worker_disk_size: Size = Field(default=1024, description="the size of the workers' disks, in GB")
+    dataproc_worker_disk_size: Size = Field(default=500, description="the size of the workers' disks, in GB")
     dataproc_num_workers: Count = Field(default=4, description="the number of workers; 0 makes a single-node cluster")
     dataproc_num_secondary_workers: Count = Field(default=0, description="the number of secondary (spot) workers")
 
@@ -109,8 +109,7 @@ class DataprocClusterOptions(DataprocMachineOptions):
     )
     dataproc_service_account: str | None = Field(
         default=None,
-        description="the service account of the machines; `service-{project}@dataproc-accounts.iam.gserviceaccount.com`"
-        " by default, an empty text stands for the default account of Compute Engine",
+        description="the service account of the machines; the default account of Compute Engine by default",
     )
     dataproc_image_version: Name = Field(default="2.2-debian12", description="the image of the machines")
     dataproc_single_node: bool | None = Field(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.interrupts import interrupts_held
 from ai.starlake.gcp.dataproc_api import DataprocApi
-from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError
+from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError, NotFoundError
 from ai.starlake.gcp.names import request_id
 
 if TYPE_CHECKING:
@@ -88,9 +88,9 @@ class SparkJobApi(DataprocApi):
         """
         progress = self.calls.progress(f"Spark job {job_id}", timeout=_CANCEL_TIMEOUT)
         while (refusal := self._order_cancellation(job_id)) is not None:
-            if refusal.code == "NOT_FOUND":
+            job = self._get_if_there(job_id)
+            if job is None:
                 return False
-            job = self.get(job_id)
             if is_ending(job):
                 return not is_final(job)
             progress.pause(refusal)
@@ -112,6 +112,12 @@ class SparkJobApi(DataprocApi):
                     api.cancel(job_id)
             except StarlakeError as error:
                 api.calls.report.warning(f"Spark job {job_id} may still be running: {error}")
+
+    def _get_if_there(self, job_id: str) -> Job | None:
+        try:
+            return self.get(job_id)
+        except NotFoundError:
+            return None
 
     def _order_cancellation(self, job_id: str) -> GcpCallError | None:
         """Why a job is not being cancelled: there is none, it has ended, or its state does not allow it right now.

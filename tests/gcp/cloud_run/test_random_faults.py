@@ -12,7 +12,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.executor import CommandFailedError
 
 METHODS = ("RunJob", "GetExecution", "ListExecutions", "CancelExecution")
-CODES = ("UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "UNKNOWN")
+CODES = ("UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "UNKNOWN", "CANCELLED")
 SEQUENCES, BATCHES = 150, 5
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 

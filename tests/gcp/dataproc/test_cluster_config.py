@@ -54,14 +54,14 @@ TABLE = [
         "dataproc_service_account",
         "sa@p.iam",
         "gce_cluster_config.service_account",
-        "service-p@dataproc-accounts.iam.gserviceaccount.com",
+        "",
         "sa@p.iam",
     ),
     (
         "dataproc_service_account",
         "",
         "gce_cluster_config.service_account",
-        "service-p@dataproc-accounts.iam.gserviceaccount.com",
+        "",
         "",
     ),
     ("dataproc_image_version", "2.1-debian11", "software_config.image_version", "2.2-debian12", "2.1-debian11"),
@@ -73,7 +73,7 @@ TABLE = [
         "n2-standard-8",
     ),
     ("dataproc_master_disk_type", "pd-ssd", "master_config.disk_config.boot_disk_type", "pd-standard", "pd-ssd"),
-    ("dataproc_master_disk_size", "50", "master_config.disk_config.boot_disk_size_gb", 1024, 50),
+    ("dataproc_master_disk_size", "50", "master_config.disk_config.boot_disk_size_gb", 500, 50),
     ("dataproc_worker_machine_type", "n2-highmem-4", "worker_config.machine_type_uri", "n1-standard-4", "n2-highmem-4"),
     (
         "dataproc_worker_disk_type",
@@ -82,7 +82,7 @@ TABLE = [
         "pd-standard",
         "pd-balanced",
     ),
-    ("dataproc_worker_disk_size", 64, "worker_config.disk_config.boot_disk_size_gb", 1024, 64),
+    ("dataproc_worker_disk_size", 64, "worker_config.disk_config.boot_disk_size_gb", 500, 64),
     ("dataproc_num_workers", "7", "worker_config.num_instances", 4, 7),
     ("dataproc_num_secondary_workers", 3, "secondary_worker_config.num_instances", 0, 3),
     ("dataproc_idle_delete_ttl", 600, "lifecycle_config.idle_delete_ttl", 3600, 600),
@@ -215,7 +215,7 @@ def test_a_mistake_in_a_machine_is_an_error_at_once(wrong):
 def test_further_fields_of_a_machine_are_laid_over_its_own():
     made = StarlakeDataprocWorkerConfig(options={}, disk_config={"num_local_ssds": 2}, min_cpu_platform="x")
     fields = made.__config__()
-    assert fields["disk_config"] == {"boot_disk_type": "pd-standard", "boot_disk_size_gb": 1024, "num_local_ssds": 2}
+    assert fields["disk_config"] == {"boot_disk_type": "pd-standard", "boot_disk_size_gb": 500, "num_local_ssds": 2}
     assert fields["min_cpu_platform"] == "x"
 
 

@@ -11,6 +11,7 @@ from functools import partial
 
 import pytest
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.gcp.errors import PermissionDeniedError
 
 METHODS = (
@@ -109,6 +110,8 @@ def outcome(bench, scenario, execution, strike):
         said = scenario(bench, execution, strike)
     except PermissionDeniedError as error:
         said = f"fails, names {error.fix.split()[3].rstrip(';')}"
+    except StarlakeError:
+        said = "fails"
     bench.gcp.wait_for(lambda gcp: all(view.state != "DELETING" for view in gcp.clusters.values()))
     return f"{said}; the cluster is left to its limits" if bench.gcp.clusters else said
 
