@@ -112,6 +112,7 @@ def test_areas(files):
         ("SL_ARCHIVE", "false", lambda app: app.archive is False),
         ("SL_GROUPED", "true", lambda app: app.grouped is True),
         ("SL_REJECT_ALL_ON_ERROR", "true", lambda app: app.reject_all_on_error is True),
+        ("SL_DROP_COLUMNS", "true", lambda app: app.drop_columns is True),
         ("SL_AUDIT_DOMAIN", "journal", lambda app: app.audit.domain == "journal"),
         ("SL_AUDIT_SINK_CONNECTION_REF", "x", lambda app: app.audit.sink.connection_ref == "x"),
         ("SL_EXPECTATIONS_FAIL_ON_ERROR", "true", lambda app: app.expectations.fail_on_error is True),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ai.starlake.embedded.engine import Engine
     from ai.starlake.embedded.reporting import Reporter
-    from ai.starlake.project import Project
+    from ai.starlake.project import Finding, Project
 
 Command = Callable[..., None]
 
@@ -217,10 +217,8 @@ starlake.add_command(transform, "job")
 def validate(options: dict[str, str]) -> None:
     """Check all metadata of the project; every finding with its file and line."""
     from ai.starlake.embedded.console import print_findings
-    from ai.starlake.project.validate import validate as find
 
-    findings = find(_root(), options=options)
-    if print_findings(findings):
+    if print_findings(_findings(options)):
         sys.exit(1)
 
 
@@ -247,9 +245,20 @@ def _engine(options: dict[str, str], reporter: Reporter | None = None) -> Engine
 def _show_findings(options: dict[str, str]) -> None:
     """Prints what is wrong with the project and goes on, as ``SL_VALIDATE_ON_LOAD`` wants it."""
     from ai.starlake.embedded.console import print_findings
+
+    print_findings(_findings(options))
+
+
+def _findings(options: dict[str, str]) -> list[Finding]:
+    """What is wrong with the metadata and, if that can be used, what the database has that it lacks."""
+    from ai.starlake.embedded.stored import stored_findings
+    from ai.starlake.project import Project
     from ai.starlake.project.validate import validate as find
 
-    print_findings(find(_root(), options=options))
+    findings = find(_root(), options=options)
+    if any(finding.is_error for finding in findings):
+        return findings
+    return findings + stored_findings(Project.read(_root(), options=options))
 
 
 def _warn(project: Project) -> None:

@@ -14,6 +14,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import expectations
 from ai.starlake.embedded.adaptive import chosen_strategy
 from ai.starlake.embedded.audit import NOT_COUNTED, Entry
+from ai.starlake.embedded.evolution import drop_others, evolve, fitted
 from ai.starlake.embedded.files import uri
 from ai.starlake.embedded.functions import teach
 from ai.starlake.embedded.in_place import Standing
@@ -22,7 +23,7 @@ from ai.starlake.embedded.native import is_native
 from ai.starlake.embedded.results import JobResult
 from ai.starlake.embedded.staging import Staged, staged
 from ai.starlake.embedded.strategies import Merge, named, require, script
-from ai.starlake.embedded.tables import Target, create, create_schema, evolve, require_kind
+from ai.starlake.embedded.tables import Target, create, create_schema, require_kind
 from ai.starlake.embedded.validation import Validator
 from ai.starlake.embedded.workspace import Clock, Workspace
 from ai.starlake.project import Table, WriteStrategy, WriteStrategyType
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
 
 logger = logging.getLogger(__name__)
+_OVERWRITE = WriteStrategyType.OVERWRITE
 
 
 @dataclass(frozen=True)
@@ -167,13 +169,13 @@ class Ingestion:
         start, end = self._version_columns(strategy)
         versions = {start: "TIMESTAMP", end: "TIMESTAMP"} if strategy.builtin is WriteStrategyType.SCD2 else {}
         columns = {**rows.columns, **versions}
+        select = rows.select()
+        teach(database, select)
         if existing:
-            evolve(database, self._target, columns, added=rows.added_columns)
+            select = self._evolve(database, rows, columns, select, overwrite=strategy.builtin is _OVERWRITE)
         else:
             create(database, self._target, columns)
         self._statements(database, self._table.presql)
-        select = rows.select()
-        teach(database, select)
         merge = Merge(
             self._target,
             strategy,
@@ -186,6 +188,17 @@ class Ingestion:
         )
         database.execute(script(merge, self._project.write_strategy_templates, self._render))
         self._statements(database, self._table.postsql)
+
+    def _evolve(
+        self, database: Database, rows: Staged, columns: dict[str, str], select: str, *, overwrite: bool
+    ) -> str:
+        """Makes the target's columns follow the metadata; columns that it lacks go with the rows of an OVERWRITE."""
+        if overwrite:
+            drop_others(database, self._target, columns)
+        drop = self._table.metadata.drop_columns
+        evolve(database, self._target, columns, added=rows.added_columns, drop=drop)
+        file = str(self._table.file or self._table.full_name)
+        return fitted(database, self._target, select, rows.columns, file=file)
 
     def _version_columns(self, strategy: WriteStrategy) -> tuple[str, str]:
         application = self._project.application

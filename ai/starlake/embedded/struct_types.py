@@ -34,8 +34,29 @@ def merged(connection: DuckDBPyConnection, old: str, new: str, wider: Wider) -> 
 
 
 def converted(connection: DuckDBPyConnection, value: str, old: str, new: str) -> str:
-    """SQL that makes a value of the merged type of one of the old type; fields that it lacks are null."""
+    """SQL that makes a value of another type with the same fields or more; fields that it lacks are null."""
     return _converted(value, connection.type(old), connection.type(new), count())
+
+
+def surplus(connection: DuckDBPyConnection, old: str, new: str) -> list[tuple[str, str]]:
+    """Paths and types of the fields that the first of two structs has and the second has not."""
+    return _surplus(connection.type(old), connection.type(new))
+
+
+def _surplus(old: DuckDBPyType, new: DuckDBPyType) -> list[tuple[str, str]]:
+    if old.id != new.id or old.id not in {"struct", "list"}:
+        return []
+    ours, theirs = _fields(old), _fields(new)
+    if old.id == "list":
+        return _surplus(ours["child"], theirs["child"])
+    known = {name.lower(): kind for name, kind in theirs.items()}
+    found: list[tuple[str, str]] = []
+    for name, kind in ours.items():
+        if name.lower() not in known:
+            found.append((name, str(kind)))
+        else:
+            found += [(f"{name}.{path}", one) for path, one in _surplus(kind, known[name.lower()])]
+    return found
 
 
 def _fields(kind: DuckDBPyType) -> dict[str, DuckDBPyType]:

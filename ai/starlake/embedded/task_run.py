@@ -11,6 +11,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import expectations
 from ai.starlake.embedded.audit import Entry
 from ai.starlake.embedded.compilation import column_types, section
+from ai.starlake.embedded.evolution import evolve, fitted, report
 from ai.starlake.embedded.nested import plain_type
 from ai.starlake.embedded.pytasks import python_rows
 from ai.starlake.embedded.qualification import qualified_sql
@@ -22,7 +23,6 @@ from ai.starlake.embedded.tables import (
     create_schema,
     create_statement,
     describe,
-    evolve,
     require_kind,
     view_statement,
 )
@@ -178,6 +178,9 @@ class TaskRun:
             create(database, self._target, self._all_columns(columns))
         elif not first:
             self._sync(database, columns)
+            file = str(self._task.sql_file or self._task.file or self._task.full_name)
+            report(database, self._target, self._all_columns({**columns, **self._named()}), source="the task")
+            select = fitted(database, self._target, select, columns, file=file, strict=False)
         merge = self._merge(select, tuple(columns), first=first)
         database.execute(script(merge, self._project.write_strategy_templates, self._render))
 
@@ -210,6 +213,10 @@ class TaskRun:
         if strategy is SyncStrategy.ADD:
             wanted = {**{name: kind for name, kind in existing.items() if name not in wanted}, **wanted}
         evolve(database, self._target, self._all_columns(wanted), added=added, drop=strategy is SyncStrategy.ALL)
+
+    def _named(self) -> dict[str, str]:
+        """The columns that the task's attributes name."""
+        return {one.final_name: self._kind(one) for one in self._task.attributes}
 
     def _kind(self, attribute: Attribute, selected: str | None = None) -> str:
         """The type of an attribute's column: that of the SELECT, else the one that the attribute names."""

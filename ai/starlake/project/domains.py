@@ -253,6 +253,7 @@ class DomainReader:
             "replaceInvalidBytes": application.replace_invalid_bytes,
             "loader": application.loader,
             "grouped": application.grouped,
+            "dropColumns": application.drop_columns,
             "dagRef": application.dag_ref.load,
         }
         return {key: value for key, value in defaults.items() if value is not None}

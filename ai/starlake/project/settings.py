@@ -32,6 +32,7 @@ _OVERRIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "SL_LOAD_STRATEGY": ("loadStrategyClass",),
         "SL_ARCHIVE": ("archive",),
         "SL_REJECT_ALL_ON_ERROR": ("rejectAllOnError",),
+        "SL_DROP_COLUMNS": ("dropColumns",),
         "SL_REJECT_WITH_VALUE": ("rejectWithValue",),
         "SL_VALIDATE_ON_LOAD": ("validateOnLoad",),
         "SL_SINK_REPLAY_TO_FILE": ("sinkReplayToFile",),

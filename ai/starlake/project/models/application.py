@@ -187,6 +187,8 @@ class Application(FileModel):
     expectations: Expectations = Expectations()
     reject_all_on_error: bool = False
     reject_with_value: bool = False
+    drop_columns: bool = False
+    """Whether loads drop columns that the attributes no longer name; a table's ``metadata`` takes precedence."""
     sink_replay_to_file: bool = False
     validate_on_load: bool = False
     dsv_options: TextMap = Field(default_factory=dict)

@@ -22,7 +22,8 @@ class Metadata(Model):
     """The ``metadata`` of a domain or table, with the defaults of Starlake.
 
     In a table it is complete: what the table's file leaves out comes from its domain, then from the application
-    (``ack``, ``emptyIsNull``, ``loader``, ``grouped``, ``dagRef`` and the like), so that nobody downstream merges.
+    (``ack``, ``emptyIsNull``, ``loader``, ``grouped``, ``dropColumns``, ``dagRef`` and the like), so that nobody
+    downstream merges.
     """
 
     format: Format = Format.DSV
@@ -53,6 +54,8 @@ class Metadata(Model):
     freshness: Freshness = Freshness()
     grouped: bool = False
     """Whether all files that wait for a table are loaded as one."""
+    drop_columns: bool = False
+    """Whether columns that the table's attributes no longer name are dropped, with their values."""
     replace_invalid_bytes: bool = False
     """Whether bytes that are not in the encoding are loaded as U+FFFD, as Starlake loads them."""
 
