@@ -24,6 +24,7 @@ class TerminalConsole(Console):
     """
 
     def __init__(self, progress: Progress) -> None:
+        super().__init__()
         self._progress = progress
         self._bar = progress.add_task("loading", total=None)
 
