@@ -16,6 +16,9 @@ import pytest
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.connection import open_database
 from ai.starlake.embedded.task_run import TransformRequest
+from ai.starlake.project.areas import Areas
+from ai.starlake.project.duckdb_plans import plan_of
+from ai.starlake.project.models import Area, Connection
 
 HEADERS = 12_288
 
@@ -60,8 +63,13 @@ def test_a_database_keeps_its_version(loading, file):
     assert storage_version(file) == 65
 
 
+def plan(file, **options):
+    areas = Areas("/", "/datasets", "/metadata", Area())
+    return plan_of(Connection(options={"url": f"jdbc:duckdb:{file}", **options}), areas)
+
+
 def test_settings_of_the_connection_win(tmp_path):
-    with open_database(tmp_path / "a.db", config={"storage_compatibility_version": "v1.2.0"}) as database:
+    with open_database(plan(tmp_path / "a.db", storage_compatibility_version="v1.2.0")) as database:
         database.execute("CREATE TABLE a AS SELECT 1")
     assert storage_version(tmp_path / "a.db") == 65
 
@@ -158,6 +166,6 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(StarlakeError, match=r"file/a\.db\n(Not a directory|File exists)"),
-        open_database(tmp_path / "file/a.db"),
+        open_database(plan(tmp_path / "file/a.db")),
     ):
         pass

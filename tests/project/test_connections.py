@@ -21,13 +21,30 @@ AREAS = Areas("/proj", "/proj/datasets", "/proj/metadata", Area())
         ("jdbc:duckdb::memory:", None),
         ("jdbc:duckdb::memory:name", None),
         ("jdbc:duckdb:md:shop", None),
-        ("jdbc:duckdb:ducklake:catalog.db", None),
+        ("jdbc:duckdb:ducklake:catalog.db", "/proj/catalog.db"),
+        ("jdbc:duckdb:ducklake:postgres:dbname=c", None),
         ("jdbc:postgresql://h/d", None),
         (None, None),
     ],
 )
 def test_the_file_of_an_address(url, file):
     connection = Connection(name="c", options={"url": url} if url else {})
+    assert duckdb_file(connection, AREAS) == (Path(file) if file else None)
+
+
+@pytest.mark.parametrize(
+    ("url", "actions", "file"),
+    [
+        ("jdbc:duckdb:", "ATTACH 'x.db' AS x; USE x", "/proj/x.db"),
+        ("jdbc:duckdb:", "ATTACH 'ducklake:x.ducklake' AS x (DATA_PATH 'd/'); USE x.main", "/proj/x.ducklake"),
+        ("jdbc:duckdb:y.db", "ATTACH 'x.db' AS x; USE x; USE y", "/proj/y.db"),
+        ("jdbc:duckdb:y.db", "ATTACH 'x.db' AS x", "/proj/y.db"),
+        ("jdbc:duckdb:y.db", "ATTACH 'it''s; x.db' AS \"a b\"; USE \"A b\"", "/proj/it's; x.db"),
+        ("jdbc:duckdb:", "ATTACH 'x.db' AS x", None),
+    ],
+)
+def test_the_file_that_pre_actions_choose(url, actions, file):
+    connection = Connection(name="c", options={"url": url, "preActions": actions})
     assert duckdb_file(connection, AREAS) == (Path(file) if file else None)
 
 

@@ -6,15 +6,18 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.file_locks import check_range_locks
+from ai.starlake.common.redaction import mask_named_values
 from ai.starlake.embedded.database_file import FileHeldError, make_database_file
 from ai.starlake.embedded.interruption import Interruption
+from ai.starlake.embedded.sql import qualified
+from ai.starlake.project.duckdb_plans import Plan
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -30,8 +33,24 @@ _GLANCE = 0.5
 
 _LOCAL_DISK = "put the database on a disk of this machine, or on a share that grants locks (NFS with its lock daemon)"
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+_EXTENSION = re.compile(r"(?i)\bextension\b[^\"'\n]*[\"'](?:[^\"'\n]*/)?(?P<name>\w+)(?:\.duckdb_extension)?[\"']")
 _guards: dict[Path, threading.RLock] = {}
 _guards_guard = threading.Lock()
+
+
+class OpeningError(StarlakeError):
+    """A database cannot be opened.
+
+    Args:
+        option: The key or option of the connection at fault.
+        culprit: What is wrong.
+        cause: Why.
+        fix: What to do about it.
+    """
+
+    def __init__(self, option: str, culprit: str, *, cause: str | None = None, fix: str | None = None) -> None:
+        self.option = option
+        super().__init__(culprit, cause=cause, fix=fix)
 
 
 class Database:
@@ -41,9 +60,12 @@ class Database:
     so that the files of a load and its rows always belong together.
 
     Args:
-        path: The file, or None for a database in memory.
+        path: The file that is written, or None for a database in memory.
         connection: The open connection.
         interruption: Ends its queries when asked to.
+
+    Attributes:
+        catalog: The name in SQL of the database that is written; others may be attached beside it.
     """
 
     def __init__(
@@ -51,6 +73,8 @@ class Database:
     ) -> None:
         self.path = path
         self.connection = connection
+        in_use = connection.execute("SELECT current_database(), current_schema()").fetchall()
+        self.catalog, self._schema = (str(name) for name in in_use[0])
         self._interruption = interruption or Interruption()
 
     def execute(self, query: str, parameters: list[Any] | None = None) -> DuckDBPyConnection:
@@ -70,6 +94,13 @@ class Database:
         rows = self.rows(query, parameters)
         return rows[0][0] if rows else None
 
+    def enter(self, schema: str | None = None) -> None:
+        """Makes unqualified names mean tables of a schema of the database that is written; the first one by default.
+
+        Names with a schema mean that database again, too, whatever a statement of the project chose in between.
+        """
+        self.execute(f"USE {qualified(self.catalog, schema or self._schema)}")
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing: commits at the end, rolls back when anything is raised."""
@@ -87,18 +118,13 @@ class Database:
 
 @contextmanager
 def open_database(
-    path: Path | None,
-    *,
-    wait: float = DEFAULT_WAIT,
-    config: Mapping[str, str] | None = None,
-    interruption: Interruption | None = None,
+    plan: Plan | None, *, wait: float = DEFAULT_WAIT, interruption: Interruption | None = None
 ) -> Iterator[Database]:
     """Opens a database for writing, waiting for whoever has it.
 
     Args:
-        path: The file; it and its folder are created when missing. None for a database in memory.
+        plan: How to open it; its files and their folders are created when missing. None for a database in memory.
         wait: Seconds to wait before giving up.
-        config: DuckDB's own settings by name.
         interruption: Ends the waiting, and the queries on it, when asked to.
 
     Raises:
@@ -107,21 +133,20 @@ def open_database(
             system refuses locks.
     """
     ending = interruption or Interruption()
-    with _turn(path, wait, ending):
-        connection = _connect(path, wait, config or {}, ending)
+    with ExitStack() as turns:
+        for file in sorted(plan.files) if plan else ():  # in one order, so that no two threads wait for each other
+            turns.enter_context(_turn(file, wait, ending))
+        connection = _connect(plan, wait, ending)
         try:
             connection.execute("SET TimeZone = 'UTC'")
             with ending.reaching(connection):
-                yield Database(path, connection, ending)
+                yield Database(plan.file if plan else None, connection, ending)
         finally:
             connection.close()
 
 
 @contextmanager
-def _turn(path: Path | None, wait: float, interruption: Interruption) -> Iterator[None]:
-    if path is None:
-        yield
-        return
+def _turn(path: Path, wait: float, interruption: Interruption) -> Iterator[None]:
     with _guards_guard:
         guard = _guards.setdefault(path.resolve(), threading.RLock())
     deadline = time.monotonic() + wait
@@ -135,19 +160,13 @@ def _turn(path: Path | None, wait: float, interruption: Interruption) -> Iterato
         guard.release()
 
 
-def _connect(
-    path: Path | None, wait: float, config: Mapping[str, str], interruption: Interruption
-) -> DuckDBPyConnection:
+def _connect(plan: Plan | None, wait: float, interruption: Interruption) -> DuckDBPyConnection:
     import duckdb
     from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
-    if path is None:
-        return _opened(lambda: duckdb.connect(":memory:", config=dict(config)), ":memory:")
-
-    def attempt() -> DuckDBPyConnection:
-        make_database_file(path, config)
-        return duckdb.connect(str(path), config=dict(config))
-
+    path = plan.file if plan else None
+    if plan is None or path is None:
+        return _opened(plan)
     attempts = Retrying(
         retry=retry_if_exception(_is_held),
         stop=stop_after_delay(wait),
@@ -156,8 +175,9 @@ def _connect(
         reraise=True,
     )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return _opened(lambda: attempts(attempt), str(path))
+        for file in plan.made:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        return attempts(_opened, plan)
     except (duckdb.Error, FileHeldError) as error:
         check_range_locks(path, fix=_LOCAL_DISK)
         raise _busy(path, wait, _holder(error)) from error
@@ -165,16 +185,57 @@ def _connect(
         raise StarlakeError(f"cannot open the DuckDB database {path}", cause=error.strerror or str(error)) from error
 
 
-def _opened(connect: Callable[[], DuckDBPyConnection], name: str) -> DuckDBPyConnection:
-    """The connection that a function gives; only that another process has the file is left to the caller."""
+def _opened(plan: Plan | None) -> DuckDBPyConnection:
+    """Opens a database and what is attached to it; only that another process has a file is left to the caller."""
     import duckdb
 
+    name = (plan.main if plan else None) or ":memory:"
     try:
-        return connect()
+        for file in plan.empty if plan else ():
+            make_database_file(file, plan.settings if plan else {})
+        connection = duckdb.connect(str(name), config=dict(plan.settings) if plan else {})
     except duckdb.Error as error:
         if _is_held(error):
             raise
-        raise StarlakeError(f"cannot open the DuckDB database {name}", cause=str(error).splitlines()[0]) from error
+        raise OpeningError("options", f"cannot open the DuckDB database {name}", cause=_first_line(error)) from error
+    try:
+        for statement in plan.statements if plan else ():
+            _run_before(connection, statement)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _run_before(connection: DuckDBPyConnection, statement: str) -> None:
+    """Runs a statement of ``preActions``. It may hold secrets: no error shows more than its first words."""
+    import duckdb
+
+    try:
+        connection.execute(statement)
+    except duckdb.Error as error:
+        if _is_held(error):
+            raise
+        words = " ".join(statement.split()[:2])
+        cause = mask_named_values(_first_line(error))
+        extension = _EXTENSION.search(str(error))
+        raise OpeningError("preActions", f"preActions: {words} failed", cause=cause, fix=_fix(extension)) from None
+
+
+def _fix(extension: re.Match[str] | None) -> str:
+    import duckdb
+
+    if extension is None:
+        return "correct the statement"
+    name = extension["name"]
+    return (
+        f"install the DuckDB extension {name} on this machine, for DuckDB {duckdb.__version__}: run INSTALL {name} once"
+        f" with access to the network, or INSTALL '/path/{name}.duckdb_extension' with a file that you downloaded"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 class _SayOnce:

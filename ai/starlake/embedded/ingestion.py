@@ -213,6 +213,7 @@ class Ingestion:
         for text in texts:
             for statement in split_statements(self._project.render(text, macros=True, label=self._table.full_name)):
                 database.execute(statement)
+                database.enter()
 
     def _expect(self, database: Database, broken: Mapping[int, str]) -> None:
         wanted = self._table.expectations

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.embedded.files import give_back, move
-from ai.starlake.embedded.sql import identifier
+from ai.starlake.embedded.sql import qualified
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
@@ -75,16 +75,20 @@ class Journal:
 
     def mark(self, database: Database) -> None:
         """Leaves the marker; to be called in the transaction that writes the rows."""
-        database.execute(f"CREATE TABLE main.{identifier(_MARKER + self.token)} (loaded BOOLEAN)")
+        database.execute(f"CREATE TABLE {self._marker(database)} (loaded BOOLEAN)")
 
     def unmark(self, database: Database) -> None:
         """Drops the marker, if there is one."""
-        database.connection.execute(f"DROP TABLE IF EXISTS main.{identifier(_MARKER + self.token)}")
+        database.connection.execute(f"DROP TABLE IF EXISTS {self._marker(database)}")
 
     def committed(self, database: Database) -> bool:
         """Whether the transaction that writes the rows took place."""
-        query = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'main' AND table_name = ?"
-        return database.connection.execute(query, [_MARKER + self.token]).fetchall() != [(0,)]  # also when interrupted
+        query = "SELECT count(*) FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, 'main', ?)"
+        found = database.connection.execute(query, [database.catalog, _MARKER + self.token])  # also when interrupted
+        return found.fetchall() != [(0,)]
+
+    def _marker(self, database: Database) -> str:
+        return qualified(database.catalog, "main", _MARKER + self.token)
 
     def finish(self, database: Database) -> None:
         """Takes the files out of the ingesting area once their rows are committed."""

@@ -108,6 +108,7 @@ def _hold(workspace: Workspace, domain: Domain) -> None:
     ingesting = areas.ingesting(domain.name)
     if not waiting(areas.stage(domain.name)) and not _has_journals(ingesting):
         return
+    _ = workspace.audit  # opened before any file is moved
     tables = {table.full_name: table for table in domain.tables}
     for database in {id(one): one for one in map(workspace.database_of, domain.tables)}.values():
         for journal in unfinished(ingesting, database.path):

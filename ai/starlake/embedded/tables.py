@@ -35,13 +35,14 @@ class Target:
 
     def columns(self, database: Database) -> dict[str, str]:
         """The table's columns and their types in order; empty when there is no such table."""
-        query = "SELECT column_name, data_type FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?"
-        return dict(database.rows(f"{query} ORDER BY column_index", [self.schema, self.name]))
+        place = "database_name = ? AND schema_name = ? AND table_name = ?"
+        query = f"SELECT column_name, data_type FROM duckdb_columns() WHERE {place} ORDER BY column_index"
+        return dict(database.rows(query, [database.catalog, self.schema, self.name]))
 
     def is_view(self, database: Database) -> bool:
         """Whether a view has the name."""
-        query = "SELECT count(*) FROM duckdb_views() WHERE schema_name = ? AND view_name = ?"
-        return bool(database.value(query, [self.schema, self.name]))
+        query = "SELECT count(*) FROM duckdb_views() WHERE database_name = ? AND schema_name = ? AND view_name = ?"
+        return bool(database.value(query, [database.catalog, self.schema, self.name]))
 
 
 def require_kind(database: Database, target: Target, *, view: bool) -> None:

@@ -15,7 +15,6 @@ from ai.starlake.embedded.evolution import evolve, fitted, report
 from ai.starlake.embedded.nested import plain_type
 from ai.starlake.embedded.pytasks import python_rows
 from ai.starlake.embedded.qualification import qualified_sql
-from ai.starlake.embedded.sql import identifier
 from ai.starlake.embedded.strategies import Merge, require, require_columns, script
 from ai.starlake.embedded.tables import (
     Target,
@@ -122,7 +121,7 @@ class TaskRun:
 
     def compiled(self) -> str:
         """The SQL that would run, for a target that does not exist and for one that does."""
-        database = self._workspace.database_of(self._task)
+        database = self._workspace.database_of(self._task, writing=False)
         self._look(database)
         before, after = (self._rendered(texts) for texts in (self._task.presql, self._task.postsql))
         return "\n\n".join(
@@ -148,7 +147,7 @@ class TaskRun:
         """The rows of the task as text; nothing is written."""
         from ai.starlake.embedded.display import rows_as_text
 
-        database = self._workspace.database_of(self._task)
+        database = self._workspace.database_of(self._task, writing=False)
         self._look(database)
         size, page = self._request.page_size, self._request.page_number
         query = f"SELECT * FROM ({self._rows(database)}) LIMIT {int(size)} OFFSET {int(size) * (int(page) - 1)}"
@@ -268,12 +267,13 @@ class TaskRun:
     def _enter(self, database: Database) -> None:
         """Unqualified names mean tables of the task's own schema (contract 8)."""
         create_schema(database, self._target.schema)
-        database.execute(f"USE {identifier(self._target.schema)}")
+        database.enter(self._target.schema)
 
     def _look(self, database: Database) -> None:
         """The same without making the schema: nothing is written."""
-        if database.value("SELECT count(*) FROM duckdb_schemas() WHERE schema_name = ?", [self._target.schema]):
-            database.execute(f"USE {identifier(self._target.schema)}")
+        query = "SELECT count(*) FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?"
+        if database.value(query, [database.catalog, self._target.schema]):
+            database.enter(self._target.schema)
 
     def _rendered(self, texts: tuple[str, ...]) -> list[str]:
         rendered = (self._project.render(text, macros=True, label=self._task.full_name) for text in texts)
@@ -282,6 +282,7 @@ class TaskRun:
     def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
         for statement in self._rendered(texts):
             database.execute(statement)
+            database.enter(self._target.schema)
 
     def _render(self, text: str, variables: Mapping[str, object]) -> str:
         return self._project.render(text, variables, label=f"the write strategy of {self._task.full_name}")

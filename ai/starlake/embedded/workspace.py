@@ -13,15 +13,11 @@ from types import TracebackType
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.audit import AuditLog
-from ai.starlake.embedded.connection import DEFAULT_WAIT, Database, open_database
+from ai.starlake.embedded.connection import DEFAULT_WAIT, Database, OpeningError, open_database
 from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.project import Connection, Project, Table, Task
-from ai.starlake.project.connections import duckdb_file, find_connection
-
-_NOT_SETTINGS = frozenset(
-    {"url", "driver", "user", "password", "dbtable", "quoteidentifiers", "preactions", "truncate"}
-)
-"""Options of a connection that are not DuckDB's own; neither is what begins with ``SL_`` (contract 8)."""
+from ai.starlake.project.connections import connection_error, find_connection, require_one_connection, usable_plan
+from ai.starlake.project.duckdb_plans import ONE_CONNECTION, Plan, clash
 
 
 class Workspace:
@@ -50,7 +46,7 @@ class Workspace:
         self.scheduled = scheduled
         self._interruption = interruption
         self._stack = ExitStack()
-        self._databases: dict[Path | None, Database] = {}
+        self._databases: dict[Path | None, tuple[Connection, Plan, Database]] = {}
 
     def __enter__(self) -> Workspace:
         """Opens nothing yet."""
@@ -63,13 +59,19 @@ class Workspace:
         self._databases.clear()
         self._stack.close()
 
-    def database_of(self, item: Table | Task) -> Database:
+    def database_of(self, item: Table | Task, *, writing: bool = True) -> Database:
         """The database that a table or task is written to.
 
+        Args:
+            item: The table or task.
+            writing: Whether rows are written; a database in memory is enough to look at some.
+
         Raises:
-            StarlakeError: If its connection is not DuckDB, or if the database cannot be opened.
+            StarlakeError: If its connection is not DuckDB, if an option of it cannot be honoured, or if the database
+                cannot be opened.
         """
-        return self._open(self.project.connection_of(item), item.full_name)
+        require_one_connection(self.project.settings, item)
+        return self._open(self.project.connection_of(item), item.full_name, writing=writing)
 
     @property
     def audit(self) -> AuditLog:
@@ -90,20 +92,35 @@ class Workspace:
         given = (self.environment.get(name) for name in names if name)
         return next(filter(None, given), f"{default}-{time.time_ns() // 1_000_000}")
 
-    def _open(self, connection: Connection, user: str) -> Database:
+    def _open(self, connection: Connection, user: str, *, writing: bool = True) -> Database:
         if not connection.is_duckdb:
             raise StarlakeError(
                 f"{user} uses the connection {connection.name!r}, which is no DuckDB database",
                 cause=f"its type is {connection.type}; the embedded engine writes to DuckDB only",
                 fix="name a connection with a jdbc:duckdb: url, or set SL_DUCKDB_MODE=true to use datasets/duckdb.db",
             )
-        file = duckdb_file(connection, self.project.areas)
-        if file not in self._databases:
-            opening = open_database(
-                file, wait=self._patience(), config=_settings(connection), interruption=self._interruption
+        plan = usable_plan(self.project.settings, connection, writing=writing)
+        known = self._databases.get(plan.file)
+        if known is not None and known[1] == plan:
+            return known[2]
+        self._require_free(connection, plan)
+        try:
+            database = self._stack.enter_context(
+                open_database(plan, wait=self._patience(), interruption=self._interruption)
             )
-            self._databases[file] = self._stack.enter_context(opening)
-        return self._databases[file]
+        except OpeningError as error:
+            message = ": ".join(part for part in (error.culprit, error.cause) if part)
+            settings = self.project.settings
+            raise connection_error(settings, connection, error.option, message, error.fix or "") from error
+        self._databases[plan.file] = (connection, plan, database)
+        return database
+
+    def _require_free(self, connection: Connection, plan: Plan) -> None:
+        """Refuses a connection that opens a file which another one has open."""
+        for other, taken, _ in self._databases.values():
+            message = clash(other, taken, plan)
+            if message:
+                raise connection_error(self.project.settings, connection, "options", message, ONE_CONNECTION)
 
     def _patience(self) -> float:
         text = self.environment.get("SL_DUCKDB_LOCK_TIMEOUT", "")
@@ -113,11 +130,6 @@ class Workspace:
             raise StarlakeError(
                 f"SL_DUCKDB_LOCK_TIMEOUT is {text!r}", fix="set it to a number of seconds, such as 60"
             ) from None
-
-
-def _settings(connection: Connection) -> dict[str, str]:
-    options = connection.options.items()
-    return {name: value for name, value in options if name.lower() not in _NOT_SETTINGS and not name.startswith("SL_")}
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.areas import Areas
-from ai.starlake.project.findings import nearest
-from ai.starlake.project.models import Application, Connection
-from ai.starlake.project.paths import is_address, join
-
-_PREFIX = "jdbc:duckdb:"
+from ai.starlake.project.duckdb_plans import ONE_CONNECTION, PREFIX, Plan, Problem, clash, plan_of
+from ai.starlake.project.findings import Finding, ProjectError, nearest
+from ai.starlake.project.models import Application, Connection, Table, Task
+from ai.starlake.project.paths import join
+from ai.starlake.project.settings import Settings
 
 
 def find_connection(application: Application, areas: Areas, *refs: str | None) -> Connection:
@@ -51,23 +52,110 @@ def find_connection(application: Application, areas: Areas, *refs: str | None) -
 def default_duckdb(application: Application, areas: Areas) -> Connection:
     """The connection to ``SL_DUCKDB_PATH``, else to ``{datasets}/duckdb.db``."""
     file = application.duckdb_path or join(areas.datasets, "duckdb.db")
-    return Connection(name="duckdb", type="jdbc", options={"url": f"{_PREFIX}{file}"})
+    return Connection(name="duckdb", type="jdbc", options={"url": f"{PREFIX}{file}"})
 
 
 def duckdb_file(connection: Connection, areas: Areas) -> Path | None:
-    """The file of a DuckDB connection.
+    """The file that a DuckDB connection writes.
 
     Args:
         connection: Any connection.
         areas: The folders; a relative path starts at the project's root, which is the working folder of commands.
 
     Returns:
-        The file; None for other databases, and for DuckDB in memory, on MotherDuck or behind DuckLake.
+        The file: the one in the address, or the one that ``preActions`` attach and USE; of a DuckLake the one with its
+        catalog. None for other databases, and for DuckDB in memory or on MotherDuck.
     """
-    url = (connection.url or "").strip()
-    if not connection.is_duckdb or not url.lower().startswith(_PREFIX):
-        return None
-    location = url[len(_PREFIX) :].partition(";")[0].partition("?")[0].strip()
-    if not location or location.startswith((":memory:", "md:", "motherduck:", "ducklake:")) or is_address(location):
-        return None
-    return Path(join(areas.root, location)) if not is_address(areas.root) else Path(location)
+    return plan_of(connection, areas).file if connection.is_duckdb else None
+
+
+def connection_error(settings: Settings, connection: Connection, option: str, message: str, hint: str) -> ProjectError:
+    """An error at an option of a connection.
+
+    Args:
+        settings: The start of the project.
+        connection: The connection.
+        option: The key or option at fault.
+        message: What is wrong.
+        hint: What to do.
+    """
+    return ProjectError([_finding(settings, connection, Problem(option, message, hint))])
+
+
+def connection_findings(settings: Settings, connection: Connection) -> list[Finding]:
+    """All that cannot be honoured of a DuckDB connection that rows are written to.
+
+    Args:
+        settings: The start of the project.
+        connection: The connection.
+    """
+    return [_finding(settings, connection, each) for each in plan_of(connection, settings.areas).problems]
+
+
+def clash_findings(settings: Settings, audit: Connection, others: Iterable[Connection]) -> Iterator[Finding]:
+    """The connections that cannot be open beside that of the audit, which every command opens.
+
+    Args:
+        settings: The start of the project.
+        audit: The connection of the audit.
+        others: Those of tables and tasks.
+    """
+    for each in others:
+        if audit.is_duckdb and each.is_duckdb:
+            message = clash(audit, plan_of(audit, settings.areas), plan_of(each, settings.areas))
+            if message:
+                yield _finding(settings, each, Problem("options", message, ONE_CONNECTION))
+
+
+def _finding(settings: Settings, connection: Connection, problem: Problem) -> Finding:
+    """A finding with the file and line of an option."""
+    file = settings.application.file
+    message = f"connection {connection.name}: {problem.message}"
+    if file is None:
+        return Finding(None, 0, message, problem.hint)
+    document = settings.store.read(file, "application").document
+    path: tuple[str, ...] = ("application", "connections", connection.name)
+    own = (*path, "options", problem.option) in document.lines
+    return document.finding(
+        (*path, "options", problem.option) if own else (*path, problem.option), message, problem.hint
+    )
+
+
+def usable_plan(settings: Settings, connection: Connection, *, writing: bool = True) -> Plan:
+    """Plans how a DuckDB connection is opened, and refuses what cannot be honoured.
+
+    Args:
+        settings: The start of the project.
+        connection: The connection; one of DuckDB.
+        writing: Whether rows are written to it.
+
+    Raises:
+        ProjectError: If it has an option that cannot be honoured, or if rows would be lost.
+    """
+    plan = plan_of(connection, settings.areas)
+    problem = plan.blocking(writing=writing)
+    if problem is not None:
+        raise ProjectError([_finding(settings, connection, problem)])
+    return plan
+
+
+def require_one_connection(settings: Settings, item: Table | Task) -> None:
+    """Refuses a task that runs on one database and writes to another; DuckDB does both where it is open.
+
+    Args:
+        settings: The start of the project.
+        item: A table or task.
+
+    Raises:
+        ProjectError: If its ``connectionRef`` is another database than that of its sink.
+    """
+    application = settings.application
+    runs, writes = (item.connection_ref, item.sink.connection_ref) if isinstance(item, Task) else (None, None)
+    if not runs or not writes or runs == writes or application.duckdb_mode:
+        return
+    connections = [find_connection(application, settings.areas, ref) for ref in (runs, writes)]
+    files = {duckdb_file(each, settings.areas) for each in connections}
+    if any(each.is_duckdb for each in connections) and (len(files) > 1 or None in files):
+        message = f"{item.full_name} runs on the connection {runs} and its sink writes to {writes}"
+        hint = "use one connection for both; preActions of a DuckDB connection may ATTACH another database to read from"
+        raise ProjectError([Finding(item.file, 0, message, hint)])

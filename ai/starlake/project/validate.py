@@ -11,13 +11,14 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from ai.starlake.project.checks import check_table, check_task
-from ai.starlake.project.connections import find_connection
+from ai.starlake.project.connections import clash_findings, connection_findings, find_connection, require_one_connection
 from ai.starlake.project.domains import SUFFIX
 from ai.starlake.project.findings import Finding, Severity, attempt, nearest
 from ai.starlake.project.graph import Graph
 from ai.starlake.project.invalid import unknown_keys
 from ai.starlake.project.models import (
     BUILTIN_SCHEDULES,
+    Connection,
     DagConfig,
     Domain,
     Table,
@@ -166,12 +167,24 @@ class _Validation:
                 self._add(file, f"schedule: there is no preset {schedule}", hint)
 
     def _connections(self, items: Iterable[Table | Task]) -> None:
-        project = self._project
-        audit = project.application.audit.sink.connection_ref
-        if audit:
-            self._located(project.application.file, partial(find_connection, project.application, project.areas, audit))
+        """What is written to must exist, and every option of it must be honoured."""
+        settings, application, areas = self._project.settings, self._project.application, self._project.areas
+        found: dict[str, Connection] = {}
+        ref = application.audit.sink.connection_ref
+        audit = None
+        if ref or application.connection_ref:
+            refs = (ref, application.connection_ref)
+            audit = self._located(application.file, partial(find_connection, application, areas, *refs))
         for item in items:
-            self._located(item.file, partial(project.connection_of, item))
+            chosen = self._located(item.file, partial(self._project.connection_of, item))
+            found |= {chosen.name: chosen} if chosen else {}
+            self._located(item.file, partial(require_one_connection, settings, item))
+        if audit is not None:
+            self._findings += clash_findings(settings, audit, found.values())
+            found |= {audit.name: audit} if ref else {}
+        for connection in found.values():
+            if connection.is_duckdb:
+                self._findings += connection_findings(settings, connection)
 
     def _graph(self) -> None:
         graph = Graph(self._project)
