@@ -299,6 +299,30 @@ def test_unknown_names_are_errors(shop, call):
         shop.engine.load(**call)
 
 
+def test_a_variable_that_nobody_defines_empties_no_table(shop):
+    shop.table("rows", {"id": "long", "status": "string"})
+    shop.put("rows1.csv", "id,status\n1,open\n2,closed\n")
+    loaded(shop)
+    shop.write("metadata/env.sl.yml", env={"wanted": "open"})
+    sql = "SELECT * FROM shop.rows\nWHERE status = '{{%s}}'"
+    shop.task("kpi.x", sql % "wanted", writeStrategy={"type": "OVERWRITE"})
+    assert shop.engine.transform(TransformRequest("kpi.x")).error is None
+    shop.task("kpi.x", sql % "wantd", writeStrategy={"type": "OVERWRITE"})
+    error = shop.engine.transform(TransformRequest("kpi.x")).error
+    assert f"{shop.root}/metadata/transform/kpi/x.sql:2: the variable wantd is not defined" in error
+    assert "did you mean wanted?" in error
+    assert shop.rows("kpi.x") == [(1, "open")]
+
+
+@pytest.mark.parametrize("verb", ["stage", "load"])
+def test_a_variable_that_nobody_defines_in_a_table_stops_the_commands(shop, verb):
+    shop.table("rows", ID, pattern="{{patern}}.*")
+    shop.put("rows1.csv", "id\n1\n")
+    with pytest.raises(StarlakeError, match=r"rows.sl.yml:1: the variable patern is not defined"):
+        getattr(shop.engine, verb)()
+    assert (shop.root / "datasets/stage/shop/rows1.csv").exists()
+
+
 def test_reserved_words_are_names_of_columns(shop):
     shop.table("rows", {"order": "long", "full": "string"})
     shop.put("rows1.csv", "order,full\n1,one\n")

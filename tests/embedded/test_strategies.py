@@ -61,7 +61,7 @@ def merged(database, existing, incoming, *, first=False, partition=(), truncate=
     how = WriteStrategy(**{"key": ("id", 'or"der'), "timestamp": "seen", **strategy})
     merge = Merge(TARGET, how, COLUMNS, "SELECT * FROM incoming", first=first, partition=partition, truncate=truncate)
     with database.transaction():
-        database.execute(script(merge, {}, render))
+        database.execute(script(merge, {}, lambda text, variables: render(text, variables).text))
     found = database.rows("SELECT * FROM shop.rows")
     return Counter(
         (

@@ -322,7 +322,8 @@ def test_tasks_in_folders_below(shop):
 
 def test_variables_may_be_written_with_a_dollar_sign(shop):
     shop.environment["colour"] = "red"
-    shop.task("mart.t", "SELECT '${colour}' AS a, '${ colour }{{colour}}' AS b, '${nosuch}' AS c, '$colour' AS d")
+    escaped = """{{ "'${nosuch}'" }} AS c"""
+    shop.task("mart.t", f"SELECT '${{colour}}' AS a, '${{ colour }}{{{{colour}}}}' AS b, {escaped}, '$colour' AS d")
     shop.task("mart.u", "SELECT 1 AS id", table="${colour}")
     assert run(shop, "mart.t").error is None
     assert run(shop, "mart.u").error is None

@@ -102,7 +102,7 @@ def test_a_projects_own_template_may_extend_ours(tmp_path: Path) -> None:
         root,
         "dags/templates/load/dagster__scheduled_table__shell.py.j2",
         "{% set environment = 'SHELL' %}{% extends 'dagster/load.py.j2' %}"
-        "{% block pipelines %}{{ super() }}\n# {{ pipelines_of }}mine{% endblock %}",
+        "{% block pipelines %}{{ super() }}\n# {{ pipelines_of | default('') }}mine{% endblock %}",
     )
     text = generated(root)["loads.py"]
     assert text.endswith("# mine\n")
@@ -119,7 +119,15 @@ def test_hooks_of_the_project_come_before_the_job(tmp_path: Path) -> None:
 def test_a_variable_that_is_not_known_is_an_error(tmp_path: Path) -> None:
     root = a_project(tmp_path)
     write(root, "dags/templates/dagster/own.py.j2", "\nx = {{ nothing | literal }}\n")
-    with pytest.raises(StarlakeError, match="ChainableUndefined cannot be written as a literal"):
+    with pytest.raises(StarlakeError, match=r"own.py.j2:2: the variable nothing is not defined"):
+        generated(root)
+
+
+def test_a_misspelt_key_of_the_context_is_an_error_with_its_file_and_line(tmp_path: Path) -> None:
+    root = a_project(tmp_path)
+    text = "# mine\n# {{ context.konfig.comment }}\nx = {{ context.config.optins | length }}\n"
+    write(root, "dags/templates/load/dagster__scheduled_table__shell.py.j2", text)
+    with pytest.raises(StarlakeError, match=r"dagster__scheduled_table__shell.py.j2:3: the variable optins is not"):
         generated(root)
 
 

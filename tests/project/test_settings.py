@@ -71,12 +71,20 @@ def test_env_values_must_be_texts(files):
 
 
 def test_references_between_variables():
-    layers = [{"HOME": "/h"}, {"x": "${HOME}/x {{none}} ${none}", "HOME": "{{HOME}}/more"}, {"y": "{{ x }}"}]
-    assert resolve_variables(layers) == {
+    layers = [{"HOME": "/h"}, {"x": "${HOME}/x {{nosuch}} ${nosuch}", "HOME": "{{HOME}}/more"}, {"y": "{{ x }}"}]
+    resolved = resolve_variables(layers)
+    assert resolved.values == {
         "HOME": "/h/more",
-        "x": "/h/more/x  ${none}",
-        "y": "/h/more/x  ${none}",
+        "x": "/h/more/x  ${nosuch}",
+        "y": "/h/more/x  ${nosuch}",
     }
+    assert {(missing.variable, missing.name) for missing in resolved.missing} == {("x", "nosuch")}
+
+
+def test_values_of_env_files_are_jinja():
+    zone = "{{ zone | default('cet') }}"
+    layers = [{"HOME": "/h"}, {"x": "{{ HOME if HOME else '' }}{{ zone | upper }}", "zone": zone}]
+    assert resolve_variables(layers) == ({"HOME": "/h", "x": "/hCET", "zone": "cet"}, ())
 
 
 def test_a_circle_of_variables_is_named():
@@ -85,7 +93,7 @@ def test_a_circle_of_variables_is_named():
 
 
 def test_a_circle_that_the_environment_ends_is_none():
-    assert resolve_variables([{"a": "1"}, {"a": "{{a}}2"}, {"a": "{{a}}3"}]) == {"a": "123"}
+    assert resolve_variables([{"a": "1"}, {"a": "{{a}}2"}, {"a": "{{a}}3"}]).values == {"a": "123"}
 
 
 def test_date_variables():
@@ -183,8 +191,8 @@ def test_macros_can_be_called_in_what_is_rendered(files):
     files.write("macros/money.j2", "{% macro cents(c) %}{{ c }} * {{ factor }}{% endmacro %}")
     files.write("expectations/e/q.j2", "{% macro nulls(c) %}SELECT {{ cents(c) }}{% endmacro %}")
     project = files.read(options={"factor": "100"})
-    assert project.render("{{ nulls('x') }}{{ missing }}", macros=True) == "SELECT x * 100"
-    with pytest.raises(StarlakeError, match="cannot be rendered"):
+    assert project.render("{{ nulls('x') }}{{ missing | default('') }}", macros=True) == "SELECT x * 100"
+    with pytest.raises(StarlakeError, match="the variable nobody is not defined"):
         project.render("{{ nobody('x') }}", macros=True)
 
 

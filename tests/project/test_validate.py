@@ -75,7 +75,7 @@ def test_everything_is_found_at_once(shop):
             "version: 1\ntask: {sql: SELECT 1, connectionRef: duck}",
             "connection duck does not exist",
         ),
-        ("transform/mart/t.sql", "SELECT {{ nobody() }}", "cannot be rendered"),
+        ("transform/mart/t.sql", "SELECT {{ nobody() }}", "the variable nobody is not defined"),
         ("transform/mart/t.sql", "SELECT {% if %}", "no valid Jinja"),
         ("macros/m.j2", "{% macro x( %}", "no valid Jinja"),
         (

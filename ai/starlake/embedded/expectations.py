@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ai.starlake.common import StarlakeError
@@ -20,7 +21,6 @@ T = TypeVar("T")
 
 _NO_NUMBER = -(2**31)
 """What the original records when the query gives no single number."""
-_CATEGORY = re.compile(r"^\s*(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_]\w*\s*\()")
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ def check(
     *,
     entry: Entry,
     broken: Mapping[int, str],
+    file: Path | None = None,
 ) -> None:
     """Checks a table in the transaction that wrote it, and records the outcomes.
 
@@ -104,6 +105,7 @@ def check(
         expectations: What is expected.
         entry: The job, for the audit.
         broken: What `attempts` knows.
+        file: The file that says what is expected, for error messages.
 
     Raises:
         ExpectationError: If one does not hold that must; what was written is then to be rolled back.
@@ -114,7 +116,7 @@ def check(
         return
     outcomes = []
     for place, each in enumerate(expectations):
-        question = _question(workspace, target, each)
+        question = _question(workspace, target, each, file)
         outcomes.append(_answer(database, question, place, broken))
     if settings.fail_on_error and any(not one.success and one.expectation.fail_on_error for one in outcomes):
         raise ExpectationError(target.label, entry, outcomes)
@@ -141,12 +143,11 @@ def _record(audit: AuditLog, entry: Entry, outcomes: Sequence[Outcome]) -> None:
         )
 
 
-def _question(workspace: Workspace, target: Target, expectation: Expectation) -> Outcome:
+def _question(workspace: Workspace, target: Target, expectation: Expectation, file: Path | None) -> Outcome:
     """The query of an expectation, not yet answered."""
-    call = _CATEGORY.sub("", expectation.expect).strip()
-    sql = workspace.project.render(
-        f"{{{{ {call} }}}}", macros=True, label=f"the expectation {expectation.expect}"
-    ).strip()
+    call = expectation.call
+    label = f"the expectation {expectation.expect} of {target.label}"
+    sql = workspace.project.render(f"{{{{ {call} }}}}", macros=True, label=label, file=file).strip()
     if not sql:
         raise StarlakeError(
             f"the expectation {expectation.expect} of {target.label} gives no SQL",

@@ -211,13 +211,22 @@ class Ingestion:
 
     def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
         for text in texts:
-            for statement in split_statements(self._project.render(text, macros=True, label=self._table.full_name)):
+            sql = self._project.render(text, macros=True, label=self._table.full_name, file=self._table.file)
+            for statement in split_statements(sql):
                 database.execute(statement)
                 database.enter()
 
     def _expect(self, database: Database, broken: Mapping[int, str]) -> None:
         wanted = self._table.expectations
-        expectations.check(self._workspace, database, self._target, wanted, entry=self._entry(()), broken=broken)
+        expectations.check(
+            self._workspace,
+            database,
+            self._target,
+            wanted,
+            entry=self._entry(()),
+            broken=broken,
+            file=self._table.file,
+        )
 
     def _parts(self, database: Database, rows: Staged) -> list[_Part]:
         """The files that have audit rows of their own: with ``detailedLoadAudit`` each of several."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
@@ -103,7 +104,13 @@ class TaskRun:
                     self._write(database, first_columns)
                     wanted = self._task.expectations
                     expectations.check(
-                        self._workspace, database, self._target, wanted, entry=self._entry(), broken=broken
+                        self._workspace,
+                        database,
+                        self._target,
+                        wanted,
+                        entry=self._entry(),
+                        broken=broken,
+                        file=self._task.file,
                     )
                     if self._workspace.audit.database is database:
                         self._workspace.audit.record(self._entry())
@@ -256,7 +263,8 @@ class TaskRun:
                 fix=f"write its SELECT into {self._task.name}.sql beside its YAML",
             )
         label = str(self._task.sql_file or self._task.file or self._task.full_name)
-        statements = split_statements(self._project.render(self._task.sql, macros=True, label=label))
+        sql = self._project.render(self._task.sql, macros=True, label=label, file=self._file)
+        statements = split_statements(sql)
         if len(statements) != 1:
             raise StarlakeError(
                 f"the task {self._task.full_name} has {len(statements)} main statements ({label})",
@@ -276,8 +284,13 @@ class TaskRun:
             database.enter(self._target.schema)
 
     def _rendered(self, texts: tuple[str, ...]) -> list[str]:
-        rendered = (self._project.render(text, macros=True, label=self._task.full_name) for text in texts)
+        label, file = self._task.full_name, self._file
+        rendered = (self._project.render(text, macros=True, label=label, file=file) for text in texts)
         return [statement for text in rendered for statement in split_statements(text)]
+
+    @property
+    def _file(self) -> Path | None:
+        return self._task.sql_file or self._task.file
 
     def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
         for statement in self._rendered(texts):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from ai.starlake.common import StarlakeError
-
-_REFERENCE = re.compile(r"\{\{\s*(\w+)\s*\}\}|\$\{(\w+)\}")
+from ai.starlake.project.rendering import UndefinedNameError, references, render, undeclared
 
 
 def date_variables(now: datetime) -> dict[str, str]:
@@ -34,8 +33,25 @@ def date_variables(now: datetime) -> dict[str, str]:
     }
 
 
-def resolve_variables(layers: Iterable[Mapping[str, str]]) -> dict[str, str]:
-    """Merges layers of variables, and replaces the references between them.
+class Missing(NamedTuple):
+    """A name that the value of a variable refers to and nobody defines."""
+
+    layer: int
+    variable: str
+    name: str
+    used: bool
+    """False: the value compares it only."""
+
+
+class Variables(NamedTuple):
+    """What `resolve_variables` makes of layers of variables."""
+
+    values: dict[str, str]
+    missing: tuple[Missing, ...] = ()
+
+
+def resolve_variables(layers: Iterable[Mapping[str, str]]) -> Variables:
+    """Merges layers of variables, and renders the references between them.
 
     A value refers to others as ``{{NAME}}`` or ``${NAME}``, and gets the value of the highest layer; one that refers to
     its own name gets the one of the layer below. ``{{NAME}}`` that nobody defines is empty, ``${NAME}`` stays.
@@ -44,9 +60,9 @@ def resolve_variables(layers: Iterable[Mapping[str, str]]) -> dict[str, str]:
         layers: From the lowest to the highest. The first, the environment of the process, is taken as it is.
 
     Raises:
-        StarlakeError: If values refer to each other in a circle.
+        StarlakeError: If values refer to each other in a circle, or if one cannot be rendered.
 
-    >>> resolve_variables([{}, {"a": "base", "b": "{{a}}-b"}, {"a": "qa"}])["b"]
+    >>> resolve_variables([{}, {"a": "base", "b": "{{a}}-b"}, {"a": "qa"}]).values["b"]
     'qa-b'
     """
     return _Resolution([dict(layer) for layer in layers]).all()
@@ -58,38 +74,46 @@ class _Resolution:
     def __init__(self, layers: list[dict[str, str]]) -> None:
         self._layers = layers
         self._done: dict[tuple[str, int], str] = {}
-        self._open: list[str] = []
+        self._open: list[tuple[str, int]] = []
+        self._missing: list[Missing] = []
 
-    def all(self) -> dict[str, str]:
-        return {name: self._value(name, len(self._layers)) for layer in self._layers for name in layer}
+    def all(self) -> Variables:
+        values = {name: self._value(name, len(self._layers)) or "" for layer in self._layers for name in layer}
+        return Variables(values, tuple(self._missing))
 
-    def _value(self, name: str, below: int) -> str:
-        """The value of a name in the highest layer below one."""
+    def _value(self, name: str, below: int) -> str | None:
+        """The value of a name in the highest layer below one; None if there is none."""
         level = next((n for n in range(below - 1, -1, -1) if name in self._layers[n]), None)
         if level is None:
-            return ""
-        if level == 0:
-            return self._layers[0][name]
+            return None
+        value = self._layers[level][name]
+        if level == 0 or not any(mark in value for mark in ("{{", "{%", "${")):
+            return value
         if (name, level) not in self._done:
-            self._done[name, level] = self._substitute(name, level)
+            self._done[name, level] = self._rendered(name, level, value)
         return self._done[name, level]
 
-    def _substitute(self, name: str, level: int) -> str:
-        key = f"{name}@{level}"
-        if key in self._open:
-            circle = [part.partition("@")[0] for part in [*self._open[self._open.index(key) :], key]]
+    def _rendered(self, name: str, level: int, value: str) -> str:
+        if (name, level) in self._open:
+            circle = [part for part, _ in [*self._open[self._open.index((name, level)) :], (name, level)]]
             raise StarlakeError(
                 f"the variables of the env files refer to each other in a circle: {' -> '.join(circle)}",
                 fix="give one of them a value of its own",
             )
-        self._open.append(key)
+        self._open.append((name, level))
+        label = f"the variable {name}"
         try:
-            return _REFERENCE.sub(lambda found: self._reference(found, name, level), self._layers[level][name])
+            known = {
+                other: found
+                for other in {*undeclared(value, label=label), *references(value)}
+                for found in [self._value(other, level if other == name else len(self._layers))]
+                if found is not None
+            }
+            rendering = render(value, known, label=label)
+        except UndefinedNameError as error:
+            self._missing += [Missing(level, name, other, used) for other, used in error.missing.items()]
+            return ""
         finally:
             self._open.pop()
-
-    def _reference(self, found: re.Match[str], name: str, level: int) -> str:
-        other = found[1] or found[2]
-        if found[2] and not any(other in layer for layer in self._layers):
-            return found[0]
-        return self._value(other, level if other == name else len(self._layers))
+        self._missing += [Missing(level, name, other, used) for other, used in rendering.missing.items()]
+        return rendering.text

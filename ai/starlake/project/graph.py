@@ -115,7 +115,8 @@ class Graph:
         if not task.parse_sql or not task.sql:
             return
         label = str(task.sql_file or task.file or task.full_name)
-        sql = self._project.render(task.sql, macros=True, label=label)
+        file = task.sql_file or task.file
+        sql = self._project.render(task.sql, macros=True, label=label, file=file, planned=True)
         for text in table_references(sql, self._dialect(task)):
             item = self.resolve(text, task)
             if item is None or item.target.lower() != task.target.lower():

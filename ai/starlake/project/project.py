@@ -27,8 +27,8 @@ from ai.starlake.project.models import (
     WriteStrategyType,
 )
 from ai.starlake.project.paths import read_text
-from ai.starlake.project.rendering import macros_of, render
-from ai.starlake.project.settings import Settings, read_settings
+from ai.starlake.project.renderer import RUN_TIME
+from ai.starlake.project.settings import Settings, macro_files, read_settings, strategy_files
 from ai.starlake.project.table_refs import TableRef, read_refs
 from ai.starlake.project.tasks import TaskReader
 from ai.starlake.project.type_files import read_types
@@ -95,8 +95,8 @@ class Project:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Warnings about the files read so far: old keys, keys given twice."""
-        return (*self.settings.findings, *self.settings.store.findings)
+        """Warnings about the files read so far: old keys, keys given twice, variables that nobody defines."""
+        return (*self.settings.findings, *self.settings.store.findings, *self.settings.renderer.findings)
 
     @cached_property
     def types(self) -> Mapping[str, TypeDefinition]:
@@ -168,18 +168,13 @@ class Project:
 
     @cached_property
     def macros(self) -> str:
-        """The text of all ``*.j2`` below ``metadata/expectations`` and ``metadata/macros``."""
-        folders = (
-            self.settings.folder("expectations", "SL_EXPECTATIONS"),
-            self.settings.folder("macros", "SL_MACROS"),
-        )
-        return "\n".join(read_text(file) for folder in folders for file in sorted(folder.rglob("*.j2")))
+        """The text of all templates below ``metadata/expectations`` and ``metadata/macros``."""
+        return "\n".join(read_text(file) for file in macro_files(self.settings))
 
     @cached_property
     def write_strategy_templates(self) -> Mapping[str, str]:
         """The project's own templates for DuckDB: name in upper case to text."""
-        folder = self.settings.folder("write-strategies", "SL_WRITE_STRATEGIES") / "duckdb"
-        return MappingProxyType({_strategy(file): read_text(file) for file in sorted(folder.glob("*.j2"))})
+        return MappingProxyType({_strategy(file): read_text(file) for file in strategy_files(self.settings)})
 
     @cached_property
     def write_strategies(self) -> frozenset[str]:
@@ -230,23 +225,35 @@ class Project:
         return duckdb_file(self.connection_of(item), self.areas)
 
     def render(
-        self, text: str, extra: Mapping[str, Any] | None = None, *, macros: bool = False, label: str = "the template"
+        self,
+        text: str,
+        extra: Mapping[str, Any] | None = None,
+        *,
+        macros: bool = False,
+        label: str = "the template",
+        file: Path | None = None,
+        planned: bool = False,
     ) -> str:
         """Renders Jinja with the variables of the project.
 
         Args:
-            text: The template. Names that are not defined are empty.
+            text: The template.
             extra: Variables that win over those of the project.
             macros: Whether the macros of the project can be called.
             label: What the template is, for error messages.
+            file: The file that it is from, for error messages.
+            planned: Whether it is rendered before it runs, so that variables which only a run has stand for any value.
 
         Raises:
+            ProjectError: If it uses a variable that nobody defines, unless `Application.undefined_variables` allows it.
             StarlakeError: If the template cannot be rendered.
         """
-        variables = {**self.environment, **(extra or {})}
-        if not macros or "{" not in text:
-            return render(text, variables, label=label)
-        return render(text, {**macros_of(self.macros, variables), **variables}, label=label)
+        given = {**(extra or {})}
+        if planned:
+            given = {**{name: value for name, value in RUN_TIME.items() if name not in self.environment}, **given}
+        return self.settings.renderer.render(
+            text, label=label, file=file, extra=given, macros=self.macros if macros else ""
+        )
 
     @cached_property
     def domain_reader(self) -> DomainReader:

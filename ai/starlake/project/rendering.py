@@ -1,4 +1,4 @@
-"""Jinja, as Starlake's files use it: what is not defined is empty."""
+"""Jinja, as Starlake's files use it; what a template uses and nobody defines is empty, and told."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ai.starlake.common import StarlakeError
 
@@ -18,31 +19,104 @@ _MARKS = ("{{", "{%", "{#")
 _REFERENCE = re.compile(r"\$\{\s*(\w+)\s*\}")
 
 
-def render(text: str, variables: Mapping[str, Any], *, label: str = "a template") -> str:
-    """Renders Jinja in a sandbox: a template can compute texts and nothing else.
+class Rendering(NamedTuple):
+    """What a template became.
 
-    What is written as ``${NAME}`` is replaced after that if it is the name of a text, as in Starlake's ``JinjaUtils``.
+    Attributes:
+        text: The text.
+        missing: The names that the template uses and nobody defines, in order; each is empty in the text. True: it is
+            used; False: it is compared only.
+    """
+
+    text: str
+    missing: Mapping[str, bool] = MappingProxyType({})
+
+
+class UndefinedNameError(StarlakeError):
+    """A template cannot be rendered because it needs a name that nobody defines.
+
+    Args:
+        error: What the template failed with.
+        missing: The names that nobody defines, and whether each is used.
+    """
+
+    def __init__(self, error: StarlakeError, missing: Mapping[str, bool]) -> None:
+        self.missing = dict(missing)
+        super().__init__(error.culprit, cause=error.cause, fix=error.fix)
+
+
+def render(text: str, variables: Mapping[str, Any], *, label: str = "a template") -> Rendering:
+    """Renders Jinja in a sandbox: a template can compute strings and nothing else.
+
+    What is written as ``${NAME}`` is replaced after that if NAME is that of a string, as in Starlake's ``JinjaUtils``.
 
     Args:
         text: The template; returned as it is when there is no Jinja in it.
-        variables: What its names stand for; other names are empty.
+        variables: What its names stand for.
         label: What the template is, for error messages.
 
     Raises:
-        StarlakeError: If the template has a syntax error, calls what does not exist, or does what the sandbox forbids.
+        UndefinedNameError: If it fails for a name that nobody defines: a macro that does not exist, a sum.
+        StarlakeError: If the template has a syntax error, or does what the sandbox forbids.
     """
+    if not any(mark in text for mark in (*_MARKS, "${")):
+        return Rendering(text)
+    missing: dict[str, bool] = {}
+    result = text
     if any(mark in text for mark in _MARKS):
-        with explained(label):
-            text = _template(text).render(variables)
-    return _REFERENCE.sub(lambda found: _text_of(found, variables), text) if "${" in text else text
+        with noted(label) as missing:
+            result = _template(text).render(variables)
+    if "${" in result:
+        written = set(references(text)) if _REFERENCE.search(text) else set()
+        missing |= {name: True for name in references(result) if name in written and name not in variables}
+        result = _REFERENCE.sub(lambda found: _string_of(found, variables), result)
+    return Rendering(result, missing)
 
 
-def _text_of(found: re.Match[str], variables: Mapping[str, Any]) -> str:
+def undeclared(text: str, *, label: str) -> frozenset[str]:
+    """The names that a template expects to be given.
+
+    Raises:
+        StarlakeError: If the template has a syntax error.
+    """
+    if not any(mark in text for mark in _MARKS):
+        return frozenset()
+    from jinja2 import meta
+
+    with explained(label):
+        return frozenset(meta.find_undeclared_variables(environment().parse(text)))
+
+
+def references(text: str) -> list[str]:
+    """The names that a template refers to as ``${NAME}``; a number is a group of a regular expression, not a name.
+
+    What stands in an expression of Jinja, as in ``{{ '${NAME}' }}``, is a string like others.
+    """
+    parts = [text]
+    if any(mark in text for mark in _MARKS):
+        with explained("the template"):
+            parts = [value for _, kind, value in environment().lex(text) if kind == "data"]
+    return [name for part in parts for name in _REFERENCE.findall(part) if not name[0].isdigit()]
+
+
+def _string_of(found: re.Match[str], variables: Mapping[str, Any]) -> str:
     value = variables.get(found[1])
     return value if isinstance(value, str) else found[0]
 
 
-def macros_of(text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+class Macros(NamedTuple):
+    """The macros that a template defines.
+
+    Attributes:
+        by_name: The macros, and the variables that the template sets.
+        missing: The names that the template uses outside of macros and nobody defines, and whether each is used.
+    """
+
+    by_name: Mapping[str, Any]
+    missing: Mapping[str, bool] = MappingProxyType({})
+
+
+def macros_of(text: str, variables: Mapping[str, Any]) -> Macros:
     """The macros that a template defines, to be called by another.
 
     Args:
@@ -50,13 +124,37 @@ def macros_of(text: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         variables: What the macros may use.
 
     Raises:
+        UndefinedNameError: If it fails for a name that nobody defines.
         StarlakeError: If the template cannot be rendered.
     """
     if "{%" not in text:
-        return {}
-    with explained("the macros of the project"):
+        return Macros({})
+    with noted("the macros of the project") as missing:
         module = _template(text).make_module(dict(variables))
-        return {name: value for name, value in vars(module).items() if not name.startswith("_")}
+        return Macros({name: value for name, value in vars(module).items() if not name.startswith("_")}, missing)
+
+
+@contextmanager
+def noted(label: str) -> Iterator[dict[str, bool]]:
+    """Collects the names that templates use within the ``with`` statement and nobody defines; see `Rendering.missing`.
+
+    Args:
+        label: What the template is, for error messages.
+
+    Raises:
+        UndefinedNameError: Instead of an error that such names may have caused.
+        StarlakeError: As `explained` does.
+    """
+    from ai.starlake.project.undefined import noting
+
+    with noting() as names:
+        try:
+            with explained(label):
+                yield names
+        except StarlakeError as error:
+            if names:
+                raise UndefinedNameError(error, names) from error
+            raise
 
 
 @contextmanager
@@ -95,12 +193,23 @@ def explained(label: str) -> Iterator[None]:
 @lru_cache(maxsize=512)
 def _template(text: str) -> Template:
     """A compiled template; the same few are rendered for every file of a load."""
-    return _environment().from_string(text)
+    return environment().from_string(text)
 
 
 @lru_cache(maxsize=1)
-def _environment() -> SandboxedEnvironment:
-    from jinja2 import ChainableUndefined
+def environment() -> SandboxedEnvironment:
+    """The environment of Jinja in which all but DAG files are rendered."""
+    return new_environment()
+
+
+def new_environment(**options: Any) -> SandboxedEnvironment:
+    """An environment of Jinja.
+
+    Args:
+        **options: Options of Jinja's that differ from those of all environments here.
+    """
     from jinja2.sandbox import SandboxedEnvironment
 
-    return SandboxedEnvironment(undefined=ChainableUndefined, keep_trailing_newline=True, autoescape=False)
+    from ai.starlake.project.undefined import NotedUndefined
+
+    return SandboxedEnvironment(undefined=NotedUndefined, keep_trailing_newline=True, autoescape=False, **options)

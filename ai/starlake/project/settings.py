@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.areas import Areas
@@ -18,7 +18,9 @@ from ai.starlake.project.findings import Finding, ProjectError, Severity
 from ai.starlake.project.invalid import Origin, build, unknown_keys
 from ai.starlake.project.models import Application
 from ai.starlake.project.models.application import UNUSED_KEYS
+from ai.starlake.project.models.enums import UndefinedVariables
 from ai.starlake.project.paths import as_path, is_address, join
+from ai.starlake.project.renderer import Renderer, undefined_hint
 from ai.starlake.project.store import Store
 
 _OVERRIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -49,6 +51,8 @@ _OVERRIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "SL_SCD2_START_TIMESTAMP": ("scd2StartTimestamp",),
         "SL_SCD2_END_TIMESTAMP": ("scd2EndTimestamp",),
         "SL_JOB_ID_ENV_NAME": ("jobIdEnvName",),
+        "SL_UNDEFINED_VARIABLES": ("undefinedVariables",),
+        "SL_UNKNOWN_KEYS": ("unknownKeys",),
         "SL_AUDIT_ACTIVE": ("audit", "active"),
         "SL_AUDIT_DOMAIN": ("audit", "domain"),
         "SL_AUDIT_DOMAIN_EXPECTATION": ("audit", "domainExpectation"),
@@ -80,6 +84,7 @@ class Settings:
         application: Its settings.
         variables: What Jinja in its files may use.
         areas: Its folders.
+        renderer: What renders its files.
         store: Its files.
         profile: The name of the env profile, ``SL_ENV``; empty without one.
         findings: Warnings about the application and the env files.
@@ -89,6 +94,7 @@ class Settings:
     application: Application
     variables: Mapping[str, str] = field(repr=False)  # the environment of the process is among them, and its secrets
     areas: Areas
+    renderer: Renderer = field(repr=False)
     store: Store = field(repr=False)
     profile: str
     findings: tuple[Finding, ...]
@@ -137,14 +143,53 @@ def read_settings(
         "SL_METADATA": metadata,
         "SL_DATASETS": join(address, environment.get("SL_DATASETS") or "datasets"),
     }
-    variables, profile, findings = _variables(folder, {**environment, **folders}, options)
-    application, more = _application(
-        folder / "application.sl.yml", {**variables, **folders}, environment, strict=strict
-    )
+    env = _variables(folder, {**environment, **folders}, options)
+    # what is not defined is collected before it is known whether the application allows it
+    lenient = Renderer({**env.values, **folders}, UndefinedVariables.WARN)
+    try:
+        application, more = _application(folder / "application.sl.yml", lenient, environment, strict=strict)
+    except ProjectError as error:
+        undefined = [replace(each, severity=Severity.ERROR) for each in (*env.undefined, *lenient.findings)]
+        raise ProjectError([*undefined, *error.findings]) from error
+    undefined = _undefined((*env.undefined, *lenient.findings), application.undefined_variables, strict=strict)
     datasets = environment.get("SL_DATASETS") or application.datasets or "datasets"
     areas = Areas(address, join(address, datasets), metadata, application.area)
-    final = MappingProxyType({**variables, **areas.variables()})
-    return Settings(as_path(address), application, final, areas, Store(final), profile, (*findings, *more))
+    final = MappingProxyType({**env.values, **areas.variables()})
+    own = env.own | areas.variables().keys()
+    renderer = Renderer(
+        final, application.undefined_variables, own, lambda: [*macro_files(settings), *strategy_files(settings)]
+    )
+    settings = Settings(
+        as_path(address),
+        application,
+        final,
+        areas,
+        renderer,
+        Store(renderer),
+        env.profile,
+        (*env.findings, *more, *undefined),
+    )
+    return settings
+
+
+def macro_files(settings: Settings) -> list[Path]:
+    """The files that macros are defined in: templates below ``metadata/expectations`` and ``metadata/macros``."""
+    folders = (settings.folder("expectations", "SL_EXPECTATIONS"), settings.folder("macros", "SL_MACROS"))
+    return [file for folder in folders for file in sorted(folder.rglob("*")) if file.name.endswith(MACRO_ENDINGS)]
+
+
+def _shared_templates(settings: Settings) -> list[Path]:
+    return [*macro_files(settings), *strategy_files(settings)]
+
+
+def strategy_files(settings: Settings) -> list[Path]:
+    """The project's own templates of write strategies for DuckDB."""
+    folder = settings.folder("write-strategies", "SL_WRITE_STRATEGIES") / "duckdb"
+    return sorted(folder.glob("*.j2"))
+
+
+MACRO_ENDINGS = (".j2", ".jinja", ".jinja2", ".sql")
+"""How the names of files with macros end."""
 
 
 def _absolute(root: Path | str) -> str:
@@ -152,26 +197,67 @@ def _absolute(root: Path | str) -> str:
     return text.rstrip("/") if is_address(text) else str(as_path(root).absolute())
 
 
-def _variables(
-    folder: Path, environment: Mapping[str, str], options: Mapping[str, str]
-) -> tuple[dict[str, str], str, list[Finding]]:
-    base, findings = _env_file(folder / "env.sl.yml")
-    profile = options.get("SL_ENV") or environment.get("SL_ENV") or base.get("SL_ENV") or ""
-    over: dict[str, str] = {}
+class _Env(NamedTuple):
+    """What the env files say."""
+
+    values: dict[str, str]
+    own: frozenset[str]
+    """The names that the process does not bring along."""
+    profile: str
+    findings: list[Finding]
+    undefined: list[Finding]
+    """A warning for each reference to a variable that nobody defines."""
+
+
+def _variables(folder: Path, environment: Mapping[str, str], options: Mapping[str, str]) -> _Env:
+    base = _env_file(folder / "env.sl.yml")
+    profile = options.get("SL_ENV") or environment.get("SL_ENV") or base.values.get("SL_ENV") or ""
+    over = _EnvFile(None, {}, [])
     if profile:
-        over, more = _env_file(folder / f"env.{profile}.sl.yml")
-        findings += more
+        over = _env_file(folder / f"env.{profile}.sl.yml")
         # the profile that counts, not the one that the base file would have chosen
-        over["SL_ENV"] = profile
-    layers = [environment, date_variables(datetime.now().astimezone()), base, over, options]
-    return resolve_variables(layers), profile, findings
+        over.values["SL_ENV"] = profile
+    layers = [environment, date_variables(datetime.now().astimezone()), base.values, over.values, options]
+    resolved = resolve_variables(layers)
+    documents = {2: base.document, 3: over.document}
+    undefined = []
+    for layer, variable, name, used in resolved.missing:
+        if not used:
+            continue
+        document = documents.get(layer)
+        message = f"the variable {name} is not defined; {variable} refers to it"
+        known = [each for each in resolved.values if each != variable]
+        line = document.line(("env", variable)) if document is not None else 0
+        file = document.file if document is not None else None
+        undefined.append(Finding(file, line, message, undefined_hint(name, known), Severity.WARNING))
+    own = frozenset().union(*layers[1:])
+    return _Env(resolved.values, own, profile, [*base.findings, *over.findings], undefined)
 
 
-def _env_file(file: Path) -> tuple[dict[str, str], list[Finding]]:
+def _undefined(findings: Sequence[Finding], policy: UndefinedVariables, *, strict: bool) -> list[Finding]:
+    """What is told about variables of the env files and the application that nobody defines.
+
+    Raises:
+        ProjectError: If they are errors.
+    """
+    if not strict or policy is UndefinedVariables.EMPTY:
+        return []
+    if findings and policy is UndefinedVariables.ERROR:
+        raise ProjectError([replace(each, severity=Severity.ERROR) for each in findings])
+    return list(findings)
+
+
+class _EnvFile(NamedTuple):
+    document: Document | None
+    values: dict[str, str]
+    findings: list[Finding]
+
+
+def _env_file(file: Path) -> _EnvFile:
     """The variables of an env file; none if there is no such file, which Starlake allows."""
     if not file.is_file():
-        return {}, []
-    content = Store({}).read(file, "env", rendered=False)
+        return _EnvFile(None, {}, [])
+    content = Store(Renderer({})).read(file, "env", rendered=False)
     values = content.mapping()
     wrong = [
         content.document.finding(("env", name), f"{name} must be a text", "env files hold names and texts only")
@@ -180,17 +266,17 @@ def _env_file(file: Path) -> tuple[dict[str, str], list[Finding]]:
     ]
     if wrong:
         raise ProjectError(wrong)
-    return dict(values), list(content.findings)
+    return _EnvFile(content.document, dict(values), list(content.findings))
 
 
 def _application(
-    file: Path, variables: Mapping[str, str], environment: Mapping[str, str], *, strict: bool
+    file: Path, renderer: Renderer, environment: Mapping[str, str], *, strict: bool
 ) -> tuple[Application, list[Finding]]:
     data: dict[str, Any] = {}
     origins = [Origin(Document(file, {}, {}), ())]
     findings: list[Finding] = []
     if file.is_file():
-        content = Store(variables).read(file, "application")
+        content = Store(renderer).read(file, "application")
         data = content.mapping()
         origins = [Origin(content.document, ("application",))]
         findings = list(content.findings)

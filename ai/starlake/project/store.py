@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ from ai.starlake.project.documents import Document, parse_document
 from ai.starlake.project.findings import Finding, ProjectError
 from ai.starlake.project.migration import migrate
 from ai.starlake.project.paths import read_text
-from ai.starlake.project.rendering import render
+from ai.starlake.project.renderer import Renderer
 
 
 class Content(NamedTuple):
@@ -42,11 +41,11 @@ class Store:
     """Reads files with one set of variables.
 
     Args:
-        variables: What Jinja in the files may use.
+        renderer: What renders Jinja in the files.
     """
 
-    def __init__(self, variables: Mapping[str, str]) -> None:
-        self.variables = variables
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
         self._contents: dict[tuple[Path, str], Content] = {}
 
     @property
@@ -74,7 +73,9 @@ class Store:
         try:
             text = read_text(file)
             if rendered:
-                text = render(text, self.variables, label=str(file))
+                text = self._renderer.render(text, label=str(file), file=file)
+        except ProjectError:
+            raise
         except StarlakeError as error:
             problem = ": ".join(
                 part for part in (error.culprit.removeprefix(str(file)).strip(" :"), error.cause) if part

@@ -27,6 +27,7 @@ from ai.starlake.project.models import (
     TypeDefinition,
 )
 from ai.starlake.project.project import Project
+from ai.starlake.project.template_checks import undefined_names
 from ai.starlake.project.type_files import type_files
 
 T = TypeVar("T")
@@ -53,7 +54,9 @@ def validate(
     project = attempt(partial(Project.read, root, environment=environment, options=options), findings)
     if project is not None:
         findings += _Validation(project).run()
-    return sorted(set(findings), key=lambda each: (str(each.file or ""), each.line, each.severity, each.message))
+    # what reading and checking both find is told once
+    known = {(str(each.file or ""), each.line, each.severity, each.message): each for each in findings}
+    return [known[key] for key in sorted(known)]
 
 
 class _Validation:
@@ -72,7 +75,8 @@ class _Validation:
         self._schedules(tables, tasks)
         self._overlaps(tables)
         self._connections([*tables, *tasks])
-        self._try(lambda: self._project.render("{{ '' }}", macros=True))
+        self._try(lambda: self._project.table_refs)
+        self._findings += undefined_names(self._project, [*tables, *tasks])
         self._try(lambda: self._project.write_strategy_templates)
         if not any(finding.is_error for finding in self._findings):
             self._graph()

@@ -24,7 +24,7 @@ def literal(value: Any) -> str:
         line = f"[{', '.join(items)}]"
         return line if len(line) <= _LINE else "[\n" + "".join(f"    {item},\n" for item in items) + "]"
     if not isinstance(value, (str, int, float, bool, type(None))):
-        raise TypeError(f"a {type(value).__name__} cannot be written as a literal")
+        raise TypeError(f"{value!r}, a {type(value).__name__}, cannot be written as a literal")
     text = repr(value)
     if isinstance(value, str) and text.startswith("'") and '"' not in text:
         return f'"{text[1:-1]}"'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from ai.starlake.project.dag_generation.variables import own_variables
 from ai.starlake.project.findings import nearest
 from ai.starlake.project.models import DagConfig
 from ai.starlake.project.project import Project
-from ai.starlake.project.rendering import explained
+from ai.starlake.project.rendering import UndefinedNameError, explained, new_environment, noted
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
@@ -50,7 +50,7 @@ class Templates:
     def file_name(self, config: DagConfig, variables: Mapping[str, str]) -> str:
         """The rendered file name of a configuration."""
         given = {**_PROJECT, **variables}
-        text = self._project.render(config.filename, given, label=f"{config.file}: filename")
+        text = self._project.render(config.filename, given, label=f"{config.file}: filename", file=config.file)
         return text.replace(f"_{_PROJECT['sl_project_id']}", "").strip()
 
     def file(self, config: DagConfig, source: str, variables: Mapping[str, str], context: Mapping[str, Any]) -> DagFile:
@@ -77,14 +77,25 @@ class Templates:
             "sl_root": self._project.areas.root,
         }
         template = self._path(config)
-        with explained(str(template)):
-            text = self._environment.get_template(config.template).render(given)
+        try:
+            with noted(str(template)) as missing:
+                text = self._environment.get_template(config.template).render(given)
+        except UndefinedNameError as error:
+            self._tell(error.missing, [*given, *whole], template)
+            raise
+        self._tell(missing, [*given, *whole], template)
         # what statements at the ends of a template leave, Starlake drops as well
         return DagFile(self.file_name(config, variables), text.strip() + "\n", source)
 
+    def _tell(self, missing: Mapping[str, bool], known: Iterable[str], template: Path) -> None:
+        if missing:
+            own = [self._folder / name for name in self._own]
+            self._project.settings.renderer.tell(missing, known, template, label=str(template), included=own)
+
     def _config(self, config: DagConfig, variables: Mapping[str, str]) -> dict[str, Any]:
         def rendered(text: str, key: str) -> str:
-            return self._project.render(text, {**_PROJECT, **variables}, label=f"{config.file}: {key}")
+            given = {**_PROJECT, **variables}
+            return self._project.render(text, given, label=f"{config.file}: {key}", file=config.file)
 
         options = {name: rendered(value, f"options.{name}") for name, value in config.options.items()}
         options.setdefault("SL_TIMEZONE", self._project.application.timezone)
@@ -122,14 +133,8 @@ class Templates:
 
     @cached_property
     def _environment(self) -> SandboxedEnvironment:
-        from jinja2 import ChainableUndefined, FileSystemLoader
-        from jinja2.sandbox import SandboxedEnvironment
+        from jinja2 import FileSystemLoader
 
-        environment = SandboxedEnvironment(
-            loader=FileSystemLoader([str(self._folder), str(shipped.FOLDER)]),
-            undefined=ChainableUndefined,
-            keep_trailing_newline=True,
-            autoescape=False,
-        )
+        environment = new_environment(loader=FileSystemLoader([str(self._folder), str(shipped.FOLDER)]))
         environment.filters.update(literal=literal, docstring=docstring)
         return environment

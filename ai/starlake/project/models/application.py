@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import ByteSize, Field, field_validator
 
 from ai.starlake.project.models.base import FileModel, Model, Text, TextMap
-from ai.starlake.project.models.enums import Loader
+from ai.starlake.project.models.enums import Loader, UndefinedVariables, UnknownKeys
 from ai.starlake.project.models.write import Sink
 
 BUILTIN_SCHEDULES = MappingProxyType(
@@ -207,6 +207,9 @@ class Application(FileModel):
     """How large the files in one archive may be together, as in ``20GB``; a setting of the embedded engine only."""
     missing_folders: Literal["error", "empty"] = "error"
     """What a landing or stage area that does not exist is; Starlake takes it for an empty one."""
+    undefined_variables: UndefinedVariables = UndefinedVariables.ERROR
+    unknown_keys: UnknownKeys = UnknownKeys.ERROR
+    """What a key of another file that nobody reads means; one of the application is an error, as it is for Starlake."""
 
     @field_validator("connections", mode="after")
     @classmethod

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import Field, model_validator
 
 from ai.starlake.project.models.base import Model, Text, Texts
 from ai.starlake.project.models.enums import MetricType, Trim
+
+_CATEGORY = re.compile(r"^\s*(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_]\w*\s*\()")
 
 
 class Position(Model):
@@ -69,6 +72,11 @@ class Expectation(Model):
     expect: Text = Field(min_length=1)
     """The call of a macro: ``none_null('id')``; a category before a dot means nothing."""
     fail_on_error: bool = True
+
+    @property
+    def call(self) -> str:
+        """The call of the macro alone."""
+        return _CATEGORY.sub("", self.expect).strip()
 
     @model_validator(mode="before")
     @classmethod

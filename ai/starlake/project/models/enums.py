@@ -146,6 +146,26 @@ class Materialization(Word):
     HYBRID = "HYBRID"
 
 
+class UndefinedVariables(Word):
+    """What a variable that a template uses and nobody defines means."""
+
+    ERROR = "error"
+    WARN = "warn"
+    """It is empty, and a warning says so."""
+    EMPTY = "empty"
+    """It is empty, as for Starlake."""
+
+
+class UnknownKeys(Word):
+    """What a key of a metadata file that nobody reads means."""
+
+    ERROR = "error"
+    WARN = "warn"
+    """It is ignored, and a warning says so."""
+    IGNORE = "ignore"
+    """It is ignored, as by Starlake."""
+
+
 class SyncStrategy(Word):
     """How the columns of a task's table follow its attributes."""
 

@@ -1,0 +1,73 @@
+"""Finds the variables in a project's templates that nobody defines, in branches that are not taken too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ai.starlake.project.domains import SUFFIX
+from ai.starlake.project.findings import Finding, attempt
+from ai.starlake.project.models import Table, Task
+from ai.starlake.project.paths import read_text
+from ai.starlake.project.project import Project
+from ai.starlake.project.renderer import RUN_TIME, Renderer
+from ai.starlake.project.rendering import environment, macros_of
+from ai.starlake.project.settings import macro_files
+from ai.starlake.project.store import Store
+
+_SQL = (".sql", ".sql.j2")
+
+
+def undefined_names(project: Project, items: Iterable[Table | Task]) -> list[Finding]:
+    """What is wrong with the names in the templates of a project.
+
+    A name that any env file defines is known: the branch that uses it may be for another profile.
+
+    Args:
+        project: The project.
+        items: Its tables and tasks, for their expectations.
+    """
+    findings: list[Finding] = []
+    broken: list[Finding] = []
+    macros = attempt(lambda: macros_of(project.macros, project.environment).by_name, broken) or {}
+    known = {*project.environment, *RUN_TIME, *macros, *environment().globals, *_of_profiles(project)}
+    for file in _templates(project):
+        text = attempt(partial(read_text, file), findings)
+        if text is not None:
+            attempt(partial(_check, project.settings.renderer, text, file, known), findings)
+    if broken:
+        return findings or broken
+    for item in items:
+        for each in item.expectations:
+            attempt(partial(_expectation, project, each.call, item), findings)
+    return findings
+
+
+def _check(renderer: Renderer, text: str, file: Path, known: set[str]) -> None:
+    from ai.starlake.project.guards import needed
+
+    names = {name: used for name, used in needed(text, label=str(file)).items() if name not in known}
+    if names:
+        renderer.tell(names, known, file, label=str(file))
+
+
+def _expectation(project: Project, call: str, item: Table | Task) -> None:
+    label = f"the expectation {call} of {item.full_name}"
+    project.render(f"{{{{ {call} }}}}", macros=True, label=label, file=item.file, planned=True)
+
+
+def _templates(project: Project) -> Iterator[Path]:
+    settings = project.settings
+    for folder in (settings.metadata / "load", settings.metadata / "transform", settings.folder("types", "SL_TYPES")):
+        yield from (file for file in sorted(folder.rglob("*")) if file.name.endswith((SUFFIX, *_SQL)))
+    yield from macro_files(settings)
+
+
+def _of_profiles(project: Project) -> Iterator[str]:
+    """The names that the env files of all profiles define."""
+    for file in sorted(project.settings.metadata.glob(f"env.*{SUFFIX}")):
+        content = attempt(partial(Store(Renderer({})).read, file, "env", rendered=False), [])
+        data: Mapping[str, Any] = content.data if content is not None and isinstance(content.data, dict) else {}
+        yield from data
