@@ -179,7 +179,7 @@ class TestFailures:
         monkeypatch.chdir(tmp_path)
         result = run(chain(strategy, env={"SL_ROOT": ""}))
         assert outcome(result) == "failed"
-        assert f"the working folder {tmp_path} is no Starlake project" in failure_of(result)
+        assert f"the working folder {tmp_path} is not a Starlake project" in failure_of(result)
         (tmp_path / "metadata").mkdir()
         assert outcome(run(chain(strategy, env={"SL_ROOT": ""}))) == "skipped"
 

@@ -58,7 +58,7 @@ def test_mistakes_are_told_with_exit_code_1(shop, command, arguments, message):
 def test_no_project(command, tmp_path):
     code, _, err = command("load", SL_ROOT=str(tmp_path / "nowhere"))
     assert code == 1
-    assert "nowhere is no Starlake project" in err
+    assert "nowhere is not a Starlake project" in err
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["help"], [], ["load", "--help"]])

@@ -91,4 +91,4 @@ def test_a_table_in_a_pipe_has_a_line_a_value() -> None:
 def test_no_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("SL_ROOT", str(tmp_path))
     assert run(["settings"]) == 1
-    assert "is no Starlake project" in capsys.readouterr().err
+    assert "is not a Starlake project" in capsys.readouterr().err

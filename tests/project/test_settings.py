@@ -1,5 +1,7 @@
 """Application, variables, areas, connections."""
 
+import socket
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -8,10 +10,11 @@ import pytest
 from ai.starlake.common import StarlakeError
 from ai.starlake.project import Project, ProjectError
 from ai.starlake.project.environment import date_variables, resolve_variables
+from ai.starlake.project.settings import read_settings
 
 
 def test_no_project(tmp_path):
-    with pytest.raises(StarlakeError, match="is no Starlake project"):
+    with pytest.raises(StarlakeError, match="is not a Starlake project"):
         Project.read(tmp_path, environment={})
 
 
@@ -199,3 +202,33 @@ def test_macros_can_be_called_in_what_is_rendered(files):
 def test_templates_cannot_reach_out_of_the_sandbox(files):
     with pytest.raises(StarlakeError):
         files.read().render("{{ ''.__class__.__mro__[1].__subclasses__() }}")
+
+
+class TestObjectStores:
+    """A project on an object store, which may not answer."""
+
+    @pytest.fixture
+    def address(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+        """A store that takes connections and never answers."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{server.getsockname()[1]}")
+            yield f"gs://bucket/{server.getsockname()[1]}"
+
+    def test_a_store_that_does_not_answer_is_not_a_missing_project(
+        self, address: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ai.starlake.project.paths._PATIENCE", 0.5)
+        with pytest.raises(StarlakeError, match=rf"{address}/metadata cannot be reached\nTimeoutError: no answer"):
+            read_settings(address, {})
+
+    def test_an_error_of_the_driver_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object, **__: object) -> None:
+            raise PermissionError("you may not")
+
+        monkeypatch.setattr("fsspec.implementations.memory.MemoryFileSystem.info", refuse)
+        with pytest.raises(StarlakeError, match=r"cannot be reached\nPermissionError: you may not"):
+            read_settings("memory://somewhere", {})
+
+    def test_a_store_without_the_folder_has_no_project(self) -> None:
+        with pytest.raises(StarlakeError, match="memory://nowhere is not a Starlake project"):
+            read_settings("memory://nowhere", {})

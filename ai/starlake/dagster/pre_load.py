@@ -276,7 +276,7 @@ def _require_root(root: Path | None, *, is_read: bool) -> None:
         )
     if is_read and root == Path.cwd() and not (root / "metadata").is_dir():
         raise StarlakeError(
-            f"the working folder {root} is no Starlake project",
+            f"the working folder {root} is not a Starlake project",
             cause="it has no folder metadata, and is where the project is looked for without SL_ROOT",
             fix="set SL_ROOT to the folder of the project, in sl_env_var or in the environment of Dagster",
         )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextvars
 import re
+import threading
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from ai.starlake.common import StarlakeError
 
+_PATIENCE = 10.0
+"""Seconds within which an object store has to answer."""
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
@@ -39,6 +43,42 @@ def as_path(text: str | Path) -> Path:
         raise StarlakeError(
             f"{plain} cannot be read", cause=str(error), fix=f"install the fsspec driver of {scheme}://"
         ) from error
+
+
+def is_folder(folder: Path) -> bool:
+    """Return True if a folder exists; on an object store, if there is anything in it.
+
+    Raises:
+        StarlakeError: If the object store cannot be reached, or does not answer within ten seconds. The drivers of
+            object stores repeat their calls for a minute, and then say that there is no folder.
+    """
+    if not is_address(str(folder)):
+        return folder.is_dir()
+    answers: list[bool | Exception] = []
+    probe = threading.Thread(
+        target=contextvars.copy_context().run, args=(_ask, folder, answers), name="starlake-reach", daemon=True
+    )
+    probe.start()
+    probe.join(_PATIENCE)
+    answer = answers[0] if answers else TimeoutError(f"no answer within {_PATIENCE:.0f} s")
+    if isinstance(answer, bool):
+        return answer
+    raise StarlakeError(
+        f"{folder} cannot be reached",
+        cause=f"{type(answer).__name__}: {answer}",
+        fix="check the network of this machine and its credentials, and that SL_ROOT names the right bucket",
+    )
+
+
+def _ask(folder: Any, answers: list[bool | Exception]) -> None:
+    """Append whether a folder exists, or the error of the driver; the folder is a path of universal-pathlib."""
+    try:
+        info = folder.fs.info(folder.path)
+        answers.append(info["type"] == "directory")
+    except FileNotFoundError:
+        answers.append(False)
+    except Exception as error:  # noqa: BLE001  each driver has errors of its own
+        answers.append(error)
 
 
 def join(base: str, *parts: str) -> str:

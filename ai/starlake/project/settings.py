@@ -19,7 +19,7 @@ from ai.starlake.project.invalid import Origin, build, unknown_keys
 from ai.starlake.project.models import Application
 from ai.starlake.project.models.application import UNUSED_KEYS
 from ai.starlake.project.models.enums import UndefinedVariables
-from ai.starlake.project.paths import as_path, is_address, join
+from ai.starlake.project.paths import as_path, is_address, is_folder, join
 from ai.starlake.project.renderer import Renderer, undefined_hint
 from ai.starlake.project.store import Store
 
@@ -132,9 +132,9 @@ def read_settings(
     address = _absolute(root)
     metadata = join(address, environment.get("SL_METADATA") or "metadata")
     folder = as_path(metadata)
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise StarlakeError(
-            f"{address} is no Starlake project",
+            f"{address} is not a Starlake project",
             cause=f"it has no folder {metadata}",
             fix="set SL_ROOT to the folder that holds the project's metadata folder",
         )
