@@ -8,8 +8,8 @@ import pytest
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.cli import run
 from ai.starlake.embedded.verbs.lineage import Lineage
-from ai.starlake.embedded.verbs.ordering import hash_order
 from ai.starlake.project import Graph, Project
+from ai.starlake.project.hash_order import hash_order
 
 FILES = {
     "load/shop/_config.sl.yml": "version: 1\nload:\n  name: shop\n",
@@ -50,6 +50,17 @@ def test_names(capsys: pytest.CaptureFixture[str]) -> None:
         "  shop.orders",
     ]
     assert printed(capsys, "--task", "mart.daily", "--objects", "task").splitlines() == ["mart.daily", "  base.clean"]
+
+
+@pytest.mark.usefixtures("root")
+def test_all_lists_each_item_with_what_it_reads(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, "--all", "--print").splitlines()
+    first = [line for line in lines if not line.startswith(" ")]
+    assert first == hash_order(["shop.orders", "base.clean", "mart.daily", "mart.report"])
+    at = lines.index("base.clean")
+    assert lines[at + 1] == "  shop.orders"
+    tables = printed(capsys, "--all", "--print", "--objects", "table").splitlines()
+    assert [line for line in tables if not line.startswith(" ")] == ["shop.orders"]
 
 
 @pytest.mark.usefixtures("root")

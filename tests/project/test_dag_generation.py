@@ -90,8 +90,8 @@ def shop(tmp_path: Path) -> Shop:
         (
             "{{finalDomain}}.py",
             {
-                "shop.py": "cron1|5 4 * * *:shop=shop(items=lines;)\nnightly|0 3 * * *:shop=shop(orders=orders;)\n",
-                "site.py": "cron2|6 4 * * *:web=site(visits=visits;)\n",
+                "shop.py": "cron2|5 4 * * *:shop=shop(items=lines;)\nnightly|0 3 * * *:shop=shop(orders=orders;)\n",
+                "site.py": "cron3|6 4 * * *:web=site(visits=visits;)\n",
             },
         ),
         (
@@ -115,6 +115,21 @@ def shop(tmp_path: Path) -> Shop:
 def test_the_file_name_says_what_gets_a_file(shop: Shop, filename: str, expected: dict[str, str]) -> None:
     shop.configure("load", filename)
     assert shop.generate(tasks=False) == expected
+
+
+def test_crons_are_numbered_as_starlake_numbers_them(shop: Shop) -> None:
+    """Starlake writes a file of a domain as often as the domain has schedules, and counts on."""
+    shop.table("hr", "rows", schedule="")
+    shop.table("hr", "other", schedule="0 0 * * *")
+    files = shop.generate(tasks=False)
+    assert files["load_hr.py"] == "None|None:hr=hr(rows=rows;)\ncron2|0 0 * * *:hr=hr(other=other;)\n"
+    shop.configure("load", "load_{{domain}}_{{schedule}}.py")
+    assert {"load_hr_None.py", "load_hr_cron1.py"} <= set(shop.generate(tasks=False))
+
+
+def test_the_name_of_a_task_has_its_domain(shop: Shop) -> None:
+    shop.configure("task", "{{name}}.py")
+    assert "mart.daily.py" in shop.generate(domains=False)
 
 
 def test_tables_without_schedule(shop: Shop) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.verbs.ordering import hash_order
 from ai.starlake.project import Graph, Project, Table, Task
 from ai.starlake.project.dag_generation import dependencies_json
+from ai.starlake.project.hash_order import hash_order
 
 KINDS = ("task", "table")
 _MOST_LINES = 10_000
@@ -39,17 +39,18 @@ class Lineage:
     def text(self, kinds: Sequence[str] = KINDS) -> str:
         """Names, each two blanks further in than what reads it.
 
-        What several tasks read stands below each of them. Past ten thousand lines what stands below a name is left
+        What several tasks read stands below each of them. Where no task is chosen, each task and table begins a tree of
+        its own, too, in the order of Starlake. Past ten thousand lines what stands below a name is left
         out, which ``...`` says.
 
         Args:
             kinds: ``task``, ``table`` or both: what is shown.
         """
         lines: list[str] = []
-        stack: list[tuple[_Item, int]] = [(task, 0) for task in reversed(self._start)]
+        stack: list[tuple[_Item, int]] = [(item, 0) for item in reversed(self._roots(kinds))]
         while stack:
             item, depth = stack.pop()
-            parents = self._parents(item)
+            parents = self._ordered_parents(item)
             full = len(lines) >= _MOST_LINES
             more = "  ..." if full and parents else ""
             if _kind(item) in kinds:
@@ -96,6 +97,20 @@ class Lineage:
     def _contexts(self) -> list[tuple[Task, ...]]:
         """What Starlake makes diagrams of one by one, to join them: each task, or the project as a whole."""
         return [self._start] if self._everything else [(task,) for task in self._start]
+
+    def _roots(self, kinds: Sequence[str]) -> list[_Item]:
+        """Return what trees begin with."""
+        if not self._everything:
+            return list(self._start)
+        found = self._below(self._start)
+        return [found[name] for name in hash_order(found) if _kind(found[name]) in kinds]
+
+    def _ordered_parents(self, item: _Item) -> list[_Item]:
+        """Return what an item reads: in the order of its SQL, or in that of Starlake where all items are listed."""
+        if not self._everything:
+            return self._parents(item)
+        parents = {f"{item.full_name}.{parent.full_name}": parent for parent in self._parents(item)}
+        return [parents[name] for name in hash_order(parents)]
 
     def _below(self, tasks: Sequence[Task]) -> dict[str, _Item]:
         """Tasks and all that is below them by name, each once, depth first."""

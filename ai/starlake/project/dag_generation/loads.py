@@ -9,13 +9,15 @@ from typing import Any
 
 from ai.starlake.project.dag_generation.configs import find_config
 from ai.starlake.project.dag_generation.files import DagFile
-from ai.starlake.project.dag_generation.schedules import Schedules
+from ai.starlake.project.dag_generation.schedules import (
+    DOMAIN_VARIABLES,
+    NO_SCHEDULE,
+    TABLE_VARIABLES,
+    load_schedule_names,
+)
 from ai.starlake.project.dag_generation.templates import Templates
 from ai.starlake.project.models import DagConfig, Domain, Table
 from ai.starlake.project.project import Project
-
-_TABLE = frozenset({"table", "finalTable", "renamedTable"})
-_DOMAIN = frozenset({"domain", "finalDomain", "renamedDomain"})
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,16 @@ def load_files(project: Project, templates: Templates, tags: frozenset[str]) -> 
                 chosen.setdefault(table.metadata.dag_ref, []).append((domain, table))
     for name, tables in chosen.items():
         config = find_config(project, name, tables[0][1].full_name)
-        schedules = Schedules(project.application, (table.metadata.schedule for _, table in tables))
+        used = templates.variables(config)
+        schedules = {(domain.name, table.name): table.metadata.schedule for domain, table in tables}
+        names = load_schedule_names(schedules, used)
+        crons = {key: project.application.cron(schedule) for key, schedule in schedules.items()}
         loads = [
-            _Load(domain, table, schedules.name(schedule), schedules.cron(schedule))
+            _Load(domain, table, names[key] if crons[key] else NO_SCHEDULE, crons[key])
             for domain, table in tables
-            for schedule in [table.metadata.schedule]
+            for key in [(domain.name, table.name)]
         ]
-        for group in _groups(loads, templates.variables(config)):
+        for group in _groups(loads, used):
             yield _file(templates, config, group)
 
 
@@ -76,8 +81,8 @@ def _groups(loads: Iterable[_Load], used: frozenset[str]) -> Iterator[Sequence[_
     """What goes into one file each."""
 
     def key(load: _Load) -> tuple[str, str, str]:
-        domain = load.domain.name if used & (_TABLE | _DOMAIN) else ""
-        table = load.table.name if used & _TABLE else ""
+        domain = load.domain.name if used & (TABLE_VARIABLES | DOMAIN_VARIABLES) else ""
+        table = load.table.name if used & TABLE_VARIABLES else ""
         return domain, table, load.schedule if "schedule" in used else ""
 
     for _, group in groupby(sorted(loads, key=key), key):

@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import count
 
+from ai.starlake.project.hash_order import hash_order
 from ai.starlake.project.models import Application
 
 NO_SCHEDULE = "None"
 
 
+TABLE_VARIABLES = frozenset({"table", "finalTable", "renamedTable"})
+DOMAIN_VARIABLES = frozenset({"domain", "finalDomain", "renamedDomain"})
+
+
+_Key = tuple[str, str]
+
+
+def load_schedule_names(schedules: Mapping[_Key, str | None], used: Collection[str]) -> dict[_Key, str]:
+    """Name the schedules of the tables of a DAG configuration as Starlake's ``dag-generate`` does.
+
+    A preset keeps its name. A cron expression becomes ``cron1``, ``cron2``, ...: a number of its own for each table in
+    files for tables; for each domain in files for domains, where Starlake counts a domain as often as it has schedules,
+    and the last time counts, unless each schedule has a file; else for each expression. The order is that of Starlake.
+
+    Args:
+        schedules: The schedules, by domain and table.
+        used: The variables in the file name of the configuration.
+    """
+    numbers = count(1)
+    names: dict[_Key, str] = {}
+    for schedule, keys in _counted(schedules, used):
+        name = f"cron{next(numbers)}" if " " in schedule.strip() else schedule
+        names.update((key, name) for key in keys if "schedule" not in used or key not in names)
+    return names
+
+
+def _counted(schedules: Mapping[_Key, str | None], used: Collection[str]) -> Iterator[tuple[str, list[_Key]]]:
+    """Yield schedules as often as Starlake counts them, each time with the domains and tables that it is for."""
+    tables: dict[str, list[_Key]] = {}
+    for key in sorted(schedules):
+        tables.setdefault(schedules[key] or NO_SCHEDULE, []).append(key)
+    ordered = [(schedule, tables[schedule]) for schedule in hash_order(tables)]
+    if TABLE_VARIABLES & set(used):
+        yield from ((schedule, [key]) for schedule, keys in ordered for key in keys)
+    elif DOMAIN_VARIABLES & set(used):
+        for domain in sorted(domain for _, keys in ordered for domain in {key[0] for key in keys}):
+            for schedule, keys in ordered:
+                if own := [key for key in keys if key[0] == domain]:
+                    yield schedule, own
+    else:
+        yield from ordered
+
+
 class Schedules:
-    """Names the schedules of what one DAG configuration is used for.
+    """Names the schedules of the tasks that one DAG configuration is used for.
 
     A preset keeps its name; each cron expression, which no file name could hold, becomes ``cron1``, ``cron2``, ...
 

@@ -59,7 +59,7 @@ def _variables(task: Task, schedules: Schedules) -> dict[str, str]:
     return {
         "table": task.table,
         "domain": task.domain,
-        "name": task.name,
+        "name": task.full_name,
         "task": task.name,
         "schedule": schedules.name(task.schedule),
     }

@@ -1,6 +1,6 @@
-"""The order in which Starlake lists the items of a diagram: that of a hash map of Scala 2.13.
+"""The order in which Starlake lists the items of a diagram and numbers schedules: that of a hash map of Scala 2.13.
 
-A diagram that is written again by another of the two engines is then the same file.
+What is written again by another of the two engines then has the same order and the same names.
 """
 
 from __future__ import annotations
