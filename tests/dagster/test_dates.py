@@ -306,6 +306,23 @@ class TestRunOptions:
         loaded = {call.value_of("--tables"): call.options for call in fake.calls("load")}
         assert loaded == {"Customers": {"x": "1", "y": "2"}, "Orders": {}}
 
+    @pytest.mark.parametrize("name", ["kpi.order", "starbake.customers", "starbake_Order"])
+    def test_a_section_that_is_nearly_named_as_something_is_refused(self, loads, run, fake, failure_of, name):
+        result = run(loads(), run_config=of_op("t", options={name: {"region": "us"}}))
+        assert f"a section {name!r}" in failure_of(result)
+        assert "did you mean" in failure_of(result)
+        assert not fake.calls("transform")
+
+    def test_values_of_the_run_are_written_as_sql_and_yaml_write_them(self, sl_job, run, fake):
+        given = {"a": None, "b": True, "c": False, "d": 0.5, "kpi.orders": {"e": None}}
+        assert run(sl_job.sl_transform("t", "kpi.orders"), run_config=of_op("t", options=given)).success
+        assert fake.calls()[0].options == {"a": "null", "b": "true", "c": "false", "d": "0.5", "e": "null"}
+
+    def test_a_list_is_refused(self, sl_job, run, fake, failure_of):
+        result = run(sl_job.sl_transform("t", "kpi.orders"), run_config=of_op("t", options={"a": [1]}))
+        assert "option 'a' is [1], a list" in failure_of(result)
+        assert not fake.calls()
+
     def test_options_of_the_run_count_more_than_those_of_the_op(self, sl_job, run, fake):
         op = sl_job.sl_transform("t", "kpi.orders", "region=eu,limit=1")
         run(op, run_config=of_op("t", options={"region": "us"}))

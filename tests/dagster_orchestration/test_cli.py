@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -70,6 +71,31 @@ class TestRun:
             "kpi.margin": {"x": "1", "y": "2"},
             "kpi.sales": {"x": "1", "z": "3"},
         }
+
+    @pytest.mark.parametrize(
+        ("name", "hint"),
+        [("kpi.margn", "did you mean kpi.margin?"), ("KPI.sales", "did you mean kpi.sales?"), ("x", "domain.table")],
+    )
+    def test_a_section_for_nothing_is_refused_before_anything_runs(self, call, dag_file, fake, name, hint):
+        options = json.dumps({name: {"y": "2"}})
+        code, _, err = call("run", "-f", dag_file("kpis", run_dependencies_first="true"), "--options", options)
+        assert code != 0
+        assert f"a section {name!r}" in err
+        assert hint in err
+        assert not fake.calls()
+
+    def test_a_section_may_be_for_one_of_several_pipelines(self, call, dag_file, fake):
+        file = dag_file(schedules=[("one", None)])
+        file.write_text(file.read_text().replace("pipelines = [", 'schedules[-1].name = "one"\npipelines = ['))
+        assert call("run", "-f", file, "--options", '{"load_starbake_Orders": {"a": "1"}}')[0] == 0
+        assert sum("a" in found.options for found in fake.calls("load")) == 1
+
+    def test_values_are_written_as_sql_and_yaml_write_them(self, call, dag_file, fake):
+        options = '{"a": null, "b": true, "c": false, "d": 1.5, "kpi.sales": {"e": null}}'
+        assert call("run", "-f", dag_file("kpis", run_dependencies_first="true"), "--options", options)[0] == 0
+        by_name = {found.value_of("--name"): dict(found.options) for found in fake.calls("transform")}
+        plain = {"a": "null", "b": "true", "c": "false", "d": "1.5"}
+        assert by_name == {"kpi.margin": plain, "kpi.sales": {**plain, "e": "null"}}
 
     def test_a_failed_run_says_why_and_ends_with_one(self, call, dag_file, fake):
         fake.behave("transform", exit_codes=[1])

@@ -20,12 +20,31 @@ from ai.starlake.dagster.orchestration.partitions import (
     time_partitions,
     typical_period,
     window_of,
+    window_of_key,
 )
 
-ZONES = ("UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo")
-CHANGES = tuple(
-    map(date.fromisoformat, ["2026-03-07", "2026-03-28", "2026-04-04", "2026-10-03", "2026-10-24", "2026-10-31"])
+WITHOUT_A_MIDNIGHT = {
+    "Africa/Cairo": "2026-04-24",
+    "Asia/Beirut": "2026-03-29",
+    "America/Santiago": "2026-09-06",
+    "America/Havana": "2026-03-08",
+}
+ZONES = (
+    *("UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo"),
+    *("Europe/Dublin", "Africa/Casablanca", *WITHOUT_A_MIDNIGHT),
 )
+CHANGES = tuple(
+    map(
+        date.fromisoformat,
+        [
+            *("2026-03-07", "2026-03-28", "2026-04-04", "2026-10-03", "2026-10-24", "2026-10-31"),
+            *("2026-04-23", "2026-09-05", "2026-10-29", "2026-02-14"),
+        ],
+    )
+)
+
+
+NOW = datetime.now(timezone.utc)
 
 
 @job
@@ -34,8 +53,8 @@ def a_job():
 
 
 def crons():
-    minute = st.one_of(st.integers(0, 59).map(str), st.sampled_from(["*/15", "*/30", "0,45"]))
-    hour = st.one_of(st.integers(0, 23).map(str), st.sampled_from(["*", "*/2", "1-3", "0,12"]))
+    minute = st.one_of(st.just("0"), st.integers(0, 59).map(str), st.sampled_from(["*/15", "*/30", "0,45"]))
+    hour = st.one_of(st.just("0"), st.integers(0, 23).map(str), st.sampled_from(["*", "*/2", "1-3", "0,12"]))
     day = st.sampled_from(["*", "*", "1", "13", "1,15", "L"])
     month = st.sampled_from(["*", "*", "*", "3,10", "*/2"])
     weekday = st.sampled_from(["*", "*", "1-5", "0", "5"])
@@ -62,6 +81,8 @@ class TestTicks:
             tick.timestamp() for tick in ticks
         ]
         assert len(set(keys)) == len(ticks)
+        over = [key for key in keys if window_of_key(partitions, key).end < NOW]
+        assert [key for key in over if not partitions.has_partition_key(key)] == []
         for before, key, tick in zip(keys, keys[1:], ticks[1:], strict=False):
             assert key_completed_by(partitions, tick) == before
             assert window_of(partitions, tick).start.strftime(partitions.fmt) == key
@@ -83,6 +104,44 @@ class TestTicks:
     def test_the_day_without_two_o_clock_has_its_partition(self):
         partitions = time_partitions("30 2 * * *", date(2026, 1, 1), "Europe/Paris")
         assert len(keys_between(partitions, date(2026, 3, 28), date(2026, 3, 30))) == 3
+
+
+class TestDaysWithoutMidnight:
+    @pytest.mark.parametrize(("zone", "day"), WITHOUT_A_MIDNIGHT.items())
+    @pytest.mark.parametrize("cron", ["0 0 * * *", "@daily", "0 0,12 * * *", "0 * * * *"])
+    def test_dagster_accepts_each_key_that_it_lists(self, cron, zone, day):
+        partitions = time_partitions(cron, date.fromisoformat(day) - timedelta(days=1), zone)
+        listed = partitions.get_partition_keys()[:60]
+        assert [key for key in listed if not partitions.has_partition_key(key)] == []
+        (first, *_) = keys_between(partitions, date.fromisoformat(day), date.fromisoformat(day))
+        assert first.startswith(f"{day}T0")
+        assert first in listed
+
+    @pytest.mark.parametrize(("zone", "day"), WITHOUT_A_MIDNIGHT.items())
+    def test_the_start_date_may_be_one(self, zone, day):
+        partitions = time_partitions("0 0 * * *", date.fromisoformat(day), zone)
+        assert partitions.has_partition_key(partitions.get_first_partition_key())
+
+    def test_other_zones_keep_the_cron_expression(self):
+        assert time_partitions("0 0 * * *", None, "Europe/Paris").cron_schedule == "0 0 * * *"
+
+
+class TestFailuresOfDagster:
+    """Dagster's search fails with a CheckError when it begins within a day after this change to summer time."""
+
+    partitions = time_partitions("*/15 1-3 * * *", date(2026, 1, 1), "Pacific/Chatham")
+
+    def test_windows_are_found_all_the_same(self):
+        at = datetime(2026, 9, 26, 10, tzinfo=timezone.utc)
+        windows = [window_of(self.partitions, at + timedelta(minutes=15 * number)) for number in range(150)]
+        distinct = list(dict.fromkeys((window.start.timestamp(), window.end.timestamp()) for window in windows))
+        assert [end for _, end in distinct[:-1]] == [start for start, _ in distinct[1:]]
+
+    def test_ticks_have_partitions(self):
+        keys = keys_between(self.partitions, date(2026, 9, 26), date(2026, 9, 28))
+        completed = [key_completed_by(self.partitions, window_of_key(self.partitions, key).end) for key in keys]
+        assert set(completed) <= set(keys)
+        assert len(keys_between(self.partitions, date(2026, 9, 28), date(2026, 9, 28))) == 12
 
 
 class TestStart:

@@ -12,19 +12,32 @@ import sys
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from dagster import DagsterExecutionInterruptedError, RetryPolicy
+from dagster import DagsterEventType, DagsterExecutionInterruptedError, EventRecordsFilter, RetryPolicy, _check
 from dagster._core.definitions.composition import MappedInputPlaceholder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
-    from dagster import DagsterRun, OpExecutionContext
+    from dagster import (
+        DagsterInstance,
+        DagsterRun,
+        EventLogRecord,
+        JobDefinition,
+        OpExecutionContext,
+        TimeWindow,
+        TimeWindowPartitionsDefinition,
+    )
+
 
 INTERRUPTIONS = (DagsterExecutionInterruptedError, KeyboardInterrupt)
 """What Dagster raises in a step that is interrupted."""
 
 MAPPED_INPUT = MappedInputPlaceholder
 """Stands for an input of a graph among the sources of an input that has several; see `InputMapping.fan_in_index`."""
+
+CheckError = _check.CheckError
+"""What Dagster raises when it finds that it has made a mistake itself."""
 
 PARTITION_TAG = "dagster/partition"
 SCHEDULED_TIME_TAG = ".dagster/scheduled_execution_time"
@@ -111,3 +124,30 @@ def retry_policy_of(context: OpExecutionContext) -> RetryPolicy | None:
     """The retry policy of a step: that of its op, of the op within its graph, or of the job."""
     policy: RetryPolicy | None = context.get_step_execution_context().op_retry_policy
     return policy
+
+
+def windows_from(partitions: TimeWindowPartitionsDefinition, begin: datetime) -> Iterable[TimeWindow]:
+    """Yield the windows of partitions that begin at a timestamp or later, without end."""
+    windows: Iterable[TimeWindow] = partitions._iterate_time_windows(begin.timestamp())  # noqa: SLF001
+    return windows
+
+
+def materializations_after(
+    instance: DagsterInstance, storage_id: int, recorded_after: datetime, limit: int
+) -> Sequence[EventLogRecord]:
+    """Return the materializations of all assets that were recorded after one, oldest first.
+
+    Dagster's public interface offers them for one asset at a time only.
+    """
+    events = EventRecordsFilter(
+        event_type=DagsterEventType.ASSET_MATERIALIZATION,
+        after_cursor=storage_id,
+        after_timestamp=recorded_after.timestamp(),
+    )
+    return instance.event_log_storage.get_event_records(events, limit=limit, ascending=True)
+
+
+def whole_job(job: JobDefinition) -> JobDefinition:
+    """Return the job that a selection of ops was made of, or the job itself."""
+    selection = job.op_selection_data
+    return whole_job(selection.parent_job_def) if selection else job

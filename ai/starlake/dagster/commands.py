@@ -18,13 +18,13 @@ from dagster import (
 from ai.starlake.common import (
     StarlakeError,
     format_timestamp,
-    sanitize_id,
     zone_of,
 )
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.ops import Body, Event, outputs, run_is_ending
 from ai.starlake.dagster.report import DagsterReporter
 from ai.starlake.dagster.run import DRY_RUN_TAG, RunDates, dates_of
+from ai.starlake.dagster.run_options import names_of, options_for
 from ai.starlake.executor.protocol import (
     CommandFailedError,
     ExecutableNotFoundError,
@@ -81,8 +81,7 @@ class CommandRunner:
                 "sl_data_interval_end": format_timestamp(dates.interval.end),
             }
             command = command.with_options(interval)
-        options = (context.op_config or {}).get("options") or {}
-        return command.with_options(_options_for(options, {name, sanitize_id(name), context.op_handle.name}))
+        return command.with_options(options_for(context, names_of(name, context.op_handle.name)))
 
     def run(
         self, command: StarlakeCommand, context: OpExecutionContext, spark_config: StarlakeSparkConfig | None = None
@@ -140,15 +139,6 @@ class failures:  # noqa: N801  reads as a statement
         raise Failure(str(error), metadata=metadata, allow_retries=retry) from error
 
 
-def _options_for(options: Mapping[str, Any], names: set[str]) -> dict[str, str]:
-    """The options of a run's configuration that are for one op: plain ones, then those of the section named for it."""
-    plain = {name: str(value) for name, value in options.items() if not isinstance(value, Mapping)}
-    for section, entries in options.items():
-        if isinstance(entries, Mapping) and section in names:
-            plain.update((name, str(value)) for name, value in entries.items())
-    return plain
-
-
 def is_dry_run(context: OpExecutionContext) -> bool:
     """Whether commands are to be logged instead of run: by the configuration of the op, or by a tag of the run."""
     configured = (context.op_config or {}).get("dry_run")
@@ -176,6 +166,11 @@ class CommandBody(Body):
     outs: Mapping[str, Out] = field(hash=False)
     skippable: bool = False
     spark_config: StarlakeSparkConfig | None = None
+
+    @property
+    def subject(self) -> str | None:
+        """The Starlake name of what the command works on."""
+        return self.name
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Runs the command within an op."""

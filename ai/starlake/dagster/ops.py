@@ -47,6 +47,11 @@ class Body(ABC):
         ]
     )
 
+    @property
+    def subject(self) -> str | None:
+        """The Starlake name of what the op works on, such as a table; None where it works on nothing."""
+        return None
+
     @abstractmethod
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Does the work; yields what the op produces, outputs included."""

@@ -66,6 +66,11 @@ class PreLoadBody(Body):
     ready: Mapping[str, Out] = field(hash=False)
     skipped: Mapping[str, Out] = field(hash=False)
 
+    @property
+    def subject(self) -> str | None:
+        """The domain."""
+        return self.domain
+
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Decides within an op."""
         if is_dry_run(context):

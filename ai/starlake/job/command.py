@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, overload
 
@@ -188,6 +190,31 @@ def parse_options(text: str) -> dict[str, str]:
             )
         options[name.strip()] = value
     return options
+
+
+def option_text(name: str, value: Any) -> str:
+    """Return the text of an option's value, as SQL and YAML write it: ``null``, ``true``, ``2026-03-01``.
+
+    Args:
+        name: The option, for the error message.
+        value: A string, a number, a truth value, a date or None.
+
+    Raises:
+        StarlakeError: If it is anything else, such as a list.
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, (str, int, float, Decimal)):
+        return str(value)
+    raise StarlakeError(
+        f"option {name!r} is {value!r}, a {type(value).__name__}",
+        cause="an option of a command is a single value",
+        fix="write a string, a number, true, false or null",
+    )
 
 
 def check_option(name: str, value: str) -> None:

@@ -201,6 +201,7 @@ READ_BY_DAG_FILES = frozenset(
     }
     | {"dataset_triggering_strategy", "optional_dataset_enabled", "data_cycle_enabled", "data_cycle", "SL_TIMEZONE"}
     | {"beyond_data_cycle_enabled", "min_timedelta_between_runs", "sl_include_env_vars"}
+    | {"default_status", "missed_intervals"}
 )
 """Options that generated DAG files read themselves."""
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from ai.starlake.common import StarlakeError
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job.cli import StarlakeCli
-from ai.starlake.job.command import StarlakeCommand, parse_options
+from ai.starlake.job.command import StarlakeCommand, option_text, parse_options
 from ai.starlake.job.names import StarlakeOrchestrator
 from ai.starlake.job.options import JobOptions, StarlakeOptions
 from ai.starlake.job.pre_load import StarlakePreLoadStrategy
@@ -252,5 +252,5 @@ def _required(what: str, value: str) -> str:
 
 def _options(options: str | Mapping[str, Any] | None) -> dict[str, str]:
     if isinstance(options, Mapping):
-        return {str(name): str(value) for name, value in options.items()}
+        return {str(name): option_text(str(name), value) for name, value in options.items()}
     return parse_options(options or "")

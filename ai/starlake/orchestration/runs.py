@@ -159,6 +159,9 @@ class RunnablePipeline(Protocol):
     def summary(self) -> Summary:
         """What there is to say about it in a line."""
 
+    def section_names(self) -> frozenset[str]:
+        """Return the names that a section of options may have: those of its tables, tasks and ops."""
+
     def graph(self) -> Graph:
         """What it consists of."""
 

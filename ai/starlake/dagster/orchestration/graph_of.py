@@ -7,9 +7,8 @@ from typing import Any
 
 from dagster import DependencyDefinition, GraphDefinition, JobDefinition, MultiDependencyDefinition
 
+from ai.starlake.dagster.run_options import Path, steps_of
 from ai.starlake.orchestration.runs import Graph, Node
-
-Path = tuple[str, ...]
 
 
 def graph_of(job: JobDefinition) -> Graph:
@@ -21,19 +20,6 @@ def graph_of(job: JobDefinition) -> Graph:
     nodes = [Node(".".join(path), path[-1], path[:-1]) for path in sorted(path for path, _ in steps_of(job))]
     edges = {(".".join(before), ".".join(after)) for before, after in _edges(job.graph, ())}
     return Graph(job.name, nodes, sorted(edges))
-
-
-def steps_of(job: JobDefinition) -> Iterator[tuple[Path, Any]]:
-    """The path and the definition of each op."""
-    yield from _steps(job.graph, ())
-
-
-def _steps(graph: GraphDefinition, path: Path) -> Iterator[tuple[Path, Any]]:
-    for name, definition in _nodes(graph).items():
-        if isinstance(definition, GraphDefinition):
-            yield from _steps(definition, (*path, name))
-        else:
-            yield (*path, name), definition
 
 
 def _nodes(graph: GraphDefinition) -> Mapping[str, Any]:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from contextlib import suppress
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from dagster import DagsterInvalidDefinitionError, TimeWindow, TimeWindowPartitionsDefinition
 
-from ai.starlake.common import StarlakeError, zone_of
+from ai.starlake.common import StarlakeError, parse_datetime, zone_of
+from ai.starlake.dagster import _compat
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -24,6 +26,15 @@ KEY_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 
 DEFAULT_START = date(2025, 1, 1)
 """The first day of partitions where the option `start_date` is not set. Fixed, so that no deployment moves it."""
+
+_DAILY = "0 0 * * *"
+_ALSO_DAILY = "00 0 * * *"
+"""The same, but Dagster does not take the shortcut for it by which it refuses a day without midnight; see
+`time_partitions`."""
+
+_YEARS_AHEAD = 2
+_DAYS_BACK = (2, 8, 40, 400)
+"""How many days before a timestamp a search begins where Dagster's search at the timestamp itself fails."""
 
 _FIRST_CYCLE = date(2000, 1, 1)
 _FEW_TICKS = 48
@@ -35,7 +46,10 @@ _A_MONDAY = date(2024, 1, 1)
 def time_partitions(cron: str, start: date | None, zone: str) -> TimeWindowPartitionsDefinition:
     """The partitions of a cron expression: one for each tick, from the tick up to the next one.
 
-    The key of a partition is the moment of its tick in the zone, such as ``2026-03-01T00:00:00+0000``.
+    The key of a partition is the timestamp of its tick in the zone, such as ``2026-03-01T00:00:00+0000``. A day
+    that has no midnight, because summer time begins then, has a partition as any other day:
+    ``2026-04-24T00:00:00+0200`` in Cairo is the first instant of that day. Dagster lists such a key for `_DAILY`, but
+    does not accept it; for `_ALSO_DAILY`, which means the same, it does both.
 
     Args:
         cron: Five fields, or a word such as ``@daily``.
@@ -48,7 +62,7 @@ def time_partitions(cron: str, start: date | None, zone: str) -> TimeWindowParti
     first = start or DEFAULT_START
     try:
         return TimeWindowPartitionsDefinition(
-            cron_schedule=cron,
+            cron_schedule=_ALSO_DAILY if cron == _DAILY and _lacks_a_midnight(zone, first.year) else cron,
             start=datetime(first.year, first.month, first.day, tzinfo=zone_of(zone)),
             timezone=zone,
             fmt=KEY_FORMAT,
@@ -61,9 +75,18 @@ def time_partitions(cron: str, start: date | None, zone: str) -> TimeWindowParti
         ) from error
 
 
+@functools.lru_cache(maxsize=64)
+def _lacks_a_midnight(zone: str, first_year: int) -> bool:
+    """Tells whether a zone has a day without midnight, from a year on until soon."""
+    local, day = zone_of(zone), date(first_year, 1, 1)
+    until = date(max(first_year, datetime.now(timezone.utc).year) + _YEARS_AHEAD, 1, 1)
+    days = (day + timedelta(days=number) for number in range((until - day).days))
+    return any(datetime.fromtimestamp(_midnight(each, local).timestamp(), local).hour != 0 for each in days)
+
+
 @functools.lru_cache(maxsize=256)
 def cycles(cron: str, zone: str) -> TimeWindowPartitionsDefinition:
-    """The windows of a cron expression since long ago, for questions about any moment.
+    """The windows of a cron expression since long ago, for questions about any timestamp.
 
     Raises:
         StarlakeError: If the cron expression or the zone is none.
@@ -72,19 +95,69 @@ def cycles(cron: str, zone: str) -> TimeWindowPartitionsDefinition:
 
 
 def window_of(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> TimeWindow:
-    """The window that a moment falls into; its start belongs to it, its end to the next."""
-    return partitions.time_window_for_partition_key(partitions.get_partition_key_for_timestamp(moment.timestamp()))
+    """Return the window that a timestamp falls into; its start belongs to it, its end to the next."""
+    try:
+        key = partitions.get_partition_key_for_timestamp(moment.timestamp())
+        return partitions.time_window_for_partition_key(key)
+    except _compat.CheckError:
+        return _searched_window(partitions, moment)
+
+
+def window_of_key(partitions: TimeWindowPartitionsDefinition, key: str) -> TimeWindow:
+    """Return the window of a partition."""
+    try:
+        return partitions.time_window_for_partition_key(key)
+    except _compat.CheckError:
+        return _searched_window(partitions, parse_datetime(key, timezone.utc))
+
+
+def _searched_window(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> TimeWindow:
+    """Find the window of a timestamp by going through those before it."""
+    for days in _DAYS_BACK:
+        for window in _windows_from(partitions, moment - timedelta(days=days)):
+            if window.start.timestamp() > moment.timestamp():
+                break
+            if window.end.timestamp() > moment.timestamp():
+                return window
+    raise _no_ticks(partitions, moment)
+
+
+def _windows_from(partitions: TimeWindowPartitionsDefinition, begin: datetime) -> Iterator[TimeWindow]:
+    """Yield the windows that begin at a timestamp or later.
+
+    Dagster cannot begin a search within a day after some changes to summer time, such as that of Pacific/Chatham. It
+    goes past them when it begins earlier.
+    """
+    for days in (0, *_DAYS_BACK):
+        windows = iter(_compat.windows_from(partitions, begin - timedelta(days=days)))
+        with suppress(_compat.CheckError):
+            first = next(window for window in windows if window.start.timestamp() >= begin.timestamp())
+            return itertools.chain([first], windows)
+    raise _no_ticks(partitions, begin)
+
+
+def _no_ticks(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> StarlakeError:
+    return StarlakeError(
+        f"Dagster finds no tick of {partitions.cron_schedule!r} ({partitions.timezone}) around {moment}",
+        fix="use another cron expression or time zone for this pipeline",
+    )
 
 
 def key_completed_by(partitions: TimeWindowPartitionsDefinition, tick: datetime) -> str | None:
-    """The partition that a tick is for: the one whose window ends at the tick; None where that began before the start.
+    """Return the partition that a tick is for: the last one that is over by then; None where that is before the start.
 
     Args:
         partitions: The partitions.
-        tick: The moment of a tick.
+        tick: The timestamp of a tick.
     """
-    window = partitions.get_prev_partition_window(tick)
-    return window.start.strftime(partitions.fmt) if window else None
+    current = window_of(partitions, tick)
+    window = window_of(partitions, current.start.astimezone(timezone.utc) - timedelta(seconds=1))
+    return key_of(partitions, window) if window.start.timestamp() >= partitions.start.timestamp() else None
+
+
+def key_of(partitions: TimeWindowPartitionsDefinition, window: TimeWindow) -> str:
+    """Return the key of the partition of a window."""
+    return window.start.strftime(partitions.fmt)
 
 
 def keys_between(
@@ -100,9 +173,10 @@ def keys_between(
     start, end = bounds_of(partitions, first, last)
     if start.timestamp() >= end.timestamp():
         return []
-    keys = partitions.get_partition_keys_in_time_window(TimeWindow(start, end))
-    bounds = start.timestamp(), end.timestamp()
-    return [key for key in keys if bounds[0] <= _start_of(partitions, key).timestamp() < bounds[1]]
+    within = itertools.takewhile(
+        lambda window: window.start.timestamp() < end.timestamp(), _windows_from(partitions, start)
+    )
+    return [key_of(partitions, window) for window in within]
 
 
 def bounds_of(
@@ -122,10 +196,6 @@ def first_start(partitions: TimeWindowPartitionsDefinition, moment: datetime) ->
 
 def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone)
-
-
-def _start_of(partitions: TimeWindowPartitionsDefinition, key: str) -> datetime:
-    return partitions.time_window_for_partition_key(key).start
 
 
 @functools.lru_cache(maxsize=256)
@@ -155,18 +225,6 @@ def _count(cron: str, period: str, zone: str) -> int:
 
 
 def _ticks(cron: str, zone: str) -> Iterator[datetime]:
-    """The ticks since a Monday."""
-    partitions = cycles(cron, zone)
-    monday = _midnight(_A_MONDAY, zone_of(zone))
-    window = window_of(partitions, monday)
-    if window.start.timestamp() < monday.timestamp():
-        window = _next(partitions, window)
-    while True:
+    """Yield the ticks since a Monday."""
+    for window in _windows_from(cycles(cron, zone), _midnight(_A_MONDAY, zone_of(zone))):
         yield window.start
-        window = _next(partitions, window)
-
-
-def _next(partitions: TimeWindowPartitionsDefinition, window: TimeWindow) -> TimeWindow:
-    following = partitions.get_next_partition_window(window.end, respect_bounds=False)
-    assert following is not None  # noqa: S101  there are no bounds
-    return following

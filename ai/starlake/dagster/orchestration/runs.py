@@ -13,10 +13,12 @@ from dagster import DagsterInstance, JobDefinition, OpDefinition, TimeWindowPart
 from ai.starlake.common import DataInterval, StarlakeError, zone_of
 from ai.starlake.dagster.orchestration import partitions as windows
 from ai.starlake.dagster.orchestration.freshness import TriggerDataset
-from ai.starlake.dagster.orchestration.graph_of import graph_of, steps_of
+from ai.starlake.dagster.orchestration.graph_of import graph_of
 from ai.starlake.dagster.orchestration.sensors import cycle_of, policy_of
 from ai.starlake.dagster.orchestration.steps import Steps
 from ai.starlake.dagster.run import CONFIG_SCHEMA, DRY_RUN_TAG, date_tags
+from ai.starlake.dagster.run_options import section_names, steps_of
+from ai.starlake.job.sections import check_sections
 from ai.starlake.orchestration.options import OrchestrationOptions
 from ai.starlake.orchestration.runs import Graph, RunDate, RunOptions, RunReport, Summary
 
@@ -65,6 +67,10 @@ class PipelineRuns:
             partitions=f"{partitions.get_num_partitions()} since {first}" if partitions else None,
         )
 
+    def section_names(self) -> frozenset[str]:
+        """Return the names that a section of options may have: those of its tables, tasks and ops."""
+        return section_names(self._job)
+
     def graph(self) -> Graph:
         """What it consists of."""
         return graph_of(self._job)
@@ -89,7 +95,7 @@ class PipelineRuns:
         if partitions is None:
             every = cycle_of(self._datasets, self._settings) or _EVERY_DAY
             cycles = windows.cycles(every, self._settings.zone)
-            found = [cycles.time_window_for_partition_key(key) for key in windows.keys_between(cycles, first, last)]
+            found = [windows.window_of_key(cycles, key) for key in windows.keys_between(cycles, first, last)]
             return [RunDate(window.start, DataInterval(window.start, window.end)) for window in found]
         begin, end = windows.bounds_of(partitions, first, last)
         self._check_start(partitions, begin)
@@ -100,9 +106,11 @@ class PipelineRuns:
         """Runs it once, to the end, in this process.
 
         Raises:
-            StarlakeError: If there is no partition that is over, or no instance to record the run in.
+            StarlakeError: If there is no partition that is over, or no instance to record the run in, or if the options
+                have a section for something that the job does not have.
             KeyboardInterrupt: If the run is interrupted; what it had started is ended by then.
         """
+        check_sections(options.substitutions, self.section_names(), f"pipeline {self._job.name}")
         if run_date is None and self._partitions is not None:
             run_date = self._newest(self._partitions)
         run_id = str(uuid.uuid4())
@@ -173,7 +181,7 @@ class PipelineRuns:
 
 
 def _date_of_partition(partitions: TimeWindowPartitionsDefinition, key: str) -> RunDate:
-    window = partitions.time_window_for_partition_key(key)
+    window = windows.window_of_key(partitions, key)
     return RunDate(window.start, DataInterval(window.start, window.end), key)
 
 

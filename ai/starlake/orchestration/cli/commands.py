@@ -6,12 +6,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ai.starlake.job.sections import check_sections, sections_of
 from ai.starlake.orchestration.cli import arguments, tables
 from ai.starlake.orchestration.cli.arguments import taken
 from ai.starlake.orchestration.cli.loading import load_pipelines
@@ -73,7 +75,7 @@ def run(
     how = RunOptions(substitutions=rest, recorded=record)
     reports = [
         _execute(pipeline, pipeline.date_of(at) if at else None, how, verbose=verbose)
-        for pipeline in load_pipelines(file, names)
+        for pipeline in _pipelines(file, names, rest)
     ]
     for report in reports:
         tables.show_report(report)
@@ -93,8 +95,9 @@ def dry_run(file: Path, names: Sequence[str], moment: date | datetime | None, op
     rest = dict(options)
     at = taken(rest, "logical_date", moment)
     reports = []
-    for pipeline in load_pipelines(file, names):
-        report = pipeline.execute(pipeline.date_of(at) if at else None, RunOptions(dry=True, substitutions=rest))
+    for pipeline in _pipelines(file, names, rest):
+        how = _for(pipeline, RunOptions(dry=True, substitutions=rest))
+        report = pipeline.execute(pipeline.date_of(at) if at else None, how)
         tables.show_commands(report)
         reports.append(report)
     return _code(reports)
@@ -122,7 +125,7 @@ def backfill(file: Path, names: Sequence[str], options: Mapping[str, Any], **giv
     if first is None or last is None:
         raise click.UsageError("say from when to when: --start 2026-01-01 --end 2026-01-03")
     how = RunOptions(dry=given["dry"], substitutions=rest, recorded=given["record"])
-    plans = [(pipeline, pipeline.dates_between(first, last)) for pipeline in load_pipelines(file, names)]
+    plans = [(pipeline, pipeline.dates_between(first, last)) for pipeline in _pipelines(file, names, rest)]
     reports: list[RunReport] = []
     for pipeline, dates in plans:
         if not dates:
@@ -191,11 +194,23 @@ def graph(file: Path, names: Sequence[str], folder: Path, formats: Sequence[str]
 COMMANDS = (run, dry_run, backfill, list_pipelines, graph)
 
 
+def _pipelines(file: Path, names: Sequence[str], options: Mapping[str, Any]) -> Sequence[RunnablePipeline]:
+    """Load pipelines, and make sure that each section of options is for something in one of them."""
+    pipelines = load_pipelines(file, names)
+    known = frozenset(name for pipeline in pipelines for name in pipeline.section_names())
+    check_sections(options, known, ", ".join(f"pipeline {pipeline.pipeline_id}" for pipeline in pipelines))
+    return pipelines
+
+
+def _for(pipeline: RunnablePipeline, how: RunOptions) -> RunOptions:
+    return replace(how, substitutions=sections_of(how.substitutions, pipeline.section_names()))
+
+
 def _execute(pipeline: RunnablePipeline, run_date: RunDate | None, how: RunOptions, *, verbose: bool) -> RunReport:
     """Runs a pipeline, with a bar for people who watch."""
     title = f"{pipeline.pipeline_id} {run_date or ''}".strip()
     with tables.progress(title, pipeline.summary().steps) as listener, _output(shown=verbose):
-        return pipeline.execute(run_date, RunOptions(how.dry, how.substitutions, how.recorded, listener))
+        return pipeline.execute(run_date, replace(_for(pipeline, how), listener=listener))
 
 
 @contextmanager

@@ -1,0 +1,76 @@
+"""The options of a run's configuration: for all commands, or in a section for one table, task or op."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from dagster import GraphDefinition, JobDefinition, OpDefinition, OpExecutionContext
+
+from ai.starlake.common import sanitize_id
+from ai.starlake.dagster import _compat
+from ai.starlake.dagster.ops import Body
+from ai.starlake.job.command import option_text
+from ai.starlake.job.sections import check_sections
+
+Path = tuple[str, ...]
+
+
+def steps_of(job: JobDefinition) -> Iterator[tuple[Path, Any]]:
+    """Yield the path and the definition of each op."""
+    yield from _steps(job.graph, ())
+
+
+def options_for(context: OpExecutionContext, names: Iterable[str]) -> dict[str, str]:
+    """Return the options that are for one op: the plain ones, then those of the sections that are named for it.
+
+    A section for something that the job does not have is logged: a configuration may be meant for several jobs.
+
+    Args:
+        context: The context of the op.
+        names: The names that a section for the op may have.
+
+    Raises:
+        StarlakeError: If a section is nearly named as something in the job, or if a value cannot be an option.
+    """
+    options: Mapping[str, Any] = (context.op_config or {}).get("options") or {}
+    if any(isinstance(value, Mapping) for value in options.values()):
+        known = section_names(_compat.whole_job(context.job_def))
+        for name in check_sections(options, known, f"job {context.job_name}", strict=False):
+            context.log.warning(f"the options under {name!r} are for no table, task or op of job {context.job_name}")
+    plain = {name: option_text(name, value) for name, value in options.items() if not isinstance(value, Mapping)}
+    for name in names:
+        section = options.get(name)
+        if isinstance(section, Mapping):
+            plain.update((key, option_text(f"{name}.{key}", value)) for key, value in section.items())
+    return plain
+
+
+def names_of(name: str, op: str) -> tuple[str, ...]:
+    """Return the names that a section for an op may have, the most special one last.
+
+    Args:
+        name: The Starlake name of what it works on.
+        op: The name of the op.
+    """
+    return tuple(dict.fromkeys([sanitize_id(name), name, op]))
+
+
+@functools.lru_cache(maxsize=8)
+def section_names(job: JobDefinition) -> frozenset[str]:
+    """Return the names that a section of options may have in a job."""
+    found: set[str] = set()
+    for path, definition in steps_of(job):
+        body = definition.compute_fn if isinstance(definition, OpDefinition) else None
+        subject = body.subject if isinstance(body, Body) else None
+        found.update(names_of(subject, path[-1]) if subject else [path[-1]])
+    return frozenset(found)
+
+
+def _steps(graph: GraphDefinition, path: Path) -> Iterator[tuple[Path, Any]]:
+    for node in graph.nodes:
+        if isinstance(node.definition, GraphDefinition):
+            yield from _steps(node.definition, (*path, node.name))
+        else:
+            yield (*path, node.name), node.definition

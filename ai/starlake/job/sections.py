@@ -1,0 +1,43 @@
+"""Sections among the options of a run: options under the name of one table, task or op."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ai.starlake.common import StarlakeError
+
+_NEAR = 0.75
+
+
+def check_sections(options: Mapping[str, Any], known: Collection[str], where: str, *, strict: bool = True) -> list[str]:
+    """Make sure that each section of options is for something that there is.
+
+    Args:
+        options: Options by name, and sections, which are mappings.
+        known: The names that a section may have.
+        where: What has these names, for the error message.
+        strict: Whether each other name is an error; otherwise only one that is nearly a known name, and so a mistake.
+
+    Returns:
+        The other names that are no error; none where it is strict.
+
+    Raises:
+        StarlakeError: If a section has another name.
+    """
+    others = [name for name, value in options.items() if isinstance(value, Mapping) and name not in known]
+    lowered = {each.lower(): each for each in sorted(known, reverse=True)}
+    for name in others:
+        near = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=_NEAR)
+        if near or strict:
+            raise StarlakeError(
+                f"the options have a section {name!r}, but {where} has no table, task or op of that name",
+                fix=f"did you mean {lowered[near[0]]}?" if near else "name it as in Starlake, such as domain.table",
+            )
+    return others
+
+
+def sections_of(options: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+    """Return the plain options, and the sections of these names."""
+    return {name: value for name, value in options.items() if not isinstance(value, Mapping) or name in known}
