@@ -30,7 +30,7 @@ def daemons(file, folder):
 
 @pytest.mark.slow
 def test_a_tick_of_the_scheduler_is_for_the_partition_that_ends_then(dag_file, tmp_path):
-    file = dag_file(schedules=[("None", "0 * * * *")])
+    file = dag_file(schedules=[("None", "0 * * * *")], default_status="running")
     hour = datetime.now(timezone.utc).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     with daemons(file, tmp_path / "home") as (instance, workspace):
         known = {}
@@ -44,7 +44,7 @@ def test_a_tick_of_the_scheduler_is_for_the_partition_that_ends_then(dag_file, t
 
 @pytest.mark.slow
 def test_an_update_makes_the_sensor_daemon_start_a_run(dag_file, tmp_path):
-    file = dag_file("kpis")
+    file = dag_file("kpis", default_status="running")
     with daemons(file, tmp_path / "home") as (instance, workspace):
         date = MetadataValue.timestamp(datetime(2026, 3, 1, tzinfo=timezone.utc))
         made = AssetMaterialization(AssetKey("kpi_sales"), metadata={"starlake/logical_date": date})

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai.starlake.dagster.orchestration.freshness import Memory, Policy, Start, TriggerDataset, Update, Wait, decide
+from ai.starlake.dagster.orchestration.freshness import Policy, Start, TriggerDataset, Update, Wait, decide
+from ai.starlake.dagster.orchestration.memory import Memory
 from ai.starlake.dagster.orchestration.triggering import condition_of
 
 UTC = timezone.utc
@@ -30,20 +31,25 @@ class World:
     def __init__(self, waits_for):
         self.policy = waits_for
         self.memory = Memory()
-        self.latest = {}
+        self.updates = {}
         self.now = NOON
         self.number = 0
 
     def update(self, *names, logical=None, recorded=None):
         for name in names:
             self.number += 1
-            self.latest[name] = Update(self.number, recorded or self.now, logical or self.now)
+            self.updates.setdefault(name, []).append(Update(self.number, recorded or self.now, logical or self.now))
 
     def look(self, minutes=0):
+        """The newest run that starts, or why none does; `runs` and `left_out` tell of the others."""
         self.now += timedelta(minutes=minutes)
-        decision = decide(self.policy, self.memory, self.latest, self.now)
-        self.memory = decision.memory
-        return decision
+        decision = decide(self.policy, self.memory, self.updates, self.now)
+        self.memory = Memory.read(decision.memory.written())
+        assert self.memory == decision.memory
+        self.updates = {name: found[-1:] for name, found in self.updates.items()}
+        self.runs = decision.outcome if not isinstance(decision.outcome, Wait) else ()
+        self.left_out = decision.left_out
+        return self.runs[-1] if self.runs else decision.outcome
 
 
 class TestStrategies:

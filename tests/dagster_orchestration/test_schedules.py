@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from dagster import (
     DagsterInstance,
+    DagsterRunStatus,
     DefaultScheduleStatus,
     Definitions,
     GraphDefinition,
@@ -96,6 +97,12 @@ class TestTicks:
         found = [keys(tick(schedule, f"2026-10-25T{hour:02}:00:00+00:00"))[0] for hour in range(3)]
         assert found == ["2026-10-25T01:00:00+0200", "2026-10-25T02:00:00+0200", "2026-10-25T02:00:00+0100"]
 
+    @pytest.mark.parametrize("minute", range(0, 24 * 60, 45))
+    def test_a_search_of_dagster_that_fails_ends_no_tick(self, scheduled, minute):
+        _, schedule = scheduled("*/15 1-3 * * *", timezone="Pacific/Chatham")
+        at = datetime(2026, 9, 27, 1, tzinfo=UTC) + timedelta(minutes=minute)
+        assert len(keys(tick(schedule, at.isoformat()))) == 1
+
     def test_the_first_tick_has_no_interval_behind_it(self, scheduled):
         _, schedule = scheduled()
         data = tick(schedule, "2026-01-01T00:00:00+00:00")
@@ -133,10 +140,42 @@ class TestCatchUp:
             "2026-01-04T00:00:00+0000",
         ]
 
-    def test_runs_by_hand_count_for_nothing(self, scheduled, instance):
+    def test_what_was_run_by_hand_is_not_run_again(self, scheduled, instance):
         job, schedule = scheduled(catchup=True)
-        assert job.execute_in_process(instance=instance, partition_key="2026-01-03T00:00:00+0000").success
-        assert keys(tick(schedule, "2026-01-04T00:00:00+00:00", instance))[0] == "2026-01-01T00:00:00+0000"
+        assert job.execute_in_process(instance=instance, partition_key="2026-01-02T00:00:00+0000").success
+        found = keys(tick(schedule, "2026-01-04T00:00:00+00:00", instance))
+        assert found == ["2026-01-01T00:00:00+0000", "2026-01-03T00:00:00+0000"]
+
+    def test_what_failed_by_hand_or_was_a_dry_run_is_run(self, scheduled, instance, fake):
+        job, schedule = scheduled(catchup=True)
+        dry = {"starlake/dry_run": "true"}
+        assert job.execute_in_process(instance=instance, partition_key="2026-01-01T00:00:00+0000", tags=dry).success
+        fake.behave("load", exit_codes=[1])
+        key = "2026-01-02T00:00:00+0000"
+        assert not job.execute_in_process(instance=instance, partition_key=key, raise_on_error=False).success
+        assert len(keys(tick(schedule, "2026-01-04T00:00:00+00:00", instance))) == 3
+
+    def test_where_all_was_run_by_hand_nothing_is(self, scheduled, instance):
+        job, schedule = scheduled(catchup=True)
+        assert job.execute_in_process(instance=instance, partition_key="2026-01-01T00:00:00+0000").success
+        found = tick(schedule, "2026-01-02T00:00:00+00:00", instance)
+        assert not found.run_requests
+        assert "run already" in found.skip_message
+
+    def test_re_executions_of_old_runs_do_not_set_it_back(self, scheduled, instance):
+        job, schedule = scheduled(catchup=True)
+        self.run(job, instance, schedule, "2026-01-01T00:00:00+0000", "2026-01-09T00:00:00+0000")
+        (first,) = [run for run in instance.get_runs() if run.tags["dagster/partition"] == "2026-01-01T00:00:00+0000"]
+        for _ in range(110):
+            tags = {**first.tags, "dagster/parent_run_id": first.run_id, "dagster/root_run_id": first.run_id}
+            instance.create_run_for_job(job, tags=tags, status=DagsterRunStatus.FAILURE)
+        assert keys(tick(schedule, "2026-01-11T00:00:00+00:00", instance)) == ["2026-01-10T00:00:00+0000"]
+
+    def test_a_day_without_midnight_is_caught_up(self, scheduled, instance):
+        job, schedule = scheduled(catchup=True, timezone="Africa/Cairo", start_date="2026-04-23")
+        assert job.execute_in_process(instance=instance, partition_key="2026-04-24T00:00:00+0200").success
+        found = keys(tick(schedule, "2026-04-25T22:00:00+00:00", instance))
+        assert found == ["2026-04-23T00:00:00+0200", "2026-04-25T00:00:00+0300"]
 
     def test_a_new_cron_expression_goes_on_where_the_old_one_was(self, scheduled, instance):
         old, schedule = scheduled("30 12 * * *", catchup=True)
@@ -151,9 +190,17 @@ class TestCatchUp:
 
 
 class TestDefinition:
-    def test_it_is_on(self, scheduled):
+    def test_it_is_off_until_somebody_switches_it_on(self, scheduled):
         _, schedule = scheduled()
-        assert (schedule.name, schedule.default_status) == ("daily_schedule", DefaultScheduleStatus.RUNNING)
+        assert (schedule.name, schedule.default_status) == ("daily_schedule", DefaultScheduleStatus.STOPPED)
+
+    def test_an_option_has_it_on_from_the_start(self, scheduled):
+        _, schedule = scheduled(default_status="RUNNING")
+        assert schedule.default_status is DefaultScheduleStatus.RUNNING
+
+    def test_the_option_has_two_values(self, scheduled):
+        with pytest.raises(StarlakeError, match="default_status"):
+            scheduled(default_status="on")
 
     def test_a_job_without_partitions_is_refused(self):
         job = JobDefinition(name="j", graph_def=GraphDefinition("j"))

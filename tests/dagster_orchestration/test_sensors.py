@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
@@ -21,9 +22,10 @@ from dagster import (
     build_sensor_context,
 )
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster.orchestration import sensors
 from ai.starlake.dagster.orchestration.sensors import TriggerDataset
+from ai.starlake.dagster.run import tag_of_names
 from ai.starlake.orchestration.options import OrchestrationOptions
 
 UTC = timezone.utc
@@ -48,10 +50,22 @@ class Ticks:
         self.cursor = None
 
     def __call__(self):
-        context = build_sensor_context(instance=self.instance, cursor=self.cursor)
-        data = self.sensor.evaluate_tick(context)
-        self.cursor = data.cursor
-        return data.run_requests[0] if data.run_requests else data.skip_message
+        """The run that a tick starts, or why it starts none."""
+        requests = self.all()
+        return requests[0] if requests else self.skip_message
+
+    def all(self):
+        with build_sensor_context(instance=self.instance, cursor=self.cursor) as context:
+            logged = []
+            for level in ("info", "warning"):
+                setattr(context.log, level, logged.append)
+            data = self.sensor.evaluate_tick(context)
+        self.cursor, self.skip_message, self._logged = data.cursor, data.skip_message, logged
+        return data.run_requests
+
+    def log(self):
+        """What the last tick has logged."""
+        return "\n".join(self._logged)
 
 
 @pytest.fixture
@@ -176,6 +190,129 @@ class TestRequests:
         assert tick().tags["starlake/logical_date"] == "2026-03-01T00:00:00-05:00"
 
 
+DAILY = [TriggerDataset(name, cron="0 0 * * *") for name in ("a.x", "a.y")]
+
+
+def days(requests):
+    return [request.tags["starlake/logical_date"][:10] for request in requests]
+
+
+class TestSeveralIntervals:
+    """What loads record between two ticks: a backfill, a catch-up, or a time when the daemon was down."""
+
+    def load(self, instance, *numbers, names=("a.x", "a.y")):
+        for number in numbers:
+            for name in names:
+                materialize(instance, name, datetime(2026, 3, number, tzinfo=UTC))
+
+    @pytest.mark.parametrize("options", [{}, {"data_cycle_enabled": "true", "data_cycle": "daily"}])
+    def test_each_has_a_run(self, ticks, instance, options):
+        tick = ticks(*DAILY, dataset_triggering_strategy="all", **options)
+        self.load(instance, 10)
+        assert days(tick.all()) == ["2026-03-10"]
+        self.load(instance, 11, 12, 13)
+        requests = tick.all()
+        assert days(requests) == ["2026-03-11", "2026-03-12", "2026-03-13"]
+        assert len({request.run_key for request in requests}) == 3
+        assert requests[0].tags["starlake/data_interval_end"] == "2026-03-12T00:00:00+00:00"
+        assert "nothing new" in tick()
+
+    def test_those_that_are_incomplete_wait(self, ticks, instance):
+        tick = ticks(*DAILY, dataset_triggering_strategy="all", data_cycle_enabled="true")
+        self.load(instance, 10)
+        tick()
+        self.load(instance, 11, 12, 13, names=["a.x"])
+        self.load(instance, 11, 13, names=["a.y"])
+        assert days(tick.all()) == ["2026-03-11", "2026-03-13"]
+        assert "waits for a.y of the cycle that begins at 2026-03-12" in tick()
+        self.load(instance, 12, names=["a.y"])
+        assert days(tick.all()) == ["2026-03-12"]
+
+    def test_what_is_loaded_again_is_transformed_again(self, ticks, instance):
+        tick = ticks(*DAILY, dataset_triggering_strategy="all", data_cycle_enabled="true")
+        self.load(instance, 10)
+        tick()
+        self.load(instance, 11)
+        tick()
+        self.load(instance, 10, names=["a.y"])
+        assert days(tick.all()) == ["2026-03-10"]
+
+    def test_the_first_tick_starts_the_newest_and_names_the_others(self, ticks, instance):
+        tick = ticks(*DAILY)
+        self.load(instance, 10, names=["a.x"])
+        self.load(instance, 12, names=["a.y"])
+        assert days(tick.all()) == ["2026-03-12"]
+        assert "begin at 2026-03-10T00:00:00+00:00" in tick.log()
+        assert "catchup" in tick.log()
+
+    def test_catching_up_the_first_tick_starts_all(self, ticks, instance):
+        tick = ticks(*DAILY, catchup="true", start_date="2026-01-01")
+        self.load(instance, 10, 11, 12)
+        assert days(tick.all()) == ["2026-03-10", "2026-03-11", "2026-03-12"]
+
+    def test_an_option_leaves_them_out_and_the_log_names_them(self, ticks, instance):
+        tick = ticks(*DAILY, missed_intervals="skip")
+        self.load(instance, 10)
+        tick()
+        self.load(instance, 11, 12, 13)
+        assert days(tick.all()) == ["2026-03-13"]
+        assert "2026-03-11T00:00:00+00:00, 2026-03-12T00:00:00+00:00" in tick.log()
+        assert "missed_intervals" in tick.log()
+        assert "nothing new" in tick()
+
+    def test_a_tick_starts_a_hundred_at_most_and_the_next_one_goes_on(self, ticks, instance):
+        tick = ticks(TriggerDataset("a.x", cron="0 * * * *"), start_date="2026-01-01")
+        tick()
+        for hour in range(130):
+            materialize(instance, "a.x", datetime(2026, 3, 1, tzinfo=UTC) + timedelta(hours=hour))
+        assert [len(tick.all()), len(tick.all())] == [100, 30]
+        assert "nothing new" in tick()
+
+    def test_more_records_than_a_tick_reads_are_read_by_the_next_ones(self, ticks, instance, monkeypatch):
+        for name, value in (("_PAGE", 5), ("_MOST_PAGES", 2), ("_OVERLAP", 0)):
+            monkeypatch.setattr(sensors, name, value)
+        tick = ticks(*DAILY)
+        tick()
+        self.load(instance, *range(1, 16))
+        found = [day for _ in range(3) for day in days(tick.all())]
+        assert sorted(set(found)) == [f"2026-03-{number:02}" for number in range(1, 16)]
+        assert "nothing new" in tick()
+
+    @pytest.mark.parametrize("updated", [1, 60])
+    def test_queries_do_not_grow_with_the_tables(self, ticks, instance, monkeypatch, updated):
+        datasets = [TriggerDataset(f"a.t{number}", cron="0 0 * * *") for number in range(60)]
+        tick = ticks(*datasets)
+        tick()
+        self.load(instance, 1, 2, names=[dataset.name for dataset in datasets[:updated]])
+        counting = Counting(instance, monkeypatch)
+        assert days(tick.all()) == ["2026-03-01", "2026-03-02"]
+        assert counting.queries == 2
+
+
+class TestTags:
+    @pytest.mark.parametrize("length", [1, 3, 40, 97, 98, 300])
+    @pytest.mark.parametrize("letter", ["t", "é", "表"])
+    @pytest.mark.parametrize("count", [1, 2, 3, 400])
+    def test_none_exceeds_what_postgresql_indexes(self, length, letter, count):
+        text = tag_of_names([letter * length] * count)
+        assert len(text.encode()) <= 200
+        assert count == 1 or re.search(r" and \d+ more$", text) or text.count(letter * length) == count
+
+    def test_of_many_tables_the_tag_names_some_and_the_log_all(self, ticks, instance):
+        names = [f"domain{number}.table" for number in range(100)]
+        tick = ticks(*names)
+        tick()
+        for name in names:
+            instance.report_runless_asset_event(AssetMaterialization(AssetKey(sanitize_id(name))))
+        (request,) = tick.all()
+        assert max(len(value.encode()) for value in request.tags.values()) <= 200
+        assert re.search(r" and \d+ more$", request.tags["starlake/triggered_by"])
+        assert names[99] in tick.log()
+
+    def test_a_short_list_is_whole(self):
+        assert [tag_of_names(["b.x", "a.y"]), tag_of_names(["a.y"])] == ["b.x, a.y", "a.y"]
+
+
 class TestCursor:
     @pytest.mark.parametrize("cursor", ["not JSON", "[]", "{}", '{"version": 99}', '{"AssetKey": ["2026", 5, {}]}'])
     def test_a_cursor_of_another_sensor_is_forgotten(self, ticks, instance, cursor):
@@ -195,21 +332,29 @@ class TestCursor:
 
 
 class Counting:
-    """How many events an instance's storage is asked for and gives."""
+    """How often an instance's storage is asked for events, and how many records it gives."""
 
     def __init__(self, instance, monkeypatch):
-        self.records = self.queries = 0
-        fetch = instance.fetch_materializations
+        self.queries = self.records = 0
+        for owner, name in ((instance, "get_asset_records"), (instance.event_log_storage, "get_event_records")):
+            monkeypatch.setattr(owner, name, self._counted(getattr(owner, name)))
+        for name in (
+            "fetch_materializations",
+            "get_event_records",
+            "all_logs",
+            "get_records_for_run",
+            "get_run_records",
+        ):
+            monkeypatch.setattr(instance, name, self._refused, raising=False)
 
+    def _counted(self, method):
         def counted(*arguments, **keywords):
-            result = fetch(*arguments, **keywords)
+            result = method(*arguments, **keywords)
             self.queries += 1
-            self.records += len(result.records)
+            self.records += len(result)
             return result
 
-        monkeypatch.setattr(instance, "fetch_materializations", counted)
-        for name in ("get_event_records", "all_logs", "get_records_for_run", "get_run_records"):
-            monkeypatch.setattr(instance, name, self._refused, raising=False)
+        return counted
 
     def _refused(self, *_arguments, **_keywords):
         raise AssertionError("the history is read")
@@ -235,14 +380,18 @@ def test_a_tick_costs_the_same_after_10_and_1000_materializations(ticks, tmp_pat
             assert isinstance(tick(), RunRequest)
             assert "nothing new" in tick()
             read.append((counting.queries, counting.records))
-    assert read == [(4, 4), (4, 4)]
+    assert read == [(2, 4), (2, 4)]
 
 
 class TestDefinition:
-    def test_it_is_on_and_part_of_a_code_location(self, ticks, a_job):
+    @pytest.mark.parametrize(
+        ("options", "status"),
+        [({}, DefaultSensorStatus.STOPPED), ({"default_status": "running"}, DefaultSensorStatus.RUNNING)],
+    )
+    def test_it_is_part_of_a_code_location(self, ticks, a_job, options, status):
         job = a_job("my_kpi")
-        sensor = ticks("a.x", job=job).sensor
-        assert (sensor.name, sensor.default_status) == ("my_kpi_sensor", DefaultSensorStatus.RUNNING)
+        sensor = ticks("a.x", job=job, **options).sensor
+        assert (sensor.name, sensor.default_status) == ("my_kpi_sensor", status)
         repository = Definitions(jobs=[job], sensors=[sensor]).get_repository_def()
         assert repository.get_sensor_def("my_kpi_sensor").job_name == "my_kpi"
 

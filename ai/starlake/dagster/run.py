@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone, tzinfo
 from typing import Any
@@ -68,6 +68,30 @@ def date_tags(logical: datetime, interval: DataInterval | None = None) -> dict[s
     if interval:
         tags |= {INTERVAL_START_TAG: interval.start.isoformat(), INTERVAL_END_TAG: interval.end.isoformat()}
     return tags
+
+
+_LONGEST_TAG = 200
+"""Bytes of a tag that is made of names. PostgreSQL cannot index one of more than some 2,700 bytes."""
+
+
+def tag_of_names(names: Sequence[str]) -> str:
+    """Return a tag that lists names; of a long list, the first ones and how many more there are.
+
+    Args:
+        names: The names, of any number and length.
+    """
+    for shown in range(min(len(names), _LONGEST_TAG), 0, -1):
+        more = f" and {len(names) - shown} more" if shown < len(names) else ""
+        text = ", ".join(names[:shown]) + more
+        if len(text.encode()) <= _LONGEST_TAG:
+            return text
+    return _cut(names[0], len(names) - 1) if names else ""
+
+
+def _cut(name: str, others: int) -> str:
+    """Return the beginning of a name that is too long for a tag."""
+    end = f"... and {others} more" if others else "..."
+    return name.encode()[: _LONGEST_TAG - len(end)].decode(errors="ignore") + end
 
 
 def dates_of(context: OpExecutionContext, zone: tzinfo) -> RunDates:

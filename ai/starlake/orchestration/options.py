@@ -75,7 +75,20 @@ class OrchestrationOptions(JobOptions):
         validation_alias=AliasChoices("timezone", "SL_TIMEZONE"),
         description="the zone of cron expressions and of dates that name none; generated files set `SL_TIMEZONE`",
     )
-    catchup: bool = Field(default=False, description="whether ticks that were missed are made up for")
+    catchup: bool = Field(
+        default=False,
+        description="whether ticks that were missed are made up for, and a sensor's first tick starts runs for all "
+        "intervals since `start_date`",
+    )
+    default_status: Annotated[Literal["stopped", "running"], BeforeValidator(_lowered)] = Field(
+        default="stopped",
+        description="whether schedules and sensors are `running` or `stopped` until somebody switches them",
+    )
+    missed_intervals: Annotated[Literal["run", "skip"], BeforeValidator(_lowered)] = Field(
+        default="run",
+        description="what happens when data of several intervals came between two ticks of a sensor: `run` each, or "
+        "`skip` all but the newest, which the tick's log names",
+    )
     cron_period_frequency: Annotated[Literal["day", "week", "month", "year"], BeforeValidator(_lowered)] = Field(
         default="week", description="the period in which the ticks of cron expressions are counted to compare them"
     )

@@ -1,15 +1,22 @@
-"""Decides whether a pipeline that waits for data starts, and for which dates. No Dagster, no clock, no storage."""
+"""Decides whether a pipeline that waits for data starts, and for which intervals. No Dagster, no clock, no storage."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Set
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta, timezone
 from functools import cached_property
 
 from ai.starlake.common import DataInterval, zone_of
 from ai.starlake.dagster.orchestration import partitions
+from ai.starlake.dagster.orchestration.memory import Memory, Window
 from ai.starlake.dagster.orchestration.triggering import Condition
+
+_MOST_RUNS = 100
+"""How many runs a tick starts; the next tick goes on."""
+
+_MOST_WAITING = 500
+"""How many intervals wait for data at most; the oldest of more are left out, and named."""
 
 _SLOWER = 1.1
 """How much longer than the cycle a dataset's period is when it is slower: months differ by a few days."""
@@ -59,6 +66,8 @@ class Policy:
         beyond_cycle: Whether an update that is outside of the cycle counts where the dataset's freshness allows it.
         min_between_runs: The least seconds from one run to the next.
         period: The period in which the ticks of cron expressions are counted to compare them.
+        every_interval: Whether each interval with updates gets a run; otherwise only the newest does.
+        catchup: Whether the first look starts runs for all that was recorded since the start date.
     """
 
     datasets: tuple[TriggerDataset, ...]
@@ -70,6 +79,8 @@ class Policy:
     beyond_cycle: bool = True
     min_between_runs: float = 0
     period: str = "week"
+    every_interval: bool = True
+    catchup: bool = False
 
     @property
     def begin(self) -> datetime:
@@ -95,41 +106,20 @@ def common_cron(datasets: Collection[TriggerDataset], period: str, zone: str) ->
 
 
 @dataclass(frozen=True)
-class Memory:
-    """What is kept from one look to the next; its size depends on the number of datasets only.
-
-    Args:
-        consumed: By dataset, the number of the last update that a run was started for.
-        furthest: By dataset, the logical date that it has got to.
-        launched: When the last run was started.
-        logical: The latest logical date that a run was started for.
-        previous: What that run's data interval began with.
-    """
-
-    consumed: Mapping[str, int] = field(default_factory=dict)
-    furthest: Mapping[str, datetime] = field(default_factory=dict)
-    launched: datetime | None = None
-    logical: datetime | None = None
-    previous: datetime | None = None
-
-
-@dataclass(frozen=True)
 class Start:
-    """A run is to be started.
+    """A run to start.
 
     Args:
         logical: Its logical date.
         interval: The span of time whose data it is for.
-        because: The datasets that were updated since the last run.
+        because: The datasets that were updated in this interval since the last run for it.
         updates: By dataset, the number of the update that it will see.
-        memory: What to keep.
     """
 
     logical: datetime
     interval: DataInterval
     because: tuple[str, ...]
     updates: Mapping[str, int]
-    memory: Memory
 
 
 @dataclass(frozen=True)
@@ -138,103 +128,250 @@ class Wait:
 
     Args:
         reason: Why, in words.
-        memory: What to keep.
     """
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What comes of a look.
+
+    Args:
+        outcome: The runs to start, in the order of their intervals; or why there are none.
+        memory: What to keep for the next look.
+        left_out: The starts of intervals that have updates and get no run.
+    """
+
+    outcome: tuple[Start, ...] | Wait
     memory: Memory
+    left_out: tuple[datetime, ...] = ()
 
 
-def decide(policy: Policy, memory: Memory, latest: Mapping[str, Update], now: datetime) -> Start | Wait:
+def decide(policy: Policy, memory: Memory, updates: Mapping[str, Sequence[Update]], now: datetime) -> Decision:
     """Decides once.
 
     A run is started when a dataset was updated since the last run and the condition holds. Without a data cycle, the
     condition is about datasets that were updated since the last run, or are as fresh as they have to be. With one, it
-    is about datasets that have an update for the cycle of the newest date.
+    is about datasets that have an update for the cycle, for each cycle that was updated.
+
+    Each interval with updates gets a run, oldest first. On the first look only the newest one does, unless the policy
+    says to catch up.
 
     Args:
         policy: What the pipeline waits for.
         memory: What was kept from the last time.
-        latest: The last update of each dataset that has one.
+        updates: The updates of each dataset since the last look, in the order of their numbers. The last one of a
+            dataset is always there, be it known or not.
         now: The time.
     """
-    latest = {name: update for name, update in latest.items() if update.at >= policy.begin}
-    memory = replace(memory, furthest=_furthest(memory.furthest, latest))
-    new = {name for name, update in latest.items() if update.storage_id > memory.consumed.get(name, 0)}
-    if not new:
-        return Wait(f"nothing new in {_listed(dataset.name for dataset in policy.datasets)}", memory)
-    anchor = max((latest[name].logical for name in new), key=datetime.timestamp)
-    available = _available(policy, memory, latest, new, anchor, now)
-    if not policy.condition.holds(available):
-        missing = _listed(dataset.name for dataset in policy.datasets if dataset.name not in available)
-        return Wait(f"{_listed(sorted(new))} new, waits for {missing} (starts on: {policy.condition})", memory)
-    if memory.launched and (now - memory.launched).total_seconds() < policy.min_between_runs:
-        earliest = memory.launched + timedelta(seconds=policy.min_between_runs)
-        return Wait(f"ready, but not before {earliest:%Y-%m-%d %H:%M:%S %Z}: min_timedelta_between_runs", memory)
-    return _start(policy, memory, latest, new, anchor, now)
+    counted = {name: [update for update in found if update.at >= policy.begin] for name, found in updates.items()}
+    counted = {name: found for name, found in counted.items() if found}
+    newest_only = not policy.every_interval or (memory.looked is None and not policy.catchup)
+    kept, dropped = _taken_in(policy, memory, counted, now)
+    look = _Look(policy, kept, {name: found[-1] for name, found in counted.items()}, now)
+    ready = look.ready()
+    reason = look.why_not(ready)
+    if reason:
+        return Decision(Wait(reason), kept, dropped)
+    if newest_only:
+        started, left_out = look.newest(ready)
+    else:
+        started, left_out = look.each(ready[:_MOST_RUNS]), ()
+    return Decision(started.runs, started.memory, (*dropped, *left_out))
 
 
-def _start(
-    policy: Policy, memory: Memory, latest: Mapping[str, Update], new: Set[str], anchor: datetime, now: datetime
-) -> Start:
-    logical, interval = _dates(policy, memory, anchor)
-    updates = {name: update.storage_id for name, update in latest.items()}
-    goes_on = memory.logical is None or logical.timestamp() >= memory.logical.timestamp()
+def _taken_in(
+    policy: Policy, memory: Memory, updates: Mapping[str, Sequence[Update]], now: datetime
+) -> tuple[Memory, tuple[datetime, ...]]:
+    """Puts new updates to the intervals that they are for. Returns also the intervals that are too many to keep."""
+    known = {dataset.name for dataset in policy.datasets}
+    pending = {
+        window: {name: number for name, number in names.items() if name in known}
+        for window, names in memory.pending.items()
+    }
+    for name, found in updates.items():
+        for update in found:
+            if update.storage_id > memory.consumed.get(name, 0):
+                pending.setdefault(_window(policy, update), {})[name] = update.storage_id
+    waiting = sorted((window for window, names in pending.items() if names), key=_order)
     kept = replace(
         memory,
-        consumed={**memory.consumed, **updates},
-        launched=now,
-        logical=logical if goes_on else memory.logical,
-        previous=interval.start if goes_on else memory.previous,
+        looked=memory.looked or now,
+        consumed={
+            **memory.consumed,
+            **{name: max(found[-1].storage_id, memory.consumed.get(name, 0)) for name, found in updates.items()},
+        },
+        furthest=_furthest(memory.furthest, updates),
+        pending={window: pending[window] for window in waiting[-_MOST_WAITING:]},
     )
-    return Start(logical, interval, tuple(sorted(new)), updates, kept)
+    return kept, tuple(window for window in waiting[:-_MOST_WAITING] if window)
 
 
-def _furthest(known: Mapping[str, datetime], latest: Mapping[str, Update]) -> dict[str, datetime]:
+def _window(policy: Policy, update: Update) -> Window:
+    """The start of the interval that an update is for; None where intervals are the times between runs."""
+    if policy.every is None:
+        return None
+    window = partitions.window_of(partitions.cycles(policy.every, policy.zone), update.logical)
+    return window.start.astimezone(timezone.utc)  # in UTC, equal timestamps are equal keys
+
+
+def _order(window: Window) -> float:
+    return window.timestamp() if window else 0
+
+
+def _furthest(known: Mapping[str, datetime], updates: Mapping[str, Sequence[Update]]) -> dict[str, datetime]:
     found = {
-        name: max(update.logical, known.get(name, update.logical), key=datetime.timestamp)
-        for name, update in latest.items()
+        name: max((*(update.logical for update in new), known.get(name, new[-1].logical)), key=datetime.timestamp)
+        for name, new in updates.items()
     }
     return {**known, **found}
 
 
-def _available(
-    policy: Policy,
-    memory: Memory,
-    latest: Mapping[str, Update],
-    new: Set[str],
-    anchor: datetime,
-    now: datetime,
-) -> Collection[str]:
-    """The datasets that need not be waited for."""
-    if policy.cycle is None:
-        fresh = {
+@dataclass(frozen=True)
+class _Started:
+    runs: tuple[Start, ...]
+    memory: Memory
+
+
+@dataclass(frozen=True)
+class _Look:
+    """One look at what there is.
+
+    Args:
+        policy: What the pipeline waits for.
+        memory: What is known by now.
+        latest: The last update of each dataset that has one.
+        now: The time.
+    """
+
+    policy: Policy
+    memory: Memory
+    latest: Mapping[str, Update]
+    now: datetime
+
+    def ready(self) -> list[Window]:
+        """The intervals that a run may start for, oldest first."""
+        windows = sorted(self.memory.pending, key=_order)
+        if self.policy.cycle is None:
+            return windows if self.policy.condition.holds(self._available(None)) else []
+        return [
+            window
+            for window in windows
+            if window in self.memory.started or self.policy.condition.holds(self._available(window))
+        ]
+
+    def why_not(self, ready: Sequence[Window]) -> str | None:
+        """Why no run starts; None when one does."""
+        pending = self.memory.pending
+        if not pending:
+            return f"nothing new in {_listed(dataset.name for dataset in self.policy.datasets)}"
+        if not ready:
+            newest = max(pending, key=_order)
+            new = sorted(pending[newest] if self.policy.cycle else self._new)
+            available = self._available(newest)
+            missing = _listed(dataset.name for dataset in self.policy.datasets if dataset.name not in available)
+            cycle = (
+                f" of the cycle that begins at {newest.astimezone(zone_of(self.policy.zone)).isoformat()}"
+                if self.policy.cycle and newest
+                else ""
+            )
+            more = f"; {len(pending) - 1} earlier cycle(s) wait too" if self.policy.cycle and len(pending) > 1 else ""
+            return f"{_listed(new)} new, waits for {missing}{cycle} (starts on: {self.policy.condition}){more}"
+        launched, seconds = self.memory.launched, self.policy.min_between_runs
+        if launched and (self.now - launched).total_seconds() < seconds:
+            earliest = launched + timedelta(seconds=seconds)
+            return f"ready, but not before {earliest:%Y-%m-%d %H:%M:%S %Z}: min_timedelta_between_runs"
+        return None
+
+    def each(self, windows: Sequence[Window]) -> _Started:
+        """Starts a run for each of some intervals."""
+        started = _Started((), self.memory)
+        for window in windows:
+            run, memory = self._start(started.memory, window, started.memory.pending[window])
+            started = _Started((*started.runs, run), memory)
+        return started
+
+    def newest(self, ready: Sequence[Window]) -> tuple[_Started, tuple[datetime, ...]]:
+        """Starts a run for the newest interval alone; those before it are left out."""
+        window = ready[-1]
+        older = [other for other in self.memory.pending if _order(other) < _order(window)]
+        own = self.memory.pending[window]
+        updates = own if self.policy.cycle else {name: self.memory.consumed[name] for name in self._new}
+        memory = replace(
+            self.memory, pending={other: names for other, names in self.memory.pending.items() if other not in older}
+        )
+        run, memory = self._start(memory, window, updates)
+        return _Started((run,), memory), tuple(other for other in sorted(older, key=_order) if other)
+
+    def _start(self, memory: Memory, window: Window, updates: Mapping[str, int]) -> tuple[Start, Memory]:
+        logical, interval = self._dates(memory, window, updates)
+        goes_on = memory.logical is None or logical.timestamp() >= memory.logical.timestamp()
+        kept = replace(
+            memory.without(window, self._used(window)),
+            launched=self.now,
+            logical=logical if goes_on else memory.logical,
+            previous=interval.start if goes_on else memory.previous,
+        )
+        return Start(logical, interval, tuple(sorted(updates)), dict(updates)), kept
+
+    def _dates(self, memory: Memory, window: Window, names: Iterable[str]) -> tuple[datetime, DataInterval]:
+        """The logical date of a run, and its data interval.
+
+        These are the cycle; without a cycle, the window of the most frequent cron expression where all datasets have
+        one; else what came since the last run.
+        """
+        if self.policy.every is not None and window is not None:
+            found = partitions.window_of(partitions.cycles(self.policy.every, self.policy.zone), window)
+            return found.start, DataInterval(found.start, found.end)
+        anchor = max((self._last(name) for name in names), key=datetime.timestamp)
+        return anchor, DataInterval(_since(self.policy, memory, anchor), anchor)
+
+    def _last(self, name: str) -> datetime:
+        return self.latest[name].logical if name in self.latest else self.memory.furthest[name]
+
+    @cached_property
+    def _new(self) -> frozenset[str]:
+        return frozenset(name for names in self.memory.pending.values() for name in names)
+
+    def _available(self, window: Window) -> Collection[str]:
+        """The datasets that need not be waited for."""
+        if self.policy.cycle is None:
+            fresh = {
+                dataset.name
+                for dataset in self.policy.datasets
+                if dataset.name in self.latest
+                and (self.now - self.latest[dataset.name].at).total_seconds() < dataset.freshness
+            }
+            return self._new | fresh
+        updated = self.memory.pending.get(window, {})
+        return {
             dataset.name
-            for dataset in policy.datasets
-            if dataset.name in latest and (now - latest[dataset.name].at).total_seconds() < dataset.freshness
+            for dataset in self.policy.datasets
+            if dataset.name in updated
+            or _is_optional(self.policy, self.policy.cycle, dataset)
+            or self._in_cycle(dataset, window)
         }
-        return new | fresh
-    return {
-        dataset.name
-        for dataset in policy.datasets
-        if _is_optional(policy, policy.cycle, dataset)
-        or _in_cycle(policy, policy.cycle, dataset, anchor, _dates_of(dataset, memory, latest))
-    }
 
+    def _in_cycle(self, dataset: TriggerDataset, window: Window) -> bool:
+        policy, cycle = self.policy, self.policy.cycle
+        if dataset.name not in self.latest or cycle is None or window is None:
+            return False
+        found = partitions.window_of(partitions.cycles(cycle, policy.zone), window)
+        slack = dataset.freshness if policy.beyond_cycle and _may_exceed(policy, cycle, dataset) else 0
+        first, end = found.start.timestamp() - slack, found.end.timestamp() + slack
+        dates = self.latest[dataset.name].logical, self.memory.furthest[dataset.name]
+        return any(first <= moment.timestamp() < end for moment in dates)
 
-def _dates_of(dataset: TriggerDataset, memory: Memory, latest: Mapping[str, Update]) -> tuple[datetime, ...]:
-    """The dates that a dataset is known to have data for: where it has got to, and what was made again last."""
-    update = latest.get(dataset.name)
-    return (update.logical, memory.furthest[dataset.name]) if update else ()
-
-
-def _in_cycle(
-    policy: Policy, cycle: str, dataset: TriggerDataset, anchor: datetime, dates: tuple[datetime, ...]
-) -> bool:
-    window = partitions.window_of(partitions.cycles(cycle, policy.zone), anchor)
-    slack = dataset.freshness if policy.beyond_cycle and _may_exceed(policy, cycle, dataset) else 0
-    first, end = window.start.timestamp() - slack, window.end.timestamp() + slack
-    return any(first <= moment.timestamp() < end for moment in dates)
+    def _used(self, window: Window) -> Mapping[Window, Collection[str]]:
+        """Return, by interval, the datasets whose update there counts for a cycle, and so needs no run of its own."""
+        if self.policy.cycle is None:
+            return {}
+        found: dict[Window, list[str]] = {}
+        for dataset in self.policy.datasets:
+            if dataset.name in self.latest and self._in_cycle(dataset, window):
+                found.setdefault(_window(self.policy, self.latest[dataset.name]), []).append(dataset.name)
+        return found
 
 
 def _is_optional(policy: Policy, cycle: str, dataset: TriggerDataset) -> bool:
@@ -242,7 +379,7 @@ def _is_optional(policy: Policy, cycle: str, dataset: TriggerDataset) -> bool:
 
 
 def _may_exceed(policy: Policy, cycle: str, dataset: TriggerDataset) -> bool:
-    """Whether a dataset's period and freshness together are longer than the cycle."""
+    """Tells whether a dataset's period and freshness together are longer than the cycle."""
     longest = _period(policy, dataset) + (dataset.freshness if dataset.cron else 0)
     return longest > _length(policy, cycle)
 
@@ -254,18 +391,6 @@ def _period(policy: Policy, dataset: TriggerDataset) -> float:
 
 def _length(policy: Policy, cron: str) -> float:
     return partitions.typical_period(cron, policy.zone)
-
-
-def _dates(policy: Policy, memory: Memory, anchor: datetime) -> tuple[datetime, DataInterval]:
-    """The logical date of a run, and its data interval.
-
-    These are the cycle of the newest update; without a cycle, the window of the most frequent cron expression where all
-    datasets have one; else what came since the last run.
-    """
-    if policy.every is not None:
-        window = partitions.window_of(partitions.cycles(policy.every, policy.zone), anchor)
-        return window.start, DataInterval(window.start, window.end)
-    return anchor, DataInterval(_since(policy, memory, anchor), anchor)
 
 
 def _since(policy: Policy, memory: Memory, anchor: datetime) -> datetime:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from dagster import (
     DagsterInstance,
+    DagsterRunStatus,
     DefaultScheduleStatus,
     JobDefinition,
     RunRequest,
@@ -26,6 +27,7 @@ from dagster import (
 from ai.starlake.common import StarlakeError, parse_datetime
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.orchestration import partitions as windows
+from ai.starlake.dagster.run import DRY_RUN_TAG
 
 if TYPE_CHECKING:
     from ai.starlake.orchestration.options import OrchestrationOptions
@@ -33,15 +35,27 @@ if TYPE_CHECKING:
 _MOST_REQUESTS = 100
 """How many runs a tick that catches up asks for; the next one goes on."""
 
-_LATEST_RUNS = 25
-"""How many runs are read to find how far a schedule has got; the newest is not the last where one was re-executed."""
+_PAGE = 100
+"""How many runs are read at once to find how far a schedule has got."""
+
+_DONE_OR_UNDER_WAY = [
+    DagsterRunStatus.SUCCESS,
+    DagsterRunStatus.QUEUED,
+    DagsterRunStatus.NOT_STARTED,
+    DagsterRunStatus.STARTING,
+    DagsterRunStatus.STARTED,
+    DagsterRunStatus.MANAGED,
+]
 
 
 def build(job: JobDefinition, cron: str, options: OrchestrationOptions) -> ScheduleDefinition:
-    """The schedule of a job with partitions of time. It is on from the start.
+    """The schedule of a job with partitions of time.
 
-    With the option `catchup`, a tick asks for the runs of all partitions since the start date, or since the last run of
-    the schedule; without it, for that of the partition that ends with it.
+    It is off until somebody starts it, unless the option `default_status` is ``running``.
+
+    With the option `catchup`, a tick asks for the runs of all partitions since the start date, or since the last one
+    that the schedule has asked for, but for those that were run otherwise; without it, for that of the partition that
+    ends with it.
 
     Args:
         job: The job; its partitions are those of the cron expression.
@@ -64,7 +78,9 @@ def build(job: JobDefinition, cron: str, options: OrchestrationOptions) -> Sched
         if last is None:
             yield SkipReason(f"the first partition begins at {partitions.start:%Y-%m-%d %H:%M:%S %Z} and is not over")
             return
-        keys = _since_last_run(context.instance, job.name, name, partitions, last) if options.catchup else [last]
+        keys = _to_catch_up(context.instance, job.name, name, partitions, last) if options.catchup else [last]
+        if not keys:
+            yield SkipReason(f"all partitions up to {last} were run already, by hand or by a backfill")
         yield from (
             # with its tags, a request is complete: Dagster need not look for the job in the code location
             RunRequest(run_key=key, partition_key=key, tags=job.get_tags_for_partition_key(key, None))
@@ -77,25 +93,59 @@ def build(job: JobDefinition, cron: str, options: OrchestrationOptions) -> Sched
         cron_schedule=cron,
         execution_timezone=partitions.timezone,
         execution_fn=tick,
-        default_status=DefaultScheduleStatus.RUNNING,
+        default_status=DefaultScheduleStatus[options.default_status.upper()],
         description=f"Starts {job.name} at {cron} ({partitions.timezone}), for the interval that ends then.",
     )
 
 
-def _since_last_run(
+def _to_catch_up(
     instance: DagsterInstance, job: str, schedule: str, partitions: TimeWindowPartitionsDefinition, last: str
 ) -> Sequence[str]:
-    """The partitions after the last one that the schedule has started a run for, up to `last`, oldest first."""
+    """Return the partitions up to `last` that the schedule has not asked for and that nobody else has run.
+
+    The oldest come first, a hundred at most.
+    """
+    begin = _after_last_request(instance, job, schedule) or partitions.start
+    keys = windows.keys_between(partitions, begin, windows.window_of_key(partitions, last).start)
+    found: list[str] = []
+    for index in range(0, len(keys), _MOST_REQUESTS):
+        chunk = keys[index : index + _MOST_REQUESTS]
+        done = _run_otherwise(instance, job, chunk)
+        found += [key for key in chunk if key not in done]
+        if len(found) >= _MOST_REQUESTS:
+            break
+    return found[:_MOST_REQUESTS]
+
+
+def _after_last_request(instance: DagsterInstance, job: str, schedule: str) -> datetime | None:
+    """Return the timestamp after the last partition that the schedule has asked for; None where it never has.
+
+    A re-execution keeps the tag of the schedule, but is no request of it.
+    """
     filters = RunsFilter(job_name=job, tags={_compat.SCHEDULE_TAG: schedule})
-    records = instance.get_run_records(filters, limit=_LATEST_RUNS)
-    keys = [record.dagster_run.tags.get(_compat.PARTITION_TAG) for record in records]
-    moments = [moment for key in keys if key for moment in _moments(key)]
-    first = max(moments, key=datetime.timestamp) + timedelta(seconds=1) if moments else partitions.start
-    window = partitions.time_window_for_partition_key(last)
-    return windows.keys_between(partitions, first, window.start)[:_MOST_REQUESTS]
+    cursor: str | None = None
+    while records := instance.get_run_records(filters, limit=_PAGE, cursor=cursor):
+        runs = [record.dagster_run for record in records]
+        keys = [run.tags.get(_compat.PARTITION_TAG) for run in runs if _compat.parent_run_of(run) is None]
+        moments = [moment for key in keys if key for moment in _moments(key)]
+        if moments:
+            return max(moments, key=datetime.timestamp) + timedelta(seconds=1)
+        cursor = runs[-1].run_id
+    return None
+
+
+def _run_otherwise(instance: DagsterInstance, job: str, keys: Sequence[str]) -> frozenset[str]:
+    """Return the partitions that were run, or are being run, by hand or by a backfill: whole, and not as a dry run."""
+    filters = RunsFilter(job_name=job, statuses=_DONE_OR_UNDER_WAY, tags={_compat.PARTITION_TAG: list(keys)})
+    return frozenset(
+        run.tags[_compat.PARTITION_TAG]
+        for run in instance.get_runs(filters)
+        if run.tags.get(DRY_RUN_TAG, "").lower() != "true"
+        and (run.resolved_op_selection is None or _compat.parent_run_of(run))
+    )
 
 
 def _moments(key: str) -> Iterator[datetime]:
-    """The moment that a partition's key tells, be it one of a cron expression that has been changed since."""
+    """Yield the timestamp that a partition's key tells, be it one of a cron expression that has been changed since."""
     with suppress(StarlakeError):
         yield parse_datetime(key, timezone.utc)

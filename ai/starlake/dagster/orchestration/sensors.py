@@ -1,16 +1,16 @@
 """Sensors that start a pipeline when the data that it depends on has changed.
 
-A tick reads one record per dataset, the last materialization, however long the history is.
+A tick reads the last materialization of each dataset in one query, however many there are and however long the history
+is; and when there is something new, the materializations since the last tick.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 
 from dagster import (
     AssetKey,
@@ -24,19 +24,21 @@ from dagster import (
     SkipReason,
 )
 
-from ai.starlake.common import StarlakeError, parse_datetime
+from ai.starlake.common import StarlakeError, parse_datetime, zone_of
+from ai.starlake.dagster import _compat
 from ai.starlake.dagster.orchestration.freshness import (
-    Memory,
     Policy,
     Start,
     TriggerDataset,
     Update,
+    Wait,
     common_cron,
     decide,
 )
+from ai.starlake.dagster.orchestration.memory import Memory
 from ai.starlake.dagster.orchestration.partitions import DEFAULT_START, cycles
 from ai.starlake.dagster.orchestration.triggering import condition_of
-from ai.starlake.dagster.run import date_tags
+from ai.starlake.dagster.run import date_tags, tag_of_names
 from ai.starlake.dataset import StarlakeDataset
 
 if TYPE_CHECKING:
@@ -44,13 +46,15 @@ if TYPE_CHECKING:
 
 __all__ = ["TriggerDataset", "build", "cycle_of", "policy_of"]
 
-logger = logging.getLogger(__name__)
-
 TRIGGERED_BY_TAG = "starlake/triggered_by"
 
 _SECONDS_BETWEEN_TICKS = 60
 _LOGICAL_DATE = "starlake/logical_date"
-_CURSOR_VERSION = 1
+
+_PAGE = 1_000
+_MOST_PAGES = 20
+_OVERLAP = 1_000
+_OVERLAP_TIME = timedelta(hours=1)
 
 
 def policy_of(datasets: Sequence[TriggerDataset], options: OrchestrationOptions) -> Policy:
@@ -79,6 +83,8 @@ def policy_of(datasets: Sequence[TriggerDataset], options: OrchestrationOptions)
         beyond_cycle=options.beyond_data_cycle_enabled,
         min_between_runs=options.min_timedelta_between_runs,
         period=options.cron_period_frequency,
+        every_interval=options.missed_intervals == "run",
+        catchup=options.catchup,
     )
 
 
@@ -98,8 +104,9 @@ def build(
 ) -> SensorDefinition:
     """The sensor that starts a job when its datasets were updated.
 
-    It is on from the start. The runs that it asks for have the logical date and the data interval as tags, and a run
-    key that is the same whenever it sees the same updates, so that none is run twice.
+    It is off until somebody starts it, unless the option `default_status` is ``running``. The runs that it asks for
+    have the logical date and the data interval as tags, and a run key that is the same whenever it sees the same
+    updates, so that none is run twice.
 
     Args:
         job: The job, without partitions.
@@ -112,7 +119,7 @@ def build(
     """
     policy = policy_of(datasets, options)
 
-    def look(context: SensorEvaluationContext) -> RunRequest | SkipReason:
+    def look(context: SensorEvaluationContext) -> list[RunRequest] | SkipReason:
         return _look(context, policy, now())
 
     return SensorDefinition(
@@ -121,33 +128,95 @@ def build(
         evaluation_fn=look,
         minimum_interval_seconds=_SECONDS_BETWEEN_TICKS,
         description=f"Starts {job.name} on: {policy.condition}",
-        default_status=DefaultSensorStatus.RUNNING,
+        default_status=DefaultSensorStatus[options.default_status.upper()],
     )
 
 
-def _look(context: SensorEvaluationContext, policy: Policy, now: datetime) -> RunRequest | SkipReason:
-    latest = {
-        dataset.name: update for dataset in policy.datasets for update in _last_update(context.instance, dataset.name)
-    }
-    decision = decide(policy, _remembered(context.cursor), latest, now)
-    cursor = _written(decision.memory)
+def _look(context: SensorEvaluationContext, policy: Policy, now: datetime) -> list[RunRequest] | SkipReason:
+    memory = Memory.read(context.cursor)
+    decision = decide(policy, memory, _updates(context.instance, policy, memory), now)
+    cursor = decision.memory.written()
     if cursor != context.cursor:
         context.update_cursor(cursor)
-    if not isinstance(decision, Start):
-        return SkipReason(decision.reason)
-    return RunRequest(
-        run_key=_run_key(decision.updates),
-        tags={
-            **date_tags(decision.logical, decision.interval),
-            TRIGGERED_BY_TAG: ", ".join(decision.because),
-        },
+    if decision.left_out:
+        context.log.warning(_left_out(policy, decision.left_out))
+    if isinstance(decision.outcome, Wait):
+        return SkipReason(decision.outcome.reason)
+    return [_request(context, run) for run in decision.outcome]
+
+
+def _request(context: SensorEvaluationContext, run: Start) -> RunRequest:
+    names, tag = ", ".join(run.because), tag_of_names(run.because)
+    if tag != names:
+        context.log.info(f"the run for {run.interval.start} to {run.interval.end} was triggered by {names}")
+    return RunRequest(run_key=_run_key(run), tags={**date_tags(run.logical, run.interval), TRIGGERED_BY_TAG: tag})
+
+
+def _left_out(policy: Policy, starts: Sequence[datetime]) -> str:
+    """Say which intervals get no run, and what to do about it."""
+    named = ", ".join(start.astimezone(zone_of(policy.zone)).isoformat() for start in starts)
+    fix = "set the option catchup to run what was recorded before the first tick, too"
+    if not policy.every_interval:
+        fix = "set the option missed_intervals to run"
+    return (
+        f"{len(starts)} interval(s) with new data get no run: those that begin at {named}; to run them, use "
+        f"`python -m ai.starlake.orchestration backfill`. To have all of them run from now on, {fix}"
     )
 
 
-def _last_update(instance: DagsterInstance, dataset: str) -> list[Update]:
-    """The last materialization of a dataset; none where there is none."""
-    records = instance.fetch_materializations(AssetKey(StarlakeDataset(dataset).uri), limit=1).records
-    return [_update(record) for record in records]
+def _updates(instance: DagsterInstance, policy: Policy, memory: Memory) -> Mapping[str, Sequence[Update]]:
+    """Return the last update of each dataset, and those since the last tick where each may be for another interval.
+
+    That is one query for all datasets; and when there is something new, one for each thousand of new records.
+    """
+    names = {AssetKey(StarlakeDataset(dataset.name).uri): dataset.name for dataset in policy.datasets}
+    latest = {
+        names[record.asset_entry.asset_key]: record.asset_entry.last_materialization_record
+        for record in instance.get_asset_records(list(names))
+        if record.asset_entry.asset_key in names
+    }
+    last = {name: _update(record) for name, record in latest.items() if record is not None}
+    new = [update for name, update in last.items() if update.storage_id > memory.consumed.get(name, 0)]
+    if not new or policy.every is None or (memory.looked is None and not policy.catchup):
+        return {name: [update] for name, update in last.items()}
+    found: dict[str, list[Update]] = {name: [] for name in last}
+    complete = _read_since(
+        instance, policy, memory, new, {key: found[name] for key, name in names.items() if name in last}
+    )
+    for name, update in last.items():
+        if complete and (not found[name] or found[name][-1].storage_id < update.storage_id):
+            found[name].append(update)
+    return {name: updates for name, updates in found.items() if updates}
+
+
+def _read_since(
+    instance: DagsterInstance,
+    policy: Policy,
+    memory: Memory,
+    new: Sequence[Update],
+    found: Mapping[AssetKey, list[Update]],
+) -> bool:
+    """Read the updates since the last tick. Return whether all of them were read; the next tick goes on.
+
+    A database may show a record after one with a higher number, so that some records are read a second time.
+    """
+    position = min(max(memory.consumed.values(), default=0), *(update.storage_id - 1 for update in new))
+    position = max(position - _OVERLAP, 0)
+    begin = (
+        max(policy.begin, memory.looked, key=datetime.timestamp)
+        if memory.looked and not policy.catchup
+        else policy.begin
+    )
+    for _ in range(_MOST_PAGES):
+        records = _compat.materializations_after(instance, position, begin - _OVERLAP_TIME, _PAGE)
+        for record in records:
+            key = record.asset_key
+            if key is not None and key in found:
+                found[key].append(_update(record))
+        if len(records) < _PAGE:
+            return True
+        position = records[-1].storage_id
+    return False
 
 
 def _update(record: EventLogRecord) -> Update:
@@ -169,42 +238,6 @@ def _logical_date(record: EventLogRecord) -> datetime | None:
         return None
 
 
-def _run_key(updates: Mapping[str, int]) -> str:
-    return hashlib.sha256(json.dumps(sorted(updates.items())).encode()).hexdigest()[:32]
-
-
-def _written(memory: Memory) -> str:
-    return json.dumps(
-        {
-            "version": _CURSOR_VERSION,
-            "consumed": memory.consumed,
-            "furthest": {name: moment.isoformat() for name, moment in memory.furthest.items()},
-            **{
-                name: moment.isoformat()
-                for name in ("launched", "logical", "previous")
-                for moment in [getattr(memory, name)]
-                if moment
-            },
-        },
-        sort_keys=True,
-    )
-
-
-def _remembered(cursor: str | None) -> Memory:
-    """What a cursor holds. One that another kind of sensor of this name has left holds nothing."""
-    if not cursor:
-        return Memory()
-    try:
-        kept: dict[str, Any] = json.loads(cursor)
-        if kept["version"] != _CURSOR_VERSION:
-            raise ValueError("of another version")  # noqa: TRY301
-        return Memory(
-            consumed={str(name): int(number) for name, number in kept["consumed"].items()},
-            furthest={str(name): datetime.fromisoformat(text) for name, text in kept["furthest"].items()},
-            **{
-                name: datetime.fromisoformat(kept[name]) for name in ("launched", "logical", "previous") if name in kept
-            },
-        )
-    except (ValueError, TypeError, KeyError, AttributeError):
-        logger.warning("the cursor of the sensor is not one of ours, and is ignored: %.100s", cursor)
-        return Memory()
+def _run_key(run: Start) -> str:
+    seen = [run.logical.timestamp(), sorted(run.updates.items())]
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()[:32]

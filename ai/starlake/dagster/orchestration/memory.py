@@ -1,0 +1,109 @@
+"""What a sensor keeps from one tick to the next, and how its cursor holds it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+Window = datetime | None
+"""The start of an interval; None where intervals are the times between runs."""
+
+_VERSION = 2
+_MOST_STARTED = 100
+_DATES = ("looked", "launched", "logical", "previous")
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What is kept from one look to the next. It does not grow with the history.
+
+    Args:
+        looked: The time of the first look; None before it.
+        consumed: By dataset, the number of the last update that was read.
+        furthest: By dataset, the logical date that it has got to.
+        pending: By interval, the datasets that were updated in it since a run was started for it, with the numbers of
+            these updates.
+        started: The last intervals that runs were started for.
+        launched: When the last run was started.
+        logical: The latest logical date that a run was started for.
+        previous: What that run's data interval began with.
+    """
+
+    looked: datetime | None = None
+    consumed: Mapping[str, int] = field(default_factory=dict)
+    furthest: Mapping[str, datetime] = field(default_factory=dict)
+    pending: Mapping[Window, Mapping[str, int]] = field(default_factory=dict)
+    started: tuple[datetime, ...] = ()
+    launched: datetime | None = None
+    logical: datetime | None = None
+    previous: datetime | None = None
+
+    def without(self, window: Window, used: Mapping[Window, Collection[str]]) -> Memory:
+        """Return what is left once a run was started for an interval.
+
+        Args:
+            window: The interval.
+            used: By interval, the datasets whose updates the run uses besides.
+        """
+        left = {
+            other: {name: number for name, number in names.items() if name not in used.get(other, ())}
+            for other, names in self.pending.items()
+            if other != window
+        }
+        return replace(
+            self,
+            pending={other: names for other, names in left.items() if names},
+            started=(*(other for other in self.started if other != window), window)[-_MOST_STARTED:] if window else (),
+        )
+
+    def written(self) -> str:
+        """Write the cursor."""
+        return json.dumps(
+            {
+                "version": _VERSION,
+                "consumed": self.consumed,
+                "furthest": {name: moment.isoformat() for name, moment in self.furthest.items()},
+                "pending": {_text(window): names for window, names in self.pending.items()},
+                "started": [window.isoformat() for window in self.started],
+                **{name: moment.isoformat() for name in _DATES for moment in [getattr(self, name)] if moment},
+            },
+            sort_keys=True,
+        )
+
+    @classmethod
+    def read(cls, cursor: str | None) -> Memory:
+        """Read a cursor. One that another kind of sensor of this name has left holds nothing."""
+        if not cursor:
+            return cls()
+        try:
+            kept: dict[str, Any] = json.loads(cursor)
+            if kept["version"] != _VERSION:
+                raise ValueError("of another version")  # noqa: TRY301
+            return cls(
+                consumed=_numbers(kept["consumed"]),
+                furthest={str(name): datetime.fromisoformat(text) for name, text in kept["furthest"].items()},
+                pending={_window(text): _numbers(names) for text, names in kept["pending"].items()},
+                started=tuple(map(datetime.fromisoformat, kept["started"])),
+                **{name: datetime.fromisoformat(kept[name]) for name in _DATES if name in kept},
+            )
+        except (ValueError, TypeError, KeyError, AttributeError):
+            logger.warning("the cursor of the sensor is not one of ours, and is ignored: %.100s", cursor)
+            return cls()
+
+
+def _numbers(entries: Mapping[Any, Any]) -> dict[str, int]:
+    return {str(name): int(number) for name, number in entries.items()}
+
+
+def _text(window: Window) -> str:
+    return window.isoformat() if window else ""
+
+
+def _window(text: str) -> Window:
+    return datetime.fromisoformat(text) if text else None
