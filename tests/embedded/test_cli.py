@@ -223,10 +223,11 @@ def test_a_person_at_a_terminal_sees_more(shop):
     command = [sys.executable, "-m", "ai.starlake.embedded", "load"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=child) as process:
         os.close(child)
-        out, seen = process.stdout.read().decode(), b""
+        seen = b""
         with contextlib.suppress(OSError):  # the terminal is gone when the process is
             while piece := os.read(parent, 4096):
                 seen += piece
+        out = process.stdout.read().decode()
     assert "Input records: 2" in out
     assert "\x1b" not in out
     assert "shop.rows" in seen.decode()

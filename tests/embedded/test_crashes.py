@@ -59,8 +59,8 @@ def assert_loaded_once(shop):
     assert shop.rows() == [(1, "old"), *NEW]
     assert shop.rows("shop.added") == NEW
     assert shop.files() == ["archive/shop/added1.csv", "archive/shop/rows1.csv", "archive/shop/rows2.csv"]
-    counted = shop.query("SELECT paths, countaccepted FROM audit.audit WHERE success ORDER BY 1")
-    assert [(path.rpartition("/")[2], count) for path, count in counted] == [
+    counted = shop.query("SELECT paths, countaccepted FROM audit.audit WHERE success")
+    assert sorted((path.rpartition("/")[2], count) for path, count in counted) == [
         ("added1.csv", 3),
         ("rows1.csv", 2),
         ("rows2.csv", 3),

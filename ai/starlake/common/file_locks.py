@@ -37,7 +37,7 @@ class FileLock:
     """A lock that one holder has at a time, in this process and all others.
 
     Args:
-        path: The lock file; it is created when missing and stays.
+        path: The lock file; it is created when missing.
         fix: What the user can do where the file system refuses locks.
     """
 
@@ -58,22 +58,36 @@ class FileLock:
         file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._is_removed(file):
+                os.close(file)
+                return self.acquire()
         except OSError as error:
             os.close(file)
             if error.errno in _HELD:
                 return False
             raise LocksRefusedError(self.path, error, fix=self._fix) from error
-        except BaseException:
-            os.close(file)
-            raise
         self._file = file
         return True
 
-    def release(self) -> None:
-        """Free the lock if it is held."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+    def release(self, *, remove: bool = False) -> None:
+        """Free the lock if it is held.
+
+        Args:
+            remove: Whether the lock file is deleted.
+        """
+        if self._file is None:
+            return
+        if remove:
+            self.path.unlink(missing_ok=True)
+        os.close(self._file)
+        self._file = None
+
+    def _is_removed(self, file: int) -> bool:
+        """Return whether an earlier holder deleted the lock file after it was opened here."""
+        try:
+            return not os.path.samestat(os.fstat(file), self.path.stat())
+        except FileNotFoundError:
+            return True
 
 
 def check_range_locks(path: Path, *, fix: str) -> None:

@@ -31,7 +31,7 @@ class Standing(Journal):
     def of(cls, database: Database, table: str, files: tuple[Path, ...]) -> Standing:
         """The ingestion of files into a table; nothing is written down."""
         names, folder = tuple(file.name for file in files), files[0].parent
-        return cls(folder, uuid.uuid4().hex, str(database.path), table, folder, names, None, files)
+        return cls(folder, uuid.uuid4().hex, database.path, table, folder, names, None, files)
 
     @property
     def files(self) -> tuple[Path, ...]:

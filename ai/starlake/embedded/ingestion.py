@@ -104,11 +104,11 @@ class Ingestion:
             counts = self._load(database, journal)
         except Exception as error:
             logger.debug("ingestion failed", exc_info=True)
-            if journal.settle(database, self._table.matches):
+            if journal.settle([database], self._table.matches):
                 return self._result(journal, Counts(0, 0, 0), error=f"the rows are loaded, but then: {error}")
             return self._failed(error, journal)
         except BaseException:
-            journal.settle(database, self._table.matches)
+            journal.settle([database], self._table.matches)
             raise
         journal.finish(database)
         return self._result(journal, counts)

@@ -5,7 +5,7 @@ transactions. So an ingestion first writes a journal, then moves its files to th
 and, in the same transaction, a marker: an empty table named after the journal. Whoever finds a journal later, while
 holding the database, can tell what happened: with the marker the rows are there and the files go to the archive;
 without it they are not, and the files go back to the stage area. The marker is named like Starlake's own temporary
-tables.
+tables. A journal has no absolute path, since the project may be elsewhere when it is found.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import json
 import os
 import uuid
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.files import give_back, move
 from ai.starlake.embedded.sql import qualified
 
@@ -37,7 +38,7 @@ class Journal:
     Args:
         path: The journal's file, in the ingesting area of the domain.
         token: What names the marker.
-        database: The database that the rows go to.
+        database: The file of the database that the rows go to, None when it has none of its own.
         table: The full name of the table.
         stage: The stage area of the domain.
         names: The names of the files.
@@ -46,7 +47,7 @@ class Journal:
 
     path: Path
     token: str
-    database: str
+    database: Path | None
     table: str
     stage: Path
     names: tuple[str, ...]
@@ -60,12 +61,15 @@ class Journal:
         token = uuid.uuid4().hex
         ingesting.mkdir(parents=True, exist_ok=True)
         names = tuple(file.name for file in files)
-        journal = cls(
-            ingesting / f"{_PREFIX}{token}", token, str(database.path), table, files[0].parent, names, archive
-        )
+        path = ingesting / f"{_PREFIX}{_owner(table)}{token}"
+        journal = cls(path, token, database.path, table, files[0].parent, names, archive)
         journal._write()
-        for file in files:
-            move(file, ingesting / file.name)
+        try:
+            for file in files:
+                move(file, ingesting / file.name)
+        except BaseException:
+            journal.undo(lambda _name: True)
+            raise
         return journal
 
     @property
@@ -102,18 +106,22 @@ class Journal:
         self.unmark(database)
         self.path.unlink(missing_ok=True)  # last, so that there is never a marker without its journal
 
-    def settle(self, database: Database, fits: Callable[[str], bool]) -> bool:
+    def settle(self, databases: Sequence[Database], fits: Callable[[str], bool]) -> bool:
         """Puts the files where they belong, by what became of the rows.
+
+        Args:
+            databases: The databases that the rows may be in.
+            fits: Whether a name is still one of the table's.
 
         Returns:
             Whether the rows are committed, so that the files went to the archive and not back to the stage area.
         """
-        committed = self.committed(database)
-        if committed:
-            self.finish(database)
-        else:
-            self.undo(fits)
-        return committed
+        for database in databases:
+            if self.committed(database):
+                self.finish(database)
+                return True
+        self.undo(fits)
+        return False
 
     def undo(self, fits: Callable[[str], bool]) -> None:
         """Takes the files back to the stage area; `fits` says whether a name is still one of the table's."""
@@ -125,13 +133,11 @@ class Journal:
     def _write(self) -> None:
         content = {
             "token": self.token,
-            "database": self.database,
+            "database": None if self.database is None else os.path.relpath(self.database, self.path.parent),
             "table": self.table,
-            "stage": str(self.stage),
             "names": list(self.names),
-            "archive": None if self.archive is None else str(self.archive),
         }
-        partial = self.path.with_name(f"{self.path.name}{_unwritten(self.database)}")
+        partial = self.path.with_name(f"{self.path.name}{_PARTIAL}")
         with partial.open("w", encoding="utf-8") as file:
             json.dump(content, file)
             file.flush()
@@ -139,29 +145,49 @@ class Journal:
         partial.replace(self.path)
 
 
-def _unwritten(database: str) -> str:
-    """How the name of a journal ends while it is written: it tells whose it is before it can be read."""
-    return f".{zlib.crc32(database.encode()):08x}{_PARTIAL}"
+def _owner(table: str) -> str:
+    """How the names of a table's journals begin: they tell whose they are before they can be read."""
+    return f"{zlib.crc32(table.encode()):08x}-"
 
 
-def unfinished(ingesting: Path, database: Path | None) -> Iterator[Journal]:
-    """The journals that ingestions into a database left behind; it must be held, so that none is still running."""
-    if not ingesting.is_dir():
-        return
-    for path in ingesting.glob(f"{_PREFIX}*{_unwritten(str(database))}"):
-        path.unlink()  # killed while it was written, before any file was moved
+def has_journals(ingesting: Path) -> bool:
+    """Whether ingestions left journals behind, or are under way."""
+    return ingesting.is_dir() and any(path.name.startswith(_PREFIX) for path in ingesting.iterdir())
+
+
+def forget_unwritten(ingesting: Path, table: str) -> None:
+    """Deletes the journals of a table that were not written to their end: no file was moved yet.
+
+    No ingestion into the table may be under way.
+    """
+    for path in ingesting.glob(f"{_PREFIX}{_owner(table)}*{_PARTIAL}"):
+        path.unlink()
+
+
+def unfinished(ingesting: Path, stage: Path, archive: Path | None) -> Iterator[Journal]:
+    """The journals that ingestions left behind, or write to at this moment.
+
+    Args:
+        ingesting: The ingesting area of a domain.
+        stage: Its stage area.
+        archive: Where its files go once loaded, None when they are deleted.
+
+    Raises:
+        StarlakeError: If a journal cannot be read.
+    """
     for path in sorted(ingesting.glob(f"{_PREFIX}*")):
         if path.suffix == _PARTIAL:
             continue
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if content["database"] == str(database):
-            archive = content["archive"]
-            yield Journal(
-                path,
-                content["token"],
-                content["database"],
-                content["table"],
-                Path(content["stage"]),
-                tuple(content["names"]),
-                None if archive is None else Path(archive),
-            )
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            database = content["database"]
+            where = None if database is None else Path(os.path.normpath(path.parent / database))
+            yield Journal(path, content["token"], where, content["table"], stage, tuple(content["names"]), archive)
+        except FileNotFoundError:  # the load that it is of has ended meanwhile
+            continue
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise StarlakeError(
+                f"{path} cannot be read",
+                cause=f"it says which files beside it a load was working on: {error}",
+                fix=f"move those files that are not loaded yet to {stage}, then delete it",
+            ) from error

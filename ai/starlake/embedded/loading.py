@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
@@ -13,8 +13,9 @@ from ai.starlake.embedded.delivery import keep
 from ai.starlake.embedded.files import copy, listed, waiting
 from ai.starlake.embedded.in_place import standing_files
 from ai.starlake.embedded.ingestion import Ingestion
-from ai.starlake.embedded.journal import unfinished
+from ai.starlake.embedded.journal import has_journals
 from ai.starlake.embedded.landing import refusal
+from ai.starlake.embedded.recovery import settle_unfinished, tell_of_unknown_domains
 from ai.starlake.embedded.reporting import Reporter
 from ai.starlake.embedded.results import JobResult, LoadResult
 from ai.starlake.embedded.selection import Selection
@@ -43,22 +44,24 @@ def load(workspace: Workspace, selection: Selection, files: Sequence[str], repor
         StarlakeError: If the metadata of a selected table cannot be used; no file is touched then.
     """
     domains = selection.domains(workspace.project)
+    if selection == Selection():
+        tell_of_unknown_domains(workspace.project)
     _bring(workspace, domains, files)
     jobs: list[JobResult] = []
     unresolved: list[str] = []
     for domain in domains:
         _warn_without_stage(workspace, domain)
-        _hold(workspace, domain)
-        groups, strangers, unusable = _grouped(workspace, domain)
-        if not selection.tables:
-            unresolved += _set_aside(workspace, domain, strangers)
-        jobs += unusable
-        reporter.planned(len(groups))
-        for table, group in groups:
-            reporter.loading(table, group)
-            job = Ingestion(workspace, table, group).run()
-            reporter.loaded(job)
-            jobs.append(job)
+        with _held(workspace, domain, everything=not selection.tables):
+            groups, strangers, unusable = _grouped(workspace, domain)
+            if not selection.tables:
+                unresolved += _set_aside(workspace, domain, strangers)
+            jobs += unusable
+            reporter.planned(len(groups))
+            for table, group in groups:
+                reporter.loading(table, group)
+                job = Ingestion(workspace, table, group).run()
+                reporter.loaded(job)
+                jobs.append(job)
     return LoadResult(tuple(jobs), tuple(unresolved))
 
 
@@ -99,25 +102,21 @@ def _bring(workspace: Workspace, domains: Sequence[Domain], files: Sequence[str]
         copy(source, workspace.project.areas.stage(domains[0].name) / source.name)
 
 
-def _hold(workspace: Workspace, domain: Domain) -> None:
+@contextmanager
+def _held(workspace: Workspace, domain: Domain, *, everything: bool) -> Iterator[None]:
     """Takes the databases of a domain that has work, and puts right what a killed load left behind.
 
     Files are listed only while the databases are held: another process may just be loading them.
     """
     areas = workspace.project.areas
     ingesting = areas.ingesting(domain.name)
-    if not waiting(areas.stage(domain.name)) and not _has_journals(ingesting):
+    if not waiting(areas.stage(domain.name)) and not has_journals(ingesting):
+        yield
         return
     _ = workspace.audit  # opened before any file is moved
-    tables = {table.full_name: table for table in domain.tables}
-    for database in {id(one): one for one in map(workspace.database_of, domain.tables)}.values():
-        for journal in unfinished(ingesting, database.path):
-            table = tables.get(journal.table)
-            journal.settle(database, table.matches if table else lambda _name: True)
-
-
-def _has_journals(ingesting: Path) -> bool:
-    return ingesting.is_dir() and any(path.name.startswith(".starlake-load-") for path in ingesting.iterdir())
+    with workspace.turns(ingesting, domain.tables):
+        settle_unfinished(workspace, domain, everything=everything)
+        yield
 
 
 def _warn_without_stage(workspace: Workspace, domain: Domain) -> None:

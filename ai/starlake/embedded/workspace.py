@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -15,6 +15,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.audit import AuditLog
 from ai.starlake.embedded.connection import DEFAULT_WAIT, Database, OpeningError, open_database
 from ai.starlake.embedded.interruption import Interruption
+from ai.starlake.embedded.turns import turns
 from ai.starlake.project import Connection, Project, Table, Task
 from ai.starlake.project.connections import connection_error, find_connection, require_one_connection, usable_plan
 from ai.starlake.project.duckdb_plans import ONE_CONNECTION, Plan, clash
@@ -72,6 +73,36 @@ class Workspace:
         """
         require_one_connection(self.project.settings, item)
         return self._open(self.project.connection_of(item), item.full_name, writing=writing)
+
+    def database_at(self, file: Path) -> Database:
+        """The database in a file that no connection of the project may name any more.
+
+        Raises:
+            StarlakeError: If it cannot be opened.
+        """
+        if file not in self._databases:
+            plan = Plan(file, {}, (), file, files=(file,), made=(), empty=(), problems=())
+            opening = open_database(plan, wait=self._patience(), interruption=self._interruption)
+            connection = Connection(name=file.name, type="jdbc", options={"url": f"jdbc:duckdb:{file}"})
+            self._databases[file] = (connection, plan, self._stack.enter_context(opening))
+        return self._databases[file][2]
+
+    @contextmanager
+    def turns(self, ingesting: Path, tables: Sequence[Table]) -> Iterator[None]:
+        """Opens the databases of tables of a domain, and waits until no other load of the tables is alive.
+
+        Args:
+            ingesting: The ingesting area of the domain.
+            tables: The tables.
+
+        Raises:
+            StarlakeError: If a database cannot be opened, or if another command goes on for too long.
+        """
+        for table in tables:
+            self.database_of(table)
+        names = [table.full_name for table in tables]
+        with turns(ingesting, names, wait=self._patience(), interruption=self._interruption or Interruption()):
+            yield
 
     @property
     def audit(self) -> AuditLog:

@@ -1,0 +1,63 @@
+"""Turns at loading a table: files are taken back from a load only when none of its table is alive.
+
+Most databases have one writer at a time anyway. Whether a load is alive does not depend on that, since the database of
+a table may be another one by now, or be one that several processes write to.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.common.file_locks import FileLock
+from ai.starlake.embedded.interruption import Interruption
+
+logger = logging.getLogger(__name__)
+
+_PREFIX = ".starlake-turn-"
+_POLL = 0.1
+_FIX = "put the ingesting area on a disk of this machine, or on a share that grants locks (NFS with its lock daemon)"
+
+
+@contextmanager
+def turns(ingesting: Path, tables: Iterable[str], *, wait: float, interruption: Interruption) -> Iterator[None]:
+    """Hold the turns at loading tables; the operating system frees them when their holder is killed.
+
+    Args:
+        ingesting: The ingesting area of the domain.
+        tables: The full names of the tables.
+        wait: Seconds to wait for all of them.
+        interruption: Ends the waiting when asked to.
+
+    Raises:
+        Interrupted: If it was asked to.
+        StarlakeError: If another load kept a turn for longer, or if the file system refuses locks.
+    """
+    deadline = time.monotonic() + wait
+    with ExitStack() as stack:
+        for table in sorted(tables):  # in one order, so that two loads never wait for each other in a circle
+            ingesting.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(ingesting / f"{_PREFIX}{zlib.crc32(table.encode()):08x}", fix=_FIX)
+            _acquire(lock, table, deadline, interruption)
+            stack.callback(lock.release, remove=True)
+        yield
+
+
+def _acquire(lock: FileLock, table: str, deadline: float, interruption: Interruption) -> None:
+    if lock.acquire():
+        return
+    logger.warning("waiting for another load of %s to end", table)
+    while not lock.acquire():
+        interruption.check()
+        if time.monotonic() >= deadline:
+            raise StarlakeError(
+                f"another load of {table} is under way",
+                cause="files of a table are loaded by one command at a time",
+                fix="wait for it to end, or set SL_DUCKDB_LOCK_TIMEOUT to more seconds",
+            )
+        time.sleep(_POLL)
