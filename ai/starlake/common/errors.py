@@ -51,12 +51,13 @@ class NameCollisionError(StarlakeError):
         name: The Dagster name that both became.
         first: What took the name first.
         second: What asked for it next.
+        hint: What else may help.
     """
 
-    def __init__(self, name: str, first: str, second: str) -> None:
+    def __init__(self, name: str, first: str, second: str, hint: str = "") -> None:
         self.name = name
         super().__init__(
             f"{first} and {second} both become {name!r} in Dagster",
             cause="Dagster names consist of letters, digits and underscores; all else becomes an underscore",
-            fix="pass a task_id (or an asset key) of its own to one of them",
+            fix=f"pass a task_id (or an asset key) of its own to one of them{hint and f'; {hint}'}",
         )

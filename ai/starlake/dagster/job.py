@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -46,6 +46,9 @@ _PENDING_AREAS = ["{SL_DATASETS}/pending", "{SL_DATASETS}/stage"]
 _TAGS = {"dagster/compute_kind": "starlake"}
 
 
+_NOT_READ = frozenset({"assets", "cron", "params", "output_datasets"})
+
+
 @dataclass(frozen=True)
 class NodeOptions:
     """What every method that makes an op takes besides its own arguments.
@@ -61,6 +64,10 @@ class NodeOptions:
         pool: The pool whose slots the steps take.
         asset: The keys of the assets that the op materializes, instead of what its dataset says.
         skip_or_start: Whether what comes after the op is skipped when there was nothing to do.
+        assets: The same as `asset`, as files of Starlake 1.2 and 1.3 call it.
+        cron: Not read; files of Starlake 1.2 and 1.3 pass it. A run knows its dates from its partition or its tags.
+        params: Not read; files of Starlake 1.3 pass it.
+        output_datasets: Not read; files of Starlake 1.3 pass it. The last task records the asset of its pipeline.
     """
 
     ins: Mapping[str, In] | None = None
@@ -73,6 +80,10 @@ class NodeOptions:
     pool: str | None = None
     asset: AssetLike | Iterable[AssetKey] | None = None
     skip_or_start: bool = False
+    assets: Iterable[AssetKey] | None = None
+    cron: Any = None
+    params: Any = None
+    output_datasets: Any = None
 
     @classmethod
     def of(cls, task_id: str, given: Mapping[str, Any]) -> NodeOptions:
@@ -85,9 +96,11 @@ class NodeOptions:
         if unknown:
             raise StarlakeError(
                 f"{task_id}: {', '.join(unknown)} is no argument of an op",
-                fix=f"use {', '.join(cls.__dataclass_fields__)}",
+                fix=f"use {', '.join(name for name in cls.__dataclass_fields__ if name not in _NOT_READ)}; in a DAG file "
+                "that another version of Starlake generated, generate it again with starlake-dagster generate",
             )
-        return cls(**given)
+        options = cls(**given)
+        return replace(options, asset=tuple(options.assets)) if options.asset is None and options.assets else options
 
 
 class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):

@@ -33,6 +33,9 @@ INTERRUPTED = "interrupted, because the run ends"
 Event = AssetMaterialization | Output[Any]
 
 
+_OLD_FILE = "a DAG file that Starlake 1.1 generated, generate again with starlake-dagster generate"
+
+
 class Body(ABC):
     """What an op does, as the compute function that Dagster calls.
 
@@ -161,7 +164,8 @@ class OpFactory:
             known, op = self._made[name]
             if known != spec:
                 label = f"{spec.source} ({spec.task_id!r})"
-                raise NameCollisionError(name, label, f"{label} with other {', '.join(_differences(known, spec))}")
+                other = f"{label} with other {', '.join(_differences(known, spec))}"
+                raise NameCollisionError(name, label, other, _OLD_FILE)
             return op
         made = OpDefinition(
             compute_fn=spec.body,

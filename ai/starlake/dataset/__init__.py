@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ai.starlake.common import sanitize_id
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class StarlakeDataset:
     """A table, as what a load or a transform produces or another one needs.
 
     Args:
         name: Its Starlake name, ``domain.table``.
+        uri: The same, as files of Starlake 1.3 pass it.
+        **kwargs: Nothing else is read.
     """
 
     name: str
+
+    def __init__(self, name: str | None = None, *, uri: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
+        object.__setattr__(self, "name", name or uri or "")
 
     @property
     def uri(self) -> str:

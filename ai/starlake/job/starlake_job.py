@@ -76,6 +76,15 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         """What the version of Starlake in use accepts."""
         return self.settings.starlake_version
 
+    def sl_dataset(self, uri: str, **kwargs: Any) -> str:  # noqa: ARG002
+        """Return the name of a table in the orchestrator, as files of Starlake 1.2 and 1.3 ask for it.
+
+        Args:
+            uri: Its Starlake name.
+            **kwargs: Nothing else is read.
+        """
+        return StarlakeDataset(uri).uri
+
     def sl_import(self, task_id: str | None, domain: str, tables: Iterable[str] = (), **kwargs: Any) -> NodeT:
         """Generates the node that moves the files of a domain from the landing area to the pending area.
 
