@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.audit import AuditLog, Entry
+from ai.starlake.embedded.sql_source import SqlError, Statement, origin
 from ai.starlake.embedded.tables import Target
-from ai.starlake.project import Expectation
+from ai.starlake.project import Expectation, Table, Task
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
@@ -90,11 +91,10 @@ def check(
     workspace: Workspace,
     database: Database,
     target: Target,
-    expectations: Sequence[Expectation],
+    item: Table | Task,
     *,
     entry: Entry,
     broken: Mapping[int, str],
-    file: Path | None = None,
 ) -> None:
     """Checks a table in the transaction that wrote it, and records the outcomes.
 
@@ -102,22 +102,21 @@ def check(
         workspace: The project and the audit.
         database: The database of the table.
         target: The table.
-        expectations: What is expected.
+        item: The table or task whose expectations they are.
         entry: The job, for the audit.
         broken: What `attempts` knows.
-        file: The file that says what is expected, for error messages.
 
     Raises:
         ExpectationError: If one does not hold that must; what was written is then to be rolled back.
         StarlakeError: If one calls a macro that does not exist.
     """
     settings = workspace.project.application.expectations
-    if not settings.active or not expectations:
+    if not settings.active or not item.expectations:
         return
     outcomes = []
-    for place, each in enumerate(expectations):
-        question = _question(workspace, target, each, file)
-        outcomes.append(_answer(database, question, place, broken))
+    for place, each in enumerate(item.expectations):
+        question = _question(workspace, target, each, item.file)
+        outcomes.append(_answer(database, question, place, broken, item))
     if settings.fail_on_error and any(not one.success and one.expectation.fail_on_error for one in outcomes):
         raise ExpectationError(target.label, entry, outcomes)
     _record(workspace.audit, entry, outcomes)
@@ -158,14 +157,18 @@ def _question(workspace: Workspace, target: Target, expectation: Expectation, fi
     return Outcome(expectation, _double_quoted(call), sql.rstrip("; \n"), 0, "")
 
 
-def _answer(database: Database, question: Outcome, place: int, broken: Mapping[int, str]) -> Outcome:
-    import duckdb
-
+def _answer(
+    database: Database, question: Outcome, place: int, broken: Mapping[int, str], item: Table | Task
+) -> Outcome:
     if place in broken:
         return replace(question, exception=broken[place])
+    file, line = origin(item, question.expectation.expect)
+    statement = Statement(question.sql, file, (line,) if line else ())
     try:
-        rows = database.rows(f"SELECT * FROM ({question.sql}\n) LIMIT 2")
-    except duckdb.Error as error:
+        statement.require_syntax(database)
+        with statement.explained():
+            rows = database.rows(f"SELECT * FROM ({question.sql}\n) LIMIT 2")
+    except SqlError as error:
         raise _BrokenQueryError(place, str(error)) from error
     try:
         return replace(question, count=int(rows[0][0]) if len(rows) == 1 else _NO_NUMBER)

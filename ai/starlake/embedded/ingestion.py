@@ -21,13 +21,13 @@ from ai.starlake.embedded.in_place import Standing
 from ai.starlake.embedded.journal import Journal
 from ai.starlake.embedded.native import is_native
 from ai.starlake.embedded.results import JobResult
+from ai.starlake.embedded.sql_source import require_expressions, run_statements, statements_of
 from ai.starlake.embedded.staging import Staged, staged
 from ai.starlake.embedded.strategies import Merge, named, require, script
 from ai.starlake.embedded.tables import Target, create, create_schema, require_kind
 from ai.starlake.embedded.validation import Validator
 from ai.starlake.embedded.workspace import Clock, Workspace
 from ai.starlake.project import Table, WriteStrategy, WriteStrategyType
-from ai.starlake.project.sql import split_statements
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
@@ -137,6 +137,7 @@ class Ingestion:
                 raise RejectedRowsError(self._table.full_name, counts)
             rejects = rows.rejects(database, self._project.application.audit.max_errors)
             parts = self._parts(database, rows)
+            require_expressions(database, rows)
 
             def transaction(broken: Mapping[int, str]) -> None:
                 with database.transaction():
@@ -211,22 +212,11 @@ class Ingestion:
 
     def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
         for text in texts:
-            sql = self._project.render(text, macros=True, label=self._table.full_name, file=self._table.file)
-            for statement in split_statements(sql):
-                database.execute(statement)
-                database.enter()
+            run_statements(database, statements_of(self._project, self._table, text))
 
     def _expect(self, database: Database, broken: Mapping[int, str]) -> None:
-        wanted = self._table.expectations
-        expectations.check(
-            self._workspace,
-            database,
-            self._target,
-            wanted,
-            entry=self._entry(()),
-            broken=broken,
-            file=self._table.file,
-        )
+        entry = self._entry(())
+        expectations.check(self._workspace, database, self._target, self._table, entry=entry, broken=broken)
 
     def _parts(self, database: Database, rows: Staged) -> list[_Part]:
         """The files that have audit rows of their own: with ``detailedLoadAudit`` each of several."""

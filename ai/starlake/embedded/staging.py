@@ -81,19 +81,27 @@ class Staged:
 
         The steps are Starlake's (contract 4.1): rename, scripts, ``privacy: SQL:``, filter, drop what is ignored.
         """
+        _, source = list(self.steps())[-1]
+        return f"SELECT {identifiers(self.columns)} FROM ({source})"
+
+    def steps(self) -> Iterator[tuple[str, str]]:
+        """Each expression of the table, the first time none, and the SELECT that has computed all up to it."""
         columns = self.validator.columns
         source = f"SELECT {', '.join(self._named())} FROM {_TABLE} WHERE {ERROR_COLUMN} = ''"
+        yield "", source
         for column in columns:
             if column.attribute.expression:
                 value = self._computed(column.attribute.expression, column.type)
                 source = f"SELECT *, {value} AS {identifier(column.name)} FROM ({source})"
+                yield column.attribute.expression, source
         for column in columns:
             hidden = privacy.expression(column.attribute)
             if hidden is not None:
                 value = self._computed(hidden, column.type)
                 source = f"SELECT * REPLACE ({value} AS {identifier(column.name)}) FROM ({source})"
-        condition = f" WHERE {self._expression(self.table.filter)}" if self.table.filter else ""
-        return f"SELECT {identifiers(self.columns)} FROM ({source}){condition}"
+                yield hidden, source
+        if self.table.filter:
+            yield self.table.filter, f"SELECT * FROM ({source}) WHERE {self._expression(self.table.filter)}"
 
     def _named(self) -> list[str]:
         """The columns that are read from files by their new names; the scripts of native loads may use the old too."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import expectations
 from ai.starlake.embedded.audit import Entry
 from ai.starlake.embedded.compilation import column_types, section
-from ai.starlake.embedded.evolution import evolve, fitted, report
+from ai.starlake.embedded.evolution import evolve
 from ai.starlake.embedded.nested import plain_type
 from ai.starlake.embedded.pytasks import python_rows
 from ai.starlake.embedded.qualification import qualified_sql
+from ai.starlake.embedded.sql_source import Statement, run_statements, statements_of
 from ai.starlake.embedded.strategies import Merge, require, require_columns, script
 from ai.starlake.embedded.tables import (
     Target,
@@ -28,7 +28,6 @@ from ai.starlake.embedded.tables import (
 )
 from ai.starlake.embedded.workspace import Clock, Workspace
 from ai.starlake.project import Attribute, Materialization, SyncStrategy, Task, WriteStrategy, WriteStrategyType
-from ai.starlake.project.sql import split_statements
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
@@ -102,15 +101,8 @@ class TaskRun:
             def transaction(broken: Mapping[int, str]) -> None:
                 with database.transaction():
                     self._write(database, first_columns)
-                    wanted = self._task.expectations
                     expectations.check(
-                        self._workspace,
-                        database,
-                        self._target,
-                        wanted,
-                        entry=self._entry(),
-                        broken=broken,
-                        file=self._task.file,
+                        self._workspace, database, self._target, self._task, entry=self._entry(), broken=broken
                     )
                     if self._workspace.audit.database is database:
                         self._workspace.audit.record(self._entry())
@@ -130,7 +122,7 @@ class TaskRun:
         """The SQL that would run, for a target that does not exist and for one that does."""
         database = self._workspace.database_of(self._task, writing=False)
         self._look(database)
-        before, after = (self._rendered(texts) for texts in (self._task.presql, self._task.postsql))
+        before, after = (self._plain(texts) for texts in (self._task.presql, self._task.postsql))
         return "\n\n".join(
             section([*before, *self._main_statements(database, first=first), *after], first=first)
             for first in (True, False)
@@ -138,11 +130,14 @@ class TaskRun:
 
     def _main_statements(self, database: Database, *, first: bool) -> list[str]:
         if not self._task.parse_sql:
-            return self._rendered((self._task.sql or "",))
-        select = self._select()
+            return self._plain((self._task.sql or "",))
+        statement = self._statement()
+        statement.require_syntax(database)
+        select = statement.text
         if self._is_view:
             return [view_statement(self._target, select)]
-        columns = column_types(database, select)
+        with statement.explained():
+            columns = column_types(database, select)
         merge = script(
             self._merge(select, tuple(columns), first=first), self._project.write_strategy_templates, self._render
         )
@@ -157,8 +152,10 @@ class TaskRun:
         database = self._workspace.database_of(self._task, writing=False)
         self._look(database)
         size, page = self._request.page_size, self._request.page_number
-        query = f"SELECT * FROM ({self._rows(database)}) LIMIT {int(size)} OFFSET {int(size) * (int(page) - 1)}"
-        return rows_as_text(database, query, str(self._request.interactive))
+        statement = self._source(database)
+        query = f"SELECT * FROM ({statement.text}) LIMIT {int(size)} OFFSET {int(size) * (int(page) - 1)}"
+        with statement.explained():
+            return rows_as_text(database, query, str(self._request.interactive))
 
     def _write(self, database: Database, first_columns: dict[str, str] | None) -> None:
         self._enter(database)
@@ -171,24 +168,27 @@ class TaskRun:
         if not self._task.parse_sql:
             self._statements(database, (self._task.sql or "",))
         elif self._is_view:
-            database.execute(view_statement(self._target, self._select()))
+            statement = self._statement()
+            statement.require_syntax(database)
+            with statement.explained():
+                database.execute(view_statement(self._target, statement.text))
         else:
             self._merge_rows(database, first=not existed, created=first_columns is not None)
         self._statements(database, self._task.postsql)
 
     def _merge_rows(self, database: Database, *, first: bool, created: bool) -> None:
-        select = self._rows(database)
-        columns = describe(database, select)
+        statement = self._source(database)
+        with statement.explained():
+            columns = describe(database, statement.text)
         require_columns(self._strategy, self._task.sink.partition, tuple(columns), self._task.full_name)
         if first and not created:
             create(database, self._target, self._all_columns(columns))
         elif not first:
             self._sync(database, columns)
-            file = str(self._task.sql_file or self._task.file or self._task.full_name)
-            report(database, self._target, self._all_columns({**columns, **self._named()}), source="the task")
-            select = fitted(database, self._target, select, columns, file=file, strict=False)
-        merge = self._merge(select, tuple(columns), first=first)
-        database.execute(script(merge, self._project.write_strategy_templates, self._render))
+        merge = self._merge(statement.text, tuple(columns), first=first)
+        sql = script(merge, self._project.write_strategy_templates, self._render)
+        with statement.explained(sql):
+            database.execute(sql)
 
     def _columns_before_presql(self, database: Database) -> dict[str, str] | None:
         """The columns of a target that presql already uses in the first run, None when it is not to be made first."""
@@ -250,27 +250,37 @@ class TaskRun:
             end=strategy.end_ts or application.scd2_end_timestamp,
         )
 
-    def _rows(self, database: Database) -> str:
-        """A SELECT of the task's rows; a Python task runs here."""
+    def _source(self, database: Database) -> Statement:
+        """The statement that gives the task's rows; a Python task runs here."""
         if self._task.sql is None and self._task.python_file is not None:
-            return python_rows(database, self._project, self._task, self._task.python_file)
-        return self._select()
+            rows = python_rows(database, self._project, self._task, self._task.python_file)
+            return Statement(rows, self._task.python_file)
+        statement = self._statement()
+        statement.require_syntax(database)
+        return statement
 
     def _select(self) -> str:
+        return self._statement().text
+
+    def _statement(self) -> Statement:
+        """The main statement, its names qualified."""
         if not self._task.sql:
             raise StarlakeError(
                 f"the task {self._task.full_name} has no SQL",
                 fix=f"write its SELECT into {self._task.name}.sql beside its YAML",
             )
-        label = str(self._task.sql_file or self._task.file or self._task.full_name)
-        sql = self._project.render(self._task.sql, macros=True, label=label, file=self._file)
-        statements = split_statements(sql)
+        statements = statements_of(self._project, self._task, self._task.sql)
         if len(statements) != 1:
+            place = statements[1].place() if statements else self._task.sql_file or self._task.file
             raise StarlakeError(
-                f"the task {self._task.full_name} has {len(statements)} main statements ({label})",
+                f"the task {self._task.full_name} has {len(statements)} main statements ({place})",
                 fix="write one SELECT; statements before and after it go below --SL_PRESQL and --SL_POSTSQL",
             )
-        return qualified_sql(statements[0], self._task, self._graph) + "\n"  # the last line may end with a comment
+        statement = statements[0]
+        if self._task.sql == self._request.query:
+            statement = replace(statement, file=None, lines=())
+        qualified = qualified_sql(statement.text, self._task, self._graph)
+        return replace(statement, text=f"{qualified}\n")  # the last line may end with a comment
 
     def _enter(self, database: Database) -> None:
         """Unqualified names mean tables of the task's own schema (contract 8)."""
@@ -283,19 +293,14 @@ class TaskRun:
         if database.value(query, [database.catalog, self._target.schema]):
             database.enter(self._target.schema)
 
-    def _rendered(self, texts: tuple[str, ...]) -> list[str]:
-        label, file = self._task.full_name, self._file
-        rendered = (self._project.render(text, macros=True, label=label, file=file) for text in texts)
-        return [statement for text in rendered for statement in split_statements(text)]
+    def _rendered(self, texts: tuple[str, ...]) -> list[Statement]:
+        return [each for text in texts for each in statements_of(self._project, self._task, text)]
 
-    @property
-    def _file(self) -> Path | None:
-        return self._task.sql_file or self._task.file
+    def _plain(self, texts: tuple[str, ...]) -> list[str]:
+        return [statement.text for statement in self._rendered(texts)]
 
     def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
-        for statement in self._rendered(texts):
-            database.execute(statement)
-            database.enter(self._target.schema)
+        run_statements(database, self._rendered(texts), self._target.schema)
 
     def _render(self, text: str, variables: Mapping[str, object]) -> str:
         return self._project.render(text, variables, label=f"the write strategy of {self._task.full_name}")
