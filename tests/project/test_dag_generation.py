@@ -119,7 +119,7 @@ def test_the_file_name_says_what_gets_a_file(shop: Shop, filename: str, expected
 
 def test_crons_are_numbered_as_starlake_numbers_them(shop: Shop) -> None:
     """Starlake writes a file of a domain as often as the domain has schedules, and counts on."""
-    shop.table("hr", "rows", schedule="")
+    shop.table("hr", "rows", schedule="None")
     shop.table("hr", "other", schedule="0 0 * * *")
     files = shop.generate(tasks=False)
     assert files["load_hr.py"] == "None|None:hr=hr(rows=rows;)\ncron2|0 0 * * *:hr=hr(other=other;)\n"

@@ -22,7 +22,7 @@ def test_a_good_project_has_no_findings(shop):
 def test_no_project_is_a_finding(tmp_path):
     (finding,) = validate(tmp_path, environment={})
     assert finding.is_error
-    assert "no Starlake project" in finding.message
+    assert "is not a Starlake project" in finding.message
 
 
 def test_everything_is_found_at_once(shop):

@@ -2,7 +2,7 @@
 
 from ai.starlake.common.dates import DataInterval, date_variables, format_timestamp, parse_datetime, zone_of
 from ai.starlake.common.errors import MissingEnvironmentVariable, NameCollisionError, StarlakeError
-from ai.starlake.common.identifiers import NameRegistry, sanitize_id
+from ai.starlake.common.identifiers import NameRegistry, job_name, sanitize_id
 from ai.starlake.common.redaction import Redactor, mask_named_values, names_a_secret, secret_arguments
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "StarlakeError",
     "date_variables",
     "format_timestamp",
+    "job_name",
     "mask_named_values",
     "names_a_secret",
     "parse_datetime",

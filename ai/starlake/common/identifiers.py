@@ -6,6 +6,7 @@ import keyword
 import re
 import unicodedata
 from collections.abc import Hashable
+from pathlib import PurePath
 
 from ai.starlake.common.errors import NameCollisionError, StarlakeError
 
@@ -54,6 +55,20 @@ def sanitize_id(id: str) -> str:  # noqa: A002  the parameter's name is part of 
         )
     name = _NOT_A_NAME.sub("_", id if id.isascii() else _without_accents(id)) or "_"
     return f"{name}_" if name in RESERVED_NAMES else name
+
+
+def job_name(filename: str, schedule: str | None = None) -> str:
+    """The name of the job that a DAG file makes.
+
+    Args:
+        filename: The file.
+        schedule: The name of its schedule; None if the file makes one job only.
+
+    >>> job_name("dags/Sales-load.py", "daily")
+    'sales_load_daily'
+    """
+    stem = sanitize_id(PurePath(filename).name.removesuffix(".pyc").removesuffix(".py").lower())
+    return f"{stem}_{sanitize_id(schedule)}" if schedule else stem
 
 
 def _without_accents(text: str) -> str:

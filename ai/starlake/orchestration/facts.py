@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from functools import cached_property
 from itertools import chain, count
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ai.starlake.common import NameRegistry, StarlakeError, sanitize_id
+from ai.starlake.common import NameRegistry, StarlakeError, job_name, sanitize_id
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job import IStarlakeJob, StarlakePreLoadStrategy, StarlakeSparkConfig
 from ai.starlake.orchestration.dependencies import StarlakeDependencies, StarlakeDependency
@@ -43,10 +42,10 @@ class PipelineFacts(AbstractTaskGroup, Generic[NativeT]):
         self.dependencies = dependencies
         self.settings = OrchestrationOptions.of(self.job.options)
         self.schedule_name = sanitize_id(schedule.name) if schedule and schedule.name else None
-        stem = _stem(self.job.filename or self.job.module_name or "starlake")
-        self.pipeline_id = f"{stem}_{self.schedule_name}" if self.schedule_name else stem
+        source = self.job.filename or self.job.module_name or "starlake"
+        self.pipeline_id = job_name(source, schedule.name if schedule else None)
         if schedule is None:
-            self.pipeline_id = _free_name(stem, {other.pipeline_id for other in orchestration.pipelines})
+            self.pipeline_id = _free_name(self.pipeline_id, {other.pipeline_id for other in orchestration.pipelines})
         super().__init__(self.pipeline_id, label=f"pipeline {self.pipeline_id}")
         self._check_names()
 
@@ -172,10 +171,6 @@ class PipelineFacts(AbstractTaskGroup, Generic[NativeT]):
             for table in domain.tables:
                 name = f"{domain.name}.{table.name}"
                 tables.claim(sanitize_id(name), name, f"table {name}")
-
-
-def _stem(filename: str) -> str:
-    return sanitize_id(PurePath(filename).name.removesuffix(".pyc").removesuffix(".py").lower())
 
 
 def _free_name(name: str, taken: Set[str]) -> str:

@@ -10,14 +10,15 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.project.checks import check_table, check_task
+from ai.starlake.project.collisions import check_names
 from ai.starlake.project.connections import clash_findings, connection_findings, find_connection, require_one_connection
 from ai.starlake.project.domains import SUFFIX
 from ai.starlake.project.findings import Finding, Severity, attempt, nearest
 from ai.starlake.project.graph import Graph
 from ai.starlake.project.invalid import unknown_keys
 from ai.starlake.project.models import (
-    BUILTIN_SCHEDULES,
     Connection,
     DagConfig,
     Domain,
@@ -27,6 +28,7 @@ from ai.starlake.project.models import (
     TypeDefinition,
 )
 from ai.starlake.project.project import Project
+from ai.starlake.project.schedules import check_schedules
 from ai.starlake.project.template_checks import undefined_names
 from ai.starlake.project.type_files import type_files
 
@@ -65,6 +67,7 @@ class _Validation:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._findings: list[Finding] = []
+        self._foreign = False
 
     def run(self) -> list[Finding]:
         types = self._try(lambda: self._project.types)
@@ -72,7 +75,7 @@ class _Validation:
         tasks = list(self._tasks())
         self._unknown_in_types()
         self._dags(tables, tasks)
-        self._schedules(tables, tasks)
+        self._findings += [*check_schedules(self._project, [*tables, *tasks]), *check_names([*tables, *tasks])]
         self._overlaps(tables)
         self._connections([*tables, *tasks])
         self._try(lambda: self._project.table_refs)
@@ -80,6 +83,8 @@ class _Validation:
         self._try(lambda: self._project.write_strategy_templates)
         if not any(finding.is_error for finding in self._findings):
             self._graph()
+        if not any(finding.is_error for finding in self._findings):
+            self._try(self._dag_files)
         return [*self._findings, *self._project.findings]
 
     def _try(self, call: Callable[[], T]) -> T | None:
@@ -151,6 +156,7 @@ class _Validation:
             if config.file is not None:
                 content = self._project.settings.store.read(config.file, "dag", rendered=False)
                 self._findings += unknown_keys(DagConfig, content.data, content.document, ("dag",))
+                self._template(config)
         application = self._project.application
         refs = [(table.file, table.metadata.dag_ref) for table in tables]
         refs += [(task.file, task.dag_ref or application.dag_ref.transform) for task in tasks]
@@ -159,16 +165,26 @@ class _Validation:
                 hint = nearest(ref, configs) or f"add metadata/dags/{ref}{SUFFIX}"
                 self._add(file, f"dagRef: there is no DAG configuration {ref}", hint)
 
-    def _schedules(self, tables: Iterable[Table], tasks: Iterable[Task]) -> None:
-        """A schedule is a cron expression, which has blanks or begins with ``@``, or the name of a preset."""
-        presets = {*BUILTIN_SCHEDULES, *self._project.application.schedule_presets}
-        schedules = [(table.file, table.metadata.schedule) for table in tables]
-        schedules += [(task.file, task.schedule) for task in tasks]
-        for file, schedule in schedules:
-            known = not schedule or " " in schedule or schedule.startswith("@") or schedule.lower() == "none"
-            if not known and schedule not in presets:
-                hint = nearest(str(schedule), presets) or "write a cron expression, or add it to schedulePresets"
-                self._add(file, f"schedule: there is no preset {schedule}", hint)
+    def _dag_files(self) -> None:
+        """Makes the DAG files, as ``dag-generate`` does, unless some are for another orchestrator."""
+        from ai.starlake.project.dag_generation import generate
+
+        if not self._foreign:
+            generate(self._project)
+
+    def _template(self, config: DagConfig) -> None:
+        """Checks that the template of a DAG configuration exists: here, or for another orchestrator in Starlake."""
+        from ai.starlake.project.dag_generation import Templates, why_missing
+
+        try:
+            Templates(self._project).path(config)
+        except StarlakeError as error:
+            if why_missing(config.template):
+                self._foreign = True
+                return
+            content = self._project.settings.store.read(config.file or Path(), "dag", rendered=False)
+            message = f"{error.culprit}: {error.cause}"
+            self._findings.append(content.document.finding(("dag", "template"), message, error.fix or ""))
 
     def _connections(self, items: Iterable[Table | Task]) -> None:
         """What is written to must exist, and every option of it must be honoured."""

@@ -4,7 +4,9 @@ from ai.starlake.project.dag_generation.dependencies import dependencies_json
 from ai.starlake.project.dag_generation.files import DagFile, write_files
 from ai.starlake.project.dag_generation.generate import generate
 from ai.starlake.project.dag_generation.output import Change, Output, Step
+from ai.starlake.project.dag_generation.shipped import why_missing
 from ai.starlake.project.dag_generation.syntax import check_syntax
+from ai.starlake.project.dag_generation.templates import Templates
 from ai.starlake.project.dag_generation.variables import own_variables
 
 __all__ = [
@@ -12,9 +14,11 @@ __all__ = [
     "DagFile",
     "Output",
     "Step",
+    "Templates",
     "check_syntax",
     "dependencies_json",
     "generate",
     "own_variables",
+    "why_missing",
     "write_files",
 ]

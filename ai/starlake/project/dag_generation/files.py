@@ -19,11 +19,15 @@ class DagFile:
         name: Its path below the output folder.
         text: Its content.
         source: What it is made for, for error messages.
+        jobs: The names of the jobs that it makes in Dagster, as far as they are known.
+        makes: The full names of the tables that these jobs make.
     """
 
     name: str
     text: str
     source: str
+    jobs: tuple[str, ...] = ()
+    makes: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         """Refuses names that lead out of the output folder (contract 3.8)."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from ai.starlake.common import job_name
 from ai.starlake.project.dag_generation.configs import find_config
 from ai.starlake.project.dag_generation.files import DagFile
 from ai.starlake.project.dag_generation.schedules import (
@@ -99,7 +100,10 @@ def _file(templates: Templates, config: DagConfig, loads: Sequence[_Load]) -> Da
         if all(load.variables[name] == value for load in loads)
     }
     source = f"{config.file} for {loads[0].table.full_name}"
-    return templates.file(config, source, shared, {"schedules": schedules})
+    file = templates.file(config, source, shared, {"schedules": schedules})
+    names = [schedule["schedule"] if len(schedules) > 1 else None for schedule in schedules]
+    made = frozenset(load.table.full_name for load in loads)
+    return replace(file, jobs=tuple(job_name(file.name, name) for name in names), makes=made)
 
 
 def _schedule(loads: Sequence[_Load]) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
+from ai.starlake.common import job_name
 from ai.starlake.project.dag_generation.configs import find_config
 from ai.starlake.project.dag_generation.dependencies import dependencies_json, dependency_list
 from ai.starlake.project.dag_generation.files import DagFile
@@ -52,7 +54,9 @@ def task_files(project: Project, templates: Templates, tags: frozenset[str]) -> 
             if templates.is_own(config):
                 context["dependencies"] = dependencies_json(graph, group)
             source = f"{config.file} for {group[0].full_name}"
-            yield templates.file(config, source, _variables(group[0], schedules), context)
+            file = templates.file(config, source, _variables(group[0], schedules), context)
+            made = frozenset(name for task in group for name in (task.full_name, task.target))
+            yield replace(file, jobs=(job_name(file.name),), makes=made)
 
 
 def _variables(task: Task, schedules: Schedules) -> dict[str, str]:

@@ -76,7 +76,7 @@ class Templates:
             "sl_env": self._project.settings.profile,
             "sl_root": self._project.areas.root,
         }
-        template = self._path(config)
+        template = self.path(config)
         try:
             with noted(str(template)) as missing:
                 text = self._environment.get_template(config.template).render(given)
@@ -119,7 +119,12 @@ class Templates:
     def _own(self) -> list[str]:
         return shipped.template_names(self._folder)
 
-    def _path(self, config: DagConfig) -> Path:
+    def path(self, config: DagConfig) -> Path:
+        """The file of the template of a configuration.
+
+        Raises:
+            StarlakeError: If there is no such template.
+        """
         if self.is_own(config):
             return self._folder / config.template
         known = shipped.shipped_names()

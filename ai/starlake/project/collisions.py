@@ -1,0 +1,41 @@
+"""Finds Starlake names that become one name in Dagster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ai.starlake.common import sanitize_id
+from ai.starlake.project.findings import Finding
+from ai.starlake.project.models import Table, Task
+
+_OF_JOBS = frozenset({"start", "end", "all_done"})
+"""What every generated job has, beside a group for each domain."""
+
+
+def check_names(items: Iterable[Table | Task]) -> Iterator[Finding]:
+    """What collides among the names of all tables and tasks of a project, whatever job they are in.
+
+    An asset is named by the table that is made, an op by the table or task, a group of ops by the domain.
+
+    Args:
+        items: The tables and tasks.
+    """
+    assets: dict[str, tuple[str, Table | Task]] = {}
+    groups: dict[str, tuple[str, Table | Task]] = {}
+    for item in items:
+        names = {item.full_name} if isinstance(item, Table) else {item.full_name, item.target}
+        for name in sorted(names):
+            yield from _claim(assets, name, item, "table or task")
+        if isinstance(item, Table):
+            yield from _claim(groups, item.domain, item, "domain")
+            if sanitize_id(item.domain) in _OF_JOBS:
+                message = f"the domain {item.domain} has the name of an op that every generated job has"
+                yield Finding(item.file, 1, message, "rename the domain")
+
+
+def _claim(known: dict[str, tuple[str, Table | Task]], name: str, item: Table | Task, what: str) -> Iterator[Finding]:
+    key = sanitize_id(name)
+    other, owner = known.setdefault(key, (name, item))
+    if other != name:
+        message = f"{name} and {other} become one name in Dagster, {key}; {other} is in {owner.file}"
+        yield Finding(item.file, 1, message, f"rename one of them: each {what} needs a name of its own")
