@@ -108,6 +108,9 @@ class TestRun:
     def test_a_skipped_load_is_no_failure(self, call, dag_file, fake):
         code, out, _ = call("run", "-f", dag_file(schedules=DAILY, pre_load_strategy="pending"))
         assert code == 0
+        assert "my_dag_daily for " in out
+        assert "skipped: there was nothing to load" in out
+        assert "succeeded:" not in out
         assert re.search(r"load_starbake_Orders +│ skipped +│ +│ nothing to do", out)
         assert not fake.calls()
 
@@ -122,6 +125,16 @@ class TestRun:
         with DagsterInstance.get() as instance:
             assert instance.get_runs_count() == 1
             assert instance.get_latest_materialization_event(AssetKey("starbake_Orders"))
+
+    def test_a_recorded_run_that_loaded_nothing_says_so(self, call, dag_file, tmp_path, monkeypatch):
+        home = tmp_path / "home"
+        home.mkdir()
+        monkeypatch.setenv("DAGSTER_HOME", str(home))
+        call("run", "-f", dag_file(schedules=DAILY, pre_load_strategy="pending"), "--record")
+        call("run", "-f", dag_file(schedules=DAILY), "--record")
+        with DagsterInstance.get() as instance:
+            outcomes = [run.tags.get("starlake/outcome") for run in instance.get_runs()]
+        assert outcomes == [None, "skipped: nothing was loaded or transformed"]
 
     def test_to_record_takes_an_instance(self, call, dag_file):
         code, _, err = call("run", "-f", dag_file("kpis"), "--record")
@@ -196,6 +209,21 @@ class TestBackfill:
         assert sorted(set(scheduled(fake))) == days
         assert scheduled(fake)[::2] == days
         assert out.count("succeeded") == 3
+
+    def test_it_says_what_loads_take_and_what_came_of_each_day(self, call, dag_file, fake, tmp_path):
+        file = dag_file(schedules=DAILY, pre_load_strategy="pending")
+        code, out, err = call("backfill", "-f", file, "--start", "2026-03-01", "--end", "2026-03-02")
+        assert code == 0
+        assert "Loads take the files that wait now" in err
+        assert len(re.findall(r"│ skipped +│", out)) == 2
+        assert "succeeded" not in out
+        fake.behave("load", counts=(5, 4, 1))
+        _, out, _ = call("backfill", "-f", dag_file(schedules=DAILY), "--start", "2026-03-01", "--end", "2026-03-01")
+        assert re.search(r"succeeded +│ 4 +│ [0-9.]+ +│ 10 +│ 8 +│ 2 +│", out)
+
+    def test_a_pipeline_without_loads_says_nothing_of_files(self, call, dag_file):
+        _, _, err = call("backfill", "-f", dag_file("kpis"), "--start", "2026-03-01", "--end", "2026-03-01")
+        assert err == ""
 
     def test_a_pipeline_without_partitions_is_run_for_each_day(self, call, dag_file, fake):
         code, _, _ = call("backfill", "-f", dag_file("kpis"), "--start", "2026-01-30", "--end", "2026-02-01")

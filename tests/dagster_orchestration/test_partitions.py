@@ -140,7 +140,7 @@ class TestFailuresOfDagster:
     def test_ticks_have_partitions(self):
         keys = keys_between(self.partitions, date(2026, 9, 26), date(2026, 9, 28))
         completed = [key_completed_by(self.partitions, window_of_key(self.partitions, key).end) for key in keys]
-        assert set(completed) <= set(keys)
+        assert None not in completed
         assert len(keys_between(self.partitions, date(2026, 9, 28), date(2026, 9, 28))) == 12
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from dagster import (
 )
 
 from ai.starlake.common import (
+    DataInterval,
     StarlakeError,
     format_timestamp,
     zone_of,
@@ -139,6 +141,12 @@ class failures:  # noqa: N801  reads as a statement
         raise Failure(str(error), metadata=metadata, allow_retries=retry) from error
 
 
+def is_late(interval: DataInterval) -> bool:
+    """Tells whether a run for an interval comes later than one by the clock: after another interval is over."""
+    end = interval.end.timestamp()
+    return time.time() > end + (end - interval.start.timestamp())
+
+
 def is_dry_run(context: OpExecutionContext) -> bool:
     """Whether commands are to be logged instead of run: by the configuration of the op, or by a tag of the run."""
     configured = (context.op_config or {}).get("dry_run")
@@ -172,6 +180,11 @@ class CommandBody(Body):
         """The Starlake name of what the command works on."""
         return self.name
 
+    @property
+    def verb(self) -> str | None:
+        """The verb of the command."""
+        return self.command.verb
+
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Runs the command within an op."""
         with failures(retry=False):
@@ -181,6 +194,10 @@ class CommandBody(Body):
             context.log.info(f"{DRY_RUN}{shown(command)}")
             yield from outputs(self.outs, self.name)
             return
+        if command.verb == "load" and dates.interval and is_late(dates.interval):
+            context.log.info(
+                f"this run is for {dates.interval.start} to {dates.interval.end}; it loads the files that wait now"
+            )
         result = self.runner.run(command, context, self.spark_config)
         summary = _summary(command, self.name, result)
         if result.counts and result.counts.rejected:

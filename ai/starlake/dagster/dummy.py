@@ -9,6 +9,7 @@ from dagster import AssetKey, AssetMaterialization, DagsterEventType, OpExecutio
 
 from ai.starlake.dagster.commands import is_dry_run
 from ai.starlake.dagster.ops import Body, Event, outputs
+from ai.starlake.dagster.run import OUTCOME_TAG
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,15 @@ class DummyBody(Body):
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Runs within an op."""
-        if self.assets and not is_dry_run(context) and not (self.only_after_data and _without_data(context)):
-            partition = context.partition_key if context.has_partition_key else None
-            yield from (AssetMaterialization(asset, partition=partition) for asset in self.assets)
+        if self.assets and not is_dry_run(context):
+            if self.only_after_data and _without_data(context):
+                context.instance.add_run_tags(
+                    context.run_id, {OUTCOME_TAG: "skipped: nothing was loaded or transformed"}
+                )
+                context.log.info("nothing was loaded or transformed in this run")
+            else:
+                partition = context.partition_key if context.has_partition_key else None
+                yield from (AssetMaterialization(asset, partition=partition) for asset in self.assets)
         yield from outputs(self.outs, self.value)
 
 

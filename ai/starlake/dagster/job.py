@@ -96,11 +96,11 @@ class NodeOptions:
         if unknown:
             raise StarlakeError(
                 f"{task_id}: {', '.join(unknown)} is no argument of an op",
-                fix=f"use {', '.join(name for name in cls.__dataclass_fields__ if name not in _NOT_READ)}; in a DAG file "
-                "that another version of Starlake generated, generate it again with starlake-dagster generate",
+                fix=f"use {', '.join(name for name in cls.__dataclass_fields__ if name not in _NOT_READ)}; in a DAG "
+                "file that another version of Starlake generated, generate it again with starlake-dagster generate",
             )
-        options = cls(**given)
-        return replace(options, asset=tuple(options.assets)) if options.asset is None and options.assets else options
+        node = cls(**given)
+        return replace(node, asset=tuple(node.assets)) if node.asset is None and node.assets else node
 
 
 class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):

@@ -55,6 +55,11 @@ class Body(ABC):
         """The Starlake name of what the op works on, such as a table; None where it works on nothing."""
         return None
 
+    @property
+    def verb(self) -> str | None:
+        """The verb of the command that the op runs; None where it runs none for its own sake."""
+        return None
+
     @abstractmethod
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Does the work; yields what the op produces, outputs included."""

@@ -17,6 +17,7 @@ DRY_RUN_TAG = "starlake/dry_run"
 LOGICAL_DATE_TAG = "starlake/logical_date"
 INTERVAL_START_TAG = "starlake/data_interval_start"
 INTERVAL_END_TAG = "starlake/data_interval_end"
+OUTCOME_TAG = "starlake/outcome"
 
 CONFIG_SCHEMA = Field(
     {

@@ -57,13 +57,24 @@ def names_of(name: str, op: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys([sanitize_id(name), name, op]))
 
 
+def verb_of(definition: Any) -> str | None:
+    """Return the verb of the command that an op runs; None for any other op."""
+    body = _body(definition)
+    return body.verb if body else None
+
+
+def _body(definition: Any) -> Body | None:
+    body = definition.compute_fn if isinstance(definition, OpDefinition) else None
+    return body if isinstance(body, Body) else None
+
+
 @functools.lru_cache(maxsize=8)
 def section_names(job: JobDefinition) -> frozenset[str]:
     """Return the names that a section of options may have in a job."""
     found: set[str] = set()
     for path, definition in steps_of(job):
-        body = definition.compute_fn if isinstance(definition, OpDefinition) else None
-        subject = body.subject if isinstance(body, Body) else None
+        body = _body(definition)
+        subject = body.subject if body else None
         found.update(names_of(subject, path[-1]) if subject else [path[-1]])
     return frozenset(found)
 

@@ -49,6 +49,8 @@ class Step:
         seconds: How long it took.
         detail: What came of it, or why it failed, in words.
         commands: The commands that it ran, or would run in a dry run; secrets masked.
+        works: Whether it is there to run a command that loads or transforms, rather than to order or check others.
+        rows: The rows that it read, accepted and rejected, where that is known.
     """
 
     name: str
@@ -56,6 +58,8 @@ class Step:
     seconds: float | None = None
     detail: str = ""
     commands: tuple[str, ...] = ()
+    works: bool = False
+    rows: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,29 @@ class RunReport:
     date: RunDate | None
     steps: Sequence[Step]
     success: bool
+
+    @property
+    def skipped(self) -> bool:
+        """Tells whether the run went well without loading or transforming anything."""
+        works = [step for step in self.steps if step.works]
+        return self.success and bool(works) and all(step.state is StepState.SKIPPED for step in works)
+
+    @property
+    def rows(self) -> tuple[int, int, int] | None:
+        """The rows that its steps read, accepted and rejected; None where no step knows."""
+        known = [step.rows for step in self.steps if step.rows]
+        return (
+            (sum(each[0] for each in known), sum(each[1] for each in known), sum(each[2] for each in known))
+            if known
+            else None
+        )
+
+    @property
+    def outcome(self) -> str:
+        """What came of it in a word: ``succeeded``, ``skipped`` or ``failed``."""
+        if self.skipped:
+            return "skipped"
+        return "succeeded" if self.success else "failed"
 
 
 Listener = Callable[[Step], None]
@@ -110,6 +137,7 @@ class Summary:
         schedule: When it runs by the clock.
         sensor: The data that it waits for.
         partitions: Its partitions.
+        loads: How many tables it loads.
     """
 
     name: str
@@ -117,6 +145,7 @@ class Summary:
     schedule: str | None = None
     sensor: str | None = None
     partitions: str | None = None
+    loads: int = 0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ai.starlake.dagster.orchestration.graph_of import graph_of
 from ai.starlake.dagster.orchestration.sensors import cycle_of, policy_of
 from ai.starlake.dagster.orchestration.steps import Steps
 from ai.starlake.dagster.run import CONFIG_SCHEMA, DRY_RUN_TAG, date_tags
-from ai.starlake.dagster.run_options import section_names, steps_of
+from ai.starlake.dagster.run_options import section_names, steps_of, verb_of
 from ai.starlake.job.sections import check_sections
 from ai.starlake.orchestration.options import OrchestrationOptions
 from ai.starlake.orchestration.runs import Graph, RunDate, RunOptions, RunReport, Summary
@@ -25,6 +25,7 @@ from ai.starlake.orchestration.runs import Graph, RunDate, RunOptions, RunReport
 MomentT = TypeVar("MomentT", bound=date)
 
 _EVERY_DAY = "0 0 * * *"
+_WORK = frozenset({"load", "transform"})
 
 
 class PipelineRuns:
@@ -65,6 +66,7 @@ class PipelineRuns:
             schedule=f"{self._cron} ({self._settings.zone})" if self._cron else None,
             sensor=str(sensor) if sensor else None,
             partitions=f"{partitions.get_num_partitions()} since {first}" if partitions else None,
+            loads=sum(verb_of(definition) == "load" for _, definition in steps_of(self._job)),
         )
 
     def section_names(self) -> frozenset[str]:
@@ -114,7 +116,9 @@ class PipelineRuns:
         if run_date is None and self._partitions is not None:
             run_date = self._newest(self._partitions)
         run_id = str(uuid.uuid4())
-        steps = Steps((".".join(path) for path, _ in steps_of(self._job)), dry=options.dry, listener=options.listener)
+        names = {".".join(path): verb_of(definition) in _WORK for path, definition in steps_of(self._job)}
+        working = [name for name, works in names.items() if works]
+        steps = Steps(names, working, dry=options.dry, listener=options.listener)
         with _instance(recorded=options.recorded and not options.dry) as instance:
             instance.add_event_listener(run_id, steps)
             result = self._job.execute_in_process(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from dagster import DagsterEvent, DagsterEventType, EventLogEntry
@@ -22,12 +22,22 @@ class Steps:
 
     Args:
         names: The names of all steps.
+        working: The names of those that load or transform.
         dry: Whether commands are shown instead of run.
         listener: Is told of each step that begins or ends.
     """
 
-    def __init__(self, names: Iterable[str], *, dry: bool = False, listener: Listener | None = None) -> None:
-        self._steps = {name: Step(name, StepState.SKIPPED, detail="not reached") for name in names}
+    def __init__(
+        self,
+        names: Iterable[str],
+        working: Collection[str] = (),
+        *,
+        dry: bool = False,
+        listener: Listener | None = None,
+    ) -> None:
+        self._steps = {
+            name: Step(name, StepState.SKIPPED, detail="not reached", works=name in working) for name in names
+        }
         self._order: dict[str, None] = {}
         self.interrupted = False
         self._dry = dry
@@ -65,7 +75,10 @@ def _materialized(step: Step, event: DagsterEvent) -> Step:
     made = event.step_materialization_data.materialization
     command = made.metadata.get(_COMMAND)
     commands = (*step.commands, str(command.value)) if command else step.commands
-    return replace(step, detail=made.description or step.detail, commands=commands)
+    counts = [made.metadata.get(f"starlake/rows_{name}") for name in ("read", "accepted", "rejected")]
+    numbers = [count.value for count in counts if count is not None and isinstance(count.value, int)]
+    rows = (numbers[0], numbers[1], numbers[2]) if len(numbers) == len(counts) else step.rows
+    return replace(step, detail=made.description or step.detail, commands=commands, rows=rows)
 
 
 def _after_log(step: Step, entry: EventLogEntry) -> Step:

@@ -21,6 +21,11 @@ from ai.starlake.orchestration.runs import Graph, RunDate, RunnablePipeline, Run
 
 Command = Callable[..., Any]
 
+_LOADS_WHAT_WAITS = (
+    "Loads take the files that wait now, whatever interval a run is for: to load an interval again, deliver its files "
+    "again."
+)
+
 _FILE = click.option(
     "--file",
     "-f",
@@ -126,6 +131,8 @@ def backfill(file: Path, names: Sequence[str], options: Mapping[str, Any], **giv
         raise click.UsageError("say from when to when: --start 2026-01-01 --end 2026-01-03")
     how = RunOptions(dry=given["dry"], substitutions=rest, recorded=given["record"])
     plans = [(pipeline, pipeline.dates_between(first, last)) for pipeline in _pipelines(file, names, rest)]
+    if any(pipeline.summary().loads for pipeline, _ in plans):
+        click.echo(_LOADS_WHAT_WAITS, err=True)
     reports: list[RunReport] = []
     for pipeline, dates in plans:
         if not dates:

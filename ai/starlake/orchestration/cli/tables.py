@@ -22,6 +22,7 @@ _STYLES = {
     StepState.SKIPPED: "dim",
     StepState.RUNNING: "yellow",
 }
+_OUTCOMES = {"succeeded": "green", "skipped": "yellow", "failed": "red"}
 _WIDE = 160
 """The width of tables that are not shown on a terminal."""
 
@@ -92,8 +93,9 @@ def show_report(report: RunReport) -> None:
             Text(text[0] if text else "", overflow="fold"),
         )
     console = _console()
-    outcome = "[green]succeeded[/green]" if report.success else "[red]failed[/red]"
-    console.print(f"{report.pipeline}{_for(report)} {outcome}", highlight=False)
+    outcome = f"[{_OUTCOMES[report.outcome]}]{report.outcome}[/]"
+    why = ": there was nothing to load" if report.skipped else ""
+    console.print(f"{report.pipeline}{_for(report)} {outcome}{why}", highlight=False)
     console.print(table)
     _show_failures(report)
 
@@ -108,15 +110,16 @@ def show_backfill(reports: Sequence[RunReport], planned: int) -> None:
     """Prints the runs of a backfill, one line each."""
     from rich.text import Text
 
-    table = _table("pipeline", "for", "state", "steps", "seconds", "failed")
+    table = _table("pipeline", "for", "state", "steps", "seconds", "read", "accepted", "rejected", "failed")
     for report in reports:
         failed = [step.name for step in report.steps if step.state is StepState.FAILED]
         table.add_row(
             Text(report.pipeline, overflow="fold"),
             Text(str(report.date or "")),
-            Text("succeeded", "green") if report.success else Text("failed", "red"),
+            Text(report.outcome, _OUTCOMES[report.outcome]),
             str(sum(step.state is not StepState.SKIPPED for step in report.steps)),
             f"{sum(step.seconds or 0 for step in report.steps):.1f}",
+            *(map(str, report.rows) if report.rows else ("", "", "")),
             Text(", ".join(failed)),
         )
     _console().print(table)
