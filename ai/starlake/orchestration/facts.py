@@ -166,11 +166,13 @@ class PipelineFacts(AbstractTaskGroup, Generic[NativeT]):
         names = NameRegistry()
         for domain in self.schedule.domains if self.schedule else []:
             names.claim(sanitize_id(domain.name), domain.name, f"domain {domain.name}")
-        tables = NameRegistry()
+        tables = self.orchestration.table_names
         for domain in self.schedule.domains if self.schedule else []:
             for table in domain.tables:
                 name = f"{domain.name}.{table.name}"
                 tables.claim(sanitize_id(name), name, f"table {name}")
+        for dependency in self.dependencies.everything if self.dependencies is not None else []:
+            tables.claim(dependency.uri, dependency.sink, f"table {dependency.sink}")
 
 
 def _free_name(name: str, taken: Set[str]) -> str:

@@ -31,6 +31,8 @@ class AbstractOrchestration(ABC, Generic[NativeT]):
         self.caller_globals = globals_of(job.module_name) if caller_globals is None else caller_globals
         self.pipelines: list[AbstractPipeline[NativeT]] = []
         self._names = NameRegistry()
+        self.table_names = NameRegistry()
+        """The tables that its pipelines make or wait for, by their names in the orchestrator."""
 
     def sl_create_pipeline(
         self, schedule: StarlakeSchedule | None = None, dependencies: StarlakeDependencies | None = None
