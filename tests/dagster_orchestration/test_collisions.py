@@ -23,9 +23,11 @@ def test_the_two_names_are_one_asset():
 def test_of_what_one_transform_reads(factory):
     reads = [StarlakeDependency("a_b.c", "table"), StarlakeDependency("a.b_c", "table")]
     dependencies = StarlakeDependencies([StarlakeDependency("kpi.x", "task", dependencies=reads)])
-    with OrchestrationFactory.create_orchestration(job=factory()) as orchestration:
-        with pytest.raises(NameCollisionError, match=r"table a_b\.c and table a\.b_c") as caught:
-            orchestration.sl_create_pipeline(dependencies=dependencies)
+    with (
+        OrchestrationFactory.create_orchestration(job=factory()) as orchestration,
+        pytest.raises(NameCollisionError, match=r"table a_b\.c and table a\.b_c") as caught,
+    ):
+        orchestration.sl_create_pipeline(dependencies=dependencies)
     assert "a_b_c" in str(caught.value)
 
 

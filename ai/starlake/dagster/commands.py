@@ -204,10 +204,23 @@ class CommandBody(Body):
             context.log.warning(summary)
         elif not self.assets:
             context.log.info(summary)
-        for asset in self.assets:
-            yield _materialization(asset, context, command, dates, result, summary)
+        defined = assets_of_outputs(context)
+        made = {asset: _materialization(asset, context, command, dates, result, summary) for asset in self.assets}
+        yield from (event for asset, event in made.items() if asset not in defined)
         if not (self.skippable and result.counts and result.counts.input == 0):
-            yield from outputs(self.outs, self.name)
+            known = {defined[asset]: event.metadata for asset, event in made.items() if asset in defined}
+            yield from outputs(self.outs, self.name, known)
+
+
+def assets_of_outputs(context: OpExecutionContext) -> Mapping[AssetKey, str]:
+    """Return, by asset, the output whose value Dagster records as its materialization.
+
+    There are some where an op is made an asset, by `AssetsDefinition.from_op` or within one of a graph.
+    """
+    if not context.has_assets_def:
+        return {}
+    keys: Mapping[str, AssetKey] = context.assets_def.keys_by_output_name
+    return {key: name for name, key in keys.items()}
 
 
 def _summary(command: StarlakeCommand, name: str, result: StarlakeResult) -> str:

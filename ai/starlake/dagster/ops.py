@@ -231,10 +231,18 @@ def outputs_of(
     }
 
 
-def outputs(outs: Mapping[str, Out], value: str) -> Iterator[Output[Any]]:
-    """The values of outputs that only order what comes after them: a short text where the type asks for a value."""
+def outputs(
+    outs: Mapping[str, Out], value: str, metadata: Mapping[str, Mapping[str, Any]] | None = None
+) -> Iterator[Output[Any]]:
+    """The values of outputs that only order what comes after them: a short text where the type asks for a value.
+
+    Args:
+        outs: The outputs.
+        value: The text.
+        metadata: By output, what is known of the asset that it is.
+    """
     for name, out in outs.items():
-        yield Output(None if _is_nothing(out) else value, name)
+        yield Output(None if _is_nothing(out) else value, name, metadata=(metadata or {}).get(name))
 
 
 def _is_nothing(out: Out) -> bool:
