@@ -18,6 +18,7 @@ import pytest
 from dagster import DagsterInstance, Definitions, Failure, GraphDefinition, OpDefinition
 
 from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
+from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 SHELL = ("ai.starlake.dagster.shell", "StarlakeDagsterShellJob")
@@ -146,6 +147,7 @@ SLOW_RUN = """
 import json, sys
 from dagster import DagsterInstance, GraphDefinition
 from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
+from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 sl_job = StarlakeDagsterEmbeddedJob(options={"sl_env_var": json.dumps({"SL_ROOT": sys.argv[1]})})
 job = GraphDefinition(name="job", node_defs=[sl_job.sl_transform(None, "kpis.Endless")]).to_job()
 with DagsterInstance.ephemeral() as instance:
@@ -185,3 +187,23 @@ def test_an_interruption_reaches_a_running_query(tmp_path: Path) -> None:
         process.stdout.read()
         assert process.wait(timeout=30) != 0
         assert time.monotonic() - started < 30  # the query would take years
+
+
+DIES_ONCE = """#!/bin/sh
+{python} -m ai.starlake.embedded "$@" || exit
+[ -e "$SL_ROOT/died" ] || {{ : > "$SL_ROOT/died"; kill -9 $$; }}
+"""
+
+
+def test_a_step_that_died_after_its_commit_repeats_nothing(tmp_path: Path) -> None:
+    """The retry has the job id of the first attempt."""
+    root = sample(tmp_path / "project")
+    (root / "metadata" / "transform" / "kpis" / "One.sql").write_text("SELECT 1 AS one")
+    script = tmp_path / "starlake"
+    script.write_text(DIES_ONCE.format(python=sys.executable))
+    script.chmod(0o755)
+    environment = json.dumps({"SL_ROOT": str(root)})
+    options = {"sl_env_var": environment, "SL_STARLAKE_PATH": str(script), "retries": "1", "retry_delay": "0"}
+    assert one_op(StarlakeDagsterShellJob(options=options).sl_transform(None, "kpis.One")).success
+    assert (root / "died").exists()
+    assert tables(root)["kpis.One"] == [(1,)]

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,11 @@ def prepare(shop):
 
 def load_until(root: Path, environment: dict[str, str], deadly: int) -> bool:
     """Loads in a process that dies at its n-th statement or move of a file; says whether it died."""
+    return run_until(root, environment, deadly, lambda engine: engine.load())
+
+
+def run_until(root: Path, environment: dict[str, str], deadly: int, action: Callable[[Engine], object]) -> bool:
+    """Runs something in a process that dies at its n-th statement or move of a file; says whether it died."""
     child = os.fork()
     if child == 0:
         steps = iter(range(1, 100_000))
@@ -50,7 +56,7 @@ def load_until(root: Path, environment: dict[str, str], deadly: int) -> bool:
         journal.move = dying(files.move)
         journal.Journal._write = dying(journal.Journal._write)
         Path.unlink = dying(Path.unlink)
-        Engine.open(root, environment=environment).load()
+        action(Engine.open(root, environment=environment))
         os._exit(0)
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 

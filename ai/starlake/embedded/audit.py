@@ -136,6 +136,23 @@ class AuditLog:
             ],
         )
 
+    def success(self, entry: Entry, paths: Sequence[str], *, scheduled: datetime | None) -> tuple[int, int, int] | None:
+        """Return the rows counted by a success that is on record under a job id; None when there is none.
+
+        Args:
+            entry: The job.
+            paths: What the record may say under PATHS.
+            scheduled: The logical date, UTC, when the command says it.
+        """
+        table = self._table("audit")
+        same = "SUCCESS AND JOBID = ? AND DOMAIN = ? AND SCHEMA = ? AND STEP = ? AND list_contains(?, PATHS)"
+        values: list[object] = [entry.job_id, entry.domain, entry.table, entry.step, list(paths)]
+        if scheduled is not None:
+            same, values = f"{same} AND SCHEDULED_DATE = ?", [*values, scheduled]
+        query = f"SELECT count(*), sum(COUNT), sum(COUNTACCEPTED), sum(COUNTREJECTED) FROM {table} WHERE {same}"
+        found, *counts = self.database.rows(query, values)[0]
+        return (int(counts[0]), int(counts[1]), int(counts[2])) if found else None
+
     def reject(self, entry: Entry, rejects: Sequence[tuple[str, str]]) -> None:
         """Adds rows to ``rejected``.
 
@@ -144,7 +161,7 @@ class AuditLog:
             rejects: The text under ERROR and the file's URI, per row.
         """
         if self.active:
-            table = self._table("rejected")  # the original makes it with every load, rejects or not
+            table = self._into("rejected")  # the original makes it with every load, rejects or not
             job = [entry.job_id, entry.started, entry.domain, entry.table]
             texts, paths = [text for text, _ in rejects], [path for _, path in rejects]
             values = "?, ?, ?, ?, unnest(CAST(? AS VARCHAR[])), unnest(CAST(? AS VARCHAR[]))"
@@ -162,18 +179,23 @@ class AuditLog:
     def _insert(self, name: str, values: list[object]) -> None:
         if self.active:
             marks = ", ".join("?" for _ in values)
-            self.database.execute(f"INSERT INTO {self._table(name)} VALUES ({marks})", values)
+            self.database.execute(f"INSERT INTO {self._into(name)} VALUES ({marks})", values)
 
     def _table(self, name: str) -> str:
-        """Return an audit table and its columns for an INSERT; the table is created when missing."""
+        """Return the quoted name of an audit table, which is created when missing."""
         columns = _TABLES[name]
         schema = self._elsewhere.get(name) or self._schema
-        table = qualified(schema, name)
+        place = (self.database.catalog, schema)  # a database may have the name of the schema
+        table = qualified(*place, name)
         body = ", ".join(f"{identifier(column)} {kind}" for column, kind in columns.items())
-        self.database.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema)}")
+        self.database.execute(f"CREATE SCHEMA IF NOT EXISTS {qualified(*place)}")
         self.database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({body})")
         self._complete(table, columns)
-        return f"{table} ({identifiers(columns)})"
+        return table
+
+    def _into(self, name: str) -> str:
+        """Return an audit table and its columns for an INSERT."""
+        return f"{self._table(name)} ({identifiers(_TABLES[name])})"
 
     def _complete(self, table: str, columns: Mapping[str, str]) -> None:
         """Add the columns that a table of an older Starlake lacks; they are null in its rows."""

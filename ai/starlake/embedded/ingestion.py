@@ -20,6 +20,7 @@ from ai.starlake.embedded.functions import teach
 from ai.starlake.embedded.in_place import Standing
 from ai.starlake.embedded.journal import Journal
 from ai.starlake.embedded.native import is_native
+from ai.starlake.embedded.once import Once, is_repeatable
 from ai.starlake.embedded.results import JobResult
 from ai.starlake.embedded.sql_source import require_expressions, run_statements, statements_of
 from ai.starlake.embedded.staging import Staged, staged
@@ -101,7 +102,7 @@ class Ingestion:
         database = self._workspace.database_of(self._table)
         journal = self._begin(database)
         try:
-            counts = self._load(database, journal)
+            counts = self._earlier(database, journal) or self._load(database, journal)
         except Exception as error:
             logger.debug("ingestion failed", exc_info=True)
             if journal.settle([database], self._table.matches):
@@ -112,6 +113,22 @@ class Ingestion:
             raise
         journal.finish(database)
         return self._result(journal, counts)
+
+    def _earlier(self, database: Database, journal: Journal) -> Counts | None:
+        """What was counted when the files were loaded under this job id before; they are where they were, in place."""
+        table = self._table
+        if not self._in_place or is_repeatable(table.metadata.write_strategy, [*table.presql, *table.postsql]):
+            return None
+        found = self._once(database, journal).earlier()
+        if found is None:
+            return None
+        logger.warning(
+            "%s is loaded: that succeeded before under the job id %s", ", ".join(journal.names), self._job_id
+        )
+        return Counts(*found)
+
+    def _once(self, database: Database, journal: Journal) -> Once:
+        return Once(self._workspace, database, self._entry(journal.files), [uri(file) for file in journal.files])
 
     def _begin(self, database: Database) -> Journal:
         if self._in_place:
@@ -143,6 +160,8 @@ class Ingestion:
                 with database.transaction():
                     self._write(database, rows, strategy)
                     journal.mark(database)
+                    if self._in_place:
+                        self._once(database, journal).note(counts.as_tuple)
                     self._expect(database, broken)
                     if self._workspace.audit.database is database:
                         self._record(journal, counts, rejects, parts)

@@ -13,12 +13,12 @@ from ai.starlake.embedded.delivery import keep
 from ai.starlake.embedded.files import copy, listed, waiting
 from ai.starlake.embedded.in_place import standing_files
 from ai.starlake.embedded.ingestion import Ingestion
-from ai.starlake.embedded.journal import has_journals
 from ai.starlake.embedded.landing import refusal
 from ai.starlake.embedded.recovery import settle_unfinished, tell_of_unknown_domains
 from ai.starlake.embedded.reporting import Reporter
 from ai.starlake.embedded.results import JobResult, LoadResult
 from ai.starlake.embedded.selection import Selection
+from ai.starlake.embedded.turns import is_used
 from ai.starlake.embedded.workspace import Workspace
 from ai.starlake.project import Application, Domain, Table
 from ai.starlake.project.landing import FileRule, FileRules, printable
@@ -110,7 +110,7 @@ def _held(workspace: Workspace, domain: Domain, *, everything: bool) -> Iterator
     """
     areas = workspace.project.areas
     ingesting = areas.ingesting(domain.name)
-    if not waiting(areas.stage(domain.name)) and not has_journals(ingesting):
+    if not waiting(areas.stage(domain.name)) and not is_used(ingesting):
         yield
         return
     _ = workspace.audit  # opened before any file is moved

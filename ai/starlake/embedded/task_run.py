@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import expectations
-from ai.starlake.embedded.audit import Entry
+from ai.starlake.embedded.audit import NOT_COUNTED, Entry
 from ai.starlake.embedded.compilation import column_types, section
 from ai.starlake.embedded.evolution import evolve
 from ai.starlake.embedded.nested import plain_type
+from ai.starlake.embedded.once import Once, is_repeatable
 from ai.starlake.embedded.pytasks import python_rows
 from ai.starlake.embedded.qualification import qualified_sql
 from ai.starlake.embedded.sql_source import Statement, run_statements, statements_of
@@ -92,10 +93,25 @@ class TaskRun:
             return WriteStrategy(type=WriteStrategyType.OVERWRITE)
         return self._task.write_strategy
 
+    @property
+    def _is_repeatable(self) -> bool:
+        """Whether it makes no difference how often the task runs."""
+        task = self._task
+        if self._is_view:
+            return not (task.presql or task.postsql)
+        plain = task.parse_sql and task.sql is not None and task.table.lower() not in task.sql.lower()
+        return plain and is_repeatable(self._strategy, [*task.presql, *task.postsql])
+
     def run(self) -> str | None:
-        """Runs the task in one transaction with its audit row; returns why it failed."""
+        """Runs the task in one transaction with its audit row, once for a job id; returns why it failed."""
         database = self._workspace.database_of(self._task)
         try:
+            once = Once(self._workspace, database, self._entry())
+            if once.earlier() is not None and not self._is_repeatable:
+                logger.warning(
+                    "%s is done: it succeeded before under the job id %s", self._task.full_name, self._job_id
+                )
+                return None
             first_columns = self._columns_before_presql(database)
 
             def transaction(broken: Mapping[int, str]) -> None:
@@ -104,6 +120,7 @@ class TaskRun:
                     expectations.check(
                         self._workspace, database, self._target, self._task, entry=self._entry(), broken=broken
                     )
+                    once.note((NOT_COUNTED,) * 3)
                     if self._workspace.audit.database is database:
                         self._workspace.audit.record(self._entry())
 

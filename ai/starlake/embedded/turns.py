@@ -19,7 +19,8 @@ from ai.starlake.embedded.interruption import Interruption
 
 logger = logging.getLogger(__name__)
 
-_PREFIX = ".starlake-turn-"
+_TRACES = ".starlake-"
+_PREFIX = f"{_TRACES}turn-"
 _POLL = 0.1
 _FIX = "put the ingesting area on a disk of this machine, or on a share that grants locks (NFS with its lock daemon)"
 
@@ -45,7 +46,21 @@ def turns(ingesting: Path, tables: Iterable[str], *, wait: float, interruption: 
             lock = FileLock(ingesting / f"{_PREFIX}{zlib.crc32(table.encode()):08x}", fix=_FIX)
             _acquire(lock, table, deadline, interruption)
             stack.callback(lock.release, remove=True)
+        _sweep(ingesting)
         yield
+
+
+def is_used(ingesting: Path) -> bool:
+    """Return whether a load is under way in an ingesting area, or was killed there."""
+    return ingesting.is_dir() and any(path.name.startswith(_TRACES) for path in ingesting.iterdir())
+
+
+def _sweep(ingesting: Path) -> None:
+    """Delete lock files that killed loads left, of tables too that nobody loads any more."""
+    for path in ingesting.glob(f"{_PREFIX}*"):
+        lock = FileLock(path, fix=_FIX)
+        if lock.acquire():
+            lock.release(remove=True)
 
 
 def _acquire(lock: FileLock, table: str, deadline: float, interruption: Interruption) -> None:

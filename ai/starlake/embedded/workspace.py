@@ -117,11 +117,16 @@ class Workspace:
             database, settings.domain, active=settings.active, tenant=application.tenant, elsewhere=elsewhere
         )
 
-    def job_id(self, default: str) -> str:
-        """What the audit says under JOBID: ``SL_JOB_ID``, else the variable the project names, else the time."""
+    @property
+    def given_job_id(self) -> str | None:
+        """What the environment says that the audit is to have under JOBID, if it says anything."""
         names = ("SL_JOB_ID", self.project.application.job_id_env_name)
         given = (self.environment.get(name) for name in names if name)
-        return next(filter(None, given), f"{default}-{time.time_ns() // 1_000_000}")
+        return next(filter(None, given), None)
+
+    def job_id(self, default: str) -> str:
+        """What the audit says under JOBID: ``SL_JOB_ID``, else the variable the project names, else the time."""
+        return self.given_job_id or f"{default}-{time.time_ns() // 1_000_000}"
 
     def _open(self, connection: Connection, user: str, *, writing: bool = True) -> Database:
         if not connection.is_duckdb:

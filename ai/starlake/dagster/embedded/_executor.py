@@ -103,7 +103,11 @@ def _preload(engine: Engine, given: Mapping[str, Any]) -> None:
 
 def _load(engine: Engine, given: Mapping[str, Any]) -> StarlakeCounts:
     result: LoadResult = engine.load(
-        given["domains"], given["tables"], files=given["files"], scheduled=given["scheduled"]
+        given["domains"],
+        given["tables"],
+        files=given["files"],
+        in_place=given["in_place"],
+        scheduled=given["scheduled"],
     )
     if result.failures:
         raise StarlakeError("\n".join(f"{job.domain}.{job.table}: {job.error}" for job in result.failures))
