@@ -33,7 +33,7 @@ $(STAMP): setup.cfg pyproject.toml
 	@touch $@
 
 demo: $(STAMP) ## Load and transform the sample bakery with real Dagster runs, then show the tables
-	@$(BIN)/python samples/demo.py --home $(DEMO)
+	@$(BIN)/python samples/demo.py --home $(DEMO) --port $(PORT)
 
 ui: $(STAMP) ## Open Dagster's UI on the demo project (PORT=3000)
 	@$(BIN)/python samples/demo.py --home $(DEMO) --ui --port $(PORT)

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import shutil
 import signal
@@ -25,13 +27,30 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     import duckdb
-    from dagster import DagsterEvent, DagsterInstance
+    from dagster import DagsterEvent, DagsterInstance, DagsterRun
 
 SAMPLES = Path(__file__).resolve().parent
 DAG_FILE = SAMPLES / "dags" / "starbake.py"
 JOB = "starbake"
 KPI = "kpis.DailySales"
-TAG = "starbake/demo"
+# What a step process imports before it begins: Dagster, and what its storage is made of. Each step then forks from
+# a server that has imported it, instead of beginning from nothing.
+PRELOADED = ["ai.starlake.dagster.shell", "alembic.command", "sqlalchemy", "structlog", "upath", "watchdog.observers"]
+GRACE = 30.0
+PORT = 3000
+RUN_CONFIG = {
+    "execution": {"config": {"multiprocess": {"start_method": {"forkserver": {"preload_modules": PRELOADED}}}}}
+}
+# The run starts without Dagster's daemon, which takes runs from a queue; the UI shows no dialog at its first visit.
+DAGSTER_YAML = """\
+telemetry:
+  enabled: false
+nux:
+  enabled: false
+run_coordinator:
+  module: dagster.core.run_coordinator
+  class: DefaultRunCoordinator
+"""
 
 COUNTS = """
     SELECT domain || '.' || "schema", count(*), sum(countaccepted), sum(countrejected)
@@ -78,36 +97,34 @@ class Home:
         shutil.rmtree(self.project, ignore_errors=True)
         shutil.copytree(SAMPLES / "starbake", self.project, ignore=shutil.ignore_patterns("datasets", "__pycache__"))
         self.dagster.mkdir(parents=True, exist_ok=True)
-        (self.dagster / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+        (self.dagster / "dagster.yaml").write_text(DAGSTER_YAML, encoding="utf-8")
 
 
 class Progress:
-    """Tells what the steps of a run do, as Dagster records it."""
+    """Tell what the steps of a run do, as Dagster records it."""
 
-    def __init__(self, instance: DagsterInstance, console: Console, tag: str) -> None:
+    def __init__(self, instance: DagsterInstance, console: Console, run_id: str) -> None:
         self._instance = instance
         self._console = console
-        self._tag = tag
+        self._run_id = run_id
         self._cursor: str | None = None
         self._started: dict[str, float] = {}
-        self.run_id: str | None = None
+
+    def run(self) -> DagsterRun | None:
+        """Return the run as it is now; None before it begins."""
+        return self._instance.get_run_by_id(self._run_id)
 
     def look(self) -> None:
-        """Tells what has happened since the last look."""
-        from dagster import DagsterEventType, RunsFilter
+        """Tell what has happened since the last look."""
+        from dagster import DagsterEventType
 
-        if self.run_id is None:
-            runs = self._instance.get_runs(RunsFilter(tags={TAG: self._tag}))
-            self.run_id = runs[0].run_id if runs else None
-        if self.run_id is None:
-            return
         kinds = {
             DagsterEventType.STEP_START: self._start,
             DagsterEventType.STEP_SUCCESS: self._success,
             DagsterEventType.STEP_SKIPPED: self._skip,
             DagsterEventType.STEP_FAILURE: self._failure,
         }
-        news = self._instance.get_records_for_run(self.run_id, cursor=self._cursor, of_type=set(kinds))
+        news = self._instance.get_records_for_run(self._run_id, cursor=self._cursor, of_type=set(kinds))
         self._cursor = news.cursor
         for record in news.records:
             event = record.event_log_entry.dagster_event
@@ -132,39 +149,68 @@ class Progress:
 
 
 def execute(home: Home, console: Console) -> str | None:
-    """Runs the job in a process of its own, and tells how it gets on.
+    """Launch the job from its code location, as Dagster's UI does, and tell how the run gets on.
 
     Returns:
         The id of the run; None when it failed or did not begin.
     """
     from dagster import DagsterInstance
 
-    tag = uuid.uuid4().hex
-    command = [sys.executable, str(SAMPLES / "execute.py"), JOB, "--tag", f"{TAG}={tag}"]
+    run_id = str(uuid.uuid4())
+    command = [sys.executable, "-m", "dagster", "job", "launch", "-f", str(DAG_FILE), "-j", JOB, "--run-id", run_id]
+    command += ["--config-json", json.dumps(RUN_CONFIG)]
     with home.log.open("w", encoding="utf-8") as log, DagsterInstance.from_config(str(home.dagster)) as instance:
-        process = subprocess.Popen(command, env=home.environment(), stdout=log, stderr=subprocess.STDOUT)
-        progress = Progress(instance, console, tag)
+        launched = subprocess.Popen(
+            command, env=home.environment(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+        )
+        progress = Progress(instance, console, run_id)
         try:
             with console.status("Dagster runs the job"):
-                while process.poll() is None:
+                while not is_over(progress, launched):
                     progress.look()
                     time.sleep(0.5)
         finally:
-            stop(process)
+            stop(launched, progress)
         progress.look()
-    return progress.run_id if process.returncode == 0 else None
+        run = progress.run()
+    return run_id if run and run.is_success else None
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends a run that is still going on, as Dagster's own interruption does, so that its commands end as well."""
-    if process.poll() is not None:
-        return
-    process.send_signal(signal.SIGINT)
+def is_over(progress: Progress, launched: subprocess.Popen[bytes]) -> bool:
+    """Return True if the run has ended, or if what was to launch it ended without doing so."""
+    gone = launched.poll() is not None  # before the run is read, which may begin in between
+    run = progress.run()
+    return gone if run is None else run.is_finished
+
+
+def stop(launched: subprocess.Popen[bytes], progress: Progress) -> None:
+    """End what is still going on as Dagster's own interruption does, so that its commands end as well.
+
+    The session holds the code server and the process of the run. They end by themselves soon after the run.
+    """
+    if not is_over(progress, launched):
+        signal_group(launched, signal.SIGINT)
+    deadline = time.monotonic() + GRACE
+    while group_exists(launched) and time.monotonic() < deadline:
+        launched.poll()
+        time.sleep(0.1)
+    signal_group(launched, signal.SIGKILL)
+    launched.wait()
+
+
+def signal_group(launched: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """Send a signal to all processes of a session that are left."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(launched.pid, number)
+
+
+def group_exists(launched: subprocess.Popen[bytes]) -> bool:
+    """Return True while processes of a session are left."""
     try:
-        process.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        os.killpg(launched.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Table]:
@@ -185,8 +231,8 @@ def _table(connection: duckdb.DuckDBPyConnection, query: str, title: str, *colum
     return table
 
 
-def demo(home: Home, console: Console) -> int:
-    """Runs the job on a fresh copy of the sample project and shows what came of it."""
+def demo(home: Home, console: Console, port: int) -> int:
+    """Run the job on a fresh copy of the sample project and show what came of it."""
     start = time.monotonic()
     home.prepare()
     console.print(f"Running samples/dags/{DAG_FILE.name} on a fresh copy of samples/starbake", highlight=False)
@@ -203,7 +249,8 @@ def demo(home: Home, console: Console) -> int:
     console.print(
         f"\nThat took {time.monotonic() - start:.0f} s. To see the run, its logs and its assets in Dagster's UI:"
     )
-    console.print(f"  make ui\n  http://localhost:3000/runs/{run_id}", highlight=False)
+    console.print(f"  make ui{'' if port == PORT else f' PORT={port}'}", highlight=False)
+    console.print(f"  http://localhost:{port}/runs/{run_id}", highlight=False)
     return 0
 
 
@@ -214,6 +261,7 @@ def ui(home: Home, port: int) -> int:
     command = [sys.executable, "-m", "dagster", "dev", "-f", str(DAG_FILE), "-p", str(port)]
     for file in ("starbake_load.py", "starbake_transform.py"):
         command += ["-f", str(DAG_FILE.with_name(file))]
+    print(f"Opening Dagster's UI on http://localhost:{port}", flush=True)
     os.execve(sys.executable, command, home.environment())  # signals go straight to Dagster, which ends its children
 
 
@@ -222,11 +270,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, default=Path(".demo"), help="where to work (default .demo)")
     parser.add_argument("--ui", action="store_true", help="open Dagster's UI instead of running the job")
-    parser.add_argument("--port", type=int, default=3000, help="the port of the UI (default 3000)")
+    parser.add_argument("--port", type=int, default=PORT, help=f"the port of the UI (default {PORT})")
     given = parser.parse_args()
     home = Home(given.home.resolve())
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    return ui(home, given.port) if given.ui else demo(home, Console())
+    return ui(home, given.port) if given.ui else demo(home, Console(), given.port)
 
 
 if __name__ == "__main__":

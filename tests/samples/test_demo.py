@@ -5,13 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "starbake"
@@ -19,8 +25,8 @@ DELIVERED = SAMPLE / "incoming" / "starbake"
 TABLES = ["Customers", "Ingredients", "Orders", "Products"]
 
 
-def demo(script: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(script), "--home", str(home)]
+def demo(script: Path, home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(script), "--home", str(home), *arguments]
     environment = {**os.environ, "COLUMNS": "160", "SL_ROOT": "/nowhere", "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240, check=False)
 
@@ -33,16 +39,71 @@ def delivered_rows(table: str, files: Iterator[Path]) -> int:
     return sum(len(list(csv.DictReader(file.open(encoding="utf-8"), delimiter="\t"))) for file in files)
 
 
-@pytest.mark.slow
-def test_the_demo_loads_every_row_or_rejects_it(tmp_path: Path) -> None:
-    before = {path: path.read_bytes() for path in SAMPLE.rglob("*") if path.is_file()}
-    done = demo(ROOT / "samples" / "demo.py", tmp_path / "home")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "make ui" in done.stdout
-    assert "kpis.DailySales" in done.stdout
-    assert {path: path.read_bytes() for path in SAMPLE.rglob("*") if path.is_file()} == before
+@dataclass(frozen=True)
+class Done:
+    """A demo that has ended."""
 
-    project = tmp_path / "home" / "starbake"
+    home: Path
+    process: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def done_demo(tmp_path_factory: pytest.TempPathFactory) -> Done:
+    before = {path: path.read_bytes() for path in SAMPLE.rglob("*") if path.is_file()}
+    home = tmp_path_factory.mktemp("demo") / "home"
+    done = demo(ROOT / "samples" / "demo.py", home, "--port", "3456")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {path: path.read_bytes() for path in SAMPLE.rglob("*") if path.is_file()} == before
+    return Done(home, done)
+
+
+RUNS = """{ shouldShowNux runsOrError { ... on Runs { results {
+    runId status jobName repositoryOrigin { repositoryLocationName repositoryName } } } } }"""
+
+
+@pytest.mark.slow
+def test_the_ui_opens_on_the_run_in_its_timeline_and_shows_no_dialog(done_demo: Done) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, str(ROOT / "samples" / "demo.py"), "--home", str(done_demo.home)]
+    log = done_demo.home / "ui.log"
+    with log.open("w") as out:
+        server = subprocess.Popen([*command, "--ui", "--port", str(port)], stdout=out, stderr=out)
+    try:
+        answer = ask(f"http://127.0.0.1:{port}/graphql", RUNS, server, log)
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(60)
+    assert f"http://localhost:{port}" in log.read_text("utf-8")
+    assert answer["shouldShowNux"] is False
+    (run,) = answer["runsOrError"]["results"]
+    assert f"http://localhost:3456/runs/{run['runId']}" in done_demo.process.stdout
+    assert (run["status"], run["jobName"]) == ("SUCCESS", "starbake")
+    # by its origin the timeline and the pages of the job and its assets find a run
+    assert run["repositoryOrigin"] == {"repositoryLocationName": "starbake.py", "repositoryName": "__repository__"}
+
+
+def ask(url: str, query: str, server: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
+    deadline = time.monotonic() + 240
+    while True:
+        assert server.poll() is None, log.read_text("utf-8")[-3000:]
+        assert time.monotonic() < deadline, log.read_text("utf-8")[-3000:]
+        try:
+            answer: dict[str, Any] = requests.post(url, json={"query": query}, timeout=30).json()
+        except requests.ConnectionError:
+            time.sleep(0.5)
+            continue
+        assert "errors" not in answer, answer
+        return answer["data"]
+
+
+@pytest.mark.slow
+def test_the_demo_loads_every_row_or_rejects_it(done_demo: Done) -> None:
+    done, project = done_demo.process, done_demo.home / "starbake"
+    assert "make ui PORT=3456" in done.stdout
+    assert "kpis.DailySales" in done.stdout
+
     assert not list((project / "incoming" / "starbake").iterdir())
     with duckdb.connect(str(project / "datasets" / "duckdb.db"), read_only=True) as connection:
         counts = connection.sql("""
