@@ -202,6 +202,13 @@ class TestRuns:
         assert metadata["starlake/command"].startswith("starlake load --domains starbake --tables Customers")
         assert metadata["starlake/logical_date"]
 
+    def test_warnings_of_a_load_are_in_its_materialization(self, sl_job, run, fake):
+        counters = '{"inputCount":7,"acceptedCount":7,"rejectedCount":0,"warningCount":2}'
+        fake.behave("load", stdout=[f"IngestionCounters:{counters}"], counts=(0, 0, 0))
+        (event,) = materializations(run(sl_job.sl_load(None, "starbake", "Customers")))
+        assert event.metadata["starlake/warnings"].value == 2
+        assert "2 warning(s)" in event.description
+
     def test_counts_that_nobody_knows_are_left_out(self, sl_job, run):
         (event,) = materializations(run(sl_job.sl_transform(None, "kpi.orders")))
         assert event.asset_key == AssetKey("kpi_orders")

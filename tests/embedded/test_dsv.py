@@ -113,7 +113,7 @@ def test_multiline(database, tmp_path, careful):
         ('a,b,c\n1,"x\ny"\n2\n3,"z\n\n",4,5\n', [("1", "x\ny", None), ("2", None, None), ("3", "z\n\n", "4")]),
         ('a,b,c\n1,"x\ny","q""q\\"q"\n', [("1", "x\ny", 'q"q"q')]),
         ('a,b,c\r\n1,"x\ny",3\r\n', [("1", "x\ny", "3")]),
-        ('a,b,c\r\n1,"x\r\ny",3\r\n', [("1", "x\ny", "3")]),
+        ('a,b,c\r\n1,"x\r\ny",3\r\n', [("1", "x\r\ny", "3")]),
         ('a,b,c\n1,"x\r\ny",3\n', [("1", "x\r\ny", "3")]),
         ('a,b,c\n1,2,3\n4,"never closed,5\n6,7,8\n', [("1", "2", "3"), ("4", "never closed,5\n6,7,8\n", None)]),
         ('a,b,c\n1,2,3\n4,"never', [("1", "2", "3"), ("4", "never", None)]),
@@ -209,3 +209,23 @@ def test_empty_lines_among_comments_of_one_column_are_no_rows(database, tmp_path
     file.write_text("a\n1\n\n# 2\n3\n", encoding="utf-8")
     query = dsv.read(database, only, file, tmp_path).query
     assert database.rows(f"SELECT c0 FROM ({query})") == [("1",), ("3",)]
+
+
+LINE_ENDS = ["\n", "\r\n", "\r"]
+
+
+@given(
+    rows=st.lists(st.tuples(*[st.text(alphabet='x ,"\r\n', max_size=5)] * 3), max_size=4),
+    ends=st.lists(st.sampled_from(LINE_ENDS), min_size=5, max_size=5),
+    same=st.booleans(),
+)
+def test_line_ends_within_quotes_are_kept(database, tmp_path, rows, ends, same):
+    """Whatever ends the rows, and whether all of them end in one way."""
+    out = io.StringIO()
+    for row, end in zip([NAMES, *rows], ends[:1] * 5 if same else ends, strict=False):
+        csv.writer(out, lineterminator=end, quoting=csv.QUOTE_ALL if row is not NAMES else csv.QUOTE_MINIMAL).writerow(
+            row
+        )
+    for careful in (False, True):
+        way = partial(read, careful=True) if careful else read_as_loads_do
+        assert way(database, tmp_path, out.getvalue(), multiline=True, escape='"') == rows

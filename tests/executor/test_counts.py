@@ -33,6 +33,11 @@ def test_the_line_as_starlake_prints_it():
     assert read("Loading", line).counts == StarlakeCounts(3, 2, 1)
 
 
+def test_warnings_are_counted_too():
+    line = 'IngestionCounters:{"inputCount":3,"acceptedCount":2,"rejectedCount":1,"warningCount":2,"paths":["a.csv"]}'
+    assert read(line, line).counts == StarlakeCounts(6, 4, 2, warnings=4)
+
+
 @given(st.lists(st.tuples(COUNT, COUNT, COUNT), min_size=1, max_size=5), st.booleans())
 def test_several_are_added_up(numbers, as_counters):
     lines = [line for n in numbers for line in ([counters(*n)] if as_counters else summary(*n))]

@@ -200,7 +200,7 @@ class CommandBody(Body):
             )
         result = self.runner.run(command, context, self.spark_config)
         summary = _summary(command, self.name, result)
-        if result.counts and result.counts.rejected:
+        if result.counts and (result.counts.rejected or result.counts.warnings):
             context.log.warning(summary)
         elif not self.assets:
             context.log.info(summary)
@@ -231,6 +231,8 @@ def _summary(command: StarlakeCommand, name: str, result: StarlakeResult) -> str
     """
     counts = result.counts
     rows = f"{counts.input} rows read, {counts.accepted} accepted, {counts.rejected} rejected" if counts else "done"
+    if counts and counts.warnings:
+        rows += f", {counts.warnings} warning(s)"
     return f"{command.verb} {name}: {rows} in {result.duration:.1f} s"
 
 
@@ -251,6 +253,8 @@ def _materialization(
         metadata["starlake/rows_read"] = result.counts.input
         metadata["starlake/rows_accepted"] = result.counts.accepted
         metadata["starlake/rows_rejected"] = result.counts.rejected
+        if result.counts.warnings:
+            metadata["starlake/warnings"] = result.counts.warnings
     if result.remote_id:
         metadata["starlake/remote_id"] = result.remote_id
     if result.log_url:

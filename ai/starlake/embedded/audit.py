@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ai.starlake.embedded.sql import identifier, identifiers, literal, qualified
+from ai.starlake.embedded.sql import identifier, identifiers, qualified
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
@@ -37,6 +37,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
         "SCHEMA": "VARCHAR",
         "ERROR": "VARCHAR",
         "PATH": "VARCHAR",
+        "LINE": "BIGINT",
     },
     "expectations": {
         "JOBID": "VARCHAR",
@@ -86,6 +87,21 @@ class Entry:
     success: bool = True
     message: str = "success"
     counts: tuple[int, int, int] = (NOT_COUNTED, NOT_COUNTED, NOT_COUNTED)
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A rejected row.
+
+    Args:
+        error: Why it is rejected.
+        file: The URI of its file.
+        line: The line of the file that it begins on, None where that is not known.
+    """
+
+    error: str
+    file: str
+    line: int | None
 
 
 class AuditLog:
@@ -153,19 +169,22 @@ class AuditLog:
         found, *counts = self.database.rows(query, values)[0]
         return (int(counts[0]), int(counts[1]), int(counts[2])) if found else None
 
-    def reject(self, entry: Entry, rejects: Sequence[tuple[str, str]]) -> None:
-        """Adds rows to ``rejected``.
+    def reject(self, entry: Entry, rejects: Sequence[Reject]) -> None:
+        """Add rows to ``rejected``; Starlake has them without the column LINE.
 
         Args:
             entry: The job that rejected the rows.
-            rejects: The text under ERROR and the file's URI, per row.
+            rejects: The rows.
         """
         if self.active:
-            table = self._into("rejected")  # the original makes it with every load, rejects or not
+            table = self._into("rejected")  # Starlake makes it with every load, rejects or not
             job = [entry.job_id, entry.started, entry.domain, entry.table]
-            texts, paths = [text for text, _ in rejects], [path for _, path in rejects]
-            values = "?, ?, ?, ?, unnest(CAST(? AS VARCHAR[])), unnest(CAST(? AS VARCHAR[]))"
-            self.database.execute(f"INSERT INTO {table} SELECT {values}", [*job, texts, paths])
+            texts = [f"ERR -> \n{reject.error}\n\nFILE -> {reject.file}" for reject in rejects]
+            paths, lines = [reject.file for reject in rejects], [reject.line for reject in rejects]
+            values = (
+                "?, ?, ?, ?, unnest(CAST(? AS VARCHAR[])), unnest(CAST(? AS VARCHAR[])), unnest(CAST(? AS BIGINT[]))"
+            )
+            self.database.execute(f"INSERT INTO {table} SELECT {values}", [*job, texts, paths, lines])
 
     def expectation(
         self, entry: Entry, *, name: str, params: str, sql: str, count: int, exception: str, success: bool
@@ -204,8 +223,3 @@ class AuditLog:
             if column.lower() not in found:
                 added = f"{identifier(column)} {kind.removesuffix(' NOT NULL')}"  # DuckDB adds no other column
                 self.database.execute(f"ALTER TABLE {table} ADD COLUMN {added}")
-
-
-def reject_text(error: str, file: str) -> str:
-    """SQL of the text under ERROR, out of the SQL of the row's errors and of the file's URI."""
-    return f"concat({literal('ERR -> ' + chr(10))}, {error}, {literal(chr(10) * 2 + 'FILE -> ')}, {file})"

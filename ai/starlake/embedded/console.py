@@ -50,6 +50,8 @@ class Console:
         self._print(f"Input records: {job.input_count}")
         self._print(f"Accepted: {job.accepted_count}")
         self._print(f"Rejected: {job.rejected_count}")
+        for warning in job.warnings:
+            self._print(f"Warning: {warning}")
         self._print(f"Data successfully loaded from {','.join(job.paths)}")
 
     def transforming(self, task: str) -> None:
@@ -69,6 +71,8 @@ def print_counters(result: LoadResult, environment: Mapping[str, str]) -> None:
         "acceptedCount": result.accepted_count,
         "rejectedCount": result.rejected_count,
     }
+    if result.warning_count:
+        counters["warningCount"] = result.warning_count
     if result.jobs:
         counters["paths"] = [path for job in result.jobs for path in job.paths]
         counters["jobid"] = "".join(f",{job.job_id}" for job in result.jobs)

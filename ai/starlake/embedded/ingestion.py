@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import expectations
 from ai.starlake.embedded.adaptive import chosen_strategy
-from ai.starlake.embedded.audit import NOT_COUNTED, Entry
+from ai.starlake.embedded.audit import NOT_COUNTED, Entry, Reject
 from ai.starlake.embedded.evolution import drop_others, evolve, fitted
 from ai.starlake.embedded.files import uri
 from ai.starlake.embedded.functions import teach
@@ -91,6 +91,7 @@ class Ingestion:
         self._native = is_native(table)
         self._target = Target(table.domain_final_name, table.final_name)
         self._clock = Clock.start()
+        self._warnings: tuple[str, ...] = ()
         self._job_id = workspace.job_id(f"{table.domain}-{table.name}-{files[0].name}")
 
     def run(self) -> JobResult:
@@ -145,7 +146,9 @@ class Ingestion:
         replay = self._project.application.sink_replay_to_file
         with_value = self._project.application.reject_with_value
         validator = Validator(self._table, self._project.types, reject_with_value=with_value, keep_records=replay)
-        with staged(database, validator, self._table, journal.files) as rows:
+        located = max(self._project.application.audit.max_errors, 1)
+        with staged(database, validator, self._table, journal.files, located=located) as rows:
+            self._warnings = tuple(rows.facts.warnings)
             if self._native and rows.rejected:
                 raise StarlakeError(rows.first_error(database), cause="the native loader rejects the file as a whole")
             counts = Counts(rows.rows, rows.accepted, rows.rejected)
@@ -243,7 +246,7 @@ class Ingestion:
             return []
         return [((file,), Counts(all_, all_ - bad, bad)) for file, all_, bad in rows.per_file(database)]
 
-    def _record(self, journal: Journal, counts: Counts, rejects: list[tuple[str, str]], parts: Sequence[_Part]) -> None:
+    def _record(self, journal: Journal, counts: Counts, rejects: list[Reject], parts: Sequence[_Part]) -> None:
         """Writes the audit rows of a success; the native loader of the original writes one more (contract 8)."""
         audit = self._workspace.audit
         if self._native:
@@ -307,4 +310,5 @@ class Ingestion:
             rejected_count=counts.rejected,
             duration=self._clock.duration,
             error=error,
+            warnings=self._warnings,
         )

@@ -62,6 +62,7 @@ class JobResult:
         rejected_count: Rows rejected.
         duration: Milliseconds.
         error: Why the ingestion failed, None when it succeeded.
+        warnings: What is odd about the files and loses no row, such as columns whose names are probably misspelled.
     """
 
     domain: str
@@ -74,6 +75,7 @@ class JobResult:
     rejected_count: int = 0
     duration: int = 0
     error: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,11 @@ class LoadResult:
     def rejected_count(self) -> int:
         """Rows rejected by all ingestions."""
         return sum(job.rejected_count for job in self.jobs)
+
+    @property
+    def warning_count(self) -> int:
+        """Warnings of all ingestions."""
+        return sum(len(job.warnings) for job in self.jobs)
 
 
 @dataclass(frozen=True)

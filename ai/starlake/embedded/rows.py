@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 RECORD_COLUMN = "sl_record"
+PROBLEM_COLUMN = "sl_problem"
+
+Lines = Callable[[Collection[int], int], list[int]]
+"""Finds the lines of rows by their places in the file, in order from 0, and by how many rows the file has."""
 
 
 class CellKind(Enum):
@@ -45,6 +49,9 @@ class RawRows:
         cells: Per attribute of the table the raw column, None when the file does not have the attribute.
         fallback: Makes a slower query of the same columns, for a file that `query` turns out not to be able to read.
         header: The line above the rows of the file, None when the format has none.
+        has_problems: Whether `query` has `PROBLEM_COLUMN` too: why a row cannot be one of the table, null if it can.
+        warnings: What is odd about the file and loses no row.
+        lines: Finds the lines of its rows, None where the format has no lines.
     """
 
     file: Path
@@ -52,3 +59,6 @@ class RawRows:
     cells: tuple[Cell | None, ...]
     fallback: Callable[[], str] | None = None
     header: str | None = None
+    has_problems: bool = False
+    warnings: tuple[str, ...] = ()
+    lines: Lines | None = None

@@ -6,12 +6,12 @@ import re
 import tempfile
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.embedded import formats, privacy
-from ai.starlake.embedded.audit import reject_text
+from ai.starlake.embedded.audit import Reject
 from ai.starlake.embedded.expressions import converted, translated
 from ai.starlake.embedded.files import uri
 from ai.starlake.embedded.functions import teach
@@ -35,6 +35,21 @@ _REFUSED = re.compile(r"CSV (Error|Parser)")
 """What DuckDB says of a file that its reader of DSV cannot read."""
 
 
+@dataclass
+class Facts:
+    """What is known of files besides their rows.
+
+    Args:
+        header: The line above the rows of the first file, if its format has one.
+        warnings: What is odd about the files and loses no row.
+        lines: The lines of the first rejected rows by their numbers in the temporary table.
+    """
+
+    header: str | None = None
+    warnings: list[str] = field(default_factory=list)
+    lines: dict[int, int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Staged:
     """Checked rows in a temporary table.
@@ -45,7 +60,7 @@ class Staged:
         rows: How many there are.
         rejected: How many of them have errors.
         files: The files that they are from.
-        header: The line above the rows of the first file, if its format has one.
+        facts: What is known of the files besides their rows.
     """
 
     table: Table
@@ -53,7 +68,7 @@ class Staged:
     rows: int
     rejected: int
     files: tuple[Path, ...]
-    header: str | None = None
+    facts: Facts
 
     @property
     def accepted(self) -> int:
@@ -124,13 +139,13 @@ class Staged:
         value = f"({self._expression(text)})"
         return f"CAST({value} AS {kind})" if is_native(self.table) else converted(value, kind)
 
-    def rejects(self, database: Database, limit: int) -> list[tuple[str, str]]:
-        """Texts and file URIs of rejected rows, in the order of the files, for the audit."""
+    def rejects(self, database: Database, limit: int) -> list[Reject]:
+        """The first rejected rows, in the order of the files."""
         if not self.rejected:
             return []
-        text = reject_text(ERROR_COLUMN, self._file)
-        query = f"SELECT {text}, {self._file} FROM {_TABLE} WHERE {ERROR_COLUMN} <> '' LIMIT {limit}"
-        return [(error, file) for error, file in database.rows(query)]
+        query = f"SELECT rowid, {ERROR_COLUMN}, {self._file} FROM {_TABLE} WHERE {ERROR_COLUMN} <> '' LIMIT {limit}"
+        found = [(error, file, self.facts.lines.get(row)) for row, error, file in database.rows(query)]
+        return [Reject(_of_row(error, line), file, line) for error, file, line in found]
 
     def write_rejects(self, database: Database, file: Path) -> None:
         """Writes rejected rows in the format of their files; the validator must keep them."""
@@ -139,7 +154,7 @@ class Staged:
         pages = iter(lambda: result.fetchmany(_PAGE), [])
         with file.open("w", encoding="utf-8") as out:
             records = (record for page in pages for (record,) in page)
-            out.writelines(f"{line}\n" for line in replayed(self.table, self.header, records))
+            out.writelines(f"{line}\n" for line in replayed(self.table, self.facts.header, records))
 
     def per_file(self, database: Database) -> list[tuple[Path, int, int]]:
         """How many rows each file has, and how many of them have errors; a file without rows is left out."""
@@ -148,14 +163,29 @@ class Staged:
         return [(self.files[place - 1], rows, rejected) for place, rows, rejected in database.rows(query)]
 
     def first_error(self, database: Database) -> str:
-        """The errors of the first rejected row."""
-        query = f"SELECT {ERROR_COLUMN} FROM {_TABLE} WHERE {ERROR_COLUMN} <> '' LIMIT 1"
-        return str(database.value(query) or "")
+        """The errors of the first rejected row, with its line."""
+        first = self.rejects(database, 1)[0]
+        return _with_line(first.error, first.line)
+
+
+def _of_row(error: str, line: int | None) -> str:
+    """The error of a row; those of values are Starlake's, word for word, and have no line."""
+    return error if error.startswith("`") else _with_line(error, line)
+
+
+def _with_line(error: str, line: int | None) -> str:
+    return error if line is None or error.startswith("line ") else f"line {line}: {error}"
 
 
 @contextmanager
 def staged(
-    database: Database, validator: Validator, table: Table, files: Sequence[Path], *, strict: bool = False
+    database: Database,
+    validator: Validator,
+    table: Table,
+    files: Sequence[Path],
+    *,
+    strict: bool = False,
+    located: int = 0,
 ) -> Iterator[Staged]:
     """Reads and checks files into a temporary table, which is there until the end of the block.
 
@@ -165,43 +195,74 @@ def staged(
         table: The table that they are for.
         files: The files.
         strict: Whether JSON of several shapes in a scalar column is an error rather than text.
+        located: Of how many rejected rows the lines are searched for.
 
     Raises:
         StarlakeError: If a file is not of the table's format.
         duckdb.Error: If a file cannot be read.
     """
     try:
-        header = _fill(database, validator, table, files, strict=strict)
+        facts = _fill(database, validator, table, files, strict=strict, located=located)
         counts = f"SELECT count(*), count(*) FILTER ({ERROR_COLUMN} <> '') FROM {_TABLE}"
         rows, rejected = database.rows(counts)[0]
-        yield Staged(table, validator, rows, rejected, tuple(files), header)
+        yield Staged(table, validator, rows, rejected, tuple(files), facts)
     finally:
         database.execute(f"DROP TABLE IF EXISTS {_TABLE}")
 
 
-def _fill(database: Database, validator: Validator, table: Table, files: Sequence[Path], *, strict: bool) -> str | None:
-    """Fill the temporary table; return the header of the first file."""
+def _fill(
+    database: Database, validator: Validator, table: Table, files: Sequence[Path], *, strict: bool, located: int
+) -> Facts:
+    """Fill the temporary table."""
     import duckdb
 
     try:
-        return _read(database, validator, table, files)
+        return _read(database, validator, table, files, located)
     except duckdb.Error as error:
         several = (
             set() if strict or WRONG_SHAPE not in str(error) else _of_several_shapes(database, validator, table, files)
         )
         if not several:
             raise
-        return _read(database, validator.taking_as_text(several), table, files)
+        return _read(database, validator.taking_as_text(several), table, files, located)
 
 
-def _read(database: Database, validator: Validator, table: Table, files: Sequence[Path]) -> str | None:
+def _read(database: Database, validator: Validator, table: Table, files: Sequence[Path], located: int) -> Facts:
     """Read files into the temporary table, some at a time: what a query needs grows with the files that it reads."""
-    header = None
+    facts = Facts()
     for start in range(0, len(files), _FILES_AT_A_TIME):
         with _raw_rows(database, table, files[start : start + _FILES_AT_A_TIME]) as raw:
-            header = raw[0].header if start == 0 else header
+            facts.header = raw[0].header if start == 0 else facts.header
+            facts.warnings += [warning for one in raw for warning in one.warnings]
             _add(database, validator, raw, start + 1)
-    return header
+            facts.lines |= _lines(database, raw, start + 1, located - len(facts.lines))
+    return facts
+
+
+def _lines(database: Database, raw: Sequence[RawRows], place: int, limit: int) -> dict[int, int]:
+    """The lines of rejected rows by their numbers in the temporary table, which has the rows in the order of the files.
+
+    Args:
+        database: The database.
+        raw: The files that were read last.
+        place: The place of the first of them among all.
+        limit: How many lines are wanted at most.
+    """
+    if limit <= 0 or not database.value("SELECT current_setting('preserve_insertion_order')"):
+        return {}
+    these = f"FROM {_TABLE} WHERE {PLACE_COLUMN} BETWEEN {place} AND {place + len(raw) - 1}"
+    query = f"SELECT rowid, {PLACE_COLUMN} {these} AND {ERROR_COLUMN} <> '' ORDER BY rowid LIMIT {limit}"
+    rejected: dict[int, list[int]] = {}
+    for row, file in database.rows(query):
+        rejected.setdefault(file, []).append(row)
+    found: dict[int, int] = {}
+    sizes = f"SELECT {PLACE_COLUMN}, min(rowid), count(*) {these} GROUP BY ALL"
+    for file, first, count in database.rows(sizes) if rejected else ():
+        lines = raw[file - place].lines
+        if lines is not None and file in rejected:
+            numbers = rejected[file]
+            found |= dict(zip(numbers, lines([number - first for number in numbers], count), strict=False))
+    return found
 
 
 @contextmanager
@@ -228,7 +289,7 @@ def _add(database: Database, validator: Validator, raw: Sequence[RawRows], place
     except duckdb.Error as error:
         if not (_REFUSED.search(str(error)) and any(one.fallback for one in raw)):
             raise
-        slower = [replace(one, query=one.fallback()) if one.fallback else one for one in raw]
+        slower = [replace(one, query=one.fallback(), has_problems=True) if one.fallback else one for one in raw]
         _run(database, validator, slower, place, into)
 
 

@@ -23,7 +23,7 @@ from ai.starlake.embedded.nested import (
     trimmed,
 )
 from ai.starlake.embedded.rejects import RejectTexts
-from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
+from ai.starlake.embedded.rows import PROBLEM_COLUMN, RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.sql import identifier, literal
 from ai.starlake.project import Attribute, Format, PrimitiveType, Table, TypeDefinition
 
@@ -129,9 +129,12 @@ class Validator:
         errors = [check.error for check in checks if check.error]
         error = f"concat_ws(chr(10), {', '.join(errors)})" if errors else "''"
         kept = [RECORD_COLUMN] if self._keep_records else []
+        if rows.has_problems:  # where values are not those of their columns, nothing else counts
+            error = f"coalesce({PROBLEM_COLUMN}, {error})"
+            kept.append(PROBLEM_COLUMN)
         inner = f"SELECT {', '.join([*cleaned, *kept])} FROM ({rows.query})"
         outer = [*(column.staged for column, _ in read), f"{error} AS {ERROR_COLUMN}"]
-        outer += [f"{place} AS {PLACE_COLUMN}", *kept]
+        outer += [f"{place} AS {PLACE_COLUMN}", *([RECORD_COLUMN] if self._keep_records else [])]
         return f"SELECT {', '.join(outer)} FROM (SELECT *, {', '.join(values)} FROM ({inner}))"
 
     def _column(self, attribute: Attribute) -> str:

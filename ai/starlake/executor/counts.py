@@ -8,6 +8,7 @@ from ai.starlake.executor.protocol import StarlakeCounts
 
 _MARKER = "IngestionCounters:"
 _COUNTERS = [re.compile(rf'"{name}Count"\s*:\s*(-?\d+)\s*[,}}]') for name in ("input", "accepted", "rejected")]
+_WARNINGS = re.compile(r'"warningCount"\s*:\s*(\d+)\s*[,}]')
 _SUMMARY = re.compile(r"^\s*(Input records|Accepted|Rejected)\s*:\s*(-?\d+)\s*$")
 
 
@@ -46,7 +47,8 @@ class CountsReader:
         if len(numbers) < len(_COUNTERS):
             self.problem = f"the row counts that Starlake printed cannot be read: {_MARKER}{text[:200]}"
             return
-        self._counters = _add(self._counters, numbers)
+        warnings = _WARNINGS.search(text)
+        self._counters = _add(self._counters, [*numbers, int(warnings[1]) if warnings else 0])
 
     def _read_summary(self, name: str, number: int) -> None:
         self._block[name] = number

@@ -74,14 +74,20 @@ class Execution:
 
 @dataclass(frozen=True)
 class StarlakeCounts:
-    """What a load read, kept and refused, in rows."""
+    """What a load read, kept and refused, in rows, and how many warnings it gave."""
 
     input: int
     accepted: int
     rejected: int
+    warnings: int = 0
 
     def __add__(self, other: StarlakeCounts) -> StarlakeCounts:
-        return StarlakeCounts(self.input + other.input, self.accepted + other.accepted, self.rejected + other.rejected)
+        return StarlakeCounts(
+            self.input + other.input,
+            self.accepted + other.accepted,
+            self.rejected + other.rejected,
+            self.warnings + other.warnings,
+        )
 
 
 @dataclass(frozen=True)

@@ -251,6 +251,8 @@ class DomainReader:
             "ack": application.ack,
             "emptyIsNull": application.empty_is_null,
             "replaceInvalidBytes": application.replace_invalid_bytes,
+            "cutLongRows": application.cut_long_rows,
+            "failOnMisspelledColumns": application.fail_on_misspelled_columns,
             "loader": application.loader,
             "grouped": application.grouped,
             "dropColumns": application.drop_columns,

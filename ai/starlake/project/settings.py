@@ -40,6 +40,8 @@ _OVERRIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "SL_SINK_REPLAY_TO_FILE": ("sinkReplayToFile",),
         "SL_EMPTY_IS_NULL": ("emptyIsNull",),
         "SL_REPLACE_INVALID_BYTES": ("replaceInvalidBytes",),
+        "SL_CUT_LONG_ROWS": ("cutLongRows",),
+        "SL_FAIL_ON_MISSPELLED_COLUMNS": ("failOnMisspelledColumns",),
         "SL_TIMEZONE": ("timezone",),
         "SL_DATABASE": ("database",),
         "SL_TENANT": ("tenant",),

@@ -111,7 +111,7 @@ def _load(engine: Engine, given: Mapping[str, Any]) -> StarlakeCounts:
     )
     if result.failures:
         raise StarlakeError("\n".join(f"{job.domain}.{job.table}: {job.error}" for job in result.failures))
-    return StarlakeCounts(result.input_count, result.accepted_count, result.rejected_count)
+    return StarlakeCounts(result.input_count, result.accepted_count, result.rejected_count, result.warning_count)
 
 
 def _transform(engine: Engine, given: Mapping[str, Any]) -> None:

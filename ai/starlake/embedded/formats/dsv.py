@@ -1,30 +1,36 @@
 """DSV: values between separators, one row a line.
 
 Two ways lead to the same rows. Files without surprises go through DuckDB's own reader, which is fast. The others -
-quotes and escapes in one file, rows of changing length, a quote that is never closed - are read line by line and
-taken apart by regular expressions, which follows Starlake's reader (Spark's, contract 4.1) in every corner: short
-rows are filled with null, long ones cut, and a line break ends the row unless ``multiline`` is set.
+quotes and escapes in one file, rows of changing length, a quote that is never closed - are read row by row and
+taken apart by regular expressions, which follows Starlake's reader (Spark's, contract 4.1) in every corner but where
+that loses values: a row that has more of them than the file has columns is rejected, and so is one that goes over
+lines although ``multiline`` is not set.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import replace
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.dialect import Dialect
 from ai.starlake.embedded.formats.encodings import text_of
-from ai.starlake.embedded.formats.records import Writing, record_rows
+from ai.starlake.embedded.formats.fields import by_lines, null_when
+from ai.starlake.embedded.formats.header import find_places, misspelled, read_head, writing_of
+from ai.starlake.embedded.formats.records import Record, file_records, record_rows
 from ai.starlake.embedded.formats.text import (
     contains,
+    count_lines,
     evenly_broken,
+    has_long_record,
     line_rows,
-    lines,
-    lines_end_with_crlf,
+    reader_limits,
     starts_with,
+    without_head,
 )
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.embedded.sql import literal
@@ -35,8 +41,7 @@ if TYPE_CHECKING:
 
 _NO_LIMIT_SEPARATOR = 4
 """DuckDB's own reader takes separators of up to four bytes."""
-_BLANKS = f"'{chr(9)} '"
-"""What Spark drops at both ends of a value when it is asked to."""
+_BLANK = re.compile(r"[\x00-\x20]*")
 
 
 def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
@@ -51,76 +56,44 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     quoted = contains(text, dialect.quote)
     if not (quoted and dialect.multiline):
         text = evenly_broken(text, scratch)
-    head = _head(text, dialect)
-    places = _places(table, file, head.names)
+    head = read_head(file, text, dialect)
+    places = find_places(table, file, head.names)
     width = max([*(place + 1 for place in places if place is not None), len(head.names or ()), 1])
     cells = tuple(None if place is None else Cell(f"c{place}") for place in places)
-    header = None if head.names is None else dialect.separator.join(head.names)
+    rows = RawRows(
+        file,
+        "",
+        cells,
+        header=None if head.names is None else dialect.separator.join(head.names),
+        warnings=misspelled(table, file, head.names or (), places),
+        lines=partial(_lines, text, dialect, head.skip, quoted=quoted),
+    )
 
     def careful() -> str:
-        over_lines = quoted and dialect.multiline
-        source = _records(text, dialect, head.skip, scratch) if over_lines else line_rows(text, head.skip)
-        return _by_lines(source, dialect, width)
+        if quoted:
+            source = record_rows(text, head.skip, writing_of(dialect), scratch)
+        else:
+            source = f"SELECT line, '' AS problem FROM ({line_rows(text, head.skip)})"
+        return by_lines(source, dialect, width, cuts=table.metadata.cut_long_rows)
 
-    if _suits_duckdb(text, dialect, quoted=quoted):
-        query = _by_columns(text, dialect, head.skip, width, quoted=quoted)
-        return RawRows(file, query, cells, careful, header)
-    return RawRows(file, careful(), cells, header=header)
-
-
-@dataclass(frozen=True)
-class _Head:
-    skip: int
-    """Lines above the first row."""
-    names: tuple[str, ...] | None
-    """The names in the header, None without one."""
+    if not _suits_duckdb(text, dialect, quoted=quoted):
+        return replace(rows, query=careful(), has_problems=True)
+    start, skip = (without_head(text, head.skip, scratch), 0) if head.odd else (text, head.skip)
+    return replace(rows, query=_by_columns(start, dialect, skip, width, quoted=quoted), fallback=careful)
 
 
-def _head(file: Path, dialect: Dialect) -> _Head:
-    if not dialect.header:
-        return _Head(dialect.skip, None)
-    for number, line in enumerate(lines(file), 1):
-        if number > dialect.skip and line.strip() and not (dialect.comment and line.startswith(dialect.comment)):
-            return _Head(number, tuple(split_line(line, dialect)))
-    return _Head(dialect.skip, ())
+def _lines(text: Path, dialect: Dialect, skip: int, places: Collection[int], rows: int, *, quoted: bool) -> list[int]:
+    """Find the lines of rows, as `RawRows.lines` says; where each line is a row they need no search."""
+    if count_lines(text) == skip + rows:
+        return [skip + place + 1 for place in places]
+    writing = writing_of(dialect if quoted else replace(dialect, quote=""))
+    found = (record.line for record in file_records(text, skip, writing) if _is_row(record, dialect))
+    wanted, last = set(places), max(places, default=-1)
+    return [line for place, line in enumerate(islice(found, last + 1)) if place in wanted]
 
 
-def _places(table: Table, file: Path, names: tuple[str, ...] | None) -> list[int | None]:
-    """Per attribute the place of its column in the file, None when the file does not have it."""
-    wanted = [attribute for attribute in table.attributes if not attribute.script]
-    for attribute in wanted:
-        if attribute.is_struct or attribute.array:
-            raise StarlakeError(
-                f"the attribute {attribute.name!r} of {table.full_name} is a struct or an array",
-                cause="a field of a DSV file holds one value",
-                fix="give it a plain type, or use the format JSON or PARQUET",
-            )
-    if names is None:
-        order = {id(attribute): place for place, attribute in enumerate(wanted)}
-        return [order.get(id(attribute)) for attribute in table.attributes]
-    found = [None if attribute.script else _place(attribute.name, names, table, file) for attribute in table.attributes]
-    if names and wanted and all(place is None for place in found):
-        raise StarlakeError(
-            f"the header of {file.name} names no column of {table.full_name}",
-            cause=f"it names {', '.join(names)[:300]}; the table has {', '.join(one.name for one in wanted)[:300]}",
-            fix="set withHeader: false if the file has no header, and check the separator and skipRows",
-        )
-    return found
-
-
-def _place(name: str, names: tuple[str, ...], table: Table, file: Path) -> int | None:
-    """The place of a column by its exact name, else by its name in any case."""
-    for key in (str, str.lower):
-        places = [place for place, one in enumerate(names) if key(one.strip()) == key(name)]
-        if len(places) > 1:
-            raise StarlakeError(
-                f"the header of {file.name} names the column {name!r} of {table.full_name} more than once",
-                cause="which of them to load cannot be known",
-                fix="give every column of the file its own name, or set withHeader: false and skipRows: 1",
-            )
-        if places:
-            return places[0]
-    return None
+def _is_row(record: Record, dialect: Dialect) -> bool:
+    return record.text != "" if dialect.multiline else not _BLANK.fullmatch(record.text)
 
 
 def _suits_duckdb(file: Path, dialect: Dialect, *, quoted: bool) -> bool:
@@ -129,6 +102,8 @@ def _suits_duckdb(file: Path, dialect: Dialect, *, quoted: bool) -> bool:
         return False
     if not quoted:
         return True
+    if dialect.multiline and has_long_record(file, dialect.quote):
+        return False
     quote, escape, separator = (re.escape(text) for text in (dialect.quote, dialect.escape, dialect.separator))
     before = rf"(?:\A|\n|{separator}) +{quote}"
     rare = (f"{start} {dialect.quote}" for start in (dialect.separator, "\n", " "))  # found fast, the pattern slowly
@@ -151,10 +126,10 @@ def _by_columns(file: Path, dialect: Dialect, skip: int, width: int, *, quoted: 
         f"FROM read_csv({literal(str(file))}, columns = {{{columns}}}, auto_detect = false, header = false, "
         f"skip = {skip}, delim = {literal(dialect.separator)}, quote = {literal(dialect.quote if quoted else '')}, "
         f"escape = {literal(escape if quoted else '')}, nullstr = '', allow_quoted_nulls = false, "
-        f"null_padding = {literal(not (quoted and dialect.multiline))})"
+        f"null_padding = {literal(not (quoted and dialect.multiline))}{reader_limits(file)})"
     )
-    reads = _reading(file, dialect) if quoted else str
-    values = [_null_when(reads(f"c{place}"), dialect) for place in range(width)]
+    reads = _one_line if quoted and not dialect.multiline else str
+    values = [null_when(reads(f"c{place}"), dialect) for place in range(width)]
     if not dialect.multiline:
         values[0] = _unless_blank_line(values[0], width, dialect)
     named = ", ".join(f"{value} AS c{place}" for place, value in enumerate(values))
@@ -162,13 +137,6 @@ def _by_columns(file: Path, dialect: Dialect, skip: int, width: int, *, quoted: 
     if width == 1:
         keep += f"{' AND' if keep else ' WHERE'} c0 IS NOT NULL"
     return f"SELECT {named}, {_record(width, dialect)} {query}{keep}"
-
-
-def _reading(file: Path, dialect: Dialect) -> Callable[[str], str]:
-    """How a value that may have been quoted is read."""
-    if not dialect.multiline:
-        return _one_line
-    return _unix if lines_end_with_crlf(file) else str
 
 
 def _one_line(value: str) -> str:
@@ -187,89 +155,14 @@ def _unless_blank_line(value: str, width: int, dialect: Dialect) -> str:
     return f"CASE WHEN {last} THEN {refused} ELSE {value} END" if width > 1 else refused
 
 
-def _unix(value: str) -> str:
-    """A value with the line breaks that Spark makes of those in a file whose lines end with CR and LF."""
-    return f"replace({value}, chr(13) || chr(10), chr(10))"
-
-
 def _record(width: int, dialect: Dialect) -> str:
     """The line that a row was, with quotes where they are needed."""
     quote = literal(dialect.quote)
     fields = []
     for place in range(width):
         special = " OR ".join(
-            f"contains(c{place}, {literal(text)})" for text in (dialect.separator, dialect.quote, "\n") if text
+            f"contains(c{place}, {literal(text)})" for text in (dialect.separator, dialect.quote, "\n", "\r") if text
         )
         quoted = f"{quote} || replace(c{place}, {quote}, {quote} || {quote}) || {quote}"
         fields.append(f"CASE WHEN c{place} IS NULL THEN '' WHEN {special} THEN {quoted} ELSE c{place} END")
     return f"concat_ws({literal(dialect.separator)}, {', '.join(fields)}) AS {RECORD_COLUMN}"
-
-
-def _null_when(value: str, dialect: Dialect) -> str:
-    return value if dialect.null_value in {None, ""} else f"nullif({value}, {literal(dialect.null_value)})"
-
-
-def _records(file: Path, dialect: Dialect, skip: int, scratch: Path) -> str:
-    """The rows of a file, each in one text, where they may go over lines."""
-    writing = Writing(dialect.separator, dialect.quote, dialect.escape, dialect.comment, "l" in dialect.strip)
-    return record_rows(file, skip, writing, scratch)
-
-
-def _by_lines(source: str, dialect: Dialect, width: int) -> str:
-    """Takes rows apart; those of blanks alone are none, as in Spark, unless a row may go over lines."""
-    keep = "line <> ''" if dialect.multiline else "regexp_matches(line, '[^\\x00-\\x20]')"
-    if dialect.comment:
-        keep += f" AND NOT starts_with(line, {literal(dialect.comment)})"
-    line = f"line || {literal(dialect.separator)}"
-    fields = f"regexp_extract_all({line}, {literal(_field_regex(dialect))}, 1)"
-    values = ", ".join(f"{_field(f'fields[{place + 1}]', dialect)} AS c{place}" for place in range(width))
-    source = f"SELECT line, {fields} AS fields FROM ({source}) WHERE {keep}"
-    return f"SELECT {values}, line AS {RECORD_COLUMN} FROM ({source})"
-
-
-def _field_regex(dialect: Dialect) -> str:
-    """One field and the separator after it; within quotes a separator is text."""
-    separator, blanks = re.escape(dialect.separator), " *" if "l" in dialect.strip else ""
-    if not dialect.quote:
-        return f"(?s){blanks}(.*?){separator}"
-    return f"(?s){blanks}((?:{_content(dialect)}{re.escape(dialect.quote)}?)?.*?){separator}"
-
-
-def _content(dialect: Dialect) -> str:
-    """A quote and what is in it, up to the quote that closes it."""
-    quote, escape = re.escape(dialect.quote), re.escape(dialect.escape)
-    if dialect.escape in {"", dialect.quote}:
-        return f"{quote}(?:{quote}{quote}|[^{quote}])*"
-    return f"{quote}(?:{escape}.|{quote}{quote}|[^{quote}{escape}])*"
-
-
-def _field(field: str, dialect: Dialect) -> str:
-    """The value of a field: without its quotes and escapes; unquoted and empty is null."""
-    plain = field
-    for side, function in (("l", "ltrim"), ("r", "rtrim")):
-        plain = f"{function}({plain}, {_BLANKS})" if side in dialect.strip else plain
-    plain = f"nullif({plain}, '')"
-    if dialect.quote:
-        quote, content = re.escape(dialect.quote), _content(dialect)
-        pairs = f"[{quote}{re.escape(dialect.escape)}]([{quote}{re.escape(dialect.escape)}])"
-        closed = f"regexp_replace(substr({field}, 2, length(rtrim({field})) - 2), {literal(pairs)}, '\\1', 'g')"
-        opened = f"regexp_replace(substr({field}, 2), {literal(pairs)}, '\\1', 'g')"
-        plain = (
-            f"CASE WHEN NOT starts_with({field}, {literal(dialect.quote)}) OR {field} = {literal(dialect.quote)} "
-            f"THEN {plain} "
-            f"WHEN regexp_full_match({field}, {literal(f'(?s){content}{quote} *')}) THEN {closed} "
-            f"WHEN regexp_full_match({field}, {literal(f'(?s){content}')}) THEN {opened} ELSE {field} END"
-        )
-    return _null_when(plain, dialect)
-
-
-def split_line(line: str, dialect: Dialect) -> list[str]:
-    """Takes one line apart in Python, as the query does; for headers."""
-    quote, escape = dialect.quote, dialect.escape
-    found = []
-    for field in re.findall(_field_regex(dialect), line + dialect.separator):
-        if quote and field.startswith(quote) and field.endswith(quote) and len(field) > 1:
-            pairs = f"[{re.escape(quote + escape)}]([{re.escape(quote + escape)}])"
-            field = re.sub(pairs, r"\1", field[1:-1])  # noqa: PLW2901
-        found.append(field)
-    return found

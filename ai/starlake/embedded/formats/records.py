@@ -1,4 +1,4 @@
-"""Rows of DSV files that go over several lines, told apart as Spark's reader does.
+"""Rows of DSV files with quotes, told apart as Spark's reader does, each with its line.
 
 DuckDB's reader comes first; this one is for the files that it refuses. A quote at the start of a field opens it, the
 next one that is not escaped closes it, and whatever stands behind that belongs to the field up to the separator.
@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-from ai.starlake.embedded.formats.text import fresh, lines_end_with_crlf
+from ai.starlake.embedded.formats.text import fresh
 from ai.starlake.embedded.sql import literal
 
-_LARGEST_ROW = 256 * 1024 * 1024
-"""Bytes; DuckDB's limit is 16 MiB."""
+_SMALLEST_LIMIT = 16 * 1024 * 1024
+_MOST_LINES = 1000
+"""How many lines are searched for the end of a quote where rows may not go over lines."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,7 @@ class Writing:
         escape: What is before a quote that is text.
         comment: What lines that are no rows begin with; '' where all are.
         blanks: Whether blanks before a quote do not count.
+        multiline: Whether rows may go over lines.
     """
 
     separator: str
@@ -37,13 +41,25 @@ class Writing:
     escape: str
     comment: str = ""
     blanks: bool = False
+    multiline: bool = True
+
+
+class Record(NamedTuple):
+    """A row as it stands in the file.
+
+    Args:
+        text: The row, without the line end after it.
+        line: The line that it begins on, from 1.
+        problem: Why it cannot be a row of the table; '' if nothing is wrong.
+    """
+
+    text: str
+    line: int
+    problem: str = ""
 
 
 def record_rows(file: Path, skip: int, writing: Writing, scratch: Path) -> str:
-    """A SELECT of one column, ``line``: the rows of a file with the line breaks in their quotes; '' for an empty one.
-
-    Line breaks are written as in the text, but where the first line of the file ends with CR and LF, those in
-    quotes are LF, as in Spark.
+    """Make a SELECT of the rows of a file as ``line``, and of what is wrong with them as ``problem``.
 
     Args:
         file: A UTF-8 file; it is read as a stream.
@@ -52,29 +68,92 @@ def record_rows(file: Path, skip: int, writing: Writing, scratch: Path) -> str:
         scratch: Folder for the copy that DuckDB reads.
     """
     target = fresh(scratch, ".jsonl")
-    crlf = lines_end_with_crlf(file)
-    with file.open(encoding="utf-8", newline="") as source, target.open("w", encoding="utf-8") as out:
-        for record in _records(islice(source, skip, None), writing):
-            text = record.replace("\r\n", "\n") if crlf else record
-            out.write(json.dumps({"line": text}, ensure_ascii=False) + "\n")
+    longest = 0
+    with target.open("w", encoding="utf-8") as out:
+        for record in file_records(file, skip, writing):
+            text = json.dumps({"line": record.text, "problem": record.problem}, ensure_ascii=False)
+            longest = max(longest, len(text))
+            out.write(text + "\n")
+    limit = max(_SMALLEST_LIMIT, 4 * longest + 1)  # a character has up to four bytes
     return (
-        f"SELECT line FROM read_json({literal(str(target))}, format = 'newline_delimited', "
-        f"columns = {{'line': 'VARCHAR'}}, maximum_object_size = {_LARGEST_ROW})"
+        f"SELECT line, problem FROM read_json({literal(str(target))}, format = 'newline_delimited', "
+        f"columns = {{'line': 'VARCHAR', 'problem': 'VARCHAR'}}, maximum_object_size = {limit})"
     )
 
 
-def _records(lines: Iterable[str], writing: Writing) -> Iterator[str]:
+def file_records(file: Path, skip: int, writing: Writing) -> Iterator[Record]:
+    """Yield the rows of a UTF-8 file, empty ones too, with their line ends as they are within quotes.
+
+    Args:
+        file: The file.
+        skip: How many lines to leave out at the top.
+        writing: How its rows are written.
+    """
+    with file.open(encoding="utf-8", newline="") as source:
+        yield from records(islice(source, skip, None), writing, skip + 1)
+
+
+def records(lines: Iterable[str], writing: Writing, start: int = 1) -> Iterator[Record]:
+    """Yield the rows of lines.
+
+    Args:
+        lines: The lines, with their ends.
+        writing: How the rows are written.
+        start: The number of the first line.
+    """
+    numbered = enumerate(lines, start)
+    if not writing.quote:
+        plain = ((number, line) for number, line in numbered if not _is_comment(line, writing))
+        return (Record(line.rstrip("\r\n"), number) for number, line in plain)
+    return (_over_lines if writing.multiline else _line_by_line)(numbered, writing)
+
+
+def _is_comment(line: str, writing: Writing) -> bool:
+    return writing.comment != "" and line.startswith(writing.comment)
+
+
+def _over_lines(lines: Iterator[tuple[int, str]], writing: Writing) -> Iterator[Record]:
     scan = _Scan(writing)
     parts: list[str] = []
-    for line in lines:
-        if not parts and writing.comment and line.startswith(writing.comment):
-            continue
+    first = 0
+    for number, line in lines:
+        if not parts:
+            if _is_comment(line, writing):
+                continue
+            first = number
         parts.append(line)
         if not scan.is_open_after(line):
-            yield "".join(parts).rstrip("\r\n") if len(parts) == 1 else "".join([*parts[:-1], line.rstrip("\r\n")])
+            yield Record("".join([*parts[:-1], line.rstrip("\r\n")]), first)
             parts = []
     if parts:
-        yield "".join(parts)
+        yield Record("".join(parts), first, "the row has a quote that is never closed; what follows is part of it")
+
+
+def _line_by_line(lines: Iterator[tuple[int, str]], writing: Writing) -> Iterator[Record]:
+    """Yield each line; of a row that goes over lines, which the metadata does not allow, no part is a row."""
+    scan = _Scan(writing)
+    ahead: deque[tuple[int, str]] = deque()
+    while one := ahead.popleft() if ahead else next(lines, None):
+        number, line = one
+        if _is_comment(line, writing):
+            continue
+        if not scan.is_open_after(line):
+            yield Record(line.rstrip("\r\n"), number)
+            continue
+        rest: list[tuple[int, str]] = []
+        while len(rest) < _MOST_LINES and (more := ahead.popleft() if ahead else next(lines, None)):
+            rest.append(more)
+            if not scan.is_open_after(more[1]):
+                break
+        if scan.closed_at_an_end:
+            text = "".join([line, *(more for _, more in rest)]).rstrip("\r\n")
+            yield Record(
+                text, number, f"the row goes on to line {rest[-1][0]} within quotes; set metadata.multiline: true"
+            )
+        else:
+            ahead.extendleft(reversed(rest))
+            yield Record(line.rstrip("\r\n"), number, "the row has a quote that is not closed")
+        scan.reset()
 
 
 class _Scan:
@@ -85,11 +164,21 @@ class _Scan:
         mark, escape = re.escape(writing.quote), re.escape(writing.escape)
         self._opening = re.compile(f" *{mark}" if writing.blanks else mark)
         if writing.escape in {"", writing.quote}:
-            content = f"(?:{mark}{mark}|[^{mark}])*"
+            content = f"(?:{mark}{mark}|[^{mark}]+)*"
         else:
-            content = f"(?:{escape}.|{mark}{mark}|[^{mark}{escape}])*"
+            content = f"(?:{escape}.|{mark}{mark}|[^{mark}{escape}]+)*"
         self._content = re.compile(content, re.DOTALL)
-        self._open = False
+        self._end = re.compile(rf" *(?:{re.escape(writing.separator)}|[\r\n]|\Z)")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the lines before."""
+        self._open = self._torn = False
+
+    @property
+    def closed_at_an_end(self) -> bool:
+        """Whether all quotes are closed, those of lines before at the end of a field."""
+        return not self._open and not self._torn
 
     def is_open_after(self, line: str) -> bool:
         """Whether a quote is open at the end of a line, given those before."""
@@ -108,8 +197,10 @@ class _Scan:
             place += len(self._separator)
 
     def _close(self, line: str, place: int) -> int:
-        """Goes to the end of what is quoted; the quote stays open where the line ends before."""
+        """Go to the end of what is quoted; the quote stays open where the line ends before."""
         found = self._content.match(line, place)
         end = found.end() if found else place
-        self._open = end >= len(line)
-        return end + len(self._quote)
+        goes_on, self._open = self._open, end >= len(line)
+        place = end + len(self._quote)
+        self._torn |= goes_on and not self._open and not self._end.match(line, place)
+        return place

@@ -9,12 +9,17 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from ai.starlake.embedded.sql import literal
 
 _CHUNK = 1 << 20
+_LONG_LINE = 1_000_000
+"""Bytes of a line; DuckDB's reader takes up to twice as many by itself."""
+_SLACK = 4096
 _TEXT_OR_COMMA = re.compile(rb'"(?:[^"\\]|\\.)*"|,\s*([}\]])', re.DOTALL)
 _PACKED: dict[str, Callable[..., gzip.GzipFile | bz2.BZ2File]] = {".gz": gzip.GzipFile, ".bz2": bz2.BZ2File}
 _WILDCARDS = frozenset("*?[]{}")
@@ -122,12 +127,6 @@ def _is_mixed(file: Path) -> bool:
     return not returns == feeds == pairs
 
 
-def lines_end_with_crlf(file: Path) -> bool:
-    """Whether the first line of a UTF-8 file ends with CR and LF."""
-    with file.open(encoding="utf-8", newline="") as source:
-        return source.readline().endswith("\r\n")
-
-
 def first_character(file: Path) -> str:
     """The first character of a UTF-8 file that is no blank, if it is ASCII; '' if there is none."""
     with file.open("rb") as source:
@@ -151,11 +150,84 @@ def last_character(file: Path) -> str:
     return ""
 
 
-def lines(file: Path) -> Iterator[str]:
-    """The lines of a UTF-8 file, without their ends; for the few at its head."""
-    with file.open(encoding="utf-8", newline=None) as source:
-        for line in source:
-            yield line.rstrip("\n")
+def count_lines(file: Path) -> int:
+    """Count the lines of a UTF-8 file, as an editor does; a last one without an end counts too."""
+    count, last = 0, b""
+    with file.open("rb") as source:
+        while piece := source.read(_CHUNK):
+            count += piece.count(b"\n")
+            if b"\r" in piece or last == b"\r":
+                count += piece.count(b"\r") - piece.count(b"\r\n") - (last == b"\r" and piece.startswith(b"\n"))
+            last = piece[-1:]
+    return count + (last not in {b"", b"\n", b"\r"})
+
+
+def without_head(file: Path, count: int, scratch: Path) -> Path:
+    """Copy a UTF-8 file without its first lines.
+
+    Args:
+        file: The file.
+        count: How many lines to leave out.
+        scratch: Folder for the copy.
+    """
+    copy = fresh(scratch, ".txt")
+    with file.open(encoding="utf-8", newline="") as source, copy.open("w", encoding="utf-8", newline="") as target:
+        deque(islice(source, count), maxlen=0)
+        shutil.copyfileobj(source, target, _CHUNK)
+    return copy
+
+
+def reader_limits(file: Path) -> str:
+    """Make the options that let DuckDB's reader read a file with lines longer than it reads by itself.
+
+    DuckDB refuses a longer line than that, and leaves one out without a word that is longer than its buffer.
+    """
+    if not _has_long_line(file):
+        return ""
+    with file.open("rb") as source:
+        longest = max(len(line) for line in source) + _SLACK
+    return f", max_line_size = {longest}, buffer_size = {2 * longest}"
+
+
+def _has_long_line(file: Path) -> bool:
+    """Whether a line is longer than DuckDB surely reads; goes from line end to line end in large steps."""
+    size = file.stat().st_size
+    if size <= _LONG_LINE:
+        return False
+    with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place = 0
+        while size - place > _LONG_LINE:
+            ends = (content.rfind(end, place, place + _LONG_LINE) for end in (b"\n", b"\r"))
+            place = next((end + 1 for end in ends if end >= 0), -1)
+            if place < 0:
+                return True
+    return False
+
+
+def has_long_record(file: Path, quote: str) -> bool:
+    """Whether a row may be longer than DuckDB surely reads, in a file whose quotes may go over lines.
+
+    A line end is one of a row where the number of quotes before it is even.
+    """
+    size = file.stat().st_size
+    if size <= _LONG_LINE:
+        return False
+    mark = quote.encode("utf-8")
+    with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place = 0
+        while size - place > _LONG_LINE:
+            window = content[place : place + _LONG_LINE]
+            end, odd = len(window), window.count(mark) % 2
+            while True:
+                before = window.rfind(b"\n", 0, end)
+                if before < 0:
+                    return True
+                odd ^= window.count(mark, before, end) % 2
+                if not odd:
+                    break
+                end = before
+            place += before + 1
+    return False
 
 
 def line_rows(file: Path, skip: int) -> str:
@@ -169,5 +241,5 @@ def line_rows(file: Path, skip: int) -> str:
     return (
         f"SELECT rtrim(coalesce(line, ''), chr(13)) AS line FROM read_csv({literal(str(file))}, "
         f"columns = {{'line': 'VARCHAR'}}, auto_detect = false, header = false, skip = {skip}, "
-        "delim = '', quote = '', escape = '', nullstr = '')"
+        f"delim = '', quote = '', escape = '', nullstr = ''{reader_limits(file)})"
     )

@@ -29,6 +29,8 @@ _SETTINGS = (
     "grouped",
     "empty_is_null",
     "replace_invalid_bytes",
+    "cut_long_rows",
+    "fail_on_misspelled_columns",
     "reject_all_on_error",
     "sink_replay_to_file",
     "timezone",

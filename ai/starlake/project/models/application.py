@@ -184,6 +184,10 @@ class Application(FileModel):
     empty_is_null: bool = True
     replace_invalid_bytes: bool = False
     """Whether bytes that are not in the encoding of a file are loaded as U+FFFD, as Starlake loads them."""
+    cut_long_rows: bool = False
+    """Whether values of a DSV row that are more than the file has columns are left out, as Starlake leaves them out."""
+    fail_on_misspelled_columns: bool = False
+    """Whether a DSV header that has unknown columns and lacks others is an error rather than a warning."""
     expectations: Expectations = Expectations()
     reject_all_on_error: bool = False
     reject_with_value: bool = False

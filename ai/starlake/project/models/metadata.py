@@ -58,6 +58,10 @@ class Metadata(Model):
     """Whether columns that the table's attributes no longer name are dropped, with their values."""
     replace_invalid_bytes: bool = False
     """Whether bytes that are not in the encoding are loaded as U+FFFD, as Starlake loads them."""
+    cut_long_rows: bool = False
+    """Whether values of a DSV row that are more than the file has columns are left out, as Starlake leaves them out."""
+    fail_on_misspelled_columns: bool = False
+    """Whether a DSV header that has unknown columns and lacks others is an error rather than a warning."""
 
     @model_validator(mode="before")
     @classmethod

@@ -84,7 +84,7 @@ class Trial:
         table = self.table
         try:
             with staged(self._database, Validator(table, self._types), table, [self._file], strict=True) as rows:
-                return [text for text, _ in rows.rejects(self._database, _ERRORS)]
+                return [reject.error for reject in rows.rejects(self._database, _ERRORS)]
         except (duckdb.Error, StarlakeError) as error:
             return [str(error)]
 
