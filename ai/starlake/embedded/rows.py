@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from ai.starlake.common import StarlakeError
+
 RECORD_COLUMN = "sl_record"
 PROBLEM_COLUMN = "sl_problem"
 
@@ -52,6 +54,7 @@ class RawRows:
         has_problems: Whether `query` has `PROBLEM_COLUMN` too: why a row cannot be one of the table, null if it can.
         warnings: What is odd about the file and loses no row.
         lines: Finds the lines of its rows, None where the format has no lines.
+        explain: Says what is wrong with the file, given DuckDB's error; answers None if it finds nothing.
     """
 
     file: Path
@@ -62,3 +65,4 @@ class RawRows:
     has_problems: bool = False
     warnings: tuple[str, ...] = ()
     lines: Lines | None = None
+    explain: Callable[[str], StarlakeError | None] | None = None

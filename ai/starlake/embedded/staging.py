@@ -10,10 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import formats, privacy
 from ai.starlake.embedded.audit import Reject
 from ai.starlake.embedded.expressions import converted, translated
 from ai.starlake.embedded.files import uri
+from ai.starlake.embedded.formats.json_places import plain
 from ai.starlake.embedded.functions import teach
 from ai.starlake.embedded.native import is_native
 from ai.starlake.embedded.nested import WRONG_SHAPE, shape
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
 
 _TABLE = "zztmp_staged"
+_FILES_SHOWN = 3
 _PAGE = 10_000
 _FILES_AT_A_TIME = 100
 _REFUSED = re.compile(r"CSV (Error|Parser)")
@@ -218,13 +221,28 @@ def _fill(
 
     try:
         return _read(database, validator, table, files, located)
-    except duckdb.Error as error:
+    except duckdb.InvalidInputException as error:
         several = (
             set() if strict or WRONG_SHAPE not in str(error) else _of_several_shapes(database, validator, table, files)
         )
         if not several:
-            raise
+            raise _explained(database, table, files, str(error)) from error
         return _read(database, validator.taking_as_text(several), table, files, located)
+
+
+def _explained(database: Database, table: Table, files: Sequence[Path], error: str) -> StarlakeError:
+    """The error of files that DuckDB cannot read, in words and with settings that exist here."""
+    for start in range(0, len(files), _FILES_AT_A_TIME):
+        with _raw_rows(database, table, files[start : start + _FILES_AT_A_TIME]) as raw:
+            found = (one.explain(error) for one in raw if one.explain)
+            if explained := next(filter(None, found), None):
+                return explained
+    names = ", ".join(file.name for file in files[:_FILES_SHOWN])
+    return StarlakeError(
+        f"{names} cannot be read as {table.metadata.format}",
+        cause=plain(error),
+        fix="correct the file, or the metadata of its table: format, separator, quote, escape, encoding",
+    )
 
 
 def _read(database: Database, validator: Validator, table: Table, files: Sequence[Path], located: int) -> Facts:

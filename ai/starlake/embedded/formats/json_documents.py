@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.encodings import text_of
+from ai.starlake.embedded.formats.json_places import documents_of, explained, row_lines
 from ai.starlake.embedded.formats.options import is_irrelevant, is_multiline
-from ai.starlake.embedded.formats.text import first_character, has_trailing_comma, last_character
+from ai.starlake.embedded.formats.text import count_lines, first_character, last_character, line_of_trailing_comma
 from ai.starlake.embedded.native import is_native
 from ai.starlake.embedded.nested import member, similar_member
 from ai.starlake.embedded.rows import RECORD_COLUMN, Cell, CellKind, RawRows
@@ -36,6 +38,8 @@ def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows
         StarlakeError: If the end of the file is missing or a comma is too much, which DuckDB's reader does not always
             see; if the table asks for an option of the reader that would change the rows; none is supported.
     """
+    import duckdb
+
     metadata = table.metadata
     for name, value in metadata.options.items():
         if name.lower() not in {"multiline", "encoding", "charset"} and not is_irrelevant(name, value):
@@ -50,16 +54,22 @@ def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows
     end = last_character(text)
     if end not in {"", "]"} if layout == "array" else end in {"[", "{"}:
         raise StarlakeError(
-            f"{file.name} does not end where a JSON document ends", cause="it may be cut off", fix="replace the file"
+            f"{file.name} does not end where a JSON document ends (line {count_lines(text)})",
+            cause="it may be cut off",
+            fix="replace the file",
         )
-    if has_trailing_comma(text, over_lines=layout != "newline_delimited"):
+    line = line_of_trailing_comma(text, over_lines=layout != "newline_delimited")
+    if line is not None:
         raise StarlakeError(
-            f"{file.name} is no JSON",
+            f"{file.name} is not valid JSON (line {line})",
             cause="a comma stands before the end of an object or an array",
             fix="remove the comma, or what is missing after it was lost",
         )
     rows = documents(table, file, text, layout)
-    absent = set() if is_native(table) else _never_there(database, table, _objects(_source(text, layout)))
+    try:
+        absent = set() if is_native(table) else _never_there(database, table, _objects(_source(text, layout)))
+    except duckdb.InvalidInputException as error:
+        raise (rows.explain and rows.explain(str(error))) or error from error
     return replace(rows, cells=tuple(None if place in absent else cell for place, cell in enumerate(rows.cells)))
 
 
@@ -84,7 +94,14 @@ def documents(table: Table, file: Path, text: Path, layout: str) -> RawRows:
         None if attribute.script else Cell(f"c{place}", CellKind.JSON)
         for place, attribute in enumerate(table.attributes)
     )
-    return RawRows(file, _members(_objects(_source(text, layout)), names), cells)
+    found = partial(documents_of, text, layout)
+    return RawRows(
+        file,
+        _members(_objects(_source(text, layout)), names),
+        cells,
+        lines=partial(row_lines, text, layout),
+        explain=partial(explained, file, found, table.attributes),
+    )
 
 
 def _source(text: Path, layout: str) -> str:
@@ -140,7 +157,7 @@ def _objects(source: str) -> str:
     Anything else fails the file.
     """
     many = "CASE json_type(json) WHEN 'ARRAY' THEN json_extract(json, '$[*]') ELSE [json] END"
-    wrong = "error(concat('a JSON document is no object but ', json_type(json)))"
+    wrong = "error(concat('a JSON document is not an object but ', json_type(json)))"
     each = f"SELECT unnest({many}) AS json FROM {source}"
     kinds = "WHEN 'OBJECT' THEN json WHEN 'NULL' THEN CAST('{}' AS JSON)"
     return f"SELECT CASE json_type(json) {kinds} ELSE {wrong} END AS json FROM ({each})"

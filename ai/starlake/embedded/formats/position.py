@@ -27,7 +27,8 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     places = [place for place, attribute in enumerate(table.attributes) if not attribute.script]
     values = ", ".join(f"{_value(table.attributes[place], table)} AS c{place}" for place in places)
     cells = tuple(None if attribute.script else Cell(f"c{place}") for place, attribute in enumerate(table.attributes))
-    return RawRows(file, f"SELECT {values}, line AS {RECORD_COLUMN} FROM ({line_rows(text, 0)})", cells)
+    query = f"SELECT {values}, line AS {RECORD_COLUMN} FROM ({line_rows(text, 0)})"
+    return RawRows(file, query, cells, lines=lambda places, _: [place + 1 for place in places])
 
 
 def _value(attribute: Attribute, table: Table) -> str:

@@ -21,6 +21,7 @@ _LONG_LINE = 1_000_000
 """Bytes of a line; DuckDB's reader takes up to twice as many by itself."""
 _SLACK = 4096
 _TEXT_OR_COMMA = re.compile(rb'"(?:[^"\\]|\\.)*"|,\s*([}\]])', re.DOTALL)
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 _PACKED: dict[str, Callable[..., gzip.GzipFile | bz2.BZ2File]] = {".gz": gzip.GzipFile, ".bz2": bz2.BZ2File}
 _WILDCARDS = frozenset("*?[]{}")
 
@@ -84,18 +85,19 @@ def starts_with(file: Path, text: str) -> bool:
         return source.read(len(wanted)) == wanted
 
 
-def has_trailing_comma(file: Path, *, over_lines: bool) -> bool:
-    """Whether a JSON file has a comma before the end of an object or an array, which is no JSON.
+def line_of_trailing_comma(file: Path, *, over_lines: bool) -> int | None:
+    """Find the line of a comma before the end of an object or an array, which JSON does not allow and DuckDB reads.
 
     Args:
         file: The file, UTF-8.
         over_lines: Whether documents go over several lines.
     """
-    hints = (",",) if over_lines else (",}", ",]", ", }", ", ]")
+    hints = (",",) if over_lines else (",}", ",]", ", }", ", ]", ",  ", ",\t")
     if not any(contains(file, hint, r",\s*[}\]]") for hint in hints):
-        return False
+        return None
     with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return any(found[1] for found in _TEXT_OR_COMMA.finditer(content))
+        found = next((found for found in _TEXT_OR_COMMA.finditer(content) if found[1]), None)
+        return None if found is None else 1 + len(_LINE_END.findall(content, 0, found.start()))
 
 
 def evenly_broken(file: Path, scratch: Path) -> Path:

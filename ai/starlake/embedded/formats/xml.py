@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.formats.encodings import text_of, xml_encoding
 from ai.starlake.embedded.formats.json_documents import documents
+from ai.starlake.embedded.formats.json_places import documents_of, explained
 from ai.starlake.embedded.formats.options import encoding_of, is_irrelevant
 from ai.starlake.embedded.formats.text import contains, fresh, unpacked
 from ai.starlake.embedded.rows import RawRows
@@ -54,11 +57,26 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
         )
     names = Names.of(options)
     target = fresh(scratch, ".jsonl")
+    lines = array("Q")
     with target.open("w", encoding="utf-8") as out:
         for element in _elements(file, _text(table, file, scratch), options["rowtag"]):
+            line: Any = element.sourceline
+            lines.append(line or 0)
             document = _object(element, table.attributes, names)
             out.write(json.dumps(document, ensure_ascii=False) + "\n")
-    return documents(table, file, target, "newline_delimited")
+    rows = documents(table, file, target, "newline_delimited")
+    found = partial(_with_lines, target, lines)
+    return replace(
+        rows,
+        lines=lambda places, _: [lines[place] for place in places],
+        explain=partial(explained, file, found, table.attributes),
+    )
+
+
+def _with_lines(target: Path, lines: Sequence[int]) -> Iterator[tuple[int, Any]]:
+    """Yield the documents with the lines of their elements."""
+    documents = documents_of(target, "newline_delimited")
+    return ((line, document) for line, (_, document) in zip(lines, documents, strict=True))
 
 
 @dataclass(frozen=True)
