@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from ai.starlake.dagster.cli import main
+from ai.starlake.dagster.cli.starts import Starts
 from ai.starlake.embedded.verbs.bootstrap import bootstrap
 
 
@@ -112,3 +114,55 @@ def test_help_names_the_templates() -> None:
     shown = run("--help").output
     assert "load/dagster__scheduled_table__shell.py.j2" in shown
     assert "dagster/own.py.j2" in shown
+
+
+@pytest.mark.parametrize(
+    ("crons", "zone", "expected"),
+    [
+        (["0 0 * * *"], "UTC", "2026-03-10"),
+        (["30 6 * * *"], "UTC", "2026-03-10"),
+        (["0 * * * *"], "UTC", "2026-03-11"),
+        (["0 0 1 * *"], "UTC", "2026-02-01"),
+        (["0 * * * *", "0 0 * * 0"], "UTC", "2026-03-01"),
+        (["0 0 * * *"], "Asia/Tokyo", "2026-03-11"),
+    ],
+)
+def test_partitions_begin_with_the_last_interval_that_is_over(
+    tmp_path: Path, crons: list[str], zone: str, expected: str
+) -> None:
+    starts = Starts(tmp_path, datetime(2026, 3, 11, 18, 30, tzinfo=timezone.utc))
+    assert str(starts("dag.py", crons, zone)) == expected
+
+
+def test_a_file_that_is_there_keeps_its_start(project: Path, tmp_path: Path) -> None:
+    given = ("--project", project, "--output", tmp_path / "out")
+    config = project / "metadata" / "load" / "rental" / "bikes.sl.yml"
+    config.write_text(config.read_text().replace("metadata:", "metadata:\n    schedule: 0 0 * * *", 1))
+    assert run(*given).exit_code == 0
+    file = tmp_path / "out" / "rental_load.py"
+    yesterday = datetime.now(timezone.utc).date() - timedelta(days=1)
+    assert f'"start_date": "{yesterday}"' in file.read_text()
+    assert "start_date" not in (tmp_path / "out" / "usage_transform.py").read_text()
+    file.write_text(file.read_text().replace(str(yesterday), "2020-02-29"))
+    run(*given, "--force")
+    assert '"start_date": "2020-02-29"' in file.read_text()
+    assert run(*given).output.count("unchanged") == 2
+
+
+def test_a_file_without_start_keeps_none_and_a_configured_one_is_taken(project: Path, tmp_path: Path) -> None:
+    table = project / "metadata" / "load" / "rental" / "bikes.sl.yml"
+    table.write_text(table.read_text().replace("metadata:", "metadata:\n    schedule: 0 0 * * *", 1))
+    (tmp_path / "out").mkdir()
+    file = tmp_path / "out" / "rental_load.py"
+    file.write_text("options = {}\n")
+    given = ("--project", project, "--output", tmp_path / "out")
+    run(*given, "--force")
+    assert "start_date" not in file.read_text()
+    config = project / "metadata" / "dags" / "rental_load.sl.yml"
+    config.write_text(config.read_text().replace("options:", "options:\n    start_date: 2019-01-01", 1))
+    run(*given)
+    assert '"start_date": "2019-01-01"' in file.read_text()
+
+
+def test_it_says_that_schedules_are_off(project: Path) -> None:
+    assert "off until you switch them on" in run("--project", project).output

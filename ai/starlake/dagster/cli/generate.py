@@ -68,17 +68,21 @@ def generate(
     A template of your own, in metadata/dags/templates, goes before one of these. One called dagster/own.py.j2 is put
     into each file before its job is made: the place for hooks such as get_spark_config.
 
+    The partitions of a new file begin with the last interval that is over, unless its configuration has a start_date.
+
     Files that have not changed are not touched, so that running this again costs nothing. A file that somebody else has
     written, or edited since, is neither replaced nor removed unless you say --force.
     """  # noqa: D301  click wants the character
+    from ai.starlake.dagster.cli.starts import Starts
     from ai.starlake.project import Project
     from ai.starlake.project.dag_generation import Output, check_syntax
     from ai.starlake.project.dag_generation import generate as render
 
     project = Project.read(root, options=options)
-    files = render(project, tags=tags, tasks=tasks or not domains, domains=domains or not tasks)
-    check_syntax(files)
     output = Output(folder or project.settings.metadata / ".build" / "dags")
+    kinds = {"tasks": tasks or not domains, "domains": domains or not tasks}
+    files = render(project, tags=tags, start_of=Starts(output.folder), **kinds)
+    check_syntax(files)
     steps = output.plan(files, clean=clean, force=force)
     if not dry_run:
         output.carry_out(steps)
@@ -110,3 +114,10 @@ def _show(output: Output, steps: Sequence[Step], *, root: Path, dry_run: bool) -
         more = " -f ..." if len(python) > _SHOWN else ""
         command = f"SL_ROOT={shlex.quote(str(root.resolve()))} {shlex.join(['dagster', 'dev', *shown])}{more}"
         console.print(f"To see them in Dagster: {command}", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            "Schedules and sensors are off until you switch them on, under Automation; the option default_status of a "
+            "DAG configuration changes that.",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )

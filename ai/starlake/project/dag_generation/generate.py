@@ -9,7 +9,7 @@ from ai.starlake.project.collisions import check_names
 from ai.starlake.project.dag_generation.files import DagFile, distinct
 from ai.starlake.project.dag_generation.loads import load_files
 from ai.starlake.project.dag_generation.tasks import task_files
-from ai.starlake.project.dag_generation.templates import Templates
+from ai.starlake.project.dag_generation.templates import StartOf, Templates
 from ai.starlake.project.findings import ProjectError
 from ai.starlake.project.models import Table, Task
 from ai.starlake.project.project import Project
@@ -17,7 +17,12 @@ from ai.starlake.project.schedules import check_schedules
 
 
 def generate(
-    project: Project, *, tags: Iterable[str] = (), domains: bool = True, tasks: bool = True
+    project: Project,
+    *,
+    tags: Iterable[str] = (),
+    domains: bool = True,
+    tasks: bool = True,
+    start_of: StartOf | None = None,
 ) -> tuple[DagFile, ...]:
     """Renders the DAG files of a project; writes nothing.
 
@@ -26,6 +31,7 @@ def generate(
         tags: Only tables and tasks that have one of these; all when empty.
         domains: Whether files that load tables are wanted.
         tasks: Whether files that run tasks are wanted.
+        start_of: Gives the option `start_date` of files with a schedule whose configuration has none.
 
     Returns:
         The files, in the order of their names.
@@ -38,7 +44,7 @@ def generate(
     wrong = [*check_schedules(project, items), *check_names(items)]
     if wrong:
         raise ProjectError(wrong)
-    templates, wanted = Templates(project), frozenset(tags)
+    templates, wanted = Templates(project, start_of), frozenset(tags)
     files: list[DagFile] = []
     if domains:
         files += load_files(project, templates, wanted)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from ai.starlake.common.redaction import names_a_secret
 from ai.starlake.project.dag_generation import shipped
 from ai.starlake.project.dag_generation.files import DagFile
 from ai.starlake.project.dag_generation.literals import docstring, literal
+from ai.starlake.project.dag_generation.schedules import NO_SCHEDULE
 from ai.starlake.project.dag_generation.variables import own_variables
 from ai.starlake.project.findings import nearest
 from ai.starlake.project.models import DagConfig
@@ -26,6 +28,10 @@ _PROJECT = {"sl_project_id": "-1", "sl_project_name": "[noname]", "sl_airflow_ac
 """What a project outside of Starlake's own service is called (contract 10)."""
 
 
+StartOf = Callable[[str, Sequence[str], str], date | None]
+"""Gives the first day of the partitions of a file: by its name, its cron expressions and their time zone."""
+
+
 class Templates:
     """Makes files of a project's DAG configurations.
 
@@ -34,10 +40,12 @@ class Templates:
 
     Args:
         project: The project.
+        start_of: Gives the option `start_date` of files with a schedule whose configuration has none.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, start_of: StartOf | None = None) -> None:
         self._project = project
+        self._start_of = start_of
         self._folder = project.settings.folder("dags", "SL_DAGS") / "templates"
 
     def variables(self, config: DagConfig) -> frozenset[str]:
@@ -65,7 +73,8 @@ class Templates:
         Raises:
             StarlakeError: If there is no such template, if it cannot be rendered, or if the file name leads elsewhere.
         """
-        whole = {"config": self._config(config, variables), **context, **_PROJECT}
+        name = self.file_name(config, variables)
+        whole = {"config": self._config(config, variables, name, _crons(context)), **context, **_PROJECT}
         as_json = json.dumps(whole, indent=2, ensure_ascii=False)
         given = {
             "context": whole,
@@ -85,20 +94,25 @@ class Templates:
             raise
         self._tell(missing, [*given, *whole], template)
         # what statements at the ends of a template leave, Starlake drops as well
-        return DagFile(self.file_name(config, variables), text.strip() + "\n", source)
+        return DagFile(name, text.strip() + "\n", source)
 
     def _tell(self, missing: Mapping[str, bool], known: Iterable[str], template: Path) -> None:
         if missing:
             own = [self._folder / name for name in self._own]
             self._project.settings.renderer.tell(missing, known, template, label=str(template), included=own)
 
-    def _config(self, config: DagConfig, variables: Mapping[str, str]) -> dict[str, Any]:
+    def _config(
+        self, config: DagConfig, variables: Mapping[str, str], name: str, crons: Sequence[str]
+    ) -> dict[str, Any]:
         def rendered(text: str, key: str) -> str:
             given = {**_PROJECT, **variables}
             return self._project.render(text, given, label=f"{config.file}: {key}", file=config.file)
 
         options = {name: rendered(value, f"options.{name}") for name, value in config.options.items()}
         options.setdefault("SL_TIMEZONE", self._project.application.timezone)
+        if self._start_of and crons and "start_date" not in options and not self.is_own(config):
+            start = self._start_of(name, crons, options.get("timezone") or options["SL_TIMEZONE"])
+            options |= {"start_date": start.isoformat()} if start else {}
         return {
             "comment": rendered(config.comment, "comment"),
             "template": config.template,
@@ -143,3 +157,9 @@ class Templates:
         environment = new_environment(loader=FileSystemLoader([str(self._folder), str(shipped.FOLDER)]))
         environment.filters.update(literal=literal, docstring=docstring)
         return environment
+
+
+def _crons(context: Mapping[str, Any]) -> list[str]:
+    """Return the cron expressions of a file."""
+    found = [context.get("cron"), *(schedule["cron"] for schedule in context.get("schedules", ()))]
+    return [cron for cron in found if cron and cron != NO_SCHEDULE]

@@ -1,0 +1,43 @@
+"""The first day of the partitions of a generated DAG file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
+
+from ai.starlake.dagster.orchestration import partitions
+
+_START = re.compile(r"""["']start_date["']\s*:\s*["'](\d{4}-\d\d-\d\d)""")
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Gives the option `start_date` of generated DAG files.
+
+    A file that is there keeps what it has, so that generating it again changes no partitions. The partitions of a new
+    one begin with the last interval that is over: a project that was made today has no data of last year.
+
+    Args:
+        folder: The folder of the files.
+        now: The time.
+    """
+
+    folder: Path
+    now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+
+    def __call__(self, name: str, crons: Sequence[str], zone: str) -> date | None:
+        """Return the first day of a file; None where it has none."""
+        file = self.folder / name
+        if file.is_file():
+            found = _START.search(file.read_text("utf-8", "replace"))
+            return date.fromisoformat(found[1]) if found else None
+        return min(self._last_begin(cron, zone) for cron in crons)
+
+    def _last_begin(self, cron: str, zone: str) -> date:
+        """Return the day on which the last interval that is over began."""
+        windows = partitions.cycles(cron, zone)
+        current = partitions.window_of(windows, self.now)
+        return partitions.window_of(windows, current.start.astimezone(timezone.utc) - timedelta(seconds=1)).start.date()
