@@ -2,8 +2,11 @@
 
 from ai.starlake.common.dates import DataInterval, date_variables, format_timestamp, parse_datetime, zone_of
 from ai.starlake.common.errors import MissingEnvironmentVariable, NameCollisionError, StarlakeError
+from ai.starlake.common.foreign import require_own_package
 from ai.starlake.common.identifiers import NameRegistry, job_name, sanitize_id
 from ai.starlake.common.redaction import Redactor, mask_named_values, names_a_secret, secret_arguments
+
+require_own_package()
 
 __all__ = [
     "DataInterval",

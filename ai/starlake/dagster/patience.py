@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from ai.starlake.common import StarlakeError
 from ai.starlake.job import JobOptions
 
-_HEARTBEAT = 300
+_HEARTBEAT = 30
+"""Seconds between two lines about a check that goes on waiting."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +60,21 @@ class Patience:
 
         Args:
             look: Looks once.
-            tell: Is told now and then that it goes on.
+            tell: Is told what is waited for, at once and every 30 seconds.
         """
-        start = time.monotonic()
-        deadline, heartbeat = start + self.timeout, start + _HEARTBEAT
+        heartbeat = time.monotonic()
+        deadline = heartbeat + self.timeout
         while not (found := look()).ready:
             now = time.monotonic()
             if now >= deadline:
                 return replace(found, reason=f"{found.reason} within {self.timeout:g} s") if self.timeout else found
-            if now >= heartbeat:
-                tell(f"{found.reason}; looked for again, for {deadline - now:.0f} s at most")
-                heartbeat = now + _HEARTBEAT
-            time.sleep(min(self.interval, max(deadline - now, 0.01)))
+            next_look = min(now + self.interval, deadline)
+            while now < next_look:
+                if now >= heartbeat:
+                    tell(f"waiting: {found.reason}; looking again for {deadline - now:.0f} s at most")
+                    heartbeat = now + _HEARTBEAT
+                time.sleep(min(next_look, heartbeat) - now)
+                now = time.monotonic()
         return found
 
     def check(self, found: Finding, domain: str) -> None:

@@ -179,7 +179,7 @@ class AckCheck:
         if path.startswith(variables["SL_ROOT"]):
             _require_root(storage.local_path(variables["SL_ROOT"]), is_read=True)
         if storage.Location.of(path).remove():
-            return Finding(ready=True, reason=f"ack file {path} was there, and is removed")
+            return Finding(ready=True, reason=f"found ack file {path}, which is removed now")
         return Finding(ready=False, reason=f"no ack file {path}")
 
 

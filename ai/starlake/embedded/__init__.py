@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ai.starlake.common.foreign import require_own_package
+
 if TYPE_CHECKING:
     from ai.starlake.embedded.engine import Engine
     from ai.starlake.embedded.results import LoadResult, PreloadResult, StageResult, TransformResult
+
+require_own_package()
 
 __all__ = ["Engine", "LoadResult", "PreloadResult", "StageResult", "TransformResult"]
 

@@ -36,7 +36,7 @@ class Rpc(Protocol, Generic[ResultT_co]):
         ...
 
 
-class Patience:
+class RepeatPolicy:
     """Decide how long a call is repeated, by what it failed of.
 
     Args:
@@ -225,7 +225,7 @@ class Calls:
     def _repeated(self, action: Callable[[], ResultT], what: str, permissions: tuple[str, ...]) -> ResultT:
         first = min(1.0, self.interval)
         retrying = Retrying(
-            retry=retry_if_exception(Patience(self.tolerance, self.clock).outlasts),
+            retry=retry_if_exception(RepeatPolicy(self.tolerance, self.clock).outlasts),
             wait=wait_exponential(multiplier=first, max=3 * self.interval) + wait_random(0, first),
             sleep=self.sleep,
             before_sleep=lambda state: self._tell(state, what),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.storage import Location, two_kinds
-from ai.starlake.gcp.calls import Patience
+from ai.starlake.gcp.calls import RepeatPolicy
 from ai.starlake.gcp.clients import storage_client
 from ai.starlake.gcp.endpoints import GcpEndpoints
 from ai.starlake.gcp.errors import GcpCallError, NotFoundError, explained, permissions_of
@@ -197,4 +197,6 @@ def _retry(lost: list[Exception] | None = None) -> Any:
     from google.api_core.retry import Retry
 
     note = lost.append if lost is not None else None
-    return Retry(predicate=Patience(_TOLERANCE).outlasts, initial=0.5, maximum=16, timeout=_TOLERANCE, on_error=note)
+    return Retry(
+        predicate=RepeatPolicy(_TOLERANCE).outlasts, initial=0.5, maximum=16, timeout=_TOLERANCE, on_error=note
+    )

@@ -5,7 +5,11 @@ Each command stands in a module of its own, which is imported when the command i
 
 from __future__ import annotations
 
-from ai.starlake.dagster.cli.lazy import LazyGroup
+from ai.starlake.common.foreign import require_own_package
+
+require_own_package()
+
+from ai.starlake.dagster.cli.lazy import LazyGroup  # noqa: E402  it imports what others may have replaced
 
 __all__ = ["main"]
 
