@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import json
 import multiprocessing
 from datetime import datetime, timezone
+from zoneinfo import ZoneInfo
 
 import dagster
 import pytest
@@ -29,6 +31,7 @@ from dagster import (
     Output,
     ReexecutionOptions,
     StaticPartitionsDefinition,
+    TimeWindowPartitionsDefinition,
     execute_job,
     graph,
     in_process_executor,
@@ -341,3 +344,56 @@ def test_a_step_knows_the_key_of_its_events_and_the_name_that_its_graph_gives_it
     (event,) = [event for event in result.all_node_events if event.event_type_value == "STEP_OUTPUT"]
     assert event.step_key == "group.alias"
     assert result.output_for_node("group.alias") == "group.alias alias"
+
+
+class TestPartitionsOfTime:
+    """What `ai.starlake.dagster.orchestration.partitions` works around."""
+
+    KEY = "2026-04-24T00:00:00+0200"
+    FORMAT = "%Y-%m-%dT%H:%M:%S%z"
+
+    def cairo(self, cron):
+        start = datetime(2026, 4, 20, tzinfo=ZoneInfo("Africa/Cairo"))
+        return TimeWindowPartitionsDefinition(
+            cron_schedule=cron, start=start, timezone="Africa/Cairo", fmt=self.FORMAT, end="2026-05-01T00:00:00+0300"
+        )
+
+    @pytest.mark.parametrize(("cron", "accepted"), [("0 0 * * *", False), ("00 0 * * *", True)])
+    def test_a_day_without_midnight_is_listed_and_accepted_in_one_spelling_only(self, cron, accepted):
+        partitions = self.cairo(cron)
+        assert self.KEY in partitions.get_partition_keys()
+        assert partitions.has_partition_key(self.KEY) is accepted
+
+    def test_windows_from_a_timestamp_on(self):
+        begin = datetime(2026, 4, 22, 12, tzinfo=timezone.utc)
+        windows = itertools.islice(_compat.windows_from(self.cairo("0 0 * * *"), begin), 2)
+        assert [window.start.day for window in windows] == [23, 24]
+
+    def test_a_search_that_begins_after_a_change_to_summer_time_may_fail(self):
+        partitions = TimeWindowPartitionsDefinition(
+            cron_schedule="*/15 1-3 * * *",
+            start=datetime(2026, 1, 1, tzinfo=ZoneInfo("Pacific/Chatham")),
+            timezone="Pacific/Chatham",
+            fmt=self.FORMAT,
+        )
+        with pytest.raises(_compat.CheckError):
+            next(iter(_compat.windows_from(partitions, datetime(2026, 9, 27, 1, tzinfo=timezone.utc))))
+
+
+def test_materializations_of_all_assets_come_in_their_order():
+    with DagsterInstance.ephemeral() as instance:
+        for name in ("a", "b", "a"):
+            instance.report_runless_asset_event(dagster.AssetMaterialization(name))
+        long_ago = datetime(2000, 1, 1, tzinfo=timezone.utc)
+        first, second, third = _compat.materializations_after(instance, 0, long_ago, 10)
+        assert [record.asset_key.path[0] for record in (first, second, third)] == ["a", "b", "a"]
+        assert _compat.materializations_after(instance, first.storage_id, long_ago, 1) == [second]
+        assert _compat.materializations_after(instance, 0, datetime(2999, 1, 1, tzinfo=timezone.utc), 1) == []
+
+
+def test_a_selection_of_ops_knows_the_job_that_it_is_of():
+    job = job_of(op_of(lambda _context, _inputs: "", "one"), op_of(lambda _context, _inputs: "", "two"))
+    selected = job.get_subset(op_selection=["one"])
+    assert [node.name for node in selected.graph.nodes] == ["one"]
+    assert _compat.whole_job(selected) is job
+    assert _compat.whole_job(job) is job
