@@ -19,6 +19,7 @@ SURFACE = {
         "StarlakeError",
         "date_variables",
         "format_timestamp",
+        "job_name",
         "mask_named_values",
         "names_a_secret",
         "parse_datetime",

@@ -17,16 +17,16 @@ class ForeignPackageError(StarlakeError):
             f"the package ai.starlake is mixed: {file} belongs to another distribution than starlake-jobs",
             cause="starlake-orchestration, starlake-dagster and starlake-airflow, which are Starlake's own packages,"
             " install files of the same names",
-            fix="pip uninstall starlake-orchestration starlake-dagster starlake-airflow, then install starlake-jobs again"
-            " with --force-reinstall; or use an environment for each",
+            fix="pip uninstall starlake-orchestration starlake-dagster starlake-airflow, then install starlake-jobs"
+            " again with --force-reinstall; or use an environment for each",
         )
 
 
 def require_own_package() -> None:
     """Make sure that nobody else installed files into `ai.starlake`.
 
-    Called at import, so it only reads an attribute: this project installs no ``ai/__init__.py``, Starlake's own packages
-    do.
+    Called at import, so it only reads an attribute: Starlake's own packages install an ``ai/__init__.py``, this project
+    does not.
 
     Raises:
         ForeignPackageError: If there is one.
