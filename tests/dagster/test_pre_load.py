@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from dagster._core.definitions.reconstruct import ReconstructableJob
 from ai.starlake.common import StarlakeError
 
 FILES = {"imported": "incoming", "pending": "stage"}
+OPTIONS = {"imported": "incoming_path", "pending": "pending_path"}
 
 
 @pytest.fixture
@@ -103,36 +105,46 @@ class TestFiles:
     @pytest.mark.parametrize("strategy", ["imported", "pending"])
     @pytest.mark.parametrize("present", [True, False])
     def test_the_domain_is_loaded_when_there_is_a_file(self, chain, run, fake, project, strategy, present, logged):
-        if present:
-            project.put(FILES[strategy])
+        project.put(FILES[strategy], "customers_1.csv" if present else "strange.csv")
         result = run(chain(strategy))
         assert outcome(result) == ("loaded" if present else "skipped")
         expected = {True: {"imported": ["stage", "load"], "pending": ["load"]}[strategy], False: []}[present]
         assert [call.verb for call in fake.calls()] == expected
         assert project.files("archive") == (["customers_1.csv"] if present else [])
-        assert any("domain starbake is" in line for line in logged(result))
+        folder = f"{project.root}/{'incoming' if strategy == 'imported' else 'datasets/stage'}/starbake"
+        decision = f"will be loaded: 1 file in {folder}" if present else f"is skipped: no file in {folder}"
+        assert any(line.startswith(f"domain starbake {decision}") for line in logged(result))
 
     @pytest.mark.parametrize("area", ["pending", "stage"])
     def test_both_pending_areas_count(self, chain, run, project, area):
         project.put(area)
         assert outcome(run(chain("pending"))) == "loaded"
 
-    def test_the_pending_area_may_be_elsewhere(self, chain, run, project, tmp_path):
-        project.put("stage")
-        (tmp_path / "elsewhere" / "starbake").mkdir(parents=True)
-        job = chain("pending", pending_path=str(tmp_path / "elsewhere"))
-        assert outcome(run(job)) == "skipped"
-        (tmp_path / "elsewhere" / "starbake" / "f.csv").touch()
-        assert outcome(run(job)) == "loaded"
-
-    @pytest.mark.parametrize("path", ["{SL_ROOT}/landing/", "{{SL_ROOT}}/landing", "file://{SL_ROOT}/landing"])
-    def test_the_landing_area_may_be_elsewhere(self, chain, run, project, path):
-        folder = project.root / "landing" / "starbake"
+    @pytest.mark.parametrize("path", ["{SL_ROOT}/lake/", "{{SL_ROOT}}/lake", "file://{SL_ROOT}/lake"])
+    @pytest.mark.parametrize("strategy", FILES)
+    def test_an_option_names_the_area(self, chain, run, project, strategy, path, logged):
+        """Files count there; but that there is none says nothing while the project names another folder."""
+        folder = project.root / "lake" / "starbake"
         folder.mkdir(parents=True)
-        job = chain("imported", incoming_path=path)
+        project.put(FILES[strategy])
+        job = chain(strategy, **{OPTIONS[strategy]: path})
+        assert outcome(run(job)) == "failed"
+        (folder / "customers_1.csv").touch()
+        result = run(job)
+        assert outcome(result) == "loaded"
+        assert any(f"Starlake takes files of starbake from {project.root}" in line for line in logged(result))
+
+    @pytest.mark.parametrize("strategy", FILES)
+    def test_an_option_that_names_the_folder_of_the_project(self, chain, run, project, strategy, logged):
+        base = project.root / ("incoming" if strategy == "imported" else "datasets/stage")
+        (project.root / "link").symlink_to(base)
+        project.put(FILES[strategy], "strange.csv")
+        job = chain(strategy, **{OPTIONS[strategy]: "{SL_ROOT}/link"})
         assert outcome(run(job)) == "skipped"
-        (folder / "f.csv").touch()
-        assert outcome(run(job)) == "loaded"
+        project.put(FILES[strategy])
+        result = run(job)
+        assert outcome(result) == "loaded"
+        assert not any("Starlake takes files" in line for line in logged(result))
 
     def test_the_datasets_may_be_elsewhere(self, chain, run, tmp_path):
         (tmp_path / "lake" / "stage" / "starbake").mkdir(parents=True)
@@ -142,17 +154,133 @@ class TestFiles:
     def test_files_of_other_domains_and_hidden_files_and_folders_do_not_count(self, chain, run, project):
         project.put("stage", domain="other")
         project.put("stage", name=".hidden.csv")
-        (project.root / "datasets" / "stage" / "starbake" / "folder").mkdir()
+        (project.root / "datasets" / "stage" / "starbake" / "customers_2.csv").mkdir()
         assert outcome(run(chain("pending"))) == "skipped"
 
     def test_files_that_a_failed_load_left_are_warned_of(self, chain, run, project, logged):
         project.put("ingesting")
+        (project.root / "datasets/stage/starbake").mkdir(parents=True)
         result = run(chain("pending"))
         assert outcome(result) == "skipped"
         assert any("customers_1.csv" in line and "left behind" in line for line in logged(result))
 
+    @pytest.mark.parametrize("strategy", FILES)
+    @pytest.mark.parametrize("tables", [("Customers",), ("Orders", "customers")])
+    def test_files_of_other_tables_do_not_count(self, chain, run, project, strategy, tables, logged):
+        project.put(FILES[strategy], "products_1.csv")
+        result = run(chain(strategy, tables))
+        assert outcome(result) == "skipped"
+        assert any(f"no file of {', '.join(tables)} in" in line for line in logged(result))
+        assert not any("no table" in line for line in logged(result))
+        project.put(FILES[strategy])
+        assert outcome(run(chain(strategy, tables))) == "loaded"
+
+    @pytest.mark.parametrize("strategy", FILES)
+    @pytest.mark.parametrize("also", [True, False])
+    def test_files_that_match_no_table_are_named_and_do_not_count(self, chain, run, project, strategy, also, logged):
+        project.put(FILES[strategy], "custmers_1.csv")
+        if also:
+            project.put(FILES[strategy])
+        result = run(chain(strategy))
+        assert outcome(result) == ("loaded" if also else "skipped")
+        (warning,) = [line for line in logged(result) if "matches no table of the domain starbake" in line]
+        assert "custmers_1.csv (nearest: the pattern customers.*.csv of the table Customers)" in warning
+
+    def test_ack_files_count_as_they_do_for_starlake(self, chain, run, project):
+        config = project.root / "metadata/load/starbake/_config.sl.yml"
+        config.write_text(f"{config.read_text()}    ack: ok\n")
+        project.put("incoming")
+        assert outcome(run(chain("imported"))) == "skipped"
+        project.put("incoming", "customers_1.ok")
+        assert outcome(run(chain("imported"))) == "loaded"
+
+    @pytest.mark.parametrize("member", ["customers_1.csv", "strange.csv"])
+    def test_files_in_archives_count(self, chain, run, project, member, fake):
+        folder = project.put("incoming", "strange.txt").parent
+        with zipfile.ZipFile(folder / "day.zip", "w") as packed:
+            packed.writestr(member, "id\n1\n")
+        assert outcome(run(chain("imported"))) == ("loaded" if member == "customers_1.csv" else "skipped")
+
+    @pytest.mark.parametrize("directory", ["landing/{{SL_ENV}}", "{{landing}}/x", "file:{{SL_ROOT}}/landing/x"])
+    def test_the_project_says_where_files_land(self, chain, run, project, directory):
+        """With its variables, and from its folder on, wherever Dagster runs."""
+        config = project.root / "metadata/load/starbake/_config.sl.yml"
+        config.write_text(f"version: 1\nload:\n  metadata:\n    directory: '{directory}'\n")
+        (project.root / "metadata/env.sl.yml").write_text(f"version: 1\nenv:\n  landing: {project.root}/landing\n")
+        folder = project.root / "landing/x"
+        folder.mkdir(parents=True)
+        job = chain("imported", env={"SL_ENV": "x"})
+        assert outcome(run(job)) == "skipped"
+        (folder / "customers_1.csv").touch()
+        assert outcome(run(job)) == "loaded"
+
+    def test_the_project_says_where_its_stage_area_is(self, chain, run, project, tmp_path):
+        text = f"version: 1\napplication:\n  datasets: {tmp_path}/lake\n  area:\n    stage: waiting\n"
+        (project.root / "metadata/application.sl.yml").write_text(text)
+        folder = tmp_path / "lake/waiting/starbake"
+        folder.mkdir(parents=True)
+        assert outcome(run(chain("pending"))) == "skipped"
+        (folder / "customers_1.csv").touch()
+        assert outcome(run(chain("pending"))) == "loaded"
+
 
 class TestFailures:
+    @pytest.mark.parametrize("check", ["files", "command"])
+    @pytest.mark.parametrize("strategy", FILES)
+    def test_a_folder_that_does_not_exist_is_not_an_empty_one(self, chain, run, project, strategy, check, failure_of):
+        result = run(chain(strategy, ["Customers"], pre_load_check=check, retries=2, retry_delay=0))
+        assert outcome(result) == "failed"
+        assert not [event for event in result.all_events if event.event_type_value == "STEP_UP_FOR_RETRY"]
+        failure = failure_of(result)
+        line = 5 if strategy == "imported" else 2
+        assert f"{project.root}/metadata/load/starbake/_config.sl.yml:{line}: " in failure
+        folder = f"{project.root}/{'incoming' if strategy == 'imported' else 'datasets/stage'}/starbake"
+        assert folder in failure
+        assert "where files of the domain starbake wait" in failure
+        assert f"option {OPTIONS[strategy]}" in failure
+
+    @pytest.mark.parametrize("strategy", FILES)
+    def test_nor_is_it_where_an_option_names_it(self, chain, run, project, strategy, failure_of):
+        base = project.root / ("incoming" if strategy == "imported" else "datasets/stage")
+        result = run(chain(strategy, **{OPTIONS[strategy]: str(base)}))
+        assert outcome(result) == "failed"
+        assert f"the folder {base}/starbake, where files of the domain starbake wait, does not exist" in failure_of(
+            result
+        )
+
+    @pytest.mark.parametrize("check", ["files", "command"])
+    @pytest.mark.parametrize("strategy", FILES)
+    def test_unless_the_project_takes_it_for_one(self, chain, run, project, strategy, check):
+        job = chain(strategy, ["Customers"], pre_load_check=check, env={"SL_MISSING_FOLDERS": "empty"})
+        assert outcome(run(job)) == "skipped"
+
+    @pytest.mark.parametrize("strategy", FILES)
+    def test_a_check_that_looks_elsewhere_names_both_folders(self, chain, run, project, strategy, failure_of):
+        (project.root / "lake/starbake").mkdir(parents=True)
+        project.put(FILES[strategy])
+        failure = failure_of(run(chain(strategy, **{OPTIONS[strategy]: "{SL_ROOT}/lake"})))
+        own = f"{project.root}/{'incoming' if strategy == 'imported' else 'datasets/stage'}/starbake"
+        assert f"files of the domain starbake land in {own}, but the pre-load check looks in" in failure
+        assert f"{project.root}/lake/starbake" in failure
+        assert f"option {OPTIONS[strategy]}" in failure
+        assert "_config.sl.yml:" in failure
+
+    @pytest.mark.parametrize("strategy", FILES)
+    def test_a_table_that_does_not_exist(self, chain, run, project, strategy, failure_of):
+        project.put(FILES[strategy])
+        failure = failure_of(run(chain(strategy, ["Custmers"])))
+        assert "the table starbake.Custmers does not exist" in failure
+        assert "did you mean Customers?" in failure
+
+    def test_a_domain_that_names_no_directory(self, chain, run, project, failure_of):
+        config = project.root / "metadata/load/starbake/_config.sl.yml"
+        config.write_text("version: 1\nload:\n  name: starbake\n")
+        assert "the domain starbake has no landing area" in failure_of(run(chain("imported")))
+
+    def test_an_archive_that_cannot_be_read_is_not_nothing(self, chain, run, project, failure_of):
+        project.put("incoming", "day.zip")
+        assert "day.zip cannot be unpacked" in failure_of(run(chain("imported")))
+
     @pytest.mark.parametrize("strategy", ["imported", "pending"])
     def test_a_file_where_the_folder_should_be(self, chain, run, project, strategy):
         folder = project.root / {"imported": "incoming", "pending": "datasets/stage"}[strategy]
@@ -180,13 +308,24 @@ class TestFailures:
         result = run(chain(strategy, env={"SL_ROOT": ""}))
         assert outcome(result) == "failed"
         assert f"the working folder {tmp_path} is not a Starlake project" in failure_of(result)
-        (tmp_path / "metadata").mkdir()
-        assert outcome(run(chain(strategy, env={"SL_ROOT": ""}))) == "skipped"
 
-    @pytest.mark.parametrize(("strategy", "option"), [("imported", "incoming_path"), ("pending", "pending_path")])
-    def test_a_working_folder_that_does_not_matter(self, chain, run, strategy, option, tmp_path, monkeypatch):
+    @pytest.mark.parametrize("strategy", FILES)
+    def test_a_working_folder_that_is_a_project(self, chain, run, project, strategy, monkeypatch):
+        monkeypatch.chdir(project.root)
+        project.put(FILES[strategy])
+        assert outcome(run(chain(strategy, env={"SL_ROOT": ""}))) == "loaded"
+
+    @pytest.mark.parametrize("strategy", FILES)
+    def test_a_working_folder_that_does_not_matter(self, chain, run, strategy, tmp_path, monkeypatch):
+        """What an option names is somewhere else; every file counts there, as no project says which do."""
         monkeypatch.chdir(tmp_path)
-        assert outcome(run(chain(strategy, env={"SL_ROOT": ""}, **{option: "/elsewhere"}))) == "skipped"
+        folder = tmp_path / "elsewhere" / "starbake"
+        job = chain(strategy, env={"SL_ROOT": ""}, **{OPTIONS[strategy]: f"file:{tmp_path}/./elsewhere"})
+        assert outcome(run(job)) == "failed"
+        folder.mkdir(parents=True)
+        assert outcome(run(job)) == "skipped"
+        (folder / "f.csv").touch()
+        assert outcome(run(job)) == "loaded"
 
     @pytest.mark.parametrize(
         ("strategy", "option"),
@@ -335,11 +474,13 @@ class TestSensor:
         assert "pre_load_timeout" in failure
 
     @pytest.mark.parametrize("strategy", [*FILES, "ack"])
-    def test_or_a_skip_where_that_is_wanted(self, chain, run, strategy):
+    def test_or_a_skip_where_that_is_wanted(self, chain, run, project, strategy):
+        project.put(FILES.get(strategy, "stage"), "strange.csv")
         assert outcome(run(chain(strategy, pre_load_sensor_soft_fail="true", **HASTY))) == "skipped"
 
     def test_the_project_is_read_once_however_often_the_files_are_looked_for(self, chain, run, project, monkeypatch):
         project.put("ingesting")
+        project.put("stage", "strange.csv")
         read = []
         monkeypatch.setattr("ai.starlake.executor.recovery.stranded_files", lambda *asked: read.append(asked) or [])
         assert outcome(run(chain("pending", pre_load_sensor_soft_fail="true", **HASTY))) == "skipped"
@@ -352,8 +493,7 @@ class TestCommand:
     @pytest.mark.parametrize("strategy", ["imported", "pending"])
     @pytest.mark.parametrize("present", [True, False])
     def test_its_answer_counts(self, chain, run, fake, project, strategy, present):
-        if present:
-            project.put(FILES[strategy])
+        project.put(FILES[strategy], "customers_1.csv" if present else "strange.csv")
         assert outcome(run(chain(strategy, ["Customers"], pre_load_check="command"))) == (
             "loaded" if present else "skipped"
         )
@@ -372,7 +512,8 @@ class TestCommand:
             == "failed"
         )
 
-    def test_the_sentinel_may_be_elsewhere(self, chain, run, fake, tmp_path):
+    def test_the_sentinel_may_be_elsewhere(self, chain, run, fake, project, tmp_path):
+        project.put("incoming", "strange.csv")
         fake.behave("preload", ready=[False])
         folder = tmp_path / "sentinels"
         folder.mkdir()
@@ -407,7 +548,8 @@ class TestCommand:
         run(chain("imported", pre_load_check="command"))
         assert "--tables" not in fake.calls("preload")[0].argv
 
-    def test_the_raw_command_can_be_asked_too(self, factory, run, fake):
+    def test_the_raw_command_can_be_asked_too(self, factory, run, fake, project):
+        project.put("stage", "strange.csv")
         fake.behave("preload", ready=[False])
         job = factory()
         check = job.sl_job("check", ["preload", "--domain", "starbake", "--strategy", "pending"], skip_or_start=True)
@@ -517,6 +659,7 @@ class TestReExecution:
 
     def test_a_skip_is_looked_at_again(self, instance, project, job_file):
         job = job_file("pending")
+        project.put("stage", "strange.csv")
         with execute_job(job, instance=instance) as result:
             assert outcome(result) == "skipped"
         project.put("stage")

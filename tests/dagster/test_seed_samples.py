@@ -111,6 +111,8 @@ class TestLoads:
     @pytest.mark.parametrize("strategy", ["none", "imported", "pending", "ack"])
     def test_what_runs_and_what_is_skipped(self, load_sample, project, fake, shared_instance, strategy, present):
         ack = project.root / "GO.ack"
+        for area in ("incoming", "stage"):
+            project.put(area, ".keep")
         if present:
             ack.touch()
             for table in TABLES:

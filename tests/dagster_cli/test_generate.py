@@ -80,9 +80,11 @@ def test_again_nothing_changes_and_edited_files_stay(project: Path, tmp_path: Pa
 
 
 def test_variables_from_the_command_line_win(project: Path, tmp_path: Path) -> None:
-    done = run("--project", project, "--output", tmp_path / "out", "--options", "incoming_path=/elsewhere")
+    config = project / "metadata" / "dags" / "rental_load.sl.yml"
+    config.write_text(config.read_text() + "    tags: 'team-{{team}}'\n")
+    done = run("--project", project, "--output", tmp_path / "out", "--options", "team=night")
     assert done.exit_code == 0
-    assert '"incoming_path": "/elsewhere"' in (tmp_path / "out" / "rental_load.py").read_text()
+    assert '"tags": "team-night"' in (tmp_path / "out" / "rental_load.py").read_text()
 
 
 def test_what_is_wrong_is_said_with_what_to_do(project: Path) -> None:

@@ -110,6 +110,9 @@ def recorder() -> Recorder:
 def make_module(tmp_path: Path, recorder: Recorder) -> Callable[..., Module]:
     """Makes what stands for a generated file, given its options; its variables are in `variables`."""
 
+    for domain in ("sales", "crm"):
+        (tmp_path / "datasets" / "pending" / domain).mkdir(parents=True)
+
     def make(filename: str = "sales_load.py", variables: dict[str, Any] | None = None, **options: Any) -> Module:
         job = RecordedJob(options={"sl_env_var": {"SL_ROOT": str(tmp_path)}, **options}, filename=filename)
         job.recorder = recorder

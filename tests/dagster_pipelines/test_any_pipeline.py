@@ -44,7 +44,7 @@ def empty(shape: Shape) -> bool:
 class Made:
     """A pipeline of a shape, with its checks that are ready and pairs of what is in order."""
 
-    def __init__(self, pipeline: DagsterPipeline, put: Callable[[str], None]) -> None:
+    def __init__(self, pipeline: DagsterPipeline, put: Callable[[str, bool], None]) -> None:
         self.pipeline = pipeline
         self.put = put
         self.number = 0
@@ -78,8 +78,7 @@ class Made:
             return self.pipeline.sl_dummy_op(name)
         if shape.kind == "load":
             return self.pipeline.sl_load(name, "sales", name)
-        if shape.ready:
-            self.put(name)
+        self.put(name, shape.ready)
         task = self.pipeline.sl_pre_load(name, task_id=name)
         assert task is not None
         self.ready[task.full_id] = shape.ready
@@ -160,9 +159,10 @@ def test_it_runs_in_its_order_and_skips_what_its_checks_say(
 ) -> None:
     root = tmp_path / "empty"
 
-    def put(domain: str) -> None:
+    def put(domain: str, ready: bool) -> None:
         (root / "datasets" / "pending" / domain).mkdir(parents=True, exist_ok=True)
-        (root / "datasets" / "pending" / domain / "a.csv").touch()
+        if ready:
+            (root / "datasets" / "pending" / domain / "a.csv").touch()
 
     for file in root.glob("datasets/pending/*/*"):
         file.unlink()

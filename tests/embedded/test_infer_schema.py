@@ -187,6 +187,21 @@ def test_names_that_look_like_templates(shop: Shop) -> None:
     assert shop.load() == (1, 0)
 
 
+def test_the_landing_area_of_a_new_domain_is_there_and_told(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A sample from elsewhere: what comes to the folder that is told is staged and loaded."""
+    monkeypatch.setenv("SL_ROOT", str(shop.root))
+    sample = shop.root / "from" / "sales" / "orders.csv"
+    sample.parent.mkdir(parents=True)
+    sample.write_text("a,b\n1,2\n")
+    assert run(["infer-schema", "--input", str(sample)]) == 0
+    landing = shop.root / "datasets/incoming/sales"
+    assert f"Files of sales land in {landing}" in capsys.readouterr().out
+    sample.rename(landing / "orders.csv")
+    assert shop.load() == (1, 0)
+
+
 def test_replaces_nothing_unless_told(shop: Shop) -> None:
     file = shop.sample("rows.csv", "a\n1\n")
     shop.infer(file)

@@ -14,7 +14,7 @@ from ai.starlake.job import EnvironmentReference, JobOptions, StarlakeOptionWarn
 from ai.starlake.job.options import READ_BY_DAG_FILES, StarlakeOptions
 
 DEFAULTS = {
-    "incoming_path": "{SL_ROOT}/incoming",
+    "incoming_path": None,
     "pending_path": None,
     "global_ack_file_path": "{SL_DATASETS}/pending/{domain}/{{ds}}.ack",
     "ack_wait_timeout": 3600,

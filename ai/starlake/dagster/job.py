@@ -25,7 +25,8 @@ from ai.starlake.common import NameRegistry, StarlakeError
 from ai.starlake.dagster.commands import CommandBody, CommandRunner
 from ai.starlake.dagster.dummy import DummyBody
 from ai.starlake.dagster.ops import Body, OpFactory, OpSpec, outputs_of
-from ai.starlake.dagster.pre_load import READY, SKIPPED, AckCheck, Check, CommandCheck, FilesCheck, PreLoadBody
+from ai.starlake.dagster.pre_load import READY, SKIPPED, AckCheck, Check, CommandCheck, PreLoadBody
+from ai.starlake.dagster.waiting_files import FilesCheck
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import (
@@ -39,9 +40,6 @@ from ai.starlake.job.masking import shown
 
 AssetLike = AssetKey | str | Sequence[str]
 Dataset = StarlakeDataset | str
-
-_PENDING_AREAS = ["{SL_DATASETS}/pending", "{SL_DATASETS}/stage"]
-"""Where files wait that are to be loaded: in Starlake 1.0 and 1.1, and since 1.2."""
 
 _TAGS = {"dagster/compute_kind": "starlake"}
 
@@ -167,8 +165,8 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
             self._runner, command, name, self._assets(node, product), outs, node.skip_or_start, spark_config
         )
         if command.verb == "preload" and node.skip_or_start:
-            check = CommandCheck(command, name, command.value_of("--globalAckFilePath"))
-            body = PreLoadBody(self._runner, check, name, outs, {})
+            check = CommandCheck(command, command.value_of("--globalAckFilePath"))
+            body = PreLoadBody(self._runner, check, command.value_of("--domain") or name, outs, {})
         return self._op(task_id, shown(command), body, outs, node)
 
     def dummy_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
@@ -211,7 +209,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
 
         Args:
             domain: The domain.
-            tables: The tables to look at; all when empty.
+            tables: The tables whose files count; all when empty.
             strategy: When to load; not ``none``.
             task_id: The name of the op.
             out: What both outputs are; of type str by default.
@@ -264,15 +262,12 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
             arguments = ("--domain", domain, *chosen, "--strategy", strategy.value)
             command = StarlakeCommand("preload", arguments, environment=self.sl_env_vars)
             return CommandCheck(
-                command, domain, settings.global_ack_file_path if strategy is StarlakePreLoadStrategy.ACK else None
+                command, settings.global_ack_file_path if strategy is StarlakePreLoadStrategy.ACK else None
             )
         if strategy is StarlakePreLoadStrategy.ACK:
-            return AckCheck(domain, settings.global_ack_file_path)
-        if strategy is StarlakePreLoadStrategy.IMPORTED:
-            bases = [settings.incoming_path]
-        else:
-            bases = [settings.pending_path] if settings.pending_path else _PENDING_AREAS
-        return FilesCheck(domain, tuple(f"{base.rstrip('/')}/{{domain}}" for base in bases))
+            return AckCheck(settings.global_ack_file_path)
+        imported = strategy is StarlakePreLoadStrategy.IMPORTED
+        return FilesCheck(tables, imported, settings.incoming_path if imported else settings.pending_path)
 
     def _op(
         self,

@@ -20,12 +20,14 @@ class Finding:
     Args:
         ready: Whether there is something to load.
         reason: Why, in words.
-        warning: Says what a person should look at where there is nothing to load; asked once, as that takes time.
+        warning: Says what a person should see to, empty for nothing; asked once, as that takes time.
+        error: Why it cannot be believed that there is nothing to load, such as a folder that does not exist.
     """
 
     ready: bool
     reason: str
     warning: Callable[[], str] = str
+    error: StarlakeError | None = None
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,18 @@ class Patience:
         return found
 
     def check(self, found: Finding, domain: str) -> None:
-        """Makes sure that there is something to load, where it is an error when there is not.
+        """Make sure that there is something to load, where it is an error when there is not.
 
         Raises:
-            StarlakeError: If there is nothing, and that is an error.
+            StarlakeError: If there is nothing, and that is an error or cannot be believed.
         """
-        if self.fails and not found.ready:
+        if found.ready:
+            return
+        if self.fails:
             raise StarlakeError(
                 f"domain {domain} has nothing to load",
-                cause=found.reason,
+                cause=found.reason if found.error is None else f"{found.reason}\n{found.error}",
                 fix="raise option pre_load_timeout, or set pre_load_sensor_soft_fail to skip its loads instead",
             )
+        if found.error:
+            raise found.error

@@ -16,8 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.files import BrokenFile
-from ai.starlake.project.landing import is_utf8, printable
+from ai.starlake.project.landing import FileRules, is_utf8, printable
 
 _TARS = {".tgz": "r:gz", ".tar.gz": "r:gz", ".tar": "r:"}
 _SUFFIXES = (*_TARS, ".zip", ".gz")
@@ -57,16 +56,16 @@ class Archive:
     path: Path
     members: tuple[Member, ...]
 
-    def wanted(self, wanted: Callable[[str], bool]) -> tuple[Member, ...]:
-        """Return the files in the archive that somebody wants.
+    def wanted(self, rules: FileRules) -> tuple[Member, ...]:
+        """Return the files in the archive that tables want.
 
         Args:
-            wanted: Tells whether a file of some name is.
+            rules: The rules of the tables.
 
         Raises:
             ArchiveError: If two of them have one name, or a name that no file can have here.
         """
-        found = tuple(member for member in self.members if member.is_file and wanted(member.name))
+        found = tuple(member for member in self.members if member.is_file and rules.rule_of(member.name))
         twice = [name for name, times in Counter(member.name for member in found).items() if times > 1]
         if twice:
             raise ArchiveError(
@@ -105,20 +104,21 @@ def opened(path: Path) -> Iterator[Archive]:
         raise _not_unpacked(path, _why(error)) from error
 
 
-def contents(path: Path, wanted: Callable[[str], bool]) -> tuple[str, ...] | BrokenFile:
-    """Return the names of the files in an archive that somebody wants, or what is wrong with it.
+def contents(path: Path, rules: FileRules) -> tuple[str, ...]:
+    """Return the names of the files in an archive that tables want; none if it is gone.
 
     Args:
-        path: The archive. One that is gone is empty.
-        wanted: Tells whether a file of some name is.
+        path: The archive.
+        rules: The rules of the tables.
+
+    Raises:
+        ArchiveError: If it cannot be read.
     """
     try:
         with opened(path) as archive:
-            return tuple(member.name for member in archive.wanted(wanted))
+            return tuple(member.name for member in archive.wanted(rules))
     except FileNotFoundError:
         return ()
-    except ArchiveError as error:
-        return BrokenFile(path, str(error))
 
 
 class Budget:

@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from ai.starlake.embedded.reporting import Reporter
 from ai.starlake.embedded.results import Move, PreloadResult, StageResult
 from ai.starlake.embedded.selection import Selection
 from ai.starlake.project import Domain, Project
-from ai.starlake.project.landing import FileRule, FileRules, printable
+from ai.starlake.project.landing import FileRule, FileRules, arrivals, member_ready, printable
 
 logger = logging.getLogger(__name__)
 
@@ -233,8 +233,8 @@ class _Staging:
         """
         every = self._rules.every
         with opened(file) as archive:
-            wanted = archive.wanted(lambda name: every.rule_of(name) is not None)
-            if wanted and all(_member_ready(every, file.name, member.name, self._there) for member in wanted):
+            wanted = archive.wanted(every)
+            if wanted and all(member_ready(every, file.name, member.name, self._there) for member in wanted):
                 self._deliver(archive, wanted)
         return bool(wanted)
 
@@ -302,12 +302,6 @@ def refusal(file: BrokenFile) -> StarlakeError:
     )
 
 
-def _member_ready(rules: FileRules, archive: str, name: str, there: Collection[str]) -> bool:
-    """Tell whether a file in an archive may be taken: the archive has an ack file, or the file has one."""
-    rule = rules.rule_of(name)
-    return rule is not None and (rule.ready(archive, there) or rule.ready(name, there))
-
-
 def _acks_within(rules: FileRules, archive: str, members: Iterable[Member]) -> set[str]:
     """Return the ack files that an archive and the files in it may have."""
     found = ((rule, member.name) for member in members if (rule := rules.rule_of(member.name)))
@@ -357,28 +351,18 @@ def _waiting(
         return counts, []
     rules = _Rules(project, domain, every_table=every_table)
     files, broken = listed(folder)
-    names, others = [], []
-    there = {file.name for file in files}
-    for file in files:
-        rule = rules.selected.rule_of(file.name)
-        if rule is not None:
-            names += [file.name] if not imported or rule.ready(file.name, there) else []
-        elif imported and is_archive(file.name) and rules.every.rule_of(file.name) is None:
-            within = contents(file, lambda name: rules.every.rule_of(name) is not None)
-            if isinstance(within, BrokenFile):
-                broken.append(within)
-            elif not within:
-                others.append(file.name)
-            elif all(_member_ready(rules.every, file.name, name, there) for name in within):
-                names += within
-        else:
-            others.append(file.name)
+
+    def within(name: str, every: FileRules) -> Sequence[str] | None:
+        return contents(folder / name, every) if is_archive(name) and every.rule_of(name) is None else None
+
+    names = [file.name for file in files]
+    waiting = arrivals(names, rules.selected, lambda: rules.every, within if imported else None)
     bad = [each for each in broken if rules.selected.rule_of(each.path.name) or is_archive(each.path.name)]
-    others += [each.path.name for each in broken if each not in bad]
+    others = [*waiting.others, *(each.path.name for each in broken if each not in bad)]
     rules.warn_of(sorted(others), folder, "they are not loaded")
     for table in domain.tables:
-        counts[table.name] = sum(table.matches(name) for name in names)
-    return counts, [refusal(each) for each in bad]
+        counts[table.name] = sum(table.matches(name) for name in waiting.ready)
+    return counts, [*waiting.problems, *(refusal(each) for each in bad)]
 
 
 def _consume(ack_file: str | None) -> bool:

@@ -97,13 +97,15 @@ class JobOptions(BaseModel):
     pre_load_strategy: StrategyOption = Field(
         default=StarlakePreLoadStrategy.NONE, description="`none`, `imported`, `pending` or `ack`"
     )
-    incoming_path: str = Field(
-        default="{SL_ROOT}/incoming",
-        description="the landing area; the files of a domain are in its folder of that name",
+    incoming_path: str | None = Field(
+        default=None,
+        description="the landing area, in which each domain has a folder of its name; when unset, the `directory` of "
+        "the domain in the project counts",
     )
     pending_path: str | None = Field(
         default=None,
-        description="the pending area; when unset, both `{SL_DATASETS}/pending` and `{SL_DATASETS}/stage` count",
+        description="the pending area, in which each domain has a folder of its name; when unset, the project's stage "
+        "area and `{SL_DATASETS}/pending` count",
     )
     global_ack_file_path: str = Field(
         default="{SL_DATASETS}/pending/{domain}/{{ds}}.ack",

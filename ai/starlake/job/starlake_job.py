@@ -169,7 +169,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
 
         Args:
             domain: The domain.
-            tables: The tables to look at; all by default.
+            tables: The tables whose files count; all by default.
             pre_load_strategy: When to load; by default the strategy of this job.
             **kwargs: What `sl_job` takes.
 

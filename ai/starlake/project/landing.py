@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
+from ai.starlake.common import StarlakeError
+from ai.starlake.project.findings import nearest
 from ai.starlake.project.models import Table
 from ai.starlake.project.paths import is_address, join
 from ai.starlake.project.patterns import java_pattern
@@ -104,6 +106,25 @@ class FileRules:
         """Return the rule of the table that takes a file; None if no table does, and for hidden files."""
         return None if name.startswith(".") else next((rule for rule in self.rules if rule.takes(name)), None)
 
+    def selected(self, tables: Sequence[str]) -> FileRules:
+        """Return the rules of some tables; of all when none is named.
+
+        Args:
+            tables: Names of tables or of their files, in any case.
+
+        Raises:
+            StarlakeError: If the domain has no such table, with the nearest name that it has.
+        """
+        known = {name.lower(): rule for rule in self.rules for name in (rule.stem, rule.table)}
+        for table in tables:
+            if table.lower() not in known:
+                names = [rule.table for rule in self.rules]
+                raise StarlakeError(
+                    f"the table {self.domain}.{table} does not exist", fix=nearest(table, names) or "add a file for it"
+                )
+        chosen = {known[table.lower()] for table in tables} or set(self.rules)
+        return replace(self, rules=tuple(rule for rule in self.rules if rule in chosen))
+
     def is_ack(self, name: str) -> bool:
         """Tell whether a file is an ack file of one of the tables."""
         return any(rule.ack and name.endswith(f".{rule.ack.lstrip('.')}") for rule in self.rules)
@@ -135,6 +156,82 @@ class FileRules:
         if near is None or _likeness(name, near) < _NEAR:
             return ""
         return f" (nearest: the pattern {near.pattern} of the table {near.table})"
+
+
+Contents = Callable[[str, FileRules], Sequence[str] | None]
+"""Says which files in an archive tables want, and None for what is not an archive.
+
+It raises a `StarlakeError` for an archive that cannot be read.
+"""
+
+
+@dataclass
+class Arrivals:
+    """What waits in a folder.
+
+    Attributes:
+        ready: The names of the files that the selected tables may load, those in archives too.
+        others: The names of those that match no selected table.
+        problems: What is wrong with files that cannot be read.
+    """
+
+    ready: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    problems: list[StarlakeError] = field(default_factory=list)
+
+
+def arrivals(
+    names: Sequence[str], selected: FileRules, every: Callable[[], FileRules], contents: Contents | None
+) -> Arrivals:
+    """Sort the files of a folder.
+
+    Args:
+        names: The names of the files.
+        selected: The rules of the tables that are asked about.
+        every: Gives the rules of all tables of the domain; called when an archive is there.
+        contents: Looks into archives. None for a folder whose files are staged already: neither archives nor ack files
+            count there.
+    """
+    found, there = Arrivals(), set(names)
+    for name in names:
+        rule = selected.rule_of(name)
+        if rule is None:
+            _sort_archive(found, name, there, selected, every, contents)
+        elif contents is None or rule.ready(name, there):
+            found.ready.append(name)
+    return found
+
+
+def _sort_archive(
+    found: Arrivals,
+    name: str,
+    there: Collection[str],
+    selected: FileRules,
+    every: Callable[[], FileRules],
+    contents: Contents | None,
+) -> None:
+    try:
+        within = contents(name, every()) if contents else None
+    except StarlakeError as error:
+        found.problems.append(error)
+        return
+    if not within:
+        found.others.append(name)
+    elif all(member_ready(every(), name, member, there) for member in within):
+        found.ready += [member for member in within if selected.rule_of(member)]
+
+
+def member_ready(rules: FileRules, archive: str, name: str, there: Collection[str]) -> bool:
+    """Tell whether a file in an archive may be taken: the archive has an ack file, or the file has one.
+
+    Args:
+        rules: The rules of all tables of the domain.
+        archive: The name of the archive.
+        name: The name of the file in it.
+        there: The names of all files beside the archive.
+    """
+    rule = rules.rule_of(name)
+    return rule is not None and (rule.ready(archive, there) or rule.ready(name, there))
 
 
 def _likeness(name: str, rule: FileRule) -> float:

@@ -153,6 +153,8 @@ def infer_schema(file: str, *, domain: str, table: str, folder: str | None, **re
     for path in found.written:
         click.echo(f"Written {path}")
     click.echo(f"{found.table.full_name}: {len(found.table.attributes)} columns, files {found.table.pattern}")
+    if found.landing is not None:
+        click.echo(f"Files of {found.table.domain} land in {found.landing}")
     for rival in found.rivals:
         click.echo(f"{rival} matches {Path(file).name}, too: make the patterns differ before staging", err=True)
 

@@ -16,6 +16,8 @@ from ai.starlake.embedded.verbs.inference.samples import read_sample
 from ai.starlake.embedded.verbs.inference.trial import Trial
 from ai.starlake.embedded.verbs.output import write
 from ai.starlake.project import Project, Table, java_pattern
+from ai.starlake.project.domains import DomainReader
+from ai.starlake.project.paths import as_path
 
 _NAME = re.compile(r"\w[\w-]*")
 _JINJA = re.compile(r"\{[{%#]")
@@ -54,11 +56,13 @@ class Inference:
         table: The table.
         written: The files that were written.
         rivals: Other tables of the domain whose pattern the sample's name matches, too.
+        landing: The landing area of the domain; None if it has none, or if the metadata is not in the project.
     """
 
     table: Table
     written: tuple[Path, ...]
     rivals: tuple[str, ...]
+    landing: Path | None = None
 
 
 def infer_schema(project: Project, request: Request) -> Inference:
@@ -84,14 +88,27 @@ def infer_schema(project: Project, request: Request) -> Inference:
     table, data = _infer(project, request, domain, name)
     config = folder / "_config.sl.yml"
     written = [target]
-    if not config.exists():
+    is_new = not config.exists()
+    if is_new:
         directory = f"{{{{SL_INCOMING}}}}/{domain}"
         write(
             config, _yaml({"load": {"name": domain, "metadata": {"directory": "@"}}}).replace("'@'", f'"{directory}"')
         )
         written.append(config)
     write(target, _yaml({"table": data}))
-    return Inference(table, tuple(written), _rivals(project, table, request.file.name))
+    landing = _landing(project, domain, make=is_new) if request.folder is None else None
+    return Inference(table, tuple(written), _rivals(project, table, request.file.name), landing)
+
+
+def _landing(project: Project, domain: str, *, make: bool) -> Path | None:
+    """Return the landing area of a domain, as all other commands find it; that of a new domain is made."""
+    try:
+        folder = as_path(DomainReader(project.settings, {}, frozenset()).landing(domain).folder)
+    except StarlakeError:
+        return None
+    if make:
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _infer(project: Project, request: Request, domain: str, name: str) -> tuple[Table, dict[str, Any]]:

@@ -1,0 +1,169 @@
+"""What a pre-load check may ask about the project and the run, read once however often the check looks."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dagster import OpExecutionContext
+
+from ai.starlake.common import StarlakeError, date_variables
+from ai.starlake.dagster.commands import CommandRunner
+from ai.starlake.dagster.run import RunDates
+from ai.starlake.job.references import resolve_environment
+
+if TYPE_CHECKING:
+    from ai.starlake.project.facts import ProjectFacts
+    from ai.starlake.project.landing import FileRules, Landing
+
+_REFERENCE = re.compile(r"\{+\s*(\w+)\s*\}+")
+
+
+@dataclass(frozen=True)
+class ProjectView:
+    """The project and the run of one op.
+
+    Args:
+        runner: Runs the commands of the job.
+        context: The context of the op.
+        dates: The dates of the run.
+        domain: The domain that is asked about.
+    """
+
+    runner: CommandRunner
+    context: OpExecutionContext
+    dates: RunDates
+    domain: str
+
+    @cached_property
+    def facts(self) -> ProjectFacts:
+        """The project, of which each file is read when it is first needed."""
+        from ai.starlake.project.facts import ProjectFacts
+
+        return ProjectFacts(self.variables["SL_ROOT"], {**os.environ, **self._environment, **self._root})
+
+    @cached_property
+    def is_readable(self) -> bool:
+        """Whether the project is on this machine. One in an object store costs a request for each of its files."""
+        from ai.starlake.executor import storage
+
+        root = storage.local_path(self.variables["SL_ROOT"])
+        return root is not None and (root / (self.variables.get("SL_METADATA") or "metadata")).is_dir()
+
+    @cached_property
+    def variables(self) -> Mapping[str, str]:
+        """What path templates may refer to: the variables of Starlake, the domain, the logical date."""
+        known = {name: value for name, value in os.environ.items() if name.startswith("SL_")}
+        return {**known, **self._environment, **date_variables(self.dates.logical), **self._root, "domain": self.domain}
+
+    @cached_property
+    def landing(self) -> Landing:
+        """The landing area of the domain, as the project says.
+
+        Raises:
+            StarlakeError: If the project cannot be read, or if it does not say.
+        """
+        return self.facts.landing(self.domain)
+
+    @cached_property
+    def rules(self) -> FileRules:
+        """Which table of the domain takes a file.
+
+        Raises:
+            StarlakeError: If the project cannot be read, or lacks the domain.
+        """
+        return self.facts.file_rules(self.domain)
+
+    @property
+    def place(self) -> str:
+        """The file and line of the domain, for messages; empty where the project cannot be read."""
+        try:
+            return f"{self.facts.place(self.domain)}: " if self.is_readable else ""
+        except StarlakeError:
+            return ""
+
+    def render(self, template: str) -> str:
+        """Fill in a path template; see `render_path`.
+
+        Raises:
+            StarlakeError: If it refers to something unknown, or if the project is needed and does not exist.
+        """
+        names = set(_REFERENCE.findall(template))
+        variables = {**self.variables, **self._folders} if names & {"SL_DATASETS", "SL_INCOMING"} else self.variables
+        path = render_path(template, variables)
+        require_root(variables["SL_ROOT"], is_read=path.startswith(variables["SL_ROOT"]))
+        return path
+
+    @cached_property
+    def _folders(self) -> Mapping[str, str]:
+        """The folders of the data; where the project cannot be read at all, those that Starlake takes by default."""
+        root = self.variables["SL_ROOT"]
+        require_root(root, is_read=True)
+        if self.is_readable:
+            return self.facts.folders
+        return {"SL_DATASETS": self.variables.get("SL_DATASETS") or f"{root.rstrip('/')}/datasets"}
+
+    @cached_property
+    def _environment(self) -> Mapping[str, str]:
+        return resolve_environment(self.runner.settings.environment)[0]
+
+    @cached_property
+    def _root(self) -> Mapping[str, str]:
+        """``SL_ROOT``; without it, the working folder."""
+        given = self._environment.get("SL_ROOT", os.environ.get("SL_ROOT"))
+        return {"SL_ROOT": given or os.getcwd()}  # noqa: PTH109  a string, as Starlake's launcher takes it
+
+
+def require_root(root: str, *, is_read: bool) -> None:
+    """Make sure that there is a project.
+
+    A missing folder may mean that no file waits there; a missing project means that something is wrong.
+
+    Args:
+        root: The project. Without ``SL_ROOT`` it is the working folder, which may be any.
+        is_read: Whether what is looked for is in it, so that it has to be a project.
+
+    Raises:
+        StarlakeError: If it is on this machine, and is not a project.
+    """
+    from ai.starlake.executor import storage
+
+    folder = storage.local_path(root)
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise StarlakeError(
+            f"SL_ROOT is {folder}, which is not a folder",
+            fix="set SL_ROOT in sl_env_var to the folder of the Starlake project",
+        )
+    if is_read and folder == Path.cwd() and not (folder / "metadata").is_dir():
+        raise StarlakeError(
+            f"the working folder {folder} is not a Starlake project",
+            cause="it has no folder metadata, and is where the project is looked for without SL_ROOT",
+            fix="set SL_ROOT to the folder of the project, in sl_env_var or in the environment of Dagster",
+        )
+
+
+def render_path(template: str, variables: Mapping[str, str]) -> str:
+    """Fill in a path template: ``{{name}}`` and ``{name}`` alike, and ``{{{{name}}}}`` as Starlake's README writes it.
+
+    Raises:
+        StarlakeError: If it refers to something unknown.
+    """
+
+    def value_of(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in variables:
+            raise StarlakeError(
+                f"the path {template!r} refers to {name}, which is not known",
+                fix=f"use {', '.join(sorted(name for name in variables if not name.startswith('SL_')))}, "
+                "SL_ROOT, SL_DATASETS or another variable of sl_env_var that begins with SL_",
+            )
+        return variables[name]
+
+    return _REFERENCE.sub(value_of, template)

@@ -1,0 +1,222 @@
+"""The check that looks for files itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.patience import Finding
+from ai.starlake.dagster.project_view import ProjectView
+
+if TYPE_CHECKING:
+    from ai.starlake.project.landing import Arrivals, FileRules
+
+
+@dataclass(frozen=True)
+class FilesCheck:
+    """Looks for files of a domain in the folder from which Starlake takes them.
+
+    Args:
+        tables: The tables whose files count; all of the domain when empty.
+        imported: Whether to look in the landing area rather than in the stage area.
+        base: The option `incoming_path` or `pending_path`, a path template: the domain's folder is in it. None to take
+            the folder from the metadata of the project.
+    """
+
+    tables: tuple[str, ...]
+    imported: bool
+    base: str | None
+    for_ack = False
+
+    def look(self, view: ProjectView) -> Finding:
+        """Look once.
+
+        Raises:
+            StarlakeError: If it cannot find out what waits.
+        """
+        from ai.starlake.executor import storage
+
+        folders = self._folders(view)
+        rules = self._rules(view)
+        found: dict[str, int] = {}
+        notes: list[str] = []
+        problems: list[StarlakeError] = []
+        for folder in folders:
+            arrived = self._arrived(folder, storage.Location.of(folder).list_files(), rules)
+            problems += arrived.problems
+            if rules and (strangers := rules.unmatched(arrived.others)):
+                notes.append(rules.complaint(strangers, folder, "they do not count as something to load"))
+            found[folder] = len(arrived.ready)
+        notes += self._elsewhere(view, folders[0])
+        waiting = [f"{_counted(count)} in {folder}" for folder, count in found.items() if count]
+        if waiting:
+            return Finding(ready=True, reason="; ".join(waiting), warning=lambda: "\n".join(notes))
+        if problems:
+            raise problems[0]
+        error = self._unsure(view, folders)
+        what = f"file of {', '.join(self.tables)}" if self.tables else "file"
+        reason = f"no {what} in {' or '.join(folders)}"
+        return Finding(ready=False, reason=reason, warning=partial(_warning, view, notes), error=error)
+
+    @property
+    def _option(self) -> str:
+        return "incoming_path" if self.imported else "pending_path"
+
+    def _folders(self, view: ProjectView) -> list[str]:
+        """Return the folders in which files may wait."""
+        if self.base is not None:
+            return [view.render(f"{self.base.rstrip('/')}/{{domain}}")]
+        if self.imported:
+            _require_project(view)
+            return [view.landing.folder]
+        older = view.render("{SL_DATASETS}/pending/{domain}")  # of Starlake before 1.2
+        if view.is_readable:
+            return [view.facts.area("stage", view.domain), older]
+        return [view.render("{SL_DATASETS}/stage/{domain}"), older]
+
+    def _rules(self, view: ProjectView) -> FileRules | None:
+        """Return which tables take a file; None, so that every file counts, where the project is not on this machine.
+
+        Raises:
+            StarlakeError: If the project has a mistake, or lacks the domain or a table.
+        """
+        return view.rules if view.is_readable or (self.imported and self.base is None) else None
+
+    def _arrived(self, folder: str, names: Sequence[str], rules: FileRules | None) -> Arrivals:
+        """Sort the files of a folder."""
+        from ai.starlake.project.landing import Arrivals, arrivals
+
+        if rules is None:
+            return Arrivals(ready=list(names))
+        contents = partial(_contents, folder) if self.imported else None
+        return arrivals(names, rules.selected(self.tables), lambda: rules, contents)
+
+    def _elsewhere(self, view: ProjectView, folder: str) -> list[str]:
+        """Say that Starlake takes files from another folder than the option names."""
+        own = self._own_folder(view)
+        if own is None or _same(own, folder):
+            return []
+        return [f"{view.place}Starlake takes files of {view.domain} from {own}, not from {folder} ({self._option})"]
+
+    def _own_folder(self, view: ProjectView) -> str | None:
+        """Return the folder that the project names, where an option names one too."""
+        if self.base is None or self._rules(view) is None:
+            return None
+        try:
+            return view.landing.folder if self.imported else view.facts.area("stage", view.domain)
+        except StarlakeError:
+            return None  # the metadata names none
+
+    def _unsure(self, view: ProjectView, folders: list[str]) -> StarlakeError | None:
+        """Return why it cannot be said that nothing waits; None if it can."""
+        own = self._own_folder(view)
+        if own is not None and not _same(own, folders[0]):
+            return StarlakeError(
+                f"{self._place(view)}files of the domain {view.domain} land in {own}, but the pre-load check looks in "
+                f"{folders[0]}",
+                cause=f"option {self._option} names another folder than the project; there is no file in it",
+                fix=f"leave option {self._option} out, or make the project and the option name one folder",
+            )
+        return missing(view, folders, self._option, self._place(view))
+
+    def _place(self, view: ProjectView) -> str:
+        """Return the file and line to look at, for messages."""
+        try:
+            return f"{view.landing.place}: " if self.imported and view.is_readable else view.place
+        except StarlakeError:
+            return view.place
+
+
+def missing(view: ProjectView, folders: Sequence[str], option: str, place: str) -> StarlakeError | None:
+    """Return the error of folders of which none exists; None if one does, or if the project takes them for empty ones.
+
+    An object store has no folders, so that none is missing there.
+
+    Args:
+        view: The project and the run.
+        folders: The folders.
+        option: The option that names another folder.
+        place: The file and line of the domain.
+    """
+    from ai.starlake.executor import storage
+
+    paths = [storage.local_path(folder) for folder in folders]
+    if any(path is None or path.is_dir() for path in paths):
+        return None
+    try:
+        if view.facts.missing_folders_are_empty:
+            return None
+    except StarlakeError:
+        pass  # there is no project, and so no such setting
+    which = "folder" if len(folders) == 1 else "folders"
+    verb = "does" if len(folders) == 1 else "do"
+    fixes = f"create it, correct load.metadata.directory of the domain, or option {option}"
+    return StarlakeError(
+        f"{place}the {which} {' and '.join(folders)}, where files of the domain {view.domain} wait, {verb} not exist",
+        cause="so it cannot be known whether there is something to load",
+        fix=fixes if option == "incoming_path" else f"stage files first, create it, or correct option {option}",
+    )
+
+
+def _contents(folder: str, name: str, rules: FileRules) -> Sequence[str] | None:
+    """Return which files in an archive tables want; None for what is not an archive.
+
+    Nor is one in an object store: no executor unpacks it there.
+    """
+    from ai.starlake.embedded.archives import contents, is_archive
+    from ai.starlake.executor import storage
+
+    if not is_archive(name) or rules.rule_of(name) is not None:
+        return None
+    local = storage.local_path(folder)
+    return contents(local / name, rules) if local is not None else None
+
+
+def _require_project(view: ProjectView) -> None:
+    view.render("{SL_ROOT}/metadata")
+
+
+def _counted(files: int) -> str:
+    from ai.starlake.project.landing import counted
+
+    return counted(files)
+
+
+def _same(one: str, other: str) -> bool:
+    """Tell whether two folders are one."""
+    from ai.starlake.executor import storage
+
+    first, second = storage.local_path(one), storage.local_path(other)
+    if first is None or second is None:
+        return one.rstrip("/") == other.rstrip("/")
+    return os.path.realpath(first) == os.path.realpath(second)
+
+
+def _warning(view: ProjectView, notes: Sequence[str]) -> str:
+    """Return what a person should look at where there is nothing to load."""
+    return "\n".join(filter(None, [*notes, _left_behind(view)]))
+
+
+def _left_behind(view: ProjectView) -> str:
+    """Return a warning of the files of a domain that failed loads left in the ingesting area; empty without any.
+
+    Nor where the project cannot be read. One in an object store is not: it would cost a request per file of it.
+    """
+    from ai.starlake.executor import stranded_files
+
+    if not view.is_readable:
+        return ""
+    try:
+        left = stranded_files(view.facts, view.domain)
+    except StarlakeError:
+        return ""
+    if not left:
+        return ""
+    return (
+        f"{len(left)} file(s) of domain {view.domain} that an earlier load left behind are not loaded: "
+        f"{', '.join(left)}; re-execute the run that failed, or move them back into the pending area"
+    )
