@@ -210,6 +210,13 @@ class TestBackfill:
         assert scheduled(fake)[::2] == days
         assert out.count("succeeded") == 3
 
+    def test_a_day_without_midnight_is_run_as_any_other(self, call, dag_file, fake):
+        file = dag_file(schedules=DAILY, SL_TIMEZONE="Africa/Cairo")
+        assert call("run", "-f", file, "--date", "2026-04-24")[0] == 0
+        assert set(scheduled(fake)) == {"2026-04-23T22:00:00+0000"}
+        code, out, _ = call("backfill", "-f", file, "--start", "2026-04-23", "--end", "2026-04-25")
+        assert (code, out.count("succeeded")) == (0, 3)
+
     def test_it_says_what_loads_take_and_what_came_of_each_day(self, call, dag_file, fake, tmp_path):
         file = dag_file(schedules=DAILY, pre_load_strategy="pending")
         code, out, err = call("backfill", "-f", file, "--start", "2026-03-01", "--end", "2026-03-02")

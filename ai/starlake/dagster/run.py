@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone, tzinfo
 from typing import Any
 
-from dagster import DagsterInstance, DagsterInvariantViolationError, DagsterRun, Field, OpExecutionContext
+from dagster import (
+    DagsterInstance,
+    DagsterInvariantViolationError,
+    DagsterRun,
+    Field,
+    OpExecutionContext,
+    TimeWindowPartitionsDefinition,
+)
 
 from ai.starlake.common import DataInterval, StarlakeError, parse_datetime
 from ai.starlake.dagster import _compat
@@ -132,6 +139,18 @@ def _partition_interval(context: OpExecutionContext) -> DataInterval | None:
         window = context.partition_time_window
     except DagsterInvariantViolationError:
         return None
+    except _compat.CheckError:  # Dagster cannot find some windows that follow a change to summer time
+        return _searched_interval(context)
+    return DataInterval(window.start, window.end)
+
+
+def _searched_interval(context: OpExecutionContext) -> DataInterval | None:
+    from ai.starlake.dagster.orchestration.partitions import window_of_key
+
+    partitions = context.job_def.partitions_def
+    if not isinstance(partitions, TimeWindowPartitionsDefinition):
+        return None
+    window = window_of_key(partitions, context.partition_key)
     return DataInterval(window.start, window.end)
 
 
