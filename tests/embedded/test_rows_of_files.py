@@ -216,3 +216,13 @@ def test_a_setting_makes_misspelled_columns_an_error(shop):
     error = _load(shop, "id,nam,city\n1,a,b\n").error
     assert f"{MISSPELLED}; did you mean name?" in error
     assert shop.files() == ["stage/shop/rows1.csv"]
+
+
+@pytest.mark.parametrize("blank", ["", "\n"])
+@pytest.mark.parametrize(("row", "bad", "metadata"), [("1", "x", {}), ('{"id": 1}', '{"id": "x"}', {"format": "JSON"})])
+def test_the_line_of_a_row_far_down(shop, row, bad, metadata, blank):
+    rows = [*[row] * 50_100, bad, row]
+    content = "\n".join(rows if metadata else ["id", *rows]) + "\n"
+    job = _load(shop, blank + content, {"id": "int"}, **metadata)
+    assert job.rejected_count == 1
+    assert _rejected(shop)[0][1] == 50_101 + len(blank) + (not metadata)

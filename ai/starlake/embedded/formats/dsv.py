@@ -10,7 +10,7 @@ lines although ``multiline`` is not set.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -21,8 +21,9 @@ from ai.starlake.embedded.formats.dialect import Dialect
 from ai.starlake.embedded.formats.encodings import text_of
 from ai.starlake.embedded.formats.fields import by_lines, null_when
 from ai.starlake.embedded.formats.header import find_places, misspelled, read_head, writing_of
-from ai.starlake.embedded.formats.records import Record, file_records, record_rows
+from ai.starlake.embedded.formats.records import file_records, record_rows
 from ai.starlake.embedded.formats.text import (
+    FAR,
     contains,
     count_lines,
     evenly_broken,
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 
 _NO_LIMIT_SEPARATOR = 4
 """DuckDB's own reader takes separators of up to four bytes."""
-_BLANK = re.compile(r"[\x00-\x20]*")
+_BLANKS = "".join(map(chr, range(0x21)))
+"""What a line that is not a row consists of."""
 
 
 def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
@@ -84,16 +86,28 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
 
 def _lines(text: Path, dialect: Dialect, skip: int, places: Collection[int], rows: int, *, quoted: bool) -> list[int]:
     """Find the lines of rows, as `RawRows.lines` says; where each line is a row they need no search."""
-    if count_lines(text) == skip + rows:
+    last = max(places, default=-1)
+    if last >= FAR and count_lines(text) == skip + rows:
         return [skip + place + 1 for place in places]
-    writing = writing_of(dialect if quoted else replace(dialect, quote=""))
-    found = (record.line for record in file_records(text, skip, writing) if _is_row(record, dialect))
-    wanted, last = set(places), max(places, default=-1)
+    found = _lines_of_records(text, dialect, skip) if quoted else _lines_of_rows(text, dialect, skip)
+    wanted = set(places)
     return [line for place, line in enumerate(islice(found, last + 1)) if place in wanted]
 
 
-def _is_row(record: Record, dialect: Dialect) -> bool:
-    return record.text != "" if dialect.multiline else not _BLANK.fullmatch(record.text)
+def _lines_of_records(text: Path, dialect: Dialect, skip: int) -> Iterator[int]:
+    for record in file_records(text, skip, writing_of(dialect)):
+        if record.text != "" if dialect.multiline else record.text.strip(_BLANKS):
+            yield record.line
+
+
+def _lines_of_rows(text: Path, dialect: Dialect, skip: int) -> Iterator[int]:
+    """The lines that are rows where no quote joins lines: bytes alone tell, which is several times as fast."""
+    blanks = b"\r\n" if dialect.multiline else _BLANKS.encode()
+    comment = dialect.comment.encode()
+    with text.open("rb") as source:
+        for number, line in enumerate(islice(source, skip, None), skip + 1):
+            if line.strip(blanks) and not (comment and line.startswith(comment)):
+                yield number
 
 
 def _suits_duckdb(file: Path, dialect: Dialect, *, quoted: bool) -> bool:

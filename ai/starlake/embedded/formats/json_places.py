@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.formats.text import count_lines
+from ai.starlake.embedded.formats.text import FAR, count_lines
 from ai.starlake.project import Attribute
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
@@ -55,11 +55,11 @@ def documents_of(text: Path, layout: str) -> Iterator[tuple[int, Any]]:
 def row_lines(text: Path, layout: str, places: Collection[int], rows: int) -> list[int]:
     """Find the lines of rows, as `RawRows.lines` says; a document that is an array holds several rows."""
     lines = layout == "newline_delimited"
-    if lines and count_lines(text) == rows:
+    wanted, last, found, place = set(places), max(places, default=-1), [], 0
+    if lines and last >= FAR and count_lines(text) == rows:
         return [place + 1 for place in places]
     if not lines and text.stat().st_size > _LARGEST_TEXT:
         return []
-    wanted, last, found, place = set(places), max(places, default=-1), [], 0
     for line, document in _documents_in_lines(text) if lines else documents_of(text, layout):
         for _ in document if isinstance(document, list) else [document]:
             found += [line] if place in wanted else []

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from ai.starlake.embedded.sql import literal
 
+FAR = 50_000
+"""From which row on the lines of a file are counted, which is fast and goes through all of it, rather than searched."""
 _CHUNK = 1 << 20
 _LONG_LINE = 1_000_000
 """Bytes of a line; DuckDB's reader takes up to twice as many by itself."""
