@@ -34,6 +34,7 @@ def test_warnings_and_errors_go_to_the_event_log_the_rest_to_the_compute_log(sl_
         "load",
         stdout=["2026-03-01 00:00:00 WARN slow disk", "INFO all is well", "[ERROR] no space"],
         stderr=["ERROR on standard error"],
+        counts=(3, 3, 0),
     )
     lines = logged(run(sl_job.sl_load("a", "starbake", "Customers")))
     assert set(lines) == {"2026-03-01 00:00:00 WARN slow disk", "[ERROR] no space", "ERROR on standard error"}

@@ -214,7 +214,8 @@ class TestRuns:
         assert event.asset_key == AssetKey("kpi_orders")
         assert not [name for name in event.metadata if "rows" in name]
 
-    def test_the_partition_of_the_run_is_that_of_the_materialization(self, sl_job, run):
+    def test_the_partition_of_the_run_is_that_of_the_materialization(self, sl_job, run, fake):
+        fake.behave("load", counts=(3, 3, 0))
         op = sl_job.sl_load(None, "starbake", "Customers")
         job = JobDefinition(
             name="p",
@@ -248,13 +249,15 @@ class TestRuns:
             ([], []),
         ],
     )
-    def test_other_assets_may_be_materialized_instead(self, sl_job, run, asset, keys):
+    def test_other_assets_may_be_materialized_instead(self, sl_job, run, fake, asset, keys):
+        fake.behave("load", counts=(3, 3, 0))
         result = run(sl_job.sl_load(None, "starbake", "Customers", asset=asset))
         assert result.success
         assert [list(event.asset_key.path) for event in materializations(result)] == keys
 
     @pytest.mark.parametrize("dataset", ["lake.customers", StarlakeDataset("lake.customers")])
-    def test_a_load_may_produce_another_dataset(self, sl_job, run, dataset):
+    def test_a_load_may_produce_another_dataset(self, sl_job, run, fake, dataset):
+        fake.behave("load", counts=(3, 3, 0))
         (event,) = materializations(run(sl_job.sl_load(None, "starbake", "Customers", dataset=dataset)))
         assert event.asset_key == AssetKey("lake_customers")
 
@@ -282,6 +285,60 @@ class TestRuns:
     def test_a_raw_command_runs(self, sl_job, run, fake):
         assert run(sl_job.sl_job("check", ["validate", "--options", "a=1"])).success
         assert fake.calls()[0].argv == ("validate", "--options", "a=1")
+
+
+class TestRejects:
+    @pytest.mark.parametrize(
+        ("counts", "limit", "success"),
+        [
+            ((4, 0, 4), None, False),
+            ((4, 1, 3), None, True),
+            ((4, 0, 4), "5", True),
+            ((4, 0, 4), 4, True),
+            ((4, 0, 4), "3", False),
+            ((4, 3, 1), "0", False),
+            ((4, 4, 0), "0%", True),
+            ((4, 3, 1), "25%", True),
+            ((4, 3, 1), "24.9 %", False),
+            ((4, 0, 4), "100%", True),
+        ],
+    )
+    def test_a_step_fails_when_more_rows_are_rejected_than_may_be(
+        self, factory, run, fake, failure_of, counts, limit, success
+    ):
+        fake.behave("load", counts=counts)
+        options = {} if limit is None else {"max_rejected": limit}
+        result = run(factory(retries=3, retry_delay=0, **options).sl_load(None, "starbake", "Customers"))
+        assert result.success is success
+        assert len(materializations(result)) == int(success)
+        if not success:
+            assert len(fake.calls("load")) == 1
+            assert f"starbake.Customers: {counts[2]} of 4 rows are rejected" in failure_of(result)
+            assert "max_rejected" in failure_of(result)
+
+    def test_one_file_of_which_all_rows_are_rejected_fails_the_step(self, sl_job, run, fake, failure_of):
+        blocks = [
+            f"Input records: {rows}\nAccepted: {good}\nRejected: {rows - good}" for rows, good in ((3, 3), (2, 0))
+        ]
+        fake.behave("load", counts=(5, 3, 2), stdout="\n".join(blocks).splitlines())
+        result = run(sl_job.sl_load(None, "starbake", "Customers"))
+        assert not result.success
+        assert "all rows of a file are rejected" in failure_of(result)
+
+    @pytest.mark.parametrize("limit", ["-1", "1.5", "101%", "many", "", True])
+    def test_a_limit_that_is_none_is_refused(self, factory, limit):
+        with pytest.raises(StarlakeError, match="max_rejected"):
+            factory(max_rejected=limit)
+
+    def test_a_load_that_read_no_file_materializes_nothing(self, sl_job, run):
+        result = run(sl_job.sl_load(None, "starbake", "Customers"))
+        assert result.success
+        assert materializations(result) == []
+
+    def test_a_file_without_rows_is_a_materialization(self, sl_job, run, fake, project):
+        project.put("stage")
+        fake.behave("load", counts=(0, 0, 0))
+        assert len(materializations(run(sl_job.sl_load(None, "starbake", "Customers")))) == 1
 
 
 class TestRetries:

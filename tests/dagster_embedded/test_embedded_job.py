@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -105,6 +106,35 @@ def one_op(op: OpDefinition) -> Any:
     with DagsterInstance.ephemeral() as instance:
         job = GraphDefinition(name="job", node_defs=[op]).to_job()
         return job.execute_in_process(instance=instance, raise_on_error=True)
+
+
+@pytest.mark.parametrize(("good", "limit", "success"), [(0, None, False), (0, "1", True), (1, None, False)])
+def test_a_file_of_which_all_rows_are_rejected_fails_its_step(
+    good: int, limit: str | None, success: bool, tmp_path: Path
+) -> None:
+    root = sample(tmp_path / "project")
+    stage = root / "datasets" / "stage" / "starbake"
+    stage.mkdir(parents=True)
+    source = root / "incoming" / "starbake" / "customers_2026-11-02.csv"
+    header = source.read_text().splitlines()[0]
+    for number in range(good):
+        shutil.copy(source, stage / f"customers_2026-10-0{number}.csv")
+    (stage / "customers_2026-10-09.csv").write_text(header + "\n" + re.sub("[a-z_]+", "x", header) + "\n")
+    options = {"sl_env_var": json.dumps({"SL_ROOT": str(root)}), **({"max_rejected": limit} if limit else {})}
+    sl_job = StarlakeDagsterEmbeddedJob(options=options)
+    with DagsterInstance.ephemeral() as instance:
+        job = GraphDefinition(name="job", node_defs=[sl_job.sl_load("load", "starbake", "Customers")]).to_job()
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+    assert result.success is success
+    assert len(result.get_asset_materialization_events()) == int(success)
+
+
+def test_a_load_without_files_materializes_nothing(tmp_path: Path) -> None:
+    root = sample(tmp_path / "project")
+    sl_job = StarlakeDagsterEmbeddedJob(options={"sl_env_var": json.dumps({"SL_ROOT": str(root)})})
+    result = one_op(sl_job.sl_load("load", "starbake", "Orders"))
+    assert result.success
+    assert result.get_asset_materialization_events() == []
 
 
 @pytest.mark.parametrize(

@@ -251,3 +251,70 @@ def test_rejects_and_expectations_may_have_schemas_of_their_own(shop):
     shop.engine.load()
     tables = {f"{schema}.{name}" for schema, name in shop.query("SELECT schema_name, table_name FROM duckdb_tables()")}
     assert tables == {"shop.rows", "journal.audit", "bad.rejected", "checks.expectations"}
+
+
+@pytest.mark.parametrize(
+    ("application", "table", "environment", "rejected"),
+    [
+        ({"maxRejected": 0}, {}, {}, 1),
+        ({}, {"maxRejected": 1}, {}, 2),
+        ({}, {"maxRejected": "49%"}, {}, 2),
+        ({"maxRejected": "100%"}, {"maxRejected": 0}, {}, 1),
+        ({}, {}, {"SL_MAX_REJECTED": "20%"}, 1),
+        ({"rejectAllOnError": True}, {"maxRejected": "100%"}, {}, 1),
+    ],
+)
+@pytest.mark.parametrize("allowed", [False, True])
+def test_a_load_with_more_rejected_rows_than_may_be_fails(shop, application, table, environment, rejected, allowed):
+    shop.application(**application)
+    shop.environment |= environment
+    shop.table("rows", {"id": "long"}, metadata=table)
+    bad = 0 if allowed else rejected
+    shop.put("rows1.csv", "id\n" + "x\n" * bad + "1\n" * (4 - bad))
+    result = shop.engine.load()
+    if allowed:
+        assert not result.failures
+        return
+    assert f"shop.rows: {rejected} of 4 rows are rejected" in result.failures[0].error
+    assert shop.files() == ["stage/shop/rows1.csv"]
+    assert len(shop.errors()) == rejected
+    assert shop.query("SELECT SUCCESS, COUNTREJECTED FROM audit.audit") == [(False, rejected)]
+
+
+def test_a_table_may_allow_more_than_the_project(shop):
+    shop.application(maxRejected=0)
+    shop.table("rows", {"id": "long"}, metadata={"maxRejected": "50%"})
+    shop.put("rows1.csv", "id\n1\nx\n")
+    assert not shop.engine.load().failures
+    assert shop.rows() == [(1,)]
+
+
+@pytest.mark.parametrize("value", ["'-1'", "many", "101%", "1.5", "[]"])
+@pytest.mark.parametrize("place", ["table", "application"])
+def test_a_wrong_limit_of_rejected_rows_is_an_error_with_file_and_line(shop, monkeypatch, capsys, value, place):
+    shop.table("rows", {"id": "long"})
+    if place == "table":
+        file = shop.root / "metadata/load/shop/rows.sl.yml"
+        metadata = f"  metadata:\n    maxRejected: {value}\n"
+        file.write_text(
+            f"version: 1\ntable:\n  name: rows\n  pattern: rows.*\n{metadata}  attributes: [{{name: id}}]\n"
+        )
+        line = 6
+    else:
+        file = shop.root / "metadata/application.sl.yml"
+        file.write_text(f"version: 1\napplication:\n  maxRejected: {value}\n")
+        line = 3
+    monkeypatch.setenv("SL_ROOT", str(shop.root))
+    assert run(["validate"]) == 1
+    assert f"{file}:{line}: error: " in (output := capsys.readouterr().out)
+    assert "maxRejected" in output
+
+
+def test_a_file_of_which_all_rows_are_rejected_is_not_said_to_be_loaded(shop, monkeypatch, capsys):
+    shop.table("rows", {"id": "long"})
+    shop.put("rows1.csv", "id\nx\ny\n")
+    monkeypatch.setenv("SL_ROOT", str(shop.root))
+    assert run(["load"]) == 0
+    output = capsys.readouterr().out
+    assert "Data successfully loaded" not in output
+    assert "No row was loaded from " in output

@@ -49,7 +49,12 @@ def test_counters_count_more_than_summaries():
 
 
 def test_nothing_to_load_is_zero_rows_and_no_word_is_none():
-    assert read(counters(0, 0, 0)).counts == StarlakeCounts(0, 0, 0)
+    counts = read(counters(0, 0, 0)).counts
+    assert counts == StarlakeCounts(0, 0, 0)
+    assert counts.read_nothing
+    with_file = 'IngestionCounters:{"inputCount":0,"acceptedCount":0,"rejectedCount":0,"paths":["file:/a.csv"]}'
+    assert not read(with_file).counts.read_nothing
+    assert not read(*summary(0, 0, 0)).counts.read_nothing
     assert read("Loading", "Rejected: 1").counts is None
 
 

@@ -22,6 +22,7 @@ from ai.starlake.common import (
     format_timestamp,
     zone_of,
 )
+from ai.starlake.common.rejects import RejectLimit
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.ops import Body, Event, outputs, run_is_ending
 from ai.starlake.dagster.report import DagsterReporter
@@ -32,6 +33,7 @@ from ai.starlake.executor.protocol import (
     ExecutableNotFoundError,
     Execution,
     RecoveryError,
+    StarlakeCounts,
     StarlakeExecutor,
     StarlakeResult,
 )
@@ -199,11 +201,17 @@ class CommandBody(Body):
                 f"this run is for {dates.interval.start} to {dates.interval.end}; it loads the files that wait now"
             )
         result = self.runner.run(command, context, self.spark_config)
+        if result.counts:
+            require_few_rejects(self.name, result.counts, self.runner.settings.max_rejected)
         summary = _summary(command, self.name, result)
         if result.counts and (result.counts.rejected or result.counts.warnings):
             context.log.warning(summary)
         elif not self.assets:
             context.log.info(summary)
+        if result.counts and result.counts.read_nothing:
+            context.log.info(f"{summary}: there was no file, so that no materialization is recorded")
+            yield from () if self.skippable else outputs(self.outs, self.name)
+            return
         defined = assets_of_outputs(context)
         made = {asset: _materialization(asset, context, command, dates, result, summary) for asset in self.assets}
         yield from (event for asset, event in made.items() if asset not in defined)
@@ -221,6 +229,38 @@ def assets_of_outputs(context: OpExecutionContext) -> Mapping[AssetKey, str]:
         return {}
     keys: Mapping[str, AssetKey] = context.assets_def.keys_by_output_name
     return {key: name for name, key in keys.items()}
+
+
+def require_few_rejects(name: str, counts: StarlakeCounts, limit: RejectLimit | None) -> None:
+    """Fail the step of a load of which too many rows are rejected.
+
+    A retry would find no file: the accepted rows are in the table, and the file is in the archive.
+
+    Args:
+        name: The Starlake name of the table.
+        counts: What the load counted.
+        limit: The option `max_rejected`.
+
+    Raises:
+        Failure: If more are rejected than allowed. Dagster does not try again.
+    """
+    if not counts.exceed(limit):
+        return
+    cause = "all rows of a file are rejected" if limit is None else f"max_rejected is {limit}"
+    error = StarlakeError(
+        f"{name}: {counts.rejected} of {counts.input} rows are rejected",
+        cause=f"{cause}; the accepted rows are in the table, and audit.rejected has the reasons",
+        fix="correct the rejected rows and deliver them again, or raise the option max_rejected",
+    )
+    raise Failure(str(error), metadata=_rows(counts), allow_retries=False) from error
+
+
+def _rows(counts: StarlakeCounts) -> dict[str, Any]:
+    return {
+        "starlake/rows_read": counts.input,
+        "starlake/rows_accepted": counts.accepted,
+        "starlake/rows_rejected": counts.rejected,
+    }
 
 
 def _summary(command: StarlakeCommand, name: str, result: StarlakeResult) -> str:
@@ -250,9 +290,7 @@ def _materialization(
         "starlake/command": shown(command),
     }
     if result.counts:
-        metadata["starlake/rows_read"] = result.counts.input
-        metadata["starlake/rows_accepted"] = result.counts.accepted
-        metadata["starlake/rows_rejected"] = result.counts.rejected
+        metadata |= _rows(result.counts)
         if result.counts.warnings:
             metadata["starlake/warnings"] = result.counts.warnings
     if result.remote_id:

@@ -52,7 +52,10 @@ class Console:
         self._print(f"Rejected: {job.rejected_count}")
         for warning in job.warnings:
             self._print(f"Warning: {warning}")
-        self._print(f"Data successfully loaded from {','.join(job.paths)}")
+        if job.rejected_count > 0 and job.accepted_count == 0:
+            self._print(f"No row was loaded from {','.join(job.paths)}: all are rejected, see audit.rejected")
+        else:
+            self._print(f"Data successfully loaded from {','.join(job.paths)}")
 
     def transforming(self, task: str) -> None:
         """A task begins."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.rejects import RejectLimit
 from ai.starlake.embedded import expectations
 from ai.starlake.embedded.adaptive import chosen_strategy
 from ai.starlake.embedded.audit import NOT_COUNTED, Entry, Reject
@@ -61,13 +62,15 @@ class RejectedRowsError(StarlakeError):
     Args:
         table: The table.
         counts: What was counted.
+        limit: How many may be rejected; None if none may.
     """
 
-    def __init__(self, table: str, counts: Counts) -> None:
+    def __init__(self, table: str, counts: Counts, limit: RejectLimit | None = None) -> None:
         self.counts = counts
         super().__init__(
             f"{table}: {counts.rejected} of {counts.rows} rows are rejected",
-            cause="rejectAllOnError is set, so that no row of the file was loaded; audit.rejected has the reasons",
+            cause=f"{'rejectAllOnError is set' if limit is None else f'maxRejected is {limit}'}, so that no row of the "
+            "file was loaded; audit.rejected has the reasons",
             fix="correct the file, which is back in the stage area, and load it again",
         )
 
@@ -152,9 +155,7 @@ class Ingestion:
             if self._native and rows.rejected:
                 raise StarlakeError(rows.first_error(database), cause="the native loader rejects the file as a whole")
             counts = Counts(rows.rows, rows.accepted, rows.rejected)
-            if rows.rejected and self._project.application.reject_all_on_error:
-                self._record_rejection(database, journal, rows, counts)
-                raise RejectedRowsError(self._table.full_name, counts)
+            self._require_few_rejects(database, journal, rows, counts)
             rejects = rows.rejects(database, self._project.application.audit.max_errors)
             parts = self._parts(database, rows)
             require_expressions(database, rows)
@@ -176,6 +177,14 @@ class Ingestion:
             if replay and rows.rejected:
                 rows.write_rejects(database, self._replay_file())
         return counts
+
+    def _require_few_rejects(self, database: Database, journal: Journal, rows: Staged, counts: Counts) -> None:
+        """Fail the load if more rows are rejected than the project allows."""
+        strict, limit = self._project.application.reject_all_on_error, self._table.metadata.max_rejected
+        if not counts.rejected or not (strict or (limit and not limit.allows(counts.rejected, counts.rows))):
+            return
+        self._record_rejection(database, journal, rows, counts)
+        raise RejectedRowsError(self._table.full_name, counts, None if strict else limit)
 
     def _replay_file(self) -> Path:
         """A new file in the replay area, named after the table and the time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from ai.starlake.executor.protocol import StarlakeCounts
 
@@ -31,7 +32,9 @@ class CountsReader:
     @property
     def counts(self) -> StarlakeCounts | None:
         """What was read so far; None when nothing was said."""
-        return self._counters or self._summaries
+        if self._counters is None or self._summaries is None:
+            return self._counters or self._summaries
+        return replace(self._counters, lost_files=self._summaries.lost_files)
 
     def read(self, line: str) -> None:
         """Takes the next line. Whatever it holds, it is no error; what looks like counts but is none is a `problem`."""
@@ -48,16 +51,19 @@ class CountsReader:
             self.problem = f"the row counts that Starlake printed cannot be read: {_MARKER}{text[:200]}"
             return
         warnings = _WARNINGS.search(text)
-        self._counters = _add(self._counters, [*numbers, int(warnings[1]) if warnings else 0])
+        numbers.append(int(warnings[1]) if warnings else 0)
+        self._counters = _add(self._counters, numbers, files='"paths"' in text)
 
     def _read_summary(self, name: str, number: int) -> None:
         self._block[name] = number
         if len(self._block) == len(_COUNTERS):
             block = self._block
-            self._summaries = _add(self._summaries, [block["Input records"], block["Accepted"], block["Rejected"]])
+            numbers = [block["Input records"], block["Accepted"], block["Rejected"]]
+            self._summaries = _add(self._summaries, numbers, files=True)
             self._block = {}
 
 
-def _add(counts: StarlakeCounts | None, numbers: list[int]) -> StarlakeCounts:
-    more = StarlakeCounts(*(max(0, number) for number in numbers))
+def _add(counts: StarlakeCounts | None, numbers: list[int], *, files: bool) -> StarlakeCounts:
+    more = StarlakeCounts(*(max(0, number) for number in numbers), files=files)
+    more = replace(more, lost_files=int(more.accepted == 0 and more.rejected > 0))
     return more if counts is None else counts + more

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.rejects import RejectLimit
 from ai.starlake.job import StarlakeCommand, StarlakeSparkConfig
 
 Stream = Literal["stdout", "stderr"]
@@ -74,12 +75,38 @@ class Execution:
 
 @dataclass(frozen=True)
 class StarlakeCounts:
-    """What a load read, kept and refused, in rows, and how many warnings it gave."""
+    """What a load read, kept and refused, in rows, and how many warnings it gave.
+
+    Args:
+        input: Rows read.
+        accepted: Rows kept.
+        rejected: Rows refused.
+        warnings: Warnings given.
+        files: Whether it read any file, even one without rows; None where the command does not say.
+        lost_files: How many of its ingestions kept no row and refused some; at least that many files.
+    """
 
     input: int
     accepted: int
     rejected: int
     warnings: int = 0
+    files: bool | None = field(default=None, compare=False)
+    lost_files: int = field(default=0, compare=False)
+
+    @property
+    def read_nothing(self) -> bool:
+        """Whether it found no file to read."""
+        return self.input == 0 and not self.files
+
+    def exceed(self, limit: RejectLimit | None) -> bool:
+        """Whether more rows were refused than may be.
+
+        Args:
+            limit: How many may be; without one a file may not be refused as a whole.
+        """
+        if limit is not None:
+            return not limit.allows(self.rejected, self.input)
+        return self.lost_files > 0 or (self.accepted == 0 and self.rejected > 0)
 
     def __add__(self, other: StarlakeCounts) -> StarlakeCounts:
         return StarlakeCounts(
@@ -87,6 +114,8 @@ class StarlakeCounts:
             self.accepted + other.accepted,
             self.rejected + other.rejected,
             self.warnings + other.warnings,
+            files=self.files or other.files,
+            lost_files=self.lost_files + other.lost_files,
         )
 
 

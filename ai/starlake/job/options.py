@@ -9,10 +9,11 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
 from pydantic.fields import FieldInfo
 
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError, mask_named_values, names_a_secret, zone_of
+from ai.starlake.common.rejects import RejectLimit
 from ai.starlake.job.cli import StarlakeCli
 from ai.starlake.job.pre_load import StarlakePreLoadStrategy
 from ai.starlake.job.references import EnvironmentValue, environment_value
@@ -76,6 +77,7 @@ EnvironmentOption = Annotated[dict[str, Any], BeforeValidator(_read_json)]
 StrategyOption = Annotated[StarlakePreLoadStrategy, BeforeValidator(StarlakePreLoadStrategy.of)]
 CliOption = Annotated[StarlakeCli, BeforeValidator(lambda value: StarlakeCli.of(None if value is None else str(value)))]
 ZoneOption = Annotated[str, BeforeValidator(_read_zone)]
+LimitOption = Annotated[InstanceOf[RejectLimit], BeforeValidator(RejectLimit.of)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -138,6 +140,11 @@ class JobOptions(BaseModel):
     retries: Annotated[int, Field(ge=0)] = Field(default=0, description="how often a failed command is tried again")
     retry_delay: Seconds = Field(
         default=300, description="how many seconds to wait before the first retry; doubled each time, with jitter"
+    )
+    max_rejected: LimitOption | None = Field(
+        default=None,
+        description="how many rows of a load may be rejected, such as `5` or `10%`, before its step fails; "
+        "by default a file of which all rows are rejected fails it",
     )
     timezone: ZoneOption = Field(default="UTC", description="the zone of dates that name none")
     tags: str = Field(default="", description="tags of the jobs, separated by blanks")

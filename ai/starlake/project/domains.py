@@ -256,6 +256,7 @@ class DomainReader:
             "loader": application.loader,
             "grouped": application.grouped,
             "dropColumns": application.drop_columns,
+            "maxRejected": application.max_rejected,
             "dagRef": application.dag_ref.load,
         }
         return {key: value for key, value in defaults.items() if value is not None}

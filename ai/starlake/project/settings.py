@@ -34,6 +34,7 @@ _OVERRIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "SL_LOAD_STRATEGY": ("loadStrategyClass",),
         "SL_ARCHIVE": ("archive",),
         "SL_REJECT_ALL_ON_ERROR": ("rejectAllOnError",),
+        "SL_MAX_REJECTED": ("maxRejected",),
         "SL_DROP_COLUMNS": ("dropColumns",),
         "SL_REJECT_WITH_VALUE": ("rejectWithValue",),
         "SL_VALIDATE_ON_LOAD": ("validateOnLoad",),

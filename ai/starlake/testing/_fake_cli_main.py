@@ -138,7 +138,10 @@ def _finish_load(project: Project, taken: list[Path], counts: list[int]) -> None
         path.rename(archive / path.name)
     if "SL_API" in os.environ:
         names = ("inputCount", "acceptedCount", "rejectedCount")
-        sys.stdout.write("IngestionCounters:" + json.dumps(dict(zip(names, counts, strict=True))) + "\n")
+        told: dict[str, object] = dict(zip(names, counts, strict=True))
+        if taken:
+            told["paths"] = [path.as_uri() for path in taken]
+        sys.stdout.write(f"IngestionCounters:{json.dumps(told)}\n")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,14 @@ def _load(engine: Engine, given: Mapping[str, Any]) -> StarlakeCounts:
     )
     if result.failures:
         raise StarlakeError("\n".join(f"{job.domain}.{job.table}: {job.error}" for job in result.failures))
-    return StarlakeCounts(result.input_count, result.accepted_count, result.rejected_count, result.warning_count)
+    return StarlakeCounts(
+        result.input_count,
+        result.accepted_count,
+        result.rejected_count,
+        result.warning_count,
+        files=bool(result.jobs),
+        lost_files=sum(job.rejected_count > 0 and job.accepted_count == 0 for job in result.jobs),
+    )
 
 
 def _transform(engine: Engine, given: Mapping[str, Any]) -> None:

@@ -32,6 +32,8 @@ _SETTINGS = (
     "cut_long_rows",
     "fail_on_misspelled_columns",
     "reject_all_on_error",
+    "max_rejected",
+    "drop_columns",
     "sink_replay_to_file",
     "timezone",
     "database",

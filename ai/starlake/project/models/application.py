@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import ByteSize, Field, field_validator
 
-from ai.starlake.project.models.base import FileModel, Model, Text, TextMap
+from ai.starlake.project.models.base import FileModel, MaxRejected, Model, Text, TextMap
 from ai.starlake.project.models.enums import Loader, UndefinedVariables, UnknownKeys
 from ai.starlake.project.models.write import Sink
 
@@ -191,6 +191,8 @@ class Application(FileModel):
     expectations: Expectations = Expectations()
     reject_all_on_error: bool = False
     reject_with_value: bool = False
+    max_rejected: MaxRejected | None = None
+    """How many rows of a file may be rejected before its load fails; a table's ``metadata`` takes precedence."""
     drop_columns: bool = False
     """Whether loads drop columns that the attributes no longer name; a table's ``metadata`` takes precedence."""
     sink_replay_to_file: bool = False

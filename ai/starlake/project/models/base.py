@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
 from pydantic.alias_generators import to_camel
+
+from ai.starlake.common.rejects import RejectLimit
 
 
 def _as_text(value: Any) -> Any:
@@ -19,6 +21,7 @@ def _as_text(value: Any) -> Any:
 Text = Annotated[str, BeforeValidator(_as_text)]
 Texts = tuple[Text, ...]
 TextMap = dict[str, Text]
+MaxRejected = Annotated[InstanceOf[RejectLimit], BeforeValidator(RejectLimit.of)]
 
 
 class Model(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from ai.starlake.project.models.base import Model, Text, TextMap, Texts
+from ai.starlake.project.models.base import MaxRejected, Model, Text, TextMap, Texts
 from ai.starlake.project.models.enums import Format, Loader
 from ai.starlake.project.models.write import Sink, WriteStrategy
 
@@ -22,8 +22,8 @@ class Metadata(Model):
     """The ``metadata`` of a domain or table, with the defaults of Starlake.
 
     In a table it is complete: what the table's file leaves out comes from its domain, then from the application
-    (``ack``, ``emptyIsNull``, ``loader``, ``grouped``, ``dropColumns``, ``dagRef`` and the like), so that nobody
-    downstream merges.
+    (``ack``, ``emptyIsNull``, ``loader``, ``grouped``, ``dropColumns``, ``maxRejected``, ``dagRef`` and the like), so
+    that nobody downstream merges.
     """
 
     format: Format = Format.DSV
@@ -56,6 +56,8 @@ class Metadata(Model):
     """Whether all files that wait for a table are loaded as one."""
     drop_columns: bool = False
     """Whether columns that the table's attributes no longer name are dropped, with their values."""
+    max_rejected: MaxRejected | None = None
+    """How many rows of a file may be rejected, as a number or a percentage; a load of more fails."""
     replace_invalid_bytes: bool = False
     """Whether bytes that are not in the encoding are loaded as U+FFFD, as Starlake loads them."""
     cut_long_rows: bool = False

@@ -1,0 +1,55 @@
+"""How many rows of a load may be rejected: a number of rows, or a percentage of the rows read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+_FORM = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<percent>%?)")
+
+
+@dataclass(frozen=True)
+class RejectLimit:
+    """How many rows may be rejected.
+
+    Args:
+        number: Rows, or percent of the rows read.
+        percent: Whether the number is a percentage.
+    """
+
+    number: Decimal
+    percent: bool = False
+
+    @classmethod
+    def of(cls, value: Any) -> RejectLimit:
+        """Read a limit: ``5`` is rows, ``10%`` a percentage.
+
+        Raises:
+            ValueError: If it is neither; the text says what is accepted.
+        """
+        if isinstance(value, cls):
+            return value
+        found = None if isinstance(value, bool) else _FORM.fullmatch(str(value).strip())
+        if found is None:
+            raise ValueError(f"{value!r} is neither a number of rows, such as 5, nor a percentage, such as 10%")
+        number, percent = Decimal(found["number"]), bool(found["percent"])
+        if percent and number > 100:  # noqa: PLR2004  all of them
+            raise ValueError(f"{value!r} is more than 100%")
+        if not percent and number != int(number):
+            raise ValueError(f"{value!r} is not a whole number of rows; write {value}% for a percentage")
+        return cls(number, percent)
+
+    def allows(self, rejected: int, rows: int) -> bool:
+        """Whether so many rejected rows are allowed.
+
+        Args:
+            rejected: How many rows were rejected.
+            rows: How many rows were read.
+        """
+        return rejected * 100 <= self.number * rows if self.percent else rejected <= self.number
+
+    def __str__(self) -> str:
+        """The limit as it is written in files and options."""
+        return f"{self.number}{'%' if self.percent else ''}"
