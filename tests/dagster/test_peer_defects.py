@@ -155,7 +155,8 @@ def test_d13_two_tables_never_share_an_asset(sl_job):
     sl_job.sl_load("three", "A", "B_C")
 
 
-def test_d14_a_load_is_one_materialization_with_its_partition(sl_job, run):
+def test_d14_a_load_is_one_materialization_with_its_partition(sl_job, run, fake):
+    fake.behave("load", counts=(3, 3, 0))
     op = sl_job.sl_load("a", "starbake", "Customers")
     graph = GraphDefinition(name="g", node_defs=[op])
     job = JobDefinition(name="j", graph_def=graph, partitions_def=DailyPartitionsDefinition("2026-01-01"))
@@ -313,7 +314,8 @@ def tick_of(keys, instance, job):
     return sensor_of(keys)(context)
 
 
-def test_o05_a_sensor_on_the_names_of_the_tables_fires(sl_job, run):
+def test_o05_a_sensor_on_the_names_of_the_tables_fires(sl_job, run, fake):
+    fake.behave("load", counts=(3, 3, 0))
     keys = [sanitize_id("starbake.Customers"), sanitize_id("kpi.LifeTimeValue")]
     job = JobDefinition(name="j", graph_def=GraphDefinition("g", node_defs=[sl_job.dummy_op("start")]))
     with DagsterInstance.ephemeral() as instance:

@@ -114,7 +114,8 @@ class TestRun:
         assert re.search(r"load_starbake_Orders +│ skipped +│ +│ nothing to do", out)
         assert not fake.calls()
 
-    def test_only_what_is_recorded_is_in_the_instance(self, call, dag_file, tmp_path, monkeypatch):
+    def test_only_what_is_recorded_is_in_the_instance(self, call, dag_file, tmp_path, monkeypatch, fake):
+        fake.behave("load", counts=(3, 3, 0))
         home = tmp_path / "home"
         home.mkdir()
         monkeypatch.setenv("DAGSTER_HOME", str(home))

@@ -160,7 +160,8 @@ def test_m04_a_dry_run_of_what_a_sensor_waits_for_starts_nothing(load, dag_file,
     assert "nothing new" in look(kpis, "kpis", instance)
 
 
-def test_m06_what_is_materialized_is_a_partition_of_the_job(load, dag_file):
+def test_m06_what_is_materialized_is_a_partition_of_the_job(load, dag_file, fake):
+    fake.behave("load", counts=(3, 3, 0))
     location = load(dag_file(schedules=DAILY))
     (request,) = tick_of(location, "my_dag", datetime(2026, 3, 2, tzinfo=UTC))
     with DagsterInstance.ephemeral() as instance:

@@ -86,7 +86,8 @@ def materialize(instance, name, logical=None, **arguments):
 
 
 class TestRequests:
-    def test_o05_what_a_load_materializes_is_what_the_sensor_looks_at(self, ticks, factory, instance):
+    def test_o05_what_a_load_materializes_is_what_the_sensor_looks_at(self, ticks, factory, instance, fake):
+        fake.behave("load", counts=(3, 3, 0))
         tick = ticks("starbake.Customers", "my-domain.Données", dataset_triggering_strategy="all")
         assert "nothing new" in tick()
         sl_job = factory()
