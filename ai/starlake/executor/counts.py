@@ -64,6 +64,7 @@ class CountsReader:
 
 
 def _add(counts: StarlakeCounts | None, numbers: list[int], *, files: bool) -> StarlakeCounts:
-    more = StarlakeCounts(*(max(0, number) for number in numbers), files=files)
-    more = replace(more, lost_files=int(more.accepted == 0 and more.rejected > 0))
+    rows, accepted, rejected, *warnings = (max(0, number) for number in numbers)
+    lost = int(accepted == 0 and rejected > 0)
+    more = StarlakeCounts(rows, accepted, rejected, sum(warnings), files=files, lost_files=lost)
     return more if counts is None else counts + more
