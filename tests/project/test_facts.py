@@ -103,5 +103,5 @@ def test_what_is_not_there_is_an_error(shop, ask):
 
 
 def test_a_folder_that_is_no_project(tmp_path):
-    with pytest.raises(StarlakeError, match="no Starlake project"):
+    with pytest.raises(StarlakeError, match="is not a Starlake project"):
         ProjectFacts(tmp_path, {}).duckdb_file()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ai.starlake.project import Project
+from ai.starlake.project import Project, ProjectError
 
 
 def _table(files, text: str):
@@ -51,10 +51,15 @@ def test_a_table_of_version_1_is_left_as_it_is(files):
     table, messages = _table(
         files,
         "version: 1\ntable: {name: rows, pattern: .*, attributes: [{name: id}],"
-        " metadata: {write: OVERWRITE, writeStrategy: {type: UPSERT_BY_KEY, key: [id]}}}",
+        " metadata: {writeStrategy: {type: UPSERT_BY_KEY, key: [id]}}}",
     )
     assert table.metadata.write_strategy.type == "UPSERT_BY_KEY"
     assert messages == []
+
+
+def test_old_keys_in_a_table_of_version_1_are_unknown(files):
+    with pytest.raises(ProjectError, match="write is not a known key"):
+        _table(files, "version: 1\ntable: {pattern: .*, attributes: [{name: id}], metadata: {write: OVERWRITE}}")
 
 
 def test_tasks(files):

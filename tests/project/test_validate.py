@@ -31,7 +31,9 @@ def test_everything_is_found_at_once(shop):
         "version: 1\ntable:\n  name: a\n  pattern: 'a('\n  attributes:\n  - {name: x, type: nope}\n",
     )
     shop.write("load/shop/b.sl.yml", "version: 1\ntable: {name: [b\n")
-    shop.write("load/shop/c.sl.yml", "version: 1\ntable:\n  name: c\n  patern: c\n  attributes: [{name: x}]\n")
+    shop.write(
+        "load/shop/c.sl.yml", "version: 1\ntable:\n  name: c\n  patern: c\n  attributes: [{name: x, type: int}]\n"
+    )
     shop.write("transform/mart/t.sl.yml", "version: 1\ntask: {writeStrategy: {type: NOPE}}")
     shop.write("types/types.sl.yml", "version: 1\ntypes:\n- {name: x, pattern: y, primitiveTyp: long}\n")
     shop.write("dags/d.sl.yml", "version: 1\ndag: {template: x}")
@@ -42,10 +44,10 @@ def test_everything_is_found_at_once(shop):
         ("a.sl.yml", 6, Severity.ERROR),
         ("b.sl.yml", 3, Severity.ERROR),
         ("c.sl.yml", 2, Severity.ERROR),
-        ("c.sl.yml", 4, Severity.WARNING),
+        ("c.sl.yml", 4, Severity.ERROR),
         ("t.sl.yml", 2, Severity.ERROR),
         ("t.sl.yml", 2, Severity.ERROR),
-        ("types.sl.yml", 3, Severity.WARNING),
+        ("types.sl.yml", 3, Severity.ERROR),
     ]
 
 
@@ -60,12 +62,12 @@ def test_everything_is_found_at_once(shop):
         ),
         (
             "load/shop/z.sl.yml",
-            "version: 1\ntable: {name: orders, pattern: z, attributes: [{name: a}]}",
+            "version: 1\ntable: {name: orders, pattern: z, attributes: [{name: a, type: int}]}",
             "same name as",
         ),
         (
             "load/shop/z.sl.yml",
-            "version: 1\ntable: {name: z, pattern: 'orders-.*\\.csv', attributes: [{name: a}]}",
+            "version: 1\ntable: {name: z, pattern: 'orders-.*\\.csv', attributes: [{name: a, type: int}]}",
             "same pattern",
         ),
         ("transform/mart/t.sl.yml", "version: 1\ntask: {sql: SELECT 1, dagRef: nope}", "no DAG configuration nope"),
@@ -80,12 +82,12 @@ def test_everything_is_found_at_once(shop):
         ("macros/m.j2", "{% macro x( %}", "no valid Jinja"),
         (
             "load/shop/z.sl.yml",
-            "version: 1\nversion: 1\ntable: {name: z, pattern: z, attributes: [{name: a}]}",
+            "version: 1\nversion: 1\ntable: {name: z, pattern: z, attributes: [{name: a, type: int}]}",
             "given twice",
         ),
         (
             "load/shop/z.sl.yml",
-            "table: {name: z, pattern: z, metadata: {write: OVERWRITE}, attributes: [{name: a}]}",
+            "table: {name: z, pattern: z, metadata: {write: OVERWRITE}, attributes: [{name: a, type: int}]}",
             "is read as",
         ),
     ],
@@ -110,7 +112,7 @@ def test_a_finding_reads_as_one_line(shop):
     shop.write("load/shop/_config.sl.yml", "version: 1\nload: {metadata: {seperator: x}}")
     (finding,) = validate(shop.root, environment={})
     place = shop.root / "metadata/load/shop/_config.sl.yml"
-    assert str(finding) == f"{place}:2: warning: seperator is not a known key (did you mean separator?)"
+    assert str(finding) == f"{place}:2: error: seperator is not a known key (did you mean separator?)"
 
 
 def test_an_error_with_its_findings_crosses_processes(shop):

@@ -262,7 +262,7 @@ def _findings(options: dict[str, str]) -> list[Finding]:
 
 
 def _warn(project: Project) -> None:
-    for finding in project.findings:
+    for finding in (each for each in project.findings if not each.is_error):
         click.echo(f"WARNING {finding}", err=True)
 
 

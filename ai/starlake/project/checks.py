@@ -35,8 +35,18 @@ def check_table(table: Table, document: Document, types: Types, strategies: Coll
     yield from _check_columns(table, document)
     if table.metadata.format is Format.POSITION:
         yield from _check_positions(table, document)
+    yield from _check_types(table, document)
     if not table.attributes:
         yield document.finding(root, "the table has no attributes", "list its columns below attributes:")
+
+
+def _check_types(table: Table, document: Document) -> Iterator[Finding]:
+    """Say of attributes without a type that they are strings, as for Starlake."""
+    for index, attribute in enumerate(table.attributes):
+        if "type" not in attribute.model_fields_set and not attribute.is_struct:
+            message = f"{attribute.name} has no type and is a string"
+            path = ("table", "attributes", index)
+            yield document.finding(path, message, "write its type, such as type: string", Severity.WARNING)
 
 
 def _check_names(table: Table, document: Document) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from ai.starlake.project.landing import FileRule, FileRules, Landing, landing_fo
 from ai.starlake.project.models import Domain, Loader, Table
 from ai.starlake.project.settings import Settings
 from ai.starlake.project.store import Content
+from ai.starlake.project.type_files import type_files
 
 SUFFIX = ".sl.yml"
 CONFIG = f"_config{SUFFIX}"
@@ -58,7 +59,12 @@ class DomainReader:
         if name not in self._folders:
             path = self.folders[name]
             files = sorted(path.rglob(f"*{SUFFIX}"), key=lambda file: file.name)
-            tables = {file.name.removesuffix(SUFFIX): file for file in files if not file.name.startswith("_config.")}
+            tables: dict[str, Path] = {}
+            for file in files:
+                stem = file.name.removesuffix(SUFFIX)
+                if not stem.startswith("_config") and tables.setdefault(stem, file) != file:
+                    message = f"{tables[stem]} is a file of the table {stem} too"
+                    raise ProjectError([Finding(file, 0, message, "remove or rename one of the two")])
             config = path / CONFIG
             self._folders[name] = DomainFolder(path, config if config.is_file() else None, tables)
         return self._folders[name]
@@ -202,7 +208,9 @@ class DomainReader:
         file = self.folder(folder).files[stem]
         if file not in self._tables:
             table, document = self.build_table(folder, file)
-            wrong = errors(check_table(table, document, self._types, self._strategies))
+            read = (file, self.folder(folder).config, *type_files(self._settings))
+            checked = check_table(table, document, self._types, self._strategies)
+            wrong = [*self._settings.store.errors(read), *errors(checked)]
             if wrong:
                 raise ProjectError(wrong)
             self._tables[file] = table

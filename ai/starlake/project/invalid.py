@@ -10,12 +10,9 @@ from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from ai.starlake.project.documents import Document, KeyPath
-from ai.starlake.project.findings import Finding, ProjectError, Severity, nearest
+from ai.starlake.project.findings import Finding, ProjectError, nearest
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-_NOT_FROM_FILES = frozenset({"file", "sqlFile", "pythonFile", "folder", "fileStem", "domainFinalName"})
-"""Fields that the reader fills in itself."""
 
 
 class Origin(NamedTuple):
@@ -96,8 +93,7 @@ def unknown_keys(
         here = (*path, key)
         if key not in fields:
             if key not in also:
-                hint = nearest(key, fields.keys() | also)
-                yield document.finding(here, f"{key} is not a known key", hint, Severity.WARNING)
+                yield document.finding(here, f"{key} is not a known key", nearest(key, fields.keys() | also))
             continue
         for kind, child, child_path in _children(fields[key], value, here):
             yield from unknown_keys(kind, child, document, child_path)
@@ -123,7 +119,10 @@ class _Nested(NamedTuple):
 def _fields(model: type[BaseModel]) -> dict[str, _Nested | None]:
     """The keys of a model as the files spell them, and the models below them."""
     fields = {(info.alias or name): _nested(info.annotation) for name, info in model.model_fields.items()}
-    return {name: nested for name, nested in fields.items() if name not in _NOT_FROM_FILES}
+    filled_in: frozenset[str] = getattr(model, "filled_in", frozenset())
+    unused: frozenset[str] = getattr(model, "unused", frozenset())
+    own = {name: nested for name, nested in fields.items() if name not in filled_in}
+    return {**own, **dict.fromkeys(unused)}
 
 
 def _nested(annotation: Any, container: type | None = None) -> _Nested | None:

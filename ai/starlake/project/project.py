@@ -26,10 +26,11 @@ from ai.starlake.project.models import (
     TypeDefinition,
     WriteStrategyType,
 )
+from ai.starlake.project.models.refs import TableRef
 from ai.starlake.project.paths import read_text
 from ai.starlake.project.renderer import RUN_TIME
 from ai.starlake.project.settings import Settings, macro_files, read_settings, strategy_files
-from ai.starlake.project.table_refs import TableRef, read_refs
+from ai.starlake.project.table_refs import read_refs
 from ai.starlake.project.tasks import TaskReader
 from ai.starlake.project.type_files import read_types
 
@@ -100,7 +101,7 @@ class Project:
 
     @cached_property
     def types(self) -> Mapping[str, TypeDefinition]:
-        """The types by name: packaged ones, then ``default.sl.yml``, then ``types.sl.yml``."""
+        """The types by name: packaged ones, then those of ``default.sl.yml``, then those of all other files."""
         return read_types(self.settings)
 
     @property
@@ -268,7 +269,11 @@ class Project:
     def _dag_config(self, file: Path) -> DagConfig:
         content = self.settings.store.read(file, "dag", rendered=False)
         data = {**content.mapping(), "name": file.name.removesuffix(SUFFIX)}
-        return build(DagConfig, data, [Origin(content.document, ("dag",))]).model_copy(update={"file": file})
+        config = build(DagConfig, data, [Origin(content.document, ("dag",))]).model_copy(update={"file": file})
+        unread = self.settings.store.errors([file])
+        if unread:
+            raise ProjectError(unread)
+        return config
 
     @staticmethod
     def _all(calls: list[partial[T]]) -> tuple[T, ...]:

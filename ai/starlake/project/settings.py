@@ -18,7 +18,7 @@ from ai.starlake.project.findings import Finding, ProjectError, Severity
 from ai.starlake.project.invalid import Origin, build, unknown_keys
 from ai.starlake.project.models import Application
 from ai.starlake.project.models.application import UNUSED_KEYS
-from ai.starlake.project.models.enums import UndefinedVariables
+from ai.starlake.project.models.enums import UndefinedVariables, UnknownKeys
 from ai.starlake.project.paths import as_path, is_address, is_folder, join
 from ai.starlake.project.renderer import Renderer, undefined_hint
 from ai.starlake.project.store import Store
@@ -155,6 +155,7 @@ def read_settings(
         undefined = [replace(each, severity=Severity.ERROR) for each in (*env.undefined, *lenient.findings)]
         raise ProjectError([*undefined, *error.findings]) from error
     undefined = _undefined((*env.undefined, *lenient.findings), application.undefined_variables, strict=strict)
+    told = _unread((*env.findings, *more), application.unknown_keys, strict=strict)
     datasets = environment.get("SL_DATASETS") or application.datasets or "datasets"
     areas = Areas(address, join(address, datasets), metadata, application.area)
     final = MappingProxyType({**env.values, **areas.variables()})
@@ -168,9 +169,9 @@ def read_settings(
         final,
         areas,
         renderer,
-        Store(renderer),
+        Store(renderer, application.unknown_keys),
         env.profile,
-        (*env.findings, *more, *undefined),
+        (*told, *undefined),
     )
     return settings
 
@@ -250,6 +251,19 @@ def _undefined(findings: Sequence[Finding], policy: UndefinedVariables, *, stric
     return list(findings)
 
 
+def _unread(findings: Sequence[Finding], policy: UnknownKeys, *, strict: bool) -> list[Finding]:
+    """What is told about the env files and the application; errors among them are about keys that nobody reads.
+
+    Raises:
+        ProjectError: If the project does not allow these.
+    """
+    errors = [finding for finding in findings if finding.is_error]
+    if errors and strict and policy is UnknownKeys.ERROR:
+        raise ProjectError(errors)
+    ignored = policy is UnknownKeys.IGNORE or not strict
+    return [replace(each, severity=Severity.WARNING) for each in findings if not (each.is_error and ignored)]
+
+
 class _EnvFile(NamedTuple):
     document: Document | None
     values: dict[str, str]
@@ -285,8 +299,7 @@ def _application(
         findings = list(content.findings)
         unknown = list(unknown_keys(Application, data, content.document, ("application",), UNUSED_KEYS))
         if unknown and strict:
-            raise ProjectError([replace(each, severity=Severity.ERROR) for each in unknown])
-        findings += unknown
+            raise ProjectError(unknown)
     for name, path in _OVERRIDES.items():
         if environment.get(name):
             data = _with(data, path, environment[name])

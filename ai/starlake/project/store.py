@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.documents import Document, parse_document
-from ai.starlake.project.findings import Finding, ProjectError
+from ai.starlake.project.findings import Finding, ProjectError, Severity
 from ai.starlake.project.migration import migrate
+from ai.starlake.project.models.enums import UnknownKeys
 from ai.starlake.project.paths import read_text
 from ai.starlake.project.renderer import Renderer
+from ai.starlake.project.unread import unread_keys
 
 
 class Content(NamedTuple):
@@ -20,7 +24,7 @@ class Content(NamedTuple):
     root: str
     data: Any
     findings: tuple[Finding, ...]
-    """Warnings: old keys that were migrated, keys given twice."""
+    """Warnings about old keys that were migrated and keys given twice; errors about keys that nobody reads."""
 
     def mapping(self) -> dict[str, Any]:
         """The content, which must be a mapping.
@@ -42,16 +46,23 @@ class Store:
 
     Args:
         renderer: What renders Jinja in the files.
+        unknown: What a key means that nobody reads.
     """
 
-    def __init__(self, renderer: Renderer) -> None:
+    def __init__(self, renderer: Renderer, unknown: UnknownKeys = UnknownKeys.ERROR) -> None:
         self._renderer = renderer
+        self._unknown = unknown
         self._contents: dict[tuple[Path, str], Content] = {}
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Warnings about the files read so far."""
+        """What is odd or wrong in the files read so far, though they could be read."""
         return tuple(finding for content in self._contents.values() for finding in content.findings)
+
+    def errors(self, files: Iterable[Path | None]) -> list[Finding]:
+        """What is wrong in files that could be read: keys that nobody reads."""
+        wanted = set(files)
+        return [finding for finding in self.findings if finding.is_error and finding.file in wanted]
 
     def read(self, file: Path, root: str, *, rendered: bool = True) -> Content:
         """The content of a file.
@@ -88,4 +99,10 @@ class Store:
             found = f" but with {others[0]}" if others else ""
             message = f"the file does not begin with {root}{found}"
             raise ProjectError([document.finding((), message, f"put its content below {root}:")])
-        return Content(document, root, data, (*document.findings, *migrated))
+        return Content(document, root, data, (*document.findings, *migrated, *self._unread(document, root, data)))
+
+    def _unread(self, document: Document, root: str, data: Any) -> list[Finding]:
+        if self._unknown is UnknownKeys.IGNORE:
+            return []
+        severity = Severity.ERROR if self._unknown is UnknownKeys.ERROR else Severity.WARNING
+        return [replace(finding, severity=severity) for finding in unread_keys(document, root, data)]

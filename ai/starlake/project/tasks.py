@@ -139,7 +139,9 @@ class TaskReader:
         if key not in self._tasks:
             task, document, root = self.build_task(self.files(folder)[name])
             if self._strategies is not None:
-                wrong = errors(check_task(task, document, root, self._strategies))
+                read = (self.files(folder)[name].yaml, self.folders[folder] / CONFIG)
+                checked = check_task(task, document, root, self._strategies)
+                wrong = [*self._settings.store.errors(read), *errors(checked)]
                 if wrong:
                     raise ProjectError(wrong)
             self._tasks[key] = task

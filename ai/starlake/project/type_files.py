@@ -15,6 +15,7 @@ from ai.starlake.project.models import TypeDefinition
 from ai.starlake.project.settings import Settings
 
 _PACKAGED = "default_types.sl.yml"
+_DEFAULT = "default.sl.yml"
 
 
 @lru_cache(maxsize=1)
@@ -26,21 +27,26 @@ def default_types() -> Mapping[str, TypeDefinition]:
 
 
 def type_files(settings: Settings) -> list[Path]:
-    """The files of types that the project has, the one that wins last."""
-    folder = settings.folder("types", "SL_TYPES")
-    return [file for file in (folder / "default.sl.yml", folder / "types.sl.yml") if file.is_file()]
+    """The files of types that the project has: ``default.sl.yml``, which the others override, and the others."""
+    files = sorted(settings.folder("types", "SL_TYPES").rglob("*.sl.yml"))
+    return sorted(files, key=lambda file: file.name != _DEFAULT)
 
 
 def read_types(settings: Settings) -> Mapping[str, TypeDefinition]:
-    """All types of a project by name: the packaged ones, then ``default.sl.yml``, then ``types.sl.yml``.
+    """All types of a project by name: the packaged ones, then those of ``default.sl.yml``, then those of all others.
 
     Raises:
-        ProjectError: If a file cannot be used.
+        ProjectError: If a file cannot be used, or if a type is defined twice beside ``default.sl.yml``.
     """
     types = dict(default_types())
     for file in type_files(settings):
         content = settings.store.read(file, "types")
-        types.update({each.name: each for each in _types(content.document, content.data, file)})
+        for index, each in enumerate(_types(content.document, content.data, file)):
+            other = types.get(each.name)
+            if other is not None and other.file is not None and other.file.name != _DEFAULT:
+                message = f"the type {each.name} is defined in {other.file} too"
+                raise ProjectError([content.document.finding(("types", index), message, "remove one of the two")])
+            types[each.name] = each
     return MappingProxyType(types)
 
 

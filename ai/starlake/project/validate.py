@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel
-
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.checks import check_table, check_task
 from ai.starlake.project.collisions import check_names
@@ -17,20 +15,17 @@ from ai.starlake.project.connections import clash_findings, connection_findings,
 from ai.starlake.project.domains import SUFFIX
 from ai.starlake.project.findings import Finding, Severity, attempt, nearest
 from ai.starlake.project.graph import Graph
-from ai.starlake.project.invalid import unknown_keys
 from ai.starlake.project.models import (
     Connection,
     DagConfig,
-    Domain,
     Table,
     Task,
-    TransformDomain,
-    TypeDefinition,
 )
+from ai.starlake.project.models.enums import UnknownKeys
 from ai.starlake.project.project import Project
 from ai.starlake.project.schedules import check_schedules
 from ai.starlake.project.template_checks import undefined_names
-from ai.starlake.project.type_files import type_files
+from ai.starlake.project.unread_files import unread_files
 
 T = TypeVar("T")
 
@@ -73,12 +68,12 @@ class _Validation:
         types = self._try(lambda: self._project.types)
         tables = list(self._tables()) if types is not None else []
         tasks = list(self._tasks())
-        self._unknown_in_types()
         self._dags(tables, tasks)
         self._findings += [*check_schedules(self._project, [*tables, *tasks]), *check_names([*tables, *tasks])]
         self._overlaps(tables)
         self._connections([*tables, *tasks])
         self._try(lambda: self._project.table_refs)
+        self._unread_files()
         self._findings += undefined_names(self._project, [*tables, *tasks])
         self._try(lambda: self._project.write_strategy_templates)
         if not any(finding.is_error for finding in self._findings):
@@ -93,13 +88,10 @@ class _Validation:
     def _tables(self) -> Iterator[Table]:
         reader = self._project.domain_reader
         for folder in reader.folders:
-            files = reader.folder(folder)
-            if files.config is not None:
-                self._unknown(Domain, files.config, "load", frozenset())
-            if self._try(partial(reader.config, folder)) is None:
+            files = self._try(partial(reader.folder, folder))
+            if files is None or self._try(partial(reader.config, folder)) is None:
                 continue
             for file in files.files.values():
-                self._unknown(Table, file, "table", frozenset())
                 built = self._try(partial(reader.build_table, folder, file))
                 if built is not None:
                     table, document = built
@@ -108,31 +100,12 @@ class _Validation:
 
     def _tasks(self) -> Iterator[Task]:
         reader = self._project.task_reader
-        for path in reader.folders.values():
-            config = path / f"_config{SUFFIX}"
-            if config.is_file():
-                self._unknown(TransformDomain, config, "transform", frozenset({"default"}))
         for files in reader.all(self._findings):
-            if files.yaml is not None:
-                self._unknown(Task, files.yaml, "task", frozenset())
             built = self._try(partial(reader.build_task, files))
             if built is not None:
                 task, document, root = built
                 self._findings += check_task(task, document, root, self._project.write_strategies)
                 yield task
-
-    def _unknown(self, model: type[BaseModel], file: Path, root: str, also: frozenset[str]) -> None:
-        content = attempt(partial(self._project.settings.store.read, file, root), self._findings)
-        if content is not None:
-            self._findings += unknown_keys(model, content.data, content.document, (root,), also)
-
-    def _unknown_in_types(self) -> None:
-        for file in type_files(self._project.settings):
-            content = attempt(partial(self._project.settings.store.read, file, "types"), self._findings)
-            if content is None or not isinstance(content.data, list):
-                continue
-            for index, item in enumerate(content.data):
-                self._findings += unknown_keys(TypeDefinition, item, content.document, ("types", index))
 
     def _overlaps(self, tables: Iterable[Table]) -> None:
         """Two tables of a domain that share a pattern, or a name in the database."""
@@ -152,18 +125,22 @@ class _Validation:
         configs = self._try(lambda: self._project.dag_configs)
         if configs is None:
             return
-        for config in configs.values():
-            if config.file is not None:
-                content = self._project.settings.store.read(config.file, "dag", rendered=False)
-                self._findings += unknown_keys(DagConfig, content.data, content.document, ("dag",))
-                self._template(config)
         application = self._project.application
         refs = [(table.file, table.metadata.dag_ref) for table in tables]
         refs += [(task.file, task.dag_ref or application.dag_ref.transform) for task in tasks]
+        for name in dict.fromkeys(ref.removesuffix(SUFFIX) for _, ref in refs if ref):
+            if name in configs:
+                self._template(configs[name])
         for file, ref in refs:
             if ref and ref.removesuffix(SUFFIX) not in configs:
                 hint = nearest(ref, configs) or f"add metadata/dags/{ref}{SUFFIX}"
                 self._add(file, f"dagRef: there is no DAG configuration {ref}", hint)
+
+    def _unread_files(self) -> None:
+        policy = self._project.application.unknown_keys
+        if policy is not UnknownKeys.IGNORE:
+            severity = Severity.ERROR if policy is UnknownKeys.ERROR else Severity.WARNING
+            self._findings += [replace(each, severity=severity) for each in unread_files(self._project.settings)]
 
     def _dag_files(self) -> None:
         """Makes the DAG files, as ``dag-generate`` does, unless some are for another orchestrator."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf
 from pydantic.alias_generators import to_camel
@@ -25,7 +25,12 @@ MaxRejected = Annotated[InstanceOf[RejectLimit], BeforeValidator(RejectLimit.of)
 
 
 class Model(BaseModel):
-    """A part of a metadata file. Unknown keys are ignored, as Starlake ignores them."""
+    """A part of a metadata file. Whether a key that no model has is an error is up to who reads the file."""
+
+    filled_in: ClassVar[frozenset[str]] = frozenset()
+    """Fields that the reader fills in: no keys of the file."""
+    unused: ClassVar[frozenset[str]] = frozenset()
+    """Keys that Starlake knows and that change nothing here."""
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
@@ -34,6 +39,8 @@ class Model(BaseModel):
 
 class FileModel(Model):
     """A part of a metadata file that knows which file it is from."""
+
+    filled_in: ClassVar[frozenset[str]] = frozenset({"file"})
 
     file: Path | None = Field(default=None, exclude=True, repr=False)
     """The file that the model was read from; None for one that was made in memory."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from ai.starlake.project.models.base import FileModel, Text, TextMap
@@ -9,6 +11,8 @@ from ai.starlake.project.models.base import FileModel, Text, TextMap
 
 class DagConfig(FileModel):
     """One ``metadata/dags/<name>.sl.yml``; its texts are Jinja that is rendered when DAG files are generated."""
+
+    filled_in: ClassVar[frozenset[str]] = frozenset({"file", "name"})
 
     name: Text = ""
     """The name of the file without ``.sl.yml``, by which ``dagRef`` refers to it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -25,6 +25,8 @@ class Metadata(Model):
     (``ack``, ``emptyIsNull``, ``loader``, ``grouped``, ``dropColumns``, ``maxRejected``, ``dagRef`` and the like), so
     that nobody downstream merges.
     """
+
+    unused: ClassVar[frozenset[str]] = frozenset({"fillWithDefaultValue"})
 
     format: Format = Format.DSV
     encoding: Text = "UTF-8"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -33,6 +33,8 @@ class RowLevelSecurity(Model):
 
 class Table(FileModel):
     """A table that is loaded from files: one ``load/<domain>/<table>.sl.yml``."""
+
+    filled_in: ClassVar[frozenset[str]] = frozenset({"file", "domain", "domainFinalName", "fileStem"})
 
     name: Text = Field(min_length=1)
     pattern: Text = Field(min_length=1)
@@ -105,6 +107,8 @@ class Table(FileModel):
 
 class Domain(FileModel):
     """A schema whose tables are loaded from files: one folder under ``metadata/load``."""
+
+    filled_in: ClassVar[frozenset[str]] = frozenset({"file", "folder", "tables"})
 
     name: Text = Field(min_length=1)
     folder: Text = ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -21,6 +21,9 @@ class Task(FileModel):
     The SQL is as written, Jinja included: it is rendered when the task runs. What comes from a section of a SQL file is
     one text, which may hold several statements.
     """
+
+    filled_in: ClassVar[frozenset[str]] = frozenset({"file", "sqlFile", "pythonFile", "folder"})
+    unused: ClassVar[frozenset[str]] = frozenset({"dataset_triggering_strategy", "partition"})
 
     name: Text = Field(min_length=1)
     """The name of the task's file without its extensions."""
@@ -74,6 +77,8 @@ class Task(FileModel):
 
 class TransformDomain(FileModel):
     """A folder of tasks under ``metadata/transform``."""
+
+    filled_in: ClassVar[frozenset[str]] = frozenset({"file", "folder"})
 
     name: Text = Field(min_length=1)
     folder: Text = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field, field_validator
 
 from ai.starlake.project.models.base import Model, Text, TextMap, Texts
@@ -56,6 +58,8 @@ class WriteStrategy(Model):
 
 class Sink(Model):
     """Where the rows of a table or task are written."""
+
+    unused: ClassVar[frozenset[str]] = frozenset({"sharding"})
 
     connection_ref: Text | None = None
     partition: Texts = ()
