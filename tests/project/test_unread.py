@@ -36,6 +36,8 @@ KEYS = [
     ("load/shop/a.sl.yml", "table:\n  pattern: a\n  attributes: [{name: x}]\nmetadat: {quote: x}\n", 5, "metadat", ""),
     ("load/shop/_config.sl.yml", "load:\n  metadata:\n    seperator: ','\n", 4, "seperator", "separator"),
     ("load/shop/_config.sl.yml", "load:\n  tables: []\n", 3, "tables", ""),
+    ("load/shop/a.sl.yml", "table:\n  pattern: a\n  attributes: [{name: x}]\n  pattern: b\n", 5, "pattern", ""),
+    ("env.sl.yml", "env:\n  a: b\n  a: c\n", 4, "a", ""),
     ("transform/mart/t.sl.yml", "task:\n  sql: SELECT 1 AS a\n  postSql: [SELECT 1]\n", 4, "postSql", "postsql"),
     (
         "transform/mart/_config.sl.yml",
@@ -197,6 +199,18 @@ def test_files_that_nobody_reads_are_found(shop, name, hint):
 def test_other_files_are_the_users(shop, name):
     shop.write(name, "")
     assert validate(shop.root, environment={}) == []
+
+
+def test_the_sql_of_a_task_stands_in_one_place(shop):
+    shop.write("transform/mart/t.sql", "SELECT 1 AS a")
+    file = shop.write("transform/mart/t.sl.yml", BEGIN + "task:\n  sql: SELECT 2 AS a\n")
+    (found,) = validate(shop.root, environment={})
+    assert (found.file, found.line, found.severity) == (file, 3, Severity.WARNING)
+    assert "t.sql takes precedence" in found.message
+    file.unlink()
+    shop.write("transform/mart/t.py", "")
+    with pytest.raises(ProjectError, match=r"has t.sql and t.py; one is not read"):
+        everything(shop)
 
 
 def test_two_files_of_one_table_are_an_error(shop):

@@ -149,6 +149,9 @@ def check_task(task: Task, document: Document, root: KeyPath, strategies: Collec
     if not (task.sql or task.python_file or task.python):
         message = f"the task {task.full_name} has no SQL"
         yield document.finding(root, message, f"write {task.name}.sql beside it, or add sql:")
+    if task.sql_file is not None and task.python_file is not None:
+        message = f"the task {task.full_name} has {task.sql_file.name} and {task.python_file.name}; one is not read"
+        yield document.finding(root, message, "remove one of the two")
     if task.parse_sql:
         yield from check_strategy(task.write_strategy, task.sink, document, root, strategies)
 

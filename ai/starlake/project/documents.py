@@ -134,7 +134,7 @@ class _Builder:
                 raise _unreadable(self._file, line, "a key must be a text")
             key = str(key_node.value)
             if key in own:
-                message = f"{key} is given twice; the second one counts"
+                message = f"{key} is given twice; the first one is not read"
                 self.findings.append(Finding(self._file, line, message, "remove one", Severity.WARNING))
             here = (*path, key)
             self.lines[here] = line

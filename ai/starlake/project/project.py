@@ -96,7 +96,7 @@ class Project:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Warnings about the files read so far: old keys, keys given twice, variables that nobody defines."""
+        """Warnings about the files read so far: old keys, keys that nobody reads, variables that nobody defines."""
         return (*self.settings.findings, *self.settings.store.findings, *self.settings.renderer.findings)
 
     @cached_property

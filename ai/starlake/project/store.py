@@ -24,7 +24,7 @@ class Content(NamedTuple):
     root: str
     data: Any
     findings: tuple[Finding, ...]
-    """Warnings about old keys that were migrated and keys given twice; errors about keys that nobody reads."""
+    """Warnings about old keys that were migrated; errors about keys that nobody reads, or that are given twice."""
 
     def mapping(self) -> dict[str, Any]:
         """The content, which must be a mapping.
@@ -99,10 +99,11 @@ class Store:
             found = f" but with {others[0]}" if others else ""
             message = f"the file does not begin with {root}{found}"
             raise ProjectError([document.finding((), message, f"put its content below {root}:")])
-        return Content(document, root, data, (*document.findings, *migrated, *self._unread(document, root, data)))
+        return Content(document, root, data, (*migrated, *self._unread(document, root, data)))
 
     def _unread(self, document: Document, root: str, data: Any) -> list[Finding]:
         if self._unknown is UnknownKeys.IGNORE:
             return []
         severity = Severity.ERROR if self._unknown is UnknownKeys.ERROR else Severity.WARNING
-        return [replace(finding, severity=severity) for finding in unread_keys(document, root, data)]
+        unread = (*document.findings, *unread_keys(document, root, data))
+        return [replace(finding, severity=severity) for finding in unread]

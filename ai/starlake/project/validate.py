@@ -104,6 +104,10 @@ class _Validation:
             built = self._try(partial(reader.build_task, files))
             if built is not None:
                 task, document, root = built
+                if files.sql is not None and (*root, "sql") in document.lines:
+                    message = f"sql of {task.full_name} is not read: {files.sql.name} takes precedence"
+                    finding = document.finding((*root, "sql"), message, "remove one of the two", Severity.WARNING)
+                    self._findings.append(finding)
                 self._findings += check_task(task, document, root, self._project.write_strategies)
                 yield task
 
