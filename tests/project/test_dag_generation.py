@@ -156,6 +156,20 @@ def test_tasks_of_different_schedules_in_one_file_are_said(shop: Shop, caplog: p
     assert sorted(shop.generate(domains=False)) == ["daily_nightly.py", "report_cron1.py", "top_None.py"]
 
 
+def test_options_may_name_what_only_a_run_knows(shop: Shop) -> None:
+    shop.configure("load", "one.py", options="{global_ack_file_path: '/x/{{ds}}.ack', tags: '[{{table}}]'}")
+    shop.write("dags/templates/load/own.py.j2", "{{ json }}")
+    options = {
+        option["name"]: option["value"]
+        for option in json.loads(shop.generate(tasks=False)["one.py"])["config"]["options"]
+    }
+    assert options["global_ack_file_path"] == "/x/{{ds}}.ack"
+    assert options["tags"] == "[]"  # the file is for several tables
+    shop.configure("load", "one.py", options="{tags: '{{ dss }}'}")
+    with pytest.raises(StarlakeError, match="the variable dss is not defined"):
+        shop.generate(tasks=False)
+
+
 def test_tags(shop: Shop) -> None:
     assert sorted(shop.generate(tags=["a", "b"])) == ["load_shop.py", "task_mart.py"]
     assert shop.generate(tags=["nothing"]) == {}

@@ -54,6 +54,10 @@ class DomainReader:
         load = self._settings.metadata / "load"
         return {path.name: path for path in _sorted(load) if path.is_dir()}
 
+    @cached_property
+    def _type_files(self) -> tuple[Path, ...]:
+        return tuple(type_files(self._settings))
+
     def folder(self, name: str) -> DomainFolder:
         """The files of a domain's folder; those in folders below it belong to it too."""
         if name not in self._folders:
@@ -208,7 +212,7 @@ class DomainReader:
         file = self.folder(folder).files[stem]
         if file not in self._tables:
             table, document = self.build_table(folder, file)
-            read = (file, self.folder(folder).config, *type_files(self._settings))
+            read = (file, self.folder(folder).config, *self._type_files)
             checked = check_table(table, document, self._types, self._strategies)
             wrong = [*self._settings.store.errors(read), *errors(checked)]
             if wrong:

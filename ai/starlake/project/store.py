@@ -53,6 +53,7 @@ class Store:
         self._renderer = renderer
         self._unknown = unknown
         self._contents: dict[tuple[Path, str], Content] = {}
+        self._errors: dict[Path, list[Finding]] = {}
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -61,8 +62,7 @@ class Store:
 
     def errors(self, files: Iterable[Path | None]) -> list[Finding]:
         """What is wrong in files that could be read: keys that nobody reads."""
-        wanted = set(files)
-        return [finding for finding in self.findings if finding.is_error and finding.file in wanted]
+        return [finding for file in files if file is not None for finding in self._errors.get(file, ())]
 
     def read(self, file: Path, root: str, *, rendered: bool = True) -> Content:
         """The content of a file.
@@ -77,7 +77,8 @@ class Store:
         """
         key = (file, root)
         if key not in self._contents:
-            self._contents[key] = self._read(file, root, rendered=rendered)
+            content = self._contents[key] = self._read(file, root, rendered=rendered)
+            self._errors.setdefault(file, []).extend(each for each in content.findings if each.is_error)
         return self._contents[key]
 
     def _read(self, file: Path, root: str, *, rendered: bool) -> Content:

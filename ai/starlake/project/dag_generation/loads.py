@@ -95,9 +95,8 @@ def _file(templates: Templates, config: DagConfig, loads: Sequence[_Load]) -> Da
     schedules = [_schedule(tuple(group)) for _, group in groupby(ordered, lambda load: load.schedule)]
     # a variable that means something else for each table of a file means nothing in it
     shared = {
-        name: value
+        name: value if all(load.variables[name] == value for load in loads) else ""
         for name, value in loads[0].variables.items()
-        if all(load.variables[name] == value for load in loads)
     }
     source = f"{config.file} for {loads[0].table.full_name}"
     file = templates.file(config, source, shared, {"schedules": schedules})

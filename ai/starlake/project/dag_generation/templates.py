@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _PROJECT = {"sl_project_id": "-1", "sl_project_name": "[noname]", "sl_airflow_access_control": "None"}
 """What a project outside of Starlake's own service is called (contract 10)."""
 
+_OF_RUNS = {"ds": "{{ds}}"}
+"""What options may name that only a run knows; it stays as it is."""
+
 
 StartOf = Callable[[str, Sequence[str], str], date | None]
 """Gives the first day of the partitions of a file: by its name, its cron expressions and their time zone."""
@@ -105,7 +108,7 @@ class Templates:
         self, config: DagConfig, variables: Mapping[str, str], name: str, crons: Sequence[str]
     ) -> dict[str, Any]:
         def rendered(text: str, key: str) -> str:
-            given = {**_PROJECT, **variables}
+            given = {**_PROJECT, **_OF_RUNS, **variables}
             return self._project.render(text, given, label=f"{config.file}: {key}", file=config.file)
 
         options = {name: rendered(value, f"options.{name}") for name, value in config.options.items()}
