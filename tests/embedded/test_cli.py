@@ -153,6 +153,21 @@ def test_the_sentinel_tells_nothing_there_from_failure(shop, command):
     assert not sentinel.exists()
 
 
+def test_validate_checks_sql_beside_other_errors(shop, command):
+    shop.table("rows", {"id": "int"})
+    shop.task("kpi.t", "SELECT id\nFROM shop.rows\nGROPU BY id")
+    shop.task("kpi.u", "SELECT idd FROM shop.rows")
+    code, out, _ = command("validate")
+    assert code == 1
+    assert "t.sql:3" in out
+    assert "u.sql:1" in out
+    shop.table("wrong", {"id": "nonsense"})
+    code, out, _ = command("validate")
+    assert code == 1
+    assert "t.sql:3" in out
+    assert "nonsense" in out
+
+
 def test_validate_lists_every_finding(shop, command):
     shop.table("rows", {"id": "nosuch"}, pattern="rows(")
     code, out, _ = command("validate")

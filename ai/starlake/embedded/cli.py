@@ -250,15 +250,21 @@ def _show_findings(options: dict[str, str]) -> None:
 
 
 def _findings(options: dict[str, str]) -> list[Finding]:
-    """What is wrong with the metadata and, if that can be used, what the database has that it lacks."""
+    """What is wrong with the metadata and the SQL and, if that can be used, what the database has that it lacks."""
+    from ai.starlake.embedded.sql_checks import sql_findings
     from ai.starlake.embedded.stored import stored_findings
     from ai.starlake.project import Project
     from ai.starlake.project.validate import validate as find
 
     findings = find(_root(), options=options)
-    if any(finding.is_error for finding in findings):
+    usable = not any(finding.is_error for finding in findings)
+    try:
+        project = Project.read(_root(), options=options)
+    except StarlakeError:
         return findings
-    return findings + stored_findings(Project.read(_root(), options=options))
+    findings += sql_findings(project, names=usable)
+    findings += stored_findings(project) if usable else []
+    return sorted(set(findings), key=lambda each: (str(each.file or ""), each.line, each.severity, each.message))
 
 
 def _warn(project: Project) -> None:

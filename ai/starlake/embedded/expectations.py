@@ -12,7 +12,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.audit import AuditLog, Entry
 from ai.starlake.embedded.sql_source import SqlError, Statement, origin
 from ai.starlake.embedded.tables import Target
-from ai.starlake.project import Expectation, Table, Task
+from ai.starlake.project import Expectation, Project, Table, Task
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
@@ -144,17 +144,34 @@ def _record(audit: AuditLog, entry: Entry, outcomes: Sequence[Outcome]) -> None:
 
 def _question(workspace: Workspace, target: Target, expectation: Expectation, file: Path | None) -> Outcome:
     """The query of an expectation, not yet answered."""
-    call = expectation.call
+    sql = question_sql(workspace.project, target, expectation, file)
+    return Outcome(expectation, _double_quoted(expectation.call), sql, 0, "")
+
+
+def question_sql(
+    project: Project, target: Target, expectation: Expectation, file: Path | None, *, planned: bool = False
+) -> str:
+    """Return the query of an expectation.
+
+    Args:
+        project: The project, whose macros it calls.
+        target: The table that it is about.
+        expectation: The expectation.
+        file: The file that it is from, for error messages.
+        planned: Whether it is only checked, so that variables which only a run has stand for any value.
+
+    Raises:
+        StarlakeError: If it calls a macro that does not exist.
+    """
     label = f"the expectation {expectation.expect} of {target.label}"
-    sql = workspace.project.render(f"{{{{ {call} }}}}", macros=True, label=label, file=file).strip()
+    sql = project.render(f"{{{{ {expectation.call} }}}}", macros=True, label=label, file=file, planned=planned).strip()
     if not sql:
         raise StarlakeError(
             f"the expectation {expectation.expect} of {target.label} gives no SQL",
             cause="no macro of that name is defined",
             fix="define it in a .j2 file under metadata/expectations",
         )
-    sql = re.sub(r"\bsl_this\b", lambda _: target.quoted, sql, flags=re.IGNORECASE)
-    return Outcome(expectation, _double_quoted(call), sql.rstrip("; \n"), 0, "")
+    return re.sub(r"\bsl_this\b", lambda _: target.quoted, sql, flags=re.IGNORECASE).rstrip("; \n")
 
 
 def _answer(

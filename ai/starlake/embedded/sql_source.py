@@ -30,13 +30,17 @@ class SqlError(StarlakeError):
     """A statement of the project fails.
 
     Args:
-        place: The user's file and line.
+        statement: The statement.
         error: What DuckDB says, without its copy of the statement, which the engine may have wrapped.
-        line: The line as it stands in the file; empty when it is not known.
+        line: The line of the statement that it points at; None where it names none.
     """
 
-    def __init__(self, place: str, error: str, line: str) -> None:
-        super().__init__(f"{place}: {error}", cause=f"in: {line}" if line else None)
+    def __init__(self, statement: Statement, error: str, line: int | None) -> None:
+        self.file = statement.file
+        self.line = statement.line(line or 1)
+        self.message = error
+        source = statement.source(self.line) if line else ""
+        super().__init__(f"{statement.place(line or 1)}: {error}", cause=f"in: {source}" if source else None)
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,7 @@ class Statement:
             yield
         except duckdb.Error as error:
             message, line = place_in(str(error))
-            line = self._own_line(line, within)
-            number = self.line(line or 1)
-            raise SqlError(self.place(line or 1), message, self.source(number) if line else "") from error
+            raise SqlError(self, message, self._own_line(line, within)) from error
 
     def require_syntax(self, database: Database) -> None:
         """Parse the statement on its own, since the engine's SQL around it would change what DuckDB says.

@@ -180,6 +180,21 @@ def _with_line(error: str, line: int | None) -> str:
     return error if line is None or error.startswith("line ") else f"line {line}: {error}"
 
 
+def empty_rows(database: Database, validator: Validator, table: Table) -> Staged:
+    """Return no rows at all, to check the expressions of a table on.
+
+    Args:
+        database: The database.
+        validator: Knows the columns.
+        table: The table.
+    """
+    read = [column for column in validator.columns if not column.attribute.script]
+    columns = [f"{column.staged} {column.type}" for column in read]
+    columns += [f"{ERROR_COLUMN} VARCHAR", f"{PLACE_COLUMN} INTEGER"]
+    database.execute(f"CREATE OR REPLACE TEMPORARY TABLE {_TABLE} ({', '.join(columns)})")
+    return Staged(table, validator, 0, 0, (Path("file"),), Facts())
+
+
 @contextmanager
 def staged(
     database: Database,

@@ -9,7 +9,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.project.models import Table, Task
 from ai.starlake.project.names import Names
 from ai.starlake.project.project import Project
-from ai.starlake.project.references import Reference, dialect_of, table_references
+from ai.starlake.project.references import Reference, table_references
 from ai.starlake.project.tree import Node, task_node
 
 
@@ -117,17 +117,10 @@ class Graph:
         label = str(task.sql_file or task.file or task.full_name)
         file = task.sql_file or task.file
         sql = self._project.render(task.sql, macros=True, label=label, file=file, planned=True)
-        for text in table_references(sql, self._dialect(task)):
+        for text in table_references(sql, self._project.dialect_of(task)):
             item = self.resolve(text, task)
             if item is None or item.target.lower() != task.target.lower():
                 yield Reference(text, item)
-
-    def _dialect(self, task: Task) -> str:
-        try:
-            connection = self._project.connection_of(task)
-        except StarlakeError:
-            return "duckdb"
-        return dialect_of(connection.type, connection.url)
 
     def resolve(self, name: str, task: Task) -> Task | Table | None:
         """What a name in a task's SQL stands for; see `references`.

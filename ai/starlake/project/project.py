@@ -28,6 +28,7 @@ from ai.starlake.project.models import (
 )
 from ai.starlake.project.models.refs import TableRef
 from ai.starlake.project.paths import read_text
+from ai.starlake.project.references import dialect_of
 from ai.starlake.project.renderer import RUN_TIME
 from ai.starlake.project.settings import Settings, macro_files, read_settings, strategy_files
 from ai.starlake.project.table_refs import read_refs
@@ -216,6 +217,14 @@ class Project:
         else:
             refs = (item.sink.connection_ref or item.connection_ref, application.transform_connection_ref)
         return find_connection(application, self.areas, *refs, application.connection_ref)
+
+    def dialect_of(self, item: Table | Task) -> str:
+        """Return sqlglot's name of the SQL dialect of a table or task, DuckDB's where the connection is not known."""
+        try:
+            connection = self.connection_of(item)
+        except StarlakeError:
+            return "duckdb"
+        return "duckdb" if connection.is_duckdb else dialect_of(connection.type, connection.url)
 
     def duckdb_file_of(self, item: Table | Task) -> Path | None:
         """The DuckDB file that a table or task is written to; None for another database, and for DuckDB in memory.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.project.models import Table, Task
@@ -58,6 +59,7 @@ def dialect_of(type_: str, url: str | None) -> str:
     return _DIALECTS.get(type_.lower(), "duckdb")
 
 
+@lru_cache(maxsize=4096)
 def table_references(sql: str, dialect: str = "duckdb") -> tuple[str, ...]:
     """The tables that SQL reads, as it names them.
 

@@ -190,7 +190,7 @@ def explained(label: str) -> Iterator[None]:
         ) from error
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=4096)
 def _template(text: str) -> Template:
     """A compiled template; the same few are rendered for every file of a load."""
     return environment().from_string(text)
