@@ -229,6 +229,20 @@ def test_a_strategy_of_the_project(shop):
     assert shop.rows() == [(1, "a"), (2, "c")]
 
 
+def test_a_misspelt_variable_in_a_strategy_of_the_project_is_an_error(shop):
+    file = shop.root / "metadata/write-strategies/duckdb/keep.j2"
+    file.parent.mkdir(parents=True)
+    file.write_text("INSERT INTO {{ tableFullName }}\nSELECT * FROM ({{ selectStatment }});")
+    shop.table("rows", {"id": "int"}, metadata={"writeStrategy": {"type": "KEEP"}})
+    shop.put("rows1.csv", "id\n1\n")
+    shop.engine.load()  # makes the table
+    shop.put("rows2.csv", "id\n2\n")
+    (failure,) = shop.engine.load().failures
+    assert f"{file}:2: the variable selectStatment is not defined" in failure.error
+    assert "did you mean selectStatement?" in failure.error
+    assert shop.rows() == [(1,)]
+
+
 def test_templates_of_the_project_may_call_the_macros_of_the_original(shop):
     folder = shop.root / "metadata/write-strategies/duckdb"
     folder.mkdir(parents=True)
