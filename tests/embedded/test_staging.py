@@ -14,9 +14,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded import delivery, landing
+from ai.starlake.embedded import delivery, landing, loading
+from ai.starlake.embedded.archives import ArchiveError, opened
+from ai.starlake.project.landing import FileRule, FileRules
 
 ID = {"id": "int"}
 CSV = r"rows.*\.csv"
@@ -378,6 +382,76 @@ class TestBadFiles:
         assert landed(shop) == []
         assert loaded(shop) == [1]
         assert target.exists()
+
+
+ARCHIVED = {"rows1.csv": rows(*range(200)), "rows2.csv": rows(7)}
+WHOLE = {kind: KINDS[kind]([("rows1.csv", ARCHIVED["rows1.csv"]), ("a/rows2.csv", rows(7))]) for kind in ("zip", "tgz")}
+
+
+@pytest.mark.parametrize("kind", sorted(WHOLE))
+@settings(max_examples=300)
+@given(data=st.data())
+def test_a_damaged_archive_loses_nothing_without_a_word(kind, tmp_path, data):
+    """Whatever happened to its bytes: it is refused, or each file is as it was, or is kept with the archive."""
+    content = bytearray(WHOLE[kind])
+    at = data.draw(st.integers(0, len(content) - 1))
+    how = data.draw(st.sampled_from(["flip", "cut", "remove"]))
+    if how == "flip":
+        content[at] ^= 1 << data.draw(st.integers(0, 7))
+    else:
+        del content[at : None if how == "cut" else at + data.draw(st.integers(1, 40))]
+    file = tmp_path / f"day.{kind}"
+    file.write_bytes(content)
+    try:
+        with opened(file) as archive:
+            found = {member.name: member.open().read().decode() for member in archive.wanted(EVERYTHING)}
+            kept = {member.name: ARCHIVED[member.name] for member in archive.members if not member.is_file}
+    except ArchiveError:
+        return
+    assert {**found, **kept} == ARCHIVED
+
+
+EVERYTHING = FileRules("shop", (FileRule("rows", "rows", ".*"),))
+
+
+class TestFilesFromElsewhere:
+    """``load --files`` copies files to the stage area first."""
+
+    def test_they_do_not_replace_one_that_waits(self, shop, land):
+        shop.put("rows.csv", rows(1))
+        file = shop.put("rows.csv", rows(2), area="elsewhere")
+        assert not shop.engine.load(["shop"], files=[str(file)]).failures
+        assert shop.rows() == [(1,), (2,)]
+
+    def test_a_retry_does_not_bring_them_twice(self, shop, land):
+        shop.table("rows", ID, pattern=CSV, expectations=[{"expect": "nothing_of_the_kind"}])
+        file = shop.put("rows.csv", rows(1), area="elsewhere")
+        assert shop.engine.load(["shop"], files=[str(file)]).failures
+        shop.table("rows", ID, pattern=CSV)
+        assert not shop.engine.load(["shop"], files=[str(file)]).failures
+        assert shop.rows() == [(1,)]
+
+    def test_without_another_name_they_are_refused(self, shop, land):
+        shop.table("rows", ID, pattern="rows.csv")
+        shop.put("rows.csv", rows(1))
+        file = shop.put("rows.csv", rows(2), area="elsewhere")
+        with pytest.raises(StarlakeError, match="cannot be loaded yet"):
+            shop.engine.load(["shop"], files=[str(file)])
+        assert (shop.root / "datasets/stage/shop/rows.csv").read_text() == rows(1)
+
+
+def test_files_that_vanish_before_the_load_are_not_missed(shop, land, monkeypatch):
+    for number in (1, 2):
+        shop.put(f"rows{number}.csv", rows(number))
+    real = loading.listed
+
+    def listed(folder):
+        found = real(folder)
+        (folder / "rows1.csv").unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(loading, "listed", listed)
+    assert loaded(shop) == [2]
 
 
 class TestRoom:

@@ -6,6 +6,7 @@ import gzip
 import os
 import shutil
 import stat
+import struct
 import tarfile
 import zipfile
 from collections import Counter
@@ -21,6 +22,10 @@ from ai.starlake.project.landing import FileRules, is_utf8, printable
 _TARS = {".tgz": "r:gz", ".tar.gz": "r:gz", ".tar": "r:"}
 _SUFFIXES = (*_TARS, ".zip", ".gz")
 _CHUNK = 1 << 20
+_ZIP_END = struct.Struct("<4s4H2LH")
+"""The record that ends a zip; its fifth field is the number of files."""
+_ZIP_MANY = 0xFFFF
+"""That number where it does not fit into the field."""
 
 
 class ArchiveError(StarlakeError):
@@ -198,6 +203,7 @@ def _members(path: Path) -> Iterator[Iterator[Member]]:
             yield (_of_tar(archive, one) for one in entries)
     elif name.endswith(".zip"):
         with zipfile.ZipFile(path) as packed:
+            _require_all(packed)
             yield (_of_zip(packed, one) for one in packed.infolist() if not one.is_dir())
     else:
         yield iter([Member(path.name[: -len(".gz")], None, lambda: _gunzip(path))])
@@ -216,6 +222,20 @@ def _require_end(archive: tarfile.TarFile) -> None:
     while chunk := file.read(_CHUNK):
         if chunk.strip(b"\0"):
             raise tarfile.TarError("what follows its last readable file is not a file")
+
+
+def _require_all(archive: zipfile.ZipFile) -> None:
+    """Make sure that as many files are found as there are: one damaged entry may swallow the next without a word.
+
+    Raises:
+        BadZipFile: If it says that it holds another number of files.
+    """
+    file = cast("IO[bytes]", archive.fp)
+    end = file.seek(0, os.SEEK_END)
+    file.seek(end - _ZIP_END.size - len(archive.comment))
+    said = _ZIP_END.unpack(file.read(_ZIP_END.size))[4]
+    if said not in (len(archive.infolist()), _ZIP_MANY):
+        raise zipfile.BadZipFile(f"it should hold {said} files, and {len(archive.infolist())} are found")
 
 
 def _of_tar(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> Member:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,7 +11,7 @@ from pathlib import Path
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.adaptive import runs
 from ai.starlake.embedded.delivery import keep
-from ai.starlake.embedded.files import copy, listed, waiting
+from ai.starlake.embedded.files import copy, free_path, listed, waiting
 from ai.starlake.embedded.in_place import standing_files
 from ai.starlake.embedded.ingestion import Ingestion
 from ai.starlake.embedded.landing import refusal
@@ -57,12 +58,24 @@ def load(workspace: Workspace, selection: Selection, files: Sequence[str], repor
                 unresolved += _set_aside(workspace, domain, strangers)
             jobs += unusable
             reporter.planned(len(groups))
-            for table, group in groups:
-                reporter.loading(table, group)
-                job = Ingestion(workspace, table, group).run()
-                reporter.loaded(job)
-                jobs.append(job)
+            for table, listed_files in groups:
+                group = tuple(file for file in listed_files if file.exists())
+                if group:  # otherwise somebody took them meanwhile
+                    reporter.loading(table, group)
+                    job = _ingested(workspace, table, group)
+                    reporter.loaded(job)
+                    jobs.append(job)
     return LoadResult(tuple(jobs), tuple(unresolved))
+
+
+def _ingested(workspace: Workspace, table: Table, files: tuple[Path, ...]) -> JobResult:
+    """Load files; a failure of the file system is one of theirs, not of the others."""
+    try:
+        return Ingestion(workspace, table, files).run()
+    except OSError as error:
+        names = tuple(file.name for file in files)
+        text = f"{', '.join(names)} cannot be moved or read: {error.strerror or error}"
+        return JobResult(table.domain, table.name, names, (), workspace.job_id(names[0]), error=text)
 
 
 def load_in_place(workspace: Workspace, selection: Selection, files: Sequence[str], reporter: Reporter) -> LoadResult:
@@ -99,7 +112,37 @@ def _bring(workspace: Workspace, domains: Sequence[Domain], files: Sequence[str]
             raise StarlakeError(
                 f"the file {name} does not exist", fix="give --files paths of files, separated by commas"
             )
-        copy(source, workspace.project.areas.stage(domains[0].name) / source.name)
+        _copy_beside(source, workspace.project.areas.stage(domains[0].name), domains[0])
+
+
+def _copy_beside(source: Path, stage: Path, domain: Domain) -> None:
+    """Copy a file to the stage area, beside another one of its name; one that is there from a load before is enough.
+
+    Raises:
+        StarlakeError: If the name is taken and no other fits.
+    """
+    target = stage / source.name
+    if _same(source, target):
+        return
+    table = domain.table_of(source.name)
+    free = free_path(stage, source.name, fits=lambda name: name == source.name or domain.table_of(name) == table)
+    if free is None:
+        raise StarlakeError(
+            f"{source} cannot be loaded yet",
+            cause=f"another file waits as {target}, and no other name matches the pattern of its table",
+            fix="load what waits there first",
+        )
+    copy(source, free)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Tell whether one file is a copy of another: both have the same time and content."""
+    if not other.is_file():
+        return False
+    first, second = one.stat(), other.stat()
+    if (first.st_size, first.st_mtime_ns) != (second.st_size, second.st_mtime_ns):
+        return False
+    return filecmp.cmp(one, other, shallow=False)
 
 
 @contextmanager
