@@ -147,12 +147,6 @@ def test_a_table_and_a_task_of_another_file_may_become_one_name(project):
     assert [each for each in validate(project.root, environment={}) if "one name" in each.message] == []
 
 
-def test_a_domain_named_as_an_op_of_every_job(project):
-    table(project, "t", "end")
-    (found,) = refused(project)
-    assert "the domain end" in found.message
-
-
 def test_jobs_of_one_name_are_refused(project):
     dag(project, "same.py", "Same.py")
     table(project, "t")

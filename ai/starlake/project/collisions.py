@@ -8,9 +8,6 @@ from ai.starlake.common import sanitize_id
 from ai.starlake.project.findings import Finding
 from ai.starlake.project.models import Table, Task
 
-_OF_JOBS = frozenset({"start", "end", "all_done"})
-"""What every generated job has, beside a group for each domain."""
-
 
 def check_names(items: Iterable[Table | Task]) -> Iterator[Finding]:
     """What collides among the names of all tables and tasks of a project, whatever job they are in.
@@ -28,9 +25,6 @@ def check_names(items: Iterable[Table | Task]) -> Iterator[Finding]:
             yield from _claim(assets, name, item, "table or task")
         if isinstance(item, Table):
             yield from _claim(groups, item.domain, item, "domain")
-            if sanitize_id(item.domain) in _OF_JOBS:
-                message = f"the domain {item.domain} has the name of an op that every generated job has"
-                yield Finding(item.file, 1, message, "rename the domain")
 
 
 def _claim(known: dict[str, tuple[str, Table | Task]], name: str, item: Table | Task, what: str) -> Iterator[Finding]:
