@@ -84,7 +84,8 @@ class Trial:
         table = self.table
         try:
             with staged(self._database, Validator(table, self._types), table, [self._file], strict=True) as rows:
-                return [reject.error for reject in rows.rejects(self._database, _ERRORS)]
+                errors = [reject.error for reject in rows.rejects(self._database, _ERRORS)]
+                return [error for error in errors if error.startswith("`")]  # of rows that are torn no type is wrong
         except (duckdb.Error, StarlakeError) as error:
             return [str(error)]
 
