@@ -157,12 +157,35 @@ class TestFiles:
         (project.root / "datasets" / "stage" / "starbake" / "customers_2.csv").mkdir()
         assert outcome(run(chain("pending"))) == "skipped"
 
-    def test_files_that_a_failed_load_left_are_warned_of(self, chain, run, project, logged):
+    @pytest.mark.parametrize("strategy", [*FILES, "ack"])
+    def test_files_that_an_unknown_load_left_are_no_skip(self, chain, run, project, strategy, failure_of):
         project.put("ingesting")
-        (project.root / "datasets/stage/starbake").mkdir(parents=True)
-        result = run(chain("pending"))
-        assert outcome(result) == "skipped"
-        assert any("customers_1.csv" in line and "left behind" in line for line in logged(result))
+        result = run(chain(strategy))
+        assert outcome(result) == "failed"
+        assert "customers_1.csv" in failure_of(result)
+
+    @pytest.mark.parametrize("strategy", [*FILES, "ack"])
+    def test_a_new_run_after_a_failed_one_loads_its_files(self, chain, run, project, fake, strategy):
+        fake.behave("load", exit_codes=[1])
+        project.put("stage")
+        project.put(FILES.get(strategy, "stage"))
+        (project.root / "GO.ack").touch()
+        job = chain(strategy, global_ack_file_path=str(project.root / "GO.ack"))
+        assert outcome(run(job)) == "failed"
+        (project.root / "incoming" / "starbake" / "customers_1.csv").unlink(missing_ok=True)  # staged by then
+        fake.behave("load")
+        assert outcome(run(job)) == "loaded"
+        assert project.files("archive") == ["customers_1.csv"]
+        assert outcome(run(job)) == "skipped"
+
+    def test_a_new_run_without_a_check_does_so_too(self, factory, run, project, fake):
+        fake.behave("load", exit_codes=[1])
+        project.put("stage")
+        assert not run(factory().sl_load("a", "starbake", "Customers")).success
+        assert project.files("stage") == ["customers_1.csv"]
+        fake.behave("load")
+        assert run(factory().sl_load("a", "starbake", "Customers")).success
+        assert project.files("archive") == ["customers_1.csv"]
 
     @pytest.mark.parametrize("strategy", FILES)
     @pytest.mark.parametrize("tables", [("Customers",), ("Orders", "customers")])
@@ -478,14 +501,6 @@ class TestSensor:
         project.put(FILES.get(strategy, "stage"), "strange.csv")
         assert outcome(run(chain(strategy, pre_load_sensor_soft_fail="true", **HASTY))) == "skipped"
 
-    def test_the_project_is_read_once_however_often_the_files_are_looked_for(self, chain, run, project, monkeypatch):
-        project.put("ingesting")
-        project.put("stage", "strange.csv")
-        read = []
-        monkeypatch.setattr("ai.starlake.executor.recovery.stranded_files", lambda *asked: read.append(asked) or [])
-        assert outcome(run(chain("pending", pre_load_sensor_soft_fail="true", **HASTY))) == "skipped"
-        assert len(read) == 1
-
 
 class TestCommand:
     """`pre_load_check: command` asks `starlake preload`."""
@@ -599,7 +614,7 @@ chain = JobDefinition(name="chain_job", graph_def=graph, executor_def=in_process
 
 
 class TestReExecution:
-    """A load that failed leaves its files in the ingesting area; to execute the run again must load them."""
+    """A load that failed has put its files back; to execute the run again must load them."""
 
     @pytest.fixture
     def instance(self, tmp_path):
@@ -624,7 +639,7 @@ class TestReExecution:
         (project.root / "GO.ack").touch()
         with execute_job(job, instance=instance) as result:
             assert not result.success
-        assert project.files("ingesting") == ["customers_1.csv"]
+        assert project.files("stage") == ["customers_1.csv"]
         return job, result.run_id
 
     def again(self, instance, job, run_id, how):

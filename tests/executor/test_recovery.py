@@ -1,10 +1,21 @@
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+
 import fsspec
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor import CommandFailedError, Execution, RecoveryError, ShellExecutor, stranded_files
+from ai.starlake.executor import (
+    CommandFailedError,
+    Execution,
+    FilesLeftError,
+    RecoveryError,
+    ShellExecutor,
+    stranded_files,
+)
 from ai.starlake.job import StarlakeCommand
 
 LOAD = StarlakeCommand("load", ("--domains", "sales", "--tables", "orders"))
@@ -63,7 +74,9 @@ def fail(executor, execution, datasets):
 def test_the_repeated_load_loads_what_the_failed_one_left(executor, execution, report, datasets, again):
     put(datasets / "stage/sales", "orders-1.csv", "orders-2.csv", "customers-1.csv")
     fail(executor, execution, datasets)
-    assert names(datasets / "ingesting/sales") == ["orders-1.csv", "orders-2.csv"]
+    (warning,) = report.warnings
+    assert "orders-1.csv, orders-2.csv" in warning
+    assert names(datasets / "ingesting/sales") == []
     put(datasets / "stage/sales", "orders-3.csv")
 
     result = executor.run(LOAD, Execution("run-1", "step-1", report, **again))
@@ -71,8 +84,8 @@ def test_the_repeated_load_loads_what_the_failed_one_left(executor, execution, r
     assert result.counts.accepted == 3
     assert names(datasets / "archive/sales") == ["orders-1.csv", "orders-2.csv", "orders-3.csv"]
     assert names(datasets / "stage/sales") == ["customers-1.csv"]
-    (warning,) = report.warnings
-    assert "orders-1.csv, orders-2.csv" in warning
+    assert len(report.warnings) == 1
+    assert list((datasets / "ingesting").rglob("*.json")) == []
 
 
 def test_files_of_other_tables_stay_where_they_are(executor, report, datasets):
@@ -81,11 +94,121 @@ def test_files_of_other_tables_stay_where_they_are(executor, report, datasets):
     assert names(datasets / "ingesting/sales") == ["customers-1.csv", "orders-1.csv.bak"]
 
 
-def test_a_first_attempt_brings_nothing_back(executor, execution, report, datasets):
-    put(datasets / "ingesting/sales", "orders-1.csv")
-    assert executor.run(LOAD, execution).counts.accepted == 0
+def test_a_first_attempt_refuses_files_of_a_load_that_nobody_noted(executor, execution, datasets):
+    put(datasets / "ingesting/sales", "orders-1.csv", "customers-1.csv")
+    put(datasets / "stage/sales", "orders-2.csv")
+    with pytest.raises(FilesLeftError, match=r"orders-1\.csv") as caught:
+        executor.run(LOAD, execution)
+    assert "customers-1.csv" not in str(caught.value)
+    assert names(datasets / "ingesting/sales") == ["customers-1.csv", "orders-1.csv"]
+    assert names(datasets / "stage/sales") == ["orders-2.csv"]
+
+
+def test_a_new_run_loads_what_the_failed_one_left(executor, execution, report, datasets):
+    put(datasets / "stage/sales", "orders-1.csv", "orders-2.csv")
+    fail(executor, execution, datasets)
+    assert executor.run(LOAD, Execution("run-2", "step-1", report)).counts.accepted == 2
+
+
+def test_a_failure_takes_only_the_files_of_its_own_load(cli, facts, execution, datasets):
+    """Files came in meanwhile for another load; one that waited with them was there before."""
+    put(datasets / "stage/sales", "orders-1.csv")
+    script = cli(
+        REAL.replace("if (base", "[(ingesting / n).write_text('x') for n in LATE]\nif (base").replace(
+            "LATE", "['customers-9.csv', 'orders-9.csv']"
+        )
+    )
+    by_hand = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "load"])
+    try:
+        fail(ShellExecutor(script, facts=facts), execution, datasets)
+    finally:
+        by_hand.kill()
+        by_hand.wait()
+    assert names(datasets / "stage/sales") == ["orders-1.csv"]
+    assert names(datasets / "ingesting/sales") == ["customers-9.csv", "orders-9.csv"]
+
+
+def test_a_file_that_arrived_while_the_command_began_goes_back_too(cli, facts, execution, datasets):
+    script = cli(REAL.replace("table = ", "stage.mkdir(parents=True); (stage / 'orders-5.csv').touch()\ntable = "))
+    fail(ShellExecutor(script, facts=facts), execution, datasets)
+    assert names(datasets / "stage/sales") == ["orders-5.csv"]
+    assert names(datasets / "ingesting/sales") == []
+
+
+def test_a_success_that_leaves_its_files_is_none(cli, facts, execution, datasets):
+    put(datasets / "stage/sales", "orders-1.csv")
+    script = cli(REAL.replace("(ingesting / file.name).rename", "print").replace("print(archive / file.name)", "pass"))
+    with pytest.raises(RecoveryError, match=r"left files.*orders-1\.csv"):
+        ShellExecutor(script, facts=facts).run(LOAD, execution)
     assert names(datasets / "ingesting/sales") == ["orders-1.csv"]
-    assert report.warnings == []
+
+
+OTHER_RUN = """
+import re, sys
+from pathlib import Path
+from ai.starlake.executor import Execution, ShellExecutor
+from ai.starlake.job import StarlakeCommand
+
+class Report:
+    def output(self, stream, line): print(line, flush=True)
+    def info(self, message): print("INFO", message, flush=True)
+    def warning(self, message): print("WARNING", message, flush=True)
+
+class Facts:
+    def __init__(self, root, environment): self.datasets = Path(root) / "datasets"
+    def duckdb_file(self, domain=None, table=None, *, task=None): return None
+    def table_pattern(self, domain, table): return re.compile(rf"{table}-.*\\.csv")
+    def area(self, name, domain): return str(self.datasets / name / domain)
+
+command = StarlakeCommand("load", ("--domains", "sales", "--tables", "orders"))
+ShellExecutor(sys.argv[1], facts=Facts).run(command, Execution("run-other", "step", Report()))
+"""
+SLOW = REAL.replace("if (base", "print('taken', flush=True)\ntime.sleep(float(os.environ.get('SLOW', 0)))\nif (base")
+
+
+@pytest.fixture
+def other(driver, cli, datasets):
+    """Another run's load of the same table, on a database that has no lock; it has taken its file."""
+    put(datasets / "stage/sales", "orders-1.csv")
+    process = driver(OTHER_RUN, cli(SLOW, "other"), SLOW="600")
+    assert process.stdout.readline() == "taken\n"
+    return process
+
+
+def test_files_of_another_run_s_load_are_left_to_it(other, executor, execution, report, datasets):
+    put(datasets / "stage/sales", "orders-2.csv")
+    assert executor.run(LOAD, execution).counts.accepted == 1
+    put(datasets / "stage/sales", "orders-3.csv")
+    fail(executor, Execution("run-2", "step-1", report, attempt=1), datasets)
+    assert names(datasets / "ingesting/sales") == ["orders-1.csv"]
+    assert names(datasets / "stage/sales") == ["orders-3.csv"]
+    assert executor.files_left(LOAD, execution) == [str(datasets / "stage/sales/orders-3.csv")]
+
+
+def test_the_next_run_loads_what_a_killed_one_left(other, executor, execution, report, datasets):
+    other.kill()
+    other.wait()
+    assert names(datasets / "ingesting/sales") == ["orders-1.csv"]
+    assert executor.run(LOAD, execution).counts.accepted == 1
+    assert names(datasets / "archive/sales") == ["orders-1.csv"]
+    assert "orders-1.csv" in report.warnings[0]
+    assert list((datasets / "ingesting").rglob("*.json")) == []
+
+
+@pytest.mark.parametrize(("over", "loaded"), [(True, 1), (False, 0), (None, 0)])
+def test_of_a_load_on_another_machine_dagster_is_asked(other, executor, report, datasets, over, loaded):
+    other.kill()
+    other.wait()
+    (note,) = (datasets / "ingesting").rglob("*.json")
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"host": "elsewhere"}))
+    asked = []
+
+    def is_run_over(run):
+        asked.append(run)
+        return over
+
+    result = executor.run(LOAD, Execution("run-2", "step-1", report, is_run_over=is_run_over))
+    assert (result.counts.accepted, set(asked)) == (loaded, {"run-other"})
 
 
 def test_nothing_was_left(executor, report, datasets):

@@ -114,7 +114,13 @@ class CommandRunner:
             job_name=context.job_name,
             code_location=_compat.code_location_of(run),
             run_is_ending=lambda: run_is_ending(context),
+            is_run_over=lambda run_id: _is_over(context, run_id),
         )
+
+
+def _is_over(context: OpExecutionContext, run_id: str) -> bool | None:
+    run = context.instance.get_run_by_id(run_id)
+    return None if run is None else run.is_finished
 
 
 class failures:  # noqa: N801  reads as a statement

@@ -94,7 +94,26 @@ class PreLoadBody(Body):
 
         view = self._view(context)
         with storage.storage_settings(self.runner.settings.storage_settings):
-            return patience.wait(lambda: self.check.look(view), context.log.info)
+            return patience.wait(lambda: self._look_once(view), context.log.info)
+
+    def _look_once(self, view: ProjectView) -> Finding:
+        found = self.check.look(view)
+        left = [] if found.ready else self._left_by_others(view.context)
+        if not left:
+            return found
+        return Finding(ready=True, reason=f"{found.reason}; but a load that failed left {', '.join(left)}")
+
+    def _left_by_others(self, context: OpExecutionContext) -> list[str]:
+        """What loads that failed left, for which nothing that is waited for may come any more."""
+        ask = getattr(self.runner.executor(), "files_left", None)
+        if ask is None:  # an executor of somebody else's
+            return []
+        command = StarlakeCommand("load", ("--domains", self.domain), environment=self.runner.settings.environment)
+        try:
+            return list(ask(command, self.runner.execution(context)))
+        except StarlakeError as error:
+            context.log.warning(f"files that failed loads of {self.domain} left are not searched for: {error}")
+            return []
 
     def _view(self, context: OpExecutionContext) -> ProjectView:
         return ProjectView(self.runner, context, self.runner.dates(context), self.domain)

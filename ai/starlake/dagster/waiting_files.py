@@ -60,7 +60,7 @@ class FilesCheck:
         error = self._unsure(view, folders)
         what = f"file of {', '.join(self.tables)}" if self.tables else "file"
         reason = f"no {what} in {' or '.join(folders)}"
-        return Finding(ready=False, reason=reason, warning=partial(_warning, view, notes), error=error)
+        return Finding(ready=False, reason=reason, warning=lambda: "\n".join(notes), error=error)
 
     @property
     def _option(self) -> str:
@@ -194,29 +194,3 @@ def _same(one: str, other: str) -> bool:
     if first is None or second is None:
         return one.rstrip("/") == other.rstrip("/")
     return os.path.realpath(first) == os.path.realpath(second)
-
-
-def _warning(view: ProjectView, notes: Sequence[str]) -> str:
-    """Return what a person should look at where there is nothing to load."""
-    return "\n".join(filter(None, [*notes, _left_behind(view)]))
-
-
-def _left_behind(view: ProjectView) -> str:
-    """Return a warning of the files of a domain that failed loads left in the ingesting area; empty without any.
-
-    Nor where the project cannot be read. One in an object store is not: it would cost a request per file of it.
-    """
-    from ai.starlake.executor import stranded_files
-
-    if not view.is_readable:
-        return ""
-    try:
-        left = stranded_files(view.facts, view.domain)
-    except StarlakeError:
-        return ""
-    if not left:
-        return ""
-    return (
-        f"{len(left)} file(s) of domain {view.domain} that an earlier load left behind are not loaded: "
-        f"{', '.join(left)}; re-execute the run that failed, or move them back into the pending area"
-    )

@@ -44,6 +44,7 @@ class Execution:
         job_name: The job of the run, for labels that people read.
         code_location: Where the job is defined, for labels that people read.
         run_is_ending: Asked after an interruption: whether it is the whole run that ends, and not this step alone.
+        is_run_over: Asked about another run, by its id: whether it is over; None where that is not known.
     """
 
     run_id: str
@@ -56,6 +57,7 @@ class Execution:
     job_name: str = ""
     code_location: str = ""
     run_is_ending: Callable[[], bool] | None = None
+    is_run_over: Callable[[str], bool | None] | None = None
 
     @property
     def root(self) -> str:
@@ -192,6 +194,10 @@ class ExecutableNotFoundError(StarlakeError):
 
 class RecoveryError(StarlakeError):
     """Files that a failed attempt left behind cannot be brought back. Trying again does not help."""
+
+
+class FilesLeftError(StarlakeError):
+    """Files wait in the ingesting area, where no load finds them."""
 
 
 class WriterBusyError(StarlakeError):

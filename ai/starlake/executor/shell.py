@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -12,10 +14,11 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.executor.call import Call
 from ai.starlake.executor.facts import FactsFactory, FactsOfRun, ProjectFacts
 from ai.starlake.executor.lock import writer_locks
+from ai.starlake.executor.notes import load_by_hand_runs
 from ai.starlake.executor.output import Output
 from ai.starlake.executor.process import Runner, require_wanted, run_process
 from ai.starlake.executor.protocol import Execution, StarlakeResult
-from ai.starlake.executor.recovery import names_of, recover_files
+from ai.starlake.executor.recovery import LoadFiles, names_of
 from ai.starlake.executor.storage import local_path
 from ai.starlake.job import StarlakeCommand
 
@@ -60,6 +63,7 @@ class ShellExecutor:
             CommandFailedError: If it ends with another exit code than 0.
             WriterBusyError: If another command has been writing for too long.
             RecoveryError: If it is a load that cannot be repeated safely.
+            FilesLeftError: If files wait where no load finds them, and nobody knows whose they are.
             StarlakeError: If its environment or its folder is not as it has to be.
         """
         started = time.monotonic()
@@ -67,10 +71,11 @@ class ShellExecutor:
         facts = self._facts_of(call, execution)
         death_fd = self._death_fd() if self._death_fd else None
         locks = self._lock_files(command, facts, execution)
-        with writer_locks(locks, execution, self._lock_timeout, lambda: require_wanted(death_fd)):
-            if execution.repeated and command.verb == "load":
-                recover_files(command, facts, execution.report)
-            output = Output(call.redactor, execution.report)
+        output = Output(call.redactor, execution.report)
+        with (
+            writer_locks(locks, execution, self._lock_timeout, lambda: require_wanted(death_fd)),
+            self._files(command, call, facts, execution).kept() if command.verb == "load" else nullcontext(),
+        ):
             exit_code = self._runner(
                 call.argv,
                 cwd=call.folder,
@@ -78,9 +83,26 @@ class ShellExecutor:
                 on_line=output.take,
                 death_fd=death_fd,
             )
-        if exit_code != 0:
-            raise call.failure(exit_code, output.tail)
+            if exit_code != 0:
+                raise call.failure(exit_code, output.tail)
         return StarlakeResult(duration=time.monotonic() - started, counts=output.counts())
+
+    def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
+        """Return the files that loads which are over left, as far as a load would work on them.
+
+        Raises:
+            StarlakeError: If that cannot be found out.
+        """
+        call = Call.prepare(self.executable, command, execution)
+        facts = self._facts_of(call, execution)
+        return self._files(command, call, facts, execution).left() if facts else []
+
+    def _files(
+        self, command: StarlakeCommand, call: Call, facts: Callable[[], ProjectFacts] | None, execution: Execution
+    ) -> LoadFiles:
+        job_id = call.environment["SL_JOB_ID"]
+        others_run = partial(load_by_hand_runs, call.root, job_id)
+        return LoadFiles(command, facts, execution, job_id, others_run=others_run)
 
     def _facts_of(self, call: Call, execution: Execution) -> Callable[[], ProjectFacts] | None:
         facts = self._facts

@@ -119,6 +119,22 @@ class Location(ABC):
         """
 
     @abstractmethod
+    def read(self) -> str | None:
+        """The text of this file; None if there is none.
+
+        Raises:
+            StarlakeError: If it cannot be read.
+        """
+
+    @abstractmethod
+    def write(self, text: str) -> None:
+        """Writes this file, over the one that is there. Whoever reads it meanwhile sees the old text or the new one.
+
+        Raises:
+            StarlakeError: If it cannot be written.
+        """
+
+    @abstractmethod
     def move_into(self, folder: Location) -> Location:
         """Moves this file into a folder, which is made when missing. Replaces nothing.
 

@@ -57,6 +57,25 @@ class LocalLocation(Location):
             return False
         return True
 
+    def read(self) -> str | None:
+        """The text of this file."""
+        try:
+            with explained("read", self):
+                return self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    def write(self, text: str) -> None:
+        """Writes this file; its folder is made when missing."""
+        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        with explained("written", self):
+            _make_folder(self.path.parent)
+            try:
+                part.write_text(text, encoding="utf-8")
+                part.replace(self.path)
+            finally:
+                part.unlink(missing_ok=True)
+
     def move_into(self, folder: Location) -> Location:
         """Moves this file, to another disk if need be."""
         if not isinstance(folder, LocalLocation):

@@ -85,6 +85,22 @@ class RemoteLocation(Location):
             return False
         return True
 
+    def read(self) -> str | None:
+        """The text of this file."""
+        path = self._path()
+        try:
+            with _explained_remote("read", self):
+                return bytes(path.fs.cat_file(path.path)).decode()
+        except FileNotFoundError:
+            return None
+
+    def write(self, text: str) -> None:
+        """Writes this file."""
+        path = self._path()
+        with _explained_remote("written", self):
+            path.fs.makedirs(path.parent.path, exist_ok=True)
+            path.fs.pipe_file(path.path, text.encode())
+
     def move_into(self, folder: Location) -> Location:
         """Moves this file: in an object store a copy, and then a removal."""
         if not isinstance(folder, RemoteLocation):

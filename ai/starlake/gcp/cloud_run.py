@@ -83,6 +83,24 @@ class CloudRunJob:
         found = [one for one in listing if (marker := Marker.found_in(one)) is not None and wanted(marker)]
         return sorted(found, key=lambda one: one.create_time, reverse=True)
 
+    def runs(self, marker: str, patience: float = 0) -> bool:
+        """Return whether an execution of a marker runs.
+
+        Args:
+            marker: The marker, as text.
+            patience: Seconds that it may take to end.
+
+        Raises:
+            GcpCallError: If executions cannot be listed.
+        """
+        hasty = self.within(HASTE)
+        deadline = hasty.calls.clock() + patience
+        while any(not is_over(one) for one in hasty.find(lambda other: str(other) == marker)):
+            if hasty.calls.clock() >= deadline:
+                return True
+            hasty.calls.sleep(min(1.0, hasty.calls.interval))
+        return False
+
     def order(self, overrides: Mapping[str, Any]) -> Started:
         """Starts an execution; the order is sent once.
 

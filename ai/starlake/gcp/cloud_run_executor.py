@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ai.starlake.executor.facts import FactsFactory
 from ai.starlake.executor.hints import hint
+from ai.starlake.executor.notes import LoadNote, RunsRemotely
 from ai.starlake.executor.output import Output
 from ai.starlake.executor.protocol import CommandFailedError, Execution, StarlakeResult
 from ai.starlake.gcp.calls import Calls
@@ -27,6 +28,7 @@ from ai.starlake.job import StarlakeCommand
 if TYPE_CHECKING:
     from google.cloud import run_v2
 
+_MARKER = "cloud_run"
 _SIGNALS = 128
 
 
@@ -103,15 +105,27 @@ class CloudRunExecutor:
             StarlakeError: If a secret has no value, or Google Cloud refuses a call.
         """
         began = time.monotonic()
-        settings = self.settings
         call = RemoteCall.prepare(command, execution)
-        calls = self._calls(
+        return self._run(call, execution, self._calls_of(call, execution), began)
+
+    def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
+        """Return the files that loads which are over left, as far as a load would work on them.
+
+        Raises:
+            StarlakeError: If that cannot be found out.
+        """
+        call = RemoteCall.prepare(command, execution)
+        job = CloudRunJob(self.clients, self._calls_of(call, execution), self.settings.cloud_run_job_name)
+        return call.files(execution, self._facts, self.settings, _runs(job)).left()
+
+    def _calls_of(self, call: RemoteCall, execution: Execution) -> Calls:
+        settings = self.settings
+        return self._calls(
             execution.report,
             interval=settings.interval,
             tolerance=settings.outage_tolerance,
             mask=call.redactor.mask,
         )
-        return self._run(call, execution, calls, began)
 
     def _run(self, call: RemoteCall, execution: Execution, calls: Calls, began: float) -> StarlakeResult:
         marker = Marker.of(execution)
@@ -121,9 +135,13 @@ class CloudRunExecutor:
         )
         watch = _Watch(self, call, execution, calls)
         done = self._continued(attempt, call, execution, watch) if execution.repeated else None
-        if done is None:
-            call.recover(execution, self._facts, self.settings)
+        if done is not None:
+            return self._result(call, done, watch, began)
+        with call.kept(execution, self._facts, self.settings, _runs(job), {_MARKER: str(marker)}):
             done = attempt.run(self._overrides(call, marker), watch.begin, watch.look)
+            return self._result(call, done, watch, began)
+
+    def _result(self, call: RemoteCall, done: run_v2.Execution, watch: _Watch, began: float) -> StarlakeResult:
         watch.end(done)
         problem = _problem(call, done)
         if problem is not None or not has_succeeded(done):
@@ -165,6 +183,16 @@ class CloudRunExecutor:
         if self.settings.cloud_run_logs == "off" or (is_insecure(endpoints.cloud_run) and not endpoints.logging):
             return None
         return ExecutionLog(self.clients, calls, execution, output)
+
+
+def _runs(job: CloudRunJob) -> RunsRemotely:
+    """Tell of a load whether its execution runs."""
+
+    def runs(note: LoadNote, patience: float) -> bool | None:
+        marker = note.remote.get(_MARKER)
+        return None if marker is None else job.runs(marker, patience)
+
+    return runs
 
 
 class _Watch:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ai.starlake.executor.facts import FactsFactory
 from ai.starlake.executor.hints import hint
 from ai.starlake.executor.interrupts import interrupts_held
+from ai.starlake.executor.notes import LoadNote, RunsRemotely
 from ai.starlake.executor.output import Output
 from ai.starlake.executor.protocol import CommandFailedError, Execution, StarlakeResult
 from ai.starlake.gcp.calls import Calls
@@ -22,7 +23,7 @@ from ai.starlake.gcp.driver_output import DriverOutput
 from ai.starlake.gcp.earlier_jobs import EarlierJobs
 from ai.starlake.gcp.endpoints import GcpEndpoints
 from ai.starlake.gcp.links import dataproc_link
-from ai.starlake.gcp.names import RunIdentity
+from ai.starlake.gcp.names import RunIdentity, spark_job_id
 from ai.starlake.gcp.options_dataproc import DataprocOptions
 from ai.starlake.gcp.remote_call import RemoteCall
 from ai.starlake.gcp.spark_job import arguments_of, spark_job
@@ -33,6 +34,7 @@ from ai.starlake.job import StarlakeCommand
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Job
 
+_SPARK_JOB = "spark_job"
 _SUBMISSIONS = 3
 """How often a job is submitted whose cluster goes away in the very moment."""
 
@@ -172,12 +174,22 @@ class DataprocExecutor:
         with _discarding(session):
             job = self._run(session, call, output)
         job_id = job.reference.job_id
-        log_url = self._log_url(job_id)
-        if state_of(job) != "DONE":
-            raise SparkJobFailedError(str(call), job, output.tail, log_url)
         return StarlakeResult(
-            duration=time.monotonic() - started, counts=output.counts(), remote_id=job_id, log_url=log_url
+            duration=time.monotonic() - started,
+            counts=output.counts(),
+            remote_id=job_id,
+            log_url=self._log_url(job_id),
         )
+
+    def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
+        """Return the files that loads which are over left, as far as a load would work on them.
+
+        Raises:
+            StarlakeError: If that cannot be found out.
+        """
+        call = RemoteCall.prepare(command, execution)
+        session = self.session(execution, call.redactor.mask)
+        return call.files(execution, self._facts, self.settings, _runs(session)).left()
 
     def _run(self, session: DataprocSession, call: RemoteCall, output: Output) -> Job:
         execution = session.execution
@@ -185,10 +197,17 @@ class DataprocExecutor:
         job = None
         if execution.repeated:
             job = EarlierJobs(session.jobs, execution, arguments_of(call)).settle(driver.advance)
-        if job is None:
-            call.recover(execution, self._facts, self.settings)
-            job = self._submitted(session, call, driver)
+        if job is not None:
+            return self._done(job, call, driver, output)
+        job_id = spark_job_id(execution.step_key, execution.run_id, execution.attempt, arguments_of(call))
+        with call.kept(execution, self._facts, self.settings, _runs(session), {_SPARK_JOB: job_id}):
+            return self._done(self._submitted(session, call, driver), call, driver, output)
+
+    def _done(self, job: Job, call: RemoteCall, driver: DriverOutput, output: Output) -> Job:
+        """Take the end of a job."""
         driver.finish()
+        if state_of(job) != "DONE":
+            raise SparkJobFailedError(str(call), job, output.tail, self._log_url(job.reference.job_id))
         return job
 
     def _submitted(self, session: DataprocSession, call: RemoteCall, driver: DriverOutput) -> Job:
@@ -207,6 +226,16 @@ class DataprocExecutor:
     def _log_url(self, job_id: str) -> str:
         config = self.cluster_config
         return dataproc_link("jobs", job_id, config.project_id, config.region)
+
+
+def _runs(session: DataprocSession) -> RunsRemotely:
+    """Tell of a load whether its Spark job runs."""
+
+    def runs(note: LoadNote, patience: float) -> bool | None:
+        job_id = note.remote.get(_SPARK_JOB)
+        return None if job_id is None else session.jobs.runs(job_id, patience)
+
+    return runs
 
 
 def _given(settings: DataprocOptions) -> dict[str, Any]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from ai.starlake.common import Redactor
 from ai.starlake.executor.facts import FactsFactory, ProjectFacts
+from ai.starlake.executor.notes import RunsRemotely
 from ai.starlake.executor.protocol import Execution
-from ai.starlake.executor.recovery import recover_files
+from ai.starlake.executor.recovery import LoadFiles
 from ai.starlake.gcp.endpoints import gs_uri
 from ai.starlake.gcp.options import GcpOptions
 from ai.starlake.gcp.project_storage import cloud_storage
@@ -54,24 +56,47 @@ class RemoteCall:
         """The command line, secrets masked; for people to read."""
         return self.redactor.shown(("starlake", *self.argv))
 
-    def recover(self, execution: Execution, facts: FactsFactory | None, settings: GcpOptions) -> None:
-        """Before a load is repeated, brings back the files that a failed attempt left; else does nothing.
+    def files(
+        self,
+        execution: Execution,
+        facts: FactsFactory | None,
+        settings: GcpOptions,
+        runs_remotely: RunsRemotely,
+        remote: Mapping[str, str] | None = None,
+    ) -> LoadFiles:
+        """Return the files of a load.
 
         Args:
             execution: The attempt.
             facts: How to learn about the project.
             settings: The options: how Cloud Storage is reached, and where a copy of the project is.
-
-        Raises:
-            RecoveryError: If the load cannot be repeated safely.
-            GcpCallError: If there are no credentials to reach Cloud Storage with.
+            runs_remotely: Tells whether the command of a load runs.
+            remote: What the command is known by.
         """
-        if not execution.repeated or self.command.verb != "load":
-            return
         root, copy = self.environment.get("SL_ROOT", ""), settings.project_copy
         known = facts if copy or root else None
-        with cloud_storage(settings):
-            recover_files(self.command, (lambda: self._facts(known, root, copy)) if known else None, execution.report)
+        return LoadFiles(
+            self.command,
+            (lambda: self._facts(known, root, copy)) if known else None,
+            execution,
+            self.environment["SL_JOB_ID"],
+            remote,
+            runs_remotely,
+            reached=lambda: cloud_storage(settings),
+        )
+
+    def kept(
+        self,
+        execution: Execution,
+        facts: FactsFactory | None,
+        settings: GcpOptions,
+        runs_remotely: RunsRemotely,
+        remote: Mapping[str, str],
+    ) -> AbstractContextManager[None]:
+        """Return a context in which the command runs: the files of a load that fails go back; see `LoadFiles.kept`."""
+        if self.command.verb != "load":
+            return nullcontext()
+        return self.files(execution, facts, settings, runs_remotely, remote).kept()
 
     def _facts(self, facts: FactsFactory, root: str, copy: str | None) -> ProjectFacts:
         if not copy:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.gcp.calls import Calls
 from ai.starlake.gcp.clients import GcpClients
+from ai.starlake.gcp.errors import NotFoundError
 from ai.starlake.gcp.names import LABEL_RUN, LABEL_STEP, label_value
 from ai.starlake.gcp.progress import Progress, duration
 from ai.starlake.gcp.spark_job_api import ClusterNotReadyError, SparkJobApi, is_final, state_of
@@ -106,6 +107,27 @@ class SparkJobs:
             fix="end it by hand before this step runs again: both at once would work on the same files",
         )
         return self._watch(self._api.get(job_id), self._progress(job_id, _END_TIMEOUT), late)
+
+    def runs(self, job_id: str, patience: float = 0) -> bool:
+        """Return whether a job runs.
+
+        Args:
+            job_id: The job.
+            patience: Seconds that it may take to end.
+
+        Raises:
+            GcpCallError: If Dataproc does not say.
+        """
+        api = self._api.hasty()
+        deadline = api.calls.clock() + patience
+        try:
+            while not is_final(api.get(job_id)):
+                if api.calls.clock() >= deadline:
+                    return True
+                api.calls.sleep(min(1.0, api.calls.interval))
+        except NotFoundError:
+            pass
+        return False
 
     def of_run(self, root_run_id: str) -> Iterator[Job]:
         """The jobs of a run that have not ended; those of its re-executions among them.

@@ -93,6 +93,23 @@ class GcsLocation(Location):
         blob = self._file("removed")
         return blob is not None and self._delete(blob)
 
+    def read(self) -> str | None:
+        """The text of this file."""
+        blob = self._blob("read")
+        if blob is None:
+            return None
+        try:
+            with self._explained("read", blob.download_as_bytes):
+                return bytes(blob.download_as_bytes(timeout=_TIMEOUT, retry=_retry())).decode()
+        except NotFoundError:
+            return None
+
+    def write(self, text: str) -> None:
+        """Writes this file."""
+        blob = self._client.bucket(self.bucket).blob(self.key)
+        with self._explained("written", blob.upload_from_string):
+            blob.upload_from_string(text, content_type="application/json", timeout=_TIMEOUT, retry=_retry())
+
     def move_into(self, folder: Location) -> Location:
         """Moves this file: a copy within Cloud Storage, which replaces nothing, and then a removal."""
         if not isinstance(folder, GcsLocation):

@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,12 @@ from hypothesis import strategies as st
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.facts import project_facts
 from ai.starlake.executor import CommandFailedError, RecoveryError
+from ai.starlake.executor.notes import LoadNote, LoadNotes
 from ai.starlake.executor.storage import Location, storage_settings
 from ai.starlake.gcp.calls import Calls
-from ai.starlake.gcp.cloud_run import LateExecutionError
+from ai.starlake.gcp.cloud_run import CloudRunJob, LateExecutionError
 from ai.starlake.gcp.errors import GcpCallError, NotFoundError, PermissionDeniedError
+from ai.starlake.gcp.markers import Marker
 from ai.starlake.gcp.progress import Progress
 from ai.starlake.job import EnvironmentReference
 
@@ -229,6 +232,65 @@ def test_a_repeated_load_brings_back_its_files_on_gs(bench, put, tmp_path, copy)
     with storage_settings(bench.settings().storage_settings):
         assert Location.of("gs://project/datasets/stage/sales").list_files() == ["orders-1.csv"]
         assert Location.of("gs://project/datasets/ingesting/sales").list_files() == []
+
+
+JOB_NAME = "starlake-job"
+
+
+class Interruption(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("end", ["exit=1", "interrupted", "cancelled"])
+def test_an_execution_that_does_not_succeed_gives_its_files_back_on_gs(bench, gcp, put, end):
+    bench.facts, bucket = Facts, f"files-{end.replace('=', '-')}"
+    put(bucket, "datasets/stage/sales/orders-1.csv", "rows")
+    with storage_settings(bench.settings().storage_settings):
+        stage, ingesting = [Location.of(f"gs://{bucket}/datasets/{area}/sales") for area in ("stage", "ingesting")]
+
+    def act(message):
+        if not message.startswith("Cloud Run execution") or "its log" not in message:
+            return
+        with storage_settings(bench.settings().storage_settings):
+            stage.child("orders-1.csv").move_into(ingesting)
+        if end == "interrupted":
+            raise Interruption
+        if end == "cancelled":
+            job = CloudRunJob(bench.clients(), Calls(bench.report, interval=0.02, tolerance=5), JOB_NAME)
+            (name,) = [one.name for one in job.find(lambda marker: marker.run_id == bench.run_id)]
+            job.cancel(name)
+
+    bench.report.on_info = act
+    command = ("exit=1",) if end == "exit=1" else ("sleep=30",)
+    with pytest.raises(Interruption if end == "interrupted" else CommandFailedError):
+        bench.run(*LOAD, *command, environment={"SL_ROOT": f"gs://{bucket}"})
+    with storage_settings(bench.settings().storage_settings):
+        assert (stage.list_files(), ingesting.list_files()) == (["orders-1.csv"], [])
+    bench.fresh()
+    bench.facts = Facts
+    bench.run(*LOAD, environment={"SL_ROOT": f"gs://{bucket}"})
+
+
+def test_a_new_run_leaves_the_files_of_an_execution_that_runs_on_gs(bench, gcp, put):
+    bench.facts = Facts
+    put("other-files", "datasets/ingesting/sales/orders-1.csv", "rows")
+    name = bench.orphan(*LOAD, "sleep=60")
+    killed = bench.execution()
+    with storage_settings(bench.settings().storage_settings):
+        stage, ingesting = [Location.of(f"gs://other-files/datasets/{area}/sales") for area in ("stage", "ingesting")]
+    note = LoadNote.of(killed, killed.job_id, {"cloud_run": str(Marker.of(killed))})
+    with storage_settings(bench.settings().storage_settings):
+        notes = LoadNotes(Location.of("gs://other-files/datasets/ingesting/.dagster/sales"))
+        notes.write(replace(note, files=("orders-1.csv",), host="elsewhere"))
+    bench.fresh()
+    execution = bench.execution(is_run_over=lambda run: run == killed.run_id)
+    bench.run(*LOAD, environment={"SL_ROOT": "gs://other-files"}, execution=execution)
+    with storage_settings(bench.settings().storage_settings):
+        assert (stage.list_files(), ingesting.list_files()) == ([], ["orders-1.csv"])
+    CloudRunJob(bench.clients(), Calls(bench.report, interval=0.02, tolerance=5), JOB_NAME).end(name)
+    bench.run(*LOAD, environment={"SL_ROOT": "gs://other-files"}, execution=replace(execution, step_key="again"))
+    with storage_settings(bench.settings().storage_settings):
+        assert (stage.list_files(), ingesting.list_files()) == (["orders-1.csv"], [])
 
 
 def test_a_load_of_an_unknown_project_is_not_repeated(bench, executions):

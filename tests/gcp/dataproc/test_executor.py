@@ -10,6 +10,8 @@ import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor import CommandFailedError, RecoveryError
+from ai.starlake.executor.notes import LoadNote, LoadNotes
+from ai.starlake.executor.storage import Location
 from ai.starlake.gcp.dataproc_executor import SparkJobFailedError
 from ai.starlake.gcp.errors import GcpCallError, PermissionDeniedError
 from ai.starlake.gcp.spark_jobs import SparkJobTimeoutError
@@ -293,6 +295,73 @@ def test_a_retry_of_a_load_brings_its_files_back(bench, tmp_path):
     bench.executor().run(bench.load(SL_ROOT=str(tmp_path)), bench.execution(attempt=1))
     assert [file.name for file in stage.iterdir()] == ["orders-1.csv"]
     assert list(ingesting.iterdir()) == []
+
+
+@pytest.fixture
+def areas(bench, tmp_path):
+    """The stage and the ingesting area of a project; Starlake takes what waits when the job is about to begin."""
+    stage, ingesting = (tmp_path / "datasets" / area / "sales" for area in ("stage", "ingesting"))
+    for folder in (stage, ingesting):
+        folder.mkdir(parents=True)
+    bench.facts = Facts
+
+    def take(message):
+        if message.startswith("log: "):
+            for file in list(stage.iterdir()):
+                file.rename(ingesting / file.name)
+
+    bench.report.on_info = take
+    return stage, ingesting
+
+
+def names(folder):
+    return sorted(file.name for file in folder.iterdir())
+
+
+def test_a_job_that_fails_gives_its_files_back(bench, areas, tmp_path):
+    stage, ingesting = areas
+    (stage / "orders-1.csv").touch()
+    with pytest.raises(SparkJobFailedError):
+        bench.executor().run(bench.load("exit=1", SL_ROOT=str(tmp_path)), bench.execution())
+    assert (names(stage), names(ingesting)) == (["orders-1.csv"], [])
+
+
+def test_a_job_that_is_interrupted_gives_its_files_back_when_it_has_ended(bench, gcp, areas, tmp_path):
+    stage, ingesting = areas
+    take = bench.report.on_info
+
+    def take_and_interrupt(message):
+        take(message)
+        if ": RUNNING" in message:
+            raise Interruption
+
+    execution = bench.execution()
+    bench.executor().create_cluster(replace(execution, report=type(bench.report)()))
+    bench.report.on_info = take_and_interrupt
+    (stage / "orders-1.csv").touch()
+    with pytest.raises(Interruption):
+        bench.executor().run(bench.load("sleep=30", SL_ROOT=str(tmp_path)), execution)
+    assert gcp.spark_jobs[0].state == "CANCELLED"
+    assert (names(stage), names(ingesting)) == (["orders-1.csv"], [])
+
+
+def test_a_new_run_leaves_the_files_of_a_job_that_runs_and_takes_those_of_one_that_ended(bench, gcp, areas, tmp_path):
+    stage, ingesting = areas
+    (ingesting / "orders-1.csv").touch()
+    killed = bench.execution()
+    load = bench.load("sleep=30", SL_ROOT=str(tmp_path))
+    job_id = bench.orphan(killed, command=load)
+    note = replace(LoadNote.of(killed, killed.job_id, {"spark_job": job_id}), files=("orders-1.csv",), host="elsewhere")
+    LoadNotes(Location.of(tmp_path / "datasets/ingesting/.dagster/sales")).write(note)
+    execution = bench.execution(is_run_over=lambda run: run == killed.run_id)
+    bench.executor().run(bench.load(SL_ROOT=str(tmp_path)), execution)
+    assert (names(stage), names(ingesting)) == ([], ["orders-1.csv"])
+    bench.executor().session(execution).jobs.cancel(job_id)
+    gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "CANCELLED")
+    assert bench.executor().files_left(load, execution) == [str(ingesting / "orders-1.csv")]
+    bench.report.on_info = lambda message: None
+    bench.executor().run(bench.load(SL_ROOT=str(tmp_path)), bench.execution(is_run_over=lambda run: True))
+    assert (names(stage), names(ingesting)) == (["orders-1.csv"], [])
 
 
 def test_a_retry_that_is_started_again_leaves_the_files_to_the_load_that_works_on_them(bench, gcp, tmp_path):

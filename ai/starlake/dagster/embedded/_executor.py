@@ -20,8 +20,10 @@ from ai.starlake.embedded.console import Console
 from ai.starlake.embedded.results import LoadResult
 from ai.starlake.embedded.task_run import TransformRequest
 from ai.starlake.executor.protocol import CommandFailedError, Execution, Reporter, StarlakeCounts, StarlakeResult
+from ai.starlake.executor.recovery import names_of, stranded_files
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.masking import resolve_secrets
+from ai.starlake.project.facts import ProjectFacts
 
 _GLANCE = 0.5
 
@@ -49,6 +51,17 @@ class EmbeddedExecutor:
             shown = redactor.shown(("starlake", *command))
             raise CommandFailedError(shown, 1, None, how="failed", verdict=redactor.mask(str(error))) from None
         return StarlakeResult(duration=time.monotonic() - started, counts=counts)
+
+    def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:  # noqa: ARG002
+        """Return the files that loads which are over may have left; a load that finds none of its own does no harm.
+
+        Raises:
+            StarlakeError: If that cannot be found out.
+        """
+        own, _ = resolve_secrets(command)
+        environment = {**os.environ, **own}
+        facts = ProjectFacts(environment.get("SL_ROOT") or Path.cwd(), environment)
+        return [file for domain in names_of(command, "--domains") for file in stranded_files(facts, domain)]
 
 
 def _call(command: StarlakeCommand, environment: Mapping[str, str], console: Console) -> StarlakeCounts | None:

@@ -1,0 +1,212 @@
+"""Notes of the loads that are under way: which files they take, and who runs them.
+
+The files of a load lie in the ingesting area of its domain while it runs, and stay there when it is killed. A note
+beside that area tells the two apart, for every process and machine that reaches the area.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor._watchdog_main import related_groups
+from ai.starlake.executor.protocol import Execution
+from ai.starlake.executor.storage import Location
+
+_SETTLE = 8.0
+"""Seconds that the command of a killed process may need to end: what the watchdog gives it, and a little more."""
+_PAUSE = 0.2
+_active: set[str] = set()
+"""The loads of this process."""
+
+
+@dataclass(frozen=True)
+class LoadNote:
+    """One load of files of a domain.
+
+    Args:
+        id: Names the note.
+        run: The run of Dagster.
+        step: The step of the run.
+        host: The machine of the process that waits for the load; see `this_host`.
+        worker: That process: its id, and when it began.
+        job_id: The value of SL_JOB_ID in the environment of the command.
+        remote: What the command is known by where it runs, for commands that run elsewhere.
+        tables: The tables that it loads; none for all.
+        files: The names of the files that waited when the load began.
+        ended: Whether the load is over, and did not succeed.
+    """
+
+    id: str
+    run: str
+    step: str
+    host: str
+    worker: tuple[int, str]
+    job_id: str
+    remote: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    ended: bool = False
+
+    @classmethod
+    def of(cls, execution: Execution, job_id: str, remote: Mapping[str, str]) -> LoadNote:
+        """Return a note of a load that this process begins."""
+        worker = (os.getpid(), began_at(os.getpid()))
+        return cls(uuid.uuid4().hex, execution.run_id, execution.step_key, this_host(), worker, job_id, remote)
+
+    def concerns(self, tables: Iterable[str]) -> bool:
+        """Return whether it loads one of some tables; no names stand for all tables."""
+        others = {table.lower() for table in tables}
+        return not others or not self.tables or not others.isdisjoint(table.lower() for table in self.tables)
+
+    def is_alive(self, execution: Execution, runs_remotely: RunsRemotely) -> bool:
+        """Return whether the load may still be working on its files; wait for the end of a command being killed.
+
+        Args:
+            execution: The attempt that wants to know.
+            runs_remotely: Tells of a load whose command runs elsewhere whether it does so still.
+        """
+        if self.ended:
+            return False
+        runs = runs_remotely(self, 0) if self.remote else False
+        if runs:
+            return True
+        if runs is None or self.host != this_host():
+            return execution.is_run_over is None or execution.is_run_over(self.run) is not True
+        if self.worker[0] == os.getpid():
+            return self.id in _active and self.worker == (os.getpid(), began_at(os.getpid()))
+        return began_at(self.worker[0]) == self.worker[1] or _command_runs(self.job_id)
+
+
+RunsRemotely = Callable[[LoadNote, float], bool | None]
+"""Tells of a load whose command runs elsewhere whether it does so still, after some seconds for its end at most; None
+where that cannot be asked."""
+
+
+def _command_runs(job_id: str) -> bool:
+    """Return whether the command of a process that is gone still runs; the watchdog of that process is ending it."""
+    deadline = time.monotonic() + _SETTLE
+    while related_groups({f"SL_JOB_ID={job_id}".encode()}, set()):
+        if time.monotonic() >= deadline:
+            return True
+        time.sleep(_PAUSE)
+    return False
+
+
+def this_host() -> str:
+    """Return what tells the machine, or the container, from all others; a restarted one is another."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip())
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return "/".join(parts)
+
+
+def began_at(pid: int) -> str:
+    """Return when a process began; empty for none, ``?`` for one where the system does not tell."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+        state, *_ = fields = text.rpartition(")")[2].split()
+        return "" if state in "ZX" else fields[19]
+    except (OSError, IndexError):
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return ""
+    except OSError:
+        return "?"
+    return "" if Path("/proc/self/stat").exists() else "?"
+
+
+def load_by_hand_runs(root: str, own_job_id: str) -> bool:
+    """Return whether another command ``load`` of a project may run on this machine; True where one cannot tell.
+
+    Args:
+        root: The root of the project.
+        own_job_id: The value of SL_JOB_ID in the environment of a command that does not count.
+    """
+    processes = Path("/proc")
+    if not (processes / "self" / "environ").exists():
+        return True
+    others = (entry for entry in processes.iterdir() if entry.name.isdigit() and entry.name != str(os.getpid()))
+    return any(_loads(entry, root, own_job_id) for entry in others)
+
+
+def _loads(process: Path, root: str, own_job_id: str) -> bool:
+    try:
+        if b"load" not in (process / "cmdline").read_bytes().split(b"\0"):
+            return False
+        environment = (process / "environ").read_bytes().split(b"\0")
+        folder = str((process / "cwd").readlink())
+    except OSError:
+        return False
+    if f"SL_JOB_ID={own_job_id}".encode() in environment:
+        return False
+    named = [
+        entry.partition(b"=")[2].decode(errors="replace") for entry in environment if entry.startswith(b"SL_ROOT=")
+    ]
+    return any(os.path.realpath(one.removeprefix("file:")) == os.path.realpath(root) for one in [*named, folder])
+
+
+class LoadNotes:
+    """The notes of one domain.
+
+    Args:
+        folder: Where they are.
+    """
+
+    def __init__(self, folder: Location) -> None:
+        self._folder = folder
+
+    def __iter__(self) -> Iterator[LoadNote]:
+        """Yield the notes.
+
+        Raises:
+            StarlakeError: If one cannot be read.
+        """
+        for name in self._folder.list_files():
+            text = self._folder.child(name).read()
+            if text is not None and name.endswith(".json"):  # another process may have removed it
+                yield _parsed(text, str(self._folder.child(name)))
+
+    def write(self, note: LoadNote) -> None:
+        """Write a note, over the one of the same load; the load counts as under way until `ended`."""
+        if note.ended:
+            _active.discard(note.id)
+        else:
+            _active.add(note.id)
+        self._file(note).write(json.dumps(asdict(note)))
+
+    def end(self, note: LoadNote, files: tuple[str, ...]) -> None:
+        """Write down that a load is over and did not succeed, and which files it leaves to the next one."""
+        self.write(replace(note, files=files, ended=True))
+
+    def remove(self, note: LoadNote) -> None:
+        """Remove a note; nothing happens if there is none."""
+        _active.discard(note.id)
+        self._file(note).remove()
+
+    def _file(self, note: LoadNote) -> Location:
+        return self._folder.child(f"{note.id}.json")
+
+
+def _parsed(text: str, where: str) -> LoadNote:
+    try:
+        content: dict[str, Any] = json.loads(text)
+        content["worker"] = (int(content["worker"][0]), str(content["worker"][1]))
+        content |= {"files": tuple(content["files"]), "tables": tuple(content["tables"])}
+        return LoadNote(**content)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise StarlakeError(
+            f"{where} is not a note of a load", cause=str(error), fix="remove it when no load of the domain is running"
+        ) from error
