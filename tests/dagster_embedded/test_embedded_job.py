@@ -201,6 +201,41 @@ def test_an_option_with_a_telling_name_is_nowhere(
     assert "hunter22" not in f"{failure.value.description}{failure.value.metadata}{printed.out}{printed.err}"
 
 
+ENDLESS = {
+    "sleeps": "time.sleep(300)",
+    "runs": "while True: pass",
+    "catches everything": """
+    while True:
+        try:
+            time.sleep(0.01)
+        except BaseException:
+            pass""",
+}
+
+
+@pytest.mark.parametrize("body", ENDLESS.values(), ids=ENDLESS)
+def test_an_interruption_ends_a_step_whose_python_code_goes_on(tmp_path: Path, body: str) -> None:
+    root = sample(tmp_path / "project")
+    task = root / "metadata" / "transform" / "kpis" / "Endless.py"
+    begun = tmp_path / "begun"
+    function = f"def task(connection, variables):\n    open({str(begun)!r}, 'w').close()\n    {body}\n"
+    task.write_text(f"import time\n\n{function}")
+    command = [sys.executable, "-c", SLOW_RUN, str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        assert process.stdout is not None
+        while not begun.exists():
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        process.stdout.read()
+        assert process.wait(timeout=60) != 0
+        assert time.monotonic() - started < 60
+    task.write_text("def task(connection, variables):\n    return connection.sql('SELECT 1 AS n')\n")
+    again = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
 def test_an_interruption_reaches_a_running_query(tmp_path: Path) -> None:
     root = sample(tmp_path / "project")
     (root / "metadata" / "transform" / "kpis" / "Endless.sql").write_text(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import click
@@ -26,6 +28,10 @@ from ai.starlake.job.masking import resolve_secrets
 from ai.starlake.project.facts import ProjectFacts
 
 _GLANCE = 0.5
+_BLOWS = (1.0, 3.0)
+"""Seconds after an interruption at which Python code that goes on is ended; what it cleans up then takes its time."""
+_LAST = 5.0
+"""Seconds after which it is no longer waited for."""
 
 
 class EmbeddedExecutor:
@@ -46,7 +52,7 @@ class EmbeddedExecutor:
         environment = {**os.environ, "SL_JOB_ID": execution.job_id, **own}
         try:
             with _warnings_to(execution.report, redactor):
-                counts = _call(command, environment, Console(redactor.mask))
+                counts = _call(command, environment, Console(redactor.mask), execution.report)
         except StarlakeError as error:
             shown = redactor.shown(("starlake", *command))
             raise CommandFailedError(shown, 1, None, how="failed", verdict=redactor.mask(str(error))) from None
@@ -64,7 +70,9 @@ class EmbeddedExecutor:
         return [file for domain in names_of(command, "--domains") for file in stranded_files(facts, domain)]
 
 
-def _call(command: StarlakeCommand, environment: Mapping[str, str], console: Console) -> StarlakeCounts | None:
+def _call(
+    command: StarlakeCommand, environment: Mapping[str, str], console: Console, report: Reporter
+) -> StarlakeCounts | None:
     verb = _VERBS.get(command.verb)
     if verb is None:
         raise StarlakeError(
@@ -73,22 +81,80 @@ def _call(command: StarlakeCommand, environment: Mapping[str, str], console: Con
     given = _parse(command)
     options = given.pop("options", {})
     engine = Engine.open(environment=environment, options=options, reporter=console)
-    return _interruptible(engine, lambda: verb(engine, given))
+    return _interruptible(engine, lambda: verb(engine, given), report)
 
 
-def _interruptible(engine: Engine, call: Callable[[], StarlakeCounts | None]) -> StarlakeCounts | None:
-    """Calls the engine in a thread of its own, so that an interruption of the step ends the query that runs."""
-    with ThreadPoolExecutor(1, thread_name_prefix="starlake-embedded") as pool:
-        work = pool.submit(call)
-        try:
-            while not work.done():
-                wait([work], timeout=_GLANCE)
-        except BaseException:
-            while not work.done():
-                engine.interrupt()
-                wait([work], timeout=_GLANCE)
-            raise
+def _interruptible(
+    engine: Engine, call: Callable[[], StarlakeCounts | None], report: Reporter
+) -> StarlakeCounts | None:
+    """Calls the engine in a thread of its own, so that an interruption of the step ends what it does.
+
+    Queries notice it at once. Python code, of a task or of the engine, gets an exception between two of its own
+    instructions. A thread that does not come to that, as in a long sleep, is left behind: it is none that a process
+    waits for at its end, and an open transaction is as good as never begun then.
+    """
+    work = _Work(call)
+    try:
+        while not work.ended(within=_GLANCE):
+            pass
+    except BaseException:
+        _end(engine, work, report)
+        raise
     return work.result()
+
+
+def _end(engine: Engine, work: _Work, report: Reporter) -> None:
+    started = time.monotonic()
+    blows = list(_BLOWS)
+    while not work.ended(within=0):
+        passed = time.monotonic() - started
+        if passed >= _LAST:
+            report.warning(
+                "the command does not react to its interruption, and is left behind: it ends with this process"
+            )
+            return
+        engine.interrupt()
+        if blows and passed >= blows[0]:
+            blows.pop(0)
+            work.interrupt()
+        work.ended(within=_GLANCE)
+
+
+class _Interrupted(BaseException):
+    """What Python code that is interrupted raises; no code that catches errors takes it for one."""
+
+
+class _Work:
+    """A call in a thread that no process waits for at its end."""
+
+    def __init__(self, call: Callable[[], StarlakeCounts | None]) -> None:
+        self._future: Future[StarlakeCounts | None] = Future()
+        self._thread = Thread(target=self._run, args=(call,), name="starlake-embedded", daemon=True)
+        self._thread.start()
+
+    def _run(self, call: Callable[[], StarlakeCounts | None]) -> None:
+        try:
+            result = call()
+        except BaseException as error:  # noqa: BLE001  raised again where the result is wanted
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(result)
+
+    def ended(self, *, within: float) -> bool:
+        """Returns whether the call ended; waits some seconds for that."""
+        wait([self._future], timeout=within)
+        return self._future.done() or not self._thread.is_alive()
+
+    def result(self) -> StarlakeCounts | None:
+        """Returns what the call returned, or raises what it raised."""
+        return self._future.result(timeout=0)
+
+    def interrupt(self) -> None:
+        """Raises an exception in the thread, when it next runs an instruction of Python."""
+        if self._thread.ident is not None:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(self._thread.ident), ctypes.py_object(_Interrupted)
+            )
 
 
 def _parse(command: StarlakeCommand) -> dict[str, Any]:
