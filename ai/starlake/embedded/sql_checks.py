@@ -17,7 +17,14 @@ from ai.starlake.embedded.catalog import Catalog, Columns
 from ai.starlake.embedded.connection import Database
 from ai.starlake.embedded.expectations import question_sql
 from ai.starlake.embedded.qualification import qualified_sql
-from ai.starlake.embedded.sql_source import SqlError, Statement, origin, place_in, require_expressions, statements_of
+from ai.starlake.embedded.sql_source import (
+    SqlError,
+    Statement,
+    origin,
+    place_in,
+    require_expressions,
+    statements_of,
+)
 from ai.starlake.embedded.staging import empty_rows
 from ai.starlake.embedded.tables import Target, describe
 from ai.starlake.embedded.unknown_tables import UnknownTables
@@ -113,16 +120,16 @@ class _Checks:
     def _wrong_in(self, dialect: str, statement: Statement) -> Iterator[tuple[int, str]]:
         """The line and message of a syntax error of a statement."""
         import duckdb
-        from sqlglot import ErrorLevel, parse
+        import sqlglot
         from sqlglot.errors import ParseError, SqlglotError
 
         try:
             if dialect == "duckdb":
                 self._database.connection.extract_statements(statement.text)
             else:
-                parse(statement.text, read=dialect, error_level=ErrorLevel.IMMEDIATE)
+                sqlglot.parse(statement.text, read=dialect, error_level=sqlglot.ErrorLevel.IMMEDIATE)
         except duckdb.ParserException as error:
-            message, line = place_in(str(error))
+            message, line = statement.located(str(error))
             yield line or 1, message
         except ParseError as error:
             first = error.errors[0] if error.errors else {}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.staging import Staged
 
 _PLACE = re.compile(r"\n*^LINE (?P<line>\d+):.*", re.DOTALL | re.MULTILINE)
+_NEAR = re.compile(r'syntax error at or near "(?P<token>[^\n]+?)"')
 _KEY = re.compile(r"^[\s-]*(?:[\w{}\[ ]+:\s+)?[\"']?(?:SQL:)?")
 """What stands before SQL on a line of YAML."""
 
@@ -89,8 +90,20 @@ class Statement:
         try:
             yield
         except duckdb.Error as error:
-            message, line = place_in(str(error))
-            raise SqlError(self, message, self._own_line(line, within)) from error
+            message, line = self.located(str(error), within)
+            raise SqlError(self, message, line) from error
+
+    def located(self, error: str, within: str | None = None) -> tuple[str, int | None]:
+        """Return DuckDB's message without its copy of the statement, and the line of the statement that it points at.
+
+        DuckDB before 1.4 says of a syntax error only what it is near to; that tells the line if it stands there once.
+        """
+        message, line = place_in(error)
+        near = _NEAR.search(message)
+        if line is None and near is not None:
+            found = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(near['token'])}(?!\w)", self.text)]
+            return message, self.text.count("\n", 0, found[0]) + 1 if len(found) == 1 else None
+        return message, self._own_line(line, within)
 
     def require_syntax(self, database: Database) -> None:
         """Parse the statement on its own, since the engine's SQL around it would change what DuckDB says.
