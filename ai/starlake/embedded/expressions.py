@@ -6,6 +6,7 @@ import logging
 from collections.abc import Set
 from typing import TYPE_CHECKING
 
+from ai.starlake.embedded.spark_collections import prepared
 from ai.starlake.embedded.spark_functions import as_duckdb, to_integer, to_moment, to_text
 from ai.starlake.embedded.sql import identifier
 
@@ -37,13 +38,27 @@ def translated(text: str, file_column: str, texts: Set[str] = frozenset()) -> st
         return f"{text}\n"  # it may end with a comment
 
     _read_numbers(tree, texts)
-    for node in reversed(list(tree.walk())):  # arguments before the calls that they are for
-        found = _file_name(node, file_column) or as_duckdb(node)
+    holder = exp.Paren(this=tree)
+    for node in list(holder.find_all(exp.Anonymous)):
+        found = _file_name(node, file_column)
         if found is not None:
-            written = exp.Var(this=found)
-            tree = written if node is tree else tree
-            node.replace(written)
-    return tree.sql(dialect="duckdb", comments=False) or identifier(text)
+            node.replace(exp.Var(this=found))
+    return rewritten(holder) or identifier(text)
+
+
+def rewritten(tree: exp.Expr) -> str:
+    """DuckDB's SQL of an expression of Spark's, which is in parentheses."""
+    from sqlglot import exp
+
+    for node in list(tree.walk()):  # calls before their arguments: a lambda is written with the call that it is for
+        found = prepared(node) if node.parent is not None and node.root() is tree else None
+        if found is not None:
+            node.replace(exp.Var(this=found))
+    for node in reversed(list(tree.walk())):  # arguments before the calls that they are for
+        found = as_duckdb(node) if node.parent is not None else None
+        if found is not None:
+            node.replace(exp.Var(this=found, was=node.key))
+    return str(tree.sql(dialect="duckdb", comments=False))
 
 
 def _read_numbers(tree: exp.Expr, texts: Set[str]) -> None:

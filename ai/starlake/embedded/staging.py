@@ -22,6 +22,7 @@ from ai.starlake.embedded.nested import WRONG_SHAPE, shape
 from ai.starlake.embedded.replay import replayed
 from ai.starlake.embedded.rows import RECORD_COLUMN, RawRows
 from ai.starlake.embedded.sql import identifier, identifiers, literal
+from ai.starlake.embedded.sql_source import origin
 from ai.starlake.embedded.validation import ERROR_COLUMN, FILE_COLUMN, PLACE_COLUMN, Validator
 from ai.starlake.project import Table
 
@@ -136,7 +137,15 @@ class Staged:
         if is_native(self.table):
             return f"{text}\n"
         texts = {column.name.lower() for column in self.validator.columns if column.type == "VARCHAR"}
-        return translated(text, FILE_COLUMN, texts)
+        try:
+            return translated(text, FILE_COLUMN, texts)
+        except StarlakeError as error:
+            file, line = origin(self.table, text)
+            named = [column.attribute.name for column in self.validator.columns if column.attribute.script == text]
+            subject = f"the script of the attribute {named[0]}" if named else "the filter"
+            raise StarlakeError(
+                f"{file}:{line}: {subject}: {error.culprit}", cause=error.cause, fix=error.fix
+            ) from error
 
     def _computed(self, text: str, kind: str) -> str:
         value = f"({self._expression(text)})"
