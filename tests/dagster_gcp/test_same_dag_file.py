@@ -138,6 +138,7 @@ def test_the_sample_loads_the_same_tables_wherever_it_runs(gcp, options, instanc
 def test_g05_a_run_that_finds_nothing_to_load_deletes_its_cluster(gcp, options, instance, tmp_path, monkeypatch):
     root = project(tmp_path / "starbake")
     shutil.rmtree(root / "incoming")
+    (root / "incoming" / "starbake").mkdir(parents=True)
     monkeypatch.setenv("SL_ROOT", str(root))
     file = written(tmp_path / "dags", "a_dag", with_class(sample("starbake_load"), "dataproc", options["dataproc"]))
     run(file, "starbake_load", instance)
