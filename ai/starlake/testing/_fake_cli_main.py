@@ -139,7 +139,7 @@ def _finish_load(project: Project, taken: list[Path], counts: list[int]) -> None
     if "SL_API" in os.environ:
         names = ("inputCount", "acceptedCount", "rejectedCount")
         told: dict[str, object] = dict(zip(names, counts, strict=True))
-        if taken:
+        if taken and counts[0] == 0:  # otherwise the rows say that there was a file
             told["paths"] = [path.as_uri() for path in taken]
         sys.stdout.write(f"IngestionCounters:{json.dumps(told)}\n")
 
