@@ -98,7 +98,7 @@ class TestDefinitions:
         assert done.returncode == 0, done.stderr
 
     @pytest.mark.parametrize("load_dependencies", [None, True])
-    def test_the_transform_sample_is_valid_with_the_change_that_the_docs_name(self, transform_sample, load_dependencies):
+    def test_the_transform_sample_is_valid_once_changed_as_the_docs_say(self, transform_sample, load_dependencies):
         done = dagster("definitions", "validate", "-f", transform_sample(load_dependencies=load_dependencies))
         assert done.returncode == 0, done.stderr
 

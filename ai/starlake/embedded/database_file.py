@@ -7,11 +7,11 @@ DuckDB never opens again. Here the headers are written under DuckDB's own lock, 
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ai.starlake.embedded.scratch import scratch_folder
 from ai.starlake.embedded.sql import literal
 
 if TYPE_CHECKING:
@@ -76,10 +76,10 @@ def _empty_database(config: Mapping[str, str]) -> bytes:
     import duckdb
 
     with (
-        tempfile.TemporaryDirectory(prefix="starlake-") as scratch,
+        scratch_folder() as scratch,
         duckdb.connect(":memory:", config=dict(config)) as connection,
     ):
-        file = Path(scratch, "empty.db")
+        file = scratch / "empty.db"
         _attach(connection, file, () if _OWN_VERSION in config else _VERSIONS)
         return file.read_bytes()
 

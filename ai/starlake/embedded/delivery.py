@@ -8,7 +8,6 @@ deleted, since the source is still there; with one, the rest is done.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
@@ -26,6 +25,7 @@ from typing import IO, Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.archives import Budget, write
 from ai.starlake.embedded.files import free_path, move
+from ai.starlake.embedded.folder_lock import try_lock
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def one_at_a_time(area: Path, *, patience: float = _PATIENCE) -> Iterator[bool]:
 
 def _locked(descriptor: int, area: Path, patience: float) -> bool:
     deadline = time.monotonic() + patience
-    while (locked := _try_lock(descriptor)) is None:
+    while (locked := try_lock(descriptor)) is None:
         if time.monotonic() >= deadline:
             raise StarlakeError(
                 f"another command stages files into {area}",
@@ -71,17 +71,6 @@ def _locked(descriptor: int, area: Path, patience: float) -> bool:
             )
         time.sleep(_GLANCE)
     return locked
-
-
-def _try_lock(descriptor: int) -> bool | None:
-    """Try to lock a folder: True if it is locked, None if another command has it, False where there are no locks."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return None
-    except OSError:
-        return False
-    return True
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ for SQL.
 from __future__ import annotations
 
 import runpy
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.scratch import scratch_folder
 from ai.starlake.embedded.sql import literal
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def _keep(database: Database, rows: Any) -> None:
         database.execute(f"{create} {_SOURCE}")
         database.execute(f"DROP VIEW {_SOURCE}")
     elif hasattr(rows, "write_parquet"):  # Polars; needs no Arrow this way
-        with tempfile.TemporaryDirectory(prefix="starlake-") as scratch:
-            file = Path(scratch) / "rows.parquet"
+        with scratch_folder() as scratch:
+            file = scratch / "rows.parquet"
             rows.write_parquet(file)
             database.execute(f"{create} read_parquet({literal(str(file))})")
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from ai.starlake.embedded.native import is_native
 from ai.starlake.embedded.nested import WRONG_SHAPE, shape
 from ai.starlake.embedded.replay import replayed
 from ai.starlake.embedded.rows import RECORD_COLUMN, RawRows
+from ai.starlake.embedded.scratch import scratch_folder
 from ai.starlake.embedded.sql import identifier, identifiers, literal
 from ai.starlake.embedded.sql_source import origin
 from ai.starlake.embedded.validation import ERROR_COLUMN, FILE_COLUMN, PLACE_COLUMN, Validator
@@ -310,8 +310,8 @@ def _lines(database: Database, raw: Sequence[RawRows], place: int, limit: int) -
 @contextmanager
 def _raw_rows(database: Database, table: Table, files: Sequence[Path]) -> Iterator[list[RawRows]]:
     """What reads some files; what it needs on disk is there until the end of the block."""
-    with tempfile.TemporaryDirectory(prefix="starlake-") as scratch:
-        yield [formats.read(database, table, file, Path(scratch)) for file in files]
+    with scratch_folder() as scratch:
+        yield [formats.read(database, table, file, scratch) for file in files]
 
 
 def _add(database: Database, validator: Validator, raw: Sequence[RawRows], place: int) -> None:

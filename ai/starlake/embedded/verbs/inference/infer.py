@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.connection import open_database
+from ai.starlake.embedded.scratch import scratch_folder
 from ai.starlake.embedded.verbs.inference.guesses import guesses
 from ai.starlake.embedded.verbs.inference.naming import file_pattern, table_name
 from ai.starlake.embedded.verbs.inference.samples import read_sample
@@ -112,8 +112,8 @@ def _landing(project: Project, domain: str, *, make: bool) -> Path | None:
 
 
 def _infer(project: Project, request: Request, domain: str, name: str) -> tuple[Table, dict[str, Any]]:
-    with open_database(None) as database, tempfile.TemporaryDirectory(prefix="starlake-") as scratch:
-        sample = read_sample(database, request.file, request.format, request.encoding, Path(scratch))
+    with open_database(None) as database, scratch_folder() as scratch:
+        sample = read_sample(database, request.file, request.format, request.encoding, scratch)
         data: dict[str, Any] = {
             "name": name,
             "pattern": file_pattern(request.file.name),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import formats
+from ai.starlake.embedded.scratch import scratch_folder
 from ai.starlake.embedded.staging import staged
 from ai.starlake.embedded.validation import Validator
 from ai.starlake.embedded.verbs.inference.guesses import Guess
@@ -71,9 +71,9 @@ class Trial:
 
     def _names_fit(self) -> bool:
         """Whether the engine finds all columns by the header; not those whose names are missing or there twice."""
-        with tempfile.TemporaryDirectory(prefix="starlake-") as scratch:
+        with scratch_folder() as scratch:
             try:
-                rows = formats.read(self._database, self.table, self._file, Path(scratch))
+                rows = formats.read(self._database, self.table, self._file, scratch)
             except StarlakeError:
                 return False
         return None not in rows.cells

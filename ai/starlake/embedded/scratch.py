@@ -1,0 +1,58 @@
+"""Temporary folders, and those that killed commands left."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ai.starlake.embedded.folder_lock import try_lock
+
+_PREFIX = ".starlake-scratch-"
+"""Not the name of anything that people make themselves."""
+_FRESH = 3600.0
+"""Seconds for which a folder is left alone even if nobody holds it: its owner may be about to lock it."""
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make a temporary folder that only this user can read, and remove it in the end.
+
+    Folders that killed commands left behind for over an hour are removed first: a living command locks its own.
+    """
+    _remove_abandoned(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
+        descriptor = os.open(name, os.O_RDONLY)
+        try:
+            try_lock(descriptor)
+            yield Path(name)
+        finally:
+            os.close(descriptor)
+
+
+def _remove_abandoned(parent: Path) -> None:
+    with os.scandir(parent) as entries:
+        old = [entry.path for entry in entries if entry.name.startswith(_PREFIX) and _is_old(entry)]
+    for path in old:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            if try_lock(descriptor):
+                shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(descriptor)
+
+
+def _is_old(entry: os.DirEntry[str]) -> bool:
+    try:
+        status = entry.stat(follow_symlinks=False)
+        mine = entry.is_dir(follow_symlinks=False) and status.st_uid == os.getuid()
+    except OSError:
+        return False
+    return mine and time.time() - status.st_mtime > _FRESH
