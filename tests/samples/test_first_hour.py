@@ -116,8 +116,8 @@ def test_the_project_of_the_page_about_project_files_runs(tmp_path: Path) -> Non
             "SELECT id, customer, sold_on::VARCHAR, amount, net, phone FROM sales.invoices ORDER BY id"
         )
         assert [tuple(map(str, row)) for row in found.fetchall()] == [
-            ("1", "Ada", "2026-11-04", "12.000000000", "10.000000000", ""),
-            ("2", "Ben", "2026-11-05", "0.000000000", "0.000000000", ""),
+            ("1", "Ada", "2026-11-04", "12.0", "10.0", ""),
+            ("2", "Ben", "2026-11-05", "0.0", "0.0", ""),
         ]
         assert len(database.sql("FROM kpi.revenue").fetchall()) == 2
         [(error,)] = database.sql("SELECT error FROM audit.rejected").fetchall()
