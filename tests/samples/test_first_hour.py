@@ -113,7 +113,7 @@ def test_the_project_of_the_page_about_project_files_runs(tmp_path: Path) -> Non
         run_embedded(tmp_path, *arguments)
     with duckdb.connect(str(tmp_path / "datasets" / "duckdb.db"), read_only=True) as database:
         found = database.sql(
-            "SELECT id, customer, sold_on::VARCHAR, amount, net, phone FROM sales.invoices ORDER BY id"
+            "SELECT id, customer, sold_on, amount::DOUBLE, net::DOUBLE, phone FROM sales.invoices ORDER BY 1"
         )
         assert [tuple(map(str, row)) for row in found.fetchall()] == [
             ("1", "Ada", "2026-11-04", "12.0", "10.0", ""),
