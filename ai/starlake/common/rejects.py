@@ -1,7 +1,6 @@
 """How many rows of a load may be rejected: a number of rows, or a percentage of the rows read."""
 
-from __future__ import annotations
-
+# Annotations are evaluated here: pydantic 2.5 looks for their names in the module of the model that has such a field.
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,7 +22,7 @@ class RejectLimit:
     percent: bool = False
 
     @classmethod
-    def of(cls, value: Any) -> RejectLimit:
+    def of(cls, value: Any) -> "RejectLimit":
         """Read a limit: ``5`` is rows, ``10%`` a percentage.
 
         Raises:
