@@ -98,7 +98,7 @@ class TestArguments:
             "dummy_op": ("x",),
             "sl_pre_load": ("d",),
         }[make]
-        with pytest.raises(StarlakeError, match="retrys is no argument of an op") as caught:
+        with pytest.raises(StarlakeError, match="retrys is not a known argument of an op") as caught:
             getattr(factory("pending"), make)(*arguments, retrys=3)
         assert "retries" in str(caught.value)
 

@@ -105,7 +105,7 @@ def test_a_file_that_is_no_python_is_not_written(project: Path, tmp_path: Path) 
     config.write_text(config.read_text().replace("Loads the domain", "Loads the rental's"))
     done = run("--project", project, "--output", tmp_path / "out")
     assert done.exit_code == 1
-    assert "line 2 of rental_load.py is no Python: description = 'Loads the rental's" in done.output
+    assert "line 2 of rental_load.py is not valid Python: description = 'Loads the rental's" in done.output
     assert "| literal" in done.output
     assert not (tmp_path / "out").exists()
     template.write_text("first = 1\ndescription = {{ context.config.comment | literal }}\n")

@@ -66,7 +66,7 @@ def test_two_ops_of_one_task_are_refused_with_what_to_do(factory):
 
 
 def test_an_argument_that_nobody_knows_is_refused_still(factory):
-    with pytest.raises(StarlakeError, match="crons is no argument of an op") as caught:
+    with pytest.raises(StarlakeError, match="crons is not a known argument of an op") as caught:
         factory().sl_load(None, "shop", "rows", crons=CRON)
     assert "pool" in str(caught.value)
     assert "params" not in str(caught.value)

@@ -341,7 +341,7 @@ def test_variables_may_be_written_with_a_dollar_sign(shop):
 )
 def test_a_strategy_goes_by_columns_of_the_rows(shop, strategy, name):
     shop.task("mart.t", "SELECT 1 AS id", writeStrategy=strategy, sink={"partition": ["day"]})
-    assert f"goes by {name}, which is no column of its rows" in run(shop, "mart.t").error
+    assert f"goes by {name}, which is not a column of its rows" in run(shop, "mart.t").error
 
 
 def test_the_first_row_of_a_key_is_kept_when_no_time_tells_them_apart(shop):

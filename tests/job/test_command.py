@@ -142,7 +142,7 @@ def test_a_command_is_taken_as_it_is() -> None:
 
 @pytest.mark.parametrize("arguments", [[], (), "load --domains a"])
 def test_what_is_no_list_of_arguments_is_refused(arguments: Sequence[str]) -> None:
-    with pytest.raises(StarlakeError, match="no list of arguments"):
+    with pytest.raises(StarlakeError, match="not a list of arguments"):
         StarlakeCommand.of(arguments)
 
 

@@ -107,7 +107,7 @@ def test_a_broken_table_beside_does_not_matter(shop):
     shop.write("load/shop/broken.sl.yml", "version: 1\ntable: {name: [odd\n")
     project = shop.read()
     assert project.table("shop", "orders").name == "orders"
-    with pytest.raises(ProjectError, match=r"broken\.sl\.yml:\d+: this is no readable YAML"):
+    with pytest.raises(ProjectError, match=r"broken\.sl\.yml:\d+: this is not valid YAML"):
         project.domain("shop")
 
 

@@ -40,7 +40,7 @@ def parse_datetime(text: str, zone: tzinfo) -> datetime:
     """Reads a moment in ISO 8601.
 
     Args:
-        text: A date or a date and time; a zone of its own counts more than `zone`.
+        text: A date or a date and time; a zone of its own takes precedence over `zone`.
         zone: The zone of a text that names none.
 
     Returns:

@@ -93,7 +93,7 @@ class NodeOptions:
         unknown = sorted(name for name in given if name not in cls.__dataclass_fields__)
         if unknown:
             raise StarlakeError(
-                f"{task_id}: {', '.join(unknown)} is no argument of an op",
+                f"{task_id}: {', '.join(unknown)} is not a known argument of an op",
                 fix=f"use {', '.join(name for name in cls.__dataclass_fields__ if name not in _NOT_READ)}; in a DAG "
                 "file that another version of Starlake generated, generate it again with starlake-dagster generate",
             )

@@ -71,7 +71,7 @@ class PreLoadBody(Body):
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Decides within an op."""
         if is_dry_run(context):
-            context.log.info(f"dry run: domain {self.domain} is taken as ready, nothing is looked at")
+            context.log.info(f"dry run: domain {self.domain} counts as ready, nothing is checked")
             if isinstance(self.check, CommandCheck):
                 with failures(retry=False):
                     command = self.check.planned(self._view(context))

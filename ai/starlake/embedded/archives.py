@@ -151,7 +151,7 @@ class Budget:
             raise _not_unpacked(
                 self._source,
                 f"its files are larger than {self._limit:,} bytes together",
-                "raise maxUnpackedSize in application.sl.yml (or the variable SL_MAX_UNPACKED_SIZE) if it is no fraud",
+                "if you trust it, raise maxUnpackedSize in application.sl.yml (or the variable SL_MAX_UNPACKED_SIZE)",
             )
         usage = shutil.disk_usage(self._folder)
         if size > usage.free - min(usage.total // 20, 1 << 30):

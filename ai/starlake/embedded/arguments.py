@@ -25,7 +25,7 @@ def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str,
     for item in (item for value in values for item in value.split(",") if item):
         name, separator, text = item.partition("=")
         if not separator:
-            raise click.BadParameter(f"{item!r} is no name=value pair", context, parameter)
+            raise click.BadParameter(f"{item!r} is not a name=value pair", context, parameter)
         found[name.strip()] = text
     return found
 
@@ -53,5 +53,5 @@ def moment(context: click.Context, parameter: click.Parameter, value: str | None
         found = parse_datetime(value.strip().strip("'\""), timezone.utc)
     except StarlakeError:
         example = "2024-02-29 or 2024-02-29T10:00:00"
-        raise click.BadParameter(f"{value!r} is no date such as {example}", context, parameter) from None
+        raise click.BadParameter(f"{value!r} is not a date such as {example}", context, parameter) from None
     return found.astimezone(timezone.utc).replace(tzinfo=None)

@@ -191,7 +191,7 @@ def _boolean(kind: TypeDefinition, _column: str) -> TextCheck:
     true_pattern, separator, false_pattern = kind.pattern.partition("<-TF->")
     if not separator:
         raise StarlakeError(
-            f"the pattern of the boolean type {kind.name!r} says not what is false"
+            f"the pattern of the boolean type {kind.name!r} does not define a pattern for false"
             + (f" ({kind.file})" if kind.file else ""),
             cause=f"it is {kind.pattern!r}",
             fix="write two expressions with <-TF-> between them: true|yes<-TF->false|no",

@@ -60,7 +60,7 @@ def full_match(text: str, pattern: str) -> str:
         pattern: The expression.
 
     Raises:
-        StarlakeError: If it is no regular expression, or means something that neither RE2 nor Python can look for.
+        StarlakeError: If it is not a regular expression, or means something that neither RE2 nor Python can look for.
     """
     _validate(pattern)
     if needs_python(pattern):

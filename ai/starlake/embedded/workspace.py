@@ -131,7 +131,7 @@ class Workspace:
     def _open(self, connection: Connection, user: str, *, writing: bool = True) -> Database:
         if not connection.is_duckdb:
             raise StarlakeError(
-                f"{user} uses the connection {connection.name!r}, which is no DuckDB database",
+                f"{user} uses the connection {connection.name!r}, which is not a DuckDB database",
                 cause=f"its type is {connection.type}; the embedded engine writes to DuckDB only",
                 fix="name a connection with a jdbc:duckdb: url, or set SL_DUCKDB_MODE=true to use datasets/duckdb.db",
             )

@@ -133,7 +133,7 @@ class ShellExecutor:
 def _own_lock(text: str) -> Path:
     path = local_path(text)
     if path is None:
-        raise StarlakeError(f"option duckdb_lock: {text!r} is no path on this machine")
+        raise StarlakeError(f"option duckdb_lock: {text!r} is not a path on this machine")
     return path.expanduser().absolute()
 
 

@@ -172,7 +172,7 @@ def local_path(location: str | Path) -> Path | None:
     """
     text = str(location)
     if not text.strip() or "\0" in text:
-        raise StarlakeError(f"{text!r} is no path")
+        raise StarlakeError(f"{text!r} is not a path")
     if not text.startswith("file:"):
         return None if "://" in text else Path(text)
     path = text.removeprefix("file:")
@@ -180,7 +180,7 @@ def local_path(location: str | Path) -> Path | None:
         host, slash, rest = path[2:].partition("/")
         if host not in ("", "localhost"):
             raise StarlakeError(
-                f"{text} is no path on this machine",
+                f"{text} is not a path on this machine",
                 cause=f"{host!r} stands where the name of a host does",
                 fix=f"write it with three slashes: file:///{path[2:]}",
             )

@@ -93,8 +93,8 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
         The hooks are ``get_dataproc_master_config``, ``get_dataproc_worker_config`` and
         ``get_dataproc_secondary_worker_config``; they are called with the option `cluster_config_name`, by default the
         name of the file. The globals are ``cluster_id``, ``dataproc_name``, ``dataproc_idle_delete_ttl``,
-        ``dataproc_single_node``, ``dataproc_cluster_properties``, and those of the machines; they count more than the
-        options of the same name.
+        ``dataproc_single_node``, ``dataproc_cluster_properties``, and those of the machines; they take precedence over
+        the options of the same name.
 
         Args:
             filename: The DAG file.
@@ -247,7 +247,7 @@ def _checked_labels(labels: Mapping[str, str]) -> dict[str, str]:
     for key, value in labels.items():
         if not _LABEL_KEY.fullmatch(key) or not _LABEL_VALUE.fullmatch(value):
             raise StarlakeError(
-                f"option dataproc_cluster_labels: {key}={value} is no label",
+                f"option dataproc_cluster_labels: {key}={value} is not a valid label",
                 fix="use at most 63 lower-case letters, digits, underscores and hyphens",
             )
         if key in OUR_LABELS:

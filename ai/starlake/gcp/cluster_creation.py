@@ -31,7 +31,7 @@ class ClusterTimeoutError(ClusterError):
     def __init__(self, name: str, timeout: float) -> None:
         super().__init__(
             f"cluster {name} took longer than {duration(timeout)}",
-            fix="raise option dataproc_create_timeout, or look at the cluster in Google's console",
+            fix="raise option dataproc_create_timeout, or check the cluster in Google's console",
         )
 
 
@@ -101,7 +101,7 @@ class ClusterCreation:
             raise ClusterError(
                 f"cluster {name} could not be created",
                 cause=problem or detail,
-                fix="look at the quotas, the network and the service account of the project (docs/gcp.md)",
+                fix="check the quotas, the network and the service account of the project (docs/gcp.md)",
             )
         progress.see(state_of(cluster))
         return cluster

@@ -208,7 +208,7 @@ class DataprocClusters:
         except ClusterTimeoutError as error:
             self._report.warning(str(error))
         except GcpCallError as error:
-            self._report.warning(f"cluster {name} is being deleted, but cannot be looked at: {error}")
+            self._report.warning(f"cluster {name} is being deleted, but cannot be polled: {error}")
 
     def _require_no_problem(self, name: str, operation: str) -> None:
         _, problem = self._api.outcome(operation)

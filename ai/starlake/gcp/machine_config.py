@@ -184,7 +184,9 @@ class DagModule:
         """
         value = self._globals.get(name) or {}
         if not isinstance(value, Mapping):
-            raise StarlakeError(f"{name} of {self.module_name} is no mapping", cause=f"it is a {type(value).__name__}")
+            raise StarlakeError(
+                f"{name} of {self.module_name} is not a mapping", cause=f"it is a {type(value).__name__}"
+            )
         return dict(value)
 
     def call(self, hook: str, kind: type[MachineT], **properties: Any) -> MachineT | None:

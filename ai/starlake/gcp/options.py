@@ -21,7 +21,7 @@ class GcpOptions(JobOptions):
         default=None, description="the address of Cloud Storage; see also the variable STORAGE_EMULATOR_HOST"
     )
     poll_interval: Annotated[float, Field(gt=0)] = Field(
-        default=10, description="how many seconds lie between two looks at what runs on Google Cloud"
+        default=10, description="how many seconds to wait between two polls of what runs on Google Cloud"
     )
     outage_tolerance: Seconds = Field(
         default=600, description="for how many seconds calls that Google Cloud does not answer are repeated"

@@ -39,7 +39,7 @@ class CloudRunOptions(GcpOptions):
         " waits for it, and its end is noticed at once",
     )
     cloud_run_async_poke_interval: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="how many seconds lie between two looks; `poll_interval` by default"
+        default=None, description="how many seconds to wait between two polls; `poll_interval` by default"
     )
     cloud_run_task_timeout: Annotated[float, Field(ge=1, le=_LONGEST_TASK)] | None = Field(
         default=None, description="how many seconds Google lets a command run; as the Cloud Run job says by default"

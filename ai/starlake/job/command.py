@@ -64,7 +64,7 @@ class StarlakeCommand(Sequence[str]):
             return arguments
         if isinstance(arguments, str) or not arguments:
             raise StarlakeError(
-                f"{arguments!r} is no list of arguments", fix='pass a list such as ["load", "--domains", "sales"]'
+                f"{arguments!r} is not a list of arguments", fix='pass a list such as ["load", "--domains", "sales"]'
             )
         verb, *rest = map(str, arguments)
         plain: list[str] = []
@@ -104,11 +104,11 @@ class StarlakeCommand(Sequence[str]):
         return replace(self, arguments=(*self.arguments, *arguments))
 
     def with_options(self, options: Mapping[str, str]) -> StarlakeCommand:
-        """The same command with more options; they count more than those it has."""
+        """The same command with more options; they take precedence over those it has."""
         return replace(self, options={**self.options, **options}) if options else self
 
     def with_environment(self, environment: Mapping[str, EnvironmentValue]) -> StarlakeCommand:
-        """The same command with a larger environment; what the command has counts more."""
+        """The same command with a larger environment; the command's own values take precedence."""
         merged = {**environment, **self.environment} if self.environment else environment
         return self if merged is self.environment else replace(self, environment=merged)
 

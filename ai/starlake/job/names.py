@@ -25,7 +25,7 @@ class _Word(str, Enum):
             return cls(text.strip().lower())
         except ValueError:
             raise StarlakeError(
-                f"{text!r} is no {cls.__name__}", fix=f"use one of {', '.join(known.value for known in cls)}"
+                f"{text!r} is not a valid {cls.__name__}", fix=f"use one of {', '.join(known.value for known in cls)}"
             ) from None
 
     @classmethod

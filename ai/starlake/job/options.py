@@ -115,13 +115,13 @@ class JobOptions(BaseModel):
     )
     ack_wait_timeout: Seconds = Field(default=3600, description="how many seconds to wait for the ack file")
     ack_poll_interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        default=10, description="how many seconds to wait between two looks for the ack file"
+        default=10, description="how many seconds to wait between two checks for the ack file"
     )
     pre_load_sensor: bool = Field(
         default=False, description="whether a pre-load check waits until there is something to load"
     )
     pre_load_poke_interval: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
-        default=300, description="how many seconds it then waits between two looks"
+        default=300, description="how many seconds it then waits between two checks"
     )
     pre_load_timeout: Seconds = Field(default=3600, description="how many seconds it then waits, before it fails")
     pre_load_sensor_soft_fail: bool = Field(
@@ -146,7 +146,7 @@ class JobOptions(BaseModel):
         description="how many rows of a load may be rejected, such as `5` or `10%`, before its step fails; "
         "by default a file of which all rows are rejected fails it",
     )
-    timezone: ZoneOption = Field(default="UTC", description="the zone of dates that name none")
+    timezone: ZoneOption = Field(default="UTC", description="the time zone of dates without one")
     tags: str = Field(default="", description="tags of the jobs, separated by blanks")
     event_log_lines: Literal["important", "all"] = Field(
         default="important",

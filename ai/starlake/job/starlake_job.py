@@ -30,7 +30,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         options: The options, as the README lists them.
         filename: The file of the caller; generated DAG files pass it.
         module_name: The module of the caller, whose hook `get_spark_config` counts; generated DAG files pass it.
-        **kwargs: Further options, which count more than `options`.
+        **kwargs: Further options, which take precedence over `options`.
 
     Raises:
         StarlakeError: If an option has a value that it does not accept.
@@ -222,7 +222,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
     def get_spark_config(self, config_name: str | None = None, **spark_properties: Any) -> StarlakeSparkConfig:
         """What a Spark job may use: as the hook `get_spark_config` of the calling module says, else the options.
 
-        Variables of that module which are named as options of Spark count more than these.
+        Variables of that module which are named as options of Spark take precedence over these.
 
         Args:
             config_name: Passed to the hook.

@@ -73,7 +73,7 @@ class OrchestrationOptions(JobOptions):
     timezone: ZoneOption = Field(
         default="UTC",
         validation_alias=AliasChoices("timezone", "SL_TIMEZONE"),
-        description="the zone of cron expressions and of dates that name none; generated files set `SL_TIMEZONE`",
+        description="the time zone of cron expressions, and of dates without one; generated files set `SL_TIMEZONE`",
     )
     catchup: bool = Field(
         default=False,

@@ -82,7 +82,7 @@ def parse_document(file: Path, text: str) -> Document:
 
 
 def _unreadable(file: Path, line: int, problem: str) -> ProjectError:
-    return ProjectError([Finding(file, line, f"this is no readable YAML: {problem}", "correct the file's syntax")])
+    return ProjectError([Finding(file, line, f"this is not valid YAML: {problem}", "correct the file's syntax")])
 
 
 class _Builder:

@@ -62,7 +62,7 @@ def java_pattern(pattern: str) -> re.Pattern[str]:
         The compiled expression. As in Java its digits and word characters (``\d``, ``\w``) are those of ASCII.
 
     Raises:
-        StarlakeError: If it is no regular expression, or uses what Python does not have.
+        StarlakeError: If it is not a regular expression, or uses what Python does not have.
 
     >>> bool(java_pattern(r"orders-\d{8}\.csv").fullmatch("orders-20240101.csv"))
     True
@@ -73,7 +73,7 @@ def java_pattern(pattern: str) -> re.Pattern[str]:
             return re.compile(_Translation(pattern).text, 0 if re.search(r"\\[pP]", pattern) else re.ASCII)
     except (re.error, FutureWarning, RecursionError, OverflowError, ValueError) as error:
         raise StarlakeError(
-            f"{pattern!r} is no regular expression that can be used",
+            f"{pattern!r} is not a regular expression that can be used",
             cause=str(error),
             fix="write a Java regular expression that the whole text must match; a dot that means a dot is written \\.",
         ) from error

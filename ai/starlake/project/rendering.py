@@ -173,7 +173,7 @@ def explained(label: str) -> Iterator[None]:
         yield
     except TemplateSyntaxError as error:
         raise StarlakeError(
-            f"{label}:{error.lineno}: this is no valid Jinja: {error.message}", fix="correct the template"
+            f"{label}:{error.lineno}: this is not valid Jinja: {error.message}", fix="correct the template"
         ) from error
     except (
         TemplateError,

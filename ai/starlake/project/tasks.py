@@ -224,7 +224,7 @@ def _merge(layers: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _with_sections(data: dict[str, Any], sections: Sections) -> dict[str, Any]:
-    """The SQL of a file counts more than the one in YAML; what runs before and after stands around that of YAML."""
+    """The SQL of a file takes precedence over the one in YAML; what runs before and after encloses that of YAML."""
     result = {**data, "sql": sections.sql or data.get("sql")}
     before, after = data.get("presql", []), data.get("postsql", [])
     if sections.presql and isinstance(before, list):

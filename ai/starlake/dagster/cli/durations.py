@@ -14,9 +14,9 @@ def seconds(_context: click.Context | None, parameter: click.Parameter | None, v
     """Reads ``90s``, ``15m``, ``2h`` or ``1d``; a number alone is in seconds. A callback of click's options.
 
     Raises:
-        click.BadParameter: If it is no duration.
+        click.BadParameter: If it is not a duration.
     """
     match = _DURATION.fullmatch(value.strip().lower())
     if not match:
-        raise click.BadParameter(f"{value!r} is no duration; write 90s, 15m, 2h or 1d", param=parameter)
+        raise click.BadParameter(f"{value!r} is not a duration; write 90s, 15m, 2h or 1d", param=parameter)
     return float(match[1]) * _SECONDS[match[2]]

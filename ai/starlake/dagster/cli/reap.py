@@ -80,7 +80,7 @@ def reap(
 
     Deletes Dataproc clusters, and cancels Spark jobs and Cloud Run executions, that carry the marks of a run which is
     over, and that are old enough. Sensors do the same, soon after each run (see `sensors` of the job classes); this
-    command is for those who do not run Dagster's daemon, and for a look at what there is:
+    command is for those who do not run Dagster's daemon, and to see what there is:
 
     \b
       starlake-dagster gcp reap --project my-project --dry-run

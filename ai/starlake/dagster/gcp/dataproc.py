@@ -39,7 +39,7 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
         filename: The file of the caller; generated DAG files pass it.
         module_name: The module of the caller, whose hooks `get_spark_config` and `get_dataproc_master_config`,
             `get_dataproc_worker_config` and `get_dataproc_secondary_worker_config` count; generated DAG files pass it.
-        **kwargs: Further options, which count more than `options`.
+        **kwargs: Further options, which take precedence over `options`.
 
     Raises:
         StarlakeError: If an option is missing, or has a value that it does not accept.

@@ -32,7 +32,7 @@ class StarlakeDataprocResource(DataprocResource):
     one_per_run: bool = Field(description="Whether each run has a cluster of its own, named after it.")
     endpoint: str | None = Field(default=None, description="The address of Dataproc; by default that of the region.")
     impersonate: str | None = Field(default=None, description="The service account on whose behalf it is called.")
-    poll_interval: float = Field(default=10, description="How many seconds lie between two looks.")
+    poll_interval: float = Field(default=10, description="How many seconds to wait between two polls.")
     create_timeout: float = Field(default=1800, description="How many seconds the creation of a cluster may take.")
     tolerance: float = Field(default=600, description="For how many seconds unanswered calls are repeated.")
 

@@ -70,7 +70,7 @@ def time_partitions(cron: str, start: date | None, zone: str) -> TimeWindowParti
     except (DagsterInvalidDefinitionError, ValueError) as error:
         raise StarlakeError(
             f"the schedule {cron!r} cannot be used",
-            cause="it is no cron expression of five fields that ever comes about",
+            cause="it is not a cron expression of five fields, or it never fires",
             fix="write minute, hour, day of month, month and day of week, as in '0 6 * * 1-5'",
         ) from error
 

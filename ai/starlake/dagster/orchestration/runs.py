@@ -87,7 +87,7 @@ class PipelineRuns:
         raise StarlakeError(
             f"pipeline {self._job.name} has {len(found) or 'no'} partition(s) that begin at {moment}",
             cause=", ".join(map(str, found)) or f"it has one for each tick of {self._cron} ({self._settings.zone})",
-            fix="name the moment at which one begins, or use backfill for several",
+            fix="name the time at which one begins, or use backfill for several",
         )
 
     def dates_between(self, first: date | datetime, last: date | datetime) -> Sequence[RunDate]:

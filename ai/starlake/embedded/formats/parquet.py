@@ -26,7 +26,7 @@ def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows
     """Makes the query that reads a Parquet file.
 
     Raises:
-        StarlakeError: If it is no Parquet file, or if a column is a list or struct where the table wants a value.
+        StarlakeError: If it is not a Parquet file, or if a column is a list or struct where the table wants a value.
     """
     import duckdb
 
@@ -35,7 +35,7 @@ def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows
         found = {row[0]: row[1] for row in database.rows(f"DESCRIBE SELECT * FROM {source}")}
     except duckdb.Error as error:
         raise StarlakeError(
-            f"{file.name} is no Parquet file", cause=str(error).splitlines()[0], fix="replace the file"
+            f"{file.name} is not a Parquet file", cause=str(error).splitlines()[0], fix="replace the file"
         ) from error
     columns: list[str] = []
     cells: list[Cell | None] = []

@@ -40,8 +40,8 @@ def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRow
     reader: ``_`` and ``_VALUE`` unless the options ``attributePrefix`` and ``valueTag`` say otherwise.
 
     Raises:
-        StarlakeError: If ``rowTag`` is missing, an option is unknown, or the file is no XML or refers to an entity
-            that is not in it.
+        StarlakeError: If ``rowTag`` is missing, an option is unknown, or the file is not valid XML or refers to an
+            entity that is not in it.
     """
     options = {name.lower(): value for name, value in table.metadata.options.items()}
     unknown = sorted(
@@ -175,7 +175,7 @@ def _unreadable(file: Path, error: XMLSyntaxError) -> StarlakeError:
             cause=f"{message}; text from outside a file is not read",
             fix="write the text of the entity into the file",
         )
-    return StarlakeError(f"{file.name} is no XML (line {error.lineno})", cause=message, fix="correct the file")
+    return StarlakeError(f"{file.name} is not valid XML (line {error.lineno})", cause=message, fix="correct the file")
 
 
 def _object(element: Element, attributes: tuple[Attribute, ...], names: Names) -> dict[str, Any]:

@@ -161,7 +161,7 @@ def require_columns(strategy: WriteStrategy, partition: Sequence[str], columns: 
     for name in wanted:
         if name.lower() not in known:
             raise StarlakeError(
-                f"the write strategy {strategy.builtin} of {label} goes by {name}, which is no column of its rows",
+                f"the write strategy {strategy.builtin} of {label} goes by {name}, which is not a column of its rows",
                 fix=f"use one of {', '.join(columns)}",
             )
 

@@ -125,7 +125,7 @@ def dag_generate(
     type=click.Choice(["APPEND", "OVERWRITE"], case_sensitive=False),
     help="The write strategy; those that need a key are for you to add.",
 )
-@click.option("--clean", is_flag=True, help="Replace metadata of the table that is there already.")
+@click.option("--clean", is_flag=True, help="Replace the existing metadata of the table.")
 @_shared
 def infer_schema(file: str, *, domain: str, table: str, folder: str | None, **rest: Any) -> None:
     """Describe a table after a sample file.

@@ -47,7 +47,7 @@ _DATE = click.option(
     "moment",
     callback=arguments.moment,
     metavar="DATE",
-    help="What the run is for: a day or a moment, as in 2026-03-01; by default the last interval, or now.",
+    help="What the run is for: a day or a time, as in 2026-03-01; by default the last interval, or now.",
 )
 _RECORD = click.option(
     "--record", is_flag=True, help="Record the run in the instance of Dagster that DAGSTER_HOME names."
@@ -111,8 +111,8 @@ def dry_run(file: Path, names: Sequence[str], moment: date | datetime | None, op
 @click.command()
 @_FILE
 @_PIPELINE
-@click.option("--start", metavar="DATE", callback=arguments.moment, help="The first day or moment; it is included.")
-@click.option("--end", metavar="DATE", callback=arguments.moment, help="The last day or moment; it is included.")
+@click.option("--start", metavar="DATE", callback=arguments.moment, help="The first day or time; it is included.")
+@click.option("--end", metavar="DATE", callback=arguments.moment, help="The last day or time; it is included.")
 @click.option("--keep-going", is_flag=True, help="Go on with later dates when a run has failed.")
 @click.option("--dry-run", "dry", is_flag=True, help="Print the commands only.")
 @_OPTIONS

@@ -44,7 +44,7 @@ def _executed(file: Path) -> ModuleType:
     name = f"starlake_dag_file_{sanitize_id(file.stem)}"
     spec = importlib.util.spec_from_file_location(name, file.resolve())
     if spec is None or spec.loader is None:
-        raise StarlakeError(f"{file} is no Python file", fix="name a file that ends in .py")
+        raise StarlakeError(f"{file} is not a Python file", fix="name a file that ends in .py")
     folder = str(file.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)

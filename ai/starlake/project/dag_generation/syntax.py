@@ -25,7 +25,7 @@ def check_syntax(files: Iterable[DagFile]) -> None:
             number = getattr(error, "lineno", None) or 0
             line = file.text.splitlines()[number - 1].strip() if 0 < number <= file.text.count("\n") else ""
             raise StarlakeError(
-                f"{file.source}: line {number} of {file.name} is no Python: {line}",
+                f"{file.source}: line {number} of {file.name} is not valid Python: {line}",
                 cause=getattr(error, "msg", None) or str(error),
                 fix="correct the template; {{ value | literal }} writes a value so that no quote in it does harm",
             ) from error

@@ -82,7 +82,7 @@ class Table(FileModel):
         """The compiled pattern.
 
         Raises:
-            StarlakeError: If the pattern is no regular expression.
+            StarlakeError: If the pattern is not a regular expression.
         """
         return java_pattern(self.pattern)
 
@@ -93,7 +93,7 @@ class Table(FileModel):
             file_name: The name without its folder; all of it must match the pattern.
 
         Raises:
-            StarlakeError: If the pattern is no regular expression.
+            StarlakeError: If the pattern is not a regular expression.
         """
         return self.regex.fullmatch(file_name) is not None
 

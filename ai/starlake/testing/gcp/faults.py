@@ -72,7 +72,7 @@ class Faults:
         if fault.when not in ("before", "after"):
             raise StarlakeError(f"a fault strikes before or after the side effect, not {fault.when!r}")
         if fault.probability is not None and not 0 <= fault.probability <= 1:
-            raise StarlakeError(f"{fault.probability} is no probability", fix="pass a number from 0 to 1")
+            raise StarlakeError(f"{fault.probability} is not a probability", fix="pass a number from 0 to 1")
         with self._lock:
             self._faults.append(fault)
 

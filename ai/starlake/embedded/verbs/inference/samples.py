@@ -50,7 +50,7 @@ def read_sample(database: Database, file: Path, format_: str | None, encoding: s
     import duckdb
 
     if not file.is_file():
-        raise StarlakeError(f"{file} is no file", fix="name a sample file with --input")
+        raise StarlakeError(f"{file} is not a file", fix="name a sample file with --input")
     name = (format_ or _format_of(file)).upper()
     reader = _READERS.get(name)
     if reader is None:
