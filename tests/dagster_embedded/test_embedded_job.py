@@ -272,3 +272,17 @@ def test_a_step_that_died_after_its_commit_repeats_nothing(tmp_path: Path) -> No
     assert one_op(StarlakeDagsterShellJob(options=options).sl_transform(None, "kpis.One")).success
     assert (root / "died").exists()
     assert tables(root)["kpis.One"] == [(1,)]
+
+
+@pytest.mark.parametrize("factory", [SHELL, EMBEDDED])
+def test_the_event_log_names_the_first_rejected_rows(
+    factory: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = sample(tmp_path / "project")
+    job = definitions(root, factory, monkeypatch).get_repository_def().get_job("starbake")
+    with DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance)
+        lines = [entry.user_message for entry in instance.all_logs(result.run_id) if entry.level == logging.WARNING]
+    told = next(line for line in lines if "starbake.Customers: " in line)
+    assert "rows are rejected; customers_" in told
+    assert re.search(r"\.csv line \d+: `\w+` \(\w+\) doesn't match pattern", told)

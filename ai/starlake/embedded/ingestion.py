@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.connection import Database
 
 logger = logging.getLogger(__name__)
+
+_SHOWN_REJECTS = 5
+_REASON = 200
+"""Characters of a reason in a log line."""
 _OVERWRITE = WriteStrategyType.OVERWRITE
 
 
@@ -63,16 +67,30 @@ class RejectedRowsError(StarlakeError):
         table: The table.
         counts: What was counted.
         limit: How many may be rejected; None if none may.
+        rejects: Those that are on record.
     """
 
-    def __init__(self, table: str, counts: Counts, limit: RejectLimit | None = None) -> None:
+    def __init__(
+        self, table: str, counts: Counts, limit: RejectLimit | None = None, rejects: Sequence[Reject] = ()
+    ) -> None:
         self.counts = counts
         super().__init__(
-            f"{table}: {counts.rejected} of {counts.rows} rows are rejected",
+            f"{table}: {counts.rejected} of {counts.rows} rows are rejected{first_rejects(rejects, counts.rejected)}",
             cause=f"{'rejectAllOnError is set' if limit is None else f'maxRejected is {limit}'}, so that no row of the "
             "file was loaded; audit.rejected has the reasons",
             fix="correct the file, which is back in the stage area, and load it again",
         )
+
+
+def first_rejects(rejects: Sequence[Reject], count: int) -> str:
+    """Return the first rejected rows with file, line and reason, to follow in one line what says how many there are."""
+    shown = [
+        f"{reject.file.rpartition('/')[2]}{'' if reject.line is None else f' line {reject.line}'}: "
+        f"{' '.join(reject.error.split())[:_REASON]}"
+        for reject in rejects[:_SHOWN_REJECTS]
+    ]
+    more = [f"{count - len(shown)} more in audit.rejected"] if shown and count > len(shown) else []
+    return "".join(f"; {each}" for each in (*shown, *more))
 
 
 class Ingestion:
@@ -176,6 +194,10 @@ class Ingestion:
                     self._record(journal, counts, rejects, parts)
             if replay and rows.rejected:
                 rows.write_rejects(database, self._replay_file())
+        if counts.rejected:
+            shown = first_rejects(rejects, counts.rejected)
+            table = self._table.full_name
+            logger.warning("%s: %d of %d rows are rejected%s", table, counts.rejected, counts.rows, shown)
         return counts
 
     def _require_few_rejects(self, database: Database, journal: Journal, rows: Staged, counts: Counts) -> None:
@@ -183,8 +205,8 @@ class Ingestion:
         strict, limit = self._project.application.reject_all_on_error, self._table.metadata.max_rejected
         if not counts.rejected or not (strict or (limit and not limit.allows(counts.rejected, counts.rows))):
             return
-        self._record_rejection(database, journal, rows, counts)
-        raise RejectedRowsError(self._table.full_name, counts, None if strict else limit)
+        rejects = self._record_rejection(database, journal, rows, counts)
+        raise RejectedRowsError(self._table.full_name, counts, None if strict else limit, rejects)
 
     def _replay_file(self) -> Path:
         """A new file in the replay area, named after the table and the time."""
@@ -265,7 +287,7 @@ class Ingestion:
         for files, part in parts or [(journal.files, counts)]:
             audit.record(self._entry(files, counts=part.as_tuple))
 
-    def _record_rejection(self, database: Database, journal: Journal, rows: Staged, counts: Counts) -> None:
+    def _record_rejection(self, database: Database, journal: Journal, rows: Staged, counts: Counts) -> list[Reject]:
         rejects = rows.rejects(database, self._project.application.audit.max_errors)
         message = f"{counts.rejected} invalid records"
         with self._workspace.audit.database.transaction():
@@ -273,6 +295,7 @@ class Ingestion:
             self._workspace.audit.record(
                 self._entry(journal.files, counts=counts.as_tuple, success=False, message=message)
             )
+        return rejects
 
     def _failed(self, error: Exception, journal: Journal) -> JobResult:
         message = str(error)
