@@ -83,6 +83,7 @@ def test_expressions(database, part):
         ("nosuch(txt)", "name nosuch does not exist"),
         ("exists(split(txt, ' '), x -> nosuch(x))", "name nosuch does not exist"),
         ("from_json(txt, 'a int')", "the function from_json cannot be used"),
+        ("to_char(n, '999')", "the function to_char cannot be used"),
         ("hash(txt)", "the function hash cannot be used"),
         ("upper(nocolumn)", "nocolumn"),
     ],

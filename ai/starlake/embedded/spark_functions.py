@@ -232,7 +232,16 @@ def _months_between(node: exp.Expr) -> str:
     last = f"CAST({one} AS DATE) = last_day({one}) AND CAST({other} AS DATE) = last_day({other})"
     seconds = " - ".join(f"(epoch({each}) - epoch(date_trunc('month', {each})))" for each in (one, other))
     rest = f"CASE WHEN day({one}) = day({other}) OR ({last}) THEN 0 ELSE ({seconds}) / 2678400.0 END"
-    return f"round(CAST({months} + {rest} AS DOUBLE), 8)"
+    exact = f"CAST({months} + {rest} AS DOUBLE)"
+    return exact if _sql(node, "roundoff").lower() == "false" else f"round({exact}, 8)"
+
+
+def _series(node: exp.Expr) -> str | None:
+    """A series of numbers without a step goes down where it ends below its start."""
+    if node.args.get("step"):
+        return None
+    start, end = _sql(node, "start"), _sql(node, "end")
+    return f"generate_series({start}, {end}, CASE WHEN {start} <= {end} THEN 1 ELSE -1 END)"
 
 
 def _number_or(node: exp.Expr) -> str | None:
@@ -402,6 +411,7 @@ _NODES: dict[str, Callable[[exp.Expr], str | None]] = {
         f"CASE WHEN {_sql(node)} BETWEEN 0 AND 20 THEN factorial(CAST({_sql(node)} AS INTEGER)) END"
     ),
     "fromjson": _unsupported("from_json", "use get_json_object"),
+    "generateseries": _series,
     "getbit": lambda node: f"CAST(({_sql(node)} >> {_sql(node, 'expression')}) & 1 AS TINYINT)",
     "intdiv": lambda node: f"({_sql(node)} // nullif({_sql(node, 'expression')}, 0))",
     "jsonkeys": lambda node: (
@@ -452,6 +462,7 @@ _NODES: dict[str, Callable[[exp.Expr], str | None]] = {
     "strtounix": _seconds,
     "substringindex": _substring_index,
     "tobase64": _base64,
+    "tochar": _unsupported("to_char", "use format_number, or cast the value to string"),
     "trycast": _cast,
     "tsordsadd": _as_date,
 }
