@@ -86,7 +86,7 @@ def first_rejects(rejects: Sequence[Reject], count: int) -> str:
     """Return the first rejected rows with file, line and reason, to follow in one line what says how many there are."""
     shown = [
         f"{reject.file.rpartition('/')[2]}{'' if reject.line is None else f' line {reject.line}'}: "
-        f"{' '.join(reject.error.split())[:_REASON]}"
+        f"{' '.join(reject.error.removeprefix(f'line {reject.line}: ').split())[:_REASON]}"
         for reject in rejects[:_SHOWN_REJECTS]
     ]
     more = [f"{count - len(shown)} more in audit.rejected"] if shown and count > len(shown) else []
