@@ -49,6 +49,7 @@ SURFACE = {
     "ai.starlake.executor": {
         "CommandFailedError",
         "ExecutableNotFoundError",
+        "FilesLeftError",
         "Execution",
         "FactsFactory",
         "Location",

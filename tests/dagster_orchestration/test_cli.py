@@ -21,6 +21,14 @@ DAILY = [("daily", "0 0 * * *")]
 
 
 @pytest.fixture
+def stage_area(tmp_path):
+    """The stage area of the domain, in which nothing waits; a check fails where it does not exist."""
+    folder = tmp_path / "datasets" / "stage" / "starbake"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
 def call(capsys):
     """Calls the command; gives its exit code, standard output and standard error."""
 
@@ -105,7 +113,7 @@ class TestRun:
         assert re.search(r"end +│ skipped +│ +│ not reached", out)
         assert "failed with exit code 1" in err
 
-    def test_a_skipped_load_is_no_failure(self, call, dag_file, fake):
+    def test_a_skipped_load_is_no_failure(self, call, dag_file, fake, stage_area):
         code, out, _ = call("run", "-f", dag_file(schedules=DAILY, pre_load_strategy="pending"))
         assert code == 0
         assert "my_dag_daily for " in out
@@ -127,7 +135,8 @@ class TestRun:
             assert instance.get_runs_count() == 1
             assert instance.get_latest_materialization_event(AssetKey("starbake_Orders"))
 
-    def test_a_recorded_run_that_loaded_nothing_says_so(self, call, dag_file, tmp_path, monkeypatch):
+    def test_a_recorded_run_that_loaded_nothing_says_so(self, call, dag_file, tmp_path, monkeypatch, fake, stage_area):
+        fake.behave("load", counts=(3, 3, 0))
         home = tmp_path / "home"
         home.mkdir()
         monkeypatch.setenv("DAGSTER_HOME", str(home))
@@ -218,7 +227,7 @@ class TestBackfill:
         code, out, _ = call("backfill", "-f", file, "--start", "2026-04-23", "--end", "2026-04-25")
         assert (code, out.count("succeeded")) == (0, 3)
 
-    def test_it_says_what_loads_take_and_what_came_of_each_day(self, call, dag_file, fake, tmp_path):
+    def test_it_says_what_loads_take_and_what_came_of_each_day(self, call, dag_file, fake, stage_area):
         file = dag_file(schedules=DAILY, pre_load_strategy="pending")
         code, out, err = call("backfill", "-f", file, "--start", "2026-03-01", "--end", "2026-03-02")
         assert code == 0

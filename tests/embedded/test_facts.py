@@ -107,7 +107,10 @@ def test_without_one_the_job_id_names_table_and_file(shop):
 def test_options_win_over_env_files_and_these_over_the_environment(shop):
     shop.write("metadata/env.sl.yml", env={"who": "file", "what": "file"})
     shop.environment.update(who="process", what="process", where="process")
-    shop.task("kpi.rows", "SELECT '{{ who }}' AS who, '{{ what }}' AS what, '{{ where }}' AS place, '{{ unset }}' AS n")
+    shop.task(
+        "kpi.rows",
+        "SELECT '{{ who }}' AS who, '{{ what }}' AS what, '{{ where }}' AS place, '{{ unset | default() }}' AS n",
+    )
     engine = Engine.open(shop.root, environment=shop.environment, options={"who": "option"})
     assert engine.transform(TransformRequest("kpi.rows")).error is None
     assert shop.rows("kpi.rows") == [("option", "file", "process", "")]

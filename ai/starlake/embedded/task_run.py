@@ -11,7 +11,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import expectations
 from ai.starlake.embedded.audit import NOT_COUNTED, Entry
 from ai.starlake.embedded.compilation import column_types, section
-from ai.starlake.embedded.evolution import evolve
+from ai.starlake.embedded.evolution import evolve, fitted, report
 from ai.starlake.embedded.nested import plain_type
 from ai.starlake.embedded.once import Once, is_repeatable
 from ai.starlake.embedded.pytasks import python_rows
@@ -200,9 +200,13 @@ class TaskRun:
         require_columns(self._strategy, self._task.sink.partition, tuple(columns), self._task.full_name)
         if first and not created:
             create(database, self._target, self._all_columns(columns))
-        elif not first:
+        select = statement.text
+        if not first:
             self._sync(database, columns)
-        merge = self._merge(statement.text, tuple(columns), first=first)
+            file = str(self._task.sql_file or self._task.file or self._task.full_name)
+            report(database, self._target, self._all_columns({**columns, **self._named()}), source="the task")
+            select = fitted(database, self._target, select, columns, file=file, strict=False)
+        merge = self._merge(select, tuple(columns), first=first)
         sql = script(merge, self._project.write_strategy_templates, self._render)
         with statement.explained(sql):
             database.execute(sql)
