@@ -206,3 +206,11 @@ def test_models_are_frozen(shop):
     table = shop.read().table("shop", "orders")
     with pytest.raises(ValueError, match="frozen"):
         table.name = "other"
+
+
+@pytest.mark.parametrize("name", ["../..", "/abs", "a/b", "..", "."])
+def test_a_domain_cannot_put_its_areas_elsewhere(files, name):
+    files.write("load/shop/_config.sl.yml", f"version: 1\nload:\n  name: {name!r}\n")
+    with pytest.raises(ProjectError, match="cannot be the name of a folder") as caught:
+        files.read()
+    assert [finding.line for finding in caught.value.findings] == [3]

@@ -19,6 +19,16 @@ def _as_text(value: Any) -> Any:
 
 
 Text = Annotated[str, BeforeValidator(_as_text)]
+
+
+def _as_folder_name(value: Any) -> Any:
+    text = _as_text(value)
+    if isinstance(text, str) and ("/" in text or "\0" in text or text in (".", "..")):
+        raise ValueError(f"{text!r} cannot be the name of a folder, and the areas have a folder of this name")
+    return text
+
+
+FolderName = Annotated[str, BeforeValidator(_as_folder_name)]
 Texts = tuple[Text, ...]
 TextMap = dict[str, Text]
 MaxRejected = Annotated[InstanceOf[RejectLimit], BeforeValidator(RejectLimit.of)]

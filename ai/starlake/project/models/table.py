@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from ai.starlake.project.models.attribute import Attribute, Expectation
-from ai.starlake.project.models.base import FileModel, Model, Text, Texts
+from ai.starlake.project.models.base import FileModel, FolderName, Model, Text, Texts
 from ai.starlake.project.models.metadata import Metadata
 from ai.starlake.project.patterns import java_pattern
 
@@ -110,7 +110,7 @@ class Domain(FileModel):
 
     filled_in: ClassVar[frozenset[str]] = frozenset({"file", "folder", "tables"})
 
-    name: Text = Field(min_length=1)
+    name: FolderName = Field(min_length=1)
     folder: Text = ""
     """The name of the folder; ``--domains`` selects by it."""
     metadata: Metadata = Metadata()
