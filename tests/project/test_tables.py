@@ -211,6 +211,7 @@ def test_models_are_frozen(shop):
 @pytest.mark.parametrize("name", ["../..", "/abs", "a/b", "..", "."])
 def test_a_domain_cannot_put_its_areas_elsewhere(files, name):
     files.write("load/shop/_config.sl.yml", f"version: 1\nload:\n  name: {name!r}\n")
+    files.write("load/shop/orders.sl.yml", "version: 1\ntable: {name: orders, pattern: o, attributes: [{name: a}]}\n")
     with pytest.raises(ProjectError, match="cannot be the name of a folder") as caught:
-        _ = files.read().domains
+        files.read().table(name, "orders")
     assert [finding.line for finding in caught.value.findings] == [3]
