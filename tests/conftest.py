@@ -7,6 +7,7 @@ seen yet. What it finds becomes a test of its own.
 
 from __future__ import annotations
 
+import os
 import signal
 
 from hypothesis import HealthCheck, settings
@@ -22,6 +23,10 @@ _ANYWHERE = settings(
 settings.register_profile("settled", _ANYWHERE, derandomize=True)
 settings.register_profile("explore", _ANYWHERE)
 settings.load_profile("settled")
+
+# gcsfs reads this once, when it is imported: without it, it asks Google for the kind of each bucket, and an emulator has no
+# answer to that.
+os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 
 # Started in the background of a script, the tests would ignore SIGINT, and so would all processes that they start and
 # end. Dagster makes it worse: it takes SIGTERM to be like SIGINT.

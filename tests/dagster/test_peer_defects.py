@@ -167,7 +167,7 @@ def test_d14_a_load_is_one_materialization_with_its_partition(sl_job, run, fake)
 
 def test_d15_without_a_root_the_current_folder_is_the_project(fake, run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for variables in ({}, {"SL_N": 3}, {"SL_ROOT": "gs://bucket/project"}):
+    for variables in ({}, {"SL_N": 3}, {"SL_ROOT": "s3a://bucket/project"}):
         job = StarlakeDagsterShellJob(options={"SL_STARLAKE_PATH": str(fake.path), "sl_env_var": variables})
         assert run(job.sl_load("a", "d", "t")).success
     assert {call.cwd for call in fake.calls()} == {str(tmp_path)}

@@ -214,6 +214,7 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("body", ENDLESS.values(), ids=ENDLESS)
+@pytest.mark.slow
 def test_an_interruption_ends_a_step_whose_python_code_goes_on(tmp_path: Path, body: str) -> None:
     root = sample(tmp_path / "project")
     task = root / "metadata" / "transform" / "kpis" / "Endless.py"
@@ -274,7 +275,7 @@ def test_a_step_that_died_after_its_commit_repeats_nothing(tmp_path: Path) -> No
     assert tables(root)["kpis.One"] == [(1,)]
 
 
-@pytest.mark.parametrize("factory", [SHELL, EMBEDDED])
+@pytest.mark.parametrize("factory", [pytest.param(SHELL, marks=pytest.mark.slow), EMBEDDED])
 def test_the_event_log_names_the_first_rejected_rows(
     factory: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,6 +125,7 @@ def reference(instance: DagsterInstance, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.mark.parametrize("kind", ["dataproc", "cloud_run"])
+@pytest.mark.slow
 def test_the_sample_loads_the_same_tables_wherever_it_runs(gcp, options, instance, tmp_path, reference, kind):
     assert sample_on(kind, tmp_path, options[kind], instance) == reference
     if kind == "dataproc":

@@ -36,9 +36,9 @@ def command(shop, monkeypatch, capsys):
     [
         (["lode"], "No such command 'lode'"),
         (["load", "--nosuch"], "No such option"),
-        (["load", "--options", "a"], "no name=value pair"),
+        (["load", "--options", "a"], "not a name=value pair"),
         (["load", "--options", "a=1", "--options", "b=2"], "give it once"),
-        (["load", "--scheduledDate", "soon"], "no date"),
+        (["load", "--scheduledDate", "soon"], "not a date"),
         (["preload"], "Missing option '--domain'"),
         (["transform"], "Missing option '--name'"),
         (["load", "--domains", "nosuch"], "nosuch does not exist"),

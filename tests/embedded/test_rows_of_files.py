@@ -134,7 +134,7 @@ def test_a_header_with_an_open_quote_is_refused(shop, multiline, line):
     assert line in error
 
 
-@pytest.mark.parametrize("size", [990_000, 2_100_000, 40_000_000])
+@pytest.mark.parametrize("size", [990_000, 2_100_000, pytest.param(40_000_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("quoted", ["no", "one line", "lines"])
 def test_cells_of_any_length(shop, size, quoted):
     """Beyond the longest line that DuckDB reads by itself, and beyond its buffer."""

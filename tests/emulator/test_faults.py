@@ -112,7 +112,7 @@ def test_an_answer_can_be_late_without_being_wrong(grpc_api: Any, gcp: GcpEmulat
         ({"method": "Clusters.RunJob", "code": "INTERNAL"}, "no method"),
         ({"method": "RunJob", "code": "BAD"}, "there is no status 'BAD'"),
         ({"method": "RunJob", "code": "INTERNAL", "when": "during"}, "before or after"),
-        ({"method": "RunJob", "code": "INTERNAL", "probability": 2}, "no probability"),
+        ({"method": "RunJob", "code": "INTERNAL", "probability": 2}, "not a probability"),
     ],
 )
 def test_faults_that_cannot_strike_are_errors(gcp: GcpEmulator, arguments: dict[str, Any], said: str) -> None:

@@ -96,5 +96,5 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_words_read_as_their_values() -> None:
     assert f"{StarlakeExecutionMode.DRY_RUN} {TaskType.from_str('LOAD')}" == "dry_run load"
-    with pytest.raises(StarlakeError, match="'nap' is no TaskType"):
+    with pytest.raises(StarlakeError, match="'nap' is not a valid TaskType"):
         TaskType.of("nap")

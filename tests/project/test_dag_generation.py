@@ -216,7 +216,7 @@ def test_what_templates_are_given(shop: Shop, monkeypatch: pytest.MonkeyPatch) -
         ("/tmp/{{domain}}.py", "", "stays in the output folder"),
         ("{{nothing}}", "", "the variable nothing is not defined"),
         ("{{ nothing | default('') }}", "", "becomes ''"),
-        ("{{ broken", "", "no valid Jinja"),
+        ("{{ broken", "", "not valid Jinja"),
         ("{{table}}{{'' if 1}}.py", "", ""),
     ],
 )

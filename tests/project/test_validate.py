@@ -78,8 +78,8 @@ def test_everything_is_found_at_once(shop):
             "connection duck does not exist",
         ),
         ("transform/mart/t.sql", "SELECT {{ nobody() }}", "the variable nobody is not defined"),
-        ("transform/mart/t.sql", "SELECT {% if %}", "no valid Jinja"),
-        ("macros/m.j2", "{% macro x( %}", "no valid Jinja"),
+        ("transform/mart/t.sql", "SELECT {% if %}", "not valid Jinja"),
+        ("macros/m.j2", "{% macro x( %}", "not valid Jinja"),
         (
             "load/shop/z.sl.yml",
             "version: 1\nversion: 1\ntable: {name: z, pattern: z, attributes: [{name: a, type: int}]}",

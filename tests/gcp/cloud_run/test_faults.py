@@ -81,6 +81,7 @@ SCENARIOS = {
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.slow
 def test_faults(bench, gcp, executions, outcome_table, method, when):
     table = outcome_table("Cloud Run")
     outcomes = {}

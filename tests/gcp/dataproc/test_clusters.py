@@ -187,7 +187,7 @@ def test_a_deletion_that_cannot_be_watched_is_no_failure(bench, gcp):
     gcp.fault("GetCluster", "PERMISSION_DENIED")
     clusters.remove(cluster)
     assert live(gcp) == {}
-    assert any("cannot be looked at" in warning for warning in bench.report.warnings)
+    assert any("cannot be polled" in warning for warning in bench.report.warnings)
 
 
 def interrupting(bench, when: str):

@@ -130,6 +130,7 @@ def require_nothing_wrong(gcp, jobs):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.slow
 def test_faults(bench, gcp, outcome_table, method, when):
     table = outcome_table("Dataproc")
     scenario = SCENARIOS[method]
