@@ -24,7 +24,7 @@ settings.register_profile("settled", _ANYWHERE, derandomize=True)
 settings.register_profile("explore", _ANYWHERE)
 settings.load_profile("settled")
 
-# gcsfs reads this once, when it is imported: without it, it asks Google for the kind of each bucket, and an emulator has no
+# gcsfs reads this when it is imported: without it, it asks Google for the kind of each bucket, and an emulator has no
 # answer to that.
 os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 
