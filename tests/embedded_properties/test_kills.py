@@ -144,6 +144,7 @@ def transformed(work, kills):
     assert work.shop.tables()["kpi.totals"] == [(sum(amount for _, amount in base),)]
 
 
+@pytest.mark.slow
 def test_transform_killed_at_some_points(work):
     _, points = wanted(work, TRANSFORM)
     for kill in some_points(points, 5):

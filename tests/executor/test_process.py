@@ -306,7 +306,10 @@ def stray(request, tmp_path, pids):
     return str(path)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGTERM, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGINT, signal.SIGKILL))],
+)
 def test_a_child_with_a_session_of_its_own_is_ended_too(driver, pids, stray, number):
     owner = driver(OWNER, "unhandled" if number == signal.SIGKILL else "handled", stray)
     left = pids.wait_for("leader", "stray")
