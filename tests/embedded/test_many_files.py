@@ -52,7 +52,7 @@ def replaying(shop):
     return shop
 
 
-@settings(max_examples=6)
+@settings(max_examples=10)
 @given(st.lists(st.sampled_from(CSV), min_size=2, max_size=6), st.integers(1, 4))
 def test_csv(replaying, files, at_a_time):
     with pytest.MonkeyPatch.context() as patch:
@@ -60,7 +60,7 @@ def test_csv(replaying, files, at_a_time):
         assert load(replaying, files, "csv", at_a_time, patch) == expected
 
 
-@settings(max_examples=6)
+@settings(max_examples=10)
 @given(st.lists(st.sampled_from(JSON), min_size=2, max_size=6), st.integers(1, 4))
 def test_json_of_several_shapes(replaying, files, at_a_time):
     texts = ["".join(f"{json.dumps(one)}\n" for one in documents) for documents in files]
