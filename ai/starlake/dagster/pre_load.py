@@ -93,7 +93,8 @@ class PreLoadBody(Body):
         from ai.starlake.executor import storage
 
         view = self._view(context)
-        with storage.storage_settings(self.runner.settings.storage_settings):
+        settings = self.runner.settings
+        with storage.storage_settings(settings.storage_settings), settings.project_files():
             return patience.wait(lambda: self._look_once(view), context.log.info)
 
     def _look_once(self, view: ProjectView) -> Finding:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
@@ -56,3 +57,9 @@ class GcpOptions(JobOptions):
         named = {"endpoint": self.storage_endpoint, "impersonate": self.impersonated}
         settings = {name: value for name, value in named.items() if value}
         return {"gs": settings, "gcs": settings}
+
+    def project_files(self) -> AbstractContextManager[None]:
+        """Return a context in which projects on Cloud Storage are read with this endpoint and account."""
+        from ai.starlake.gcp.project_storage import cloud_storage
+
+        return cloud_storage(self)

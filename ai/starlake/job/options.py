@@ -7,6 +7,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
@@ -197,6 +198,10 @@ class JobOptions(BaseModel):
     def storage_settings(self) -> Mapping[str, Mapping[str, str]]:
         """What object stores need to be told, by scheme: see `ai.starlake.executor.storage.storage_settings`."""
         return {}
+
+    def project_files(self) -> AbstractContextManager[None]:
+        """Return a context in which the files of a project are read from an object store as these options say."""
+        return nullcontext()
 
 
 READ_BY_DAG_FILES = frozenset(
