@@ -54,7 +54,7 @@ def _unreadable(text: str) -> CronProblem | None:
 
 
 def _in_five(fields: list[str]) -> str:
-    """What to write instead of an expression of Quartz."""
+    """Return the cron expression to write instead of one of Quartz."""
     seconds, *rest = fields[: _FIELDS + 1]
     if seconds == "0" and not re.search(r"\d", rest[-1]):
         return f"leave out the seconds: write '{' '.join(field.replace('?', '*') for field in rest)}'"

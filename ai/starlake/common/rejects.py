@@ -41,7 +41,7 @@ class RejectLimit:
         return cls(number, percent)
 
     def allows(self, rejected: int, rows: int) -> bool:
-        """Whether so many rejected rows are allowed.
+        """Return True if so many rejected rows are allowed.
 
         Args:
             rejected: How many rows were rejected.

@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 
 INTERRUPTIONS = (DagsterExecutionInterruptedError, KeyboardInterrupt)
-"""What Dagster raises in a step that is interrupted."""
+"""The exceptions that Dagster raises in a step that is interrupted."""
 
 MAPPED_INPUT = MappedInputPlaceholder
 """Stands for an input of a graph among the sources of an input that has several; see `InputMapping.fan_in_index`."""
 
 CheckError = _check.CheckError
-"""What Dagster raises when it finds that it has made a mistake itself."""
+"""The exceptions that Dagster raises for mistakes of its own."""
 
 PARTITION_TAG = "dagster/partition"
 SCHEDULED_TIME_TAG = ".dagster/scheduled_execution_time"
@@ -108,7 +108,7 @@ class UninterruptedRetryPolicy(RetryPolicy):
     """
 
     def __bool__(self) -> bool:
-        """Whether the exception that is handled, if any, may be followed by a retry."""
+        """Return True if the exception that is handled, if any, may be followed by a retry."""
         return not getattr(sys.exc_info()[1], _ENDS_THE_RUN, False)
 
 

@@ -89,7 +89,7 @@ _interrupted_runs: set[str] = set()
 
 
 def run_is_ending(context: OpExecutionContext) -> bool:
-    """Whether an interruption of a step is one of its whole run.
+    """Return True if an interruption of a step is one of its whole run.
 
     The executors of Dagster that run steps on the machine of the run interrupt a step only when the run ends. Others
     give a step a machine of its own, which may be taken away while the run goes on.

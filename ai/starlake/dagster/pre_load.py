@@ -105,7 +105,7 @@ class PreLoadBody(Body):
         return Finding(ready=True, reason=f"{found.reason}; but a load that failed left {', '.join(left)}")
 
     def _left_by_others(self, context: OpExecutionContext) -> list[str]:
-        """What loads that failed left, for which nothing that is waited for may come any more."""
+        """Return the files that failed loads left; nothing else that is waited for may come any more."""
         ask = getattr(self.runner.executor(), "files_left", None)
         if ask is None:  # an executor of somebody else's
             return []

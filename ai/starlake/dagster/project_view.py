@@ -1,4 +1,4 @@
-"""What a pre-load check may ask about the project and the run, read once however often the check looks."""
+"""The project and the run, as a pre-load check sees them: read once, however often the check polls."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ProjectView:
 
     @cached_property
     def is_readable(self) -> bool:
-        """Whether the project is on this machine. One in an object store costs a request for each of its files."""
+        """True if the project is on this machine. One in an object store costs a request for each of its files."""
         from ai.starlake.executor import storage
 
         root = storage.local_path(self.variables["SL_ROOT"])
@@ -57,7 +57,7 @@ class ProjectView:
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
-        """What path templates may refer to: the variables of Starlake, the domain, the logical date."""
+        """The variables of path templates: those of Starlake, the domain, the logical date."""
         known = {name: value for name, value in os.environ.items() if name.startswith("SL_")}
         return {**known, **self._environment, **date_variables(self.dates.logical), **self._root, "domain": self.domain}
 

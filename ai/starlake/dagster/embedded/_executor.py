@@ -121,7 +121,7 @@ def _end(engine: Engine, work: _Work, report: Reporter) -> None:
 
 
 class _Interrupted(BaseException):
-    """What Python code that is interrupted raises; no code that catches errors takes it for one."""
+    """Raised in Python code that is interrupted; not an `Exception`, so that code that catches errors lets it pass."""
 
 
 class _Work:

@@ -135,7 +135,7 @@ class Wait:
 
 @dataclass(frozen=True)
 class Decision:
-    """What comes of a look.
+    """The result of one check.
 
     Args:
         outcome: The runs to start, in the order of their intervals; or why there are none.

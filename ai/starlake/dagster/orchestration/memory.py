@@ -1,4 +1,4 @@
-"""What a sensor keeps from one tick to the next, and how its cursor holds it."""
+"""The state of a sensor between two ticks, and its form in the cursor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DATES = ("looked", "launched", "logical", "previous")
 
 @dataclass(frozen=True)
 class Memory:
-    """What is kept from one look to the next. It does not grow with the history.
+    """The state between two ticks. It does not grow with the history.
 
     Args:
         looked: The time of the first look; None before it.
