@@ -151,7 +151,7 @@ def missing(view: ProjectView, folders: Sequence[str], option: str, place: str) 
         if view.facts.missing_folders_are_empty:
             return None
     except StarlakeError:
-        pass  # there is no project, and so no such setting
+        pass  # without a project the setting has its default
     which = "folder" if len(folders) == 1 else "folders"
     verb = "does" if len(folders) == 1 else "do"
     fixes = f"create it, correct load.metadata.directory of the domain, or option {option}"

@@ -21,7 +21,7 @@ Stored = dict[tuple[str, str], dict[str, str]]
 
 
 class Catalog:
-    """What is known of the tables of a project.
+    """The known tables of a project, with their columns.
 
     Args:
         project: The project.

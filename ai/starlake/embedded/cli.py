@@ -250,7 +250,7 @@ def _show_findings(options: dict[str, str]) -> None:
 
 
 def _findings(options: dict[str, str]) -> list[Finding]:
-    """What is wrong with the metadata and the SQL and, if that can be used, what the database has that it lacks."""
+    """Return the mistakes in metadata and SQL; without errors, also the columns of the database that they lack."""
     from ai.starlake.embedded.sql_checks import sql_findings
     from ai.starlake.embedded.stored import stored_findings
     from ai.starlake.project import Project

@@ -51,7 +51,7 @@ class Loss:
     is_field: bool = False
 
     def message(self, table: str, *, drop: bool, source: str = "the metadata") -> str:
-        """What happens to the column.
+        """Return a message that says what happens to the column.
 
         Args:
             table: The table, for the message.
@@ -66,7 +66,7 @@ class Loss:
         return f"{source} lacks the column {self.column} of {table}, which is kept with its {values}, null in new rows"
 
     def hint(self, *, drop: bool) -> str:
-        """What to do about it."""
+        """Return what the user can do about it."""
         if self.wanted is not None:
             return "a value that the column cannot hold unchanged fails the load; change the column's type by hand"
         if drop:
@@ -245,7 +245,7 @@ def _widen(database: Database, target: Target, name: str, old: str, new: str) ->
 
 
 def _are_doubles(database: Database, target: Target, name: str, old: str, new: str) -> bool:
-    """Whether a column of integers that can be told apart as floating point numbers becomes one of these."""
+    """Return True if integers become floating point numbers, and each value of the column keeps its own number."""
     if (old, new) != ("BIGINT", "DOUBLE"):
         return False
     limit = 2**53
@@ -263,7 +263,7 @@ def _is_text_of(old: str, new: str) -> bool:
 
 
 def _has_more_digits(old: str, new: str) -> bool:
-    """Whether a type is a decimal with no fewer digits before and after the point than an integer or a decimal."""
+    """Return True if a decimal type has at least as many digits, before and after the point, as another type."""
     before, after = _digits(old)
     wider_before, wider_after = _digits(new)
     return new.startswith("DECIMAL") and 0 <= before <= wider_before and after <= wider_after

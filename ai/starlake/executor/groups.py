@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -64,12 +65,23 @@ def _strays(group: int, entry: str) -> set[int]:
 
 
 def _strays_gone(group: int, entry: str, known: set[int], deadline: float, number: int) -> bool:
-    """Signals groups that turn up, and waits until none of them lives."""
-    pause, told = _FIRST_PAUSE, set(known)
-    while alive := _strays(group, entry) | {one for one in told if _lives(one)}:
+    """Signal groups that turn up, and wait until none of them lives."""
+    told = set(known)
+
+    def gone() -> bool:
+        alive = _strays(group, entry) | {one for one in told if _lives(one)}
         for one in alive - told:
             _signal(one, number)
-        told |= alive
+        told.update(alive)
+        return not alive
+
+    return _comes_true(gone, deadline)
+
+
+def _comes_true(condition: Callable[[], bool], deadline: float) -> bool:
+    """Poll a condition, with growing pauses, until it holds; return False if it does not by the deadline."""
+    pause = _FIRST_PAUSE
+    while not condition():
         left = deadline - time.monotonic()
         if left <= 0:
             return False
@@ -85,16 +97,8 @@ def _signal(group: int, number: int) -> None:
 
 
 def _gone(leader: subprocess.Popen[bytes], within: float) -> bool:
-    """Waits until nothing of a group lives, for some seconds at most."""
-    deadline = time.monotonic() + within
-    pause = _FIRST_PAUSE
-    while leader.poll() is None or _lives(leader.pid):
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return False
-        time.sleep(min(pause, left))
-        pause = min(2 * pause, _LONGEST_PAUSE)
-    return True
+    """Wait until nothing of a group lives, for some seconds at most."""
+    return _comes_true(lambda: leader.poll() is not None and not _lives(leader.pid), time.monotonic() + within)
 
 
 def _lives(group: int) -> bool:

@@ -90,8 +90,8 @@ def _interruptible(
     """Calls the engine in a thread of its own, so that an interruption of the step ends what it does.
 
     Queries notice it at once. Python code, of a task or of the engine, gets an exception between two of its own
-    instructions. A thread that does not come to that, as in a long sleep, is left behind: it is none that a process
-    waits for at its end, and an open transaction is as good as never begun then.
+    instructions. A thread that does not get there, as in a long sleep, is left behind with a warning. It is
+    a daemon thread: the process does not wait for it at its end, and DuckDB then rolls back what it had open.
     """
     work = _Work(call)
     try:

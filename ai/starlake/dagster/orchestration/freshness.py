@@ -138,7 +138,7 @@ class Decision:
     """The result of one check.
 
     Args:
-        outcome: The runs to start, in the order of their intervals; or why there are none.
+        outcome: The runs to start, in the order of their intervals, or the reason for starting no run.
         memory: What to keep for the next look.
         left_out: The starts of intervals that have updates and get no run.
     """

@@ -29,7 +29,7 @@ DEFAULT_START = date(2025, 1, 1)
 
 _DAILY = "0 0 * * *"
 _ALSO_DAILY = "00 0 * * *"
-"""The same, but Dagster does not take the shortcut for it by which it refuses a day without midnight; see
+"""The same times as `_DAILY`. Dagster has a shortcut for that expression, which refuses a day without midnight; see
 `time_partitions`."""
 
 _YEARS_AHEAD = 2
