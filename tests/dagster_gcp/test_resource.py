@@ -56,7 +56,8 @@ def test_a_cluster_that_does_not_come_up_is_an_error_at_once_and_goes(resource, 
 
 
 def test_steps_that_begin_together_make_one_cluster_and_none_takes_it_away(resource, gcp):
-    gcp.fault("GetCluster", "OK", delay=0.2, count=2)  # both look before either makes it
+    # neither creates it before both have seen that it is missing
+    gcp.fault("GetCluster", "OK", when="after", count=2, together=2)
     with ThreadPoolExecutor(2) as pool:
         for made in [pool.submit(resource.get_client().create_cluster) for _ in range(2)]:
             made.result(30)

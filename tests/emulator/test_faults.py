@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 import pytest
@@ -103,6 +104,16 @@ def test_an_answer_can_be_late_without_being_wrong(grpc_api: Any, gcp: GcpEmulat
     with pytest.raises(exceptions.DeadlineExceeded):
         grpc_api.run_jobs.run_job(name=JOB, timeout=0.1)
     assert len(gcp.executions) == 1
+
+
+def test_answers_can_wait_for_each_other_even_those_that_refuse(api: Any, gcp: GcpEmulator) -> None:
+    gcp.fault("GetCluster", "OK", when="after", count=2, together=2)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(api.get, "nowhere")
+        assert not wait([first], timeout=0.2).done
+        with pytest.raises(exceptions.NotFound):
+            api.get("nowhere")
+        assert isinstance(first.exception(30), exceptions.NotFound)
 
 
 @pytest.mark.parametrize(

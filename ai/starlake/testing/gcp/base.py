@@ -128,6 +128,7 @@ class Emulator(ABC):
         seed: int | None = None,
         delay: float = 0.0,
         message: str = "injected fault",
+        together: int = 1,
     ) -> None:
         """Orders a fault: calls of a method are answered with an error. Of several faults the first one strikes.
 
@@ -140,6 +141,7 @@ class Emulator(ABC):
             seed: Makes the choice of those calls repeatable.
             delay: Seconds that the answer takes.
             message: What the caller is told.
+            together: Answer so many calls at the same time: each waits for the others.
 
         Raises:
             StarlakeError: If there is no such method or code.
@@ -154,6 +156,7 @@ class Emulator(ABC):
             seed=seed,
             delay=delay,
             message=message,
+            together=together,
         )
 
     def clear_faults(self) -> None:

@@ -58,11 +58,12 @@ class Dispatcher:
         if fault is not None and fault.when == "before":
             lock.close()
             _strike(fault)
-        response = self._handle(method, request)
-        if fault is not None and fault.when == "after":
-            lock.close()
-            _strike(fault)
-        return response
+        try:
+            return self._handle(method, request)
+        finally:
+            if fault is not None and fault.when == "after":
+                lock.close()
+                _strike(fault)
 
     def _handle(self, method: Method, request: Any) -> Any:
         try:
@@ -84,6 +85,7 @@ class InjectedError(RpcError):
 
 
 def _strike(fault: Fault) -> None:
+    fault.meet()
     time.sleep(fault.delay)
     if fault.code is not Code.OK:
         raise InjectedError(fault.code, fault.message)

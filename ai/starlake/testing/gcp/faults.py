@@ -10,10 +10,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.testing.gcp.errors import Code
+from ai.starlake.testing.gcp.errors import Code, RpcError
 from ai.starlake.testing.gcp.journal import Call, is_named
 
 When = Literal["before", "after"]
+
+_MEETING_TIMEOUT = 30.0
+"""Seconds that a held answer waits for the other calls before the caller is told that they did not come."""
 
 
 @dataclass
@@ -28,6 +31,7 @@ class Fault:
         probability: The share of calls that it strikes; None for all.
         delay: Seconds that the answer takes longer.
         message: What the caller is told.
+        together: The number of struck calls that are answered at the same time: each waits for the others.
     """
 
     method: str
@@ -38,6 +42,10 @@ class Fault:
     delay: float = 0.0
     message: str = "injected fault"
     random: random.Random = field(default_factory=random.Random)
+    together: int = 1
+
+    def __post_init__(self) -> None:
+        self._meeting = threading.Barrier(self.together)
 
     def strikes(self, call: Call) -> bool:
         """Whether a call meets it; counts those that do."""
@@ -48,6 +56,19 @@ class Fault:
         if self.count is not None:
             self.count -= 1
         return True
+
+    def meet(self) -> None:
+        """Wait until all calls that are answered together are here.
+
+        Raises:
+            RpcError: If the others do not come within 30 seconds.
+        """
+        try:
+            self._meeting.wait(_MEETING_TIMEOUT)
+        except threading.BrokenBarrierError:
+            raise RpcError(
+                Code.INTERNAL, f"a fault holds answers until {self.together} calls of {self.method} are here"
+            ) from None
 
 
 class Faults:

@@ -116,12 +116,13 @@ class Machine:
         seed: int | None,
         delay: float,
         message: str,
+        together: int,
     ) -> None:
         if code not in Code.__members__:
             raise StarlakeError(f"there is no status {code!r}", fix=f"one of {', '.join(Code.__members__)}")
         chosen = random.Random(seed)  # noqa: S311  no secret
         strikes = None if probability is not None else count
-        self._faults.order(Fault(method, Code[code], when, strikes, probability, delay, message, chosen))
+        self._faults.order(Fault(method, Code[code], when, strikes, probability, delay, message, chosen, together))
 
     def _clear_faults(self) -> None:
         self._faults.clear()
