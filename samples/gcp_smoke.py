@@ -87,8 +87,8 @@ class Place:
     @contextmanager
     def copy(self, *, keep: bool) -> Iterator[str]:
         """A copy of the sample project in the bucket; gone at the end, unless it is to be kept."""
-        from ai.starlake.gcp.clients import storage_client
-        from ai.starlake.gcp.endpoints import GcpEndpoints
+        from ai.starlake.gcp.client.clients import storage_client
+        from ai.starlake.gcp.client.endpoints import GcpEndpoints
 
         endpoints = GcpEndpoints(storage=self.options.get("storage_endpoint"))
         bucket = storage_client(endpoints, self.project).bucket(self.bucket)
@@ -133,7 +133,7 @@ def remove_cluster(sl_job: StarlakeDagsterJob, result: ExecuteInProcessResult | 
 
     from ai.starlake.dagster.report import DagsterReporter
     from ai.starlake.executor import Execution
-    from ai.starlake.gcp.dataproc_executor import DataprocExecutor
+    from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
 
     executor = sl_job.executor()
     if result is not None and isinstance(executor, DataprocExecutor):

@@ -29,7 +29,8 @@ def error_of(folder: Path, statement: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "statement", ["import ai.starlake.dagster.shell", "import ai.starlake.embedded.cli", "import ai.starlake.project"]
+    "statement",
+    ["import ai.starlake.dagster.shell", "import ai.starlake.embedded.cli.main", "import ai.starlake.project"],
 )
 def test_ours_installed_last(mixed: Path, statement: str) -> None:
     told = error_of(mixed, statement)
@@ -37,7 +38,7 @@ def test_ours_installed_last(mixed: Path, statement: str) -> None:
     assert "pip uninstall starlake-orchestration" in told
 
 
-@pytest.mark.parametrize("statement", ["import ai.starlake.embedded.cli", "import ai.starlake.dagster.cli"])
+@pytest.mark.parametrize("statement", ["import ai.starlake.embedded.cli.main", "import ai.starlake.dagster.cli"])
 def test_theirs_installed_last(mixed: Path, statement: str) -> None:
     for name in ("common", "dataset", "job", "orchestration", "dagster", "gcp", "dagster/shell", "dagster/gcp"):
         (mixed / "ai" / "starlake" / name / "__init__.py").write_text("")

@@ -140,7 +140,7 @@ opened = [a[0] for e, a in seen if e == "open" and not str(a[0]).endswith((".py"
           and isinstance(a[0], str) and "__pycache__" not in a[0]]
 forbidden = [e for e, a in seen if e.startswith(("subprocess", "socket.connect", "os.system", "os.mkdir", "os.fork"))]
 heavy = [m for m in ("duckdb", "sqlglot", "google.cloud", "upath", "ai.starlake.project",
-                     "ai.starlake.embedded", "ai.starlake.executor.process") if m in sys.modules]
+                     "ai.starlake.embedded", "ai.starlake.executor.process.supervision") if m in sys.modules]
 heavy = [m for m in heavy if m != "upath"]
 assert not opened and not forbidden and not heavy, (opened, forbidden, heavy)
 """

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from ai.starlake.dagster.cli import main
 from ai.starlake.dagster.cli.starts import Starts
-from ai.starlake.embedded.verbs.bootstrap import bootstrap
+from ai.starlake.embedded.cli.bootstrap import bootstrap
 
 
 @pytest.fixture

@@ -15,11 +15,11 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from ai.starlake.dagster.cli import main
 from ai.starlake.dagster.cli.durations import seconds
 from ai.starlake.executor import Execution
-from ai.starlake.gcp.cloud_run import CloudRunJob
-from ai.starlake.gcp.cloud_run_executor import CloudRunExecutor
-from ai.starlake.gcp.dataproc_executor import DataprocExecutor
-from ai.starlake.gcp.options_cloud_run import CloudRunOptions
-from ai.starlake.gcp.options_dataproc import DataprocOptions
+from ai.starlake.gcp.cloud_run.cloud_run_executor import CloudRunExecutor
+from ai.starlake.gcp.cloud_run.cloud_run_job import CloudRunJob
+from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
+from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
+from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.testing.gcp import GcpEmulator
 

@@ -33,7 +33,7 @@ from dagster import (
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.gcp import StarlakeDagsterDataprocJob
 from ai.starlake.dagster.gcp.janitor import SweepPreventedError
-from ai.starlake.gcp.errors import GcpCallError
+from ai.starlake.gcp.client.google_errors import GcpCallError
 from tests.dagster_gcp.conftest import SPARK
 
 STATUSES = {"failure": "PIPELINE_FAILURE", "cancellation": "PIPELINE_CANCELED", "success": "PIPELINE_SUCCESS"}

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.adaptive import evaluate
+from ai.starlake.embedded.intake.adaptive import evaluate
 
 FULL_OR_DELTA = {"OVERWRITE": 'group("mode") == "full"', "APPEND": 'group("mode") == "delta"'}
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai.starlake.embedded import audit
-from ai.starlake.embedded.task_run import TransformRequest
+from ai.starlake.embedded.transform.task_run import TransformRequest
+from ai.starlake.embedded.warehouse import audit
 
 TABLES = {name: list(columns.items()) for name, columns in audit._TABLES.items()}
 

@@ -12,7 +12,7 @@ import sys
 import duckdb
 import pytest
 
-from ai.starlake.embedded.cli import run
+from ai.starlake.embedded.cli.main import run
 
 
 @pytest.fixture
@@ -213,7 +213,7 @@ def test_waiting_ends(shop, command):
 def test_importing_the_command_is_cheap():
     """``--version`` and ``--help`` must not pay for DuckDB, pydantic or Jinja."""
     heavy = {"duckdb", "pydantic", "jinja2", "sqlglot", "rich"}
-    script = f"import sys, ai.starlake.embedded.cli; print(sorted({heavy} & sys.modules.keys()))"
+    script = f"import sys, ai.starlake.embedded.cli.main; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
 

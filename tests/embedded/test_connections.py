@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.task_run import TransformRequest
+from ai.starlake.embedded.transform.task_run import TransformRequest
 from ai.starlake.project.validate import validate
 
 MEMORY = "jdbc:duckdb:"

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ai.starlake.embedded import Engine, connection, files, journal
+from ai.starlake.embedded import Engine
+from ai.starlake.embedded.areas import files, journal
+from ai.starlake.embedded.warehouse import connection
 
 OLD, NEW = [(1, "old"), (2, "old")], [(2, "new"), (3, "new"), (4, "new")]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ai.starlake.embedded.cli import run
-from ai.starlake.embedded.verbs.bootstrap import bootstrap
+from ai.starlake.embedded.cli.bootstrap import bootstrap
+from ai.starlake.embedded.cli.main import run
 
 
 @pytest.fixture

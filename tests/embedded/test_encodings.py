@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.formats.encodings import as_utf8
-from ai.starlake.embedded.verbs.inference import Request, infer_schema
+from ai.starlake.embedded.inference import Request, infer_schema
+from ai.starlake.embedded.intake.formats.encodings import as_utf8
 from ai.starlake.project import Project
 
 LATIN = "René d'Orléans".encode("latin-1")

@@ -7,8 +7,8 @@ import logging
 import pytest
 
 from ai.starlake.embedded import Engine
-from ai.starlake.embedded.cli import run
-from ai.starlake.embedded.task_run import TransformRequest
+from ai.starlake.embedded.cli.main import run
+from ai.starlake.embedded.transform.task_run import TransformRequest
 
 STRATEGIES = [
     {"type": "APPEND"},

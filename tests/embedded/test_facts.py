@@ -8,8 +8,8 @@ from datetime import datetime
 import pytest
 
 from ai.starlake.embedded import Engine
-from ai.starlake.embedded.cli import run
-from ai.starlake.embedded.task_run import TransformRequest
+from ai.starlake.embedded.cli.main import run
+from ai.starlake.embedded.transform.task_run import TransformRequest
 
 ID = {"id": "long"}
 

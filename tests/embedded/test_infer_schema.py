@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded import Engine
-from ai.starlake.embedded.cli import run
-from ai.starlake.embedded.verbs.inference import Request, infer_schema
-from ai.starlake.embedded.verbs.inference.naming import file_pattern, table_name
+from ai.starlake.embedded.cli.main import run
+from ai.starlake.embedded.inference import Request, infer_schema
+from ai.starlake.embedded.inference.naming import file_pattern, table_name
 from ai.starlake.project import Project, Table, java_pattern
 
 

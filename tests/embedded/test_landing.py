@@ -7,7 +7,7 @@ import os
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.cli import run
+from ai.starlake.embedded.cli.main import run
 
 ID = {"id": "int"}
 GOOD = "id\n1\n"

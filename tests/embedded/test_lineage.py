@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.cli import run
-from ai.starlake.embedded.verbs.lineage import Lineage
+from ai.starlake.embedded.cli.lineage import Lineage
+from ai.starlake.embedded.cli.main import run
 from ai.starlake.project import Graph, Project
 from ai.starlake.project.hash_order import hash_order
 

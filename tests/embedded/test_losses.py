@@ -10,7 +10,7 @@ from datetime import date, datetime, timezone
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.task_run import TransformRequest
+from ai.starlake.embedded.transform.task_run import TransformRequest
 
 ID = {"id": "long", "label": "string"}
 GOOD = "id,label\n1,one\n2,two\n"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARY = ROOT / "ai/starlake/embedded/verbs/templates/starter/metadata/expectations"
+LIBRARY = ROOT / "ai/starlake/embedded/cli/templates/starter/metadata/expectations"
 MACROS = {
     f"{file.stem}.{name}({arguments})": re.sub(r"\s+", " ", comment)
     for file in sorted(LIBRARY.glob("*.j2"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai.starlake.embedded import staging
+from ai.starlake.embedded.intake import incoming as staging
 
 CSV = [
     "id,label\n1,a\n2,b\n",

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 
 from ai.starlake.embedded import Engine
-from ai.starlake.embedded.task_run import TransformRequest
+from ai.starlake.embedded.transform.task_run import TransformRequest
 from tests.embedded.test_crashes import run_until
 
 RUN = {"SL_JOB_ID": "run.step"}

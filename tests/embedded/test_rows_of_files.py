@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ai.starlake.embedded.cli import starlake
+from ai.starlake.embedded.cli.main import starlake
 
 COLUMNS = {"id": "string", "name": "string", "city": "string"}
 HEADER = "id,name,city\n"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ai.starlake.embedded.cli import run
-from ai.starlake.embedded.verbs.settings import as_table
+from ai.starlake.embedded.cli.effective_settings import as_table
+from ai.starlake.embedded.cli.main import run
 
 APPLICATION = """
 version: 1

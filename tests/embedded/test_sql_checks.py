@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 import pytest
 
-from ai.starlake.embedded.sql_checks import sql_findings
+from ai.starlake.embedded.transform.sql_checks import sql_findings
 from ai.starlake.project import Project, validate
 
 

@@ -18,8 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded import delivery, landing, loading
-from ai.starlake.embedded.archives import ArchiveError, opened
+from ai.starlake.embedded.areas import delivery
+from ai.starlake.embedded.areas import stage as landing
+from ai.starlake.embedded.areas.archives import ArchiveError, opened
+from ai.starlake.embedded.intake import loading
 from ai.starlake.project.landing import FileRule, FileRules
 
 ID = {"id": "int"}

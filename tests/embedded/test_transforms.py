@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.task_run import TransformRequest
+from ai.starlake.embedded.transform.task_run import TransformRequest
 
 
 def run(shop, name, **request):

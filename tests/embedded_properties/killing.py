@@ -13,9 +13,9 @@ from typing import Any
 
 import duckdb  # noqa: F401  a forked process need not import it again
 
-import ai.starlake.embedded.transforms  # noqa: F401
-from ai.starlake.embedded.cli import run
-from ai.starlake.embedded.connection import Database
+import ai.starlake.embedded.transform.transforms  # noqa: F401
+from ai.starlake.embedded.cli.main import run
+from ai.starlake.embedded.warehouse.connection import Database
 
 KILLED = -signal.SIGKILL
 

@@ -12,7 +12,7 @@ import duckdb
 import yaml
 
 from ai.starlake.embedded import Engine
-from ai.starlake.embedded.task_run import TransformRequest
+from ai.starlake.embedded.transform.task_run import TransformRequest
 
 APPLICATION = {
     "connectionRef": "duckdb",

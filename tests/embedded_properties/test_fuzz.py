@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai.starlake.embedded.cli import run
+from ai.starlake.embedded.cli.main import run
 
 TABLE = """\
 version: 1

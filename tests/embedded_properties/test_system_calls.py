@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ai.starlake.embedded.task_run import TransformRequest
+from ai.starlake.embedded.transform.task_run import TransformRequest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ai.starlake.executor.facts import FactsOfRun
+from ai.starlake.executor.project_facts import FactsOfRun
 
 
 def made_by(reads):

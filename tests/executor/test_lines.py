@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai.starlake.executor.lines import LINE_LIMIT, LineSplitter
+from ai.starlake.executor.process.lines import LINE_LIMIT, LineSplitter
 
 
 def split(*chunks: bytes) -> list[str]:

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor import ShellExecutor, WriterBusyError, lock
+from ai.starlake.executor import ShellExecutor, WriterBusyError
+from ai.starlake.executor import database_lock as lock
 from ai.starlake.job import StarlakeCommand
 
 LOAD = StarlakeCommand("load", ("--domains", "sales", "--tables", "orders"))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor import ExecutableNotFoundError, run_process
-from ai.starlake.executor.watchdog import MARK, Watchdog
+from ai.starlake.executor.process.watchdog import MARK, Watchdog
 
 ECHO = "import sys, os, json; print(json.dumps([sys.argv[1:], os.environ.get('VALUE')]))"
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
@@ -185,7 +185,7 @@ def test_a_hundred_megabytes_pass_through_in_constant_memory(driver, script, bre
 RACE = """
 import random, signal, psutil
 from ai.starlake.executor import run_process
-from ai.starlake.executor.watchdog import WATCHDOG
+from ai.starlake.executor.process.watchdog import WATCHDOG
 
 class Interrupted(BaseException):
     pass
@@ -237,7 +237,7 @@ except Interrupted:
 
 IGNORANT = """
 import signal, sys
-from ai.starlake.executor.process import run_process
+from ai.starlake.executor.process.supervision import run_process
 
 def refuse(stream, line):
     raise KeyError(line)
@@ -401,7 +401,7 @@ def test_a_readable_death_fd_starts_nothing(tmp_path):
 WATCHED = """
 import os, sys, time
 from ai.starlake.executor import run_process
-from ai.starlake.executor.watchdog import WATCHDOG
+from ai.starlake.executor.process.watchdog import WATCHDOG
 
 run_process(["true"], on_line=print)
 print(WATCHDOG.pid, flush=True)

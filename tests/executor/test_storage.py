@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor import Location, storage
-from ai.starlake.executor.storage import local_path, storage_settings
-from ai.starlake.gcp.clients import storage_client
-from ai.starlake.gcp.endpoints import GcpEndpoints
+from ai.starlake.executor import Location
+from ai.starlake.executor.storage import location as storage
+from ai.starlake.executor.storage.location import local_path, storage_settings
+from ai.starlake.gcp.client.clients import storage_client
+from ai.starlake.gcp.client.endpoints import GcpEndpoints
 from ai.starlake.testing.gcp.storage import StorageServer
 
 

@@ -13,10 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.gcp.calls import Calls
-from ai.starlake.gcp.clients import GcpClients, storage_client
-from ai.starlake.gcp.endpoints import GcpEndpoints, host_of, is_insecure
-from ai.starlake.gcp.errors import AlreadyExistsError, GcpCallError, MissingExtraError, NotFoundError, code_of
+from ai.starlake.gcp.client.calls import Calls
+from ai.starlake.gcp.client.clients import GcpClients, storage_client
+from ai.starlake.gcp.client.endpoints import GcpEndpoints, host_of, is_insecure
+from ai.starlake.gcp.client.google_errors import (
+    AlreadyExistsError,
+    GcpCallError,
+    MissingExtraError,
+    NotFoundError,
+    code_of,
+)
 from ai.starlake.gcp.progress import duration
 
 

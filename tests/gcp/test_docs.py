@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ai.starlake.gcp.errors import PERMISSIONS
-from ai.starlake.gcp.options import GcpOptions
-from ai.starlake.gcp.options_cloud_run import CloudRunOptions
-from ai.starlake.gcp.options_dataproc import DataprocOptions
+from ai.starlake.gcp.client.google_errors import PERMISSIONS
+from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
+from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
+from ai.starlake.gcp.gcp_options import GcpOptions
 from ai.starlake.job import JobOptions
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "gcp.md"

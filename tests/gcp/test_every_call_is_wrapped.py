@@ -10,7 +10,7 @@ from google.cloud.dataproc_v1 import ClusterControllerClient, JobControllerClien
 from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
 from google.cloud.run_v2 import ExecutionsClient, JobsClient
 
-from ai.starlake.gcp.errors import PERMISSIONS
+from ai.starlake.gcp.client.google_errors import PERMISSIONS
 
 LIBRARY = Path(__file__).resolve().parents[2] / "ai" / "starlake"
 WRAPPERS = LIBRARY / "gcp" / "calls.py"

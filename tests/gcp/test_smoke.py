@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ai.starlake.gcp.clients import storage_client
-from ai.starlake.gcp.endpoints import GcpEndpoints
+from ai.starlake.gcp.client.clients import storage_client
+from ai.starlake.gcp.client.endpoints import GcpEndpoints
 from ai.starlake.testing.gcp import GcpEmulator
 
 SCRIPT = Path(__file__).resolve().parents[2] / "samples" / "gcp_smoke.py"

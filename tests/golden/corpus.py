@@ -51,7 +51,7 @@ def _preload() -> None:
     import sqlglot.optimizer.scope  # noqa: F401
     import tenacity  # noqa: F401
 
-    import ai.starlake.embedded.cli
+    import ai.starlake.embedded.cli.main
     import ai.starlake.embedded.engine
     import ai.starlake.project.validate  # noqa: F401
 
@@ -86,7 +86,7 @@ def _become(arguments: list[str], root: Path, environment: dict[str, str], out: 
         os.environ.clear()
         os.environ.update(environment)
         time.tzset()
-        from ai.starlake.embedded.cli import run
+        from ai.starlake.embedded.cli.main import run
 
         code = run(arguments)
         sys.stdout.flush()

@@ -7,7 +7,7 @@ import pytest
 
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError
 from ai.starlake.job import EnvironmentReference, FileReference
-from ai.starlake.job.references import environment_value, resolve_environment
+from ai.starlake.job.secret_references import environment_value, resolve_environment
 
 
 class Vault:

@@ -107,7 +107,7 @@ def test_the_project_of_the_page_about_project_files_runs(tmp_path: Path) -> Non
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "incoming" / "sales").mkdir(parents=True)
     (tmp_path / "incoming" / "sales" / "invoices-1.csv").write_text(INVOICES, encoding="utf-8")
-    expectations = ROOT / "ai/starlake/embedded/verbs/templates/starter/metadata/expectations"
+    expectations = ROOT / "ai/starlake/embedded/cli/templates/starter/metadata/expectations"
     shutil.copytree(expectations, tmp_path / "metadata" / "expectations")
     for arguments in (["validate"], ["stage"], ["load"], ["transform", "--name", "kpi.revenue", "--recursive"]):
         run_embedded(tmp_path, *arguments)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ai.starlake.embedded.cli import main
+from ai.starlake.embedded.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ai.starlake.embedded import landing
+from ai.starlake.embedded.areas import stage as landing
+from ai.starlake.embedded.intake.loading import load, load_in_place
 from ai.starlake.embedded.interruption import Interruption
-from ai.starlake.embedded.loading import load, load_in_place
 from ai.starlake.embedded.reporting import Reporter, Silent
 from ai.starlake.embedded.results import LoadResult, PreloadResult, StageResult, TransformResult
 from ai.starlake.embedded.selection import Selection
-from ai.starlake.embedded.task_run import TransformRequest
-from ai.starlake.embedded.transforms import transform
+from ai.starlake.embedded.transform.task_run import TransformRequest
+from ai.starlake.embedded.transform.transforms import transform
 from ai.starlake.embedded.workspace import Workspace
 from ai.starlake.project import Project
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ai.starlake.embedded.folder_lock import try_lock
+from ai.starlake.embedded.areas.folder_lock import try_lock
 
 _PREFIX = ".starlake-scratch-"
 """Not the name of anything that people make themselves."""

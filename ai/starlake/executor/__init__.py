@@ -17,11 +17,11 @@ from ai.starlake.executor.protocol import (
 )
 
 if TYPE_CHECKING:
-    from ai.starlake.executor.facts import FactsFactory, ProjectFacts
-    from ai.starlake.executor.process import Runner, parent_death_fd, run_process
+    from ai.starlake.executor.process.supervision import Runner, parent_death_fd, run_process
+    from ai.starlake.executor.project_facts import FactsFactory, ProjectFacts
     from ai.starlake.executor.recovery import stranded_files
     from ai.starlake.executor.shell import ShellExecutor
-    from ai.starlake.executor.storage import Location
+    from ai.starlake.executor.storage.location import Location
 
 __all__ = [
     "CommandFailedError",

@@ -12,7 +12,7 @@ from ai.starlake.executor.excerpt import failure_text
 from ai.starlake.executor.executable import HOW_TO_GET_ONE, find_executable
 from ai.starlake.executor.hints import hint
 from ai.starlake.executor.protocol import CommandFailedError, ExecutableNotFoundError, Execution
-from ai.starlake.executor.storage import local_path
+from ai.starlake.executor.storage.location import local_path
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.command import check_encodable
 from ai.starlake.job.masking import resolve_secrets

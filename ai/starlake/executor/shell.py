@@ -12,14 +12,14 @@ from pathlib import Path
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.call import Call
-from ai.starlake.executor.facts import FactsFactory, FactsOfRun, ProjectFacts
-from ai.starlake.executor.lock import writer_locks
+from ai.starlake.executor.database_lock import writer_locks
 from ai.starlake.executor.notes import load_by_hand_runs
-from ai.starlake.executor.output import Output
-from ai.starlake.executor.process import Runner, require_wanted, run_process
+from ai.starlake.executor.process.output import Output
+from ai.starlake.executor.process.supervision import Runner, require_wanted, run_process
+from ai.starlake.executor.project_facts import FactsFactory, FactsOfRun, ProjectFacts
 from ai.starlake.executor.protocol import Execution, StarlakeResult
 from ai.starlake.executor.recovery import LoadFiles, names_of
-from ai.starlake.executor.storage import local_path
+from ai.starlake.executor.storage.location import local_path
 from ai.starlake.job import StarlakeCommand
 
 

@@ -4,15 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ai.starlake.gcp.cluster_config import StarlakeDataprocClusterConfig
-    from ai.starlake.gcp.machine_config import StarlakeDataprocMasterConfig, StarlakeDataprocWorkerConfig
+    from ai.starlake.gcp.dataproc.cluster_config import StarlakeDataprocClusterConfig
+    from ai.starlake.gcp.dataproc.machine_config import StarlakeDataprocMasterConfig, StarlakeDataprocWorkerConfig
 
 __all__ = ["StarlakeDataprocClusterConfig", "StarlakeDataprocMasterConfig", "StarlakeDataprocWorkerConfig"]
 
 _WHERE = {
-    "StarlakeDataprocClusterConfig": "cluster_config",
-    "StarlakeDataprocMasterConfig": "machine_config",
-    "StarlakeDataprocWorkerConfig": "machine_config",
+    "StarlakeDataprocClusterConfig": "dataproc.cluster_config",
+    "StarlakeDataprocMasterConfig": "dataproc.machine_config",
+    "StarlakeDataprocWorkerConfig": "dataproc.machine_config",
 }
 
 

@@ -7,13 +7,13 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from ai.starlake.common import Redactor
-from ai.starlake.executor.facts import FactsFactory, ProjectFacts
 from ai.starlake.executor.notes import RunsRemotely
+from ai.starlake.executor.project_facts import FactsFactory, ProjectFacts
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.recovery import LoadFiles
-from ai.starlake.gcp.endpoints import gs_uri
-from ai.starlake.gcp.options import GcpOptions
-from ai.starlake.gcp.project_storage import cloud_storage
+from ai.starlake.gcp.client.endpoints import gs_uri
+from ai.starlake.gcp.gcp_options import GcpOptions
+from ai.starlake.gcp.storage.project_storage import cloud_storage
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.masking import resolve_secrets
 

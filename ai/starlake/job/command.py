@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, overload
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.job.references import EnvironmentValue
+from ai.starlake.job.secret_references import EnvironmentValue
 
 _UNFIT = {
     ",": "a comma",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ai.starlake.common import Redactor, names_a_secret, secret_arguments
 from ai.starlake.job.command import StarlakeCommand
-from ai.starlake.job.references import referenced_variables, resolve_environment
+from ai.starlake.job.secret_references import referenced_variables, resolve_environment
 
 _SHORTEST_INHERITED = 6
 """Characters of the shortest inherited value that is masked. `TOKENIZERS_PARALLELISM=true` must not mask every true."""

@@ -15,9 +15,9 @@ from pydantic.fields import FieldInfo
 
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError, mask_named_values, names_a_secret, zone_of
 from ai.starlake.common.rejects import RejectLimit
-from ai.starlake.job.cli import StarlakeCli
+from ai.starlake.job.cli_versions import StarlakeCli
 from ai.starlake.job.pre_load import StarlakePreLoadStrategy
-from ai.starlake.job.references import EnvironmentValue, environment_value
+from ai.starlake.job.secret_references import EnvironmentValue, environment_value
 
 OptionsT = TypeVar("OptionsT", bound="JobOptions")
 
@@ -196,7 +196,7 @@ class JobOptions(BaseModel):
 
     @property
     def storage_settings(self) -> Mapping[str, Mapping[str, str]]:
-        """What object stores need to be told, by scheme: see `ai.starlake.executor.storage.storage_settings`."""
+        """What object stores need to be told, by scheme: see `ai.starlake.executor.storage`."""
         return {}
 
     def project_files(self) -> AbstractContextManager[None]:

@@ -28,7 +28,7 @@ from ai.starlake.project.models import (
 )
 from ai.starlake.project.patterns import java_pattern
 from ai.starlake.project.project import Project
-from ai.starlake.project.references import Reference
+from ai.starlake.project.sql_references import Reference
 from ai.starlake.project.validate import validate
 
 __all__ = [

@@ -7,9 +7,9 @@ from functools import cached_property
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.models import Table, Task
-from ai.starlake.project.names import Names
 from ai.starlake.project.project import Project
-from ai.starlake.project.references import Reference, table_references
+from ai.starlake.project.sql_names import Names
+from ai.starlake.project.sql_references import Reference, table_references
 from ai.starlake.project.tree import Node, task_node
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.areas import Areas
 from ai.starlake.project.connections import duckdb_file, find_connection
-from ai.starlake.project.domains import SUFFIX, DomainReader
+from ai.starlake.project.domain_files import SUFFIX, DomainReader
 from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
 from ai.starlake.project.invalid import Origin, build
 from ai.starlake.project.models import (
@@ -28,11 +28,11 @@ from ai.starlake.project.models import (
 )
 from ai.starlake.project.models.refs import TableRef
 from ai.starlake.project.paths import read_text
-from ai.starlake.project.references import dialect_of
 from ai.starlake.project.renderer import RUN_TIME
 from ai.starlake.project.settings import Settings, macro_files, read_settings, strategy_files
+from ai.starlake.project.sql_references import dialect_of
 from ai.starlake.project.table_refs import read_refs
-from ai.starlake.project.tasks import TaskReader
+from ai.starlake.project.task_files import TaskReader
 from ai.starlake.project.type_files import read_types
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ai.starlake.project.domains import SUFFIX
+from ai.starlake.project.domain_files import SUFFIX
 from ai.starlake.project.findings import Finding, attempt
 from ai.starlake.project.models import Table, Task
 from ai.starlake.project.paths import read_text

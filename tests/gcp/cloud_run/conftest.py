@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from ai.starlake.executor import Execution
-from ai.starlake.gcp.calls import Calls
-from ai.starlake.gcp.clients import GcpClients
-from ai.starlake.gcp.cloud_run_executor import CloudRunExecutor
-from ai.starlake.gcp.markers import Marker
-from ai.starlake.gcp.options_cloud_run import CloudRunOptions
+from ai.starlake.gcp.client.calls import Calls
+from ai.starlake.gcp.client.clients import GcpClients
+from ai.starlake.gcp.cloud_run.cloud_run_executor import CloudRunExecutor
+from ai.starlake.gcp.cloud_run.markers import Marker
+from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.testing.gcp import GcpEmulator
 

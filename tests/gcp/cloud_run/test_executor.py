@@ -17,11 +17,11 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.facts import project_facts
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.notes import LoadNote, LoadNotes
-from ai.starlake.executor.storage import Location, storage_settings
-from ai.starlake.gcp.calls import Calls
-from ai.starlake.gcp.cloud_run import CloudRunJob, LateExecutionError
-from ai.starlake.gcp.errors import GcpCallError, NotFoundError, PermissionDeniedError
-from ai.starlake.gcp.markers import Marker
+from ai.starlake.executor.storage.location import Location, storage_settings
+from ai.starlake.gcp.client.calls import Calls
+from ai.starlake.gcp.client.google_errors import GcpCallError, NotFoundError, PermissionDeniedError
+from ai.starlake.gcp.cloud_run.cloud_run_job import CloudRunJob, LateExecutionError
+from ai.starlake.gcp.cloud_run.markers import Marker
 from ai.starlake.gcp.progress import Progress
 from ai.starlake.job import EnvironmentReference
 

@@ -7,12 +7,12 @@ import threading
 import pytest
 
 from ai.starlake.executor import CommandFailedError, RecoveryError
-from ai.starlake.gcp.calls import Calls
-from ai.starlake.gcp.cloud_run import CloudRunJob
-from ai.starlake.gcp.cloud_run_attempt import LostAnswerError
-from ai.starlake.gcp.errors import GcpCallError
-from ai.starlake.gcp.leftover_executions import leftover_executions
-from ai.starlake.gcp.markers import Marker
+from ai.starlake.gcp.client.calls import Calls
+from ai.starlake.gcp.client.google_errors import GcpCallError
+from ai.starlake.gcp.cloud_run.cloud_run_attempt import LostAnswerError
+from ai.starlake.gcp.cloud_run.cloud_run_job import CloudRunJob
+from ai.starlake.gcp.cloud_run.leftover_executions import leftover_executions
+from ai.starlake.gcp.cloud_run.markers import Marker
 from ai.starlake.gcp.reap import reap
 
 SLEEP = ("transform", "sleep=30")

@@ -9,9 +9,9 @@ import pytest
 
 from ai.starlake.common import Redactor
 from ai.starlake.executor import CommandFailedError, StarlakeCounts
-from ai.starlake.executor.output import Output
-from ai.starlake.gcp.calls import Calls
-from ai.starlake.gcp.cloud_logging import ExecutionLog
+from ai.starlake.executor.process.output import Output
+from ai.starlake.gcp.client.calls import Calls
+from ai.starlake.gcp.cloud_run.cloud_logging import ExecutionLog
 from ai.starlake.job import EnvironmentReference
 
 

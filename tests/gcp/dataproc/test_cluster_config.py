@@ -14,9 +14,9 @@ from ai.starlake.gcp import (
     StarlakeDataprocMasterConfig,
     StarlakeDataprocWorkerConfig,
 )
-from ai.starlake.gcp.names import OUR_LABELS
-from ai.starlake.gcp.options import GcpOptions
-from ai.starlake.gcp.options_dataproc import DataprocClusterOptions, DataprocOptions
+from ai.starlake.gcp.dataproc.options_dataproc import DataprocClusterOptions, DataprocOptions
+from ai.starlake.gcp.gcp_options import GcpOptions
+from ai.starlake.gcp.resource_names import OUR_LABELS
 
 PROJECT = {"dataproc_project_id": "p"}
 HOME = "projects/p/regions/europe-west1"
@@ -359,7 +359,8 @@ def test_the_fields_are_fit_for_strict_json_too():
 def test_importing_the_package_loads_nothing_of_googles():
     code = """
         import sys
-        import ai.starlake.gcp.options_dataproc, ai.starlake.gcp.dataproc_executor, ai.starlake.gcp.reap
+        import ai.starlake.gcp.dataproc.options_dataproc, ai.starlake.gcp.dataproc.dataproc_executor
+        import ai.starlake.gcp.reap
         from ai.starlake.gcp import StarlakeDataprocClusterConfig
         print(sorted(name for name in sys.modules if name.split(".")[0] in ("google", "grpc", "proto")))
     """

@@ -11,12 +11,12 @@ import pytest
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.notes import LoadNote, LoadNotes
-from ai.starlake.executor.storage import Location
-from ai.starlake.gcp.dataproc_executor import SparkJobFailedError
-from ai.starlake.gcp.errors import GcpCallError, PermissionDeniedError
-from ai.starlake.gcp.spark_jobs import SparkJobTimeoutError
+from ai.starlake.executor.storage.location import Location
+from ai.starlake.gcp.client.google_errors import GcpCallError, PermissionDeniedError
+from ai.starlake.gcp.dataproc.dataproc_executor import SparkJobFailedError
+from ai.starlake.gcp.dataproc.spark_jobs import SparkJobTimeoutError
 from ai.starlake.job import StarlakeSparkConfig
-from ai.starlake.job.references import EnvironmentReference
+from ai.starlake.job.secret_references import EnvironmentReference
 
 
 class Interruption(BaseException):

@@ -12,7 +12,7 @@ from functools import partial
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.gcp.errors import PermissionDeniedError
+from ai.starlake.gcp.client.google_errors import PermissionDeniedError
 
 METHODS = (
     "CreateCluster",

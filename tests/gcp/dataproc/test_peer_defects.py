@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 
 from ai.starlake.gcp import StarlakeDataprocClusterConfig
-from ai.starlake.gcp.dataproc_executor import SparkJobFailedError
-from ai.starlake.gcp.names import RunIdentity, cluster_name, is_cluster_name
-from ai.starlake.job.references import EnvironmentReference
+from ai.starlake.gcp.dataproc.dataproc_executor import SparkJobFailedError
+from ai.starlake.gcp.resource_names import RunIdentity, cluster_name, is_cluster_name
+from ai.starlake.job.secret_references import EnvironmentReference
 
 
 def test_g03_a_file_with_a_dot_in_its_name_makes_a_valid_cluster():

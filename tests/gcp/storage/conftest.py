@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ai.starlake.executor.storage import storage_settings
-from ai.starlake.gcp.clients import storage_client
-from ai.starlake.gcp.endpoints import GcpEndpoints
+from ai.starlake.executor.storage.location import storage_settings
+from ai.starlake.gcp.client.clients import storage_client
+from ai.starlake.gcp.client.endpoints import GcpEndpoints
 from ai.starlake.testing.gcp.storage import StorageServer
 
 

@@ -13,10 +13,10 @@ from fsspec.config import conf
 from google.auth.credentials import AnonymousCredentials
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.storage import Location
-from ai.starlake.gcp.errors import MissingExtraError, PermissionDeniedError
-from ai.starlake.gcp.options_cloud_run import CloudRunOptions
-from ai.starlake.gcp.project_storage import cloud_storage
+from ai.starlake.executor.storage.location import Location
+from ai.starlake.gcp.client.google_errors import MissingExtraError, PermissionDeniedError
+from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
+from ai.starlake.gcp.storage.project_storage import cloud_storage
 
 
 def at(bucket, name):
@@ -171,8 +171,8 @@ def test_missing_credentials_are_told(monkeypatch, tmp_path):
 FACTS = """
 import sys
 from ai.starlake.dagster.facts import project_facts
-from ai.starlake.gcp.options_cloud_run import CloudRunOptions
-from ai.starlake.gcp.project_storage import cloud_storage
+from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
+from ai.starlake.gcp.storage.project_storage import cloud_storage
 facts = project_facts("gs://project/p", {"SL_ROOT": "gs://project/p"})
 with cloud_storage(CloudRunOptions(cloud_run_job_name="x", storage_endpoint=sys.argv[1])):
     print(facts.area("ingesting", "starbake"), facts.table_pattern("starbake", "Customers").pattern)

@@ -15,7 +15,7 @@ from ai.starlake.dagster.cli.durations import seconds
 
 if TYPE_CHECKING:
     from ai.starlake.executor.protocol import Stream
-    from ai.starlake.gcp.endpoints import GcpEndpoints
+    from ai.starlake.gcp.client.endpoints import GcpEndpoints
     from ai.starlake.gcp.reap import Leftover, Reaped
 
 _WIDE = 1000
@@ -92,7 +92,7 @@ def reap(
 
     The exit code is 1 when something could not be looked for or removed; all else was done then.
     """  # noqa: D301  click takes this very character for "leave the lines as they are"
-    from ai.starlake.gcp.endpoints import GcpEndpoints
+    from ai.starlake.gcp.client.endpoints import GcpEndpoints
     from ai.starlake.gcp.reap import reap as reap_leftovers
 
     endpoints = GcpEndpoints(dataproc=dataproc_endpoint, cloud_run=cloud_run_endpoint, impersonate=impersonate)
@@ -123,9 +123,9 @@ def _leftovers(
     problems: list[StarlakeError],
 ) -> Iterator[Leftover]:
     """What there is; where that cannot be learned, the error is added to the problems, and the rest goes on."""
-    from ai.starlake.gcp.calls import Calls
-    from ai.starlake.gcp.clients import GcpClients
-    from ai.starlake.gcp.leftover_executions import leftover_executions
+    from ai.starlake.gcp.client.calls import Calls
+    from ai.starlake.gcp.client.clients import GcpClients
+    from ai.starlake.gcp.cloud_run.leftover_executions import leftover_executions
     from ai.starlake.gcp.reap import leftover_clusters, leftover_spark_jobs
 
     calls = Calls(_Standard(), tolerance=60)

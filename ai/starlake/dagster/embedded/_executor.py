@@ -17,10 +17,10 @@ import click
 
 from ai.starlake.common import Redactor, StarlakeError
 from ai.starlake.embedded import Engine
-from ai.starlake.embedded.cli import starlake
-from ai.starlake.embedded.console import Console
+from ai.starlake.embedded.cli.console import Console
+from ai.starlake.embedded.cli.main import starlake
 from ai.starlake.embedded.results import LoadResult
-from ai.starlake.embedded.task_run import TransformRequest
+from ai.starlake.embedded.transform.task_run import TransformRequest
 from ai.starlake.executor.protocol import CommandFailedError, Execution, Reporter, StarlakeCounts, StarlakeResult
 from ai.starlake.executor.recovery import names_of, stranded_files
 from ai.starlake.job import StarlakeCommand

@@ -12,11 +12,11 @@ from ai.starlake.dagster.facts import project_facts
 from ai.starlake.dagster.gcp.janitor import PATIENCE, Janitor
 from ai.starlake.dagster.job import Dataset, StarlakeDagsterJob
 from ai.starlake.executor.protocol import Execution, StarlakeExecutor
-from ai.starlake.gcp.options_cloud_run import CloudRunOptions
+from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
 from ai.starlake.job import JobOptions, StarlakePreLoadStrategy, StarlakeSparkConfig
 
 if TYPE_CHECKING:
-    from ai.starlake.gcp.cloud_run_executor import CloudRunExecutor
+    from ai.starlake.gcp.cloud_run.cloud_run_executor import CloudRunExecutor
 
 
 class StarlakeDagsterCloudRunJob(StarlakeDagsterJob):
@@ -83,6 +83,6 @@ class StarlakeDagsterCloudRunJob(StarlakeDagsterJob):
 
     @cached_property
     def _executor(self) -> CloudRunExecutor:
-        from ai.starlake.gcp.cloud_run_executor import CloudRunExecutor
+        from ai.starlake.gcp.cloud_run.cloud_run_executor import CloudRunExecutor
 
         return CloudRunExecutor(self._settings, facts=project_facts)

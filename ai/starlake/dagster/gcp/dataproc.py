@@ -15,14 +15,14 @@ from ai.starlake.dagster.gcp.janitor import PATIENCE, Janitor
 from ai.starlake.dagster.job import NodeOptions, StarlakeDagsterJob
 from ai.starlake.dagster.ops import outputs_of
 from ai.starlake.executor.protocol import Execution, StarlakeExecutor
-from ai.starlake.gcp.options_dataproc import DataprocOptions
+from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
 from ai.starlake.job import JobOptions, StarlakePreLoadStrategy
 
 if TYPE_CHECKING:
     from dagster_gcp import DataprocResource
 
     from ai.starlake.gcp import StarlakeDataprocClusterConfig
-    from ai.starlake.gcp.dataproc_executor import DataprocExecutor
+    from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
 
 
 class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
@@ -137,7 +137,7 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
 
     def _sweep(self, execution: Execution) -> list[str]:
         from ai.starlake.dagster.gcp.sweeps import sweep_dataproc
-        from ai.starlake.gcp.dataproc_executor import DataprocExecutor
+        from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
 
         hasty = self._settings.model_copy(update={"outage_tolerance": PATIENCE})
         return sweep_dataproc(DataprocExecutor(hasty, cluster_config=self.cluster_config), execution)
@@ -150,7 +150,7 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
 
     @cached_property
     def _executor(self) -> DataprocExecutor:
-        from ai.starlake.gcp.dataproc_executor import DataprocExecutor
+        from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
 
         return DataprocExecutor(self._settings, cluster_config=self.cluster_config, facts=project_facts)
 

@@ -27,7 +27,7 @@ from ai.starlake.common import sanitize_id
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.report import DagsterReporter
 from ai.starlake.executor.protocol import Execution
-from ai.starlake.gcp.errors import GcpCallError
+from ai.starlake.gcp.client.google_errors import GcpCallError
 
 Sweep = Callable[[Execution], Sequence[str]]
 """Ends what a run left behind; says what that was."""

@@ -12,14 +12,14 @@ from pydantic import Field
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.gcp.resource_client import StarlakeDataprocClient
 from ai.starlake.dagster.report import DagsterReporter
-from ai.starlake.gcp.calls import Calls
-from ai.starlake.gcp.clients import GcpClients
-from ai.starlake.gcp.endpoints import GcpEndpoints
-from ai.starlake.gcp.names import RunIdentity, cluster_name
+from ai.starlake.gcp.client.calls import Calls
+from ai.starlake.gcp.client.clients import GcpClients
+from ai.starlake.gcp.client.endpoints import GcpEndpoints
+from ai.starlake.gcp.resource_names import RunIdentity, cluster_name
 
 if TYPE_CHECKING:
     from ai.starlake.gcp import StarlakeDataprocClusterConfig
-    from ai.starlake.gcp.options_dataproc import DataprocOptions
+    from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
 
 
 class StarlakeDataprocResource(DataprocResource):

@@ -9,12 +9,12 @@ from typing import Any
 from dagster_gcp.dataproc.resources import DataprocClient  # noqa: TID253  this module is imported lazily
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.gcp.calls import Calls
-from ai.starlake.gcp.clients import GcpClients
-from ai.starlake.gcp.cluster_api import ClusterApi, state_of
-from ai.starlake.gcp.cluster_creation import ON_THE_WAY, USABLE, ClusterCreation
-from ai.starlake.gcp.messages import dataproc_message
-from ai.starlake.gcp.spark_job_api import SparkJobApi
+from ai.starlake.gcp.client.calls import Calls
+from ai.starlake.gcp.client.clients import GcpClients
+from ai.starlake.gcp.client.messages import dataproc_message
+from ai.starlake.gcp.dataproc.cluster_api import ClusterApi, state_of
+from ai.starlake.gcp.dataproc.cluster_creation import ON_THE_WAY, USABLE, ClusterCreation
+from ai.starlake.gcp.dataproc.spark_job_api import SparkJobApi
 
 _FAILED = frozenset({"ERROR", "CANCELLED"})
 _TWENTY_MINUTES = 20 * 60

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.protocol import Execution
-from ai.starlake.gcp.calls import Calls
-from ai.starlake.gcp.clients import GcpClients
-from ai.starlake.gcp.cloud_run import CloudRunJob
-from ai.starlake.gcp.execution_state import is_over, short
+from ai.starlake.gcp.client.calls import Calls
+from ai.starlake.gcp.client.clients import GcpClients
+from ai.starlake.gcp.cloud_run.cloud_run_job import CloudRunJob
+from ai.starlake.gcp.cloud_run.execution_state import is_over, short
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster, Job
 
-    from ai.starlake.gcp.dataproc_executor import DataprocExecutor
-    from ai.starlake.gcp.options_cloud_run import CloudRunOptions
+    from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
+    from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
 
 
 def sweep_dataproc(executor: DataprocExecutor, execution: Execution) -> list[str]:

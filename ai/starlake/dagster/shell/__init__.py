@@ -14,7 +14,7 @@ from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions
 
 if TYPE_CHECKING:
-    from ai.starlake.executor.process import Runner
+    from ai.starlake.executor.process.supervision import Runner
 
 __all__ = ["ShellOptions", "StarlakeDagsterShellJob"]
 
@@ -69,6 +69,6 @@ def _runner_of(name: str) -> Runner:
         from ai.starlake.dagster.shell._dagster_shell import run_with_dagster_shell
 
         return run_with_dagster_shell
-    from ai.starlake.executor.process import run_process
+    from ai.starlake.executor.process.supervision import run_process
 
     return run_process

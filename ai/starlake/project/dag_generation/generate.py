@@ -13,7 +13,7 @@ from ai.starlake.project.dag_generation.templates import StartOf, Templates
 from ai.starlake.project.findings import ProjectError
 from ai.starlake.project.models import Table, Task
 from ai.starlake.project.project import Project
-from ai.starlake.project.schedules import check_schedules
+from ai.starlake.project.schedule_checks import check_schedules
 
 
 def generate(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.process import OnLine, run_process
+from ai.starlake.executor.process.supervision import OnLine, run_process
 
 Ended = Literal["cancelled", "timeout", "stopped"]
 

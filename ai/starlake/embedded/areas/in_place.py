@@ -1,0 +1,69 @@
+"""``load --inPlace``: files are loaded from where they are and stay there."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.areas.journal import Journal
+from ai.starlake.embedded.selection import Selection
+from ai.starlake.project import Domain, Project, Table
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.warehouse.connection import Database
+
+
+@dataclass(frozen=True)
+class Standing(Journal):
+    """An ingestion that moves no files; only the database is told whether its rows are there.
+
+    Args:
+        where: The files.
+    """
+
+    where: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, database: Database, table: str, files: tuple[Path, ...]) -> Standing:
+        """The ingestion of files into a table; nothing is written down."""
+        names, folder = tuple(file.name for file in files), files[0].parent
+        return cls(folder, uuid.uuid4().hex, database.path, table, folder, names, None, files)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Where the files are."""
+        return self.where
+
+    def finish(self, database: Database) -> None:
+        """Drops the marker."""
+        self.unmark(database)
+
+    def undo(self, fits: Callable[[str], bool]) -> None:
+        """Does nothing; the files are where they were."""
+
+
+def standing_files(project: Project, selection: Selection, files: Sequence[str]) -> tuple[Table, tuple[Path, ...]]:
+    """The one table that files are loaded into where they are, and the files.
+
+    Args:
+        project: The project.
+        selection: Must name one domain and one table.
+        files: Paths, with or without ``file:``.
+
+    Raises:
+        StarlakeError: If the selection is not one table, if there are no files, or if one does not exist.
+    """
+    domains: tuple[Domain, ...] = selection.domains(project) if len(selection.tables) == 1 else ()
+    if not files or len(domains) != 1 or len(domains[0].tables) != 1:
+        raise StarlakeError(
+            "--inPlace needs files and the table that they are for", fix="add --domains, --tables and --files"
+        )
+    paths = tuple(Path(name.removeprefix("file:")).absolute() for name in files)
+    for path in paths:
+        if not path.is_file():
+            raise StarlakeError(f"the file {path} does not exist", fix="give --files paths of files")
+    return domains[0].tables[0], paths

@@ -1,0 +1,193 @@
+"""What a load is doing to files, written down before it does it, so that a killed load can be put right.
+
+The files of an ingestion and its rows must change together, and a file system knows nothing of a database's
+transactions. So an ingestion first writes a journal, then moves its files to the ingesting area, then writes its rows
+and, in the same transaction, a marker: an empty table named after the journal. Whoever finds a journal later, while
+holding the database, can tell what happened: with the marker the rows are there and the files go to the archive;
+without it they are not, and the files go back to the stage area. The marker is named like Starlake's own temporary
+tables. A journal has no absolute path, since the project may be elsewhere when it is found.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.areas.files import give_back, move
+from ai.starlake.embedded.warehouse.quoting import qualified
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.warehouse.connection import Database
+
+_PREFIX = ".starlake-load-"
+_MARKER = "zztmp_loaded_"
+_PARTIAL = ".part"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """One ingestion's files.
+
+    Args:
+        path: The journal's file, in the ingesting area of the domain.
+        token: What names the marker.
+        database: The file of the database that the rows go to, None when it has none of its own.
+        table: The full name of the table.
+        stage: The stage area of the domain.
+        names: The names of the files.
+        archive: Where the files go once loaded, None when they are deleted.
+    """
+
+    path: Path
+    token: str
+    database: Path | None
+    table: str
+    stage: Path
+    names: tuple[str, ...]
+    archive: Path | None
+
+    @classmethod
+    def begin(
+        cls, database: Database, table: str, files: tuple[Path, ...], ingesting: Path, archive: Path | None
+    ) -> Journal:
+        """Writes the journal, then moves the files to the ingesting area."""
+        token = uuid.uuid4().hex
+        ingesting.mkdir(parents=True, exist_ok=True)
+        names = tuple(file.name for file in files)
+        path = ingesting / f"{_PREFIX}{_owner(table)}{token}"
+        journal = cls(path, token, database.path, table, files[0].parent, names, archive)
+        journal._write()
+        try:
+            for file in files:
+                move(file, ingesting / file.name)
+        except BaseException:
+            journal.undo(lambda _name: True)
+            raise
+        return journal
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Where the files are during the ingestion."""
+        return tuple(self.path.parent / name for name in self.names)
+
+    def mark(self, database: Database) -> None:
+        """Leaves the marker; to be called in the transaction that writes the rows."""
+        database.execute(f"CREATE TABLE {self._marker(database)} (loaded BOOLEAN)")
+
+    def unmark(self, database: Database) -> None:
+        """Drops the marker, if there is one."""
+        database.connection.execute(f"DROP TABLE IF EXISTS {self._marker(database)}")
+
+    def committed(self, database: Database) -> bool:
+        """Whether the transaction that writes the rows took place."""
+        query = "SELECT count(*) FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, 'main', ?)"
+        found = database.connection.execute(query, [database.catalog, _MARKER + self.token])  # also when interrupted
+        return found.fetchall() != [(0,)]
+
+    def _marker(self, database: Database) -> str:
+        return qualified(database.catalog, "main", _MARKER + self.token)
+
+    def finish(self, database: Database) -> None:
+        """Takes the files out of the ingesting area once their rows are committed."""
+        for file in self.files:
+            if not file.exists():
+                continue
+            if self.archive is None:
+                file.unlink()
+            else:
+                move(file, self.archive / file.name)
+        self.unmark(database)
+        self.path.unlink(missing_ok=True)  # last, so that there is never a marker without its journal
+
+    def settle(self, databases: Sequence[Database], fits: Callable[[str], bool]) -> bool:
+        """Puts the files where they belong, by what became of the rows.
+
+        Args:
+            databases: The databases that the rows may be in.
+            fits: Whether a name is still one of the table's.
+
+        Returns:
+            Whether the rows are committed, so that the files went to the archive and not back to the stage area.
+        """
+        for database in databases:
+            if self.committed(database):
+                self.finish(database)
+                return True
+        self.undo(fits)
+        return False
+
+    def undo(self, fits: Callable[[str], bool]) -> None:
+        """Takes the files back to the stage area; `fits` says whether a name is still one of the table's."""
+        for file in self.files:
+            if file.exists():
+                give_back(file, self.stage, fits=fits)
+        self.path.unlink(missing_ok=True)
+
+    def _write(self) -> None:
+        content = {
+            "token": self.token,
+            "database": None if self.database is None else os.path.relpath(self.database, self.path.parent),
+            "table": self.table,
+            "names": list(self.names),
+        }
+        partial = self.path.with_name(f"{self.path.name}{_PARTIAL}")
+        with partial.open("w", encoding="utf-8") as file:
+            json.dump(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.path)
+
+
+def _owner(table: str) -> str:
+    """How the names of a table's journals begin: they tell whose they are before they can be read."""
+    return f"{zlib.crc32(table.encode()):08x}-"
+
+
+def has_journals(ingesting: Path) -> bool:
+    """Whether ingestions left journals behind, or are under way."""
+    return ingesting.is_dir() and any(path.name.startswith(_PREFIX) for path in ingesting.iterdir())
+
+
+def forget_unwritten(ingesting: Path, table: str) -> None:
+    """Deletes the journals of a table that were not written to their end: no file was moved yet.
+
+    No ingestion into the table may be under way.
+    """
+    for path in ingesting.glob(f"{_PREFIX}{_owner(table)}*{_PARTIAL}"):
+        path.unlink()
+
+
+def unfinished(ingesting: Path, stage: Path, archive: Path | None) -> Iterator[Journal]:
+    """The journals that ingestions left behind, or write to at this moment.
+
+    Args:
+        ingesting: The ingesting area of a domain.
+        stage: Its stage area.
+        archive: Where its files go once loaded, None when they are deleted.
+
+    Raises:
+        StarlakeError: If a journal cannot be read.
+    """
+    for path in sorted(ingesting.glob(f"{_PREFIX}*")):
+        if path.suffix == _PARTIAL:
+            continue
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            database = content["database"]
+            where = None if database is None else Path(os.path.normpath(path.parent / database))
+            yield Journal(path, content["token"], where, content["table"], stage, tuple(content["names"]), archive)
+        except FileNotFoundError:  # the load that it is of has ended meanwhile
+            continue
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise StarlakeError(
+                f"{path} cannot be read",
+                cause=f"it says which files beside it a load was working on: {error}",
+                fix=f"move those files that are not loaded yet to {stage}, then delete it",
+            ) from error

@@ -1,0 +1,88 @@
+"""Puts right what loads left behind that were killed, wherever the project and its databases are now."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ai.starlake.embedded.areas.journal import Journal, forget_unwritten, has_journals, unfinished
+from ai.starlake.embedded.warehouse.connection import Database
+from ai.starlake.embedded.workspace import Workspace
+from ai.starlake.project import Domain, Project
+
+logger = logging.getLogger(__name__)
+
+
+def settle_unfinished(workspace: Workspace, domain: Domain, *, everything: bool) -> None:
+    """Take the files of killed loads back to the stage area, or on to the archive when their rows are committed.
+
+    Args:
+        workspace: Has the databases of the domain's tables open, and the turns at loading them.
+        domain: The domain, with the tables that the command is about.
+        everything: Whether these are all of its tables.
+
+    Raises:
+        StarlakeError: If a journal cannot be read, or if a file cannot go back.
+    """
+    areas = workspace.project.areas
+    ingesting, stage = areas.ingesting(domain.name), areas.stage(domain.name)
+    archive = areas.archive(domain.name) if workspace.project.application.archive else None
+    tables = {table.full_name: table for table in domain.tables}
+    for name in tables:
+        forget_unwritten(ingesting, name)
+    opened = {name: workspace.database_of(table) for name, table in tables.items()}
+    for journal in unfinished(ingesting, stage, archive):
+        database = opened.get(journal.table) or _same(journal.database, list(opened.values()))
+        if database is None:
+            if everything:
+                _tell_of_unknown_table(journal)
+            continue
+        table = tables.get(journal.table)
+        databases = [database, *_earlier(workspace, journal, database)]
+        committed = journal.settle(databases, table.matches if table else lambda _name: True)
+        logger.warning(
+            "a load of %s was interrupted; %s went to %s",
+            journal.table,
+            ", ".join(journal.names),
+            "the archive, since the rows are loaded" if committed else "the stage area, to be loaded",
+        )
+
+
+def _same(file: Path | None, databases: Sequence[Database]) -> Database | None:
+    """The one of some databases that is in a file."""
+    return next((one for one in databases if file and one.path and _is_same(file, one.path)), None)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    return one == other or (one.exists() and one.samefile(other))
+
+
+def _earlier(workspace: Workspace, journal: Journal, database: Database) -> Iterator[Database]:
+    """The database that the rows went to, when it is still there and the table is in another one by now."""
+    file = journal.database
+    if file is not None and file.is_file() and not (database.path and _is_same(file, database.path)):
+        yield workspace.database_at(file)
+
+
+def _tell_of_unknown_table(journal: Journal) -> None:
+    logger.warning(
+        "a load of %s was interrupted, and the project has no such table any more: %s stay in %s",
+        journal.table,
+        ", ".join(journal.names),
+        journal.path.parent,
+    )
+
+
+def tell_of_unknown_domains(project: Project) -> None:
+    """Warn of files that killed loads left in ingesting areas of domains that the project no longer has."""
+    root = project.areas.path("ingesting")
+    known = {domain.name for domain in project.domains}
+    for folder in sorted(root.iterdir()) if root.is_dir() else ():
+        if folder.name not in known and folder.is_dir() and has_journals(folder):
+            logger.warning(
+                "%s holds files of a load that was interrupted, and the project has no domain %s any more: %s",
+                folder,
+                folder.name,
+                ", ".join(sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))),
+            )

@@ -1,0 +1,76 @@
+"""The texts of rejects, word for word Starlake's (contract 4.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ai.starlake.embedded.checking.datatypes import TextCheck
+from ai.starlake.embedded.warehouse.quoting import literal
+from ai.starlake.project import Attribute, TypeDefinition
+
+
+@dataclass(frozen=True)
+class RejectTexts:
+    """What can be wrong with the values of one attribute, as SQL.
+
+    Args:
+        attribute: The attribute.
+        kind: Its type; a struct has none.
+        path: SQL of where the value is: a constant at the top of a table, the place in an array is computed.
+        with_value: Whether the texts end with the value at fault.
+    """
+
+    attribute: Attribute
+    kind: TypeDefinition | None
+    path: str
+    with_value: bool = False
+
+    def missing(self) -> str | None:
+        """The text for a null, None for an attribute that may be null."""
+        if not self.attribute.required or self.attribute.default is not None:
+            return None
+        return self._text("  can't be null", self.path)
+
+    def absent(self) -> str:
+        """The text for a column that the file does not have."""
+        return self._text(" is required", "'NULL'")
+
+    def unprotectable(self, value: str) -> str:
+        """The text for a value whose type cannot hold what its privacy makes of it."""
+        return self._text(" input and privacy output type are not compatible", value)
+
+    def mismatch(self, value: str) -> str:
+        """The text for a value that does not look like the type."""
+        pattern = self.kind.pattern if self.kind else ""
+        return self._text(f" ({self.attribute.type}) doesn't match pattern `{pattern}`", value)
+
+    def unconvertible(self, value: str) -> str:
+        """The text for a value that looks like the type and is too large for it."""
+        primitive = self.kind.primitive_type if self.kind else "struct"
+        return self._text(f" cannot be converted to `{primitive}` with sl type `{self.attribute.type}`", value)
+
+    def of_scalar(self, check: TextCheck, text: str, value: str) -> str | None:
+        """The text that fits a scalar, null when nothing is wrong; None when nothing can be.
+
+        Args:
+            check: How texts of the type are checked.
+            text: SQL of the text.
+            value: SQL of what it was converted to.
+        """
+        missing = self.missing()
+        if not (missing or check.mismatch or check.unconvertible):
+            return None
+        branches = [(check.sound(text, value), "NULL")] if check.sound else []
+        branches.append((f"{text} IS NULL", missing or "NULL"))
+        if check.mismatch:
+            branches.append((check.mismatch(text, value), self.mismatch(text)))
+        if check.unconvertible:
+            branches.append((check.unconvertible(text, value), self.unconvertible(text)))
+        whens = " ".join(f"WHEN {condition} THEN {found}" for condition, found in branches)
+        return f"CASE {whens} END"
+
+    def _text(self, text: str, value: str) -> str:
+        parts = ["'`'", self.path, literal("`" + text)]
+        if self.with_value:
+            parts += ["': '", f"CAST({value} AS VARCHAR)"]
+        return f"concat({', '.join(parts)})"

@@ -1,0 +1,212 @@
+"""From raw rows to typed columns and error texts, in one SELECT.
+
+The order and the texts are Starlake's (contract 4.1): trim, empty is null, default, then per attribute one of "can't be
+null", "doesn't match pattern", "cannot be converted". A row with any error text is rejected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.checking.datatypes import column_type, text_check
+from ai.starlake.embedded.checking.nested import (
+    Checked,
+    Nesting,
+    any_text,
+    checked_scalar,
+    nested_type,
+    plain_type,
+    scalar_text,
+    trimmed,
+)
+from ai.starlake.embedded.checking.reject_messages import RejectTexts
+from ai.starlake.embedded.intake.native import is_native, native_check, unvalidated
+from ai.starlake.embedded.intake.rows import PROBLEM_COLUMN, RECORD_COLUMN, Cell, CellKind, RawRows
+from ai.starlake.embedded.warehouse.quoting import identifier, literal
+from ai.starlake.project import Attribute, Format, PrimitiveType, Table, TypeDefinition
+
+_WHOLE = (PrimitiveType.LONG, PrimitiveType.INT, PrimitiveType.SHORT, PrimitiveType.BYTE, PrimitiveType.DATE)
+"""Types whose columns would round a value of a larger type."""
+ERROR_COLUMN = "sl_error"
+FILE_COLUMN = "sl_input_file_name"
+PLACE_COLUMN = "sl_file"
+
+
+@dataclass(frozen=True)
+class Column:
+    """An attribute on its way into the table.
+
+    Args:
+        attribute: The attribute.
+        staged: The name of its column among the checked rows.
+        type: The DuckDB type of the column in a table that is made for it.
+        added_type: The type of the column when it is added to a table that is there.
+    """
+
+    attribute: Attribute
+    staged: str
+    type: str
+    added_type: str
+
+    @property
+    def name(self) -> str:
+        """The column's name in the target table."""
+        return self.attribute.final_name
+
+
+class Validator:
+    """Knows how to check the rows of a table, whatever file they come from.
+
+    Args:
+        table: The table.
+        types: The project's types by name.
+        reject_with_value: Whether error texts show the value at fault.
+        keep_records: Whether the checked rows of rejects keep the row as it stands in the file, as `RECORD_COLUMN`.
+        as_text: Names of scalar attributes to which JSON objects and arrays are texts.
+
+    Raises:
+        StarlakeError: If the table uses a type that does not exist, or a type that cannot be checked.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        types: Mapping[str, TypeDefinition],
+        *,
+        reject_with_value: bool = False,
+        keep_records: bool = False,
+        as_text: frozenset[str] = frozenset(),
+    ) -> None:
+        self._table = table
+        self._keep_records = keep_records
+        self._types = types
+        self._with_value = reject_with_value
+        self._as_text = as_text
+        self._native = is_native(table)
+        self._text_check = native_check if self._native else text_check
+        self._declared = {attribute.name.lower(): attribute.type for attribute in table.attributes}
+        self.columns = tuple(
+            Column(attribute, f"v{place}", nested_type(attribute, self._column), plain_type(attribute, self._lookup))
+            for place, attribute in enumerate(table.attributes)
+        )
+
+    def taking_as_text(self, names: Set[str]) -> Validator:
+        """The same, to which objects and arrays are texts where these top-level attributes are.
+
+        Args:
+            names: Names of scalar attributes.
+        """
+        return Validator(
+            self._table,
+            self._types,
+            reject_with_value=self._with_value,
+            keep_records=self._keep_records,
+            as_text=frozenset(names),
+        )
+
+    def is_json_scalar(self, column: Column) -> bool:
+        """Whether a column holds single values, which JSON may have in another shape; elements of XML may not."""
+        attribute = column.attribute
+        if attribute.is_struct or attribute.array or attribute.script or self._table.metadata.format is Format.XML:
+            return False
+        return self._lookup(attribute).primitive_type is not PrimitiveType.VARIANT
+
+    def checked(self, rows: RawRows, place: int) -> str:
+        """A SELECT of the typed columns (`Column.staged`), the error text, '' for an accepted row, and the file.
+
+        Args:
+            rows: The rows of a file.
+            place: What stands for the file, as `PLACE_COLUMN`; its name in every row would cost more than the values.
+        """
+        read = [
+            (column, cell) for column, cell in zip(self.columns, rows.cells, strict=True) if not column.attribute.script
+        ]
+        cleaned = [f"{self._clean(column.attribute, cell)} AS {_text(column)}" for column, cell in read]
+        checks = [self._check(column, cell) for column, cell in read]
+        values = [f"{check.value} AS {column.staged}" for (column, _), check in zip(read, checks, strict=True)]
+        errors = [check.error for check in checks if check.error]
+        error = f"concat_ws(chr(10), {', '.join(errors)})" if errors else "''"
+        kept = [RECORD_COLUMN] if self._keep_records else []
+        if rows.has_problems:  # where values are not those of their columns, nothing else counts
+            error = f"coalesce({PROBLEM_COLUMN}, {error})"
+            kept.append(PROBLEM_COLUMN)
+        inner = f"SELECT {', '.join([*cleaned, *kept])} FROM ({rows.query})"
+        outer = [*(column.staged for column, _ in read), f"{error} AS {ERROR_COLUMN}"]
+        outer += [f"{place} AS {PLACE_COLUMN}", *([RECORD_COLUMN] if self._keep_records else [])]
+        return f"SELECT {', '.join(outer)} FROM (SELECT *, {', '.join(values)} FROM ({inner}))"
+
+    def _column(self, attribute: Attribute) -> str:
+        """The type of a column or field; Starlake finds its DDL by its name among the table's attributes."""
+        declared = self._declared.get(attribute.final_name.lower()) == attribute.type
+        return column_type(self._lookup(attribute), declared=declared)
+
+    def _lookup(self, attribute: Attribute) -> TypeDefinition:
+        try:
+            return self._types[attribute.type]
+        except KeyError:
+            raise StarlakeError(
+                f"the attribute {attribute.name!r} of {self._table.full_name} has the unknown type {attribute.type!r}"
+                + (f" ({self._table.file})" if self._table.file else ""),
+                fix=f"use one of {', '.join(sorted(self._types))}, or define the type under metadata/types",
+            ) from None
+
+    def _clean(self, attribute: Attribute, cell: Cell | None) -> str:
+        if cell is None:
+            return "CAST(NULL AS VARCHAR)"
+        text = identifier(cell.column)
+        if cell.kind is CellKind.TYPED or (cell.kind is CellKind.JSON and (attribute.is_struct or attribute.array)):
+            return text
+        if cell.kind is CellKind.JSON and self._lookup(attribute).primitive_type is PrimitiveType.VARIANT:
+            return f"CASE WHEN json_type({text}) <> 'NULL' THEN {text} END"
+        if cell.kind is CellKind.JSON and attribute.name in self._as_text:
+            text = any_text(text)
+        elif cell.kind is CellKind.JSON:
+            text = scalar_text(attribute, text, literal(attribute.name))
+        text = trimmed(text, attribute.trim)
+        return f"nullif({text}, '')" if self._table.metadata.empty_is_null else text
+
+    def _check(self, column: Column, cell: Cell | None) -> Checked:
+        attribute, text = column.attribute, _text(column)
+        attribute = unvalidated(attribute) if self._native else attribute
+        if cell is not None and (attribute.is_struct or attribute.array):
+            empty_is_null = self._table.metadata.empty_is_null
+            nesting = Nesting(
+                self._lookup,
+                self._column,
+                check=self._text_check,
+                with_value=self._with_value,
+                empty_is_null=empty_is_null,
+            )
+            return nesting.checked(attribute, text, literal(attribute.name))
+        kind = None if attribute.is_struct else self._lookup(attribute)
+        if kind is None or cell is None:
+            return self._absent(column, kind)
+        texts = RejectTexts(attribute, kind, literal(attribute.name), self._with_value)
+        if cell.kind is CellKind.TYPED:
+            return _typed(column, kind, text, texts)
+        check = self._text_check(kind, column.type)
+        return checked_scalar(attribute, column.type, text, check, texts, converted=column.staged)
+
+    def _absent(self, column: Column, kind: TypeDefinition | None) -> Checked:
+        """An attribute that the file does not have; a default that does not fit the type is null (contract 3.5)."""
+        attribute = column.attribute
+        if attribute.default is not None and kind is not None and not attribute.array:
+            value = self._text_check(kind, column.type).value(literal(attribute.default))
+            return Checked(f"CAST({value} AS {column.type})", None)
+        texts = RejectTexts(attribute, kind, literal(attribute.name), self._with_value)
+        return Checked(f"CAST(NULL AS {column.type})", texts.absent() if attribute.required else None)
+
+
+def _typed(column: Column, kind: TypeDefinition, value: str, texts: RejectTexts) -> Checked:
+    """A value that has a type already; a fraction is no integer and a time of day no date, as in Starlake."""
+    wrong = f"WHEN {column.staged} IS NULL THEN {texts.unconvertible(value)}"
+    if kind.primitive_type in _WHOLE:
+        wrong += f" WHEN {column.staged} <> {value} THEN {texts.mismatch(value)}"
+    missing = texts.missing() or "NULL"
+    return Checked(f"TRY_CAST({value} AS {column.type})", f"CASE WHEN {value} IS NULL THEN {missing} {wrong} END")
+
+
+def _text(column: Column) -> str:
+    return f"t{column.staged[1:]}"

@@ -1,0 +1,1 @@
+"""The command line of the engine: Starlake's commands, options, exit codes and output."""

@@ -1,0 +1,91 @@
+"""What the command line prints: the markers of the contract (1.1, 1.4) on standard output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from ai.starlake.embedded.areas.files import uri
+from ai.starlake.embedded.results import JobResult, LoadResult, Move
+from ai.starlake.project import Finding, Table
+
+
+class Console:
+    """Print what happens.
+
+    Args:
+        mask: Masks the secrets in a line.
+    """
+
+    def __init__(self, mask: Callable[[str], str] = str) -> None:
+        self._mask = mask
+
+    def _print(self, line: str, *, err: bool = False) -> None:
+        click.echo(self._mask(line), err=err)
+
+    def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:
+        """``Moving N file(s) from <dir> to <dest>``, then each file."""
+        self._print(f"Moving {len(moves)} file(s) from {source} to {target}")
+        for move in moves:
+            self._print(f"Moving {move.name}")
+
+    def planned(self, jobs: int) -> None:
+        """Nothing is printed about what is to come."""
+
+    def loading(self, table: Table, files: tuple[Path, ...]) -> None:
+        """The block that precedes an ingestion."""
+        self._print("Loading")
+        self._print(f"Format: {table.metadata.format}")
+        self._print(f"File(s): {','.join(uri(file) for file in files)}")
+        self._print(f"Table: {table.target}")
+
+    def loaded(self, job: JobResult) -> None:
+        """The summary of an ingestion; a failure is told at the end of the command."""
+        if job.error is not None:
+            return
+        self._print("Load summary:")
+        self._print(f"Input records: {job.input_count}")
+        self._print(f"Accepted: {job.accepted_count}")
+        self._print(f"Rejected: {job.rejected_count}")
+        for warning in job.warnings:
+            self._print(f"Warning: {warning}")
+        if job.rejected_count > 0 and job.accepted_count == 0:
+            self._print(f"No row was loaded from {','.join(job.paths)}: all are rejected, see audit.rejected")
+        else:
+            self._print(f"Data successfully loaded from {','.join(job.paths)}")
+
+    def transforming(self, task: str) -> None:
+        """A task begins."""
+        self._print(f"Transforming {task}", err=True)
+
+
+def print_counters(result: LoadResult, environment: Mapping[str, str]) -> None:
+    """The line for machines, if ``SL_API`` is set: what all ingestions of the command add up to.
+
+    As in Starlake 1.5.16 every job id is preceded by a comma, and lists and texts that are empty are left out.
+    """
+    if "SL_API" not in environment:
+        return
+    counters: dict[str, object] = {
+        "inputCount": result.input_count,
+        "acceptedCount": result.accepted_count,
+        "rejectedCount": result.rejected_count,
+    }
+    if result.warning_count:
+        counters["warningCount"] = result.warning_count
+    if result.jobs:
+        counters["paths"] = [path for job in result.jobs for path in job.paths]
+        counters["jobid"] = "".join(f",{job.job_id}" for job in result.jobs)
+    click.echo("IngestionCounters:" + json.dumps(counters, separators=(",", ":"), ensure_ascii=False))
+
+
+def print_findings(findings: Sequence[Finding]) -> bool:
+    """Prints what is wrong with a project; says whether anything is an error."""
+    for finding in findings:
+        click.echo(str(finding))
+    errors = sum(finding.is_error for finding in findings)
+    click.echo(f"{errors} error(s), {len(findings) - errors} warning(s)")
+    return errors > 0

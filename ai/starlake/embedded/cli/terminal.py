@@ -1,0 +1,92 @@
+"""What a person at a terminal sees besides: a bar while a load runs, a table when it is done. Nothing in pipes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai.starlake.embedded.cli.console import Console
+from ai.starlake.embedded.results import JobResult, LoadResult
+from ai.starlake.project import Table
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+class TerminalConsole(Console):
+    """Prints what happens, and shows how far a load is.
+
+    Args:
+        progress: The bar.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__()
+        self._progress = progress
+        self._bar = progress.add_task("loading", total=None)
+
+    def planned(self, jobs: int) -> None:
+        """More ingestions are to come."""
+        total = self._progress.tasks[self._bar].total or 0
+        self._progress.update(self._bar, total=total + jobs)
+
+    def loading(self, table: Table, files: tuple[Path, ...]) -> None:
+        """Names the table and file beside the bar."""
+        super().loading(table, files)
+        more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+        self._progress.update(self._bar, description=f"{table.target}: {files[0].name}{more}")
+
+    def loaded(self, job: JobResult) -> None:
+        """Moves the bar."""
+        super().loaded(job)
+        self._progress.advance(self._bar)
+
+
+def is_watched() -> bool:
+    """Whether a person sees standard error."""
+    return sys.stderr.isatty()
+
+
+@contextmanager
+def watched() -> Iterator[Console]:
+    """A console for a load: with a progress bar when a person watches, which is gone at the end."""
+    if not is_watched():
+        yield Console()
+        return
+    from rich.console import Console as RichConsole
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
+        yield TerminalConsole(progress)
+
+
+def show_summary(result: LoadResult) -> None:
+    """A table of what was loaded, one line a table, on standard error; nothing when nobody watches."""
+    if not is_watched() or not result.jobs:
+        return
+    from rich.console import Console as RichConsole
+    from rich.table import Table as RichTable
+
+    table = RichTable("table", "files", "rows", "accepted", "rejected", "failed files", "seconds")
+    for name in dict.fromkeys(f"{job.domain}.{job.table}" for job in result.jobs):
+        jobs = [job for job in result.jobs if f"{job.domain}.{job.table}" == name]
+        table.add_row(
+            name,
+            str(sum(len(job.files) for job in jobs)),
+            str(sum(job.input_count for job in jobs)),
+            str(sum(job.accepted_count for job in jobs)),
+            str(sum(job.rejected_count for job in jobs)),
+            str(sum(len(job.files) for job in jobs if job.error is not None)),
+            f"{sum(job.duration for job in jobs) / 1000:.1f}",
+        )
+    RichConsole(stderr=True).print(table)

@@ -1,0 +1,5 @@
+"""The metadata of a table out of a sample file."""
+
+from ai.starlake.embedded.inference.infer import Inference, Request, infer_schema
+
+__all__ = ["Inference", "Request", "infer_schema"]

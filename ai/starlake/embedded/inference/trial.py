@@ -1,0 +1,101 @@
+"""Tries guesses on the sample: the engine itself says what it would reject, so that a load of it rejects nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.checking.validation import Validator
+from ai.starlake.embedded.inference.guesses import Guess
+from ai.starlake.embedded.intake import formats
+from ai.starlake.embedded.intake.incoming import staged
+from ai.starlake.embedded.scratch import scratch_folder
+from ai.starlake.project import Format, Table, TypeDefinition
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.warehouse.connection import Database
+
+_ERRORS = 1000
+"""How many rejected rows tell at a time which columns to widen."""
+_PLACE = re.compile(r"\[\d+\]")
+
+
+class Trial:
+    """Loads a sample on trial, into a temporary table.
+
+    Args:
+        database: A database of its own, in memory.
+        types: The types of the project.
+        file: The sample.
+        table: The table's metadata without attributes, as its file has it; what the file turns out to need is changed.
+        columns: The guesses, which become as wide as the sample needs.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        types: Mapping[str, TypeDefinition],
+        file: Path,
+        table: dict[str, Any],
+        columns: Sequence[Guess],
+    ) -> None:
+        self._database = database
+        self._types = types
+        self._file = file
+        self._table = table
+        self._columns = columns
+
+    def run(self) -> Table:
+        """Widens the guesses until no row of the sample is rejected.
+
+        Raises:
+            StarlakeError: If the engine cannot read the sample whatever its types.
+        """
+        if self.table.metadata.format is Format.DSV and self.table.metadata.with_header and not self._names_fit():
+            metadata = self._table["metadata"]
+            above = int(metadata.get("options", {}).get("skipRows", 0))
+            metadata["withHeader"] = False
+            metadata["options"] = {**metadata.get("options", {}), "skipRows": str(above + 1)}
+        while errors := self._errors():
+            if not self._widen(errors):
+                raise StarlakeError(f"{self._file} cannot be loaded", cause=errors[0], fix="describe the table by hand")
+        return self.table
+
+    @property
+    def table(self) -> Table:
+        """The table as it is guessed now."""
+        return Table.model_validate({**self._table, "attributes": [each.as_metadata() for each in self._columns]})
+
+    def _names_fit(self) -> bool:
+        """Whether the engine finds all columns by the header; not those whose names are missing or there twice."""
+        with scratch_folder() as scratch:
+            try:
+                rows = formats.read(self._database, self.table, self._file, scratch)
+            except StarlakeError:
+                return False
+        return None not in rows.cells
+
+    def _errors(self) -> list[str]:
+        import duckdb
+
+        table = self.table
+        try:
+            with staged(self._database, Validator(table, self._types), table, [self._file], strict=True) as rows:
+                errors = [reject.error for reject in rows.rejects(self._database, _ERRORS)]
+                return [error for error in errors if error.startswith("`")]  # of rows that are torn no type is wrong
+        except (duckdb.Error, StarlakeError) as error:
+            return [str(error)]
+
+    def _widen(self, errors: Iterable[str]) -> bool:
+        """Widens the columns that errors name, else all; says whether any could be."""
+        text = _PLACE.sub("", "\n".join(errors))
+        guesses = [(_PLACE.sub("", path), guess) for column in self._columns for path, guess in column.paths()]
+        named = [guess for path, guess in guesses if f"`{path}`" in text]
+        return _widen_all(named) or _widen_all(guess for _, guess in guesses)
+
+
+def _widen_all(guesses: Iterable[Guess]) -> bool:
+    return sum(guess.widen() for guess in guesses) > 0

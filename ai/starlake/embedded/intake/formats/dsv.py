@@ -1,0 +1,182 @@
+"""DSV: values between separators, one row a line.
+
+Two ways lead to the same rows. Files without surprises go through DuckDB's own reader, which is fast. The others -
+quotes and escapes in one file, rows of changing length, a quote that is never closed - are read row by row and
+taken apart by regular expressions, which follows Starlake's reader (Spark's, contract 4.1) in every corner but where
+that loses values: a row that has more of them than the file has columns is rejected, and so is one that goes over
+lines although ``multiline`` is not set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai.starlake.embedded.intake.formats.dialect import Dialect
+from ai.starlake.embedded.intake.formats.encodings import text_of
+from ai.starlake.embedded.intake.formats.fields import by_lines, null_when
+from ai.starlake.embedded.intake.formats.header import find_places, misspelled, read_head, writing_of
+from ai.starlake.embedded.intake.formats.records import file_records, record_rows
+from ai.starlake.embedded.intake.formats.text import (
+    FAR,
+    contains,
+    count_lines,
+    evenly_broken,
+    has_long_record,
+    line_rows,
+    reader_limits,
+    starts_with,
+    without_head,
+)
+from ai.starlake.embedded.intake.rows import RECORD_COLUMN, Cell, RawRows
+from ai.starlake.embedded.warehouse.quoting import literal
+from ai.starlake.project import Table
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.warehouse.connection import Database
+
+_NO_LIMIT_SEPARATOR = 4
+"""DuckDB's own reader takes separators of up to four bytes."""
+_BLANKS = "".join(map(chr, range(0x21)))
+"""What a line that is not a row consists of."""
+
+
+def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
+    """Makes the query that reads a DSV file.
+
+    Raises:
+        StarlakeError: If the header names a column of the table twice or none of them, or if the dialect cannot be
+            used.
+    """
+    dialect = Dialect.of(table)
+    text = text_of(file, table.metadata, scratch)
+    quoted = contains(text, dialect.quote)
+    if not (quoted and dialect.multiline):
+        text = evenly_broken(text, scratch)
+    head = read_head(file, text, dialect)
+    places = find_places(table, file, head.names)
+    width = max([*(place + 1 for place in places if place is not None), len(head.names or ()), 1])
+    cells = tuple(None if place is None else Cell(f"c{place}") for place in places)
+    rows = RawRows(
+        file,
+        "",
+        cells,
+        header=None if head.names is None else dialect.separator.join(head.names),
+        warnings=misspelled(table, file, head.names or (), places),
+        lines=partial(_lines, text, dialect, head.skip, quoted=quoted),
+    )
+
+    def careful() -> str:
+        if quoted:
+            source = record_rows(text, head.skip, writing_of(dialect), scratch)
+        else:
+            source = f"SELECT line, '' AS problem FROM ({line_rows(text, head.skip)})"
+        return by_lines(source, dialect, width, cuts=table.metadata.cut_long_rows)
+
+    if not _suits_duckdb(text, dialect, quoted=quoted):
+        return replace(rows, query=careful(), has_problems=True)
+    start, skip = (without_head(text, head.skip, scratch), 0) if head.odd else (text, head.skip)
+    return replace(rows, query=_by_columns(start, dialect, skip, width, quoted=quoted), fallback=careful)
+
+
+def _lines(text: Path, dialect: Dialect, skip: int, places: Collection[int], rows: int, *, quoted: bool) -> list[int]:
+    """Find the lines of rows, as `RawRows.lines` says; where each line is a row they need no search."""
+    last = max(places, default=-1)
+    if last >= FAR and count_lines(text) == skip + rows:
+        return [skip + place + 1 for place in places]
+    found = _lines_of_records(text, dialect, skip) if quoted else _lines_of_rows(text, dialect, skip)
+    wanted = set(places)
+    return [line for place, line in enumerate(islice(found, last + 1)) if place in wanted]
+
+
+def _lines_of_records(text: Path, dialect: Dialect, skip: int) -> Iterator[int]:
+    for record in file_records(text, skip, writing_of(dialect)):
+        if record.text != "" if dialect.multiline else record.text.strip(_BLANKS):
+            yield record.line
+
+
+def _lines_of_rows(text: Path, dialect: Dialect, skip: int) -> Iterator[int]:
+    """The lines that are rows where no quote joins lines: bytes alone tell, which is several times as fast."""
+    blanks = b"\r\n" if dialect.multiline else _BLANKS.encode()
+    comment = dialect.comment.encode()
+    with text.open("rb") as source:
+        for number, line in enumerate(islice(source, skip, None), skip + 1):
+            if line.strip(blanks) and not (comment and line.startswith(comment)):
+                yield number
+
+
+def _suits_duckdb(file: Path, dialect: Dialect, *, quoted: bool) -> bool:
+    """Whether DuckDB's own reader reads the file as Starlake does, or refuses it."""
+    if len(dialect.separator.encode()) > _NO_LIMIT_SEPARATOR or len(dialect.quote) > 1 or dialect.strip:
+        return False
+    if not quoted:
+        return True
+    if dialect.multiline and has_long_record(file, dialect.quote):
+        return False
+    quote, escape, separator = (re.escape(text) for text in (dialect.quote, dialect.escape, dialect.separator))
+    before = rf"(?:\A|\n|{separator}) +{quote}"
+    rare = (f"{start} {dialect.quote}" for start in (dialect.separator, "\n", " "))  # found fast, the pattern slowly
+    if dialect.comment or starts_with(file, " ") or any(contains(file, text, before) for text in rare):
+        return False
+    if dialect.escape in {"", dialect.quote} or not contains(file, dialect.escape):
+        return True
+    return not contains(file, dialect.quote * 2) and not contains(file, dialect.escape, f"{escape}[^{quote}{escape}]")
+
+
+def _by_columns(file: Path, dialect: Dialect, skip: int, width: int, *, quoted: bool) -> str:
+    """Reads with DuckDB's own reader, which refuses what it would read otherwise than Starlake does.
+
+    Where a row may go over lines, short rows are refused too: DuckDB fills them up in one thread only, and then drops
+    a quote that is never closed without a word.
+    """
+    escape = dialect.escape if quoted and dialect.escape and contains(file, dialect.escape) else dialect.quote
+    columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(width))
+    query = (
+        f"FROM read_csv({literal(str(file))}, columns = {{{columns}}}, auto_detect = false, header = false, "
+        f"skip = {skip}, delim = {literal(dialect.separator)}, quote = {literal(dialect.quote if quoted else '')}, "
+        f"escape = {literal(escape if quoted else '')}, nullstr = '', allow_quoted_nulls = false, "
+        f"null_padding = {literal(not (quoted and dialect.multiline))}{reader_limits(file)})"
+    )
+    reads = _one_line if quoted and not dialect.multiline else str
+    values = [null_when(reads(f"c{place}"), dialect) for place in range(width)]
+    if not dialect.multiline:
+        values[0] = _unless_blank_line(values[0], width, dialect)
+    named = ", ".join(f"{value} AS c{place}" for place, value in enumerate(values))
+    keep = f" WHERE (c0 IS NULL OR NOT starts_with(c0, {literal(dialect.comment)}))" if dialect.comment else ""
+    if width == 1:
+        keep += f"{' AND' if keep else ' WHERE'} c0 IS NOT NULL"
+    return f"SELECT {named}, {_record(width, dialect)} {query}{keep}"
+
+
+def _one_line(value: str) -> str:
+    """A value, unless a line ends in it: then the row did, and has to be read line by line."""
+    return f"CASE WHEN contains({value}, chr(10)) THEN error('CSV Error: a line break within quotes') ELSE {value} END"
+
+
+def _unless_blank_line(value: str, width: int, dialect: Dialect) -> str:
+    """The first value, unless the line may be of blanks alone: then it is no row, and is told apart line by line."""
+    last, blank = f"c{width - 1} IS NULL", "NOT regexp_matches({0}, '[^\\x00-\\x20]')"
+    if not dialect.separator.strip():
+        fields = [f"(c{place} IS NULL OR {blank.format(f'c{place}')})" for place in range(width)]
+    else:
+        fields = [*(f"c{place} IS NULL" for place in range(1, width)), "c0 IS NOT NULL", blank.format("c0")]
+    refused = f"CASE WHEN {' AND '.join(fields)} THEN error('CSV Error: a line of blanks') ELSE {value} END"
+    return f"CASE WHEN {last} THEN {refused} ELSE {value} END" if width > 1 else refused
+
+
+def _record(width: int, dialect: Dialect) -> str:
+    """The line that a row was, with quotes where they are needed."""
+    quote = literal(dialect.quote)
+    fields = []
+    for place in range(width):
+        special = " OR ".join(
+            f"contains(c{place}, {literal(text)})" for text in (dialect.separator, dialect.quote, "\n", "\r") if text
+        )
+        quoted = f"{quote} || replace(c{place}, {quote}, {quote} || {quote}) || {quote}"
+        fields.append(f"CASE WHEN c{place} IS NULL THEN '' WHEN {special} THEN {quoted} ELSE c{place} END")
+    return f"concat_ws({literal(dialect.separator)}, {', '.join(fields)}) AS {RECORD_COLUMN}"

@@ -1,0 +1,100 @@
+"""Rows of DSV files taken apart by regular expressions, which follow Starlake's reader (Spark's) in every corner.
+
+Short rows are filled with null. One that has more values than the file has columns keeps the first ones, and a problem.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ai.starlake.embedded.intake.formats.dialect import Dialect
+from ai.starlake.embedded.intake.rows import PROBLEM_COLUMN, RECORD_COLUMN
+from ai.starlake.embedded.warehouse.quoting import literal
+
+_BLANKS = f"'{chr(9)} '"
+"""What Spark drops at both ends of a value when it is asked to."""
+_SHOWN = 1000
+"""Characters of a row that is shown."""
+
+
+def by_lines(source: str, dialect: Dialect, width: int, *, cuts: bool) -> str:
+    """Make a SELECT that takes rows apart; those of blanks alone are none, as in Spark, unless one may go over lines.
+
+    Args:
+        source: A SELECT of rows as ``line``, and of what is wrong with them as ``problem``.
+        dialect: How they are written.
+        width: How many columns the file has.
+        cuts: Whether values beyond these are left out, as Starlake does.
+    """
+    keep = "line <> ''" if dialect.multiline else "regexp_matches(line, '[^\\x00-\\x20]')"
+    if dialect.comment:
+        keep += f" AND NOT starts_with(line, {literal(dialect.comment)})"
+    line = f"line || {literal(dialect.separator)}"
+    fields = f"regexp_extract_all({line}, {literal(_field_regex(dialect))}, 1)"
+    values = ", ".join(f"{_field(f'fields[{place + 1}]', dialect)} AS c{place}" for place in range(width))
+    source = f"SELECT line, problem, {fields} AS fields FROM ({source}) WHERE {keep}"
+    problem = "nullif(problem, '')" if cuts else f"coalesce(nullif(problem, ''), {_surplus(dialect, width)})"
+    shown = f"concat({problem}, ': ', left(line, {_SHOWN}))"
+    problem = f"CASE WHEN {problem} IS NOT NULL THEN {shown} END AS {PROBLEM_COLUMN}"
+    return f"SELECT {values}, line AS {RECORD_COLUMN}, {problem} FROM ({source})"
+
+
+def _surplus(dialect: Dialect, width: int) -> str:
+    """What is wrong with a row that has a value, not only separators, beyond its columns; null if nothing is."""
+    empty = f"('', {literal(dialect.quote * 2)})"
+    beyond = f"len(list_filter(fields[{width + 1}:], lambda field: trim(field) NOT IN {empty})) > 0"
+    text = f"concat('the row has ', len(fields), ' values for {width} columns')"
+    return f"CASE WHEN len(fields) > {width} AND {beyond} THEN {text} END"
+
+
+def _field_regex(dialect: Dialect) -> str:
+    """One field and the separator after it; within quotes a separator is text."""
+    separator, blanks = re.escape(dialect.separator), " *" if "l" in dialect.strip else ""
+    if not dialect.quote:
+        return f"(?s){blanks}(.*?){separator}"
+    return f"(?s){blanks}((?:{_content(dialect)}{re.escape(dialect.quote)}?)?.*?){separator}"
+
+
+def _content(dialect: Dialect) -> str:
+    """A quote and what is in it, up to the quote that closes it."""
+    quote, escape = re.escape(dialect.quote), re.escape(dialect.escape)
+    if dialect.escape in {"", dialect.quote}:
+        return f"{quote}(?:{quote}{quote}|[^{quote}])*"
+    return f"{quote}(?:{escape}.|{quote}{quote}|[^{quote}{escape}])*"
+
+
+def _field(field: str, dialect: Dialect) -> str:
+    """The value of a field: without its quotes and escapes; unquoted and empty is null."""
+    plain = field
+    for side, function in (("l", "ltrim"), ("r", "rtrim")):
+        plain = f"{function}({plain}, {_BLANKS})" if side in dialect.strip else plain
+    plain = f"nullif({plain}, '')"
+    if dialect.quote:
+        quote, content = re.escape(dialect.quote), _content(dialect)
+        pairs = f"[{quote}{re.escape(dialect.escape)}]([{quote}{re.escape(dialect.escape)}])"
+        closed = f"regexp_replace(substr({field}, 2, length(rtrim({field})) - 2), {literal(pairs)}, '\\1', 'g')"
+        opened = f"regexp_replace(substr({field}, 2), {literal(pairs)}, '\\1', 'g')"
+        plain = (
+            f"CASE WHEN NOT starts_with({field}, {literal(dialect.quote)}) OR {field} = {literal(dialect.quote)} "
+            f"THEN {plain} "
+            f"WHEN regexp_full_match({field}, {literal(f'(?s){content}{quote} *')}) THEN {closed} "
+            f"WHEN regexp_full_match({field}, {literal(f'(?s){content}')}) THEN {opened} ELSE {field} END"
+        )
+    return null_when(plain, dialect)
+
+
+def split_line(line: str, dialect: Dialect) -> list[str]:
+    """Takes one line apart in Python, as the query does; for headers."""
+    quote, escape = dialect.quote, dialect.escape
+    found = []
+    for field in re.findall(_field_regex(dialect), line + dialect.separator):
+        if quote and field.startswith(quote) and field.endswith(quote) and len(field) > 1:
+            pairs = f"[{re.escape(quote + escape)}]([{re.escape(quote + escape)}])"
+            field = re.sub(pairs, r"\1", field[1:-1])  # noqa: PLW2901
+        found.append(field)
+    return found
+
+
+def null_when(value: str, dialect: Dialect) -> str:
+    """Make the SQL of a value that is null where it is the text for null."""
+    return value if dialect.null_value in {None, ""} else f"nullif({value}, {literal(dialect.null_value)})"

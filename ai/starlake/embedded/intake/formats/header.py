@@ -1,0 +1,157 @@
+"""The headers of DSV files: which column of the file is which attribute of the table."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.intake.formats.dialect import Dialect
+from ai.starlake.embedded.intake.formats.fields import split_line
+from ai.starlake.embedded.intake.formats.records import Writing, records
+from ai.starlake.project import Table
+
+_ALIKE = 0.1
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True)
+class Head:
+    """What stands above the first row.
+
+    Args:
+        skip: How many lines that is.
+        names: The names in the header, None without one.
+        odd: Whether one of the lines has an odd number of quotes, as one that goes on in the next has.
+    """
+
+    skip: int
+    names: tuple[str, ...] | None
+    odd: bool = False
+
+
+def read_head(file: Path, text: Path, dialect: Dialect) -> Head:
+    """Read what stands above the first row of a DSV file.
+
+    Args:
+        file: The file.
+        text: Its text, UTF-8.
+        dialect: How its rows are written.
+
+    Raises:
+        StarlakeError: If a quote in the header is not closed where it may be.
+    """
+    skip, names = dialect.skip, None
+    if dialect.header:
+        skip, names = _header(file, text, dialect)
+    with text.open(encoding="utf-8", newline="") as source:
+        odd = dialect.quote != "" and any(line.count(dialect.quote) % 2 for line in islice(source, skip))
+    return Head(skip, names, odd)
+
+
+def writing_of(dialect: Dialect) -> Writing:
+    """How the rows of a dialect are told apart."""
+    blanks = "l" in dialect.strip
+    return Writing(dialect.separator, dialect.quote, dialect.escape, dialect.comment, blanks, dialect.multiline)
+
+
+def _header(file: Path, text: Path, dialect: Dialect) -> tuple[int, tuple[str, ...]]:
+    with text.open(encoding="utf-8", newline="") as source:
+        below = islice(source, dialect.skip, None)
+        for record in records(below, writing_of(dialect), dialect.skip + 1):
+            if not record.text.strip():
+                continue
+            if record.problem:
+                raise StarlakeError(
+                    f"the header of {file.name} has a quote that is not closed (line {record.line})",
+                    cause=f"{record.problem.replace('the row', 'the header', 1)}: {record.text[:300]}",
+                    fix="set metadata.multiline: true if names go over lines, and check the quote and skipRows",
+                )
+            return record.line + len(_LINE_END.findall(record.text)), tuple(split_line(record.text, dialect))
+    return dialect.skip, ()
+
+
+def misspelled(table: Table, file: Path, names: tuple[str, ...], places: list[int | None]) -> tuple[str, ...]:
+    """Find columns of a file that the table does not know, where it lacks others: they are probably misspelled.
+
+    Args:
+        table: The table.
+        file: The file.
+        names: The names in its header.
+        places: Per attribute of the table the place of its column.
+
+    Returns:
+        A warning for each.
+
+    Raises:
+        StarlakeError: If there are any and the metadata says that they are an error.
+    """
+    known = {attribute.name.lower() for attribute in table.attributes}
+    pairs = zip(table.attributes, places, strict=True)
+    missing = [attribute.name for attribute, place in pairs if place is None and not attribute.script]
+    unknown = [name.strip() for name in names if name.strip() and name.strip().lower() not in known]
+    if not (missing and unknown):
+        return ()
+    found = tuple(
+        f"the header of {file.name} names {name!r}, which is not a column of {table.full_name}, and does not name "
+        f"{', '.join(missing)[:300]}; {_meant(name, missing)}"
+        for name in unknown
+    )
+    if table.metadata.fail_on_misspelled_columns:
+        raise StarlakeError(
+            found[0],
+            cause="failOnMisspelledColumns is set",
+            fix="correct the header, or add the columns of the file to the table (ignore: true leaves one out)",
+        )
+    return found
+
+
+def _meant(name: str, missing: list[str]) -> str:
+    lowered = {each.lower(): each for each in missing}
+    found = difflib.get_close_matches(name.lower(), lowered, 1, _ALIKE) or list(lowered)[:1]
+    return f"did you mean {lowered[found[0]]}?"
+
+
+def find_places(table: Table, file: Path, names: tuple[str, ...] | None) -> list[int | None]:
+    """Find per attribute the place of its column in the file, None when the file does not have it.
+
+    Raises:
+        StarlakeError: If the header names a column twice or none of the table, or if an attribute is nested.
+    """
+    wanted = [attribute for attribute in table.attributes if not attribute.script]
+    for attribute in wanted:
+        if attribute.is_struct or attribute.array:
+            raise StarlakeError(
+                f"the attribute {attribute.name!r} of {table.full_name} is a struct or an array",
+                cause="a field of a DSV file holds one value",
+                fix="give it a plain type, or use the format JSON or PARQUET",
+            )
+    if names is None:
+        order = {id(attribute): place for place, attribute in enumerate(wanted)}
+        return [order.get(id(attribute)) for attribute in table.attributes]
+    found = [None if attribute.script else _place(attribute.name, names, table, file) for attribute in table.attributes]
+    if names and wanted and all(place is None for place in found):
+        raise StarlakeError(
+            f"the header of {file.name} names no column of {table.full_name}",
+            cause=f"it names {', '.join(names)[:300]}; the table has {', '.join(one.name for one in wanted)[:300]}",
+            fix="set withHeader: false if the file has no header, and check the separator and skipRows",
+        )
+    return found
+
+
+def _place(name: str, names: tuple[str, ...], table: Table, file: Path) -> int | None:
+    """The place of a column by its exact name, else by its name in any case."""
+    for key in (str, str.lower):
+        places = [place for place, one in enumerate(names) if key(one.strip()) == key(name)]
+        if len(places) > 1:
+            raise StarlakeError(
+                f"the header of {file.name} names the column {name!r} of {table.full_name} more than once",
+                cause="which of them to load cannot be known",
+                fix="give every column of the file its own name, or set withHeader: false and skipRows: 1",
+            )
+        if places:
+            return places[0]
+    return None

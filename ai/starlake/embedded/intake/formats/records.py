@@ -1,0 +1,206 @@
+"""Rows of DSV files with quotes, told apart as Spark's reader does, each with its line.
+
+DuckDB's reader comes first; this one is for the files that it refuses. A quote at the start of a field opens it, the
+next one that is not escaped closes it, and whatever stands behind that belongs to the field up to the separator.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from ai.starlake.embedded.intake.formats.text import fresh
+from ai.starlake.embedded.warehouse.quoting import literal
+
+_SMALLEST_LIMIT = 16 * 1024 * 1024
+_MOST_LINES = 1000
+"""How many lines are searched for the end of a quote where rows may not go over lines."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How rows are written.
+
+    Args:
+        separator: What is between two fields.
+        quote: What is around a field with line breaks.
+        escape: What is before a quote that is text.
+        comment: What lines that are no rows begin with; '' where all are.
+        blanks: Whether blanks before a quote do not count.
+        multiline: Whether rows may go over lines.
+    """
+
+    separator: str
+    quote: str
+    escape: str
+    comment: str = ""
+    blanks: bool = False
+    multiline: bool = True
+
+
+class Record(NamedTuple):
+    """A row as it stands in the file.
+
+    Args:
+        text: The row, without the line end after it.
+        line: The line that it begins on, from 1.
+        problem: Why it cannot be a row of the table; '' if nothing is wrong.
+    """
+
+    text: str
+    line: int
+    problem: str = ""
+
+
+def record_rows(file: Path, skip: int, writing: Writing, scratch: Path) -> str:
+    """Make a SELECT of the rows of a file as ``line``, and of what is wrong with them as ``problem``.
+
+    Args:
+        file: A UTF-8 file; it is read as a stream.
+        skip: How many lines to leave out at the top.
+        writing: How its rows are written.
+        scratch: Folder for the copy that DuckDB reads.
+    """
+    target = fresh(scratch, ".jsonl")
+    longest = 0
+    with target.open("w", encoding="utf-8") as out:
+        for record in file_records(file, skip, writing):
+            text = json.dumps({"line": record.text, "problem": record.problem}, ensure_ascii=False)
+            longest = max(longest, len(text))
+            out.write(text + "\n")
+    limit = max(_SMALLEST_LIMIT, 4 * longest + 1)  # a character has up to four bytes
+    return (
+        f"SELECT line, problem FROM read_json({literal(str(target))}, format = 'newline_delimited', "
+        f"columns = {{'line': 'VARCHAR', 'problem': 'VARCHAR'}}, maximum_object_size = {limit})"
+    )
+
+
+def file_records(file: Path, skip: int, writing: Writing) -> Iterator[Record]:
+    """Yield the rows of a UTF-8 file, empty ones too, with their line ends as they are within quotes.
+
+    Args:
+        file: The file.
+        skip: How many lines to leave out at the top.
+        writing: How its rows are written.
+    """
+    with file.open(encoding="utf-8", newline="") as source:
+        yield from records(islice(source, skip, None), writing, skip + 1)
+
+
+def records(lines: Iterable[str], writing: Writing, start: int = 1) -> Iterator[Record]:
+    """Yield the rows of lines.
+
+    Args:
+        lines: The lines, with their ends.
+        writing: How the rows are written.
+        start: The number of the first line.
+    """
+    numbered = enumerate(lines, start)
+    if not writing.quote:
+        plain = ((number, line) for number, line in numbered if not _is_comment(line, writing))
+        return (Record(line.rstrip("\r\n"), number) for number, line in plain)
+    return (_over_lines if writing.multiline else _line_by_line)(numbered, writing)
+
+
+def _is_comment(line: str, writing: Writing) -> bool:
+    return writing.comment != "" and line.startswith(writing.comment)
+
+
+def _over_lines(lines: Iterator[tuple[int, str]], writing: Writing) -> Iterator[Record]:
+    scan = _Scan(writing)
+    parts: list[str] = []
+    first = 0
+    for number, line in lines:
+        if not parts:
+            if _is_comment(line, writing):
+                continue
+            first = number
+        parts.append(line)
+        if not scan.is_open_after(line):
+            yield Record("".join([*parts[:-1], line.rstrip("\r\n")]), first)
+            parts = []
+    if parts:
+        yield Record("".join(parts), first, "the row has a quote that is never closed; what follows is part of it")
+
+
+def _line_by_line(lines: Iterator[tuple[int, str]], writing: Writing) -> Iterator[Record]:
+    """Yield each line; of a row that goes over lines, which the metadata does not allow, no part is a row."""
+    scan = _Scan(writing)
+    ahead: deque[tuple[int, str]] = deque()
+    while one := ahead.popleft() if ahead else next(lines, None):
+        number, line = one
+        if _is_comment(line, writing):
+            continue
+        if not scan.is_open_after(line):
+            yield Record(line.rstrip("\r\n"), number)
+            continue
+        rest: list[tuple[int, str]] = []
+        while len(rest) < _MOST_LINES and (more := ahead.popleft() if ahead else next(lines, None)):
+            rest.append(more)
+            if not scan.is_open_after(more[1]):
+                break
+        if scan.closed_at_an_end:
+            text = "".join([line, *(more for _, more in rest)]).rstrip("\r\n")
+            yield Record(
+                text, number, f"the row goes on to line {rest[-1][0]} within quotes; set metadata.multiline: true"
+            )
+        else:
+            ahead.extendleft(reversed(rest))
+            yield Record(line.rstrip("\r\n"), number, "the row has a quote that is not closed")
+        scan.reset()
+
+
+class _Scan:
+    """Knows while lines go by whether a quote is open."""
+
+    def __init__(self, writing: Writing) -> None:
+        self._separator, self._quote = writing.separator, writing.quote
+        mark, escape = re.escape(writing.quote), re.escape(writing.escape)
+        self._opening = re.compile(f" *{mark}" if writing.blanks else mark)
+        if writing.escape in {"", writing.quote}:
+            content = f"(?:{mark}{mark}|[^{mark}]+)*"
+        else:
+            content = f"(?:{escape}.|{mark}{mark}|[^{mark}{escape}]+)*"
+        self._content = re.compile(content, re.DOTALL)
+        self._end = re.compile(rf" *(?:{re.escape(writing.separator)}|[\r\n]|\Z)")
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the lines before."""
+        self._open = self._torn = False
+
+    @property
+    def closed_at_an_end(self) -> bool:
+        """Whether all quotes are closed, those of lines before at the end of a field."""
+        return not self._open and not self._torn
+
+    def is_open_after(self, line: str) -> bool:
+        """Whether a quote is open at the end of a line, given those before."""
+        if not self._open and self._quote not in line:
+            return False
+        place = 0
+        while True:
+            opening = None if self._open else self._opening.match(line, place)
+            if self._open or opening:
+                place = self._close(line, opening.end() if opening else place)
+                if self._open:
+                    return True
+            place = line.find(self._separator, place)
+            if place < 0:
+                return False
+            place += len(self._separator)
+
+    def _close(self, line: str, place: int) -> int:
+        """Go to the end of what is quoted; the quote stays open where the line ends before."""
+        found = self._content.match(line, place)
+        end = found.end() if found else place
+        goes_on, self._open = self._open, end >= len(line)
+        place = end + len(self._quote)
+        self._torn |= goes_on and not self._open and not self._end.match(line, place)
+        return place

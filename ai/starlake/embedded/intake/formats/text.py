@@ -1,0 +1,249 @@
+"""Files of text: their first lines, whether a character occurs in them."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import mmap
+import os
+import re
+import shutil
+import tempfile
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+
+from ai.starlake.embedded.warehouse.quoting import literal
+
+FAR = 50_000
+"""From which row on the lines of a file are counted, which is fast and goes through all of it, rather than searched."""
+_CHUNK = 1 << 20
+_LONG_LINE = 1_000_000
+"""Bytes of a line; DuckDB's reader takes up to twice as many by itself."""
+_SLACK = 4096
+_TEXT_OR_COMMA = re.compile(rb'"(?:[^"\\]|\\.)*"|,\s*([}\]])', re.DOTALL)
+_LINE_END = re.compile(rb"\r\n|\r|\n")
+_PACKED: dict[str, Callable[..., gzip.GzipFile | bz2.BZ2File]] = {".gz": gzip.GzipFile, ".bz2": bz2.BZ2File}
+_WILDCARDS = frozenset("*?[]{}")
+
+
+def unpacked(file: Path, scratch: Path) -> Path:
+    """The file, or what is in it when its name ends with ``.gz`` or ``.bz2``, which Spark's readers unpack too.
+
+    Args:
+        file: The file.
+        scratch: Folder for the unpacked copy, if one is needed.
+    """
+    opening = _PACKED.get(file.suffix.lower())
+    if opening is None:
+        return file
+    copy = fresh(scratch, ".txt")
+    with opening(file, "rb") as source, copy.open("wb") as target:
+        shutil.copyfileobj(source, target, _CHUNK)
+    return copy
+
+
+def plainly_named(file: Path, scratch: Path) -> Path:
+    """The file under a name that DuckDB does not take for a pattern of names.
+
+    Args:
+        file: The file.
+        scratch: Folder for a link to it, if one is needed.
+    """
+    if not _WILDCARDS & set(str(file)):
+        return file
+    link = scratch / f"{len(list(scratch.iterdir()))}.link"
+    link.symlink_to(file.absolute())
+    return link
+
+
+def fresh(scratch: Path, suffix: str) -> Path:
+    """A new file in a folder of scratch files."""
+    handle, name = tempfile.mkstemp(suffix, dir=scratch)
+    os.close(handle)
+    return Path(name)
+
+
+def contains(file: Path, text: str, pattern: str = "") -> bool:
+    """Whether a text occurs in a UTF-8 file.
+
+    Args:
+        file: The file.
+        text: The text, which is quickly looked for.
+        pattern: A regular expression that must occur too; it is looked for only where the text is found.
+    """
+    if not text or file.stat().st_size == 0:
+        return False
+    with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        found = content.find(text.encode("utf-8")) >= 0
+        return found and (not pattern or re.search(pattern.encode("utf-8"), content) is not None)
+
+
+def starts_with(file: Path, text: str) -> bool:
+    """Whether a UTF-8 file starts with a text."""
+    wanted = text.encode("utf-8")
+    with file.open("rb") as source:
+        return source.read(len(wanted)) == wanted
+
+
+def line_of_trailing_comma(file: Path, *, over_lines: bool) -> int | None:
+    """Find the line of a comma before the end of an object or an array, which JSON does not allow and DuckDB reads.
+
+    Args:
+        file: The file, UTF-8.
+        over_lines: Whether documents go over several lines.
+    """
+    hints = (",",) if over_lines else (",}", ",]", ", }", ", ]", ",  ", ",\t")
+    if not any(contains(file, hint, r",\s*[}\]]") for hint in hints):
+        return None
+    with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        found = next((found for found in _TEXT_OR_COMMA.finditer(content) if found[1]), None)
+        return None if found is None else 1 + len(_LINE_END.findall(content, 0, found.start()))
+
+
+def evenly_broken(file: Path, scratch: Path) -> Path:
+    """A UTF-8 file whose lines all end in one way.
+
+    Args:
+        file: The file; DuckDB cannot read one whose lines end now with LF, now with CR, now with both.
+        scratch: Folder for the copy of such a file, in which every line ends with LF.
+    """
+    if not _is_mixed(file):
+        return file
+    copy = fresh(scratch, ".txt")
+    with file.open(encoding="utf-8", newline=None) as source, copy.open("w", encoding="utf-8", newline="") as target:
+        shutil.copyfileobj(source, target, _CHUNK)
+    return copy
+
+
+def _is_mixed(file: Path) -> bool:
+    if not contains(file, "\r"):
+        return False
+    returns = feeds = pairs = 0
+    last = b""
+    with file.open("rb") as source:
+        while piece := source.read(_CHUNK):
+            returns += piece.count(b"\r")
+            pairs += piece.count(b"\r\n") + (last == b"\r" and piece.startswith(b"\n"))
+            feeds += piece.count(b"\n")
+            last = piece[-1:]
+    return not returns == feeds == pairs
+
+
+def first_character(file: Path) -> str:
+    """The first character of a UTF-8 file that is no blank, if it is ASCII; '' if there is none."""
+    with file.open("rb") as source:
+        while piece := source.read(_CHUNK):
+            if text := piece.lstrip():
+                return text[:1].decode("ascii", "replace")
+    return ""
+
+
+def last_character(file: Path) -> str:
+    """The last character of a UTF-8 file that is no blank, if it is ASCII; '' if there is none."""
+    with file.open("rb") as source:
+        end = source.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - _CHUNK)
+            source.seek(start)
+            piece = source.read(end - start).rstrip()
+            if piece:
+                return piece[-1:].decode("ascii", "replace")
+            end = start
+    return ""
+
+
+def count_lines(file: Path) -> int:
+    """Count the lines of a UTF-8 file, as an editor does; a last one without an end counts too."""
+    count, last = 0, b""
+    with file.open("rb") as source:
+        while piece := source.read(_CHUNK):
+            count += piece.count(b"\n")
+            if b"\r" in piece or last == b"\r":
+                count += piece.count(b"\r") - piece.count(b"\r\n") - (last == b"\r" and piece.startswith(b"\n"))
+            last = piece[-1:]
+    return count + (last not in {b"", b"\n", b"\r"})
+
+
+def without_head(file: Path, count: int, scratch: Path) -> Path:
+    """Copy a UTF-8 file without its first lines.
+
+    Args:
+        file: The file.
+        count: How many lines to leave out.
+        scratch: Folder for the copy.
+    """
+    copy = fresh(scratch, ".txt")
+    with file.open(encoding="utf-8", newline="") as source, copy.open("w", encoding="utf-8", newline="") as target:
+        deque(islice(source, count), maxlen=0)
+        shutil.copyfileobj(source, target, _CHUNK)
+    return copy
+
+
+def reader_limits(file: Path) -> str:
+    """Make the options that let DuckDB's reader read a file with lines longer than it reads by itself.
+
+    DuckDB refuses a longer line than that, and leaves one out without a word that is longer than its buffer.
+    """
+    if not _has_long_line(file):
+        return ""
+    with file.open("rb") as source:
+        longest = max(len(line) for line in source) + _SLACK
+    return f", max_line_size = {longest}, buffer_size = {2 * longest}"
+
+
+def _has_long_line(file: Path) -> bool:
+    """Whether a line is longer than DuckDB surely reads; goes from line end to line end in large steps."""
+    size = file.stat().st_size
+    if size <= _LONG_LINE:
+        return False
+    with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place = 0
+        while size - place > _LONG_LINE:
+            ends = (content.rfind(end, place, place + _LONG_LINE) for end in (b"\n", b"\r"))
+            place = next((end + 1 for end in ends if end >= 0), -1)
+            if place < 0:
+                return True
+    return False
+
+
+def has_long_record(file: Path, quote: str) -> bool:
+    """Whether a row may be longer than DuckDB surely reads, in a file whose quotes may go over lines.
+
+    A line end is one of a row where the number of quotes before it is even.
+    """
+    size = file.stat().st_size
+    if size <= _LONG_LINE:
+        return False
+    mark = quote.encode("utf-8")
+    with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        place = 0
+        while size - place > _LONG_LINE:
+            window = content[place : place + _LONG_LINE]
+            end, odd = len(window), window.count(mark) % 2
+            while True:
+                before = window.rfind(b"\n", 0, end)
+                if before < 0:
+                    return True
+                odd ^= window.count(mark, before, end) % 2
+                if not odd:
+                    break
+                end = before
+            place += before + 1
+    return False
+
+
+def line_rows(file: Path, skip: int) -> str:
+    """A SELECT of one column, ``line``: the lines of a UTF-8 file, whatever is in them; '' for an empty line.
+
+    Args:
+        file: The file.
+        skip: How many lines to leave out at the top.
+    """
+    # DuckDB keeps the empty lines of a single column as nulls only where the text of null is empty
+    return (
+        f"SELECT rtrim(coalesce(line, ''), chr(13)) AS line FROM read_csv({literal(str(file))}, "
+        f"columns = {{'line': 'VARCHAR'}}, auto_detect = false, header = false, skip = {skip}, "
+        f"delim = '', quote = '', escape = '', nullstr = ''{reader_limits(file)})"
+    )

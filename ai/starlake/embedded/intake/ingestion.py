@@ -1,0 +1,346 @@
+"""One ingestion: the files of one job become rows of one table, all of them or none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from itertools import chain, count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.common.rejects import RejectLimit
+from ai.starlake.embedded.areas.files import uri
+from ai.starlake.embedded.areas.in_place import Standing
+from ai.starlake.embedded.areas.journal import Journal
+from ai.starlake.embedded.checking.python_functions import teach
+from ai.starlake.embedded.checking.validation import Validator
+from ai.starlake.embedded.intake.adaptive import chosen_strategy
+from ai.starlake.embedded.intake.incoming import Staged, staged
+from ai.starlake.embedded.intake.native import is_native
+from ai.starlake.embedded.results import JobResult
+from ai.starlake.embedded.transform.sql_source import require_expressions, run_statements, statements_of
+from ai.starlake.embedded.warehouse import expectations
+from ai.starlake.embedded.warehouse.audit import NOT_COUNTED, Entry, Reject
+from ai.starlake.embedded.warehouse.evolution import drop_others, evolve, fitted
+from ai.starlake.embedded.warehouse.once import Once, is_repeatable
+from ai.starlake.embedded.warehouse.strategies import Merge, named, require, script
+from ai.starlake.embedded.warehouse.target_tables import Target, create, create_schema, require_kind
+from ai.starlake.embedded.workspace import Clock, Workspace
+from ai.starlake.project import Table, WriteStrategy, WriteStrategyType
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.warehouse.connection import Database
+
+logger = logging.getLogger(__name__)
+
+_SHOWN_REJECTS = 5
+_REASON = 200
+"""Characters of a reason in a log line."""
+_OVERWRITE = WriteStrategyType.OVERWRITE
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows read, accepted and rejected."""
+
+    rows: int
+    accepted: int
+    rejected: int
+
+    @property
+    def as_tuple(self) -> tuple[int, int, int]:
+        """For the audit."""
+        return self.rows, self.accepted, self.rejected
+
+
+_Part = tuple[tuple[Path, ...], Counts]
+"""Files and what was counted in them."""
+
+
+class RejectedRowsError(StarlakeError):
+    """Rows were rejected and the project says that none may be.
+
+    Args:
+        table: The table.
+        counts: What was counted.
+        limit: How many may be rejected; None if none may.
+        rejects: Those that are on record.
+    """
+
+    def __init__(
+        self, table: str, counts: Counts, limit: RejectLimit | None = None, rejects: Sequence[Reject] = ()
+    ) -> None:
+        self.counts = counts
+        super().__init__(
+            f"{table}: {counts.rejected} of {counts.rows} rows are rejected{first_rejects(rejects, counts.rejected)}",
+            cause=f"{'rejectAllOnError is set' if limit is None else f'maxRejected is {limit}'}, so that no row of the "
+            "file was loaded; audit.rejected has the reasons",
+            fix="correct the file, which is back in the stage area, and load it again",
+        )
+
+
+def first_rejects(rejects: Sequence[Reject], count: int) -> str:
+    """Return the first rejected rows with file, line and reason, to follow in one line what says how many there are."""
+    shown = [
+        f"{reject.file.rpartition('/')[2]}{'' if reject.line is None else f' line {reject.line}'}: "
+        f"{' '.join(reject.error.removeprefix(f'line {reject.line}: ').split())[:_REASON]}"
+        for reject in rejects[:_SHOWN_REJECTS]
+    ]
+    more = [f"{count - len(shown)} more in audit.rejected"] if shown and count > len(shown) else []
+    return "".join(f"; {each}" for each in (*shown, *more))
+
+
+class Ingestion:
+    """The ingestion of files into a table.
+
+    Args:
+        workspace: The open databases and the project.
+        table: The table.
+        files: The files in the stage area; more than one when they are grouped.
+        in_place: Whether the files are somewhere else and stay there.
+    """
+
+    def __init__(self, workspace: Workspace, table: Table, files: tuple[Path, ...], *, in_place: bool = False) -> None:
+        self._in_place = in_place
+        self._workspace = workspace
+        self._project = workspace.project
+        self._table = table
+        self._files = files
+        self._native = is_native(table)
+        self._target = Target(table.domain_final_name, table.final_name)
+        self._clock = Clock.start()
+        self._warnings: tuple[str, ...] = ()
+        self._job_id = workspace.job_id(f"{table.domain}-{table.name}-{files[0].name}")
+
+    def run(self) -> JobResult:
+        """Loads the files and takes them to the archive; on failure they go back to the stage area.
+
+        Returns:
+            What happened; a failure is a result with an error, so that the other files of a load go on.
+        """
+        database = self._workspace.database_of(self._table)
+        journal = self._begin(database)
+        try:
+            counts = self._earlier(database, journal) or self._load(database, journal)
+        except Exception as error:
+            logger.debug("ingestion failed", exc_info=True)
+            if journal.settle([database], self._table.matches):
+                return self._result(journal, Counts(0, 0, 0), error=f"the rows are loaded, but then: {error}")
+            return self._failed(error, journal)
+        except BaseException:
+            journal.settle([database], self._table.matches)
+            raise
+        journal.finish(database)
+        return self._result(journal, counts)
+
+    def _earlier(self, database: Database, journal: Journal) -> Counts | None:
+        """What was counted when the files were loaded under this job id before; they are where they were, in place."""
+        table = self._table
+        if not self._in_place or is_repeatable(table.metadata.write_strategy, [*table.presql, *table.postsql]):
+            return None
+        found = self._once(database, journal).earlier()
+        if found is None:
+            return None
+        logger.warning(
+            "%s is loaded: that succeeded before under the job id %s", ", ".join(journal.names), self._job_id
+        )
+        return Counts(*found)
+
+    def _once(self, database: Database, journal: Journal) -> Once:
+        return Once(self._workspace, database, self._entry(journal.files), [uri(file) for file in journal.files])
+
+    def _begin(self, database: Database) -> Journal:
+        if self._in_place:
+            return Standing.of(database, self._table.full_name, self._files)
+        areas, domain = self._project.areas, self._table.domain
+        archive = areas.archive(domain) if self._project.application.archive else None
+        return Journal.begin(database, self._table.full_name, self._files, areas.ingesting(domain), archive)
+
+    def _load(self, database: Database, journal: Journal) -> Counts:
+        strategy = chosen_strategy(self._table, journal.files, self._project.application.timezone)
+        own = self._project.write_strategy_templates
+        require(strategy, own, self._table.metadata.sink.partition, self._table.full_name)
+        strategy = named(strategy, self._table)
+        replay = self._project.application.sink_replay_to_file
+        with_value = self._project.application.reject_with_value
+        validator = Validator(self._table, self._project.types, reject_with_value=with_value, keep_records=replay)
+        located = max(self._project.application.audit.max_errors, 1)
+        with staged(database, validator, self._table, journal.files, located=located) as rows:
+            self._warnings = tuple(rows.facts.warnings)
+            if self._native and rows.rejected:
+                raise StarlakeError(rows.first_error(database), cause="the native loader rejects the file as a whole")
+            counts = Counts(rows.rows, rows.accepted, rows.rejected)
+            self._require_few_rejects(database, journal, rows, counts)
+            rejects = rows.rejects(database, self._project.application.audit.max_errors)
+            parts = self._parts(database, rows)
+            require_expressions(database, rows)
+
+            def transaction(broken: Mapping[int, str]) -> None:
+                with database.transaction():
+                    self._write(database, rows, strategy)
+                    journal.mark(database)
+                    if self._in_place:
+                        self._once(database, journal).note(counts.as_tuple)
+                    self._expect(database, broken)
+                    if self._workspace.audit.database is database:
+                        self._record(journal, counts, rejects, parts)
+
+            expectations.attempts(transaction)
+            if self._workspace.audit.database is not database:
+                with self._workspace.audit.database.transaction():
+                    self._record(journal, counts, rejects, parts)
+            if replay and rows.rejected:
+                rows.write_rejects(database, self._replay_file())
+        if counts.rejected:
+            shown = first_rejects(rejects, counts.rejected)
+            table = self._table.full_name
+            logger.warning("%s: %d of %d rows are rejected%s", table, counts.rejected, counts.rows, shown)
+        return counts
+
+    def _require_few_rejects(self, database: Database, journal: Journal, rows: Staged, counts: Counts) -> None:
+        """Fail the load if more rows are rejected than the project allows."""
+        strict, limit = self._project.application.reject_all_on_error, self._table.metadata.max_rejected
+        if not counts.rejected or not (strict or (limit and not limit.allows(counts.rejected, counts.rows))):
+            return
+        rejects = self._record_rejection(database, journal, rows, counts)
+        raise RejectedRowsError(self._table.full_name, counts, None if strict else limit, rejects)
+
+    def _replay_file(self) -> Path:
+        """A new file in the replay area, named after the table and the time."""
+        folder = self._project.areas.replay(self._table.domain)
+        stem = f"{self._table.domain}.{self._table.name}.{datetime.now(timezone.utc):%Y%m%d%H%M%S}"
+        names = (f"{stem}{suffix}.replay" for suffix in chain([""], (f"-{number}" for number in count(2))))
+        return next(folder / name for name in names if not (folder / name).exists())
+
+    def _write(self, database: Database, rows: Staged, strategy: WriteStrategy) -> None:
+        """Brings the accepted rows into the target."""
+        create_schema(database, self._target.schema)
+        require_kind(database, self._target, view=False)
+        existing = self._target.columns(database)
+        start, end = self._version_columns(strategy)
+        versions = {start: "TIMESTAMP", end: "TIMESTAMP"} if strategy.builtin is WriteStrategyType.SCD2 else {}
+        columns = {**rows.columns, **versions}
+        select = rows.select()
+        teach(database, select)
+        if existing:
+            select = self._evolve(database, rows, columns, select, overwrite=strategy.builtin is _OVERWRITE)
+        else:
+            create(database, self._target, columns)
+        self._statements(database, self._table.presql)
+        merge = Merge(
+            self._target,
+            strategy,
+            tuple(rows.columns),
+            select,
+            first=not existing,
+            partition=self._table.metadata.sink.partition,
+            start=start,
+            end=end,
+        )
+        database.execute(script(merge, self._project.write_strategy_templates, self._render))
+        self._statements(database, self._table.postsql)
+
+    def _evolve(
+        self, database: Database, rows: Staged, columns: dict[str, str], select: str, *, overwrite: bool
+    ) -> str:
+        """Makes the target's columns follow the metadata; columns that it lacks go with the rows of an OVERWRITE."""
+        if overwrite:
+            drop_others(database, self._target, columns)
+        drop = self._table.metadata.drop_columns
+        evolve(database, self._target, columns, added=rows.added_columns, drop=drop)
+        file = str(self._table.file or self._table.full_name)
+        return fitted(database, self._target, select, rows.columns, file=file)
+
+    def _version_columns(self, strategy: WriteStrategy) -> tuple[str, str]:
+        application = self._project.application
+        return strategy.start_ts or application.scd2_start_timestamp, strategy.end_ts or application.scd2_end_timestamp
+
+    def _render(self, text: str, variables: Mapping[str, object]) -> str:
+        return self._project.render(
+            text, variables, macros=True, label=f"the write strategy of {self._table.full_name}"
+        )
+
+    def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
+        for text in texts:
+            run_statements(database, statements_of(self._project, self._table, text))
+
+    def _expect(self, database: Database, broken: Mapping[int, str]) -> None:
+        entry = self._entry(())
+        expectations.check(self._workspace, database, self._target, self._table, entry=entry, broken=broken)
+
+    def _parts(self, database: Database, rows: Staged) -> list[_Part]:
+        """The files that have audit rows of their own: with ``detailedLoadAudit`` each of several."""
+        if self._native or len(rows.files) == 1 or not self._project.application.audit.detailed_load_audit:
+            return []
+        return [((file,), Counts(all_, all_ - bad, bad)) for file, all_, bad in rows.per_file(database)]
+
+    def _record(self, journal: Journal, counts: Counts, rejects: list[Reject], parts: Sequence[_Part]) -> None:
+        """Writes the audit rows of a success; the native loader of the original writes one more (contract 8)."""
+        audit = self._workspace.audit
+        if self._native:
+            audit.record(self._entry(journal.files, step="TRANSFORM"))
+        else:
+            audit.reject(self._entry(journal.files), rejects)
+        for files, part in parts or [(journal.files, counts)]:
+            audit.record(self._entry(files, counts=part.as_tuple))
+
+    def _record_rejection(self, database: Database, journal: Journal, rows: Staged, counts: Counts) -> list[Reject]:
+        rejects = rows.rejects(database, self._project.application.audit.max_errors)
+        message = f"{counts.rejected} invalid records"
+        with self._workspace.audit.database.transaction():
+            self._workspace.audit.reject(self._entry(journal.files), rejects)
+            self._workspace.audit.record(
+                self._entry(journal.files, counts=counts.as_tuple, success=False, message=message)
+            )
+        return rejects
+
+    def _failed(self, error: Exception, journal: Journal) -> JobResult:
+        message = str(error)
+        if not isinstance(error, RejectedRowsError):  # that one is on record already
+            with self._workspace.audit.database.transaction():
+                self._workspace.audit.record(
+                    self._entry(journal.files, counts=(0, 0, 0), success=False, message=message)
+                )
+                expectations.record_failures(self._workspace.audit, error)
+        return self._result(journal, getattr(error, "counts", Counts(0, 0, 0)), error=message)
+
+    def _entry(
+        self,
+        files: tuple[Path, ...],
+        *,
+        step: str = "LOAD",
+        counts: tuple[int, int, int] = (NOT_COUNTED,) * 3,
+        success: bool = True,
+        message: str = "success",
+    ) -> Entry:
+        return Entry(
+            job_id=self._job_id,
+            paths=",".join(uri(file) for file in files),
+            domain=self._table.domain,
+            table=self._table.name,
+            step=step,
+            started=self._clock.started,
+            duration=self._clock.duration,
+            scheduled=self._workspace.scheduled or self._clock.started,
+            success=success,
+            message=message,
+            counts=counts,
+        )
+
+    def _result(self, journal: Journal, counts: Counts, error: str | None = None) -> JobResult:
+        return JobResult(
+            domain=self._table.domain,
+            table=self._table.name,
+            files=journal.names,
+            paths=tuple(uri(file) for file in journal.files),
+            job_id=self._job_id,
+            input_count=counts.rows,
+            accepted_count=counts.accepted,
+            rejected_count=counts.rejected,
+            duration=self._clock.duration,
+            error=error,
+            warnings=self._warnings,
+        )

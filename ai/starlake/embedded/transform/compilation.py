@@ -1,0 +1,55 @@
+"""The SQL of a task as ``--compile`` shows it (contract 1.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ai.starlake.embedded.warehouse.target_tables import describe
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.warehouse.connection import Database
+
+_TITLES = {True: "SQL when table does not already exist", False: "SQL when table already exists"}
+
+
+def section(statements: Iterable[str], *, first: bool) -> str:
+    """The statements of one case below its title, which is the original's.
+
+    Args:
+        statements: The statements in order; those that are empty are left out.
+        first: Whether the target does not exist yet.
+    """
+    title = f"-- {_TITLES[first]}"
+    rule = "-" * len(title)
+    kept = (statement.strip().rstrip(";") for statement in statements)
+    return "\n".join([rule, title, rule, *(f"{statement};" for statement in kept if statement)])
+
+
+def column_types(database: Database, select: str) -> dict[str, str | None]:
+    """The columns of a SELECT and their types; None for the types where it reads what does not exist yet.
+
+    Raises:
+        duckdb.Error: If not even the names are known, as of ``SELECT *`` from a table that does not exist.
+    """
+    import duckdb
+
+    try:
+        return dict(describe(database, select))
+    except duckdb.Error:
+        names = _names(select)
+        if not names:
+            raise
+        return dict.fromkeys(names)
+
+
+def _names(select: str) -> list[str]:
+    from sqlglot import exp, parse_one
+    from sqlglot.errors import SqlglotError
+
+    try:
+        tree = parse_one(select, read="duckdb")
+    except (SqlglotError, RecursionError):
+        return []
+    names = tree.named_selects if isinstance(tree, exp.Query) else []
+    return [] if "*" in names or "" in names else names

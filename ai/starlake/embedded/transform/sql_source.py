@@ -1,0 +1,245 @@
+"""SQL of the project as it runs, and where each of its lines stands in the user's files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.checking.python_functions import teach
+from ai.starlake.project import Project, Table, Task
+from ai.starlake.project.paths import read_text
+from ai.starlake.project.sql_files import split_statements
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.intake.incoming import Staged
+    from ai.starlake.embedded.warehouse.connection import Database
+
+_PLACE = re.compile(r"\n*^LINE (?P<line>\d+):.*", re.DOTALL | re.MULTILINE)
+_NEAR = re.compile(r'syntax error at or near "(?P<token>[^\n]+?)"')
+_KEY = re.compile(r"^[\s-]*(?:[\w{}\[ ]+:\s+)?[\"']?(?:SQL:)?")
+"""What stands before SQL on a line of YAML."""
+
+
+class SqlError(StarlakeError):
+    """A statement of the project fails.
+
+    Args:
+        statement: The statement.
+        error: What DuckDB says, without its copy of the statement, which the engine may have wrapped.
+        line: The line of the statement that it points at; None where it names none.
+    """
+
+    def __init__(self, statement: Statement, error: str, line: int | None) -> None:
+        self.file = statement.file
+        self.line = statement.line(line or 1)
+        self.message = error
+        source = statement.source(self.line) if line else ""
+        super().__init__(f"{statement.place(line or 1)}: {error}", cause=f"in: {source}" if source else None)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement, Jinja rendered.
+
+    Attributes:
+        text: The statement.
+        file: The user's file that it stands in.
+        lines: For each of its lines the line of the file; empty when they are not known.
+    """
+
+    text: str
+    file: Path | None
+    lines: tuple[int, ...] = ()
+
+    def place(self, line: int = 1) -> str:
+        """Return the file and line of a line of the statement, as editors and terminals understand it."""
+        number = self.line(line)
+        name = str(self.file or "the query")
+        return f"{name}:{number}" if number else name
+
+    def line(self, line: int) -> int:
+        """Return the user's line of a line of the statement, 0 when it is not known."""
+        return self.lines[min(max(line, 1), len(self.lines)) - 1] if self.lines else 0
+
+    def source(self, number: int) -> str:
+        """Return a line of the file."""
+        if self.file is None or not number:
+            return ""
+        lines = read_text(self.file).splitlines()
+        return lines[number - 1].strip() if number <= len(lines) else ""
+
+    @contextmanager
+    def explained(self, within: str | None = None) -> Iterator[None]:
+        """Turn DuckDB's errors about the statement into ones that name the user's file and line.
+
+        Args:
+            within: The SQL that holds the statement, where that does not begin on the first line.
+
+        Raises:
+            SqlError: Instead of DuckDB's error.
+        """
+        import duckdb
+
+        try:
+            yield
+        except duckdb.Error as error:
+            message, line = self.located(str(error), within)
+            raise SqlError(self, message, line) from error
+
+    def located(self, error: str, within: str | None = None) -> tuple[str, int | None]:
+        """Return DuckDB's message without its copy of the statement, and the line of the statement that it points at.
+
+        DuckDB before 1.4 says of a syntax error only what it is near to; that tells the line if it stands there once.
+        """
+        message, line = place_in(error)
+        near = _NEAR.search(message)
+        if line is None and near is not None:
+            found = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(near['token'])}(?!\w)", self.text)]
+            return message, self.text.count("\n", 0, found[0]) + 1 if len(found) == 1 else None
+        return message, self._own_line(line, within)
+
+    def require_syntax(self, database: Database) -> None:
+        """Parse the statement on its own, since the engine's SQL around it would change what DuckDB says.
+
+        Raises:
+            SqlError: If it is not valid.
+        """
+        with self.explained():
+            database.connection.extract_statements(self.text)
+
+    def _own_line(self, line: int | None, within: str | None) -> int | None:
+        """Return the line of the statement that is a line of the SQL that holds it."""
+        if line is None:
+            return None
+        start = within.find(self.text.rstrip()) if within is not None else 0
+        inner = line - (within or "").count("\n", 0, max(start, 0))
+        return inner if start >= 0 and 1 <= inner <= self.text.count("\n") + 1 else None
+
+
+def place_in(message: str) -> tuple[str, int | None]:
+    """Take DuckDB's copy of the statement off a message.
+
+    Returns:
+        The message, and the line of the statement that it points at; None where it names none.
+    """
+    found = _PLACE.search(message)
+    return (message[: found.start()].rstrip(), int(found["line"])) if found else (message.rstrip(), None)
+
+
+def statements_of(project: Project, item: Table | Task, text: str, *, planned: bool = False) -> list[Statement]:
+    """Render SQL of a table or task, and split it into its statements.
+
+    Args:
+        project: The project.
+        item: The table or task.
+        text: SQL as it stands in one of its files.
+        planned: Whether the SQL is only checked, so that variables which only a run has stand for any value.
+
+    Raises:
+        StarlakeError: If the template cannot be rendered.
+    """
+    file, first = origin(item, text)
+    rendered = project.render(
+        text, macros=True, label=str(file or item.full_name), file=file or item.file, planned=planned
+    )
+    lines = [first + line for line in _line_map(text, rendered)] if first else []
+    found, position = [], 0
+    for statement in split_statements(rendered):
+        position = rendered.index(statement, position)
+        start = rendered.count("\n", 0, position)
+        position += len(statement)
+        found.append(Statement(statement, file, tuple(lines[start : start + statement.count("\n") + 1])))
+    return found
+
+
+def run_statements(database: Database, statements: Iterable[Statement], schema: str | None = None) -> None:
+    """Run statements of the project; what they USE counts for none after them.
+
+    Args:
+        database: The database.
+        statements: The statements.
+        schema: The schema of unqualified names; that of the connection by default.
+
+    Raises:
+        SqlError: If one fails.
+    """
+    for statement in statements:
+        with statement.explained():
+            database.execute(statement.text)
+        database.enter(schema)
+
+
+def require_expressions(database: Database, rows: Staged) -> None:
+    """Check the scripts, the privacy and the filter of a table before its rows are written.
+
+    Args:
+        database: The database.
+        rows: The rows that have been read.
+
+    Raises:
+        SqlError: If one of them is not valid; it names the line of the table's file.
+    """
+    import duckdb
+
+    steps = list(rows.steps())
+    select = rows.select()
+    teach(database, select)
+    try:
+        database.rows(f"DESCRIBE {select}")
+    except duckdb.Error:
+        for text, step in steps:
+            file, line = origin(rows.table, text)
+            with Statement(step, file, (line,) if line else ()).explained():
+                database.rows(f"DESCRIBE {step}")
+
+
+def origin(item: Table | Task, text: str) -> tuple[Path | None, int]:
+    """Find the file that SQL stands in, and the line of its beginning; 0 when it is not known."""
+    sql_file = item.sql_file if isinstance(item, Task) else None
+    for file in (sql_file, item.file):
+        content = read_text(file) if file is not None and file.is_file() else ""
+        line = _line_of(content, text)
+        if line:
+            return file, line
+    return sql_file or item.file, 0
+
+
+def _line_of(content: str, text: str) -> int:
+    """Find the line of a file at which SQL begins: as it is in a SQL file, indented or behind a key in YAML."""
+    wanted = text.splitlines()
+    if "\n" in text.strip() and content.find(text) >= 0:
+        return content.count("\n", 0, content.find(text)) + 1
+    lines = content.splitlines()
+    blank = next((number for number, line in enumerate(wanted) if line.strip()), None)
+    if blank is None:
+        return 0
+    first = wanted[blank].strip()
+    scores = ((_likeness(lines, number, wanted[blank:]), -number) for number, line in enumerate(lines) if first in line)
+    best = max(scores, default=None)
+    return max(1 - best[1] - blank, 0) if best else 0
+
+
+def _likeness(lines: Sequence[str], start: int, wanted: Sequence[str]) -> tuple[int, bool]:
+    """Tell how many lines of a file from one on are those of SQL, and whether nothing but a key is before the first."""
+    pairs = zip(lines[start + 1 :], wanted[1:], strict=False)
+    same = sum(1 for _ in takewhile(lambda pair: pair[0].strip() == pair[1].strip(), pairs))
+    return same, _KEY.sub("", lines[start]).strip(" \"',]}") == wanted[0].strip()
+
+
+def _line_map(source: str, rendered: str) -> list[int]:
+    """For each line of rendered text the line of the template that it is most likely from, both from 0."""
+    old, new = source.split("\n"), rendered.split("\n")
+    if len(old) == len(new):
+        return list(range(len(new)))
+    lines: list[int] = []
+    for _, start, end, begin, stop in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        last = max(end - 1, start - 1, 0)
+        lines += [min(start + offset, last) for offset in range(stop - begin)]
+    return lines

@@ -1,5 +1,0 @@
-"""The metadata of a table out of a sample file."""
-
-from ai.starlake.embedded.verbs.inference.infer import Inference, Request, infer_schema
-
-__all__ = ["Inference", "Request", "infer_schema"]

@@ -1,0 +1,1 @@
+"""Write rows into tables: databases, write strategies, schema evolution, expectations and the audit."""

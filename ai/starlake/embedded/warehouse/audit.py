@@ -1,0 +1,225 @@
+"""The audit tables: what ran, what was rejected, which expectations were met (contract 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ai.starlake.embedded.warehouse.quoting import identifier, identifiers, qualified
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.warehouse.connection import Database
+
+_TABLES: Mapping[str, Mapping[str, str]] = {
+    "audit": {
+        "JOBID": "VARCHAR",
+        "PATHS": "VARCHAR",
+        "DOMAIN": "VARCHAR",
+        "SCHEMA": "VARCHAR",
+        "SUCCESS": "BOOLEAN",
+        "COUNT": "BIGINT",
+        "COUNTACCEPTED": "BIGINT",
+        "COUNTREJECTED": "BIGINT",
+        "TIMESTAMP": "TIMESTAMP",
+        "DURATION": "BIGINT",
+        "MESSAGE": "VARCHAR",
+        "STEP": "VARCHAR",
+        "DATABASE": "VARCHAR",
+        "TENANT": "VARCHAR",
+        "SCHEDULED_DATE": "TIMESTAMP NOT NULL",
+    },
+    "rejected": {
+        "JOBID": "VARCHAR",
+        "TIMESTAMP": "TIMESTAMP",
+        "DOMAIN": "VARCHAR",
+        "SCHEMA": "VARCHAR",
+        "ERROR": "VARCHAR",
+        "PATH": "VARCHAR",
+        "LINE": "BIGINT",
+    },
+    "expectations": {
+        "JOBID": "VARCHAR",
+        "DATABASE": "VARCHAR",
+        "DOMAIN": "VARCHAR",
+        "SCHEMA": "VARCHAR",
+        "TIMESTAMP": "TIMESTAMP",
+        "NAME": "VARCHAR",
+        "PARAMS": "VARCHAR",
+        "SQL": "VARCHAR",
+        "COUNT": "BIGINT",
+        "EXCEPTION": "VARCHAR",
+        "SUCCESS": "BOOLEAN",
+    },
+}
+_LONGEST_MESSAGE = 8000
+NOT_COUNTED = -1
+"""What the audit says where nothing was counted."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the audit.
+
+    Args:
+        job_id: What ran it; ``SL_JOB_ID`` when that is set.
+        paths: The files of a load, the name of a task.
+        domain: The domain's name.
+        table: The table's name, or the task's.
+        step: ``LOAD`` or ``TRANSFORM``.
+        started: When it began, UTC.
+        duration: Milliseconds.
+        scheduled: The logical date, UTC; the start unless the command says otherwise.
+        success: Whether it succeeded.
+        message: ``success``, or why not.
+        counts: Rows read, accepted, rejected.
+    """
+
+    job_id: str
+    paths: str
+    domain: str
+    table: str
+    step: str
+    started: datetime
+    duration: int
+    scheduled: datetime
+    success: bool = True
+    message: str = "success"
+    counts: tuple[int, int, int] = (NOT_COUNTED, NOT_COUNTED, NOT_COUNTED)
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A rejected row.
+
+    Args:
+        error: Why it is rejected.
+        file: The URI of its file.
+        line: The line of the file that it begins on, None where that is not known.
+    """
+
+    error: str
+    file: str
+    line: int | None
+
+
+class AuditLog:
+    """Writes audit rows in the transaction that is open.
+
+    Args:
+        database: The database that holds the audit tables.
+        schema: Their schema.
+        active: Whether anything is written at all; without an audit no schema is made either.
+        tenant: What every row says under TENANT.
+        elsewhere: The schemas of tables that are not in that schema.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        schema: str,
+        *,
+        active: bool = True,
+        tenant: str = "",
+        elsewhere: Mapping[str, str | None] | None = None,
+    ) -> None:
+        self.database = database
+        self.active = active
+        self._schema = schema
+        self._tenant = tenant
+        self._elsewhere = elsewhere or {}
+
+    def record(self, entry: Entry) -> None:
+        """Adds a row to ``audit``."""
+        message = entry.message.replace("'", "-").replace('"', "-")[:_LONGEST_MESSAGE]
+        self._insert(
+            "audit",
+            [
+                entry.job_id,
+                entry.paths,
+                entry.domain,
+                entry.table,
+                entry.success,
+                *entry.counts,
+                entry.started,
+                entry.duration,
+                message,
+                entry.step,
+                "",
+                self._tenant,
+                entry.scheduled,
+            ],
+        )
+
+    def success(self, entry: Entry, paths: Sequence[str], *, scheduled: datetime | None) -> tuple[int, int, int] | None:
+        """Return the rows counted by a success that is on record under a job id; None when there is none.
+
+        Args:
+            entry: The job.
+            paths: What the record may say under PATHS.
+            scheduled: The logical date, UTC, when the command says it.
+        """
+        table = self._table("audit")
+        same = "SUCCESS AND JOBID = ? AND DOMAIN = ? AND SCHEMA = ? AND STEP = ? AND list_contains(?, PATHS)"
+        values: list[object] = [entry.job_id, entry.domain, entry.table, entry.step, list(paths)]
+        if scheduled is not None:
+            same, values = f"{same} AND SCHEDULED_DATE = ?", [*values, scheduled]
+        query = f"SELECT count(*), sum(COUNT), sum(COUNTACCEPTED), sum(COUNTREJECTED) FROM {table} WHERE {same}"
+        found, *counts = self.database.rows(query, values)[0]
+        return (int(counts[0]), int(counts[1]), int(counts[2])) if found else None
+
+    def reject(self, entry: Entry, rejects: Sequence[Reject]) -> None:
+        """Add rows to ``rejected``; Starlake has them without the column LINE.
+
+        Args:
+            entry: The job that rejected the rows.
+            rejects: The rows.
+        """
+        if self.active:
+            table = self._into("rejected")  # Starlake makes it with every load, rejects or not
+            job = [entry.job_id, entry.started, entry.domain, entry.table]
+            texts = [f"ERR -> \n{reject.error}\n\nFILE -> {reject.file}" for reject in rejects]
+            paths, lines = [reject.file for reject in rejects], [reject.line for reject in rejects]
+            values = (
+                "?, ?, ?, ?, unnest(CAST(? AS VARCHAR[])), unnest(CAST(? AS VARCHAR[])), unnest(CAST(? AS BIGINT[]))"
+            )
+            self.database.execute(f"INSERT INTO {table} SELECT {values}", [*job, texts, paths, lines])
+
+    def expectation(
+        self, entry: Entry, *, name: str, params: str, sql: str, count: int, exception: str, success: bool
+    ) -> None:
+        """Adds a row to ``expectations``."""
+        self._insert(
+            "expectations",
+            [entry.job_id, "", entry.domain, entry.table, entry.started, name, params, sql, count, exception, success],
+        )
+
+    def _insert(self, name: str, values: list[object]) -> None:
+        if self.active:
+            marks = ", ".join("?" for _ in values)
+            self.database.execute(f"INSERT INTO {self._into(name)} VALUES ({marks})", values)
+
+    def _table(self, name: str) -> str:
+        """Return the quoted name of an audit table, which is created when missing."""
+        columns = _TABLES[name]
+        schema = self._elsewhere.get(name) or self._schema
+        place = (self.database.catalog, schema)  # a database may have the name of the schema
+        table = qualified(*place, name)
+        body = ", ".join(f"{identifier(column)} {kind}" for column, kind in columns.items())
+        self.database.execute(f"CREATE SCHEMA IF NOT EXISTS {qualified(*place)}")
+        self.database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({body})")
+        self._complete(table, columns)
+        return table
+
+    def _into(self, name: str) -> str:
+        """Return an audit table and its columns for an INSERT."""
+        return f"{self._table(name)} ({identifiers(_TABLES[name])})"
+
+    def _complete(self, table: str, columns: Mapping[str, str]) -> None:
+        """Add the columns that a table of an older Starlake lacks; they are null in its rows."""
+        found = {column[0].lower() for column in self.database.execute(f"SELECT * FROM {table} LIMIT 0").description}
+        for column, kind in columns.items():
+            if column.lower() not in found:
+                added = f"{identifier(column)} {kind.removesuffix(' NOT NULL')}"  # DuckDB adds no other column
+                self.database.execute(f"ALTER TABLE {table} ADD COLUMN {added}")

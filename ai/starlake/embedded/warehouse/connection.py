@@ -1,0 +1,271 @@
+"""DuckDB databases: opening one, waiting for another process that has it, transactions."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.common.file_locks import check_range_locks
+from ai.starlake.common.redaction import mask_named_values
+from ai.starlake.embedded.interruption import Interruption
+from ai.starlake.embedded.warehouse.database_file import FileHeldError, make_database_file
+from ai.starlake.embedded.warehouse.quoting import qualified
+from ai.starlake.project.duckdb_plans import Plan
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+    from tenacity import RetryCallState
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_WAIT = 600.0
+"""Seconds to wait for a database that another process has, unless ``SL_DUCKDB_LOCK_TIMEOUT`` says otherwise."""
+
+_GLANCE = 0.5
+"""Seconds between two looks whether a waiting thread was asked to end."""
+
+_LOCAL_DISK = "put the database on a disk of this machine, or on a share that grants locks (NFS with its lock daemon)"
+_HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+_EXTENSION = re.compile(r"(?i)\bextension\b[^\"'\n]*[\"'](?:[^\"'\n]*/)?(?P<name>\w+)(?:\.duckdb_extension)?[\"']")
+_guards: dict[Path, threading.RLock] = {}
+_guards_guard = threading.Lock()
+
+
+class OpeningError(StarlakeError):
+    """A database cannot be opened.
+
+    Args:
+        option: The key or option of the connection at fault.
+        culprit: What is wrong.
+        cause: Why.
+        fix: What to do about it.
+    """
+
+    def __init__(self, option: str, culprit: str, *, cause: str | None = None, fix: str | None = None) -> None:
+        self.option = option
+        super().__init__(culprit, cause=cause, fix=fix)
+
+
+class Database:
+    """A DuckDB file that this process has to itself, or a database in memory.
+
+    DuckDB lets one process at a time write to a file. Within a process, threads that open the same file take turns,
+    so that the files of a load and its rows always belong together.
+
+    Args:
+        path: The file that is written, or None for a database in memory.
+        connection: The open connection.
+        interruption: Ends its queries when asked to.
+
+    Attributes:
+        catalog: The name in SQL of the database that is written; others may be attached beside it.
+    """
+
+    def __init__(
+        self, path: Path | None, connection: DuckDBPyConnection, interruption: Interruption | None = None
+    ) -> None:
+        self.path = path
+        self.connection = connection
+        in_use = connection.execute("SELECT current_database(), current_schema()").fetchall()
+        self.catalog, self._schema = (str(name) for name in in_use[0])
+        self._interruption = interruption or Interruption()
+
+    def execute(self, query: str, parameters: list[Any] | None = None) -> DuckDBPyConnection:
+        """Runs a statement. Values are bound to its question marks."""
+        logger.debug("%s", query)
+        with self._interruption.noticed():
+            return self.connection.execute(query, parameters) if parameters else self.connection.execute(query)
+
+    def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        """Runs a query and returns its rows; for answers of the size of a catalog, not of a table."""
+        result = self.execute(query, parameters)
+        with self._interruption.noticed():
+            return result.fetchall()
+
+    def value(self, query: str, parameters: list[Any] | None = None) -> Any:
+        """Runs a query and returns the first value of its first row, None when there is no row."""
+        rows = self.rows(query, parameters)
+        return rows[0][0] if rows else None
+
+    def enter(self, schema: str | None = None) -> None:
+        """Makes unqualified names mean tables of a schema of the database that is written; the first one by default.
+
+        Names with a schema mean that database again, too, whatever a statement of the project chose in between.
+        """
+        self.execute(f"USE {qualified(self.catalog, schema or self._schema)}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing: commits at the end, rolls back when anything is raised."""
+        import duckdb
+
+        self.execute("BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            with suppress(duckdb.Error):  # a fatal error has ended the transaction already
+                self.connection.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
+
+@contextmanager
+def open_database(
+    plan: Plan | None, *, wait: float = DEFAULT_WAIT, interruption: Interruption | None = None
+) -> Iterator[Database]:
+    """Opens a database for writing, waiting for whoever has it.
+
+    Args:
+        plan: How to open it; its files and their folders are created when missing. None for a database in memory.
+        wait: Seconds to wait before giving up.
+        interruption: Ends the waiting, and the queries on it, when asked to.
+
+    Raises:
+        Interrupted: If it was asked to.
+        StarlakeError: If another process kept the file for longer than that, if it cannot be opened, or if its file
+            system refuses locks.
+    """
+    ending = interruption or Interruption()
+    with ExitStack() as turns:
+        for file in sorted(plan.files) if plan else ():  # in one order, so that no two threads wait for each other
+            turns.enter_context(_turn(file, wait, ending))
+        connection = _connect(plan, wait, ending)
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            with ending.reaching(connection):
+                yield Database(plan.file if plan else None, connection, ending)
+        finally:
+            connection.close()
+
+
+@contextmanager
+def _turn(path: Path, wait: float, interruption: Interruption) -> Iterator[None]:
+    with _guards_guard:
+        guard = _guards.setdefault(path.resolve(), threading.RLock())
+    deadline = time.monotonic() + wait
+    while not guard.acquire(timeout=min(_GLANCE, max(wait, 0))):
+        interruption.check()
+        if time.monotonic() >= deadline:
+            raise _busy(path, wait, "another thread of this process")
+    try:
+        yield
+    finally:
+        guard.release()
+
+
+def _connect(plan: Plan | None, wait: float, interruption: Interruption) -> DuckDBPyConnection:
+    import duckdb
+    from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
+
+    path = plan.file if plan else None
+    if plan is None or path is None:
+        return _opened(plan)
+    attempts = Retrying(
+        retry=retry_if_exception(_is_held),
+        stop=stop_after_delay(wait),
+        wait=wait_random(0.05, 0.25),
+        before_sleep=_SayOnce(path, interruption),
+        reraise=True,
+    )
+    try:
+        for file in plan.made:
+            file.parent.mkdir(parents=True, exist_ok=True)
+        return attempts(_opened, plan)
+    except (duckdb.Error, FileHeldError) as error:
+        check_range_locks(path, fix=_LOCAL_DISK)
+        raise _busy(path, wait, _holder(error)) from error
+    except OSError as error:
+        raise StarlakeError(f"cannot open the DuckDB database {path}", cause=error.strerror or str(error)) from error
+
+
+def _opened(plan: Plan | None) -> DuckDBPyConnection:
+    """Opens a database and what is attached to it; only that another process has a file is left to the caller."""
+    import duckdb
+
+    name = (plan.main if plan else None) or ":memory:"
+    try:
+        for file in plan.empty if plan else ():
+            make_database_file(file, plan.settings if plan else {})
+        connection = duckdb.connect(str(name), config=dict(plan.settings) if plan else {})
+    except duckdb.Error as error:
+        if _is_held(error):
+            raise
+        raise OpeningError("options", f"cannot open the DuckDB database {name}", cause=_first_line(error)) from error
+    try:
+        for statement in plan.statements if plan else ():
+            _run_before(connection, statement)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _run_before(connection: DuckDBPyConnection, statement: str) -> None:
+    """Runs a statement of ``preActions``. It may hold secrets: no error shows more than its first words."""
+    import duckdb
+
+    try:
+        connection.execute(statement)
+    except duckdb.Error as error:
+        if _is_held(error):
+            raise
+        words = " ".join(statement.split()[:2])
+        cause = mask_named_values(_first_line(error))
+        extension = _EXTENSION.search(str(error))
+        raise OpeningError("preActions", f"preActions: {words} failed", cause=cause, fix=_fix(extension)) from None
+
+
+def _fix(extension: re.Match[str] | None) -> str:
+    import duckdb
+
+    if extension is None:
+        return "correct the statement"
+    name = extension["name"]
+    return (
+        f"install the DuckDB extension {name} on this machine, for DuckDB {duckdb.__version__}: run INSTALL {name} once"
+        f" with access to the network, or INSTALL '/path/{name}.duckdb_extension' with a file that you downloaded"
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+class _SayOnce:
+    """Tells once that the command waits, and for whom; waits no longer when asked to end, or where it is no use."""
+
+    def __init__(self, path: Path, interruption: Interruption) -> None:
+        self._path = path
+        self._interruption = interruption
+        self._said = False
+
+    def __call__(self, state: RetryCallState) -> None:
+        self._interruption.check()
+        if not self._said and state.outcome is not None:
+            self._said = True
+            check_range_locks(self._path, fix=_LOCAL_DISK)
+            logger.warning("waiting for %s, which %s is using", self._path, _holder(state.outcome.exception()))
+
+
+def _is_held(error: BaseException) -> bool:
+    return isinstance(error, FileHeldError) or "Could not set lock on file" in str(error)
+
+
+def _holder(error: BaseException | None) -> str:
+    found = _HOLDER.search(str(error))
+    return f"process {found['pid']} ({found['program']})" if found else "another process"
+
+
+def _busy(path: Path, wait: float, holder: str) -> StarlakeError:
+    return StarlakeError(
+        f"{path} is in use",
+        cause=f"{holder} kept it for more than {wait:g} seconds; DuckDB lets one process at a time write to a file",
+        fix="wait for it to end, or set SL_DUCKDB_LOCK_TIMEOUT to more seconds",
+    )

@@ -1,0 +1,275 @@
+"""How the columns of a target follow the metadata, and what would be lost by it (contract 5, schema evolution)."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.warehouse.quoting import identifier
+from ai.starlake.embedded.warehouse.struct_types import converted, is_nested, merged, surplus
+from ai.starlake.embedded.warehouse.target_tables import Target, canonical
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.warehouse.connection import Database
+
+logger = logging.getLogger(__name__)
+
+_WIDER: Mapping[str, tuple[str, ...]] = {
+    "BOOLEAN": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
+    "TINYINT": ("SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE"),
+    "SMALLINT": ("INTEGER", "BIGINT", "HUGEINT", "DOUBLE"),
+    "INTEGER": ("BIGINT", "HUGEINT", "DOUBLE"),
+    "BIGINT": ("HUGEINT",),
+    "FLOAT": ("DOUBLE",),
+    "DATE": ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"),
+}
+"""Column types and those that hold all of their values; text holds the values of every type."""
+_DIGITS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19}
+"""How many digits the values of an integer type have at most."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A column or field of a target that the metadata lacks, or whose type it wants otherwise.
+
+    Args:
+        column: The column; of a field its path, with dots.
+        values: How many values it has.
+        kind: Its type in the database.
+        wanted: The type that the metadata wants, None where no attribute has the name.
+        is_field: Whether it is a field of a struct, which is never dropped.
+    """
+
+    column: str
+    values: int
+    kind: str
+    wanted: str | None = None
+    is_field: bool = False
+
+    def message(self, table: str, *, drop: bool, source: str = "the metadata") -> str:
+        """Return a message that says what happens to the column.
+
+        Args:
+            table: The table, for the message.
+            drop: Whether columns may be dropped.
+            source: What names the columns, for the message.
+        """
+        if self.wanted is not None:
+            return f"the column {self.column} of {table} stays {self.kind}, but {source} has {self.wanted}"
+        values = f"{self.values} value{'' if self.values == 1 else 's'}"
+        if drop:
+            return f"{source} lacks the column {self.column} of {table}, which a load drops with its {values}"
+        return f"{source} lacks the column {self.column} of {table}, which is kept with its {values}, null in new rows"
+
+    def hint(self, *, drop: bool) -> str:
+        """Return what the user can do about it."""
+        if self.wanted is not None:
+            return "a value that the column cannot hold unchanged fails the load; change the column's type by hand"
+        if drop:
+            return "remove dropColumns to keep it"
+        return "correct the name, or set dropColumns: true for the table or the application, so that loads drop it"
+
+
+def losses(
+    database: Database, target: Target, wanted: Mapping[str, str], existing: Mapping[str, str] | None = None
+) -> list[Loss]:
+    """The columns of a table that have values and do not follow the metadata.
+
+    Args:
+        database: The database.
+        target: The table; a table that does not exist has none.
+        wanted: Names and types of the columns that the metadata has.
+        existing: Those of the table, where they are known.
+    """
+    types = {name.lower(): kind for name, kind in wanted.items()}
+    found: list[Loss] = []
+    for name, kind in (target.columns(database) if existing is None else existing).items():
+        new = types.get(name.lower())
+        if new is None:
+            found.append(Loss(name, _count(database, target, identifier(name)), kind))
+        elif is_nested(kind) and is_nested(new):
+            found += _lost_fields(database, target, name, kind, new)
+        elif _stays(database, target, name, kind, canonical(database, new)):
+            found.append(Loss(name, _count(database, target, identifier(name)), kind, canonical(database, new)))
+    return [loss for loss in found if loss.values]
+
+
+def _lost_fields(database: Database, target: Target, name: str, old: str, new: str) -> list[Loss]:
+    """Fields of structs that the metadata lacks; in lists of structs they have no count of their own."""
+    count = _count(database, target, identifier(name))
+    return [Loss(f"{name}.{path}", count, kind, is_field=True) for path, kind in surplus(database.connection, old, new)]
+
+
+def _stays(database: Database, target: Target, name: str, old: str, new: str) -> bool:
+    if old == new or _widens(old, new) or (_widens(new, old) and old != "VARCHAR"):
+        return False
+    same = {"TIMESTAMP", "TIMESTAMP WITH TIME ZONE"}
+    return {old, new} != same and not _are_doubles(database, target, name, old, new)
+
+
+def _count(database: Database, target: Target, value: str) -> int:
+    return int(database.value(f"SELECT count({value}) FROM {target.quoted}") or 0)
+
+
+def evolve(
+    database: Database,
+    target: Target,
+    wanted: Mapping[str, str],
+    *,
+    added: Mapping[str, str] | None = None,
+    drop: bool = False,
+) -> None:
+    """Make the columns of a table follow the metadata.
+
+    New columns go to the end. A column that the metadata no longer has stays, unless it may be dropped; fields of
+    structs stay always. A type becomes wider and a struct gets more fields when that loses nothing; any other change
+    of type leaves the column as it is, and `fitted` refuses values that it cannot hold.
+
+    Args:
+        database: The database.
+        target: The table, which exists.
+        wanted: Names and types of the columns.
+        added: The types of those that have another one where they are added.
+        drop: Whether columns may be dropped.
+    """
+    existing = target.columns(database)
+    report(database, target, wanted, drop=drop)
+    known = {name.lower(): name for name in existing}
+    for name, kind in wanted.items():
+        if name.lower() not in known:
+            new = (added or {}).get(name, kind)
+            database.execute(f"ALTER TABLE {target.quoted} ADD COLUMN {identifier(name)} {new}")
+        else:
+            _widen(database, target, known[name.lower()], existing[known[name.lower()]], kind)
+    if drop:
+        drop_others(database, target, wanted)
+
+
+def report(
+    database: Database, target: Target, wanted: Mapping[str, str], *, drop: bool = False, source: str = "the metadata"
+) -> None:
+    """Log what does not follow the metadata, where values are at stake.
+
+    Args:
+        database: The database.
+        target: The table.
+        wanted: Names and types of the columns.
+        drop: Whether columns may be dropped.
+        source: What names the columns, for the message.
+    """
+    for loss in losses(database, target, wanted):
+        dropped = drop and not loss.is_field
+        message = loss.message(target.label, drop=dropped, source=source)
+        logger.warning("%s (%s)", message, loss.hint(drop=dropped))
+
+
+def drop_others(database: Database, target: Target, wanted: Mapping[str, str]) -> None:
+    """Drop the columns that are not wanted."""
+    kept = {name.lower() for name in wanted}
+    for name in target.columns(database):
+        if name.lower() not in kept:
+            database.execute(f"ALTER TABLE {target.quoted} DROP COLUMN {identifier(name)}")
+
+
+def fitted(
+    database: Database, target: Target, select: str, incoming: Mapping[str, str], *, file: str, strict: bool = True
+) -> str:
+    """A SELECT whose rows the columns of a table hold unchanged.
+
+    Args:
+        database: The database.
+        target: The table, which exists.
+        select: A SELECT of the incoming rows.
+        incoming: Its columns and their types.
+        file: The file of the metadata, for the message.
+        strict: Whether a column of fractions may not round a number either.
+
+    Returns:
+        The SELECT; its structs have all fields of the table's.
+
+    Raises:
+        StarlakeError: If a column would alter a value.
+    """
+    existing = {name.lower(): (name, kind) for name, kind in target.columns(database).items()}
+    replaced: list[str] = []
+    checks: dict[str, str] = {}
+    for name, kind in incoming.items():
+        _, column = existing.get(name.lower(), (name, kind))
+        new = canonical(database, kind)
+        if new == column or "NULL" in new:
+            continue
+        if is_nested(new) and is_nested(column):
+            value = converted(database.connection, identifier(name), new, column)
+            replaced.append(f"{value} AS {identifier(name)}")
+        elif _may_alter(new, column, strict=strict):
+            back = f"TRY_CAST(TRY_CAST({identifier(name)} AS {column}) AS {new})"
+            checks[name] = f"any_value({identifier(name)}) FILTER ({back} IS DISTINCT FROM {identifier(name)})"
+    if checks:
+        _refuse_altered(database, target, select, checks, file)
+    return f"SELECT * REPLACE ({', '.join(replaced)}) FROM ({select}\n)" if replaced else select
+
+
+def _may_alter(new: str, column: str, *, strict: bool) -> bool:
+    if "VARCHAR" in (new, column) or column == "FLOAT" or _widens(new, column) or "[" in new + column:
+        return False
+    return strict or column == "DATE" or column in _DIGITS
+
+
+def _refuse_altered(database: Database, target: Target, select: str, checks: Mapping[str, str], file: str) -> None:
+    (found,) = database.rows(f"SELECT {', '.join(checks.values())} FROM ({select}\n)")
+    for name, value in zip(checks, found, strict=True):
+        if value is not None:
+            kind = next(kind for column, kind in target.columns(database).items() if column.lower() == name.lower())
+            raise StarlakeError(
+                f"the column {name} of {target.label} cannot hold {value} unchanged ({file})",
+                cause=f"the column is {kind} in the database, which is not the type of the incoming values",
+                fix=f"correct the type of {name}, or change the column: "
+                f"ALTER TABLE {target.quoted} ALTER COLUMN {identifier(name)} TYPE ...",
+            )
+
+
+def _widen(database: Database, target: Target, name: str, old: str, new: str) -> None:
+    """Gives a column the type that the metadata wants if it holds all that is there; structs get more fields."""
+    column, new = identifier(name), canonical(database, new)
+    change = f"ALTER TABLE {target.quoted} ALTER COLUMN {column} TYPE"
+    if is_nested(old) and is_nested(new):
+        kind = merged(database.connection, old, new, _widens)
+        if kind != merged(database.connection, old, old, _widens):
+            database.execute(f"{change} {kind} USING {converted(database.connection, column, old, kind)}")
+    elif _widens(old, new) or _are_doubles(database, target, name, old, new):
+        database.execute(f"{change} {new}")
+
+
+def _are_doubles(database: Database, target: Target, name: str, old: str, new: str) -> bool:
+    """Return True if integers become floating point numbers, and each value of the column keeps its own number."""
+    if (old, new) != ("BIGINT", "DOUBLE"):
+        return False
+    limit = 2**53
+    return not database.value(f"SELECT count(*) FROM {target.quoted} WHERE abs({identifier(name)}) > {limit}")
+
+
+def _widens(old: str, new: str) -> bool:
+    if old == new:
+        return False
+    return _is_text_of(old, new) or new in _WIDER.get(old, ()) or _has_more_digits(old, new)
+
+
+def _is_text_of(old: str, new: str) -> bool:
+    return new == "VARCHAR" and "[" not in old and "(" not in old[:7]
+
+
+def _has_more_digits(old: str, new: str) -> bool:
+    """Return True if a decimal type has at least as many digits, before and after the point, as another type."""
+    before, after = _digits(old)
+    wider_before, wider_after = _digits(new)
+    return new.startswith("DECIMAL") and 0 <= before <= wider_before and after <= wider_after
+
+
+def _digits(kind: str) -> tuple[int, int]:
+    """The digits before and after the point of a decimal or integer type; (-1, 0) for another type."""
+    found = re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", kind)
+    return (int(found[1]) - int(found[2]), int(found[2])) if found else (_DIGITS.get(kind, -1), 0)

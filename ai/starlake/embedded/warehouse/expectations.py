@@ -1,0 +1,197 @@
+"""Expectations: checks of a table after it was written (contract 3.7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.transform.sql_source import SqlError, Statement, origin
+from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
+from ai.starlake.embedded.warehouse.target_tables import Target
+from ai.starlake.project import Expectation, Project, Table, Task
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.workspace import Workspace
+
+T = TypeVar("T")
+
+_NO_NUMBER = -(2**31)
+"""What the original records when the query gives no single number."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one expectation came to."""
+
+    expectation: Expectation
+    name: str
+    sql: str
+    count: int
+    exception: str
+
+    @property
+    def success(self) -> bool:
+        """Whether the query gave one row whose first column is 0."""
+        return not self.exception and self.count == 0
+
+
+class ExpectationError(StarlakeError):
+    """Expectations of a table do not hold, and the project says that they must.
+
+    Args:
+        table: The table.
+        entry: The job, for the audit.
+        outcomes: What all expectations came to.
+    """
+
+    def __init__(self, table: str, entry: Entry, outcomes: Sequence[Outcome]) -> None:
+        self.entry = entry
+        self.outcomes = tuple(outcomes)
+        failed = [one for one in outcomes if not one.success and one.expectation.fail_on_error]
+        found = "; ".join(f"{one.expectation.expect}: {one.exception or f'{one.count} instead of 0'}" for one in failed)
+        super().__init__(
+            f"{table} does not meet {len(failed)} of its {len(outcomes)} expectations",
+            cause=found,
+            fix="correct the data, nothing was written; or set expectations.failOnError: false in the application",
+        )
+
+
+class _BrokenQueryError(Exception):
+    """The query of an expectation failed, and with it the transaction."""
+
+    def __init__(self, place: int, text: str) -> None:
+        self.place = place
+        self.text = text
+        super().__init__(text)
+
+
+def attempts(write: Callable[[Mapping[int, str]], T]) -> T:
+    """Runs a transaction that ends with `check`, again when the query of an expectation broke it.
+
+    DuckDB ends a transaction at the first error; a failing query is an outcome all the same, and says nothing about
+    the rows.
+
+    Args:
+        write: Runs the transaction; it is given the failures that are known, by the expectation's place.
+    """
+    broken: dict[int, str] = {}
+    while True:
+        try:
+            return write(broken)
+        except _BrokenQueryError as error:  # noqa: PERF203  one round per broken query
+            broken[error.place] = error.text
+
+
+def check(
+    workspace: Workspace,
+    database: Database,
+    target: Target,
+    item: Table | Task,
+    *,
+    entry: Entry,
+    broken: Mapping[int, str],
+) -> None:
+    """Checks a table in the transaction that wrote it, and records the outcomes.
+
+    Args:
+        workspace: The project and the audit.
+        database: The database of the table.
+        target: The table.
+        item: The table or task whose expectations they are.
+        entry: The job, for the audit.
+        broken: What `attempts` knows.
+
+    Raises:
+        ExpectationError: If one does not hold that must; what was written is then to be rolled back.
+        StarlakeError: If one calls a macro that does not exist.
+    """
+    settings = workspace.project.application.expectations
+    if not settings.active or not item.expectations:
+        return
+    outcomes = []
+    for place, each in enumerate(item.expectations):
+        question = _question(workspace, target, each, item.file)
+        outcomes.append(_answer(database, question, place, broken, item))
+    if settings.fail_on_error and any(not one.success and one.expectation.fail_on_error for one in outcomes):
+        raise ExpectationError(target.label, entry, outcomes)
+    _record(workspace.audit, entry, outcomes)
+
+
+def record_failures(audit: AuditLog, error: Exception) -> None:
+    """Records the outcomes that made a job fail, once what it wrote is rolled back."""
+    if isinstance(error, ExpectationError):
+        _record(audit, error.entry, error.outcomes)
+
+
+def _record(audit: AuditLog, entry: Entry, outcomes: Sequence[Outcome]) -> None:
+    for one in outcomes:
+        params = _double_quoted(one.expectation.expect)
+        audit.expectation(
+            entry,
+            name=one.name,
+            params=params,
+            sql=one.sql,
+            count=one.count,
+            exception=one.exception,
+            success=one.success,
+        )
+
+
+def _question(workspace: Workspace, target: Target, expectation: Expectation, file: Path | None) -> Outcome:
+    """The query of an expectation, not yet answered."""
+    sql = question_sql(workspace.project, target, expectation, file)
+    return Outcome(expectation, _double_quoted(expectation.call), sql, 0, "")
+
+
+def question_sql(
+    project: Project, target: Target, expectation: Expectation, file: Path | None, *, planned: bool = False
+) -> str:
+    """Return the query of an expectation.
+
+    Args:
+        project: The project, whose macros it calls.
+        target: The table that it is about.
+        expectation: The expectation.
+        file: The file that it is from, for error messages.
+        planned: Whether it is only checked, so that variables which only a run has stand for any value.
+
+    Raises:
+        StarlakeError: If it calls a macro that does not exist.
+    """
+    label = f"the expectation {expectation.expect} of {target.label}"
+    sql = project.render(f"{{{{ {expectation.call} }}}}", macros=True, label=label, file=file, planned=planned).strip()
+    if not sql:
+        raise StarlakeError(
+            f"the expectation {expectation.expect} of {target.label} gives no SQL",
+            cause="no macro of that name is defined",
+            fix="define it in a .j2 file under metadata/expectations",
+        )
+    return re.sub(r"\bsl_this\b", lambda _: target.quoted, sql, flags=re.IGNORECASE).rstrip("; \n")
+
+
+def _answer(
+    database: Database, question: Outcome, place: int, broken: Mapping[int, str], item: Table | Task
+) -> Outcome:
+    if place in broken:
+        return replace(question, exception=broken[place])
+    file, line = origin(item, question.expectation.expect)
+    statement = Statement(question.sql, file, (line,) if line else ())
+    try:
+        statement.require_syntax(database)
+        with statement.explained():
+            rows = database.rows(f"SELECT * FROM ({question.sql}\n) LIMIT 2")
+    except SqlError as error:
+        raise _BrokenQueryError(place, str(error)) from error
+    try:
+        return replace(question, count=int(rows[0][0]) if len(rows) == 1 else _NO_NUMBER)
+    except (ValueError, TypeError):
+        return replace(question, count=_NO_NUMBER)
+
+
+def _double_quoted(text: str) -> str:
+    return text.replace("'", '"')

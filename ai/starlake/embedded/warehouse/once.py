@@ -1,0 +1,96 @@
+"""Work that is done once for a job id: whoever repeats a command that was killed after its commit repeats its id.
+
+The audit row of a job is in the transaction of its rows, so that it says whether they are there. Where the audit is off
+or in another database, a table beside the rows says so instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ai.starlake.embedded.warehouse.quoting import qualified
+from ai.starlake.project import WriteStrategy, WriteStrategyType
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.warehouse.audit import Entry
+    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.workspace import Workspace
+
+_LEDGER = "zztmp_done"
+_COLUMNS = (
+    "item VARCHAR, jobid VARCHAR, paths VARCHAR, scheduled TIMESTAMP, rows BIGINT, accepted BIGINT, rejected BIGINT"
+)
+_REPEATABLE = frozenset(
+    {
+        WriteStrategyType.OVERWRITE,
+        WriteStrategyType.UPSERT_BY_KEY,
+        WriteStrategyType.UPSERT_BY_KEY_AND_TIMESTAMP,
+        WriteStrategyType.DELETE_THEN_INSERT,
+        WriteStrategyType.OVERWRITE_BY_PARTITION,
+    }
+)
+
+
+def is_repeatable(strategy: WriteStrategy, statements: Sequence[str]) -> bool:
+    """Return whether writing the same rows again changes nothing.
+
+    Args:
+        strategy: The write strategy.
+        statements: Other SQL that runs with it, of which nothing is known.
+    """
+    return strategy.builtin in _REPEATABLE and not strategy.types and not statements
+
+
+class Once:
+    """One job, which may be done already.
+
+    Args:
+        workspace: Knows the job id, if one is given, and the audit.
+        database: The database of the rows.
+        entry: The audit row of the job.
+        files: The audit's PATHS of parts of the job, which may have rows of their own.
+    """
+
+    def __init__(self, workspace: Workspace, database: Database, entry: Entry, files: Sequence[str] = ()) -> None:
+        self._database = database
+        self._entry = entry
+        self._paths = [entry.paths, *files]
+        self._given = workspace.given_job_id is not None
+        self._scheduled = workspace.scheduled
+        audit = workspace.audit
+        self._audit = audit if audit.active and audit.database is database else None
+
+    def earlier(self) -> tuple[int, int, int] | None:
+        """Return what was counted when the job was done already; None when it was not."""
+        if not self._given:
+            return None
+        if self._audit is not None:
+            return self._audit.success(self._entry, self._paths, scheduled=self._scheduled)
+        query = "SELECT count(*) FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, 'main', ?)"
+        if not self._database.value(query, [self._database.catalog, _LEDGER]):
+            return None
+        same = "item = ? AND jobid = ? AND paths = ? AND (scheduled = ? OR ? IS NULL)"
+        values = [self._item, self._entry.job_id, self._entry.paths, self._scheduled, self._scheduled]
+        rows = self._database.rows(f"SELECT rows, accepted, rejected FROM {self._ledger} WHERE {same}", values)
+        return rows[0] if rows else None
+
+    def note(self, counts: tuple[int, int, int]) -> None:
+        """Note down that the job is done; to be called in the transaction that writes the rows."""
+        if not self._given or self._audit is not None:
+            return
+        self._database.execute(f"CREATE TABLE IF NOT EXISTS {self._ledger} ({_COLUMNS})")
+        entry = self._entry
+        self._database.execute(f"DELETE FROM {self._ledger} WHERE item = ? AND jobid <> ?", [self._item, entry.job_id])
+        self._database.execute(
+            f"INSERT INTO {self._ledger} VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [self._item, entry.job_id, entry.paths, self._scheduled, *counts],
+        )
+
+    @property
+    def _item(self) -> str:
+        return f"{self._entry.step} {self._entry.domain}.{self._entry.table}"
+
+    @property
+    def _ledger(self) -> str:
+        return qualified(self._database.catalog, "main", _LEDGER)

@@ -1,0 +1,197 @@
+"""Write strategies: how incoming rows meet the rows of the target, each a SQL template (contract 5).
+
+A project may bring templates of its own under ``metadata/write-strategies/duckdb``; they see the same variables as
+Starlake's own templates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.warehouse.quoting import identifier, identifiers, qualified
+from ai.starlake.embedded.warehouse.target_tables import Target
+from ai.starlake.project.models import Table, WriteStrategy, WriteStrategyType
+
+Render = Callable[[str, Mapping[str, Any]], str]
+"""Renders a Jinja template with variables."""
+
+
+@dataclass(frozen=True)
+class Merge:
+    """Everything that a strategy's template may ask about.
+
+    Args:
+        target: The table, which exists.
+        strategy: The write strategy; its type decides.
+        columns: The incoming columns.
+        select: A SELECT of the incoming rows.
+        first: Whether the table was made just now, so that there are no rows to meet.
+        partition: The partition columns of the sink.
+        truncate: Whether APPEND empties the table first.
+        reads_target: Whether the incoming rows may be made of those that are in the table.
+        start: SCD2: the column of the time from which a version counts.
+        end: SCD2: the column of the time until which it counts.
+    """
+
+    target: Target
+    strategy: WriteStrategy
+    columns: tuple[str, ...]
+    select: str
+    first: bool = False
+    partition: tuple[str, ...] = ()
+    truncate: bool = False
+    reads_target: bool = False
+    start: str = "sl_start_ts"
+    end: str = "sl_end_ts"
+
+    def variables(self) -> dict[str, Any]:
+        """The variables of the template; names as in Starlake."""
+        keys = [_own_spelling(key, self.columns) for key in self.strategy.key]
+        timestamp = self.strategy.timestamp and _own_spelling(self.strategy.timestamp, self.columns)
+        incoming = ", ".join(f"SL_INCOMING.{identifier(column)}" for column in self.columns)
+        updates = ", ".join(f"{identifier(column)} = SL_INCOMING.{identifier(column)}" for column in self.columns)
+        return {
+            "strategyType": self.strategy.effective_type,
+            "strategyTypes": dict(self.strategy.types),
+            "strategyKey": keys,
+            "quotedStrategyKey": [identifier(key) for key in keys],
+            "strategyKeyCsv": identifiers(keys),
+            "strategyKeyJoinCondition": _equal("SL_INCOMING", "SL_EXISTING", keys),
+            "strategyTimestamp": timestamp or "",
+            "quotedStrategyTimestamp": identifier(timestamp) if timestamp else "",
+            "strategyQueryFilter": self.strategy.query_filter or "",
+            "strategyOn": str(self.strategy.on),
+            "strategyStartTs": self.start,
+            "strategyEndTs": self.end,
+            "quotedStrategyStartTs": identifier(self.start),
+            "quotedStrategyEndTs": identifier(self.end),
+            "tableDatabase": "",
+            "tableDomain": self.target.schema,
+            "tableName": self.target.name,
+            "tableFullName": qualified(self.target.schema, self.target.name),
+            "tableColumnNames": list(self.columns),
+            "quotedTableColumnNames": [identifier(column) for column in self.columns],
+            "tableColumnsCsv": identifiers(self.columns),
+            "tableIncomingColumnsCsv": incoming,
+            "tableInsert": f"INSERT ({identifiers(self.columns)}) VALUES ({incoming})",
+            "tableParamsForInsertSql": f"({identifiers(self.columns)}) VALUES ({incoming})",
+            "tableParamsForUpdateSql": f"SET {updates}",
+            "tableUpdateSetExpression": f"SET {updates}",
+            "tableExists": not self.first,
+            "tableTruncate": self.truncate,
+            "readsTarget": self.reads_target,
+            "sinkPartition": list(self.partition),
+            "quotedSinkPartition": [identifier(_own_spelling(column, self.columns)) for column in self.partition],
+            "materializedView": "TABLE",
+            "tableFormat": "",
+            "selectStatement": self.select,
+            "quote": '"',
+            "engineQuote": '"',
+            "engineViewPrefix": "",
+            "enginePreActions": "",
+        }
+
+
+def script(merge: Merge, own: Mapping[str, str], render: Render) -> str:
+    """The SQL statements that bring incoming rows into a table.
+
+    Args:
+        merge: What to merge.
+        own: The project's own templates by name.
+        render: Renders a template.
+
+    Raises:
+        StarlakeError: If the strategy does not exist, or if it needs a key, a timestamp or a partition and has none.
+    """
+    require(merge.strategy, own, merge.partition, merge.target.label)
+    name = "create" if merge.first else merge.strategy.effective_type.lower()
+    templates = {each.lower(): text for each, text in own.items()}
+    text = templates.get(name) or _packaged(name)
+    return render(_packaged("macros") + text, merge.variables())
+
+
+def require(strategy: WriteStrategy, own: Mapping[str, str], partition: Sequence[str], label: str) -> None:
+    """Checks before anything is read that a strategy can work.
+
+    The original notices at the second load only (contract 5).
+
+    Raises:
+        StarlakeError: If it cannot.
+    """
+    builtin = strategy.builtin
+    if builtin is None:
+        if strategy.effective_type.lower() in {name.lower() for name in own}:
+            return
+        known = ", ".join([*(str(one) for one in WriteStrategyType), *(name.upper() for name in sorted(own))])
+        raise StarlakeError(
+            f"the write strategy {strategy.effective_type} of {label} does not exist",
+            fix=f"use one of {known}, or add metadata/write-strategies/duckdb/{strategy.effective_type.lower()}.j2",
+        )
+    if builtin.needs_key and not strategy.key:
+        raise StarlakeError(
+            f"the write strategy {builtin} of {label} has no key", fix="name the key columns under writeStrategy.key"
+        )
+    if builtin is WriteStrategyType.UPSERT_BY_KEY_AND_TIMESTAMP and not strategy.timestamp:
+        raise StarlakeError(
+            f"the write strategy {builtin} of {label} has no timestamp",
+            fix="name the column under writeStrategy.timestamp",
+        )
+    if builtin is WriteStrategyType.OVERWRITE_BY_PARTITION and not partition:
+        raise StarlakeError(
+            f"the write strategy {builtin} of {label} has no partition", fix="name the column under sink.partition"
+        )
+
+
+def require_columns(strategy: WriteStrategy, partition: Sequence[str], columns: Sequence[str], label: str) -> None:
+    """Checks that what a strategy is to go by are columns of the incoming rows.
+
+    Raises:
+        StarlakeError: If one is not.
+    """
+    wanted: list[str] = []
+    if strategy.builtin is not None and strategy.builtin.needs_key:
+        wanted += [*strategy.key, *([strategy.timestamp] if strategy.timestamp else [])]
+    if strategy.builtin is WriteStrategyType.OVERWRITE_BY_PARTITION:
+        wanted += partition[:1]
+    known = {column.lower() for column in columns}
+    for name in wanted:
+        if name.lower() not in known:
+            raise StarlakeError(
+                f"the write strategy {strategy.builtin} of {label} goes by {name}, which is not a column of its rows",
+                fix=f"use one of {', '.join(columns)}",
+            )
+
+
+def named(strategy: WriteStrategy, table: Table) -> WriteStrategy:
+    """A strategy whose key and timestamp are columns of the target: names of renamed attributes become the new ones.
+
+    The original takes names as they are and notices at the second load that there is no such column.
+    """
+    if strategy.builtin is None or not strategy.builtin.needs_key:
+        return strategy
+    columns = {one.name.lower(): one.final_name for one in table.attributes if not one.ignore}
+    columns |= {name.lower(): name for name in columns.values()}
+
+    def column(name: str) -> str:
+        return columns.get(name.lower(), name)
+
+    key = tuple(column(name) for name in strategy.key)
+    timestamp = column(strategy.timestamp) if strategy.timestamp else strategy.timestamp
+    return strategy.model_copy(update={"key": key, "timestamp": timestamp})
+
+
+def _packaged(name: str) -> str:
+    return (files(__package__) / "templates" / f"{name}.j2").read_text(encoding="utf-8")
+
+
+def _own_spelling(name: str, columns: tuple[str, ...]) -> str:
+    """A column by its name in any case; as it is when there is none, so that the database says so."""
+    return next((column for column in columns if column.lower() == name.lower()), name)
+
+
+def _equal(left: str, right: str, keys: Sequence[str]) -> str:
+    return " AND ".join(f"{left}.{identifier(key)} = {right}.{identifier(key)}" for key in keys)

@@ -1,0 +1,1 @@
+"""Run processes of this machine, and leave none of them behind."""

@@ -1,0 +1,106 @@
+"""The watchdog itself: a script of its own, started by `ai.starlake.executor.process.watchdog`, standard library only.
+
+Its standard input notes (``+``) and forgets (``-``) groups of processes, by their number, and marks in their
+environment, by which it finds those that have no number yet and those that left their group. When the input ends,
+because the process that writes it ended however abruptly, what is still noted is ended: SIGTERM, a grace, SIGKILL.
+
+Arguments: the grace in seconds, and the variable that holds the mark.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+_PAUSE = 0.05
+_SEARCH = 1.0
+"""Seconds to look for marks: what is about to be started shows its environment a moment later."""
+
+
+def _read_notes() -> set[str]:
+    notes: set[str] = set()
+    rest = ""
+    while True:
+        data = os.read(0, 65536).decode()
+        if not data:
+            return notes
+        *messages, rest = (rest + data).split("\n")
+        for message in messages:
+            (notes.add if message[0] == "+" else notes.discard)(message[1:])
+
+
+def related_groups(entries: set[bytes], groups: set[int]) -> set[int]:
+    """Return the groups of the processes that descend from some groups, or carry an entry in their environment.
+
+    A process that made a session of its own has left its group, but not the environment that it was started with.
+    Only Linux shows both; elsewhere there are none. Zombies do not count, nor does our own group.
+    """
+    table = dict(_processes(entries))
+    found = {pid for pid, (_, group, marked) in table.items() if marked or group in groups}
+    while more := {pid for pid, (parent, _, _) in table.items() if parent in found} - found:
+        found |= more
+    return {table[pid][1] for pid in found} - groups - {os.getpgrp(), 0}
+
+
+def _processes(entries: set[bytes]) -> Iterator[tuple[int, tuple[int, int, bool]]]:
+    """Yield the processes that run: id, parent, group, and whether the environment has one of some entries."""
+    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():  # noqa: PTH112, PTH208  starts faster
+        if not name.isdigit():
+            continue
+        try:
+            with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
+                # pid (name) state parent group ...; the name may hold blanks and brackets
+                state, parent, group = file.read().rpartition(b")")[2].split()[:3]
+        except (OSError, ValueError):
+            continue
+        if state not in (b"Z", b"X"):
+            yield int(name), (int(parent), int(group), bool(entries) and _is_marked(name, entries))
+
+
+def _is_marked(name: str, entries: set[bytes]) -> bool:
+    try:
+        with open(f"/proc/{name}/environ", "rb") as file:  # noqa: PTH123
+            return not entries.isdisjoint(file.read().split(b"\0"))
+    except OSError:
+        return False
+
+
+def _reaches(group: int, number: int) -> bool:
+    """Sends a signal to a group; False if there is no such group any more."""
+    try:
+        os.killpg(group, number)
+    except OSError:
+        return False
+    return True
+
+
+def _end(notes: set[str], grace: float, variable: str) -> None:
+    entries = {f"{variable}={note}".encode() for note in notes if not note.isdigit()}
+    groups = {int(note) for note in notes if note.isdigit()}
+    started = time.monotonic()
+    told: set[int] = set()
+    while True:
+        passed = time.monotonic() - started
+        groups |= related_groups(entries, groups)
+        groups = {group for group in groups if _reaches(group, 0 if group in told else signal.SIGTERM)}
+        told |= groups
+        if passed > grace or not (groups or (entries and passed < _SEARCH)):
+            break
+        time.sleep(_PAUSE)
+    for group in groups | related_groups(entries, groups):
+        _reaches(group, signal.SIGKILL)
+
+
+def _main() -> None:
+    # whoever ends a whole tree of processes must not end the watchdog first
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    os.chdir("/")
+    _end(_read_notes(), float(sys.argv[1]), sys.argv[2])
+
+
+if __name__ == "__main__":
+    _main()

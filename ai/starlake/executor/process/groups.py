@@ -1,0 +1,126 @@
+"""Groups of processes: how to end one, all of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from ai.starlake.executor.process._watchdog_main import related_groups
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1
+_AFTER_KILL = 2.0
+
+
+def end_group(leader: subprocess.Popen[bytes], grace: float, entry: str = "") -> None:
+    """Ends a process that leads a group, all others of the group, and what it started: SIGTERM, a grace, SIGKILL.
+
+    A process that left the group for a session of its own, as daemons do, is found on Linux: by the entry, or as a
+    descendant of the group. One that did both - cut its environment off, and outlived its parent - is not, nor is one
+    of another user.
+
+    Args:
+        leader: The leader; reaped afterwards.
+        grace: Seconds between the two signals.
+        entry: ``NAME=value``, which the environment of the group holds and that of no other process.
+    """
+    deadline = time.monotonic() + grace
+    try:
+        strays = _strays(leader.pid, entry) if _runs(leader) else set()
+        for group in (leader.pid, *strays):
+            _signal(group, signal.SIGTERM)
+        if _gone(leader, grace) and _strays_gone(leader.pid, entry, strays, deadline, signal.SIGTERM):
+            return
+    except BaseException:
+        kill_group(leader, entry)
+        raise
+    kill_group(leader, entry)
+
+
+def kill_group(leader: subprocess.Popen[bytes], entry: str = "") -> None:
+    """Ends a group without a grace, and reaps its leader; see `end_group`."""
+    strays = _strays(leader.pid, entry)
+    for group in (leader.pid, *strays):
+        _signal(group, signal.SIGKILL)
+    deadline = time.monotonic() + _AFTER_KILL
+    _gone(leader, _AFTER_KILL)
+    _strays_gone(leader.pid, entry, strays, deadline, signal.SIGKILL)
+
+
+def _runs(leader: subprocess.Popen[bytes]) -> bool:
+    """Whether a process runs; it is not reaped by asking, and neither is its number given to another."""
+    if not hasattr(os, "waitid"):
+        return leader.poll() is None
+    with suppress(ChildProcessError):
+        return os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None
+    return False
+
+
+def _strays(group: int, entry: str) -> set[int]:
+    return related_groups({entry.encode()} if entry else set(), {group})
+
+
+def _strays_gone(group: int, entry: str, known: set[int], deadline: float, number: int) -> bool:
+    """Signal groups that turn up, and wait until none of them lives."""
+    told = set(known)
+
+    def gone() -> bool:
+        alive = _strays(group, entry) | {one for one in told if _lives(one)}
+        for one in alive - told:
+            _signal(one, number)
+        told.update(alive)
+        return not alive
+
+    return _comes_true(gone, deadline)
+
+
+def _comes_true(condition: Callable[[], bool], deadline: float) -> bool:
+    """Poll a condition, with growing pauses, until it holds; return False if it does not by the deadline."""
+    pause = _FIRST_PAUSE
+    while not condition():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        time.sleep(min(pause, left))
+        pause = min(2 * pause, _LONGEST_PAUSE)
+    return True
+
+
+def _signal(group: int, number: int) -> None:
+    # macOS answers EPERM for a group of nothing but zombies
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, number)
+
+
+def _gone(leader: subprocess.Popen[bytes], within: float) -> bool:
+    """Wait until nothing of a group lives, for some seconds at most."""
+    return _comes_true(lambda: leader.poll() is not None and not _lives(leader.pid), time.monotonic() + within)
+
+
+def _lives(group: int) -> bool:
+    """Whether a group whose leader was reaped has members that run.
+
+    Orphans that nobody reaps, as in a container whose first process does not care, are zombies for good: they count
+    as gone.
+    """
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    processes = Path("/proc")
+    if not (processes / "self" / "stat").exists():
+        return True
+    return any(_runs_in(entry, group) for entry in processes.iterdir() if entry.name.isdigit())
+
+
+def _runs_in(process: Path, group: int) -> bool:
+    try:
+        # pid (name) state parent group ...; the name may hold blanks and brackets
+        state, _parent, of_group = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[:3]
+    except (OSError, ValueError):
+        return False
+    return int(of_group) == group and state not in "ZX"

@@ -1,0 +1,1 @@
+"""Files wherever they are: on this machine, or in object stores."""

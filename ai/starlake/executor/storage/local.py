@@ -1,0 +1,135 @@
+"""Local files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor.storage.location import Location, explained, two_kinds
+
+
+class LocalLocation(Location):
+    """A path of this machine."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @property
+    def name(self) -> str:
+        """Its last part."""
+        return self.path.name
+
+    def child(self, name: str) -> Location:
+        """What has a name in this folder."""
+        return LocalLocation(self.path / name)
+
+    def list_files(self) -> list[str]:
+        """The names of the files in this folder; links to files count."""
+        try:
+            with explained("listed", self), os.scandir(self.path) as entries:
+                return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
+        except FileNotFoundError:
+            return []
+
+    def exists(self) -> bool:
+        """Whether there is such a file; an error if a folder has its name."""
+        try:
+            with explained("looked at", self):
+                mode = self.path.stat().st_mode
+        except FileNotFoundError:
+            return False
+        if not stat.S_ISREG(mode):
+            raise StarlakeError(f"{self} is not a file", cause="a folder or a device has this name")
+        return True
+
+    def remove(self) -> bool:
+        """Removes this file; True in exactly one of several processes that try."""
+        try:
+            with explained("removed", self):
+                self.path.unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def read(self) -> str | None:
+        """The text of this file."""
+        try:
+            with explained("read", self):
+                return self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+
+    def write(self, text: str) -> None:
+        """Writes this file; its folder is made when missing."""
+        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        with explained("written", self):
+            _make_folder(self.path.parent)
+            try:
+                part.write_text(text, encoding="utf-8")
+                part.replace(self.path)
+            finally:
+                part.unlink(missing_ok=True)
+
+    def move_into(self, folder: Location) -> Location:
+        """Moves this file, to another disk if need be."""
+        if not isinstance(folder, LocalLocation):
+            raise two_kinds(self, folder)
+        target = folder.path / self.name
+        with explained("made", folder):
+            _make_folder(folder.path)
+        try:
+            with explained(f"moved to {folder}", self):
+                _move_local(self.path, target)
+        except FileNotFoundError as error:
+            raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more") from error
+        return LocalLocation(target)
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from error
+
+
+def _move_local(source: Path, target: Path) -> None:
+    """Moves a file. A link first, a removal then: unlike a rename it never replaces a file that just appeared."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        # of a move that was killed half way, the two are one file already
+        if not target.samefile(source):
+            raise
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            _copy_local(source, target)
+        elif error.errno in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS):  # file systems without links
+            _refuse_existing(target)
+            source.rename(target)
+            return
+        else:
+            raise
+    source.unlink()
+
+
+def _copy_local(source: Path, target: Path) -> None:
+    """Copies a file to another disk. It gets its name when it is complete."""
+    import shutil
+
+    part = target.with_name(f".{target.name}.part")
+    try:
+        shutil.copy2(source, part)
+        _move_local(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _refuse_existing(target: Path) -> None:
+    if target.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))

@@ -1,0 +1,159 @@
+"""Files in object stores and whatever else has a driver of fsspec."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor.storage.location import Location, explained, two_kinds
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+_SAME_SCHEME = {"s3a": "s3"}
+_PACKAGES = {
+    "gs": '"starlake-jobs[gcp]"',
+    "s3": "s3fs",
+    "abfs": "adlfs",
+    "abfss": "adlfs",
+    "az": "adlfs",
+    "hdfs": "pyarrow",
+}
+
+
+class RemoteLocation(Location):
+    """A location behind a driver of fsspec, which universal-pathlib finds by the scheme."""
+
+    def __init__(self, uri: str) -> None:
+        scheme, separator, rest = uri.partition("://")
+        self.uri = f"{_SAME_SCHEME.get(scheme, scheme)}{separator}{rest}".rstrip("/")
+
+    def __str__(self) -> str:
+        return self.uri
+
+    @property
+    def name(self) -> str:
+        """Its last part."""
+        return self.uri.rpartition("/")[2]
+
+    def child(self, name: str) -> Location:
+        """What has a name in this folder."""
+        return RemoteLocation(f"{self.uri}/{name}")
+
+    def list_files(self) -> list[str]:
+        """The names of the files in this folder; an error if there is no such bucket."""
+        path = self._path()
+        try:
+            with _explained_remote("listed", self):
+                if path.fs.isfile(path.path):
+                    raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self.uri)
+                entries = path.fs.ls(path.path, detail=True)
+        except FileNotFoundError:
+            self._require_bucket(path)
+            return []
+        own = path.path.strip("/")  # an object store lists the empty object that stands for the folder, too
+        files = [entry["name"].strip("/") for entry in entries if entry["type"] == "file"]
+        names = [file.rpartition("/")[2] for file in files if file != own]
+        return sorted(name for name in names if not name.startswith("."))
+
+    def exists(self) -> bool:
+        """Whether there is such a file; an error if there is no such bucket."""
+        path = self._path()
+        try:
+            with _explained_remote("looked at", self):
+                kind = path.fs.info(path.path)["type"]
+        except FileNotFoundError:
+            self._require_bucket(path)
+            return False
+        if kind != "file":
+            raise StarlakeError(f"{self} is not a file", cause="a folder has this name")
+        return True
+
+    def remove(self) -> bool:
+        """Removes this file; whether it was this call, as far as the store can tell."""
+        if not self.exists():
+            return False
+        path = self._path()
+        try:
+            with _explained_remote("removed", self):
+                path.fs.rm_file(path.path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def read(self) -> str | None:
+        """The text of this file."""
+        path = self._path()
+        try:
+            with _explained_remote("read", self):
+                return bytes(path.fs.cat_file(path.path)).decode()
+        except FileNotFoundError:
+            return None
+
+    def write(self, text: str) -> None:
+        """Writes this file."""
+        path = self._path()
+        with _explained_remote("written", self):
+            path.fs.makedirs(path.parent.path, exist_ok=True)
+            path.fs.pipe_file(path.path, text.encode())
+
+    def move_into(self, folder: Location) -> Location:
+        """Moves this file: in an object store a copy, and then a removal."""
+        if not isinstance(folder, RemoteLocation):
+            raise two_kinds(self, folder)
+        target = RemoteLocation(f"{folder.uri}/{self.name}")
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target.uri)
+        source = self._path()
+        try:
+            with _explained_remote(f"moved to {folder}", self):
+                source.fs.makedirs(folder._path().path, exist_ok=True)  # noqa: SLF001  one of us
+                source.fs.mv(source.path, target._path().path)
+        except FileNotFoundError as error:
+            raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more") from error
+        return target
+
+    def _path(self) -> UPath:
+        """The path, with a driver that remembers nothing: we look for what others change."""
+        from upath import UPath
+
+        scheme = self.uri.partition("://")[0]
+        try:
+            path = UPath(self.uri)
+            path.fs.invalidate_cache()
+        except (ImportError, ValueError) as error:
+            package = _PACKAGES.get(scheme)
+            raise StarlakeError(
+                f"{self} cannot be reached",
+                cause=f"there is no driver for {scheme}:// in this Python environment ({error})",
+                fix=f"pip install {package}" if package else "use a folder on this machine, or gs:// or s3://",
+            ) from error
+        return path
+
+    def _require_bucket(self, path: UPath) -> None:
+        """Makes sure that it is the file or folder that is missing, and not the bucket."""
+        bucket = path.drive.strip("/")
+        if not bucket:
+            return
+        try:
+            with _explained_remote("looked at", self):
+                path.fs.info(bucket)
+        except FileNotFoundError:
+            scheme = self.uri.partition("://")[0]
+            raise StarlakeError(f"there is no bucket {scheme}://{bucket}", fix=f"correct the path {self}") from None
+
+
+@contextmanager
+def _explained_remote(action: str, location: Location) -> Iterator[None]:
+    """As `explained`; each driver has errors of its own, those of its HTTP client among them."""
+    try:
+        with explained(action, location):
+            yield
+    except (FileNotFoundError, FileExistsError, StarlakeError):
+        raise
+    except Exception as error:
+        raise StarlakeError(f"{location} cannot be {action}", cause=f"{type(error).__name__}: {error}") from error

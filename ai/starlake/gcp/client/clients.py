@@ -1,0 +1,179 @@
+"""Google's clients, made in the process that calls, when they are first needed."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.gcp.client.endpoints import GcpEndpoints, host_of, is_insecure
+from ai.starlake.gcp.client.google_errors import MissingExtraError, explained
+
+if TYPE_CHECKING:
+    from google.cloud.dataproc_v1 import ClusterControllerClient, JobControllerClient
+    from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
+    from google.cloud.run_v2 import ExecutionsClient, JobsClient
+    from google.cloud.storage import Client as StorageClient
+
+_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "GCP_PROJECT", "GCLOUD_PROJECT")
+_PLAIN = [("grpc.enable_http_proxy", 0)]
+"""An emulator is not behind a proxy, whatever http_proxy says."""
+
+
+class GcpClients:
+    """The clients of one project and region.
+
+    Making one opens no connection and reads no credentials; the first call does.
+
+    Args:
+        endpoints: Where the services are.
+        project: The project; by default that of the environment, or of the credentials.
+        region: The region, such as ``europe-west1``.
+    """
+
+    def __init__(self, endpoints: GcpEndpoints, *, project: str | None, region: str) -> None:
+        self.endpoints = endpoints
+        self.region = region
+        self._project = project
+
+    @cached_property
+    def project(self) -> str:
+        """The id of the project.
+
+        Raises:
+            StarlakeError: If nothing says which one.
+        """
+        named = self._project or next((os.environ[name] for name in _PROJECT_VARIABLES if os.environ.get(name)), None)
+        if named:
+            return named
+        addresses = (self.endpoints.dataproc, self.endpoints.cloud_run)
+        found = None if any(map(is_insecure, addresses)) else self._default_credentials[1]
+        if not found:
+            raise StarlakeError(
+                "the project of Google Cloud is not known",
+                cause="neither the options, the environment nor the credentials name one",
+                fix="set option dataproc_project_id or cloud_run_project_id, or the variable GOOGLE_CLOUD_PROJECT",
+            )
+        return found
+
+    @cached_property
+    def clusters(self) -> ClusterControllerClient:
+        """The client of Dataproc's clusters."""
+        try:
+            from google.cloud import dataproc_v1
+        except ImportError as error:
+            raise MissingExtraError("google-cloud-dataproc", error) from None
+        return self._made(dataproc_v1.ClusterControllerClient, self._dataproc)
+
+    @cached_property
+    def spark_jobs(self) -> JobControllerClient:
+        """The client of Dataproc's jobs."""
+        try:
+            from google.cloud import dataproc_v1
+        except ImportError as error:
+            raise MissingExtraError("google-cloud-dataproc", error) from None
+        return self._made(dataproc_v1.JobControllerClient, self._dataproc)
+
+    @property
+    def operations(self) -> ClusterControllerClient:
+        """The client of Dataproc's long-running operations, by its method `get_operation`."""
+        return self.clusters
+
+    @cached_property
+    def run_jobs(self) -> JobsClient:
+        """The client of Cloud Run's jobs."""
+        try:
+            from google.cloud import run_v2
+        except ImportError as error:
+            raise MissingExtraError("google-cloud-run", error) from None
+        return self._made(run_v2.JobsClient, self.endpoints.cloud_run)
+
+    @cached_property
+    def executions(self) -> ExecutionsClient:
+        """The client of the executions of Cloud Run's jobs."""
+        try:
+            from google.cloud import run_v2
+        except ImportError as error:
+            raise MissingExtraError("google-cloud-run", error) from None
+        return self._made(run_v2.ExecutionsClient, self.endpoints.cloud_run)
+
+    @cached_property
+    def logging(self) -> LoggingServiceV2Client:
+        """The client of Cloud Logging."""
+        try:
+            from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
+        except ImportError as error:
+            raise MissingExtraError("google-cloud-logging", error) from None
+        return self._made(LoggingServiceV2Client, self.endpoints.logging)
+
+    @cached_property
+    def storage(self) -> StorageClient:
+        """The client of Cloud Storage."""
+        return storage_client(self.endpoints, self._project)
+
+    @property
+    def _dataproc(self) -> str:
+        return self.endpoints.dataproc or f"{self.region}-dataproc.googleapis.com:443"
+
+    @cached_property
+    def _default_credentials(self) -> tuple[Any, str | None]:
+        return default_credentials(self.endpoints.impersonate)
+
+    def _made(self, client: Any, endpoint: str | None) -> Any:
+        """A client of the right address and credentials; by gRPC, the one transport that both services share."""
+        if endpoint and is_insecure(endpoint):
+            import grpc
+
+            transport = client.get_transport_class("grpc")
+            return client(transport=transport(channel=grpc.insecure_channel(host_of(endpoint), options=_PLAIN)))
+        options = {"api_endpoint": host_of(endpoint)} if endpoint else None
+        return client(credentials=self._default_credentials[0], client_options=options)
+
+
+def default_credentials(impersonate: str | None = None) -> tuple[Any, str | None]:
+    """The Application Default Credentials and the project that they name.
+
+    Args:
+        impersonate: The e-mail address of a service account to act for.
+
+    Raises:
+        GcpCallError: If there are no credentials.
+    """
+    import google.auth
+
+    with explained("find credentials"):
+        credentials, project = google.auth.default(scopes=[_SCOPE])
+    if impersonate:
+        from google.auth import impersonated_credentials
+
+        credentials = impersonated_credentials.Credentials(
+            source_credentials=credentials, target_principal=impersonate, target_scopes=[_SCOPE]
+        )
+    return credentials, project
+
+
+def storage_client(endpoints: GcpEndpoints, project: str | None = None) -> StorageClient:
+    """A client of Cloud Storage.
+
+    Raises:
+        MissingExtraError: If google-cloud-storage is not installed.
+        GcpCallError: If there are no credentials.
+    """
+    try:
+        from google.cloud import storage
+    except ImportError as error:
+        raise MissingExtraError("google-cloud-storage", error) from None
+    address = endpoints.storage or os.environ.get("STORAGE_EMULATOR_HOST")
+    if address and "://" not in address:
+        address = f"http://{address}" if endpoints.storage is None else f"https://{address}"
+    if address and is_insecure(address):
+        from google.auth.credentials import AnonymousCredentials
+
+        options = {"api_endpoint": address.rstrip("/")}
+        return storage.Client(project=project or "none", credentials=AnonymousCredentials(), client_options=options)
+    credentials, found = default_credentials(endpoints.impersonate)
+    return storage.Client(
+        project=project or found, credentials=credentials, client_options={"api_endpoint": address} if address else None
+    )

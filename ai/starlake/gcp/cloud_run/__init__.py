@@ -1,0 +1,1 @@
+"""Commands as executions of a Cloud Run job."""

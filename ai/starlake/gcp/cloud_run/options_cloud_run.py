@@ -1,0 +1,106 @@
+"""The options of jobs whose commands run on Cloud Run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from ai.starlake.gcp.client.endpoints import GcpEndpoints
+from ai.starlake.gcp.gcp_options import GcpOptions
+from ai.starlake.job.options import Seconds
+
+Name = Annotated[str, Field(min_length=1)]
+DEFAULT_REGION = "europe-west1"
+_LONGEST_TASK = 7 * 24 * 3600
+
+
+class CloudRunOptions(GcpOptions):
+    """The options of `StarlakeDagsterCloudRunJob`."""
+
+    cloud_run_project_id: Name | None = Field(
+        default=None,
+        description="the project; by default that of the variable GOOGLE_CLOUD_PROJECT or GCP_PROJECT, or of the"
+        " credentials",
+    )
+    cloud_run_job_name: Name = Field(description="the Cloud Run job whose image has Starlake as its entry point")
+    cloud_run_region: Name | None = Field(default=None, description=f"the region; {DEFAULT_REGION} by default")
+    cloud_run_job_region: Name | None = Field(default=None, description="another name of `cloud_run_region`")
+    cloud_run_container: str = Field(
+        default="", description="the container that runs Starlake, where the job has several"
+    )
+    cloud_run_service_account: str | None = Field(
+        default=None, description="the service account on whose behalf Cloud Run and Cloud Storage are called"
+    )
+    cloud_run_async: bool = Field(
+        default=True,
+        description="whether the end of an execution is found by looking now and then; else one long request at a time"
+        " waits for it, and its end is noticed at once",
+    )
+    cloud_run_async_poke_interval: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="how many seconds to wait between two polls; `poll_interval` by default"
+    )
+    cloud_run_task_timeout: Annotated[float, Field(ge=1, le=_LONGEST_TASK)] | None = Field(
+        default=None, description="how many seconds Google lets a command run; as the Cloud Run job says by default"
+    )
+    cloud_run_margin: Seconds = Field(
+        default=600, description="how many seconds more than that an execution may take, from its start to its end"
+    )
+    cloud_run_logs: Literal["failure", "all", "off"] = Field(
+        default="failure",
+        description="what is fetched from Cloud Logging: the last lines of a command that failed, all that commands"
+        " print (row counts are read from it), or nothing",
+    )
+    cloud_run_log_wait: Seconds = Field(
+        default=15, description="how many seconds to wait for lines that reach Cloud Logging late"
+    )
+    cloud_run_pool: Name | None = Field(
+        default="cloud_run", description="the Dagster pool of the ops; its limit keeps them within the quota of the API"
+    )
+    cloud_run_endpoint: str | None = Field(
+        default=None, description="the address of Cloud Run; `http://...` is called in the clear, as an emulator is"
+    )
+    logging_endpoint: str | None = Field(default=None, description="the address of Cloud Logging")
+    retry_delay_in_seconds: Seconds | None = Field(default=None, description="another name of `retry_delay`")
+
+    @field_validator("cloud_run_job_region")
+    @classmethod
+    def _one_region(cls, value: str | None, info: ValidationInfo) -> str | None:
+        other = info.data.get("cloud_run_region")
+        if value and other and value != other:
+            raise ValueError(f"cloud_run_region is {other!r}")
+        return value
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any], known_elsewhere: Iterable[str] = ()) -> CloudRunOptions:
+        """Checks the options. See `JobOptions.read`."""
+        given = dict(options)
+        if given.get("retry_delay") is None and given.get("retry_delay_in_seconds") is not None:
+            given["retry_delay"] = given["retry_delay_in_seconds"]
+        return super().read(given, known_elsewhere)
+
+    @property
+    def region(self) -> str:
+        """The region of the Cloud Run job."""
+        return self.cloud_run_region or self.cloud_run_job_region or DEFAULT_REGION
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two looks at an execution."""
+        return self.cloud_run_async_poke_interval or self.poll_interval
+
+    @property
+    def impersonated(self) -> str | None:
+        """The service account on whose behalf Google Cloud is called."""
+        return self.cloud_run_service_account or None
+
+    @property
+    def endpoints(self) -> GcpEndpoints:
+        """Where the services are."""
+        return GcpEndpoints(
+            cloud_run=self.cloud_run_endpoint,
+            storage=self.storage_endpoint,
+            logging=self.logging_endpoint,
+            impersonate=self.impersonated,
+        )

@@ -1,0 +1,1 @@
+"""Commands as Spark jobs of a Dataproc cluster."""

@@ -1,0 +1,210 @@
+"""The machines of a Dataproc cluster."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any, TypeVar
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.gcp.client.messages import dataproc_message, merged
+from ai.starlake.gcp.dataproc.options_dataproc import DataprocMachineOptions
+from ai.starlake.job import StarlakeOptions
+
+MachineT = TypeVar("MachineT", bound="StarlakeDataprocMachineConfig")
+
+
+class StarlakeDataprocMachineConfig(StarlakeOptions):
+    """A group of machines that are alike.
+
+    Args:
+        num_instances: How many there are.
+        machine_type: Their type.
+        disk_type: The type of their boot disks.
+        disk_size: The size of their boot disks, in GB.
+        **properties: Further fields of Dataproc's ``InstanceGroupConfig``, laid over the others.
+
+    Raises:
+        StarlakeError: If a field is unknown or of the wrong type.
+        MissingExtraError: If google-cloud-dataproc is not installed.
+    """
+
+    def __init__(
+        self, num_instances: int, machine_type: str, disk_type: str, disk_size: int, **properties: Any
+    ) -> None:
+        self.num_instances = num_instances
+        self.machine_type = machine_type
+        self.disk_type = disk_type
+        self.disk_size = disk_size
+        self.properties = properties
+        dataproc_message("InstanceGroupConfig", self.__config__(), f"{type(self).__name__}")
+
+    def __config__(self) -> dict[str, Any]:
+        """The fields of ``InstanceGroupConfig``."""
+        own = {
+            "num_instances": self.num_instances,
+            "machine_type_uri": self.machine_type,
+            "disk_config": {"boot_disk_type": self.disk_type, "boot_disk_size_gb": self.disk_size},
+        }
+        return merged(own, self.properties)
+
+
+class StarlakeDataprocMasterConfig(StarlakeDataprocMachineConfig):
+    """The master of a cluster; what is not said is as the options say.
+
+    Args:
+        machine_type: The option `dataproc_master_machine_type` by default.
+        disk_type: The option `dataproc_master_disk_type` by default.
+        disk_size: In GB; the option `dataproc_master_disk_size` by default.
+        options: The options of the job.
+        **properties: Further fields of ``InstanceGroupConfig``; ``num_instances=3`` makes the master highly available.
+    """
+
+    def __init__(
+        self,
+        machine_type: str | None = None,
+        disk_type: str | None = None,
+        disk_size: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        **properties: Any,
+    ) -> None:
+        given = {
+            "dataproc_master_machine_type": machine_type,
+            "dataproc_master_disk_type": disk_type,
+            "dataproc_master_disk_size": disk_size,
+        }
+        read = _machine_options(options, given)
+        super().__init__(
+            properties.pop("num_instances", 1),
+            read.dataproc_master_machine_type,
+            read.dataproc_master_disk_type,
+            read.dataproc_master_disk_size,
+            **properties,
+        )
+
+    @classmethod
+    def from_module(cls, filename: str, module_name: str, options: Mapping[str, Any]) -> StarlakeDataprocMasterConfig:
+        """Makes the master that a DAG file describes.
+
+        Its hook ``get_dataproc_master_config(name, **dataproc_master_properties)`` counts, else its globals
+        ``dataproc_master_machine_type``, ``dataproc_master_disk_type`` and ``dataproc_master_disk_size``.
+        """
+        module = DagModule(filename, module_name, options)
+        properties = module.mapping("dataproc_master_properties")
+        made = module.call("get_dataproc_master_config", StarlakeDataprocMasterConfig, **properties)
+        return made or cls(
+            module.get("dataproc_master_machine_type"),
+            module.get("dataproc_master_disk_type"),
+            module.get("dataproc_master_disk_size"),
+            options,
+            **properties,
+        )
+
+
+class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
+    """The workers of a cluster; what is not said is as the options say.
+
+    Args:
+        num_instances: The option `dataproc_num_workers` by default.
+        machine_type: The option `dataproc_worker_machine_type` by default.
+        disk_type: The option `dataproc_worker_disk_type` by default.
+        disk_size: In GB; the option `dataproc_worker_disk_size` by default.
+        options: The options of the job.
+        **properties: Further fields of ``InstanceGroupConfig``, such as ``preemptibility`` for secondary workers.
+    """
+
+    def __init__(
+        self,
+        num_instances: int | None = None,
+        machine_type: str | None = None,
+        disk_type: str | None = None,
+        disk_size: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        **properties: Any,
+    ) -> None:
+        given = {
+            "dataproc_num_workers": num_instances,
+            "dataproc_worker_machine_type": machine_type,
+            "dataproc_worker_disk_type": disk_type,
+            "dataproc_worker_disk_size": disk_size,
+        }
+        read = _machine_options(options, given)
+        super().__init__(
+            read.dataproc_num_workers,
+            read.dataproc_worker_machine_type,
+            read.dataproc_worker_disk_type,
+            read.dataproc_worker_disk_size,
+            **properties,
+        )
+
+    @classmethod
+    def from_module(cls, filename: str, module_name: str, options: Mapping[str, Any]) -> StarlakeDataprocWorkerConfig:
+        """Makes the workers that a DAG file describes.
+
+        Its hook ``get_dataproc_worker_config(name, **dataproc_worker_properties)`` counts, else its globals
+        ``dataproc_worker_num_instances``, ``..._machine_type``, ``..._disk_type`` and ``..._disk_size``.
+        """
+        module = DagModule(filename, module_name, options)
+        properties = module.mapping("dataproc_worker_properties")
+        made = module.call("get_dataproc_worker_config", StarlakeDataprocWorkerConfig, **properties)
+        return made or cls(
+            module.get("dataproc_worker_num_instances"),
+            module.get("dataproc_worker_machine_type"),
+            module.get("dataproc_worker_disk_type"),
+            module.get("dataproc_worker_disk_size"),
+            options,
+            **properties,
+        )
+
+
+class DagModule:
+    """What a DAG file says about its cluster: its globals and its hooks.
+
+    Args:
+        filename: The file.
+        module_name: The name of its module.
+        options: The options of the job.
+    """
+
+    def __init__(self, filename: str, module_name: str, options: Mapping[str, Any]) -> None:
+        self._globals: Mapping[str, Any] = vars(sys.modules[module_name]) if module_name in sys.modules else {}
+        self.module_name = module_name
+        self.config_name = str(options.get("cluster_config_name") or PurePath(filename or "").stem.lower())
+
+    def get(self, name: str) -> Any:
+        """The value of a global; None when there is none."""
+        return self._globals.get(name)
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        """The value of a global that is a mapping; an empty one when there is none.
+
+        Raises:
+            StarlakeError: If it is something else.
+        """
+        value = self._globals.get(name) or {}
+        if not isinstance(value, Mapping):
+            raise StarlakeError(
+                f"{name} of {self.module_name} is not a mapping", cause=f"it is a {type(value).__name__}"
+            )
+        return dict(value)
+
+    def call(self, hook: str, kind: type[MachineT], **properties: Any) -> MachineT | None:
+        """What a hook returns; None when there is no hook or it returns nothing.
+
+        Raises:
+            StarlakeError: If it returns something else.
+        """
+        function = self._globals.get(hook)
+        made = function(self.config_name, **properties) if callable(function) else None
+        if made is not None and not isinstance(made, kind):
+            raise StarlakeError(
+                f"{hook} of {self.module_name} returned a {type(made).__name__}", fix=f"return a {kind.__name__}"
+            )
+        return made
+
+
+def _machine_options(options: Mapping[str, Any] | None, given: Mapping[str, Any]) -> DataprocMachineOptions:
+    counted = {name: value for name, value in given.items() if value is not None}
+    known = options or {}
+    return DataprocMachineOptions.read({**known, **counted}, known_elsewhere=known)

@@ -1,0 +1,179 @@
+"""The options of jobs whose commands run on Dataproc."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BeforeValidator, Field
+
+from ai.starlake.gcp.client.endpoints import gs_uri
+from ai.starlake.gcp.gcp_options import GcpOptions
+from ai.starlake.gcp.resource_names import CLUSTER_NAME_LIMIT, is_cluster_name
+from ai.starlake.job.options import Seconds
+
+ClusterOptionsT = TypeVar("ClusterOptionsT", bound="DataprocClusterOptions")
+
+_PROJECT_VARIABLES = ("GCP_PROJECT", "GOOGLE_CLOUD_PROJECT")
+_DAY = 24 * 3600
+
+
+def _object(value: Any) -> Any:
+    """An object, or the JSON text of one, as generated DAG files pass it."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else {}
+        except json.JSONDecodeError as error:
+            raise ValueError(f"it is not valid JSON: {error.msg} at character {error.pos}") from None
+    if not isinstance(value, Mapping):
+        raise ValueError("it is not a JSON object")  # noqa: TRY004  pydantic reports ValueErrors
+    return dict(value)
+
+
+def _texts(value: Any) -> Any:
+    return {str(name): _text(entry) for name, entry in _object(value).items()}
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _jars(value: Any) -> Any:
+    parts = value.split(",") if isinstance(value, str) else value
+    jars = tuple(gs_uri(str(part).strip()) for part in parts if str(part).strip())
+    if not jars:
+        raise ValueError("it names no jar")
+    return jars
+
+
+def _bucket(value: Any) -> Any:
+    name = gs_uri(str(value).strip()).removeprefix("gs://").rstrip("/")
+    if not name or "/" in name:
+        raise ValueError("it is not the name of a bucket")
+    return name
+
+
+def _cluster_name(value: Any) -> Any:
+    if not is_cluster_name(str(value)):
+        raise ValueError(f"a name has at most {CLUSTER_NAME_LIMIT} of a-z, 0-9 and -, and begins with a letter")
+    return str(value)
+
+
+def _nothing_for_empty(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+JsonObject = Annotated[dict[str, Any], BeforeValidator(_object)]
+JsonTexts = Annotated[dict[str, str], BeforeValidator(_texts)]
+Jars = Annotated[tuple[str, ...], BeforeValidator(_jars)]
+Bucket = Annotated[str, BeforeValidator(_bucket)]
+ClusterName = Annotated[str, BeforeValidator(_cluster_name)]
+Name = Annotated[str, Field(min_length=1)]
+Count = Annotated[int, Field(ge=0)]
+Size = Annotated[int, Field(ge=10)]
+IdleTtl = Annotated[int, Field(ge=300, le=14 * _DAY)]
+AutoTtl = Annotated[int, Field(ge=600, le=14 * _DAY)]
+SecondsOrNone = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(_nothing_for_empty)]
+
+
+class DataprocMachineOptions(GcpOptions):
+    """The options that describe the machines of a cluster."""
+
+    dataproc_master_machine_type: Name = Field(default="n1-standard-4", description="the master's machine type")
+    dataproc_master_disk_type: Name = Field(default="pd-standard", description="the type of the master's disk")
+    dataproc_master_disk_size: Size = Field(default=500, description="the size of the master's disk, in GB")
+    dataproc_worker_machine_type: Name = Field(default="n1-standard-4", description="the workers' machine type")
+    dataproc_worker_disk_type: Name = Field(default="pd-standard", description="the type of the workers' disks")
+    dataproc_worker_disk_size: Size = Field(default=500, description="the size of the workers' disks, in GB")
+    dataproc_num_workers: Count = Field(default=4, description="the number of workers; 0 makes a single-node cluster")
+    dataproc_num_secondary_workers: Count = Field(default=0, description="the number of secondary (spot) workers")
+
+
+class DataprocClusterOptions(DataprocMachineOptions):
+    """The options that describe a cluster."""
+
+    cluster_id: Name | None = Field(
+        default=None, description="a part of the cluster's name; the name of the DAG file by default"
+    )
+    dataproc_name: Name = Field(default="dataproc-cluster", description="the first part of the cluster's name")
+    dataproc_cluster_name: ClusterName | None = Field(
+        default=None,
+        description="the whole name of a cluster that runs share; such a cluster is deleted only by a run that made it",
+    )
+    dataproc_project_id: Name = Field(description="the project; by default the variable GCP_PROJECT says which")
+    dataproc_region: Name = Field(default="europe-west1", description="the region")
+    dataproc_subnet: Name = Field(
+        default="default", description="the subnet: its name, or its URI when it belongs to another project"
+    )
+    dataproc_service_account: str | None = Field(
+        default=None,
+        description="the service account of the machines; the default account of Compute Engine by default",
+    )
+    dataproc_image_version: Name = Field(default="2.2-debian12", description="the image of the machines")
+    dataproc_single_node: bool | None = Field(
+        default=None, description="whether the master does the work alone; by default when there are no workers"
+    )
+    dataproc_idle_delete_ttl: IdleTtl = Field(
+        default=3600, description="Google deletes the cluster after so many seconds without work (300 to 1209600)"
+    )
+    dataproc_auto_delete_ttl: AutoTtl = Field(
+        default=_DAY, description="Google deletes the cluster at that age, in seconds, come what may (600 to 1209600)"
+    )
+    dataproc_autoscaling_policy: Name | None = Field(
+        default=None, description="the autoscaling policy: its id in the region, or its URI"
+    )
+    dataproc_cluster_metadata: JsonTexts = Field(default={}, description="metadata of the machines, as a JSON object")
+    dataproc_cluster_properties: JsonTexts = Field(
+        default={}, description="properties of the cluster, such as `spark:spark.executor.cores`, as a JSON object"
+    )
+    dataproc_cluster_labels: JsonTexts = Field(default={}, description="labels of the cluster, as a JSON object")
+    dataproc_cluster_config: JsonObject = Field(
+        default={},
+        description="further fields of Dataproc's ClusterConfig, as a JSON object that is laid over all the rest",
+    )
+    cluster_config_name: Name | None = Field(
+        default=None, description="what the hooks get_dataproc_*_config are called with; the DAG file by default"
+    )
+    spark_bucket: Bucket | None = Field(
+        default=None, description="the bucket for the output of drivers, for Spark, and for BigQuery's temporary files"
+    )
+
+    @classmethod
+    def read(
+        cls: type[ClusterOptionsT], options: Mapping[str, Any], known_elsewhere: Iterable[str] = ()
+    ) -> ClusterOptionsT:
+        """Checks the options; the project may come from the environment. See `JobOptions.read`."""
+        given = dict(options)
+        if given.get("dataproc_project_id") is None:
+            given["dataproc_project_id"] = next(filter(None, map(os.environ.get, _PROJECT_VARIABLES)), None)
+        return super().read(given, known_elsewhere)
+
+
+class DataprocOptions(DataprocClusterOptions):
+    """The options of `StarlakeDagsterDataprocJob`."""
+
+    spark_jar_list: Jars = Field(description="the jars of Starlake and of what it needs, separated by commas")
+    spark_bucket: Bucket = Field(
+        description="the bucket for the output of drivers, for Spark, and for BigQuery's temporary files"
+    )
+    spark_job_main_class: Name = Field(default="ai.starlake.job.Main", description="the main class of the Spark job")
+    dataproc_create_timeout: Seconds = Field(
+        default=1800, description="how many seconds the creation of a cluster may take"
+    )
+    dataproc_job_wait_timeout: SecondsOrNone = Field(
+        default=None,
+        description="how many seconds a Spark job may take before it is cancelled; by default until its cluster goes",
+    )
+    dataproc_impersonate_service_account: str | None = Field(
+        default=None, description="the service account on whose behalf Dataproc and Cloud Storage are called"
+    )
+    dataproc_endpoint: str | None = Field(
+        default=None, description="the address of Dataproc; `http://...` is called in the clear, as an emulator is"
+    )
+
+    @property
+    def impersonated(self) -> str | None:
+        """The service account on whose behalf Google Cloud is called."""
+        return self.dataproc_impersonate_service_account or None

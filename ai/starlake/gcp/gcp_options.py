@@ -1,0 +1,65 @@
+"""The options that Dataproc and Cloud Run share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Annotated, Any, TypeVar
+
+from pydantic import Field
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.job import JobOptions
+from ai.starlake.job.options import Seconds
+
+GcpOptionsT = TypeVar("GcpOptionsT", bound="GcpOptions")
+
+
+class GcpOptions(JobOptions):
+    """What every job on Google Cloud can be told."""
+
+    storage_endpoint: str | None = Field(
+        default=None, description="the address of Cloud Storage; see also the variable STORAGE_EMULATOR_HOST"
+    )
+    poll_interval: Annotated[float, Field(gt=0)] = Field(
+        default=10, description="how many seconds to wait between two polls of what runs on Google Cloud"
+    )
+    outage_tolerance: Seconds = Field(
+        default=600, description="for how many seconds calls that Google Cloud does not answer are repeated"
+    )
+    project_copy: str | None = Field(
+        default=None,
+        description="a folder with a copy of the project, where steps cannot read SL_ROOT; a load that is tried again"
+        " needs one of them to bring back its files",
+    )
+
+    @classmethod
+    def read(cls: type[GcpOptionsT], options: Mapping[str, Any], known_elsewhere: Iterable[str] = ()) -> GcpOptionsT:
+        """Checks the options. See `JobOptions.read`."""
+        read = super().read(options, known_elsewhere)
+        if read.pre_load_check == "command" and not read.pre_load_not_ready_sentinel_path:
+            raise StarlakeError(
+                "option pre_load_not_ready_sentinel_path is missing",
+                cause="with pre_load_check 'command', `starlake preload` says there that a domain is not ready; what it"
+                " writes into a folder of its own machine is not seen here",
+                fix="set it to a folder that both reach, such as gs://my-bucket/asked, or pre_load_check to 'files'",
+            )
+        return read
+
+    @property
+    def impersonated(self) -> str | None:
+        """The service account on whose behalf Google Cloud is called."""
+        return None
+
+    @property
+    def storage_settings(self) -> Mapping[str, Mapping[str, str]]:
+        """How Cloud Storage is reached."""
+        named = {"endpoint": self.storage_endpoint, "impersonate": self.impersonated}
+        settings = {name: value for name, value in named.items() if value}
+        return {"gs": settings, "gcs": settings}
+
+    def project_files(self) -> AbstractContextManager[None]:
+        """Return a context in which projects on Cloud Storage are read with this endpoint and account."""
+        from ai.starlake.gcp.storage.project_storage import cloud_storage
+
+        return cloud_storage(self)

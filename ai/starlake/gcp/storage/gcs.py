@@ -1,0 +1,219 @@
+"""Files in Google Cloud Storage.
+
+Every call carries the generation of the object that it is about: what somebody else puts in its place meanwhile is
+neither removed nor replaced.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor.storage.location import Location, two_kinds
+from ai.starlake.gcp.client.calls import RepeatPolicy
+from ai.starlake.gcp.client.clients import storage_client
+from ai.starlake.gcp.client.endpoints import GcpEndpoints
+from ai.starlake.gcp.client.google_errors import GcpCallError, NotFoundError, explained, permissions_of
+
+if TYPE_CHECKING:
+    from google.cloud.storage import Blob, Client
+
+_TIMEOUT = 60.0
+"""Seconds that one answer may take."""
+_TOLERANCE = 120.0
+"""Seconds for which a call that fails for a passing reason is repeated."""
+
+
+def location_of(uri: str, settings: Mapping[str, str]) -> Location:
+    """What the schemes ``gs`` and ``gcs``, which mean the same, stand for.
+
+    Args:
+        uri: Such as ``gs://bucket/folder/file``.
+        settings: ``endpoint``, the address of Cloud Storage, and ``impersonate``, a service account.
+
+    Raises:
+        StarlakeError: If it names no bucket.
+    """
+    bucket, _, key = uri.partition("://")[2].partition("/")
+    if not bucket:
+        raise StarlakeError(f"{uri} names no bucket", fix="write it as gs://bucket/folder")
+    return GcsLocation(bucket, key.strip("/"), settings.get("endpoint"), settings.get("impersonate"))
+
+
+class GcsLocation(Location):
+    """An object, or the folder that a prefix stands for.
+
+    Args:
+        bucket: The bucket.
+        key: The name of the object; empty for the bucket itself.
+        endpoint: The address of Cloud Storage; by default what STORAGE_EMULATOR_HOST says, else Google's.
+        impersonate: The service account on whose behalf it is called.
+    """
+
+    def __init__(self, bucket: str, key: str, endpoint: str | None = None, impersonate: str | None = None) -> None:
+        self.bucket = bucket
+        self.key = key
+        self._endpoint = endpoint
+        self._impersonate = impersonate
+
+    def __str__(self) -> str:
+        return f"gs://{self.bucket}/{self.key}".rstrip("/")
+
+    @property
+    def name(self) -> str:
+        """Its last part."""
+        return self.key.rpartition("/")[2] or self.bucket
+
+    def child(self, name: str) -> GcsLocation:
+        """What has a name in this folder."""
+        return GcsLocation(self.bucket, f"{self.key}/{name}".lstrip("/"), self._endpoint, self._impersonate)
+
+    def list_files(self) -> list[str]:
+        """The names of the files in this folder; an error if there is no such bucket."""
+        names = self._entries("listed")
+        if not names and self.key and self._blob("listed") is not None:
+            raise StarlakeError(f"{self} cannot be listed", cause=os.strerror(errno.ENOTDIR))
+        return sorted(name for name in names if name and not name.endswith("/") and not name.startswith("."))
+
+    def exists(self) -> bool:
+        """Whether there is such a file; an error if there is no such bucket."""
+        return self._file("looked at") is not None
+
+    def remove(self) -> bool:
+        """Removes this file; True in exactly one of several processes that try.
+
+        One exception: where an answer is lost and the file is gone at the next try, this call counts as the one. A file
+        that nobody got would be worse than one that two got, and rarer still is that two try while answers are lost.
+        """
+        blob = self._file("removed")
+        return blob is not None and self._delete(blob)
+
+    def read(self) -> str | None:
+        """The text of this file."""
+        blob = self._blob("read")
+        if blob is None:
+            return None
+        try:
+            with self._explained("read", blob.download_as_bytes):
+                return bytes(blob.download_as_bytes(timeout=_TIMEOUT, retry=_retry())).decode()
+        except NotFoundError:
+            return None
+
+    def write(self, text: str) -> None:
+        """Writes this file."""
+        blob = self._client.bucket(self.bucket).blob(self.key)
+        with self._explained("written", blob.upload_from_string):
+            blob.upload_from_string(text, content_type="application/json", timeout=_TIMEOUT, retry=_retry())
+
+    def move_into(self, folder: Location) -> Location:
+        """Moves this file: a copy within Cloud Storage, which replaces nothing, and then a removal."""
+        if not isinstance(folder, GcsLocation):
+            raise two_kinds(self, folder)
+        target = folder.child(self.name)
+        blob = self._file("moved")
+        if blob is None:
+            raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more")
+        try:
+            self._copy(blob, target)
+        except GcpCallError as error:
+            if error.code not in ("NOT_FOUND", "FAILED_PRECONDITION"):
+                raise
+            # of a move that was killed half way, or whose answer was lost, both are there with the same content
+            if not target.holds(blob):
+                raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more") from None
+        self._delete(blob)
+        return target
+
+    def holds(self, other: Blob) -> bool:
+        """Whether there is this file, with the content of another one.
+
+        Raises:
+            FileExistsError: If it has another content.
+        """
+        blob = self._file("looked at")
+        if blob is not None and (blob.size, blob.crc32c) != (other.size, other.crc32c):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self))
+        return blob is not None
+
+    def _entries(self, action: str, most: int | None = None) -> list[str]:
+        """The names of the files and, with a slash at the end, of the folders in this folder; "" for a placeholder."""
+        prefix = f"{self.key}/" if self.key else ""
+        try:
+            with self._explained(action, self._client.list_blobs):
+                found = self._client.list_blobs(
+                    self.bucket, prefix=prefix, delimiter="/", max_results=most, timeout=_TIMEOUT, retry=_retry()
+                )
+                names = [blob.name for blob in found]
+        except NotFoundError:
+            raise StarlakeError(f"there is no bucket gs://{self.bucket}", fix=f"correct the path {self}") from None
+        return [name.removeprefix(prefix) for name in (*names, *found.prefixes)]
+
+    def _file(self, action: str) -> Blob | None:
+        """The object as it is now, None if there is none; an error if a folder has the name, or there is no bucket."""
+        blob = self._blob(action) if self.key else None
+        if blob is None and self._entries(action, most=1):
+            raise StarlakeError(f"{self} is not a file", cause="a folder has this name")
+        return blob
+
+    def _blob(self, action: str) -> Blob | None:
+        """The object as it is now; None if there is none, be it for want of the bucket."""
+        bucket = self._client.bucket(self.bucket)
+        with self._explained(action, bucket.get_blob):
+            return bucket.get_blob(self.key, timeout=_TIMEOUT, retry=_retry())
+
+    def _delete(self, blob: Blob) -> bool:
+        lost: list[Exception] = []
+        try:
+            with self._explained("removed", blob.delete):
+                blob.delete(if_generation_match=blob.generation, timeout=_TIMEOUT, retry=_retry(lost))
+        except GcpCallError as error:
+            if error.code not in ("NOT_FOUND", "FAILED_PRECONDITION"):
+                raise
+            return bool(lost)
+        return True
+
+    def _copy(self, blob: Blob, target: GcsLocation) -> None:
+        copy = self._client.bucket(target.bucket).blob(target.key)
+        token: str | None = None
+        with self._explained(f"moved to {target}", copy.rewrite):
+            while True:  # a large file is copied in several calls
+                token, _, _ = copy.rewrite(
+                    blob,
+                    token=token,
+                    if_generation_match=0,
+                    if_source_generation_match=blob.generation,
+                    timeout=_TIMEOUT,
+                    retry=_retry(),
+                )
+                if token is None:
+                    return
+
+    @property
+    def _client(self) -> Client:
+        return _client(self._endpoint, self._impersonate, os.environ.get("STORAGE_EMULATOR_HOST"))
+
+    @contextmanager
+    def _explained(self, action: str, method: object) -> Iterator[None]:
+        with explained(f"have {self} {action}", permissions_of(method)):
+            yield
+
+
+@functools.lru_cache(maxsize=8)
+def _client(endpoint: str | None, impersonate: str | None, _emulator: str | None) -> Client:
+    """One client per address and account: each has a pool of connections."""
+    return storage_client(GcpEndpoints(storage=endpoint, impersonate=impersonate))
+
+
+def _retry(lost: list[Exception] | None = None) -> Any:
+    """Repeats a call that fails for a passing reason; notes the errors of the calls whose answers were lost."""
+    from google.api_core.retry import Retry
+
+    note = lost.append if lost is not None else None
+    return Retry(
+        predicate=RepeatPolicy(_TOLERANCE).outlasts, initial=0.5, maximum=16, timeout=_TOLERANCE, on_error=note
+    )
