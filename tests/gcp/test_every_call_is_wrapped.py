@@ -13,7 +13,7 @@ from google.cloud.run_v2 import ExecutionsClient, JobsClient
 from ai.starlake.gcp.client.google_errors import PERMISSIONS
 
 LIBRARY = Path(__file__).resolve().parents[2] / "ai" / "starlake"
-WRAPPERS = LIBRARY / "gcp" / "calls.py"
+WRAPPERS = LIBRARY / "gcp" / "client" / "calls.py"
 SOURCES = sorted(LIBRARY.glob("gcp/**/*.py"))
 ABOVE = sorted([*LIBRARY.glob("dagster/gcp/**/*.py"), *LIBRARY.glob("dagster/cli/**/*.py")])
 CLIENTS = (ClusterControllerClient, JobControllerClient, JobsClient, ExecutionsClient, LoggingServiceV2Client)

@@ -46,14 +46,14 @@ __all__ = [
 
 # What is needed when a command runs is imported then: a code location that only builds jobs loads faster.
 _AT_RUN_TIME = {
-    "FactsFactory": "facts",
-    "ProjectFacts": "facts",
-    "Runner": "process",
-    "parent_death_fd": "process",
-    "run_process": "process",
+    "FactsFactory": "project_facts",
+    "ProjectFacts": "project_facts",
+    "Runner": "process.supervision",
+    "parent_death_fd": "process.supervision",
+    "run_process": "process.supervision",
     "stranded_files": "recovery",
     "ShellExecutor": "shell",
-    "Location": "storage",
+    "Location": "storage.location",
 }
 
 
