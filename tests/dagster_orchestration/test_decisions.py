@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.dagster.orchestration.freshness import Policy, Start, TriggerDataset, Update, Wait, decide
-from ai.starlake.dagster.orchestration.memory import Memory
-from ai.starlake.dagster.orchestration.triggering import condition_of
+from ai.starlake.orchestration.freshness.memory import Memory
+from ai.starlake.orchestration.freshness.triggering import condition_of
 
 UTC = timezone.utc
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

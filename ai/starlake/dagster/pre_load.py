@@ -19,11 +19,11 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.commands import DRY_RUN, CommandRunner, failures, is_dry_run
 from ai.starlake.dagster.ops import Body, Event, outputs
-from ai.starlake.dagster.patience import Finding, Patience
 from ai.starlake.dagster.project_view import ProjectView
 from ai.starlake.dagster.waiting_files import missing
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.masking import shown
+from ai.starlake.orchestration.preload.waiting import Finding, Patience
 
 READY, SKIPPED = "load_domain", "skipped"
 

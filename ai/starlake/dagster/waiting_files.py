@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster.patience import Finding
 from ai.starlake.dagster.project_view import ProjectView
+from ai.starlake.orchestration.preload.waiting import Finding
 
 if TYPE_CHECKING:
     from ai.starlake.project.landing import Arrivals, FileRules

@@ -14,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster.facts import project_facts
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.notes import LoadNote, LoadNotes
 from ai.starlake.executor.storage.location import Location, storage_settings
@@ -24,6 +23,7 @@ from ai.starlake.gcp.cloud_run.cloud_run_job import CloudRunJob, LateExecutionEr
 from ai.starlake.gcp.cloud_run.markers import Marker
 from ai.starlake.gcp.progress import Progress
 from ai.starlake.job import EnvironmentReference
+from ai.starlake.orchestration.project_reading import project_facts
 
 
 def shown(view, what):

@@ -170,7 +170,7 @@ def test_missing_credentials_are_told(monkeypatch, tmp_path):
 
 FACTS = """
 import sys
-from ai.starlake.dagster.facts import project_facts
+from ai.starlake.orchestration.project_reading import project_facts
 from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
 from ai.starlake.gcp.storage.project_storage import cloud_storage
 facts = project_facts("gs://project/p", {"SL_ROOT": "gs://project/p"})

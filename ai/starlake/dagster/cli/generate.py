@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ai.starlake.embedded.cli.arguments import names, pairs_once
+from ai.starlake.common.option_values import names, pairs_once
 
 if TYPE_CHECKING:
     from ai.starlake.project.dag_generation import Output, Step

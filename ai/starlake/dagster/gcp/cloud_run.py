@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from dagster import JobDefinition, OpDefinition, SensorDefinition
 
-from ai.starlake.dagster.facts import project_facts
 from ai.starlake.dagster.gcp.janitor import PATIENCE, Janitor
 from ai.starlake.dagster.job import Dataset, StarlakeDagsterJob
 from ai.starlake.executor.protocol import Execution, StarlakeExecutor
 from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
 from ai.starlake.job import JobOptions, StarlakePreLoadStrategy, StarlakeSparkConfig
+from ai.starlake.orchestration.project_reading import read_project
 
 if TYPE_CHECKING:
     from ai.starlake.gcp.cloud_run.cloud_run_executor import CloudRunExecutor
@@ -85,4 +85,4 @@ class StarlakeDagsterCloudRunJob(StarlakeDagsterJob):
     def _executor(self) -> CloudRunExecutor:
         from ai.starlake.gcp.cloud_run.cloud_run_executor import CloudRunExecutor
 
-        return CloudRunExecutor(self._settings, facts=project_facts)
+        return CloudRunExecutor(self._settings, facts=read_project)

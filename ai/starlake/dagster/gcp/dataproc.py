@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dagster import In, JobDefinition, Nothing, OpDefinition, SensorDefinition
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster.facts import project_facts
 from ai.starlake.dagster.gcp.clusters import ClusterBody
 from ai.starlake.dagster.gcp.janitor import PATIENCE, Janitor
 from ai.starlake.dagster.job import NodeOptions, StarlakeDagsterJob
@@ -17,6 +16,7 @@ from ai.starlake.dagster.ops import outputs_of
 from ai.starlake.executor.protocol import Execution, StarlakeExecutor
 from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
 from ai.starlake.job import JobOptions, StarlakePreLoadStrategy
+from ai.starlake.orchestration.project_reading import read_project
 
 if TYPE_CHECKING:
     from dagster_gcp import DataprocResource
@@ -152,7 +152,7 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
     def _executor(self) -> DataprocExecutor:
         from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
 
-        return DataprocExecutor(self._settings, cluster_config=self.cluster_config, facts=project_facts)
+        return DataprocExecutor(self._settings, cluster_config=self.cluster_config, facts=read_project)
 
     def _cluster_owner(self) -> DataprocExecutor:
         return self._executor

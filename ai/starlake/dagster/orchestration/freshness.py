@@ -9,8 +9,8 @@ from functools import cached_property
 
 from ai.starlake.common import DataInterval, zone_of
 from ai.starlake.dagster.orchestration import partitions
-from ai.starlake.dagster.orchestration.memory import Memory, Window
-from ai.starlake.dagster.orchestration.triggering import Condition
+from ai.starlake.orchestration.freshness.memory import Memory, Window
+from ai.starlake.orchestration.freshness.triggering import Condition
 
 _MOST_RUNS = 100
 """How many runs a tick starts; the next tick goes on."""

@@ -35,11 +35,11 @@ from ai.starlake.dagster.orchestration.freshness import (
     common_cron,
     decide,
 )
-from ai.starlake.dagster.orchestration.memory import Memory
 from ai.starlake.dagster.orchestration.partitions import DEFAULT_START, cycles
-from ai.starlake.dagster.orchestration.triggering import condition_of
 from ai.starlake.dagster.run import date_tags, tag_of_names
 from ai.starlake.dataset import StarlakeDataset
+from ai.starlake.orchestration.freshness.memory import Memory
+from ai.starlake.orchestration.freshness.triggering import condition_of
 
 if TYPE_CHECKING:
     from ai.starlake.orchestration.options import OrchestrationOptions

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.facts import project_facts
 from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions
+from ai.starlake.orchestration.project_reading import read_project
 
 if TYPE_CHECKING:
     from ai.starlake.executor.process.supervision import Runner
@@ -56,7 +56,7 @@ class StarlakeDagsterShellJob(StarlakeDagsterJob):
         assert isinstance(settings, ShellOptions)  # noqa: S101  by options_model
         return ShellExecutor(
             settings.SL_STARLAKE_PATH,
-            facts=project_facts,
+            facts=read_project,
             lock=settings.duckdb_lock,
             lock_timeout=settings.duckdb_lock_timeout,
             runner=_runner_of(settings.shell_runner),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.cli.arguments import moment, names, pairs, pairs_once
+from ai.starlake.common.option_values import moment, names, pairs, pairs_once
 from ai.starlake.embedded.cli.project_commands import VERBS
 
 if TYPE_CHECKING:

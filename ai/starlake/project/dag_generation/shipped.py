@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-FOLDER = Path(__file__).with_name("dag_templates")
+FOLDER = Path(__file__).parents[2] / "dagster" / "dag_templates"
 """They stand as a project's own do: ``load/...``, ``transform/...``; what they share is in ``dagster/``."""
 
 _NAME = re.compile(r"(load|transform)/([a-z]+)__scheduled_(table|task)__(\w+)\.py\.j2")

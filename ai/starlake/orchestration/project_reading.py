@@ -1,4 +1,4 @@
-"""What executors learn of the project, from its YAML files."""
+"""The project that commands are about, as executors ask about it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from ai.starlake.project.facts import ProjectFacts
 
 
-def project_facts(root: str, environment: Mapping[str, str]) -> ProjectFacts:
-    """Reads a project, in the process that runs a command.
+def read_project(root: str, environment: Mapping[str, str]) -> ProjectFacts:
+    """Return the facts of a project, read in the process that runs a command.
 
     Raises:
-        StarlakeError: If it cannot be read.
+        StarlakeError: If the project cannot be read.
     """
     from ai.starlake.project.facts import ProjectFacts as Facts
 

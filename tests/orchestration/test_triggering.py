@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster.orchestration.triggering import AllOf, AnyOf, Available, condition_of
+from ai.starlake.orchestration.freshness.triggering import AllOf, AnyOf, Available, condition_of
 
 NAMES = ("sales.orders", "sales.Customers", "hr.sellers", "my-domain.stores", "2024.plan")
 

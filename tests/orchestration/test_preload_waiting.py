@@ -1,4 +1,4 @@
-"""What a pre-load check says while it waits."""
+"""The wait of pre-load checks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ai.starlake.dagster.patience import Finding, Patience
+from ai.starlake.orchestration.preload.waiting import Finding, Patience
 
 
 class Clock:
