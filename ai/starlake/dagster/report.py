@@ -29,7 +29,7 @@ class DagsterReporter:
 
     def output(self, stream: Stream, line: str) -> None:
         """Takes one line that the command printed."""
-        from ai.starlake.executor.excerpt import is_error, is_warning
+        from ai.starlake.executor.failures import is_error, is_warning
 
         target = sys.stdout if stream == "stdout" else sys.stderr
         try:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ai.starlake.common import Redactor, StarlakeError
-from ai.starlake.executor.excerpt import failure_text
 from ai.starlake.executor.executable import HOW_TO_GET_ONE, find_executable
-from ai.starlake.executor.hints import hint
+from ai.starlake.executor.failures import failure_text, hint
 from ai.starlake.executor.protocol import CommandFailedError, ExecutableNotFoundError, Execution
 from ai.starlake.executor.storage.location import local_path
 from ai.starlake.job import StarlakeCommand

@@ -178,7 +178,7 @@ class CommandFailedError(StarlakeError):
         how: str | None = None,
         verdict: str = "",
     ) -> None:
-        from ai.starlake.executor.excerpt import failure_text
+        from ai.starlake.executor.failures import failure_text
 
         self.exit_code = exit_code
         self.tail = tuple(tail or ())

@@ -14,7 +14,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.executor.call import Call
 from ai.starlake.executor.database_lock import writer_locks
 from ai.starlake.executor.notes import load_by_hand_runs
-from ai.starlake.executor.process.output import Output
+from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.process.supervision import Runner, require_wanted, run_process
 from ai.starlake.executor.project_facts import FactsFactory, FactsOfRun, ProjectFacts
 from ai.starlake.executor.protocol import Execution, StarlakeResult
@@ -71,7 +71,7 @@ class ShellExecutor:
         facts = self._facts_of(call, execution)
         death_fd = self._death_fd() if self._death_fd else None
         locks = self._lock_files(command, facts, execution)
-        output = Output(call.redactor, execution.report)
+        output = CommandOutput(call.redactor, execution.report)
         with (
             writer_locks(locks, execution, self._lock_timeout, lambda: require_wanted(death_fd)),
             self._files(command, call, facts, execution).kept() if command.verb == "load" else nullcontext(),

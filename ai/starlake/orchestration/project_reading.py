@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ai.starlake.project.facts import ProjectFacts
+    from ai.starlake.project.facts import FileFacts
 
 
-def read_project(root: str, environment: Mapping[str, str]) -> ProjectFacts:
+def read_project(root: str, environment: Mapping[str, str]) -> FileFacts:
     """Return the facts of a project, read in the process that runs a command.
 
     Raises:
         StarlakeError: If the project cannot be read.
     """
-    from ai.starlake.project.facts import ProjectFacts as Facts
+    from ai.starlake.project.facts import FileFacts
 
-    return Facts(root, environment)
+    return FileFacts(root, environment)

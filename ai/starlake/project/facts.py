@@ -25,7 +25,7 @@ AREAS = ("incoming", "stage", "ingesting", "archive", "unresolved", "replay")
 """The areas that there are."""
 
 
-class ProjectFacts:
+class FileFacts:
     """Reads the application, the env files, and the one file of a table or task that is asked about.
 
     Args:

@@ -9,7 +9,7 @@ import pytest
 
 from ai.starlake.common import Redactor
 from ai.starlake.executor import CommandFailedError, StarlakeCounts
-from ai.starlake.executor.process.output import Output
+from ai.starlake.executor.output import CommandOutput
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.cloud_run.cloud_logging import ExecutionLog
 from ai.starlake.job import EnvironmentReference
@@ -100,7 +100,7 @@ def log(bench):
             name="projects/p/locations/r/jobs/j/executions/e", create_time=datetime(2026, 1, 1, tzinfo=timezone.utc)
         )
         calls = Calls(bench.report, interval=0.01)
-        return ExecutionLog(entries, calls, execution, Output(Redactor(), bench.report))
+        return ExecutionLog(entries, calls, execution, CommandOutput(Redactor(), bench.report))
 
     return make
 

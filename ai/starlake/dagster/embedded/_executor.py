@@ -25,7 +25,7 @@ from ai.starlake.executor.protocol import CommandFailedError, Execution, Reporte
 from ai.starlake.executor.recovery import names_of, stranded_files
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.masking import resolve_secrets
-from ai.starlake.project.facts import ProjectFacts
+from ai.starlake.project.facts import FileFacts
 
 _GLANCE = 0.5
 _BLOWS = (1.0, 3.0)
@@ -66,7 +66,7 @@ class EmbeddedExecutor:
         """
         own, _ = resolve_secrets(command)
         environment = {**os.environ, **own}
-        facts = ProjectFacts(environment.get("SL_ROOT") or Path.cwd(), environment)
+        facts = FileFacts(environment.get("SL_ROOT") or Path.cwd(), environment)
         return [file for domain in names_of(command, "--domains") for file in stranded_files(facts, domain)]
 
 

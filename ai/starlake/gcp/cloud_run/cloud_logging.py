@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.process.output import Output
+from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.protocol import Stream
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
@@ -39,7 +39,7 @@ class ExecutionLog:
         output: Takes the lines.
     """
 
-    def __init__(self, clients: GcpClients, calls: Calls, execution: Execution, output: Output) -> None:
+    def __init__(self, clients: GcpClients, calls: Calls, execution: Execution, output: CommandOutput) -> None:
         self._clients = clients
         self._calls = calls
         self._output = output

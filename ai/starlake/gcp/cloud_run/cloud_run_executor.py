@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ai.starlake.executor.hints import hint
+from ai.starlake.executor.failures import hint
 from ai.starlake.executor.notes import LoadNote, RunsRemotely
-from ai.starlake.executor.process.output import Output
+from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.project_facts import FactsFactory
 from ai.starlake.executor.protocol import CommandFailedError, Execution, StarlakeResult
 from ai.starlake.gcp.client.calls import Calls
@@ -184,7 +184,7 @@ class CloudRunExecutor:
             overrides["timeout"] = {"seconds": int(settings.cloud_run_task_timeout)}
         return overrides
 
-    def log_of(self, execution: run_v2.Execution, calls: Calls, output: Output) -> ExecutionLog | None:
+    def log_of(self, execution: run_v2.Execution, calls: Calls, output: CommandOutput) -> ExecutionLog | None:
         """The log of an execution; None where it is not to be fetched, or cannot be: an emulator may have none."""
         endpoints = self.settings.endpoints
         if self.settings.cloud_run_logs == "off" or (is_insecure(endpoints.cloud_run) and not endpoints.logging):
@@ -206,7 +206,7 @@ class _Watch:
     """What is told while an execution runs."""
 
     def __init__(self, executor: CloudRunExecutor, call: RemoteCall, execution: Execution, calls: Calls) -> None:
-        self.output = Output(call.redactor, execution.report)
+        self.output = CommandOutput(call.redactor, execution.report)
         self._executor = executor
         self._settings = executor.settings
         self._report = execution.report

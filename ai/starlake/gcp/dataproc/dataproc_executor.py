@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ai.starlake.executor.hints import hint
+from ai.starlake.executor.failures import hint
 from ai.starlake.executor.notes import LoadNote, RunsRemotely
+from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.process.interrupts import interrupts_held
-from ai.starlake.executor.process.output import Output
 from ai.starlake.executor.project_facts import FactsFactory
 from ai.starlake.executor.protocol import CommandFailedError, Execution, StarlakeResult
 from ai.starlake.gcp.client.calls import Calls
@@ -170,7 +170,7 @@ class DataprocExecutor:
         started = time.monotonic()
         call = RemoteCall.prepare(command, execution)
         session = self.session(execution, call.redactor.mask)
-        output = Output(call.redactor, execution.report)
+        output = CommandOutput(call.redactor, execution.report)
         with _discarding(session):
             job = self._run(session, call, output)
         job_id = job.reference.job_id
@@ -191,7 +191,7 @@ class DataprocExecutor:
         session = self.session(execution, call.redactor.mask)
         return call.files(execution, self._facts, self.settings, _runs(session)).left()
 
-    def _run(self, session: DataprocSession, call: RemoteCall, output: Output) -> Job:
+    def _run(self, session: DataprocSession, call: RemoteCall, output: CommandOutput) -> Job:
         execution = session.execution
         driver = DriverOutput(self.clients, session.calls, output)
         job = None
@@ -203,7 +203,7 @@ class DataprocExecutor:
         with call.kept(execution, self._facts, self.settings, _runs(session), {_SPARK_JOB: job_id}):
             return self._done(self._submitted(session, call, driver), call, driver, output)
 
-    def _done(self, job: Job, call: RemoteCall, driver: DriverOutput, output: Output) -> Job:
+    def _done(self, job: Job, call: RemoteCall, driver: DriverOutput, output: CommandOutput) -> Job:
         """Take the end of a job."""
         driver.finish()
         if state_of(job) != "DONE":

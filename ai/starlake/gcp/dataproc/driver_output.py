@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.process.lines import LineSplitter
-from ai.starlake.executor.process.output import Output
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
 from ai.starlake.gcp.client.google_errors import NotFoundError
@@ -33,7 +33,7 @@ class DriverOutput:
         output: Takes the lines.
     """
 
-    def __init__(self, clients: GcpClients, calls: Calls, output: Output) -> None:
+    def __init__(self, clients: GcpClients, calls: Calls, output: CommandOutput) -> None:
         self._clients = clients
         self._calls = calls.within(min(_PATIENCE, calls.tolerance))
         self._output = output

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.executor import CommandFailedError, ShellExecutor
-from ai.starlake.executor.excerpt import Excerpt, failure_text, is_error, level_of
+from ai.starlake.executor.failures import Excerpt, failure_text, is_error, level_of
 from ai.starlake.job import StarlakeCommand
 
 LOAD = StarlakeCommand("load", ("--domains", "sales", "--tables", "orders"))

@@ -1,11 +1,13 @@
-"""How many rows a load read, kept and refused, as its output says."""
+"""Read the output of a command: its lines, its row counts, and the lines that say why it failed."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
 
-from ai.starlake.executor.protocol import StarlakeCounts
+from ai.starlake.common import Redactor
+from ai.starlake.executor.failures import Excerpt
+from ai.starlake.executor.protocol import Reporter, StarlakeCounts, Stream
 
 _MARKER = "IngestionCounters:"
 _COUNTERS = [re.compile(rf'"{name}Count"\s*:\s*(-?\d+)\s*[,}}]') for name in ("input", "accepted", "rejected")]
@@ -68,3 +70,37 @@ def _add(counts: StarlakeCounts | None, numbers: list[int], *, files: bool) -> S
     lost = int(accepted == 0 and rejected > 0)
     more = StarlakeCounts(rows, accepted, rejected, sum(warnings), files=files, lost_files=lost)
     return more if counts is None else counts + more
+
+
+class CommandOutput:
+    """Passes on lines with secrets masked, reads the row counts from them, and keeps those that say why it failed.
+
+    Args:
+        redactor: Masks the secrets.
+        report: Where lines go.
+    """
+
+    def __init__(self, redactor: Redactor, report: Reporter) -> None:
+        self._redactor = redactor
+        self._report = report
+        self._reader = CountsReader()
+        self._excerpt = Excerpt()
+
+    def take(self, stream: Stream, line: str) -> None:
+        """Takes the next line."""
+        masked = self._redactor.mask(line)
+        self._excerpt.take(masked)
+        if stream == "stdout":
+            self._reader.read(line)
+        self._report.output(stream, masked)
+
+    @property
+    def tail(self) -> list[str]:
+        """The lines that say why the command failed, secrets masked; see `Excerpt`."""
+        return self._excerpt.lines
+
+    def counts(self) -> StarlakeCounts | None:
+        """The row counts, if there were any; says so when they could not be read."""
+        if self._reader.problem:
+            self._report.warning(self._redactor.mask(self._reader.problem))
+        return self._reader.counts

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.executor import StarlakeCounts
-from ai.starlake.executor.counts import CountsReader
+from ai.starlake.executor.output import CountsReader
 
 COUNT = st.integers(0, 10**12)
 
