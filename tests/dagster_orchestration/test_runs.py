@@ -85,8 +85,8 @@ def test_a_graph_has_the_steps_of_the_job_and_their_order(pipeline):
     graph = pipeline(schedules=[("None", None)], pre_load_strategy="pending").runs.graph()
     check = "starbake.check_starbake_pending_files"
     loads = ["starbake.load_starbake_Customers", "starbake.load_starbake_Orders"]
-    assert {node.name for node in graph.nodes} == {"start", "end", check, *loads}
+    assert {step.name for step in graph.steps} == {"start", "end", check, *loads}
     assert {("start", check), *((check, load) for load in loads), *((load, "end") for load in loads)} <= set(
         graph.edges
     )
-    assert next(node for node in graph.nodes if node.name == check).groups == ("starbake",)
+    assert next(node for node in graph.steps if node.name == check).groups == ("starbake",)

@@ -149,11 +149,11 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Node:
-    """A node of a graph.
+class GraphStep:
+    """A step of a graph.
 
     Args:
-        name: Its name, which no other node of the graph has: the names of its groups and its own.
+        name: Its unique name in the graph: the names of its groups and its own.
         label: How it is shown.
         groups: The groups that it is in, outermost first.
     """
@@ -164,17 +164,17 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Graph:
-    """What a pipeline consists of, as plain data.
+class PipelineGraph:
+    """The steps of a pipeline and their order, as plain data.
 
     Args:
         name: The name of the pipeline.
-        nodes: Its steps.
-        edges: Pairs of names of nodes: the second one comes after the first.
+        steps: Its steps.
+        edges: Pairs of names of steps: the second one comes after the first.
     """
 
     name: str
-    nodes: Sequence[Node]
+    steps: Sequence[GraphStep]
     edges: Sequence[tuple[str, str]]
 
 
@@ -191,8 +191,8 @@ class RunnablePipeline(Protocol):
     def section_names(self) -> frozenset[str]:
         """Return the names that a section of options may have: those of its tables, tasks and ops."""
 
-    def graph(self) -> Graph:
-        """What it consists of."""
+    def graph(self) -> PipelineGraph:
+        """Return its steps and their order."""
 
     def date_of(self, moment: date | datetime) -> RunDate:
         """What a run for a day, or for a moment, is for. A moment that names no zone is meant in that of the pipeline.

@@ -1,4 +1,4 @@
-"""What a job consists of, as plain data."""
+"""Read the steps of a job and their order, as plain data."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 from dagster import DependencyDefinition, GraphDefinition, JobDefinition, MultiDependencyDefinition
 
 from ai.starlake.dagster.run_options import Path, steps_of
-from ai.starlake.orchestration.runs import Graph, Node
+from ai.starlake.orchestration.runs import GraphStep, PipelineGraph
 
 
-def graph_of(job: JobDefinition) -> Graph:
-    """The steps of a job, with the groups that they are in, and which comes after which.
+def graph_of(job: JobDefinition) -> PipelineGraph:
+    """Return the steps of a job, with the groups that they are in, and their order.
 
     An edge between steps of different groups goes through the inputs and outputs of these; it is resolved to the steps.
-    All is sorted by name: Dagster keeps nodes in no settled order.
+    All is sorted by name: Dagster keeps ops in no settled order.
     """
-    nodes = [Node(".".join(path), path[-1], path[:-1]) for path in sorted(path for path, _ in steps_of(job))]
+    steps = [GraphStep(".".join(path), path[-1], path[:-1]) for path in sorted(path for path, _ in steps_of(job))]
     edges = {(".".join(before), ".".join(after)) for before, after in _edges(job.graph, ())}
-    return Graph(job.name, nodes, sorted(edges))
+    return PipelineGraph(job.name, steps, sorted(edges))
 
 
 def _nodes(graph: GraphDefinition) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from ai.starlake.dagster.run import CONFIG_SCHEMA, DRY_RUN_TAG, date_tags
 from ai.starlake.dagster.run_options import section_names, steps_of, verb_of
 from ai.starlake.job.sections import check_sections
 from ai.starlake.orchestration.options import OrchestrationOptions
-from ai.starlake.orchestration.runs import Graph, RunDate, RunOptions, RunReport, Summary
+from ai.starlake.orchestration.runs import PipelineGraph, RunDate, RunOptions, RunReport, Summary
 
 MomentT = TypeVar("MomentT", bound=date)
 
@@ -73,8 +73,8 @@ class PipelineRuns:
         """Return the names that a section of options may have: those of its tables, tasks and ops."""
         return section_names(self._job)
 
-    def graph(self) -> Graph:
-        """What it consists of."""
+    def graph(self) -> PipelineGraph:
+        """Return its steps and their order."""
         return graph_of(self._job)
 
     def date_of(self, moment: date | datetime) -> RunDate:

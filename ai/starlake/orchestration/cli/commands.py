@@ -17,7 +17,7 @@ from ai.starlake.job.sections import check_sections, sections_of
 from ai.starlake.orchestration.cli import arguments, tables
 from ai.starlake.orchestration.cli.arguments import taken
 from ai.starlake.orchestration.cli.loading import load_pipelines
-from ai.starlake.orchestration.runs import Graph, RunDate, RunnablePipeline, RunOptions, RunReport
+from ai.starlake.orchestration.runs import RunDate, RunnablePipeline, RunOptions, RunReport
 
 Command = Callable[..., Any]
 
@@ -174,28 +174,17 @@ def list_pipelines(file: Path) -> None:
     "folder",
     default=".",
     type=click.Path(file_okay=False, path_type=Path),
-    help="The folder for the pictures; the working folder by default.",
+    help="The folder for the flowcharts; the working folder by default.",
 )
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    type=click.Choice(["mermaid", "svg"]),
-    help="Only in this format; in both by default.",
-)
-def graph(file: Path, names: Sequence[str], folder: Path, formats: Sequence[str]) -> None:
-    """Draw pipelines: as Mermaid text (.mmd) and as a picture (.svg)."""
+def graph(file: Path, names: Sequence[str], folder: Path) -> None:
+    """Draw pipelines as Mermaid flowcharts (.mmd), which GitHub, GitLab and many editors show."""
     from ai.starlake.orchestration.cli.mermaid import mermaid
-    from ai.starlake.orchestration.cli.svg import svg
 
-    painters: Mapping[str, tuple[Callable[[Graph], str], str]] = {"mermaid": (mermaid, ".mmd"), "svg": (svg, ".svg")}
     folder.mkdir(parents=True, exist_ok=True)
     for pipeline in load_pipelines(file, names):
-        for kind in formats or painters:
-            paint, suffix = painters[kind]
-            target = folder / f"{pipeline.pipeline_id}{suffix}"
-            target.write_text(paint(pipeline.graph()), encoding="utf-8")
-            click.echo(str(target))
+        target = folder / f"{pipeline.pipeline_id}.mmd"
+        target.write_text(mermaid(pipeline.graph()), encoding="utf-8")
+        click.echo(str(target))
 
 
 COMMANDS = (run, dry_run, backfill, list_pipelines, graph)
