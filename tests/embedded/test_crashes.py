@@ -15,7 +15,7 @@ import pytest
 
 from ai.starlake.embedded import Engine
 from ai.starlake.embedded.areas import files, journal
-from ai.starlake.embedded.warehouse import connection
+from ai.starlake.embedded.database import connection
 
 OLD, NEW = [(1, "old"), (2, "old")], [(2, "new"), (3, "new"), (4, "new")]
 

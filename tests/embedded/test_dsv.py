@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.database.connection import open_database
 from ai.starlake.embedded.intake.formats import dsv
-from ai.starlake.embedded.warehouse.connection import open_database
 from ai.starlake.project import Attribute, Metadata, Table
 
 NAMES = ("a", "b", "c")

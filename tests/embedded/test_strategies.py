@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.warehouse.connection import open_database
-from ai.starlake.embedded.warehouse.strategies import Merge, require, script
-from ai.starlake.embedded.warehouse.target_tables import Target
+from ai.starlake.embedded.database.connection import open_database
+from ai.starlake.embedded.warehouse.merge import Merge, require, script
+from ai.starlake.embedded.warehouse.targets import Target
 from ai.starlake.project import MergeOn, WriteStrategy
 from ai.starlake.project.rendering import render
 

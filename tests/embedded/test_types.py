@@ -14,8 +14,8 @@ from ai.starlake.embedded.checking.datatypes import column_type, text_check
 from ai.starlake.embedded.checking.java_dates import date_formats
 from ai.starlake.embedded.checking.java_regexes import full_match
 from ai.starlake.embedded.checking.python_functions import teach
-from ai.starlake.embedded.warehouse.connection import open_database
-from ai.starlake.embedded.warehouse.quoting import literal
+from ai.starlake.embedded.database.connection import open_database
+from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.project import PrimitiveType, TypeDefinition, java_pattern
 
 UTC = dt.timezone.utc

@@ -15,7 +15,7 @@ import duckdb  # noqa: F401  a forked process need not import it again
 
 import ai.starlake.embedded.transform.transforms  # noqa: F401
 from ai.starlake.embedded.cli.main import run
-from ai.starlake.embedded.warehouse.connection import Database
+from ai.starlake.embedded.database.connection import Database
 
 KILLED = -signal.SIGKILL
 

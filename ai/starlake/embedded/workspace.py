@@ -13,9 +13,9 @@ from types import TracebackType
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas.turns import turns
+from ai.starlake.embedded.database.connection import DEFAULT_WAIT, Database, OpeningError, open_database
 from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.embedded.warehouse.audit import AuditLog
-from ai.starlake.embedded.warehouse.connection import DEFAULT_WAIT, Database, OpeningError, open_database
 from ai.starlake.project import Connection, Project, Table, Task
 from ai.starlake.project.connections import connection_error, find_connection, require_one_connection, usable_plan
 from ai.starlake.project.duckdb_plans import ONE_CONNECTION, Plan, clash

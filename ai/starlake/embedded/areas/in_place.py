@@ -14,7 +14,7 @@ from ai.starlake.embedded.selection import Selection
 from ai.starlake.project import Domain, Project, Table
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 
 @dataclass(frozen=True)

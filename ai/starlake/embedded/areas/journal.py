@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas.files import give_back, move
-from ai.starlake.embedded.warehouse.quoting import qualified
+from ai.starlake.embedded.database.quoting import qualified
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 _PREFIX = ".starlake-load-"
 _MARKER = "zztmp_loaded_"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ai.starlake.embedded.areas.journal import Journal, forget_unwritten, has_journals, unfinished
-from ai.starlake.embedded.warehouse.connection import Database
+from ai.starlake.embedded.database.connection import Database
 from ai.starlake.embedded.workspace import Workspace
 from ai.starlake.project import Domain, Project
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.java_dates import DateFormat, as_written, date_formats, wall_clock
 from ai.starlake.embedded.checking.java_regexes import full_match
-from ai.starlake.embedded.warehouse.quoting import literal
+from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.project import PrimitiveType, TypeDefinition
 from ai.starlake.project.patterns import java_pattern
 

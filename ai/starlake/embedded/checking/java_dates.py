@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.warehouse.quoting import literal
+from ai.starlake.embedded.database.quoting import literal
 
 _HOURS = r"[+-](?:0\d|1[0-8])"
 """Those of an offset: Java knows none beyond 18 hours."""

@@ -6,7 +6,7 @@ import re
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.python_functions import FULL_MATCH, needs_python
-from ai.starlake.embedded.warehouse.quoting import literal
+from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.project.patterns import java_pattern
 
 _POSIX = frozenset(

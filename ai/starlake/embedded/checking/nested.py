@@ -12,7 +12,7 @@ from itertools import count
 from ai.starlake.embedded.checking import privacy
 from ai.starlake.embedded.checking.datatypes import TextCheck, column_type, text_check
 from ai.starlake.embedded.checking.reject_messages import RejectTexts
-from ai.starlake.embedded.warehouse.quoting import identifier, literal
+from ai.starlake.embedded.database.quoting import identifier, literal
 from ai.starlake.project import Attribute, PrimitiveType, Trim, TypeDefinition
 
 Lookup = Callable[[Attribute], TypeDefinition]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.python_functions import SHA512
-from ai.starlake.embedded.warehouse.quoting import literal
+from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.project import Attribute
 
 _HASHES = {"MD5": "md5", "SHA1": "sha1", "SHA256": "sha256", "SHA512": SHA512}

@@ -18,7 +18,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.project import java_pattern
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 FULL_MATCH = "starlake_java_full_match"
 SHA512 = "starlake_sha512"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ai.starlake.embedded.checking.datatypes import TextCheck
-from ai.starlake.embedded.warehouse.quoting import literal
+from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.project import Attribute, TypeDefinition
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.embedded.checking.spark_collections import prepared
 from ai.starlake.embedded.checking.spark_functions import as_duckdb, to_integer, to_moment, to_text
-from ai.starlake.embedded.warehouse.quoting import identifier
+from ai.starlake.embedded.database.quoting import identifier
 
 if TYPE_CHECKING:
     from sqlglot import exp

@@ -22,9 +22,9 @@ from ai.starlake.embedded.checking.nested import (
     trimmed,
 )
 from ai.starlake.embedded.checking.reject_messages import RejectTexts
+from ai.starlake.embedded.database.quoting import identifier, literal
 from ai.starlake.embedded.intake.native import is_native, native_check, unvalidated
 from ai.starlake.embedded.intake.rows import PROBLEM_COLUMN, RECORD_COLUMN, Cell, CellKind, RawRows
-from ai.starlake.embedded.warehouse.quoting import identifier, literal
 from ai.starlake.project import Attribute, Format, PrimitiveType, Table, TypeDefinition
 
 _WHOLE = (PrimitiveType.LONG, PrimitiveType.INT, PrimitiveType.SHORT, PrimitiveType.BYTE, PrimitiveType.DATE)

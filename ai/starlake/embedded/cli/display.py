@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ai.starlake.common import StarlakeError
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 FORMATS = ("csv", "json", "json-array", "table")
 

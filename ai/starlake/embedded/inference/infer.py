@@ -9,12 +9,12 @@ from typing import Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.cli.output_file import write
+from ai.starlake.embedded.database.connection import open_database
 from ai.starlake.embedded.inference.guesses import guesses
 from ai.starlake.embedded.inference.naming import file_pattern, table_name
 from ai.starlake.embedded.inference.samples import read_sample
 from ai.starlake.embedded.inference.trial import Trial
 from ai.starlake.embedded.scratch import scratch_folder
-from ai.starlake.embedded.warehouse.connection import open_database
 from ai.starlake.project import Project, Table, java_pattern
 from ai.starlake.project.domain_files import DomainReader
 from ai.starlake.project.paths import as_path

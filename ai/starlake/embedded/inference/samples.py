@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.embedded.intake.formats.encodings import as_utf8
-from ai.starlake.embedded.warehouse.quoting import literal
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 _LARGEST_DOCUMENT = 256 * 1024 * 1024
 _HEAD = 1 << 16

@@ -16,7 +16,7 @@ from ai.starlake.embedded.scratch import scratch_folder
 from ai.starlake.project import Format, Table, TypeDefinition
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 _ERRORS = 1000
 """How many rejected rows tell at a time which columns to widen."""

@@ -16,21 +16,21 @@ from ai.starlake.embedded.checking.nested import WRONG_SHAPE, shape
 from ai.starlake.embedded.checking.python_functions import teach
 from ai.starlake.embedded.checking.spark_expressions import converted, translated
 from ai.starlake.embedded.checking.validation import ERROR_COLUMN, FILE_COLUMN, PLACE_COLUMN, Validator
+from ai.starlake.embedded.database.quoting import identifier, identifiers, literal
+from ai.starlake.embedded.database.statements import origin
 from ai.starlake.embedded.intake import formats
 from ai.starlake.embedded.intake.formats.json_places import plain
 from ai.starlake.embedded.intake.native import is_native
 from ai.starlake.embedded.intake.replay import replayed
 from ai.starlake.embedded.intake.rows import RECORD_COLUMN, RawRows
 from ai.starlake.embedded.scratch import scratch_folder
-from ai.starlake.embedded.transform.sql_source import origin
 from ai.starlake.embedded.warehouse.audit import Reject
-from ai.starlake.embedded.warehouse.quoting import identifier, identifiers, literal
 from ai.starlake.project import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 _TABLE = "zztmp_staged"
 _FILES_SHOWN = 3

@@ -17,22 +17,22 @@ from ai.starlake.embedded.areas.in_place import Standing
 from ai.starlake.embedded.areas.journal import Journal
 from ai.starlake.embedded.checking.python_functions import teach
 from ai.starlake.embedded.checking.validation import Validator
+from ai.starlake.embedded.database.statements import require_expressions, run_statements, statements_of
 from ai.starlake.embedded.intake.adaptive import chosen_strategy
 from ai.starlake.embedded.intake.incoming import Staged, staged
 from ai.starlake.embedded.intake.native import is_native
 from ai.starlake.embedded.results import JobResult
-from ai.starlake.embedded.transform.sql_source import require_expressions, run_statements, statements_of
 from ai.starlake.embedded.warehouse import expectations
 from ai.starlake.embedded.warehouse.audit import NOT_COUNTED, Entry, Reject
-from ai.starlake.embedded.warehouse.evolution import drop_others, evolve, fitted
+from ai.starlake.embedded.warehouse.duckdb.evolution import drop_others, evolve, fitted
+from ai.starlake.embedded.warehouse.merge import Merge, named, require, script
 from ai.starlake.embedded.warehouse.once import Once, is_repeatable
-from ai.starlake.embedded.warehouse.strategies import Merge, named, require, script
-from ai.starlake.embedded.warehouse.target_tables import Target, create, create_schema, require_kind
+from ai.starlake.embedded.warehouse.targets import Target, create, create_schema, require_kind
 from ai.starlake.embedded.workspace import Clock, Workspace
 from ai.starlake.project import Table, WriteStrategy, WriteStrategyType
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 logger = logging.getLogger(__name__)
 

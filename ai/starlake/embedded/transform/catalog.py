@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.validation import Validator
-from ai.starlake.embedded.warehouse.quoting import identifier, qualified
+from ai.starlake.embedded.database.quoting import identifier, qualified
 from ai.starlake.project import Project, Table, Task, WriteStrategy, WriteStrategyType
 from ai.starlake.project.duckdb_plans import plan_of
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
     from ai.starlake.project.sql_references import Reference
 
 Columns = dict[str, str] | None

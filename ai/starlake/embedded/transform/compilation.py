@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ai.starlake.embedded.warehouse.target_tables import describe
+from ai.starlake.embedded.warehouse.targets import describe
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 _TITLES = {True: "SQL when table does not already exist", False: "SQL when table already exists"}
 

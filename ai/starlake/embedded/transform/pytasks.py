@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.embedded.scratch import scratch_folder
-from ai.starlake.embedded.warehouse.quoting import literal
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
     from ai.starlake.project import Project, Task
 
 _TABLE = "zztmp_python_task"

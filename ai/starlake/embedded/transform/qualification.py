@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ai.starlake.embedded.warehouse.quoting import identifier, qualified
+from ai.starlake.embedded.database.quoting import identifier, qualified
 from ai.starlake.project import Task
 from ai.starlake.project.graph import Graph
 

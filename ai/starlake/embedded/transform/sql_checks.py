@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.validation import Validator
-from ai.starlake.embedded.intake.incoming import empty_rows
-from ai.starlake.embedded.transform.catalog import Catalog, Columns
-from ai.starlake.embedded.transform.qualification import qualified_sql
-from ai.starlake.embedded.transform.sql_source import (
+from ai.starlake.embedded.database.connection import Database
+from ai.starlake.embedded.database.statements import (
     SqlError,
     Statement,
     origin,
@@ -25,10 +23,12 @@ from ai.starlake.embedded.transform.sql_source import (
     require_expressions,
     statements_of,
 )
+from ai.starlake.embedded.intake.incoming import empty_rows
+from ai.starlake.embedded.transform.catalog import Catalog, Columns
+from ai.starlake.embedded.transform.qualification import qualified_sql
 from ai.starlake.embedded.transform.unknown_tables import UnknownTables
-from ai.starlake.embedded.warehouse.connection import Database
 from ai.starlake.embedded.warehouse.expectations import question_sql
-from ai.starlake.embedded.warehouse.target_tables import Target, describe
+from ai.starlake.embedded.warehouse.targets import Target, describe
 from ai.starlake.project import Finding, Project, Table, Task
 from ai.starlake.project.graph import Graph
 

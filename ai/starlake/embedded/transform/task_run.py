@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.nested import plain_type
+from ai.starlake.embedded.database.statements import Statement, run_statements, statements_of
 from ai.starlake.embedded.transform.compilation import column_types, section
 from ai.starlake.embedded.transform.pytasks import python_rows
 from ai.starlake.embedded.transform.qualification import qualified_sql
-from ai.starlake.embedded.transform.sql_source import Statement, run_statements, statements_of
 from ai.starlake.embedded.warehouse import expectations
 from ai.starlake.embedded.warehouse.audit import NOT_COUNTED, Entry
-from ai.starlake.embedded.warehouse.evolution import evolve, fitted, report
+from ai.starlake.embedded.warehouse.duckdb.evolution import evolve, fitted, report
+from ai.starlake.embedded.warehouse.merge import Merge, require, require_columns, script
 from ai.starlake.embedded.warehouse.once import Once, is_repeatable
-from ai.starlake.embedded.warehouse.strategies import Merge, require, require_columns, script
-from ai.starlake.embedded.warehouse.target_tables import (
+from ai.starlake.embedded.warehouse.targets import (
     Target,
     create,
     create_schema,
@@ -31,7 +31,7 @@ from ai.starlake.embedded.workspace import Clock, Workspace
 from ai.starlake.project import Attribute, Materialization, SyncStrategy, Task, WriteStrategy, WriteStrategyType
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
     from ai.starlake.project.graph import Graph
 
 logger = logging.getLogger(__name__)

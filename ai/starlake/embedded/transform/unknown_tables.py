@@ -14,8 +14,8 @@ from ai.starlake.project.duckdb_plans import plan_of
 from ai.starlake.project.pre_actions import read_pre_actions
 
 if TYPE_CHECKING:
+    from ai.starlake.embedded.database.statements import Statement
     from ai.starlake.embedded.transform.catalog import Catalog
-    from ai.starlake.embedded.transform.sql_source import Statement
     from ai.starlake.project.graph import Graph
 
 _SYSTEM = re.compile(r"(?i)^(sl_|duckdb_|pragma_|sqlite_|pg_|zztmp_)")

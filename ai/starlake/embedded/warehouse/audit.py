@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ai.starlake.embedded.warehouse.quoting import identifier, identifiers, qualified
+from ai.starlake.embedded.database.quoting import identifier, identifiers, qualified
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "audit": {

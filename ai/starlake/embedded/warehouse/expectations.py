@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.transform.sql_source import SqlError, Statement, origin
+from ai.starlake.embedded.database.statements import SqlError, Statement, origin
 from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
-from ai.starlake.embedded.warehouse.target_tables import Target
+from ai.starlake.embedded.warehouse.targets import Target
 from ai.starlake.project import Expectation, Project, Table, Task
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
     from ai.starlake.embedded.workspace import Workspace
 
 T = TypeVar("T")

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ai.starlake.embedded.warehouse.quoting import qualified
+from ai.starlake.embedded.database.quoting import qualified
 from ai.starlake.project import WriteStrategy, WriteStrategyType
 
 if TYPE_CHECKING:
+    from ai.starlake.embedded.database.connection import Database
     from ai.starlake.embedded.warehouse.audit import Entry
-    from ai.starlake.embedded.warehouse.connection import Database
     from ai.starlake.embedded.workspace import Workspace
 
 _LEDGER = "zztmp_done"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.validation import Validator
-from ai.starlake.embedded.warehouse.evolution import losses
-from ai.starlake.embedded.warehouse.target_tables import Target
+from ai.starlake.embedded.warehouse.duckdb.evolution import losses
+from ai.starlake.embedded.warehouse.targets import Target
 from ai.starlake.project import Finding, Project, Severity, Table, WriteStrategyType
 from ai.starlake.project.connections import duckdb_file
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 
 def stored_findings(project: Project) -> list[Finding]:
@@ -48,7 +48,7 @@ def _file(project: Project, table: Table) -> Path | None:
 def _of_database(project: Project, file: Path, tables: list[Table]) -> list[Finding]:
     import duckdb
 
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
     try:
         with duckdb.connect(str(file), read_only=True) as connection:

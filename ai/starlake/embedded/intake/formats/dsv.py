@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.embedded.intake.formats.dialect import Dialect
 from ai.starlake.embedded.intake.formats.encodings import text_of
 from ai.starlake.embedded.intake.formats.fields import by_lines, null_when
@@ -34,11 +35,10 @@ from ai.starlake.embedded.intake.formats.text import (
     without_head,
 )
 from ai.starlake.embedded.intake.rows import RECORD_COLUMN, Cell, RawRows
-from ai.starlake.embedded.warehouse.quoting import literal
 from ai.starlake.project import Table
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 _NO_LIMIT_SEPARATOR = 4
 """DuckDB's own reader takes separators of up to four bytes."""

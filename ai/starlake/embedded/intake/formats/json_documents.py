@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.nested import member, similar_member
+from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.embedded.intake.formats.encodings import text_of
 from ai.starlake.embedded.intake.formats.json_places import documents_of, explained, row_lines
 from ai.starlake.embedded.intake.formats.reader_options import is_irrelevant, is_multiline
@@ -21,11 +22,10 @@ from ai.starlake.embedded.intake.formats.text import (
 )
 from ai.starlake.embedded.intake.native import is_native
 from ai.starlake.embedded.intake.rows import RECORD_COLUMN, Cell, CellKind, RawRows
-from ai.starlake.embedded.warehouse.quoting import literal
 from ai.starlake.project import Attribute, Table
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 _KEYS = "lower_keys"
 _FIRST_OBJECTS = 1000

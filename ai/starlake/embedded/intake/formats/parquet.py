@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.database.quoting import identifier, literal
 from ai.starlake.embedded.intake.formats.text import plainly_named
 from ai.starlake.embedded.intake.rows import RECORD_COLUMN, Cell, CellKind, RawRows
-from ai.starlake.embedded.warehouse.quoting import identifier, literal
 from ai.starlake.project import Attribute, Table
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 _TYPED = ("DATE", "TIMESTAMP", "DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN", "TIME")
 """Column types whose text depends on more than the value; they are converted without going through text."""

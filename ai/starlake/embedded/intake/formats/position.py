@@ -12,7 +12,7 @@ from ai.starlake.embedded.intake.rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.project import Attribute, Table
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 
 def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:

@@ -15,8 +15,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.embedded.intake.formats.text import fresh
-from ai.starlake.embedded.warehouse.quoting import literal
 
 _SMALLEST_LIMIT = 16 * 1024 * 1024
 _MOST_LINES = 1000

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from ai.starlake.embedded.warehouse.quoting import literal
+from ai.starlake.embedded.database.quoting import literal
 
 FAR = 50_000
 """From which row on the lines of a file are counted, which is fast and goes through all of it, rather than searched."""

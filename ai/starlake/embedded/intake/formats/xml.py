@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lxml.etree import XMLSyntaxError
     from lxml.etree import _Element as Element
 
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 logger = logging.getLogger(__name__)
 

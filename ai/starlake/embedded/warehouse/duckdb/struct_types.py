@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, cast
 
-from ai.starlake.embedded.warehouse.quoting import identifier, literal
+from ai.starlake.embedded.database.quoting import identifier, literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.warehouse.quoting import identifier, qualified
+from ai.starlake.embedded.database.quoting import identifier, qualified
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 _CANONICAL: dict[str, str] = {}
 """Names of types and DuckDB's own names of them, which never change."""

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.warehouse.quoting import identifier
-from ai.starlake.embedded.warehouse.struct_types import converted, is_nested, merged, surplus
-from ai.starlake.embedded.warehouse.target_tables import Target, canonical
+from ai.starlake.embedded.database.quoting import identifier
+from ai.starlake.embedded.warehouse.duckdb.struct_types import converted, is_nested, merged, surplus
+from ai.starlake.embedded.warehouse.targets import Target, canonical
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.connection import Database
+    from ai.starlake.embedded.database.connection import Database
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.embedded.scratch import scratch_folder
-from ai.starlake.embedded.warehouse.quoting import literal
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -12,8 +12,8 @@ from importlib.resources import files
 from typing import Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.warehouse.quoting import identifier, identifiers, qualified
-from ai.starlake.embedded.warehouse.target_tables import Target
+from ai.starlake.embedded.database.quoting import identifier, identifiers, qualified
+from ai.starlake.embedded.warehouse.targets import Target
 from ai.starlake.project.models import Table, WriteStrategy, WriteStrategyType
 
 Render = Callable[[str, Mapping[str, Any]], str]
@@ -185,7 +185,7 @@ def named(strategy: WriteStrategy, table: Table) -> WriteStrategy:
 
 
 def _packaged(name: str) -> str:
-    return (files(__package__) / "templates" / f"{name}.j2").read_text(encoding="utf-8")
+    return (files(f"{__package__}.duckdb") / "templates" / f"{name}.j2").read_text(encoding="utf-8")
 
 
 def _own_spelling(name: str, columns: tuple[str, ...]) -> str:

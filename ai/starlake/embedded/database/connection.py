@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.file_locks import check_range_locks
 from ai.starlake.common.redaction import mask_named_values
+from ai.starlake.embedded.database.database_file import FileHeldError, make_database_file
+from ai.starlake.embedded.database.quoting import qualified
 from ai.starlake.embedded.interruption import Interruption
-from ai.starlake.embedded.warehouse.database_file import FileHeldError, make_database_file
-from ai.starlake.embedded.warehouse.quoting import qualified
 from ai.starlake.project.duckdb_plans import Plan
 
 if TYPE_CHECKING:

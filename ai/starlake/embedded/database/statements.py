@@ -18,8 +18,8 @@ from ai.starlake.project.paths import read_text
 from ai.starlake.project.sql_files import split_statements
 
 if TYPE_CHECKING:
+    from ai.starlake.embedded.database.connection import Database
     from ai.starlake.embedded.intake.incoming import Staged
-    from ai.starlake.embedded.warehouse.connection import Database
 
 _PLACE = re.compile(r"\n*^LINE (?P<line>\d+):.*", re.DOTALL | re.MULTILINE)
 _NEAR = re.compile(r'syntax error at or near "(?P<token>[^\n]+?)"')

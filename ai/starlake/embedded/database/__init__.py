@@ -1,0 +1,1 @@
+"""The open DuckDB database that files are read with: connections, quoting, statements of the project."""
