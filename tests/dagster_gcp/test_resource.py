@@ -78,7 +78,7 @@ def test_an_interruption_of_the_wait_cancels_the_job(resource, gcp, monkeypatch)
     client.create_cluster()
     slow = client.submit_job(submission(client, "slow"))["reference"]["jobId"]
     gcp.wait_for(lambda gcp: gcp.spark_jobs[-1].state == "RUNNING")
-    monkeypatch.setattr("ai.starlake.gcp.progress.Progress.see", interrupt)
+    monkeypatch.setattr("ai.starlake.executor.remote.progress.Progress.see", interrupt)
     with pytest.raises(Interruption):
         client.wait_for_job(slow)
     gcp.wait_for(lambda gcp: gcp.spark_jobs[-1].state == "CANCELLED")

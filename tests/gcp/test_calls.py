@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.executor.remote.progress import duration
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients, storage_client
 from ai.starlake.gcp.client.endpoints import GcpEndpoints, host_of, is_insecure
@@ -23,7 +24,6 @@ from ai.starlake.gcp.client.google_errors import (
     NotFoundError,
     code_of,
 )
-from ai.starlake.gcp.progress import duration
 
 
 class Reporter:

@@ -9,14 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.executor.remote.progress import duration
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
 from ai.starlake.gcp.dataproc.cluster_api import ClusterApi
 from ai.starlake.gcp.dataproc.cluster_api import state_of as cluster_state
+from ai.starlake.gcp.dataproc.resource_names import LABEL_JOB, LABEL_RUN
 from ai.starlake.gcp.dataproc.spark_job_api import state_of as job_state
 from ai.starlake.gcp.dataproc.spark_jobs import SparkJobs
-from ai.starlake.gcp.progress import duration
-from ai.starlake.gcp.resource_names import LABEL_JOB, LABEL_RUN
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster, Job

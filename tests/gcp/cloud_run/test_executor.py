@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.notes import LoadNote, LoadNotes
+from ai.starlake.executor.remote.progress import Progress
 from ai.starlake.executor.storage.location import Location, storage_settings
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.google_errors import GcpCallError, NotFoundError, PermissionDeniedError
 from ai.starlake.gcp.cloud_run.cloud_run_job import CloudRunJob, LateExecutionError
 from ai.starlake.gcp.cloud_run.markers import Marker
-from ai.starlake.gcp.progress import Progress
 from ai.starlake.job import EnvironmentReference
 from ai.starlake.orchestration.project_reading import project_facts
 

@@ -10,9 +10,9 @@ import pytest
 from ai.starlake.executor import Execution
 from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
 from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
+from ai.starlake.gcp.dataproc.resource_names import RunIdentity
 from ai.starlake.gcp.dataproc.spark_job import spark_job
 from ai.starlake.gcp.remote_call import RemoteCall
-from ai.starlake.gcp.resource_names import RunIdentity
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.testing.gcp import GcpEmulator
 

@@ -15,8 +15,8 @@ from ai.starlake.gcp import (
     StarlakeDataprocWorkerConfig,
 )
 from ai.starlake.gcp.dataproc.options_dataproc import DataprocClusterOptions, DataprocOptions
+from ai.starlake.gcp.dataproc.resource_names import OUR_LABELS
 from ai.starlake.gcp.gcp_options import GcpOptions
-from ai.starlake.gcp.resource_names import OUR_LABELS
 
 PROJECT = {"dataproc_project_id": "p"}
 HOME = "projects/p/regions/europe-west1"

@@ -9,7 +9,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.gcp.client.google_errors import PermissionDeniedError
 from ai.starlake.gcp.dataproc.cluster_api import ClusterApi
 from ai.starlake.gcp.dataproc.cluster_creation import ClusterError, ClusterTimeoutError
-from ai.starlake.gcp.resource_names import LABEL_REQUEST, LABEL_RUN
+from ai.starlake.gcp.dataproc.resource_names import LABEL_REQUEST, LABEL_RUN
 
 
 class Interruption(BaseException):

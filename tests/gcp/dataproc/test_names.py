@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.executor import Execution
-from ai.starlake.gcp.resource_names import (
+from ai.starlake.gcp.dataproc.resource_names import (
     RunIdentity,
     cluster_name,
     is_cluster_name,

@@ -10,7 +10,7 @@ import pytest
 
 from ai.starlake.gcp import StarlakeDataprocClusterConfig
 from ai.starlake.gcp.dataproc.dataproc_executor import SparkJobFailedError
-from ai.starlake.gcp.resource_names import RunIdentity, cluster_name, is_cluster_name
+from ai.starlake.gcp.dataproc.resource_names import RunIdentity, cluster_name, is_cluster_name
 from ai.starlake.job.secret_references import EnvironmentReference
 
 

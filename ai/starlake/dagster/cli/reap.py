@@ -162,7 +162,7 @@ def _show(rows: Sequence[Reaped]) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    from ai.starlake.gcp.progress import duration
+    from ai.starlake.executor.remote.progress import duration
 
     if not rows:
         click.echo("nothing there")

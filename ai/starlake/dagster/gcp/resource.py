@@ -15,7 +15,7 @@ from ai.starlake.dagster.report import DagsterReporter
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
 from ai.starlake.gcp.client.endpoints import GcpEndpoints
-from ai.starlake.gcp.resource_names import RunIdentity, cluster_name
+from ai.starlake.gcp.dataproc.resource_names import RunIdentity, cluster_name
 
 if TYPE_CHECKING:
     from ai.starlake.gcp import StarlakeDataprocClusterConfig

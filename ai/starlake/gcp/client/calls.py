@@ -14,8 +14,8 @@ from typing import Any, Generic, Protocol, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
 
 from ai.starlake.executor.protocol import Reporter
+from ai.starlake.executor.remote.progress import Progress, jittered
 from ai.starlake.gcp.client.google_errors import code_of, explained, patience_of, permissions_of, said_by
-from ai.starlake.gcp.progress import Progress, jittered
 
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)

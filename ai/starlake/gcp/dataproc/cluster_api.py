@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.gcp.client.console_links import dataproc_link
 from ai.starlake.gcp.client.google_errors import GcpCallError, NotFoundError
 from ai.starlake.gcp.dataproc.dataproc_api import DataprocApi
-from ai.starlake.gcp.resource_names import LABEL_RUN
+from ai.starlake.gcp.dataproc.resource_names import LABEL_RUN
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster

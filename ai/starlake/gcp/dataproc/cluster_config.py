@@ -17,7 +17,7 @@ from ai.starlake.gcp.dataproc.machine_config import (
     StarlakeDataprocWorkerConfig,
 )
 from ai.starlake.gcp.dataproc.options_dataproc import DataprocClusterOptions
-from ai.starlake.gcp.resource_names import OUR_LABELS
+from ai.starlake.gcp.dataproc.resource_names import OUR_LABELS
 from ai.starlake.job import StarlakeOptions
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.process.interrupts import interrupts_held
+from ai.starlake.executor.remote.progress import Progress, duration
 from ai.starlake.gcp.client.google_errors import AlreadyExistsError
 from ai.starlake.gcp.dataproc.cluster_api import ClusterApi, state_of
-from ai.starlake.gcp.progress import Progress, duration
-from ai.starlake.gcp.resource_names import LABEL_REQUEST
+from ai.starlake.gcp.dataproc.resource_names import LABEL_REQUEST
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster, ClusterConfig

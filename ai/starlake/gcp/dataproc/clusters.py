@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.executor.remote.progress import duration
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
 from ai.starlake.gcp.client.google_errors import GcpCallError
@@ -22,8 +23,7 @@ from ai.starlake.gcp.dataproc.cluster_creation import (
     ClusterTimeoutError,
     leak_warning,
 )
-from ai.starlake.gcp.progress import duration
-from ai.starlake.gcp.resource_names import LABEL_RUN, RunIdentity, cluster_name, label_value
+from ai.starlake.gcp.dataproc.resource_names import LABEL_RUN, RunIdentity, cluster_name, label_value
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster

@@ -24,11 +24,11 @@ from ai.starlake.gcp.dataproc.clusters import DataprocClusters
 from ai.starlake.gcp.dataproc.driver_output import DriverOutput
 from ai.starlake.gcp.dataproc.earlier_jobs import EarlierJobs
 from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
+from ai.starlake.gcp.dataproc.resource_names import RunIdentity, spark_job_id
 from ai.starlake.gcp.dataproc.spark_job import arguments_of, spark_job
 from ai.starlake.gcp.dataproc.spark_job_api import ClusterNotReadyError, state_of
 from ai.starlake.gcp.dataproc.spark_jobs import SparkJobs
 from ai.starlake.gcp.remote_call import RemoteCall
-from ai.starlake.gcp.resource_names import RunIdentity, spark_job_id
 from ai.starlake.job import StarlakeCommand
 
 if TYPE_CHECKING:

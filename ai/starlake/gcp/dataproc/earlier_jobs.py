@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ai.starlake.executor.protocol import Execution
+from ai.starlake.gcp.dataproc.resource_names import LABEL_ATTEMPT_RUN, label_value, spark_job_id
 from ai.starlake.gcp.dataproc.spark_job_api import is_ending, is_final, state_of
 from ai.starlake.gcp.dataproc.spark_jobs import SparkJobs
-from ai.starlake.gcp.resource_names import LABEL_ATTEMPT_RUN, label_value, spark_job_id
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Job

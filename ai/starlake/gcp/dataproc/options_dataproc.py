@@ -10,8 +10,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, Field
 
 from ai.starlake.gcp.client.endpoints import gs_uri
+from ai.starlake.gcp.dataproc.resource_names import CLUSTER_NAME_LIMIT, is_cluster_name
 from ai.starlake.gcp.gcp_options import GcpOptions
-from ai.starlake.gcp.resource_names import CLUSTER_NAME_LIMIT, is_cluster_name
 from ai.starlake.job.options import Seconds
 
 ClusterOptionsT = TypeVar("ClusterOptionsT", bound="DataprocClusterOptions")

@@ -9,8 +9,14 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.gcp.client.messages import dataproc_message
 from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
+from ai.starlake.gcp.dataproc.resource_names import (
+    LABEL_ATTEMPT_RUN,
+    LABEL_STEP,
+    RunIdentity,
+    label_value,
+    spark_job_id,
+)
 from ai.starlake.gcp.remote_call import RemoteCall
-from ai.starlake.gcp.resource_names import LABEL_ATTEMPT_RUN, LABEL_STEP, RunIdentity, label_value, spark_job_id
 from ai.starlake.job import StarlakeSparkConfig
 
 if TYPE_CHECKING:

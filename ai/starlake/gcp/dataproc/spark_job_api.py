@@ -9,7 +9,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.executor.process.interrupts import interrupts_held
 from ai.starlake.gcp.client.google_errors import AlreadyExistsError, GcpCallError, NotFoundError
 from ai.starlake.gcp.dataproc.dataproc_api import DataprocApi
-from ai.starlake.gcp.resource_names import request_id
+from ai.starlake.gcp.dataproc.resource_names import request_id
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Job

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.executor.remote.progress import Progress, duration
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
 from ai.starlake.gcp.client.google_errors import NotFoundError
+from ai.starlake.gcp.dataproc.resource_names import LABEL_RUN, LABEL_STEP, label_value
 from ai.starlake.gcp.dataproc.spark_job_api import ClusterNotReadyError, SparkJobApi, is_final, state_of
-from ai.starlake.gcp.progress import Progress, duration
-from ai.starlake.gcp.resource_names import LABEL_RUN, LABEL_STEP, label_value
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Job

@@ -1,0 +1,1 @@
+"""Run commands elsewhere: one life cycle for every service, and a backend for each."""
