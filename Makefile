@@ -14,22 +14,26 @@ DEMO := .demo
 # Each of the many processes that tests and demo start would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
+# The distributions of this repository: their folders, and the files that say what they need.
+EMULATOR := packages/starlake-gcp-emulator
+REQUIREMENTS := setup.cfg pyproject.toml $(EMULATOR)/pyproject.toml
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test test-slow test-oldest lint format types imports golden bench pictures gcp-smoke clean
+.PHONY: help setup demo ui test test-slow test-oldest lint format types imports wheels golden bench pictures gcp-smoke clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## Create .venv and install the project into it (again only when setup.cfg changes)
+setup: $(STAMP) ## Create .venv and install the project into it (again only when its requirements change)
 
-$(STAMP): setup.cfg pyproject.toml
+$(STAMP): $(REQUIREMENTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
 	  echo "Python 3.10 or newer is needed, but '$(PYTHON)' is: $$($(PYTHON) --version 2>&1 || echo not installed)." >&2; \
 	  echo "Name another one: make $(or $(MAKECMDGOALS),setup) PYTHON=python3.12" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "'$(PYTHON) -m venv' failed. On Debian and Ubuntu install its package first: apt install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]'
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]' -e $(EMULATOR)
 	@touch $@
 
 demo: $(STAMP) ## Load and transform the sample bakery with real Dagster runs, then show the tables
@@ -46,17 +50,17 @@ test-slow: $(STAMP) ## Run the slow tests: real servers, kills, large data; need
 	  echo "No C compiler: the tests of faults in system calls will fail. On Debian: apt-get install gcc libc6-dev" >&2
 	$(BIN)/python -m pytest -q -m slow -n $(PYTEST_WORKERS) --dist loadfile --durations 15
 
-test-oldest: $(STAMP_OLDEST) ## Run the tests on Dagster 1.9.13 and the lowest versions that setup.cfg allows
+test-oldest: $(STAMP_OLDEST) ## Run the tests on Dagster 1.9.13 and the lowest versions that the requirements allow
 	$(VENV_OLDEST)/bin/python -m pytest -q -m "not slow" -n $(PYTEST_WORKERS)
 
 # The lowest versions of the direct requirements, on the lowest Python at hand.
-$(STAMP_OLDEST): setup.cfg | $(STAMP)
+$(STAMP_OLDEST): $(REQUIREMENTS) | $(STAMP)
 	@rm -rf $(VENV_OLDEST)
 	@for candidate in python3.10 $(HOME)/.pyenv/versions/3.10*/bin/python $(BIN)/python; do \
 	  if $$candidate --version >/dev/null 2>&1; then \
 	    echo "Oldest supported versions in $(VENV_OLDEST), on $$($$candidate --version)"; \
 	    $(BIN)/uv venv --quiet --python "$$(command -v $$candidate)" $(VENV_OLDEST); break; fi; done
-	$(BIN)/uv pip install --quiet --python $(VENV_OLDEST)/bin/python --resolution lowest-direct -e '.[test]'
+	$(BIN)/uv pip install --quiet --python $(VENV_OLDEST)/bin/python --resolution lowest-direct -e '.[test]' -e $(EMULATOR)
 	@$(VENV_OLDEST)/bin/python -c 'import dagster; assert dagster.__version__ == "1.9.13", dagster.__version__'
 	@touch $@
 
@@ -74,6 +78,12 @@ types: $(STAMP) ## Check the types (mypy, strict)
 imports: $(STAMP) ## Check which part of the code may import which (import-linter)
 	$(BIN)/lint-imports --no-logo
 
+wheels: $(STAMP) ## Build the wheels of both distributions into dist/
+	@rm -rf dist build $(EMULATOR)/build
+	$(BIN)/uv build --quiet --wheel --out-dir dist .
+	$(BIN)/uv build --quiet --wheel --out-dir dist $(EMULATOR)
+	@ls dist/*.whl
+
 golden: $(STAMP) ## Replay the recorded cases against the embedded engine and count them by group
 	$(BIN)/python tests/golden/tally.py
 
@@ -88,5 +98,5 @@ pictures: $(STAMP) ## Take the pictures in images/ of jobs in Dagster's UI (need
 	$(BIN)/python samples/pictures.py
 
 clean: ## Remove what the targets above made, the virtual environments too
-	rm -rf $(VENV) $(VENV_OLDEST) $(DEMO) .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build *.egg-info
-	find ai tests samples -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) $(VENV_OLDEST) $(DEMO) .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build dist *.egg-info $(EMULATOR)/build $(EMULATOR)/src/*.egg-info
+	find ai packages tests samples -name __pycache__ -type d -prune -exec rm -rf {} +

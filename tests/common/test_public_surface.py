@@ -95,8 +95,7 @@ SURFACE = {
     "ai.starlake.dagster.gcp": {"StarlakeDagsterCloudRunJob", "StarlakeDagsterDataprocJob"},
     "ai.starlake.dagster.orchestration": {"DagsterOrchestration", "DagsterPipeline"},
     "ai.starlake.dagster.shell": {"ShellOptions", "StarlakeDagsterShellJob"},
-    "ai.starlake.testing": {"FakeCall", "FakeStarlake"},
-    "ai.starlake.testing.gcp": {
+    "starlake_gcp_emulator": {
         "Call",
         "Clock",
         "ClusterView",

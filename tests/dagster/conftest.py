@@ -11,7 +11,7 @@ import pytest
 from dagster import DagsterInstance, ExecuteInProcessResult, GraphDefinition, JobDefinition, OpDefinition
 
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
-from ai.starlake.testing import FakeStarlake
+from tests.fakes.fake_cli import FakeStarlake
 
 TABLES = ("Customers", "Ingredients", "Orders", "Products")
 

@@ -13,7 +13,7 @@ import pytest
 from dagster import DagsterInstance, EnvVar, GraphDefinition, JobDefinition, execute_job, serialize_value
 from dagster._core.definitions.reconstruct import ReconstructableJob
 
-from ai.starlake.testing import FakeStarlake
+from tests.fakes.fake_cli import FakeStarlake
 
 SECRET = "hunter2-Tr0ub4dor-correct-horse"
 KINDS = ["env", "file", "EnvVar"]

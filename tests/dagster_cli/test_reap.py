@@ -21,7 +21,7 @@ from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
 from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
 from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
 
 PROJECT, REGION = "my-project", "europe-west1"
 

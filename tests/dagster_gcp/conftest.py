@@ -12,7 +12,7 @@ import pytest
 from dagster import DagsterInstance
 
 from ai.starlake.dagster.gcp import StarlakeDagsterCloudRunJob, StarlakeDagsterDataprocJob
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
 
 PROJECT, REGION, RUN_JOB = "my-project", "europe-west1", "starlake"
 SPARK = {"dataproc_project_id": PROJECT, "spark_bucket": "my-bucket", "spark_jar_list": "gcs://jars/starlake.jar"}

@@ -17,7 +17,7 @@ import psutil
 import pytest
 from dagster import DagsterInstance
 
-from ai.starlake.testing.gcp import EmulatorClient
+from starlake_gcp_emulator import EmulatorClient
 from tests.dagster_dev.machinery import DAGSTER_YAML, PATIENCE, Location, Server, dev_server
 from tests.dagster_gcp.conftest import PROJECT, REGION, RUN_JOB, SPARK, shell_command
 

@@ -16,7 +16,7 @@ import duckdb
 import pytest
 from dagster import DagsterInstance
 
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SEED = REPOSITORY / "tests" / "dagster" / "seed" / "load.py.txt"

@@ -13,7 +13,7 @@ import pytest
 from dagster import DagsterInstance
 
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
-from ai.starlake.testing import FakeStarlake
+from tests.fakes.fake_cli import FakeStarlake
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -15,7 +15,7 @@ from google.api_core.future.polling import DEFAULT_POLLING
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import dataproc_v1, run_v2, storage
 
-from ai.starlake.testing.gcp import Emulator, GcpEmulator, ManualClock
+from starlake_gcp_emulator import Emulator, GcpEmulator, ManualClock
 
 PROJECT, REGION = "p", "europe-west1"
 JOB = f"projects/{PROJECT}/locations/{REGION}/jobs/j"

@@ -11,7 +11,7 @@ from google.api_core import exceptions
 from google.cloud import run_v2
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.testing.gcp import GcpEmulator, Timing
+from starlake_gcp_emulator import GcpEmulator, Timing
 
 PARENT = "projects/p/locations/europe-west1"
 JOB = f"{PARENT}/jobs/j"

@@ -10,8 +10,9 @@ from google.cloud import dataproc_v1
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai.starlake.testing.gcp import GcpEmulator, ManualClock, Timing, checks
-from ai.starlake.testing.gcp.errors import RpcError
+from starlake_gcp_emulator import GcpEmulator, ManualClock, Timing
+from starlake_gcp_emulator.errors import RpcError
+from starlake_gcp_emulator.state import checks
 
 State = dataproc_v1.ClusterStatus.State
 PLACE = {"project_id": "p", "region": "europe-west1"}

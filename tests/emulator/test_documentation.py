@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "testing-gcp.md").read_text(encoding="utf-8")
 FILES = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", TEXT, re.DOTALL)

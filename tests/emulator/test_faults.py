@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.testing.gcp import Call, GcpEmulator
-from ai.starlake.testing.gcp.errors import Code
-from ai.starlake.testing.gcp.faults import Fault, Faults
+from starlake_gcp_emulator import Call, GcpEmulator
+from starlake_gcp_emulator.errors import Code
+from starlake_gcp_emulator.faults import Fault, Faults
 
 JOB = "projects/p/locations/europe-west1/jobs/j"
 ERRORS = {

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai.starlake.testing.gcp.errors import Code, RpcError
-from ai.starlake.testing.gcp.filters import selected, terms
-from ai.starlake.testing.gcp.pages import page
+from starlake_gcp_emulator.errors import Code, RpcError
+from starlake_gcp_emulator.state.filters import selected, terms
+from starlake_gcp_emulator.state.pages import page
 
 KEYS = st.text("ab_-0", min_size=1, max_size=3)
 VALUES = st.text("ab_-0", min_size=1, max_size=3)

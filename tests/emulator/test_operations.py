@@ -8,7 +8,7 @@ import pytest
 from google.api_core import exceptions
 from google.longrunning import operations_pb2 as types
 
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
 
 
 def wait(client: Any, **request: Any) -> types.Operation:

@@ -16,13 +16,13 @@ import psutil
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.testing.gcp import Emulator, EmulatorClient, GcpEmulator, Timing
+from starlake_gcp_emulator import Emulator, EmulatorClient, GcpEmulator, Timing
 
 JOB = "projects/p/locations/europe-west1/jobs/j"
 STUBBORN = 'trap "" TERM; echo $$; while :; do sleep 0.1; done'
 HANG = ("/bin/sh", "-c", "echo $$; sleep 600 & wait")
 ENDPOINTS = ["dataproc_endpoint", "cloud_run_endpoint", "logging_endpoint", "storage_endpoint", "rest_endpoint"]
-EMULATOR = (sys.executable, "-m", "ai.starlake.testing.gcp")
+EMULATOR = (sys.executable, "-m", "starlake_gcp_emulator")
 
 
 def begin_both(api: Any, gcp: Emulator) -> list[int]:
@@ -125,7 +125,7 @@ def test_killing_the_emulator_ends_its_processes(connect: Any, gone: Callable[[i
 def test_killing_the_parent_of_the_emulator_ends_both(connect: Any, gone: Callable[[int], bool]) -> None:
     code = f"""
         import sys, time
-        from ai.starlake.testing.gcp import EmulatorClient
+        from starlake_gcp_emulator import EmulatorClient
         client = EmulatorClient.spawn({HANG!r}, speed=3000, grace=1)
         print(client.rest_endpoint, client.pid, flush=True)
         time.sleep(600)
@@ -181,8 +181,8 @@ def test_the_command_says_what_is_wrong(gcp: GcpEmulator) -> None:
 def test_importing_it_loads_none_of_googles_libraries() -> None:
     code = """
         import sys
-        import ai.starlake.testing.gcp
-        import ai.starlake.testing.gcp.cli
+        import starlake_gcp_emulator
+        import starlake_gcp_emulator.cli
         heavy = ("google", "grpc", "gcp_storage_emulator", "proto", "dagster", "duckdb")
         print([name for name in sys.modules if name.partition(".")[0] in heavy])
     """
@@ -190,15 +190,15 @@ def test_importing_it_loads_none_of_googles_libraries() -> None:
     assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
-def test_a_library_that_is_missing_is_named_with_the_extra() -> None:
+def test_a_library_that_is_missing_is_named_with_its_fix() -> None:
     code = """
         import sys
         sys.modules["google.cloud.dataproc_v1"] = None
-        from ai.starlake.testing.gcp import GcpEmulator
+        from starlake_gcp_emulator import GcpEmulator
         GcpEmulator().start()
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
-    assert "starlake-jobs[testing-gcp]" in done.stderr
+    assert "pip install starlake-gcp-emulator" in done.stderr
 
 
 def test_the_embedded_engine_runs_by_default(connect: Any) -> None:

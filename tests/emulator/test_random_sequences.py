@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from ai.starlake.testing.gcp import ClusterView, GcpEmulator, ManualClock
+from starlake_gcp_emulator import ClusterView, GcpEmulator, ManualClock
 
 PLACE = {"project_id": "p", "region": "r"}
 NAMES = st.sampled_from(["a", "b"])

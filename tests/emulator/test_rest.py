@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
 
 CLUSTERS = "/v1/projects/p/regions/r/clusters"
 Ask = Callable[..., tuple[int, Any]]

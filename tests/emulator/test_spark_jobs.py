@@ -13,8 +13,9 @@ from google.cloud import dataproc_v1
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai.starlake.testing.gcp import GcpEmulator, Timing, checks
-from ai.starlake.testing.gcp.errors import RpcError
+from starlake_gcp_emulator import GcpEmulator, Timing
+from starlake_gcp_emulator.errors import RpcError
+from starlake_gcp_emulator.state import checks
 
 State = dataproc_v1.JobStatus.State
 SLOW_JOBS = Timing(create_cluster=0.02, setup_job=0.3, start_job=0.3)

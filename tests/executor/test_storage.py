@@ -20,7 +20,7 @@ from ai.starlake.executor.storage import location as storage
 from ai.starlake.executor.storage.location import local_path, storage_settings
 from ai.starlake.gcp.client.clients import storage_client
 from ai.starlake.gcp.client.endpoints import GcpEndpoints
-from ai.starlake.testing.gcp.storage import StorageServer
+from starlake_gcp_emulator.cloud_storage.storage import StorageServer
 
 
 @pytest.fixture

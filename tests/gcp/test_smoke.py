@@ -12,7 +12,7 @@ import pytest
 
 from ai.starlake.gcp.client.clients import storage_client
 from ai.starlake.gcp.client.endpoints import GcpEndpoints
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
 
 SCRIPT = Path(__file__).resolve().parents[2] / "samples" / "gcp_smoke.py"
 JOB = "projects/p/locations/r/jobs/starlake"

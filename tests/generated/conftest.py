@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from dagster import DagsterInstance
 
-from ai.starlake.testing import FakeStarlake
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
+from tests.fakes.fake_cli import FakeStarlake
 from tests.generated.machinery import GCP_PROJECT, REGION, RUN_JOB, on_google_cloud
 
 

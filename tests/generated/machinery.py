@@ -17,7 +17,7 @@ from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
 
 from ai.starlake.project import Project
 from ai.starlake.project.dag_generation import generate
-from ai.starlake.testing.gcp import Emulator
+from starlake_gcp_emulator import Emulator
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "starbake"
 TABLES = ("Customers", "Ingredients", "Orders", "Products")

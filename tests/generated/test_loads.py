@@ -13,7 +13,7 @@ import pytest
 from dagster import DagsterInstance
 
 from ai.starlake.embedded.engine import Engine
-from ai.starlake.testing import FakeStarlake
+from tests.fakes.fake_cli import FakeStarlake
 from tests.generated.machinery import TABLES, Bakery, imported, run, validated
 
 STRATEGIES = ("none", "imported", "pending", "ack")

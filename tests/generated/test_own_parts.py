@@ -8,8 +8,8 @@ from pathlib import Path
 
 from dagster import DagsterInstance
 
-from ai.starlake.testing import FakeStarlake
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
+from tests.fakes.fake_cli import FakeStarlake
 from tests.generated.machinery import Bakery, Layers, imported, run, validated
 
 PLACE_OF_OWN_PARTS = "dags/templates/dagster/own.py.j2"

@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from dagster import DagsterInstance
 
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
 from tests.generated.machinery import GCP_PROJECT, REGION, RUN_JOB, SAMPLE, Bakery, imported, on_google_cloud, run
 
 EXECUTABLE = str(Path(sys.executable).with_name("starlake-embedded"))

@@ -11,7 +11,7 @@ import duckdb
 import pytest
 from dagster import DagsterInstance
 
-from ai.starlake.testing import FakeStarlake
+from tests.fakes.fake_cli import FakeStarlake
 from tests.generated.machinery import Layers, imported, run, validated
 
 KINDS = ("data", "cron", "first")

@@ -15,7 +15,7 @@ from ai.starlake.gcp.cloud_run.cloud_run_executor import CloudRunExecutor
 from ai.starlake.gcp.cloud_run.markers import Marker
 from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
 
 PROJECT, REGION, JOB = "my-project", "europe-west1", "starlake-job"
 JOB_NAME = f"projects/{PROJECT}/locations/{REGION}/jobs/{JOB}"

@@ -14,7 +14,7 @@ from ai.starlake.gcp.dataproc.resource_names import RunIdentity
 from ai.starlake.gcp.dataproc.spark_job import spark_job
 from ai.starlake.gcp.remote_call import RemoteCall
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
 
 PROJECT = "my-project"
 REQUIRED = {"dataproc_project_id": PROJECT, "spark_bucket": "my-bucket", "spark_jar_list": "gs://jars/starlake.jar"}

@@ -11,7 +11,7 @@ import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor import CommandFailedError
-from ai.starlake.testing.gcp import GcpEmulator
+from starlake_gcp_emulator import GcpEmulator
 
 METHODS = (
     "CreateCluster",

@@ -10,7 +10,7 @@ import pytest
 from ai.starlake.executor.storage.location import storage_settings
 from ai.starlake.gcp.client.clients import storage_client
 from ai.starlake.gcp.client.endpoints import GcpEndpoints
-from ai.starlake.testing.gcp.storage import StorageServer
+from starlake_gcp_emulator.cloud_storage.storage import StorageServer
 
 
 class Proxy(ThreadingHTTPServer):

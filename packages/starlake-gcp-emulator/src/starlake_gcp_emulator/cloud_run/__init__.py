@@ -1,0 +1,1 @@
+"""Jobs, executions and logs of Cloud Run."""

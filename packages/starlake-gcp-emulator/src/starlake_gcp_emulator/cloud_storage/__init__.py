@@ -1,0 +1,1 @@
+"""Cloud Storage, with conditions on generations."""
