@@ -28,6 +28,7 @@ from ai.starlake.dagster.ops import Body, Event, outputs, run_is_ending
 from ai.starlake.dagster.report import DagsterReporter
 from ai.starlake.dagster.run import DRY_RUN_TAG, RunDates, dates_of
 from ai.starlake.dagster.run_options import names_of, options_for
+from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import (
     CommandFailedError,
     ExecutableNotFoundError,
@@ -38,7 +39,6 @@ from ai.starlake.executor.protocol import (
     StarlakeResult,
 )
 from ai.starlake.job import JobOptions, StarlakeCommand, StarlakeSparkConfig
-from ai.starlake.job.masking import shown
 
 DRY_RUN = "dry run, nothing is run: "
 """What the log says before a command that a dry run leaves out."""

@@ -28,6 +28,7 @@ from ai.starlake.dagster.ops import Body, OpFactory, OpSpec, outputs_of
 from ai.starlake.dagster.pre_load import READY, SKIPPED, AckCheck, Check, CommandCheck, PreLoadBody
 from ai.starlake.dagster.waiting_files import FilesCheck
 from ai.starlake.dataset import StarlakeDataset
+from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import (
     IStarlakeJob,
@@ -36,7 +37,6 @@ from ai.starlake.job import (
     StarlakePreLoadStrategy,
     StarlakeSparkConfig,
 )
-from ai.starlake.job.masking import shown
 
 AssetLike = AssetKey | str | Sequence[str]
 Dataset = StarlakeDataset | str

@@ -21,8 +21,8 @@ from ai.starlake.dagster.commands import DRY_RUN, CommandRunner, failures, is_dr
 from ai.starlake.dagster.ops import Body, Event, outputs
 from ai.starlake.dagster.project_view import ProjectView
 from ai.starlake.dagster.waiting_files import missing
+from ai.starlake.executor.prepared import shown
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.job.masking import shown
 from ai.starlake.orchestration.preload.waiting import Finding, Patience
 
 READY, SKIPPED = "load_domain", "skipped"

@@ -6,18 +6,21 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.call import Call
 from ai.starlake.executor.database_lock import writer_locks
+from ai.starlake.executor.executable import HOW_TO_GET_ONE, find_executable
+from ai.starlake.executor.failures import failure_text, hint
 from ai.starlake.executor.notes import load_by_hand_runs
 from ai.starlake.executor.output import CommandOutput
+from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.process.supervision import Runner, require_wanted, run_process
 from ai.starlake.executor.project_facts import FactsFactory, FactsOfRun, ProjectFacts
-from ai.starlake.executor.protocol import Execution, StarlakeResult
+from ai.starlake.executor.protocol import CommandFailedError, ExecutableNotFoundError, Execution, StarlakeResult
 from ai.starlake.executor.recovery import LoadFiles, names_of
 from ai.starlake.executor.storage.location import local_path
 from ai.starlake.job import StarlakeCommand
@@ -67,24 +70,24 @@ class ShellExecutor:
             StarlakeError: If its environment or its folder is not as it has to be.
         """
         started = time.monotonic()
-        call = Call.prepare(self.executable, command, execution)
-        facts = self._facts_of(call, execution)
+        process = _Process.of(self.executable, PreparedCommand.of(command, execution, os.environ))
+        facts = self._facts_of(process, execution)
         death_fd = self._death_fd() if self._death_fd else None
         locks = self._lock_files(command, facts, execution)
-        output = CommandOutput(call.redactor, execution.report)
+        output = CommandOutput(process.prepared.redactor, execution.report)
         with (
             writer_locks(locks, execution, self._lock_timeout, lambda: require_wanted(death_fd)),
-            self._files(command, call, facts, execution).kept() if command.verb == "load" else nullcontext(),
+            self._files(command, process, facts, execution).kept() if command.verb == "load" else nullcontext(),
         ):
             exit_code = self._runner(
-                call.argv,
-                cwd=call.folder,
-                environment=call.environment,
+                process.argv,
+                cwd=process.folder,
+                environment=process.prepared.environment,
                 on_line=output.take,
                 death_fd=death_fd,
             )
             if exit_code != 0:
-                raise call.failure(exit_code, output.tail)
+                raise process.failure(exit_code, output.tail)
         return StarlakeResult(duration=time.monotonic() - started, counts=output.counts())
 
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
@@ -93,22 +96,28 @@ class ShellExecutor:
         Raises:
             StarlakeError: If that cannot be found out.
         """
-        call = Call.prepare(self.executable, command, execution)
-        facts = self._facts_of(call, execution)
-        return self._files(command, call, facts, execution).left() if facts else []
+        process = _Process.of(self.executable, PreparedCommand.of(command, execution, os.environ))
+        facts = self._facts_of(process, execution)
+        return self._files(command, process, facts, execution).left() if facts else []
 
     def _files(
-        self, command: StarlakeCommand, call: Call, facts: Callable[[], ProjectFacts] | None, execution: Execution
+        self,
+        command: StarlakeCommand,
+        process: _Process,
+        facts: Callable[[], ProjectFacts] | None,
+        execution: Execution,
     ) -> LoadFiles:
-        job_id = call.environment["SL_JOB_ID"]
-        others_run = partial(load_by_hand_runs, call.root, job_id)
+        job_id = process.prepared.job_id
+        others_run = partial(load_by_hand_runs, process.root, job_id)
         return LoadFiles(command, facts, execution, job_id, others_run=others_run)
 
-    def _facts_of(self, call: Call, execution: Execution) -> Callable[[], ProjectFacts] | None:
+    def _facts_of(self, process: _Process, execution: Execution) -> Callable[[], ProjectFacts] | None:
         facts = self._facts
         if facts is None:
             return None
-        return lambda: facts.read(execution.run_id, call.root, call.environment, again=execution.repeated)
+        return lambda: facts.read(
+            execution.run_id, process.root, process.prepared.environment, again=execution.repeated
+        )
 
     def _lock_files(
         self, command: StarlakeCommand, facts: Callable[[], ProjectFacts] | None, execution: Execution
@@ -146,3 +155,72 @@ def _databases(command: StarlakeCommand, project: ProjectFacts) -> Iterator[Path
             yield project.duckdb_file(domain, table)
     else:
         yield project.duckdb_file(task=command.value_of("--name") or None)
+
+
+_NOT_RUN = {126: "may not be executed", 127: "was not found"}
+
+
+@dataclass(frozen=True)
+class _Process:
+    """A command as the system is to start it.
+
+    Args:
+        prepared: The command.
+        argv: The executable and its arguments.
+        folder: The working directory: SL_ROOT when that is a folder of this machine, else the current one.
+    """
+
+    prepared: PreparedCommand
+    argv: Sequence[str]
+    folder: Path
+
+    @classmethod
+    def of(cls, executable: str | Sequence[str], prepared: PreparedCommand) -> _Process:
+        """Find the executable and the folder.
+
+        Raises:
+            StarlakeError: If SL_ROOT is not a folder.
+            ExecutableNotFoundError: If there is nothing to run.
+        """
+        folder = _folder(prepared.root)
+        if folder is None:
+            folder = Path.cwd()
+        elif not folder.is_absolute():  # the command would apply it twice
+            folder = folder.absolute()
+            prepared = prepared.with_variable("SL_ROOT", str(folder))
+        found = find_executable(executable, prepared.environment.get("PATH"))
+        return cls(prepared, [*found, *prepared.argv], folder)
+
+    @property
+    def root(self) -> str:
+        """The folder or address of the project."""
+        return self.prepared.root or str(self.folder)
+
+    def __str__(self) -> str:
+        return self.prepared.shown(self.argv[: -len(self.prepared.argv)])
+
+    def failure(self, exit_code: int, tail: Sequence[str]) -> StarlakeError:
+        """Return the error of a command that ended with another exit code than 0."""
+        if exit_code in _NOT_RUN:
+            return self._not_run(exit_code, tail)
+        by_hand = f"read the command's whole output, or run it by hand in {self.folder}"
+        return CommandFailedError(str(self), exit_code, tail, fix=hint(exit_code, tail) or by_hand)
+
+    def _not_run(self, exit_code: int, tail: Sequence[str]) -> ExecutableNotFoundError:
+        cause = (
+            f"exit code {exit_code} means that {self.argv[0]} called a program that {_NOT_RUN[exit_code]}; "
+            f"its PATH was {self.prepared.environment.get('PATH', 'not set')}"
+        )
+        fix = f"make that program (Java, if it is Starlake's own launcher) available; or {HOW_TO_GET_ONE}"
+        error = ExecutableNotFoundError(f"`{self}` failed with exit code {exit_code}", cause=cause, fix=fix)
+        error.args = (failure_text(error.culprit, tail, verdict=cause, fix=fix),)
+        return error
+
+
+def _folder(text: str) -> Path | None:
+    """Return the folder of the project; None where it is elsewhere, or not told."""
+    root = local_path(text) if text.strip() else None
+    if root is not None and not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise StarlakeError(f"SL_ROOT: {text} {what}", fix="set SL_ROOT in sl_env_var to the folder of the project")
+    return root

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ai.starlake.common import Redactor
 from ai.starlake.executor.notes import RunsRemotely
+from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.project_facts import FactsFactory, ProjectFacts
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.recovery import LoadFiles
@@ -15,7 +16,6 @@ from ai.starlake.gcp.client.endpoints import gs_uri
 from ai.starlake.gcp.gcp_options import GcpOptions
 from ai.starlake.gcp.storage.project_storage import cloud_storage
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.job.masking import resolve_secrets
 
 
 @dataclass(frozen=True)
@@ -34,18 +34,13 @@ class RemoteCall:
 
     @classmethod
     def prepare(cls, command: StarlakeCommand, execution: Execution) -> RemoteCall:
-        """Fetches the secrets of a command.
-
-        Its environment is what the command asks for, nothing of this process, and what Starlake needs to be told:
-        SL_API makes it print the row counts, SL_JOB_ID goes into its audit.
+        """Prepare a command: its environment is what it asks for and nothing of this process.
 
         Raises:
-            StarlakeError: If a secret has no value.
+            StarlakeError: If a secret has no value, or a variable cannot be passed to a process.
         """
-        asked_for, redactor = resolve_secrets(command)
-        located = {name: gs_uri(value) for name, value in asked_for.items()}
-        environment = {"SL_API": "true", "SL_JOB_ID": execution.job_id, **located}
-        return cls(command, environment, redactor)
+        prepared = PreparedCommand.of(command, execution).mapped(gs_uri)
+        return cls(command, prepared.environment, prepared.redactor)
 
     @property
     def argv(self) -> Sequence[str]:

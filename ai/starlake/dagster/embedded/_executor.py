@@ -21,10 +21,10 @@ from ai.starlake.embedded.cli.console import Console
 from ai.starlake.embedded.cli.main import starlake
 from ai.starlake.embedded.results import LoadResult
 from ai.starlake.embedded.transform.task_run import TransformRequest
+from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.protocol import CommandFailedError, Execution, Reporter, StarlakeCounts, StarlakeResult
 from ai.starlake.executor.recovery import names_of, stranded_files
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.job.masking import resolve_secrets
 from ai.starlake.project.facts import FileFacts
 
 _GLANCE = 0.5
@@ -48,24 +48,22 @@ class EmbeddedExecutor:
             StarlakeError: If the command fails, or if the engine does not know it.
         """
         started = time.monotonic()
-        own, redactor = resolve_secrets(command)
-        environment = {**os.environ, "SL_JOB_ID": execution.job_id, **own}
+        prepared = PreparedCommand.of(command, execution, os.environ)
         try:
-            with _warnings_to(execution.report, redactor):
-                counts = _call(command, environment, Console(redactor.mask), execution.report)
+            with _warnings_to(execution.report, prepared.redactor):
+                counts = _call(command, prepared.environment, Console(prepared.mask), execution.report)
         except StarlakeError as error:
-            shown = redactor.shown(("starlake", *command))
-            raise CommandFailedError(shown, 1, None, how="failed", verdict=redactor.mask(str(error))) from None
+            verdict = prepared.mask(str(error))
+            raise CommandFailedError(prepared.shown(), 1, None, how="failed", verdict=verdict) from None
         return StarlakeResult(duration=time.monotonic() - started, counts=counts)
 
-    def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:  # noqa: ARG002
+    def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
         """Return the files that loads which are over may have left; a load that finds none of its own does no harm.
 
         Raises:
             StarlakeError: If that cannot be found out.
         """
-        own, _ = resolve_secrets(command)
-        environment = {**os.environ, **own}
+        environment = PreparedCommand.of(command, execution, os.environ).environment
         facts = FileFacts(environment.get("SL_ROOT") or Path.cwd(), environment)
         return [file for domain in names_of(command, "--domains") for file in stranded_files(facts, domain)]
 

@@ -1,0 +1,148 @@
+"""Prepare a command for its run: resolve its secrets, build its environment, mask whatever people read of it.
+
+The one place that does: an executor runs a `PreparedCommand`, and what only shows a command calls `shown`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ai.starlake.common import Redactor, StarlakeError, names_a_secret, secret_arguments
+from ai.starlake.executor.protocol import Execution
+from ai.starlake.job import StarlakeCommand
+from ai.starlake.job.command import check_encodable
+from ai.starlake.job.secret_references import referenced_variables, resolve_environment
+
+_SHORTEST_INHERITED = 6
+"""Characters of the shortest inherited value that is masked. `TOKENIZERS_PARALLELISM=true` must not mask every true."""
+_FOLDERS = frozenset({"PWD", "OLDPWD"})
+"""Variables of every shell whose names only look like those of secrets."""
+_SERVER = "SL_HTTP_PORT"
+"""With it, Starlake's launcher sends the command to a server and loses its exit code."""
+_PROGRAM = ("starlake",)
+
+
+@dataclass(frozen=True)
+class PreparedCommand:
+    """A command with all that it takes to run it.
+
+    Args:
+        command: The command.
+        argv: Its arguments, verb first.
+        environment: Its environment, secrets included.
+        redactor: Masks the secrets.
+    """
+
+    command: StarlakeCommand
+    argv: tuple[str, ...] = field(repr=False)
+    environment: Mapping[str, str] = field(repr=False)
+    redactor: Redactor = field(repr=False)
+
+    @classmethod
+    def of(
+        cls, command: StarlakeCommand, execution: Execution, base_environment: Mapping[str, str] | None = None
+    ) -> PreparedCommand:
+        """Prepare a command, in the process that runs it or submits it.
+
+        The environment is the base, what Starlake has to be told - SL_API makes it print the row counts, SL_JOB_ID goes
+        into its audit - and what the command asks for, which takes precedence.
+
+        Args:
+            command: The command.
+            execution: The attempt.
+            base_environment: What the command inherits: `os.environ` where it runs on this machine, nothing elsewhere.
+
+        Raises:
+            StarlakeError: If a secret has no value, or a variable cannot be passed to a process.
+        """
+        asked_for, secrets = resolve_environment(command.environment)
+        for name, value in asked_for.items():
+            _check_variable(name, value)
+        told = {"SL_API": "true", "SL_JOB_ID": execution.job_id}
+        environment = {**(base_environment or {}), **told, **asked_for}
+        environment.pop(_SERVER, None)
+        named = {value for name, value in asked_for.items() if names_a_secret(name)}
+        inherited = {**os.environ, **(base_environment or {})}
+        redactor = Redactor({*secrets, *named, *_named_in(command), *_inherited(inherited)})
+        return cls(command, command.argv, environment, redactor)
+
+    @property
+    def job_id(self) -> str:
+        """What Starlake writes into the column JOBID of its audit."""
+        return self.environment["SL_JOB_ID"]
+
+    @property
+    def root(self) -> str:
+        """The folder or address of the project; empty where the environment does not tell."""
+        return self.environment.get("SL_ROOT", "")
+
+    def mask(self, text: str) -> str:
+        """Return a text with every secret in it replaced."""
+        return self.redactor.mask(text)
+
+    def shown(self, program: Sequence[str] = _PROGRAM) -> str:
+        """Return the command line as people read it: quoted as for a shell, secrets masked.
+
+        Args:
+            program: What stands before the arguments.
+        """
+        return self.redactor.shown((*program, *self.argv))
+
+    def __str__(self) -> str:
+        return self.shown()
+
+    def with_variable(self, name: str, value: str) -> PreparedCommand:
+        """Return the command with another value of a variable that is not a secret."""
+        return replace(self, environment={**self.environment, name: value})
+
+    def mapped(self, change: Callable[[str], str]) -> PreparedCommand:
+        """Return the command with every argument and every value of its environment changed.
+
+        Args:
+            change: Returns what to pass instead, such as a location as another service writes it.
+        """
+        environment = {name: change(value) for name, value in self.environment.items()}
+        return replace(self, argv=tuple(map(change, self.argv)), environment=environment)
+
+
+def shown(command: StarlakeCommand) -> str:
+    """Return a command as people read it, without resolving its references: quoted as for a shell, secrets masked."""
+    texts = {name: value for name, value in command.environment.items() if isinstance(value, str)}
+    named = {value for name, value in texts.items() if names_a_secret(name)}
+    return Redactor({*named, *_named_in(command)}).shown((*_PROGRAM, *command))
+
+
+def _check_variable(name: str, value: str) -> None:
+    if not name or "=" in name or "\0" in name:
+        raise StarlakeError(
+            f"option sl_env_var: {name!r} cannot be the name of a variable", cause="it is empty, or holds = or a null"
+        )
+    check_encodable(name, "option sl_env_var: the name of a variable")
+    check_encodable(value, f"option sl_env_var: the value of {name!a}")
+    if "\0" in value:
+        raise StarlakeError(f"option sl_env_var: the value of {name} cannot be passed", cause="it holds a null")
+
+
+def _named_in(command: StarlakeCommand) -> set[str]:
+    named = {value for name, value in command.options.items() if names_a_secret(name)}
+    return named | secret_arguments(command.arguments)
+
+
+def _inherited(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield the secrets in an environment that commands inherit, and may print when they fail."""
+    referenced = referenced_variables()
+    for name, value in environment.items():
+        if name in referenced or (names_a_secret(name) and _is_secret(name, value)):
+            yield value
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return name not in _FOLDERS and len(value) >= _SHORTEST_INHERITED and not _is_path(value)
+
+
+def _is_path(value: str) -> bool:
+    """Return True for the path of a file, such as that of a key: the path is needed to understand an error."""
+    return value.startswith("/") and "\n" not in value and Path(value).exists()
