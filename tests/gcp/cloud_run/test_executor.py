@@ -23,7 +23,7 @@ from ai.starlake.gcp.client.google_errors import GcpCallError, NotFoundError, Pe
 from ai.starlake.gcp.cloud_run.cloud_run_job import CloudRunJob, LateExecutionError
 from ai.starlake.gcp.cloud_run.markers import Marker
 from ai.starlake.job import EnvironmentReference
-from ai.starlake.orchestration.project_reading import project_facts
+from ai.starlake.orchestration.project_reading import read_project
 
 
 def shown(view, what):
@@ -341,7 +341,7 @@ def test_two_names_of_a_scheme_are_one(bench, executions):
 def test_the_files_of_the_sample_project_come_back_on_gs(bench, put):
     """The project is inside the image; a copy of it is here."""
     sample = Path(__file__).resolve().parents[3] / "samples" / "starbake"
-    bench.facts = project_facts
+    bench.facts = read_project
     put("sample", "p/datasets/ingesting/starbake/customers_1.csv", "rows")
     put("sample", "p/datasets/ingesting/starbake/something_else.txt", "rows")
     arguments = ("load", "--domains", "starbake", "--tables", "Customers")
