@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.orchestration.partitions import (
+    PARTITION_WINDOWS,
     cycles,
     key_completed_by,
     keys_between,
-    most_frequent,
     time_partitions,
-    typical_period,
     window_of,
     window_of_key,
 )
+from ai.starlake.orchestration.freshness.windows import CRON_WINDOWS, most_frequent, typical_period
 
 WITHOUT_A_MIDNIGHT = {
     "Africa/Cairo": "2026-04-24",
@@ -196,17 +196,30 @@ class TestFrequencies:
         [("@hourly", 1 / 24), ("@daily", 1), ("0 0 * * 1-5", 1.4), ("@weekly", 7), ("0 0 1 * *", 30.4)],
     )
     def test_the_typical_period(self, cron, days):
-        assert typical_period(cron, "UTC") == pytest.approx(days * 86_400, rel=0.02)
+        assert typical_period(PARTITION_WINDOWS, cron, "UTC") == pytest.approx(days * 86_400, rel=0.02)
 
     @pytest.mark.parametrize(
         ("period", "expected"),
         [("day", "0 0,12 * * 1"), ("week", "0 6 * * *"), ("month", "0 6 * * *"), ("year", "0 6 * * *")],
     )
     def test_the_most_frequent_is_that_with_most_ticks_in_the_period(self, period, expected):
-        assert most_frequent({"0 0,12 * * 1", "0 6 * * *", "0 0 1 * *"}, period, "UTC") == expected
+        assert most_frequent(PARTITION_WINDOWS, {"0 0,12 * * 1", "0 6 * * *", "0 0 1 * *"}, period, "UTC") == expected
 
     def test_of_equals_the_one_of_the_shorter_period_counts(self):
-        assert most_frequent({"0 0 1 * *", "0 0 1 1 *"}, "day", "UTC") == "0 0 1 * *"
+        assert most_frequent(PARTITION_WINDOWS, {"0 0 1 * *", "0 0 1 1 *"}, "day", "UTC") == "0 0 1 * *"
+
+
+@given(
+    st.sampled_from(["@daily", "@weekly", "0 * * * *", "*/15 * * * *", "30 2 * * *", "0 6 * * 1-5", "0 0 1 * *"]),
+    st.sampled_from(["UTC", "Europe/Paris", "America/New_York", "Asia/Kolkata"]),
+    st.integers(0, 3 * 365 * 86_400).map(
+        lambda seconds: datetime(2024, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds)
+    ),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_windows_of_partitions_are_those_of_other_orchestrators(cron, zone, at):
+    ours, theirs = PARTITION_WINDOWS.window_of(cron, zone, at), CRON_WINDOWS.window_of(cron, zone, at)
+    assert (ours.start.timestamp(), ours.end.timestamp()) == (theirs.start.timestamp(), theirs.end.timestamp())
 
 
 def test_dagster_evaluates_a_schedule_at_these_ticks():

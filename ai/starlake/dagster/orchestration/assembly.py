@@ -24,9 +24,10 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.orchestration.conditions import Condition
-from ai.starlake.dagster.orchestration.links import Link, Links, Source, Task, is_empty, meeting
+from ai.starlake.dagster.pre_load import READY, SKIPPED
 from ai.starlake.orchestration import AbstractDependency, AbstractPipeline, AbstractTask, AbstractTaskGroup
+from ai.starlake.orchestration.ordering.links import AnyTask, Link, Links, Outcome, Source, is_empty, meeting
+from ai.starlake.orchestration.ordering.run_conditions import RunCondition
 
 START = "start"
 """The input of every op, and of every group's graph, by which it waits for others."""
@@ -47,7 +48,7 @@ class _Graph:
     """
 
     wired: dict[tuple[AbstractDependency, str], dict[DependencyDefinition | str, None]] = field(default_factory=dict)
-    inputs: dict[tuple[AbstractDependency, Condition], str] = field(default_factory=dict)
+    inputs: dict[tuple[AbstractDependency, RunCondition], str] = field(default_factory=dict)
     outputs: dict[tuple[AbstractDependency, str], str] = field(default_factory=dict)
 
     def wire(self, member: AbstractDependency, name: str, source: DependencyDefinition | str) -> None:
@@ -70,7 +71,7 @@ class Assembly:
         self._join = join
         self._links = Links(pipeline)
         self._graphs: dict[AbstractTaskGroup, _Graph] = {}
-        self._gates: dict[Task, Task] = {}
+        self._gates: dict[AnyTask, AnyTask] = {}
 
     def graph(self) -> GraphDefinition:
         """The graph, named as the pipeline."""
@@ -81,7 +82,7 @@ class Assembly:
             self._connect(link)
         return self._built(self._pipeline, self._pipeline.pipeline_id)
 
-    def _gate(self, task: Task, inputs: int) -> None:
+    def _gate(self, task: AnyTask, inputs: int) -> None:
         """Puts an op before a task that waits for what is skipped on different occasions.
 
         An input with several sources is content with any of them; the op has one for each occasion, and needs all.
@@ -100,7 +101,7 @@ class Assembly:
             name = sanitize_id(f"{link.before.full_id}_before_{link.after.full_id}")
             join = self._join(name, group, [START])
             self._wire(group, join, START, sources)
-            sources = [Source(join, next(iter(join.task.output_dict)))]
+            sources = [Source(join, Outcome.DONE)]
         member, name = self._entry(group, link.after, link.condition)
         self._wire(group, member, name, sources)
 
@@ -111,7 +112,7 @@ class Assembly:
     def _exit(self, group: AbstractTaskGroup, source: Source) -> DependencyDefinition:
         """An output of a task as it is seen in a group around it; the groups between have an output each for it."""
         member: AbstractDependency = source.task
-        output = source.output
+        output = _output_name(source)
         while member.parent is not group:
             parent = _parent(member)
             graph = self._graph(parent)
@@ -120,7 +121,7 @@ class Assembly:
         return DependencyDefinition(member.id, output)
 
     def _entry(
-        self, group: AbstractTaskGroup, after: AbstractDependency, condition: Condition
+        self, group: AbstractTaskGroup, after: AbstractDependency, condition: RunCondition
     ) -> tuple[AbstractDependency, str]:
         """The member of a group, and its input, that lead to a task or group in it."""
         member = after
@@ -139,7 +140,7 @@ class Assembly:
                 graph.wire(target, target_input, name)
         return member, name
 
-    def _entry_of_task(self, task: Task, condition: Condition) -> tuple[AbstractDependency, str]:
+    def _entry_of_task(self, task: AnyTask, condition: RunCondition) -> tuple[AbstractDependency, str]:
         gate = self._gates.get(task)
         if gate is None:
             return task, _input_of(task)
@@ -186,11 +187,18 @@ def _parent(member: AbstractDependency) -> AbstractTaskGroup:
     return member.parent
 
 
-def _output(task: Task) -> DependencyDefinition:
-    return DependencyDefinition(task.id, next(iter(task.task.output_dict)))
+def _output_name(source: Source) -> str:
+    """Return the output of an op that says what a task is waited for to say."""
+    if source.outcome is Outcome.DONE:
+        return str(next(iter(source.task.task.output_dict)))
+    return READY if source.outcome is Outcome.READY else SKIPPED
 
 
-def _input_of(task: Task) -> str:
+def _output(task: AnyTask) -> DependencyDefinition:
+    return DependencyDefinition(task.id, _output_name(Source(task, Outcome.DONE)))
+
+
+def _input_of(task: AnyTask) -> str:
     """The input of an op that only orders it."""
     for name, definition in task.task.input_dict.items():
         if definition.dagster_type.kind.name == "NOTHING":

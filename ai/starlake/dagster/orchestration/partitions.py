@@ -8,24 +8,23 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from dagster import DagsterInvalidDefinitionError, TimeWindow, TimeWindowPartitionsDefinition
 
-from ai.starlake.common import StarlakeError, parse_datetime, zone_of
+from ai.starlake.common import DataInterval, StarlakeError, parse_datetime, zone_of
 from ai.starlake.dagster import _compat
+from ai.starlake.orchestration.freshness.windows import DEFAULT_START
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
 KEY_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 """How partition keys are written: with the offset, for there is a day on which 2 o'clock comes twice."""
-
-DEFAULT_START = date(2025, 1, 1)
-"""The first day of partitions where the option `start_date` is not set. Fixed, so that no deployment moves it."""
 
 _DAILY = "0 0 * * *"
 _ALSO_DAILY = "00 0 * * *"
@@ -37,10 +36,6 @@ _DAYS_BACK = (2, 8, 40, 400)
 """How many days before a timestamp a search begins where Dagster's search at the timestamp itself fails."""
 
 _FIRST_CYCLE = date(2000, 1, 1)
-_FEW_TICKS = 48
-_MOST_TICKS = 2_000
-_PERIODS = {"day": 1, "week": 7, "month": 30, "year": 365}
-_A_MONDAY = date(2024, 1, 1)
 
 
 def time_partitions(cron: str, start: date | None, zone: str) -> TimeWindowPartitionsDefinition:
@@ -198,33 +193,27 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone)
 
 
-@functools.lru_cache(maxsize=256)
-def typical_period(cron: str, zone: str) -> float:
-    """The seconds between two ticks, on the average of some dozens of them."""
-    ticks = list(itertools.islice(_ticks(cron, zone), _FEW_TICKS + 1))
-    return (ticks[-1].timestamp() - ticks[0].timestamp()) / _FEW_TICKS
+@dataclass(frozen=True)
+class PartitionWindows:
+    """The windows of cron expressions as those of partitions; see `Windows`."""
+
+    def check(self, cron: str, zone: str) -> None:
+        """Make sure that a cron expression can be used.
+
+        Raises:
+            StarlakeError: If the cron expression or the time zone is not valid.
+        """
+        cycles(cron, zone)
+
+    def window_of(self, cron: str, zone: str, at: datetime) -> DataInterval:
+        """Return the window that a timestamp falls into."""
+        found = window_of(cycles(cron, zone), at)
+        return DataInterval(found.start, found.end)
+
+    def ticks(self, cron: str, zone: str, since: datetime) -> Iterator[datetime]:
+        """Yield the ticks from a timestamp on, without end."""
+        for window in _windows_from(cycles(cron, zone), since):
+            yield window.start
 
 
-def most_frequent(crons: Iterable[str], period: str, zone: str) -> str:
-    """The cron expression with most ticks in a period of time; of equals, the first in the order of the alphabet.
-
-    Args:
-        crons: One or more cron expressions.
-        period: ``day``, ``week``, ``month`` or ``year``: the option `cron_period_frequency`.
-        zone: The zone in which they are meant.
-    """
-    return min(sorted(crons), key=lambda cron: (-_count(cron, period, zone), typical_period(cron, zone)))
-
-
-@functools.lru_cache(maxsize=256)
-def _count(cron: str, period: str, zone: str) -> int:
-    """The ticks in a period, counted as far as a comparison needs."""
-    end = _midnight(_A_MONDAY + timedelta(days=_PERIODS[period]), zone_of(zone)).timestamp()
-    within = itertools.takewhile(lambda tick: tick.timestamp() < end, _ticks(cron, zone))
-    return sum(1 for _ in itertools.islice(within, _MOST_TICKS))
-
-
-def _ticks(cron: str, zone: str) -> Iterator[datetime]:
-    """Yield the ticks since a Monday."""
-    for window in _windows_from(cycles(cron, zone), _midnight(_A_MONDAY, zone_of(zone))):
-        yield window.start
+PARTITION_WINDOWS = PartitionWindows()

@@ -22,7 +22,6 @@ from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.dagster.orchestration import partitions, schedules, sensors
 from ai.starlake.dagster.orchestration.assembly import START, Assembly, ordering_inputs
-from ai.starlake.dagster.orchestration.freshness import TriggerDataset
 from ai.starlake.dagster.orchestration.runs import PipelineRuns
 from ai.starlake.job import StarlakePreLoadStrategy, TaskType
 from ai.starlake.orchestration import (
@@ -32,6 +31,7 @@ from ai.starlake.orchestration import (
     StarlakeDependencies,
     StarlakeSchedule,
 )
+from ai.starlake.orchestration.freshness.policy import TriggerDataset, policy_of
 from ai.starlake.orchestration.orchestration import AbstractOrchestration
 
 _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_.-]")
@@ -75,7 +75,7 @@ class DagsterPipeline(AbstractPipeline[OpDefinition]):
     def computed_cron_expr(self) -> str | None:
         """The cron expression whose windows its runs are for: its own, else the one that what it waits for shares."""
         datasets = self.trigger_datasets
-        return sensors.policy_of(datasets, self.settings).every if datasets else self.cron
+        return policy_of(datasets, self.settings, partitions.PARTITION_WINDOWS).every if datasets else self.cron
 
     @property
     def dag(self) -> JobDefinition:

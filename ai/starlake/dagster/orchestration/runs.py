@@ -12,13 +12,12 @@ from dagster import DagsterInstance, JobDefinition, OpDefinition, TimeWindowPart
 
 from ai.starlake.common import DataInterval, StarlakeError, zone_of
 from ai.starlake.dagster.orchestration import partitions as windows
-from ai.starlake.dagster.orchestration.freshness import TriggerDataset
 from ai.starlake.dagster.orchestration.graph_of import graph_of
-from ai.starlake.dagster.orchestration.sensors import cycle_of, policy_of
 from ai.starlake.dagster.orchestration.steps import Steps
 from ai.starlake.dagster.run import CONFIG_SCHEMA, DRY_RUN_TAG, date_tags
 from ai.starlake.dagster.run_options import section_names, steps_of, verb_of
 from ai.starlake.job.sections import check_sections
+from ai.starlake.orchestration.freshness.policy import TriggerDataset, cycle_of, policy_of
 from ai.starlake.orchestration.options import OrchestrationOptions
 from ai.starlake.orchestration.runs import PipelineGraph, RunDate, RunOptions, RunReport, Summary
 
@@ -58,7 +57,9 @@ class PipelineRuns:
     def summary(self) -> Summary:
         """What there is to say about it in a line."""
         partitions = self._partitions
-        sensor = policy_of(self._datasets, self._settings).condition if self._datasets else None
+        sensor = (
+            policy_of(self._datasets, self._settings, windows.PARTITION_WINDOWS).condition if self._datasets else None
+        )
         first = partitions.get_first_partition_key() if partitions else None
         return Summary(
             name=self._job.name,
@@ -95,7 +96,7 @@ class PipelineRuns:
         first, last = self._located(first), self._located(last)
         partitions = self._partitions
         if partitions is None:
-            every = cycle_of(self._datasets, self._settings) or _EVERY_DAY
+            every = cycle_of(self._datasets, self._settings, windows.PARTITION_WINDOWS) or _EVERY_DAY
             cycles = windows.cycles(every, self._settings.zone)
             found = [windows.window_of_key(cycles, key) for key in windows.keys_between(cycles, first, last)]
             return [RunDate(window.start, DataInterval(window.start, window.end)) for window in found]

@@ -26,25 +26,15 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError, parse_datetime, zone_of
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.orchestration.freshness import (
-    Policy,
-    Start,
-    TriggerDataset,
-    Update,
-    Wait,
-    common_cron,
-    decide,
-)
-from ai.starlake.dagster.orchestration.partitions import DEFAULT_START, cycles
+from ai.starlake.dagster.orchestration.partitions import PARTITION_WINDOWS
 from ai.starlake.dagster.run import date_tags, tag_of_names
 from ai.starlake.dataset import StarlakeDataset
+from ai.starlake.orchestration.freshness.decision import Start, Update, Wait, decide
 from ai.starlake.orchestration.freshness.memory import Memory
-from ai.starlake.orchestration.freshness.triggering import condition_of
+from ai.starlake.orchestration.freshness.policy import Policy, TriggerDataset, policy_of
 
 if TYPE_CHECKING:
     from ai.starlake.orchestration.options import OrchestrationOptions
-
-__all__ = ["TriggerDataset", "build", "cycle_of", "policy_of"]
 
 TRIGGERED_BY_TAG = "starlake/triggered_by"
 
@@ -55,44 +45,6 @@ _PAGE = 1_000
 _MOST_PAGES = 20
 _OVERLAP = 1_000
 _OVERLAP_TIME = timedelta(hours=1)
-
-
-def policy_of(datasets: Sequence[TriggerDataset], options: OrchestrationOptions) -> Policy:
-    """What a pipeline waits for, as its options say.
-
-    Args:
-        datasets: The datasets that it depends on.
-        options: The options of the pipeline.
-
-    Raises:
-        StarlakeError: If there is no dataset, or if an option or a dataset's cron expression cannot be used.
-    """
-    if not datasets:
-        raise StarlakeError(
-            "a pipeline that depends on no dataset cannot wait for one", fix="give it a schedule, or start it by hand"
-        )
-    for cron in filter(None, [options.data_cycle, *(dataset.cron for dataset in datasets)]):
-        cycles(cron, options.zone)
-    return Policy(
-        datasets=tuple(datasets),
-        condition=condition_of(options.dataset_triggering_strategy, [dataset.name for dataset in datasets]),
-        zone=options.zone,
-        start=options.start_date or DEFAULT_START,
-        cycle=cycle_of(datasets, options),
-        optional_datasets=options.optional_dataset_enabled,
-        beyond_cycle=options.beyond_data_cycle_enabled,
-        min_between_runs=options.min_timedelta_between_runs,
-        period=options.cron_period_frequency,
-        every_interval=options.missed_intervals == "run",
-        catchup=options.catchup,
-    )
-
-
-def cycle_of(datasets: Sequence[TriggerDataset], options: OrchestrationOptions) -> str | None:
-    """The cron expression of the data cycle; one that is not named is that of the data. None where there is none."""
-    if not options.data_cycle_enabled:
-        return None
-    return options.data_cycle or common_cron(datasets, options.cron_period_frequency, options.zone)
 
 
 def build(
@@ -117,7 +69,7 @@ def build(
     Raises:
         StarlakeError: If there is no dataset, or if an option cannot be used.
     """
-    policy = policy_of(datasets, options)
+    policy = policy_of(datasets, options, PARTITION_WINDOWS)
 
     def look(context: SensorEvaluationContext) -> list[RunRequest] | SkipReason:
         return _look(context, policy, now())

@@ -1,16 +1,16 @@
-"""Decides whether a pipeline that waits for data starts, and for which intervals. No Dagster, no clock, no storage."""
+"""The decision whether a pipeline starts, and for which intervals: without a clock, without a storage."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 
 from ai.starlake.common import DataInterval, zone_of
-from ai.starlake.dagster.orchestration import partitions
 from ai.starlake.orchestration.freshness.memory import Memory, Window
-from ai.starlake.orchestration.freshness.triggering import Condition
+from ai.starlake.orchestration.freshness.policy import Policy, TriggerDataset
+from ai.starlake.orchestration.freshness.windows import typical_period
 
 _MOST_RUNS = 100
 """How many runs a tick starts; the next tick goes on."""
@@ -20,21 +20,6 @@ _MOST_WAITING = 500
 
 _SLOWER = 1.1
 """How much longer than the cycle a dataset's period is when it is slower: months differ by a few days."""
-
-
-@dataclass(frozen=True)
-class TriggerDataset:
-    """A dataset whose updates may start a pipeline.
-
-    Args:
-        name: Its Starlake name, ``domain.table``.
-        cron: When it is updated, where that is scheduled.
-        freshness: How many seconds old it may be and still do.
-    """
-
-    name: str
-    cron: str | None = None
-    freshness: float = 0
 
 
 @dataclass(frozen=True)
@@ -50,59 +35,6 @@ class Update:
     storage_id: int
     at: datetime
     logical: datetime
-
-
-@dataclass(frozen=True)
-class Policy:
-    """What a pipeline waits for.
-
-    Args:
-        datasets: The datasets that it depends on.
-        condition: Which of them have to be there.
-        zone: The zone of cron expressions and of the start date.
-        start: Updates of before that day count for nothing.
-        cycle: The cron expression of the data cycle; None where there is none.
-        optional_datasets: Whether datasets that are slower than the cycle are not waited for.
-        beyond_cycle: Whether an update that is outside of the cycle counts where the dataset's freshness allows it.
-        min_between_runs: The least seconds from one run to the next.
-        period: The period in which the ticks of cron expressions are counted to compare them.
-        every_interval: Whether each interval with updates gets a run; otherwise only the newest does.
-        catchup: Whether the first look starts runs for all that was recorded since the start date.
-    """
-
-    datasets: tuple[TriggerDataset, ...]
-    condition: Condition
-    zone: str = "UTC"
-    start: date = partitions.DEFAULT_START
-    cycle: str | None = None
-    optional_datasets: bool = False
-    beyond_cycle: bool = True
-    min_between_runs: float = 0
-    period: str = "week"
-    every_interval: bool = True
-    catchup: bool = False
-
-    @property
-    def begin(self) -> datetime:
-        """The first moment of the start date."""
-        return datetime(self.start.year, self.start.month, self.start.day, tzinfo=zone_of(self.zone))
-
-    @cached_property
-    def every(self) -> str | None:
-        """The cron expression whose windows runs are for: the data cycle, else the one that datasets are made by."""
-        return self.cycle or common_cron(self.datasets, self.period, self.zone)
-
-
-def common_cron(datasets: Collection[TriggerDataset], period: str, zone: str) -> str | None:
-    """The most frequent cron expression of datasets; None where one of them has none.
-
-    Args:
-        datasets: The datasets.
-        period: The period in which ticks are counted: the option `cron_period_frequency`.
-        zone: The zone in which the cron expressions are meant.
-    """
-    crons = [dataset.cron for dataset in datasets if dataset.cron]
-    return partitions.most_frequent(crons, period, zone) if crons and len(crons) == len(datasets) else None
 
 
 @dataclass(frozen=True)
@@ -212,7 +144,7 @@ def _window(policy: Policy, update: Update) -> Window:
     """The start of the interval that an update is for; None where intervals are the times between runs."""
     if policy.every is None:
         return None
-    window = partitions.window_of(partitions.cycles(policy.every, policy.zone), update.logical)
+    window = policy.windows.window_of(policy.every, policy.zone, update.logical)
     return window.start.astimezone(timezone.utc)  # in UTC, equal timestamps are equal keys
 
 
@@ -322,8 +254,8 @@ class _Look:
         one; else what came since the last run.
         """
         if self.policy.every is not None and window is not None:
-            found = partitions.window_of(partitions.cycles(self.policy.every, self.policy.zone), window)
-            return found.start, DataInterval(found.start, found.end)
+            found = self.policy.windows.window_of(self.policy.every, self.policy.zone, window)
+            return found.start, found
         anchor = max((self._last(name) for name in names), key=datetime.timestamp)
         return anchor, DataInterval(_since(self.policy, memory, anchor), anchor)
 
@@ -357,7 +289,7 @@ class _Look:
         policy, cycle = self.policy, self.policy.cycle
         if dataset.name not in self.latest or cycle is None or window is None:
             return False
-        found = partitions.window_of(partitions.cycles(cycle, policy.zone), window)
+        found = policy.windows.window_of(cycle, policy.zone, window)
         slack = dataset.freshness if policy.beyond_cycle and _may_exceed(policy, cycle, dataset) else 0
         first, end = found.start.timestamp() - slack, found.end.timestamp() + slack
         dates = self.latest[dataset.name].logical, self.memory.furthest[dataset.name]
@@ -390,7 +322,7 @@ def _period(policy: Policy, dataset: TriggerDataset) -> float:
 
 
 def _length(policy: Policy, cron: str) -> float:
-    return partitions.typical_period(cron, policy.zone)
+    return typical_period(policy.windows, cron, policy.zone)
 
 
 def _since(policy: Policy, memory: Memory, anchor: datetime) -> datetime:

@@ -1,4 +1,4 @@
-"""Under which outcomes of pre-load checks something runs.
+"""Run conditions over the outcomes of pre-load checks.
 
 A condition is a set of clauses that all have to hold: a check that found something to load, or a set of conditions of
 which one has to hold. Equal conditions are equal sets.
@@ -9,31 +9,29 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from dagster import OpDefinition
+from ai.starlake.orchestration.tasks import AbstractTask
 
-from ai.starlake.orchestration import AbstractTask
+CheckTask = AbstractTask[Any]
+RunCondition = frozenset[Any]
 
-Check = AbstractTask[OpDefinition]
-Condition = frozenset[Any]
-
-ALWAYS: Condition = frozenset()
+ALWAYS: RunCondition = frozenset()
 
 
-def all_of(conditions: Iterable[Condition]) -> Condition:
-    """The condition that holds when all of them do."""
+def all_of(conditions: Iterable[RunCondition]) -> RunCondition:
+    """Return the condition that holds when all of them do."""
     return ALWAYS.union(*conditions)
 
 
-def any_of(conditions: Iterable[Condition]) -> Condition:
-    """The condition that holds when one of them does; of none, one that always holds."""
+def any_of(conditions: Iterable[RunCondition]) -> RunCondition:
+    """Return the condition that holds when one of them does; of none, one that always holds."""
     distinct = frozenset(conditions)
     if not distinct or ALWAYS in distinct:
         return ALWAYS
     return next(iter(distinct)) if len(distinct) == 1 else frozenset([distinct])
 
 
-def checks_of(condition: Condition) -> Iterator[Check]:
-    """The checks that a condition is about."""
+def checks_of(condition: RunCondition) -> Iterator[CheckTask]:
+    """Yield the checks that a condition is about."""
     for clause in condition:
         if isinstance(clause, AbstractTask):
             yield clause
@@ -42,12 +40,12 @@ def checks_of(condition: Condition) -> Iterator[Check]:
                 yield from checks_of(alternative)
 
 
-def without(condition: Condition, checks: Collection[Check]) -> Condition:
-    """What is left of a condition where some checks do not matter."""
+def without(condition: RunCondition, checks: Collection[CheckTask]) -> RunCondition:
+    """Return what is left of a condition where some checks do not matter."""
     return all_of(_without(clause, checks) for clause in condition)
 
 
-def _without(clause: Any, checks: Collection[Check]) -> Condition:
+def _without(clause: Any, checks: Collection[CheckTask]) -> RunCondition:
     if isinstance(clause, AbstractTask):
         return ALWAYS if clause in checks else frozenset([clause])
     return any_of(without(alternative, checks) for alternative in clause)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai.starlake.dagster.orchestration.freshness import Policy, Start, TriggerDataset, Update, Wait, decide
+from ai.starlake.orchestration.freshness.decision import Start, Update, Wait, decide
 from ai.starlake.orchestration.freshness.memory import Memory
+from ai.starlake.orchestration.freshness.policy import Policy, TriggerDataset
 from ai.starlake.orchestration.freshness.triggering import condition_of
 
 UTC = timezone.utc

@@ -1,6 +1,6 @@
 """From the order of tasks and groups to what each task waits for.
 
-A pre-load check yields one of two outputs. What comes after it within the outermost group that it is in waits for the
+A pre-load check has one of two outcomes. What comes after it within the outermost group that it is in waits for the
 one that says that there is something to load; what comes after that group waits for either, so that the end of a
 pipeline, and the deletion of a cluster, come about when there is nothing to load, too.
 """
@@ -9,28 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from dagster import OpDefinition
-
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster.orchestration.conditions import ALWAYS, Condition, all_of, any_of, checks_of, without
-from ai.starlake.dagster.pre_load import READY, SKIPPED
 from ai.starlake.job import TaskType
-from ai.starlake.orchestration import AbstractDependency, AbstractPipeline, AbstractTask, AbstractTaskGroup
+from ai.starlake.orchestration.ordering.run_conditions import ALWAYS, RunCondition, all_of, any_of, checks_of, without
+from ai.starlake.orchestration.pipeline import AbstractPipeline
+from ai.starlake.orchestration.tasks import AbstractDependency, AbstractTask, AbstractTaskGroup
 
-Task = AbstractTask[OpDefinition]
+AnyTask = AbstractTask[Any]
 Edge = tuple[AbstractDependency, AbstractDependency]
+
+
+class Outcome(Enum):
+    """What a task that is over says: a pre-load check one of two things, any other task that it is done."""
+
+    DONE = "done"
+    READY = "ready"
+    SKIPPED = "skipped"
 
 
 @dataclass(frozen=True)
 class Source:
-    """An output of a task."""
+    """An outcome of a task, for which others wait."""
 
-    task: Task
-    output: str
+    task: AnyTask
+    outcome: Outcome
 
 
 @dataclass
@@ -40,18 +47,18 @@ class Link:
     Args:
         before: What comes first, as the pipeline says it.
         after: What waits.
-        sources: The outputs that it waits for; any of them will do, once all of them are decided.
+        sources: The outcomes that it waits for; it runs if at least one has come about, after all are decided.
         condition: When one of the sources comes about.
     """
 
     before: AbstractDependency
     after: AbstractDependency
     sources: list[Source] = field(default_factory=list)
-    condition: Condition = ALWAYS
+    condition: RunCondition = ALWAYS
 
 
 class Links:
-    """What each task and group of a pipeline waits for.
+    """The links of a pipeline: what each task and group waits for.
 
     Args:
         pipeline: The pipeline.
@@ -60,11 +67,11 @@ class Links:
         StarlakeError: If tasks wait for each other in a circle.
     """
 
-    def __init__(self, pipeline: AbstractPipeline[OpDefinition]) -> None:
+    def __init__(self, pipeline: AbstractPipeline[Any]) -> None:
         self._pipeline = pipeline
         self._edges = _without_detours(_without_empty_groups(pipeline))
         self._links = [Link(before, after) for before, after in self._edges]
-        self.conditions: dict[Task, list[Condition]] = {}
+        self.conditions: dict[AnyTask, list[RunCondition]] = {}
         self._entries: dict[AbstractTaskGroup, list[AbstractDependency]] = {}
         for member in (pipeline, *pipeline.walk()):
             if isinstance(member, AbstractTaskGroup):
@@ -97,11 +104,11 @@ class Links:
     def _outputs(self, of: AbstractDependency) -> list[Source]:
         """What says that a task, or all of a group, is done."""
         if isinstance(of, AbstractTask):
-            return [Source(of, READY if of.task_type is TaskType.PRELOAD else next(iter(of.task.output_dict)))]
+            return [Source(of, Outcome.READY if of.task_type is TaskType.PRELOAD else Outcome.DONE)]
         assert isinstance(of, AbstractTaskGroup)  # noqa: S101
         return [source for member in self._exits(of) for source in self._outputs(member)]
 
-    def _tasks_first_in(self, of: AbstractDependency) -> Iterator[Task]:
+    def _tasks_first_in(self, of: AbstractDependency) -> Iterator[AnyTask]:
         if isinstance(of, AbstractTask):
             yield of
         elif isinstance(of, AbstractTaskGroup):
@@ -112,8 +119,8 @@ class Links:
         """Finds the sources and conditions of all links, and the conditions of tasks, in the order of the tasks."""
         for link in self._links:
             link.sources = list(dict.fromkeys(self._outputs(link.before)))
-        own: dict[Task, Condition] = {}
-        reached: dict[Task, dict[Condition, None]] = {}
+        own: dict[AnyTask, RunCondition] = {}
+        reached: dict[AnyTask, dict[RunCondition, None]] = {}
         for item in self._sorted():
             if isinstance(item, int):
                 self._qualify(self._links[item], own)
@@ -125,7 +132,7 @@ class Links:
         self.conditions = {task: list(conditions) for task, conditions in reached.items()}
 
     @cached_property
-    def _firsts(self) -> list[list[Task]]:
+    def _firsts(self) -> list[list[AnyTask]]:
         return [list(self._tasks_first_in(link.after)) for link in self._links]
 
     def _sorted(self) -> list[Any]:
@@ -147,12 +154,12 @@ class Links:
                 fix="take one of these out of the order",
             ) from None
 
-    def _qualify(self, link: Link, own: dict[Task, Condition]) -> None:
-        """Finds the condition of a link; adds the other output of those checks that it leads out of."""
+    def _qualify(self, link: Link, own: dict[AnyTask, RunCondition]) -> None:
+        """Finds the condition of a link; adds the other outcome of those checks that it leads out of."""
         condition = any_of(own[source.task] for source in link.sources)
         checks = {check for source in link.sources for check in checks_of(own[source.task])}
         left = sorted((check for check in checks if _leads_out(check, link)), key=lambda check: check.full_id)
-        link.sources = [*link.sources, *(Source(check, SKIPPED) for check in left)]
+        link.sources = [*link.sources, *(Source(check, Outcome.SKIPPED) for check in left)]
         link.condition = without(condition, left)
 
 
@@ -178,7 +185,7 @@ def meeting(
     raise StarlakeError(f"{one!r} and {other!r} cannot be put in order: one of them is, or contains, the other")
 
 
-def _leads_out(check: Task, link: Link) -> bool:
+def _leads_out(check: AnyTask, link: Link) -> bool:
     """Whether a link leads out of the outermost group that a check is in.
 
     A check without a group is left behind by what only orders and is in no group either: the end of the pipeline.
@@ -189,7 +196,7 @@ def _leads_out(check: Task, link: Link) -> bool:
     return isinstance(link.after, AbstractTask) and not link.after.works and link.after.parent is check.parent
 
 
-def _without_empty_groups(pipeline: AbstractPipeline[OpDefinition]) -> list[Edge]:
+def _without_empty_groups(pipeline: AbstractPipeline[Any]) -> list[Edge]:
     """The order, with what comes after a group without tasks right after what comes before it."""
     edges = dict.fromkeys(pipeline.edges)
     for member in pipeline.walk():

@@ -1,0 +1,110 @@
+"""Cron expressions as windows of time, each of which begins at a tick and ends at the next one."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Protocol
+
+from ai.starlake.common import DataInterval, StarlakeError, zone_of
+from ai.starlake.common.crons import cron_problem
+
+DEFAULT_START = date(2025, 1, 1)
+"""The first day of partitions where the option `start_date` is not set. Fixed, so that no deployment moves it."""
+
+_FEW_TICKS = 48
+_MOST_TICKS = 2_000
+_PERIODS = {"day": 1, "week": 7, "month": 30, "year": 365}
+_A_MONDAY = date(2024, 1, 1)
+
+
+class Windows(Protocol):
+    """The arithmetic of cron expressions. An orchestrator brings its own, so that its schedules agree with it."""
+
+    def check(self, cron: str, zone: str) -> None:
+        """Make sure that a cron expression can be used.
+
+        Raises:
+            StarlakeError: If the cron expression or the time zone is not valid.
+        """
+        ...
+
+    def window_of(self, cron: str, zone: str, at: datetime) -> DataInterval:
+        """Return the window that a timestamp falls into; its start belongs to it, its end to the next."""
+        ...
+
+    def ticks(self, cron: str, zone: str, since: datetime) -> Iterator[datetime]:
+        """Yield the ticks from a timestamp on, without end."""
+        ...
+
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class CronWindows:
+    """Windows as croniter computes them."""
+
+    def check(self, cron: str, zone: str) -> None:
+        """Make sure that a cron expression can be used.
+
+        Raises:
+            StarlakeError: If the cron expression or the time zone is not valid.
+        """
+        zone_of(zone)
+        problem = cron_problem(cron)
+        if problem:
+            raise StarlakeError(f"the schedule {cron!r} cannot be used", cause=problem.cause, fix=problem.fix)
+
+    def window_of(self, cron: str, zone: str, at: datetime) -> DataInterval:
+        """Return the window that a timestamp falls into; its start belongs to it, its end to the next."""
+        from croniter import croniter
+
+        end = croniter(cron, at.astimezone(zone_of(zone))).get_next(datetime)
+        return DataInterval(croniter(cron, end).get_prev(datetime), end)
+
+    def ticks(self, cron: str, zone: str, since: datetime) -> Iterator[datetime]:
+        """Yield the ticks from a timestamp on, without end."""
+        from croniter import croniter
+
+        start = since.astimezone(zone_of(zone)) - timedelta(seconds=1)
+        return iter(croniter(cron, start, ret_type=datetime))
+
+
+CRON_WINDOWS = CronWindows()
+
+
+@functools.lru_cache(maxsize=256)
+def typical_period(windows: Windows, cron: str, zone: str) -> float:
+    """Return the seconds between two ticks, on the average of some dozens of them."""
+    ticks = list(itertools.islice(windows.ticks(cron, zone, _midnight(_A_MONDAY, zone)), _FEW_TICKS + 1))
+    return (ticks[-1].timestamp() - ticks[0].timestamp()) / _FEW_TICKS
+
+
+def most_frequent(windows: Windows, crons: Iterable[str], period: str, zone: str) -> str:
+    """Return the cron expression with most ticks in a period of time; of equals, the first in alphabetical order.
+
+    Args:
+        windows: The arithmetic of cron expressions.
+        crons: One or more cron expressions.
+        period: ``day``, ``week``, ``month`` or ``year``: the option `cron_period_frequency`.
+        zone: The time zone in which they are meant.
+    """
+    return min(
+        sorted(crons), key=lambda cron: (-_count(windows, cron, period, zone), typical_period(windows, cron, zone))
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _count(windows: Windows, cron: str, period: str, zone: str) -> int:
+    """Count the ticks in a period, as far as a comparison needs."""
+    end = _midnight(_A_MONDAY + timedelta(days=_PERIODS[period]), zone).timestamp()
+    ticks = windows.ticks(cron, zone, _midnight(_A_MONDAY, zone))
+    within = itertools.takewhile(lambda tick: tick.timestamp() < end, ticks)
+    return sum(1 for _ in itertools.islice(within, _MOST_TICKS))
+
+
+def _midnight(day: date, zone: str) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone_of(zone))
