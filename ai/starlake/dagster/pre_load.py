@@ -90,7 +90,7 @@ class PreLoadBody(Body):
         yield from outputs(self.ready if found.ready else self.skipped, self.domain)
 
     def _look(self, context: OpExecutionContext, patience: Patience) -> Finding:
-        from ai.starlake.executor.storage import location as storage
+        from ai.starlake.common.storage import location as storage
 
         view = self._view(context)
         settings = self.runner.settings
@@ -161,7 +161,7 @@ class AckCheck:
 
     def look(self, view: ProjectView) -> Finding:
         """Look once."""
-        from ai.starlake.executor.storage import location as storage
+        from ai.starlake.common.storage import location as storage
 
         path = view.render(self.path)
         if storage.Location.of(path).remove():
@@ -171,7 +171,7 @@ class AckCheck:
 
 def _no_folder(ack_file: str) -> str:
     """Return a warning of an ack file whose folder does not exist; empty if it does."""
-    from ai.starlake.executor.storage import location as storage
+    from ai.starlake.common.storage import location as storage
 
     path = storage.local_path(ack_file)
     if path is None or path.parent.is_dir():
@@ -214,7 +214,7 @@ class CommandCheck:
         return view.render(self.ack or "")
 
     def _ask(self, command: StarlakeCommand, view: ProjectView) -> bool:
-        from ai.starlake.executor.storage import location as storage
+        from ai.starlake.common.storage import location as storage
 
         runner, context = view.runner, view.context
         with tempfile.TemporaryDirectory(prefix="starlake-preload-") as scratch:

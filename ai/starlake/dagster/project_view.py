@@ -50,7 +50,7 @@ class ProjectView:
     @cached_property
     def is_readable(self) -> bool:
         """True if the project is on this machine. One in an object store costs a request for each of its files."""
-        from ai.starlake.executor.storage import location as storage
+        from ai.starlake.common.storage import location as storage
 
         root = storage.local_path(self.variables["SL_ROOT"])
         return root is not None and (root / (self.variables.get("SL_METADATA") or "metadata")).is_dir()
@@ -131,7 +131,7 @@ def require_root(root: str, *, is_read: bool) -> None:
     Raises:
         StarlakeError: If it is on this machine, and is not a project.
     """
-    from ai.starlake.executor.storage import location as storage
+    from ai.starlake.common.storage import location as storage
 
     folder = storage.local_path(root)
     if folder is None:

@@ -38,7 +38,7 @@ class FilesCheck:
         Raises:
             StarlakeError: If it cannot find out what waits.
         """
-        from ai.starlake.executor.storage import location as storage
+        from ai.starlake.common.storage import location as storage
 
         folders = self._folders(view)
         rules = self._rules(view)
@@ -142,7 +142,7 @@ def missing(view: ProjectView, folders: Sequence[str], option: str, place: str) 
         option: The option that names another folder.
         place: The file and line of the domain.
     """
-    from ai.starlake.executor.storage import location as storage
+    from ai.starlake.common.storage import location as storage
 
     paths = [storage.local_path(folder) for folder in folders]
     if any(path is None or path.is_dir() for path in paths):
@@ -167,8 +167,8 @@ def _contents(folder: str, name: str, rules: FileRules) -> Sequence[str] | None:
 
     Nor is one in an object store: no executor unpacks it there.
     """
+    from ai.starlake.common.storage import location as storage
     from ai.starlake.embedded.areas.archives import contents, is_archive
-    from ai.starlake.executor.storage import location as storage
 
     if not is_archive(name) or rules.rule_of(name) is not None:
         return None
@@ -188,7 +188,7 @@ def _counted(files: int) -> str:
 
 def _same(one: str, other: str) -> bool:
     """Tell whether two folders are one."""
-    from ai.starlake.executor.storage import location as storage
+    from ai.starlake.common.storage import location as storage
 
     first, second = storage.local_path(one), storage.local_path(other)
     if first is None or second is None:

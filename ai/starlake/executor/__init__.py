@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from ai.starlake.common.storage.location import Location
 from ai.starlake.executor.protocol import (
     CommandFailedError,
     ExecutableNotFoundError,
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ai.starlake.executor.project_facts import FactsFactory, ProjectFacts
     from ai.starlake.executor.recovery import stranded_files
     from ai.starlake.executor.shell import ShellExecutor
-    from ai.starlake.executor.storage.location import Location
 
 __all__ = [
     "CommandFailedError",
@@ -53,7 +53,6 @@ _AT_RUN_TIME = {
     "run_process": "process.supervision",
     "stranded_files": "recovery",
     "ShellExecutor": "shell",
-    "Location": "storage.location",
 }
 
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.storage.location import Location
 from ai.starlake.executor.process._watchdog_main import related_groups
 from ai.starlake.executor.protocol import Execution
-from ai.starlake.executor.storage.location import Location
 
 _SETTLE = 8.0
 """Seconds that the command of a killed process may need to end: what the watchdog gives it, and a little more."""

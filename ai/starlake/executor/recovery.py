@@ -15,11 +15,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.storage.location import Location, local_path
 from ai.starlake.executor.notes import LoadNote, LoadNotes, RunsRemotely
 from ai.starlake.executor.process.interrupts import interrupts_held
 from ai.starlake.executor.project_facts import ProjectFacts
 from ai.starlake.executor.protocol import Execution, FilesLeftError, RecoveryError
-from ai.starlake.executor.storage.location import Location, local_path
 from ai.starlake.job import StarlakeCommand
 
 if TYPE_CHECKING:

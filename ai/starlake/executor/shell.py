@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.storage.location import local_path
 from ai.starlake.executor.database_lock import writer_locks
 from ai.starlake.executor.executable import HOW_TO_GET_ONE, find_executable
 from ai.starlake.executor.failures import failure_text, hint
@@ -22,7 +23,6 @@ from ai.starlake.executor.process.supervision import Runner, require_wanted, run
 from ai.starlake.executor.project_facts import FactsFactory, FactsOfRun, ProjectFacts
 from ai.starlake.executor.protocol import CommandFailedError, ExecutableNotFoundError, Execution, StarlakeResult
 from ai.starlake.executor.recovery import LoadFiles, names_of
-from ai.starlake.executor.storage.location import local_path
 from ai.starlake.job import StarlakeCommand
 
 

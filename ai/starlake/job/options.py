@@ -196,7 +196,7 @@ class JobOptions(BaseModel):
 
     @property
     def storage_settings(self) -> Mapping[str, Mapping[str, str]]:
-        """What object stores need to be told, by scheme: see `ai.starlake.executor.storage`."""
+        """What object stores need to be told, by scheme: see `ai.starlake.common.storage`."""
         return {}
 
     def project_files(self) -> AbstractContextManager[None]:

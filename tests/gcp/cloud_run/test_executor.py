@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.storage.location import Location, storage_settings
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.notes import LoadNote, LoadNotes
 from ai.starlake.executor.remote.progress import Progress
-from ai.starlake.executor.storage.location import Location, storage_settings
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.google_errors import GcpCallError, NotFoundError, PermissionDeniedError
 from ai.starlake.gcp.cloud_run.cloud_run_job import CloudRunJob, LateExecutionError

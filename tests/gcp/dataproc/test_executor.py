@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.storage.location import Location
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.notes import LoadNote, LoadNotes
-from ai.starlake.executor.storage.location import Location
 from ai.starlake.gcp.client.google_errors import GcpCallError, PermissionDeniedError
 from ai.starlake.gcp.dataproc.dataproc_executor import SparkJobFailedError
 from ai.starlake.gcp.dataproc.spark_jobs import SparkJobTimeoutError

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ai.starlake.executor.storage.location import storage_settings
+from ai.starlake.common.storage.location import storage_settings
 from ai.starlake.gcp.client.clients import storage_client
 from ai.starlake.gcp.client.endpoints import GcpEndpoints
 from starlake_gcp_emulator.cloud_storage.storage import StorageServer

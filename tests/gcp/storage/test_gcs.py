@@ -13,7 +13,7 @@ from fsspec.config import conf
 from google.auth.credentials import AnonymousCredentials
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.storage.location import Location
+from ai.starlake.common.storage.location import Location
 from ai.starlake.gcp.client.google_errors import MissingExtraError, PermissionDeniedError
 from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
 from ai.starlake.gcp.storage.project_storage import cloud_storage

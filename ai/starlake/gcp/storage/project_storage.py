@@ -1,7 +1,7 @@
 """Projects on Cloud Storage: what reads their YAML files reaches it as the options of the job say.
 
 They are read through fsspec, whose driver for Cloud Storage is gcsfs; pre-load checks and the recovery of files have
-`ai.starlake.gcp.storage.gcs`.
+`ai.starlake.gcp.cloud_storage`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ai.starlake.executor.storage.location import storage_settings
+from ai.starlake.common.storage.location import storage_settings
 from ai.starlake.gcp.client.clients import default_credentials
 from ai.starlake.gcp.client.endpoints import is_insecure
 from ai.starlake.gcp.gcp_options import GcpOptions

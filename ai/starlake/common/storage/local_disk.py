@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.storage.location import Location, explained, two_kinds
+from ai.starlake.common.storage.location import Location, explained, two_kinds
 
 
 class LocalLocation(Location):

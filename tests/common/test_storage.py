@@ -15,9 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor import Location
-from ai.starlake.executor.storage import location as storage
-from ai.starlake.executor.storage.location import local_path, storage_settings
+from ai.starlake.common.storage import location as storage
+from ai.starlake.common.storage.location import Location, local_path, storage_settings
 from ai.starlake.gcp.client.clients import storage_client
 from ai.starlake.gcp.client.endpoints import GcpEndpoints
 from starlake_gcp_emulator.cloud_storage.storage import StorageServer

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.storage.location import Location, two_kinds
+from ai.starlake.common.storage.location import Location, two_kinds
 from ai.starlake.gcp.client.calls import RepeatPolicy
 from ai.starlake.gcp.client.clients import storage_client
 from ai.starlake.gcp.client.endpoints import GcpEndpoints

@@ -64,7 +64,7 @@ class Location(ABC):
         """
         local = local_path(location)
         if local is not None:
-            from ai.starlake.executor.storage.local import LocalLocation
+            from ai.starlake.common.storage.local_disk import LocalLocation
 
             return LocalLocation(local)
         uri = str(location)
@@ -72,7 +72,7 @@ class Location(ABC):
         plug_in = _plug_in(scheme)
         if plug_in is not None:
             return plug_in(uri, _settings.get().get(scheme, {}))
-        from ai.starlake.executor.storage.remote import RemoteLocation
+        from ai.starlake.common.storage.object_store import RemoteLocation
 
         return RemoteLocation(uri)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.storage.location import Location, explained, two_kinds
+from ai.starlake.common.storage.location import Location, explained, two_kinds
 
 if TYPE_CHECKING:
     from upath import UPath
