@@ -10,7 +10,7 @@ import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.transform.task_run import TransformRequest
-from ai.starlake.project.validate import validate
+from ai.starlake.project.checks.project_checks import validate
 
 MEMORY = "jdbc:duckdb:"
 

@@ -17,7 +17,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.database.connection import open_database
 from ai.starlake.embedded.transform.task_run import TransformRequest
 from ai.starlake.project.areas import Areas
-from ai.starlake.project.duckdb_plans import plan_of
+from ai.starlake.project.databases.duckdb_plans import plan_of
 from ai.starlake.project.models import Area, Connection
 
 HEADERS = 12_288

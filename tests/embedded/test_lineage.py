@@ -9,7 +9,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.cli.lineage import Lineage
 from ai.starlake.embedded.cli.main import run
 from ai.starlake.project import Graph, Project
-from ai.starlake.project.hash_order import hash_order
+from ai.starlake.project.lineage.hash_order import hash_order
 
 FILES = {
     "load/shop/_config.sl.yml": "version: 1\nload:\n  name: shop\n",

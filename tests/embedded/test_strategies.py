@@ -14,7 +14,7 @@ from ai.starlake.embedded.database.connection import open_database
 from ai.starlake.embedded.warehouse.merge import Merge, require, script
 from ai.starlake.embedded.warehouse.targets import Target
 from ai.starlake.project import MergeOn, WriteStrategy
-from ai.starlake.project.rendering import render
+from ai.starlake.project.templating.rendering import render
 
 ORIGIN = datetime(2024, 1, 1)  # noqa: DTZ001  DuckDB's TIMESTAMP has no zone
 TARGET = Target("shop", "rows")

@@ -53,7 +53,7 @@ def _preload() -> None:
 
     import ai.starlake.embedded.cli.main
     import ai.starlake.embedded.engine
-    import ai.starlake.project.validate  # noqa: F401
+    import ai.starlake.project.checks.project_checks  # noqa: F401
 
 
 def _forked(cli: list[str], root: Path, step: dict, windows: list, timeout: float) -> replay.Step:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ai.starlake.project.areas import Areas
-from ai.starlake.project.connections import default_duckdb, duckdb_file
+from ai.starlake.project.databases.connections import default_duckdb, duckdb_file
 from ai.starlake.project.models import Application, Area, Connection
 
 AREAS = Areas("/proj", "/proj/datasets", "/proj/metadata", Area())

@@ -3,7 +3,7 @@
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.facts import FileFacts
+from ai.starlake.project.file_facts import FileFacts
 
 CLOUD = """
     version: 1

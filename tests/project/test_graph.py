@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project import Graph
-from ai.starlake.project.sql_references import dialect_of, table_references
+from ai.starlake.project.lineage.sql_references import dialect_of, table_references
 
 
 @pytest.mark.parametrize(

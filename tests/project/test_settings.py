@@ -9,8 +9,8 @@ import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project import Project, ProjectError
-from ai.starlake.project.environment import date_variables, resolve_variables
 from ai.starlake.project.settings import read_settings
+from ai.starlake.project.templating.environment import date_variables, resolve_variables
 
 
 def test_no_project(tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project import ProjectError
-from ai.starlake.project.sql_files import split_statements
+from ai.starlake.project.reading.sql_files import split_statements
 
 
 def test_a_sql_file_alone_is_a_task(files):

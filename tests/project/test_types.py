@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ai.starlake.project import PrimitiveType, java_pattern
-from ai.starlake.project.type_files import default_types
+from ai.starlake.project.reading.type_files import default_types
 
 BY_PATTERN = [
     each for each in default_types().values() if each.primitive_type.value not in ("date", "timestamp", "struct")

@@ -23,8 +23,8 @@ from dagster import (
 )
 
 from ai.starlake.project import Project
-from ai.starlake.project.graph import Graph
-from ai.starlake.project.validate import validate
+from ai.starlake.project.checks.project_checks import validate
+from ai.starlake.project.lineage.graph import Graph
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 TABLES = ["Customers", "Ingredients", "Orders", "Products"]

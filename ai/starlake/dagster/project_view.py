@@ -18,7 +18,7 @@ from ai.starlake.dagster.run import RunDates
 from ai.starlake.job.secret_references import resolve_environment
 
 if TYPE_CHECKING:
-    from ai.starlake.project.facts import FileFacts
+    from ai.starlake.project.file_facts import FileFacts
     from ai.starlake.project.landing import FileRules, Landing
 
 _REFERENCE = re.compile(r"\{+\s*(\w+)\s*\}+")
@@ -43,7 +43,7 @@ class ProjectView:
     @cached_property
     def facts(self) -> FileFacts:
         """The project, of which each file is read when it is first needed."""
-        from ai.starlake.project.facts import FileFacts
+        from ai.starlake.project.file_facts import FileFacts
 
         return FileFacts(self.variables["SL_ROOT"], {**os.environ, **self._environment, **self._root})
 

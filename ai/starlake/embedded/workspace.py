@@ -17,8 +17,13 @@ from ai.starlake.embedded.database.connection import DEFAULT_WAIT, Database, Ope
 from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.embedded.warehouse.audit import AuditLog
 from ai.starlake.project import Connection, Project, Table, Task
-from ai.starlake.project.connections import connection_error, find_connection, require_one_connection, usable_plan
-from ai.starlake.project.duckdb_plans import ONE_CONNECTION, Plan, clash
+from ai.starlake.project.databases.connections import (
+    connection_error,
+    find_connection,
+    require_one_connection,
+    usable_plan,
+)
+from ai.starlake.project.databases.duckdb_plans import ONE_CONNECTION, Plan, clash
 
 
 class Workspace:

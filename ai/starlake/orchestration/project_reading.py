@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ai.starlake.project.facts import FileFacts
+    from ai.starlake.project.file_facts import FileFacts
 
 
 def read_project(root: str, environment: Mapping[str, str]) -> FileFacts:
@@ -15,6 +15,6 @@ def read_project(root: str, environment: Mapping[str, str]) -> FileFacts:
     Raises:
         StarlakeError: If the project cannot be read.
     """
-    from ai.starlake.project.facts import FileFacts
+    from ai.starlake.project.file_facts import FileFacts
 
     return FileFacts(root, environment)

@@ -1,8 +1,10 @@
 """Starlake projects as typed, frozen models: settings, areas, tables, tasks, and what depends on what."""
 
 from ai.starlake.project.areas import Areas
+from ai.starlake.project.checks.project_checks import validate
 from ai.starlake.project.findings import Finding, ProjectError, Severity
-from ai.starlake.project.graph import Graph
+from ai.starlake.project.lineage.graph import Graph
+from ai.starlake.project.lineage.sql_references import Reference
 from ai.starlake.project.models import (
     Application,
     Attribute,
@@ -28,8 +30,6 @@ from ai.starlake.project.models import (
 )
 from ai.starlake.project.patterns import java_pattern
 from ai.starlake.project.project import Project
-from ai.starlake.project.sql_references import Reference
-from ai.starlake.project.validate import validate
 
 __all__ = [
     "Application",

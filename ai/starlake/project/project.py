@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.areas import Areas
-from ai.starlake.project.connections import duckdb_file, find_connection
-from ai.starlake.project.domain_files import SUFFIX, DomainReader
+from ai.starlake.project.databases.connections import duckdb_file, find_connection
 from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
-from ai.starlake.project.invalid import Origin, build
+from ai.starlake.project.lineage.sql_references import dialect_of
 from ai.starlake.project.models import (
     Application,
     Connection,
@@ -28,12 +27,13 @@ from ai.starlake.project.models import (
 )
 from ai.starlake.project.models.refs import TableRef
 from ai.starlake.project.paths import read_text
-from ai.starlake.project.renderer import RUN_TIME
+from ai.starlake.project.reading.domain_files import SUFFIX, DomainReader
+from ai.starlake.project.reading.invalid import Origin, build
+from ai.starlake.project.reading.table_refs import read_refs
+from ai.starlake.project.reading.task_files import TaskReader
+from ai.starlake.project.reading.type_files import read_types
 from ai.starlake.project.settings import Settings, macro_files, read_settings, strategy_files
-from ai.starlake.project.sql_references import dialect_of
-from ai.starlake.project.table_refs import read_refs
-from ai.starlake.project.task_files import TaskReader
-from ai.starlake.project.type_files import read_types
+from ai.starlake.project.templating.renderer import RUN_TIME
 
 T = TypeVar("T")
 

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.areas import Areas
-from ai.starlake.project.documents import Document
-from ai.starlake.project.environment import date_variables, resolve_variables
 from ai.starlake.project.findings import Finding, ProjectError, Severity
-from ai.starlake.project.invalid import Origin, build, unknown_keys
 from ai.starlake.project.models import Application
 from ai.starlake.project.models.application import UNUSED_KEYS
 from ai.starlake.project.models.enums import UndefinedVariables, UnknownKeys
 from ai.starlake.project.paths import as_path, is_address, is_folder, join
-from ai.starlake.project.renderer import Renderer, undefined_hint
-from ai.starlake.project.store import Store
+from ai.starlake.project.reading.documents import Document
+from ai.starlake.project.reading.invalid import Origin, build, unknown_keys
+from ai.starlake.project.reading.store import Store
+from ai.starlake.project.templating.environment import date_variables, resolve_variables
+from ai.starlake.project.templating.renderer import Renderer, undefined_hint
 
 _OVERRIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

@@ -25,7 +25,7 @@ from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.protocol import CommandFailedError, Execution, Reporter, StarlakeCounts, StarlakeResult
 from ai.starlake.executor.recovery import names_of, stranded_files
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.project.facts import FileFacts
+from ai.starlake.project.file_facts import FileFacts
 
 _GLANCE = 0.5
 _BLOWS = (1.0, 3.0)

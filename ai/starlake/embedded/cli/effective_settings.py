@@ -11,9 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.redaction import MASK, Redactor, mask_named_values, names_a_secret
 from ai.starlake.project import Application, Project
-from ai.starlake.project.connections import duckdb_file, find_connection
 from ai.starlake.project.dag_generation import own_variables
-from ai.starlake.project.facts import AREAS
+from ai.starlake.project.databases.connections import duckdb_file, find_connection
+from ai.starlake.project.file_facts import AREAS
 
 Sections = dict[str, dict[str, str]]
 """Names and values by the section that they are shown in."""

@@ -9,7 +9,7 @@ from typing import Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.project import Graph, Project, Table, Task
 from ai.starlake.project.dag_generation import dependencies_json
-from ai.starlake.project.hash_order import hash_order
+from ai.starlake.project.lineage.hash_order import hash_order
 
 KINDS = ("task", "table")
 _MOST_LINES = 10_000

@@ -254,7 +254,7 @@ def _findings(options: dict[str, str]) -> list[Finding]:
     from ai.starlake.embedded.transform.sql_checks import sql_findings
     from ai.starlake.embedded.warehouse.stored_columns import stored_findings
     from ai.starlake.project import Project
-    from ai.starlake.project.validate import validate as find
+    from ai.starlake.project.checks.project_checks import validate as find
 
     findings = find(_root(), options=options)
     usable = not any(finding.is_error for finding in findings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ai.starlake.project import Task
-from ai.starlake.project.graph import Graph
+from ai.starlake.project.lineage.graph import Graph
 
 _MOST_LINES = 10_000
 

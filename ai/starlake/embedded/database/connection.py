@@ -17,7 +17,7 @@ from ai.starlake.common.redaction import mask_named_values
 from ai.starlake.embedded.database.database_file import FileHeldError, make_database_file
 from ai.starlake.embedded.database.quoting import qualified
 from ai.starlake.embedded.interruption import Interruption
-from ai.starlake.project.duckdb_plans import Plan
+from ai.starlake.project.databases.duckdb_plans import Plan
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -15,7 +15,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.python_functions import teach
 from ai.starlake.project import Project, Table, Task
 from ai.starlake.project.paths import read_text
-from ai.starlake.project.sql_files import split_statements
+from ai.starlake.project.reading.sql_files import split_statements
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database

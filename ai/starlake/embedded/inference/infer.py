@@ -16,8 +16,8 @@ from ai.starlake.embedded.inference.samples import read_sample
 from ai.starlake.embedded.inference.trial import Trial
 from ai.starlake.embedded.scratch import scratch_folder
 from ai.starlake.project import Project, Table, java_pattern
-from ai.starlake.project.domain_files import DomainReader
 from ai.starlake.project.paths import as_path
+from ai.starlake.project.reading.domain_files import DomainReader
 
 _NAME = re.compile(r"\w[\w-]*")
 _JINJA = re.compile(r"\{[{%#]")

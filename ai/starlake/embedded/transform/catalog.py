@@ -9,11 +9,11 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.validation import Validator
 from ai.starlake.embedded.database.quoting import identifier, qualified
 from ai.starlake.project import Project, Table, Task, WriteStrategy, WriteStrategyType
-from ai.starlake.project.duckdb_plans import plan_of
+from ai.starlake.project.databases.duckdb_plans import plan_of
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
-    from ai.starlake.project.sql_references import Reference
+    from ai.starlake.project.lineage.sql_references import Reference
 
 Columns = dict[str, str] | None
 """Names and types of a table's columns; None when they are not known for certain."""

@@ -6,7 +6,7 @@ import re
 
 from ai.starlake.embedded.database.quoting import identifier, qualified
 from ai.starlake.project import Task
-from ai.starlake.project.graph import Graph
+from ai.starlake.project.lineage.graph import Graph
 
 _HAS_TABLES = re.compile(r"\b(from|join)\b", re.IGNORECASE)
 

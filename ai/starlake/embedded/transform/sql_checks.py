@@ -30,7 +30,7 @@ from ai.starlake.embedded.transform.unknown_tables import UnknownTables
 from ai.starlake.embedded.warehouse.expectations import question_sql
 from ai.starlake.embedded.warehouse.targets import Target, describe
 from ai.starlake.project import Finding, Project, Table, Task
-from ai.starlake.project.graph import Graph
+from ai.starlake.project.lineage.graph import Graph
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -32,7 +32,7 @@ from ai.starlake.project import Attribute, Materialization, SyncStrategy, Task, 
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
-    from ai.starlake.project.graph import Graph
+    from ai.starlake.project.lineage.graph import Graph
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from ai.starlake.embedded.results import TransformResult
 from ai.starlake.embedded.transform.task_run import TaskRun, TransformRequest
 from ai.starlake.embedded.workspace import Workspace
 from ai.starlake.project import Task
-from ai.starlake.project.graph import Graph
+from ai.starlake.project.lineage.graph import Graph
 
 
 def transform(workspace: Workspace, request: TransformRequest, reporter: Reporter) -> TransformResult:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project import Finding, Project, Severity, Table, Task
-from ai.starlake.project.domain_files import SUFFIX
-from ai.starlake.project.duckdb_plans import plan_of
-from ai.starlake.project.pre_actions import read_pre_actions
+from ai.starlake.project.databases.duckdb_plans import plan_of
+from ai.starlake.project.databases.pre_actions import read_pre_actions
+from ai.starlake.project.reading.domain_files import SUFFIX
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.statements import Statement
     from ai.starlake.embedded.transform.catalog import Catalog
-    from ai.starlake.project.graph import Graph
+    from ai.starlake.project.lineage.graph import Graph
 
 _SYSTEM = re.compile(r"(?i)^(sl_|duckdb_|pragma_|sqlite_|pg_|zztmp_)")
 _CLOSE = 0.7

@@ -11,7 +11,7 @@ from ai.starlake.embedded.checking.validation import Validator
 from ai.starlake.embedded.warehouse.duckdb.evolution import losses
 from ai.starlake.embedded.warehouse.targets import Target
 from ai.starlake.project import Finding, Project, Severity, Table, WriteStrategyType
-from ai.starlake.project.connections import duckdb_file
+from ai.starlake.project.databases.connections import duckdb_file
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database

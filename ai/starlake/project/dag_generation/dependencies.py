@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.graph import Graph
+from ai.starlake.project.lineage.dependency_nodes import Node
+from ai.starlake.project.lineage.graph import Graph
 from ai.starlake.project.models import Task
-from ai.starlake.project.tree import Node
 
 _MOST_NODES = 100_000
 """Nodes of the largest text that is written, some 20 MB. In the text a node stands below each that depends on it, so

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ai.starlake.common import StarlakeError, sanitize_id
-from ai.starlake.project.collisions import check_names
+from ai.starlake.project.checks.collisions import check_names
+from ai.starlake.project.checks.schedule_checks import check_schedules
 from ai.starlake.project.dag_generation.files import DagFile, distinct
 from ai.starlake.project.dag_generation.loads import load_files
 from ai.starlake.project.dag_generation.tasks import task_files
@@ -13,7 +14,6 @@ from ai.starlake.project.dag_generation.templates import StartOf, Templates
 from ai.starlake.project.findings import ProjectError
 from ai.starlake.project.models import Table, Task
 from ai.starlake.project.project import Project
-from ai.starlake.project.schedule_checks import check_schedules
 
 
 def generate(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import count
 
-from ai.starlake.project.hash_order import hash_order
+from ai.starlake.project.lineage.hash_order import hash_order
 from ai.starlake.project.models import Application
 
 NO_SCHEDULE = "None"

@@ -13,7 +13,7 @@ from ai.starlake.project.dag_generation.dependencies import dependencies_json, d
 from ai.starlake.project.dag_generation.files import DagFile
 from ai.starlake.project.dag_generation.schedules import NO_SCHEDULE, Schedules
 from ai.starlake.project.dag_generation.templates import Templates
-from ai.starlake.project.graph import Graph
+from ai.starlake.project.lineage.graph import Graph
 from ai.starlake.project.models import Application, DagConfig, Task
 from ai.starlake.project.project import Project
 

@@ -19,7 +19,7 @@ from ai.starlake.project.dag_generation.variables import own_variables
 from ai.starlake.project.findings import nearest
 from ai.starlake.project.models import DagConfig
 from ai.starlake.project.project import Project
-from ai.starlake.project.rendering import UndefinedNameError, explained, new_environment, noted
+from ai.starlake.project.templating.rendering import UndefinedNameError, explained, new_environment, noted
 
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment

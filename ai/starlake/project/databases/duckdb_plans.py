@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ai.starlake.project.areas import Areas
+from ai.starlake.project.databases.pre_actions import PreActions, read_pre_actions
 from ai.starlake.project.models import Connection
 from ai.starlake.project.paths import is_address, join
-from ai.starlake.project.pre_actions import PreActions, read_pre_actions
 
 PREFIX = "jdbc:duckdb:"
 _LAKE = "ducklake:"

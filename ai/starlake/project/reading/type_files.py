@@ -8,10 +8,10 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
-from ai.starlake.project.documents import Document, parse_document
 from ai.starlake.project.findings import Finding, ProjectError
-from ai.starlake.project.invalid import Origin, build
 from ai.starlake.project.models import TypeDefinition
+from ai.starlake.project.reading.documents import Document, parse_document
+from ai.starlake.project.reading.invalid import Origin, build
 from ai.starlake.project.settings import Settings
 
 _PACKAGED = "default_types.sl.yml"

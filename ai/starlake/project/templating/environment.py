@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.rendering import UndefinedNameError, references, render, undeclared
+from ai.starlake.project.templating.rendering import UndefinedNameError, references, render, undeclared
 
 
 def date_variables(now: datetime) -> dict[str, str]:

@@ -7,15 +7,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ai.starlake.project.domain_files import SUFFIX
 from ai.starlake.project.findings import Finding, attempt
 from ai.starlake.project.models import Table, Task
 from ai.starlake.project.paths import read_text
 from ai.starlake.project.project import Project
-from ai.starlake.project.renderer import RUN_TIME, Renderer
-from ai.starlake.project.rendering import environment, macros_of
+from ai.starlake.project.reading.domain_files import SUFFIX
+from ai.starlake.project.reading.store import Store
 from ai.starlake.project.settings import macro_files
-from ai.starlake.project.store import Store
+from ai.starlake.project.templating.renderer import RUN_TIME, Renderer
+from ai.starlake.project.templating.rendering import environment, macros_of
 
 _SQL = (".sql", ".sql.j2")
 
@@ -46,7 +46,7 @@ def undefined_names(project: Project, items: Iterable[Table | Task]) -> list[Fin
 
 
 def _check(renderer: Renderer, text: str, file: Path, known: set[str]) -> None:
-    from ai.starlake.project.guards import needed
+    from ai.starlake.project.templating.guards import needed
 
     names = {name: used for name, used in needed(text, label=str(file)).items() if name not in known}
     if names:

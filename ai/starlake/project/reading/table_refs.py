@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.findings import ProjectError
-from ai.starlake.project.invalid import Origin, build
 from ai.starlake.project.models.refs import TableRef
 from ai.starlake.project.patterns import java_pattern
+from ai.starlake.project.reading.invalid import Origin, build
 from ai.starlake.project.settings import Settings
 
 

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.connections import find_connection
-from ai.starlake.project.documents import Document
+from ai.starlake.project.checks.model_checks import Types, check_table, errors
+from ai.starlake.project.databases.connections import find_connection
 from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
-from ai.starlake.project.invalid import Origin, build
 from ai.starlake.project.landing import FileRule, FileRules, Landing, landing_folder
-from ai.starlake.project.model_checks import Types, check_table, errors
 from ai.starlake.project.models import Domain, Loader, Table
+from ai.starlake.project.reading.documents import Document
+from ai.starlake.project.reading.invalid import Origin, build
+from ai.starlake.project.reading.store import Content
+from ai.starlake.project.reading.type_files import type_files
 from ai.starlake.project.settings import Settings
-from ai.starlake.project.store import Content
-from ai.starlake.project.type_files import type_files
 
 SUFFIX = ".sl.yml"
 CONFIG = f"_config{SUFFIX}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ai.starlake.common.crons import cron_problem
-from ai.starlake.project.documents import Document, KeyPath
-from ai.starlake.project.domain_files import CONFIG
 from ai.starlake.project.findings import Finding, nearest
 from ai.starlake.project.models import BUILTIN_SCHEDULES, Table, Task
 from ai.starlake.project.project import Project
+from ai.starlake.project.reading.documents import Document, KeyPath
+from ai.starlake.project.reading.domain_files import CONFIG
 
 
 def check_schedules(project: Project, items: Iterable[Table | Task]) -> Iterator[Finding]:

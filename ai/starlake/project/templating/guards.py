@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jinja2 import meta, nodes
 
-from ai.starlake.project.rendering import environment, explained, references
+from ai.starlake.project.templating.rendering import environment, explained, references
 
 _ASKING_FILTERS = frozenset({"default", "d"})
 _ASKING_TESTS = frozenset({"defined", "undefined"})

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ai.starlake.project.domain_files import CONFIG, SUFFIX
 from ai.starlake.project.findings import Finding
-from ai.starlake.project.renderer import closest
+from ai.starlake.project.reading.domain_files import CONFIG, SUFFIX
 from ai.starlake.project.settings import MACRO_ENDINGS, Settings
+from ai.starlake.project.templating.renderer import closest
 
 _YAML = (".yml", ".yaml")
 _TEMPLATES = (".j2", ".jinja", ".jinja2")

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from ai.starlake.project.documents import Document, KeyPath
 from ai.starlake.project.findings import Finding, ProjectError, nearest
+from ai.starlake.project.reading.documents import Document, KeyPath
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.areas import Areas
-from ai.starlake.project.duckdb_plans import ONE_CONNECTION, PREFIX, Plan, Problem, clash, plan_of
+from ai.starlake.project.databases.duckdb_plans import ONE_CONNECTION, PREFIX, Plan, Problem, clash, plan_of
 from ai.starlake.project.findings import Finding, ProjectError, nearest
 from ai.starlake.project.models import Application, Connection, Table, Task
 from ai.starlake.project.paths import join

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.documents import Document, parse_document
 from ai.starlake.project.findings import Finding, ProjectError, Severity
-from ai.starlake.project.migration import migrate
 from ai.starlake.project.models.enums import UnknownKeys
 from ai.starlake.project.paths import read_text
-from ai.starlake.project.renderer import Renderer
-from ai.starlake.project.unread import unread_keys
+from ai.starlake.project.reading.documents import Document, parse_document
+from ai.starlake.project.reading.migration import migrate
+from ai.starlake.project.reading.unread_keys import unread_keys
+from ai.starlake.project.templating.renderer import Renderer
 
 
 class Content(NamedTuple):

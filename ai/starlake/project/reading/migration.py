@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ai.starlake.project.documents import Document, KeyPath
 from ai.starlake.project.findings import Finding, Severity
+from ai.starlake.project.reading.documents import Document, KeyPath
 
 Content = dict[str, Any]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ai.starlake.project.documents import Document, KeyPath
 from ai.starlake.project.findings import Finding, nearest
-from ai.starlake.project.invalid import unknown_keys
 from ai.starlake.project.models import DagConfig, Domain, Table, Task, TransformDomain, TypeDefinition
 from ai.starlake.project.models.refs import TableRef
+from ai.starlake.project.reading.documents import Document, KeyPath
+from ai.starlake.project.reading.invalid import unknown_keys
 
 _MODELS: Mapping[str, type[BaseModel]] = MappingProxyType(
     {

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.documents import Document, KeyPath
 from ai.starlake.project.findings import Finding, Severity, nearest
 from ai.starlake.project.models import Attribute, Format, Sink, Table, Task, TypeDefinition, WriteStrategy
 from ai.starlake.project.models.enums import WriteStrategyType
+from ai.starlake.project.reading.documents import Document, KeyPath
 
 Types = Mapping[str, TypeDefinition]
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.connections import duckdb_file, find_connection
-from ai.starlake.project.domain_files import DomainReader, pattern_of
+from ai.starlake.project.databases.connections import duckdb_file, find_connection
 from ai.starlake.project.landing import FileRules, Landing
 from ai.starlake.project.patterns import java_pattern
+from ai.starlake.project.reading.domain_files import DomainReader, pattern_of
+from ai.starlake.project.reading.store import Content
+from ai.starlake.project.reading.task_files import TaskReader
 from ai.starlake.project.settings import Settings, read_settings
-from ai.starlake.project.store import Content
-from ai.starlake.project.task_files import TaskReader
 
 AREAS = ("incoming", "stage", "ingesting", "archive", "unresolved", "replay")
 """The areas that there are."""

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.project.lineage.dependency_nodes import Node, task_node
+from ai.starlake.project.lineage.sql_names import Names
+from ai.starlake.project.lineage.sql_references import Reference, table_references
 from ai.starlake.project.models import Table, Task
 from ai.starlake.project.project import Project
-from ai.starlake.project.sql_names import Names
-from ai.starlake.project.sql_references import Reference, table_references
-from ai.starlake.project.tree import Node, task_node
 
 
 class Graph:

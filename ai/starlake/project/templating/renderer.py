@@ -13,7 +13,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.project.findings import Finding, ProjectError, Severity
 from ai.starlake.project.models.enums import UndefinedVariables
 from ai.starlake.project.paths import read_text
-from ai.starlake.project.rendering import Macros, UndefinedNameError, environment, macros_of, render
+from ai.starlake.project.templating.rendering import Macros, UndefinedNameError, environment, macros_of, render
 
 _COMMENTS = {
     "--": re.compile(r"(?P<comment>\{#.*?#\}|/\*.*?\*/|--[^\n]*)|\"[^\"]*\"|'[^']*'", re.DOTALL),

@@ -9,12 +9,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.collisions import check_names
-from ai.starlake.project.connections import clash_findings, connection_findings, find_connection, require_one_connection
-from ai.starlake.project.domain_files import SUFFIX
+from ai.starlake.project.checks.collisions import check_names
+from ai.starlake.project.checks.model_checks import check_table, check_task
+from ai.starlake.project.checks.schedule_checks import check_schedules
+from ai.starlake.project.checks.template_checks import undefined_names
+from ai.starlake.project.checks.unread_files import unread_files
+from ai.starlake.project.databases.connections import (
+    clash_findings,
+    connection_findings,
+    find_connection,
+    require_one_connection,
+)
 from ai.starlake.project.findings import Finding, Severity, attempt, nearest
-from ai.starlake.project.graph import Graph
-from ai.starlake.project.model_checks import check_table, check_task
+from ai.starlake.project.lineage.graph import Graph
 from ai.starlake.project.models import (
     Connection,
     DagConfig,
@@ -23,9 +30,7 @@ from ai.starlake.project.models import (
 )
 from ai.starlake.project.models.enums import UnknownKeys
 from ai.starlake.project.project import Project
-from ai.starlake.project.schedule_checks import check_schedules
-from ai.starlake.project.template_checks import undefined_names
-from ai.starlake.project.unread_files import unread_files
+from ai.starlake.project.reading.domain_files import SUFFIX
 
 T = TypeVar("T")
 

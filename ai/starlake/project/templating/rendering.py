@@ -145,7 +145,7 @@ def noted(label: str) -> Iterator[dict[str, bool]]:
         UndefinedNameError: Instead of an error that such names may have caused.
         StarlakeError: As `explained` does.
     """
-    from ai.starlake.project.undefined import noting
+    from ai.starlake.project.templating.undefined import noting
 
     with noting() as names:
         try:
@@ -210,6 +210,6 @@ def new_environment(**options: Any) -> SandboxedEnvironment:
     """
     from jinja2.sandbox import SandboxedEnvironment
 
-    from ai.starlake.project.undefined import NotedUndefined
+    from ai.starlake.project.templating.undefined import NotedUndefined
 
     return SandboxedEnvironment(undefined=NotedUndefined, keep_trailing_newline=True, autoescape=False, **options)

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.documents import Document, KeyPath
-from ai.starlake.project.domain_files import CONFIG, SUFFIX
+from ai.starlake.project.checks.model_checks import check_task, errors
 from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
-from ai.starlake.project.invalid import Origin, build
-from ai.starlake.project.model_checks import check_task, errors
 from ai.starlake.project.models import Task, TransformDomain
 from ai.starlake.project.paths import read_text
+from ai.starlake.project.reading.documents import Document, KeyPath
+from ai.starlake.project.reading.domain_files import CONFIG, SUFFIX
+from ai.starlake.project.reading.invalid import Origin, build
+from ai.starlake.project.reading.sql_files import Sections, split_sections
 from ai.starlake.project.settings import Settings
-from ai.starlake.project.sql_files import Sections, split_sections
 
 _ENDINGS = {SUFFIX: "yaml", ".sql.j2": "sql", ".sql": "sql", ".py": "python"}
 _CONCATENATED = ("presql", "postsql", "expectations", "tags", "acl")

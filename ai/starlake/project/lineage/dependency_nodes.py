@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ai.starlake.project.lineage.sql_references import Reference
 from ai.starlake.project.models import Application, Freshness, Table, Task, WriteStrategy
-from ai.starlake.project.sql_references import Reference
 
 Node = dict[str, Any]
 

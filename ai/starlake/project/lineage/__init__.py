@@ -1,0 +1,1 @@
+"""Lineage: which tables the SQL of tasks reads, and what depends on what."""

@@ -1,0 +1,1 @@
+"""Metadata files: how they are found, read and merged into models."""

@@ -1,0 +1,1 @@
+"""Templates of a project: Jinja, variables, and names that nobody defines."""
