@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ai.starlake.embedded import Engine
-from ai.starlake.embedded.areas import files, journal
+from ai.starlake.embedded.areas import area_files, journal
 from ai.starlake.embedded.database import connection
 
 OLD, NEW = [(1, "old"), (2, "old")], [(2, "new"), (3, "new"), (4, "new")]
@@ -55,7 +55,7 @@ def run_until(root: Path, environment: dict[str, str], deadly: int, action: Call
             return wrapper
 
         connection.Database.execute = dying(connection.Database.execute)
-        journal.move = dying(files.move)
+        journal.move = dying(area_files.move)
         journal.Journal._write = dying(journal.Journal._write)
         Path.unlink = dying(Path.unlink)
         action(Engine.open(root, environment=environment))

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from ai.starlake.embedded.checking.python_functions import teach
-from ai.starlake.embedded.checking.spark_expressions import translated
 from ai.starlake.embedded.database.connection import open_database
+from ai.starlake.embedded.spark.translation import translated
 
 TRUTHS = json.loads(Path(__file__).with_name("spark_truths.json").read_text(encoding="utf-8"))
 ROWS = r"""

@@ -21,7 +21,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas import delivery
 from ai.starlake.embedded.areas import stage as landing
 from ai.starlake.embedded.areas.archives import ArchiveError, opened
-from ai.starlake.embedded.intake import loading
+from ai.starlake.embedded.intake import load_jobs
 from ai.starlake.project.landing import FileRule, FileRules
 
 ID = {"id": "int"}
@@ -445,14 +445,14 @@ class TestFilesFromElsewhere:
 def test_files_that_vanish_before_the_load_are_not_missed(shop, land, monkeypatch):
     for number in (1, 2):
         shop.put(f"rows{number}.csv", rows(number))
-    real = loading.listed
+    real = load_jobs.listed
 
     def listed(folder):
         found = real(folder)
         (folder / "rows1.csv").unlink(missing_ok=True)
         return found
 
-    monkeypatch.setattr(loading, "listed", listed)
+    monkeypatch.setattr(load_jobs, "listed", listed)
     assert loaded(shop) == [2]
 
 

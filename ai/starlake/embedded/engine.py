@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ai.starlake.embedded.areas import stage as landing
-from ai.starlake.embedded.intake.loading import load, load_in_place
+from ai.starlake.embedded.intake.load_jobs import load, load_in_place
 from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.embedded.reporting import Reporter, Silent
 from ai.starlake.embedded.results import LoadResult, PreloadResult, StageResult, TransformResult

@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas.archives import Budget, write
-from ai.starlake.embedded.areas.files import free_path, move
+from ai.starlake.embedded.areas.area_files import free_path, move
 from ai.starlake.embedded.areas.folder_lock import try_lock
 
 logger = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.areas.files import give_back, move
+from ai.starlake.embedded.areas.area_files import give_back, move
 from ai.starlake.embedded.database.quoting import qualified
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas.archives import Archive, Budget, Member, contents, is_archive, opened
+from ai.starlake.embedded.areas.area_files import BrokenFile, free_path, is_short, listed
 from ai.starlake.embedded.areas.delivery import Delivered, Delivery, one_at_a_time, recover
-from ai.starlake.embedded.areas.files import BrokenFile, free_path, is_short, listed
 from ai.starlake.embedded.reporting import Reporter
 from ai.starlake.embedded.results import Move, PreloadResult, StageResult
 from ai.starlake.embedded.selection import Selection

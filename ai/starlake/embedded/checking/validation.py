@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.datatypes import column_type, text_check
+from ai.starlake.embedded.checking.native_checks import is_native, native_check, unvalidated
 from ai.starlake.embedded.checking.nested import (
     Checked,
     Nesting,
@@ -21,10 +22,9 @@ from ai.starlake.embedded.checking.nested import (
     scalar_text,
     trimmed,
 )
+from ai.starlake.embedded.checking.raw_rows import PROBLEM_COLUMN, RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.checking.reject_messages import RejectTexts
 from ai.starlake.embedded.database.quoting import identifier, literal
-from ai.starlake.embedded.intake.native import is_native, native_check, unvalidated
-from ai.starlake.embedded.intake.rows import PROBLEM_COLUMN, RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.project import Attribute, Format, PrimitiveType, Table, TypeDefinition
 
 _WHOLE = (PrimitiveType.LONG, PrimitiveType.INT, PrimitiveType.SHORT, PrimitiveType.BYTE, PrimitiveType.DATE)

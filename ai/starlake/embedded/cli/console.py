@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ai.starlake.embedded.areas.files import uri
+from ai.starlake.embedded.areas.area_files import uri
 from ai.starlake.embedded.results import JobResult, LoadResult, Move
 from ai.starlake.project import Finding, Table
 

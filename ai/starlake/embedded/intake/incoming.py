@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.areas.files import uri
+from ai.starlake.embedded.areas.area_files import uri
 from ai.starlake.embedded.checking import privacy
+from ai.starlake.embedded.checking.native_checks import is_native
 from ai.starlake.embedded.checking.nested import WRONG_SHAPE, shape
 from ai.starlake.embedded.checking.python_functions import teach
-from ai.starlake.embedded.checking.spark_expressions import converted, translated
+from ai.starlake.embedded.checking.raw_rows import RECORD_COLUMN, RawRows
 from ai.starlake.embedded.checking.validation import ERROR_COLUMN, FILE_COLUMN, PLACE_COLUMN, Validator
 from ai.starlake.embedded.database.quoting import identifier, identifiers, literal
 from ai.starlake.embedded.database.statements import origin
 from ai.starlake.embedded.intake import formats
 from ai.starlake.embedded.intake.formats.json_places import plain
-from ai.starlake.embedded.intake.native import is_native
 from ai.starlake.embedded.intake.replay import replayed
-from ai.starlake.embedded.intake.rows import RECORD_COLUMN, RawRows
 from ai.starlake.embedded.scratch import scratch_folder
+from ai.starlake.embedded.spark.translation import converted, translated
 from ai.starlake.embedded.warehouse.audit import Reject
 from ai.starlake.project import Table
 

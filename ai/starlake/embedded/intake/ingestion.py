@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.rejects import RejectLimit
-from ai.starlake.embedded.areas.files import uri
+from ai.starlake.embedded.areas.area_files import uri
 from ai.starlake.embedded.areas.in_place import Standing
 from ai.starlake.embedded.areas.journal import Journal
+from ai.starlake.embedded.checking.native_checks import is_native
 from ai.starlake.embedded.checking.python_functions import teach
 from ai.starlake.embedded.checking.validation import Validator
 from ai.starlake.embedded.database.statements import require_expressions, run_statements, statements_of
 from ai.starlake.embedded.intake.adaptive import chosen_strategy
 from ai.starlake.embedded.intake.incoming import Staged, staged
-from ai.starlake.embedded.intake.native import is_native
 from ai.starlake.embedded.results import JobResult
 from ai.starlake.embedded.warehouse import expectations
 from ai.starlake.embedded.warehouse.audit import NOT_COUNTED, Entry, Reject

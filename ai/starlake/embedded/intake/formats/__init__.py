@@ -11,8 +11,8 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.project.models import Format, Table
 
 if TYPE_CHECKING:
+    from ai.starlake.embedded.checking.raw_rows import RawRows
     from ai.starlake.embedded.database.connection import Database
-    from ai.starlake.embedded.intake.rows import RawRows
 
 Reader = Callable[["Database", Table, Path, Path], "RawRows"]
 """Reads a file of a table; the last argument is a folder for files that last as long as the ingestion."""

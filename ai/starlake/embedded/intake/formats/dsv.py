@@ -17,12 +17,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ai.starlake.embedded.checking.raw_rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.embedded.database.quoting import literal
-from ai.starlake.embedded.intake.formats.dialect import Dialect
+from ai.starlake.embedded.intake.formats.dsv_dialect import Dialect
+from ai.starlake.embedded.intake.formats.dsv_fields import by_lines, null_when
+from ai.starlake.embedded.intake.formats.dsv_header import find_places, misspelled, read_head, writing_of
+from ai.starlake.embedded.intake.formats.dsv_records import file_records, record_rows
 from ai.starlake.embedded.intake.formats.encodings import text_of
-from ai.starlake.embedded.intake.formats.fields import by_lines, null_when
-from ai.starlake.embedded.intake.formats.header import find_places, misspelled, read_head, writing_of
-from ai.starlake.embedded.intake.formats.records import file_records, record_rows
 from ai.starlake.embedded.intake.formats.text import (
     FAR,
     contains,
@@ -34,7 +35,6 @@ from ai.starlake.embedded.intake.formats.text import (
     starts_with,
     without_head,
 )
-from ai.starlake.embedded.intake.rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.project import Table
 
 if TYPE_CHECKING:

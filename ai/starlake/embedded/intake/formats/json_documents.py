@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.checking.native_checks import is_native
 from ai.starlake.embedded.checking.nested import member, similar_member
+from ai.starlake.embedded.checking.raw_rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.embedded.intake.formats.encodings import text_of
 from ai.starlake.embedded.intake.formats.json_places import documents_of, explained, row_lines
@@ -20,8 +22,6 @@ from ai.starlake.embedded.intake.formats.text import (
     last_character,
     line_of_trailing_comma,
 )
-from ai.starlake.embedded.intake.native import is_native
-from ai.starlake.embedded.intake.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.project import Attribute, Table
 
 if TYPE_CHECKING:

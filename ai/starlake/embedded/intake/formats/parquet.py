@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.checking.raw_rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.database.quoting import identifier, literal
 from ai.starlake.embedded.intake.formats.text import plainly_named
-from ai.starlake.embedded.intake.rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.project import Attribute, Table
 
 if TYPE_CHECKING:

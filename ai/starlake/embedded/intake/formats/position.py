@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.checking.raw_rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.embedded.intake.formats.encodings import text_of
 from ai.starlake.embedded.intake.formats.text import evenly_broken, line_rows
-from ai.starlake.embedded.intake.rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.project import Attribute, Table
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.checking.raw_rows import RawRows
 from ai.starlake.embedded.intake.formats.encodings import text_of, xml_encoding
 from ai.starlake.embedded.intake.formats.json_documents import documents
 from ai.starlake.embedded.intake.formats.json_places import documents_of, explained
 from ai.starlake.embedded.intake.formats.reader_options import encoding_of, is_irrelevant
 from ai.starlake.embedded.intake.formats.text import contains, fresh, unpacked
-from ai.starlake.embedded.intake.rows import RawRows
 from ai.starlake.project import Attribute, Table
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ import logging
 from collections.abc import Set
 from typing import TYPE_CHECKING
 
-from ai.starlake.embedded.checking.spark_collections import prepared
-from ai.starlake.embedded.checking.spark_functions import as_duckdb, to_integer, to_moment, to_text
 from ai.starlake.embedded.database.quoting import identifier
+from ai.starlake.embedded.spark.functions import as_duckdb, to_integer, to_moment, to_text
+from ai.starlake.embedded.spark.lambdas import prepared
 
 if TYPE_CHECKING:
     from sqlglot import exp

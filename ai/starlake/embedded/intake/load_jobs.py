@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.areas.area_files import copy, free_path, listed, waiting
 from ai.starlake.embedded.areas.delivery import keep
-from ai.starlake.embedded.areas.files import copy, free_path, listed, waiting
 from ai.starlake.embedded.areas.in_place import standing_files
 from ai.starlake.embedded.areas.killed_loads import settle_unfinished, tell_of_unknown_domains
 from ai.starlake.embedded.areas.stage import refusal

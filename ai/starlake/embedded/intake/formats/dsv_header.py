@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.intake.formats.dialect import Dialect
-from ai.starlake.embedded.intake.formats.fields import split_line
-from ai.starlake.embedded.intake.formats.records import Writing, records
+from ai.starlake.embedded.intake.formats.dsv_dialect import Dialect
+from ai.starlake.embedded.intake.formats.dsv_fields import split_line
+from ai.starlake.embedded.intake.formats.dsv_records import Writing, records
 from ai.starlake.project import Table
 
 _ALIKE = 0.1

@@ -61,7 +61,7 @@ def _is_parameter(node: exp.Expr) -> bool:
 def _written(node: exp.Expr) -> str:
     from sqlglot import exp
 
-    from ai.starlake.embedded.checking.spark_expressions import rewritten
+    from ai.starlake.embedded.spark.translation import rewritten
 
     return rewritten(exp.Paren(this=node.copy()))
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
+from ai.starlake.embedded.checking.raw_rows import PROBLEM_COLUMN, RECORD_COLUMN
 from ai.starlake.embedded.database.quoting import literal
-from ai.starlake.embedded.intake.formats.dialect import Dialect
-from ai.starlake.embedded.intake.rows import PROBLEM_COLUMN, RECORD_COLUMN
+from ai.starlake.embedded.intake.formats.dsv_dialect import Dialect
 
 _BLANKS = f"'{chr(9)} '"
 """What Spark drops at both ends of a value when it is asked to."""

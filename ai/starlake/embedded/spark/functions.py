@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.python_functions import CONV, CRC32, SHA512, SOUNDEX
-from ai.starlake.embedded.checking.spark_collections import json_text, map_of_text
+from ai.starlake.embedded.spark.lambdas import json_text, map_of_text
 
 if TYPE_CHECKING:
     from sqlglot import exp

@@ -1,0 +1,1 @@
+"""Spark SQL of scripts, filters and ``privacy: SQL:``, translated to DuckDB."""
