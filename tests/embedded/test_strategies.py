@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.database.connection import open_database
+from ai.starlake.embedded.warehouse.duckdb.duckdb_warehouse import DuckDBWarehouse
 from ai.starlake.embedded.warehouse.merge import Merge, require, script
-from ai.starlake.embedded.warehouse.targets import Target
+from ai.starlake.embedded.warehouse.warehouse import Target
 from ai.starlake.project import MergeOn, WriteStrategy
 from ai.starlake.project.templating.rendering import render
 
@@ -61,7 +62,9 @@ def merged(database, existing, incoming, *, first=False, partition=(), truncate=
     how = WriteStrategy(**{"key": ("id", 'or"der'), "timestamp": "seen", **strategy})
     merge = Merge(TARGET, how, COLUMNS, "SELECT * FROM incoming", first=first, partition=partition, truncate=truncate)
     with database.transaction():
-        database.execute(script(merge, {}, lambda text, variables: render(text, variables).text))
+        database.execute(
+            script(DuckDBWarehouse(database), merge, {}, lambda text, variables: render(text, variables).text)
+        )
     found = database.rows("SELECT * FROM shop.rows")
     return Counter(
         (

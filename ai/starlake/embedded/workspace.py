@@ -16,6 +16,8 @@ from ai.starlake.embedded.areas.turns import turns
 from ai.starlake.embedded.database.connection import DEFAULT_WAIT, Database, OpeningError, open_database
 from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.embedded.warehouse.audit import AuditLog
+from ai.starlake.embedded.warehouse.duckdb.duckdb_warehouse import DuckDBWarehouse
+from ai.starlake.embedded.warehouse.warehouse import Warehouse
 from ai.starlake.project import Connection, Project, Table, Task
 from ai.starlake.project.databases.connections import (
     connection_error,
@@ -52,7 +54,7 @@ class Workspace:
         self.scheduled = scheduled
         self._interruption = interruption
         self._stack = ExitStack()
-        self._databases: dict[Path | None, tuple[Connection, Plan, Database]] = {}
+        self._warehouses: dict[Path | None, tuple[Connection, Plan, DuckDBWarehouse]] = {}
 
     def __enter__(self) -> Workspace:
         """Opens nothing yet."""
@@ -62,15 +64,19 @@ class Workspace:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Closes the databases."""
-        self._databases.clear()
+        self._warehouses.clear()
         self._stack.close()
 
-    def database_of(self, item: Table | Task, *, writing: bool = True) -> Database:
-        """The database that a table or task is written to.
+    def database_of(self, item: Table | Task) -> Database:
+        """Return the database that reads and checks the rows of a table; see `warehouse_of` for the errors."""
+        return self.warehouse_of(item).database
+
+    def warehouse_of(self, item: Table | Task, *, writing: bool = True) -> Warehouse:
+        """Return the warehouse that a table or task is written to.
 
         Args:
             item: The table or task.
-            writing: Whether rows are written; a database in memory is enough to look at some.
+            writing: Whether rows are written; a database in memory is enough to read some.
 
         Raises:
             StarlakeError: If its connection is not DuckDB, if an option of it cannot be honoured, or if the database
@@ -85,12 +91,12 @@ class Workspace:
         Raises:
             StarlakeError: If it cannot be opened.
         """
-        if file not in self._databases:
+        if file not in self._warehouses:
             plan = Plan(file, {}, (), file, files=(file,), made=(), empty=(), problems=())
             opening = open_database(plan, wait=self._patience(), interruption=self._interruption)
             connection = Connection(name=file.name, type="jdbc", options={"url": f"jdbc:duckdb:{file}"})
-            self._databases[file] = (connection, plan, self._stack.enter_context(opening))
-        return self._databases[file][2]
+            self._warehouses[file] = (connection, plan, DuckDBWarehouse(self._stack.enter_context(opening)))
+        return self._warehouses[file][2].database
 
     @contextmanager
     def turns(self, ingesting: Path, tables: Sequence[Table]) -> Iterator[None]:
@@ -116,10 +122,10 @@ class Workspace:
         settings = application.audit
         refs = (settings.sink.connection_ref, application.connection_ref)
         connection = find_connection(application, self.project.areas, *refs)
-        database = self._open(connection, "the audit")
+        warehouse = self._open(connection, "the audit")
         elsewhere = {"rejected": settings.domain_rejected, "expectations": settings.domain_expectation}
         return AuditLog(
-            database, settings.domain, active=settings.active, tenant=application.tenant, elsewhere=elsewhere
+            warehouse, settings.domain, active=settings.active, tenant=application.tenant, elsewhere=elsewhere
         )
 
     @property
@@ -133,7 +139,7 @@ class Workspace:
         """What the audit says under JOBID: ``SL_JOB_ID``, else the variable the project names, else the time."""
         return self.given_job_id or f"{default}-{time.time_ns() // 1_000_000}"
 
-    def _open(self, connection: Connection, user: str, *, writing: bool = True) -> Database:
+    def _open(self, connection: Connection, user: str, *, writing: bool = True) -> DuckDBWarehouse:
         if not connection.is_duckdb:
             raise StarlakeError(
                 f"{user} uses the connection {connection.name!r}, which is not a DuckDB database",
@@ -141,7 +147,7 @@ class Workspace:
                 fix="name a connection with a jdbc:duckdb: url, or set SL_DUCKDB_MODE=true to use datasets/duckdb.db",
             )
         plan = usable_plan(self.project.settings, connection, writing=writing)
-        known = self._databases.get(plan.file)
+        known = self._warehouses.get(plan.file)
         if known is not None and known[1] == plan:
             return known[2]
         self._require_free(connection, plan)
@@ -153,12 +159,13 @@ class Workspace:
             message = ": ".join(part for part in (error.culprit, error.cause) if part)
             settings = self.project.settings
             raise connection_error(settings, connection, error.option, message, error.fix or "") from error
-        self._databases[plan.file] = (connection, plan, database)
-        return database
+        warehouse = DuckDBWarehouse(database)
+        self._warehouses[plan.file] = (connection, plan, warehouse)
+        return warehouse
 
     def _require_free(self, connection: Connection, plan: Plan) -> None:
         """Refuses a connection that opens a file which another one has open."""
-        for other, taken, _ in self._databases.values():
+        for other, taken, _ in self._warehouses.values():
             message = clash(other, taken, plan)
             if message:
                 raise connection_error(self.project.settings, connection, "options", message, ONE_CONNECTION)

@@ -252,7 +252,7 @@ def _show_findings(options: dict[str, str]) -> None:
 def _findings(options: dict[str, str]) -> list[Finding]:
     """Return the mistakes in metadata and SQL; without errors, also the columns of the database that they lack."""
     from ai.starlake.embedded.transform.sql_checks import sql_findings
-    from ai.starlake.embedded.warehouse.stored_columns import stored_findings
+    from ai.starlake.embedded.warehouse.duckdb.stored_columns import stored_findings
     from ai.starlake.project import Project
     from ai.starlake.project.checks.project_checks import validate as find
 

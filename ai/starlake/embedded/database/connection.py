@@ -94,6 +94,13 @@ class Database:
         rows = self.rows(query, parameters)
         return rows[0][0] if rows else None
 
+    def describe(self, select: str) -> dict[str, str]:
+        """Return the columns and types that a SELECT produces, without running it.
+
+        The second column of a name gets another one, as in the table that DuckDB would make of the SELECT.
+        """
+        return {row[0]: row[1] for row in self.rows(f"DESCRIBE SELECT * FROM ({select}\n)")}
+
     def enter(self, schema: str | None = None) -> None:
         """Makes unqualified names mean tables of a schema of the database that is written; the first one by default.
 

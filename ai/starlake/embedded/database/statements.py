@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import SequenceMatcher
@@ -157,23 +157,6 @@ def statements_of(project: Project, item: Table | Task, text: str, *, planned: b
         position += len(statement)
         found.append(Statement(statement, file, tuple(lines[start : start + statement.count("\n") + 1])))
     return found
-
-
-def run_statements(database: Database, statements: Iterable[Statement], schema: str | None = None) -> None:
-    """Run statements of the project; what they USE counts for none after them.
-
-    Args:
-        database: The database.
-        statements: The statements.
-        schema: The schema of unqualified names; that of the connection by default.
-
-    Raises:
-        SqlError: If one fails.
-    """
-    for statement in statements:
-        with statement.explained():
-            database.execute(statement.text)
-        database.enter(schema)
 
 
 def require_expressions(database: Database, rows: Staged) -> None:

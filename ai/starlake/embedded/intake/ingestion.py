@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import chain, count
@@ -18,28 +18,27 @@ from ai.starlake.embedded.areas.journal import Journal
 from ai.starlake.embedded.checking.native_checks import is_native
 from ai.starlake.embedded.checking.python_functions import teach
 from ai.starlake.embedded.checking.validation import Validator
-from ai.starlake.embedded.database.statements import require_expressions, run_statements, statements_of
+from ai.starlake.embedded.database.statements import require_expressions, statements_of
 from ai.starlake.embedded.intake.adaptive import chosen_strategy
 from ai.starlake.embedded.intake.incoming import Staged, staged
 from ai.starlake.embedded.results import JobResult
-from ai.starlake.embedded.warehouse import expectations
 from ai.starlake.embedded.warehouse.audit import NOT_COUNTED, Entry, Reject
-from ai.starlake.embedded.warehouse.duckdb.evolution import drop_others, evolve, fitted
-from ai.starlake.embedded.warehouse.merge import Merge, named, require, script
+from ai.starlake.embedded.warehouse.merge import named, require
 from ai.starlake.embedded.warehouse.once import Once, is_repeatable
-from ai.starlake.embedded.warehouse.targets import Target, create, create_schema, require_kind
+from ai.starlake.embedded.warehouse.warehouse import Target
+from ai.starlake.embedded.warehouse.write import Change, MergedRows, Rows, TableWrite, record_failure
 from ai.starlake.embedded.workspace import Clock, Workspace
 from ai.starlake.project import Table, WriteStrategy, WriteStrategyType
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
+    from ai.starlake.embedded.warehouse.warehouse import Warehouse
 
 logger = logging.getLogger(__name__)
 
 _SHOWN_REJECTS = 5
 _REASON = 200
 """Characters of a reason in a log line."""
-_OVERWRITE = WriteStrategyType.OVERWRITE
 
 
 @dataclass(frozen=True)
@@ -121,10 +120,11 @@ class Ingestion:
         Returns:
             What happened; a failure is a result with an error, so that the other files of a load go on.
         """
-        database = self._workspace.database_of(self._table)
+        warehouse = self._workspace.warehouse_of(self._table)
+        database = warehouse.database
         journal = self._begin(database)
         try:
-            counts = self._earlier(database, journal) or self._load(database, journal)
+            counts = self._earlier(warehouse, journal) or self._load(warehouse, journal)
         except Exception as error:
             logger.debug("ingestion failed", exc_info=True)
             if journal.settle([database], self._table.matches):
@@ -136,12 +136,12 @@ class Ingestion:
         journal.finish(database)
         return self._result(journal, counts)
 
-    def _earlier(self, database: Database, journal: Journal) -> Counts | None:
-        """What was counted when the files were loaded under this job id before; they are where they were, in place."""
+    def _earlier(self, warehouse: Warehouse, journal: Journal) -> Counts | None:
+        """Return what was counted when the files were loaded in place under this job id before."""
         table = self._table
         if not self._in_place or is_repeatable(table.metadata.write_strategy, [*table.presql, *table.postsql]):
             return None
-        found = self._once(database, journal).earlier()
+        found = self._once(warehouse, journal).earlier()
         if found is None:
             return None
         logger.warning(
@@ -149,8 +149,8 @@ class Ingestion:
         )
         return Counts(*found)
 
-    def _once(self, database: Database, journal: Journal) -> Once:
-        return Once(self._workspace, database, self._entry(journal.files), [uri(file) for file in journal.files])
+    def _once(self, warehouse: Warehouse, journal: Journal) -> Once:
+        return Once(self._workspace, warehouse, self._entry(journal.files), [uri(file) for file in journal.files])
 
     def _begin(self, database: Database) -> Journal:
         if self._in_place:
@@ -159,7 +159,8 @@ class Ingestion:
         archive = areas.archive(domain) if self._project.application.archive else None
         return Journal.begin(database, self._table.full_name, self._files, areas.ingesting(domain), archive)
 
-    def _load(self, database: Database, journal: Journal) -> Counts:
+    def _load(self, warehouse: Warehouse, journal: Journal) -> Counts:
+        database = warehouse.database
         strategy = chosen_strategy(self._table, journal.files, self._project.application.timezone)
         own = self._project.write_strategy_templates
         require(strategy, own, self._table.metadata.sink.partition, self._table.full_name)
@@ -178,20 +179,17 @@ class Ingestion:
             parts = self._parts(database, rows)
             require_expressions(database, rows)
 
-            def transaction(broken: Mapping[int, str]) -> None:
-                with database.transaction():
-                    self._write(database, rows, strategy)
-                    journal.mark(database)
-                    if self._in_place:
-                        self._once(database, journal).note(counts.as_tuple)
-                    self._expect(database, broken)
-                    if self._workspace.audit.database is database:
-                        self._record(journal, counts, rejects, parts)
+            def within(_written: int | None) -> None:
+                journal.mark(database)
+                if self._in_place:
+                    self._once(warehouse, journal).note(counts.as_tuple)
 
-            expectations.attempts(transaction)
-            if self._workspace.audit.database is not database:
-                with self._workspace.audit.database.transaction():
-                    self._record(journal, counts, rejects, parts)
+            self._write(
+                warehouse,
+                self._content(warehouse, rows, strategy),
+                within=within,
+                record=lambda _written: self._record(journal, counts, rejects, parts),
+            ).execute()
             if replay and rows.rejected:
                 rows.write_rejects(database, self._replay_file())
         if counts.rejected:
@@ -215,61 +213,48 @@ class Ingestion:
         names = (f"{stem}{suffix}.replay" for suffix in chain([""], (f"-{number}" for number in count(2))))
         return next(folder / name for name in names if not (folder / name).exists())
 
-    def _write(self, database: Database, rows: Staged, strategy: WriteStrategy) -> None:
-        """Brings the accepted rows into the target."""
-        create_schema(database, self._target.schema)
-        require_kind(database, self._target, view=False)
-        existing = self._target.columns(database)
-        start, end = self._version_columns(strategy)
-        versions = {start: "TIMESTAMP", end: "TIMESTAMP"} if strategy.builtin is WriteStrategyType.SCD2 else {}
-        columns = {**rows.columns, **versions}
-        select = rows.select()
-        teach(database, select)
-        if existing:
-            select = self._evolve(database, rows, columns, select, overwrite=strategy.builtin is _OVERWRITE)
-        else:
-            create(database, self._target, columns)
-        self._statements(database, self._table.presql)
-        merge = Merge(
+    def _write(
+        self,
+        warehouse: Warehouse,
+        content: MergedRows,
+        *,
+        within: Callable[[int | None], None],
+        record: Callable[[int | None], None],
+    ) -> TableWrite:
+        """Return what brings the accepted rows into the table."""
+        project, table = self._project, self._table
+        return TableWrite(
+            warehouse,
+            self._workspace.audit,
+            project,
+            table,
             self._target,
+            content,
+            entry=lambda: self._entry(()),
+            record=record,
+            presql=[each for text in table.presql for each in statements_of(project, table, text)],
+            postsql=[each for text in table.postsql for each in statements_of(project, table, text)],
+            within=within,
+        )
+
+    def _content(self, warehouse: Warehouse, rows: Staged, strategy: WriteStrategy) -> MergedRows:
+        table, columns = self._table, rows.columns
+        replaces = strategy.builtin is WriteStrategyType.OVERWRITE
+        change = Change(columns, rows.added_columns, drop=table.metadata.drop_columns, replace=replaces)
+
+        def accepted() -> Rows:
+            select = rows.select()
+            teach(warehouse.database, select)
+            return Rows(warehouse.rows_from(select, columns), columns)
+
+        return MergedRows(
             strategy,
-            tuple(rows.columns),
-            select,
-            first=not existing,
-            partition=self._table.metadata.sink.partition,
-            start=start,
-            end=end,
+            accepted,
+            change=lambda _existing, _incoming: change,
+            columns=columns,
+            file=str(table.file or table.full_name),
+            partition=table.metadata.sink.partition,
         )
-        database.execute(script(merge, self._project.write_strategy_templates, self._render))
-        self._statements(database, self._table.postsql)
-
-    def _evolve(
-        self, database: Database, rows: Staged, columns: dict[str, str], select: str, *, overwrite: bool
-    ) -> str:
-        """Makes the target's columns follow the metadata; columns that it lacks go with the rows of an OVERWRITE."""
-        if overwrite:
-            drop_others(database, self._target, columns)
-        drop = self._table.metadata.drop_columns
-        evolve(database, self._target, columns, added=rows.added_columns, drop=drop)
-        file = str(self._table.file or self._table.full_name)
-        return fitted(database, self._target, select, rows.columns, file=file)
-
-    def _version_columns(self, strategy: WriteStrategy) -> tuple[str, str]:
-        application = self._project.application
-        return strategy.start_ts or application.scd2_start_timestamp, strategy.end_ts or application.scd2_end_timestamp
-
-    def _render(self, text: str, variables: Mapping[str, object]) -> str:
-        return self._project.render(
-            text, variables, macros=True, label=f"the write strategy of {self._table.full_name}"
-        )
-
-    def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
-        for text in texts:
-            run_statements(database, statements_of(self._project, self._table, text))
-
-    def _expect(self, database: Database, broken: Mapping[int, str]) -> None:
-        entry = self._entry(())
-        expectations.check(self._workspace, database, self._target, self._table, entry=entry, broken=broken)
 
     def _parts(self, database: Database, rows: Staged) -> list[_Part]:
         """The files that have audit rows of their own: with ``detailedLoadAudit`` each of several."""
@@ -290,7 +275,7 @@ class Ingestion:
     def _record_rejection(self, database: Database, journal: Journal, rows: Staged, counts: Counts) -> list[Reject]:
         rejects = rows.rejects(database, self._project.application.audit.max_errors)
         message = f"{counts.rejected} invalid records"
-        with self._workspace.audit.database.transaction():
+        with self._workspace.audit.warehouse.transaction():
             self._workspace.audit.reject(self._entry(journal.files), rejects)
             self._workspace.audit.record(
                 self._entry(journal.files, counts=counts.as_tuple, success=False, message=message)
@@ -300,11 +285,8 @@ class Ingestion:
     def _failed(self, error: Exception, journal: Journal) -> JobResult:
         message = str(error)
         if not isinstance(error, RejectedRowsError):  # that one is on record already
-            with self._workspace.audit.database.transaction():
-                self._workspace.audit.record(
-                    self._entry(journal.files, counts=(0, 0, 0), success=False, message=message)
-                )
-                expectations.record_failures(self._workspace.audit, error)
+            entry = self._entry(journal.files, counts=(0, 0, 0), success=False, message=message)
+            record_failure(self._workspace.audit, entry, error)
         return self._result(journal, getattr(error, "counts", Counts(0, 0, 0)), error=message)
 
     def _entry(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ai.starlake.embedded.warehouse.targets import describe
-
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
 
@@ -35,7 +33,7 @@ def column_types(database: Database, select: str) -> dict[str, str | None]:
     import duckdb
 
     try:
-        return dict(describe(database, select))
+        return dict(database.describe(select))
     except duckdb.Error:
         names = _names(select)
         if not names:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.validation import Validator
 from ai.starlake.embedded.database.connection import Database
+from ai.starlake.embedded.database.quoting import qualified
 from ai.starlake.embedded.database.statements import (
     SqlError,
     Statement,
@@ -28,7 +29,7 @@ from ai.starlake.embedded.transform.catalog import Catalog, Columns
 from ai.starlake.embedded.transform.qualification import qualified_sql
 from ai.starlake.embedded.transform.unknown_tables import UnknownTables
 from ai.starlake.embedded.warehouse.expectations import question_sql
-from ai.starlake.embedded.warehouse.targets import Target, describe
+from ai.starlake.embedded.warehouse.warehouse import Target
 from ai.starlake.project import Finding, Project, Table, Task
 from ai.starlake.project.lineage.graph import Graph
 
@@ -159,7 +160,7 @@ class _Checks:
         self._catalog.make_own(task)
         columns: Columns = None
         try:
-            columns = describe(self._database, f"{text}\n")
+            columns = self._database.describe(f"{text}\n")
         except Exception as error:  # noqa: BLE001  whatever DuckDB says about what is not certain
             yield from self._column(task, statement, str(error))
         self._catalog.note(task, columns)
@@ -194,10 +195,10 @@ class _Checks:
             file, line = origin(item, each.expect)
             statement = Statement("", file, (line,) if line else ())
             try:
-                sql = question_sql(self._project, target, each, item.file, planned=True)
+                sql = question_sql(qualified, self._project, target, each, item.file, planned=True)
                 self._database.connection.extract_statements(sql)
                 if known:
-                    describe(self._database, sql)
+                    self._database.describe(sql)
             except StarlakeError:
                 continue  # an undefined macro or variable is a finding of its own
             except Exception as error:  # noqa: BLE001  only errors of syntax and columns are certain

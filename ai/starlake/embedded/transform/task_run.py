@@ -3,35 +3,37 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.nested import plain_type
-from ai.starlake.embedded.database.statements import Statement, run_statements, statements_of
+from ai.starlake.embedded.database.statements import SqlError, Statement, statements_of
 from ai.starlake.embedded.transform.compilation import column_types, section
 from ai.starlake.embedded.transform.pytasks import python_rows
 from ai.starlake.embedded.transform.qualification import qualified_sql
-from ai.starlake.embedded.warehouse import expectations
 from ai.starlake.embedded.warehouse.audit import NOT_COUNTED, Entry
-from ai.starlake.embedded.warehouse.duckdb.evolution import evolve, fitted, report
-from ai.starlake.embedded.warehouse.merge import Merge, require, require_columns, script
+from ai.starlake.embedded.warehouse.merge import require
 from ai.starlake.embedded.warehouse.once import Once, is_repeatable
-from ai.starlake.embedded.warehouse.targets import (
-    Target,
-    create,
-    create_schema,
-    create_statement,
-    describe,
-    require_kind,
-    view_statement,
+from ai.starlake.embedded.warehouse.warehouse import Target
+from ai.starlake.embedded.warehouse.write import (
+    Change,
+    Content,
+    MergedRows,
+    NotRecordedError,
+    OwnSql,
+    Rows,
+    TableWrite,
+    View,
+    record_failure,
+    version_columns,
 )
 from ai.starlake.embedded.workspace import Clock, Workspace
 from ai.starlake.project import Attribute, Materialization, SyncStrategy, Task, WriteStrategy, WriteStrategyType
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.database.connection import Database
+    from ai.starlake.embedded.warehouse.warehouse import Columns, Warehouse
     from ai.starlake.project.lineage.graph import Graph
 
 logger = logging.getLogger(__name__)
@@ -103,143 +105,141 @@ class TaskRun:
         return plain and is_repeatable(self._strategy, [*task.presql, *task.postsql])
 
     def run(self) -> str | None:
-        """Runs the task in one transaction with its audit row, once for a job id; returns why it failed."""
-        database = self._workspace.database_of(self._task)
+        """Run the task in one transaction with its audit row, once for a job id.
+
+        Returns:
+            Why it failed; None if it succeeded.
+        """
+        warehouse = self._workspace.warehouse_of(self._task)
         try:
-            once = Once(self._workspace, database, self._entry())
+            once = Once(self._workspace, warehouse, self._entry())
             if once.earlier() is not None and not self._is_repeatable:
                 logger.warning(
                     "%s is done: it succeeded before under the job id %s", self._task.full_name, self._job_id
                 )
                 return None
-            first_columns = self._columns_before_presql(database)
-
-            def transaction(broken: Mapping[int, str]) -> None:
-                with database.transaction():
-                    self._write(database, first_columns)
-                    expectations.check(
-                        self._workspace, database, self._target, self._task, entry=self._entry(), broken=broken
-                    )
-                    once.note((NOT_COUNTED,) * 3)
-                    if self._workspace.audit.database is database:
-                        self._workspace.audit.record(self._entry())
-
-            expectations.attempts(transaction)
-            if self._workspace.audit.database is not database:
-                self._workspace.audit.record(self._entry())
+            self._write(warehouse, once).execute()
+        except NotRecordedError as error:
+            return str(error)
         except Exception as error:
             logger.debug("task failed", exc_info=True)
-            with self._workspace.audit.database.transaction():
-                self._workspace.audit.record(self._entry(success=False, message=str(error)))
-                expectations.record_failures(self._workspace.audit, error)
+            record_failure(self._workspace.audit, self._entry(success=False, message=str(error)), error)
             return str(error)
         return None
 
+    def _write(self, warehouse: Warehouse, once: Once) -> TableWrite:
+        """Return what writes the task's rows."""
+        audit, task = self._workspace.audit, self._task
+        return TableWrite(
+            warehouse,
+            audit,
+            self._project,
+            task,
+            self._target,
+            self._content(warehouse),
+            entry=self._entry,
+            record=lambda _written: audit.record(self._entry()),
+            presql=self._rendered(task.presql),
+            postsql=self._rendered(task.postsql),
+            schema=task.domain,
+            within=lambda _written: once.note((NOT_COUNTED,) * 3),
+        )
+
+    def _content(self, warehouse: Warehouse) -> Content:
+        if not self._task.parse_sql:
+            return OwnSql(self._rendered((self._task.sql or "",)))
+        if self._is_view:
+            return View(lambda: self._checked(warehouse))
+        return self._merged(warehouse, self._columns_before_presql(warehouse))
+
+    def _merged(self, warehouse: Warehouse, columns: Columns | None) -> MergedRows:
+        """Return the rows of the task, which meet those of its table."""
+        task = self._task
+        return MergedRows(
+            self._strategy,
+            rows=lambda: self._rows(warehouse),
+            change=self._change,
+            columns=columns,
+            file=str(task.sql_file or task.file or task.full_name),
+            partition=task.sink.partition,
+            truncate=self._request.truncate,
+            strict=False,
+        )
+
+    def _rows(self, warehouse: Warehouse) -> Rows:
+        statement = self._source(warehouse)
+        return self._rows_of(statement, warehouse.describe(statement))
+
+    def _rows_of(self, statement: Statement, columns: Columns) -> Rows:
+        reads_target = self._target.name.lower() in statement.text.lower()
+        return Rows(statement.text, columns, statement, reads_target=reads_target)
+
     def compiled(self) -> str:
-        """The SQL that would run, for a target that does not exist and for one that does."""
-        database = self._workspace.database_of(self._task, writing=False)
-        self._look(database)
+        """Return the SQL that would run, for a target that does not exist and for one that does."""
+        warehouse = self._workspace.warehouse_of(self._task, writing=False)
+        warehouse.enter(self._target.schema, missing_ok=True)
         before, after = (self._plain(texts) for texts in (self._task.presql, self._task.postsql))
         return "\n\n".join(
-            section([*before, *self._main_statements(database, first=first), *after], first=first)
+            section([*before, *self._main_statements(warehouse, first=first), *after], first=first)
             for first in (True, False)
         )
 
-    def _main_statements(self, database: Database, *, first: bool) -> list[str]:
+    def _main_statements(self, warehouse: Warehouse, *, first: bool) -> list[str]:
         if not self._task.parse_sql:
             return self._plain((self._task.sql or "",))
-        statement = self._statement()
-        statement.require_syntax(database)
-        select = statement.text
+        statement = self._checked(warehouse)
         if self._is_view:
-            return [view_statement(self._target, select)]
+            return [warehouse.view_statement(self._target, statement.text)]
         with statement.explained():
-            columns = column_types(database, select)
-        merge = script(
-            self._merge(select, tuple(columns), first=first), self._project.write_strategy_templates, self._render
-        )
+            columns = column_types(warehouse.database, statement.text)
         known = {name: kind for name, kind in columns.items() if kind is not None}
-        created = [create_statement(self._target, self._all_columns(known))] if first and known else []
-        return [*created, merge]
+        rows = self._rows_of(statement, dict.fromkeys(columns, ""))
+        content = self._merged(warehouse, None)
+        label = self._task.full_name
+        require(self._strategy, self._project.write_strategy_templates, self._task.sink.partition, label)
+        merge = content.script(warehouse, self._project, self._target, rows, first=first, label=label)
+        stored = {**warehouse.storable(known), **version_columns(self._project, self._strategy)}
+        return [*([warehouse.create_statement(self._target, stored)] if first and known else []), merge]
 
     def shown(self) -> str:
-        """The rows of the task as text; nothing is written."""
+        """Return the rows of the task as text; nothing is written."""
         from ai.starlake.embedded.cli.display import rows_as_text
 
-        database = self._workspace.database_of(self._task, writing=False)
-        self._look(database)
+        warehouse = self._workspace.warehouse_of(self._task, writing=False)
+        warehouse.enter(self._target.schema, missing_ok=True)
         size, page = self._request.page_size, self._request.page_number
-        statement = self._source(database)
+        statement = self._source(warehouse)
         query = f"SELECT * FROM ({statement.text}) LIMIT {int(size)} OFFSET {int(size) * (int(page) - 1)}"
         with statement.explained():
-            return rows_as_text(database, query, str(self._request.interactive))
+            return rows_as_text(warehouse.database, query, str(self._request.interactive))
 
-    def _write(self, database: Database, first_columns: dict[str, str] | None) -> None:
-        self._enter(database)
-        if self._task.parse_sql:
-            require_kind(database, self._target, view=self._is_view)
-        existed = bool(self._target.columns(database))
-        if first_columns is not None:
-            create(database, self._target, first_columns)
-        self._statements(database, self._task.presql)
-        if not self._task.parse_sql:
-            self._statements(database, (self._task.sql or "",))
-        elif self._is_view:
-            statement = self._statement()
-            statement.require_syntax(database)
-            with statement.explained():
-                database.execute(view_statement(self._target, statement.text))
-        else:
-            self._merge_rows(database, first=not existed, created=first_columns is not None)
-        self._statements(database, self._task.postsql)
-
-    def _merge_rows(self, database: Database, *, first: bool, created: bool) -> None:
-        statement = self._source(database)
-        with statement.explained():
-            columns = describe(database, statement.text)
-        require_columns(self._strategy, self._task.sink.partition, tuple(columns), self._task.full_name)
-        if first and not created:
-            create(database, self._target, self._all_columns(columns))
-        select = statement.text
-        if not first:
-            self._sync(database, columns)
-            file = str(self._task.sql_file or self._task.file or self._task.full_name)
-            report(database, self._target, self._all_columns({**columns, **self._named()}), source="the task")
-            select = fitted(database, self._target, select, columns, file=file, strict=False)
-        merge = self._merge(select, tuple(columns), first=first)
-        sql = script(merge, self._project.write_strategy_templates, self._render)
-        with statement.explained(sql):
-            database.execute(sql)
-
-    def _columns_before_presql(self, database: Database) -> dict[str, str] | None:
-        """The columns of a target that presql already uses in the first run, None when it is not to be made first."""
-        import duckdb
-
+    def _columns_before_presql(self, warehouse: Warehouse) -> Columns | None:
+        """Return the columns of a table that presql already uses in the first run; None if it is made after presql."""
         task = self._task
-        plain = task.sql is not None and task.parse_sql and not self._is_view
         mentioned = any(task.table.lower() in text.lower() for text in task.presql)
-        if not plain or not mentioned:
+        if task.sql is None or not mentioned:
             return None
-        self._enter(database)
-        if self._target.columns(database):
+        warehouse.create_schema(self._target.schema)
+        warehouse.enter(self._target.schema)
+        if warehouse.columns(self._target):
             return None
         try:
-            return self._all_columns(describe(database, self._select()))
-        except duckdb.Error:  # the main statement reads what presql makes
+            return warehouse.describe(self._statement())
+        except SqlError:  # the main statement reads what presql makes
             return None
 
-    def _sync(self, database: Database, columns: Mapping[str, str]) -> None:
-        """Adds to an existing target the columns that the task's attributes name (contract 5)."""
+    def _change(self, existing: Columns, incoming: Columns) -> Change:
+        """Return how the columns of the existing table follow: those that the task's attributes name (contract 5)."""
+        reported = {**incoming, **self._named()}
         strategy = self._task.sync_strategy
         if not self._task.attributes or strategy is SyncStrategy.NONE:
-            return
-        existing = self._target.columns(database)
-        known = {name.lower(): kind for name, kind in columns.items()}
+            return Change(reported=reported, source="the task")
+        known = {name.lower(): kind for name, kind in incoming.items()}
         wanted = {one.final_name: self._kind(one, known.get(one.final_name.lower())) for one in self._task.attributes}
         added = {one.final_name: self._kind(one) for one in self._task.attributes if "type" in one.model_fields_set}
         if strategy is SyncStrategy.ADD:
             wanted = {**{name: kind for name, kind in existing.items() if name not in wanted}, **wanted}
-        evolve(database, self._target, self._all_columns(wanted), added=added, drop=strategy is SyncStrategy.ALL)
+        return Change(wanted, added, drop=strategy is SyncStrategy.ALL, reported=reported, source="the task")
 
     def _named(self) -> dict[str, str]:
         """The columns that the task's attributes name."""
@@ -249,39 +249,18 @@ class TaskRun:
         """The type of an attribute's column: that of the SELECT, else the one that the attribute names."""
         return selected or plain_type(attribute, lambda one: self._project.type(one.type))
 
-    def _all_columns(self, columns: Mapping[str, str]) -> dict[str, str]:
-        merge = self._merge("", ())
-        if self._strategy.builtin is not WriteStrategyType.SCD2:
-            return _storable(columns)
-        return {**_storable(columns), merge.start: "TIMESTAMP", merge.end: "TIMESTAMP"}
-
-    def _merge(self, select: str, columns: tuple[str, ...], *, first: bool = False) -> Merge:
-        strategy, application = self._strategy, self._project.application
-        require(strategy, self._project.write_strategy_templates, self._task.sink.partition, self._task.full_name)
-        return Merge(
-            self._target,
-            strategy,
-            columns,
-            select,
-            first=first,
-            partition=self._task.sink.partition,
-            truncate=self._request.truncate,
-            reads_target=self._target.name.lower() in select.lower(),
-            start=strategy.start_ts or application.scd2_start_timestamp,
-            end=strategy.end_ts or application.scd2_end_timestamp,
-        )
-
-    def _source(self, database: Database) -> Statement:
-        """The statement that gives the task's rows; a Python task runs here."""
+    def _source(self, warehouse: Warehouse) -> Statement:
+        """Return the statement that gives the task's rows; a Python task runs here."""
         if self._task.sql is None and self._task.python_file is not None:
-            rows = python_rows(database, self._project, self._task, self._task.python_file)
+            rows = python_rows(warehouse.database, self._project, self._task, self._task.python_file)
             return Statement(rows, self._task.python_file)
-        statement = self._statement()
-        statement.require_syntax(database)
-        return statement
+        return self._checked(warehouse)
 
-    def _select(self) -> str:
-        return self._statement().text
+    def _checked(self, warehouse: Warehouse) -> Statement:
+        """Return the main statement, which is valid SQL."""
+        statement = self._statement()
+        warehouse.require_syntax(statement)
+        return statement
 
     def _statement(self) -> Statement:
         """The main statement, its names qualified."""
@@ -303,28 +282,11 @@ class TaskRun:
         qualified = qualified_sql(statement.text, self._task, self._graph)
         return replace(statement, text=f"{qualified}\n")  # the last line may end with a comment
 
-    def _enter(self, database: Database) -> None:
-        """Unqualified names mean tables of the task's own schema (contract 8)."""
-        create_schema(database, self._target.schema)
-        database.enter(self._target.schema)
-
-    def _look(self, database: Database) -> None:
-        """The same without making the schema: nothing is written."""
-        query = "SELECT count(*) FROM duckdb_schemas() WHERE database_name = ? AND schema_name = ?"
-        if database.value(query, [database.catalog, self._target.schema]):
-            database.enter(self._target.schema)
-
-    def _rendered(self, texts: tuple[str, ...]) -> list[Statement]:
+    def _rendered(self, texts: Sequence[str]) -> list[Statement]:
         return [each for text in texts for each in statements_of(self._project, self._task, text)]
 
-    def _plain(self, texts: tuple[str, ...]) -> list[str]:
+    def _plain(self, texts: Sequence[str]) -> list[str]:
         return [statement.text for statement in self._rendered(texts)]
-
-    def _statements(self, database: Database, texts: tuple[str, ...]) -> None:
-        run_statements(database, self._rendered(texts), self._target.schema)
-
-    def _render(self, text: str, variables: Mapping[str, object]) -> str:
-        return self._project.render(text, variables, label=f"the write strategy of {self._task.full_name}")
 
     def _entry(self, *, success: bool = True, message: str = "success") -> Entry:
         return Entry(
@@ -339,8 +301,3 @@ class TaskRun:
             success=success,
             message=message,
         )
-
-
-def _storable(columns: Mapping[str, str]) -> dict[str, str]:
-    """Column types that a table can have; DuckDB stores an untyped null as INTEGER."""
-    return {name: kind.replace('"NULL"', "INTEGER") for name, kind in columns.items()}

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ai.starlake.embedded.database.quoting import identifier, identifiers, qualified
+from ai.starlake.embedded.warehouse.warehouse import Target
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.database.connection import Database
+    from ai.starlake.embedded.warehouse.warehouse import Warehouse
 
 _TABLES: Mapping[str, Mapping[str, str]] = {
     "audit": {
@@ -108,7 +108,7 @@ class AuditLog:
     """Writes audit rows in the transaction that is open.
 
     Args:
-        database: The database that holds the audit tables.
+        warehouse: The warehouse that holds the audit tables.
         schema: Their schema.
         active: Whether anything is written at all; without an audit no schema is made either.
         tenant: What every row says under TENANT.
@@ -117,14 +117,14 @@ class AuditLog:
 
     def __init__(
         self,
-        database: Database,
+        warehouse: Warehouse,
         schema: str,
         *,
         active: bool = True,
         tenant: str = "",
         elsewhere: Mapping[str, str | None] | None = None,
     ) -> None:
-        self.database = database
+        self.warehouse = warehouse
         self.active = active
         self._schema = schema
         self._tenant = tenant
@@ -136,19 +136,21 @@ class AuditLog:
         self._insert(
             "audit",
             [
-                entry.job_id,
-                entry.paths,
-                entry.domain,
-                entry.table,
-                entry.success,
-                *entry.counts,
-                entry.started,
-                entry.duration,
-                message,
-                entry.step,
-                "",
-                self._tenant,
-                entry.scheduled,
+                [
+                    entry.job_id,
+                    entry.paths,
+                    entry.domain,
+                    entry.table,
+                    entry.success,
+                    *entry.counts,
+                    entry.started,
+                    entry.duration,
+                    message,
+                    entry.step,
+                    "",
+                    self._tenant,
+                    entry.scheduled,
+                ]
             ],
         )
 
@@ -160,14 +162,16 @@ class AuditLog:
             paths: What the record may say under PATHS.
             scheduled: The logical date, UTC, when the command says it.
         """
-        table = self._table("audit")
-        same = "SUCCESS AND JOBID = ? AND DOMAIN = ? AND SCHEMA = ? AND STEP = ? AND list_contains(?, PATHS)"
-        values: list[object] = [entry.job_id, entry.domain, entry.table, entry.step, list(paths)]
+        table = self._ensured("audit")
+        marks = ", ".join("?" for _ in paths)
+        same = f"SUCCESS AND JOBID = ? AND DOMAIN = ? AND SCHEMA = ? AND STEP = ? AND PATHS IN ({marks})"
+        values: list[object] = [entry.job_id, entry.domain, entry.table, entry.step, *paths]
         if scheduled is not None:
             same, values = f"{same} AND SCHEDULED_DATE = ?", [*values, scheduled]
-        query = f"SELECT count(*), sum(COUNT), sum(COUNTACCEPTED), sum(COUNTREJECTED) FROM {table} WHERE {same}"
-        found, *counts = self.database.rows(query, values)[0]
-        return (int(counts[0]), int(counts[1]), int(counts[2])) if found else None
+        counts = "count(*), sum(COUNT), sum(COUNTACCEPTED), sum(COUNTREJECTED)"
+        name = self.warehouse.place(table)
+        found, *sums = self.warehouse.rows(f"SELECT {counts} FROM {name} WHERE {same}", values)[0]
+        return (int(sums[0]), int(sums[1]), int(sums[2])) if found else None
 
     def reject(self, entry: Entry, rejects: Sequence[Reject]) -> None:
         """Add rows to ``rejected``; Starlake has them without the column LINE.
@@ -177,14 +181,12 @@ class AuditLog:
             rejects: The rows.
         """
         if self.active:
-            table = self._into("rejected")  # Starlake makes it with every load, rejects or not
             job = [entry.job_id, entry.started, entry.domain, entry.table]
-            texts = [f"ERR -> \n{reject.error}\n\nFILE -> {reject.file}" for reject in rejects]
-            paths, lines = [reject.file for reject in rejects], [reject.line for reject in rejects]
-            values = (
-                "?, ?, ?, ?, unnest(CAST(? AS VARCHAR[])), unnest(CAST(? AS VARCHAR[])), unnest(CAST(? AS BIGINT[]))"
-            )
-            self.database.execute(f"INSERT INTO {table} SELECT {values}", [*job, texts, paths, lines])
+            rows = [
+                [*job, f"ERR -> \n{reject.error}\n\nFILE -> {reject.file}", reject.file, reject.line]
+                for reject in rejects
+            ]
+            self._insert("rejected", rows)  # Starlake makes the table with every load, rejects or not
 
     def expectation(
         self, entry: Entry, *, name: str, params: str, sql: str, count: int, exception: str, success: bool
@@ -192,34 +194,32 @@ class AuditLog:
         """Adds a row to ``expectations``."""
         self._insert(
             "expectations",
-            [entry.job_id, "", entry.domain, entry.table, entry.started, name, params, sql, count, exception, success],
+            [
+                [
+                    entry.job_id,
+                    "",
+                    entry.domain,
+                    entry.table,
+                    entry.started,
+                    name,
+                    params,
+                    sql,
+                    count,
+                    exception,
+                    success,
+                ]
+            ],
         )
 
-    def _insert(self, name: str, values: list[object]) -> None:
+    def _insert(self, name: str, rows: Sequence[Sequence[object]]) -> None:
         if self.active:
-            marks = ", ".join("?" for _ in values)
-            self.database.execute(f"INSERT INTO {self._into(name)} VALUES ({marks})", values)
+            self.warehouse.append(self._ensured(name), _TABLES[name], rows)
 
-    def _table(self, name: str) -> str:
-        """Return the quoted name of an audit table, which is created when missing."""
-        columns = _TABLES[name]
-        schema = self._elsewhere.get(name) or self._schema
-        place = (self.database.catalog, schema)  # a database may have the name of the schema
-        table = qualified(*place, name)
-        body = ", ".join(f"{identifier(column)} {kind}" for column, kind in columns.items())
-        self.database.execute(f"CREATE SCHEMA IF NOT EXISTS {qualified(*place)}")
-        self.database.execute(f"CREATE TABLE IF NOT EXISTS {table} ({body})")
-        self._complete(table, columns)
+    def _ensured(self, name: str) -> Target:
+        """Return an audit table, which is created if it does not exist.
+
+        A table of an older Starlake gets the columns that it lacks; they are null in its rows.
+        """
+        table = Target(self._elsewhere.get(name) or self._schema, name)
+        self.warehouse.ensure(table, _TABLES[name])
         return table
-
-    def _into(self, name: str) -> str:
-        """Return an audit table and its columns for an INSERT."""
-        return f"{self._table(name)} ({identifiers(_TABLES[name])})"
-
-    def _complete(self, table: str, columns: Mapping[str, str]) -> None:
-        """Add the columns that a table of an older Starlake lacks; they are null in its rows."""
-        found = {column[0].lower() for column in self.database.execute(f"SELECT * FROM {table} LIMIT 0").description}
-        for column, kind in columns.items():
-            if column.lower() not in found:
-                added = f"{identifier(column)} {kind.removesuffix(' NOT NULL')}"  # DuckDB adds no other column
-                self.database.execute(f"ALTER TABLE {table} ADD COLUMN {added}")

@@ -6,17 +6,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.database.statements import SqlError, Statement, origin
 from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
-from ai.starlake.embedded.warehouse.targets import Target
+from ai.starlake.embedded.warehouse.warehouse import Target, Warehouse
 from ai.starlake.project import Expectation, Project, Table, Task
-
-if TYPE_CHECKING:
-    from ai.starlake.embedded.database.connection import Database
-    from ai.starlake.embedded.workspace import Workspace
 
 T = TypeVar("T")
 
@@ -88,8 +84,9 @@ def attempts(write: Callable[[Mapping[int, str]], T]) -> T:
 
 
 def check(
-    workspace: Workspace,
-    database: Database,
+    warehouse: Warehouse,
+    audit: AuditLog,
+    project: Project,
     target: Target,
     item: Table | Task,
     *,
@@ -99,8 +96,9 @@ def check(
     """Checks a table in the transaction that wrote it, and records the outcomes.
 
     Args:
-        workspace: The project and the audit.
-        database: The database of the table.
+        warehouse: The warehouse of the table.
+        audit: Records the outcomes.
+        project: The project.
         target: The table.
         item: The table or task whose expectations they are.
         entry: The job, for the audit.
@@ -110,16 +108,16 @@ def check(
         ExpectationError: If one does not hold that must; what was written is then to be rolled back.
         StarlakeError: If one calls a macro that does not exist.
     """
-    settings = workspace.project.application.expectations
+    settings = project.application.expectations
     if not settings.active or not item.expectations:
         return
     outcomes = []
     for place, each in enumerate(item.expectations):
-        question = _question(workspace, target, each, item.file)
-        outcomes.append(_answer(database, question, place, broken, item))
+        question = _question(warehouse, project, target, each, item.file)
+        outcomes.append(_answer(warehouse, question, place, broken, item))
     if settings.fail_on_error and any(not one.success and one.expectation.fail_on_error for one in outcomes):
         raise ExpectationError(target.label, entry, outcomes)
-    _record(workspace.audit, entry, outcomes)
+    _record(audit, entry, outcomes)
 
 
 def record_failures(audit: AuditLog, error: Exception) -> None:
@@ -142,18 +140,27 @@ def _record(audit: AuditLog, entry: Entry, outcomes: Sequence[Outcome]) -> None:
         )
 
 
-def _question(workspace: Workspace, target: Target, expectation: Expectation, file: Path | None) -> Outcome:
-    """The query of an expectation, not yet answered."""
-    sql = question_sql(workspace.project, target, expectation, file)
+def _question(
+    warehouse: Warehouse, project: Project, target: Target, expectation: Expectation, file: Path | None
+) -> Outcome:
+    """Return the query of an expectation, not yet answered."""
+    sql = question_sql(warehouse.quoted, project, target, expectation, file)
     return Outcome(expectation, _double_quoted(expectation.call), sql, 0, "")
 
 
 def question_sql(
-    project: Project, target: Target, expectation: Expectation, file: Path | None, *, planned: bool = False
+    quoted: Callable[..., str],
+    project: Project,
+    target: Target,
+    expectation: Expectation,
+    file: Path | None,
+    *,
+    planned: bool = False,
 ) -> str:
     """Return the query of an expectation.
 
     Args:
+        quoted: Quotes the parts of a name for SQL, and joins them with dots.
         project: The project, whose macros it calls.
         target: The table that it is about.
         expectation: The expectation.
@@ -171,20 +178,18 @@ def question_sql(
             cause="no macro of that name is defined",
             fix="define it in a .j2 file under metadata/expectations",
         )
-    return re.sub(r"\bsl_this\b", lambda _: target.quoted, sql, flags=re.IGNORECASE).rstrip("; \n")
+    return re.sub(r"\bsl_this\b", lambda _: quoted(target.schema, target.name), sql, flags=re.IGNORECASE).rstrip("; \n")
 
 
 def _answer(
-    database: Database, question: Outcome, place: int, broken: Mapping[int, str], item: Table | Task
+    warehouse: Warehouse, question: Outcome, place: int, broken: Mapping[int, str], item: Table | Task
 ) -> Outcome:
     if place in broken:
         return replace(question, exception=broken[place])
     file, line = origin(item, question.expectation.expect)
     statement = Statement(question.sql, file, (line,) if line else ())
     try:
-        statement.require_syntax(database)
-        with statement.explained():
-            rows = database.rows(f"SELECT * FROM ({question.sql}\n) LIMIT 2")
+        rows = warehouse.answer(statement, 2)
     except SqlError as error:
         raise _BrokenQueryError(place, str(error)) from error
     try:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.database.quoting import identifier, identifiers, qualified
-from ai.starlake.embedded.warehouse.targets import Target
+from ai.starlake.embedded.warehouse.warehouse import Target, Warehouse
 from ai.starlake.project.models import Table, WriteStrategy, WriteStrategyType
 
 Render = Callable[[str, Mapping[str, Any]], str]
@@ -48,58 +46,69 @@ class Merge:
     start: str = "sl_start_ts"
     end: str = "sl_end_ts"
 
-    def variables(self) -> dict[str, Any]:
-        """The variables of the template; names as in Starlake."""
+    def variables(self, quoted: Callable[..., str]) -> dict[str, Any]:
+        """Return the variables of the template; names as in Starlake.
+
+        Args:
+            quoted: Quotes the parts of a name for SQL, and joins them with dots.
+        """
+
+        def csv(names: Sequence[str]) -> str:
+            return ", ".join(quoted(name) for name in names)
+
         keys = [_own_spelling(key, self.columns) for key in self.strategy.key]
         timestamp = self.strategy.timestamp and _own_spelling(self.strategy.timestamp, self.columns)
-        incoming = ", ".join(f"SL_INCOMING.{identifier(column)}" for column in self.columns)
-        updates = ", ".join(f"{identifier(column)} = SL_INCOMING.{identifier(column)}" for column in self.columns)
+        incoming = ", ".join(f"SL_INCOMING.{quoted(column)}" for column in self.columns)
+        updates = ", ".join(f"{quoted(column)} = SL_INCOMING.{quoted(column)}" for column in self.columns)
         return {
             "strategyType": self.strategy.effective_type,
             "strategyTypes": dict(self.strategy.types),
             "strategyKey": keys,
-            "quotedStrategyKey": [identifier(key) for key in keys],
-            "strategyKeyCsv": identifiers(keys),
-            "strategyKeyJoinCondition": _equal("SL_INCOMING", "SL_EXISTING", keys),
+            "quotedStrategyKey": [quoted(key) for key in keys],
+            "strategyKeyCsv": csv(keys),
+            "strategyKeyJoinCondition": " AND ".join(
+                f"SL_INCOMING.{quoted(key)} = SL_EXISTING.{quoted(key)}" for key in keys
+            ),
             "strategyTimestamp": timestamp or "",
-            "quotedStrategyTimestamp": identifier(timestamp) if timestamp else "",
+            "quotedStrategyTimestamp": quoted(timestamp) if timestamp else "",
             "strategyQueryFilter": self.strategy.query_filter or "",
             "strategyOn": str(self.strategy.on),
             "strategyStartTs": self.start,
             "strategyEndTs": self.end,
-            "quotedStrategyStartTs": identifier(self.start),
-            "quotedStrategyEndTs": identifier(self.end),
+            "quotedStrategyStartTs": quoted(self.start),
+            "quotedStrategyEndTs": quoted(self.end),
             "tableDatabase": "",
             "tableDomain": self.target.schema,
             "tableName": self.target.name,
-            "tableFullName": qualified(self.target.schema, self.target.name),
+            "tableFullName": quoted(self.target.schema, self.target.name),
             "tableColumnNames": list(self.columns),
-            "quotedTableColumnNames": [identifier(column) for column in self.columns],
-            "tableColumnsCsv": identifiers(self.columns),
+            "quotedTableColumnNames": [quoted(column) for column in self.columns],
+            "tableColumnsCsv": csv(self.columns),
             "tableIncomingColumnsCsv": incoming,
-            "tableInsert": f"INSERT ({identifiers(self.columns)}) VALUES ({incoming})",
-            "tableParamsForInsertSql": f"({identifiers(self.columns)}) VALUES ({incoming})",
+            "tableInsert": f"INSERT ({csv(self.columns)}) VALUES ({incoming})",
+            "tableParamsForInsertSql": f"({csv(self.columns)}) VALUES ({incoming})",
             "tableParamsForUpdateSql": f"SET {updates}",
             "tableUpdateSetExpression": f"SET {updates}",
             "tableExists": not self.first,
             "tableTruncate": self.truncate,
             "readsTarget": self.reads_target,
             "sinkPartition": list(self.partition),
-            "quotedSinkPartition": [identifier(_own_spelling(column, self.columns)) for column in self.partition],
+            "quotedSinkPartition": [quoted(_own_spelling(column, self.columns)) for column in self.partition],
             "materializedView": "TABLE",
             "tableFormat": "",
             "selectStatement": self.select,
-            "quote": '"',
-            "engineQuote": '"',
+            "quote": quoted("")[:1],
+            "engineQuote": quoted("")[:1],
             "engineViewPrefix": "",
             "enginePreActions": "",
         }
 
 
-def script(merge: Merge, own: Mapping[str, str], render: Render) -> str:
-    """The SQL statements that bring incoming rows into a table.
+def script(warehouse: Warehouse, merge: Merge, own: Mapping[str, str], render: Render) -> str:
+    """Return the SQL statements that bring incoming rows into a table.
 
     Args:
+        warehouse: Has the templates, and quotes names.
         merge: What to merge.
         own: The project's own templates by name.
         render: Renders a template.
@@ -110,8 +119,8 @@ def script(merge: Merge, own: Mapping[str, str], render: Render) -> str:
     require(merge.strategy, own, merge.partition, merge.target.label)
     name = "create" if merge.first else merge.strategy.effective_type.lower()
     templates = {each.lower(): text for each, text in own.items()}
-    text = templates.get(name) or _packaged(name)
-    return render(_packaged("macros") + text, merge.variables())
+    text = templates.get(name) or warehouse.template(name)
+    return render(warehouse.template("macros") + text, merge.variables(warehouse.quoted))
 
 
 def require(strategy: WriteStrategy, own: Mapping[str, str], partition: Sequence[str], label: str) -> None:
@@ -184,14 +193,6 @@ def named(strategy: WriteStrategy, table: Table) -> WriteStrategy:
     return strategy.model_copy(update={"key": key, "timestamp": timestamp})
 
 
-def _packaged(name: str) -> str:
-    return (files(f"{__package__}.duckdb") / "templates" / f"{name}.j2").read_text(encoding="utf-8")
-
-
 def _own_spelling(name: str, columns: tuple[str, ...]) -> str:
     """A column by its name in any case; as it is when there is none, so that the database says so."""
     return next((column for column in columns if column.lower() == name.lower()), name)
-
-
-def _equal(left: str, right: str, keys: Sequence[str]) -> str:
-    return " AND ".join(f"{left}.{identifier(key)} = {right}.{identifier(key)}" for key in keys)

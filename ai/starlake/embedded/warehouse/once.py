@@ -9,18 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ai.starlake.embedded.database.quoting import qualified
+from ai.starlake.embedded.warehouse.warehouse import Target
 from ai.starlake.project import WriteStrategy, WriteStrategyType
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.database.connection import Database
     from ai.starlake.embedded.warehouse.audit import Entry
+    from ai.starlake.embedded.warehouse.warehouse import Warehouse
     from ai.starlake.embedded.workspace import Workspace
 
-_LEDGER = "zztmp_done"
-_COLUMNS = (
-    "item VARCHAR, jobid VARCHAR, paths VARCHAR, scheduled TIMESTAMP, rows BIGINT, accepted BIGINT, rejected BIGINT"
-)
+_LEDGER = Target("main", "zztmp_done")
+_COLUMNS = {
+    "item": "VARCHAR",
+    "jobid": "VARCHAR",
+    "paths": "VARCHAR",
+    "scheduled": "TIMESTAMP",
+    "rows": "BIGINT",
+    "accepted": "BIGINT",
+    "rejected": "BIGINT",
+}
 _REPEATABLE = frozenset(
     {
         WriteStrategyType.OVERWRITE,
@@ -47,19 +53,19 @@ class Once:
 
     Args:
         workspace: Knows the job id, if one is given, and the audit.
-        database: The database of the rows.
+        warehouse: The warehouse of the rows.
         entry: The audit row of the job.
         files: The audit's PATHS of parts of the job, which may have rows of their own.
     """
 
-    def __init__(self, workspace: Workspace, database: Database, entry: Entry, files: Sequence[str] = ()) -> None:
-        self._database = database
+    def __init__(self, workspace: Workspace, warehouse: Warehouse, entry: Entry, files: Sequence[str] = ()) -> None:
+        self._warehouse = warehouse
         self._entry = entry
         self._paths = [entry.paths, *files]
         self._given = workspace.given_job_id is not None
         self._scheduled = workspace.scheduled
         audit = workspace.audit
-        self._audit = audit if audit.active and audit.database is database else None
+        self._audit = audit if audit.active and audit.warehouse is warehouse else None
 
     def earlier(self) -> tuple[int, int, int] | None:
         """Return what was counted when the job was done already; None when it was not."""
@@ -67,30 +73,26 @@ class Once:
             return None
         if self._audit is not None:
             return self._audit.success(self._entry, self._paths, scheduled=self._scheduled)
-        query = "SELECT count(*) FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, 'main', ?)"
-        if not self._database.value(query, [self._database.catalog, _LEDGER]):
+        if not self._warehouse.columns(_LEDGER):
             return None
-        same = "item = ? AND jobid = ? AND paths = ? AND (scheduled = ? OR ? IS NULL)"
-        values = [self._item, self._entry.job_id, self._entry.paths, self._scheduled, self._scheduled]
-        rows = self._database.rows(f"SELECT rows, accepted, rejected FROM {self._ledger} WHERE {same}", values)
+        same = "item = ? AND jobid = ? AND paths = ?"
+        values: list[object] = [self._item, self._entry.job_id, self._entry.paths]
+        if self._scheduled is not None:
+            same, values = f"{same} AND scheduled = ?", [*values, self._scheduled]
+        ledger = self._warehouse.place(_LEDGER)
+        rows = self._warehouse.rows(f"SELECT rows, accepted, rejected FROM {ledger} WHERE {same}", values)
         return rows[0] if rows else None
 
     def note(self, counts: tuple[int, int, int]) -> None:
         """Note down that the job is done; to be called in the transaction that writes the rows."""
         if not self._given or self._audit is not None:
             return
-        self._database.execute(f"CREATE TABLE IF NOT EXISTS {self._ledger} ({_COLUMNS})")
-        entry = self._entry
-        self._database.execute(f"DELETE FROM {self._ledger} WHERE item = ? AND jobid <> ?", [self._item, entry.job_id])
-        self._database.execute(
-            f"INSERT INTO {self._ledger} VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [self._item, entry.job_id, entry.paths, self._scheduled, *counts],
-        )
+        entry, ledger = self._entry, self._warehouse.place(_LEDGER)
+        self._warehouse.ensure(_LEDGER, _COLUMNS)
+        self._warehouse.execute(f"DELETE FROM {ledger} WHERE item = ? AND jobid <> ?", [self._item, entry.job_id])
+        row = [self._item, entry.job_id, entry.paths, self._scheduled, *counts]
+        self._warehouse.append(_LEDGER, _COLUMNS, [row])
 
     @property
     def _item(self) -> str:
         return f"{self._entry.step} {self._entry.domain}.{self._entry.table}"
-
-    @property
-    def _ledger(self) -> str:
-        return qualified(self._database.catalog, "main", _LEDGER)

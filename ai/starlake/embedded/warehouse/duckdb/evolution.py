@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.database.quoting import identifier
 from ai.starlake.embedded.warehouse.duckdb.struct_types import converted, is_nested, merged, surplus
-from ai.starlake.embedded.warehouse.targets import Target, canonical
+from ai.starlake.embedded.warehouse.duckdb.tables import canonical, columns_of, quoted
+from ai.starlake.embedded.warehouse.warehouse import Loss, Target
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
-
-logger = logging.getLogger(__name__)
 
 _WIDER: Mapping[str, tuple[str, ...]] = {
     "BOOLEAN": ("TINYINT", "SMALLINT", "INTEGER", "BIGINT"),
@@ -32,62 +29,18 @@ _DIGITS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19}
 """How many digits the values of an integer type have at most."""
 
 
-@dataclass(frozen=True)
-class Loss:
-    """A column or field of a target that the metadata lacks, or whose type it wants otherwise.
-
-    Args:
-        column: The column; of a field its path, with dots.
-        values: How many values it has.
-        kind: Its type in the database.
-        wanted: The type that the metadata wants, None where no attribute has the name.
-        is_field: Whether it is a field of a struct, which is never dropped.
-    """
-
-    column: str
-    values: int
-    kind: str
-    wanted: str | None = None
-    is_field: bool = False
-
-    def message(self, table: str, *, drop: bool, source: str = "the metadata") -> str:
-        """Return a message that says what happens to the column.
-
-        Args:
-            table: The table, for the message.
-            drop: Whether columns may be dropped.
-            source: What names the columns, for the message.
-        """
-        if self.wanted is not None:
-            return f"the column {self.column} of {table} stays {self.kind}, but {source} has {self.wanted}"
-        values = f"{self.values} value{'' if self.values == 1 else 's'}"
-        if drop:
-            return f"{source} lacks the column {self.column} of {table}, which a load drops with its {values}"
-        return f"{source} lacks the column {self.column} of {table}, which is kept with its {values}, null in new rows"
-
-    def hint(self, *, drop: bool) -> str:
-        """Return what the user can do about it."""
-        if self.wanted is not None:
-            return "a value that the column cannot hold unchanged fails the load; change the column's type by hand"
-        if drop:
-            return "remove dropColumns to keep it"
-        return "correct the name, or set dropColumns: true for the table or the application, so that loads drop it"
-
-
-def losses(
-    database: Database, target: Target, wanted: Mapping[str, str], existing: Mapping[str, str] | None = None
-) -> list[Loss]:
-    """The columns of a table that have values and do not follow the metadata.
+def losses(database: Database, target: Target, wanted: Mapping[str, str], existing: Mapping[str, str]) -> list[Loss]:
+    """Return the columns of a table that have values and do not follow the metadata.
 
     Args:
         database: The database.
-        target: The table; a table that does not exist has none.
+        target: The table.
         wanted: Names and types of the columns that the metadata has.
-        existing: Those of the table, where they are known.
+        existing: Those of the table; none if it does not exist.
     """
     types = {name.lower(): kind for name, kind in wanted.items()}
     found: list[Loss] = []
-    for name, kind in (target.columns(database) if existing is None else existing).items():
+    for name, kind in existing.items():
         new = types.get(name.lower())
         if new is None:
             found.append(Loss(name, _count(database, target, identifier(name)), kind))
@@ -112,7 +65,7 @@ def _stays(database: Database, target: Target, name: str, old: str, new: str) ->
 
 
 def _count(database: Database, target: Target, value: str) -> int:
-    return int(database.value(f"SELECT count({value}) FROM {target.quoted}") or 0)
+    return int(database.value(f"SELECT count({value}) FROM {quoted(target)}") or 0)
 
 
 def evolve(
@@ -136,43 +89,24 @@ def evolve(
         added: The types of those that have another one where they are added.
         drop: Whether columns may be dropped.
     """
-    existing = target.columns(database)
-    report(database, target, wanted, drop=drop)
+    existing = columns_of(database, target)
     known = {name.lower(): name for name in existing}
     for name, kind in wanted.items():
         if name.lower() not in known:
             new = (added or {}).get(name, kind)
-            database.execute(f"ALTER TABLE {target.quoted} ADD COLUMN {identifier(name)} {new}")
+            database.execute(f"ALTER TABLE {quoted(target)} ADD COLUMN {identifier(name)} {new}")
         else:
             _widen(database, target, known[name.lower()], existing[known[name.lower()]], kind)
     if drop:
         drop_others(database, target, wanted)
 
 
-def report(
-    database: Database, target: Target, wanted: Mapping[str, str], *, drop: bool = False, source: str = "the metadata"
-) -> None:
-    """Log what does not follow the metadata, where values are at stake.
-
-    Args:
-        database: The database.
-        target: The table.
-        wanted: Names and types of the columns.
-        drop: Whether columns may be dropped.
-        source: What names the columns, for the message.
-    """
-    for loss in losses(database, target, wanted):
-        dropped = drop and not loss.is_field
-        message = loss.message(target.label, drop=dropped, source=source)
-        logger.warning("%s (%s)", message, loss.hint(drop=dropped))
-
-
 def drop_others(database: Database, target: Target, wanted: Mapping[str, str]) -> None:
     """Drop the columns that are not wanted."""
     kept = {name.lower() for name in wanted}
-    for name in target.columns(database):
+    for name in columns_of(database, target):
         if name.lower() not in kept:
-            database.execute(f"ALTER TABLE {target.quoted} DROP COLUMN {identifier(name)}")
+            database.execute(f"ALTER TABLE {quoted(target)} DROP COLUMN {identifier(name)}")
 
 
 def fitted(
@@ -194,7 +128,7 @@ def fitted(
     Raises:
         StarlakeError: If a column would alter a value.
     """
-    existing = {name.lower(): (name, kind) for name, kind in target.columns(database).items()}
+    existing = {name.lower(): (name, kind) for name, kind in columns_of(database, target).items()}
     replaced: list[str] = []
     checks: dict[str, str] = {}
     for name, kind in incoming.items():
@@ -223,19 +157,19 @@ def _refuse_altered(database: Database, target: Target, select: str, checks: Map
     (found,) = database.rows(f"SELECT {', '.join(checks.values())} FROM ({select}\n)")
     for name, value in zip(checks, found, strict=True):
         if value is not None:
-            kind = next(kind for column, kind in target.columns(database).items() if column.lower() == name.lower())
+            kind = next(kind for column, kind in columns_of(database, target).items() if column.lower() == name.lower())
             raise StarlakeError(
                 f"the column {name} of {target.label} cannot hold {value} unchanged ({file})",
                 cause=f"the column is {kind} in the database, which is not the type of the incoming values",
                 fix=f"correct the type of {name}, or change the column: "
-                f"ALTER TABLE {target.quoted} ALTER COLUMN {identifier(name)} TYPE ...",
+                f"ALTER TABLE {quoted(target)} ALTER COLUMN {identifier(name)} TYPE ...",
             )
 
 
 def _widen(database: Database, target: Target, name: str, old: str, new: str) -> None:
     """Gives a column the type that the metadata wants if it holds all that is there; structs get more fields."""
     column, new = identifier(name), canonical(database, new)
-    change = f"ALTER TABLE {target.quoted} ALTER COLUMN {column} TYPE"
+    change = f"ALTER TABLE {quoted(target)} ALTER COLUMN {column} TYPE"
     if is_nested(old) and is_nested(new):
         kind = merged(database.connection, old, new, _widens)
         if kind != merged(database.connection, old, old, _widens):
@@ -249,7 +183,7 @@ def _are_doubles(database: Database, target: Target, name: str, old: str, new: s
     if (old, new) != ("BIGINT", "DOUBLE"):
         return False
     limit = 2**53
-    return not database.value(f"SELECT count(*) FROM {target.quoted} WHERE abs({identifier(name)}) > {limit}")
+    return not database.value(f"SELECT count(*) FROM {quoted(target)} WHERE abs({identifier(name)}) > {limit}")
 
 
 def _widens(old: str, new: str) -> bool:

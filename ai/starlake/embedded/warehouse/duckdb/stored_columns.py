@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.validation import Validator
 from ai.starlake.embedded.warehouse.duckdb.evolution import losses
-from ai.starlake.embedded.warehouse.targets import Target
+from ai.starlake.embedded.warehouse.warehouse import Target
 from ai.starlake.project import Finding, Project, Severity, Table, WriteStrategyType
 from ai.starlake.project.databases.connections import duckdb_file
 

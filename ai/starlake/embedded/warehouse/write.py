@@ -1,0 +1,340 @@
+"""The one way in which loads and tasks write: one transaction with the statements around it, its checks and its audit.
+
+A `TableWrite` says where to write, what runs before and after, and what is recorded. Its content says what is written:
+`MergedRows` for the rows of a load or of a SELECT, `View` for a view, `OwnSql` for SQL that writes by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.database.statements import Statement
+from ai.starlake.embedded.warehouse import expectations
+from ai.starlake.embedded.warehouse.merge import Merge, require, require_columns, script
+from ai.starlake.embedded.warehouse.warehouse import require_kind
+from ai.starlake.project import Project, Table, Task, WriteStrategy, WriteStrategyType
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
+    from ai.starlake.embedded.warehouse.warehouse import Columns, Target, Warehouse
+
+logger = logging.getLogger(__name__)
+
+Put = Callable[[], "int | None"]
+"""Writes the content; returns the number of rows written where the warehouse tells it."""
+
+
+class NotRecordedError(StarlakeError):
+    """Rows are committed, but the audit, which is in another database, could not be written.
+
+    Args:
+        label: The table or task.
+        error: Why.
+    """
+
+    def __init__(self, label: str, error: Exception) -> None:
+        super().__init__(
+            f"{label} is written, but not recorded in the audit",
+            cause=str(error),
+            fix="repair the database of the audit; repeat the work only if it may be done twice",
+        )
+
+
+class Content(Protocol):
+    """What is written to a target."""
+
+    def begin(self, write: TableWrite) -> Put:
+        """Do what comes before presql, and return what comes after it."""
+        ...
+
+
+@dataclass(frozen=True)
+class TableWrite:
+    """One write to one table or view, with all that belongs to it.
+
+    Args:
+        warehouse: The warehouse that the target is in.
+        audit: The audit, in the same warehouse or in another one.
+        project: The project, for its templates and macros.
+        item: The table or task, whose expectations are checked.
+        target: What is written.
+        content: What it is filled with.
+        entry: Makes the audit row of the job, for the outcomes of its expectations.
+        record: Writes the audit rows of a success, given the number of rows written if that is known: in the same
+            transaction if the audit is in the same warehouse, else in one of its own after the commit.
+        presql: Statements before the content.
+        postsql: Statements after it.
+        schema: The schema of unqualified names in all of these; that of the connection by default.
+        within: What else belongs to the transaction.
+    """
+
+    warehouse: Warehouse
+    audit: AuditLog
+    project: Project
+    item: Table | Task
+    target: Target
+    content: Content
+    entry: Callable[[], Entry]
+    record: Callable[[int | None], None]
+    presql: Sequence[Statement] = ()
+    postsql: Sequence[Statement] = ()
+    schema: str | None = None
+    within: Callable[[int | None], None] = lambda _rows: None
+
+    @property
+    def is_audited_here(self) -> bool:
+        """Whether the audit rows are part of the transaction."""
+        return self.audit.warehouse is self.warehouse
+
+    def execute(self) -> int | None:
+        """Write all of it or nothing.
+
+        Returns:
+            The number of rows written; None if the strategy's last statement does not tell.
+
+        Raises:
+            NotRecordedError: If the rows are committed and the audit in another database fails.
+            StarlakeError: If anything else fails; nothing is written then.
+        """
+        written = expectations.attempts(self._transaction)
+        if not self.is_audited_here:
+            try:
+                with self.audit.warehouse.transaction():
+                    self.record(written)
+            except Exception as error:
+                raise NotRecordedError(self.item.full_name, error) from error
+        return written
+
+    def _transaction(self, broken: Mapping[int, str]) -> int | None:
+        with self.warehouse.transaction():
+            self.warehouse.create_schema(self.target.schema)
+            if self.schema is not None:
+                self.warehouse.enter(self.schema)
+            put = self.content.begin(self)
+            self.run(self.presql)
+            written = put()
+            self.run(self.postsql)
+            self.within(written)
+            expectations.check(
+                self.warehouse, self.audit, self.project, self.target, self.item, entry=self.entry(), broken=broken
+            )
+            if self.is_audited_here:
+                self.record(written)
+        return written
+
+    def run(self, statements: Sequence[Statement]) -> None:
+        """Run statements of the project; what they USE counts for none after them."""
+        for statement in statements:
+            self.warehouse.run(statement)
+            self.warehouse.enter(self.schema)
+
+
+def record_failure(audit: AuditLog, entry: Entry, error: Exception) -> None:
+    """Record that a job failed, with the outcomes of its expectations if these made it fail."""
+    with audit.warehouse.transaction():
+        audit.record(entry)
+        expectations.record_failures(audit, error)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows to write.
+
+    Args:
+        select: A SELECT of them, in the warehouse's SQL; it runs once.
+        columns: Its columns.
+        statement: The statement of the project that the SELECT is, for errors; None for SQL of the engine.
+        reads_target: Whether they may be made of rows of the target.
+    """
+
+    select: str
+    columns: Columns
+    statement: Statement | None = None
+    reads_target: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """How the columns of an existing table change before rows are written to it.
+
+    Args:
+        wanted: The columns that it should have; None to leave it as it is.
+        added: Types to use when a column is added, where they differ from `wanted`.
+        drop: Whether other columns are dropped.
+        replace: Whether other columns go with the rows, since all rows are replaced.
+        reported: The columns to compare with those that the table has, if others than `wanted`.
+        source: What names these columns, for messages.
+    """
+
+    wanted: Columns | None = None
+    added: Columns = field(default_factory=dict)
+    drop: bool = False
+    replace: bool = False
+    reported: Columns | None = None
+    source: str = "the metadata"
+
+
+@dataclass(frozen=True)
+class MergedRows:
+    """Rows that meet those of a table by a write strategy.
+
+    Args:
+        strategy: The strategy.
+        rows: Makes the rows, after presql.
+        change: Says how the columns of the existing table follow, given its columns and the incoming ones.
+        columns: The incoming columns if they are known before presql, which then finds the table; None if not.
+        file: The file of the metadata, for messages.
+        partition: The partition columns.
+        truncate: Whether APPEND empties the table first.
+        strict: Whether a column of fractions may not round a number either.
+    """
+
+    strategy: WriteStrategy
+    rows: Callable[[], Rows]
+    change: Callable[[Columns, Columns], Change]
+    columns: Columns | None
+    file: str
+    partition: tuple[str, ...] = ()
+    truncate: bool = False
+    strict: bool = True
+
+    def begin(self, write: TableWrite) -> Put:
+        """Create or change the table if the columns are known, and return what merges the rows."""
+        warehouse, target = write.warehouse, write.target
+        require(self.strategy, write.project.write_strategy_templates, self.partition, write.item.full_name)
+        require_kind(warehouse, target, view=False)
+        first = not warehouse.columns(target)
+        if self.columns is not None:
+            self._prepare(write, self.columns, first=first)
+
+        def put() -> int | None:
+            rows = self.rows()
+            require_columns(self.strategy, self.partition, tuple(rows.columns), write.item.full_name)
+            if self.columns is None:
+                self._prepare(write, rows.columns, first=first)
+            return self._merge(write, rows, first=first)
+
+        return put
+
+    def _prepare(self, write: TableWrite, columns: Columns, *, first: bool) -> None:
+        """Create the table, or let its columns follow."""
+        warehouse, target = write.warehouse, write.target
+        if first:
+            versions = version_columns(write.project, self.strategy)
+            warehouse.execute(warehouse.create_statement(target, {**warehouse.storable(columns), **versions}))
+            return
+        change = self.change(warehouse.columns(target), columns)
+        if change.wanted is not None:
+            self._follow(write, change, change.wanted)
+        if change.reported is not None:
+            self._report(write, change.reported, source=change.source)
+
+    def _follow(self, write: TableWrite, change: Change, columns: Columns) -> None:
+        wanted = self._stored(write, columns)
+        if change.replace:
+            write.warehouse.drop_others(write.target, wanted)
+        self._report(write, columns, drop=change.drop)
+        write.warehouse.evolve(write.target, wanted, added=change.added, drop=change.drop)
+
+    def _report(self, write: TableWrite, columns: Columns, *, drop: bool = False, source: str = "the metadata") -> None:
+        """Log what does not follow the metadata, where values are at stake."""
+        for loss in write.warehouse.losses(write.target, self._stored(write, columns)):
+            dropped = drop and not loss.is_field
+            message = loss.message(write.target.label, drop=dropped, source=source)
+            logger.warning("%s (%s)", message, loss.hint(drop=dropped))
+
+    def _stored(self, write: TableWrite, columns: Columns) -> dict[str, str]:
+        return {**write.warehouse.storable(columns), **version_columns(write.project, self.strategy)}
+
+    def _merge(self, write: TableWrite, rows: Rows, *, first: bool) -> int | None:
+        warehouse, select = write.warehouse, rows.select
+        if not first:
+            select = warehouse.fitted(write.target, select, rows.columns, file=self.file, strict=self.strict)
+        fitted = replace(rows, select=select)
+        sql = self.script(warehouse, write.project, write.target, fitted, first=first, label=write.item.full_name)
+        return warehouse.execute(sql) if rows.statement is None else warehouse.run(rows.statement, sql)
+
+    def script(
+        self, warehouse: Warehouse, project: Project, target: Target, rows: Rows, *, first: bool, label: str
+    ) -> str:
+        """Return the SQL that merges the rows.
+
+        Args:
+            warehouse: The warehouse.
+            project: The project, for its templates and macros.
+            target: The table.
+            rows: The rows.
+            first: Whether the table was created just now.
+            label: The table or task, for messages.
+        """
+        start, end = version_names(project, self.strategy)
+        merge = Merge(
+            target,
+            self.strategy,
+            tuple(rows.columns),
+            rows.select,
+            first=first,
+            partition=self.partition,
+            truncate=self.truncate,
+            reads_target=rows.reads_target,
+            start=start,
+            end=end,
+        )
+
+        def render(text: str, variables: Mapping[str, object]) -> str:
+            return project.render(text, variables, macros=True, label=f"the write strategy of {label}")
+
+        return script(warehouse, merge, project.write_strategy_templates, render)
+
+
+@dataclass(frozen=True)
+class View:
+    """A view.
+
+    Args:
+        statement: Makes its SELECT, after presql.
+    """
+
+    statement: Callable[[], Statement]
+
+    def begin(self, write: TableWrite) -> Put:
+        """Check that the name is not a table's, and return what creates the view."""
+        require_kind(write.warehouse, write.target, view=True)
+
+        def put() -> None:
+            statement = self.statement()
+            write.warehouse.run(statement, write.warehouse.view_statement(write.target, statement.text))
+
+        return put
+
+
+@dataclass(frozen=True)
+class OwnSql:
+    """Statements that write by themselves.
+
+    Args:
+        statements: The statements.
+    """
+
+    statements: Sequence[Statement]
+
+    def begin(self, write: TableWrite) -> Put:
+        """Return what runs the statements."""
+        return lambda: write.run(self.statements)
+
+
+def version_names(project: Project, strategy: WriteStrategy) -> tuple[str, str]:
+    """Return the columns in which a strategy keeps from and until when a version of a row counts."""
+    application = project.application
+    return strategy.start_ts or application.scd2_start_timestamp, strategy.end_ts or application.scd2_end_timestamp
+
+
+def version_columns(project: Project, strategy: WriteStrategy) -> dict[str, str]:
+    """Return the columns that a table has for the versions of its rows; none if the strategy keeps no versions."""
+    if strategy.builtin is not WriteStrategyType.SCD2:
+        return {}
+    return dict.fromkeys(version_names(project, strategy), "TIMESTAMP")
