@@ -126,6 +126,29 @@ def test_schedules_and_freshness_are_read() -> None:
     assert found.dependencies[0].dependency_type is StarlakeDependencyType.TABLE
 
 
+def test_files_of_today_name_tables_and_tasks_with_what_they_read() -> None:
+    found = StarlakeDependencies.of(
+        {"kpi.b": {"reads": ["kpi.a"], "sink": "mart.b"}, "kpi.a": {"reads": ["sales.orders", "crm.x"]}},
+        tables={"sales.orders": {"cron": "0 5 * * *", "freshness": 60}},
+        other_tasks={"crm.x": {}},
+    )
+    assert list(found.first_level_tasks) == ["kpi.b", "kpi.a"]
+    assert [one.name for one in found[1].dependencies] == ["sales.orders", "crm.x"]
+    kinds = {one.name: str(one.dependency_type) for one in found.everything}
+    assert kinds == {"kpi.b": "task", "kpi.a": "task", "sales.orders": "table", "crm.x": "task"}
+    assert [(one.sink, one.cron, one.freshness) for one in found.upstream()] == [
+        ("sales.orders", "0 5 * * *", 60),
+        ("crm.x", None, 0),
+    ]
+    assert found[0].sink == "mart.b"
+
+
+def test_reading_a_name_that_is_not_there_is_an_error_with_the_nearest_one() -> None:
+    with pytest.raises(StarlakeError, match=r"kpi.a reads sales.ordres, which is neither") as caught:
+        StarlakeDependencies.of({"kpi.a": {"reads": ["sales.ordres"]}}, tables={"sales.orders": {}})
+    assert "write sales.orders" in str(caught.value)
+
+
 def test_kinds_read_as_generated_files_write_them() -> None:
     assert f"{StarlakeDependencyType.TASK}/{StarlakeDependencyType.TABLE}" == "task/table"
     assert StarlakeDependency("a.b", "table").dependency_type is StarlakeDependencyType.TABLE

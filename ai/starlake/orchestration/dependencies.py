@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from enum import Enum
@@ -111,6 +112,39 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
         self.filtered_datasets: frozenset[str] = frozenset(filtered_datasets or ())
         self._all = {node.name: node for node in _walk(self.dependencies)}
 
+    @classmethod
+    def of(
+        cls,
+        tasks: Mapping[str, Mapping[str, Any]],
+        *,
+        tables: Mapping[str, Mapping[str, Any]] | None = None,
+        other_tasks: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> StarlakeDependencies:
+        """Return the transforms of a file as a table of names: each with what it ``reads``, and further facts.
+
+        Args:
+            tasks: The transforms of the file: ``{"kpi.sales": {"reads": ["shop.orders"], "sink": "kpi.sold"}}``. The
+                facts are keyword arguments of `StarlakeDependency`.
+            tables: The loaded tables that they read, directly or not.
+            other_tasks: The transforms of other files that they read, directly or not.
+
+        Raises:
+            StarlakeError: If something reads a name that is in none of these, or if a cron expression is not valid.
+        """
+        kinds = {
+            StarlakeDependencyType.TABLE: tables or {},
+            StarlakeDependencyType.TASK: {**(other_tasks or {}), **tasks},
+        }
+        known = {
+            name: StarlakeDependency(name, kind, **{key: value for key, value in facts.items() if key != "reads"})
+            for kind, named in kinds.items()
+            for name, facts in named.items()
+        }
+        for named in kinds.values():
+            for name, facts in named.items():
+                known[name].dependencies = [_read_by(name, read, known) for read in facts.get("reads", ())]
+        return cls([known[name] for name in tasks])
+
     @property
     def first_level_tasks(self) -> Set[str]:
         """The names of the transforms of the file."""
@@ -173,6 +207,17 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
 
     def __repr__(self) -> str:
         return f"StarlakeDependencies({self.dependencies})"
+
+
+def _read_by(reader: str, name: str, known: Mapping[str, StarlakeDependency]) -> StarlakeDependency:
+    found = known.get(name)
+    if found is None:
+        near = difflib.get_close_matches(name, known, n=1)
+        raise StarlakeError(
+            f"{reader} reads {name}, which is neither one of the tables nor one of the tasks",
+            fix=f"write {near[0]}" if near else f"add {name} to the tables or the tasks",
+        )
+    return found
 
 
 def _walk(roots: Iterable[StarlakeDependency]) -> Iterator[StarlakeDependency]:

@@ -13,6 +13,7 @@ from ai.starlake.job import IStarlakeJob
 from ai.starlake.orchestration.dependencies import StarlakeDependencies
 from ai.starlake.orchestration.pipeline import AbstractPipeline
 from ai.starlake.orchestration.schedules import StarlakeSchedule
+from ai.starlake.orchestration.standard_pipelines import arrange_loads, arrange_transforms
 from ai.starlake.orchestration.tasks import AbstractTaskGroup
 
 NativeT = TypeVar("NativeT")
@@ -47,6 +48,28 @@ class AbstractOrchestration(ABC, Generic[NativeT]):
         label = f"schedule {schedule.name}" if schedule and schedule.name else f"pipeline {len(self.pipelines) + 1}"
         self._names.claim(pipeline.pipeline_id, len(self.pipelines), label)
         self.pipelines.append(pipeline)
+        return pipeline
+
+    def add_loads(self, schedule: StarlakeSchedule) -> AbstractPipeline[NativeT]:
+        """Make the pipeline that loads the domains of a schedule; see `arrange_loads`.
+
+        Raises:
+            StarlakeError: If it cannot be made.
+            NameCollisionError: If two of its tables, or two pipelines, have one name in the orchestrator.
+        """
+        with self.sl_create_pipeline(schedule=schedule) as pipeline:
+            arrange_loads(pipeline, schedule)
+        return pipeline
+
+    def add_transforms(self, dependencies: StarlakeDependencies) -> AbstractPipeline[NativeT]:
+        """Make the pipeline that runs transforms after what they depend on; see `arrange_transforms`.
+
+        Raises:
+            StarlakeError: If it cannot be made.
+            NameCollisionError: If two of its transforms, or two pipelines, have one name in the orchestrator.
+        """
+        with self.sl_create_pipeline(dependencies=dependencies) as pipeline:
+            arrange_transforms(pipeline)
         return pipeline
 
     def sl_create_task_group(self, group_id: str, pipeline: AbstractPipeline[NativeT]) -> AbstractTaskGroup:
