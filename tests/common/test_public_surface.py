@@ -93,7 +93,7 @@ SURFACE = {
     "ai.starlake.dagster": {"StarlakeDagsterJob"},
     "ai.starlake.dagster.embedded": {"StarlakeDagsterEmbeddedJob"},
     "ai.starlake.dagster.gcp": {"StarlakeDagsterCloudRunJob", "StarlakeDagsterDataprocJob"},
-    "ai.starlake.dagster.orchestration": {"DagsterOrchestration", "DagsterPipeline"},
+    "ai.starlake.dagster.pipelines": {"DagsterOrchestration", "DagsterPipeline"},
     "ai.starlake.dagster.shell": {"ShellOptions", "StarlakeDagsterShellJob"},
     "starlake_gcp_emulator": {
         "Call",

@@ -347,7 +347,7 @@ def test_a_step_knows_the_key_of_its_events_and_the_name_that_its_graph_gives_it
 
 
 class TestPartitionsOfTime:
-    """What `ai.starlake.dagster.orchestration.partitions` works around."""
+    """What `ai.starlake.dagster.pipelines.partitions` works around."""
 
     KEY = "2026-04-24T00:00:00+0200"
     FORMAT = "%Y-%m-%dT%H:%M:%S%z"

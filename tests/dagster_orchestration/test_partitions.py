@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster.orchestration.partitions import (
+from ai.starlake.dagster.pipelines.partitions import (
     PARTITION_WINDOWS,
     cycles,
     key_completed_by,

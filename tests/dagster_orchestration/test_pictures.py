@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ai.starlake.orchestration.cli import run
 from ai.starlake.orchestration.cli.mermaid import mermaid
-from ai.starlake.orchestration.runs import GraphStep, PipelineGraph
+from ai.starlake.orchestration.pipeline_runs import GraphStep, PipelineGraph
 
 GRAPH = PipelineGraph(
     "loads",

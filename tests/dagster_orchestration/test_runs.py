@@ -8,7 +8,7 @@ from datetime import date, datetime, timezone
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.orchestration.runs import RunOptions, StepState
+from ai.starlake.orchestration.pipeline_runs import RunOptions, StepState
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from dagster import (
 )
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster.orchestration import schedules
-from ai.starlake.dagster.orchestration.partitions import time_partitions
+from ai.starlake.dagster.pipelines import partition_schedules
+from ai.starlake.dagster.pipelines.partitions import time_partitions
 from ai.starlake.orchestration.options import OrchestrationOptions
 
 UTC = timezone.utc
@@ -36,7 +36,7 @@ def scheduled(factory):
             graph_def=GraphDefinition("daily", node_defs=nodes),
             partitions_def=time_partitions(cron, settings.start_date, settings.zone),
         )
-        return job, schedules.build(job, cron, settings)
+        return job, partition_schedules.build(job, cron, settings)
 
     return make
 
@@ -205,4 +205,4 @@ class TestDefinition:
     def test_a_job_without_partitions_is_refused(self):
         job = JobDefinition(name="j", graph_def=GraphDefinition("j"))
         with pytest.raises(StarlakeError, match="no partitions of time"):
-            schedules.build(job, "@daily", OrchestrationOptions.of({}))
+            partition_schedules.build(job, "@daily", OrchestrationOptions.of({}))

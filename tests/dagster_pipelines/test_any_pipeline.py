@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai.starlake.dagster.orchestration import DagsterPipeline
+from ai.starlake.dagster.pipelines import DagsterPipeline
 from ai.starlake.orchestration import AbstractDependency, AbstractTaskGroup
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.orchestration.runs import RunOptions
+from ai.starlake.orchestration.pipeline_runs import RunOptions
 
 STARBAKE = Path(__file__).resolve().parents[2] / "samples" / "starbake"
 
@@ -435,7 +435,7 @@ class TestPeerDefects:
         code = (
             f"import runpy\nmodule = runpy.run_path({str(file)!r}, run_name='__main__')\n"
             "from datetime import datetime\n"
-            "from ai.starlake.orchestration.runs import RunOptions\n"
+            "from ai.starlake.orchestration.pipeline_runs import RunOptions\n"
             "[pipeline] = module['pipelines']\n"
             "report = pipeline.runs.execute(pipeline.runs.date_of(datetime(2026, 3, 1)), RunOptions(dry=True))\n"
             "print(*[(step.name, step.commands) for step in report.steps], pipeline.tasks_names, sep='\\n')\n"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster.orchestration import DagsterPipeline
+from ai.starlake.dagster.pipelines import DagsterPipeline
 
 
 def load(pipeline: DagsterPipeline, name: str) -> Any:

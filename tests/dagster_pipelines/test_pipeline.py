@@ -256,7 +256,7 @@ class TestModules:
         monkeypatch.setattr(OrchestrationFactory, "_classes", {"airflow": "x:Y"})
         with pytest.raises(StarlakeError, match="runs no pipelines here"):
             OrchestrationFactory.create_orchestration(job)
-        OrchestrationFactory.register("dagster", "ai.starlake.dagster.orchestration:DagsterOrchestration")
+        OrchestrationFactory.register("dagster", "ai.starlake.dagster.pipelines:DagsterOrchestration")
         assert type(OrchestrationFactory.create_orchestration(job)).__name__ == "DagsterOrchestration"
 
     def test_the_jobs_of_several_files_fit_into_one_code_location(

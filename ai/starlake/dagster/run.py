@@ -145,7 +145,7 @@ def _partition_interval(context: OpExecutionContext) -> DataInterval | None:
 
 
 def _searched_interval(context: OpExecutionContext) -> DataInterval | None:
-    from ai.starlake.dagster.orchestration.partitions import window_of_key
+    from ai.starlake.dagster.pipelines.partitions import window_of_key
 
     partitions = context.job_def.partitions_def
     if not isinstance(partitions, TimeWindowPartitionsDefinition):

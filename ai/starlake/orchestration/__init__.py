@@ -2,10 +2,10 @@
 
 from ai.starlake.orchestration.dependencies import StarlakeDependencies, StarlakeDependency, StarlakeDependencyType
 from ai.starlake.orchestration.factory import OrchestrationFactory
+from ai.starlake.orchestration.load_schedules import StarlakeDomain, StarlakeSchedule, StarlakeSchedules, StarlakeTable
 from ai.starlake.orchestration.options import OrchestrationOptions
 from ai.starlake.orchestration.orchestration import AbstractOrchestration
 from ai.starlake.orchestration.pipeline import AbstractPipeline
-from ai.starlake.orchestration.schedules import StarlakeDomain, StarlakeSchedule, StarlakeSchedules, StarlakeTable
 from ai.starlake.orchestration.tasks import AbstractDependency, AbstractTask, AbstractTaskGroup, TaskGroupContext
 from ai.starlake.orchestration.tree import TreeNodeMixin
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dataset import StarlakeDataset
-from ai.starlake.orchestration.schedules import cron_of
+from ai.starlake.orchestration.load_schedules import cron_of
 from ai.starlake.orchestration.tree import TreeNodeMixin
 
 

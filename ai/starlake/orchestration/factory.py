@@ -14,7 +14,7 @@ from ai.starlake.orchestration.orchestration import AbstractOrchestration
 class OrchestrationFactory:
     """Makes the orchestration for a job. Only the module of that one is imported."""
 
-    _classes: Mapping[str, str] = {"dagster": "ai.starlake.dagster.orchestration:DagsterOrchestration"}
+    _classes: Mapping[str, str] = {"dagster": "ai.starlake.dagster.pipelines:DagsterOrchestration"}
 
     @classmethod
     def register(cls, orchestrator: StarlakeOrchestrator | str, orchestration_class: str) -> None:

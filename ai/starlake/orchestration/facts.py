@@ -11,8 +11,8 @@ from ai.starlake.common import NameRegistry, StarlakeError, job_name, sanitize_i
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job import IStarlakeJob, StarlakePreLoadStrategy, StarlakeSparkConfig
 from ai.starlake.orchestration.dependencies import StarlakeDependencies, StarlakeDependency
+from ai.starlake.orchestration.load_schedules import StarlakeSchedule, cron_of
 from ai.starlake.orchestration.options import OrchestrationOptions
-from ai.starlake.orchestration.schedules import StarlakeSchedule, cron_of
 from ai.starlake.orchestration.tasks import AbstractTaskGroup
 from ai.starlake.orchestration.tree import TreeNodeMixin
 

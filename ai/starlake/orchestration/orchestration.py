@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 from ai.starlake.common import NameRegistry
 from ai.starlake.job import IStarlakeJob
 from ai.starlake.orchestration.dependencies import StarlakeDependencies
+from ai.starlake.orchestration.load_schedules import StarlakeSchedule
 from ai.starlake.orchestration.pipeline import AbstractPipeline
-from ai.starlake.orchestration.schedules import StarlakeSchedule
 from ai.starlake.orchestration.standard_pipelines import arrange_loads, arrange_transforms
 from ai.starlake.orchestration.tasks import AbstractTaskGroup
 

@@ -7,8 +7,8 @@ from datetime import date
 from types import TracebackType
 from typing import Any, TypeVar
 
+from ai.starlake.orchestration.pipeline_runs import RunDate, RunnablePipeline, RunOptions, RunReport
 from ai.starlake.orchestration.pipeline_tasks import PipelineTasks
-from ai.starlake.orchestration.runs import RunDate, RunnablePipeline, RunOptions, RunReport
 
 NativeT = TypeVar("NativeT")
 

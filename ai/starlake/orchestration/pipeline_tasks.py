@@ -11,7 +11,7 @@ from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job import StarlakePreLoadStrategy, TaskType
 from ai.starlake.orchestration.dependencies import StarlakeDependencies, StarlakeDependency, StarlakeDependencyType
 from ai.starlake.orchestration.facts import PipelineFacts
-from ai.starlake.orchestration.schedules import StarlakeSchedule
+from ai.starlake.orchestration.load_schedules import StarlakeSchedule
 from ai.starlake.orchestration.tasks import AbstractDependency, AbstractTask, AbstractTaskGroup
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 from ai.starlake.common import sanitize_id
 from ai.starlake.job import StarlakePreLoadStrategy
+from ai.starlake.orchestration.load_schedules import StarlakeDomain, StarlakeSchedule
 from ai.starlake.orchestration.pipeline import AbstractPipeline
-from ai.starlake.orchestration.schedules import StarlakeDomain, StarlakeSchedule
 from ai.starlake.orchestration.tasks import AbstractDependency, AbstractTaskGroup
 
 

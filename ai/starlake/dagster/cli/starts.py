@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
-from ai.starlake.dagster.orchestration import partitions
+from ai.starlake.dagster.pipelines import partitions
 
 _START = re.compile(r"""["']start_date["']\s*:\s*["'](\d{4}-\d\d-\d\d)""")
 

@@ -17,7 +17,7 @@ from ai.starlake.job.sections import check_sections, sections_of
 from ai.starlake.orchestration.cli import arguments, tables
 from ai.starlake.orchestration.cli.arguments import taken
 from ai.starlake.orchestration.cli.loading import load_pipelines
-from ai.starlake.orchestration.runs import RunDate, RunnablePipeline, RunOptions, RunReport
+from ai.starlake.orchestration.pipeline_runs import RunDate, RunnablePipeline, RunOptions, RunReport
 
 Command = Callable[..., Any]
 

@@ -12,7 +12,7 @@ from typing import Any
 from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.orchestration.orchestration import AbstractOrchestration
 from ai.starlake.orchestration.pipeline import AbstractPipeline
-from ai.starlake.orchestration.runs import RunnablePipeline
+from ai.starlake.orchestration.pipeline_runs import RunnablePipeline
 
 
 def load_pipelines(file: Path, names: Iterable[str] = ()) -> Sequence[RunnablePipeline]:

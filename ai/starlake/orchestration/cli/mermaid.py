@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ai.starlake.orchestration.runs import PipelineGraph
+from ai.starlake.orchestration.pipeline_runs import PipelineGraph
 
 
 def mermaid(graph: PipelineGraph) -> str:

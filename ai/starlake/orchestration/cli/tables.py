@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ai.starlake.orchestration.runs import Listener, RunReport, Step, StepState, Summary
+from ai.starlake.orchestration.pipeline_runs import Listener, RunReport, Step, StepState, Summary
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,7 +11,7 @@ from dagster import DagsterEvent, DagsterEventType, EventLogEntry
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.commands import DRY_RUN
 from ai.starlake.dagster.ops import INTERRUPTED
-from ai.starlake.orchestration.runs import Listener, Step, StepState
+from ai.starlake.orchestration.pipeline_runs import Listener, Step, StepState
 
 _COMMAND = "starlake/command"
 _LONGEST_DETAIL = 2_000

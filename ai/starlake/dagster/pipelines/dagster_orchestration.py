@@ -5,7 +5,7 @@ from __future__ import annotations
 from dagster import Definitions, OpDefinition
 
 from ai.starlake.dagster.job import StarlakeDagsterJob
-from ai.starlake.dagster.orchestration.pipeline import DagsterPipeline
+from ai.starlake.dagster.pipelines.dagster_pipeline import DagsterPipeline
 from ai.starlake.orchestration import AbstractOrchestration, StarlakeDependencies, StarlakeSchedule
 
 

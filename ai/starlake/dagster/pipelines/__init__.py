@@ -1,6 +1,6 @@
 """Generated DAG files on Dagster: their pipelines as jobs, their schedules, and the sensors that wait for data."""
 
-from ai.starlake.dagster.orchestration.orchestration import DagsterOrchestration
-from ai.starlake.dagster.orchestration.pipeline import DagsterPipeline
+from ai.starlake.dagster.pipelines.dagster_orchestration import DagsterOrchestration
+from ai.starlake.dagster.pipelines.dagster_pipeline import DagsterPipeline
 
 __all__ = ["DagsterOrchestration", "DagsterPipeline"]

@@ -26,7 +26,7 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError, parse_datetime
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.orchestration import partitions as windows
+from ai.starlake.dagster.pipelines import partitions as windows
 from ai.starlake.dagster.run import DRY_RUN_TAG
 
 if TYPE_CHECKING:

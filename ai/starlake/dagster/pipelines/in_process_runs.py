@@ -11,15 +11,15 @@ from typing import Any, TypeVar
 from dagster import DagsterInstance, JobDefinition, OpDefinition, TimeWindowPartitionsDefinition
 
 from ai.starlake.common import DataInterval, StarlakeError, zone_of
-from ai.starlake.dagster.orchestration import partitions as windows
-from ai.starlake.dagster.orchestration.graph_of import graph_of
-from ai.starlake.dagster.orchestration.steps import Steps
+from ai.starlake.dagster.pipelines import partitions as windows
+from ai.starlake.dagster.pipelines.graph_of import graph_of
+from ai.starlake.dagster.pipelines.steps import Steps
 from ai.starlake.dagster.run import CONFIG_SCHEMA, DRY_RUN_TAG, date_tags
 from ai.starlake.dagster.run_options import section_names, steps_of, verb_of
 from ai.starlake.job.sections import check_sections
 from ai.starlake.orchestration.freshness.policy import TriggerDataset, cycle_of, policy_of
 from ai.starlake.orchestration.options import OrchestrationOptions
-from ai.starlake.orchestration.runs import PipelineGraph, RunDate, RunOptions, RunReport, Summary
+from ai.starlake.orchestration.pipeline_runs import PipelineGraph, RunDate, RunOptions, RunReport, Summary
 
 MomentT = TypeVar("MomentT", bound=date)
 

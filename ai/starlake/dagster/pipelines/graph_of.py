@@ -8,7 +8,7 @@ from typing import Any
 from dagster import DependencyDefinition, GraphDefinition, JobDefinition, MultiDependencyDefinition
 
 from ai.starlake.dagster.run_options import Path, steps_of
-from ai.starlake.orchestration.runs import GraphStep, PipelineGraph
+from ai.starlake.orchestration.pipeline_runs import GraphStep, PipelineGraph
 
 
 def graph_of(job: JobDefinition) -> PipelineGraph:

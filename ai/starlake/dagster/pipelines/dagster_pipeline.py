@@ -20,9 +20,9 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster.job import StarlakeDagsterJob
-from ai.starlake.dagster.orchestration import partitions, schedules, sensors
-from ai.starlake.dagster.orchestration.assembly import START, Assembly, ordering_inputs
-from ai.starlake.dagster.orchestration.runs import PipelineRuns
+from ai.starlake.dagster.pipelines import partition_schedules, partitions, sensors
+from ai.starlake.dagster.pipelines.assembly import START, Assembly, ordering_inputs
+from ai.starlake.dagster.pipelines.in_process_runs import PipelineRuns
 from ai.starlake.job import StarlakePreLoadStrategy, TaskType
 from ai.starlake.orchestration import (
     AbstractPipeline,
@@ -94,7 +94,7 @@ class DagsterPipeline(AbstractPipeline[OpDefinition]):
     def schedule_definition(self) -> ScheduleDefinition | None:
         """What starts the job by the clock; None for a pipeline without cron expression."""
         cron = self.cron
-        return schedules.build(self.dag, cron, self.settings) if cron else None
+        return partition_schedules.build(self.dag, cron, self.settings) if cron else None
 
     @cached_property
     def sensor_definition(self) -> SensorDefinition | None:

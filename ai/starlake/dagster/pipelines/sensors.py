@@ -26,7 +26,7 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError, parse_datetime, zone_of
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.orchestration.partitions import PARTITION_WINDOWS
+from ai.starlake.dagster.pipelines.partitions import PARTITION_WINDOWS
 from ai.starlake.dagster.run import date_tags, tag_of_names
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.orchestration.freshness.decision import Start, Update, Wait, decide
