@@ -27,7 +27,7 @@ from dagster import (
 )
 
 from ai.starlake.common import DataInterval
-from ai.starlake.dagster.run import date_tags
+from ai.starlake.orchestration.dates.run_tags import date_tags
 
 TAG = ".dagster/scheduled_execution_time"
 FORMAT = "%Y-%m-%dT%H:%M:%S%z"

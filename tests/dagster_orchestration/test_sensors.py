@@ -24,7 +24,7 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster.pipelines import sensors
-from ai.starlake.dagster.run import tag_of_names
+from ai.starlake.orchestration.dates.run_tags import tag_of_names
 from ai.starlake.orchestration.freshness.policy import TriggerDataset
 from ai.starlake.orchestration.options import OrchestrationOptions
 

@@ -75,6 +75,17 @@ def op_configs(context: OpExecutionContext) -> Mapping[str, Any]:
     return configs
 
 
+def step_key_of(context: OpExecutionContext) -> str:
+    """Return the key of the step that a context is of, which the path of its op in the job is."""
+    key: str = context.get_step_execution_context().step.key
+    return key
+
+
+def op_name_of(context: OpExecutionContext) -> str:
+    """Return the name that an op has in its graph, which may be an alias."""
+    return context.op_handle.name
+
+
 def parent_run_of(run: DagsterRun) -> str | None:
     """The id of the run that a run continues.
 

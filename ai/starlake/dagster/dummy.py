@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from dagster import AssetKey, AssetMaterialization, DagsterEventType, OpExecutionContext, Out
 
-from ai.starlake.dagster.commands import is_dry_run
 from ai.starlake.dagster.ops import Body, Event, outputs
-from ai.starlake.dagster.run import OUTCOME_TAG
+from ai.starlake.dagster.run_info import is_dry_run
+from ai.starlake.orchestration.dates.run_tags import OUTCOME_TAG
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from dagster import (
 )
 
 from ai.starlake.common import NameRegistry, StarlakeError
-from ai.starlake.dagster.commands import CommandBody, CommandRunner
+from ai.starlake.dagster.command_op import CommandBody
 from ai.starlake.dagster.dummy import DummyBody
 from ai.starlake.dagster.ops import Body, OpFactory, OpSpec, outputs_of
-from ai.starlake.dagster.pre_load import READY, SKIPPED, AckCheck, Check, CommandCheck, PreLoadBody
-from ai.starlake.dagster.waiting_files import FilesCheck
+from ai.starlake.dagster.pre_load_op import READY, SKIPPED, PreLoadBody
+from ai.starlake.dagster.run_command import CommandRunner
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import StarlakeExecutor
@@ -37,6 +37,7 @@ from ai.starlake.job import (
     StarlakePreLoadStrategy,
     StarlakeSparkConfig,
 )
+from ai.starlake.orchestration.preload.checks import CommandCheck, check_of
 
 AssetLike = AssetKey | str | Sequence[str]
 Dataset = StarlakeDataset | str
@@ -161,11 +162,12 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
         product = StarlakeDataset(dataset) if isinstance(dataset, str) else dataset
         name = product.name if product else command.value_of("--domains") or task_id
         outs = outputs_of(node.out, node.outs, optional=node.skip_or_start)
-        body: Body = CommandBody(
-            self._runner, command, name, self._assets(node, product), outs, node.skip_or_start, spark_config
-        )
-        if command.verb == "preload" and node.skip_or_start:
-            check = CommandCheck(command, command.value_of("--globalAckFilePath"))
+        assets = self._assets(node, product)
+        check = CommandCheck.of(command) if node.skip_or_start else None
+        body: Body
+        if check is None:
+            body = CommandBody(self._runner, command, name, assets, outs, node.skip_or_start, spark_config)
+        else:
             body = PreLoadBody(self._runner, check, command.value_of("--domain") or name, outs, {})
         return self._op(task_id, shown(command), body, outs, node)
 
@@ -219,7 +221,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
         name = task_id or f"{domain}_check_{looks_for}"
         node = NodeOptions.of(name, kwargs)
         out = (out or Out(str))._replace(is_required=False)
-        check = self._check(domain, tables, strategy)
+        check = check_of(self.settings, domain, tables, strategy)
         body = PreLoadBody(self._runner, check, domain, {READY: out}, {SKIPPED: out})
         return self._op(name, f"pre-load check of {domain}", body, {READY: out, SKIPPED: out}, node)
 
@@ -247,27 +249,6 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
             ],
             output_mappings=[_output_mapping(READY, last), _output_mapping(SKIPPED, check)],
         )
-
-    def _check(self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy) -> Check:
-        settings = self.settings
-        if settings.pre_load_check == "command":
-            self.cli.require_preload_command()
-            if strategy is StarlakePreLoadStrategy.PENDING and not tables:
-                raise StarlakeError(
-                    f"the pre-load check of {domain} cannot ask `starlake preload` whether files are pending",
-                    cause="without --tables it answers yes whatever is there",
-                    fix="pass the tables to sl_pre_load, or set pre_load_check to 'files'",
-                )
-            chosen = ["--tables", ",".join(tables)] if tables else []
-            arguments = ("--domain", domain, *chosen, "--strategy", strategy.value)
-            command = StarlakeCommand("preload", arguments, environment=self.sl_env_vars)
-            return CommandCheck(
-                command, settings.global_ack_file_path if strategy is StarlakePreLoadStrategy.ACK else None
-            )
-        if strategy is StarlakePreLoadStrategy.ACK:
-            return AckCheck(settings.global_ack_file_path)
-        imported = strategy is StarlakePreLoadStrategy.IMPORTED
-        return FilesCheck(tables, imported, settings.incoming_path if imported else settings.pending_path)
 
     def _op(
         self,

@@ -25,7 +25,7 @@ from dagster import (
 
 from ai.starlake.common import NameCollisionError, NameRegistry, StarlakeError, sanitize_id
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.run import CONFIG_SCHEMA
+from ai.starlake.dagster.run_info import CONFIG_SCHEMA
 
 INTERRUPTED = "interrupted, because the run ends"
 """The description of the failure of a step that is not tried again for that reason."""

@@ -8,11 +8,9 @@ from typing import Any
 
 from dagster import GraphDefinition, JobDefinition, OpDefinition, OpExecutionContext
 
-from ai.starlake.common import sanitize_id
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.ops import Body
-from ai.starlake.job.command import option_text
-from ai.starlake.job.sections import check_sections
+from ai.starlake.job.sections import check_sections, names_of_section, options_of
 
 Path = tuple[str, ...]
 
@@ -39,22 +37,7 @@ def options_for(context: OpExecutionContext, names: Iterable[str]) -> dict[str, 
         known = section_names(_compat.whole_job(context.job_def))
         for name in check_sections(options, known, f"job {context.job_name}", strict=False):
             context.log.warning(f"the options under {name!r} are for no table, task or op of job {context.job_name}")
-    plain = {name: option_text(name, value) for name, value in options.items() if not isinstance(value, Mapping)}
-    for name in names:
-        section = options.get(name)
-        if isinstance(section, Mapping):
-            plain.update((key, option_text(f"{name}.{key}", value)) for key, value in section.items())
-    return plain
-
-
-def names_of(name: str, op: str) -> tuple[str, ...]:
-    """Return the names that a section for an op may have, the most special one last.
-
-    Args:
-        name: The Starlake name of what it works on.
-        op: The name of the op.
-    """
-    return tuple(dict.fromkeys([sanitize_id(name), name, op]))
+    return options_of(options, names)
 
 
 def verb_of(definition: Any) -> str | None:
@@ -75,7 +58,7 @@ def section_names(job: JobDefinition) -> frozenset[str]:
     for path, definition in steps_of(job):
         body = _body(definition)
         subject = body.subject if body else None
-        found.update(names_of(subject, path[-1]) if subject else [path[-1]])
+        found.update(names_of_section(subject, path[-1]) if subject else [path[-1]])
     return frozenset(found)
 
 

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError, mask_named_values, names_a_secret, zone_of
 from ai.starlake.common.rejects import RejectLimit
 from ai.starlake.job.cli_versions import StarlakeCli
-from ai.starlake.job.pre_load import StarlakePreLoadStrategy
+from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
 from ai.starlake.job.secret_references import EnvironmentValue, environment_value
 
 OptionsT = TypeVar("OptionsT", bound="JobOptions")

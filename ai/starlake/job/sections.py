@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import StarlakeError, sanitize_id
+from ai.starlake.job.command import option_text
 
 _NEAR = 0.75
 
@@ -41,3 +42,27 @@ def check_sections(options: Mapping[str, Any], known: Collection[str], where: st
 def sections_of(options: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """Return the plain options, and the sections of these names."""
     return {name: value for name, value in options.items() if not isinstance(value, Mapping) or name in known}
+
+
+def names_of_section(name: str, op: str) -> tuple[str, ...]:
+    """Return the names that a section for an op may have, the most special one last.
+
+    Args:
+        name: The Starlake name of what it works on.
+        op: The name of the op.
+    """
+    return tuple(dict.fromkeys([sanitize_id(name), name, op]))
+
+
+def options_of(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
+    """Return the plain options, and those of the sections of these names, which take precedence in their order.
+
+    Raises:
+        StarlakeError: If a value cannot be an option.
+    """
+    found = {name: option_text(name, value) for name, value in options.items() if not isinstance(value, Mapping)}
+    for name in names:
+        section = options.get(name)
+        if isinstance(section, Mapping):
+            found.update((key, option_text(f"{name}.{key}", value)) for key, value in section.items())
+    return found

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from dagster import AssetKey, AssetMaterialization, OpExecutionContext, Out
 
-from ai.starlake.dagster.commands import CommandRunner, failures, is_dry_run
 from ai.starlake.dagster.ops import Body, Event, outputs
+from ai.starlake.dagster.run_command import CommandRunner, failures
+from ai.starlake.dagster.run_info import is_dry_run
 from ai.starlake.executor.protocol import Execution
 
 

@@ -24,7 +24,7 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.pre_load import READY, SKIPPED
+from ai.starlake.dagster.pre_load_op import READY, SKIPPED
 from ai.starlake.orchestration import AbstractDependency, AbstractPipeline, AbstractTask, AbstractTaskGroup
 from ai.starlake.orchestration.ordering.links import AnyTask, Link, Links, Outcome, Source, is_empty, meeting
 from ai.starlake.orchestration.ordering.run_conditions import RunCondition

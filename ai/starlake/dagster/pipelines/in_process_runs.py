@@ -14,9 +14,10 @@ from ai.starlake.common import DataInterval, StarlakeError, zone_of
 from ai.starlake.dagster.pipelines import partitions as windows
 from ai.starlake.dagster.pipelines.graph_of import graph_of
 from ai.starlake.dagster.pipelines.steps import Steps
-from ai.starlake.dagster.run import CONFIG_SCHEMA, DRY_RUN_TAG, date_tags
+from ai.starlake.dagster.run_info import CONFIG_SCHEMA
 from ai.starlake.dagster.run_options import section_names, steps_of, verb_of
 from ai.starlake.job.sections import check_sections
+from ai.starlake.orchestration.dates.run_tags import DRY_RUN_TAG, date_tags
 from ai.starlake.orchestration.freshness.policy import TriggerDataset, cycle_of, policy_of
 from ai.starlake.orchestration.options import OrchestrationOptions
 from ai.starlake.orchestration.pipeline_runs import PipelineGraph, RunDate, RunOptions, RunReport, Summary

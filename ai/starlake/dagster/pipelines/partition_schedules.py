@@ -27,7 +27,7 @@ from dagster import (
 from ai.starlake.common import StarlakeError, parse_datetime
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.pipelines import partitions as windows
-from ai.starlake.dagster.run import DRY_RUN_TAG
+from ai.starlake.orchestration.dates.run_tags import DRY_RUN_TAG
 
 if TYPE_CHECKING:
     from ai.starlake.orchestration.options import OrchestrationOptions

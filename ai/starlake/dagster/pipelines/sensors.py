@@ -27,8 +27,8 @@ from dagster import (
 from ai.starlake.common import StarlakeError, parse_datetime, zone_of
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.pipelines.partitions import PARTITION_WINDOWS
-from ai.starlake.dagster.run import date_tags, tag_of_names
 from ai.starlake.dataset import StarlakeDataset
+from ai.starlake.orchestration.dates.run_tags import date_tags, tag_of_names
 from ai.starlake.orchestration.freshness.decision import Start, Update, Wait, decide
 from ai.starlake.orchestration.freshness.memory import Memory
 from ai.starlake.orchestration.freshness.policy import Policy, TriggerDataset, policy_of

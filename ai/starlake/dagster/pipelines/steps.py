@@ -9,8 +9,8 @@ from dataclasses import replace
 from dagster import DagsterEvent, DagsterEventType, EventLogEntry
 
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.commands import DRY_RUN
 from ai.starlake.dagster.ops import INTERRUPTED
+from ai.starlake.dagster.run_command import DRY_RUN
 from ai.starlake.orchestration.pipeline_runs import Listener, Step, StepState
 
 _COMMAND = "starlake/command"

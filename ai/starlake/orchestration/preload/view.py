@@ -1,21 +1,21 @@
-"""The project and the run, as a pre-load check sees them: read once, however often the check polls."""
+"""The project and the run as a pre-load check sees them: read once, however often the check polls."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagster import OpExecutionContext
-
 from ai.starlake.common import StarlakeError, date_variables
-from ai.starlake.dagster.commands import CommandRunner
-from ai.starlake.dagster.run import RunDates
+from ai.starlake.executor.prepared import shown
+from ai.starlake.executor.protocol import Execution, StarlakeExecutor, StarlakeResult
+from ai.starlake.job import JobOptions, StarlakeCommand
 from ai.starlake.job.secret_references import resolve_environment
+from ai.starlake.orchestration.dates.run_dates import RunDates
 
 if TYPE_CHECKING:
     from ai.starlake.project.file_facts import FileFacts
@@ -25,20 +25,31 @@ _REFERENCE = re.compile(r"\{+\s*(\w+)\s*\}+")
 
 
 @dataclass(frozen=True)
-class ProjectView:
-    """The project and the run of one op.
+class PreLoadView:
+    """The project and the run of one pre-load check.
 
     Args:
-        runner: Runs the commands of the job.
-        context: The context of the op.
+        settings: The options of the job.
+        executor: Gives the executor, in the process that runs the check.
+        execution: This attempt at the check.
         dates: The dates of the run.
         domain: The domain that is asked about.
     """
 
-    runner: CommandRunner
-    context: OpExecutionContext
+    settings: JobOptions
+    executor: Callable[[], StarlakeExecutor]
+    execution: Execution
     dates: RunDates
     domain: str
+
+    def run(self, command: StarlakeCommand) -> StarlakeResult:
+        """Run a command on behalf of the check.
+
+        Raises:
+            StarlakeError: If the command fails.
+        """
+        self.execution.report.output("stdout", f"$ {shown(command)}")
+        return self.executor().run(command, self.execution)
 
     @cached_property
     def facts(self) -> FileFacts:
@@ -110,7 +121,7 @@ class ProjectView:
 
     @cached_property
     def _environment(self) -> Mapping[str, str]:
-        return resolve_environment(self.runner.settings.environment)[0]
+        return resolve_environment(self.settings.environment)[0]
 
     @cached_property
     def _root(self) -> Mapping[str, str]:

@@ -1,4 +1,4 @@
-"""The check that looks for files itself."""
+"""The pre-load check that looks for files itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster.project_view import ProjectView
+from ai.starlake.job import StarlakeCommand
+from ai.starlake.orchestration.preload.view import PreLoadView
 from ai.starlake.orchestration.preload.waiting import Finding
 
 if TYPE_CHECKING:
@@ -32,7 +33,11 @@ class FilesCheck:
     base: str | None
     for_ack = False
 
-    def look(self, view: ProjectView) -> Finding:
+    def planned(self, view: PreLoadView) -> StarlakeCommand | None:  # noqa: ARG002
+        """Return None: no command is run."""
+        return None
+
+    def look(self, view: PreLoadView) -> Finding:
         """Look once.
 
         Raises:
@@ -66,7 +71,7 @@ class FilesCheck:
     def _option(self) -> str:
         return "incoming_path" if self.imported else "pending_path"
 
-    def _folders(self, view: ProjectView) -> list[str]:
+    def _folders(self, view: PreLoadView) -> list[str]:
         """Return the folders in which files may wait."""
         if self.base is not None:
             return [view.render(f"{self.base.rstrip('/')}/{{domain}}")]
@@ -78,7 +83,7 @@ class FilesCheck:
             return [view.facts.area("stage", view.domain), older]
         return [view.render("{SL_DATASETS}/stage/{domain}"), older]
 
-    def _rules(self, view: ProjectView) -> FileRules | None:
+    def _rules(self, view: PreLoadView) -> FileRules | None:
         """Return which tables take a file; None, so that every file counts, where the project is not on this machine.
 
         Raises:
@@ -95,14 +100,14 @@ class FilesCheck:
         contents = partial(_contents, folder) if self.imported else None
         return arrivals(names, rules.selected(self.tables), lambda: rules, contents)
 
-    def _elsewhere(self, view: ProjectView, folder: str) -> list[str]:
+    def _elsewhere(self, view: PreLoadView, folder: str) -> list[str]:
         """Say that Starlake takes files from another folder than the option names."""
         own = self._own_folder(view)
         if own is None or _same(own, folder):
             return []
         return [f"{view.place}Starlake takes files of {view.domain} from {own}, not from {folder} ({self._option})"]
 
-    def _own_folder(self, view: ProjectView) -> str | None:
+    def _own_folder(self, view: PreLoadView) -> str | None:
         """Return the folder that the project names, where an option names one too."""
         if self.base is None or self._rules(view) is None:
             return None
@@ -111,7 +116,7 @@ class FilesCheck:
         except StarlakeError:
             return None  # the metadata names none
 
-    def _unsure(self, view: ProjectView, folders: list[str]) -> StarlakeError | None:
+    def _unsure(self, view: PreLoadView, folders: list[str]) -> StarlakeError | None:
         """Return why it cannot be said that nothing waits; None if it can."""
         own = self._own_folder(view)
         if own is not None and not _same(own, folders[0]):
@@ -123,7 +128,7 @@ class FilesCheck:
             )
         return missing(view, folders, self._option, self._place(view))
 
-    def _place(self, view: ProjectView) -> str:
+    def _place(self, view: PreLoadView) -> str:
         """Return the file and line to look at, for messages."""
         try:
             return f"{view.landing.place}: " if self.imported and view.is_readable else view.place
@@ -131,7 +136,7 @@ class FilesCheck:
             return view.place
 
 
-def missing(view: ProjectView, folders: Sequence[str], option: str, place: str) -> StarlakeError | None:
+def missing(view: PreLoadView, folders: Sequence[str], option: str, place: str) -> StarlakeError | None:
     """Return the error of folders of which none exists; None if one does, or if the project takes them for empty ones.
 
     An object store has no folders, so that none is missing there.
@@ -176,7 +181,7 @@ def _contents(folder: str, name: str, rules: FileRules) -> Sequence[str] | None:
     return contents(local / name, rules) if local is not None else None
 
 
-def _require_project(view: ProjectView) -> None:
+def _require_project(view: PreLoadView) -> None:
     view.render("{SL_ROOT}/metadata")
 
 

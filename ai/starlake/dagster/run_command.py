@@ -1,0 +1,242 @@
+"""The run of a command within a step of Dagster: what it did, without deciding what to record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from dagster import AssetKey, AssetMaterialization, Failure, MetadataValue, OpExecutionContext
+
+from ai.starlake.common import StarlakeError, zone_of
+from ai.starlake.common.rejects import RejectLimit
+from ai.starlake.dagster import _compat
+from ai.starlake.dagster.ops import run_is_ending
+from ai.starlake.dagster.report import DagsterReporter
+from ai.starlake.dagster.run_info import dates_of, is_dry_run
+from ai.starlake.dagster.run_options import options_for
+from ai.starlake.executor.prepared import shown
+from ai.starlake.executor.protocol import (
+    CommandFailedError,
+    ExecutableNotFoundError,
+    Execution,
+    RecoveryError,
+    StarlakeCounts,
+    StarlakeExecutor,
+    StarlakeResult,
+)
+from ai.starlake.job import JobOptions, StarlakeCommand, StarlakeSparkConfig
+from ai.starlake.job.sections import names_of_section
+from ai.starlake.orchestration.dates.completion import complete
+from ai.starlake.orchestration.dates.run_dates import RunDates, is_late
+
+DRY_RUN = "dry run, nothing is run: "
+"""What the log says before a command that a dry run leaves out."""
+
+
+@dataclass(frozen=True)
+class CommandRunner:
+    """Runs commands within steps: what all ops of a job share.
+
+    Args:
+        settings: The options of the job.
+        executor: Gives the executor, in the process that runs the step.
+    """
+
+    settings: JobOptions
+    executor: Callable[[], StarlakeExecutor]
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def dates(self, context: OpExecutionContext) -> RunDates:
+        """Return the dates that the run of a step is for."""
+        return dates_of(context, zone_of(self.settings.timezone))
+
+    def execution(self, context: OpExecutionContext, spark_config: StarlakeSparkConfig | None = None) -> Execution:
+        """Return this attempt at the step, as executors see it."""
+        run = context.run
+        return Execution(
+            run_id=context.run_id,
+            step_key=_compat.step_key_of(context),
+            report=DagsterReporter(context.log, everything=self.settings.event_log_lines == "all"),
+            attempt=context.retry_number,
+            resumed=_compat.parent_run_of(run) is not None,
+            spark_config=spark_config,
+            root_run_id=_compat.root_run_of(run),
+            job_name=context.job_name,
+            code_location=_compat.code_location_of(run),
+            run_is_ending=lambda: run_is_ending(context),
+            is_run_over=lambda run_id: _is_over(context, run_id),
+        )
+
+    def run(
+        self,
+        command: StarlakeCommand,
+        name: str,
+        context: OpExecutionContext,
+        spark_config: StarlakeSparkConfig | None = None,
+    ) -> CommandRun | None:
+        """Run a command, completed by what only the run knows; in a dry run, only log it.
+
+        Args:
+            command: The command.
+            name: The Starlake name of what it works on.
+            context: The context of the step.
+            spark_config: What the Spark job may use.
+
+        Returns:
+            What it did; None in a dry run.
+
+        Raises:
+            Failure: If it fails, or rejects more rows than it may. No retry follows where trying again cannot help.
+        """
+        with failures(retry=False):
+            dates = self.dates(context)
+            options = options_for(context, names_of_section(name, _compat.op_name_of(context)))
+            command = complete(command, dates, options, cli=self.settings.starlake_version)
+        if is_dry_run(context):
+            context.log.info(f"{DRY_RUN}{shown(command)}")
+            return None
+        if command.verb == "load" and dates.interval and is_late(dates.interval):
+            context.log.info(
+                f"this run is for {dates.interval.start} to {dates.interval.end}; it loads the files that wait now"
+            )
+        execution = self.execution(context, spark_config)
+        execution.report.output("stdout", f"$ {shown(command)}")
+        with failures():
+            result = self.executor().run(command, execution)
+        if result.counts:
+            _require_few_rejects(name, result.counts, self.settings.max_rejected)
+        return CommandRun(command, name, dates, result)
+
+
+@dataclass(frozen=True)
+class CommandRun:
+    """What a command did that succeeded.
+
+    Args:
+        command: The complete command.
+        name: The Starlake name of what it worked on.
+        dates: The dates of the run.
+        result: How it went.
+    """
+
+    command: StarlakeCommand
+    name: str
+    dates: RunDates
+    result: StarlakeResult
+
+    @property
+    def counts(self) -> StarlakeCounts | None:
+        """The rows that a load read, kept and refused; None where the command did not say."""
+        return self.result.counts
+
+    @property
+    def read_nothing(self) -> bool:
+        """True if a load found no file, so that there is nothing to record."""
+        return self.counts is not None and self.counts.read_nothing
+
+    @property
+    def is_remarkable(self) -> bool:
+        """True if rows were rejected or warnings given, which a person should see to."""
+        return self.counts is not None and bool(self.counts.rejected or self.counts.warnings)
+
+    @property
+    def summary(self) -> str:
+        """How the command went, in words.
+
+        As the description of a materialization it is the text of that event in the log: one record, not two, each of
+        which is a transaction in the database of events.
+        """
+        counts = self.counts
+        rows = f"{counts.input} rows read, {counts.accepted} accepted, {counts.rejected} rejected" if counts else "done"
+        if counts and counts.warnings:
+            rows += f", {counts.warnings} warning(s)"
+        return f"{self.command.verb} {self.name}: {rows} in {self.result.duration:.1f} s"
+
+    def metadata(self) -> dict[str, Any]:
+        """Return what to record of what the command made."""
+        result = self.result
+        metadata: dict[str, Any] = {
+            "starlake/logical_date": MetadataValue.timestamp(self.dates.logical),
+            "starlake/duration": round(result.duration, 3),
+            "starlake/command": shown(self.command),
+        }
+        if result.counts:
+            metadata |= _rows(result.counts)
+            if result.counts.warnings:
+                metadata["starlake/warnings"] = result.counts.warnings
+        if result.remote_id:
+            metadata["starlake/remote_id"] = result.remote_id
+        if result.log_url:
+            metadata["starlake/log"] = MetadataValue.url(result.log_url)
+        return metadata
+
+    def materialization(self, asset: AssetKey, context: OpExecutionContext) -> AssetMaterialization:
+        """Return the event that records an asset as made by the command."""
+        partition = context.partition_key if context.has_partition_key else None
+        return AssetMaterialization(asset, description=self.summary, metadata=self.metadata(), partition=partition)
+
+
+def _is_over(context: OpExecutionContext, run_id: str) -> bool | None:
+    run = context.instance.get_run_by_id(run_id)
+    return None if run is None else run.is_finished
+
+
+@contextmanager
+def failures(*, retry: bool = True) -> Iterator[None]:
+    """Turn a `StarlakeError` into the failure that Dagster shows, with what is known as metadata.
+
+    Args:
+        retry: Whether trying again may help; it never does when there is no executable, or rows might be lost.
+
+    Raises:
+        Failure: If a `StarlakeError` is raised within the block.
+    """
+    try:
+        yield
+    except StarlakeError as error:
+        metadata: dict[str, Any] = {}
+        if isinstance(error, CommandFailedError):
+            metadata["starlake/exit_code"] = error.exit_code
+            if error.log_url:
+                metadata["starlake/log"] = MetadataValue.url(error.log_url)
+        allowed = retry and not isinstance(error, (ExecutableNotFoundError, RecoveryError))
+        raise Failure(str(error), metadata=metadata, allow_retries=allowed) from error
+
+
+def _require_few_rejects(name: str, counts: StarlakeCounts, limit: RejectLimit | None) -> None:
+    """Fail the step of a load of which too many rows are rejected.
+
+    A retry would find no file: the accepted rows are in the table, and the file is in the archive.
+
+    Args:
+        name: The Starlake name of the table.
+        counts: What the load counted.
+        limit: The option `max_rejected`.
+
+    Raises:
+        Failure: If more are rejected than allowed. Dagster does not try again.
+    """
+    if not counts.exceed(limit):
+        return
+    cause = "all rows of a file are rejected" if limit is None else f"max_rejected is {limit}"
+    error = StarlakeError(
+        f"{name}: {counts.rejected} of {counts.input} rows are rejected",
+        cause=f"{cause}; the accepted rows are in the table, and audit.rejected has the reasons",
+        fix="correct the rejected rows and deliver them again, or raise the option max_rejected",
+    )
+    raise Failure(str(error), metadata=_rows(counts), allow_retries=False) from error
+
+
+def _rows(counts: StarlakeCounts) -> dict[str, Any]:
+    return {
+        "starlake/rows_read": counts.input,
+        "starlake/rows_accepted": counts.accepted,
+        "starlake/rows_rejected": counts.rejected,
+    }

@@ -1,0 +1,55 @@
+"""The tags of runs, and what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from ai.starlake.common import DataInterval
+
+DRY_RUN_TAG = "starlake/dry_run"
+LOGICAL_DATE_TAG = "starlake/logical_date"
+INTERVAL_START_TAG = "starlake/data_interval_start"
+INTERVAL_END_TAG = "starlake/data_interval_end"
+OUTCOME_TAG = "starlake/outcome"
+
+_LONGEST_TAG = 200
+"""Bytes of a tag that is made of names. PostgreSQL cannot index one of more than some 2,700 bytes."""
+
+
+def is_tagged_dry(tags: Mapping[str, str]) -> bool:
+    """Return True if the tags of a run say that its commands are logged instead of run."""
+    return tags.get(DRY_RUN_TAG, "").lower() == "true"
+
+
+def date_tags(logical: datetime, interval: DataInterval | None = None) -> dict[str, str]:
+    """Return the tags of a run that has neither partition nor schedule to tell its dates.
+
+    Args:
+        logical: The logical date.
+        interval: The data interval, where there is one.
+    """
+    tags = {LOGICAL_DATE_TAG: logical.isoformat()}
+    if interval:
+        tags |= {INTERVAL_START_TAG: interval.start.isoformat(), INTERVAL_END_TAG: interval.end.isoformat()}
+    return tags
+
+
+def tag_of_names(names: Sequence[str]) -> str:
+    """Return a tag that lists names; of a long list, the first ones and how many more there are.
+
+    Args:
+        names: The names, of any number and length.
+    """
+    for shown in range(min(len(names), _LONGEST_TAG), 0, -1):
+        more = f" and {len(names) - shown} more" if shown < len(names) else ""
+        text = ", ".join(names[:shown]) + more
+        if len(text.encode()) <= _LONGEST_TAG:
+            return text
+    return _cut(names[0], len(names) - 1) if names else ""
+
+
+def _cut(name: str, others: int) -> str:
+    """Return the beginning of a name that is too long for a tag."""
+    end = f"... and {others} more" if others else "..."
+    return name.encode()[: _LONGEST_TAG - len(end)].decode(errors="ignore") + end

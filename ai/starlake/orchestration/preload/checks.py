@@ -1,0 +1,220 @@
+"""Pre-load checks: what decides whether a domain is loaded.
+
+"Nothing to load" is something that a check finds out, never what is left when it fails: whatever keeps it from looking
+is an error.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import uuid
+from dataclasses import dataclass
+from typing import Protocol
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor.prepared import shown
+from ai.starlake.job import JobOptions, StarlakeCommand, StarlakePreLoadStrategy
+from ai.starlake.orchestration.preload.files_check import FilesCheck, missing
+from ai.starlake.orchestration.preload.view import PreLoadView
+from ai.starlake.orchestration.preload.waiting import Finding, Patience
+
+_NOT_IN_A_NAME = re.compile(r"\W")
+
+
+class PreLoadCheck(Protocol):
+    """Finds out whether a domain is to be loaded."""
+
+    @property
+    def for_ack(self) -> bool:
+        """True if it looks for an ack file."""
+        ...
+
+    def look(self, view: PreLoadView) -> Finding:
+        """Look once.
+
+        Raises:
+            StarlakeError: If it cannot find out.
+        """
+        ...
+
+    def planned(self, view: PreLoadView) -> StarlakeCommand | None:
+        """Return the command that it would run, which a dry run shows; None if it runs none.
+
+        Raises:
+            StarlakeError: If the command cannot be put together.
+        """
+        ...
+
+
+def check_of(
+    settings: JobOptions, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy
+) -> PreLoadCheck:
+    """Return the check of a domain, as the options say.
+
+    Args:
+        settings: The options of the job.
+        domain: The domain.
+        tables: The tables whose files count; all of the domain when empty.
+        strategy: When to load; not ``none``.
+
+    Raises:
+        StarlakeError: If the version of Starlake in use has no such check, or if it could not tell.
+    """
+    if settings.pre_load_check == "command":
+        return _command_check(settings, domain, tables, strategy)
+    if strategy is StarlakePreLoadStrategy.ACK:
+        return AckCheck(settings.global_ack_file_path)
+    imported = strategy is StarlakePreLoadStrategy.IMPORTED
+    return FilesCheck(tables, imported, settings.incoming_path if imported else settings.pending_path)
+
+
+def _command_check(
+    settings: JobOptions, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy
+) -> PreLoadCheck:
+    settings.starlake_version.require_preload_command()
+    if strategy is StarlakePreLoadStrategy.PENDING and not tables:
+        raise StarlakeError(
+            f"the pre-load check of {domain} cannot ask `starlake preload` whether files are pending",
+            cause="without --tables it answers yes whatever is there",
+            fix="pass the tables to sl_pre_load, or set pre_load_check to 'files'",
+        )
+    chosen = ["--tables", ",".join(tables)] if tables else []
+    arguments = ("--domain", domain, *chosen, "--strategy", strategy.value)
+    command = StarlakeCommand("preload", arguments, environment=settings.environment)
+    return CommandCheck(command, settings.global_ack_file_path if strategy is StarlakePreLoadStrategy.ACK else None)
+
+
+def decide_on_load(check: PreLoadCheck, view: PreLoadView) -> Finding:
+    """Return whether a domain is loaded, once there is something to load or the time is up.
+
+    Files that a failed load left count as well: nothing else that is waited for may come any more.
+
+    Args:
+        check: Finds out.
+        view: The project and the run.
+
+    Raises:
+        StarlakeError: If the check cannot find out.
+    """
+    from ai.starlake.common.storage import location as storage
+
+    settings = view.settings
+    patience = Patience.of(settings, for_ack=check.for_ack)
+    with storage.storage_settings(settings.storage_settings), settings.project_files():
+        return patience.wait(lambda: _look_once(check, view), view.execution.report.info)
+
+
+def _look_once(check: PreLoadCheck, view: PreLoadView) -> Finding:
+    found = check.look(view)
+    left = [] if found.ready else _left_by_others(view)
+    if not left:
+        return found
+    return Finding(ready=True, reason=f"{found.reason}; but a load that failed left {', '.join(left)}")
+
+
+def _left_by_others(view: PreLoadView) -> list[str]:
+    """Return the files that failed loads left."""
+    ask = getattr(view.executor(), "files_left", None)
+    if ask is None:  # an executor of somebody else's
+        return []
+    command = StarlakeCommand("load", ("--domains", view.domain), environment=view.settings.environment)
+    try:
+        return list(ask(command, view.execution))
+    except StarlakeError as error:
+        view.execution.report.warning(f"files that failed loads of {view.domain} left are not searched for: {error}")
+        return []
+
+
+@dataclass(frozen=True)
+class AckCheck:
+    """Looks for an ack file, and consumes it.
+
+    Args:
+        path: Path template of the file.
+    """
+
+    path: str
+    for_ack = True
+
+    def planned(self, view: PreLoadView) -> StarlakeCommand | None:  # noqa: ARG002
+        """Return None: no command is run."""
+        return None
+
+    def look(self, view: PreLoadView) -> Finding:
+        """Look once."""
+        from ai.starlake.common.storage import location as storage
+
+        path = view.render(self.path)
+        if storage.Location.of(path).remove():
+            return Finding(ready=True, reason=f"found ack file {path}, which is removed now")
+        return Finding(ready=False, reason=f"no ack file {path}", warning=lambda: _no_folder(path))
+
+
+def _no_folder(ack_file: str) -> str:
+    """Return a warning of an ack file whose folder does not exist; empty if it does."""
+    from ai.starlake.common.storage import location as storage
+
+    path = storage.local_path(ack_file)
+    if path is None or path.parent.is_dir():
+        return ""
+    return f"the folder {path.parent} of the ack file does not exist: create it, or correct option global_ack_file_path"
+
+
+@dataclass(frozen=True)
+class CommandCheck:
+    """Asks ``starlake preload``.
+
+    It says "not ready" by a file; its exit code alone does not tell that from a failure.
+
+    Args:
+        command: The command, without ``--notReadySentinel`` and ``--globalAckFilePath``.
+        ack: Path template of the ack file, for the strategy ``ack``.
+    """
+
+    command: StarlakeCommand
+    ack: str | None
+
+    @classmethod
+    def of(cls, command: StarlakeCommand) -> CommandCheck | None:
+        """Return the check that a command is; None for a command that does anything else."""
+        return cls(command, command.value_of("--globalAckFilePath")) if command.verb == "preload" else None
+
+    @property
+    def for_ack(self) -> bool:
+        """True if it looks for an ack file."""
+        return self.ack is not None
+
+    def look(self, view: PreLoadView) -> Finding:
+        """Ask once."""
+        command = self.planned(view)
+        reason = f"so says {shown(command)}"
+        if self._ask(command, view):
+            return Finding(ready=True, reason=reason)
+        return Finding(ready=False, reason=reason, error=self._unsure(view))
+
+    def planned(self, view: PreLoadView) -> StarlakeCommand:
+        """Return the command that asks, but for ``--notReadySentinel``, whose file is another one each time."""
+        return self.command if self.ack is None else self.command.with_arguments("--globalAckFilePath", self._ack(view))
+
+    def _ack(self, view: PreLoadView) -> str:
+        return view.render(self.ack or "")
+
+    def _ask(self, command: StarlakeCommand, view: PreLoadView) -> bool:
+        from ai.starlake.common.storage import location as storage
+
+        with tempfile.TemporaryDirectory(prefix="starlake-preload-") as scratch:
+            folder = view.settings.pre_load_not_ready_sentinel_path or scratch
+            answer = f"{view.domain}.{view.execution.run_id}.{uuid.uuid4().hex}"  # each has a file of its own
+            sentinel = f"{folder.rstrip('/')}/{_NOT_IN_A_NAME.sub('_', answer)}.notready"
+            view.run(command.with_arguments("--notReadySentinel", sentinel))
+            return not storage.Location.of(sentinel).remove()
+
+    def _unsure(self, view: PreLoadView) -> StarlakeError | None:
+        """Return why "not ready" cannot be believed: Starlake says so of a folder that does not exist, too."""
+        strategy = (self.command.value_of("--strategy") or "").lower()
+        if strategy not in ("imported", "pending") or not view.is_readable:
+            return None
+        if strategy == "imported":
+            return missing(view, [view.landing.folder], "incoming_path", f"{view.landing.place}: ")
+        return missing(view, [view.facts.area("stage", view.domain)], "pending_path", view.place)
