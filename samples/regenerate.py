@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from ai.starlake.project import Project
-from ai.starlake.project.dag_generation import DagFile, Output, generate
+from ai.starlake.project.dag_generation import DagFile, GeneratedFolder, generate
 
 SAMPLES = Path(__file__).resolve().parent
 PLACES = ("shell", "embedded", "cloud_run", "dataproc")
@@ -29,7 +29,7 @@ def render() -> list[DagFile]:
 
 def main() -> int:
     """Writes the files."""
-    output = Output(SAMPLES / "generated")
+    output = GeneratedFolder(SAMPLES / "generated")
     output.carry_out(output.plan(render(), clean=True, force=True))
     return 0
 

@@ -8,7 +8,7 @@ import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project import Project
-from ai.starlake.project.dag_generation import DagFile, generate, write_files
+from ai.starlake.project.dag_generation import DagFile, GeneratedFolder, generate
 
 LOAD = """\
 {% for s in context.schedules %}{{ s.schedule }}|{{ s.cron }}:\
@@ -247,12 +247,20 @@ def test_writing_and_cleaning(shop: Shop, tmp_path: Path) -> None:
     (target / "old").mkdir(parents=True)
     (target / "old" / "file.py").write_text("")
     files = [DagFile("a.py", "1\n", "x"), DagFile("b/c.py", "2\n", "y")]
-    assert write_files(project, files, target) == (target / "a.py", target / "b/c.py")
+
+    def write(folder: Path, *, clean: bool = False) -> tuple[str, ...]:
+        output = GeneratedFolder(folder)
+        steps = output.plan(files, clean=clean, force=True, emptied_for=project)
+        output.carry_out(steps)
+        return tuple(step.name for step in steps if step.text is not None)
+
+    assert write(target) == ("a.py", "b/c.py")
     assert (target / "old" / "file.py").exists()
-    write_files(project, files, target, clean=True)
+    write(target, clean=True)
     assert sorted(path.name for path in target.rglob("*.py")) == ["a.py", "c.py"]
-    write_files(project, files, tmp_path / "new", clean=True)
+    assert not (target / "old").exists()
+    write(tmp_path / "new", clean=True)
     for precious in (project.root, project.root / "metadata", project.root.parent, project.root / "metadata" / "dags"):
         with pytest.raises(StarlakeError, match="cannot be cleaned"):
-            write_files(project, files, precious, clean=True)
+            write(precious, clean=True)
     assert (project.root / "metadata" / "application.sl.yml").exists()

@@ -12,7 +12,7 @@ import click
 from ai.starlake.common.option_values import names, pairs_once
 
 if TYPE_CHECKING:
-    from ai.starlake.project.dag_generation import Output, Step
+    from ai.starlake.project.dag_generation import FileStep, GeneratedFolder
 
 _SHOWN = 4
 """How many files the command that opens them in Dagster names."""
@@ -41,8 +41,12 @@ _SHOWN = 4
 @click.option(
     "--options", multiple=True, callback=pairs_once, metavar="K=V,...", help="Variables; they win over env files."
 )
-@click.option("--clean", is_flag=True, help="Remove files that were generated earlier and are not any more.")
-@click.option("--force", is_flag=True, help="Replace files that somebody else has written, or edited.")
+@click.option("--clean", is_flag=True, help="Remove files that were generated earlier and no longer are.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Replace files that somebody else has written, or edited; with --clean, remove edited ones too.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 def generate(
     root: Path,
@@ -75,11 +79,11 @@ def generate(
     """  # noqa: D301  click wants the character
     from ai.starlake.dagster.cli.starts import Starts
     from ai.starlake.project import Project
-    from ai.starlake.project.dag_generation import Output, check_syntax
+    from ai.starlake.project.dag_generation import GeneratedFolder, check_syntax
     from ai.starlake.project.dag_generation import generate as render
 
     project = Project.read(root, options=options)
-    output = Output(folder or project.settings.metadata / ".build" / "dags")
+    output = GeneratedFolder(folder or project.settings.metadata / ".build" / "dags")
     kinds = {"tasks": tasks or not domains, "domains": domains or not tasks}
     files = render(project, tags=tags, start_of=Starts(output.folder), **kinds)
     check_syntax(files)
@@ -91,7 +95,7 @@ def generate(
         click.echo("Nothing to generate: no table or task has a dagRef, or none of them is asked for.", err=True)
 
 
-def _show(output: Output, steps: Sequence[Step], *, root: Path, dry_run: bool) -> None:
+def _show(output: GeneratedFolder, steps: Sequence[FileStep], *, root: Path, dry_run: bool) -> None:
     """Prints what happened, and what to do next."""
     from rich.console import Console
     from rich.table import Table

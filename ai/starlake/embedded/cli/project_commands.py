@@ -88,7 +88,7 @@ def lineage(
 
 @click.command("dag-generate")
 @click.option("--outputDir", "folder", metavar="DIR", help="Where to write; metadata/.build/dags by default.")
-@click.option("--clean", is_flag=True, help="Delete what is in that folder first.")
+@click.option("--clean", is_flag=True, help="Remove all other files of that folder.")
 @click.option("--tags", default="", callback=names, metavar="A,B", help="Only tables and tasks with one of these tags.")
 @click.option("--tasks", is_flag=True, help="Only files that run tasks.")
 @click.option("--domains", is_flag=True, help="Only files that load tables.")
@@ -101,13 +101,18 @@ def dag_generate(
     Tables and tasks name a configuration with dagRef. The configuration names a template: one of your own below
     metadata/dags/templates, such as load/own.py.j2, else one of those that `starlake-dagster generate --help` tells of.
     """
-    from ai.starlake.project.dag_generation import generate, write_files
+    from ai.starlake.project.dag_generation import Change, GeneratedFolder, generate
 
     project = _project(options)
     files = generate(project, tags=tags, tasks=tasks or not domains, domains=domains or not tasks)
-    target = Path(folder) if folder else project.settings.metadata / ".build" / "dags"
-    for path in write_files(project, files, target, clean=clean):
-        click.echo(f"Generated {path}")
+    output = GeneratedFolder(Path(folder) if folder else project.settings.metadata / ".build" / "dags")
+    steps = output.plan(files, clean=clean, force=True, emptied_for=project)
+    output.carry_out(steps)
+    for step in steps:
+        path = output.folder / step.name
+        click.echo(f"Removed {path}" if step.change is Change.REMOVED else f"Generated {path}")
+        if step.loses:
+            click.echo(f"{path} was edited, or was not a generated file; its content is lost.", err=True)
     if not files:
         click.echo("Nothing to generate: no table or task has a dagRef, or none has such a tag.", err=True)
 

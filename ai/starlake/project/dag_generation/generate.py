@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.project.checks.collisions import check_names
 from ai.starlake.project.checks.schedule_checks import check_schedules
-from ai.starlake.project.dag_generation.files import DagFile, distinct
+from ai.starlake.project.dag_generation.generated_files import DagFile, distinct
 from ai.starlake.project.dag_generation.loads import load_files
 from ai.starlake.project.dag_generation.tasks import task_files
 from ai.starlake.project.dag_generation.templates import StartOf, Templates

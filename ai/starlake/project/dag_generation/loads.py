@@ -9,7 +9,7 @@ from typing import Any
 
 from ai.starlake.common import job_name
 from ai.starlake.project.dag_generation.configs import find_config
-from ai.starlake.project.dag_generation.files import DagFile
+from ai.starlake.project.dag_generation.generated_files import DagFile
 from ai.starlake.project.dag_generation.schedules import (
     DOMAIN_VARIABLES,
     NO_SCHEDULE,

@@ -10,7 +10,7 @@ from typing import Any
 from ai.starlake.common import job_name
 from ai.starlake.project.dag_generation.configs import find_config
 from ai.starlake.project.dag_generation.dependencies import dependencies_json, dependency_list
-from ai.starlake.project.dag_generation.files import DagFile
+from ai.starlake.project.dag_generation.generated_files import DagFile
 from ai.starlake.project.dag_generation.schedules import NO_SCHEDULE, Schedules
 from ai.starlake.project.dag_generation.templates import Templates
 from ai.starlake.project.lineage.graph import Graph

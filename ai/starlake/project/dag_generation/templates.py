@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.redaction import names_a_secret
 from ai.starlake.project.dag_generation import shipped
-from ai.starlake.project.dag_generation.files import DagFile
+from ai.starlake.project.dag_generation.generated_files import DagFile
 from ai.starlake.project.dag_generation.literals import docstring, literal
 from ai.starlake.project.dag_generation.schedules import NO_SCHEDULE
 from ai.starlake.project.dag_generation.variables import own_variables

@@ -9,29 +9,31 @@ from pathlib import Path
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.dag_generation import Change, DagFile, Output
-from ai.starlake.project.dag_generation.output import RECORD
+from ai.starlake.project.dag_generation import Change, DagFile, GeneratedFolder
+from ai.starlake.project.dag_generation.generated_files import RECORD
 
 FILES = [DagFile("a.py", "1\n", "a"), DagFile("below/b.py", "2\n", "b")]
 
 
 @pytest.fixture
-def output(tmp_path: Path) -> Output:
-    return Output(tmp_path / "out")
+def output(tmp_path: Path) -> GeneratedFolder:
+    return GeneratedFolder(tmp_path / "out")
 
 
-def run(output: Output, files: Sequence[DagFile], *, clean: bool = False, force: bool = False) -> dict[str, Change]:
+def run(
+    output: GeneratedFolder, files: Sequence[DagFile], *, clean: bool = False, force: bool = False
+) -> dict[str, Change]:
     steps = output.plan(files, clean=clean, force=force)
     output.carry_out(steps)
     return {step.name: step.change for step in steps}
 
 
-def names(output: Output) -> list[str]:
+def names(output: GeneratedFolder) -> list[str]:
     files = (file for file in output.folder.rglob("*") if file.is_file() and file.name != RECORD)
     return sorted(file.relative_to(output.folder).as_posix() for file in files)
 
 
-def test_files_are_written_once(output: Output) -> None:
+def test_files_are_written_once(output: GeneratedFolder) -> None:
     assert run(output, FILES) == {"a.py": Change.NEW, "below/b.py": Change.NEW}
     before = {file: file.stat().st_mtime_ns for file in output.folder.rglob("*") if file.is_file()}
     assert run(output, FILES) == {"a.py": Change.UNCHANGED, "below/b.py": Change.UNCHANGED}
@@ -39,24 +41,24 @@ def test_files_are_written_once(output: Output) -> None:
     assert names(output) == ["a.py", "below/b.py"]
 
 
-def test_a_plan_changes_nothing(output: Output) -> None:
+def test_a_plan_changes_nothing(output: GeneratedFolder) -> None:
     output.plan(FILES)
     assert not output.folder.exists()
 
 
-def test_no_files_make_no_folder(output: Output) -> None:
+def test_no_files_make_no_folder(output: GeneratedFolder) -> None:
     assert run(output, []) == {}
     assert not output.folder.exists()
 
 
-def test_a_generated_file_is_replaced(output: Output) -> None:
+def test_a_generated_file_is_replaced(output: GeneratedFolder) -> None:
     run(output, FILES)
     assert run(output, [DagFile("a.py", "3\n", "a")]) == {"a.py": Change.CHANGED}
     assert (output.folder / "a.py").read_text() == "3\n"
 
 
 @pytest.mark.parametrize("generated_before", [True, False])
-def test_a_file_of_somebody_else_is_not_replaced_unless_forced(output: Output, generated_before: bool) -> None:
+def test_a_file_of_somebody_else_is_not_replaced_unless_forced(output: GeneratedFolder, generated_before: bool) -> None:
     if generated_before:
         run(output, FILES)
     output.folder.mkdir(exist_ok=True)
@@ -69,7 +71,7 @@ def test_a_file_of_somebody_else_is_not_replaced_unless_forced(output: Output, g
     assert (output.folder / "a.py").read_text() == "1\n"
 
 
-def test_cleaning_removes_what_was_generated_and_nothing_else(output: Output) -> None:
+def test_cleaning_removes_what_was_generated_and_nothing_else(output: GeneratedFolder) -> None:
     run(output, [*FILES, DagFile("edited.py", "5\n", "e")])
     (output.folder / "edited.py").write_text("by hand\n")
     (output.folder / "foreign.py").write_text("by hand\n")
@@ -80,13 +82,13 @@ def test_cleaning_removes_what_was_generated_and_nothing_else(output: Output) ->
     assert run(output, FILES[:1], clean=True) == {"a.py": Change.UNCHANGED}
 
 
-def test_without_cleaning_files_stay_and_can_be_cleaned_later(output: Output) -> None:
+def test_without_cleaning_files_stay_and_can_be_cleaned_later(output: GeneratedFolder) -> None:
     run(output, FILES)
     assert run(output, FILES[:1]) == {"a.py": Change.UNCHANGED}
     assert run(output, FILES[:1], clean=True)["below/b.py"] is Change.REMOVED
 
 
-def test_a_file_that_is_gone_is_made_again(output: Output) -> None:
+def test_a_file_that_is_gone_is_made_again(output: GeneratedFolder) -> None:
     run(output, FILES)
     (output.folder / "a.py").unlink()
     (output.folder / "below" / "b.py").unlink()
@@ -96,7 +98,7 @@ def test_a_file_that_is_gone_is_made_again(output: Output) -> None:
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"generated": 1}', json.dumps({"generated": {"../../precious.py": "0"}}), "\x80"]
 )
-def test_a_damaged_record_is_an_error(output: Output, tmp_path: Path, text: str) -> None:
+def test_a_damaged_record_is_an_error(output: GeneratedFolder, tmp_path: Path, text: str) -> None:
     run(output, FILES)
     (tmp_path / "precious.py").write_text("")
     (output.folder / RECORD).write_text(text, encoding="latin-1")
@@ -108,4 +110,31 @@ def test_a_damaged_record_is_an_error(output: Output, tmp_path: Path, text: str)
 def test_a_folder_that_cannot_be_written_to_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StarlakeError, match="cannot be written to"):
-        run(Output(tmp_path / "file"), FILES)
+        run(GeneratedFolder(tmp_path / "file"), FILES)
+
+
+def test_forced_cleaning_removes_edited_files_that_were_generated_and_nothing_else(output: GeneratedFolder) -> None:
+    run(output, FILES)
+    (output.folder / "below" / "b.py").write_text("by hand\n")
+    (output.folder / "foreign.py").write_text("by hand\n")
+    steps = output.plan(FILES[:1], clean=True, force=True)
+    assert [(step.name, step.change, step.loses) for step in steps] == [
+        ("a.py", Change.UNCHANGED, False),
+        ("below/b.py", Change.REMOVED, True),
+    ]
+    output.carry_out(steps)
+    assert names(output) == ["a.py", "foreign.py"]
+    assert not (output.folder / "below").exists()
+
+
+def test_a_damaged_record_protects_nothing_when_replacing_is_forced(output: GeneratedFolder) -> None:
+    run(output, FILES)
+    (output.folder / RECORD).write_text("{")
+    assert run(output, FILES, force=True) == {"a.py": Change.UNCHANGED, "below/b.py": Change.UNCHANGED}
+    assert run(output, FILES) == {"a.py": Change.UNCHANGED, "below/b.py": Change.UNCHANGED}
+
+
+def test_a_removed_file_makes_room_for_a_folder(output: GeneratedFolder) -> None:
+    run(output, [DagFile("below", "0\n", "x")])
+    assert run(output, FILES, clean=True)["below/b.py"] is Change.NEW
+    assert names(output) == ["a.py", "below/b.py"]

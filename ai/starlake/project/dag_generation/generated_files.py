@@ -1,0 +1,305 @@
+"""Generated files: checked, and written to a folder without losing what somebody else wrote."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.project.project import Project
+
+RECORD = ".starlake-dagster.json"
+"""The file that says what was generated into a folder: a hash of each file by its path."""
+
+_BUILD = ".build"
+"""Starlake's folder of a project for files that are generated. Like Starlake, we put only these into it."""
+
+
+@dataclass(frozen=True)
+class DagFile:
+    """A generated file.
+
+    Attributes:
+        name: Its path below the output folder.
+        text: Its content.
+        source: What it is made for, for error messages.
+        jobs: The names of the jobs that it makes in Dagster, as far as they are known.
+        makes: The full names of the tables that these jobs make.
+    """
+
+    name: str
+    text: str
+    source: str
+    jobs: tuple[str, ...] = ()
+    makes: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        """Refuse names that lead out of the output folder."""
+        path = PurePosixPath(self.name)
+        if not self.name.strip() or path.is_absolute() or ".." in path.parts or "\0" in self.name:
+            raise StarlakeError(
+                f"{self.source}: the filename becomes {self.name!r}",
+                cause="a generated file stays in the output folder",
+                fix="use a relative filename without .. in metadata/dags",
+            )
+
+
+def distinct(files: Iterable[DagFile]) -> tuple[DagFile, ...]:
+    """Return the files in the order of their names.
+
+    Raises:
+        StarlakeError: If two of them have the same name, so that one would be lost.
+    """
+    known: dict[str, DagFile] = {}
+    for file in files:
+        other = known.setdefault(file.name, file)
+        if other is not file:
+            raise StarlakeError(
+                f"{other.source} and {file.source} both make the file {file.name}",
+                cause="the second would overwrite the first",
+                fix="use {{domain}}, {{table}}, {{task}} or {{schedule}} in the filename, so that each has its own",
+            )
+    return tuple(known[name] for name in sorted(known))
+
+
+def check_syntax(files: Iterable[DagFile]) -> None:
+    """Check that Python can read the files whose names end in ``.py``; run nothing of them.
+
+    Raises:
+        StarlakeError: If it cannot. A value that a template of the project writes without quoting it is the usual
+            cause.
+    """
+    for file in files:
+        if not file.name.endswith(".py"):
+            continue
+        try:
+            ast.parse(file.text, file.name)
+        except (SyntaxError, ValueError) as error:
+            number = getattr(error, "lineno", None) or 0
+            line = file.text.splitlines()[number - 1].strip() if 0 < number <= file.text.count("\n") else ""
+            raise StarlakeError(
+                f"{file.source}: line {number} of {file.name} is not valid Python: {line}",
+                cause=getattr(error, "msg", None) or str(error),
+                fix="correct the template; {{ value | literal }} writes a value so that no quote in it does harm",
+            ) from error
+
+
+class Change(str, Enum):
+    """What happens to a file."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    REMOVED = "removed"
+    KEPT = "kept"
+    """It is not generated any more, but was edited since it was, so that it stays."""
+
+
+@dataclass(frozen=True)
+class FileStep:
+    """What happens to one file.
+
+    Attributes:
+        name: Its path below the output folder.
+        change: What happens to it.
+        text: Its content; None for a file that is not generated.
+        source: What it is made for; empty for a file that is not generated.
+        foreign: The file on disk was not generated, or was edited since: its content is lost when it is changed or
+            removed.
+    """
+
+    name: str
+    change: Change
+    text: str | None = None
+    source: str = ""
+    foreign: bool = False
+
+    @property
+    def loses(self) -> bool:
+        """True if the step destroys what somebody else wrote."""
+        return self.foreign and self.change in (Change.CHANGED, Change.REMOVED)
+
+
+class GeneratedFolder:
+    """A folder that files are generated into.
+
+    Unchanged files are not touched. Only files that were generated into it are replaced or removed, and only as long as
+    nobody has edited them, unless that is asked for: `record` remembers what was written. It is in the folder, or
+    beside the folder `.build` of the project.
+
+    Args:
+        folder: The folder; made when something is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.record = (folder.parents[1] if folder.parent.name == _BUILD else folder) / RECORD
+
+    def plan(
+        self,
+        files: Sequence[DagFile],
+        *,
+        clean: bool = False,
+        force: bool = False,
+        emptied_for: Project | None = None,
+    ) -> tuple[FileStep, ...]:
+        """Return what writing files would do; change nothing.
+
+        Args:
+            files: The files.
+            clean: Remove files that were generated earlier, and are not among these.
+            force: Replace files, and remove generated ones, that somebody else has written or edited.
+            emptied_for: With ``clean``, remove all other files of the folder too, as Starlake does, unless that would
+                delete a part of this project.
+
+        Returns:
+            The steps in the order of the files, then the removals in the order of their names.
+
+        Raises:
+            StarlakeError: If a file would be replaced that somebody else has written or edited, and `force` does not
+                allow it; if the folder cannot be read, or cannot be emptied without deleting the project.
+        """
+        if clean and emptied_for:
+            _check_may_be_emptied(self.folder, emptied_for)
+        written = self._written(damaged_is_empty=force)
+        try:
+            steps = [self._step(file, written) for file in files]
+            if clean:
+                known = {file.name for file in files}
+                steps += self._removals(written, known, force=force)
+                if emptied_for:
+                    steps += self._others(known | written.keys())
+        except OSError as error:
+            raise StarlakeError(f"{self.folder} cannot be read", cause=str(error)) from error
+        lost = [step.name for step in steps if step.loses]
+        if lost and not force:
+            raise StarlakeError(
+                f"{self.folder}: {', '.join(lost)} would be replaced",
+                cause="somebody else has written it, or edited it since it was generated",
+                fix="generate into another folder, or say --force to replace it",
+            )
+        return tuple(steps)
+
+    def carry_out(self, steps: Sequence[FileStep]) -> None:
+        """Write and remove files.
+
+        Args:
+            steps: What `plan` returned.
+
+        Raises:
+            StarlakeError: If a file cannot be written or removed.
+        """
+        written = dict(self._written(damaged_is_empty=True))  # `plan` has refused a damaged record already
+        try:
+            for step in sorted(steps, key=lambda step: step.text is not None):  # a removal may make room for a file
+                path = self.folder / step.name
+                if step.text is None:
+                    written.pop(step.name, None)
+                    if step.change is Change.REMOVED:
+                        _remove(path, self.folder)
+                    continue
+                written[step.name] = _hash(step.text.encode())
+                if step.change is not Change.UNCHANGED:
+                    _replace(path, step.text)
+            text = json.dumps({"generated": written}, indent=2, sort_keys=True) + "\n"
+            if steps and _read(self.record) != text.encode():
+                _replace(self.record, text)
+        except OSError as error:
+            raise StarlakeError(f"{self.folder} cannot be written to", cause=str(error)) from error
+
+    def _step(self, file: DagFile, written: Mapping[str, str]) -> FileStep:
+        before = _read(self.folder / file.name)
+        if before is None:
+            return FileStep(file.name, Change.NEW, file.text, file.source)
+        change = Change.UNCHANGED if before == file.text.encode() else Change.CHANGED
+        return FileStep(file.name, change, file.text, file.source, foreign=written.get(file.name) != _hash(before))
+
+    def _removals(self, written: Mapping[str, str], wanted: set[str], *, force: bool) -> Iterator[FileStep]:
+        for name, hashed in sorted(written.items()):
+            before = _read(self.folder / name)
+            if name not in wanted and before is not None:
+                edited = _hash(before) != hashed
+                yield FileStep(name, Change.KEPT if edited and not force else Change.REMOVED, foreign=edited)
+
+    def _others(self, known: set[str]) -> Iterator[FileStep]:
+        """Yield the removal of all files that are neither generated now nor were earlier."""
+        found = {path.relative_to(self.folder).as_posix() for path in _files(self.folder)}
+        for name in sorted(found - known - {RECORD}):
+            yield FileStep(name, Change.REMOVED, foreign=True)
+
+    def _written(self, *, damaged_is_empty: bool) -> Mapping[str, str]:
+        """Return the hashes of the files that were generated, by name."""
+        content = _read(self.record)
+        if content is None:
+            return {}
+        try:
+            known: dict[str, str] = json.loads(content)["generated"]
+            return {DagFile(name, "", RECORD).name: str(hashed) for name, hashed in known.items()}
+        except (ValueError, LookupError, TypeError, AttributeError, StarlakeError) as error:
+            if damaged_is_empty:
+                return {}
+            raise StarlakeError(
+                f"{self.record} is damaged",
+                cause=str(error),
+                fix="delete it; files that were edited are then not told from those that were generated",
+            ) from error
+
+
+def _check_may_be_emptied(folder: Path, project: Project) -> None:
+    resolved = folder.resolve()
+    dags = project.settings.folder("dags", "SL_DAGS")
+    kept = [project.root, project.settings.metadata, project.areas.path("incoming"), dags, Path.home()]
+    precious = next((each for each in kept if each.resolve().is_relative_to(resolved)), None)
+    if precious is not None:
+        raise StarlakeError(
+            f"{folder} cannot be cleaned", cause=f"{precious} is in it", fix="choose a folder for generated files only"
+        )
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield what a folder holds, at any depth: files, links, and folders of compiled Python as a whole."""
+    for root, folders, names in os.walk(folder):
+        whole = [name for name in folders if name == "__pycache__" or (Path(root) / name).is_symlink()]
+        folders[:] = [name for name in folders if name not in whole]
+        yield from (Path(root) / name for name in (*names, *whole))
+
+
+def _remove(path: Path, folder: Path) -> None:
+    """Remove a file, and the folders above it that it leaves empty."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    for parent in path.parents:
+        if parent == folder or any(parent.iterdir()):
+            break
+        parent.rmdir()
+
+
+def _hash(content: bytes) -> str:
+    return sha256(content).hexdigest()
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file as a whole or not at all: Dagster may load it at any time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_bytes(text.encode())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
