@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,3 +94,98 @@ def test_every_part_of_the_library_has_its_doors_and_ships_its_types() -> None:
     assert "common" in parts
     assert {part for part in parts if f"ai.starlake.{part}" not in configuration} == set()
     assert {part for part in parts if not (LIBRARY / part / "py.typed").exists()} == set()
+
+
+DISTRIBUTIONS = {"ai.starlake": LIBRARY, "starlake_gcp_emulator": ROOT / "packages/starlake-gcp-emulator/src"}
+MOST_FILES = 16
+"""Files of a package that a stranger still reads through."""
+
+SAME_ROLE: dict[str, str] = {
+    "backend.py": "each service of remote compute has its implementation of RemoteBackend in one",
+}
+"""File names that packages side by side may share, and what the files have in common."""
+
+CLASSES_TO_RENAME = {"Names", "Reporter", "Outcome", "Content", "Change", "Finding"}
+FILES_TO_RENAME = {
+    "generate.py",
+    "reap.py",
+    "clusters.py",
+    "tables.py",
+    "write.py",
+    "factory.py",
+    "options.py",
+    "dependencies.py",
+    "tasks.py",
+}
+CIRCLES_TO_BREAK = (
+    "ai.starlake.common.storage.",
+    "ai.starlake.embedded.spark.",
+    "ai.starlake.embedded.",
+    "ai.starlake.gcp.",
+    "ai.starlake.orchestration.",
+)
+"""What is being mended: these lists only become shorter."""
+
+
+def repeated(names: Iterable[tuple[str, object]]) -> dict[str, list[str]]:
+    places: dict[str, list[str]] = defaultdict(list)
+    for name, place in names:
+        places[name].append(str(place))
+    return {name: found for name, found in places.items() if len(found) > 1}
+
+
+def modules(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*.py")) if path.name not in ("__init__.py", "__main__.py")]
+
+
+def classes(path: Path) -> Iterator[tuple[str, object]]:
+    tree = ast.parse(path.read_text("utf-8"))
+    return ((node.name, f"{path}:{node.lineno}") for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+
+
+def circle(imports: Mapping[str, Iterable[str]]) -> list[str]:
+    """The modules of a circle of imports; empty when there is none."""
+    try:
+        TopologicalSorter(imports).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+@pytest.mark.parametrize("folder", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
+def test_no_two_classes_have_one_name(folder: Path) -> None:
+    found = repeated(item for path in modules(folder) for item in classes(path))
+    assert {name: places for name, places in found.items() if name not in CLASSES_TO_RENAME} == {}
+
+
+@pytest.mark.parametrize("folder", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
+def test_no_two_unrelated_modules_have_one_file_name(folder: Path) -> None:
+    found = repeated((path.name, path.relative_to(ROOT)) for path in modules(folder))
+    assert {name: places for name, places in found.items() if name not in {*SAME_ROLE, *FILES_TO_RENAME}} == {}
+
+
+@pytest.mark.parametrize("folder", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS)
+def test_no_package_has_more_files_than_a_stranger_reads(folder: Path) -> None:
+    sizes = Counter(path.parent.relative_to(ROOT).as_posix() for path in folder.rglob("*.py"))
+    assert {package: size for package, size in sizes.items() if size > MOST_FILES} == {}
+
+
+def test_a_circle_is_found_however_long_it_is() -> None:
+    assert circle({"a": ["b"], "b": ["c"], "c": []}) == []
+    assert set(circle({"a": ["b"], "b": ["c"], "c": ["a"], "d": ["a"]})) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("package", DISTRIBUTIONS)
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    """Imports within functions, and those for types only, count too: who reads one module has to read the others."""
+    graph = grimp.build_graph(package, cache_dir=None)
+    imports = {
+        module: [
+            other
+            for other in graph.find_modules_directly_imported_by(module)
+            if not any(module.startswith(known) and other.startswith(known) for known in CIRCLES_TO_BREAK)
+        ]
+        for module in graph.modules
+    }
+    assert len(imports) > len(DISTRIBUTIONS)
+    assert circle(imports) == []

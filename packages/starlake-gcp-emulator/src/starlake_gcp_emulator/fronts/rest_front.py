@@ -73,12 +73,12 @@ class RestFront:
     def __init__(self, methods: Iterable[Method], dispatcher: Dispatcher, control: Control, port: int = 0) -> None:
         addresses = [address(method, route) for method in methods for route in method.routes]
 
-        class Handler(_Handler):
+        class RestHandler(_Handler):
             """Answers the requests of this server."""
 
             front = _Translator(addresses, dispatcher, control)
 
-        self._server = LoopbackServer(port, Handler, "gcp-emulator-rest")
+        self._server = LoopbackServer(port, RestHandler, "gcp-emulator-rest")
         self.port = self._server.port
 
     def stop(self) -> None:
