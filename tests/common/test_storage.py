@@ -4,10 +4,12 @@ import os
 import shutil
 import sys
 import threading
+import time
 import uuid
 from contextlib import suppress
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import ClassVar
 
 import fsspec
 import pytest
@@ -15,11 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.common.storage import location as storage
-from ai.starlake.common.storage.location import Location, local_path, storage_settings
+from ai.starlake.common.storage import Files, file_layer, local_path
 from ai.starlake.gcp.client.clients import storage_client
 from ai.starlake.gcp.client.endpoints import GcpEndpoints
 from starlake_gcp_emulator.cloud_storage.storage import StorageServer
+
+at = Files().location
 
 
 @pytest.fixture
@@ -38,12 +41,11 @@ def cloud_storage():
 
 
 @pytest.fixture
-def gs(cloud_storage):
+def gs(cloud_storage, monkeypatch):
     """A bucket of the storage emulator, by a client of Google's."""
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", cloud_storage.endpoint)
     client = storage_client(GcpEndpoints(storage=cloud_storage.endpoint))
-    settings = {"endpoint": cloud_storage.endpoint}
-    with storage_settings({"gs": settings, "gcs": settings}):
-        yield client.create_bucket(f"bucket-{uuid.uuid4().hex}")
+    return client.create_bucket(f"bucket-{uuid.uuid4().hex}")
 
 
 @pytest.fixture(params=["local", "file", "memory", "gs", "gcs"])
@@ -72,49 +74,49 @@ def test_files_are_listed_sorted_without_folders_and_hidden_ones(folder):
     base, put, _ = folder
     for name in ("d/b.csv", "d/a b.csv", "d/.hidden", "d/sub/c.csv"):
         put(name)
-    assert Location.of(f"{base}/d").list_files() == ["a b.csv", "b.csv"]
+    assert at(f"{base}/d").list_files() == ["a b.csv", "b.csv"]
 
 
 def test_a_file_may_be_named_as_its_folder(folder):
     base, put, _ = folder
     put("d/d")
-    assert Location.of(f"{base}/d").list_files() == ["d"]
+    assert at(f"{base}/d").list_files() == ["d"]
 
 
 def test_a_missing_folder_has_no_files(folder):
-    assert Location.of(f"{folder[0]}/missing").list_files() == []
+    assert at(f"{folder[0]}/missing").list_files() == []
 
 
 def test_a_file_in_place_of_a_folder_is_an_error_and_not_nothing(folder):
     base, put, _ = folder
     put("d")
     with pytest.raises(StarlakeError, match="d cannot be listed"):
-        Location.of(f"{base}/d").list_files()
+        at(f"{base}/d").list_files()
 
 
 def test_existence(folder):
     base, put, _ = folder
     put("d/x")
-    assert Location.of(f"{base}/d/x").exists()
-    assert not Location.of(f"{base}/d/y").exists()
+    assert at(f"{base}/d/x").exists()
+    assert not at(f"{base}/d/y").exists()
     with pytest.raises(StarlakeError, match="is not a file"):
-        Location.of(f"{base}/d").exists()
+        at(f"{base}/d").exists()
 
 
 def test_removal_tells_whether_there_was_something(folder):
     base, put, _ = folder
     put("x")
-    assert Location.of(f"{base}/x").remove()
-    assert not Location.of(f"{base}/x").remove()
+    assert at(f"{base}/x").remove()
+    assert not at(f"{base}/x").remove()
 
 
 def test_a_move_makes_the_folder_and_keeps_the_name(folder):
     base, put, text = folder
     put("from/x.csv", "rows")
-    moved = Location.of(f"{base}/from/x.csv").move_into(Location.of(f"{base}/to/there"))
+    moved = at(f"{base}/from/x.csv").move_into(at(f"{base}/to/there"))
     assert moved.exists()
     assert text("to/there/x.csv") == "rows"
-    assert Location.of(f"{base}/from").list_files() == []
+    assert at(f"{base}/from").list_files() == []
 
 
 def test_a_move_never_replaces(folder):
@@ -122,40 +124,40 @@ def test_a_move_never_replaces(folder):
     put("from/x.csv", "old")
     put("to/x.csv", "new")
     with pytest.raises(FileExistsError):
-        Location.of(f"{base}/from/x.csv").move_into(Location.of(f"{base}/to"))
+        at(f"{base}/from/x.csv").move_into(at(f"{base}/to"))
     assert (text("from/x.csv"), text("to/x.csv")) == ("old", "new")
 
 
 def test_a_missing_file_cannot_be_moved(folder):
     with pytest.raises(StarlakeError, match="not there any more"):
-        Location.of(f"{folder[0]}/missing").move_into(Location.of(f"{folder[0]}/to"))
+        at(f"{folder[0]}/missing").move_into(at(f"{folder[0]}/to"))
 
 
 def test_below_a_file_there_is_nothing_to_look_at(tmp_path):
     (tmp_path / "file").write_text("x")
-    below = Location.of(tmp_path / "file" / "below")
-    for look in (below.list_files, below.exists, below.remove, lambda: below.move_into(Location.of(tmp_path))):
+    below = at(tmp_path / "file" / "below")
+    for look in (below.list_files, below.exists, below.remove, lambda: below.move_into(at(tmp_path))):
         with pytest.raises(StarlakeError, match="Not a directory"):
             look()
 
 
 def test_a_folder_cannot_be_removed(tmp_path):
     with pytest.raises(StarlakeError, match="cannot be removed"):
-        Location.of(tmp_path).remove()
+        at(tmp_path).remove()
 
 
 def test_a_move_into_a_file_is_an_error_and_not_a_clash(tmp_path):
     (tmp_path / "x").write_text("x")
     (tmp_path / "to").write_text("x")
     with pytest.raises(StarlakeError, match="cannot be made"):
-        Location.of(tmp_path / "x").move_into(Location.of(tmp_path / "to"))
+        at(tmp_path / "x").move_into(at(tmp_path / "to"))
 
 
 def test_a_circle_of_links_is_an_error(tmp_path):
     (tmp_path / "a").symlink_to(tmp_path / "b")
     (tmp_path / "b").symlink_to(tmp_path / "a")
     with pytest.raises(StarlakeError):
-        Location.of(tmp_path / "a").list_files()
+        at(tmp_path / "a").list_files()
 
 
 def test_a_move_that_was_killed_half_way_is_finished(tmp_path):
@@ -163,7 +165,7 @@ def test_a_move_that_was_killed_half_way_is_finished(tmp_path):
     (tmp_path / "to").mkdir()
     (tmp_path / "from" / "x").write_text("rows")
     os.link(tmp_path / "from" / "x", tmp_path / "to" / "x")
-    Location.of(tmp_path / "from" / "x").move_into(Location.of(tmp_path / "to"))
+    at(tmp_path / "from" / "x").move_into(at(tmp_path / "to"))
     assert not (tmp_path / "from" / "x").exists()
     assert (tmp_path / "to" / "x").read_text() == "rows"
 
@@ -175,12 +177,12 @@ def test_a_move_to_another_disk_copies(tmp_path):
     (tmp_path / "x").write_text("rows")
     os.utime(tmp_path / "x", (1000, 1000))
     try:
-        Location.of(tmp_path / "x").move_into(Location.of(other))
+        at(tmp_path / "x").move_into(at(other))
         assert not (tmp_path / "x").exists()
         assert (other / "x").stat().st_mtime == 1000
         (tmp_path / "x").write_text("newer")
         with pytest.raises(FileExistsError):
-            Location.of(tmp_path / "x").move_into(Location.of(other))
+            at(tmp_path / "x").move_into(at(other))
         assert [path.name for path in other.iterdir()] == ["x"]
     finally:
         shutil.rmtree(other)
@@ -188,7 +190,7 @@ def test_a_move_to_another_disk_copies(tmp_path):
 
 @pytest.mark.parametrize("store", ["local", "gs"])
 def test_one_of_many_consumers_gets_a_file(tmp_path, gs, store):
-    folder = Location.of(tmp_path if store == "local" else f"gs://{gs.name}")
+    folder = at(tmp_path if store == "local" else f"gs://{gs.name}")
     (tmp_path / "ack").write_text("")
     gs.blob("ack").upload_from_string("")
     start = threading.Barrier(8)
@@ -207,7 +209,7 @@ def test_one_of_many_consumers_gets_a_file(tmp_path, gs, store):
 
 
 def test_what_appears_later_is_seen(memory):
-    folder = Location.of("memory://bucket/d")
+    folder = at("memory://bucket/d")
     assert not folder.child("x").exists()
     memory.pipe("/bucket/d/x", b"")
     assert folder.child("x").exists()
@@ -216,26 +218,26 @@ def test_what_appears_later_is_seen(memory):
 @pytest.mark.parametrize(("uri", "fix"), [("s3://b/x", "s3fs"), ("s3a://b/x", "s3fs"), ("abfs://b/x", "adlfs")])
 def test_a_missing_driver_is_named(uri, fix):
     with pytest.raises(StarlakeError, match=f"pip install {fix}"):
-        Location.of(uri).list_files()
+        at(uri).list_files()
 
 
 def test_an_unknown_scheme_is_an_error():
     with pytest.raises(StarlakeError, match="no driver for nope"):
-        Location.of("nope://b/x").exists()
+        at("nope://b/x").exists()
 
 
 def test_two_names_of_a_scheme_are_one():
-    assert str(Location.of("gcs://bucket/x")) == str(Location.of("gs://bucket/x/")) == "gs://bucket/x"
-    assert str(Location.of("s3a://bucket/x")) == str(Location.of("s3://bucket/x/")) == "s3://bucket/x"
+    assert str(at("gcs://bucket/x")) == str(at("gs://bucket/x/")) == "gs://bucket/x"
+    assert str(at("s3a://bucket/x")) == str(at("s3://bucket/x/")) == "s3://bucket/x"
 
 
 def test_nothing_moves_between_kinds_of_storage(tmp_path, memory):
     (tmp_path / "x").write_text("x")
     memory.pipe("/bucket/y", b"y")
     with pytest.raises(StarlakeError, match="two kinds"):
-        Location.of(tmp_path / "x").move_into(Location.of("memory://bucket"))
+        at(tmp_path / "x").move_into(at("memory://bucket"))
     with pytest.raises(StarlakeError, match="two kinds"):
-        Location.of("memory://bucket/y").move_into(Location.of(tmp_path))
+        at("memory://bucket/y").move_into(at(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -261,7 +263,7 @@ def test_a_host_in_a_file_uri_is_a_mistake_with_a_way_out():
 @given(st.text(max_size=30))
 def test_any_text_is_a_path_or_an_error_of_ours(text):
     with suppress(StarlakeError):
-        Location.of(text).exists()
+        at(text).exists()
 
 
 class Faulty(fsspec.AbstractFileSystem):
@@ -288,15 +290,15 @@ def faulty(monkeypatch):
 
 
 def test_a_missing_bucket_is_an_error_and_a_missing_folder_is_not(faulty):
-    assert Location.of("s3://bucket/stage").list_files() == []
-    assert not Location.of("s3://bucket/day.ack").exists()
-    for look in (Location.of("s3://buckett/stage").list_files, Location.of("s3://buckett/day.ack").exists):
+    assert at("s3://bucket/stage").list_files() == []
+    assert not at("s3://bucket/day.ack").exists()
+    for look in (at("s3://buckett/stage").list_files, at("s3://buckett/day.ack").exists):
         with pytest.raises(StarlakeError, match="no bucket s3://buckett"):
             look()
 
 
 def test_the_errors_of_a_driver_are_told(faulty):
-    location = Location.of("s3://bucket/forbidden")
+    location = at("s3://bucket/forbidden")
     for look in (location.list_files, location.exists, location.remove):
         with pytest.raises(StarlakeError, match="403: no permission"):
             look()
@@ -307,24 +309,120 @@ def installed(monkeypatch):
     """Installs a plug-in for a scheme."""
 
     def install(scheme, value):
-        entry = EntryPoint(scheme, value, storage.PLUG_INS)
-        monkeypatch.setattr(storage, "entry_points", lambda **_: [entry])
-        storage._plug_in.cache_clear()
+        entry = EntryPoint(scheme, value, file_layer.PLUG_INS)
+        monkeypatch.setattr(file_layer, "entry_points", lambda **_: [entry])
+        file_layer._plug_in.cache_clear()
 
     yield install
-    storage._plug_in.cache_clear()
+    file_layer._plug_in.cache_clear()
 
 
-def test_a_scheme_may_be_added_and_gets_its_settings(installed):
-    installed("parts", "builtins:slice")  # takes two arguments, and shows them
-    with storage_settings({"parts": {"a": "1"}}):
-        made = Location.of("parts://x")
-    assert (made.start, made.stop) == ("parts://x", {"a": "1"})
-    assert Location.of("parts://x").stop == {}
+class Parts:
+    """A storage of one's own, which shows what it is asked for."""
+
+    def __init__(self, setting="default"):
+        self.setting = setting
+
+    def path(self, uri):
+        return (self.setting, "path", uri)
+
+    def location(self, uri):
+        return (self.setting, "location", uri)
+
+
+def test_a_scheme_may_be_added(installed):
+    installed("parts", f"{__name__}:Parts")
+    assert at("parts://x") == ("default", "location", "parts://x")
+    assert Files().path("parts://x") == ("default", "path", "parts://x")
+
+
+def test_what_a_job_says_of_a_scheme_takes_precedence(installed):
+    installed("parts", f"{__name__}:Parts")
+    files = Files({"parts": Parts("own")})
+    assert files.location("PARTS://x") == ("own", "location", "PARTS://x")
+    assert files.path("parts://x") == ("own", "path", "parts://x")
+    assert at("parts://x") == ("default", "location", "parts://x")
 
 
 @pytest.mark.parametrize("value", ["no.such.module:x", "builtins:no_such_name"])
 def test_a_plug_in_that_does_not_load_is_named(installed, value):
     installed("broken", value)
     with pytest.raises(StarlakeError, match=f"its driver {value} cannot be loaded"):
-        Location.of("broken://bucket/x")
+        at("broken://bucket/x")
+
+
+@pytest.mark.parametrize("uri", ["memory://project/load/x.yml", "/tmp/load/x.yml", "file:///tmp/load/x.yml"])
+def test_paths_read_like_those_of_pathlib(uri):
+    path = Files().path(uri)
+    assert (path.name, path.parent.name, path.exists()) == ("x.yml", "load", False)
+
+
+def test_a_missing_driver_of_a_path_is_named():
+    with pytest.raises(StarlakeError, match="no driver for nope"):
+        Files().path("nope://b/x")
+    with pytest.raises(StarlakeError, match="pip install s3fs"):
+        Files().is_folder(Files().path("s3://b/x"))
+
+
+def test_folders_of_object_stores(memory):
+    files = Files()
+    assert not files.is_folder(files.path("memory://bucket/d"))
+    memory.pipe("/bucket/d/x", b"")
+    assert files.is_folder(files.path("memory://bucket/d"))
+    assert not files.is_folder(files.path("memory://bucket/d/x"))
+
+
+class Mute(fsspec.AbstractFileSystem):
+    """A driver whose store does not answer until it is told to."""
+
+    protocol = "mute"
+    asked: ClassVar[list[str]] = []
+    answers: ClassVar[threading.Event]
+
+    def info(self, path, **options):
+        self.asked.append(path)
+        self.answers.wait(30)
+        return {"name": path, "type": "directory", "size": 0}
+
+
+@pytest.fixture
+def mute(monkeypatch):
+    monkeypatch.setitem(sys.modules["fsspec.registry"]._registry, "s3", Mute)
+    monkeypatch.setattr(file_layer, "_PATIENCE", 0.3)
+    Mute.asked.clear()
+    Mute.answers = threading.Event()
+    yield Mute
+    Mute.answers.set()
+
+
+def test_a_store_that_does_not_answer_is_waited_for_once(mute):
+    files = Files()
+    first, second = files.path("s3://bucket/metadata"), files.path("s3://bucket/elsewhere")
+    with pytest.raises(StarlakeError, match=r"s3://bucket/metadata cannot be reached\nTimeoutError: no answer"):
+        files.is_folder(first)
+    begun = time.monotonic()
+    for folder in (first, second, first):
+        with pytest.raises(StarlakeError, match="cannot be reached"):
+            files.is_folder(folder)
+    assert time.monotonic() - begun < 0.2
+    assert mute.asked == ["bucket/metadata"]
+    mute.answers.set()
+    assert soon(files, second)
+    assert files.is_folder(first)
+
+
+def soon(files, folder):
+    """Asks until the question that is under way is answered."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        with suppress(StarlakeError):
+            return files.is_folder(folder)
+        time.sleep(0.01)
+    return files.is_folder(folder)
+
+
+def test_another_job_asks_a_store_by_itself(mute):
+    with pytest.raises(StarlakeError):
+        Files().is_folder(Files().path("s3://bucket/metadata"))
+    mute.answers.set()
+    assert Files().is_folder(Files().path("s3://bucket/metadata"))

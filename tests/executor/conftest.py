@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.storage import Files
 from ai.starlake.executor import Execution
 
 
@@ -42,6 +43,8 @@ class Recorder:
 
 class FolderFacts:
     """The facts of a project whose areas are folders of `datasets` and whose DuckDB file lies there."""
+
+    files = Files()
 
     def __init__(self, root: str, environment) -> None:
         self.datasets = Path(root) / "datasets"

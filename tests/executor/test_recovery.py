@@ -146,6 +146,7 @@ def test_a_success_that_leaves_its_files_is_none(cli, facts, execution, datasets
 OTHER_RUN = """
 import re, sys
 from pathlib import Path
+from ai.starlake.common.storage import Files
 from ai.starlake.executor import Execution, ShellExecutor
 from ai.starlake.job import StarlakeCommand
 
@@ -155,6 +156,7 @@ class Report:
     def warning(self, message): print("WARNING", message, flush=True)
 
 class Facts:
+    files = Files()
     def __init__(self, root, environment): self.datasets = Path(root) / "datasets"
     def duckdb_file(self, domain=None, table=None, *, task=None): return None
     def table_pattern(self, domain, table): return re.compile(rf"{table}-.*\\.csv")

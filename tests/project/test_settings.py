@@ -217,7 +217,7 @@ class TestObjectStores:
     def test_a_store_that_does_not_answer_is_not_a_missing_project(
         self, address: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("ai.starlake.project.paths._PATIENCE", 0.5)
+        monkeypatch.setattr("ai.starlake.common.storage.file_layer._PATIENCE", 0.5)
         with pytest.raises(StarlakeError, match=rf"{address}/metadata cannot be reached\nTimeoutError: no answer"):
             read_settings(address, {})
 

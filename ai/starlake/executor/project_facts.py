@@ -7,9 +7,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from ai.starlake.common.storage import Files
+
 
 class ProjectFacts(Protocol):
     """Answers about a project. Each raises a `StarlakeError` when the project cannot be read."""
+
+    @property
+    def files(self) -> Files:
+        """How the files of the project, and those in its areas, are reached."""
+        ...
 
     def duckdb_file(
         self, domain: str | None = None, table: str | None = None, *, task: str | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -42,7 +42,7 @@ def stranded_files(facts: ProjectFacts, domain: str) -> list[str]:
     Raises:
         StarlakeError: If the project or the area cannot be read.
     """
-    folder = Location.of(facts.area("ingesting", domain))
+    folder = facts.files.location(facts.area("ingesting", domain))
     return [str(folder.child(name)) for name in folder.list_files()]
 
 
@@ -77,7 +77,6 @@ class LoadFiles:
     remote: Mapping[str, str] | None = None
     runs_remotely: RunsRemotely = _not_known
     others_run: Callable[[], bool] = lambda: True
-    reached: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @contextmanager
     def kept(self) -> Iterator[None]:
@@ -94,10 +93,8 @@ class LoadFiles:
             if domains:
                 self._failed(domains)
             raise
-        if domains:
-            with self.reached():
-                for domain in domains:
-                    domain.succeeded()
+        for domain in domains:
+            domain.succeeded()
 
     def left(self) -> list[str]:
         """Return the files that loads which are over left: in the ingesting area, or put back into the stage area.
@@ -105,31 +102,25 @@ class LoadFiles:
         Raises:
             StarlakeError: If the project or an area cannot be read.
         """
-        with self.reached():
-            return [file for domain in self._domains(check=True) for file in domain.left()]
+        return [file for domain in self._domains(check=True) for file in domain.left()]
 
     def _failed(self, domains: Sequence[_DomainFiles]) -> None:
         with interrupts_held():
-            try:
-                with self.reached():
-                    for domain in domains:
-                        domain.failed()
-            except StarlakeError as error:
-                self.execution.report.warning(f"files of the load that failed may be in the ingesting area: {error}")
+            for domain in domains:
+                domain.failed()
 
     def _begun(self) -> list[_DomainFiles]:
         execution = self.execution
         begun: list[_DomainFiles] = []
         try:
-            with self.reached():
-                try:
-                    for domain in self._domains(check=execution.repeated):
-                        begun.append(domain)
-                        domain.begin()
-                except BaseException:
-                    for domain in begun:
-                        domain.give_up()
-                    raise
+            try:
+                for domain in self._domains(check=execution.repeated):
+                    begun.append(domain)
+                    domain.begin()
+            except BaseException:
+                for domain in begun:
+                    domain.give_up()
+                raise
         except (RecoveryError, FilesLeftError):
             raise
         except Exception as error:
@@ -169,9 +160,9 @@ class _DomainFiles:
         self._facts = facts
         self._domain = domain
         self._execution = load.execution
-        self._ingesting = Location.of(facts.area("ingesting", domain))
-        self._stage = Location.of(facts.area("stage", domain))
-        self._notes = LoadNotes(Location.of(facts.area("ingesting", NOTES)).child(self._ingesting.name))
+        self._ingesting = facts.files.location(facts.area("ingesting", domain))
+        self._stage = facts.files.location(facts.area("stage", domain))
+        self._notes = LoadNotes(facts.files.location(facts.area("ingesting", NOTES)).child(self._ingesting.name))
         self._before: set[str] = set()
         self._tables = tuple(names_of(load.command, "--tables", "--schemas"))
         note = LoadNote.of(load.execution, load.job_id, load.remote or {})

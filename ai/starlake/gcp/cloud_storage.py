@@ -11,13 +11,17 @@ import functools
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage.location import Location, two_kinds
+from ai.starlake.common.storage.object_store import upath
 from ai.starlake.gcp.client.calls import RepeatPolicy
-from ai.starlake.gcp.client.clients import storage_client
-from ai.starlake.gcp.client.endpoints import GcpEndpoints
+from ai.starlake.gcp.client.clients import default_credentials, endpoint_of_storage, storage_client
+from ai.starlake.gcp.client.endpoints import GcpEndpoints, is_insecure
 from ai.starlake.gcp.client.google_errors import GcpCallError, NotFoundError, explained, permissions_of
 
 if TYPE_CHECKING:
@@ -29,63 +33,90 @@ _TOLERANCE = 120.0
 """Seconds for which a call that fails for a passing reason is repeated."""
 
 
-def location_of(uri: str, settings: Mapping[str, str]) -> Location:
-    """What the schemes ``gs`` and ``gcs``, which mean the same, stand for.
+@dataclass(frozen=True)
+class CloudStorage:
+    """The files of the schemes ``gs`` and ``gcs``, which mean the same.
 
     Args:
-        uri: Such as ``gs://bucket/folder/file``.
-        settings: ``endpoint``, the address of Cloud Storage, and ``impersonate``, a service account.
-
-    Raises:
-        StarlakeError: If it names no bucket.
+        endpoint: The address of Cloud Storage; by default what STORAGE_EMULATOR_HOST says, else Google's.
+        impersonate: The service account on whose behalf Cloud Storage is called.
     """
-    bucket, _, key = uri.partition("://")[2].partition("/")
-    if not bucket:
-        raise StarlakeError(f"{uri} names no bucket", fix="write it as gs://bucket/folder")
-    return GcsLocation(bucket, key.strip("/"), settings.get("endpoint"), settings.get("impersonate"))
+
+    endpoint: str | None = None
+    impersonate: str | None = None
+
+    def path(self, uri: str) -> Path:
+        """Return a path of universal-pathlib, whose driver is gcsfs.
+
+        Raises:
+            GcpCallError: If there are no credentials to act for another account with.
+        """
+        return upath(uri, **self._driver_settings)
+
+    def location(self, uri: str) -> GcsLocation:
+        """Return a location that is reached by Google's own client, which can name generations of objects.
+
+        Raises:
+            StarlakeError: If the URI names no bucket.
+        """
+        bucket, _, key = uri.partition("://")[2].partition("/")
+        if not bucket:
+            raise StarlakeError(f"{uri} names no bucket", fix="write it as gs://bucket/folder")
+        return GcsLocation(self, bucket, key.strip("/"))
+
+    @cached_property
+    def _driver_settings(self) -> Mapping[str, Any]:
+        """The settings of gcsfs. Made once: fsspec takes other credentials for those of another store."""
+        address = endpoint_of_storage(self.endpoint)
+        given: dict[str, Any] = {"endpoint_url": address.rstrip("/")} if address else {}
+        if is_insecure(address):
+            # gcsfs asks Google, by gRPC and nowhere else, for the kind of each bucket; an emulator has no answer to
+            # that, and each call would wait for one for a minute and a half
+            return {**given, "token": "anon", "retry_timeout": 0}
+        if self.impersonate:
+            given["token"] = default_credentials(self.impersonate)[0]
+        return given
 
 
 class GcsLocation(Location):
     """An object, or the folder that a prefix stands for.
 
     Args:
+        storage: How Cloud Storage is reached.
         bucket: The bucket.
         key: The name of the object; empty for the bucket itself.
-        endpoint: The address of Cloud Storage; by default what STORAGE_EMULATOR_HOST says, else Google's.
-        impersonate: The service account on whose behalf it is called.
     """
 
-    def __init__(self, bucket: str, key: str, endpoint: str | None = None, impersonate: str | None = None) -> None:
+    def __init__(self, storage: CloudStorage, bucket: str, key: str) -> None:
         self.bucket = bucket
         self.key = key
-        self._endpoint = endpoint
-        self._impersonate = impersonate
+        self._storage = storage
 
     def __str__(self) -> str:
         return f"gs://{self.bucket}/{self.key}".rstrip("/")
 
     @property
     def name(self) -> str:
-        """Its last part."""
+        """The last part of the path."""
         return self.key.rpartition("/")[2] or self.bucket
 
     def child(self, name: str) -> GcsLocation:
-        """What has a name in this folder."""
-        return GcsLocation(self.bucket, f"{self.key}/{name}".lstrip("/"), self._endpoint, self._impersonate)
+        """Return the location of a name in this folder."""
+        return GcsLocation(self._storage, self.bucket, f"{self.key}/{name}".lstrip("/"))
 
     def list_files(self) -> list[str]:
-        """The names of the files in this folder; an error if there is no such bucket."""
+        """Return the names of the files in this folder; an error if there is no such bucket."""
         names = self._entries("listed")
         if not names and self.key and self._blob("listed") is not None:
             raise StarlakeError(f"{self} cannot be listed", cause=os.strerror(errno.ENOTDIR))
         return sorted(name for name in names if name and not name.endswith("/") and not name.startswith("."))
 
     def exists(self) -> bool:
-        """Whether there is such a file; an error if there is no such bucket."""
+        """Return True if there is such a file; an error if there is no such bucket."""
         return self._file("looked at") is not None
 
     def remove(self) -> bool:
-        """Removes this file; True in exactly one of several processes that try.
+        """Remove this file; True in exactly one of several processes that try.
 
         One exception: where an answer is lost and the file is gone at the next try, this call counts as the one. A file
         that nobody got would be worse than one that two got, and rarer still is that two try while answers are lost.
@@ -94,7 +125,7 @@ class GcsLocation(Location):
         return blob is not None and self._delete(blob)
 
     def read(self) -> str | None:
-        """The text of this file."""
+        """Return the text of this file."""
         blob = self._blob("read")
         if blob is None:
             return None
@@ -105,13 +136,13 @@ class GcsLocation(Location):
             return None
 
     def write(self, text: str) -> None:
-        """Writes this file."""
+        """Write this file."""
         blob = self._client.bucket(self.bucket).blob(self.key)
         with self._explained("written", blob.upload_from_string):
             blob.upload_from_string(text, content_type="application/json", timeout=_TIMEOUT, retry=_retry())
 
     def move_into(self, folder: Location) -> Location:
-        """Moves this file: a copy within Cloud Storage, which replaces nothing, and then a removal."""
+        """Move this file: a copy within Cloud Storage, which replaces nothing, and then a removal."""
         if not isinstance(folder, GcsLocation):
             raise two_kinds(self, folder)
         target = folder.child(self.name)
@@ -130,7 +161,7 @@ class GcsLocation(Location):
         return target
 
     def holds(self, other: Blob) -> bool:
-        """Whether there is this file, with the content of another one.
+        """Return True if there is this file, with the content of another one.
 
         Raises:
             FileExistsError: If it has another content.
@@ -141,7 +172,10 @@ class GcsLocation(Location):
         return blob is not None
 
     def _entries(self, action: str, most: int | None = None) -> list[str]:
-        """The names of the files and, with a slash at the end, of the folders in this folder; "" for a placeholder."""
+        """Return the names of the files and, with a slash at the end, of the folders in this folder.
+
+        The name of the placeholder of the folder itself is empty.
+        """
         prefix = f"{self.key}/" if self.key else ""
         try:
             with self._explained(action, self._client.list_blobs):
@@ -154,14 +188,18 @@ class GcsLocation(Location):
         return [name.removeprefix(prefix) for name in (*names, *found.prefixes)]
 
     def _file(self, action: str) -> Blob | None:
-        """The object as it is now, None if there is none; an error if a folder has the name, or there is no bucket."""
+        """Return the object as it is now, None if there is none.
+
+        Raises:
+            StarlakeError: If a folder has the name, or if there is no bucket.
+        """
         blob = self._blob(action) if self.key else None
         if blob is None and self._entries(action, most=1):
             raise StarlakeError(f"{self} is not a file", cause="a folder has this name")
         return blob
 
     def _blob(self, action: str) -> Blob | None:
-        """The object as it is now; None if there is none, be it for want of the bucket."""
+        """Return the object as it is now; None if there is none, be it for want of the bucket."""
         bucket = self._client.bucket(self.bucket)
         with self._explained(action, bucket.get_blob):
             return bucket.get_blob(self.key, timeout=_TIMEOUT, retry=_retry())
@@ -195,7 +233,7 @@ class GcsLocation(Location):
 
     @property
     def _client(self) -> Client:
-        return _client(self._endpoint, self._impersonate, os.environ.get("STORAGE_EMULATOR_HOST"))
+        return _client(endpoint_of_storage(self._storage.endpoint), self._storage.impersonate)
 
     @contextmanager
     def _explained(self, action: str, method: object) -> Iterator[None]:
@@ -204,13 +242,17 @@ class GcsLocation(Location):
 
 
 @functools.lru_cache(maxsize=8)
-def _client(endpoint: str | None, impersonate: str | None, _emulator: str | None) -> Client:
-    """One client per address and account: each has a pool of connections."""
+def _client(endpoint: str | None, impersonate: str | None) -> Client:
+    """Return the client of an address and account: one each, since each has a pool of connections."""
     return storage_client(GcpEndpoints(storage=endpoint, impersonate=impersonate))
 
 
 def _retry(lost: list[Exception] | None = None) -> Any:
-    """Repeats a call that fails for a passing reason; notes the errors of the calls whose answers were lost."""
+    """Return what repeats a call that fails for a passing reason.
+
+    Args:
+        lost: Gets the errors of the calls whose answers were lost.
+    """
     from google.api_core.retry import Retry
 
     note = lost.append if lost is not None else None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from functools import cached_property
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.storage import Files
 from ai.starlake.job import JobOptions
 from ai.starlake.job.options import Seconds
 
@@ -51,15 +52,10 @@ class GcpOptions(JobOptions):
         """The service account on whose behalf Google Cloud is called."""
         return None
 
-    @property
-    def storage_settings(self) -> Mapping[str, Mapping[str, str]]:
-        """How Cloud Storage is reached."""
-        named = {"endpoint": self.storage_endpoint, "impersonate": self.impersonated}
-        settings = {name: value for name, value in named.items() if value}
-        return {"gs": settings, "gcs": settings}
+    @cached_property
+    def files(self) -> Files:
+        """How files are reached: those on Cloud Storage with this endpoint and account."""
+        from ai.starlake.gcp.cloud_storage import CloudStorage
 
-    def project_files(self) -> AbstractContextManager[None]:
-        """Return a context in which projects on Cloud Storage are read with this endpoint and account."""
-        from ai.starlake.gcp.storage.project_storage import cloud_storage
-
-        return cloud_storage(self)
+        storage = CloudStorage(self.storage_endpoint or None, self.impersonated)
+        return Files({"gs": storage, "gcs": storage})

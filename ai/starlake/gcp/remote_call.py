@@ -14,7 +14,6 @@ from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.recovery import LoadFiles
 from ai.starlake.gcp.client.endpoints import gs_uri
 from ai.starlake.gcp.gcp_options import GcpOptions
-from ai.starlake.gcp.storage.project_storage import cloud_storage
 from ai.starlake.job import StarlakeCommand
 
 
@@ -77,7 +76,6 @@ class RemoteCall:
             self.environment["SL_JOB_ID"],
             remote,
             runs_remotely,
-            reached=lambda: cloud_storage(settings),
         )
 
     def kept(

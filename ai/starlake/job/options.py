@@ -7,7 +7,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError, mask_named_values, names_a_secret, zone_of
 from ai.starlake.common.rejects import RejectLimit
+from ai.starlake.common.storage import Files
 from ai.starlake.job.cli_versions import StarlakeCli
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
 from ai.starlake.job.secret_references import EnvironmentValue, environment_value
@@ -194,14 +195,10 @@ class JobOptions(BaseModel):
         """The environment variables of Starlake; secrets as references."""
         return self.sl_env_var
 
-    @property
-    def storage_settings(self) -> Mapping[str, Mapping[str, str]]:
-        """What object stores need to be told, by scheme: see `ai.starlake.common.storage`."""
-        return {}
-
-    def project_files(self) -> AbstractContextManager[None]:
-        """Return a context in which the files of a project are read from an object store as these options say."""
-        return nullcontext()
+    @cached_property
+    def files(self) -> Files:
+        """How files are reached."""
+        return Files()
 
 
 READ_BY_DAG_FILES = frozenset(

@@ -6,15 +6,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ai.starlake.common.storage import Files
     from ai.starlake.project.file_facts import FileFacts
 
 
-def read_project(root: str, environment: Mapping[str, str]) -> FileFacts:
+def read_project(root: str, environment: Mapping[str, str], files: Files | None = None) -> FileFacts:
     """Return the facts of a project, read in the process that runs a command.
+
+    Args:
+        root: The project's folder, or its address.
+        environment: The environment of the command.
+        files: How files are reached.
 
     Raises:
         StarlakeError: If the project cannot be read.
     """
     from ai.starlake.project.file_facts import FileFacts
 
-    return FileFacts(root, environment)
+    return FileFacts(root, environment, files)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from ai.starlake.common.storage import Files
 from ai.starlake.project.models import Area
-from ai.starlake.project.paths import as_path, join
+from ai.starlake.project.paths import join
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,17 @@ class Areas:
         datasets: The folder of the data.
         metadata: The folder of the metadata.
         names: The names, absolute paths or addresses of the areas.
+        files: How they are reached.
     """
 
     root: str
     datasets: str
     metadata: str
     names: Area
+    files: Files = field(default_factory=Files, repr=False, compare=False)
 
     def address(self, area: str, domain: str | None = None) -> str:
-        """The path or address of an area.
+        """Return the path or address of an area.
 
         Args:
             area: ``incoming``, ``stage``, ``ingesting``, ``archive``, ``unresolved`` or ``replay``.
@@ -40,8 +43,8 @@ class Areas:
         return join(folder, domain) if domain else folder
 
     def path(self, area: str, domain: str | None = None) -> Path:
-        """The path object of `address`."""
-        return as_path(self.address(area, domain))
+        """Return the path object of `address`."""
+        return self.files.path(self.address(area, domain))
 
     def incoming(self, domain: str) -> Path:
         """The conventional landing area of a domain; ``stage`` takes files from the domain's own ``directory``."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.storage import Files
 from ai.starlake.project.databases.connections import duckdb_file, find_connection
 from ai.starlake.project.landing import FileRules, Landing
 from ai.starlake.project.patterns import java_pattern
@@ -31,11 +32,15 @@ class FileFacts:
     Args:
         root: The project's folder, or its address.
         environment: The environment of the command; the one of this process by default.
+        files: How files are reached: those of the project, and those that go through its areas.
     """
 
-    def __init__(self, root: Path | str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, root: Path | str, environment: Mapping[str, str] | None = None, files: Files | None = None
+    ) -> None:
         self._root = root
         self._environment = environment
+        self.files = files or Files()
 
     def duckdb_file(
         self, domain: str | None = None, table: str | None = None, *, task: str | None = None
@@ -133,7 +138,7 @@ class FileFacts:
 
     @cached_property
     def _settings(self) -> Settings:
-        return read_settings(self._root, self._environment, strict=False)
+        return read_settings(self._root, self._environment, strict=False, files=self.files)
 
     @cached_property
     def _reader(self) -> DomainReader:

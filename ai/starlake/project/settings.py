@@ -11,12 +11,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.storage import Files, local_path
 from ai.starlake.project.areas import Areas
 from ai.starlake.project.findings import Finding, ProjectError, Severity
 from ai.starlake.project.models import Application
 from ai.starlake.project.models.application import UNUSED_KEYS
 from ai.starlake.project.models.enums import UndefinedVariables, UnknownKeys
-from ai.starlake.project.paths import as_path, is_address, is_folder, join
+from ai.starlake.project.paths import is_address, join
 from ai.starlake.project.reading.documents import Document
 from ai.starlake.project.reading.invalid import Origin, build, unknown_keys
 from ai.starlake.project.reading.store import Store
@@ -103,13 +104,18 @@ class Settings:
     findings: tuple[Finding, ...]
 
     @property
+    def files(self) -> Files:
+        """How the project's files are reached."""
+        return self.areas.files
+
+    @property
     def metadata(self) -> Path:
         """The folder of the metadata."""
-        return as_path(self.areas.metadata)
+        return self.files.path(self.areas.metadata)
 
     def folder(self, name: str, variable: str) -> Path:
         """A folder of the metadata that an environment variable may put elsewhere."""
-        return as_path(join(self.areas.metadata, self.variables.get(variable) or name))
+        return self.files.path(join(self.areas.metadata, self.variables.get(variable) or name))
 
 
 def read_settings(
@@ -118,6 +124,7 @@ def read_settings(
     options: Mapping[str, str] | None = None,
     *,
     strict: bool = True,
+    files: Files | None = None,
 ) -> Settings:
     """Reads the application and the env files of a project, and nothing else.
 
@@ -126,16 +133,18 @@ def read_settings(
         environment: The environment; the one of the process by default.
         options: What ``--options`` gives: variables that win over all others.
         strict: Whether a key of the application that Starlake does not know is an error, as it is for Starlake.
+        files: How the project's files are reached.
 
     Raises:
         StarlakeError: If there is no project, or these files cannot be used.
     """
     environment = os.environ if environment is None else environment
     options = options or {}
+    files = files or Files()
     address = _absolute(root)
     metadata = join(address, environment.get("SL_METADATA") or "metadata")
-    folder = as_path(metadata)
-    if not is_folder(folder):
+    folder = files.path(metadata)
+    if not files.is_folder(folder):
         raise StarlakeError(
             f"{address} is not a Starlake project",
             cause=f"it has no folder {metadata}",
@@ -157,14 +166,14 @@ def read_settings(
     undefined = _undefined((*env.undefined, *lenient.findings), application.undefined_variables, strict=strict)
     told = _unread((*env.findings, *more), application.unknown_keys, strict=strict)
     datasets = environment.get("SL_DATASETS") or application.datasets or "datasets"
-    areas = Areas(address, join(address, datasets), metadata, application.area)
+    areas = Areas(address, join(address, datasets), metadata, application.area, files)
     final = MappingProxyType({**env.values, **areas.variables()})
     own = env.own | areas.variables().keys()
     renderer = Renderer(
         final, application.undefined_variables, own, lambda: [*macro_files(settings), *strategy_files(settings)]
     )
     settings = Settings(
-        as_path(address),
+        files.path(address),
         application,
         final,
         areas,
@@ -198,7 +207,8 @@ MACRO_ENDINGS = (".j2", ".jinja", ".jinja2", ".sql")
 
 def _absolute(root: Path | str) -> str:
     text = str(root)
-    return text.rstrip("/") if is_address(text) else str(as_path(root).absolute())
+    local = None if is_address(text) else local_path(root)
+    return text.rstrip("/") if local is None else str(local.absolute())
 
 
 class _Env(NamedTuple):

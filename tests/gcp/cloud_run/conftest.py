@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from ai.starlake.common.storage import Files
 from ai.starlake.executor import Execution
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
@@ -96,6 +97,10 @@ class Bench:
                 **options,
             }
         )
+
+    @property
+    def files(self) -> Files:
+        return self.settings().files
 
     def executor(self, **options) -> CloudRunExecutor:
         return CloudRunExecutor(self.settings(**options), facts=self.facts, calls=self.calls)

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.common.storage.location import Location, storage_settings
+from ai.starlake.common.storage import Files
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.notes import LoadNote, LoadNotes
 from ai.starlake.executor.remote.progress import Progress
@@ -198,7 +199,8 @@ def test_a_missing_permission_is_named(bench, gcp, method, permission):
 class Facts:
     """The facts of a project whose areas are folders of the storage emulator."""
 
-    def __init__(self, root, environment):
+    def __init__(self, root, environment, files=None):
+        self.files = files or Files()
         self.datasets = environment.get("SL_DATASETS", f"{root}/datasets")
 
     def table_pattern(self, domain, table):
@@ -215,7 +217,7 @@ LOAD = ("load", "--domains", "sales", "--tables", "orders")
 
 
 def test_a_repeated_load_brings_back_its_files(bench, tmp_path):
-    bench.facts = Facts
+    bench.facts = partial(Facts, files=bench.files)
     ingesting = tmp_path / "datasets" / "ingesting" / "sales"
     ingesting.mkdir(parents=True)
     (ingesting / "orders-1.csv").write_text("rows")
@@ -225,13 +227,12 @@ def test_a_repeated_load_brings_back_its_files(bench, tmp_path):
 
 @pytest.mark.parametrize("copy", [False, True])
 def test_a_repeated_load_brings_back_its_files_on_gs(bench, put, tmp_path, copy):
-    bench.facts = Facts
+    bench.facts = partial(Facts, files=bench.files)
     put("project", "datasets/ingesting/sales/orders-1.csv", "rows")
     extra = {"project_copy": str(tmp_path)} if copy else {}
     bench.run(*LOAD, environment={"SL_ROOT": "gs://project"}, execution=bench.execution(attempt=1), **extra)
-    with storage_settings(bench.settings().storage_settings):
-        assert Location.of("gs://project/datasets/stage/sales").list_files() == ["orders-1.csv"]
-        assert Location.of("gs://project/datasets/ingesting/sales").list_files() == []
+    assert bench.files.location("gs://project/datasets/stage/sales").list_files() == ["orders-1.csv"]
+    assert bench.files.location("gs://project/datasets/ingesting/sales").list_files() == []
 
 
 JOB_NAME = "starlake-job"
@@ -243,16 +244,14 @@ class Interruption(BaseException):
 
 @pytest.mark.parametrize("end", ["exit=1", "interrupted", "cancelled"])
 def test_an_execution_that_does_not_succeed_gives_its_files_back_on_gs(bench, gcp, put, end):
-    bench.facts, bucket = Facts, f"files-{end.replace('=', '-')}"
+    bench.facts, bucket = partial(Facts, files=bench.files), f"files-{end.replace('=', '-')}"
     put(bucket, "datasets/stage/sales/orders-1.csv", "rows")
-    with storage_settings(bench.settings().storage_settings):
-        stage, ingesting = [Location.of(f"gs://{bucket}/datasets/{area}/sales") for area in ("stage", "ingesting")]
+    stage, ingesting = [bench.files.location(f"gs://{bucket}/datasets/{area}/sales") for area in ("stage", "ingesting")]
 
     def act(message):
         if not message.startswith("Cloud Run execution") or "its log" not in message:
             return
-        with storage_settings(bench.settings().storage_settings):
-            stage.child("orders-1.csv").move_into(ingesting)
+        stage.child("orders-1.csv").move_into(ingesting)
         if end == "interrupted":
             raise Interruption
         if end == "cancelled":
@@ -264,37 +263,34 @@ def test_an_execution_that_does_not_succeed_gives_its_files_back_on_gs(bench, gc
     command = ("exit=1",) if end == "exit=1" else ("sleep=30",)
     with pytest.raises(Interruption if end == "interrupted" else CommandFailedError):
         bench.run(*LOAD, *command, environment={"SL_ROOT": f"gs://{bucket}"})
-    with storage_settings(bench.settings().storage_settings):
-        assert (stage.list_files(), ingesting.list_files()) == (["orders-1.csv"], [])
+    assert (stage.list_files(), ingesting.list_files()) == (["orders-1.csv"], [])
     bench.fresh()
-    bench.facts = Facts
+    bench.facts = partial(Facts, files=bench.files)
     bench.run(*LOAD, environment={"SL_ROOT": f"gs://{bucket}"})
 
 
 def test_a_new_run_leaves_the_files_of_an_execution_that_runs_on_gs(bench, gcp, put):
-    bench.facts = Facts
+    bench.facts = partial(Facts, files=bench.files)
     put("other-files", "datasets/ingesting/sales/orders-1.csv", "rows")
     name = bench.orphan(*LOAD, "sleep=60")
     killed = bench.execution()
-    with storage_settings(bench.settings().storage_settings):
-        stage, ingesting = [Location.of(f"gs://other-files/datasets/{area}/sales") for area in ("stage", "ingesting")]
+    stage, ingesting = [
+        bench.files.location(f"gs://other-files/datasets/{area}/sales") for area in ("stage", "ingesting")
+    ]
     note = LoadNote.of(killed, killed.job_id, {"cloud_run": str(Marker.of(killed))})
-    with storage_settings(bench.settings().storage_settings):
-        notes = LoadNotes(Location.of("gs://other-files/datasets/ingesting/.dagster/sales"))
-        notes.write(replace(note, files=("orders-1.csv",), host="elsewhere"))
+    notes = LoadNotes(bench.files.location("gs://other-files/datasets/ingesting/.dagster/sales"))
+    notes.write(replace(note, files=("orders-1.csv",), host="elsewhere"))
     bench.fresh()
     execution = bench.execution(is_run_over=lambda run: run == killed.run_id)
     bench.run(*LOAD, environment={"SL_ROOT": "gs://other-files"}, execution=execution)
-    with storage_settings(bench.settings().storage_settings):
-        assert (stage.list_files(), ingesting.list_files()) == ([], ["orders-1.csv"])
+    assert (stage.list_files(), ingesting.list_files()) == ([], ["orders-1.csv"])
     CloudRunJob(bench.clients(), Calls(bench.report, interval=0.02, tolerance=5), JOB_NAME).end(name)
     bench.run(*LOAD, environment={"SL_ROOT": "gs://other-files"}, execution=replace(execution, step_key="again"))
-    with storage_settings(bench.settings().storage_settings):
-        assert (stage.list_files(), ingesting.list_files()) == (["orders-1.csv"], [])
+    assert (stage.list_files(), ingesting.list_files()) == (["orders-1.csv"], [])
 
 
 def test_a_load_of_an_unknown_project_is_not_repeated(bench, executions):
-    bench.facts = Facts
+    bench.facts = partial(Facts, files=bench.files)
     with pytest.raises(RecoveryError):
         bench.run(*LOAD, execution=bench.execution(attempt=1))
     assert executions() == []
@@ -341,12 +337,11 @@ def test_two_names_of_a_scheme_are_one(bench, executions):
 def test_the_files_of_the_sample_project_come_back_on_gs(bench, put):
     """The project is inside the image; a copy of it is here."""
     sample = Path(__file__).resolve().parents[3] / "samples" / "starbake"
-    bench.facts = read_project
+    bench.facts = partial(read_project, files=bench.files)
     put("sample", "p/datasets/ingesting/starbake/customers_1.csv", "rows")
     put("sample", "p/datasets/ingesting/starbake/something_else.txt", "rows")
     arguments = ("load", "--domains", "starbake", "--tables", "Customers")
     execution = bench.execution(attempt=1)
     bench.run(*arguments, environment={"SL_ROOT": "gs://sample/p"}, execution=execution, project_copy=str(sample))
-    with storage_settings(bench.settings().storage_settings):
-        assert Location.of("gs://sample/p/datasets/stage/starbake").list_files() == ["customers_1.csv"]
-        assert Location.of("gs://sample/p/datasets/ingesting/starbake").list_files() == ["something_else.txt"]
+    assert bench.files.location("gs://sample/p/datasets/stage/starbake").list_files() == ["customers_1.csv"]
+    assert bench.files.location("gs://sample/p/datasets/ingesting/starbake").list_files() == ["something_else.txt"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.common.storage.location import Location
+from ai.starlake.common.storage import Files
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.notes import LoadNote, LoadNotes
 from ai.starlake.gcp.client.google_errors import GcpCallError, PermissionDeniedError
@@ -272,6 +272,8 @@ def test_the_jobs_of_other_steps_go_on(bench, gcp):
 class Facts:
     """A project whose areas are folders."""
 
+    files = Files()
+
     def __init__(self, root, environment):
         self.root = Path(root)
 
@@ -352,7 +354,7 @@ def test_a_new_run_leaves_the_files_of_a_job_that_runs_and_takes_those_of_one_th
     load = bench.load("sleep=30", SL_ROOT=str(tmp_path))
     job_id = bench.orphan(killed, command=load)
     note = replace(LoadNote.of(killed, killed.job_id, {"spark_job": job_id}), files=("orders-1.csv",), host="elsewhere")
-    LoadNotes(Location.of(tmp_path / "datasets/ingesting/.dagster/sales")).write(note)
+    LoadNotes(Files().location(tmp_path / "datasets/ingesting/.dagster/sales")).write(note)
     execution = bench.execution(is_run_over=lambda run: run == killed.run_id)
     bench.executor().run(bench.load(SL_ROOT=str(tmp_path)), execution)
     assert (names(stage), names(ingesting)) == ([], ["orders-1.csv"])

@@ -7,9 +7,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from ai.starlake.common.storage.location import storage_settings
+from ai.starlake.common.storage import Files
 from ai.starlake.gcp.client.clients import storage_client
 from ai.starlake.gcp.client.endpoints import GcpEndpoints
+from ai.starlake.gcp.cloud_storage import CloudStorage
 from starlake_gcp_emulator.cloud_storage.storage import StorageServer
 
 
@@ -95,8 +96,13 @@ def proxy(standing_proxy):
 
 
 @pytest.fixture
-def bucket(server, proxy):
-    """A bucket; locations reach it through the proxy, the test itself directly."""
+def bucket(server):
+    """A bucket, which the test itself reaches directly."""
     client = storage_client(GcpEndpoints(storage=server.endpoint))
-    with storage_settings({"gs": {"endpoint": proxy.endpoint}}):
-        yield client.create_bucket(f"bucket-{uuid.uuid4().hex}")
+    return client.create_bucket(f"bucket-{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def files(proxy):
+    """Files that are reached through the proxy."""
+    return Files({"gs": CloudStorage(proxy.endpoint)})

@@ -1,4 +1,4 @@
-"""Local files."""
+"""Files on this machine. They are moved without replacing others, which pathlib cannot do."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import stat
 from pathlib import Path
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common.errors import StarlakeError
 from ai.starlake.common.storage.location import Location, explained, two_kinds
 
 
@@ -22,15 +22,15 @@ class LocalLocation(Location):
 
     @property
     def name(self) -> str:
-        """Its last part."""
+        """The last part of the path."""
         return self.path.name
 
     def child(self, name: str) -> Location:
-        """What has a name in this folder."""
+        """Return the location of a name in this folder."""
         return LocalLocation(self.path / name)
 
     def list_files(self) -> list[str]:
-        """The names of the files in this folder; links to files count."""
+        """Return the names of the files in this folder; links to files count."""
         try:
             with explained("listed", self), os.scandir(self.path) as entries:
                 return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
@@ -38,7 +38,7 @@ class LocalLocation(Location):
             return []
 
     def exists(self) -> bool:
-        """Whether there is such a file; an error if a folder has its name."""
+        """Return True if there is such a file; an error if a folder has its name."""
         try:
             with explained("looked at", self):
                 mode = self.path.stat().st_mode
@@ -49,7 +49,7 @@ class LocalLocation(Location):
         return True
 
     def remove(self) -> bool:
-        """Removes this file; True in exactly one of several processes that try."""
+        """Remove this file; True in exactly one of several processes that try."""
         try:
             with explained("removed", self):
                 self.path.unlink()
@@ -58,7 +58,7 @@ class LocalLocation(Location):
         return True
 
     def read(self) -> str | None:
-        """The text of this file."""
+        """Return the text of this file."""
         try:
             with explained("read", self):
                 return self.path.read_text(encoding="utf-8")
@@ -66,7 +66,7 @@ class LocalLocation(Location):
             return None
 
     def write(self, text: str) -> None:
-        """Writes this file; its folder is made when missing."""
+        """Write this file; its folder is made when missing."""
         part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         with explained("written", self):
             _make_folder(self.path.parent)
@@ -77,7 +77,7 @@ class LocalLocation(Location):
                 part.unlink(missing_ok=True)
 
     def move_into(self, folder: Location) -> Location:
-        """Moves this file, to another disk if need be."""
+        """Move this file, to another disk if need be."""
         if not isinstance(folder, LocalLocation):
             raise two_kinds(self, folder)
         target = folder.path / self.name
@@ -99,7 +99,7 @@ def _make_folder(path: Path) -> None:
 
 
 def _move_local(source: Path, target: Path) -> None:
-    """Moves a file. A link first, a removal then: unlike a rename it never replaces a file that just appeared."""
+    """Move a file. A link first, a removal then: unlike a rename it never replaces a file that just appeared."""
     try:
         os.link(source, target)
     except FileExistsError:
@@ -119,7 +119,7 @@ def _move_local(source: Path, target: Path) -> None:
 
 
 def _copy_local(source: Path, target: Path) -> None:
-    """Copies a file to another disk. It gets its name when it is complete."""
+    """Copy a file to another disk. It gets its name when it is complete."""
     import shutil
 
     part = target.with_name(f".{target.name}.part")

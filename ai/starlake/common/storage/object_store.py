@@ -6,9 +6,10 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common.errors import StarlakeError
 from ai.starlake.common.storage.location import Location, explained, two_kinds
 
 if TYPE_CHECKING:
@@ -25,7 +26,48 @@ _PACKAGES = {
 }
 
 
-class RemoteLocation(Location):
+class DriverStorage:
+    """The files of a scheme as fsspec's driver reaches them, with the settings that the driver finds by itself."""
+
+    def path(self, uri: str) -> Path:
+        """Return a path of universal-pathlib."""
+        return upath(uri)
+
+    def location(self, uri: str) -> Location:
+        """Return a location behind the driver."""
+        return DriverLocation(uri)
+
+
+def upath(uri: str, **storage_options: Any) -> Path:
+    """Return a path of universal-pathlib; its type is that of pathlib, whose interface it has.
+
+    Args:
+        uri: The URI.
+        **storage_options: Settings of the driver.
+
+    Raises:
+        StarlakeError: If there is no driver for the scheme.
+    """
+    from upath import UPath
+
+    scheme, separator, rest = uri.partition("://")
+    with _known_driver(uri):
+        return cast("Path", UPath(f"{_SAME_SCHEME.get(scheme, scheme)}{separator}{rest}", **storage_options))
+
+
+def require_driver(path: Any) -> None:
+    """Import the driver of a path of universal-pathlib.
+
+    Raises:
+        StarlakeError: If it is not installed.
+    """
+    from fsspec import get_filesystem_class
+
+    with _known_driver(str(path)):
+        get_filesystem_class(path.protocol)
+
+
+class DriverLocation(Location):
     """A location behind a driver of fsspec, which universal-pathlib finds by the scheme."""
 
     def __init__(self, uri: str) -> None:
@@ -37,15 +79,15 @@ class RemoteLocation(Location):
 
     @property
     def name(self) -> str:
-        """Its last part."""
+        """The last part of the path."""
         return self.uri.rpartition("/")[2]
 
     def child(self, name: str) -> Location:
-        """What has a name in this folder."""
-        return RemoteLocation(f"{self.uri}/{name}")
+        """Return the location of a name in this folder."""
+        return DriverLocation(f"{self.uri}/{name}")
 
     def list_files(self) -> list[str]:
-        """The names of the files in this folder; an error if there is no such bucket."""
+        """Return the names of the files in this folder; an error if there is no such bucket."""
         path = self._path()
         try:
             with _explained_remote("listed", self):
@@ -61,7 +103,7 @@ class RemoteLocation(Location):
         return sorted(name for name in names if not name.startswith("."))
 
     def exists(self) -> bool:
-        """Whether there is such a file; an error if there is no such bucket."""
+        """Return True if there is such a file; an error if there is no such bucket."""
         path = self._path()
         try:
             with _explained_remote("looked at", self):
@@ -74,7 +116,7 @@ class RemoteLocation(Location):
         return True
 
     def remove(self) -> bool:
-        """Removes this file; whether it was this call, as far as the store can tell."""
+        """Remove this file; return whether it was this call, as far as the store can tell."""
         if not self.exists():
             return False
         path = self._path()
@@ -86,7 +128,7 @@ class RemoteLocation(Location):
         return True
 
     def read(self) -> str | None:
-        """The text of this file."""
+        """Return the text of this file."""
         path = self._path()
         try:
             with _explained_remote("read", self):
@@ -95,17 +137,17 @@ class RemoteLocation(Location):
             return None
 
     def write(self, text: str) -> None:
-        """Writes this file."""
+        """Write this file."""
         path = self._path()
         with _explained_remote("written", self):
             path.fs.makedirs(path.parent.path, exist_ok=True)
             path.fs.pipe_file(path.path, text.encode())
 
     def move_into(self, folder: Location) -> Location:
-        """Moves this file: in an object store a copy, and then a removal."""
-        if not isinstance(folder, RemoteLocation):
+        """Move this file: in an object store a copy, and then a removal."""
+        if not isinstance(folder, DriverLocation):
             raise two_kinds(self, folder)
-        target = RemoteLocation(f"{folder.uri}/{self.name}")
+        target = DriverLocation(f"{folder.uri}/{self.name}")
         if target.exists():
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target.uri)
         source = self._path()
@@ -118,24 +160,14 @@ class RemoteLocation(Location):
         return target
 
     def _path(self) -> UPath:
-        """The path, with a driver that remembers nothing: we look for what others change."""
-        from upath import UPath
-
-        scheme = self.uri.partition("://")[0]
-        try:
-            path = UPath(self.uri)
+        """Return the path, with a driver that remembers nothing: others change what we look for."""
+        path: Any = upath(self.uri)
+        with _known_driver(self.uri):
             path.fs.invalidate_cache()
-        except (ImportError, ValueError) as error:
-            package = _PACKAGES.get(scheme)
-            raise StarlakeError(
-                f"{self} cannot be reached",
-                cause=f"there is no driver for {scheme}:// in this Python environment ({error})",
-                fix=f"pip install {package}" if package else "use a folder on this machine, or gs:// or s3://",
-            ) from error
-        return path
+        return cast("UPath", path)
 
     def _require_bucket(self, path: UPath) -> None:
-        """Makes sure that it is the file or folder that is missing, and not the bucket."""
+        """Make sure that it is the file or folder that is missing, and not the bucket."""
         bucket = path.drive.strip("/")
         if not bucket:
             return
@@ -145,6 +177,21 @@ class RemoteLocation(Location):
         except FileNotFoundError:
             scheme = self.uri.partition("://")[0]
             raise StarlakeError(f"there is no bucket {scheme}://{bucket}", fix=f"correct the path {self}") from None
+
+
+@contextmanager
+def _known_driver(uri: str) -> Iterator[None]:
+    """Turn the errors of a missing driver into ours."""
+    try:
+        yield
+    except (ImportError, ValueError) as error:
+        scheme = uri.partition("://")[0]
+        package = _PACKAGES.get(_SAME_SCHEME.get(scheme, scheme))
+        raise StarlakeError(
+            f"{uri} cannot be reached",
+            cause=f"there is no driver for {scheme}:// in this Python environment ({error})",
+            fix=f"pip install {package}" if package else "use a folder on this machine, or gs:// or s3://",
+        ) from error
 
 
 @contextmanager

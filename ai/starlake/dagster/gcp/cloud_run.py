@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dagster import JobDefinition, OpDefinition, SensorDefinition
@@ -85,4 +85,4 @@ class StarlakeDagsterCloudRunJob(StarlakeDagsterJob):
     def _executor(self) -> CloudRunExecutor:
         from ai.starlake.gcp.cloud_run.cloud_run_executor import CloudRunExecutor
 
-        return CloudRunExecutor(self._settings, facts=read_project)
+        return CloudRunExecutor(self._settings, facts=partial(read_project, files=self._settings.files))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dagster import In, JobDefinition, Nothing, OpDefinition, SensorDefinition
@@ -152,7 +152,8 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
     def _executor(self) -> DataprocExecutor:
         from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
 
-        return DataprocExecutor(self._settings, cluster_config=self.cluster_config, facts=read_project)
+        facts = partial(read_project, files=self._settings.files)
+        return DataprocExecutor(self._settings, cluster_config=self.cluster_config, facts=facts)
 
     def _cluster_owner(self) -> DataprocExecutor:
         return self._executor

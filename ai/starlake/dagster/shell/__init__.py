@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -56,7 +56,7 @@ class StarlakeDagsterShellJob(StarlakeDagsterJob):
         assert isinstance(settings, ShellOptions)  # noqa: S101  by options_model
         return ShellExecutor(
             settings.SL_STARLAKE_PATH,
-            facts=read_project,
+            facts=partial(read_project, files=settings.files),
             lock=settings.duckdb_lock,
             lock_timeout=settings.duckdb_lock_timeout,
             runner=_runner_of(settings.shell_runner),

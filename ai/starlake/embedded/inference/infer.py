@@ -16,7 +16,6 @@ from ai.starlake.embedded.inference.samples import read_sample
 from ai.starlake.embedded.inference.trial import Trial
 from ai.starlake.embedded.scratch import scratch_folder
 from ai.starlake.project import Project, Table, java_pattern
-from ai.starlake.project.paths import as_path
 from ai.starlake.project.reading.domain_files import DomainReader
 
 _NAME = re.compile(r"\w[\w-]*")
@@ -103,7 +102,7 @@ def infer_schema(project: Project, request: Request) -> Inference:
 def _landing(project: Project, domain: str, *, make: bool) -> Path | None:
     """Return the landing area of a domain, as all other commands find it; that of a new domain is made."""
     try:
-        folder = as_path(DomainReader(project.settings, {}, frozenset()).landing(domain).folder)
+        folder = project.settings.files.path(DomainReader(project.settings, {}, frozenset()).landing(domain).folder)
     except StarlakeError:
         return None
     if make:

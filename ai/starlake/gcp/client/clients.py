@@ -165,9 +165,7 @@ def storage_client(endpoints: GcpEndpoints, project: str | None = None) -> Stora
         from google.cloud import storage
     except ImportError as error:
         raise MissingExtraError("google-cloud-storage", error) from None
-    address = endpoints.storage or os.environ.get("STORAGE_EMULATOR_HOST")
-    if address and "://" not in address:
-        address = f"http://{address}" if endpoints.storage is None else f"https://{address}"
+    address = endpoint_of_storage(endpoints.storage)
     if address and is_insecure(address):
         from google.auth.credentials import AnonymousCredentials
 
@@ -177,3 +175,15 @@ def storage_client(endpoints: GcpEndpoints, project: str | None = None) -> Stora
     return storage.Client(
         project=project or found, credentials=credentials, client_options={"api_endpoint": address} if address else None
     )
+
+
+def endpoint_of_storage(given: str | None) -> str | None:
+    """Return the URL of Cloud Storage; None for Google's own.
+
+    Args:
+        given: What the options say; it takes precedence over the variable STORAGE_EMULATOR_HOST.
+    """
+    address = given or os.environ.get("STORAGE_EMULATOR_HOST")
+    if not address or "://" in address:
+        return address or None
+    return f"https://{address}" if given else f"http://{address}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.storage import local_path
 from ai.starlake.executor.prepared import shown
 from ai.starlake.job import JobOptions, StarlakeCommand, StarlakePreLoadStrategy
 from ai.starlake.orchestration.preload.files_check import FilesCheck, missing
@@ -97,12 +98,8 @@ def decide_on_load(check: PreLoadCheck, view: PreLoadView) -> Finding:
     Raises:
         StarlakeError: If the check cannot find out.
     """
-    from ai.starlake.common.storage import location as storage
-
-    settings = view.settings
-    patience = Patience.of(settings, for_ack=check.for_ack)
-    with storage.storage_settings(settings.storage_settings), settings.project_files():
-        return patience.wait(lambda: _look_once(check, view), view.execution.report.info)
+    patience = Patience.of(view.settings, for_ack=check.for_ack)
+    return patience.wait(lambda: _look_once(check, view), view.execution.report.info)
 
 
 def _look_once(check: PreLoadCheck, view: PreLoadView) -> Finding:
@@ -143,19 +140,15 @@ class AckCheck:
 
     def look(self, view: PreLoadView) -> Finding:
         """Look once."""
-        from ai.starlake.common.storage import location as storage
-
         path = view.render(self.path)
-        if storage.Location.of(path).remove():
+        if view.files.location(path).remove():
             return Finding(ready=True, reason=f"found ack file {path}, which is removed now")
         return Finding(ready=False, reason=f"no ack file {path}", warning=lambda: _no_folder(path))
 
 
 def _no_folder(ack_file: str) -> str:
     """Return a warning of an ack file whose folder does not exist; empty if it does."""
-    from ai.starlake.common.storage import location as storage
-
-    path = storage.local_path(ack_file)
+    path = local_path(ack_file)
     if path is None or path.parent.is_dir():
         return ""
     return f"the folder {path.parent} of the ack file does not exist: create it, or correct option global_ack_file_path"
@@ -201,14 +194,12 @@ class CommandCheck:
         return view.render(self.ack or "")
 
     def _ask(self, command: StarlakeCommand, view: PreLoadView) -> bool:
-        from ai.starlake.common.storage import location as storage
-
         with tempfile.TemporaryDirectory(prefix="starlake-preload-") as scratch:
             folder = view.settings.pre_load_not_ready_sentinel_path or scratch
             answer = f"{view.domain}.{view.execution.run_id}.{uuid.uuid4().hex}"  # each has a file of its own
             sentinel = f"{folder.rstrip('/')}/{_NOT_IN_A_NAME.sub('_', answer)}.notready"
             view.run(command.with_arguments("--notReadySentinel", sentinel))
-            return not storage.Location.of(sentinel).remove()
+            return not view.files.location(sentinel).remove()
 
     def _unsure(self, view: PreLoadView) -> StarlakeError | None:
         """Return why "not ready" cannot be believed: Starlake says so of a folder that does not exist, too."""

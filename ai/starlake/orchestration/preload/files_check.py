@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.storage import local_path
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.orchestration.preload.view import PreLoadView
 from ai.starlake.orchestration.preload.waiting import Finding
@@ -43,15 +44,13 @@ class FilesCheck:
         Raises:
             StarlakeError: If it cannot find out what waits.
         """
-        from ai.starlake.common.storage import location as storage
-
         folders = self._folders(view)
         rules = self._rules(view)
         found: dict[str, int] = {}
         notes: list[str] = []
         problems: list[StarlakeError] = []
         for folder in folders:
-            arrived = self._arrived(folder, storage.Location.of(folder).list_files(), rules)
+            arrived = self._arrived(folder, view.files.location(folder).list_files(), rules)
             problems += arrived.problems
             if rules and (strangers := rules.unmatched(arrived.others)):
                 notes.append(rules.complaint(strangers, folder, "they do not count as something to load"))
@@ -147,9 +146,7 @@ def missing(view: PreLoadView, folders: Sequence[str], option: str, place: str) 
         option: The option that names another folder.
         place: The file and line of the domain.
     """
-    from ai.starlake.common.storage import location as storage
-
-    paths = [storage.local_path(folder) for folder in folders]
+    paths = [local_path(folder) for folder in folders]
     if any(path is None or path.is_dir() for path in paths):
         return None
     try:
@@ -172,12 +169,11 @@ def _contents(folder: str, name: str, rules: FileRules) -> Sequence[str] | None:
 
     Nor is one in an object store: no executor unpacks it there.
     """
-    from ai.starlake.common.storage import location as storage
     from ai.starlake.embedded.areas.archives import contents, is_archive
 
     if not is_archive(name) or rules.rule_of(name) is not None:
         return None
-    local = storage.local_path(folder)
+    local = local_path(folder)
     return contents(local / name, rules) if local is not None else None
 
 
@@ -193,9 +189,7 @@ def _counted(files: int) -> str:
 
 def _same(one: str, other: str) -> bool:
     """Tell whether two folders are one."""
-    from ai.starlake.common.storage import location as storage
-
-    first, second = storage.local_path(one), storage.local_path(other)
+    first, second = local_path(one), local_path(other)
     if first is None or second is None:
         return one.rstrip("/") == other.rstrip("/")
     return os.path.realpath(first) == os.path.realpath(second)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError, date_variables
+from ai.starlake.common.storage import Files, local_path
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import Execution, StarlakeExecutor, StarlakeResult
 from ai.starlake.job import JobOptions, StarlakeCommand
@@ -56,14 +57,18 @@ class PreLoadView:
         """The project, of which each file is read when it is first needed."""
         from ai.starlake.project.file_facts import FileFacts
 
-        return FileFacts(self.variables["SL_ROOT"], {**os.environ, **self._environment, **self._root})
+        environment = {**os.environ, **self._environment, **self._root}
+        return FileFacts(self.variables["SL_ROOT"], environment, self.files)
+
+    @property
+    def files(self) -> Files:
+        """How the files are reached that the check looks for."""
+        return self.settings.files
 
     @cached_property
     def is_readable(self) -> bool:
         """True if the project is on this machine. One in an object store costs a request for each of its files."""
-        from ai.starlake.common.storage import location as storage
-
-        root = storage.local_path(self.variables["SL_ROOT"])
+        root = local_path(self.variables["SL_ROOT"])
         return root is not None and (root / (self.variables.get("SL_METADATA") or "metadata")).is_dir()
 
     @cached_property
@@ -142,9 +147,7 @@ def require_root(root: str, *, is_read: bool) -> None:
     Raises:
         StarlakeError: If it is on this machine, and is not a project.
     """
-    from ai.starlake.common.storage import location as storage
-
-    folder = storage.local_path(root)
+    folder = local_path(root)
     if folder is None:
         return
     if not folder.is_dir():
