@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.database.connection import open_database
-from ai.starlake.embedded.intake.formats import dsv
+from ai.starlake.embedded.intake.formats.dsv import Dsv
 from ai.starlake.project import Attribute, Metadata, Table
 
 NAMES = ("a", "b", "c")
@@ -35,7 +35,7 @@ def database():
 def read(database, folder, content, *, careful=False, **metadata):
     file = folder / "rows.csv"
     file.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
-    rows = dsv.read(database, table(**metadata), file, folder)
+    rows = Dsv().read(database, table(**metadata), file, folder)
     values = ", ".join("NULL" if cell is None else cell.column for cell in rows.cells)
     query = rows.fallback() if careful and rows.fallback else rows.query
     return database.rows(f"SELECT {values} FROM ({query})")
@@ -207,7 +207,7 @@ def test_empty_lines_among_comments_of_one_column_are_no_rows(database, tmp_path
     )
     file = tmp_path / "rows.csv"
     file.write_text("a\n1\n\n# 2\n3\n", encoding="utf-8")
-    query = dsv.read(database, only, file, tmp_path).query
+    query = Dsv().read(database, only, file, tmp_path).query
     assert database.rows(f"SELECT c0 FROM ({query})") == [("1",), ("3",)]
 
 

@@ -8,25 +8,19 @@ hold fails the file. Scripts and filters are DuckDB's SQL. What the metadata doe
 from __future__ import annotations
 
 from ai.starlake.embedded.checking.datatypes import TextCheck, text_check
-from ai.starlake.project import Attribute, Format, Loader, PrimitiveType, Table, TypeDefinition
+from ai.starlake.project import Attribute, PrimitiveType, TypeDefinition
 
-_FORMATS = (Format.DSV, Format.JSON, Format.JSON_FLAT, Format.POSITION)
 _INTEGERS = (PrimitiveType.LONG, PrimitiveType.INT, PrimitiveType.SHORT, PrimitiveType.BYTE)
 
 
-def is_native(table: Table) -> bool:
-    """Whether the files of a table are loaded without validation; those of other formats never are."""
-    return table.metadata.loader is Loader.NATIVE and table.metadata.format in _FORMATS
-
-
 def unvalidated(attribute: Attribute) -> Attribute:
-    """An attribute of which nothing is required, its fields included."""
+    """Return a copy of an attribute of which nothing is required, its fields included."""
     fields = tuple(unvalidated(field) for field in attribute.attributes)
     return attribute.model_copy(update={"required": False, "attributes": fields})
 
 
 def native_check(kind: TypeDefinition, column: str) -> TextCheck:
-    """Says which texts fail the file: those that neither the type nor DuckDB can make a value of the column of.
+    """Reject the file if a value can be converted neither by its Starlake type nor by DuckDB.
 
     Args:
         kind: The type.

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.datatypes import column_type, text_check
-from ai.starlake.embedded.checking.native_checks import is_native, native_check, unvalidated
+from ai.starlake.embedded.checking.native_checks import native_check, unvalidated
 from ai.starlake.embedded.checking.nested import (
     Checked,
     Nesting,
@@ -25,7 +25,7 @@ from ai.starlake.embedded.checking.nested import (
 from ai.starlake.embedded.checking.raw_rows import PROBLEM_COLUMN, RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.checking.reject_messages import RejectTexts
 from ai.starlake.embedded.database.quoting import identifier, literal
-from ai.starlake.project import Attribute, Format, PrimitiveType, Table, TypeDefinition
+from ai.starlake.project import Attribute, PrimitiveType, Table, TypeDefinition
 
 _WHOLE = (PrimitiveType.LONG, PrimitiveType.INT, PrimitiveType.SHORT, PrimitiveType.BYTE, PrimitiveType.DATE)
 """Types whose columns would round a value of a larger type."""
@@ -84,7 +84,7 @@ class Validator:
         self._types = types
         self._with_value = reject_with_value
         self._as_text = as_text
-        self._native = is_native(table)
+        self._native = table.metadata.loads_natively
         self._text_check = native_check if self._native else text_check
         self._declared = {attribute.name.lower(): attribute.type for attribute in table.attributes}
         self.columns = tuple(
@@ -93,7 +93,7 @@ class Validator:
         )
 
     def taking_as_text(self, names: Set[str]) -> Validator:
-        """The same, to which objects and arrays are texts where these top-level attributes are.
+        """Return a copy that reads JSON objects and arrays in these attributes as strings.
 
         Args:
             names: Names of scalar attributes.
@@ -107,9 +107,9 @@ class Validator:
         )
 
     def is_json_scalar(self, column: Column) -> bool:
-        """Whether a column holds single values, which JSON may have in another shape; elements of XML may not."""
+        """Return whether a column holds single values, for which JSON may have objects and arrays."""
         attribute = column.attribute
-        if attribute.is_struct or attribute.array or attribute.script or self._table.metadata.format is Format.XML:
+        if attribute.is_struct or attribute.array or attribute.script:
             return False
         return self._lookup(attribute).primitive_type is not PrimitiveType.VARIANT
 

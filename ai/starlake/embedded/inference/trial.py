@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.validation import Validator
 from ai.starlake.embedded.inference.guesses import Guess
-from ai.starlake.embedded.intake import formats
+from ai.starlake.embedded.intake.formats import format_of
 from ai.starlake.embedded.intake.incoming import staged
 from ai.starlake.embedded.scratch import scratch_folder
-from ai.starlake.project import Format, Table, TypeDefinition
+from ai.starlake.project import Table, TypeDefinition
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
@@ -54,7 +54,8 @@ class Trial:
         Raises:
             StarlakeError: If the engine cannot read the sample whatever its types.
         """
-        if self.table.metadata.format is Format.DSV and self.table.metadata.with_header and not self._names_fit():
+        table = self.table
+        if format_of(table).names_columns and table.metadata.with_header and not self._names_fit():
             metadata = self._table["metadata"]
             above = int(metadata.get("options", {}).get("skipRows", 0))
             metadata["withHeader"] = False
@@ -73,7 +74,7 @@ class Trial:
         """Whether the engine finds all columns by the header; not those whose names are missing or there twice."""
         with scratch_folder() as scratch:
             try:
-                rows = formats.read(self._database, self.table, self._file, scratch)
+                rows = format_of(self.table).read(self._database, self.table, self._file, scratch)
             except StarlakeError:
                 return False
         return None not in rows.cells

@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas.area_files import uri
 from ai.starlake.embedded.checking import privacy
-from ai.starlake.embedded.checking.native_checks import is_native
 from ai.starlake.embedded.checking.nested import WRONG_SHAPE, shape
 from ai.starlake.embedded.checking.python_functions import teach
 from ai.starlake.embedded.checking.raw_rows import RECORD_COLUMN, RawRows
 from ai.starlake.embedded.checking.validation import ERROR_COLUMN, FILE_COLUMN, PLACE_COLUMN, Validator
 from ai.starlake.embedded.database.quoting import identifier, identifiers, literal
 from ai.starlake.embedded.database.statements import origin
-from ai.starlake.embedded.intake import formats
+from ai.starlake.embedded.intake.formats import format_of
 from ai.starlake.embedded.intake.formats.json_places import plain
-from ai.starlake.embedded.intake.replay import replayed
 from ai.starlake.embedded.scratch import scratch_folder
 from ai.starlake.embedded.spark.translation import converted, translated
 from ai.starlake.embedded.warehouse.audit import Reject
@@ -127,7 +125,7 @@ class Staged:
         """The columns that are read from files by their new names; the scripts of native loads may use the old too."""
         read = [column for column in self.validator.columns if not column.attribute.script]
         named = [f"{column.staged} AS {identifier(column.name)}" for column in read]
-        if is_native(self.table):
+        if self.table.metadata.loads_natively:
             taken = {column.name.lower() for column in self.validator.columns}
             old = [column for column in read if column.attribute.name.lower() not in taken]
             named += [f"{column.staged} AS {identifier(column.attribute.name)}" for column in old]
@@ -135,7 +133,7 @@ class Staged:
 
     def _expression(self, text: str) -> str:
         """SQL of a script or filter: Spark's, or DuckDB's own in native loads; the latter may end with a comment."""
-        if is_native(self.table):
+        if self.table.metadata.loads_natively:
             return f"{text}\n"
         texts = {column.name.lower() for column in self.validator.columns if column.type == "VARCHAR"}
         try:
@@ -150,7 +148,7 @@ class Staged:
 
     def _computed(self, text: str, kind: str) -> str:
         value = f"({self._expression(text)})"
-        return f"CAST({value} AS {kind})" if is_native(self.table) else converted(value, kind)
+        return f"CAST({value} AS {kind})" if self.table.metadata.loads_natively else converted(value, kind)
 
     def rejects(self, database: Database, limit: int) -> list[Reject]:
         """The first rejected rows, in the order of the files."""
@@ -167,7 +165,9 @@ class Staged:
         pages = iter(lambda: result.fetchmany(_PAGE), [])
         with file.open("w", encoding="utf-8") as out:
             records = (record for page in pages for (record,) in page)
-            out.writelines(f"{line}\n" for line in replayed(self.table, self.facts.header, records))
+            out.writelines(
+                f"{line}\n" for line in format_of(self.table).replayed(self.table, self.facts.header, records)
+            )
 
     def per_file(self, database: Database) -> list[tuple[Path, int, int]]:
         """How many rows each file has, and how many of them have errors; a file without rows is left out."""
@@ -312,7 +312,8 @@ def _lines(database: Database, raw: Sequence[RawRows], place: int, limit: int) -
 def _raw_rows(database: Database, table: Table, files: Sequence[Path]) -> Iterator[list[RawRows]]:
     """What reads some files; what it needs on disk is there until the end of the block."""
     with scratch_folder() as scratch:
-        yield [formats.read(database, table, file, scratch) for file in files]
+        reader = format_of(table)
+        yield [reader.read(database, table, file, scratch) for file in files]
 
 
 def _add(database: Database, validator: Validator, raw: Sequence[RawRows], place: int) -> None:
@@ -345,6 +346,8 @@ def _run(database: Database, validator: Validator, raw: Sequence[RawRows], place
 def _of_several_shapes(database: Database, validator: Validator, table: Table, files: Sequence[Path]) -> set[str]:
     """The scalar attributes whose JSON has more than one shape in the files; Spark takes them for texts."""
     shapes: dict[str, set[str]] = {}
+    if not format_of(table).scalars_change_shape:
+        return set()
     for start in range(0, len(files), _FILES_AT_A_TIME):
         with _raw_rows(database, table, files[start : start + _FILES_AT_A_TIME]) as raw:
             for one in raw:

@@ -15,7 +15,6 @@ from ai.starlake.common.rejects import RejectLimit
 from ai.starlake.embedded.areas.area_files import uri
 from ai.starlake.embedded.areas.in_place import Standing
 from ai.starlake.embedded.areas.journal import Journal
-from ai.starlake.embedded.checking.native_checks import is_native
 from ai.starlake.embedded.checking.python_functions import teach
 from ai.starlake.embedded.checking.validation import Validator
 from ai.starlake.embedded.database.statements import require_expressions, statements_of
@@ -108,7 +107,7 @@ class Ingestion:
         self._project = workspace.project
         self._table = table
         self._files = files
-        self._native = is_native(table)
+        self._native = table.metadata.loads_natively
         self._target = Target(table.domain_final_name, table.final_name)
         self._clock = Clock.start()
         self._warnings: tuple[str, ...] = ()

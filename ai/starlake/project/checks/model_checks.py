@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.findings import Finding, Severity, nearest
-from ai.starlake.project.models import Attribute, Format, Sink, Table, Task, TypeDefinition, WriteStrategy
+from ai.starlake.project.models import Attribute, Sink, Table, Task, TypeDefinition, WriteStrategy
 from ai.starlake.project.models.enums import WriteStrategyType
 from ai.starlake.project.reading.documents import Document, KeyPath
 
@@ -33,7 +33,7 @@ def check_table(table: Table, document: Document, types: Types, strategies: Coll
     strategy, sink = table.metadata.write_strategy, table.metadata.sink
     yield from check_strategy(strategy, sink, document, (*root, "metadata"), strategies)
     yield from _check_columns(table, document)
-    if table.metadata.format is Format.POSITION:
+    if table.metadata.format.needs_positions:
         yield from _check_positions(table, document)
     yield from _check_types(table, document)
     if not table.attributes:

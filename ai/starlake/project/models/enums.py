@@ -74,6 +74,16 @@ class Format(Word):
         """The older names."""
         return {"JSON_ARRAY": "JSON", "SIMPLE_JSON": "JSON_FLAT", "FIXED": "POSITION"}
 
+    @property
+    def needs_positions(self) -> bool:
+        """Whether every attribute must say where its values stand in a line."""
+        return self is Format.POSITION
+
+    @property
+    def has_native_loader(self) -> bool:
+        """Whether ``loader: native`` skips validation; files of other formats are validated all the same."""
+        return self in {Format.DSV, Format.JSON, Format.JSON_FLAT, Format.POSITION}
+
 
 class Loader(Word):
     """Who reads the files: Spark with full validation, or the database itself without."""

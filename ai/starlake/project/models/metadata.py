@@ -76,6 +76,11 @@ class Metadata(Model):
         return data
 
     @property
+    def loads_natively(self) -> bool:
+        """Whether files are loaded without validation."""
+        return self.loader is Loader.NATIVE and self.format.has_native_loader
+
+    @property
     def effective_null_value(self) -> str | None:
         """The text that stands for null: the one given, else the empty text when empty means null, else none."""
         if self.null_value is not None:

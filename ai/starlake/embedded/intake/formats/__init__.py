@@ -2,50 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.models import Format, Table
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.checking.raw_rows import RawRows
-    from ai.starlake.embedded.database.connection import Database
+    from ai.starlake.embedded.intake.formats.file_format import FileFormat
 
-Reader = Callable[["Database", Table, Path, Path], "RawRows"]
-"""Reads a file of a table; the last argument is a folder for files that last as long as the ingestion."""
-
-_READERS = {
-    Format.DSV: "dsv",
-    Format.JSON: "json_documents",
-    Format.JSON_FLAT: "json_documents",
-    Format.PARQUET: "parquet",
-    Format.POSITION: "position",
-    Format.XML: "xml",
+_FORMATS = {
+    Format.DSV: "dsv:Dsv",
+    Format.JSON: "json_documents:Json",
+    Format.JSON_FLAT: "json_documents:Json",
+    Format.PARQUET: "parquet:Parquet",
+    Format.POSITION: "position:Position",
+    Format.XML: "xml:Xml",
 }
+"""Modules of this package and their classes; a module is imported when a table needs it."""
 
 
-def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
-    """Makes the query that reads a file.
-
-    Args:
-        database: The database that will run the query.
-        table: The table that the file belongs to; says the format and its options.
-        file: The file.
-        scratch: A folder for files that the query needs; it may be deleted once the rows are read.
+def format_of(table: Table) -> FileFormat:
+    """Return the format of a table's files.
 
     Raises:
-        StarlakeError: If the format or one of its options is not supported, or if the file is not of the format.
+        StarlakeError: If the engine cannot read it.
     """
-    name = _READERS.get(table.metadata.format)
-    if name is None:
+    place = _FORMATS.get(table.metadata.format)
+    if place is None:
         raise StarlakeError(
             f"the table {table.full_name} has the format {table.metadata.format}"
             + (f" ({table.file})" if table.file else ""),
             cause="the embedded engine cannot read it",
-            fix=f"use one of {', '.join(str(one) for one in _READERS)}, or the Starlake CLI",
+            fix=f"use one of {', '.join(str(one) for one in _FORMATS)}, or the Starlake CLI",
         )
-    reader: Reader = import_module(f"ai.starlake.embedded.intake.formats.{name}").read
-    return reader(database, table, file, scratch)
+    module, _, name = place.partition(":")
+    found: FileFormat = getattr(import_module(f"{__name__}.{module}"), name)()
+    return found

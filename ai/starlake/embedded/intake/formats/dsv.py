@@ -24,6 +24,7 @@ from ai.starlake.embedded.intake.formats.dsv_fields import by_lines, null_when
 from ai.starlake.embedded.intake.formats.dsv_header import find_places, misspelled, read_head, writing_of
 from ai.starlake.embedded.intake.formats.dsv_records import file_records, record_rows
 from ai.starlake.embedded.intake.formats.encodings import text_of
+from ai.starlake.embedded.intake.formats.file_format import FileFormat
 from ai.starlake.embedded.intake.formats.text import (
     FAR,
     contains,
@@ -46,42 +47,47 @@ _BLANKS = "".join(map(chr, range(0x21)))
 """What a line that is not a row consists of."""
 
 
-def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
-    """Makes the query that reads a DSV file.
+class Dsv(FileFormat):
+    """Values between separators."""
 
-    Raises:
-        StarlakeError: If the header names a column of the table twice or none of them, or if the dialect cannot be
-            used.
-    """
-    dialect = Dialect.of(table)
-    text = text_of(file, table.metadata, scratch)
-    quoted = contains(text, dialect.quote)
-    if not (quoted and dialect.multiline):
-        text = evenly_broken(text, scratch)
-    head = read_head(file, text, dialect)
-    places = find_places(table, file, head.names)
-    width = max([*(place + 1 for place in places if place is not None), len(head.names or ()), 1])
-    cells = tuple(None if place is None else Cell(f"c{place}") for place in places)
-    rows = RawRows(
-        file,
-        "",
-        cells,
-        header=None if head.names is None else dialect.separator.join(head.names),
-        warnings=misspelled(table, file, head.names or (), places),
-        lines=partial(_lines, text, dialect, head.skip, quoted=quoted),
-    )
+    names_columns = True
 
-    def careful() -> str:
-        if quoted:
-            source = record_rows(text, head.skip, writing_of(dialect), scratch)
-        else:
-            source = f"SELECT line, '' AS problem FROM ({line_rows(text, head.skip)})"
-        return by_lines(source, dialect, width, cuts=table.metadata.cut_long_rows)
+    def read(self, _database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
+        """Return the query that reads a DSV file.
 
-    if not _suits_duckdb(text, dialect, quoted=quoted):
-        return replace(rows, query=careful(), has_problems=True)
-    start, skip = (without_head(text, head.skip, scratch), 0) if head.odd else (text, head.skip)
-    return replace(rows, query=_by_columns(start, dialect, skip, width, quoted=quoted), fallback=careful)
+        Raises:
+            StarlakeError: If the header names a column of the table twice or none of them, or if the dialect cannot be
+                used.
+        """
+        dialect = Dialect.of(table)
+        text = text_of(file, table.metadata, scratch)
+        quoted = contains(text, dialect.quote)
+        if not (quoted and dialect.multiline):
+            text = evenly_broken(text, scratch)
+        head = read_head(file, text, dialect)
+        places = find_places(table, file, head.names)
+        width = max([*(place + 1 for place in places if place is not None), len(head.names or ()), 1])
+        cells = tuple(None if place is None else Cell(f"c{place}") for place in places)
+        rows = RawRows(
+            file,
+            "",
+            cells,
+            header=None if head.names is None else dialect.separator.join(head.names),
+            warnings=misspelled(table, file, head.names or (), places),
+            lines=partial(_lines, text, dialect, head.skip, quoted=quoted),
+        )
+
+        def careful() -> str:
+            if quoted:
+                source = record_rows(text, head.skip, writing_of(dialect), scratch)
+            else:
+                source = f"SELECT line, '' AS problem FROM ({line_rows(text, head.skip)})"
+            return by_lines(source, dialect, width, cuts=table.metadata.cut_long_rows)
+
+        if not _suits_duckdb(text, dialect, quoted=quoted):
+            return replace(rows, query=careful(), has_problems=True)
+        start, skip = (without_head(text, head.skip, scratch), 0) if head.odd else (text, head.skip)
+        return replace(rows, query=_by_columns(start, dialect, skip, width, quoted=quoted), fallback=careful)
 
 
 def _lines(text: Path, dialect: Dialect, skip: int, places: Collection[int], rows: int, *, quoted: bool) -> list[int]:

@@ -31,7 +31,7 @@ class Writing:
         separator: What is between two fields.
         quote: What is around a field with line breaks.
         escape: What is before a quote that is text.
-        comment: What lines that are no rows begin with; '' where all are.
+        comment: Comment prefix; empty if the file has no comments.
         blanks: Whether blanks before a quote do not count.
         multiline: Whether rows may go over lines.
     """

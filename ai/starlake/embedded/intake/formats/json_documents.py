@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.checking.native_checks import is_native
 from ai.starlake.embedded.checking.nested import member, similar_member
 from ai.starlake.embedded.checking.raw_rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.embedded.intake.formats.encodings import text_of
+from ai.starlake.embedded.intake.formats.file_format import FileFormat
 from ai.starlake.embedded.intake.formats.json_places import documents_of, explained, row_lines
 from ai.starlake.embedded.intake.formats.reader_options import is_irrelevant, is_multiline
 from ai.starlake.embedded.intake.formats.text import (
@@ -33,49 +34,67 @@ _LARGEST_DOCUMENT = 256 * 1024 * 1024
 """Bytes; DuckDB's limit is 16 MiB, which an ordinary array of documents on one line exceeds."""
 
 
-def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
-    """Makes the query that reads a JSON file.
+class Json(FileFormat):
+    """Documents, which may have nested values."""
 
-    A document that is no JSON fails the whole file when the query runs, as in Starlake (contract 4.1). A key that no
-    document of the file has is a column that the file does not have.
+    scalars_change_shape = True
 
-    Raises:
-        StarlakeError: If the end of the file is missing or a comma is too much, which DuckDB's reader does not always
-            see; if the table asks for an option of the reader that would change the rows; none is supported.
-    """
-    import duckdb
+    def read(self, database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
+        """Return the query that reads a JSON file.
 
-    metadata = table.metadata
-    for name, value in metadata.options.items():
-        if name.lower() not in {"multiline", "encoding", "charset"} and not is_irrelevant(name, value):
+        A document that is not JSON fails the whole file when the query runs, as in Starlake (contract 4.1). A key that
+        no document of the file has is a column that the file does not have.
+
+        Raises:
+            StarlakeError: If the end of the file is missing or a comma is too much, which DuckDB's reader does not
+                always notice; if the table has an option of the reader that would change the rows.
+        """
+        import duckdb
+
+        metadata = table.metadata
+        for name, value in metadata.options.items():
+            if name.lower() not in {"multiline", "encoding", "charset"} and not is_irrelevant(name, value):
+                raise StarlakeError(
+                    f"the option {name!r} of {table.full_name} is not supported"
+                    + (f" ({table.file})" if table.file else ""),
+                    cause=f"the embedded engine does not know what Spark's JSON reader would do with {value!r}",
+                    fix="remove it; multiline, array and encoding are keys of metadata",
+                )
+        text = text_of(file, table.metadata, scratch)
+        layout = _layout(table, text)
+        end = last_character(text)
+        if end not in {"", "]"} if layout == "array" else end in {"[", "{"}:
             raise StarlakeError(
-                f"the option {name!r} of {table.full_name} is not supported"
-                + (f" ({table.file})" if table.file else ""),
-                cause=f"the embedded engine does not know what Spark's JSON reader would do with {value!r}",
-                fix="remove it; multiline, array and encoding are keys of metadata",
+                f"{file.name} does not end where a JSON document ends (line {count_lines(text)})",
+                cause="it may be cut off",
+                fix="replace the file",
             )
-    text = text_of(file, table.metadata, scratch)
-    layout = _layout(table, text)
-    end = last_character(text)
-    if end not in {"", "]"} if layout == "array" else end in {"[", "{"}:
-        raise StarlakeError(
-            f"{file.name} does not end where a JSON document ends (line {count_lines(text)})",
-            cause="it may be cut off",
-            fix="replace the file",
-        )
-    line = line_of_trailing_comma(text, over_lines=layout != "newline_delimited")
-    if line is not None:
-        raise StarlakeError(
-            f"{file.name} is not valid JSON (line {line})",
-            cause="a comma stands before the end of an object or an array",
-            fix="remove the comma, or what is missing after it was lost",
-        )
-    rows = documents(table, file, text, layout)
-    try:
-        absent = set() if is_native(table) else _never_there(database, table, _objects(_source(text, layout)))
-    except duckdb.InvalidInputException as error:
-        raise (rows.explain and rows.explain(str(error))) or error from error
-    return replace(rows, cells=tuple(None if place in absent else cell for place, cell in enumerate(rows.cells)))
+        line = line_of_trailing_comma(text, over_lines=layout != "newline_delimited")
+        if line is not None:
+            raise StarlakeError(
+                f"{file.name} is not valid JSON (line {line})",
+                cause="a comma stands before the end of an object or an array",
+                fix="remove the comma, or what is missing after it was lost",
+            )
+        rows = documents(table, file, text, layout)
+        try:
+            absent = (
+                set() if metadata.loads_natively else _never_there(database, table, _objects(_source(text, layout)))
+            )
+        except duckdb.InvalidInputException as error:
+            raise (rows.explain and rows.explain(str(error))) or error from error
+        return replace(rows, cells=tuple(None if place in absent else cell for place, cell in enumerate(rows.cells)))
+
+    def replayed(self, table: Table, header: str | None, records: Iterable[str]) -> Iterator[str]:
+        """Yield documents as Spark writes them: keys in order, no blanks, no nulls."""
+        _ = header
+        documents = map(_rewritten, records)
+        if not table.metadata.array:
+            yield from documents
+            return
+        yield "["
+        yield from (f",{line}" if number else line for number, line in enumerate(documents))
+        yield "]"
 
 
 def _layout(table: Table, text: Path) -> str:
@@ -166,3 +185,14 @@ def _objects(source: str) -> str:
     each = f"SELECT unnest({many}) AS json FROM {source}"
     kinds = "WHEN 'OBJECT' THEN json WHEN 'NULL' THEN CAST('{}' AS JSON)"
     return f"SELECT CASE json_type(json) {kinds} ELSE {wrong} END AS json FROM ({each})"
+
+
+def _rewritten(record: str) -> str:
+    return json.dumps(_present(json.loads(record)), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def _present(value: Any) -> Any:
+    """Return a JSON value without members that are null."""
+    if isinstance(value, dict):
+        return {name: _present(one) for name, one in value.items() if one is not None}
+    return [_present(one) for one in value] if isinstance(value, list) else value

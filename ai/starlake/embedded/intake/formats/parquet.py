@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.raw_rows import RECORD_COLUMN, Cell, CellKind, RawRows
 from ai.starlake.embedded.database.quoting import identifier, literal
+from ai.starlake.embedded.intake.formats.file_format import FileFormat
 from ai.starlake.embedded.intake.formats.text import plainly_named
 from ai.starlake.project import Attribute, Table
 
@@ -17,38 +18,42 @@ if TYPE_CHECKING:
 _TYPED = ("DATE", "TIMESTAMP", "DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN", "TIME")
 """Column types whose text depends on more than the value; they are converted without going through text."""
 _AS_TYPED = {"FLOAT": "CAST(CAST({} AS VARCHAR) AS DOUBLE)"}
-"""The double that looks like a number of single precision rather than the one of the same value, as in Starlake."""
+"""Converts FLOAT to DOUBLE via its shortest decimal form (0.1f becomes 0.1), as Starlake does."""
 _AS_TEXT = {"TIMESTAMP WITH TIME ZONE": "CAST(timezone('UTC', {}) AS VARCHAR)", "BLOB": "decode({})"}
 """Texts that DuckDB would write otherwise than Spark does."""
 
 
-def read(database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
-    """Makes the query that reads a Parquet file.
+class Parquet(FileFormat):
+    """Columns with types of their own. Rejected rows are written as JSON documents."""
 
-    Raises:
-        StarlakeError: If it is not a Parquet file, or if a column is a list or struct where the table wants a value.
-    """
-    import duckdb
+    def read(self, database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
+        """Return the query that reads a Parquet file.
 
-    source = f"read_parquet({literal(str(plainly_named(file, scratch)))})"
-    try:
-        found = {row[0]: row[1] for row in database.rows(f"DESCRIBE SELECT * FROM {source}")}
-    except duckdb.Error as error:
-        raise StarlakeError(
-            f"{file.name} is not a Parquet file", cause=str(error).splitlines()[0], fix="replace the file"
-        ) from error
-    columns: list[str] = []
-    cells: list[Cell | None] = []
-    for place, attribute in enumerate(table.attributes):
-        name = None if attribute.script else _name(attribute, found)
-        if name is None:
-            cells.append(None)
-            continue
-        expression, kind = _cell(attribute, name, found[name], file)
-        columns.append(f"{expression} AS c{place}")
-        cells.append(Cell(f"c{place}", kind))
-    record = f"CAST(to_json(whole) AS VARCHAR) AS {RECORD_COLUMN}"
-    return RawRows(file, f"SELECT {', '.join([*columns, record])} FROM {source} AS whole", tuple(cells))
+        Raises:
+            StarlakeError: If it is not a Parquet file, or if a column is a list or struct where the table wants a
+                value.
+        """
+        import duckdb
+
+        source = f"read_parquet({literal(str(plainly_named(file, scratch)))})"
+        try:
+            found = {row[0]: row[1] for row in database.rows(f"DESCRIBE SELECT * FROM {source}")}
+        except duckdb.Error as error:
+            raise StarlakeError(
+                f"{file.name} is not a Parquet file", cause=str(error).splitlines()[0], fix="replace the file"
+            ) from error
+        columns: list[str] = []
+        cells: list[Cell | None] = []
+        for place, attribute in enumerate(table.attributes):
+            name = None if attribute.script else _name(attribute, found)
+            if name is None:
+                cells.append(None)
+                continue
+            expression, kind = _cell(attribute, name, found[name], file)
+            columns.append(f"{expression} AS c{place}")
+            cells.append(Cell(f"c{place}", kind))
+        record = f"CAST(to_json(whole) AS VARCHAR) AS {RECORD_COLUMN}"
+        return RawRows(file, f"SELECT {', '.join([*columns, record])} FROM {source} AS whole", tuple(cells))
 
 
 def _name(attribute: Attribute, found: dict[str, str]) -> str | None:

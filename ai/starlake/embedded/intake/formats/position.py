@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.raw_rows import RECORD_COLUMN, Cell, RawRows
 from ai.starlake.embedded.intake.formats.encodings import text_of
+from ai.starlake.embedded.intake.formats.file_format import FileFormat
 from ai.starlake.embedded.intake.formats.text import evenly_broken, line_rows
 from ai.starlake.project import Attribute, Table
 
@@ -15,20 +16,25 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
 
 
-def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
-    """Makes the query that reads a file of fixed layout.
+class Position(FileFormat):
+    """Lines of fixed layout."""
 
-    A line that is too short has empty texts at its end, an empty line nothing else, as in Starlake.
+    def read(self, _database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
+        """Return the query that reads a file of fixed layout.
 
-    Raises:
-        StarlakeError: If an attribute has no position.
-    """
-    text = evenly_broken(text_of(file, table.metadata, scratch), scratch)
-    places = [place for place, attribute in enumerate(table.attributes) if not attribute.script]
-    values = ", ".join(f"{_value(table.attributes[place], table)} AS c{place}" for place in places)
-    cells = tuple(None if attribute.script else Cell(f"c{place}") for place, attribute in enumerate(table.attributes))
-    query = f"SELECT {values}, line AS {RECORD_COLUMN} FROM ({line_rows(text, 0)})"
-    return RawRows(file, query, cells, lines=lambda places, _: [place + 1 for place in places])
+        A line that is too short has empty texts at its end, an empty line nothing else, as in Starlake.
+
+        Raises:
+            StarlakeError: If an attribute has no position.
+        """
+        text = evenly_broken(text_of(file, table.metadata, scratch), scratch)
+        places = [place for place, attribute in enumerate(table.attributes) if not attribute.script]
+        values = ", ".join(f"{_value(table.attributes[place], table)} AS c{place}" for place in places)
+        cells = tuple(
+            None if attribute.script else Cell(f"c{place}") for place, attribute in enumerate(table.attributes)
+        )
+        query = f"SELECT {values}, line AS {RECORD_COLUMN} FROM ({line_rows(text, 0)})"
+        return RawRows(file, query, cells, lines=lambda places, _: [place + 1 for place in places])
 
 
 def _value(attribute: Attribute, table: Table) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.raw_rows import RawRows
 from ai.starlake.embedded.intake.formats.encodings import text_of, xml_encoding
+from ai.starlake.embedded.intake.formats.file_format import FileFormat
 from ai.starlake.embedded.intake.formats.json_documents import documents
 from ai.starlake.embedded.intake.formats.json_places import documents_of, explained
 from ai.starlake.embedded.intake.formats.reader_options import encoding_of, is_irrelevant
@@ -33,44 +34,63 @@ _IRRELEVANT = {"roottag", "skipvalidation", "ignorenamespace", "arrayelementname
 """For writing, for versions that are gone, or what is done anyway."""
 
 
-def read(_database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
-    """Makes the query that reads an XML file. The file is read as a stream, one row in memory at a time.
+class Xml(FileFormat):
+    """Elements of one name."""
 
-    Attributes of an element are fields with a prefix, its text beside attributes a field of its own, as in Spark's
-    reader: ``_`` and ``_VALUE`` unless the options ``attributePrefix`` and ``valueTag`` say otherwise.
+    def read(self, _database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
+        """Return the query that reads an XML file. The file is read as a stream, one row in memory at a time.
 
-    Raises:
-        StarlakeError: If ``rowTag`` is missing, an option is unknown, or the file is not valid XML or refers to an
-            entity that is not in it.
-    """
-    options = {name.lower(): value for name, value in table.metadata.options.items()}
-    unknown = sorted(
-        name
-        for name, value in table.metadata.options.items()
-        if name.lower() not in _OPTIONS | _IRRELEVANT and not is_irrelevant(name, value)
-    )
-    if unknown or not options.get("rowtag"):
-        raise StarlakeError(
-            f"the options of {table.full_name} cannot be used" + (f" ({table.file})" if table.file else ""),
-            cause=f"unknown: {', '.join(unknown)}" if unknown else "rowTag is missing",
-            fix="set rowTag to the element that is a row; attributePrefix and valueTag are known besides",
+        Attributes of an element are fields with a prefix, its text beside attributes a field of its own, as in Spark's
+        reader: ``_`` and ``_VALUE`` unless the options ``attributePrefix`` and ``valueTag`` say otherwise.
+
+        Raises:
+            StarlakeError: If ``rowTag`` is missing, an option is unknown, or the file is not valid XML or refers to an
+                entity that is not in it.
+        """
+        options = {name.lower(): value for name, value in table.metadata.options.items()}
+        unknown = sorted(
+            name
+            for name, value in table.metadata.options.items()
+            if name.lower() not in _OPTIONS | _IRRELEVANT and not is_irrelevant(name, value)
         )
-    names = Names.of(options)
-    target = fresh(scratch, ".jsonl")
-    lines = array("Q")
-    with target.open("w", encoding="utf-8") as out:
-        for element in _elements(file, _text(table, file, scratch), options["rowtag"]):
-            line: Any = element.sourceline
-            lines.append(line or 0)
-            document = _object(element, table.attributes, names)
-            out.write(json.dumps(document, ensure_ascii=False) + "\n")
-    rows = documents(table, file, target, "newline_delimited")
-    found = partial(_with_lines, target, lines)
-    return replace(
-        rows,
-        lines=lambda places, _: [lines[place] for place in places],
-        explain=partial(explained, file, found, table.attributes),
-    )
+        if unknown or not options.get("rowtag"):
+            raise StarlakeError(
+                f"the options of {table.full_name} cannot be used" + (f" ({table.file})" if table.file else ""),
+                cause=f"unknown: {', '.join(unknown)}" if unknown else "rowTag is missing",
+                fix="set rowTag to the element that is a row; attributePrefix and valueTag are known besides",
+            )
+        names = XmlNames.of(options)
+        target = fresh(scratch, ".jsonl")
+        lines = array("Q")
+        with target.open("w", encoding="utf-8") as out:
+            for element in _elements(file, _text(table, file, scratch), options["rowtag"]):
+                line: Any = element.sourceline
+                lines.append(line or 0)
+                document = _object(element, table.attributes, names)
+                out.write(json.dumps(document, ensure_ascii=False) + "\n")
+        rows = documents(table, file, target, "newline_delimited")
+        found = partial(_with_lines, target, lines)
+        return replace(
+            rows,
+            lines=lambda places, _: [lines[place] for place in places],
+            explain=partial(explained, file, found, table.attributes),
+        )
+
+    def replayed(self, table: Table, header: str | None, records: Iterable[str]) -> Iterator[str]:
+        """Yield an XML document of rejected rows."""
+        from lxml import etree
+
+        _ = header
+        options = {name.lower(): value for name, value in table.metadata.options.items()}
+        root, row = options.get("roottag") or table.name, options.get("rowtag", "")
+        names = XmlNames.of(options)
+        yield f"<{root}>"
+        for record in records:
+            element = etree.Element(row)
+            _fill(element, json.loads(record), names)
+            etree.indent(element, space="    ", level=1)
+            yield "    " + etree.tostring(element, encoding="unicode")
+        yield f"</{root}>"
 
 
 def _with_lines(target: Path, lines: Sequence[int]) -> Iterator[tuple[int, Any]]:
@@ -80,7 +100,7 @@ def _with_lines(target: Path, lines: Sequence[int]) -> Iterator[tuple[int, Any]]
 
 
 @dataclass(frozen=True)
-class Names:
+class XmlNames:
     """How elements become fields, and fields elements."""
 
     prefix: str
@@ -91,7 +111,7 @@ class Names:
     """Whether blanks around texts are dropped."""
 
     @classmethod
-    def of(cls, options: Mapping[str, str]) -> Names:
+    def of(cls, options: Mapping[str, str]) -> XmlNames:
         """What the options of a table say, their names in lower case."""
         strips = options.get("ignoresurroundingspaces", "").lower() == "true"
         return cls(options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE"), strips)
@@ -178,7 +198,7 @@ def _unreadable(file: Path, error: XMLSyntaxError) -> StarlakeError:
     return StarlakeError(f"{file.name} is not valid XML (line {error.lineno})", cause=message, fix="correct the file")
 
 
-def _object(element: Element, attributes: tuple[Attribute, ...], names: Names) -> dict[str, Any]:
+def _object(element: Element, attributes: tuple[Attribute, ...], names: XmlNames) -> dict[str, Any]:
     """The fields of an element; one that is declared as an array is a list, and so is one that occurs again."""
     from lxml import etree
 
@@ -202,9 +222,26 @@ def _object(element: Element, attributes: tuple[Attribute, ...], names: Names) -
     return found
 
 
-def _value(element: Element, attribute: Attribute | None, names: Names) -> Any:
+def _value(element: Element, attribute: Attribute | None, names: XmlNames) -> Any:
     if attribute is None or attribute.type == "variant":
         is_object = any(isinstance(child.tag, str) for child in element)
     else:
         is_object = attribute.is_struct
     return _object(element, attribute.attributes if attribute else (), names) if is_object else names.text(element)
+
+
+def _fill(element: Element, document: dict[str, Any], names: XmlNames) -> None:
+    from lxml import etree
+
+    for name, value in document.items():
+        if name == names.value:
+            element.text = value
+        elif isinstance(value, str) and names.prefix and name.startswith(names.prefix):
+            element.set(name.removeprefix(names.prefix), value)
+        else:
+            for one in value if isinstance(value, list) else [value]:
+                child = etree.SubElement(element, name)
+                if isinstance(one, dict):
+                    _fill(child, one, names)
+                else:
+                    child.text = one

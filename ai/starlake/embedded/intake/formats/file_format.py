@@ -1,0 +1,52 @@
+"""What a file format is to the engine: how its files are read, and how rejected rows are written again."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.checking.raw_rows import RawRows
+    from ai.starlake.embedded.database.connection import Database
+    from ai.starlake.project import Table
+
+
+class FileFormat(ABC):
+    """All that is special about a file format.
+
+    A new format is a subclass in a module of its own, and a line in the table of `formats`.
+    """
+
+    scalars_change_shape: ClassVar[bool] = False
+    """Whether objects and arrays may stand where other files of the table have single values. They become strings."""
+    names_columns: ClassVar[bool] = False
+    """Whether files may have a header, which ``withHeader`` announces."""
+
+    @abstractmethod
+    def read(self, database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
+        """Return the query that reads a file.
+
+        Args:
+            database: The database that runs the query.
+            table: The table that the file belongs to.
+            file: The file.
+            scratch: A folder for files that the query needs; it is deleted once the rows are read.
+
+        Raises:
+            StarlakeError: If the table has options that the format does not support, or if the file is not of the
+                format.
+        """
+
+    def replayed(self, table: Table, header: str | None, records: Iterable[str]) -> Iterator[str]:
+        """Yield the lines of a file of rejected rows, which can be loaded again (contract 4.6).
+
+        Args:
+            table: The table.
+            header: The line above the rows of its files; None if the format has none.
+            records: The rows, as `RawRows` hands them on.
+        """
+        _ = table
+        yield from () if header is None else (header,)
+        yield from records
