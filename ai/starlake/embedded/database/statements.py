@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.checking.python_functions import teach
 from ai.starlake.project import Project, Table, Task
 from ai.starlake.project.paths import read_text
 from ai.starlake.project.reading.sql_files import split_statements
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
-    from ai.starlake.embedded.intake.incoming import Staged
 
 _PLACE = re.compile(r"\n*^LINE (?P<line>\d+):.*", re.DOTALL | re.MULTILINE)
 _NEAR = re.compile(r'syntax error at or near "(?P<token>[^\n]+?)"')
@@ -157,30 +155,6 @@ def statements_of(project: Project, item: Table | Task, text: str, *, planned: b
         position += len(statement)
         found.append(Statement(statement, file, tuple(lines[start : start + statement.count("\n") + 1])))
     return found
-
-
-def require_expressions(database: Database, rows: Staged) -> None:
-    """Check the scripts, the privacy and the filter of a table before its rows are written.
-
-    Args:
-        database: The database.
-        rows: The rows that have been read.
-
-    Raises:
-        SqlError: If one of them is not valid; it names the line of the table's file.
-    """
-    import duckdb
-
-    steps = list(rows.steps())
-    select = rows.select()
-    teach(database, select)
-    try:
-        database.rows(f"DESCRIBE {select}")
-    except duckdb.Error:
-        for text, step in steps:
-            file, line = origin(rows.table, text)
-            with Statement(step, file, (line,) if line else ()).explained():
-                database.rows(f"DESCRIBE {step}")
 
 
 def origin(item: Table | Task, text: str) -> tuple[Path | None, int]:

@@ -17,8 +17,9 @@ from ai.starlake.embedded.areas.in_place import Standing
 from ai.starlake.embedded.areas.journal import Journal
 from ai.starlake.embedded.checking.python_functions import teach
 from ai.starlake.embedded.checking.validation import Validator
-from ai.starlake.embedded.database.statements import require_expressions, statements_of
+from ai.starlake.embedded.database.statements import statements_of
 from ai.starlake.embedded.intake.adaptive import chosen_strategy
+from ai.starlake.embedded.intake.expression_checks import require_expressions
 from ai.starlake.embedded.intake.incoming import Staged, staged
 from ai.starlake.embedded.results import JobResult
 from ai.starlake.embedded.warehouse.audit import NOT_COUNTED, Entry, Reject

@@ -21,9 +21,9 @@ from ai.starlake.embedded.database.statements import (
     Statement,
     origin,
     place_in,
-    require_expressions,
     statements_of,
 )
+from ai.starlake.embedded.intake.expression_checks import require_expressions
 from ai.starlake.embedded.intake.incoming import empty_rows
 from ai.starlake.embedded.transform.catalog import Catalog, Columns
 from ai.starlake.embedded.transform.qualification import qualified_sql
