@@ -26,7 +26,6 @@ from ai.starlake.project.models import (
     Trim,
     TypeDefinition,
     WriteStrategy,
-    WriteStrategyType,
 )
 from ai.starlake.project.patterns import java_pattern
 from ai.starlake.project.project import Project
@@ -59,7 +58,6 @@ __all__ = [
     "Trim",
     "TypeDefinition",
     "WriteStrategy",
-    "WriteStrategyType",
     "java_pattern",
     "validate",
 ]

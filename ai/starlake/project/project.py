@@ -15,6 +15,7 @@ from ai.starlake.project.databases.connections import duckdb_file, find_connecti
 from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
 from ai.starlake.project.lineage.sql_references import dialect_of
 from ai.starlake.project.models import (
+    STRATEGY_KINDS,
     Application,
     Connection,
     DagConfig,
@@ -23,7 +24,6 @@ from ai.starlake.project.models import (
     Task,
     TransformDomain,
     TypeDefinition,
-    WriteStrategyType,
 )
 from ai.starlake.project.models.refs import TableRef
 from ai.starlake.project.paths import read_text
@@ -183,7 +183,7 @@ class Project:
         """The names of all write strategies, in upper case: Starlake's, and the project's own for any database."""
         folder = self.settings.folder("write-strategies", "SL_WRITE_STRATEGIES")
         own = {_strategy(file) for file in folder.glob("*/*.j2")}
-        return frozenset(own | {member.value for member in WriteStrategyType})
+        return frozenset(own | set(STRATEGY_KINDS))
 
     @cached_property
     def table_refs(self) -> tuple[TableRef, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project import Table, WriteStrategy, WriteStrategyType
+from ai.starlake.project import Table, WriteStrategy
 
 _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
@@ -57,11 +57,13 @@ def chosen_strategy(table: Table, files: tuple[Path, ...], zone: str) -> WriteSt
             cause=f"holding: {', '.join(holding) or 'none'}; exactly one must",
             fix="make the conditions under writeStrategy.types exclude each other and cover every file",
         )
-    if holding[0] == WriteStrategyType.SCD2.value:
+    chosen = strategy.model_copy(update={"type": holding[0], "types": {}})
+    if not chosen.kind.is_adaptive:
         raise StarlakeError(
-            f"SCD2 cannot be a part of the adaptive write strategy of {table.full_name}", fix="use it alone"
+            f"{chosen.kind.name} cannot be a part of the adaptive write strategy of {table.full_name}",
+            fix="use it alone",
         )
-    return strategy.model_copy(update={"type": holding[0], "types": {}})
+    return chosen
 
 
 def runs(table: Table, files: Sequence[Path], zone: str) -> Iterator[tuple[Path, ...]]:

@@ -28,7 +28,7 @@ from ai.starlake.embedded.warehouse.once import Once, is_repeatable
 from ai.starlake.embedded.warehouse.warehouse import Target
 from ai.starlake.embedded.warehouse.write import Change, MergedRows, Rows, TableWrite, record_failure
 from ai.starlake.embedded.workspace import Clock, Workspace
-from ai.starlake.project import Table, WriteStrategy, WriteStrategyType
+from ai.starlake.project import Table, WriteStrategy
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
@@ -239,8 +239,9 @@ class Ingestion:
 
     def _content(self, warehouse: Warehouse, rows: Staged, strategy: WriteStrategy) -> MergedRows:
         table, columns = self._table, rows.columns
-        replaces = strategy.builtin is WriteStrategyType.OVERWRITE
-        change = Change(columns, rows.added_columns, drop=table.metadata.drop_columns, replace=replaces)
+        change = Change(
+            columns, rows.added_columns, drop=table.metadata.drop_columns, replace=strategy.kind.replaces_table
+        )
 
         def accepted() -> Rows:
             select = rows.select()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.validation import Validator
 from ai.starlake.embedded.database.quoting import identifier, qualified
-from ai.starlake.project import Project, Table, Task, WriteStrategy, WriteStrategyType
+from ai.starlake.project import Project, Table, Task, WriteStrategy
 from ai.starlake.project.databases.duckdb_plans import plan_of
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Catalog:
 
     def _versions(self, strategy: WriteStrategy) -> dict[str, str]:
         """Return the columns that versions of rows have."""
-        if WriteStrategyType.SCD2.value not in strategy.names:
+        if not any(kind.keeps_versions for kind in strategy.kinds):
             return {}
         application = self._project.application
         names = (
@@ -139,9 +139,8 @@ class Catalog:
 
 def _is_plain(strategy: WriteStrategy, item: Table | Task) -> bool:
     """Return whether nothing but the metadata and the SELECT says which columns a table has."""
-    builtin = {member.value for member in WriteStrategyType}
     altered = any("alter" in text.lower() or "create" in text.lower() for text in (*item.presql, *item.postsql))
-    return set(strategy.names) <= builtin and not altered
+    return not altered and not any(kind.is_own for kind in strategy.kinds)
 
 
 def _with(wanted: dict[str, str], more: dict[str, str]) -> dict[str, str]:

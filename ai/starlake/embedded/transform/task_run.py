@@ -30,7 +30,7 @@ from ai.starlake.embedded.warehouse.write import (
     version_columns,
 )
 from ai.starlake.embedded.workspace import Clock, Workspace
-from ai.starlake.project import Attribute, Materialization, SyncStrategy, Task, WriteStrategy, WriteStrategyType
+from ai.starlake.project import Attribute, Materialization, SyncStrategy, Task, WriteStrategy
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.warehouse.warehouse import Columns, Warehouse
@@ -92,7 +92,7 @@ class TaskRun:
     def _strategy(self) -> WriteStrategy:
         """The write strategy; a materialized view, which DuckDB has not, is a table with the rows of the last run."""
         if self._task.sink.materialized_view is Materialization.MATERIALIZED_VIEW:
-            return WriteStrategy(type=WriteStrategyType.OVERWRITE)
+            return WriteStrategy(type="OVERWRITE")
         return self._task.write_strategy
 
     @property

@@ -12,10 +12,18 @@ from typing import Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.warehouse.warehouse import Target, Warehouse
-from ai.starlake.project.models import Table, WriteStrategy, WriteStrategyType
+from ai.starlake.project.models import STRATEGY_KINDS, Table, WriteStrategy
 
 Render = Callable[[str, Mapping[str, Any]], str]
 """Renders a Jinja template with variables."""
+
+
+_NEEDS = {
+    "key": "name the key columns under writeStrategy.key",
+    "timestamp": "name the column under writeStrategy.timestamp",
+    "partition": "name the column under sink.partition",
+}
+"""What to do about something that a strategy needs and is not given."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,8 @@ class Merge:
             "quotedStrategyTimestamp": quoted(timestamp) if timestamp else "",
             "strategyQueryFilter": self.strategy.query_filter or "",
             "strategyOn": str(self.strategy.on),
+            "onePerKey": self.strategy.is_one_row_per_key,
+            "keepsVersions": self.strategy.kind.keeps_versions,
             "strategyStartTs": self.start,
             "strategyEndTs": self.end,
             "quotedStrategyStartTs": quoted(self.start),
@@ -117,71 +127,51 @@ def script(warehouse: Warehouse, merge: Merge, own: Mapping[str, str], render: R
         StarlakeError: If the strategy does not exist, or if it needs a key, a timestamp or a partition and has none.
     """
     require(merge.strategy, own, merge.partition, merge.target.label)
-    name = "create" if merge.first else merge.strategy.effective_type.lower()
+    name = "create" if merge.first else merge.strategy.kind.template
     templates = {each.lower(): text for each, text in own.items()}
     text = templates.get(name) or warehouse.template(name)
     return render(warehouse.template("macros") + text, merge.variables(warehouse.quoted))
 
 
 def require(strategy: WriteStrategy, own: Mapping[str, str], partition: Sequence[str], label: str) -> None:
-    """Checks before anything is read that a strategy can work.
+    """Check before anything is read that a strategy can work.
 
-    The original notices at the second load only (contract 5).
+    Starlake notices at the second load only (contract 5).
 
     Raises:
         StarlakeError: If it cannot.
     """
-    builtin = strategy.builtin
-    if builtin is None:
-        if strategy.effective_type.lower() in {name.lower() for name in own}:
-            return
-        known = ", ".join([*(str(one) for one in WriteStrategyType), *(name.upper() for name in sorted(own))])
+    kind = strategy.kind
+    if kind.is_own and kind.template not in {name.lower() for name in own}:
+        known = ", ".join([*STRATEGY_KINDS, *(name.upper() for name in sorted(own))])
         raise StarlakeError(
-            f"the write strategy {strategy.effective_type} of {label} does not exist",
-            fix=f"use one of {known}, or add metadata/write-strategies/duckdb/{strategy.effective_type.lower()}.j2",
+            f"the write strategy {kind.name} of {label} does not exist",
+            fix=f"use one of {known}, or add metadata/write-strategies/duckdb/{kind.template}.j2",
         )
-    if builtin.needs_key and not strategy.key:
-        raise StarlakeError(
-            f"the write strategy {builtin} of {label} has no key", fix="name the key columns under writeStrategy.key"
-        )
-    if builtin is WriteStrategyType.UPSERT_BY_KEY_AND_TIMESTAMP and not strategy.timestamp:
-        raise StarlakeError(
-            f"the write strategy {builtin} of {label} has no timestamp",
-            fix="name the column under writeStrategy.timestamp",
-        )
-    if builtin is WriteStrategyType.OVERWRITE_BY_PARTITION and not partition:
-        raise StarlakeError(
-            f"the write strategy {builtin} of {label} has no partition", fix="name the column under sink.partition"
-        )
+    for need in kind.lacking(strategy.key, strategy.timestamp, partition):
+        raise StarlakeError(f"the write strategy {kind.name} of {label} has no {need}", fix=_NEEDS[need])
 
 
 def require_columns(strategy: WriteStrategy, partition: Sequence[str], columns: Sequence[str], label: str) -> None:
-    """Checks that what a strategy is to go by are columns of the incoming rows.
+    """Check that the columns that a strategy reads are columns of the incoming rows.
 
     Raises:
         StarlakeError: If one is not.
     """
-    wanted: list[str] = []
-    if strategy.builtin is not None and strategy.builtin.needs_key:
-        wanted += [*strategy.key, *([strategy.timestamp] if strategy.timestamp else [])]
-    if strategy.builtin is WriteStrategyType.OVERWRITE_BY_PARTITION:
-        wanted += partition[:1]
     known = {column.lower() for column in columns}
-    for name in wanted:
+    for name in strategy.kind.columns(strategy.key, strategy.timestamp, partition[:1]):
         if name.lower() not in known:
             raise StarlakeError(
-                f"the write strategy {strategy.builtin} of {label} goes by {name}, which is not a column of its rows",
+                f"the write strategy {strategy.kind.name} of {label} goes by {name}, which is not a column of its rows",
                 fix=f"use one of {', '.join(columns)}",
             )
 
 
 def named(strategy: WriteStrategy, table: Table) -> WriteStrategy:
-    """A strategy whose key and timestamp are columns of the target: names of renamed attributes become the new ones.
+    """Return a strategy whose key and timestamp are columns of the target, where attributes are renamed.
 
-    The original takes names as they are and notices at the second load that there is no such column.
+    Starlake takes names as they are and notices at the second load that there is no such column.
     """
-    if strategy.builtin is None or not strategy.builtin.needs_key:
-        return strategy
     columns = {one.name.lower(): one.final_name for one in table.attributes if not one.ignore}
     columns |= {name.lower(): name for name in columns.values()}
 

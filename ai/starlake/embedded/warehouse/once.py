@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ai.starlake.embedded.warehouse.warehouse import Target
-from ai.starlake.project import WriteStrategy, WriteStrategyType
+from ai.starlake.project import WriteStrategy
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.warehouse.audit import Entry
@@ -27,15 +27,6 @@ _COLUMNS = {
     "accepted": "BIGINT",
     "rejected": "BIGINT",
 }
-_REPEATABLE = frozenset(
-    {
-        WriteStrategyType.OVERWRITE,
-        WriteStrategyType.UPSERT_BY_KEY,
-        WriteStrategyType.UPSERT_BY_KEY_AND_TIMESTAMP,
-        WriteStrategyType.DELETE_THEN_INSERT,
-        WriteStrategyType.OVERWRITE_BY_PARTITION,
-    }
-)
 
 
 def is_repeatable(strategy: WriteStrategy, statements: Sequence[str]) -> bool:
@@ -45,7 +36,7 @@ def is_repeatable(strategy: WriteStrategy, statements: Sequence[str]) -> bool:
         strategy: The write strategy.
         statements: Other SQL that runs with it, of which nothing is known.
     """
-    return strategy.builtin in _REPEATABLE and not strategy.types and not statements
+    return strategy.kind.is_repeatable and not strategy.types and not statements
 
 
 class Once:

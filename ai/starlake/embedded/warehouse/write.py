@@ -16,7 +16,7 @@ from ai.starlake.embedded.database.statements import Statement
 from ai.starlake.embedded.warehouse import expectations
 from ai.starlake.embedded.warehouse.merge import Merge, require, require_columns, script
 from ai.starlake.embedded.warehouse.warehouse import require_kind
-from ai.starlake.project import Project, Table, Task, WriteStrategy, WriteStrategyType
+from ai.starlake.project import Project, Table, Task, WriteStrategy
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
@@ -335,6 +335,6 @@ def version_names(project: Project, strategy: WriteStrategy) -> tuple[str, str]:
 
 def version_columns(project: Project, strategy: WriteStrategy) -> dict[str, str]:
     """Return the columns that a table has for the versions of its rows; none if the strategy keeps no versions."""
-    if strategy.builtin is not WriteStrategyType.SCD2:
+    if not strategy.kind.keeps_versions:
         return {}
     return dict.fromkeys(version_names(project, strategy), "TIMESTAMP")

@@ -8,10 +8,16 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.findings import Finding, Severity, nearest
 from ai.starlake.project.models import Attribute, Sink, Table, Task, TypeDefinition, WriteStrategy
-from ai.starlake.project.models.enums import WriteStrategyType
 from ai.starlake.project.reading.documents import Document, KeyPath
 
 Types = Mapping[str, TypeDefinition]
+
+_NEEDS = {
+    "key": "add key: [the columns that identify a row]",
+    "timestamp": "add timestamp: a column",
+    "partition": "add sink: {partition: [a column]}",
+}
+"""What to do about something that a write strategy needs and is not given."""
 
 
 def check_table(table: Table, document: Document, types: Types, strategies: Collection[str]) -> Iterator[Finding]:
@@ -110,25 +116,19 @@ def check_strategy(
         if name not in strategies:
             hint = nearest(name, strategies) or "add a template of this name under metadata/write-strategies"
             yield document.finding((*here, "type"), f"the write strategy {name} does not exist", hint)
-    wanted = {member for member in WriteStrategyType if member.value in strategy.names}
-    if any(member.needs_key for member in wanted) and not strategy.key:
-        names = ", ".join(sorted(member.value for member in wanted if member.needs_key))
-        yield document.finding(here, f"{names} needs a key", "add key: [the columns that identify a row]")
-    if WriteStrategyType.UPSERT_BY_KEY_AND_TIMESTAMP in wanted and not strategy.timestamp:
-        yield document.finding(here, "UPSERT_BY_KEY_AND_TIMESTAMP needs a timestamp", "add timestamp: a column")
-    if WriteStrategyType.OVERWRITE_BY_PARTITION in wanted and not sink.partition:
-        yield document.finding(here, "OVERWRITE_BY_PARTITION needs a partition", "add sink: {partition: [a column]}")
+    lacking: dict[str, set[str]] = {}
+    for kind in strategy.kinds:
+        for need in kind.lacking(strategy.key, strategy.timestamp, sink.partition):
+            lacking.setdefault(need, set()).add(kind.name)
+    for need, names in lacking.items():
+        yield document.finding(here, f"{', '.join(sorted(names))} needs a {need}", _NEEDS[need])
 
 
 def _check_columns(table: Table, document: Document) -> Iterator[Finding]:
     """The columns that a write strategy relies on must be there."""
     strategy, sink = table.metadata.write_strategy, table.metadata.sink
-    wanted = [member for member in WriteStrategyType if member.value in strategy.names]
-    named: list[str] = []
-    if any(member.needs_key for member in wanted):
-        named += [*strategy.key, *([strategy.timestamp] if strategy.timestamp else [])]
-    if WriteStrategyType.OVERWRITE_BY_PARTITION in wanted:
-        named += sink.partition
+    wanted = (kind.columns(strategy.key, strategy.timestamp, sink.partition) for kind in strategy.kinds)
+    named = dict.fromkeys(name for names in wanted for name in names)
     columns = [name for each in table.attributes if not each.ignore for name in (each.final_name, each.name)]
     known = {column.lower() for column in columns}
     for name in named:

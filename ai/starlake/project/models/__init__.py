@@ -24,9 +24,9 @@ from ai.starlake.project.models.enums import (
     PrimitiveType,
     SyncStrategy,
     Trim,
-    WriteStrategyType,
 )
 from ai.starlake.project.models.metadata import Freshness, Metadata
+from ai.starlake.project.models.strategy_kinds import STRATEGY_KINDS, StrategyKind
 from ai.starlake.project.models.table import AccessControl, Domain, RowLevelSecurity, Table
 from ai.starlake.project.models.task import Task, TransformDomain
 from ai.starlake.project.models.types import TypeDefinition
@@ -34,6 +34,7 @@ from ai.starlake.project.models.write import Sink, WriteStrategy
 
 __all__ = [
     "BUILTIN_SCHEDULES",
+    "STRATEGY_KINDS",
     "AccessControl",
     "Application",
     "Area",
@@ -56,6 +57,7 @@ __all__ = [
     "PrimitiveType",
     "RowLevelSecurity",
     "Sink",
+    "StrategyKind",
     "SyncStrategy",
     "Table",
     "Task",
@@ -63,5 +65,4 @@ __all__ = [
     "Trim",
     "TypeDefinition",
     "WriteStrategy",
-    "WriteStrategyType",
 ]

@@ -99,28 +99,6 @@ class MergeOn(Word):
     SOURCE_AND_TARGET = "SOURCE_AND_TARGET"
 
 
-class WriteStrategyType(Word):
-    """The built-in write strategies."""
-
-    APPEND = "APPEND"
-    OVERWRITE = "OVERWRITE"
-    UPSERT_BY_KEY = "UPSERT_BY_KEY"
-    UPSERT_BY_KEY_AND_TIMESTAMP = "UPSERT_BY_KEY_AND_TIMESTAMP"
-    DELETE_THEN_INSERT = "DELETE_THEN_INSERT"
-    OVERWRITE_BY_PARTITION = "OVERWRITE_BY_PARTITION"
-    SCD2 = "SCD2"
-
-    @property
-    def needs_key(self) -> bool:
-        """Whether the strategy cannot work without ``key``."""
-        return self in {
-            WriteStrategyType.UPSERT_BY_KEY,
-            WriteStrategyType.UPSERT_BY_KEY_AND_TIMESTAMP,
-            WriteStrategyType.DELETE_THEN_INSERT,
-            WriteStrategyType.SCD2,
-        }
-
-
 class Trim(Word):
     """Which blanks around a value are dropped."""
 

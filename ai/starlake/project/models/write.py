@@ -7,14 +7,15 @@ from typing import ClassVar
 from pydantic import Field, field_validator
 
 from ai.starlake.project.models.base import Model, Text, TextMap, Texts
-from ai.starlake.project.models.enums import Materialization, MergeOn, WriteStrategyType
+from ai.starlake.project.models.enums import Materialization, MergeOn
+from ai.starlake.project.models.strategy_kinds import DEFAULT_STRATEGY, StrategyKind, strategy_kind
 
 
 class WriteStrategy(Model):
     """How incoming rows are merged into the target table.
 
-    ``type`` is upper-case text rather than one of the built-in strategies, because a project may bring templates of its
-    own under ``metadata/write-strategies``; `builtin` is the built-in strategy, if it is one.
+    ``type`` is upper-case text rather than one of Starlake's strategies, because a project may bring templates of its
+    own under ``metadata/write-strategies``; `kind` is the strategy of this name.
     """
 
     type: Text | None = None
@@ -42,13 +43,24 @@ class WriteStrategy(Model):
     @property
     def effective_type(self) -> str:
         """The strategy's name in upper case; ``APPEND`` when none is given."""
-        return self.type or WriteStrategyType.APPEND.value
+        return self.type or DEFAULT_STRATEGY
 
     @property
-    def builtin(self) -> WriteStrategyType | None:
-        """The built-in strategy of this name; None for a strategy of the project's own."""
-        names = {member.value: member for member in WriteStrategyType}
-        return names.get(self.effective_type)
+    def kind(self) -> StrategyKind:
+        """The strategy."""
+        return strategy_kind(self.effective_type)
+
+    @property
+    def kinds(self) -> tuple[StrategyKind, ...]:
+        """Every strategy that may apply: the adaptive ones, or the only one."""
+        return tuple(strategy_kind(name) for name in self.names)
+
+    @property
+    def is_one_row_per_key(self) -> bool:
+        """Whether only one incoming row of a key is written."""
+        if not self.key or self.kind.keeps_duplicates:
+            return False
+        return self.on is MergeOn.SOURCE_AND_TARGET or (self.kind.newest_wins and bool(self.timestamp))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.validation import Validator
 from ai.starlake.embedded.warehouse.duckdb.evolution import losses
 from ai.starlake.embedded.warehouse.warehouse import Target
-from ai.starlake.project import Finding, Project, Severity, Table, WriteStrategyType
+from ai.starlake.project import Finding, Project, Severity, Table
 from ai.starlake.project.databases.connections import duckdb_file
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _columns(database: Database) -> dict[tuple[str, str], dict[str, str]]:
 def _of_table(
     project: Project, database: Database, table: Table, columns: dict[tuple[str, str], dict[str, str]]
 ) -> Iterator[Finding]:
-    if table.metadata.write_strategy.builtin is WriteStrategyType.OVERWRITE:
+    if table.metadata.write_strategy.kind.replaces_table:
         return  # every load replaces the rows, and the columns with them
     target = Target(table.domain_final_name, table.final_name)
     wanted = {one.name: one.type for one in Validator(table, project.types).columns if not one.attribute.ignore}
