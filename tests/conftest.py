@@ -7,9 +7,13 @@ seen yet. What it finds becomes a test of its own.
 
 from __future__ import annotations
 
+import configparser
 import os
 import signal
+from importlib.metadata import entry_points
+from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says more about what else the machine does than about the code; fixtures that are made once
@@ -32,3 +36,23 @@ os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 # end. Dagster makes it worse: it takes SIGTERM to be like SIGINT.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_sessionstart() -> None:
+    """Refuse to test with entry points that are not those of setup.cfg: executors and templates are found by them.
+
+    Raises:
+        UsageError: If the project was installed before they changed.
+    """
+    declared = configparser.ConfigParser(delimiters=["="])
+    declared.optionxform = str  # type: ignore[assignment]
+    declared.read(Path(__file__).parents[1] / "setup.cfg")
+    for group, text in declared["options.entry_points"].items():
+        wanted = {
+            tuple(part.strip() for part in line.partition("=")[::2])
+            for line in text.strip().splitlines()
+            if "=" in line
+        }
+        installed = {(each.name, each.value) for each in entry_points(group=group)}
+        if not wanted <= installed:
+            raise pytest.UsageError(f"the entry points {group} of the installed project are old: run `make setup`")

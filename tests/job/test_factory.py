@@ -69,7 +69,7 @@ def test_only_the_module_asked_for_is_imported(environment: str) -> None:
         "import sys\nfrom ai.starlake.job import StarlakeJobFactory\n"
         "loaded = [name for name in sys.modules if name.split('.')[0] in ('dagster', 'duckdb', 'google')]\n"
         "assert not loaded, loaded\n"
-        f"StarlakeJobFactory._class('dagster', {environment!r})\n"
+        f"StarlakeJobFactory.job_class('dagster', {environment!r})\n"
         "print(*{name.split('.')[3] for name in sys.modules if name.startswith('ai.starlake.dagster.')})\n"
         "assert not {'duckdb', 'google.cloud'} & set(sys.modules)\n"
     )
@@ -79,19 +79,25 @@ def test_only_the_module_asked_for_is_imported(environment: str) -> None:
     assert executors == {others[environment]}
 
 
-def test_further_classes_can_be_registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(StarlakeJobFactory, "_classes", StarlakeJobFactory._classes)
-    StarlakeJobFactory.register("dagster", "local", "ai.starlake.dagster.shell:StarlakeDagsterShellJob")
-    assert type(create("dagster", "local")).__name__ == "StarlakeDagsterShellJob"
-
-
-def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        StarlakeJobFactory, "_classes", {("dagster", "shell"): "ai.starlake.no_such_module:StarlakeDagsterShellJob"}
+def test_a_package_that_is_missing_is_named() -> None:
+    """Dagster itself, in the process of this test."""
+    code = (
+        "import sys\nfrom ai.starlake.job import StarlakeJobFactory\n"
+        "sys.modules['dagster'] = None\n"
+        "try:\n    StarlakeJobFactory.create_job('f.py', 'm', 'dagster', 'dataproc')\n"
+        "except Exception as error:\n    print(error.culprit, error.fix, sep='\\n')\n"
     )
-    with pytest.raises(StarlakeError, match="needs a package that is not installed") as caught:
-        create("dagster", "shell")
-    assert caught.value.fix == 'pip install "starlake-jobs[dagster]"'
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.stdout.splitlines() == [
+        "running Starlake on dataproc with dagster needs a package that is not installed",
+        'pip install "starlake-jobs[dagster,gcp]"',
+    ], ran.stderr
+
+
+def test_a_word_that_no_package_offers_is_none() -> None:
+    with pytest.raises(StarlakeError, match="'nap' is not a valid StarlakeExecutionEnvironment"):
+        StarlakeExecutionEnvironment.of("nap")
+    assert not hasattr(StarlakeExecutionEnvironment, "NAP")
 
 
 def test_the_words_read_as_their_values() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import TypeVar
+import functools
+from collections.abc import Collection
+from enum import Enum, EnumMeta
+from typing import Any, TypeVar
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.plug_ins import EXECUTORS, ORCHESTRATORS, plug_ins
 
 WordT = TypeVar("WordT", bound="_Word")
 
@@ -15,10 +18,10 @@ class _Word(str, Enum):
 
     @classmethod
     def of(cls: type[WordT], word: WordT | str) -> WordT:
-        """Reads a word; case does not matter.
+        """Read a word; case does not matter.
 
         Raises:
-            StarlakeError: If it is none of them.
+            StarlakeError: If it is not one of them.
         """
         text = word.value if isinstance(word, cls) else str(word)
         try:
@@ -30,24 +33,68 @@ class _Word(str, Enum):
 
     @classmethod
     def from_str(cls: type[WordT], value: str) -> WordT:
-        """Reads a word, under the name that Starlake's own package has for it."""
+        """Read a word, under the name that Starlake's own package has for it."""
         return cls.of(value)
 
     def __str__(self) -> str:
         return str(self.value)
 
 
-class StarlakeOrchestrator(_Word):
-    """Who runs pipelines. This package knows Dagster; the others are named so that an error can say so."""
+class _OpenWords(EnumMeta):
+    """Names of installed packages besides the few that are written here: ``StarlakeExecutionEnvironment.OWN``."""
+
+    def __getattr__(cls, name: str) -> Any:
+        """Return the word of an installed package.
+
+        Raises:
+            AttributeError: If there is no such word.
+        """
+        members = cls.__dict__.get("_member_map_", {})  # up to Python 3.11, members are found here only
+        word = members.get(name)
+        if word is None and members and name.isupper() and not name.startswith("_"):
+            word = cls._missing_(name)
+        if word is None:
+            raise AttributeError(f"{name} is not a valid {cls.__name__}")
+        return word
+
+
+class _OpenWord(_Word, metaclass=_OpenWords):
+    """A word out of a few, or one that an installed package adds."""
+
+    @classmethod
+    def _installed(cls) -> Collection[str]:
+        """Return the words that installed packages add."""
+        raise NotImplementedError
+
+    @classmethod
+    def _missing_(cls, value: object) -> Any:
+        """Return the word of an installed package, the same object each time; None if there is none."""
+        text = str(value).strip().lower()
+        return _added(cls, text) if text in cls._installed() else None
+
+
+@functools.cache
+def _added(kind: type[WordT], text: str) -> WordT:
+    word = str.__new__(kind, text)
+    word._name_, word._value_ = text.upper(), text
+    return word
+
+
+class StarlakeOrchestrator(_OpenWord):
+    """Who runs pipelines. Some are named here only so that an error can say that nobody offers them."""
 
     AIRFLOW = "airflow"
     DAGSTER = "dagster"
     SNOWFLAKE = "snowflake"
     STARLAKE = "starlake"
 
+    @classmethod
+    def _installed(cls) -> Collection[str]:
+        return plug_ins(ORCHESTRATORS)
 
-class StarlakeExecutionEnvironment(_Word):
-    """Where commands run; ``embedded`` is this package's own."""
+
+class StarlakeExecutionEnvironment(_OpenWord):
+    """Where commands run. Some are named here only so that an error can say that nobody offers them."""
 
     CLOUD_RUN = "cloud_run"
     DATAPROC = "dataproc"
@@ -55,6 +102,10 @@ class StarlakeExecutionEnvironment(_Word):
     FARGATE = "fargate"
     SHELL = "shell"
     SQL = "sql"
+
+    @classmethod
+    def _installed(cls) -> Collection[str]:
+        return {name.partition(".")[2] for name in plug_ins(EXECUTORS)}
 
 
 class StarlakeExecutionMode(_Word):

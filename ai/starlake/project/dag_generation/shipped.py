@@ -1,28 +1,45 @@
-"""The templates of our own, under the names that Starlake's DAG configurations use (contract 10)."""
+"""The templates of installed packages, under the names that Starlake's DAG configurations use."""
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "dagster" / "dag_templates"
-"""They stand as a project's own do: ``load/...``, ``transform/...``; what they share is in ``dagster/``."""
+from ai.starlake.common.plug_ins import DAG_TEMPLATES, load, plug_ins
 
 _NAME = re.compile(r"(load|transform)/([a-z]+)__scheduled_(table|task)__(\w+)\.py\.j2")
 
 
+@functools.cache
+def folders() -> Mapping[str, Path]:
+    """Return the folders of templates, by the name of the folder in each that its templates share.
+
+    Packages offer them as entry points of the group ``starlake.dag_templates``. Templates stand in them as in a
+    project: ``load/...``, ``transform/...``.
+    """
+    found = {name: load(plug_in, f"the templates of {name}") for name, plug_in in plug_ins(DAG_TEMPLATES).items()}
+    return {name: Path(package.__file__).parent for name, package in found.items()}
+
+
 def template_names(folder: Path) -> list[str]:
-    """The names of all templates in a folder, sorted."""
+    """Return the names of all templates in a folder, sorted."""
     return [file.relative_to(folder).as_posix() for file in sorted(folder.rglob("*.j2"))]
 
 
-def shipped_names() -> list[str]:
-    """The names of our templates that a DAG configuration may have."""
-    return [name for name in template_names(FOLDER) if not name.startswith("dagster/")]
+def shipped() -> Mapping[str, Path]:
+    """Return the templates that a DAG configuration may name, with their files."""
+    return {
+        name: folder / name
+        for shared, folder in reversed(list(folders().items()))
+        for name in template_names(folder)
+        if not name.startswith(f"{shared}/")
+    }
 
 
 def why_missing(name: str) -> tuple[str, str] | None:
-    """Why a template that Starlake ships is not among ours, and what to use instead; None for other names.
+    """Return why a template that Starlake ships is not installed, and what to use instead; None for other names.
 
     Args:
         name: What a DAG configuration calls its template.
@@ -31,11 +48,15 @@ def why_missing(name: str) -> tuple[str, str] | None:
     if match is None:
         return None
     kind, orchestrator, what, environment = match.groups()
-    ours = f"{kind}/dagster__scheduled_{what}__"
-    if orchestrator != "dagster":
-        return f"it is for {orchestrator.capitalize()}, and this package is for Dagster", f"use {ours}shell.py.j2"
-    environments = sorted(name.removeprefix(ours).removesuffix(".py.j2") for name in shipped_names() if ours in name)
+    known = sorted(found.groups() for found in map(_NAME.fullmatch, shipped()) if found)
+    orchestrators = sorted({other for _, other, _, _ in known})
+    if orchestrator not in orchestrators:
+        ours = " or ".join(f"{kind}/{other}__scheduled_{what}__shell.py.j2" for other in orchestrators)
+        here = " and ".join(other.capitalize() for other in orchestrators)
+        return f"it is for {orchestrator.capitalize()}, and this package is for {here}", f"use {ours}"
+    environments = [place for *same, place in known if same == [kind, orchestrator, what]]
     if not environments:
         return None
     where = "AWS Fargate" if environment == "fargate" else environment
-    return f"this package does not run Starlake on {where}", f"use {ours}X.py.j2, where X is {', '.join(environments)}"
+    ours = f"{kind}/{orchestrator}__scheduled_{what}__X.py.j2"
+    return f"this package does not run Starlake on {where}", f"use {ours}, where X is {', '.join(environments)}"

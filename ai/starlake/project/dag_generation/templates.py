@@ -144,9 +144,9 @@ class Templates:
         """
         if self.is_own(config):
             return self._folder / config.template
-        known = shipped.shipped_names()
+        known = shipped.shipped()
         if config.template in known:
-            return shipped.FOLDER / config.template
+            return known[config.template]
         cause, fix = shipped.why_missing(config.template) or (
             f"it is neither in {self._folder} nor one of this package's own",
             nearest(config.template, [*self._own, *known]) or f"write it as {self._folder / config.template}",
@@ -157,7 +157,9 @@ class Templates:
     def _environment(self) -> SandboxedEnvironment:
         from jinja2 import FileSystemLoader
 
-        environment = new_environment(loader=FileSystemLoader([str(self._folder), str(shipped.FOLDER)]))
+        environment = new_environment(
+            loader=FileSystemLoader([str(folder) for folder in (self._folder, *shipped.folders().values())])
+        )
         environment.filters.update(literal=literal, docstring=docstring)
         return environment
 

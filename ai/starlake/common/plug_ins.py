@@ -1,0 +1,51 @@
+"""Classes and folders that installed packages offer under a name, as entry points."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from ai.starlake.common.errors import StarlakeError
+
+EXECUTORS = "starlake.executors"
+"""Job classes by the name ``orchestrator.environment``, such as ``dagster.shell``."""
+
+ORCHESTRATORS = "starlake.orchestrators"
+"""Orchestration classes by the name of their orchestrator."""
+
+DAG_TEMPLATES = "starlake.dag_templates"
+"""Packages whose folders hold templates of DAG files, by the name of the folder in them that the templates share."""
+
+
+@functools.cache
+def plug_ins(group: str) -> Mapping[str, EntryPoint]:
+    """Return what installed packages offer, by name, in alphabetical order. The packages are searched once a process.
+
+    Args:
+        group: A group of entry points, such as `EXECUTORS`.
+    """
+    return {each.name: each for each in sorted(entry_points(group=group), key=lambda each: each.name)}
+
+
+def load(plug_in: EntryPoint, what: str) -> Any:
+    """Import what a package offers.
+
+    Args:
+        plug_in: The entry point.
+        what: What needs it, for the error message.
+
+    Raises:
+        StarlakeError: If a package that it needs is not installed.
+    """
+    try:
+        return plug_in.load()
+    except ImportError as error:
+        distribution = plug_in.dist.name if plug_in.dist else "its package"
+        extras = f"[{','.join(plug_in.extras)}]" if plug_in.extras else ""
+        raise StarlakeError(
+            f"{what} needs a package that is not installed",
+            cause=str(error),
+            fix=f'pip install "{distribution}{extras}"',
+        ) from error
