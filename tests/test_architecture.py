@@ -122,7 +122,6 @@ CIRCLES_TO_BREAK = (
     "ai.starlake.embedded.spark.",
     "ai.starlake.embedded.",
     "ai.starlake.gcp.",
-    "ai.starlake.orchestration.",
 )
 """What is being mended: these lists only become shorter."""
 

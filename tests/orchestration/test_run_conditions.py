@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from ai.starlake.job import TaskType
-from ai.starlake.orchestration import AbstractTask
+from ai.starlake.orchestration import AbstractTask, TaskGraph
 from ai.starlake.orchestration.ordering.run_conditions import ALWAYS, all_of, any_of, checks_of, without
 
 
 def check(name: str) -> AbstractTask[str]:
-    return AbstractTask(name, name, TaskType.PRELOAD, label=name, pipeline=None, parent=None)
+    return TaskGraph[str]("pipeline").add_task(name, name, TaskType.PRELOAD, name)
 
 
 @pytest.fixture

@@ -1,13 +1,24 @@
 """What generated DAG files build their pipelines of."""
 
-from ai.starlake.orchestration.dependencies import StarlakeDependencies, StarlakeDependency, StarlakeDependencyType
+from ai.starlake.orchestration.dependencies import (
+    StarlakeDependencies,
+    StarlakeDependency,
+    StarlakeDependencyType,
+    TreeNodeMixin,
+)
+from ai.starlake.orchestration.facade import AbstractOrchestration, AbstractPipeline
 from ai.starlake.orchestration.factory import OrchestrationFactory
 from ai.starlake.orchestration.load_schedules import StarlakeDomain, StarlakeSchedule, StarlakeSchedules, StarlakeTable
 from ai.starlake.orchestration.options import OrchestrationOptions
-from ai.starlake.orchestration.orchestration import AbstractOrchestration
-from ai.starlake.orchestration.pipeline import AbstractPipeline
-from ai.starlake.orchestration.tasks import AbstractDependency, AbstractTask, AbstractTaskGroup, TaskGroupContext
-from ai.starlake.orchestration.tree import TreeNodeMixin
+from ai.starlake.orchestration.pipeline_builder import PipelineBuilder
+from ai.starlake.orchestration.pipeline_spec import PipelineSpec
+from ai.starlake.orchestration.task_graph import (
+    AbstractDependency,
+    AbstractTask,
+    AbstractTaskGroup,
+    TaskGraph,
+    TaskGroupContext,
+)
 
 __all__ = [
     "AbstractDependency",
@@ -17,6 +28,8 @@ __all__ = [
     "AbstractTaskGroup",
     "OrchestrationFactory",
     "OrchestrationOptions",
+    "PipelineBuilder",
+    "PipelineSpec",
     "StarlakeDependencies",
     "StarlakeDependency",
     "StarlakeDependencyType",
@@ -24,6 +37,7 @@ __all__ = [
     "StarlakeSchedule",
     "StarlakeSchedules",
     "StarlakeTable",
+    "TaskGraph",
     "TaskGroupContext",
     "TreeNodeMixin",
 ]

@@ -6,12 +6,11 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from enum import Enum
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.orchestration.load_schedules import cron_of
-from ai.starlake.orchestration.tree import TreeNodeMixin
 
 
 class StarlakeDependencyType(str, Enum):
@@ -88,6 +87,35 @@ class StarlakeDependency:
 
     def __repr__(self) -> str:
         return f"StarlakeDependency({self.name!r}, {str(self.dependency_type)!r})"
+
+
+NodeT = TypeVar("NodeT")
+
+
+class TreeNodeMixin(Generic[NodeT]):
+    """A dependency in a tree, with those that it comes after and those that come after it.
+
+    There is one for each name, however many ways lead to it.
+
+    Args:
+        id: Its name.
+        node: What stands there.
+    """
+
+    def __init__(self, id: str, node: NodeT) -> None:  # noqa: A002  the name is part of the public contract
+        self.id = id
+        self.node = node
+        self.parents: list[TreeNodeMixin[NodeT]] = []
+        self.children: list[TreeNodeMixin[NodeT]] = []
+
+    def add_parent(self, parent: TreeNodeMixin[NodeT]) -> None:
+        """Put another one before this one."""
+        self.parents.append(parent)
+        parent.children.append(self)
+
+    def __repr__(self) -> str:
+        before = f" << [{', '.join(parent.id for parent in self.parents)}]" if self.parents else ""
+        return f"{self.id}{before}"
 
 
 class StarlakeDependencies(Sequence[StarlakeDependency]):

@@ -7,7 +7,7 @@ from typing import Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.plug_ins import ORCHESTRATORS, load, plug_ins
 from ai.starlake.job import IStarlakeJob
-from ai.starlake.orchestration.orchestration import AbstractOrchestration
+from ai.starlake.orchestration.facade import AbstractOrchestration
 
 
 class OrchestrationFactory:

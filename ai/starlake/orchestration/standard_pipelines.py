@@ -7,37 +7,36 @@ from typing import Any
 
 from ai.starlake.common import sanitize_id
 from ai.starlake.job import StarlakePreLoadStrategy
-from ai.starlake.orchestration.load_schedules import StarlakeDomain, StarlakeSchedule
-from ai.starlake.orchestration.pipeline import AbstractPipeline
-from ai.starlake.orchestration.tasks import AbstractDependency, AbstractTaskGroup
+from ai.starlake.orchestration.load_schedules import StarlakeDomain
+from ai.starlake.orchestration.pipeline_builder import PipelineBuilder
+from ai.starlake.orchestration.task_graph import AbstractDependency, AbstractTaskGroup
 
 
-def arrange_loads(pipeline: AbstractPipeline[Any], schedule: StarlakeSchedule) -> None:
-    """Fill a pipeline with the loads of a schedule.
+def arrange_loads(builder: PipelineBuilder[Any]) -> None:
+    """Fill a pipeline with the loads of its schedule.
 
     The domains stand side by side, each a group of its pre-load check and of its loads, which run side by side, too.
 
     Args:
-        pipeline: The pipeline; it is empty.
-        schedule: What it loads.
+        builder: Makes the tasks of the pipeline.
     """
-    start, pre_tasks = pipeline.start_task(), pipeline.pre_tasks()
-    domains = [_domain(pipeline, domain) for domain in schedule.domains]
-    _enclose(pipeline, (start, pre_tasks), domains, domains)
+    start, pre_tasks = builder.start(), builder.before_all()
+    domains = [_domain(builder, domain) for domain in builder.spec.domains]
+    _enclose(builder, (start, pre_tasks), domains, domains)
 
 
-def arrange_transforms(pipeline: AbstractPipeline[Any]) -> None:
+def arrange_transforms(builder: PipelineBuilder[Any]) -> None:
     """Fill a pipeline with its transforms, each after those that it depends on.
 
     With the option `run_dependencies_first`, all that they depend on runs in the pipeline, too, loads included.
 
     Args:
-        pipeline: The pipeline; it is empty.
+        builder: Makes the tasks of the pipeline.
     """
-    start, pre_tasks = pipeline.start_task(), pipeline.pre_tasks()
-    trees = list(pipeline.graphs)
+    start, pre_tasks = builder.start(), builder.before_all()
+    trees = list(builder.spec.graphs)
     dependencies = {tree.node.name: tree.node for root in trees for tree in (root, *root.parents)}
-    tasks = {name: pipeline.dependency_to_task(dependency) for name, dependency in dependencies.items()}
+    tasks = {name: builder.task_of(dependency) for name, dependency in dependencies.items()}
     for tree in trees:
         if tree.parents:
             tasks[tree.node.name] << [tasks[parent.node.name] for parent in tree.parents]
@@ -45,47 +44,48 @@ def arrange_transforms(pipeline: AbstractPipeline[Any]) -> None:
     waited_for = {parent.node.name for tree in trees for parent in tree.parents}
     first = [task for name, task in tasks.items() if name not in waiting]
     last = [task for name, task in tasks.items() if name not in waited_for]
-    _enclose(pipeline, (start, pre_tasks), first, last)
+    _enclose(builder, (start, pre_tasks), first, last)
 
 
 def _enclose(
-    pipeline: AbstractPipeline[Any],
+    builder: PipelineBuilder[Any],
     before: tuple[AbstractDependency, AbstractDependency | None],
     first: Sequence[AbstractDependency],
     last: Sequence[AbstractDependency],
 ) -> None:
     """Put the first task and the preparation before the work, the clean-up and the last task after it."""
-    (start, pre_tasks), end, post_tasks = before, pipeline.end_task(), pipeline.post_tasks()
+    (start, pre_tasks), end, post_tasks = before, builder.end(), builder.after_all()
     if pre_tasks:
         start >> pre_tasks >> first
     else:
         start >> first
     end << last
     if post_tasks:
-        all_done = pipeline.dummy_task("all_done")
+        all_done = builder.ordering("all_done")
         all_done << last
         all_done >> post_tasks >> end
 
 
-def _domain(pipeline: AbstractPipeline[Any], domain: StarlakeDomain) -> AbstractTaskGroup:
+def _domain(builder: PipelineBuilder[Any], domain: StarlakeDomain) -> AbstractTaskGroup:
     """Make the group of a domain: its loads side by side, after the check that there is something to load."""
-    name = f"{domain.name}_{pipeline.schedule_name}" if pipeline.schedule_name else domain.name
-    checked = pipeline.pre_load_strategy is not StarlakePreLoadStrategy.NONE
-    with pipeline.new_group(sanitize_id(name)) as group:
-        ready = _pre_load(pipeline, domain, name) if checked else None
-        with pipeline.new_group(sanitize_id(f"load_{name}")) as loads:
+    schedule = builder.spec.schedule_name
+    name = f"{domain.name}_{schedule}" if schedule else domain.name
+    checked = builder.spec.pre_load_strategy is not StarlakePreLoadStrategy.NONE
+    with builder.group(sanitize_id(name)) as group:
+        ready = _pre_load(builder, domain, name) if checked else None
+        with builder.group(sanitize_id(f"load_{name}")) as loads:
             for table in domain.tables:
-                pipeline.sl_load(sanitize_id(f"load_{domain.name}_{table.name}"), domain.name, table.name)
+                builder.load(sanitize_id(f"load_{domain.name}_{table.name}"), domain.name, table.name)
         if ready:
             ready >> loads
     return group
 
 
-def _pre_load(pipeline: AbstractPipeline[Any], domain: StarlakeDomain, name: str) -> AbstractTaskGroup:
+def _pre_load(builder: PipelineBuilder[Any], domain: StarlakeDomain, name: str) -> AbstractTaskGroup:
     """Make the group that decides whether a domain is loaded; where the strategy says so, it imports its files, too."""
     tables = [table.name for table in domain.tables]
-    with pipeline.new_group(sanitize_id(f"pre_load_{name}")) as group:
-        check = pipeline.sl_pre_load(domain.name, tables)
-        if check and pipeline.pre_load_strategy is StarlakePreLoadStrategy.IMPORTED:
-            check >> pipeline.sl_import(f"import_{name}", domain.name, tables)
+    with builder.group(sanitize_id(f"pre_load_{name}")) as group:
+        check = builder.pre_load(domain.name, tables)
+        if check and builder.spec.pre_load_strategy is StarlakePreLoadStrategy.IMPORTED:
+            check >> builder.import_files(f"import_{name}", domain.name, tables)
     return group

@@ -1,6 +1,5 @@
 """Generated DAG files on Dagster: their pipelines as jobs, their schedules, and the sensors that wait for data."""
 
-from ai.starlake.dagster.pipelines.dagster_orchestration import DagsterOrchestration
-from ai.starlake.dagster.pipelines.dagster_pipeline import DagsterPipeline
+from ai.starlake.dagster.pipelines.dagster_facade import DagsterOrchestration, DagsterPipeline
 
 __all__ = ["DagsterOrchestration", "DagsterPipeline"]

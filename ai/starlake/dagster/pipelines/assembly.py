@@ -6,7 +6,7 @@ nothing and takes any number of sources, so that a job has as many connections a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from dagster import (
 from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.pre_load_op import READY, SKIPPED
-from ai.starlake.orchestration import AbstractDependency, AbstractPipeline, AbstractTask, AbstractTaskGroup
+from ai.starlake.orchestration import AbstractDependency, AbstractTask, AbstractTaskGroup, TaskGraph
 from ai.starlake.orchestration.ordering.links import AnyTask, Link, Links, Outcome, Source, is_empty, meeting
 from ai.starlake.orchestration.ordering.run_conditions import RunCondition
 
@@ -34,6 +34,10 @@ START = "start"
 
 _FEW = 64
 """Connections between two groups that are made one by one; more of them meet in an op that only orders."""
+
+
+Join = Callable[[str, AbstractTaskGroup, Iterable[str]], AbstractTask[OpDefinition]]
+"""Makes a task that only orders, given its name, the group that it is to be in, and its inputs."""
 
 
 @dataclass
@@ -59,17 +63,17 @@ class Assembly:
     """Makes the graph of a pipeline.
 
     Args:
-        pipeline: The pipeline.
-        join: Makes a task that only orders, given its name, the group that it is to be in, and its inputs.
+        graph: The tasks of the pipeline, and their order.
+        join: Makes a task that only orders.
 
     Raises:
         StarlakeError: If tasks wait for each other in a circle, or if one is to wait that cannot.
     """
 
-    def __init__(self, pipeline: AbstractPipeline[OpDefinition], join: Any) -> None:
-        self._pipeline = pipeline
+    def __init__(self, graph: TaskGraph[OpDefinition], join: Join) -> None:
+        self._tasks = graph
         self._join = join
-        self._links = Links(pipeline)
+        self._links = Links(graph)
         self._graphs: dict[AbstractTaskGroup, _Graph] = {}
         self._gates: dict[AnyTask, AnyTask] = {}
 
@@ -80,7 +84,7 @@ class Assembly:
                 self._gate(task, len(conditions))
         for link in self._links:
             self._connect(link)
-        return self._built(self._pipeline, self._pipeline.pipeline_id)
+        return self._built(self._tasks.root, self._tasks.name)
 
     def _gate(self, task: AnyTask, inputs: int) -> None:
         """Puts an op before a task that waits for what is skipped on different occasions.

@@ -10,8 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from ai.starlake.common import StarlakeError, sanitize_id
-from ai.starlake.orchestration.orchestration import AbstractOrchestration
-from ai.starlake.orchestration.pipeline import AbstractPipeline
+from ai.starlake.orchestration.facade import AbstractOrchestration, AbstractPipeline
 from ai.starlake.orchestration.pipeline_runs import RunnablePipeline
 
 

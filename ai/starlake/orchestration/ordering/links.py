@@ -17,8 +17,7 @@ from typing import Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.job import TaskType
 from ai.starlake.orchestration.ordering.run_conditions import ALWAYS, RunCondition, all_of, any_of, checks_of, without
-from ai.starlake.orchestration.pipeline import AbstractPipeline
-from ai.starlake.orchestration.tasks import AbstractDependency, AbstractTask, AbstractTaskGroup
+from ai.starlake.orchestration.task_graph import AbstractDependency, AbstractTask, AbstractTaskGroup, TaskGraph
 
 AnyTask = AbstractTask[Any]
 Edge = tuple[AbstractDependency, AbstractDependency]
@@ -61,19 +60,19 @@ class Links:
     """The links of a pipeline: what each task and group waits for.
 
     Args:
-        pipeline: The pipeline.
+        graph: The tasks of the pipeline.
 
     Raises:
         StarlakeError: If tasks wait for each other in a circle.
     """
 
-    def __init__(self, pipeline: AbstractPipeline[Any]) -> None:
-        self._pipeline = pipeline
-        self._edges = _without_detours(_without_empty_groups(pipeline))
+    def __init__(self, graph: TaskGraph[Any]) -> None:
+        self._graph = graph
+        self._edges = _without_detours(_without_empty_groups(graph))
         self._links = [Link(before, after) for before, after in self._edges]
         self.conditions: dict[AnyTask, list[RunCondition]] = {}
         self._entries: dict[AbstractTaskGroup, list[AbstractDependency]] = {}
-        for member in (pipeline, *pipeline.walk()):
+        for member in (graph.root, *graph.root.walk()):
             if isinstance(member, AbstractTaskGroup):
                 waiting = self._inner[1].get(member, set())
                 self._entries[member] = [m for m in member.members if m not in waiting and not is_empty(m)]
@@ -138,7 +137,7 @@ class Links:
     def _sorted(self) -> list[Any]:
         """All tasks, and the numbers of all links, each after what it waits for."""
         sorter: TopologicalSorter[Any] = TopologicalSorter()
-        for task in self._pipeline.tasks:
+        for task in self._graph.tasks:
             sorter.add(task)
         for number, link in enumerate(self._links):
             sorter.add(number, *(source.task for source in link.sources))
@@ -149,7 +148,7 @@ class Links:
         except CycleError as error:
             circle = [item.full_id for item in error.args[1] if isinstance(item, AbstractTask)]
             raise StarlakeError(
-                f"pipeline {self._pipeline.pipeline_id}: tasks wait for each other in a circle",
+                f"pipeline {self._graph.name}: tasks wait for each other in a circle",
                 cause=" >> ".join(circle),
                 fix="take one of these out of the order",
             ) from None
@@ -196,10 +195,10 @@ def _leads_out(check: AnyTask, link: Link) -> bool:
     return isinstance(link.after, AbstractTask) and not link.after.works and link.after.parent is check.parent
 
 
-def _without_empty_groups(pipeline: AbstractPipeline[Any]) -> list[Edge]:
+def _without_empty_groups(graph: TaskGraph[Any]) -> list[Edge]:
     """The order, with what comes after a group without tasks right after what comes before it."""
-    edges = dict.fromkeys(pipeline.edges)
-    for member in pipeline.walk():
+    edges = dict.fromkeys(graph.edges)
+    for member in graph.root.walk():
         if is_empty(member):
             befores = [before for before, after in edges if after is member]
             afters = [after for before, after in edges if before is member]

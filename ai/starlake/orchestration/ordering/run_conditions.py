@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from ai.starlake.orchestration.tasks import AbstractTask
+from ai.starlake.orchestration.task_graph import AbstractTask
 
 CheckTask = AbstractTask[Any]
 RunCondition = frozenset[Any]

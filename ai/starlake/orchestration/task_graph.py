@@ -1,16 +1,13 @@
-"""Tasks and groups of tasks, and the order between them. Plain data: whoever runs pipelines makes something of it."""
+"""Tasks, groups of tasks, and the order between them, as plain data. An orchestrator makes its own objects of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
-from ai.starlake.common import NameRegistry, StarlakeError
+from ai.starlake.common import NameRegistry, StarlakeError, sanitize_id
 from ai.starlake.job import TaskType
-
-if TYPE_CHECKING:
-    from ai.starlake.orchestration.pipeline_tasks import PipelineTasks
 
 NativeT = TypeVar("NativeT")
 
@@ -18,36 +15,36 @@ NativeT = TypeVar("NativeT")
 class AbstractDependency:
     """Something that has a place in the order of a pipeline: ``a >> b`` puts `b` after `a`, ``a << b`` before it.
 
-    On either side may stand a list, which stands for all that is in it. The value is what stands on the right, so that
-    ``a >> b >> c`` reads as it looks.
+    Either side may be a list, which stands for all that is in it. The value is the right side, so that ``a >> b >> c``
+    reads as it looks.
 
     Args:
         id: Its name within its group.
         label: What it stands for, for error messages.
-        pipeline: The pipeline that it is in.
-        parent: The group that it is in; None for the pipeline itself.
+        graph: The graph that it is in.
+        parent: The group that it is in; None for the root of the graph.
     """
 
     def __init__(
         self,
         id: str,  # noqa: A002  the name is part of the public contract
         label: str,
-        pipeline: PipelineTasks[Any] | None,
+        graph: TaskGraph[Any],
         parent: AbstractTaskGroup | None,
     ) -> None:
         self.id = id
         self.label = label
-        self.pipeline = pipeline
+        self.graph = graph
         self.parent = parent
 
     @property
     def path(self) -> tuple[AbstractTaskGroup, ...]:
-        """The groups that it is in, outermost first; the pipeline is the first of them."""
+        """Return the groups that it is in, outermost first; the first of them is the root of the graph."""
         return (*self.parent.path, self.parent) if self.parent else ()
 
     @property
     def full_id(self) -> str:
-        """Its name with those of its groups, separated by dots."""
+        """Return its name with those of its groups, separated by dots."""
         return ".".join([*(group.id for group in self.path[1:]), self.id])
 
     def __rshift__(self, other: Any) -> Any:
@@ -78,7 +75,7 @@ class AbstractTask(AbstractDependency, Generic[NativeT]):
         task: What the orchestrator has for it.
         task_type: What it is for; None for what prepares a place to run in, and what cleans it up.
         label: What it stands for, for error messages.
-        pipeline: The pipeline that it is in.
+        graph: The graph that it is in.
         parent: The group that it is in.
     """
 
@@ -89,21 +86,21 @@ class AbstractTask(AbstractDependency, Generic[NativeT]):
         task_type: TaskType | None,
         *,
         label: str,
-        pipeline: PipelineTasks[Any],
+        graph: TaskGraph[Any],
         parent: AbstractTaskGroup,
     ) -> None:
-        super().__init__(task_id, label, pipeline, parent)
+        super().__init__(task_id, label, graph, parent)
         self.task = task
         self.task_type = task_type
 
     @property
     def task_id(self) -> str:
-        """Its name within its group."""
+        """Return its name within its group."""
         return self.id
 
     @property
     def works(self) -> bool:
-        """Whether it does something with data, rather than put others in order or prepare for them."""
+        """Return True if it does something with data, rather than order others or prepare for them."""
         return self.task_type not in (None, TaskType.START, TaskType.EMPTY, TaskType.END)
 
 
@@ -113,29 +110,24 @@ class AbstractTaskGroup(AbstractDependency):
     Args:
         group_id: Its name within the group that it is in.
         label: What it stands for, for error messages.
-        pipeline: The pipeline that it is in; None for a pipeline.
-        parent: The group that it is in; None for a pipeline.
+        graph: The graph that it is in.
+        parent: The group that it is in; None for the root of the graph.
     """
 
     def __init__(
-        self,
-        group_id: str,
-        *,
-        label: str,
-        pipeline: PipelineTasks[Any] | None = None,
-        parent: AbstractTaskGroup | None = None,
+        self, group_id: str, *, label: str, graph: TaskGraph[Any], parent: AbstractTaskGroup | None = None
     ) -> None:
-        super().__init__(group_id, label, pipeline, parent)
+        super().__init__(group_id, label, graph, parent)
         self.members: list[AbstractDependency] = []
         self._names = NameRegistry()
 
     @property
     def group_id(self) -> str:
-        """Its name within the group that it is in."""
+        """Return its name within the group that it is in."""
         return self.id
 
     def add(self, member: AbstractDependency) -> None:
-        """Takes a task or a group.
+        """Take a task or a group.
 
         Raises:
             NameCollisionError: If something else in the group has its name.
@@ -144,30 +136,99 @@ class AbstractTaskGroup(AbstractDependency):
         self.members.append(member)
 
     def walk(self) -> Iterator[AbstractDependency]:
-        """All tasks and groups in it, at any level, each group before what is in it."""
+        """Yield all tasks and groups in it, at any level, each group before its members."""
         for member in self.members:
             yield member
             if isinstance(member, AbstractTaskGroup):
                 yield from member.walk()
 
     def __enter__(self) -> AbstractTaskGroup:
-        assert self.pipeline is not None  # noqa: S101  the pipeline itself overrides this
-        self.pipeline.open_groups.append(self)
+        self.graph.open(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Closes the group; an exception goes on as it is."""
-        assert self.pipeline is not None  # noqa: S101
-        self.pipeline.open_groups.pop()
+        """Close the group; an exception goes on as it is."""
+        self.graph.close()
 
 
 TaskGroupContext = AbstractTaskGroup
 
 
+class TaskGraph(Generic[NativeT]):
+    """Holds the tasks and groups of a pipeline, and the order between them.
+
+    Args:
+        name: The name of the pipeline.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.root = AbstractTaskGroup(name, label=f"pipeline {name}", graph=self)
+        self.edges: dict[tuple[AbstractDependency, AbstractDependency], None] = {}
+        self._tasks: dict[str, AbstractTask[NativeT]] = {}
+        self._open = [self.root]
+
+    @property
+    def name(self) -> str:
+        """Return the name of the pipeline."""
+        return self.root.id
+
+    @property
+    def tasks(self) -> list[AbstractTask[NativeT]]:
+        """Return the tasks, in the order in which they were made."""
+        return list(self._tasks.values())
+
+    @property
+    def open_group(self) -> AbstractTaskGroup:
+        """Return the group whose ``with`` statement is open, the innermost one; else the root."""
+        return self._open[-1]
+
+    def open(self, group: AbstractTaskGroup) -> None:
+        """Put what is made from now on into a group."""
+        self._open.append(group)
+
+    def close(self) -> None:
+        """Put what is made from now on where it was put before the last call of `open`."""
+        self._open.pop()
+
+    def add_task(
+        self,
+        task_id: str,
+        task: NativeT,
+        task_type: TaskType | None,
+        label: str,
+        group: AbstractTaskGroup | None = None,
+    ) -> AbstractTask[NativeT]:
+        """Add a task to a group, by default to the open one.
+
+        Raises:
+            NameCollisionError: If something else in the group has its name.
+        """
+        parent = group or self.open_group
+        made = AbstractTask(sanitize_id(task_id), task, task_type, label=label, graph=self, parent=parent)
+        parent.add(made)
+        self._tasks[made.full_id] = made
+        return made
+
+    def add_group(self, group_id: str, label: str) -> AbstractTaskGroup:
+        """Add a group to the open one.
+
+        Raises:
+            NameCollisionError: If something else in the open group has its name.
+        """
+        parent = self.open_group
+        group = AbstractTaskGroup(sanitize_id(group_id), label=label, graph=self, parent=parent)
+        parent.add(group)
+        return group
+
+    def order(self, before: AbstractDependency, after: AbstractDependency) -> None:
+        """Put a task or group before another one; to repeat it changes nothing."""
+        self.edges[before, after] = None
+
+
 def _listed(other: Any) -> list[AbstractDependency]:
-    """One dependency, or those of a list."""
+    """Return one dependency, or those of a list, as a list."""
     listed = [other] if isinstance(other, AbstractDependency) else other
     if isinstance(listed, Iterable) and not isinstance(listed, str):
         found = list(listed)
@@ -182,10 +243,9 @@ def _listed(other: Any) -> list[AbstractDependency]:
 def _order(before: list[AbstractDependency], after: list[AbstractDependency]) -> None:
     for one in before:
         for other in after:
-            pipeline = one.pipeline
-            if pipeline is None or pipeline is not other.pipeline:
+            if one.graph is not other.graph:
                 raise StarlakeError(
                     f"{one!r} and {other!r} are not tasks or groups of one pipeline",
                     fix="only what is made within one pipeline can be put in order",
                 )
-            pipeline.order(one, other)
+            one.graph.order(one, other)

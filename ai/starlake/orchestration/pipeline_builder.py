@@ -1,0 +1,207 @@
+"""Fill the graph of a pipeline: make its tasks by a job, in the terms of an orchestrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from ai.starlake.common import StarlakeError, sanitize_id
+from ai.starlake.dataset import StarlakeDataset
+from ai.starlake.job import IStarlakeJob, StarlakePreLoadStrategy, StarlakeSparkConfig, TaskType
+from ai.starlake.orchestration.dependencies import StarlakeDependency, StarlakeDependencyType
+from ai.starlake.orchestration.pipeline_spec import PipelineSpec
+from ai.starlake.orchestration.task_graph import AbstractTask, AbstractTaskGroup, TaskGraph
+
+NativeT = TypeVar("NativeT")
+
+_CHECKS = {"imported": "incoming_files", "pending": "pending_files", "ack": "ack_file"}
+
+
+class TaskMaker(Protocol[NativeT]):
+    """Makes what tasks run, where that is not the job's to make."""
+
+    def arguments(self, path: Sequence[str], task_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of the job's method that makes what a task runs; ``task_id`` is one of them.
+
+        Args:
+            path: The names of the groups that the task is in, that of the pipeline first.
+            task_id: The name of the task in its group; empty where it is not known yet.
+            given: Arguments of the caller, which take precedence.
+        """
+
+    def ordering(self, task_type: TaskType, arguments: Mapping[str, Any]) -> NativeT:
+        """Make what the first task, the last one, or one that only orders others runs."""
+
+    def pre_load_check(
+        self, domain: str, tables: Iterable[str], strategy: StarlakePreLoadStrategy, arguments: Mapping[str, Any]
+    ) -> NativeT:
+        """Make what decides whether a domain is loaded."""
+
+    def name_of(self, native: NativeT) -> str:
+        """Return the name that the orchestrator has for what a task runs."""
+
+
+class PipelineBuilder(Generic[NativeT]):
+    """Makes the tasks and groups of a pipeline.
+
+    Args:
+        spec: What the pipeline is.
+        job: Makes what most tasks run.
+        maker: Makes what the others run.
+        variables: The variables of the DAG file: ``jobs`` has the options of single tables and transforms,
+            ``spark_properties`` what all Spark jobs may use.
+    """
+
+    def __init__(
+        self,
+        spec: PipelineSpec,
+        job: IStarlakeJob[NativeT],
+        maker: TaskMaker[NativeT],
+        variables: Mapping[str, Any],
+    ) -> None:
+        self.spec = spec
+        self.job = job
+        self.graph: TaskGraph[NativeT] = TaskGraph(spec.pipeline_id)
+        self._maker = maker
+        self._variables = variables
+        self._of_dependencies: dict[str, AbstractTask[NativeT]] = {}
+
+    def group(self, group_id: str) -> AbstractTaskGroup:
+        """Make a group within the one whose ``with`` statement is open."""
+        name = sanitize_id(group_id)
+        # a domain may be called start: the names of the first and the last task are left to these
+        reserved = {self._suffixed("start"), self._suffixed("end"), "all_done"}
+        outermost = self.graph.open_group is self.graph.root
+        return self.graph.add_group(
+            f"{name}_group" if outermost and name in reserved else name, f"the group {group_id}"
+        )
+
+    def start(self, task_id: str | None = None, **kwargs: Any) -> AbstractTask[NativeT]:
+        """Make the task that comes before all others, ``start``."""
+        return self._ordering(task_id or self._suffixed("start"), TaskType.START, kwargs)
+
+    def end(self, task_id: str | None = None, **kwargs: Any) -> AbstractTask[NativeT]:
+        """Make the task that comes after all others, ``end``; see `AbstractPipeline.end_task`."""
+        return self._ordering(task_id or self._suffixed("end"), TaskType.END, kwargs)
+
+    def ordering(self, task_id: str, **kwargs: Any) -> AbstractTask[NativeT]:
+        """Make a task that does nothing but order others."""
+        return self._ordering(task_id, TaskType.EMPTY, kwargs)
+
+    def before_all(self, **kwargs: Any) -> AbstractTask[NativeT] | None:
+        """Make the task that prepares the place where commands run; None where nothing has to be prepared."""
+        return self._named_by_the_job(self.job.pre_tasks, "the tasks before all others", kwargs)
+
+    def after_all(self, **kwargs: Any) -> AbstractTask[NativeT] | None:
+        """Make the task that cleans up what `before_all` has prepared; None where there is nothing to clean up."""
+        return self._named_by_the_job(self.job.post_tasks, "the tasks after all others", kwargs)
+
+    def pre_load(
+        self, domain: str, tables: Iterable[str] = (), task_id: str | None = None, **kwargs: Any
+    ) -> AbstractTask[NativeT] | None:
+        """Make the task that decides whether a domain is loaded; see `AbstractPipeline.sl_pre_load`."""
+        strategy = self.spec.pre_load_strategy
+        if strategy is StarlakePreLoadStrategy.NONE:
+            return None
+        name = task_id or f"check_{self._suffixed(domain)}_{_CHECKS[strategy.value]}"
+        native = self._maker.pre_load_check(domain, tables, strategy, self._arguments(name, kwargs))
+        return self.graph.add_task(name, native, TaskType.PRELOAD, f"the pre-load check of {domain}")
+
+    def import_files(
+        self, task_id: str | None, domain: str, tables: Iterable[str] = (), **kwargs: Any
+    ) -> AbstractTask[NativeT]:
+        """Make the task that moves the files of a domain from the landing area to the stage area."""
+        name = task_id or f"import_{self._suffixed(domain)}"
+        arguments = self._arguments(name, kwargs)
+        native = self.job.sl_import(arguments.pop("task_id"), domain, tables, **arguments)
+        return self.graph.add_task(name, native, TaskType.IMPORT, f"the import of {domain}")
+
+    def load(self, task_id: str | None, domain: str, table: str, **kwargs: Any) -> AbstractTask[NativeT]:
+        """Make the task that loads a table; see `AbstractPipeline.sl_load`."""
+        source = f"{domain}.{table}"
+        name = task_id or f"load_{domain}_{table}"
+        given = {
+            "load_options": self._options_of(source),
+            "spark_config": self.spark_config(source.lower()),
+            **kwargs,
+        }
+        arguments = self._arguments(name, given)
+        native = self.job.sl_load(arguments.pop("task_id"), domain, table, **arguments)
+        return self.graph.add_task(name, native, TaskType.LOAD, f"the load of {source}")
+
+    def transform(
+        self, task_id: str | None, transform_name: str, sink: str | None = None, **kwargs: Any
+    ) -> AbstractTask[NativeT]:
+        """Make the task that runs a transform; see `AbstractPipeline.sl_transform`."""
+        given = {
+            "transform_options": self._options_of(transform_name),
+            "spark_config": self.spark_config(transform_name.lower()),
+            "dataset": StarlakeDataset(sink or transform_name),
+            **kwargs,
+        }
+        name = task_id or transform_name
+        arguments = self._arguments(name, given)
+        native = self.job.sl_transform(arguments.pop("task_id"), transform_name, **arguments)
+        return self.graph.add_task(name, native, TaskType.TRANSFORM, f"the transform {transform_name}")
+
+    def task_of(self, dependency: StarlakeDependency) -> AbstractTask[NativeT]:
+        """Return the task that runs a transform or loads a table; made when it is asked for the first time.
+
+        Raises:
+            StarlakeError: If it is the name of a table without its domain.
+        """
+        if dependency.name not in self._of_dependencies:
+            self._of_dependencies[dependency.name] = self._new_task_of(dependency)
+        return self._of_dependencies[dependency.name]
+
+    def spark_config(self, spark_config_name: str) -> StarlakeSparkConfig:
+        """Return what a Spark job may use; see `IStarlakeJob.get_spark_config`.
+
+        Args:
+            spark_config_name: Passed to the hook, unless the option of that name is set.
+        """
+        return self.job.get_spark_config(
+            self.spec.options.spark_config_name or spark_config_name,
+            **(self._variables.get("spark_properties") or {}),
+        )
+
+    def _new_task_of(self, dependency: StarlakeDependency) -> AbstractTask[NativeT]:
+        name = f"{sanitize_id(dependency.name)}_{dependency.dependency_type}"
+        if dependency.dependency_type is StarlakeDependencyType.TASK:
+            return self.transform(name, dependency.name, dependency.sink)
+        domain, _, table = dependency.name.partition(".")
+        if not table:
+            raise StarlakeError(
+                f"the dependency {dependency.name!r} cannot be loaded", fix="write it with its domain: domain.table"
+            )
+        return self.load(name, domain, table)
+
+    def _suffixed(self, name: str) -> str:
+        return f"{name}_{self.spec.schedule_name}" if self.spec.schedule_name else name
+
+    def _arguments(self, task_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        group = self.graph.open_group
+        return self._maker.arguments([*(outer.id for outer in group.path), group.id], task_id, given)
+
+    def _ordering(self, task_id: str, task_type: TaskType, kwargs: Mapping[str, Any]) -> AbstractTask[NativeT]:
+        native = self._maker.ordering(task_type, self._arguments(task_id, kwargs))
+        return self.graph.add_task(task_id, native, task_type, f"the task {task_id}")
+
+    def _named_by_the_job(
+        self, make: Callable[..., NativeT | None], label: str, kwargs: Mapping[str, Any]
+    ) -> AbstractTask[NativeT] | None:
+        """Make a task that the job has a name for; without one first, because only the result tells that name."""
+        unnamed = make(**{**self._arguments("", kwargs), "task_id": None})
+        if unnamed is None:
+            return None
+        name = kwargs.get("task_id") or self._maker.name_of(unnamed)
+        native = make(**self._arguments(name, kwargs))
+        assert native is not None  # noqa: S101  as before
+        return self.graph.add_task(name, native, None, label)
+
+    def _options_of(self, name: str) -> str | Mapping[str, Any] | None:
+        """Return the options of one table or transform: what stands under its name, or under ``options`` there."""
+        own = (self._variables.get("jobs") or {}).get(name) or self.job.options.get(name)
+        if isinstance(own, Mapping) and "options" in own:
+            own = own["options"]
+        return own if isinstance(own, (str, Mapping)) else None
