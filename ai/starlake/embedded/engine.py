@@ -28,15 +28,21 @@ class Engine:
         project: The project.
         environment: The environment, for ``SL_JOB_ID`` and the like; the one of the process by default.
         reporter: Is told what happens while it happens.
+        interruption: Ends what the engine is doing when asked to; see `interrupt`.
     """
 
     def __init__(
-        self, project: Project, *, environment: Mapping[str, str] | None = None, reporter: Reporter | None = None
+        self,
+        project: Project,
+        *,
+        environment: Mapping[str, str] | None = None,
+        reporter: Reporter | None = None,
+        interruption: Interruption | None = None,
     ) -> None:
         self.project = project
         self._environment = environment
         self._reporter = reporter or Silent()
-        self._interruption = Interruption()
+        self._interruption = interruption or Interruption()
 
     def interrupt(self) -> None:
         """Ends, from another thread, what this engine is doing; the call there raises `Interrupted`.

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ai.starlake.common import Redactor, StarlakeError, names_a_secret, secret_arguments
+from ai.starlake.common.storage.location import local_path
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.command import check_encodable
@@ -34,12 +35,14 @@ class PreparedCommand:
         argv: Its arguments, verb first.
         environment: Its environment, secrets included.
         redactor: Masks the secrets.
+        folder: Where it runs on this machine; None for the working folder, or another machine.
     """
 
     command: StarlakeCommand
     argv: tuple[str, ...] = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     redactor: Redactor = field(repr=False)
+    folder: Path | None = None
 
     @classmethod
     def of(
@@ -94,9 +97,24 @@ class PreparedCommand:
     def __str__(self) -> str:
         return self.shown()
 
-    def with_variable(self, name: str, value: str) -> PreparedCommand:
-        """Return the command with another value of a variable that is not a secret."""
-        return replace(self, environment={**self.environment, name: value})
+    def located(self) -> PreparedCommand:
+        """Return the command with the folder that it runs in on this machine: SL_ROOT, where that is a folder.
+
+        A relative SL_ROOT becomes absolute, or the command would apply it twice.
+
+        Raises:
+            StarlakeError: If SL_ROOT is a path of this machine, and not a folder.
+        """
+        folder = local_path(self.root) if self.root.strip() else None
+        if folder is None:
+            return self
+        if not folder.is_dir():
+            what = "is not a folder" if folder.exists() else "does not exist"
+            raise StarlakeError(
+                f"SL_ROOT: {self.root} {what}", fix="set SL_ROOT in sl_env_var to the folder of the project"
+            )
+        root = self.root if folder.is_absolute() else str(folder.absolute())
+        return replace(self, folder=folder.absolute(), environment={**self.environment, "SL_ROOT": root})
 
     def mapped(self, change: Callable[[str], str]) -> PreparedCommand:
         """Return the command with every argument and every value of its environment changed.

@@ -70,7 +70,7 @@ class ShellExecutor:
             StarlakeError: If its environment or its folder is not as it has to be.
         """
         started = time.monotonic()
-        process = _Process.of(self.executable, PreparedCommand.of(command, execution, os.environ))
+        process = _Process.of(self.executable, PreparedCommand.of(command, execution, os.environ).located())
         facts = self._facts_of(process, execution)
         death_fd = self._death_fd() if self._death_fd else None
         locks = self._lock_files(command, facts, execution)
@@ -96,7 +96,7 @@ class ShellExecutor:
         Raises:
             StarlakeError: If that cannot be found out.
         """
-        process = _Process.of(self.executable, PreparedCommand.of(command, execution, os.environ))
+        process = _Process.of(self.executable, PreparedCommand.of(command, execution, os.environ).located())
         facts = self._facts_of(process, execution)
         return self._files(command, process, facts, execution).left() if facts else []
 
@@ -167,29 +167,25 @@ class _Process:
     Args:
         prepared: The command.
         argv: The executable and its arguments.
-        folder: The working directory: SL_ROOT when that is a folder of this machine, else the current one.
     """
 
     prepared: PreparedCommand
     argv: Sequence[str]
-    folder: Path
 
     @classmethod
     def of(cls, executable: str | Sequence[str], prepared: PreparedCommand) -> _Process:
-        """Find the executable and the folder.
+        """Find the executable.
 
         Raises:
-            StarlakeError: If SL_ROOT is not a folder.
             ExecutableNotFoundError: If there is nothing to run.
         """
-        folder = _folder(prepared.root)
-        if folder is None:
-            folder = Path.cwd()
-        elif not folder.is_absolute():  # the command would apply it twice
-            folder = folder.absolute()
-            prepared = prepared.with_variable("SL_ROOT", str(folder))
         found = find_executable(executable, prepared.environment.get("PATH"))
-        return cls(prepared, [*found, *prepared.argv], folder)
+        return cls(prepared, [*found, *prepared.argv])
+
+    @property
+    def folder(self) -> Path:
+        """The working directory."""
+        return self.prepared.folder or Path.cwd()
 
     @property
     def root(self) -> str:
@@ -215,12 +211,3 @@ class _Process:
         error = ExecutableNotFoundError(f"`{self}` failed with exit code {exit_code}", cause=cause, fix=fix)
         error.args = (failure_text(error.culprit, tail, verdict=cause, fix=fix),)
         return error
-
-
-def _folder(text: str) -> Path | None:
-    """Return the folder of the project; None where it is elsewhere, or not told."""
-    root = local_path(text) if text.strip() else None
-    if root is not None and not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise StarlakeError(f"SL_ROOT: {text} {what}", fix="set SL_ROOT in sl_env_var to the folder of the project")
-    return root

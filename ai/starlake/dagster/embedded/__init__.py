@@ -23,6 +23,6 @@ class StarlakeDagsterEmbeddedJob(StarlakeDagsterJob):
 
     @cached_property
     def _executor(self) -> StarlakeExecutor:
-        from ai.starlake.dagster.embedded._executor import EmbeddedExecutor
+        from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
 
         return EmbeddedExecutor()

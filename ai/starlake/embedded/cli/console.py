@@ -1,14 +1,13 @@
-"""What the command line prints: the markers of the contract (1.1, 1.4) on standard output."""
+"""What a command prints: the markers of the contract (1.1, 1.4) on standard output."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-import click
-
 from ai.starlake.embedded.areas.area_files import uri
+from ai.starlake.embedded.cli.session import Tell
 from ai.starlake.embedded.results import JobResult, LoadResult, Move
 from ai.starlake.project import Finding, Table
 
@@ -17,14 +16,14 @@ class Console:
     """Print what happens.
 
     Args:
-        mask: Masks the secrets in a line.
+        tell: Takes what is printed.
     """
 
-    def __init__(self, mask: Callable[[str], str] = str) -> None:
-        self._mask = mask
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
 
-    def _print(self, line: str, *, err: bool = False) -> None:
-        click.echo(self._mask(line), err=err)
+    def _print(self, line: str) -> None:
+        self._tell("stdout", line)
 
     def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:
         """``Moving N file(s) from <dir> to <dest>``, then each file."""
@@ -59,16 +58,14 @@ class Console:
 
     def transforming(self, task: str) -> None:
         """A task begins."""
-        self._print(f"Transforming {task}", err=True)
+        self._tell("stderr", f"Transforming {task}")
 
 
-def print_counters(result: LoadResult, environment: Mapping[str, str]) -> None:
-    """The line for machines, if ``SL_API`` is set: what all ingestions of the command add up to.
+def counters_text(result: LoadResult) -> str:
+    """Return the line for machines: what all ingestions of a command add up to.
 
-    As in Starlake 1.5.16 every job id is preceded by a comma, and lists and texts that are empty are left out.
+    As in Starlake 1.5.16 every job id is preceded by a comma, and empty lists and strings are left out.
     """
-    if "SL_API" not in environment:
-        return
     counters: dict[str, object] = {
         "inputCount": result.input_count,
         "acceptedCount": result.accepted_count,
@@ -79,13 +76,10 @@ def print_counters(result: LoadResult, environment: Mapping[str, str]) -> None:
     if result.jobs:
         counters["paths"] = [path for job in result.jobs for path in job.paths]
         counters["jobid"] = "".join(f",{job.job_id}" for job in result.jobs)
-    click.echo("IngestionCounters:" + json.dumps(counters, separators=(",", ":"), ensure_ascii=False))
+    return "IngestionCounters:" + json.dumps(counters, separators=(",", ":"), ensure_ascii=False)
 
 
-def print_findings(findings: Sequence[Finding]) -> bool:
-    """Prints what is wrong with a project; says whether anything is an error."""
-    for finding in findings:
-        click.echo(str(finding))
+def findings_text(findings: Sequence[Finding]) -> str:
+    """Return what is wrong with a project, a line for each finding, and how many there are."""
     errors = sum(finding.is_error for finding in findings)
-    click.echo(f"{errors} error(s), {len(findings) - errors} warning(s)")
-    return errors > 0
+    return "\n".join([*map(str, findings), f"{errors} error(s), {len(findings) - errors} warning(s)"])

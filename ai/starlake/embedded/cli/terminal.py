@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.embedded.cli.console import Console
+from ai.starlake.embedded.cli.session import Tell
 from ai.starlake.embedded.results import JobResult, LoadResult
 from ai.starlake.project import Table
 
@@ -20,11 +21,12 @@ class TerminalConsole(Console):
     """Prints what happens, and shows how far a load is.
 
     Args:
+        tell: Takes what is printed.
         progress: The bar.
     """
 
-    def __init__(self, progress: Progress) -> None:
-        super().__init__()
+    def __init__(self, tell: Tell, progress: Progress) -> None:
+        super().__init__(tell)
         self._progress = progress
         self._bar = progress.add_task("loading", total=None)
 
@@ -51,10 +53,10 @@ def is_watched() -> bool:
 
 
 @contextmanager
-def watched() -> Iterator[Console]:
-    """A console for a load: with a progress bar when a person watches, which is gone at the end."""
+def watched(tell: Tell) -> Iterator[Console]:
+    """Return a console for a load: with a progress bar when a person watches, which is gone at the end."""
     if not is_watched():
-        yield Console()
+        yield Console(tell)
         return
     from rich.console import Console as RichConsole
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -67,7 +69,7 @@ def watched() -> Iterator[Console]:
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=RichConsole(stderr=True), transient=True) as progress:
-        yield TerminalConsole(progress)
+        yield TerminalConsole(tell, progress)
 
 
 def show_summary(result: LoadResult) -> None:

@@ -1,46 +1,27 @@
-"""The command line of the verbs; what they do is in modules of their own, imported when a verb runs."""
+"""The verbs about the project as a whole; what they do is in modules of their own, imported when a verb runs."""
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from ai.starlake.common.option_values import names, pairs_once
-
-if TYPE_CHECKING:
-    from ai.starlake.project import Project
-
-_Command = Callable[..., None]
+from ai.starlake.common.option_values import names
+from ai.starlake.embedded.cli.session import Session, VerbOutcome
+from ai.starlake.embedded.cli.shared_options import shared_options, without_effect
 
 
-def _shared(command: _Command) -> _Command:
-    """The options that every verb has."""
-    text = "Variables for YAML and SQL files; they win over env files."
-    options = click.option("--options", multiple=True, callback=pairs_once, metavar="K=V,...", help=text)
-    return options(click.option("--reportFormat", hidden=True, expose_value=False)(command))
-
-
-def _project(options: dict[str, str]) -> Project:
-    from ai.starlake.project import Project
-
-    return Project.read(os.environ.get("SL_ROOT") or Path.cwd(), options=options)
-
-
-def _print_or_write(text: str, output: str | None) -> None:
-    """Writes to a file when there is one, else to standard output."""
+def _written(session: Session, text: str, output: str | None) -> str:
+    """Write a text to a file when there is one; return what is left to print."""
     if output is None:
-        click.echo(text)
-        return
+        return text
     from ai.starlake.embedded.cli.output_file import write
 
-    write(Path(output), text + "\n")
-    click.echo(f"Written to {output}", err=True)
+    write(Path(session.path(output)), text + "\n")
+    session.note(f"Written to {output}")
+    return ""
 
 
 @click.command("lineage")
@@ -51,12 +32,14 @@ def _print_or_write(text: str, output: str | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="A diagram as JSON: items, relations, columns.")
 @click.option("--deps", is_flag=True, help="The nested dependency tree as JSON, as generated DAG files have it.")
 @click.option("--output", metavar="FILE", help="Write to this file instead of standard output.")
-@click.option("--verbose", hidden=True, is_flag=True, expose_value=False)
-@click.option("--reload", hidden=True, is_flag=True, expose_value=False)
-@_shared
+@without_effect("--verbose", is_flag=True)
+@without_effect("--reload", is_flag=True)
+@shared_options()
+@click.pass_obj
 def lineage(
-    tasks: tuple[str, ...],
+    session: Session,
     *,
+    tasks: tuple[str, ...],
     everything: bool,
     objects: tuple[str, ...],
     printed: bool,
@@ -64,7 +47,7 @@ def lineage(
     deps: bool,
     output: str | None,
     options: dict[str, str],
-) -> None:
+) -> VerbOutcome:
     """Show what tasks read: other tasks and loaded tables.
 
     \b
@@ -79,11 +62,10 @@ def lineage(
     if as_json and deps:
         raise click.UsageError("--json and --deps are two kinds of JSON; choose one.")
     check_kinds(objects)
-    found = Lineage(_project(options), tasks)
+    found = Lineage(session.project(options), tasks)
     text = found.diagram(objects) if as_json else found.dependencies() if deps else found.text(objects)
-    _print_or_write(text, output)
-    if printed and output is not None:
-        click.echo(text)
+    left = _written(session, text, output)
+    return VerbOutcome(text if printed else left)
 
 
 @click.command("dag-generate")
@@ -92,10 +74,18 @@ def lineage(
 @click.option("--tags", default="", callback=names, metavar="A,B", help="Only tables and tasks with one of these tags.")
 @click.option("--tasks", is_flag=True, help="Only files that run tasks.")
 @click.option("--domains", is_flag=True, help="Only files that load tables.")
-@_shared
+@shared_options()
+@click.pass_obj
 def dag_generate(
-    folder: str | None, *, clean: bool, tags: tuple[str, ...], tasks: bool, domains: bool, options: dict[str, str]
-) -> None:
+    session: Session,
+    *,
+    folder: str | None,
+    clean: bool,
+    tags: tuple[str, ...],
+    tasks: bool,
+    domains: bool,
+    options: dict[str, str],
+) -> VerbOutcome:
     """Write the DAG files that metadata/dags configures.
 
     Tables and tasks name a configuration with dagRef. The configuration names a template: one of your own below
@@ -103,18 +93,19 @@ def dag_generate(
     """
     from ai.starlake.project.dag_generation import Change, GeneratedFolder, generate
 
-    project = _project(options)
+    project = session.project(options)
     files = generate(project, tags=tags, tasks=tasks or not domains, domains=domains or not tasks)
-    output = GeneratedFolder(Path(folder) if folder else project.settings.metadata / ".build" / "dags")
+    output = GeneratedFolder(Path(session.path(folder)) if folder else project.settings.metadata / ".build" / "dags")
     steps = output.plan(files, clean=clean, force=True, emptied_for=project)
     output.carry_out(steps)
-    for step in steps:
-        path = output.folder / step.name
-        click.echo(f"Removed {path}" if step.change is Change.REMOVED else f"Generated {path}")
-        if step.loses:
-            click.echo(f"{path} was edited, or was not a generated file; its content is lost.", err=True)
+    for step in (each for each in steps if each.loses):
+        session.note(f"{output.folder / step.name} was edited, or was not a generated file; its content is lost.")
     if not files:
-        click.echo("Nothing to generate: no table or task has a dagRef, or none has such a tag.", err=True)
+        session.note("Nothing to generate: no table or task has a dagRef, or none has such a tag.")
+    lines = [
+        f"{'Removed' if step.change is Change.REMOVED else 'Generated'} {output.folder / step.name}" for step in steps
+    ]
+    return VerbOutcome("\n".join(lines))
 
 
 @click.command("infer-schema")
@@ -131,8 +122,21 @@ def dag_generate(
     help="The write strategy; those that need a key are for you to add.",
 )
 @click.option("--clean", is_flag=True, help="Replace the existing metadata of the table.")
-@_shared
-def infer_schema(file: str, *, domain: str, table: str, folder: str | None, **rest: Any) -> None:
+@shared_options()
+@click.pass_obj
+def infer_schema(
+    session: Session,
+    *,
+    file: str,
+    domain: str,
+    table: str,
+    folder: str | None,
+    format_: str | None,
+    encoding: str,
+    strategy: str | None,
+    clean: bool,
+    options: dict[str, str],
+) -> VerbOutcome:
     """Describe a table after a sample file.
 
     Every column gets the narrowest type that all rows of the sample have, so that loading the sample rejects none.
@@ -145,30 +149,31 @@ def infer_schema(file: str, *, domain: str, table: str, folder: str | None, **re
     from ai.starlake.embedded.inference import infer_schema as infer
 
     request = Request(
-        Path(file),
+        Path(session.path(file)),
         domain=domain,
         table=table,
-        folder=Path(folder) if folder else None,
-        format=rest["format_"],
-        encoding=rest["encoding"],
-        write=rest["strategy"],
-        clean=rest["clean"],
+        folder=Path(session.path(folder)) if folder else None,
+        format=format_,
+        encoding=encoding,
+        write=strategy,
+        clean=clean,
     )
-    found = infer(_project(rest["options"]), request)
-    for path in found.written:
-        click.echo(f"Written {path}")
-    click.echo(f"{found.table.full_name}: {len(found.table.attributes)} columns, files {found.table.pattern}")
+    found = infer(session.project(options), request)
+    lines = [f"Written {path}" for path in found.written]
+    lines.append(f"{found.table.full_name}: {len(found.table.attributes)} columns, files {found.table.pattern}")
     if found.landing is not None:
-        click.echo(f"Files of {found.table.domain} land in {found.landing}")
+        lines.append(f"Files of {found.table.domain} land in {found.landing}")
     for rival in found.rivals:
-        click.echo(f"{rival} matches {Path(file).name}, too: make the patterns differ before staging", err=True)
+        session.note(f"{rival} matches {Path(file).name}, too: make the patterns differ before staging")
+    return VerbOutcome("\n".join(lines))
 
 
 @click.command("bootstrap")
 @click.option("--template", metavar="NAME", help="The project to start from: starter, the default.")
 @click.option("--project-location", "location", metavar="DIR", help="The new project's folder; SL_ROOT by default.")
-@click.option("--no-exit", hidden=True, is_flag=True, expose_value=False)
-def bootstrap(template: str | None, location: str | None) -> None:
+@without_effect("--no-exit", is_flag=True)
+@click.pass_obj
+def bootstrap(session: Session, *, template: str | None, location: str | None) -> VerbOutcome:
     """Write a small project that runs, to start from.
 
     It has two tables with data in their landing area, two tasks, expectations, and the configuration of DAG files.
@@ -181,33 +186,39 @@ def bootstrap(template: str | None, location: str | None) -> None:
     from ai.starlake.embedded.cli.bootstrap import bootstrap as create
 
     name = template or DEFAULT
-    folder = Path(location or os.environ.get("SL_ROOT") or Path.cwd())
+    folder = Path(session.path(location) if location else session.root)
     written = create(folder, name)
-    click.echo(f"Project created based on {name}: {len(written)} files in {folder}")
-    click.echo("\nNext:")
     steps = [
-        "stage",
-        "load",
-        "transform --name usage.bike_usage --recursive",
-        "transform --name usage.bike_usage --interactive table",
+        f"cd {shlex.quote(str(folder))}",
+        "starlake-embedded stage",
+        "starlake-embedded load",
+        "starlake-embedded transform --name usage.bike_usage --recursive",
+        "starlake-embedded transform --name usage.bike_usage --interactive table",
     ]
-    for line in [f"cd {shlex.quote(str(folder))}", *(f"starlake-embedded {step}" for step in steps)]:
-        click.echo(f"  {line}")
+    lines = [f"Project created based on {name}: {len(written)} files in {folder}", "", "Next:"]
+    return VerbOutcome("\n".join([*lines, *(f"  {step}" for step in steps)]))
 
 
 @click.command("settings")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-@_shared
-def settings(*, as_json: bool, options: dict[str, str]) -> None:
+@shared_options()
+@click.pass_obj
+def settings(session: Session, *, as_json: bool, options: dict[str, str]) -> VerbOutcome:
     """Show what the project's files and the environment add up to.
 
     Folders, areas, connections, settings, variables and versions. Secrets are masked.
     """
     from ai.starlake.embedded.cli.effective_settings import as_table, resolved
 
-    sections = resolved(_project(options))
-    click.echo(json.dumps(sections, indent=2, ensure_ascii=False) if as_json else as_table(sections))
+    sections = resolved(session.project(options))
+    return VerbOutcome(json.dumps(sections, indent=2, ensure_ascii=False) if as_json else as_table(sections))
 
 
-VERBS = (bootstrap, dag_generate, infer_schema, lineage, settings)
-"""What the command line adds to its daily verbs."""
+PROJECT_VERBS: dict[str, click.Command] = {
+    "bootstrap": bootstrap,
+    "dag-generate": dag_generate,
+    "infer-schema": infer_schema,
+    "lineage": lineage,
+    "settings": settings,
+}
+"""The verbs by their names."""

@@ -1,0 +1,131 @@
+"""Run commands on the engine, within this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.cli.session import Session, VerbOutcome
+from ai.starlake.embedded.cli.verb_table import run_verb
+from ai.starlake.embedded.interruption import Interruption, run_interruptible
+from ai.starlake.embedded.results import LoadResult
+from ai.starlake.executor.prepared import PreparedCommand
+from ai.starlake.executor.protocol import (
+    CommandFailedError,
+    Execution,
+    Reporter,
+    StarlakeCounts,
+    StarlakeResult,
+    Stream,
+)
+from ai.starlake.executor.recovery import names_of, stranded_files
+from ai.starlake.job import StarlakeCommand
+from ai.starlake.project.file_facts import FileFacts
+
+_ABANDONED = "the command does not react to its interruption, and is left behind: it ends with this process"
+
+
+class EmbeddedExecutor:
+    """Runs commands on the embedded engine, within this process: what `starlake-embedded` does, without starting it.
+
+    A failed or killed load leaves its files where the next one finds them, and processes that write into one DuckDB
+    file wait for each other: the engine sees to both.
+    """
+
+    def run(self, command: StarlakeCommand, execution: Execution) -> StarlakeResult:
+        """Run a command to its end.
+
+        Raises:
+            CommandFailedError: If it fails, or if the engine does not know it.
+            StarlakeError: If its environment or its folder is not as it has to be.
+        """
+        started = time.monotonic()
+        prepared = PreparedCommand.of(command, execution, os.environ).located()
+        try:
+            outcome = _run(prepared, execution.report)
+        except Exception as error:  # noqa: BLE001  its text may hold a secret
+            text = str(error) if isinstance(error, StarlakeError) else f"{type(error).__name__}: {error}"
+            raise _failure(prepared, text) from None
+        if outcome.exit_code != 0:
+            raise _failure(prepared, outcome.error or outcome.negative or "")
+        counts = _counts(outcome.load) if outcome.load else None
+        return StarlakeResult(duration=time.monotonic() - started, counts=counts)
+
+    def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
+        """Return the files that loads which are over may have left; a load that finds none of its own does no harm.
+
+        Raises:
+            StarlakeError: If that cannot be found out.
+        """
+        prepared = PreparedCommand.of(command, execution, os.environ).located()
+        facts = FileFacts(prepared.root or Path.cwd(), prepared.environment)
+        domains = names_of(command, "--domains", "--include")
+        return [file for domain in domains for file in stranded_files(facts, domain)]
+
+
+def _run(prepared: PreparedCommand, report: Reporter) -> VerbOutcome:
+    interruption = Interruption()
+    tell = partial(_tell, prepared, report)
+    session = Session(prepared.environment, tell, folder=prepared.folder, interruption=interruption)
+
+    def call() -> VerbOutcome:
+        with _warnings_to(prepared, report):
+            return run_verb(prepared.argv, session)
+
+    outcome = run_interruptible(call, interruption, lambda: report.warning(_ABANDONED))
+    if outcome.text:
+        tell("stdout", outcome.text)
+    return outcome
+
+
+def _tell(prepared: PreparedCommand, report: Reporter, stream: Stream, text: str) -> None:
+    for line in prepared.mask(text).split("\n"):
+        report.output(stream, line)
+
+
+def _failure(prepared: PreparedCommand, text: str) -> CommandFailedError:
+    return CommandFailedError(prepared.shown(), 1, None, verdict=prepared.mask(text))
+
+
+def _counts(result: LoadResult) -> StarlakeCounts:
+    return StarlakeCounts(
+        result.input_count,
+        result.accepted_count,
+        result.rejected_count,
+        result.warning_count,
+        files=bool(result.jobs),
+        lost_files=sum(job.rejected_count > 0 and job.accepted_count == 0 for job in result.jobs),
+    )
+
+
+class _Warnings(logging.Handler):
+    """Report the warnings that one thread logs, and mask them for all other handlers, too."""
+
+    def __init__(self, prepared: PreparedCommand, report: Reporter) -> None:
+        super().__init__(logging.WARNING)
+        self._prepared = prepared
+        self._report = report
+        self._thread = threading.get_ident()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.thread == self._thread:
+            record.msg, record.args = self._prepared.mask(record.getMessage()), None
+            self._report.warning(record.msg)
+
+
+@contextmanager
+def _warnings_to(prepared: PreparedCommand, report: Reporter) -> Iterator[None]:
+    """Report what the engine logs as a warning in this thread."""
+    logger, handler = logging.getLogger("ai.starlake"), _Warnings(prepared, report)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
