@@ -105,14 +105,11 @@ SAME_ROLE: dict[str, str] = {
 }
 """File names that packages side by side may share, and what the files have in common."""
 
-CLASSES_TO_RENAME = {"Names", "Reporter", "Outcome", "Content", "Change", "Finding"}
+CLASSES_TO_RENAME = {"Names", "Reporter", "Content", "Change"}
 FILES_TO_RENAME = {
-    "generate.py",
-    "reap.py",
     "clusters.py",
     "tables.py",
     "write.py",
-    "factory.py",
     "options.py",
     "dependencies.py",
     "tasks.py",

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
+from ai.starlake.common.option_values import seconds
 from ai.starlake.dagster.cli import main
-from ai.starlake.dagster.cli.durations import seconds
 from ai.starlake.executor import Execution
 from ai.starlake.gcp.cloud_run.cloud_run_executor import CloudRunExecutor
 from ai.starlake.gcp.cloud_run.cloud_run_job import CloudRunJob

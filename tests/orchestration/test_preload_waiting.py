@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ai.starlake.orchestration.preload.waiting import Finding, Patience
+from ai.starlake.orchestration.preload.waiting import Patience, PreLoadFinding
 
 
 class Clock:
@@ -32,9 +32,9 @@ def test_it_says_what_is_waited_for_at_once_and_every_30_seconds(clock: Clock, i
     told: list[tuple[float, str]] = []
     asked: list[float] = []
 
-    def look() -> Finding:
+    def look() -> PreLoadFinding:
         asked.append(clock.now - 1000)
-        return Finding(ready=False, reason="no ack file x.ack")
+        return PreLoadFinding(ready=False, reason="no ack file x.ack")
 
     found = Patience(120, interval).wait(look, lambda line: told.append((clock.now - 1000, line)))
     assert told[0] == (0, "waiting: no ack file x.ack; looking again for 120 s at most")
@@ -45,6 +45,6 @@ def test_it_says_what_is_waited_for_at_once_and_every_30_seconds(clock: Clock, i
 
 def test_it_says_nothing_when_it_does_not_wait(clock: Clock) -> None:
     told: list[str] = []
-    assert Patience(0, 10).wait(lambda: Finding(ready=False, reason="no file"), told.append).reason == "no file"
-    assert Patience(60, 10).wait(lambda: Finding(ready=True, reason="a file"), told.append).ready
+    assert Patience(0, 10).wait(lambda: PreLoadFinding(ready=False, reason="no file"), told.append).reason == "no file"
+    assert Patience(60, 10).wait(lambda: PreLoadFinding(ready=True, reason="a file"), told.append).ready
     assert told == []

@@ -1,7 +1,8 @@
-"""Values on the command line, written as Starlake writes them (contract 1)."""
+"""Values of options on the command line: callbacks of click."""
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 
 import click
@@ -10,13 +11,13 @@ from ai.starlake.common import StarlakeError, parse_datetime
 
 
 def names(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    """Names separated by commas; blanks around them do not count."""
+    """Return names separated by commas; blanks around them do not count."""
     del context, parameter
     return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
 def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """``name=value`` pairs separated by commas; a value may hold ``=`` but no comma.
+    """Return ``name=value`` pairs separated by commas; a value may hold ``=`` but no comma.
 
     Raises:
         click.BadParameter: If there is no ``=`` in a pair.
@@ -31,7 +32,7 @@ def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str,
 
 
 def pairs_once(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """The same for a verb that takes the option once.
+    """Return the pairs of an option that may be given once; see `pairs`.
 
     Raises:
         click.BadParameter: If it is given twice, or if there is no ``=`` in a pair.
@@ -42,7 +43,7 @@ def pairs_once(context: click.Context, parameter: click.Parameter, values: tuple
 
 
 def moment(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
-    """A date, or a date and time; UTC, unless it names another offset.
+    """Return a date, or a date and time; UTC, unless it names another offset.
 
     Raises:
         click.BadParameter: If it is neither.
@@ -55,3 +56,19 @@ def moment(context: click.Context, parameter: click.Parameter, value: str | None
         example = "2024-02-29 or 2024-02-29T10:00:00"
         raise click.BadParameter(f"{value!r} is not a date such as {example}", context, parameter) from None
     return found.astimezone(timezone.utc).replace(tzinfo=None)
+
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
+
+
+def seconds(_context: click.Context | None, parameter: click.Parameter | None, value: str) -> float:
+    """Read ``90s``, ``15m``, ``2h`` or ``1d``; a number alone is in seconds.
+
+    Raises:
+        click.BadParameter: If the value is not a duration.
+    """
+    match = _DURATION.fullmatch(value.strip().lower())
+    if not match:
+        raise click.BadParameter(f"{value!r} is not a duration; write 90s, 15m, 2h or 1d", param=parameter)
+    return float(match[1]) * _SECONDS[match[2]]

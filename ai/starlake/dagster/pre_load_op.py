@@ -14,7 +14,7 @@ from ai.starlake.dagster.run_info import is_dry_run
 from ai.starlake.executor.prepared import shown
 from ai.starlake.orchestration.preload.checks import PreLoadCheck, decide_on_load
 from ai.starlake.orchestration.preload.view import PreLoadView
-from ai.starlake.orchestration.preload.waiting import Finding, Patience
+from ai.starlake.orchestration.preload.waiting import Patience, PreLoadFinding
 
 READY, SKIPPED = "load_domain", "skipped"
 
@@ -68,7 +68,7 @@ class PreLoadBody(Body):
         return PreLoadView(runner.settings, runner.executor, execution, dates, self.domain)
 
 
-def _as_before(context: OpExecutionContext, ready: tuple[str, ...]) -> Finding | None:
+def _as_before(context: OpExecutionContext, ready: tuple[str, ...]) -> PreLoadFinding | None:
     """Return what the run that this one continues found, if it was ready.
 
     Its files have been moved on and its ack file is consumed by then: looking again would find nothing, and the rows of
@@ -81,7 +81,7 @@ def _as_before(context: OpExecutionContext, ready: tuple[str, ...]) -> Finding |
         found = _outputs_of(context, parent, step)
         if found:
             reason = f"run {parent}, which this run continues, found it ready"
-            return Finding(ready=True, reason=reason) if found & set(ready) else None
+            return PreLoadFinding(ready=True, reason=reason) if found & set(ready) else None
         run = context.instance.get_run_by_id(parent)
         parent = _compat.parent_run_of(run) if run else None
     return None

@@ -11,13 +11,18 @@ require_own_package()
 
 from ai.starlake.dagster.cli.lazy import LazyGroup  # noqa: E402  it imports what others may have replaced
 
-__all__ = ["main"]
+__all__ = ["gcp", "main"]
 
+gcp = LazyGroup(
+    "gcp",
+    {"reap": "ai.starlake.dagster.cli.reap_command:reap"},
+    help="Looks after what jobs use on Google Cloud.",
+)
 main = LazyGroup(
     "starlake-dagster",
     {
-        "gcp": "ai.starlake.dagster.cli.gcp:gcp",
-        "generate": "ai.starlake.dagster.cli.generate:generate",
+        "gcp": "ai.starlake.dagster.cli:gcp",
+        "generate": "ai.starlake.dagster.cli.generate_command:generate",
     },
     help="Runs Starlake projects on Dagster: the tools around the DAG files.",
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},

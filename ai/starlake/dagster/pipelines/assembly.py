@@ -26,7 +26,7 @@ from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.pre_load_op import READY, SKIPPED
 from ai.starlake.orchestration import AbstractDependency, AbstractTask, AbstractTaskGroup, TaskGraph
-from ai.starlake.orchestration.ordering.links import AnyTask, Link, Links, Outcome, Source, is_empty, meeting
+from ai.starlake.orchestration.ordering.links import AnyTask, Link, Links, Source, TaskOutcome, is_empty, meeting
 from ai.starlake.orchestration.ordering.run_conditions import RunCondition
 
 START = "start"
@@ -105,7 +105,7 @@ class Assembly:
             name = sanitize_id(f"{link.before.full_id}_before_{link.after.full_id}")
             join = self._join(name, group, [START])
             self._wire(group, join, START, sources)
-            sources = [Source(join, Outcome.DONE)]
+            sources = [Source(join, TaskOutcome.DONE)]
         member, name = self._entry(group, link.after, link.condition)
         self._wire(group, member, name, sources)
 
@@ -193,13 +193,13 @@ def _parent(member: AbstractDependency) -> AbstractTaskGroup:
 
 def _output_name(source: Source) -> str:
     """Return the output of an op that says what a task is waited for to say."""
-    if source.outcome is Outcome.DONE:
+    if source.outcome is TaskOutcome.DONE:
         return str(next(iter(source.task.task.output_dict)))
-    return READY if source.outcome is Outcome.READY else SKIPPED
+    return READY if source.outcome is TaskOutcome.READY else SKIPPED
 
 
 def _output(task: AnyTask) -> DependencyDefinition:
-    return DependencyDefinition(task.id, _output_name(Source(task, Outcome.DONE)))
+    return DependencyDefinition(task.id, _output_name(Source(task, TaskOutcome.DONE)))
 
 
 def _input_of(task: AnyTask) -> str:

@@ -23,7 +23,7 @@ AnyTask = AbstractTask[Any]
 Edge = tuple[AbstractDependency, AbstractDependency]
 
 
-class Outcome(Enum):
+class TaskOutcome(Enum):
     """What a task that is over says: a pre-load check one of two things, any other task that it is done."""
 
     DONE = "done"
@@ -36,7 +36,7 @@ class Source:
     """An outcome of a task, for which others wait."""
 
     task: AnyTask
-    outcome: Outcome
+    outcome: TaskOutcome
 
 
 @dataclass
@@ -103,7 +103,7 @@ class Links:
     def _outputs(self, of: AbstractDependency) -> list[Source]:
         """What says that a task, or all of a group, is done."""
         if isinstance(of, AbstractTask):
-            return [Source(of, Outcome.READY if of.task_type is TaskType.PRELOAD else Outcome.DONE)]
+            return [Source(of, TaskOutcome.READY if of.task_type is TaskType.PRELOAD else TaskOutcome.DONE)]
         assert isinstance(of, AbstractTaskGroup)  # noqa: S101
         return [source for member in self._exits(of) for source in self._outputs(member)]
 
@@ -158,7 +158,7 @@ class Links:
         condition = any_of(own[source.task] for source in link.sources)
         checks = {check for source in link.sources for check in checks_of(own[source.task])}
         left = sorted((check for check in checks if _leads_out(check, link)), key=lambda check: check.full_id)
-        link.sources = [*link.sources, *(Source(check, Outcome.SKIPPED) for check in left)]
+        link.sources = [*link.sources, *(Source(check, TaskOutcome.SKIPPED) for check in left)]
         link.condition = without(condition, left)
 
 

@@ -18,7 +18,7 @@ from ai.starlake.executor.prepared import shown
 from ai.starlake.job import JobOptions, StarlakeCommand, StarlakePreLoadStrategy
 from ai.starlake.orchestration.preload.files_check import FilesCheck, missing
 from ai.starlake.orchestration.preload.view import PreLoadView
-from ai.starlake.orchestration.preload.waiting import Finding, Patience
+from ai.starlake.orchestration.preload.waiting import Patience, PreLoadFinding
 
 _NOT_IN_A_NAME = re.compile(r"\W")
 
@@ -31,7 +31,7 @@ class PreLoadCheck(Protocol):
         """True if it looks for an ack file."""
         ...
 
-    def look(self, view: PreLoadView) -> Finding:
+    def look(self, view: PreLoadView) -> PreLoadFinding:
         """Look once.
 
         Raises:
@@ -86,7 +86,7 @@ def _command_check(
     return CommandCheck(command, settings.global_ack_file_path if strategy is StarlakePreLoadStrategy.ACK else None)
 
 
-def decide_on_load(check: PreLoadCheck, view: PreLoadView) -> Finding:
+def decide_on_load(check: PreLoadCheck, view: PreLoadView) -> PreLoadFinding:
     """Return whether a domain is loaded, once there is something to load or the time is up.
 
     Files that a failed load left count as well: nothing else that is waited for may come any more.
@@ -102,12 +102,12 @@ def decide_on_load(check: PreLoadCheck, view: PreLoadView) -> Finding:
     return patience.wait(lambda: _look_once(check, view), view.execution.report.info)
 
 
-def _look_once(check: PreLoadCheck, view: PreLoadView) -> Finding:
+def _look_once(check: PreLoadCheck, view: PreLoadView) -> PreLoadFinding:
     found = check.look(view)
     left = [] if found.ready else _left_by_others(view)
     if not left:
         return found
-    return Finding(ready=True, reason=f"{found.reason}; but a load that failed left {', '.join(left)}")
+    return PreLoadFinding(ready=True, reason=f"{found.reason}; but a load that failed left {', '.join(left)}")
 
 
 def _left_by_others(view: PreLoadView) -> list[str]:
@@ -138,12 +138,12 @@ class AckCheck:
         """Return None: no command is run."""
         return None
 
-    def look(self, view: PreLoadView) -> Finding:
+    def look(self, view: PreLoadView) -> PreLoadFinding:
         """Look once."""
         path = view.render(self.path)
         if view.files.location(path).remove():
-            return Finding(ready=True, reason=f"found ack file {path}, which is removed now")
-        return Finding(ready=False, reason=f"no ack file {path}", warning=lambda: _no_folder(path))
+            return PreLoadFinding(ready=True, reason=f"found ack file {path}, which is removed now")
+        return PreLoadFinding(ready=False, reason=f"no ack file {path}", warning=lambda: _no_folder(path))
 
 
 def _no_folder(ack_file: str) -> str:
@@ -178,13 +178,13 @@ class CommandCheck:
         """True if it looks for an ack file."""
         return self.ack is not None
 
-    def look(self, view: PreLoadView) -> Finding:
+    def look(self, view: PreLoadView) -> PreLoadFinding:
         """Ask once."""
         command = self.planned(view)
         reason = f"so says {shown(command)}"
         if self._ask(command, view):
-            return Finding(ready=True, reason=reason)
-        return Finding(ready=False, reason=reason, error=self._unsure(view))
+            return PreLoadFinding(ready=True, reason=reason)
+        return PreLoadFinding(ready=False, reason=reason, error=self._unsure(view))
 
     def planned(self, view: PreLoadView) -> StarlakeCommand:
         """Return the command that asks, but for ``--notReadySentinel``, whose file is another one each time."""

@@ -12,7 +12,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import local_path
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.orchestration.preload.view import PreLoadView
-from ai.starlake.orchestration.preload.waiting import Finding
+from ai.starlake.orchestration.preload.waiting import PreLoadFinding
 
 if TYPE_CHECKING:
     from ai.starlake.project.landing import Arrivals, FileRules
@@ -38,7 +38,7 @@ class FilesCheck:
         """Return None: no command is run."""
         return None
 
-    def look(self, view: PreLoadView) -> Finding:
+    def look(self, view: PreLoadView) -> PreLoadFinding:
         """Look once.
 
         Raises:
@@ -58,13 +58,13 @@ class FilesCheck:
         notes += self._elsewhere(view, folders[0])
         waiting = [f"{_counted(count)} in {folder}" for folder, count in found.items() if count]
         if waiting:
-            return Finding(ready=True, reason="; ".join(waiting), warning=lambda: "\n".join(notes))
+            return PreLoadFinding(ready=True, reason="; ".join(waiting), warning=lambda: "\n".join(notes))
         if problems:
             raise problems[0]
         error = self._unsure(view, folders)
         what = f"file of {', '.join(self.tables)}" if self.tables else "file"
         reason = f"no {what} in {' or '.join(folders)}"
-        return Finding(ready=False, reason=reason, warning=lambda: "\n".join(notes), error=error)
+        return PreLoadFinding(ready=False, reason=reason, warning=lambda: "\n".join(notes), error=error)
 
     @property
     def _option(self) -> str:

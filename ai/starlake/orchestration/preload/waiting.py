@@ -14,7 +14,7 @@ _HEARTBEAT = 30
 
 
 @dataclass(frozen=True)
-class Finding:
+class PreLoadFinding:
     """What a check found.
 
     Args:
@@ -57,7 +57,7 @@ class Patience:
             return cls(settings.pre_load_timeout, settings.pre_load_poke_interval, fails)
         return cls(settings.ack_wait_timeout if for_ack else 0, settings.ack_poll_interval)
 
-    def wait(self, look: Callable[[], Finding], tell: Callable[[str], None]) -> Finding:
+    def wait(self, look: Callable[[], PreLoadFinding], tell: Callable[[str], None]) -> PreLoadFinding:
         """Looks until there is something to load or the time is up.
 
         Args:
@@ -79,7 +79,7 @@ class Patience:
                 now = time.monotonic()
         return found
 
-    def check(self, found: Finding, domain: str) -> None:
+    def check(self, found: PreLoadFinding, domain: str) -> None:
         """Make sure that there is something to load, where it is an error when there is not.
 
         Raises:

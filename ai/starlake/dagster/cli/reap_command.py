@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster.cli.durations import seconds
+from ai.starlake.common.option_values import seconds
 
 if TYPE_CHECKING:
     from ai.starlake.executor.protocol import Stream
