@@ -11,7 +11,7 @@ import pytest
 from dagster import Definitions
 
 from ai.starlake.common import NameCollisionError, StarlakeError
-from ai.starlake.job import StarlakePreLoadStrategy
+from ai.starlake.job import StarlakeOrchestrator, StarlakePreLoadStrategy
 from ai.starlake.orchestration import (
     AbstractTask,
     AbstractTaskGroup,
@@ -253,10 +253,11 @@ class TestModules:
 
     def test_a_job_of_nobody_has_no_orchestration(self, make_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         job = make_module().job
-        monkeypatch.setattr(OrchestrationFactory, "_classes", {"airflow": "x:Y"})
-        with pytest.raises(StarlakeError, match="runs no pipelines here"):
-            OrchestrationFactory.create_orchestration(job)
-        OrchestrationFactory.register("dagster", "ai.starlake.dagster.pipelines:DagsterOrchestration")
+        with monkeypatch.context() as patch:
+            patch.setattr(type(job), "sl_orchestrator", classmethod(lambda _: StarlakeOrchestrator.AIRFLOW))
+            with pytest.raises(StarlakeError, match="is for airflow, which runs no pipelines here") as caught:
+                OrchestrationFactory.create_orchestration(job)
+        assert "installed orchestrators: dagster" in str(caught.value)
         assert type(OrchestrationFactory.create_orchestration(job)).__name__ == "DagsterOrchestration"
 
     def test_the_jobs_of_several_files_fit_into_one_code_location(
