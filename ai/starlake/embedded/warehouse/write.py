@@ -230,6 +230,8 @@ class MergedRows:
         change = self.change(warehouse.columns(target), columns)
         if change.wanted is not None:
             self._follow(write, change, change.wanted)
+        elif self.strategy.kind.keeps_versions:
+            warehouse.evolve(target, version_columns(write.project, self.strategy))
         if change.reported is not None:
             self._report(write, change.reported, source=change.source)
 
