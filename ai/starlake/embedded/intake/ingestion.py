@@ -246,7 +246,9 @@ class Ingestion:
         def accepted() -> Rows:
             select = rows.select()
             teach(warehouse.database, select)
-            return Rows(warehouse.rows_from(select, columns), columns)
+            name = self._target.name.lower()
+            reads_target = any(name in text.lower() for text, _ in rows.steps())
+            return Rows(warehouse.rows_from(select, columns), columns, reads_target=reads_target)
 
         return MergedRows(
             strategy,
