@@ -59,3 +59,16 @@ class GcpOptions(JobOptions):
 
         storage = CloudStorage(self.storage_endpoint or None, self.impersonated)
         return Files({"gs": storage, "gcs": storage})
+
+    def project_variables(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables with which a step reads the project: the metadata are those of the copy, if any.
+
+        All else, such as the areas, is where the command has it.
+        """
+        copy = self.project_copy
+        if not copy:
+            return dict(environment)
+        metadata = environment.get("SL_METADATA") or "metadata"
+        is_absolute = metadata.startswith("/") or "://" in metadata
+        found = metadata if is_absolute else f"{copy.rstrip('/')}/{metadata}"
+        return {**environment, "SL_ROOT": environment.get("SL_ROOT") or copy, "SL_METADATA": found}

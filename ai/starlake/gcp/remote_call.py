@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
 from ai.starlake.common import Redactor
 from ai.starlake.executor.notes import RunsRemotely
 from ai.starlake.executor.prepared import PreparedCommand
-from ai.starlake.executor.project_facts import FactsFactory, ProjectFacts
+from ai.starlake.executor.project_facts import FactsFactory
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.recovery import LoadFiles
 from ai.starlake.gcp.client.endpoints import gs_uri
@@ -67,11 +68,11 @@ class RemoteCall:
             runs_remotely: Tells whether the command of a load runs.
             remote: What the command is known by.
         """
-        root, copy = self.environment.get("SL_ROOT", ""), settings.project_copy
-        known = facts if copy or root else None
+        variables = settings.project_variables(self.environment)
+        root = variables.get("SL_ROOT")
         return LoadFiles(
             self.command,
-            (lambda: self._facts(known, root, copy)) if known else None,
+            partial(facts, root, variables) if facts and root else None,
             execution,
             self.environment["SL_JOB_ID"],
             remote,
@@ -90,9 +91,3 @@ class RemoteCall:
         if self.command.verb != "load":
             return nullcontext()
         return self.files(execution, facts, settings, runs_remotely, remote).kept()
-
-    def _facts(self, facts: FactsFactory, root: str, copy: str | None) -> ProjectFacts:
-        if not copy:
-            return facts(root, self.environment)
-        datasets = {"SL_DATASETS": f"{root.rstrip('/')}/datasets"} if root else {}
-        return facts(copy, {**datasets, **self.environment, "SL_ROOT": copy})

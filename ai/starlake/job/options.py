@@ -200,6 +200,14 @@ class JobOptions(BaseModel):
         """How files are reached."""
         return Files()
 
+    def project_variables(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables with which a step reads the project of its command.
+
+        Args:
+            environment: The variables that the command has.
+        """
+        return dict(environment)
+
 
 READ_BY_DAG_FILES = frozenset(
     {

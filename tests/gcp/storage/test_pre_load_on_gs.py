@@ -88,3 +88,39 @@ def test_a_missing_permission_fails_and_skips_nothing(check, bucket, proxy):
 def test_a_missing_bucket_fails_and_skips_nothing(check):
     assert check("pending", pending_path="gs://nowhere/pending") == "failed"
     assert check("ack", global_ack_file_path="gs://nowhere/x.ack") == "failed"
+
+
+@pytest.fixture
+def copy(tmp_path):
+    """A copy of the project on this machine, which says what the files of its one table are called."""
+    folder = tmp_path / "copy" / "metadata" / "load" / "sales"
+    folder.mkdir(parents=True)
+    (folder / "_config.sl.yml").write_text("load: {metadata: {directory: '{{SL_ROOT}}/landing'}}")
+    (folder / "orders.sl.yml").write_text("table: {pattern: 'orders-.*.csv', attributes: [{name: id, type: long}]}")
+    return tmp_path / "copy"
+
+
+def test_a_copy_of_the_project_says_which_files_count(check, bucket, copy):
+    put(bucket, "datasets/stage/sales/notes.txt")
+    assert check("pending") == "ready"
+    assert check("pending", project_copy=str(copy)) == "skipped"
+    put(bucket, "datasets/stage/sales/orders-1.csv")
+    assert check("pending", project_copy=str(copy)) == "ready"
+
+
+def test_a_copy_of_the_project_says_where_files_land(check, bucket, copy):
+    put(bucket, "landing/notes.txt")
+    assert check("imported", project_copy=str(copy)) == "skipped"
+
+
+def test_the_project_may_be_in_the_image_only(check, bucket, copy):
+    variables = {"SL_ROOT": "/app/project", "SL_DATASETS": f"gs://{bucket.name}/datasets"}
+    options = {"sl_env_var": json.dumps(variables), "project_copy": str(copy)}
+    assert check("pending", **options) == "skipped"
+    put(bucket, "datasets/stage/sales/orders-1.csv")
+    assert check("pending", **options) == "ready"
+
+
+def test_a_copy_that_is_not_there_fails_and_skips_nothing(check, bucket, tmp_path):
+    put(bucket, "datasets/stage/sales/orders-1.csv")
+    assert check("pending", project_copy=str(tmp_path / "missing")) == "failed"

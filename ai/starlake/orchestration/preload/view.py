@@ -57,8 +57,7 @@ class PreLoadView:
         """The project, of which each file is read when it is first needed."""
         from ai.starlake.project.file_facts import FileFacts
 
-        environment = {**os.environ, **self._environment, **self._root}
-        return FileFacts(self.variables["SL_ROOT"], environment, self.files)
+        return FileFacts(self._project["SL_ROOT"], self._project, self.files)
 
     @property
     def files(self) -> Files:
@@ -68,8 +67,8 @@ class PreLoadView:
     @cached_property
     def is_readable(self) -> bool:
         """True if the project is on this machine. One in an object store costs a request for each of its files."""
-        root = local_path(self.variables["SL_ROOT"])
-        return root is not None and (root / (self.variables.get("SL_METADATA") or "metadata")).is_dir()
+        metadata = local_path(self._metadata)
+        return metadata is not None and metadata.is_dir()
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
@@ -112,16 +111,16 @@ class PreLoadView:
         names = set(_REFERENCE.findall(template))
         variables = {**self.variables, **self._folders} if names & {"SL_DATASETS", "SL_INCOMING"} else self.variables
         path = render_path(template, variables)
-        require_root(variables["SL_ROOT"], is_read=path.startswith(variables["SL_ROOT"]))
+        self._require_project(is_read=path.startswith(variables["SL_ROOT"]))
         return path
 
     @cached_property
     def _folders(self) -> Mapping[str, str]:
         """The folders of the data; where the project cannot be read at all, those that Starlake takes by default."""
-        root = self.variables["SL_ROOT"]
-        require_root(root, is_read=True)
+        self._require_project(is_read=True)
         if self.is_readable:
             return self.facts.folders
+        root = self.variables["SL_ROOT"]
         return {"SL_DATASETS": self.variables.get("SL_DATASETS") or f"{root.rstrip('/')}/datasets"}
 
     @cached_property
@@ -129,38 +128,54 @@ class PreLoadView:
         return resolve_environment(self.settings.environment)[0]
 
     @cached_property
+    def _project(self) -> Mapping[str, str]:
+        """The variables with which the project is read; without ``SL_ROOT``, it is the working folder."""
+        variables = self.settings.project_variables({**os.environ, **self._environment})
+        root = variables.get("SL_ROOT") or os.getcwd()  # noqa: PTH109  a string, as Starlake's launcher takes it
+        return {**variables, "SL_ROOT": root}
+
+    @property
     def _root(self) -> Mapping[str, str]:
-        """``SL_ROOT``; without it, the working folder."""
-        given = self._environment.get("SL_ROOT", os.environ.get("SL_ROOT"))
-        return {"SL_ROOT": given or os.getcwd()}  # noqa: PTH109  a string, as Starlake's launcher takes it
+        return {"SL_ROOT": self._project["SL_ROOT"]}
 
+    @cached_property
+    def _metadata(self) -> str:
+        """The folder of the metadata: in ``SL_ROOT``, or elsewhere by ``SL_METADATA`` or the option `project_copy`."""
+        from ai.starlake.project.paths import join
 
-def require_root(root: str, *, is_read: bool) -> None:
-    """Make sure that there is a project.
+        return join(self._project["SL_ROOT"], self._project.get("SL_METADATA") or "metadata")
 
-    A missing folder may mean that no file waits there; a missing project means that something is wrong.
+    def _require_project(self, *, is_read: bool) -> None:
+        """Make sure that there is a project.
 
-    Args:
-        root: The project. Without ``SL_ROOT`` it is the working folder, which may be any.
-        is_read: Whether what is looked for is in it, so that it has to be a project.
+        A missing folder may mean that no file waits there; a missing project means that something is wrong.
 
-    Raises:
-        StarlakeError: If it is on this machine, and is not a project.
-    """
-    folder = local_path(root)
-    if folder is None:
-        return
-    if not folder.is_dir():
-        raise StarlakeError(
-            f"SL_ROOT is {folder}, which is not a folder",
-            fix="set SL_ROOT in sl_env_var to the folder of the Starlake project",
-        )
-    if is_read and folder == Path.cwd() and not (folder / "metadata").is_dir():
-        raise StarlakeError(
-            f"the working folder {folder} is not a Starlake project",
-            cause="it has no folder metadata, and is where the project is looked for without SL_ROOT",
-            fix="set SL_ROOT to the folder of the project, in sl_env_var or in the environment of Dagster",
-        )
+        Args:
+            is_read: Whether what is looked for is in the project. Without ``SL_ROOT`` that is the working folder, which
+                may be any.
+
+        Raises:
+            StarlakeError: If it is on this machine, and is not a project.
+        """
+        root, metadata = local_path(self._project["SL_ROOT"]), local_path(self._metadata)
+        if self.is_readable:
+            return
+        if metadata is not None and (root is None or root not in metadata.parents):
+            raise StarlakeError(
+                f"{metadata}, where the metadata of the project are expected, is not a folder",
+                fix="correct SL_METADATA in sl_env_var, or the option project_copy",
+            )
+        if root is not None and not root.is_dir():
+            raise StarlakeError(
+                f"SL_ROOT is {root}, which is not a folder",
+                fix="set SL_ROOT in sl_env_var to the folder of the Starlake project",
+            )
+        if root is not None and is_read and root == Path.cwd():
+            raise StarlakeError(
+                f"the working folder {root} is not a Starlake project",
+                cause="it has no folder metadata, and is where the project is looked for without SL_ROOT",
+                fix="set SL_ROOT to the folder of the project, in sl_env_var or in the environment of Dagster",
+            )
 
 
 def render_path(template: str, variables: Mapping[str, str]) -> str:
