@@ -133,11 +133,11 @@ def remove_cluster(sl_job: StarlakeDagsterJob, result: ExecuteInProcessResult | 
 
     from ai.starlake.dagster.report import DagsterReporter
     from ai.starlake.executor import Execution
-    from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
+    from ai.starlake.gcp.dataproc.backend import DataprocExecutor
 
     executor = sl_job.executor()
     if result is not None and isinstance(executor, DataprocExecutor):
-        executor.delete_cluster(Execution(result.run_id, "smoke", DagsterReporter(get_dagster_logger())))
+        executor.delete(Execution(result.run_id, "smoke", DagsterReporter(get_dagster_logger())))
 
 
 def run(sl_job: StarlakeDagsterJob) -> dict[str, str]:

@@ -15,10 +15,9 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from ai.starlake.common.option_values import seconds
 from ai.starlake.dagster.cli import main
 from ai.starlake.executor import Execution
-from ai.starlake.gcp.cloud_run.cloud_run_executor import CloudRunExecutor
-from ai.starlake.gcp.cloud_run.cloud_run_job import CloudRunJob
+from ai.starlake.gcp.cloud_run.backend import CloudRunBackend, CloudRunExecutor
 from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
-from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
+from ai.starlake.gcp.dataproc.backend import DataprocExecutor
 from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
 from ai.starlake.job import StarlakeCommand
 from starlake_gcp_emulator import GcpEmulator
@@ -72,7 +71,7 @@ def leave(gcp, monkeypatch):
             "dataproc_endpoint": gcp.endpoint,
         }
         executor = DataprocExecutor(DataprocOptions.read(options))
-        return executor.create_cluster(Execution(run_id, "create", Silent(), job_name="sales"))
+        return executor.ensure(Execution(run_id, "create", Silent(), job_name="sales"))
 
     def execution(run_id, step="load_sales"):
         options = {
@@ -91,7 +90,7 @@ def leave(gcp, monkeypatch):
                     raise Killed
 
         executor = CloudRunExecutor(CloudRunOptions.read(options))
-        monkeypatch.setattr(CloudRunJob, "cancel", lambda *_: None)  # who is killed cancels nothing
+        monkeypatch.setattr(CloudRunBackend, "cancel", lambda *_: None)  # who is killed cancels nothing
         with pytest.raises(Killed):
             executor.run(StarlakeCommand("load"), Execution(run_id, step, Watcher()))
         return gcp.executions[-1].name.rpartition("/")[2]

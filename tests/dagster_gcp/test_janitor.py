@@ -32,7 +32,7 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.gcp import StarlakeDagsterDataprocJob
-from ai.starlake.dagster.gcp.janitor import SweepPreventedError
+from ai.starlake.dagster.remote import SweepPreventedError
 from ai.starlake.gcp.client.google_errors import GcpCallError
 from tests.dagster_gcp.conftest import SPARK
 
@@ -65,7 +65,7 @@ def tick(sl_job, instance, run_id, after="failure"):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr("ai.starlake.dagster.gcp.dataproc.PATIENCE", 0.1)
+    monkeypatch.setattr("ai.starlake.dagster.remote.PATIENCE", 0.1)
 
 
 @pytest.fixture
@@ -205,7 +205,7 @@ class TestDataproc:
         run_id = failed(in_a_row(sl_job, "wrong"), instance)
         gcp.fault("ListClusters", "UNAVAILABLE", count=None)
         later = time.time() + 3601
-        monkeypatch.setattr("ai.starlake.dagster.gcp.janitor.time.time", lambda: later)
+        monkeypatch.setattr("ai.starlake.dagster.remote.time.time", lambda: later)
         with pytest.raises(GcpCallError, match="UNAVAILABLE"):
             tick(sl_job, instance, run_id)
 

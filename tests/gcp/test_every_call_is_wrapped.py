@@ -15,7 +15,9 @@ from ai.starlake.gcp.client.google_errors import PERMISSIONS
 LIBRARY = Path(__file__).resolve().parents[2] / "ai" / "starlake"
 WRAPPERS = LIBRARY / "gcp" / "client" / "calls.py"
 SOURCES = sorted(LIBRARY.glob("gcp/**/*.py"))
-ABOVE = sorted([*LIBRARY.glob("dagster/gcp/**/*.py"), *LIBRARY.glob("dagster/cli/**/*.py")])
+ABOVE = sorted(
+    [*LIBRARY.glob("dagster/gcp/**/*.py"), LIBRARY / "dagster" / "remote.py", *LIBRARY.glob("dagster/cli/**/*.py")]
+)
 CLIENTS = (ClusterControllerClient, JobControllerClient, JobsClient, ExecutionsClient, LoggingServiceV2Client)
 STORAGE = {"list_blobs", "get_blob", "rewrite", "copy_blob", "download_as_bytes", "download_as_text", "blob.delete"}
 """Methods of Cloud Storage's client, which take a policy of retries by name."""

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage.location import Location, two_kinds
 from ai.starlake.common.storage.object_store import upath
-from ai.starlake.gcp.client.calls import RepeatPolicy
+from ai.starlake.executor.remote.repeats import RepeatPolicy
 from ai.starlake.gcp.client.clients import default_credentials, endpoint_of_storage, storage_client
 from ai.starlake.gcp.client.endpoints import GcpEndpoints, is_insecure
-from ai.starlake.gcp.client.google_errors import GcpCallError, NotFoundError, explained, permissions_of
+from ai.starlake.gcp.client.google_errors import GcpCallError, NotFoundError, explained, patience_of, permissions_of
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Client
@@ -257,5 +257,9 @@ def _retry(lost: list[Exception] | None = None) -> Any:
 
     note = lost.append if lost is not None else None
     return Retry(
-        predicate=RepeatPolicy(_TOLERANCE).outlasts, initial=0.5, maximum=16, timeout=_TOLERANCE, on_error=note
+        predicate=RepeatPolicy(_TOLERANCE, patience=patience_of).outlasts,
+        initial=0.5,
+        maximum=16,
+        timeout=_TOLERANCE,
+        on_error=note,
     )

@@ -12,8 +12,8 @@ from ai.starlake.common.storage import Files
 from ai.starlake.executor import Execution
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
-from ai.starlake.gcp.cloud_run.cloud_run_executor import CloudRunExecutor
-from ai.starlake.gcp.cloud_run.markers import Marker
+from ai.starlake.gcp.cloud_run.backend import CloudRunExecutor
+from ai.starlake.gcp.cloud_run.executions import Marker
 from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
 from ai.starlake.job import StarlakeCommand
 from starlake_gcp_emulator import GcpEmulator

@@ -18,11 +18,12 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import Files
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.notes import LoadNote, LoadNotes
+from ai.starlake.executor.remote import RemoteTimeoutError, Search
 from ai.starlake.executor.remote.progress import Progress
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.google_errors import GcpCallError, NotFoundError, PermissionDeniedError
-from ai.starlake.gcp.cloud_run.cloud_run_job import CloudRunJob, LateExecutionError
-from ai.starlake.gcp.cloud_run.markers import Marker
+from ai.starlake.gcp.cloud_run.backend import CloudRunJob
+from ai.starlake.gcp.cloud_run.executions import Marker
 from ai.starlake.job import EnvironmentReference
 from ai.starlake.orchestration.project_reading import read_project
 
@@ -141,7 +142,7 @@ def test_an_execution_that_does_not_end_in_time_is_cancelled(bench, gcp, executi
     """Should the service not enforce its own limit."""
     minutes = itertools.count(0, 60)
     bench.calls = functools.partial(Calls, clock=lambda: next(minutes))
-    with pytest.raises(LateExecutionError, match="cancelled after 700 s"):
+    with pytest.raises(RemoteTimeoutError, match="cancelled after 700 s"):
         bench.run("transform", "sleep=30", cloud_run_task_timeout=100)
     gcp.wait_for(lambda _: executions()[0].state == "CANCELLED")
     assert executions()[0].cancelled == 1
@@ -255,9 +256,9 @@ def test_an_execution_that_does_not_succeed_gives_its_files_back_on_gs(bench, gc
         if end == "interrupted":
             raise Interruption
         if end == "cancelled":
-            job = CloudRunJob(bench.clients(), Calls(bench.report, interval=0.02, tolerance=5), JOB_NAME)
-            (name,) = [one.name for one in job.find(lambda marker: marker.run_id == bench.run_id)]
-            job.cancel(name)
+            job = CloudRunJob(Calls(bench.report, interval=0.02, tolerance=5), bench.clients(), JOB_NAME)
+            (left,) = job.find(Search(root_run_id=bench.run_id))
+            job.cancel(left)
 
     bench.report.on_info = act
     command = ("exit=1",) if end == "exit=1" else ("sleep=30",)
@@ -284,7 +285,7 @@ def test_a_new_run_leaves_the_files_of_an_execution_that_runs_on_gs(bench, gcp, 
     execution = bench.execution(is_run_over=lambda run: run == killed.run_id)
     bench.run(*LOAD, environment={"SL_ROOT": "gs://other-files"}, execution=execution)
     assert (stage.list_files(), ingesting.list_files()) == ([], ["orders-1.csv"])
-    CloudRunJob(bench.clients(), Calls(bench.report, interval=0.02, tolerance=5), JOB_NAME).end(name)
+    bench.clients().executions.cancel_execution(name=name).result()
     bench.run(*LOAD, environment={"SL_ROOT": "gs://other-files"}, execution=replace(execution, step_key="again"))
     assert (stage.list_files(), ingesting.list_files()) == (["orders-1.csv"], [])
 

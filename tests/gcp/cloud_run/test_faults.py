@@ -11,7 +11,7 @@ import pytest
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor import CommandFailedError
 from ai.starlake.gcp.client.google_errors import PermissionDeniedError
-from ai.starlake.gcp.cloud_run.cloud_run_attempt import LostAnswerError
+from ai.starlake.gcp.cloud_run.backend import LostAnswerError
 
 METHODS = ("RunJob", "GetExecution", "ListExecutions", "CancelExecution", "WaitOperation", "ListLogEntries")
 ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}

@@ -7,13 +7,11 @@ import threading
 import pytest
 
 from ai.starlake.executor import CommandFailedError, RecoveryError
+from ai.starlake.executor.remote.leftovers import leftover_work, reap
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.google_errors import GcpCallError
-from ai.starlake.gcp.cloud_run.cloud_run_attempt import LostAnswerError
-from ai.starlake.gcp.cloud_run.cloud_run_job import CloudRunJob
-from ai.starlake.gcp.cloud_run.leftover_executions import leftover_executions
-from ai.starlake.gcp.cloud_run.markers import Marker
-from ai.starlake.gcp.reap import reap
+from ai.starlake.gcp.cloud_run.backend import CloudRunBackend, CloudRunJob, LostAnswerError
+from ai.starlake.gcp.cloud_run.executions import Marker
 
 SLEEP = ("transform", "sleep=30")
 
@@ -77,7 +75,7 @@ def test_an_execution_whose_start_seemed_to_fail_and_turns_up_late_is_cancelled(
 @pytest.fixture
 def starts_late(executions, gcp, monkeypatch):
     """The first start is not answered, and reaches Cloud Run when the second one has long been running."""
-    order, orders = CloudRunJob.order, []
+    order, orders = CloudRunBackend.order, []
 
     def carried_out_later(job, overrides):
         gcp.wait_for(lambda _: [one.state for one in executions()] == ["RUNNING"])
@@ -90,7 +88,7 @@ def starts_late(executions, gcp, monkeypatch):
         threading.Thread(target=carried_out_later, args=(job, overrides)).start()
         raise GcpCallError("start it", "DEADLINE_EXCEEDED", "no answer")
 
-    monkeypatch.setattr(CloudRunJob, "order", ordered)
+    monkeypatch.setattr(CloudRunBackend, "order", ordered)
 
 
 @pytest.mark.usefixtures("starts_late")
@@ -264,10 +262,10 @@ def test_what_runs_left_behind_is_found_and_ended(bench, gcp, executions):
     bench.clients().run_jobs.run_job(request={"name": bench.job_name})  # somebody else's
     bench.run("transform")
     calls = Calls(bench.report, interval=0.02)
-    (found,) = leftover_executions(bench.clients(), calls)
+    (found,) = leftover_work(CloudRunJob(calls, bench.clients()))
     assert (found.kind, found.run_id) == ("execution", "the-root")
     assert left.endswith(found.name)
     (row,) = reap([found], older_than=0, is_over=lambda run_id: run_id == "the-root")
     assert row.action == "removed"
     gcp.wait_for(lambda _: executions()[0].state == "CANCELLED")
-    assert list(leftover_executions(bench.clients(), calls)) == []
+    assert list(leftover_work(CloudRunJob(calls, bench.clients()))) == []

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from ai.starlake.executor import Execution
-from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
+from ai.starlake.executor.prepared import PreparedCommand
+from ai.starlake.executor.remote import RemoteRequest, RunIdentity
+from ai.starlake.gcp.client.endpoints import gs_uri
+from ai.starlake.gcp.dataproc.backend import DataprocExecutor
 from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
-from ai.starlake.gcp.dataproc.resource_names import RunIdentity
 from ai.starlake.gcp.dataproc.spark_job import spark_job
-from ai.starlake.gcp.remote_call import RemoteCall
 from ai.starlake.job import StarlakeCommand
 from starlake_gcp_emulator import GcpEmulator
 
@@ -110,16 +111,17 @@ class Bench:
     def orphan(self, execution: Execution, *arguments: str, command: StarlakeCommand | None = None) -> str:
         """Submits the Spark job of an attempt whose process dies right then; its id."""
         executor = self.executor()
-        name = executor.create_cluster(execution)
-        call = RemoteCall.prepare(command or self.transform(*arguments), execution)
-        job = spark_job(executor.settings, call, execution, name)
+        name = executor.ensure(execution)
+        prepared = PreparedCommand.of(command or self.transform(*arguments), execution).mapped(gs_uri)
+        request = RemoteRequest(prepared, execution, name)
+        job = spark_job(executor.settings, request, request.name())
         place = {"project_id": PROJECT, "region": "europe-west1"}
         executor.clients.spark_jobs.submit_job(request={**place, "job": job}, retry=None)
         self.gcp.wait_for(lambda gcp: gcp.spark_jobs[-1].state == "RUNNING")
         return str(job.reference.job_id)
 
     def clusters(self, executor: DataprocExecutor | None = None):
-        return (executor or self.executor()).session(self.execution()).clusters
+        return (executor or self.executor()).backend(self.execution()).clusters
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.executor.remote.identity import LABEL_RUN
 from ai.starlake.gcp.client.google_errors import PermissionDeniedError
-from ai.starlake.gcp.dataproc.cluster_api import ClusterApi
-from ai.starlake.gcp.dataproc.cluster_creation import ClusterError, ClusterTimeoutError
-from ai.starlake.gcp.dataproc.resource_names import LABEL_REQUEST, LABEL_RUN
+from ai.starlake.gcp.dataproc.cluster_calls import ClusterCalls
+from ai.starlake.gcp.dataproc.clusters import ClusterError, ClusterTimeoutError
+from ai.starlake.gcp.dataproc.resource_names import LABEL_REQUEST
 
 
 class Interruption(BaseException):
@@ -21,7 +22,7 @@ def live(gcp):
 
 
 def test_a_cluster_is_made_with_what_its_run_and_its_limits_need(bench, gcp):
-    cluster = bench.clusters().ensure(bench.run())
+    cluster = bench.clusters().ready(bench.run())
 
     [view] = gcp.all_clusters
     assert view.name == cluster.cluster_name == "dataproc-cluster-0b5e31d2"
@@ -37,7 +38,7 @@ def test_a_cluster_is_made_with_what_its_run_and_its_limits_need(bench, gcp):
 
 
 def test_the_progress_of_a_creation_is_told(bench):
-    bench.clusters().ensure(bench.run())
+    bench.clusters().ready(bench.run())
     told = "\n".join(bench.report.infos)
     assert "creating cluster dataproc-cluster-0b5e31d2: https://console.cloud.google.com/dataproc/clusters/" in told
     assert "CREATING" in told
@@ -45,15 +46,15 @@ def test_the_progress_of_a_creation_is_told(bench):
 
 
 def test_a_running_cluster_of_the_run_is_adopted(bench, gcp):
-    first = bench.clusters().ensure(bench.run())
-    second = bench.clusters().ensure(bench.run())
+    first = bench.clusters().ready(bench.run())
+    second = bench.clusters().ready(bench.run())
     assert first.cluster_uuid == second.cluster_uuid
     assert len(gcp.calls("CreateCluster")) == 1
 
 
 def test_steps_that_begin_together_make_one_cluster(bench, gcp):
     found = []
-    threads = [threading.Thread(target=lambda: found.append(bench.clusters().ensure(bench.run()))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: found.append(bench.clusters().ready(bench.run()))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -63,24 +64,24 @@ def test_steps_that_begin_together_make_one_cluster(bench, gcp):
 
 
 def test_a_cluster_that_is_being_deleted_is_made_anew(slow_bench, slow_gcp):
-    first = slow_bench.clusters().ensure(slow_bench.run())
+    first = slow_bench.clusters().ready(slow_bench.run())
     slow_bench.clusters().delete(slow_bench.run(), wait=False)
-    second = slow_bench.clusters().ensure(slow_bench.run())
+    second = slow_bench.clusters().ready(slow_bench.run())
     assert first.cluster_uuid != second.cluster_uuid
     assert [view.state for view in slow_gcp.all_clusters] == ["DELETED", "RUNNING"]
 
 
 def test_a_cluster_that_its_time_to_live_took_away_is_made_anew(bench, gcp):
-    bench.clusters().ensure(bench.run())
+    bench.clusters().ready(bench.run())
     gcp.advance(3700)
-    bench.clusters().ensure(bench.run())
+    bench.clusters().ready(bench.run())
     assert [view.deleted_by for view in gcp.all_clusters] == ["idle_ttl", None]
 
 
 def test_a_creation_that_fails_late_is_told_and_cleaned_up(bench, gcp):
     gcp.fail_clusters(detail="Insufficient 'CPUS' quota")
     with pytest.raises(ClusterError, match="Insufficient 'CPUS' quota"):
-        bench.clusters().ensure(bench.run())
+        bench.clusters().ready(bench.run())
     assert live(gcp) == {}
     [view] = gcp.all_clusters
     assert view.deleted_by == "request"
@@ -89,8 +90,8 @@ def test_a_creation_that_fails_late_is_told_and_cleaned_up(bench, gcp):
 def test_the_next_attempt_waits_for_what_is_cleaned_up(bench, gcp):
     gcp.fail_clusters()
     with pytest.raises(ClusterError):
-        bench.clusters().ensure(bench.run())
-    bench.clusters().ensure(bench.run())
+        bench.clusters().ready(bench.run())
+    bench.clusters().ready(bench.run())
     assert list(live(gcp).values()) == ["RUNNING"]
 
 
@@ -99,7 +100,7 @@ def broken(bench, gcp):
     gcp.fail_clusters()
     gcp.fault("DeleteCluster", "PERMISSION_DENIED")
     with pytest.raises(ClusterError):
-        bench.clusters().ensure(bench.run())
+        bench.clusters().ready(bench.run())
     assert list(live(gcp).values()) == ["ERROR"]
 
 
@@ -112,7 +113,7 @@ def test_a_clean_up_that_fails_says_who_does_it_then(bench, gcp):
 
 def test_a_broken_cluster_of_the_run_is_replaced(bench, gcp):
     broken(bench, gcp)
-    bench.clusters().ensure(bench.run())
+    bench.clusters().ready(bench.run())
     assert list(live(gcp).values()) == ["RUNNING"]
 
 
@@ -120,7 +121,7 @@ def test_a_name_that_is_taken_where_nobody_can_see_it_is_an_error_soon(bench, gc
     """As when the project has a cluster of this name in another region."""
     gcp.fault("CreateCluster", "ALREADY_EXISTS", count=None)
     with pytest.raises(ClusterError, match=r"none in europe-west1(.|\n)*dataproc_name"):
-        bench.clusters().ensure(bench.run())
+        bench.clusters().ready(bench.run())
     assert len(gcp.calls("CreateCluster")) == 6
 
 
@@ -128,24 +129,24 @@ def test_a_name_that_is_taken_where_nobody_can_see_it_is_an_error_soon(bench, gc
 def test_a_cluster_that_somebody_stopped_is_an_error_that_says_how_to_start_it(bench, gcp, monkeypatch, state):
     """The emulator does not know stopped clusters."""
     clusters = bench.clusters()
-    cluster = clusters.ensure(bench.run())
+    cluster = clusters.ready(bench.run())
     cluster.status.state = state
-    monkeypatch.setattr(ClusterApi, "get", lambda self, name: cluster)
+    monkeypatch.setattr(ClusterCalls, "get", lambda self, name: cluster)
     with pytest.raises(ClusterError, match=rf"is {state}(.|\n)*clusters start {cluster.cluster_name} --region europe"):
-        clusters.ensure(bench.run())
+        clusters.ready(bench.run())
 
 
 def test_a_cluster_of_somebody_else_is_neither_used_nor_deleted(bench, gcp):
-    bench.clusters().ensure(bench.run())
+    bench.clusters().ready(bench.run())
     other = replace(bench.run(), root_run_id="0b5e31d2-ffff-4000-8000-000000000002")
     with pytest.raises(ClusterError, match="belongs to somebody else"):
-        bench.clusters().ensure(other)
+        bench.clusters().ready(other)
     assert bench.clusters().delete(other) is False
     assert list(live(gcp).values()) == ["RUNNING"]
 
 
 def test_deletion_waits_until_the_cluster_is_gone(bench, gcp):
-    bench.clusters().ensure(bench.run())
+    bench.clusters().ready(bench.run())
     assert bench.clusters().delete(bench.run()) is True
     assert gcp.clusters == {}
     [call] = gcp.calls("DeleteCluster")
@@ -158,7 +159,7 @@ def test_deleting_what_is_gone_is_success(bench, gcp):
 
 
 def test_deleting_what_is_being_deleted_waits_for_it(slow_bench, slow_gcp):
-    slow_bench.clusters().ensure(slow_bench.run())
+    slow_bench.clusters().ready(slow_bench.run())
     slow_bench.clusters().delete(slow_bench.run(), wait=False)
     assert slow_bench.clusters().delete(slow_bench.run()) is True
     assert slow_gcp.clusters == {}
@@ -167,15 +168,15 @@ def test_deleting_what_is_being_deleted_waits_for_it(slow_bench, slow_gcp):
 
 def test_a_namesake_is_not_deleted(bench, gcp):
     clusters = bench.clusters()
-    stale = clusters.ensure(bench.run())
+    stale = clusters.ready(bench.run())
     clusters.delete(bench.run())
-    clusters.ensure(bench.run())
+    clusters.ready(bench.run())
     clusters.remove(stale)
     assert list(live(gcp).values()) == ["RUNNING"]
 
 
 def test_a_deletion_that_is_refused_is_an_error_that_names_the_permission(bench, gcp):
-    bench.clusters().ensure(bench.run())
+    bench.clusters().ready(bench.run())
     gcp.fault("DeleteCluster", "PERMISSION_DENIED")
     with pytest.raises(PermissionDeniedError, match=r"dataproc\.clusters\.delete"):
         bench.clusters().delete(bench.run())
@@ -183,7 +184,7 @@ def test_a_deletion_that_is_refused_is_an_error_that_names_the_permission(bench,
 
 def test_a_deletion_that_cannot_be_watched_is_no_failure(bench, gcp):
     clusters = bench.clusters()
-    cluster = clusters.ensure(bench.run())
+    cluster = clusters.ready(bench.run())
     gcp.fault("GetCluster", "PERMISSION_DENIED")
     clusters.remove(cluster)
     assert live(gcp) == {}
@@ -205,7 +206,7 @@ def interrupting(bench, when: str):
 def test_a_creation_that_is_interrupted_is_cleaned_up(bench, gcp, moment):
     interrupting(bench, moment)
     with pytest.raises(Interruption):
-        bench.clusters().ensure(bench.run())
+        bench.clusters().ready(bench.run())
     assert live(gcp) == {}
     assert len(gcp.calls("DeleteCluster")) == 1
 
@@ -213,18 +214,18 @@ def test_a_creation_that_is_interrupted_is_cleaned_up(bench, gcp, moment):
 def test_an_interruption_before_the_creation_makes_none(bench, gcp):
     interrupting(bench, "creating cluster")
     with pytest.raises(Interruption):
-        bench.clusters().ensure(bench.run())
+        bench.clusters().ready(bench.run())
     assert gcp.all_clusters == []
 
 
 def test_who_waits_for_the_cluster_of_another_step_does_not_take_it_away(slow_bench, slow_gcp):
-    made = threading.Thread(target=lambda: slow_bench.clusters().ensure(slow_bench.run()))
+    made = threading.Thread(target=lambda: slow_bench.clusters().ready(slow_bench.run()))
     made.start()
     slow_gcp.wait_for(lambda slow_gcp: slow_gcp.clusters)
     waiting = replace_report(slow_bench)
     interrupting(waiting, "CREATING")
     with pytest.raises(Interruption):
-        waiting.clusters().ensure(slow_bench.run())
+        waiting.clusters().ready(slow_bench.run())
     made.join()
     assert list(live(slow_gcp).values()) == ["RUNNING"]
 
@@ -236,7 +237,7 @@ def replace_report(bench):
 def test_a_creation_that_takes_too_long_is_cleaned_up(slow_bench, slow_gcp):
     clusters = slow_bench.clusters(slow_bench.executor(dataproc_create_timeout=0))
     with pytest.raises(ClusterTimeoutError, match="took longer"):
-        clusters.ensure(slow_bench.run())
+        clusters.ready(slow_bench.run())
     assert live(slow_gcp) == {}
 
 
@@ -253,7 +254,7 @@ def test_a_cluster_that_vanishes_while_it_is_made_is_an_error(slow_bench, slow_g
     thief = threading.Thread(target=takes_it_away)
     thief.start()
     with pytest.raises(StarlakeError):
-        clusters.ensure(slow_bench.run())
+        clusters.ready(slow_bench.run())
     thief.join()
     assert cluster_is_there.is_set()
     assert live(slow_gcp) == {}
@@ -261,8 +262,8 @@ def test_a_cluster_that_vanishes_while_it_is_made_is_an_error(slow_bench, slow_g
 
 def test_the_clusters_of_a_run_are_found_by_their_label(bench):
     clusters = bench.clusters()
-    made = clusters.ensure(bench.run())
-    clusters.ensure(bench.run("11111111-0000-4000-8000-000000000000"))
+    made = clusters.ready(bench.run())
+    clusters.ready(bench.run("11111111-0000-4000-8000-000000000000"))
     assert [one.cluster_uuid for one in clusters.of_run(bench.run().root_run_id)] == [made.cluster_uuid]
 
 
@@ -274,22 +275,22 @@ class TestSharedCluster:
         return replace(bench, options={"dataproc_cluster_name": "shared"})
 
     def test_it_has_the_name_that_was_given(self, bench):
-        assert bench.clusters().ensure(bench.run()).cluster_name == "shared"
+        assert bench.clusters().ready(bench.run()).cluster_name == "shared"
 
     def test_it_is_used_and_not_deleted_by_a_run_that_did_not_make_it(self, bench, gcp):
-        bench.clusters().ensure(bench.run())
+        bench.clusters().ready(bench.run())
         other = bench.run("22222222-0000-4000-8000-000000000000")
-        assert bench.clusters().ensure(other).cluster_name == "shared"
+        assert bench.clusters().ready(other).cluster_name == "shared"
         assert bench.clusters().delete(other) is False
         assert list(live(gcp)) == ["shared"]
 
     def test_it_is_deleted_by_the_run_that_made_it(self, bench, gcp):
-        bench.clusters().ensure(bench.run())
+        bench.clusters().ready(bench.run())
         assert bench.clusters().delete(bench.run()) is True
         assert gcp.clusters == {}
 
     def test_it_stays_while_others_work_on_it(self, bench, gcp):
-        bench.clusters().ensure(bench.run())
+        bench.clusters().ready(bench.run())
         other = bench.execution("22222222-0000-4000-8000-000000000000")
         work = threading.Thread(target=lambda: bench.executor().run(bench.load("sleep=1"), other))
         work.start()
@@ -300,6 +301,6 @@ class TestSharedCluster:
         assert list(live(gcp)) == ["shared"]
 
     def test_it_outlives_a_run_that_is_cancelled(self, bench, gcp):
-        bench.clusters().ensure(bench.run())
+        bench.clusters().ready(bench.run())
         bench.clusters().discard(bench.run())
         assert list(live(gcp)) == ["shared"]

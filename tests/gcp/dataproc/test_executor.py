@@ -12,15 +12,18 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import Files
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.notes import LoadNote, LoadNotes
+from ai.starlake.executor.remote import Handle, RemoteCommandFailedError, RemoteTimeoutError
 from ai.starlake.gcp.client.google_errors import GcpCallError, PermissionDeniedError
-from ai.starlake.gcp.dataproc.dataproc_executor import SparkJobFailedError
-from ai.starlake.gcp.dataproc.spark_jobs import SparkJobTimeoutError
 from ai.starlake.job import StarlakeSparkConfig
 from ai.starlake.job.secret_references import EnvironmentReference
 
 
 class Interruption(BaseException):
     """As the orchestrator raises it in the middle of anything."""
+
+
+def handle(job_id):
+    return Handle(job_id, job_id)
 
 
 def printed(bench, what: str):
@@ -95,7 +98,7 @@ def test_secrets_reach_the_job_and_no_log(bench, gcp, monkeypatch):
 
 
 def test_a_failed_job_shows_the_last_lines_of_its_driver(bench, gcp):
-    with pytest.raises(SparkJobFailedError) as caught:
+    with pytest.raises(RemoteCommandFailedError) as caught:
         bench.executor().run(bench.load("exit=3"), bench.execution())
     error = caught.value
     assert error.tail[-1] == "it went wrong"
@@ -107,11 +110,11 @@ def test_a_failed_job_shows_the_last_lines_of_its_driver(bench, gcp):
 def test_a_job_that_somebody_cancelled_is_a_failure(bench, gcp):
     def cancels():
         gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
-        bench.executor().session(bench.execution()).jobs.cancel(gcp.spark_jobs[0].name)
+        bench.executor().backend(bench.execution()).cancel(handle(gcp.spark_jobs[0].name))
 
     somebody = threading.Thread(target=cancels)
     somebody.start()
-    with pytest.raises(SparkJobFailedError, match="was cancelled by somebody"):
+    with pytest.raises(RemoteCommandFailedError, match="was cancelled by somebody"):
         bench.executor().run(bench.load("sleep=30"), bench.execution())
     somebody.join()
 
@@ -121,11 +124,11 @@ def test_a_job_whose_cluster_is_taken_away_is_a_failure(bench, gcp):
 
     def deletes():
         gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
-        bench.executor().delete_cluster(execution)
+        bench.executor().delete(execution)
 
     somebody = threading.Thread(target=deletes)
     somebody.start()
-    with pytest.raises(SparkJobFailedError):
+    with pytest.raises(RemoteCommandFailedError):
         bench.executor().run(bench.load("sleep=30"), execution)
     somebody.join()
 
@@ -144,7 +147,7 @@ def test_a_long_output_arrives_whole_and_in_order(bench, gcp):
 
 
 def test_a_job_that_takes_too_long_is_cancelled(bench, gcp):
-    with pytest.raises(SparkJobTimeoutError, match="dataproc_job_wait_timeout"):
+    with pytest.raises(RemoteTimeoutError, match="dataproc_job_wait_timeout"):
         bench.executor(dataproc_job_wait_timeout=0.3).run(bench.load("sleep=30"), bench.execution())
     gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "CANCELLED")
     assert gcp.spark_jobs[0].cancelled == 1
@@ -155,7 +158,7 @@ def test_an_interruption_cancels_the_job_once(bench, gcp, moment):
     interrupt_at(bench, f"{moment}" if moment == "submitted to cluster" else f": {moment}")
     executor = bench.executor()
     execution = bench.execution()
-    executor.create_cluster(replace(execution, report=type(bench.report)()))
+    executor.ensure(replace(execution, report=type(bench.report)()))
     with pytest.raises(Interruption):
         executor.run(bench.load("sleep=30"), execution)
     gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "CANCELLED")
@@ -184,7 +187,7 @@ def test_an_interruption_is_not_hidden_by_a_question_that_has_no_answer(bench, g
 
 
 def test_a_step_that_fails_leaves_the_cluster_to_the_others(bench, gcp):
-    with pytest.raises(SparkJobFailedError):
+    with pytest.raises(RemoteCommandFailedError):
         bench.executor().run(bench.load("exit=1"), bench.execution(run_is_ending=lambda: True))
     assert [view.state for view in gcp.clusters.values()] == ["RUNNING"]
 
@@ -232,7 +235,7 @@ def test_a_retry_takes_the_result_that_its_predecessor_did_not_see(bench, gcp):
 def test_a_retry_waits_until_a_job_that_is_being_cancelled_has_ended(bench, gcp):
     execution = bench.execution()
     left = bench.orphan(execution, "sleep=0.5")
-    bench.executor().session(execution).jobs.cancel(left)
+    bench.executor().backend(execution).cancel(handle(left))
     bench.executor().run(bench.transform("sleep=0.5"), replace(execution, attempt=1))
     assert [job.state for job in gcp.spark_jobs] == ["CANCELLED", "DONE"]
 
@@ -240,7 +243,7 @@ def test_a_retry_waits_until_a_job_that_is_being_cancelled_has_ended(bench, gcp)
 def test_a_retry_after_a_failure_runs_the_command_again(bench, gcp):
     execution = bench.execution()
     for attempt in range(2):
-        with pytest.raises(SparkJobFailedError):
+        with pytest.raises(RemoteCommandFailedError):
             bench.executor().run(bench.transform("exit=1"), replace(execution, attempt=attempt))
     assert [job.state for job in gcp.spark_jobs] == ["ERROR", "ERROR"]
 
@@ -323,7 +326,7 @@ def names(folder):
 def test_a_job_that_fails_gives_its_files_back(bench, areas, tmp_path):
     stage, ingesting = areas
     (stage / "orders-1.csv").touch()
-    with pytest.raises(SparkJobFailedError):
+    with pytest.raises(RemoteCommandFailedError):
         bench.executor().run(bench.load("exit=1", SL_ROOT=str(tmp_path)), bench.execution())
     assert (names(stage), names(ingesting)) == (["orders-1.csv"], [])
 
@@ -338,7 +341,7 @@ def test_a_job_that_is_interrupted_gives_its_files_back_when_it_has_ended(bench,
             raise Interruption
 
     execution = bench.execution()
-    bench.executor().create_cluster(replace(execution, report=type(bench.report)()))
+    bench.executor().ensure(replace(execution, report=type(bench.report)()))
     bench.report.on_info = take_and_interrupt
     (stage / "orders-1.csv").touch()
     with pytest.raises(Interruption):
@@ -358,7 +361,7 @@ def test_a_new_run_leaves_the_files_of_a_job_that_runs_and_takes_those_of_one_th
     execution = bench.execution(is_run_over=lambda run: run == killed.run_id)
     bench.executor().run(bench.load(SL_ROOT=str(tmp_path)), execution)
     assert (names(stage), names(ingesting)) == ([], ["orders-1.csv"])
-    bench.executor().session(execution).jobs.cancel(job_id)
+    bench.executor().backend(execution).cancel(handle(job_id))
     gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "CANCELLED")
     assert bench.executor().files_left(load, execution) == [str(ingesting / "orders-1.csv")]
     bench.report.on_info = lambda message: None
@@ -408,7 +411,7 @@ def test_a_lost_answer_to_a_submission_makes_no_second_job(bench, gcp):
 def test_an_outage_longer_than_the_tolerance_ends_the_step_and_its_job(bench, gcp):
     executor = bench.executor(outage_tolerance=0.3)
     execution = bench.execution()
-    executor.create_cluster(execution)
+    executor.ensure(execution)
     gcp.fault("GetJob", "UNAVAILABLE", count=None)
     with pytest.raises(GcpCallError, match="UNAVAILABLE"):
         executor.run(bench.load("sleep=30"), execution)
@@ -423,6 +426,6 @@ def test_a_missing_permission_is_named(bench, gcp):
 
 def test_create_and_delete_go_with_the_run(bench, gcp):
     execution = bench.execution()
-    assert bench.executor().create_cluster(execution) in gcp.clusters
-    assert bench.executor().delete_cluster(bench.execution(execution.run_id, step="delete")) is True
+    assert bench.executor().ensure(execution) in gcp.clusters
+    assert bench.executor().delete(bench.execution(execution.run_id, step="delete")) is True
     assert gcp.clusters == {}

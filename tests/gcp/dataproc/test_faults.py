@@ -36,27 +36,27 @@ class Interruption(BaseException):
 def runs(bench, execution, strike):
     """What a Dagster run does: an op makes the cluster, another one uses it, a third one deletes it."""
     strike()
-    bench.executor().create_cluster(execution)
+    bench.executor().ensure(execution)
     return uses(bench, execution, lambda: None)
 
 
 def uses(bench, execution, strike):
     """The same, with a fault when the cluster is there."""
     executor = bench.executor()
-    executor.create_cluster(execution)
+    executor.ensure(execution)
     strike()
     result = executor.run(bench.transform(), execution)
     assert {job.name: job.state for job in bench.gcp.spark_jobs}[result.remote_id] == "DONE"
-    assert executor.delete_cluster(execution)
+    assert executor.delete(execution)
     return "succeeds"
 
 
 def is_swept(bench, execution, strike):
     """What is done when a run has failed: its clusters are found by their label, and deleted."""
     executor = bench.executor()
-    executor.create_cluster(execution)
+    executor.ensure(execution)
     strike()
-    clusters = executor.session(execution).clusters
+    clusters = executor.backend(execution).clusters
     for cluster in clusters.of_run(execution.root):
         clusters.remove(cluster)
     return "succeeds"
@@ -69,7 +69,7 @@ def is_tried_again(bench, execution, strike):
     try:
         result = bench.executor().run(bench.transform(), replace(execution, attempt=1))
     finally:
-        bench.executor().delete_cluster(execution)
+        bench.executor().delete(execution)
     states = {job.name: job.state for job in bench.gcp.spark_jobs}
     assert (states[orphan], states[result.remote_id]) == ("CANCELLED", "DONE")
     return "succeeds"

@@ -8,14 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.executor import Execution
-from ai.starlake.gcp.dataproc.resource_names import (
-    RunIdentity,
-    cluster_name,
-    is_cluster_name,
-    label_value,
-    request_id,
-    spark_job_id,
-)
+from ai.starlake.executor.remote.identity import RunIdentity, command_name, label_value
+from ai.starlake.gcp.dataproc.resource_names import cluster_name, is_cluster_name, request_id
 
 RUN = "0b5e31d2-1111-4000-8000-000000000001"
 
@@ -29,7 +23,7 @@ def test_people_recognise_the_name_of_a_cluster():
 
 
 def test_people_recognise_the_id_of_a_spark_job():
-    assert re.fullmatch(r"load-sales-0b5e31d2-2-[0-9a-f]{8}", spark_job_id("load_sales", RUN, 2, ["load"]))
+    assert re.fullmatch(r"load-sales-0b5e31d2-2-[0-9a-f]{8}", command_name("load_sales", RUN, 2, ["load"]))
 
 
 @given(anything, anything, st.one_of(run_ids, some_name))
@@ -56,7 +50,7 @@ def test_what_dataproc_refuses_is_no_name(name):
 
 @given(some_name, st.one_of(run_ids, some_name), st.integers(0, 10**6))
 def test_every_id_of_a_spark_job_is_valid(step, run_id, attempt):
-    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,100}", spark_job_id(step, run_id, attempt, [step]))
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,100}", command_name(step, run_id, attempt, [step]))
 
 
 commands = st.lists(some_name, max_size=2).map(tuple)
@@ -64,9 +58,9 @@ commands = st.lists(some_name, max_size=2).map(tuple)
 
 @given(st.lists(st.tuples(some_name, run_ids, st.integers(0, 5), commands), min_size=2, max_size=2, unique=True))
 def test_commands_have_spark_jobs_of_their_own(attempts):
-    first, second = (spark_job_id(*attempt) for attempt in attempts)
+    first, second = (command_name(*attempt) for attempt in attempts)
     assert first != second
-    assert spark_job_id(*attempts[0]) == first
+    assert command_name(*attempts[0]) == first
 
 
 @given(anything)

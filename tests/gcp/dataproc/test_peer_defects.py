@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
+from ai.starlake.executor.remote import RemoteCommandFailedError, RunIdentity
 from ai.starlake.gcp import StarlakeDataprocClusterConfig
-from ai.starlake.gcp.dataproc.dataproc_executor import SparkJobFailedError
-from ai.starlake.gcp.dataproc.resource_names import RunIdentity, cluster_name, is_cluster_name
+from ai.starlake.gcp.dataproc.resource_names import cluster_name, is_cluster_name
 from ai.starlake.job.secret_references import EnvironmentReference
 
 
@@ -42,10 +42,10 @@ def test_g04_the_name_of_the_cluster_does_not_change_at_midnight(bench, gcp, mon
             return super().now(tz) + datetime.timedelta(days=1)
 
     execution = bench.execution()
-    name = bench.executor().create_cluster(execution)
+    name = bench.executor().ensure(execution)
     monkeypatch.setattr(datetime, "datetime", Tomorrow)
     bench.executor().run(bench.load(), execution)
-    bench.executor().delete_cluster(execution)
+    bench.executor().delete(execution)
     assert [view.name for view in gcp.all_clusters] == [name]
     assert gcp.clusters == {}
 
@@ -53,12 +53,12 @@ def test_g04_the_name_of_the_cluster_does_not_change_at_midnight(bench, gcp, mon
 def test_g05_two_runs_at_once_have_clusters_of_their_own(bench, gcp):
     one, other = bench.execution(), bench.execution()
     executor = bench.executor()
-    executor.create_cluster(one)
-    executor.create_cluster(other)
+    executor.ensure(one)
+    executor.ensure(other)
     work = threading.Thread(target=lambda: bench.executor().run(bench.load("sleep=0.5"), other))
     work.start()
     gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
-    executor.delete_cluster(one)
+    executor.delete(one)
     work.join()
     assert [job.state for job in gcp.spark_jobs] == ["DONE"]
     assert [view.labels["starlake-run-id"] for view in gcp.clusters.values()] == [other.run_id]
@@ -66,7 +66,7 @@ def test_g05_two_runs_at_once_have_clusters_of_their_own(bench, gcp):
 
 def test_g05_a_load_that_fails_leaves_no_cluster_that_nobody_deletes(bench, gcp):
     execution = bench.execution()
-    with pytest.raises(SparkJobFailedError):
+    with pytest.raises(RemoteCommandFailedError):
         bench.executor().run(bench.load("exit=1"), execution)
     clusters = bench.clusters()
     for cluster in clusters.of_run(execution.root):
@@ -75,7 +75,7 @@ def test_g05_a_load_that_fails_leaves_no_cluster_that_nobody_deletes(bench, gcp)
 
 
 def test_g05_a_run_that_dies_leaves_its_cluster_to_its_limits(bench, gcp):
-    bench.executor().create_cluster(bench.execution())
+    bench.executor().ensure(bench.execution())
     gcp.advance(3601)
     gcp.wait_for(lambda gcp: not gcp.clusters)
     assert gcp.all_clusters[0].deleted_by == "idle_ttl"

@@ -82,7 +82,7 @@ class Sequence:
         self.order_faults()
         steps = ["first", "second"][: self.choice.randint(1, 2)]
         try:
-            self.with_retries("create", lambda executor, execution: executor.create_cluster(execution))
+            self.with_retries("create", lambda executor, execution: executor.ensure(execution))
             self.made = True
             threads = [threading.Thread(target=self.load, args=(step,)) for step in steps[1:]]
             for thread in threads:
@@ -156,9 +156,9 @@ class Sequence:
         executor = self.bench.executor()
         execution = self.bench.execution(self.run_id, "delete")
         if self.choice.random() < 0.5:
-            executor.delete_cluster(execution)
+            executor.delete(execution)
         elif self.choice.random() < 0.5:
-            clusters = executor.session(execution).clusters
+            clusters = executor.backend(execution).clusters
             for cluster in clusters.of_run(self.run_id):
                 clusters.remove(cluster)
 

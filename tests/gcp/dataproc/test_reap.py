@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ai.starlake.gcp.reap import leftover_clusters, leftover_spark_jobs, reap
+from ai.starlake.executor.remote.leftovers import leftover_work, reap
 
 LIVING, OVER, UNKNOWN = (f"{number}0000000-0000-4000-8000-000000000000" for number in range(3))
 
@@ -20,9 +20,8 @@ def later(hours):
 @pytest.fixture
 def leftovers(bench):
     """Finds what is there, anew each time."""
-    session = bench.executor().session(bench.execution())
-    clients = bench.executor().clients
-    return lambda: [*leftover_clusters(clients, session.calls), *leftover_spark_jobs(clients, session.calls)]
+    backend = bench.executor().backend(bench.execution())
+    return lambda: [*backend.infrastructure.left(), *leftover_work(backend)]
 
 
 @pytest.fixture

@@ -15,8 +15,11 @@ from ai.starlake.common.option_values import seconds
 
 if TYPE_CHECKING:
     from ai.starlake.executor.protocol import Stream
+    from ai.starlake.executor.remote.leftovers import Reaped
+    from ai.starlake.executor.remote.remote_backend import Leftover
+    from ai.starlake.gcp.client.calls import Calls
+    from ai.starlake.gcp.client.clients import GcpClients
     from ai.starlake.gcp.client.endpoints import GcpEndpoints
-    from ai.starlake.gcp.reap import Leftover, Reaped
 
 _WIDE = 1000
 """Columns of a table that no terminal shows: its rows stay whole, for other programs."""
@@ -92,8 +95,8 @@ def reap(
 
     The exit code is 1 when something could not be looked for or removed; all else was done then.
     """  # noqa: D301  click takes this very character for "leave the lines as they are"
+    from ai.starlake.executor.remote.leftovers import reap as reap_leftovers
     from ai.starlake.gcp.client.endpoints import GcpEndpoints
-    from ai.starlake.gcp.reap import reap as reap_leftovers
 
     endpoints = GcpEndpoints(dataproc=dataproc_endpoint, cloud_run=cloud_run_endpoint, impersonate=impersonate)
     problems: list[StarlakeError] = []
@@ -125,15 +128,34 @@ def _leftovers(
     """What there is; where that cannot be learned, the error is added to the problems, and the rest goes on."""
     from ai.starlake.gcp.client.calls import Calls
     from ai.starlake.gcp.client.clients import GcpClients
-    from ai.starlake.gcp.cloud_run.leftover_executions import leftover_executions
-    from ai.starlake.gcp.reap import leftover_clusters, leftover_spark_jobs
 
     calls = Calls(_Standard(), tolerance=60)
-    looks = {"dataproc": (leftover_spark_jobs, leftover_clusters), "cloud-run": (leftover_executions,)}
+    looks = {"dataproc": (_spark_jobs, _clusters), "cloud-run": (_executions,)}
     for region in regions:
         clients = GcpClients(endpoints, project=project, region=region)
         for look in (look for service, of_service in looks.items() if service in services for look in of_service):
-            yield from _found(partial(look, clients, calls), problems)
+            yield from _found(partial(look, calls, clients), problems)
+
+
+def _spark_jobs(calls: Calls, clients: GcpClients) -> Iterator[Leftover]:
+    from ai.starlake.executor.remote.leftovers import leftover_work
+    from ai.starlake.gcp.dataproc.backend import SparkJobs
+
+    yield from leftover_work(SparkJobs(calls, clients))
+
+
+def _clusters(calls: Calls, clients: GcpClients) -> Iterator[Leftover]:
+    from ai.starlake.gcp.dataproc.cluster_calls import ClusterCalls
+    from ai.starlake.gcp.dataproc.clusters import leftover_clusters
+
+    yield from leftover_clusters(ClusterCalls(clients, calls, clients.project, clients.region))
+
+
+def _executions(calls: Calls, clients: GcpClients) -> Iterator[Leftover]:
+    from ai.starlake.executor.remote.leftovers import leftover_work
+    from ai.starlake.gcp.cloud_run.backend import CloudRunJob
+
+    yield from leftover_work(CloudRunJob(calls, clients))
 
 
 def _found(look: Callable[[], Iterator[Leftover]], problems: list[StarlakeError]) -> Iterator[Leftover]:
@@ -152,7 +174,7 @@ def _runs() -> Iterator[Callable[[str], bool | None]]:
         return
     from dagster import DagsterInstance
 
-    from ai.starlake.dagster.gcp.janitor import chain_is_over
+    from ai.starlake.dagster.remote import chain_is_over
 
     with DagsterInstance.get() as instance:
         yield lambda run_id: chain_is_over(instance, run_id)

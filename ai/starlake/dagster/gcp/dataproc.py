@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import cached_property, partial
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dagster import In, JobDefinition, Nothing, OpDefinition, SensorDefinition
+from dagster import OpDefinition
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster.gcp.clusters import ClusterBody
-from ai.starlake.dagster.gcp.janitor import PATIENCE, Janitor
-from ai.starlake.dagster.job import NodeOptions, StarlakeDagsterJob
-from ai.starlake.dagster.ops import outputs_of
-from ai.starlake.executor.protocol import Execution, StarlakeExecutor
+from ai.starlake.dagster.remote import StarlakeDagsterRemoteJob, with_start
 from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
 from ai.starlake.job import JobOptions, StarlakePreLoadStrategy
 from ai.starlake.orchestration.project_reading import read_project
@@ -22,10 +18,10 @@ if TYPE_CHECKING:
     from dagster_gcp import DataprocResource
 
     from ai.starlake.gcp import StarlakeDataprocClusterConfig
-    from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
+    from ai.starlake.gcp.dataproc.backend import DataprocExecutor
 
 
-class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
+class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob):
     """Generates ops that run each Starlake command as a Spark job, on a Dataproc cluster that each run has for itself.
 
     The op of `pre_tasks` makes the cluster and that of `post_tasks` deletes it; a command that finds none makes it too,
@@ -47,6 +43,9 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
     """
 
     options_model: ClassVar[type[JobOptions]] = DataprocOptions
+    service = "dataproc"
+    where = "on Google Cloud"
+    leaves_after_success = True
 
     def __init__(
         self,
@@ -61,12 +60,16 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
         super().__init__(pre_load_strategy, options, filename=filename, module_name=module_name, **kwargs)
         self.cluster_config = cluster_config or self._cluster_config_of_caller()
 
-    def executor(self) -> StarlakeExecutor:
-        """The executor, made once per process."""
-        return self._executor
+    def remote_executor(self) -> DataprocExecutor:
+        """Make the executor."""
+        from ai.starlake.gcp.dataproc.backend import DataprocExecutor
+
+        return DataprocExecutor(
+            self._settings, cluster_config=self.cluster_config, facts=partial(read_project, files=self._settings.files)
+        )
 
     def dummy_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
-        """Generates an op that does nothing but order others.
+        """Generate an op that does nothing but order others.
 
         Unless `ins` says otherwise it has an input ``start`` that may stay without a source: the op of `pre_tasks` can
         be put before it.
@@ -75,36 +78,23 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
             task_id: The name of the op, and the value of its outputs.
             **kwargs: See `NodeOptions`.
         """
-        return super().dummy_op(task_id, **_with_input(kwargs))
+        return super().dummy_op(task_id, **with_start(kwargs))
 
     def pre_tasks(self, **kwargs: Any) -> OpDefinition:
-        """Generates the op that makes the cluster of the run.
+        """Generate the op that makes the cluster of the run.
 
         Args:
             **kwargs: See `NodeOptions`; and `task_id`, ``create_dataproc_cluster`` by default.
         """
-        return self._cluster_op("create_dataproc_cluster", deletes=False, **kwargs)
+        return self.infrastructure_op("create_dataproc_cluster", "cluster", deletes=False, **kwargs)
 
     def post_tasks(self, **kwargs: Any) -> OpDefinition:
-        """Generates the op that deletes the cluster of the run. Unless `ins` says otherwise it has an input ``start``.
+        """Generate the op that deletes the cluster of the run. Unless `ins` says otherwise it has an input ``start``.
 
         Args:
             **kwargs: See `NodeOptions`; and `task_id`, ``delete_dataproc_cluster`` by default.
         """
-        return self._cluster_op("delete_dataproc_cluster", deletes=True, **_with_input(kwargs))
-
-    def sensors(
-        self, jobs: Iterable[JobDefinition] | None = None, *, name: str | None = None
-    ) -> list[SensorDefinition]:
-        """Generates the sensors that delete the clusters, and cancel the Spark jobs, of runs that are over.
-
-        They run in Dagster's daemon; a run whose process died is only noticed with run monitoring.
-
-        Args:
-            jobs: The jobs whose runs they look after; by default all jobs of the code location.
-            name: What their names begin with.
-        """
-        return Janitor(self._sweep, "dataproc", also_after_success=True).sensors(jobs, name or self.filename)
+        return self.infrastructure_op("delete_dataproc_cluster", "cluster", deletes=True, **kwargs)
 
     @property
     def __dataproc__(self) -> DataprocResource:
@@ -123,42 +113,13 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterJob):
             ) from None
         return StarlakeDataprocResource.of(self._settings, self.cluster_config)
 
-    def _cluster_op(self, default_id: str, *, deletes: bool, task_id: str | None = None, **kwargs: Any) -> OpDefinition:
-        name = task_id or default_id
-        node = NodeOptions.of(name, kwargs)
-        outs = outputs_of(node.out, node.outs)
-        body = ClusterBody(self._runner, self._cluster_owner, deletes, self._assets(node, None), outs)
-        return self._op(name, f"the op that {'deletes' if deletes else 'makes'} the cluster", body, outs, node)
-
     def _cluster_config_of_caller(self) -> StarlakeDataprocClusterConfig:
         from ai.starlake.gcp import StarlakeDataprocClusterConfig
 
         return StarlakeDataprocClusterConfig.from_module(self.filename or "", self.module_name or "", self.options)
-
-    def _sweep(self, execution: Execution) -> list[str]:
-        from ai.starlake.dagster.gcp.sweeps import sweep_dataproc
-        from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
-
-        hasty = self._settings.model_copy(update={"outage_tolerance": PATIENCE})
-        return sweep_dataproc(DataprocExecutor(hasty, cluster_config=self.cluster_config), execution)
 
     @property
     def _settings(self) -> DataprocOptions:
         settings = self.settings
         assert isinstance(settings, DataprocOptions)  # noqa: S101  by options_model
         return settings
-
-    @cached_property
-    def _executor(self) -> DataprocExecutor:
-        from ai.starlake.gcp.dataproc.dataproc_executor import DataprocExecutor
-
-        facts = partial(read_project, files=self._settings.files)
-        return DataprocExecutor(self._settings, cluster_config=self.cluster_config, facts=facts)
-
-    def _cluster_owner(self) -> DataprocExecutor:
-        return self._executor
-
-
-def _with_input(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of an op with an input ``start``, when they name none."""
-    return {**kwargs, "ins": {"start": In(Nothing)} if kwargs.get("ins") is None else kwargs["ins"]}

@@ -12,10 +12,11 @@ from pydantic import Field
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.gcp.resource_client import StarlakeDataprocClient
 from ai.starlake.dagster.report import DagsterReporter
+from ai.starlake.executor.remote.identity import RunIdentity
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
 from ai.starlake.gcp.client.endpoints import GcpEndpoints
-from ai.starlake.gcp.dataproc.resource_names import RunIdentity, cluster_name
+from ai.starlake.gcp.dataproc.resource_names import cluster_name
 
 if TYPE_CHECKING:
     from ai.starlake.gcp import StarlakeDataprocClusterConfig

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from dagster_gcp.dataproc.resources import DataprocClient  # noqa: TID253  this module is imported lazily
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.executor.process.interrupts import cleaning_up
+from ai.starlake.executor.remote.remote_backend import Handle
+from ai.starlake.executor.remote.remote_executor import abandon
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
 from ai.starlake.gcp.client.messages import dataproc_message
-from ai.starlake.gcp.dataproc.cluster_api import ClusterApi, state_of
-from ai.starlake.gcp.dataproc.cluster_creation import ON_THE_WAY, USABLE, ClusterCreation
-from ai.starlake.gcp.dataproc.spark_job_api import SparkJobApi
+from ai.starlake.gcp.dataproc.backend import SparkJobs
+from ai.starlake.gcp.dataproc.cluster_calls import ClusterCalls, cluster_state
+from ai.starlake.gcp.dataproc.clusters import ON_THE_WAY, USABLE, ClusterCreation
 
 _FAILED = frozenset({"ERROR", "CANCELLED"})
 _TWENTY_MINUTES = 20 * 60
@@ -48,22 +52,22 @@ class StarlakeDataprocClient(DataprocClient):
         self.cluster_name: str = config["clusterName"]
         self.cluster_config: Mapping[str, Any] = config["cluster_config"] or {}
         self.labels: Mapping[str, str] = config["labels"]
-        self._api = ClusterApi(clients, calls, self.project_id, self.region)
+        self._clusters = ClusterCalls(clients, calls, self.project_id, self.region)
         self._clients = clients
         self._calls = calls
         self._job_labels = dict(job_labels or {})
-        self._creation = ClusterCreation(self._api, timeout=create_timeout)
+        self._creation = ClusterCreation(self._clusters, timeout=create_timeout)
 
     def create_cluster(self) -> None:
-        """Makes the cluster and waits for it; one that is there already and takes jobs will do.
+        """Make the cluster and wait for it; one that is there already and takes jobs will do.
 
         Raises:
             StarlakeError: If it cannot be made; what is left of it is being deleted then.
         """
         progress = self._creation.progress(self.cluster_name)
         while True:
-            known = self._api.get(self.cluster_name) or self._creation.make(self._wanted())
-            state = state_of(known) if known is not None else "CREATING"
+            known = self._clusters.get(self.cluster_name) or self._creation.make(self._wanted())
+            state = cluster_state(known) if known is not None else "CREATING"
             if state in USABLE:
                 return
             if state not in ON_THE_WAY:
@@ -72,28 +76,28 @@ class StarlakeDataprocClient(DataprocClient):
             progress.pause(self._creation.late(self.cluster_name))
 
     def get_cluster(self) -> dict[str, Any]:
-        """The cluster.
+        """Return the cluster.
 
         Raises:
             StarlakeError: If there is none.
         """
-        cluster = self._api.get(self.cluster_name)
+        cluster = self._clusters.get(self.cluster_name)
         if cluster is None:
             raise StarlakeError(f"there is no cluster {self.cluster_name}", fix="create it first")
         return _as_mapping(cluster)
 
     def delete_cluster(self) -> dict[str, Any]:
-        """Asks for the deletion of the cluster; that it is gone already is success.
+        """Ask for the deletion of the cluster; that it is gone already is success.
 
         Returns:
             The name of the operation, when there is one.
         """
-        cluster = self._api.get(self.cluster_name)
-        operation = self._api.delete(cluster) if cluster is not None else None
+        cluster = self._clusters.get(self.cluster_name)
+        operation = self._clusters.delete(cluster) if cluster is not None else None
         return {"name": operation} if operation else {}
 
     def submit_job(self, job_details: Mapping[str, Any]) -> dict[str, Any]:
-        """Submits a job.
+        """Submit a job.
 
         Args:
             job_details: The request: ``job``, whose fields may be spelled as in REST or in Python.
@@ -110,23 +114,19 @@ class StarlakeDataprocClient(DataprocClient):
         return _as_mapping(self._calls.repeat(self._clients.spark_jobs.submit_job, request, what=what))
 
     def get_job(self, job_id: str) -> dict[str, Any]:
-        """A job."""
+        """Return a job."""
         what = f"look at job {job_id}"
         return _as_mapping(self._calls.read(self._clients.spark_jobs.get_job, self._job(job_id), what=what))
 
     def wait_for_job(self, job_id: str, wait_timeout: float = _TWENTY_MINUTES) -> None:
-        """Waits for the end of a job. An interruption of the step cancels the job.
+        """Wait for the end of a job. An interruption of the step cancels the job.
 
         Raises:
             StarlakeError: If it does not end well, or not in time.
         """
-        try:
+        jobs = SparkJobs(self._calls.hasty(), self._clients, self.project_id, self.region)
+        with cleaning_up(partial(abandon, jobs, Handle(job_id, job_id)), unless=Exception):
             self._watch(job_id, wait_timeout)
-        except Exception:
-            raise
-        except BaseException:
-            SparkJobApi(self._clients, self._calls, self.project_id, self.region).abandon(job_id)
-            raise
 
     def _watch(self, job_id: str, timeout: float) -> None:
         late = StarlakeError(f"job {job_id} took longer than {timeout:g} s", fix="raise wait_timeout")
@@ -138,7 +138,7 @@ class StarlakeDataprocClient(DataprocClient):
             progress.pause(late)
 
     def cancel_job(self, job_id: str) -> dict[str, Any]:
-        """Asks for the cancellation of a job."""
+        """Ask for the cancellation of a job."""
         what = f"cancel job {job_id}"
         return _as_mapping(self._calls.repeat(self._clients.spark_jobs.cancel_job, self._job(job_id), what=what))
 

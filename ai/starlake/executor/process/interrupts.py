@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -39,3 +39,24 @@ def interrupts_held() -> Iterator[None]:
             signal.signal(number, handler)
         for late in dict.fromkeys(came):
             signal.raise_signal(late)
+
+
+@contextmanager
+def cleaning_up(
+    clean_up: Callable[[], object], *, unless: tuple[type[BaseException], ...] | type[BaseException] = ()
+) -> Iterator[None]:
+    """Clean up if a block raises, with interrupts held, and raise the same again.
+
+    Args:
+        clean_up: Cleans up.
+        unless: Errors after which there is nothing to clean up. With ``unless=Exception`` only an interruption counts:
+            SIGINT, SIGTERM, a run that is cancelled.
+    """
+    try:
+        yield
+    except unless:
+        raise
+    except BaseException:
+        with interrupts_held():
+            clean_up()
+        raise

@@ -7,14 +7,10 @@ lost.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar
 
-from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
-
-from ai.starlake.executor.protocol import Reporter
-from ai.starlake.executor.remote.progress import Progress, jittered
+from ai.starlake.executor.remote.repeats import Repeats
 from ai.starlake.gcp.client.google_errors import code_of, explained, patience_of, permissions_of, said_by
 
 ResultT = TypeVar("ResultT")
@@ -24,94 +20,23 @@ READ_TIMEOUT = 20.0
 """Seconds that the answer to a question may take."""
 WRITE_TIMEOUT = 60.0
 """Seconds that the answer to an order may take."""
-_LONGEST = 200
-"""The most characters of what a service said, in the line about a call that is repeated."""
 
 
 class Rpc(Protocol, Generic[ResultT_co]):
     """A method of one of Google's clients."""
 
     def __call__(self, request: Any, *, retry: Any, timeout: Any) -> ResultT_co:
-        """Calls it."""
+        """Call it."""
         ...
 
 
-class RepeatPolicy:
-    """Decide how long a call is repeated, by what it failed of.
-
-    Args:
-        tolerance: Seconds for which a call that fails for a passing reason is repeated.
-        clock: Tells the time, in seconds.
-    """
-
-    def __init__(self, tolerance: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._tolerance = tolerance
-        self._clock = clock
-        self._started = clock()
-        self._since: dict[float, float] = {}
-
-    def outlasts(self, error: BaseException) -> bool:
-        """Return True if the call that raised an error is to be repeated."""
-        now, limit = self._clock(), patience_of(error)
-        since = self._since.setdefault(limit, now)
-        return limit > 0 and now - self._started < self._tolerance and now - since < limit
-
-
-class Calls:
-    """Makes calls, and rides out short outages.
+class Calls(Repeats):
+    """Make calls of Google Cloud, and ride out short outages. See `Repeats` for the arguments.
 
     Errors of Google's clients become those of `ai.starlake.gcp.client.google_errors`.
-
-    Args:
-        report: Told about each call that is repeated.
-        interval: Seconds between two looks at something that takes long. Pauses before repetitions grow from a second
-            to three times as much, and are shorter when it is.
-        tolerance: Seconds for which a call that fails for a passing reason is repeated.
-        mask: Masks secrets in what the services say.
-        clock: Tells the time, in seconds.
-        sleep: Waits some seconds.
     """
 
-    def __init__(
-        self,
-        report: Reporter,
-        *,
-        interval: float = 10,
-        tolerance: float = 600,
-        mask: Callable[[str], str] = str,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self.report = report
-        self.interval = interval
-        self.tolerance = tolerance
-        self.mask = mask
-        self.clock = clock
-        self.sleep = sleep
-
-    def within(self, tolerance: float) -> Calls:
-        """The same with another tolerance, such as when something is cleaned up and nobody can wait for long."""
-        return Calls(
-            self.report,
-            interval=min(self.interval, tolerance / 4),
-            tolerance=tolerance,
-            mask=self.mask,
-            clock=self.clock,
-            sleep=self.sleep,
-        )
-
-    def pause(self, seconds: float) -> None:
-        """Waits for about so many seconds."""
-        self.sleep(jittered(seconds))
-
-    def progress(self, what: str, *, timeout: float | None = None) -> Progress:
-        """Begins to watch something.
-
-        Args:
-            what: What is watched, such as ``Cloud Run execution x``.
-            timeout: Seconds that it may take.
-        """
-        return Progress(self.report, what, interval=self.interval, timeout=timeout, clock=self.clock, sleep=self.sleep)
+    service = "Google Cloud"
 
     def read(
         self,
@@ -121,7 +46,7 @@ class Calls:
         what: str,
         timeout: float = READ_TIMEOUT,
     ) -> ResultT:
-        """Asks a question, again and again while the service does not answer.
+        """Ask a question, again and again while the service does not answer.
 
         Args:
             method: The method of the client.
@@ -132,7 +57,10 @@ class Calls:
         Raises:
             GcpCallError: If the service refuses, or did not answer for as long as the tolerance says.
         """
-        return self._repeated(lambda: method(request, retry=None, timeout=timeout), what, permissions_of(method))
+        limit = min(timeout, self.longest)
+        return self.repeated(
+            lambda: method(request, retry=None, timeout=limit), what=what, permissions=permissions_of(method)
+        )
 
     def listing(
         self,
@@ -143,7 +71,7 @@ class Calls:
         items: str,
         timeout: float = READ_TIMEOUT,
     ) -> Iterator[Any]:
-        """Asks for a list, page by page as it is consumed.
+        """Ask for a list, page by page as it is consumed.
 
         Args:
             method: The method of the client.
@@ -172,13 +100,13 @@ class Calls:
         what: str,
         timeout: float = WRITE_TIMEOUT,
     ) -> ResultT:
-        """Gives an order that has the same effect however often it is given, until the service answers.
+        """Give an order that has the same effect however often it is given, until the service answers.
 
         Such are those with a request id, and deletion and cancellation by nature.
 
         See `read` for arguments and errors.
         """
-        return self._repeated(lambda: method(request, retry=None, timeout=timeout), what, permissions_of(method))
+        return self.read(method, request, what=what, timeout=timeout)
 
     def once(
         self,
@@ -188,7 +116,7 @@ class Calls:
         what: str,
         timeout: float = WRITE_TIMEOUT,
     ) -> ResultT:
-        """Gives an order that would have its effect twice if it were given twice: never sends it again.
+        """Give an order that would have its effect twice if it were given twice: never sends it again.
 
         See `read` for arguments.
 
@@ -196,10 +124,10 @@ class Calls:
             GcpCallError: If the answer is an error. Unless it is `definite`, the order may have been carried out.
         """
         with explained(what, permissions_of(method), self.mask):
-            return method(request, retry=None, timeout=timeout)
+            return method(request, retry=None, timeout=min(timeout, self.longest))
 
     def fetch(self, action: Callable[[], ResultT], *, what: str) -> ResultT:
-        """Does something that only reads, by a client whose methods take no request, such as that of Cloud Storage.
+        """Do something that only reads, by a client whose methods take no request, such as that of Cloud Storage.
 
         Args:
             action: Does it, without retries of its own.
@@ -208,38 +136,26 @@ class Calls:
         Raises:
             GcpCallError: See `read`.
         """
-        return self._repeated(action, what, ())
+        return self.repeated(action, what=what)
 
-    def persist(self, action: Callable[[], ResultT], *, what: str) -> ResultT:
-        """Does something that makes calls of its own and may be done again when they fail for a passing reason.
+    def repeated(self, action: Callable[[], ResultT], *, what: str, permissions: tuple[str, ...] = ()) -> ResultT:
+        """Do something that has the same effect however often it is done. See `Repeats.repeated`.
 
         Args:
-            action: Does it; raises the errors of `ai.starlake.gcp.client.google_errors`.
+            action: Makes calls of Google's clients.
             what: What it is to do.
+            permissions: The IAM permissions that it needs.
 
         Raises:
-            GcpCallError: See `read`.
+            GcpCallError: If the service refuses, or did not answer for as long as the tolerance says.
         """
-        return self._repeated(action, what, ())
-
-    def _repeated(self, action: Callable[[], ResultT], what: str, permissions: tuple[str, ...]) -> ResultT:
-        first = min(1.0, self.interval)
-        retrying = Retrying(
-            retry=retry_if_exception(RepeatPolicy(self.tolerance, self.clock).outlasts),
-            wait=wait_exponential(multiplier=first, max=3 * self.interval) + wait_random(0, first),
-            sleep=self.sleep,
-            before_sleep=lambda state: self._tell(state, what),
-            reraise=True,
-        )
         with explained(what, permissions, self.mask):
-            return retrying(action)
+            return super().repeated(action, what=what)
 
-    def _tell(self, state: RetryCallState, what: str) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        pause = state.next_action.sleep if state.next_action else 0
-        why = f"{code_of(error)}: {self._shortened(said_by(error))}" if error else ""
-        self.report.info(f"Google Cloud did not {what} ({why}); trying again in {pause:.1f} s")
+    def patience_with(self, error: BaseException) -> float:
+        """Return the seconds for which repeating the call that raised an error may help."""
+        return patience_of(error)
 
-    def _shortened(self, text: str) -> str:
-        line = " ".join(self.mask(text).split())
-        return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+    def reason_of(self, error: BaseException) -> str:
+        """Return the code of an error, and what the service said."""
+        return f"{code_of(error)}: {said_by(error)}"

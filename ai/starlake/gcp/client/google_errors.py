@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.executor.remote.remote_errors import RemoteCallError
 
 INSTALL = 'pip install "starlake-jobs[gcp]"'
 
@@ -73,7 +74,7 @@ class MissingExtraError(StarlakeError):
         super().__init__(f"{package} is not installed in this Python environment", cause=str(error), fix=INSTALL)
 
 
-class GcpCallError(StarlakeError):
+class GcpCallError(RemoteCallError):
     """A call of Google Cloud did not succeed.
 
     Args:
@@ -87,21 +88,18 @@ class GcpCallError(StarlakeError):
     def __init__(
         self, what: str, code: str, message: str, *, fix: str | None = None, patience: float | None = None
     ) -> None:
+        super().__init__(f"Google Cloud could not {what}", cause=f"{code}: {message}", fix=fix)
         self.what = what
         self.code = code
         self.message = message
         self.patience = _patience(code, message) if patience is None else patience
-        super().__init__(f"Google Cloud could not {what}", cause=f"{code}: {message}", fix=fix)
+        self.definite = code in _REFUSED and not self.transient
+        self.missing = code == "NOT_FOUND"
 
     @property
-    def definite(self) -> bool:
-        """Whether the service refused; otherwise the call may have had its effect all the same."""
-        return self.code in _REFUSED and not self.transient
-
-    @property
-    def transient(self) -> bool:
-        """Whether the same call may succeed a little later."""
-        return self.patience > 0
+    def passes(self) -> bool:
+        """Whether what prevented the call may pass within minutes, as an outage or the state of a job does."""
+        return self.transient or self.code == "FAILED_PRECONDITION"
 
 
 class PermissionDeniedError(GcpCallError):

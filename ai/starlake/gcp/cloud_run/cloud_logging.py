@@ -12,7 +12,7 @@ from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.protocol import Stream
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
-from ai.starlake.gcp.cloud_run.execution_state import short
+from ai.starlake.gcp.cloud_run.executions import short
 
 if TYPE_CHECKING:
     from google.cloud.run_v2 import Execution

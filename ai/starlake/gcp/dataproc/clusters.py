@@ -6,31 +6,137 @@ else here is for the cluster to be gone sooner, and never to take away somebody 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.remote.progress import duration
+from ai.starlake.executor.process.interrupts import cleaning_up
+from ai.starlake.executor.remote.identity import LABEL_JOB, LABEL_RUN, RunIdentity, label_value
+from ai.starlake.executor.remote.progress import Progress, duration
+from ai.starlake.executor.remote.remote_backend import Leftover
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
-from ai.starlake.gcp.client.google_errors import GcpCallError
-from ai.starlake.gcp.dataproc.cluster_api import ClusterApi, state_of
+from ai.starlake.gcp.client.google_errors import AlreadyExistsError, GcpCallError
+from ai.starlake.gcp.dataproc.cluster_calls import ClusterCalls, cluster_state
 from ai.starlake.gcp.dataproc.cluster_config import StarlakeDataprocClusterConfig
-from ai.starlake.gcp.dataproc.cluster_creation import (
-    USABLE,
-    ClusterCreation,
-    ClusterError,
-    ClusterTimeoutError,
-    leak_warning,
-)
-from ai.starlake.gcp.dataproc.resource_names import LABEL_RUN, RunIdentity, cluster_name, label_value
+from ai.starlake.gcp.dataproc.resource_names import LABEL_REQUEST, cluster_name
 
 if TYPE_CHECKING:
-    from google.cloud.dataproc_v1 import Cluster
+    from google.cloud.dataproc_v1 import Cluster, ClusterConfig
 
 _HALTED = frozenset({"STOPPED", "STOPPING"})
 _UNSEEN = 6
-"""How often a name may be said to be taken although there is no cluster to see."""
+"""Max "already exists" answers without a visible cluster before giving up."""
+USABLE = frozenset({"RUNNING", "UPDATING", "ERROR_DUE_TO_UPDATE"})
+"""The states of a cluster that takes jobs."""
+ON_THE_WAY = frozenset({"UNKNOWN", "CREATING", "STARTING", "REPAIRING", "DELETING"})
+"""The states that pass by themselves."""
+
+
+class ClusterError(StarlakeError):
+    """A cluster cannot be made, used or deleted."""
+
+
+class ClusterTimeoutError(ClusterError):
+    """A cluster did not get ready, or did not go, in time."""
+
+    def __init__(self, name: str, timeout: float) -> None:
+        super().__init__(
+            f"cluster {name} took longer than {duration(timeout)}",
+            fix="raise option dataproc_create_timeout, or check the cluster in Google's console",
+        )
+
+
+class ClusterCreation:
+    """Create clusters.
+
+    Each gets a mark of its own as a label: what a creation leaves is told from what somebody else made by it.
+
+    Args:
+        calls: The calls of Dataproc.
+        timeout: Seconds that a creation may take.
+    """
+
+    def __init__(self, calls: ClusterCalls, *, timeout: float) -> None:
+        self._calls = calls
+        self._report = calls.calls.report
+        self._timeout = timeout
+
+    def make(self, cluster: Cluster) -> Cluster | None:
+        """Make a cluster and wait for it. What fails or is interrupted is cleaned up.
+
+        Args:
+            cluster: What it is to be.
+
+        Returns:
+            The cluster as it became; None if there is one of its name already.
+
+        Raises:
+            ClusterError: If it cannot be made.
+            ClusterTimeoutError: If it does not get ready in time.
+            GcpCallError: If Dataproc refuses a call.
+        """
+        name, mark = cluster.cluster_name, str(uuid.uuid4())
+        cluster.labels[LABEL_REQUEST] = mark
+        operations: list[str] = []
+        self._report.info(f"creating cluster {name}: {self._calls.link(name)}")
+        try:
+            with cleaning_up(partial(self._clean_up, cluster, mark, operations), unless=AlreadyExistsError):
+                operations.append(self._calls.create(cluster, mark))
+                return self._awaited(name, operations[0])
+        except AlreadyExistsError:
+            return None
+
+    def progress(self, name: str) -> Progress:
+        """Begin to watch a cluster, for as long as a creation may take."""
+        return self._calls.calls.progress(f"cluster {name}", timeout=self._timeout)
+
+    def late(self, name: str) -> ClusterTimeoutError:
+        """Return the error of a cluster that takes longer."""
+        return ClusterTimeoutError(name, self._timeout)
+
+    def _awaited(self, name: str, operation: str) -> Cluster:
+        """Wait for the creation; then poll the cluster itself, which may have been deleted meanwhile."""
+        progress = self.progress(name)
+        progress.see("CREATING")
+        done, problem = self._calls.outcome(operation)
+        while not done:
+            progress.pause(self.late(name))
+            progress.see("CREATING")
+            done, problem = self._calls.outcome(operation)
+        cluster = self._calls.get(name)
+        if problem or cluster is None or cluster_state(cluster) == "ERROR":
+            detail = cluster.status.detail if cluster else "somebody deleted it meanwhile"
+            raise ClusterError(
+                f"cluster {name} could not be created",
+                cause=problem or detail,
+                fix="check the quotas, the network and the service account of the project (docs/gcp.md)",
+            )
+        progress.see(cluster_state(cluster))
+        return cluster
+
+    def _clean_up(self, wanted: Cluster, mark: str, operations: list[str]) -> None:
+        """Delete what a creation that failed or was interrupted may have left, by the mark that it put on it."""
+        hasty, name = self._calls.hasty(), wanted.cluster_name
+        try:
+            cluster = hasty.get(name)
+            if cluster is None and not operations:  # the request may be on its way yet
+                hasty.calls.sleep(min(1.0, hasty.calls.interval))
+                cluster = hasty.get(name)
+            if cluster is not None and cluster.labels.get(LABEL_REQUEST) == mark:
+                hasty.delete(cluster)
+                self._report.info(f"cluster {name}, whose creation did not succeed, is being deleted")
+        except StarlakeError as error:
+            self._report.warning(leak_warning(name, wanted.config, error))
+
+
+def leak_warning(name: str, config: ClusterConfig, error: StarlakeError) -> str:
+    """Return the warning that nobody can tell whether a cluster is gone."""
+    age = config.lifecycle_config.auto_delete_ttl
+    end = f"Google deletes it when it is {age.total_seconds():.0f} s old" if age else "it has no age limit: look for it"
+    return f"whether cluster {name} is gone is not known; {end}. {error}"
 
 
 class DataprocClusters:
@@ -52,33 +158,41 @@ class DataprocClusters:
         timeout: float = 1800,
     ) -> None:
         self._config = config
-        self._api = ClusterApi(clients, calls, config.project_id, config.region)
+        self._calls = ClusterCalls(clients, calls, config.project_id, config.region)
         self._report = calls.report
-        self._creation = ClusterCreation(self._api, timeout=timeout)
+        self._creation = ClusterCreation(self._calls, timeout=timeout)
 
     def name_for(self, run: RunIdentity) -> str:
-        """The name of a run's cluster: the same in every step, on every day, and in every re-execution."""
+        """Return the name of a run's cluster: the same in every step, on every day, and in every re-execution."""
         config = self._config
         return config.cluster_name or cluster_name(config.dataproc_name, config.cluster_id or "", run.root_run_id)
 
     def get(self, name: str) -> Cluster | None:
-        """A cluster; None if there is none of that name.
+        """Return a cluster; None if there is none of that name.
 
         Raises:
             GcpCallError: If Dataproc does not say.
         """
-        return self._api.get(name)
+        return self._calls.get(name)
 
     def of_run(self, root_run_id: str) -> Iterator[Cluster]:
-        """The clusters that were made for a run, whatever they are called.
+        """Yield the clusters that were made for a run, whatever they are called.
 
         Raises:
             GcpCallError: If Dataproc does not say.
         """
-        return self._api.list(f"labels.{LABEL_RUN} = {label_value(root_run_id)}")
+        return self._calls.list(f"labels.{LABEL_RUN} = {label_value(root_run_id)}")
 
-    def ensure(self, run: RunIdentity) -> Cluster:
-        """Finds the cluster of a run, and makes it when there is none.
+    def ensure(self, run: RunIdentity) -> str:
+        """Find the cluster of a run, and make it when there is none; see `ready`.
+
+        Returns:
+            Its name.
+        """
+        return str(self.ready(run).cluster_name)
+
+    def ready(self, run: RunIdentity) -> Cluster:
+        """Find the cluster of a run, and make it when there is none.
 
         One that is being made is waited for; one that is being deleted is waited for and then made anew, as is one of
         the run's own that is broken.
@@ -101,7 +215,7 @@ class DataprocClusters:
             cluster = self.get(name) or self._create(name, run)
             if cluster is not None:
                 self._require_fit(cluster, run)
-                state = state_of(cluster)
+                state = cluster_state(cluster)
                 if state in USABLE:
                     return cluster
                 if state == "ERROR":
@@ -116,7 +230,7 @@ class DataprocClusters:
             progress.pause(self._creation.late(name))
 
     def delete(self, run: RunIdentity, *, wait: bool = True) -> bool:
-        """Deletes the cluster of a run, if the run made it. That it is gone already is success.
+        """Delete the cluster of a run, if the run made it. That it is gone already is success.
 
         A cluster that runs share stays as long as other runs have jobs on it; its idle limit is its end then.
 
@@ -139,31 +253,23 @@ class DataprocClusters:
         if not is_of(cluster, run):
             self._report.info(f"cluster {name} was not made by this run, and stays")
             return False
-        if self._config.cluster_name and self._api.serves_others(cluster):
+        if self._config.cluster_name and self._calls.serves_others(cluster):
             self._report.info(f"other runs have jobs on cluster {name}: its idle limit is left to delete it")
             return False
         self.remove(cluster, wait=wait)
         return True
 
-    def sweep(self, cluster: Cluster) -> bool:
-        """Orders the deletion of a cluster whose run is over, unless jobs of other runs are on it.
-
-        Args:
-            cluster: The cluster, whatever its name.
-
-        Returns:
-            Whether it was ordered.
+    def left(self, root_run_id: str | None = None) -> Iterator[Leftover]:
+        """Yield the clusters that a run made, or any run, and that are not being deleted.
 
         Raises:
-            GcpCallError: If Dataproc refuses.
+            GcpCallError: If Dataproc does not say.
         """
-        if self._api.serves_others(cluster):
-            return False
-        self.remove(cluster, wait=False)
-        return True
+        run = "*" if root_run_id is None else label_value(root_run_id)
+        return leftover_clusters(self._calls, f"labels.{LABEL_RUN} = {run}")
 
     def remove(self, cluster: Cluster, *, wait: bool = True) -> None:
-        """Deletes this very cluster, and no other one that has come to have its name.
+        """Delete this very cluster, and no other one that has come to have its name.
 
         Args:
             cluster: The cluster.
@@ -173,13 +279,13 @@ class DataprocClusters:
             GcpCallError: If Dataproc refuses.
             ClusterError: If it could not be deleted.
         """
-        operation = self._api.delete(cluster)
+        operation = self._calls.delete(cluster)
         if wait:
             self._await_end(cluster, operation)
 
     def discard(self, run: RunIdentity) -> None:
-        """Asks for the deletion of a run's cluster when the run is being cancelled: soon, and never with an error."""
-        hasty = self._api.hasty()
+        """Order the deletion of a run's cluster when the run is being cancelled: in haste, and never with an error."""
+        hasty = self._calls.hasty()
         name = self.name_for(run)
         try:
             cluster = hasty.get(name)
@@ -201,13 +307,13 @@ class DataprocClusters:
         return self._creation.make(cluster)
 
     def _await_end(self, cluster: Cluster, operation: str | None) -> None:
-        """Waits until a cluster is gone. Its deletion being under way, what keeps us from looking is no failure."""
+        """Wait until a cluster is gone. Polling errors are ignored because the deletion has already started."""
         name = cluster.cluster_name
         progress = self._creation.progress(name)
         try:
             while (now := self.get(name)) is not None and now.cluster_uuid == cluster.cluster_uuid:
-                progress.see(state_of(now))
-                if operation and state_of(now) != "DELETING":
+                progress.see(cluster_state(now))
+                if operation and cluster_state(now) != "DELETING":
                     self._require_no_problem(name, operation)
                 progress.pause(self._creation.late(name))
             self._report.info(f"cluster {name} is gone, after {duration(progress.elapsed)}")
@@ -217,7 +323,7 @@ class DataprocClusters:
             self._report.warning(f"cluster {name} is being deleted, but cannot be polled: {error}")
 
     def _require_no_problem(self, name: str, operation: str) -> None:
-        _, problem = self._api.outcome(operation)
+        _, problem = self._calls.outcome(operation)
         if problem:
             raise ClusterError(f"cluster {name} could not be deleted", cause=problem)
 
@@ -229,16 +335,16 @@ class DataprocClusters:
                 cause=f"its label {LABEL_RUN} is {cluster.labels.get(LABEL_RUN)!r}, not this run's",
                 fix="set option dataproc_cluster_name if runs are to share it, or another dataproc_name",
             )
-        if state_of(cluster) in _HALTED:
+        if cluster_state(cluster) in _HALTED:
             place = f"--region {self._config.region} --project {self._config.project_id}"
             raise ClusterError(
-                f"cluster {name} is {state_of(cluster)}",
+                f"cluster {name} is {cluster_state(cluster)}",
                 cause="somebody stopped it, and may have had a reason to: it is not started from here",
                 fix=f"`gcloud dataproc clusters start {name} {place}`, or name another one",
             )
 
     def _require_name(self, name: str, unseen: int) -> None:
-        """For some seconds after a deletion a name may be taken without a cluster to see; not for longer."""
+        """Raise if a name is taken without a visible cluster for longer than some seconds after a deletion."""
         if unseen < _UNSEEN:
             return
         raise ClusterError(
@@ -255,5 +361,35 @@ class DataprocClusters:
 
 
 def is_of(cluster: Cluster, run: RunIdentity) -> bool:
-    """Whether a cluster was made by a run, or by one that the run re-executes."""
+    """Return whether a cluster was made by a run, or by one that the run re-executes."""
     return bool(cluster.labels.get(LABEL_RUN) == label_value(run.root_run_id))
+
+
+def leftover_clusters(calls: ClusterCalls, selection: str = f"labels.{LABEL_RUN} = *") -> Iterator[Leftover]:
+    """Yield the clusters that runs made and that are not being deleted.
+
+    Args:
+        calls: The calls of Dataproc.
+        selection: The filter that selects them; by default those of any run.
+
+    Raises:
+        GcpCallError: If Dataproc does not say.
+    """
+    for cluster in calls.list(selection):
+        if cluster_state(cluster) != "DELETING":
+            yield Leftover(
+                kind="cluster",
+                name=cluster.cluster_name,
+                region=calls.region,
+                run_id=cluster.labels.get(LABEL_RUN, ""),
+                job_name=cluster.labels.get(LABEL_JOB, ""),
+                state=cluster_state(cluster),
+                created=min(status.state_start_time for status in [*cluster.status_history, cluster.status]),
+                remove=partial(_delete, calls, cluster),
+                is_needed=partial(calls.serves_others, cluster),
+            )
+
+
+def _delete(calls: ClusterCalls, cluster: Cluster) -> bool:
+    calls.delete(cluster)
+    return True

@@ -1,4 +1,4 @@
-"""What the driver of a Spark job prints, read from Cloud Storage while the job runs."""
+"""Read the output of the driver of a Spark job from Cloud Storage while the job runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.process.lines import LineSplitter
+from ai.starlake.executor.remote.remote_backend import RemoteState
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
 from ai.starlake.gcp.client.google_errors import NotFoundError
-from ai.starlake.gcp.dataproc.spark_job_api import is_final
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Job
@@ -22,10 +22,10 @@ _PATIENCE = 15.0
 
 
 class DriverOutput:
-    """Passes on the output of a driver, piece by piece.
+    """Pass on the output of a driver, piece by piece.
 
     Dataproc writes it into objects whose names are that of `Job.driver_output_resource_uri` with ``.000000000``,
-    ``.000000001`` and so on, and lets the last of them grow. Output that cannot be read is told of once.
+    ``.000000001`` and so on, and lets the last of them grow. CommandOutput that cannot be read is told of once.
 
     Args:
         clients: The client of Cloud Storage.
@@ -41,16 +41,17 @@ class DriverOutput:
         self._read: dict[str, int] = {}
         self._given_up = False
 
-    def advance(self, job: Job) -> None:
-        """Passes on what is new since the last time."""
+    def advance(self, state: RemoteState) -> None:
+        """Pass on what is new since the last time."""
+        job: Job = state.native
         bucket, _, path = str(job.driver_output_resource_uri).removeprefix("gs://").partition("/")
-        if not path or (self._given_up and not is_final(job)):
+        if not path or (self._given_up and not state.is_over):
             return
         try:
             for data in self._news(bucket, path):
                 self._take(data)
         except NotFoundError as error:
-            if is_final(job):
+            if state.is_over:
                 self._warn(error)
         except Exception as error:  # noqa: BLE001  whatever it is, the job goes on, and is what counts
             self._warn(error)
@@ -60,8 +61,8 @@ class DriverOutput:
             self._calls.report.warning(f"the output of the driver cannot be read: {error}")
         self._given_up = True
 
-    def finish(self) -> None:
-        """Passes on the last line, if it has no end."""
+    def finish(self, state: RemoteState) -> None:  # noqa: ARG002  all but the end of a line was passed on before
+        """Pass on the last line, if it has no end."""
         self._take(b"", final=True)
 
     def _take(self, data: bytes, *, final: bool = False) -> None:
@@ -79,7 +80,7 @@ class DriverOutput:
                 yield data
 
     def _blobs(self, bucket: str, path: str) -> list[Blob]:
-        """The objects of the output, in their order."""
+        """Return the objects of the output, in their order."""
 
         def listed() -> list[Blob]:
             return list(self._clients.storage.list_blobs(bucket, prefix=f"{path}.", retry=None))

@@ -1,0 +1,118 @@
+"""Names and labels of what runs create elsewhere: functions of the run, so that every process finds the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ai.starlake.executor.protocol import Execution
+
+LABEL_RUN = "starlake-run-id"
+"""The first of a chain of re-executions: who owns a cluster."""
+LABEL_ATTEMPT_RUN = "starlake-launched-by"
+"""The very run that submitted a command."""
+LABEL_JOB = "starlake-job"
+LABEL_LOCATION = "starlake-code-location"
+LABEL_STEP = "starlake-step"
+
+NAME_LIMIT = 100
+"""Characters of the name of a command; see `command_name`."""
+_LABEL_LIMIT = 63
+_RUN_DIGITS = 8
+_DIGEST_DIGITS = 8
+
+_OTHER = re.compile(r"[^a-z0-9]+")
+_RUN_PREFIX = re.compile(rf"[0-9a-f]{{{_RUN_DIGITS}}}")
+_LABEL_VALUE = re.compile(rf"[a-z0-9_-]{{0,{_LABEL_LIMIT}}}")
+
+
+@dataclass(frozen=True)
+class RunIdentity:
+    """The run that something is created for.
+
+    Args:
+        root_run_id: The first of a chain of re-executions; clusters are theirs together.
+        run_id: The run itself.
+        job_name: The job, for people who read labels.
+        code_location: Where the job is defined, for people who read labels.
+    """
+
+    root_run_id: str
+    run_id: str
+    job_name: str = ""
+    code_location: str = ""
+
+    @classmethod
+    def of(cls, execution: Execution) -> RunIdentity:
+        """Return the run of an attempt at a command."""
+        return cls(execution.root, execution.run_id, execution.job_name, execution.code_location)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that mark a cluster as this run's."""
+        named = {LABEL_JOB: label_value(self.job_name), LABEL_LOCATION: label_value(self.code_location)}
+        return {LABEL_RUN: label_value(self.root_run_id), **{key: value for key, value in named.items() if value}}
+
+
+def step_labels(execution: Execution) -> dict[str, str]:
+    """Return the labels of the commands of a step, in this run and in those that re-execute it."""
+    return {
+        **RunIdentity.of(execution).labels,
+        LABEL_ATTEMPT_RUN: label_value(execution.run_id),
+        LABEL_STEP: label_value(execution.step_key),
+    }
+
+
+def command_name(step_key: str, run_id: str, attempt: int, arguments: Sequence[str], *, limit: int = NAME_LIMIT) -> str:
+    """Return the name of a command: letters, digits and hyphens, the first and the last of which is no hyphen.
+
+    Two processes that work on the same attempt, one after the other, come to the same name: the second finds the
+    command of the first instead of submitting another. A step that runs several commands has a name for each.
+
+    Args:
+        step_key: The step.
+        run_id: The run.
+        attempt: The attempt at the step, from 0.
+        arguments: The arguments of the command.
+        limit: The most characters.
+    """
+    tail = f"{run_part(run_id)}-{attempt}-{_digest(json.dumps([run_id, step_key, attempt, *arguments]))}"
+    step = slug(step_key.rpartition(".")[2]) or "step"
+    return f"{cut(step, limit - len(tail) - 1)}-{tail}"
+
+
+def label_value(text: str) -> str:
+    """Return a text as the value of a label: at most 63 lower-case letters, digits, underscores and hyphens.
+
+    A text that has to be changed for that gets a digest of its own, so that different texts stay different.
+    """
+    if _LABEL_VALUE.fullmatch(text):
+        return text
+    digest = _digest(text)
+    return f"{slug(text)[: _LABEL_LIMIT - len(digest) - 1]}-{digest}".lstrip("-")
+
+
+def slug(text: str) -> str:
+    """Return a text as lower-case letters, digits and single hyphens between them."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return _OTHER.sub("-", plain.lower()).strip("-")
+
+
+def cut(text: str, limit: int) -> str:
+    """Return a text of at most so many characters: where it has to be cut, a digest replaces what is lost."""
+    if len(text) <= limit:
+        return text
+    return f"{text[: limit - _DIGEST_DIGITS - 1].rstrip('-')}-{_digest(text)}"
+
+
+def run_part(run_id: str) -> str:
+    """Return the first eight digits, as people know a run by; of an id that is no UUID, those of its digest."""
+    return run_id[:_RUN_DIGITS] if _RUN_PREFIX.match(run_id) else _digest(run_id)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGEST_DIGITS]

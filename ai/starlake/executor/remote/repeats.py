@@ -1,0 +1,157 @@
+"""Repeat the calls of a service that fail for a passing reason."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, wait_exponential, wait_random
+
+from ai.starlake.executor.protocol import Reporter
+from ai.starlake.executor.remote.progress import Progress, jittered
+from ai.starlake.executor.remote.remote_errors import RemoteCallError
+
+ResultT = TypeVar("ResultT")
+RepeatsT = TypeVar("RepeatsT", bound="Repeats")
+
+_HASTE = 15.0
+"""Seconds for which calls are repeated when something is cleaned up and nobody can wait for long."""
+_HASTY_CALL = 5.0
+"""Seconds that one answer may take then."""
+_LONGEST = 200
+"""The most characters of what a service said, in the line about a call that is repeated."""
+
+
+def patience_with(error: BaseException) -> float:
+    """Return the seconds for which repeating the call that raised an error may help; 0 if it does not."""
+    return error.patience if isinstance(error, RemoteCallError) else 0.0
+
+
+class RepeatPolicy:
+    """Decide how long a call is repeated, by what it failed of.
+
+    Args:
+        tolerance: Seconds for which a call that fails for a passing reason is repeated.
+        clock: Tells the time, in seconds.
+        patience: Tells how long repeating may help; see `patience_with`.
+    """
+
+    def __init__(
+        self,
+        tolerance: float,
+        clock: Callable[[], float] = time.monotonic,
+        patience: Callable[[BaseException], float] = patience_with,
+    ) -> None:
+        self._tolerance = tolerance
+        self._clock = clock
+        self._patience = patience
+        self._started = clock()
+        self._since: dict[float, float] = {}
+
+    def outlasts(self, error: BaseException) -> bool:
+        """Return True if the call that raised an error is to be repeated."""
+        now, limit = self._clock(), self._patience(error)
+        since = self._since.setdefault(limit, now)
+        return limit > 0 and now - self._started < self._tolerance and now - since < limit
+
+
+class Repeats:
+    """Ride out short outages of a service, and watch what takes long.
+
+    Args:
+        report: Told about each call that is repeated.
+        interval: Seconds between two polls of something that takes long. Pauses before repetitions grow from a second
+            to three times as much, and are shorter when it is.
+        tolerance: Seconds for which a call that fails for a passing reason is repeated.
+        mask: Masks secrets in what the service says.
+        clock: Tells the time, in seconds.
+        sleep: Waits some seconds.
+    """
+
+    service = "the service"
+
+    def __init__(
+        self,
+        report: Reporter,
+        *,
+        interval: float = 10,
+        tolerance: float = 600,
+        mask: Callable[[str], str] = str,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.report = report
+        self.interval = interval
+        self.tolerance = tolerance
+        self.mask = mask
+        self.clock = clock
+        self.sleep = sleep
+        self.longest = math.inf
+        """The most seconds that one answer may take, whatever the call."""
+
+    def within(self: RepeatsT, tolerance: float) -> RepeatsT:
+        """Return a copy with another tolerance."""
+        made = copy.copy(self)
+        made.tolerance = tolerance
+        made.interval = min(self.interval, tolerance / 4)
+        return made
+
+    def hasty(self: RepeatsT) -> RepeatsT:
+        """Return a copy with less patience, for when something is cleaned up and nobody can wait for long."""
+        made = self.within(max(1.0, min(_HASTE, self.tolerance)))
+        made.longest = _HASTY_CALL
+        return made
+
+    def pause(self, seconds: float) -> None:
+        """Wait for about so many seconds."""
+        self.sleep(jittered(seconds))
+
+    def progress(self, what: str, *, timeout: float | None = None) -> Progress:
+        """Begin to watch something.
+
+        Args:
+            what: The thing that is watched, such as ``Cloud Run execution x``.
+            timeout: Seconds that it may take.
+        """
+        return Progress(self.report, what, interval=self.interval, timeout=timeout, clock=self.clock, sleep=self.sleep)
+
+    def repeated(self, action: Callable[[], ResultT], *, what: str) -> ResultT:
+        """Do something that has the same effect however often it is done, until the service answers.
+
+        Args:
+            action: Makes a call; raises a `RemoteCallError` that is transient if it may be made again.
+            what: What it is to do, as in ``start job x``.
+
+        Raises:
+            RemoteCallError: If the service refuses, or did not answer for as long as the tolerance says.
+        """
+        first = min(1.0, self.interval)
+        retrying = Retrying(
+            retry=retry_if_exception(RepeatPolicy(self.tolerance, self.clock, self.patience_with).outlasts),
+            wait=wait_exponential(multiplier=first, max=3 * self.interval) + wait_random(0, first),
+            sleep=self.sleep,
+            before_sleep=lambda state: self._tell(state, what),
+            reraise=True,
+        )
+        return retrying(action)
+
+    def patience_with(self, error: BaseException) -> float:
+        """Return the seconds for which repeating the call that raised an error may help."""
+        return patience_with(error)
+
+    def reason_of(self, error: BaseException) -> str:
+        """Return why a call is repeated, in words; may hold secrets."""
+        return str(getattr(error, "cause", None) or error)
+
+    def _tell(self, state: RetryCallState, what: str) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        pause = state.next_action.sleep if state.next_action else 0
+        why = self._shortened(self.reason_of(error)) if error else ""
+        self.report.info(f"{self.service} did not {what} ({why}); trying again in {pause:.1f} s")
+
+    def _shortened(self, text: str) -> str:
+        line = " ".join(self.mask(text).split())
+        return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
