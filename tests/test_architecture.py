@@ -107,7 +107,6 @@ SAME_ROLE: dict[str, str] = {
 
 CLASSES_TO_RENAME = {"Names", "Reporter", "Content", "Change"}
 FILES_TO_RENAME = {
-    "clusters.py",
     "tables.py",
     "write.py",
     "options.py",
