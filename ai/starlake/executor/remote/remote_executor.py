@@ -184,10 +184,7 @@ class _Attempt:
             result = self._continued() if self._execution.repeated else None
             if result is not None:
                 return result
-            files = (
-                self.files(self._backend.reference(self._request)) if self._prepared.command.verb == "load" else None
-            )
-            with files.kept() if files else nullcontext():
+            with self._files_kept():
                 return self._submitted()
 
     def files(self, reference: str | None = None) -> LoadFiles:
