@@ -83,6 +83,14 @@ def test_names_are_resolved_and_text_is_not(shop):
     assert shop.rows("mart.t") == [(1, "sales", "from sales")]
 
 
+def test_a_name_is_a_table_where_the_expression_of_that_name_comes_later(shop):
+    shop.task("base.sales", "SELECT 1 AS id")
+    run(shop, "base.sales")
+    shop.task("mart.t", "WITH one AS (SELECT id FROM sales), sales AS (SELECT 2 AS id) SELECT one.id FROM one, sales")
+    assert run(shop, "mart.t").error is None
+    assert shop.rows("mart.t") == [(1,)]
+
+
 def test_sql_as_it_is(shop):
     shop.task("mart.t", "CREATE TABLE mart.x AS SELECT 1 AS id; INSERT INTO mart.x VALUES (2)", parseSQL=False)
     assert run(shop, "mart.t").error is None

@@ -9,6 +9,8 @@ import pytest
 from ai.starlake.common import StarlakeError
 from ai.starlake.orchestration import OrchestrationOptions
 from ai.starlake.orchestration.freshness.policy import TriggerDataset, cycle_of, policy_of
+from ai.starlake.orchestration.options import CYCLES
+from ai.starlake.project.models import BUILTIN_SCHEDULES
 
 DAILY, HOURLY = TriggerDataset("a.x", cron="0 0 * * *"), TriggerDataset("a.y", cron="0 * * * *")
 
@@ -44,6 +46,13 @@ def test_options_are_taken_over():
 )
 def test_the_data_cycle_is_the_named_one_or_that_of_the_data(given, expected):
     assert cycle_of([DAILY, HOURLY], options(**given)) == expected
+
+
+def test_presets_of_schedules_and_data_cycles_differ_in_the_first_day_of_the_week():
+    """Both are Starlake's: the one of its command line, the other of its orchestration library."""
+    differing = {name for name in CYCLES | BUILTIN_SCHEDULES if CYCLES.get(name) != BUILTIN_SCHEDULES.get(name)}
+    assert differing == {"weekly"}
+    assert (BUILTIN_SCHEDULES["weekly"], CYCLES["weekly"]) == ("0 0 * * 1", "0 0 * * 0")
 
 
 def test_a_dataset_without_a_schedule_leaves_the_cycle_open():

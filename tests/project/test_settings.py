@@ -10,7 +10,7 @@ import pytest
 from ai.starlake.common import StarlakeError
 from ai.starlake.project import Project, ProjectError
 from ai.starlake.project.settings import read_settings
-from ai.starlake.project.templating.environment import date_variables, resolve_variables
+from ai.starlake.project.templating.environment import clock_variables, resolve_variables
 
 
 def test_no_project(tmp_path):
@@ -99,9 +99,9 @@ def test_a_circle_that_the_environment_ends_is_none():
     assert resolve_variables([{"a": "1"}, {"a": "{{a}}2"}, {"a": "{{a}}3"}]).values == {"a": "123"}
 
 
-def test_date_variables():
+def test_clock_variables():
     now = datetime(2024, 3, 4, 5, 6, 7, 89_000, tzinfo=timezone.utc)
-    variables = date_variables(now)
+    variables = clock_variables(now)
     assert (variables["sl_date"], variables["sl_datetime"]) == ("20240304", "20240304050607")
     assert (variables["sl_milli"], variables["sl_epoch_second"]) == ("089", "1709528767")
     assert variables["sl_epoch_milli"] == "1709528767089"

@@ -120,8 +120,7 @@ class Workspace:
         """The audit, in the database of ``audit.sink.connectionRef``, else in the project's own."""
         application = self.project.application
         settings = application.audit
-        refs = (settings.sink.connection_ref, application.connection_ref)
-        connection = find_connection(application, self.project.areas, *refs)
+        connection = find_connection(application, self.project.areas, *application.audit_refs)
         warehouse = self._open(connection, "the audit")
         elsewhere = {"rejected": settings.domain_rejected, "expectations": settings.domain_expectation}
         return AuditLog(

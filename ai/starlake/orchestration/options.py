@@ -19,7 +19,8 @@ CYCLES = {
     "monthly": "0 0 1 * *",
     "yearly": "0 0 1 1 *",
 }
-"""The cron expressions of the data cycles that have names."""
+"""The cron expressions of the data cycles that have names. Those of Starlake's orchestration library: a week begins on
+Sunday. The schedule presets of its command line have the same names, but their weeks begin on Monday."""
 
 
 def _read_date(value: Any) -> Any:

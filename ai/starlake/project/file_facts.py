@@ -64,12 +64,12 @@ class FileFacts:
             return None
         if task is not None:
             found = self._task_reader.find(task)
-            refs = (found.sink.connection_ref or found.connection_ref, application.transform_connection_ref)
+            refs = application.task_refs(found.sink.connection_ref, found.connection_ref)
         else:
-            refs = (self._sink_ref(domain, table), application.load_connection_ref)
-        if not any((*refs, application.connection_ref, application.duckdb_mode)):
+            refs = application.load_refs(self._sink_ref(domain, table))
+        if not any((*refs, application.duckdb_mode)):
             return None
-        return duckdb_file(find_connection(application, areas, *refs, application.connection_ref), areas)
+        return duckdb_file(find_connection(application, areas, *refs), areas)
 
     def table_pattern(self, domain: str, table: str) -> re.Pattern[str]:
         """The pattern that the whole name of a file of a table matches.

@@ -211,12 +211,11 @@ class Project:
         Raises:
             StarlakeError: If it does not exist, or none is chosen.
         """
-        application = self.application
         if isinstance(item, Table):
-            refs = (item.metadata.sink.connection_ref, application.load_connection_ref)
+            refs = self.application.load_refs(item.metadata.sink.connection_ref)
         else:
-            refs = (item.sink.connection_ref or item.connection_ref, application.transform_connection_ref)
-        return find_connection(application, self.areas, *refs, application.connection_ref)
+            refs = self.application.task_refs(item.sink.connection_ref, item.connection_ref)
+        return find_connection(self.application, self.areas, *refs)
 
     def dialect_of(self, item: Table | Task) -> str:
         """Return sqlglot's name of the SQL dialect of a table or task, DuckDB's where the connection is not known."""

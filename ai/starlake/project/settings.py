@@ -21,7 +21,7 @@ from ai.starlake.project.paths import is_address, join
 from ai.starlake.project.reading.documents import Document
 from ai.starlake.project.reading.invalid import Origin, build, unknown_keys
 from ai.starlake.project.reading.store import Store
-from ai.starlake.project.templating.environment import date_variables, resolve_variables
+from ai.starlake.project.templating.environment import clock_variables, resolve_variables
 from ai.starlake.project.templating.renderer import Renderer, undefined_hint
 
 _OVERRIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -231,7 +231,7 @@ def _variables(folder: Path, environment: Mapping[str, str], options: Mapping[st
         over = _env_file(folder / f"env.{profile}.sl.yml")
         # the profile that counts, not the one that the base file would have chosen
         over.values["SL_ENV"] = profile
-    layers = [environment, date_variables(datetime.now().astimezone()), base.values, over.values, options]
+    layers = [environment, clock_variables(datetime.now().astimezone()), base.values, over.values, options]
     resolved = resolve_variables(layers)
     documents = {2: base.document, 3: over.document}
     undefined = []

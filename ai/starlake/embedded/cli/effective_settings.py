@@ -118,8 +118,8 @@ class _Mask:
 def _connections(project: Project) -> dict[str, str]:
     application = project.application
     found = {
-        "of loads": _chosen(project, application.load_connection_ref),
-        "of transforms": _chosen(project, application.transform_connection_ref),
+        "of loads": _chosen(project, application.load_refs()),
+        "of transforms": _chosen(project, application.task_refs()),
     }
     for name, connection in application.connections.items():
         found[f"{name}: type"] = connection.type
@@ -127,10 +127,10 @@ def _connections(project: Project) -> dict[str, str]:
     return found
 
 
-def _chosen(project: Project, ref: str) -> str:
+def _chosen(project: Project, refs: tuple[str | None, ...]) -> str:
     """The connection that counts and its file; what is wrong when there is none, since that is a setting, too."""
     try:
-        connection = find_connection(project.application, project.areas, ref, project.application.connection_ref)
+        connection = find_connection(project.application, project.areas, *refs)
     except StarlakeError as error:
         return error.culprit
     file = duckdb_file(connection, project.areas)

@@ -11,9 +11,8 @@ from datetime import datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import StarlakeError, zone_of
 from ai.starlake.project import Table, WriteStrategy
 
 _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
@@ -87,12 +86,7 @@ def _type_for(table: Table, file: Path, zone: str) -> str:
 
 
 def _facts(table: Table, file: Path, zone: str) -> dict[str, Any]:
-    try:
-        now = datetime.now(ZoneInfo(zone))
-    except (ZoneInfoNotFoundError, ValueError):
-        raise StarlakeError(
-            f"the time zone {zone!r} is unknown", fix="use a name such as UTC or Europe/Paris"
-        ) from None
+    now = datetime.now(zone_of(zone))
     information = file.stat()
     written = datetime.fromtimestamp(information.st_mtime, now.tzinfo)
     match = table.regex.fullmatch(file.name)

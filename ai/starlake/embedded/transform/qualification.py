@@ -7,6 +7,7 @@ import re
 from ai.starlake.embedded.database.quoting import identifier, qualified
 from ai.starlake.project import Task
 from ai.starlake.project.lineage.graph import Graph
+from ai.starlake.project.lineage.sql_references import is_cte
 
 _HAS_TABLES = re.compile(r"\b(from|join)\b", re.IGNORECASE)
 
@@ -37,7 +38,7 @@ def qualified_sql(sql: str, task: Task, graph: Graph) -> str:
         return sql
     places: dict[int, tuple[int, str]] = {}
     for source in sources:
-        if not isinstance(source, exp.Table) or not isinstance(source.this, exp.Identifier) or _is_cte(source):
+        if not isinstance(source, exp.Table) or not isinstance(source.this, exp.Identifier) or is_cte(source):
             continue
         start, end = source.parts[0].meta.get("start"), source.this.meta.get("end")
         target = _target([part.name for part in source.parts], task, graph)
@@ -63,20 +64,3 @@ def _target(parts: list[str], task: Task, graph: Graph) -> tuple[str, ...] | Non
     schema, _, table = item.target.rpartition(".")
     at_home = schema.lower() == task.domain.lower() and table.lower() == parts[-1].lower()
     return None if at_home else (schema, table)
-
-
-def _is_cte(table: object) -> bool:
-    """Whether a common table expression around a name has it."""
-    from sqlglot import exp
-
-    node = table.parent if isinstance(table, exp.Table) else None
-    while node is not None:
-        with_ = node.args.get("with_") or node.args.get("with")
-        if (
-            with_ is not None
-            and isinstance(table, exp.Table)
-            and table.name.lower() in {cte.alias.lower() for cte in with_.expressions}
-        ):
-            return True
-        node = node.parent
-    return False

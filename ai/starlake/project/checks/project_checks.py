@@ -176,10 +176,9 @@ class _Validation:
         """What is written to must exist, and every option of it must be honoured."""
         settings, application, areas = self._project.settings, self._project.application, self._project.areas
         found: dict[str, Connection] = {}
-        ref = application.audit.sink.connection_ref
+        refs = application.audit_refs
         audit = None
-        if ref or application.connection_ref:
-            refs = (ref, application.connection_ref)
+        if any(refs):
             audit = self._located(application.file, partial(find_connection, application, areas, *refs))
         for item in items:
             chosen = self._located(item.file, partial(self._project.connection_of, item))
@@ -187,7 +186,7 @@ class _Validation:
             self._located(item.file, partial(require_one_connection, settings, item))
         if audit is not None:
             self._findings += clash_findings(settings, audit, found.values())
-            found |= {audit.name: audit} if ref else {}
+            found |= {audit.name: audit} if application.audit.sink.connection_ref else {}
         for connection in found.values():
             if connection.is_duckdb:
                 self._findings += connection_findings(settings, connection)

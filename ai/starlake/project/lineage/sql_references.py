@@ -94,13 +94,13 @@ def _tables(statement: Any) -> list[str]:
     for table in statement.find_all(exp.Table):
         names = [part.name for part in table.parts]
         is_name = isinstance(table.this, exp.Identifier) and all(names)
-        if is_name and not _is_cte(table) and not _is_target(table):
+        if is_name and not is_cte(table) and not _is_target(table):
             placed.append((int(table.this.meta.get("start", 0)), ".".join(names)))
     return [name for _, name in sorted(placed, key=lambda item: item[0])]
 
 
-def _is_cte(table: exp.Table) -> bool:
-    """Whether a name stands for a common table expression that can be seen from where the name is."""
+def is_cte(table: exp.Table) -> bool:
+    """Return True if a name stands for a common table expression that can be seen from where the name is."""
     from sqlglot import exp
 
     if len(table.parts) > 1:

@@ -20,7 +20,10 @@ BUILTIN_SCHEDULES = MappingProxyType(
         "yearly": "0 0 1 1 *",
     }
 )
-"""The schedule presets that every project has."""
+"""The schedule presets that every project has. Those of Starlake's command line: a week begins on Monday.
+
+The data cycles of its orchestration library have the same names, but their weeks begin on Sunday.
+"""
 
 UNUSED_KEYS = frozenset(
     {
@@ -230,6 +233,28 @@ class Application(FileModel):
     def files_by_name(self) -> bool:
         """Whether waiting files are loaded in the order of their names rather than of their modification times."""
         return (self.load_strategy_class or "").endswith("IngestionNameStrategy")
+
+    def load_refs(self, own: str | None = None) -> tuple[str | None, ...]:
+        """Return the names of connections that the rows of a table may go to; the first one that is given counts.
+
+        Args:
+            own: What the sink of the table names.
+        """
+        return own, self.load_connection_ref, self.connection_ref
+
+    def task_refs(self, sink: str | None = None, own: str | None = None) -> tuple[str | None, ...]:
+        """Return the names of connections that the rows of a task may go to; the first one that is given counts.
+
+        Args:
+            sink: What the sink of the task names.
+            own: What the task itself names.
+        """
+        return sink, own, self.transform_connection_ref, self.connection_ref
+
+    @property
+    def audit_refs(self) -> tuple[str | None, ...]:
+        """The names of connections that the audit may go to; the first one that is given counts."""
+        return self.audit.sink.connection_ref, self.connection_ref
 
     def cron(self, schedule: str | None) -> str | None:
         """The cron expression that a ``schedule`` stands for.

@@ -278,7 +278,7 @@ class DomainReader:
         application = self._settings.application
         sink = metadata.get("sink")
         ref = sink.get("connectionRef") if isinstance(sink, dict) else None
-        refs = (ref, application.load_connection_ref, application.connection_ref)
+        refs = application.load_refs(ref)
         try:
             loader = (find_connection(application, self._settings.areas, *refs).loader or "").lower()
         except StarlakeError:

@@ -10,8 +10,8 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.project.templating.rendering import UndefinedNameError, references, render, undeclared
 
 
-def date_variables(now: datetime) -> dict[str, str]:
-    """The ``sl_date`` family, from the wall clock of the process.
+def clock_variables(now: datetime) -> dict[str, str]:
+    """Return the ``sl_date`` family, from the wall clock of the process.
 
     Args:
         now: The time, with its time zone.
