@@ -17,7 +17,7 @@ from dagster import (
 )
 
 from ai.starlake.dagster import ops
-from ai.starlake.dagster.pipelines.steps import Steps
+from ai.starlake.dagster.pipelines.job_steps import Steps
 
 RETRIES = {"retries": 2, "retry_delay": 0}
 

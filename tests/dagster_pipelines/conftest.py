@@ -16,7 +16,7 @@ from dagster import DagsterInstance, ExecuteInProcessResult, JobDefinition
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import StarlakeDagsterJob
 from ai.starlake.dagster.pipelines import DagsterOrchestration, DagsterPipeline
-from ai.starlake.dagster.pipelines.graph_of import graph_of
+from ai.starlake.dagster.pipelines.job_steps import graph_of
 from ai.starlake.executor.protocol import Execution, StarlakeExecutor, StarlakeResult
 from ai.starlake.job import StarlakeCommand, StarlakeSparkConfig
 from ai.starlake.orchestration import StarlakeDependencies, StarlakeDomain, StarlakeSchedule, StarlakeTable

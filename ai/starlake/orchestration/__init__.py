@@ -6,10 +6,9 @@ from ai.starlake.orchestration.dependencies import (
     StarlakeDependencyType,
     TreeNodeMixin,
 )
-from ai.starlake.orchestration.facade import AbstractOrchestration, AbstractPipeline
+from ai.starlake.orchestration.facade import AbstractOrchestration, AbstractPipeline, OrchestrationFactory
 from ai.starlake.orchestration.load_schedules import StarlakeDomain, StarlakeSchedule, StarlakeSchedules, StarlakeTable
 from ai.starlake.orchestration.options import OrchestrationOptions
-from ai.starlake.orchestration.orchestration_factory import OrchestrationFactory
 from ai.starlake.orchestration.pipeline_builder import PipelineBuilder
 from ai.starlake.orchestration.pipeline_spec import PipelineSpec
 from ai.starlake.orchestration.task_graph import (

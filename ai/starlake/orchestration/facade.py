@@ -10,6 +10,7 @@ from types import FrameType, TracebackType
 from typing import Any, Generic, TypeVar
 
 from ai.starlake.common import NameRegistry, StarlakeError
+from ai.starlake.common.plug_ins import ORCHESTRATORS, load, plug_ins
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job import IStarlakeJob, StarlakePreLoadStrategy, StarlakeSparkConfig
 from ai.starlake.orchestration.dependencies import StarlakeDependencies, StarlakeDependency, TreeNodeMixin
@@ -382,6 +383,33 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
     def _date_of(self, timestamp: date | None) -> RunDate | None:
         return None if timestamp is None else self.runs.date_of(timestamp)
+
+
+class OrchestrationFactory:
+    """Make the orchestration for a job. Only the module of that one is imported."""
+
+    @classmethod
+    def create_orchestration(cls, job: IStarlakeJob[Any], **kwargs: Any) -> AbstractOrchestration[Any]:
+        """Make an orchestration, to be used in a ``with`` statement.
+
+        Args:
+            job: Makes what the tasks of its pipelines run.
+            **kwargs: What the class of the orchestration takes.
+
+        Raises:
+            StarlakeError: If no installed package has an orchestration for the job.
+        """
+        orchestrator = str(job.sl_orchestrator())
+        orchestrators = plug_ins(ORCHESTRATORS)
+        if orchestrator not in orchestrators:
+            raise StarlakeError(
+                f"{type(job).__name__} is for {orchestrator}, which runs no pipelines here",
+                cause=f"installed orchestrators: {', '.join(orchestrators) or 'none'}",
+                fix=f"use a job for {' or '.join(orchestrators)}" if orchestrators else "install starlake-jobs again",
+            )
+        chosen = load(orchestrators[orchestrator], f"running pipelines with {orchestrator}")
+        made: AbstractOrchestration[Any] = chosen(job, **kwargs)
+        return made
 
 
 def globals_of(module_name: str | None) -> MutableMapping[str, Any]:

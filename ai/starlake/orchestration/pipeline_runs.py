@@ -1,4 +1,4 @@
-"""What running a pipeline takes and gives, whatever the orchestrator: dates, reports, pictures of its graph."""
+"""Runs of a pipeline by any orchestrator: their dates, options and reports, and the graph of their steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ai.starlake.common import DataInterval
 
 @dataclass(frozen=True)
 class RunDate:
-    """What a run is for.
+    """The dates that a run is for.
 
     Args:
         logical: Its logical date.
@@ -49,7 +49,7 @@ class Step:
         seconds: How long it took.
         detail: What came of it, or why it failed, in words.
         commands: The commands that it ran, or would run in a dry run; secrets masked.
-        works: Whether it is there to run a command that loads or transforms, rather than to order or check others.
+        works: True if it runs a command that loads or transforms, rather than orders or checks others.
         rows: The rows that it read, accepted and rejected, where that is known.
     """
 
@@ -64,14 +64,14 @@ class Step:
 
 @dataclass(frozen=True)
 class RunReport:
-    """What came of a run.
+    """The result of a run.
 
     Args:
         pipeline: The name of the pipeline.
         run_id: The id of the run.
         date: What it was for; None when that was left to the launch.
         steps: Its steps, in the order in which they ran; those that did not come to run last.
-        success: Whether all went well.
+        success: True if all went well.
     """
 
     pipeline: str
@@ -82,13 +82,13 @@ class RunReport:
 
     @property
     def skipped(self) -> bool:
-        """Tells whether the run went well without loading or transforming anything."""
+        """Return True if the run went well without loading or transforming anything."""
         works = [step for step in self.steps if step.works]
         return self.success and bool(works) and all(step.state is StepState.SKIPPED for step in works)
 
     @property
     def rows(self) -> tuple[int, int, int] | None:
-        """The rows that its steps read, accepted and rejected; None where no step knows."""
+        """Return the rows that its steps read, accepted and rejected; None where no step knows."""
         known = [step.rows for step in self.steps if step.rows]
         return (
             (sum(each[0] for each in known), sum(each[1] for each in known), sum(each[2] for each in known))
@@ -98,25 +98,25 @@ class RunReport:
 
     @property
     def outcome(self) -> str:
-        """What came of it in a word: ``succeeded``, ``skipped`` or ``failed``."""
+        """Return its result in a word: ``succeeded``, ``skipped`` or ``failed``."""
         if self.skipped:
             return "skipped"
         return "succeeded" if self.success else "failed"
 
 
 Listener = Callable[[Step], None]
-"""Is told of each step when it begins and when it has ended."""
+"""Called with each step when it begins and when it has ended."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is made.
+    """The options of a run.
 
     Args:
-        dry: Whether commands are shown instead of run.
+        dry: True if commands are shown instead of run.
         substitutions: What commands get as further ``--options``; a section named as a table, a task or an op is for
             that one only.
-        recorded: Whether the run and what it produces is recorded in the instance of the orchestrator that the
+        recorded: True if the run and what it produces is recorded in the instance of the orchestrator that the
             environment names. Otherwise nothing is left of it but the data.
         listener: Is told of the steps.
     """
@@ -129,7 +129,7 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Summary:
-    """What there is to say about a pipeline in a line.
+    """The facts about a pipeline for one line of a list.
 
     Args:
         name: Its name.
@@ -179,14 +179,14 @@ class PipelineGraph:
 
 
 class RunnablePipeline(Protocol):
-    """What the command ``python -m ai.starlake.orchestration`` needs of a pipeline."""
+    """A pipeline as the command ``python -m ai.starlake.orchestration`` uses it."""
 
     @property
     def pipeline_id(self) -> str:
-        """Its name."""
+        """Return its name."""
 
     def summary(self) -> Summary:
-        """What there is to say about it in a line."""
+        """Return the facts for one line of a list."""
 
     def section_names(self) -> frozenset[str]:
         """Return the names that a section of options may have: those of its tables, tasks and ops."""
@@ -194,22 +194,22 @@ class RunnablePipeline(Protocol):
     def graph(self) -> PipelineGraph:
         """Return its steps and their order."""
 
-    def date_of(self, moment: date | datetime) -> RunDate:
-        """What a run for a day, or for a moment, is for. A moment that names no zone is meant in that of the pipeline.
+    def date_of(self, timestamp: date | datetime) -> RunDate:
+        """Return the dates of a run for a day or a timestamp, which is by default in the time zone of the pipeline.
 
         Raises:
             StarlakeError: If there is no such run, or more than one on that day.
         """
 
     def dates_between(self, first: date | datetime, last: date | datetime) -> Sequence[RunDate]:
-        """What there is to run from `first` to `last`, both included, in the order of time.
+        """Return the dates of the runs from `first` to `last`, both included, in the order of time.
 
         Raises:
             StarlakeError: If the pipeline has no partitions for a part of that time.
         """
 
     def execute(self, run_date: RunDate | None = None, options: RunOptions = ...) -> RunReport:
-        """Runs it once, to the end, in this process.
+        """Run it once, to the end, in this process.
 
         Args:
             run_date: What the run is for; by default the newest partition that is over, or the time of the launch.

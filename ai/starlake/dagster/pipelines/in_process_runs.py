@@ -1,4 +1,4 @@
-"""Runs of a pipeline in this process, for people at a terminal."""
+"""Run pipelines in this process, for people at a terminal."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from dagster import DagsterInstance, JobDefinition, OpDefinition, TimeWindowPart
 
 from ai.starlake.common import DataInterval, StarlakeError, zone_of
 from ai.starlake.dagster.pipelines import partitions as windows
-from ai.starlake.dagster.pipelines.graph_of import graph_of
-from ai.starlake.dagster.pipelines.steps import Steps
+from ai.starlake.dagster.pipelines.job_steps import Steps, graph_of
 from ai.starlake.dagster.run_info import CONFIG_SCHEMA
 from ai.starlake.dagster.run_options import section_names, steps_of, verb_of
 from ai.starlake.job.sections import check_sections
@@ -22,14 +21,14 @@ from ai.starlake.orchestration.freshness.policy import TriggerDataset, cycle_of,
 from ai.starlake.orchestration.options import OrchestrationOptions
 from ai.starlake.orchestration.pipeline_runs import PipelineGraph, RunDate, RunOptions, RunReport, Summary
 
-MomentT = TypeVar("MomentT", bound=date)
+DateT = TypeVar("DateT", bound=date)
 
 _EVERY_DAY = "0 0 * * *"
 _WORK = frozenset({"load", "transform"})
 
 
 class PipelineRuns:
-    """Runs the job of a pipeline, and tells about it. See `RunnablePipeline`.
+    """Run the job of a pipeline, and describe it. See `RunnablePipeline`.
 
     Args:
         job: The job.
@@ -52,11 +51,11 @@ class PipelineRuns:
 
     @property
     def pipeline_id(self) -> str:
-        """Its name."""
+        """Return its name."""
         return self._job.name
 
     def summary(self) -> Summary:
-        """What there is to say about it in a line."""
+        """Return what there is to say about it in a line."""
         partitions = self._partitions
         sensor = (
             policy_of(self._datasets, self._settings, windows.PARTITION_WINDOWS).condition if self._datasets else None
@@ -79,21 +78,21 @@ class PipelineRuns:
         """Return its steps and their order."""
         return graph_of(self._job)
 
-    def date_of(self, moment: date | datetime) -> RunDate:
-        """What a run for a day, or for a moment, is for."""
-        if self._partitions is None and isinstance(moment, datetime):
-            return RunDate(self._located(moment))
-        found = self.dates_between(moment, moment)
+    def date_of(self, timestamp: date | datetime) -> RunDate:
+        """Return what a run for a day, or for a timestamp, is for."""
+        if self._partitions is None and isinstance(timestamp, datetime):
+            return RunDate(self._located(timestamp))
+        found = self.dates_between(timestamp, timestamp)
         if len(found) == 1:
             return found[0]
         raise StarlakeError(
-            f"pipeline {self._job.name} has {len(found) or 'no'} partition(s) that begin at {moment}",
+            f"pipeline {self._job.name} has {len(found) or 'no'} partition(s) that begin at {timestamp}",
             cause=", ".join(map(str, found)) or f"it has one for each tick of {self._cron} ({self._settings.zone})",
             fix="name the time at which one begins, or use backfill for several",
         )
 
     def dates_between(self, first: date | datetime, last: date | datetime) -> Sequence[RunDate]:
-        """What there is to run from `first` to `last`, both included, in the order of time."""
+        """Return what there is to run from `first` to `last`, both included, in the order of time."""
         first, last = self._located(first), self._located(last)
         partitions = self._partitions
         if partitions is None:
@@ -107,7 +106,7 @@ class PipelineRuns:
         return [_date_of_partition(partitions, key) for key in windows.keys_between(partitions, first, last)]
 
     def execute(self, run_date: RunDate | None = None, options: RunOptions = RunOptions()) -> RunReport:  # noqa: B008  it is immutable
-        """Runs it once, to the end, in this process.
+        """Run it once, to the end, in this process.
 
         Raises:
             StarlakeError: If there is no partition that is over, or no instance to record the run in, or if the options
@@ -135,11 +134,11 @@ class PipelineRuns:
             raise KeyboardInterrupt  # Dagster has made a failure of it
         return RunReport(self._job.name, run_id, run_date, steps.all(), result.success)
 
-    def _located(self, moment: MomentT) -> MomentT:
-        """A moment with its zone, which is the pipeline's where it names none; a day as it is."""
-        if isinstance(moment, datetime) and moment.tzinfo is None:
-            return moment.replace(tzinfo=zone_of(self._settings.zone))
-        return moment
+    def _located(self, timestamp: DateT) -> DateT:
+        """Return a timestamp with its time zone, by default that of the pipeline; a day as it is."""
+        if isinstance(timestamp, datetime) and timestamp.tzinfo is None:
+            return timestamp.replace(tzinfo=zone_of(self._settings.zone))
+        return timestamp
 
     @property
     def _partitions(self) -> TimeWindowPartitionsDefinition | None:
@@ -164,7 +163,7 @@ class PipelineRuns:
             )
 
     def _check_over(self, partitions: TimeWindowPartitionsDefinition, begin: datetime, end: datetime) -> None:
-        """Refuses a range with a partition that is not over; without going through all of them."""
+        """Refuse a range with a partition that is not over; without going through all of them."""
         now = datetime.now(timezone.utc)
         current = windows.window_of(partitions, now)
         first = windows.first_start(partitions, max(begin, current.start, key=datetime.timestamp))
@@ -177,7 +176,7 @@ class PipelineRuns:
             )
 
     def _config(self, options: RunOptions) -> dict[str, Any]:
-        """The configuration of a run: what each op gets as further options, and a quiet console."""
+        """Return the configuration of a run: what each op gets as further options, and a quiet console."""
         config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         if options.substitutions:
             for path, definition in steps_of(self._job):
@@ -208,7 +207,7 @@ def _put(config: dict[str, Any], path: Sequence[str], value: Mapping[str, Any]) 
 
 @contextmanager
 def _instance(*, recorded: bool) -> Iterator[DagsterInstance]:
-    """The instance of the environment, or one that is gone afterwards."""
+    """Yield the instance of the environment, or one that is gone afterwards."""
     if not recorded:
         with DagsterInstance.ephemeral() as instance:
             yield instance

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from ai.starlake.job.sections import check_sections, sections_of
-from ai.starlake.orchestration.cli import arguments, tables
+from ai.starlake.orchestration.cli import arguments, terminal_tables
 from ai.starlake.orchestration.cli.arguments import taken
 from ai.starlake.orchestration.cli.loading import load_pipelines
 from ai.starlake.orchestration.pipeline_runs import RunDate, RunnablePipeline, RunOptions, RunReport
@@ -83,7 +83,7 @@ def run(
         for pipeline in _pipelines(file, names, rest)
     ]
     for report in reports:
-        tables.show_report(report)
+        terminal_tables.show_report(report)
     return _code(reports)
 
 
@@ -103,7 +103,7 @@ def dry_run(file: Path, names: Sequence[str], moment: date | datetime | None, op
     for pipeline in _pipelines(file, names, rest):
         how = _for(pipeline, RunOptions(dry=True, substitutions=rest))
         report = pipeline.execute(pipeline.date_of(at) if at else None, how)
-        tables.show_commands(report)
+        terminal_tables.show_commands(report)
         reports.append(report)
     return _code(reports)
 
@@ -142,7 +142,7 @@ def backfill(file: Path, names: Sequence[str], options: Mapping[str, Any], **giv
             if not report.success and not given["keep_going"]:
                 break
     if not how.dry:
-        tables.show_backfill(reports, planned=sum(len(dates) for _, dates in plans))
+        terminal_tables.show_backfill(reports, planned=sum(len(dates) for _, dates in plans))
     return _code(reports)
 
 
@@ -152,7 +152,7 @@ def _backfilled(
     for run_date in dates:
         report = _execute(pipeline, run_date, how, verbose=verbose)
         if how.dry:
-            tables.show_commands(report)
+            terminal_tables.show_commands(report)
         yield report
 
 
@@ -163,7 +163,7 @@ def list_pipelines(file: Path) -> None:
 
     For each it is said what starts it, and what partitions it has.
     """
-    tables.show_summaries([pipeline.summary() for pipeline in load_pipelines(file)])
+    terminal_tables.show_summaries([pipeline.summary() for pipeline in load_pipelines(file)])
 
 
 @click.command()
@@ -205,7 +205,7 @@ def _for(pipeline: RunnablePipeline, how: RunOptions) -> RunOptions:
 def _execute(pipeline: RunnablePipeline, run_date: RunDate | None, how: RunOptions, *, verbose: bool) -> RunReport:
     """Runs a pipeline, with a bar for people who watch."""
     title = f"{pipeline.pipeline_id} {run_date or ''}".strip()
-    with tables.progress(title, pipeline.summary().steps) as listener, _output(shown=verbose):
+    with terminal_tables.progress(title, pipeline.summary().steps) as listener, _output(shown=verbose):
         return pipeline.execute(run_date, replace(_for(pipeline, how), listener=listener))
 
 

@@ -1,24 +1,34 @@
-"""What happens in a run, told step by step."""
+"""Read the steps of a job: their order, and what becomes of them in a run."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
-from dagster import DagsterEvent, DagsterEventType, EventLogEntry
+from dagster import (
+    DagsterEvent,
+    DagsterEventType,
+    DependencyDefinition,
+    EventLogEntry,
+    GraphDefinition,
+    JobDefinition,
+    MultiDependencyDefinition,
+)
 
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.ops import INTERRUPTED
 from ai.starlake.dagster.run_command import DRY_RUN
-from ai.starlake.orchestration.pipeline_runs import Listener, Step, StepState
+from ai.starlake.dagster.run_options import Path, steps_of
+from ai.starlake.orchestration.pipeline_runs import GraphStep, Listener, PipelineGraph, Step, StepState
 
 _COMMAND = "starlake/command"
 _LONGEST_DETAIL = 2_000
 
 
 class Steps:
-    """Keeps the steps of a run as its events come in.
+    """Keep the steps of a run as its events come in.
 
     Args:
         names: The names of all steps.
@@ -44,7 +54,7 @@ class Steps:
         self._listener = listener
 
     def __call__(self, entry: EventLogEntry, _cursor: str = "") -> None:
-        """Takes an entry of the run's log."""
+        """Take an entry of the log of the run."""
         name = entry.step_key
         if name not in self._steps:
             return
@@ -60,7 +70,7 @@ class Steps:
             self._listener(after)
 
     def all(self) -> list[Step]:
-        """The steps: those that began in the order in which they did, then the others."""
+        """Return the steps: those that began in the order in which they did, then the others."""
         return [self._steps[name] for name in {**self._order, **dict.fromkeys(self._steps)}]
 
     def _after_event(self, step: Step, event: DagsterEvent) -> Step:
@@ -82,7 +92,7 @@ def _materialized(step: Step, event: DagsterEvent) -> Step:
 
 
 def _after_log(step: Step, entry: EventLogEntry) -> Step:
-    """What an op says: in a dry run, the command that it would have run."""
+    """Return a step after a message of its op: in a dry run, with the command that it would have run."""
     message = entry.user_message
     if message.startswith(DRY_RUN):
         return replace(step, commands=(*step.commands, message.removeprefix(DRY_RUN)))
@@ -104,7 +114,7 @@ _INTERRUPTIONS = {kind.__name__ for kind in _compat.INTERRUPTIONS}
 
 
 def _reason(event: DagsterEvent) -> str:
-    """Why a step failed: the description of a failure that was raised on purpose, else the exception at its root."""
+    """Return why a step failed: the description of a failure raised on purpose, else the exception at its root."""
     data = event.step_failure_data
     described = data.user_failure_data.description if data.user_failure_data else None
     error = data.error
@@ -125,3 +135,63 @@ _CHANGES: Mapping[DagsterEventType, Callable[[Step, DagsterEvent], Step]] = {
     DagsterEventType.ASSET_MATERIALIZATION: _materialized,
 }
 """What the events of a run mean for its step."""
+
+
+def graph_of(job: JobDefinition) -> PipelineGraph:
+    """Return the steps of a job, with the groups that they are in, and their order.
+
+    An edge between steps of different groups goes through the inputs and outputs of these; it is resolved to the steps.
+    All is sorted by name: Dagster keeps ops in no settled order.
+    """
+    steps = [GraphStep(".".join(path), path[-1], path[:-1]) for path in sorted(path for path, _ in steps_of(job))]
+    edges = {(".".join(before), ".".join(after)) for before, after in _edges(job.graph, ())}
+    return PipelineGraph(job.name, steps, sorted(edges))
+
+
+def _members(graph: GraphDefinition) -> Mapping[str, Any]:
+    return {member.name: member.definition for member in graph.nodes}
+
+
+def _edges(graph: GraphDefinition, path: Path) -> Iterator[tuple[Path, Path]]:
+    members = _members(graph)
+    for invocation, inputs in graph.dependencies.items():
+        name = invocation.alias or invocation.name
+        for input_name, dependency in inputs.items():
+            for source in _sources(dependency):
+                befores = list(_yielding(members[source.node], (*path, source.node), source.output))
+                for after in _receiving(members[name], (*path, name), input_name):
+                    yield from ((before, after) for before in befores)
+    for name, definition in members.items():
+        if isinstance(definition, GraphDefinition):
+            yield from _edges(definition, (*path, name))
+
+
+def _sources(dependency: Any) -> Iterator[DependencyDefinition]:
+    if isinstance(dependency, MultiDependencyDefinition):
+        yield from (one for one in dependency.dependencies if isinstance(one, DependencyDefinition))
+    elif isinstance(dependency, DependencyDefinition):
+        yield dependency
+
+
+def _yielding(definition: Any, path: Path, output: str) -> Iterator[Path]:
+    """Yield the step that yields an output of an op or a graph."""
+    if not isinstance(definition, GraphDefinition):
+        yield path
+        return
+    members = _members(definition)
+    for mapping in definition.output_mappings:
+        if mapping.graph_output_name == output:
+            inner = mapping.maps_from
+            yield from _yielding(members[inner.node_name], (*path, inner.node_name), inner.output_name)
+
+
+def _receiving(definition: Any, path: Path, input_name: str) -> Iterator[Path]:
+    """Yield the steps that receive an input of an op or a graph."""
+    if not isinstance(definition, GraphDefinition):
+        yield path
+        return
+    members = _members(definition)
+    for mapping in definition.input_mappings:
+        if mapping.graph_input_name == input_name:
+            inner = mapping.maps_to
+            yield from _receiving(members[inner.node_name], (*path, inner.node_name), inner.input_name)
