@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ai.starlake.job import TaskType
-from ai.starlake.orchestration import AbstractTask, TaskGraph
+from ai.starlake.orchestration import AbstractTask
 from ai.starlake.orchestration.ordering.run_conditions import ALWAYS, all_of, any_of, checks_of, without
+from ai.starlake.orchestration.task_graph import TaskGraph
 
 
 def check(name: str) -> AbstractTask[str]:

@@ -9,13 +9,10 @@ from ai.starlake.orchestration.dependencies import (
 from ai.starlake.orchestration.facade import AbstractOrchestration, AbstractPipeline, OrchestrationFactory
 from ai.starlake.orchestration.load_schedules import StarlakeDomain, StarlakeSchedule, StarlakeSchedules, StarlakeTable
 from ai.starlake.orchestration.options import OrchestrationOptions
-from ai.starlake.orchestration.pipeline_builder import PipelineBuilder
-from ai.starlake.orchestration.pipeline_spec import PipelineSpec
 from ai.starlake.orchestration.task_graph import (
     AbstractDependency,
     AbstractTask,
     AbstractTaskGroup,
-    TaskGraph,
     TaskGroupContext,
 )
 
@@ -27,8 +24,6 @@ __all__ = [
     "AbstractTaskGroup",
     "OrchestrationFactory",
     "OrchestrationOptions",
-    "PipelineBuilder",
-    "PipelineSpec",
     "StarlakeDependencies",
     "StarlakeDependency",
     "StarlakeDependencyType",
@@ -36,7 +31,6 @@ __all__ = [
     "StarlakeSchedule",
     "StarlakeSchedules",
     "StarlakeTable",
-    "TaskGraph",
     "TaskGroupContext",
     "TreeNodeMixin",
 ]

@@ -25,9 +25,10 @@ from dagster import (
 from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.pre_load_op import READY, SKIPPED
-from ai.starlake.orchestration import AbstractDependency, AbstractTask, AbstractTaskGroup, TaskGraph
+from ai.starlake.orchestration import AbstractDependency, AbstractTask, AbstractTaskGroup
 from ai.starlake.orchestration.ordering.links import AnyTask, Link, Links, Source, TaskOutcome, is_empty, meeting
 from ai.starlake.orchestration.ordering.run_conditions import RunCondition
+from ai.starlake.orchestration.task_graph import TaskGraph
 
 START = "start"
 """The input of every op, and of every group's graph, by which it waits for others."""

@@ -20,8 +20,9 @@ from ai.starlake.dagster.pipelines import partition_schedules, partitions, senso
 from ai.starlake.dagster.pipelines.assembly import Assembly
 from ai.starlake.dagster.pipelines.in_process_runs import PipelineRuns
 from ai.starlake.dagster.pipelines.op_maker import OpMaker
-from ai.starlake.orchestration import AbstractOrchestration, AbstractPipeline, PipelineSpec
+from ai.starlake.orchestration import AbstractOrchestration, AbstractPipeline
 from ai.starlake.orchestration.freshness.policy import TriggerDataset, policy_of
+from ai.starlake.orchestration.pipeline_spec import PipelineSpec
 
 _NOT_IN_A_TAG = re.compile(r"[^A-Za-z0-9_.-]")
 _LONGEST_TAG = 63

@@ -11,7 +11,8 @@ from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.dagster.pipelines.assembly import START, ordering_inputs
 from ai.starlake.job import IStarlakeJob, StarlakePreLoadStrategy, TaskType
-from ai.starlake.orchestration import AbstractTask, AbstractTaskGroup, PipelineSpec
+from ai.starlake.orchestration import AbstractTask, AbstractTaskGroup
+from ai.starlake.orchestration.pipeline_spec import PipelineSpec
 
 _CARRIES_NOTHING = Out(Nothing)
 
