@@ -1,0 +1,144 @@
+"""The executor of the embedded engine keeps the contract: with the engine itself, not with what stands for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+
+from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
+from ai.starlake.executor import StarlakeCounts, StarlakeResult
+from ai.starlake.job import StarlakeCommand
+from ai.starlake.testing.executor_contract import ARGUMENTS, ContractBench, ExecutorContract
+
+
+def query(bench: ContractBench, sql: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(bench.root / "datasets/duckdb.db"), read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        return connection.execute(sql).fetchall()
+
+
+def out(bench: ContractBench) -> list[str]:
+    return [line for stream, line in bench.report.lines if stream == "stdout"]
+
+
+def scheduled(bench: ContractBench) -> str:
+    return str(query(bench, "SELECT CAST(max(scheduled_date) AS VARCHAR) FROM audit.audit")[0][0])
+
+
+def staged(bench: ContractBench, result: StarlakeResult) -> None:
+    assert bench.files("stage") == ["orders-1.csv", "orders-3.csv"]
+
+
+def staged_none_of_slow(bench: ContractBench, result: StarlakeResult) -> None:
+    assert bench.files("incoming") == ["orders-1.csv"]
+    assert bench.files("stage") == ["orders-3.csv"]
+
+
+def found(bench: ContractBench, result: StarlakeResult) -> None:
+    assert not (bench.root / "no").exists()
+
+
+def said_not_ready(bench: ContractBench, result: StarlakeResult) -> None:
+    assert (bench.root / "no").exists(), "no file of table slow has landed"
+
+
+def took_the_ack_file(bench: ContractBench, result: StarlakeResult) -> None:
+    assert not (bench.root / "ack").exists()
+
+
+def loaded(*ids: int, rejected: int = 0, archived: tuple[str, ...] = ("orders-3.csv",)) -> Callable[..., None]:
+    def check(bench: ContractBench, result: StarlakeResult) -> None:
+        assert result.counts == StarlakeCounts(len(ids) + rejected, len(ids), rejected)
+        assert sorted(query(bench, "SELECT id FROM contract.orders")) == [(number,) for number in ids]
+        assert bench.files("archive") == list(archived)
+        assert (bench.root / "elsewhere/orders-2.csv").exists()
+
+    return check
+
+
+def loaded_for_a_date(bench: ContractBench, result: StarlakeResult) -> None:
+    assert scheduled(bench) == "2026-03-01 10:00:00"
+
+
+def wrote_numbers(bench: ContractBench, result: StarlakeResult) -> None:
+    assert query(bench, "SELECT count(*), max(id) FROM contract.numbers") == [(5, 4)]
+
+
+def wrote_both(bench: ContractBench, result: StarlakeResult) -> None:
+    wrote_numbers(bench, result)
+    assert query(bench, "SELECT max(id) FROM contract.doubled") == [(8,)]
+
+
+def printed(*lines: str) -> Callable[..., None]:
+    def check(bench: ContractBench, result: StarlakeResult) -> None:
+        assert out(bench) == list(lines)
+        assert query_of_tables(bench) == [], "nothing is written"
+
+    return check
+
+
+def query_of_tables(bench: ContractBench) -> list[tuple[Any, ...]]:
+    if not (bench.root / "datasets/duckdb.db").exists():
+        return []
+    return query(bench, "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'contract'")
+
+
+def compiled(bench: ContractBench, result: StarlakeResult) -> None:
+    assert any("range(5)" in line.lower().replace(" ", "") for line in out(bench))
+    assert query_of_tables(bench) == []
+
+
+CHECKS: dict[str, Callable[[ContractBench, StarlakeResult], None]] = {
+    "stage --domains contract": staged,
+    "stage --domains contract --tables slow": staged_none_of_slow,
+    "import --domains contract": staged,
+    "preload --domain contract --strategy imported": found,
+    "preload --domain contract --tables=slow --strategy imported --notReadySentinel {root}/no": said_not_ready,
+    "preload --domain contract --strategy ack --globalAckFilePath {root}/ack": took_the_ack_file,
+    "load --domains contract --tables orders": loaded(3),
+    "load --domains contract --tables orders --options first=1,second=x y": loaded(3),
+    "load --include=contract --schemas=orders": loaded(3),
+    "load --domains contract --tables ": loaded(3),
+    "load --domains contract --tables orders --files {root}/elsewhere/orders-2.csv": loaded(
+        2, 3, rejected=1, archived=("orders-2.csv", "orders-3.csv")
+    ),
+    "load --domains contract --tables orders --files {root}/elsewhere/orders-2.csv --inPlace": loaded(
+        2, rejected=1, archived=()
+    ),
+    "load --domains contract --tables orders --scheduledDate 2026-03-01T10:00:00Z": loaded_for_a_date,
+    "load --domains contract --tables orders --accessToken hunter22-of-nobody": loaded(3),
+    "transform --name contract.numbers": wrote_numbers,
+    "transform --name contract.doubled --recursive": wrote_both,
+    "transform --name contract.numbers --compile": compiled,
+    "transform --name contract.numbers --interactive csv": printed("id", "0", "1", "2", "3", "4"),
+    "transform --name contract.numbers --interactive csv --pageSize 2 --pageNumber 2": printed("id", "2", "3"),
+    """transform --name contract.numbers --interactive csv --query SELECT 'a "b" c' AS id""": printed(
+        "id", '"a ""b"" c"'
+    ),
+    "transform --name contract.numbers --truncate true": wrote_numbers,
+    "transform --name contract.numbers --scheduledDate 2026-03-01T10:00:00Z": loaded_for_a_date,
+    "transform --name contract.numbers --options first=1,second=x y": wrote_numbers,
+}
+"""What shows that the engine took the arguments of a command line."""
+
+
+class TestEmbeddedExecutor(ExecutorContract):
+    exit_codes = (1,)
+
+    def make_executor(self, bench: ContractBench) -> EmbeddedExecutor:
+        return EmbeddedExecutor()
+
+    def is_running(self, bench: ContractBench) -> bool:
+        begun = any("Transforming" in line for _, line in bench.report.lines) or bench.files("ingesting")
+        return bool(begun) and any(thread.name == "starlake-embedded" for thread in threading.enumerate())
+
+    def check_arguments(self, bench: ContractBench, command: StarlakeCommand, result: StarlakeResult) -> None:
+        written = " ".join(command.argv).replace(str(bench.root), "{root}")
+        CHECKS[written](bench, result)
+
+
+def test_each_command_line_of_the_contract_is_checked() -> None:
+    assert set(CHECKS) == set(map(" ".join, ARGUMENTS))
