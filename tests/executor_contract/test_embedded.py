@@ -96,7 +96,7 @@ CHECKS: dict[str, Callable[[ContractBench, StarlakeResult], None]] = {
     "stage --domains contract --tables slow": staged_none_of_slow,
     "import --domains contract": staged,
     "preload --domain contract --strategy imported": found,
-    "preload --domain contract --tables=slow --strategy imported --notReadySentinel {root}/no": said_not_ready,
+    "preload --domain contract --tables slow --strategy imported --notReadySentinel {root}/no": said_not_ready,
     "preload --domain contract --strategy ack --globalAckFilePath {root}/ack": took_the_ack_file,
     "load --domains contract --tables orders": loaded(3),
     "load --domains contract --tables orders --options first=1,second=x y": loaded(3),

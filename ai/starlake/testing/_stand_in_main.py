@@ -18,7 +18,7 @@ _TABLES = ("orders", "slow")
 _LONG = 300
 
 
-class Areas:
+class _ProjectFiles:
     """The files of the domain."""
 
     def __init__(self, root: Path, argv: list[str]) -> None:
@@ -51,7 +51,7 @@ class Areas:
         return [path.rename(self.folder(target) / path.name) for path in self.files(source)]
 
 
-def _load(areas: Areas) -> int:
+def _load(areas: _ProjectFiles) -> int:
     given = [Path(name) for name in (areas.value("--files") or "").split(",") if name]
     in_place = "--inPlace" in areas.argv
     if not in_place:
@@ -64,7 +64,7 @@ def _load(areas: Areas) -> int:
             time.sleep(_LONG)
         header, *rows = path.read_text(encoding="utf-8").splitlines()
         if header != "id":
-            print(f"ERROR {path.name} names no column of the table")  # noqa: T201
+            sys.stdout.write(f"ERROR {path.name} names no column of the table\n")
             return 1
         accepted = sum(row.isdigit() for row in rows)
         counts = [one + more for one, more in zip(counts, (len(rows), accepted, len(rows) - accepted), strict=True)]
@@ -73,11 +73,11 @@ def _load(areas: Areas) -> int:
             path.rename(areas.folder("archive") / path.name)
     if "SL_API" in os.environ:
         names = ("inputCount", "acceptedCount", "rejectedCount")
-        print("IngestionCounters:" + json.dumps(dict(zip(names, counts, strict=True))))  # noqa: T201
+        sys.stdout.write(f"IngestionCounters:{json.dumps(dict(zip(names, counts, strict=True)))}\n")
     return 0
 
 
-def _preload(areas: Areas) -> int:
+def _preload(areas: _ProjectFiles) -> int:
     strategy = areas.value("--strategy")
     if strategy == "ack":
         ack = Path(areas.value("--globalAckFilePath") or "")
@@ -92,7 +92,7 @@ def _preload(areas: Areas) -> int:
     return 0 if ready or sentinel else 1
 
 
-def _transform(areas: Areas) -> int:
+def _transform(areas: _ProjectFiles) -> int:
     task = (areas.value("--name") or "").removeprefix("contract.")
     if task in ("shows", "leaks"):
         for stream in (sys.stdout, sys.stderr):
@@ -109,7 +109,7 @@ def _main(root: Path, argv: list[str]) -> int:
     entry = {"argv": argv, "environment": dict(os.environ), "pid": os.getpid()}
     with (root / "calls.jsonl").open("a", encoding="utf-8") as journal:
         journal.write(json.dumps(entry) + "\n")
-    areas = Areas(root, argv)
+    areas = _ProjectFiles(root, argv)
     verb = argv[0] if argv else ""
     if verb in ("stage", "import"):
         areas.move("incoming", "stage")
