@@ -13,7 +13,7 @@ from types import TracebackType
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas.turns import turns
-from ai.starlake.embedded.database.connection import DEFAULT_WAIT, Database, OpeningError, open_database
+from ai.starlake.embedded.database.connection import DEFAULT_WAIT, OpeningError, open_database
 from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.embedded.warehouse.audit import AuditLog
 from ai.starlake.embedded.warehouse.duckdb.duckdb_warehouse import DuckDBWarehouse
@@ -67,10 +67,6 @@ class Workspace:
         self._warehouses.clear()
         self._stack.close()
 
-    def database_of(self, item: Table | Task) -> Database:
-        """Return the database that reads and checks the rows of a table; see `warehouse_of` for the errors."""
-        return self.warehouse_of(item).database
-
     def warehouse_of(self, item: Table | Task, *, writing: bool = True) -> Warehouse:
         """Return the warehouse that a table or task is written to.
 
@@ -85,8 +81,8 @@ class Workspace:
         require_one_connection(self.project.settings, item)
         return self._open(self.project.connection_of(item), item.full_name, writing=writing)
 
-    def database_at(self, file: Path) -> Database:
-        """The database in a file that no connection of the project may name any more.
+    def warehouse_at(self, file: Path) -> Warehouse:
+        """Return the DuckDB database in a file that no connection of the project may name any more.
 
         Raises:
             StarlakeError: If it cannot be opened.
@@ -96,7 +92,7 @@ class Workspace:
             opening = open_database(plan, wait=self._patience(), interruption=self._interruption)
             connection = Connection(name=file.name, type="jdbc", options={"url": f"jdbc:duckdb:{file}"})
             self._warehouses[file] = (connection, plan, DuckDBWarehouse(self._stack.enter_context(opening)))
-        return self._warehouses[file][2].database
+        return self._warehouses[file][2]
 
     @contextmanager
     def turns(self, ingesting: Path, tables: Sequence[Table]) -> Iterator[None]:
@@ -110,7 +106,7 @@ class Workspace:
             StarlakeError: If a database cannot be opened, or if another command goes on for too long.
         """
         for table in tables:
-            self.database_of(table)
+            self.warehouse_of(table)
         names = [table.full_name for table in tables]
         with turns(ingesting, names, wait=self._patience(), interruption=self._interruption or Interruption()):
             yield

@@ -14,7 +14,7 @@ from ai.starlake.embedded.selection import Selection
 from ai.starlake.project import Domain, Project, Table
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.database.connection import Database
+    from ai.starlake.embedded.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,19 @@ class Standing(Journal):
     where: tuple[Path, ...] = ()
 
     @classmethod
-    def of(cls, database: Database, table: str, files: tuple[Path, ...]) -> Standing:
+    def of(cls, warehouse: Warehouse, table: str, files: tuple[Path, ...]) -> Standing:
         """The ingestion of files into a table; nothing is written down."""
         names, folder = tuple(file.name for file in files), files[0].parent
-        return cls(folder, uuid.uuid4().hex, database.path, table, folder, names, None, files)
+        return cls(folder, uuid.uuid4().hex, warehouse.file, table, folder, names, None, files)
 
     @property
     def files(self) -> tuple[Path, ...]:
         """Where the files are."""
         return self.where
 
-    def finish(self, database: Database) -> None:
+    def finish(self, warehouse: Warehouse) -> None:
         """Drops the marker."""
-        self.unmark(database)
+        self.unmark(warehouse)
 
     def undo(self, fits: Callable[[str], bool]) -> None:
         """Does nothing; the files are where they were."""

@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas.area_files import give_back, move
-from ai.starlake.embedded.database.quoting import qualified
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.database.connection import Database
+    from ai.starlake.embedded.warehouse.warehouse import Warehouse
 
 _PREFIX = ".starlake-load-"
 _MARKER = "zztmp_loaded_"
@@ -55,14 +54,14 @@ class Journal:
 
     @classmethod
     def begin(
-        cls, database: Database, table: str, files: tuple[Path, ...], ingesting: Path, archive: Path | None
+        cls, warehouse: Warehouse, table: str, files: tuple[Path, ...], ingesting: Path, archive: Path | None
     ) -> Journal:
         """Writes the journal, then moves the files to the ingesting area."""
         token = uuid.uuid4().hex
         ingesting.mkdir(parents=True, exist_ok=True)
         names = tuple(file.name for file in files)
         path = ingesting / f"{_PREFIX}{_owner(table)}{token}"
-        journal = cls(path, token, database.path, table, files[0].parent, names, archive)
+        journal = cls(path, token, warehouse.file, table, files[0].parent, names, archive)
         journal._write()
         try:
             for file in files:
@@ -77,24 +76,23 @@ class Journal:
         """Where the files are during the ingestion."""
         return tuple(self.path.parent / name for name in self.names)
 
-    def mark(self, database: Database) -> None:
-        """Leaves the marker; to be called in the transaction that writes the rows."""
-        database.execute(f"CREATE TABLE {self._marker(database)} (loaded BOOLEAN)")
+    def mark(self, warehouse: Warehouse) -> None:
+        """Leave the marker; to be called in the transaction that writes the rows."""
+        warehouse.mark(self._marker)
 
-    def unmark(self, database: Database) -> None:
-        """Drops the marker, if there is one."""
-        database.connection.execute(f"DROP TABLE IF EXISTS {self._marker(database)}")
+    def unmark(self, warehouse: Warehouse) -> None:
+        """Remove the marker, if there is one."""
+        warehouse.unmark(self._marker)
 
-    def committed(self, database: Database) -> bool:
-        """Whether the transaction that writes the rows took place."""
-        query = "SELECT count(*) FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, 'main', ?)"
-        found = database.connection.execute(query, [database.catalog, _MARKER + self.token])  # also when interrupted
-        return found.fetchall() != [(0,)]
+    def committed(self, warehouse: Warehouse) -> bool:
+        """Return True if the transaction that writes the rows took place."""
+        return warehouse.is_marked(self._marker)
 
-    def _marker(self, database: Database) -> str:
-        return qualified(database.catalog, "main", _MARKER + self.token)
+    @property
+    def _marker(self) -> str:
+        return _MARKER + self.token
 
-    def finish(self, database: Database) -> None:
+    def finish(self, warehouse: Warehouse) -> None:
         """Takes the files out of the ingesting area once their rows are committed."""
         for file in self.files:
             if not file.exists():
@@ -103,22 +101,22 @@ class Journal:
                 file.unlink()
             else:
                 move(file, self.archive / file.name)
-        self.unmark(database)
+        self.unmark(warehouse)
         self.path.unlink(missing_ok=True)  # last, so that there is never a marker without its journal
 
-    def settle(self, databases: Sequence[Database], fits: Callable[[str], bool]) -> bool:
+    def settle(self, warehouses: Sequence[Warehouse], fits: Callable[[str], bool]) -> bool:
         """Puts the files where they belong, by what became of the rows.
 
         Args:
-            databases: The databases that the rows may be in.
+            warehouses: Where the rows may be.
             fits: Whether a name is still one of the table's.
 
         Returns:
             Whether the rows are committed, so that the files went to the archive and not back to the stage area.
         """
-        for database in databases:
-            if self.committed(database):
-                self.finish(database)
+        for warehouse in warehouses:
+            if self.committed(warehouse):
+                self.finish(warehouse)
                 return True
         self.undo(fits)
         return False

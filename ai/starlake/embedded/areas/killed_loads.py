@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ai.starlake.embedded.areas.journal import Journal, forget_unwritten, has_journals, unfinished
-from ai.starlake.embedded.database.connection import Database
+from ai.starlake.embedded.warehouse.warehouse import Warehouse
 from ai.starlake.embedded.workspace import Workspace
 from ai.starlake.project import Domain, Project
 
@@ -31,16 +31,16 @@ def settle_unfinished(workspace: Workspace, domain: Domain, *, everything: bool)
     tables = {table.full_name: table for table in domain.tables}
     for name in tables:
         forget_unwritten(ingesting, name)
-    opened = {name: workspace.database_of(table) for name, table in tables.items()}
+    opened = {name: workspace.warehouse_of(table) for name, table in tables.items()}
     for journal in unfinished(ingesting, stage, archive):
-        database = opened.get(journal.table) or _same(journal.database, list(opened.values()))
-        if database is None:
+        warehouse = opened.get(journal.table) or _same(journal.database, list(opened.values()))
+        if warehouse is None:
             if everything:
                 _tell_of_unknown_table(journal)
             continue
         table = tables.get(journal.table)
-        databases = [database, *_earlier(workspace, journal, database)]
-        committed = journal.settle(databases, table.matches if table else lambda _name: True)
+        warehouses = [warehouse, *_earlier(workspace, journal, warehouse)]
+        committed = journal.settle(warehouses, table.matches if table else lambda _name: True)
         logger.warning(
             "a load of %s was interrupted; %s went to %s",
             journal.table,
@@ -49,20 +49,20 @@ def settle_unfinished(workspace: Workspace, domain: Domain, *, everything: bool)
         )
 
 
-def _same(file: Path | None, databases: Sequence[Database]) -> Database | None:
-    """The one of some databases that is in a file."""
-    return next((one for one in databases if file and one.path and _is_same(file, one.path)), None)
+def _same(file: Path | None, warehouses: Sequence[Warehouse]) -> Warehouse | None:
+    """Return the warehouse that is in a file."""
+    return next((one for one in warehouses if file and one.file and _is_same(file, one.file)), None)
 
 
 def _is_same(one: Path, other: Path) -> bool:
     return one == other or (one.exists() and one.samefile(other))
 
 
-def _earlier(workspace: Workspace, journal: Journal, database: Database) -> Iterator[Database]:
-    """The database that the rows went to, when it is still there and the table is in another one by now."""
+def _earlier(workspace: Workspace, journal: Journal, warehouse: Warehouse) -> Iterator[Warehouse]:
+    """Yield the warehouse that the rows went to, if it still exists and the table is in another one by now."""
     file = journal.database
-    if file is not None and file.is_file() and not (database.path and _is_same(file, database.path)):
-        yield workspace.database_at(file)
+    if file is not None and file.is_file() and not (warehouse.file and _is_same(file, warehouse.file)):
+        yield workspace.warehouse_at(file)
 
 
 def _tell_of_unknown_table(journal: Journal) -> None:

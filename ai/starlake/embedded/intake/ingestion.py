@@ -121,19 +121,18 @@ class Ingestion:
             What happened; a failure is a result with an error, so that the other files of a load go on.
         """
         warehouse = self._workspace.warehouse_of(self._table)
-        database = warehouse.database
-        journal = self._begin(database)
+        journal = self._begin(warehouse)
         try:
             counts = self._earlier(warehouse, journal) or self._load(warehouse, journal)
         except Exception as error:
             logger.debug("ingestion failed", exc_info=True)
-            if journal.settle([database], self._table.matches):
+            if journal.settle([warehouse], self._table.matches):
                 return self._result(journal, Counts(0, 0, 0), error=f"the rows are loaded, but then: {error}")
             return self._failed(error, journal)
         except BaseException:
-            journal.settle([database], self._table.matches)
+            journal.settle([warehouse], self._table.matches)
             raise
-        journal.finish(database)
+        journal.finish(warehouse)
         return self._result(journal, counts)
 
     def _earlier(self, warehouse: Warehouse, journal: Journal) -> Counts | None:
@@ -152,12 +151,12 @@ class Ingestion:
     def _once(self, warehouse: Warehouse, journal: Journal) -> Once:
         return Once(self._workspace, warehouse, self._entry(journal.files), [uri(file) for file in journal.files])
 
-    def _begin(self, database: Database) -> Journal:
+    def _begin(self, warehouse: Warehouse) -> Journal:
         if self._in_place:
-            return Standing.of(database, self._table.full_name, self._files)
+            return Standing.of(warehouse, self._table.full_name, self._files)
         areas, domain = self._project.areas, self._table.domain
         archive = areas.archive(domain) if self._project.application.archive else None
-        return Journal.begin(database, self._table.full_name, self._files, areas.ingesting(domain), archive)
+        return Journal.begin(warehouse, self._table.full_name, self._files, areas.ingesting(domain), archive)
 
     def _load(self, warehouse: Warehouse, journal: Journal) -> Counts:
         database = warehouse.database
@@ -180,7 +179,7 @@ class Ingestion:
             require_expressions(database, rows)
 
             def within(_written: int | None) -> None:
-                journal.mark(database)
+                journal.mark(warehouse)
                 if self._in_place:
                     self._once(warehouse, journal).note(counts.as_tuple)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ai.starlake.common import StarlakeError
@@ -86,6 +87,23 @@ class Warehouse(Protocol):
     @property
     def database(self) -> Database:
         """The DuckDB database that reads and checks rows for this warehouse."""
+        ...
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the warehouse is; None if it is not one."""
+        ...
+
+    def mark(self, name: str) -> None:
+        """Leave a marker, which is there if the open transaction is committed."""
+        ...
+
+    def is_marked(self, name: str) -> bool:
+        """Return True if there is a marker of a name; works after an interruption, too."""
+        ...
+
+    def unmark(self, name: str) -> None:
+        """Remove a marker if there is one; works after an interruption, too."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:

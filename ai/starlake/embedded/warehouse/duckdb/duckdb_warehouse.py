@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.embedded.database.quoting import identifier, identifiers, qualified
@@ -30,6 +31,27 @@ class DuckDBWarehouse:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+
+    @property
+    def file(self) -> Path | None:
+        """The file of the database; None if it is in memory."""
+        return self.database.path
+
+    def mark(self, name: str) -> None:
+        """Create an empty table, which is there if the open transaction is committed."""
+        self.database.execute(f"CREATE TABLE {self._marker(name)} (loaded BOOLEAN)")
+
+    def is_marked(self, name: str) -> bool:
+        """Return True if there is such a table; on the connection itself, which takes queries when interrupted, too."""
+        query = "SELECT count(*) FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, 'main', ?)"
+        return self.database.connection.execute(query, [self.database.catalog, name]).fetchall() != [(0,)]
+
+    def unmark(self, name: str) -> None:
+        """Drop such a table if it exists."""
+        self.database.connection.execute(f"DROP TABLE IF EXISTS {self._marker(name)}")
+
+    def _marker(self, name: str) -> str:
+        return qualified(self.database.catalog, "main", name)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Commit what is done in the block at its end; undo all of it if anything is raised."""
