@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dagster import AssetKey, AssetMaterialization, DagsterEventType, OpExecutionContext, Out
+from dagster import AssetKey, AssetMaterialization, OpExecutionContext, Out
 
+from ai.starlake.dagster import _compat
 from ai.starlake.dagster.ops import Body, Event, outputs
 from ai.starlake.dagster.run_info import is_dry_run
 from ai.starlake.orchestration.dates.run_tags import OUTCOME_TAG
@@ -31,18 +32,11 @@ class DummyBody(Body):
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Runs within an op."""
         if self.assets and not is_dry_run(context):
-            if self.only_after_data and _without_data(context):
-                context.instance.add_run_tags(
-                    context.run_id, {OUTCOME_TAG: "skipped: nothing was loaded or transformed"}
-                )
+            if self.only_after_data and not _compat.has_materializations(context.instance, context.run_id):
+                outcome = {OUTCOME_TAG: "skipped: nothing was loaded or transformed"}
+                _compat.add_run_tags(context.instance, context.run_id, outcome)
                 context.log.info("nothing was loaded or transformed in this run")
             else:
                 partition = context.partition_key if context.has_partition_key else None
                 yield from (AssetMaterialization(asset, partition=partition) for asset in self.assets)
         yield from outputs(self.outs, self.value)
-
-
-def _without_data(context: OpExecutionContext) -> bool:
-    """Whether no op of the run has recorded a materialization so far."""
-    kind = DagsterEventType.ASSET_MATERIALIZATION
-    return not context.instance.get_records_for_run(context.run_id, of_type=kind, limit=1).records

@@ -22,6 +22,7 @@ from dagster import (
 )
 
 from ai.starlake.common import NameRegistry, StarlakeError
+from ai.starlake.dagster import _compat
 from ai.starlake.dagster.command_op import CommandBody
 from ai.starlake.dagster.dummy import DummyBody
 from ai.starlake.dagster.ops import Body, OpFactory, OpSpec, outputs_of
@@ -220,7 +221,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
         looks_for = {"imported": "incoming_files", "pending": "pending_files", "ack": "ack_file"}[strategy.value]
         name = task_id or f"{domain}_check_{looks_for}"
         node = NodeOptions.of(name, kwargs)
-        out = (out or Out(str))._replace(is_required=False)
+        out = _compat.optional(out or Out(str))
         check = check_of(self.settings, domain, tables, strategy)
         body = PreLoadBody(self._runner, check, domain, {READY: out}, {SKIPPED: out})
         return self._op(name, f"pre-load check of {domain}", body, {READY: out, SKIPPED: out}, node)

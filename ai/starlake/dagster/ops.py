@@ -226,9 +226,7 @@ def outputs_of(
         given = {given: Out(str)}
     elif isinstance(given, Out):
         given = {"result": given}
-    return {
-        name: definition._replace(is_required=False) if optional else definition for name, definition in given.items()
-    }
+    return {name: _compat.optional(definition) if optional else definition for name, definition in given.items()}
 
 
 def outputs(

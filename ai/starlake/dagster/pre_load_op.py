@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from dagster import DagsterEventType, OpExecutionContext, Out
+from dagster import OpExecutionContext, Out
 
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.ops import Body, Event, outputs
@@ -78,19 +78,10 @@ def _as_before(context: OpExecutionContext, ready: tuple[str, ...]) -> PreLoadFi
     step = _compat.step_key_of(context)
     parent = _compat.parent_run_of(context.run)
     while parent:
-        found = _outputs_of(context, parent, step)
+        found = _compat.yielded_outputs(context.instance, parent, step)
         if found:
             reason = f"run {parent}, which this run continues, found it ready"
             return PreLoadFinding(ready=True, reason=reason) if found & set(ready) else None
         run = context.instance.get_run_by_id(parent)
         parent = _compat.parent_run_of(run) if run else None
     return None
-
-
-def _outputs_of(context: OpExecutionContext, run_id: str, step: str) -> set[str]:
-    """Return the names of the outputs that a step of another run yielded."""
-    entries = context.instance.all_logs(run_id, of_type=DagsterEventType.STEP_OUTPUT)
-    events = (entry.dagster_event for entry in entries)
-    return {
-        event.step_output_data.step_output_handle.output_name for event in events if event and event.step_key == step
-    }

@@ -311,7 +311,7 @@ def _active_run(instance: DagsterInstance, root: str, run_id: str) -> str | None
 
     All active runs are searched, not those with the tag of the root alone: `execute_job` sets no such tag.
     """
-    active = instance.get_runs(filters=RunsFilter(statuses=_ACTIVE))
+    active = [record.dagster_run for record in instance.get_run_records(RunsFilter(statuses=_ACTIVE))]
     return next((run.run_id for run in active if run.run_id != run_id and _is_of(run, root)), None)
 
 

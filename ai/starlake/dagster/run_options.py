@@ -17,7 +17,7 @@ Path = tuple[str, ...]
 
 def steps_of(job: JobDefinition) -> Iterator[tuple[Path, Any]]:
     """Yield the path and the definition of each op."""
-    yield from _steps(job.graph, ())
+    yield from _steps(_compat.graph_of_job(job), ())
 
 
 def options_for(context: OpExecutionContext, names: Iterable[str]) -> dict[str, str]:
@@ -63,8 +63,8 @@ def section_names(job: JobDefinition) -> frozenset[str]:
 
 
 def _steps(graph: GraphDefinition, path: Path) -> Iterator[tuple[Path, Any]]:
-    for node in graph.nodes:
-        if isinstance(node.definition, GraphDefinition):
-            yield from _steps(node.definition, (*path, node.name))
+    for name, definition in _compat.nodes_of(graph):
+        if isinstance(definition, GraphDefinition):
+            yield from _steps(definition, (*path, name))
         else:
-            yield (*path, node.name), node.definition
+            yield (*path, name), definition

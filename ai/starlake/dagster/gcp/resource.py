@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING
 
-from dagster import OpExecutionContext, get_dagster_logger
+from dagster import get_dagster_logger
 from dagster_gcp import DataprocResource  # noqa: TID253  this module is imported lazily
 from pydantic import Field
 
@@ -93,10 +93,9 @@ class StarlakeDataprocResource(DataprocResource):
 
 
 def _current_run() -> RunIdentity | None:
-    """The run of the op that runs right now; None elsewhere."""
-    try:
-        context = OpExecutionContext.get()
-    except Exception:  # noqa: BLE001  what Dagster raises differs between its versions
+    """Return the run of the op that runs right now; None elsewhere."""
+    context = _compat.current_context()
+    if context is None:
         return None
     run = context.run
     root = _compat.root_run_of(run) or run.run_id

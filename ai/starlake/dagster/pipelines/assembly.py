@@ -195,7 +195,7 @@ def _parent(member: AbstractDependency) -> AbstractTaskGroup:
 def _output_name(source: Source) -> str:
     """Return the output of an op that says what a task is waited for to say."""
     if source.outcome is TaskOutcome.DONE:
-        return str(next(iter(source.task.task.output_dict)))
+        return _compat.first_output(source.task.task)
     return READY if source.outcome is TaskOutcome.READY else SKIPPED
 
 
@@ -205,10 +205,10 @@ def _output(task: AnyTask) -> DependencyDefinition:
 
 def _input_of(task: AnyTask) -> str:
     """The input of an op that only orders it."""
-    for name, definition in task.task.input_dict.items():
-        if definition.dagster_type.kind.name == "NOTHING":
-            return str(name)
-    raise StarlakeError(f"{task.label} cannot wait for anything: nothing comes before {task.full_id}")
+    name = _compat.ordering_input(task.task)
+    if name is None:
+        raise StarlakeError(f"{task.label} cannot wait for anything: nothing comes before {task.full_id}")
+    return name
 
 
 def _free(name: str, taken: Iterable[str]) -> str:

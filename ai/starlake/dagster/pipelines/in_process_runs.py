@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from dagster import DagsterInstance, JobDefinition, OpDefinition, TimeWindowPartitionsDefinition
 
 from ai.starlake.common import DataInterval, StarlakeError, zone_of
+from ai.starlake.dagster import _compat
 from ai.starlake.dagster.pipelines import partitions as windows
 from ai.starlake.dagster.pipelines.job_steps import Steps, graph_of
 from ai.starlake.dagster.run_info import CONFIG_SCHEMA
@@ -60,13 +61,13 @@ class PipelineRuns:
         sensor = (
             policy_of(self._datasets, self._settings, windows.PARTITION_WINDOWS).condition if self._datasets else None
         )
-        first = partitions.get_first_partition_key() if partitions else None
+        first = _compat.first_key(partitions) if partitions else None
         return Summary(
             name=self._job.name,
             steps=sum(1 for _ in steps_of(self._job)),
             schedule=f"{self._cron} ({self._settings.zone})" if self._cron else None,
             sensor=str(sensor) if sensor else None,
-            partitions=f"{partitions.get_num_partitions()} since {first}" if partitions else None,
+            partitions=f"{_compat.count_keys(partitions)} since {first}" if partitions else None,
             loads=sum(verb_of(definition) == "load" for _, definition in steps_of(self._job)),
         )
 
@@ -121,7 +122,7 @@ class PipelineRuns:
         working = [name for name, works in names.items() if works]
         steps = Steps(names, working, dry=options.dry, listener=options.listener)
         with _instance(recorded=options.recorded and not options.dry) as instance:
-            instance.add_event_listener(run_id, steps)
+            _compat.listen(instance, run_id, steps)
             result = self._job.execute_in_process(
                 run_id=run_id,
                 instance=instance,

@@ -53,7 +53,7 @@ class Steps:
         self._dry = dry
         self._listener = listener
 
-    def __call__(self, entry: EventLogEntry, _cursor: str = "") -> None:
+    def __call__(self, entry: EventLogEntry) -> None:
         """Take an entry of the log of the run."""
         name = entry.step_key
         if name not in self._steps:
@@ -82,7 +82,7 @@ class Steps:
 
 
 def _materialized(step: Step, event: DagsterEvent) -> Step:
-    made = event.step_materialization_data.materialization
+    made = _compat.materialization_of(event)
     command = made.metadata.get(_COMMAND)
     commands = (*step.commands, str(command.value)) if command else step.commands
     counts = [made.metadata.get(f"starlake/rows_{name}") for name in ("read", "accepted", "rejected")]
@@ -93,7 +93,7 @@ def _materialized(step: Step, event: DagsterEvent) -> Step:
 
 def _after_log(step: Step, entry: EventLogEntry) -> Step:
     """Return a step after a message of its op: in a dry run, with the command that it would have run."""
-    message = entry.user_message
+    message = _compat.message_of(entry)
     if message.startswith(DRY_RUN):
         return replace(step, commands=(*step.commands, message.removeprefix(DRY_RUN)))
     if step.state is StepState.RUNNING and entry.level in _TELLING:
@@ -105,9 +105,8 @@ _TELLING = (logging.INFO, logging.WARNING, logging.ERROR)
 
 
 def _is_interruption(event: DagsterEvent) -> bool:
-    data = event.step_failure_data
-    described = data.user_failure_data.description if data.user_failure_data else None
-    return described == INTERRUPTED or (data.error is not None and data.error.cls_name in _INTERRUPTIONS)
+    failure = _compat.failure_of(event)
+    return failure.description == INTERRUPTED or failure.error in _INTERRUPTIONS
 
 
 _INTERRUPTIONS = {kind.__name__ for kind in _compat.INTERRUPTIONS}
@@ -115,19 +114,14 @@ _INTERRUPTIONS = {kind.__name__ for kind in _compat.INTERRUPTIONS}
 
 def _reason(event: DagsterEvent) -> str:
     """Return why a step failed: the description of a failure raised on purpose, else the exception at its root."""
-    data = event.step_failure_data
-    described = data.user_failure_data.description if data.user_failure_data else None
-    error = data.error
-    while not described and error is not None and error.cause is not None:
-        error = error.cause
-    text = described or (error.message.strip() if error else "") or "the step failed"
-    return text[:_LONGEST_DETAIL]
+    failure = _compat.failure_of(event)
+    return (failure.description or failure.root_message or "the step failed")[:_LONGEST_DETAIL]
 
 
 _CHANGES: Mapping[DagsterEventType, Callable[[Step, DagsterEvent], Step]] = {
     DagsterEventType.STEP_START: lambda step, _: replace(step, state=StepState.RUNNING, detail=""),
     DagsterEventType.STEP_SUCCESS: lambda step, event: replace(
-        step, state=StepState.SUCCEEDED, seconds=event.step_success_data.duration_ms / 1000
+        step, state=StepState.SUCCEEDED, seconds=_compat.seconds_of(event)
     ),
     DagsterEventType.STEP_FAILURE: lambda step, event: replace(step, state=StepState.FAILED, detail=_reason(event)),
     DagsterEventType.STEP_SKIPPED: lambda step, _: replace(step, detail="nothing to do"),
@@ -144,17 +138,17 @@ def graph_of(job: JobDefinition) -> PipelineGraph:
     All is sorted by name: Dagster keeps ops in no settled order.
     """
     steps = [GraphStep(".".join(path), path[-1], path[:-1]) for path in sorted(path for path, _ in steps_of(job))]
-    edges = {(".".join(before), ".".join(after)) for before, after in _edges(job.graph, ())}
+    edges = {(".".join(before), ".".join(after)) for before, after in _edges(_compat.graph_of_job(job), ())}
     return PipelineGraph(job.name, steps, sorted(edges))
 
 
 def _members(graph: GraphDefinition) -> Mapping[str, Any]:
-    return {member.name: member.definition for member in graph.nodes}
+    return dict(_compat.nodes_of(graph))
 
 
 def _edges(graph: GraphDefinition, path: Path) -> Iterator[tuple[Path, Path]]:
     members = _members(graph)
-    for invocation, inputs in graph.dependencies.items():
+    for invocation, inputs in _compat.dependencies_of(graph).items():
         name = invocation.alias or invocation.name
         for input_name, dependency in inputs.items():
             for source in _sources(dependency):
@@ -181,8 +175,8 @@ def _yielding(definition: Any, path: Path, output: str) -> Iterator[Path]:
     members = _members(definition)
     for mapping in definition.output_mappings:
         if mapping.graph_output_name == output:
-            inner = mapping.maps_from
-            yield from _yielding(members[inner.node_name], (*path, inner.node_name), inner.output_name)
+            name, inner = _compat.inner_output(mapping)
+            yield from _yielding(members[name], (*path, name), inner)
 
 
 def _receiving(definition: Any, path: Path, input_name: str) -> Iterator[Path]:
@@ -193,5 +187,5 @@ def _receiving(definition: Any, path: Path, input_name: str) -> Iterator[Path]:
     members = _members(definition)
     for mapping in definition.input_mappings:
         if mapping.graph_input_name == input_name:
-            inner = mapping.maps_to
-            yield from _receiving(members[inner.node_name], (*path, inner.node_name), inner.input_name)
+            name, inner = _compat.inner_input(mapping)
+            yield from _receiving(members[name], (*path, name), inner)

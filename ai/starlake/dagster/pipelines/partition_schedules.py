@@ -83,7 +83,7 @@ def build(job: JobDefinition, cron: str, options: OrchestrationOptions) -> Sched
             yield SkipReason(f"all partitions up to {last} were run already, by hand or by a backfill")
         yield from (
             # with its tags, a request is complete: Dagster need not look for the job in the code location
-            RunRequest(run_key=key, partition_key=key, tags=job.get_tags_for_partition_key(key, None))
+            RunRequest(run_key=key, partition_key=key, tags=_compat.partition_tags(job, key))
             for key in keys
         )
 
@@ -139,7 +139,7 @@ def _run_otherwise(instance: DagsterInstance, job: str, keys: Sequence[str]) -> 
     filters = RunsFilter(job_name=job, statuses=_DONE_OR_UNDER_WAY, tags={_compat.PARTITION_TAG: list(keys)})
     return frozenset(
         run.tags[_compat.PARTITION_TAG]
-        for run in instance.get_runs(filters)
+        for run in (record.dagster_run for record in instance.get_run_records(filters))
         if run.tags.get(DRY_RUN_TAG, "").lower() != "true"
         and (run.resolved_op_selection is None or _compat.parent_run_of(run))
     )

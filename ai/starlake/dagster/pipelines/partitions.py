@@ -92,8 +92,7 @@ def cycles(cron: str, zone: str) -> TimeWindowPartitionsDefinition:
 def window_of(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> TimeWindow:
     """Return the window that a timestamp falls into; its start belongs to it, its end to the next."""
     try:
-        key = partitions.get_partition_key_for_timestamp(moment.timestamp())
-        return partitions.time_window_for_partition_key(key)
+        return _compat.window_at(partitions, moment)
     except _compat.CheckError:
         return _searched_window(partitions, moment)
 
@@ -101,7 +100,7 @@ def window_of(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> T
 def window_of_key(partitions: TimeWindowPartitionsDefinition, key: str) -> TimeWindow:
     """Return the window of a partition."""
     try:
-        return partitions.time_window_for_partition_key(key)
+        return _compat.window_of(partitions, key)
     except _compat.CheckError:
         return _searched_window(partitions, parse_datetime(key, timezone.utc))
 

@@ -91,7 +91,7 @@ def _look(context: SensorEvaluationContext, policy: Policy, now: datetime) -> li
     if cursor != context.cursor:
         context.update_cursor(cursor)
     if decision.left_out:
-        context.log.warning(_left_out(policy, decision.left_out))
+        _compat.log_of(context).warning(_left_out(policy, decision.left_out))
     if isinstance(decision.outcome, Wait):
         return SkipReason(decision.outcome.reason)
     return [_request(context, run) for run in decision.outcome]
@@ -100,7 +100,7 @@ def _look(context: SensorEvaluationContext, policy: Policy, now: datetime) -> li
 def _request(context: SensorEvaluationContext, run: Start) -> RunRequest:
     names, tag = ", ".join(run.because), tag_of_names(run.because)
     if tag != names:
-        context.log.info(f"the run for {run.interval.start} to {run.interval.end} was triggered by {names}")
+        _compat.log_of(context).info(f"the run for {run.interval.start} to {run.interval.end} was triggered by {names}")
     return RunRequest(run_key=_run_key(run), tags={**date_tags(run.logical, run.interval), TRIGGERED_BY_TAG: tag})
 
 
@@ -172,13 +172,13 @@ def _read_since(
 
 
 def _update(record: EventLogRecord) -> Update:
-    at = datetime.fromtimestamp(record.timestamp, timezone.utc)
+    at = _compat.recorded_at(record)
     return Update(record.storage_id, at, _logical_date(record) or at)
 
 
 def _logical_date(record: EventLogRecord) -> datetime | None:
     """The logical date of the run that materialized a dataset: as our ops tell it, else as its partition's key does."""
-    materialization = record.asset_materialization
+    materialization = _compat.recorded_materialization(record)
     if materialization is None:
         return None
     told = materialization.metadata.get(_LOGICAL_DATE)

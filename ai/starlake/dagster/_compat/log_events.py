@@ -1,0 +1,102 @@
+"""The events in the log of runs, and what they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from dagster import DagsterEventType, EventRecordsFilter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dagster import AssetMaterialization, DagsterEvent, DagsterInstance, EventLogEntry, EventLogRecord
+
+
+@dataclass(frozen=True)
+class StepFailure:
+    """Why a step failed.
+
+    Args:
+        description: The description of a failure that was raised on purpose.
+        error: The class of the exception; None if there is none.
+        root_message: The message of the exception at its root.
+    """
+
+    description: str | None
+    error: str | None
+    root_message: str
+
+
+def materializations_after(
+    instance: DagsterInstance, storage_id: int, recorded_after: datetime, limit: int
+) -> Sequence[EventLogRecord]:
+    """Return the materializations of all assets that were recorded after one, oldest first.
+
+    Dagster's public interface offers them for one asset at a time only.
+    """
+    events = EventRecordsFilter(
+        event_type=DagsterEventType.ASSET_MATERIALIZATION,
+        after_cursor=storage_id,
+        after_timestamp=recorded_after.timestamp(),
+    )
+    return instance.event_log_storage.get_event_records(events, limit=limit, ascending=True)
+
+
+def recorded_materialization(record: EventLogRecord) -> AssetMaterialization | None:
+    """Return the materialization of a record; None for a record of anything else."""
+    return record.asset_materialization
+
+
+def recorded_at(record: EventLogRecord) -> datetime:
+    """Return when an event was recorded."""
+    return datetime.fromtimestamp(record.timestamp, timezone.utc)
+
+
+def has_materializations(instance: DagsterInstance, run_id: str) -> bool:
+    """Return True if a run has recorded a materialization so far."""
+    kind = DagsterEventType.ASSET_MATERIALIZATION
+    return bool(instance.get_records_for_run(run_id, of_type=kind, limit=1).records)
+
+
+def yielded_outputs(instance: DagsterInstance, run_id: str, step_key: str) -> set[str]:
+    """Return the names of the outputs that a step of a run yielded."""
+    entries = instance.all_logs(run_id, of_type=DagsterEventType.STEP_OUTPUT)
+    events = (entry.dagster_event for entry in entries)
+    return {
+        event.step_output_data.step_output_handle.output_name
+        for event in events
+        if event and event.step_key == step_key
+    }
+
+
+def listen(instance: DagsterInstance, run_id: str, listener: Callable[[EventLogEntry], None]) -> None:
+    """Call a listener with each entry that this process writes into the log of a run."""
+    instance.add_event_listener(run_id, lambda entry, *_: listener(entry))  # some versions pass a cursor, too
+
+
+def message_of(entry: EventLogEntry) -> str:
+    """Return what an op logged, without what Dagster puts before it."""
+    return entry.user_message
+
+
+def materialization_of(event: DagsterEvent) -> AssetMaterialization:
+    """Return the materialization that an event records."""
+    return event.step_materialization_data.materialization
+
+
+def seconds_of(event: DagsterEvent) -> float:
+    """Return how long the step took whose success an event records."""
+    return event.step_success_data.duration_ms / 1000
+
+
+def failure_of(event: DagsterEvent) -> StepFailure:
+    """Return why the step failed whose failure an event records."""
+    data = event.step_failure_data
+    error = root = data.error
+    while root is not None and root.cause is not None:
+        root = root.cause
+    described = data.user_failure_data.description if data.user_failure_data else None
+    return StepFailure(described, error.cls_name if error else None, root.message.strip() if root else "")

@@ -1,0 +1,50 @@
+"""Partitions of time: their windows and keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagster import _check
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from dagster import TimeWindow, TimeWindowPartitionsDefinition
+
+CheckError = _check.CheckError
+"""The exceptions that Dagster raises for mistakes of its own."""
+
+
+def windows_from(partitions: TimeWindowPartitionsDefinition, begin: datetime) -> Iterable[TimeWindow]:
+    """Yield the windows of partitions that begin at a timestamp or later, without end."""
+    windows: Iterable[TimeWindow] = partitions._iterate_time_windows(begin.timestamp())  # noqa: SLF001
+    return windows
+
+
+def window_at(partitions: TimeWindowPartitionsDefinition, timestamp: datetime) -> TimeWindow:
+    """Return the window that a timestamp falls into.
+
+    Raises:
+        CheckError: If Dagster's search fails, as it does after some changes to summer time.
+    """
+    return window_of(partitions, partitions.get_partition_key_for_timestamp(timestamp.timestamp()))
+
+
+def window_of(partitions: TimeWindowPartitionsDefinition, key: str) -> TimeWindow:
+    """Return the window of a partition.
+
+    Raises:
+        CheckError: If Dagster's search fails, as it does after some changes to summer time.
+    """
+    return partitions.time_window_for_partition_key(key)
+
+
+def first_key(partitions: TimeWindowPartitionsDefinition) -> str | None:
+    """Return the key of the first partition; None if none is over yet."""
+    return partitions.get_first_partition_key()
+
+
+def count_keys(partitions: TimeWindowPartitionsDefinition) -> int:
+    """Return how many partitions are over."""
+    return partitions.get_num_partitions()

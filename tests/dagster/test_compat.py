@@ -1,0 +1,284 @@
+"""What Dagster does not mark as public is used in `_compat` only; each use in there is pinned on both ends."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from dagster import (
+    AssetKey,
+    AssetMaterialization,
+    DagsterEventType,
+    DagsterExecutionInterruptedError,
+    DagsterInstance,
+    DailyPartitionsDefinition,
+    DependencyDefinition,
+    Failure,
+    GraphDefinition,
+    In,
+    InputMapping,
+    JobDefinition,
+    Nothing,
+    OpDefinition,
+    Out,
+    Output,
+    OutputMapping,
+    RetryPolicy,
+    TimeWindowPartitionsDefinition,
+    build_sensor_context,
+)
+
+from ai.starlake.dagster import _compat
+from tests.dagster.dagster_interface import names_of_members, uses_of_what_is_not_public
+
+LIBRARY = Path(__file__).parents[2] / "ai/starlake"
+COMPATIBILITY = LIBRARY / "dagster/_compat"
+OURS = {name for path in LIBRARY.rglob("*.py") for name in names_of_members(path.read_text("utf-8"))}
+
+
+class TestSearch:
+    @pytest.mark.parametrize(
+        "use",
+        [
+            "def f(context: OpExecutionContext):\n    return context.op_handle.name",
+            "def f(context: OpExecutionContext):\n    return context.get_step_execution_context().step.key",
+            "def f(context):\n    return context.instance.all_logs(context.run_id)",
+            "def f(instance: DagsterInstance):\n    for run in instance.get_runs():\n        print(run)",
+            "def f(op):\n    return next(iter(op.output_dict))",
+            "def f(job: JobDefinition):\n    return job.graph.nodes",
+            "def f(job):\n    return job.get_tags_for_partition_key('x')",
+            "def f(p: TimeWindowPartitionsDefinition):\n    return p.get_first_partition_key()",
+            "def f(entry: EventLogEntry | None):\n    event = entry.dagster_event\n    return event.step_failure_data",
+            "def f(out: Out):\n    return out._replace(is_required=False)",
+            "class A:\n    context: OpExecutionContext\n\n    def f(self):\n        return self.context.op_handle",
+            "def f(instance: DagsterInstance):\n    return [one.name for one in [instance.event_log_storage]]",
+            "async def f():\n    return [x.event_log_storage for x in y]",
+        ],
+    )
+    def test_a_use_is_found(self, use):
+        assert uses_of_what_is_not_public(use, OURS)
+
+    @pytest.mark.parametrize(
+        "use",
+        [
+            "def f(context: OpExecutionContext):\n    return context.run.tags, context.log, context.op_def.name",
+            "def f(instance: DagsterInstance):\n    return [r.dagster_run.run_id for r in instance.get_run_records()]",
+            "def f(event: DagsterEvent):\n    return event.event_type, event.step_key",
+            "def f(p: TimeWindowPartitionsDefinition):\n    return p.start, p.timezone, p.fmt",
+            "def f(made: AssetMaterialization):\n    return made.metadata, made.partition",
+            "def f(graph: GraphDefinition):\n    return graph.to_job(name='x'), graph.name",
+            "def f(text):\n    return text.strip().partition('=')",
+        ],
+    )
+    def test_the_public_interface_is_not_taken_for_it(self, use):
+        assert uses_of_what_is_not_public(use, OURS) == []
+
+    def test_what_is_in_compat_is_found_by_it(self):
+        """Each of these modules is there for a reason, which the search knows."""
+        modules = [path for path in COMPATIBILITY.glob("*.py") if path.name != "__init__.py"]
+        found = {path.name: uses_of_what_is_not_public(path.read_text("utf-8"), OURS) for path in modules}
+        assert len(found) > 3
+        assert [name for name, uses in found.items() if not uses] == []
+
+
+def test_what_dagster_does_not_mark_as_public_is_used_in_compat_only():
+    found = {
+        str(path.relative_to(LIBRARY)): uses_of_what_is_not_public(path.read_text("utf-8"), OURS)
+        for path in (LIBRARY / "dagster").rglob("*.py")
+        if COMPATIBILITY not in path.parents
+    }
+    assert len(found) > 20
+    assert {path: uses for path, uses in found.items() if uses} == {}
+
+
+def test_each_use_is_pinned():
+    here = Path(__file__).parent
+    text = "".join((here / name).read_text("utf-8") for name in ("test_compat.py", "test_characterization.py"))
+    assert [name for name in _compat.__all__ if f"_compat.{name}" not in text] == []
+
+
+def op_of(compute, name="an_op", **arguments):
+    return OpDefinition(compute_fn=compute, name=name, **{"outs": {"result": Out(str)}, **arguments})
+
+
+def run_of(op, instance, **arguments):
+    job = JobDefinition(name="a_job", graph_def=GraphDefinition(name="a_graph", node_defs=[op]))
+    return job.execute_in_process(instance=instance, raise_on_error=False, **arguments)
+
+
+@pytest.fixture
+def instance():
+    with DagsterInstance.ephemeral() as made:
+        yield made
+
+
+class TestRuns:
+    def test_a_step_knows_its_key_and_the_name_of_its_op(self, instance):
+        seen = []
+
+        def compute(context, _inputs):
+            seen.append((_compat.step_key_of(context), _compat.op_name_of(context)))
+            assert _compat.current_context().run_id == context.run_id
+            yield Output("x")
+
+        inner = GraphDefinition(name="inner", node_defs=[op_of(compute)])
+        run_of(inner, instance)
+        assert seen == [("inner.an_op", "an_op")]
+        assert _compat.current_context() is None
+
+    def test_tags_are_added_to_a_run_that_is_under_way(self, instance):
+        def compute(context, _inputs):
+            _compat.add_run_tags(context.instance, context.run_id, {"a": "b"})
+            yield Output("x")
+
+        result = run_of(op_of(compute), instance)
+        assert instance.get_run_by_id(result.run_id).tags["a"] == "b"
+
+    def test_a_run_for_a_partition_has_its_tag(self):
+        graph = GraphDefinition(name="g", node_defs=[])
+        job = graph.to_job(partitions_def=DailyPartitionsDefinition("2026-01-01"))
+        assert _compat.partition_tags(job, "2026-01-02")[_compat.PARTITION_TAG] == "2026-01-02"
+
+
+class TestInterruptions:
+    @pytest.mark.parametrize("kind", [DagsterExecutionInterruptedError, KeyboardInterrupt])
+    def test_a_step_that_is_interrupted_raises_one_of_two_exceptions(self, kind):
+        assert issubclass(kind, _compat.INTERRUPTIONS)
+
+    def test_a_policy_holds_unless_the_interruption_ends_the_run(self):
+        policy = _compat.UninterruptedRetryPolicy(max_retries=1)
+        interruption = KeyboardInterrupt()
+        assert policy
+        for ends, expected in ((False, True), (True, False)):
+            if ends:
+                _compat.ends_the_run(interruption)
+            try:
+                raise interruption
+            except KeyboardInterrupt:
+                assert bool(policy) is expected
+
+    @pytest.mark.parametrize("policy", [None, RetryPolicy(max_retries=3)])
+    def test_a_step_knows_its_policy(self, instance, policy):
+        seen = []
+
+        def compute(context, _inputs):
+            seen.append(_compat.retry_policy_of(context))
+            yield Output("x")
+
+        run_of(op_of(compute, retry_policy=policy), instance)
+        assert seen == [policy]
+
+
+class TestEvents:
+    def test_materializations_of_a_run_are_known_while_it_goes_on(self, instance):
+        seen = []
+
+        def compute(context, _inputs):
+            seen.append(_compat.has_materializations(instance, context.run_id))
+            yield AssetMaterialization("a", metadata={"rows": 5})
+            seen.append(_compat.has_materializations(instance, context.run_id))
+            yield Output("x")
+
+        run_of(op_of(compute), instance)
+        assert seen == [False, True]
+        (record,) = instance.fetch_materializations(AssetKey("a"), limit=1).records
+        assert abs(_compat.recorded_at(record) - datetime.now(timezone.utc)) < timedelta(minutes=5)
+        assert _compat.recorded_materialization(record).metadata["rows"].value == 5
+
+    def test_outputs_that_a_step_of_another_run_yielded(self, instance):
+        def compute(_context, _inputs):
+            yield Output("x", "one")
+
+        outs = {"one": Out(str), "two": Out(str, is_required=False)}
+        result = run_of(op_of(compute, outs=outs), instance)
+        assert _compat.yielded_outputs(instance, result.run_id, "an_op") == {"one"}
+        assert _compat.yielded_outputs(instance, result.run_id, "other") == set()
+
+    def test_a_listener_hears_each_entry_and_what_it_holds(self, instance):
+        entries = []
+
+        def compute(context, _inputs):
+            context.log.info("a message")
+            yield AssetMaterialization("a", description="made")
+            yield Output("x")
+
+        _compat.listen(instance, "5a4b1d5e-0000-4000-8000-000000000000", entries.append)
+        run_of(op_of(compute), instance, run_id="5a4b1d5e-0000-4000-8000-000000000000")
+        assert "a message" in [_compat.message_of(entry) for entry in entries if entry.dagster_event is None]
+        by_type = {entry.dagster_event.event_type: entry.dagster_event for entry in entries if entry.dagster_event}
+        assert _compat.materialization_of(by_type[DagsterEventType.ASSET_MATERIALIZATION]).description == "made"
+        assert 0 <= _compat.seconds_of(by_type[DagsterEventType.STEP_SUCCESS]) < 60
+
+    def test_a_failure_on_purpose_has_its_description(self, instance):
+        def compute(_context, _inputs):
+            raise Failure("because")
+            yield
+
+        (event,) = run_of(op_of(compute), instance).filter_events(lambda event: event.is_step_failure)
+        found = _compat.failure_of(event)
+        assert (found.description, found.error) == ("because", "Failure")
+
+    def test_any_other_failure_has_the_message_of_its_root(self, instance):
+        def compute(_context, _inputs):
+            raise ValueError("above it") from KeyError("the root")
+            yield
+
+        (event,) = run_of(op_of(compute), instance).filter_events(lambda event: event.is_step_failure)
+        found = _compat.failure_of(event)
+        assert found.description is None
+        assert "the root" in found.root_message
+
+
+def test_a_tick_of_a_sensor_has_a_log(instance):
+    with build_sensor_context(instance=instance) as context:
+        assert isinstance(_compat.log_of(context), logging.Logger)
+
+
+class TestWindows:
+    DAILY = TimeWindowPartitionsDefinition(
+        cron_schedule="0 0 * * *", start=datetime(2026, 1, 1, tzinfo=timezone.utc), fmt="%Y-%m-%d"
+    )
+
+    def test_the_window_of_a_timestamp_and_of_a_key(self):
+        window = _compat.window_at(self.DAILY, datetime(2026, 1, 2, 23, 59, tzinfo=timezone.utc))
+        assert window.start == datetime(2026, 1, 2, tzinfo=timezone.utc)
+        assert _compat.window_of(self.DAILY, "2026-01-02") == window
+
+    def test_the_first_key_and_their_number(self):
+        assert _compat.first_key(self.DAILY) == "2026-01-01"
+        assert _compat.count_keys(self.DAILY) == len(self.DAILY.get_partition_keys())
+
+
+class TestGraphs:
+    def test_what_is_in_a_graph_and_how_it_hangs_together(self):
+        def compute(_context, _inputs):
+            yield Output("x")
+
+        first = op_of(compute, "first")
+        second = op_of(compute, "second", ins={"value": In(str), "start": In(Nothing)})
+        graph = GraphDefinition(
+            name="g",
+            node_defs=[first, second],
+            dependencies={"second": {"value": DependencyDefinition("first")}},
+            input_mappings=[
+                InputMapping(graph_input_name="outer", mapped_node_name="second", mapped_node_input_name="start")
+            ],
+            output_mappings=[
+                OutputMapping(graph_output_name="whole", mapped_node_name="second", mapped_node_output_name="result")
+            ],
+        )
+        assert _compat.graph_of_job(JobDefinition(name="a_job", graph_def=graph)) is graph
+        assert dict(_compat.nodes_of(graph)) == {"first": first, "second": second}
+        by_name = {invocation.name: inputs for invocation, inputs in _compat.dependencies_of(graph).items()}
+        assert by_name["second"]["value"].node == "first"
+        assert _compat.inner_input(graph.input_mappings[0]) == ("second", "start")
+        assert _compat.inner_output(graph.output_mappings[0]) == ("second", "result")
+        assert (_compat.first_output(first), _compat.ordering_input(second)) == ("result", "start")
+        assert _compat.ordering_input(first) is None
+
+    def test_an_output_that_may_be_left_out_is_otherwise_the_same(self):
+        made = _compat.optional(Out(int, description="d", io_manager_key="k"))
+        assert (made.is_required, made.description, made.io_manager_key) == (False, "d", "k")
+        assert made.dagster_type.unique_name == "Int"
