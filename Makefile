@@ -5,6 +5,7 @@ VENV ?= .venv
 VENV_OLDEST ?= .venv-oldest
 PORT ?= 3000
 PYTEST_WORKERS ?= 2
+DIST ?= dist
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -78,11 +79,12 @@ types: $(STAMP) ## Check the types (mypy, strict)
 imports: $(STAMP) ## Check which part of the code may import which (import-linter)
 	$(BIN)/lint-imports --no-logo
 
-wheels: $(STAMP) ## Build the wheels of both distributions into dist/
-	@rm -rf dist build $(EMULATOR)/build
-	$(BIN)/uv build --quiet --wheel --out-dir dist .
-	$(BIN)/uv build --quiet --wheel --out-dir dist $(EMULATOR)
-	@ls dist/*.whl
+wheels: $(STAMP) ## Build the wheels of both distributions (DIST=dist)
+	@rm -rf build $(EMULATOR)/build
+	$(BIN)/uv build --quiet --wheel --out-dir '$(DIST)' .
+	$(BIN)/uv build --quiet --wheel --out-dir '$(DIST)' $(EMULATOR)
+	@rm -rf build $(EMULATOR)/build
+	@ls '$(DIST)'/*.whl
 
 golden: $(STAMP) ## Replay the recorded cases against the embedded engine and count them by group
 	$(BIN)/python tests/golden/tally.py
@@ -98,5 +100,5 @@ pictures: $(STAMP) ## Take the pictures in images/ of jobs in Dagster's UI (need
 	$(BIN)/python samples/pictures.py
 
 clean: ## Remove what the targets above made, the virtual environments too
-	rm -rf $(VENV) $(VENV_OLDEST) $(DEMO) .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build dist *.egg-info $(EMULATOR)/build $(EMULATOR)/src/*.egg-info
+	rm -rf $(VENV) $(VENV_OLDEST) $(DEMO) .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build $(DIST) *.egg-info $(EMULATOR)/build $(EMULATOR)/src/*.egg-info
 	find ai packages tests samples -name __pycache__ -type d -prune -exec rm -rf {} +

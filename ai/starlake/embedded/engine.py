@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from ai.starlake.common.extras import require_package
 from ai.starlake.embedded.areas import stage as landing
 from ai.starlake.embedded.intake.load_jobs import load, load_in_place
 from ai.starlake.embedded.interruption import Interruption
@@ -39,6 +40,7 @@ class Engine:
         reporter: Reporter | None = None,
         interruption: Interruption | None = None,
     ) -> None:
+        require_package("duckdb", "the embedded engine", "embedded")
         self.project = project
         self._environment = environment
         self._reporter = reporter or Silent()

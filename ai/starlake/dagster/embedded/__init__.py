@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from ai.starlake.dagster import require_dagster
+
+require_dagster()
+
 from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.executor.protocol import StarlakeExecutor
 

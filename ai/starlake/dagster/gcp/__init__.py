@@ -5,6 +5,10 @@ Google's own packages are imported when a command runs, or a cluster is describe
 
 from __future__ import annotations
 
+from ai.starlake.dagster import require_dagster
+
+require_dagster()
+
 from ai.starlake.dagster.gcp.cloud_run import StarlakeDagsterCloudRunJob
 from ai.starlake.dagster.gcp.dataproc import StarlakeDagsterDataprocJob
 

@@ -7,6 +7,10 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from ai.starlake.dagster import require_dagster
+
+require_dagster()
+
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.executor.protocol import StarlakeExecutor

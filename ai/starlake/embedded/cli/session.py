@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.extras import require_package
 from ai.starlake.embedded.interruption import Interruption
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class Session:
         Args:
             options: What ``--options`` gives.
         """
+        require_package("duckdb", "the check of SQL", "embedded")
         from ai.starlake.embedded.transform.sql_checks import sql_findings
         from ai.starlake.embedded.warehouse.duckdb.stored_columns import stored_findings
         from ai.starlake.project.checks.project_checks import validate

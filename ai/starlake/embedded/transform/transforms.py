@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ai.starlake.embedded.cli.trees import tree_lines
 from ai.starlake.embedded.reporting import Reporter
 from ai.starlake.embedded.results import TransformResult
 from ai.starlake.embedded.transform.task_run import TaskRun, TransformRequest
+from ai.starlake.embedded.transform.task_trees import tree_lines
 from ai.starlake.embedded.workspace import Workspace
 from ai.starlake.project import Task
 from ai.starlake.project.lineage.graph import Graph

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from ai.starlake.common.extras import require_package
 from ai.starlake.project.models import Table, Task
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def table_references(sql: str, dialect: str = "duckdb") -> tuple[str, ...]:
     >>> table_references("WITH a AS (SELECT * FROM shop.rows) SELECT * FROM a JOIN b USING (id)")
     ('shop.rows', 'b')
     """
+    require_package("sqlglot", "reading the SQL of tasks", "dagster")
     from sqlglot import ErrorLevel, parse
     from sqlglot.errors import SqlglotError
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from ai.starlake.common.extras import require_package
 from ai.starlake.project.findings import Finding, ProjectError
 
 _MARKER = re.compile(r"^[ \t]*--[ \t]*SL_(PRESQL|SQL|POSTSQL)[ \t]*;?[ \t]*$", re.MULTILINE | re.IGNORECASE)
@@ -64,6 +65,7 @@ def split_statements(text: str) -> tuple[str, ...]:
     """
     if ";" not in text:
         return (text.strip(),) if text.strip() else ()
+    require_package("sqlglot", "reading the SQL of tasks", "dagster")
     from sqlglot import TokenError, TokenType, tokenize
 
     try:

@@ -1,0 +1,42 @@
+"""The extras of this distribution: an error that names the one to install where a package is missing."""
+
+from __future__ import annotations
+
+import functools
+from importlib.util import find_spec
+
+from ai.starlake.common.errors import StarlakeError
+
+
+class MissingExtraError(StarlakeError, ImportError):
+    """A package is not installed that an extra of this distribution brings.
+
+    Args:
+        package: The package.
+        what: What needs it.
+        extra: The extra.
+    """
+
+    def __init__(self, package: str, what: str, extra: str) -> None:
+        super().__init__(f"{what} needs the package {package}, which is not installed", fix=install(extra))
+
+
+def install(extra: str) -> str:
+    """Return the command that installs an extra."""
+    return f'pip install "starlake-jobs[{extra}]"'
+
+
+@functools.cache
+def require_package(package: str, what: str, extra: str) -> None:
+    """Make sure that a package is installed, without importing it.
+
+    Args:
+        package: The package.
+        what: What needs it, for the error message.
+        extra: The extra that installs it.
+
+    Raises:
+        MissingExtraError: If it is not installed.
+    """
+    if find_spec(package) is None:
+        raise MissingExtraError(package, what, extra)

@@ -1,0 +1,273 @@
+"""The wheels: what is in them, and that each extra does alone what it promises."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+UV = Path(sys.executable).with_name("uv")
+
+pytestmark = pytest.mark.slow
+
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheels by the name of their distribution, as `make wheels` builds them."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(["make", "wheels", f"DIST={folder}", f"VENV={sys.prefix}"], cwd=ROOT, check=True, timeout=300)
+    return {wheel.name.partition("-")[0]: wheel for wheel in folder.glob("*.whl")}
+
+
+@pytest.fixture(scope="module")
+def environments(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Makes a fresh virtual environment with one extra, or several, of the wheel; returns its folder of programs."""
+    made: dict[str, Path] = {}
+
+    def environment(extras: str, *others: str) -> Path:
+        key = " ".join((extras, *others))
+        if key not in made:
+            folder = tmp_path_factory.mktemp("environment")
+            subprocess.run([UV, "venv", "--quiet", "--python", sys.executable, folder], check=True, timeout=120)
+            wanted = [f"starlake-jobs{extras} @ {wheels['starlake_jobs'].as_uri()}"]
+            wanted += [f"{name} @ {wheels[name].as_uri()}" for name in others]
+            install = [UV, "pip", "install", "--quiet", "--python", folder / "bin" / "python", *wanted]
+            subprocess.run(install, check=True, timeout=300)
+            made[key] = folder / "bin"
+        return made[key]
+
+    return environment
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The starter project, made by the engine of this environment."""
+    bootstrap = [sys.executable, "-m", "ai.starlake.embedded", "bootstrap", "--project-location", tmp_path / "rental"]
+    subprocess.run(bootstrap, check=True, timeout=60, capture_output=True)
+    return tmp_path / "rental"
+
+
+@pytest.fixture
+def run(project: Path, tmp_path: Path) -> Run:
+    """Runs a program within the project, outside of this repository; returns what it prints."""
+
+    def call(program: Path, *arguments: str, code: int = 0, **variables: str) -> str:
+        kept = {name: os.environ[name] for name in ("HOME", "LANG") if name in os.environ}
+        path = f"{program.parent}:/usr/bin:/bin"
+        environment = {**kept, "PATH": path, "SL_ROOT": str(project), "DAGSTER_HOME": str(tmp_path), **variables}
+        done = subprocess.run(
+            [program, *arguments],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    return call
+
+
+@pytest.fixture
+def python(run: Run) -> Run:
+    """Runs Python code in an environment."""
+
+    def call(bin_: Path, code: str, **variables: str) -> str:
+        return run(bin_ / "python", "-I", "-c", textwrap.dedent(code), **variables)
+
+    return call
+
+
+EXECUTE = """
+    import os, runpy, sys
+    names = sys.argv[1:] or ["rental_load", "usage_transform"]
+    for name in names:
+        file = f"{os.environ['SL_ROOT']}/metadata/.build/dags/{name}.py"
+        found = runpy.run_path(file)["defs"]
+        for job in found.get_all_job_defs() if hasattr(found, "get_all_job_defs") else found.resolve_all_job_defs():
+            print(job.name, job.execute_in_process().success)
+"""
+
+
+def configure(project: Path, before: str, after: str) -> None:
+    """Replaces text in the DAG configurations of a project."""
+    for config in (project / "metadata" / "dags").glob("*.sl.yml"):
+        text = config.read_text()
+        assert before in text
+        config.write_text(text.replace(before, after))
+
+
+def names_in(wheel: Path) -> set[str]:
+    return set(zipfile.ZipFile(wheel).namelist())
+
+
+def test_the_wheel_of_the_library_carries_no_emulator_no_fakes_and_no_tests(wheels: dict[str, Path]) -> None:
+    names = {name for name in names_in(wheels["starlake_jobs"]) if ".dist-info/" not in name}
+    assert {name for name in names if not name.startswith("ai/starlake/")} == set()
+    assert {name for name in names if "emulator" in name or "fake" in Path(name).name} == set()
+    for_tests = {Path(name).name for name in names if name.startswith("ai/starlake/testing/")}
+    assert for_tests - {"__init__.py", "py.typed", "executor_contract.py", "warehouse_contract.py"} == set()
+
+
+def test_the_wheel_of_the_library_carries_all_that_is_no_code(wheels: dict[str, Path]) -> None:
+    tracked = subprocess.run(["git", "ls-files", "ai"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert set(tracked.split()) - names_in(wheels["starlake_jobs"]) == set()
+
+
+def test_the_wheel_of_the_emulator_carries_nothing_else(wheels: dict[str, Path]) -> None:
+    names = {name for name in names_in(wheels["starlake_gcp_emulator"]) if ".dist-info/" not in name}
+    assert {name for name in names if not name.startswith("starlake_gcp_emulator/")} == set()
+    assert {"starlake_gcp_emulator/__main__.py", "starlake_gcp_emulator/py.typed"} < names
+
+
+def test_without_extras_each_part_names_the_one_that_it_needs(environments, run, python) -> None:
+    programs = environments("")
+    assert "starlake-jobs[dagster]" in run(programs / "starlake-dagster", "generate", code=1)
+    assert "starlake-jobs[embedded]" in run(programs / "starlake-embedded", "load", code=1)
+    printed = python(
+        programs,
+        """
+        import os
+        from importlib import import_module
+        import ai.starlake.dataset, ai.starlake.executor, ai.starlake.gcp, ai.starlake.orchestration
+        from ai.starlake.job import StarlakeCommand
+        from ai.starlake.embedded import Engine
+        from ai.starlake.project import Graph, Project
+
+        project = Project.read(os.environ["SL_ROOT"])
+        print([task.full_name for task in project.tasks])
+        shell = "ai.starlake.dagster.shell"
+        for call in (Graph(project).order, lambda: Engine(project), lambda: import_module(shell)):
+            try:
+                print("no error", call())
+            except ImportError as error:
+                print(error)
+        """,
+    )
+    assert "usage.daily_rides" in printed
+    assert "sqlglot" in printed
+    assert printed.count("starlake-jobs[dagster]") == 2
+    assert "starlake-jobs[embedded]" in printed
+    assert "no error" not in printed
+
+
+def test_dagster_alone_generates_and_runs_files_for_the_starlake_command(
+    environments, run, python, project: Path, tmp_path: Path
+) -> None:
+    programs = environments("[dagster]")
+    starlake = tmp_path / "starlake"
+    starlake.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n')
+    starlake.chmod(0o755)
+    configure(project, "SL_STARLAKE_PATH: starlake-embedded", f"SL_STARLAKE_PATH: {starlake}")
+    assert "usage_transform.py" in run(programs / "starlake-dagster", "generate")
+    assert "unchanged" in run(programs / "starlake-dagster", "generate", "--dry-run")
+    printed = python(programs, EXECUTE)
+    assert "rental_load True" in printed
+    assert "usage_transform True" in printed
+    calls = (tmp_path / "calls").read_text()
+    assert "load --domains rental --tables bikes" in calls
+    assert "transform --name usage.daily_rides" in calls
+    printed = python(
+        programs,
+        """
+        import ai.starlake.dagster.gcp
+        from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
+        from dagster import job
+
+        load = StarlakeDagsterEmbeddedJob().sl_load("load", "rental", "bikes")
+
+        @job
+        def loading():
+            load()
+
+        print(loading.execute_in_process(raise_on_error=False).success)
+        """,
+    )
+    assert "starlake-jobs[embedded]" in printed
+
+
+def test_the_engine_alone_runs_a_project(environments, run) -> None:
+    starlake = environments("[embedded]") / "starlake-embedded"
+    run(starlake, "stage")
+    assert "Accepted: 8" in run(starlake, "load")
+    run(starlake, "transform", "--name", "usage.daily_rides")
+    assert "0 error(s)" in run(starlake, "validate")
+    assert "usage.daily_rides" in run(starlake, "lineage", "--all")
+    assert "usage_transform.py" in run(starlake, "dag-generate")
+
+
+def test_the_engine_runs_within_steps_of_dagster(environments, run, python, project: Path) -> None:
+    programs = environments("[dagster,embedded]")
+    configure(project, "__shell", "__embedded")
+    run(programs / "starlake-dagster", "generate")
+    run(programs / "starlake-embedded", "stage")
+    printed = python(programs, EXECUTE)
+    assert "rental_load True" in printed
+    assert "usage_transform True" in printed
+    assert (project / "datasets" / "duckdb.db").exists()
+
+
+def test_google_cloud_alone_has_its_clients_and_its_storage(environments, python) -> None:
+    printed = python(
+        environments("[gcp]"),
+        """
+        from ai.starlake.gcp import StarlakeDataprocMasterConfig
+        from upath import UPath
+
+        print(type(UPath("gs://bucket/folder").fs).__name__)
+        """,
+    )
+    assert "gcs" in printed.lower()
+
+
+@pytest.mark.parametrize("extras", ["[dagster,gcp]", "[all]"])
+def test_jobs_on_google_cloud_are_made_with_dagster_and_gcp(environments, run, python, project: Path, extras) -> None:
+    programs = environments(extras)
+    configure(project, "__shell", "__cloud_run")
+    run(programs / "starlake-dagster", "generate")
+    printed = python(
+        programs,
+        """
+        from ai.starlake.dagster.gcp import StarlakeDagsterCloudRunJob, StarlakeDagsterDataprocJob
+
+        run = {"cloud_run_project_id": "p", "cloud_run_job_name": "j", "cloud_run_job_region": "europe-west1"}
+        print(StarlakeDagsterCloudRunJob(options=run).sl_load("load", "rental", "bikes").name)
+        """,
+    )
+    assert "load" in printed
+
+
+def test_the_emulator_stands_in_for_google_cloud(environments, python, project: Path) -> None:
+    printed = python(
+        environments("[dagster,embedded,gcp]", "starlake_gcp_emulator"),
+        """
+        from ai.starlake.dagster.gcp import StarlakeDagsterCloudRunJob
+        from dagster import job
+        from starlake_gcp_emulator import GcpEmulator
+
+        with GcpEmulator() as gcp:
+            gcp.add_job("projects/p/locations/europe-west1/jobs/j", max_retries=0)
+            given = {"cloud_run_project_id": "p", "cloud_run_job_name": "j", "cloud_run_job_region": "europe-west1"}
+            sl_job = StarlakeDagsterCloudRunJob(options={**given, **gcp.options("cloud_run"), "poll_interval": 0.1})
+            stage = sl_job.sl_import("stage", "rental")
+
+            @job
+            def staging():
+                stage()
+
+            print("success", staging.execute_in_process().success)
+        """,
+    )
+    assert "success True" in printed
+    assert list((project / "datasets" / "stage" / "rental").glob("bikes-*.csv"))
