@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.extras import MissingExtraError
 from ai.starlake.executor.remote.progress import duration
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients, storage_client
@@ -20,7 +21,6 @@ from ai.starlake.gcp.client.endpoints import GcpEndpoints, host_of, is_insecure
 from ai.starlake.gcp.client.google_errors import (
     AlreadyExistsError,
     GcpCallError,
-    MissingExtraError,
     NotFoundError,
     code_of,
 )

@@ -12,18 +12,17 @@ class MissingExtraError(StarlakeError, ImportError):
     """A package is not installed that an extra of this distribution brings.
 
     Args:
-        package: The package.
-        what: What needs it.
+        package: Its name, as pip knows it.
         extra: The extra.
+        cause: What needs it, or what the import said.
     """
 
-    def __init__(self, package: str, what: str, extra: str) -> None:
-        super().__init__(f"{what} needs the package {package}, which is not installed", fix=install(extra))
-
-
-def install(extra: str) -> str:
-    """Return the command that installs an extra."""
-    return f'pip install "starlake-jobs[{extra}]"'
+    def __init__(self, package: str, extra: str, cause: str) -> None:
+        super().__init__(
+            f"{package} is not installed in this Python environment",
+            cause=cause,
+            fix=f'pip install "starlake-jobs[{extra}]"',
+        )
 
 
 @functools.cache
@@ -39,4 +38,4 @@ def require_package(package: str, what: str, extra: str) -> None:
         MissingExtraError: If it is not installed.
     """
     if find_spec(package) is None:
-        raise MissingExtraError(package, what, extra)
+        raise MissingExtraError(package, extra, f"{what} needs it")

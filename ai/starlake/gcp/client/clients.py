@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.extras import MissingExtraError
 from ai.starlake.gcp.client.endpoints import GcpEndpoints, host_of, is_insecure
-from ai.starlake.gcp.client.google_errors import MissingExtraError, explained
+from ai.starlake.gcp.client.google_errors import explained
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import ClusterControllerClient, JobControllerClient
@@ -64,7 +65,7 @@ class GcpClients:
         try:
             from google.cloud import dataproc_v1
         except ImportError as error:
-            raise MissingExtraError("google-cloud-dataproc", error) from None
+            raise MissingExtraError("google-cloud-dataproc", "gcp", str(error)) from None
         return self._made(dataproc_v1.ClusterControllerClient, self._dataproc)
 
     @cached_property
@@ -73,7 +74,7 @@ class GcpClients:
         try:
             from google.cloud import dataproc_v1
         except ImportError as error:
-            raise MissingExtraError("google-cloud-dataproc", error) from None
+            raise MissingExtraError("google-cloud-dataproc", "gcp", str(error)) from None
         return self._made(dataproc_v1.JobControllerClient, self._dataproc)
 
     @property
@@ -87,7 +88,7 @@ class GcpClients:
         try:
             from google.cloud import run_v2
         except ImportError as error:
-            raise MissingExtraError("google-cloud-run", error) from None
+            raise MissingExtraError("google-cloud-run", "gcp", str(error)) from None
         return self._made(run_v2.JobsClient, self.endpoints.cloud_run)
 
     @cached_property
@@ -96,7 +97,7 @@ class GcpClients:
         try:
             from google.cloud import run_v2
         except ImportError as error:
-            raise MissingExtraError("google-cloud-run", error) from None
+            raise MissingExtraError("google-cloud-run", "gcp", str(error)) from None
         return self._made(run_v2.ExecutionsClient, self.endpoints.cloud_run)
 
     @cached_property
@@ -105,7 +106,7 @@ class GcpClients:
         try:
             from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
         except ImportError as error:
-            raise MissingExtraError("google-cloud-logging", error) from None
+            raise MissingExtraError("google-cloud-logging", "gcp", str(error)) from None
         return self._made(LoggingServiceV2Client, self.endpoints.logging)
 
     @cached_property
@@ -164,7 +165,7 @@ def storage_client(endpoints: GcpEndpoints, project: str | None = None) -> Stora
     try:
         from google.cloud import storage
     except ImportError as error:
-        raise MissingExtraError("google-cloud-storage", error) from None
+        raise MissingExtraError("google-cloud-storage", "gcp", str(error)) from None
     address = endpoint_of_storage(endpoints.storage)
     if address and is_insecure(address):
         from google.auth.credentials import AnonymousCredentials

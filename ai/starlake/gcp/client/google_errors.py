@@ -9,10 +9,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
-from ai.starlake.common import StarlakeError
 from ai.starlake.executor.remote.remote_errors import RemoteCallError
-
-INSTALL = 'pip install "starlake-jobs[gcp]"'
 
 PERMISSIONS: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
     {
@@ -60,18 +57,6 @@ this library never cancels a call of its own."""
 _BRIEFLY = 60.0
 """Seconds for which a call is repeated whose credentials were not accepted: a token that expires in the middle of a
 long job is refused once or twice before its successor is used."""
-
-
-class MissingExtraError(StarlakeError):
-    """A package of Google's is not installed.
-
-    Args:
-        package: Its name, as pip knows it.
-        error: What the import said.
-    """
-
-    def __init__(self, package: str, error: ImportError) -> None:
-        super().__init__(f"{package} is not installed in this Python environment", cause=str(error), fix=INSTALL)
 
 
 class GcpCallError(RemoteCallError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.gcp.client.google_errors import MissingExtraError
+from ai.starlake.common.extras import MissingExtraError
 
 
 def dataproc_message(kind: str, fields: Mapping[str, Any], what: str) -> Any:
@@ -25,7 +25,7 @@ def dataproc_message(kind: str, fields: Mapping[str, Any], what: str) -> Any:
         from google.cloud import dataproc_v1
         from google.protobuf.json_format import ParseError
     except ImportError as error:
-        raise MissingExtraError("google-cloud-dataproc", error) from None
+        raise MissingExtraError("google-cloud-dataproc", "gcp", str(error)) from None
     try:
         return getattr(dataproc_v1, kind)(dict(fields))
     except (ValueError, TypeError, KeyError, AttributeError, ParseError) as error:

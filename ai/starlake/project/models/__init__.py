@@ -13,7 +13,7 @@ from ai.starlake.project.models.application import (
     DagRef,
     Expectations,
 )
-from ai.starlake.project.models.attribute import Attribute, Expectation, Position
+from ai.starlake.project.models.attribute import Attribute, Expectation, AttributePosition
 from ai.starlake.project.models.dag import DagConfig
 from ai.starlake.project.models.enums import (
     Format,
@@ -53,7 +53,7 @@ __all__ = [
     "MergeOn",
     "Metadata",
     "MetricType",
-    "Position",
+    "AttributePosition",
     "PrimitiveType",
     "RowLevelSecurity",
     "Sink",

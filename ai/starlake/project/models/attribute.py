@@ -13,7 +13,7 @@ from ai.starlake.project.models.enums import MetricType, Trim
 _CATEGORY = re.compile(r"^\s*(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_]\w*\s*\()")
 
 
-class Position(Model):
+class AttributePosition(Model):
     """Where a value stands in a line of fixed layout: zero-based, both ends included."""
 
     first: int
@@ -39,7 +39,7 @@ class Attribute(Model):
     """``HIDE``, ``MD5``, ... or ``SQL:`` and an expression."""
     default: Text | None = None
     trim: Trim = Trim.NONE
-    position: Position | None = None
+    position: AttributePosition | None = None
     comment: Text | None = None
     foreign_key: Text | None = None
     tags: Texts = ()
