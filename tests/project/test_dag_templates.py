@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ai.starlake.common import StarlakeError
 from ai.starlake.project import Project
 from ai.starlake.project.dag_generation import generate
-from ai.starlake.project.dag_generation.literals import docstring, literal
+from ai.starlake.project.dag_generation.templates import docstring, literal
 
 PLACES = ("shell", "embedded", "cloud_run", "dataproc")
 NASTY = 'it\'s "quoted" \\ {braces} """ \'end\''

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.dag_generation import Change, DagFile, GeneratedFolder
+from ai.starlake.project.dag_generation import DagFile, FileChange, GeneratedFolder
 from ai.starlake.project.dag_generation.generated_files import RECORD
 
 FILES = [DagFile("a.py", "1\n", "a"), DagFile("below/b.py", "2\n", "b")]
@@ -22,7 +22,7 @@ def output(tmp_path: Path) -> GeneratedFolder:
 
 def run(
     output: GeneratedFolder, files: Sequence[DagFile], *, clean: bool = False, force: bool = False
-) -> dict[str, Change]:
+) -> dict[str, FileChange]:
     steps = output.plan(files, clean=clean, force=force)
     output.carry_out(steps)
     return {step.name: step.change for step in steps}
@@ -34,9 +34,9 @@ def names(output: GeneratedFolder) -> list[str]:
 
 
 def test_files_are_written_once(output: GeneratedFolder) -> None:
-    assert run(output, FILES) == {"a.py": Change.NEW, "below/b.py": Change.NEW}
+    assert run(output, FILES) == {"a.py": FileChange.NEW, "below/b.py": FileChange.NEW}
     before = {file: file.stat().st_mtime_ns for file in output.folder.rglob("*") if file.is_file()}
-    assert run(output, FILES) == {"a.py": Change.UNCHANGED, "below/b.py": Change.UNCHANGED}
+    assert run(output, FILES) == {"a.py": FileChange.UNCHANGED, "below/b.py": FileChange.UNCHANGED}
     assert {file: file.stat().st_mtime_ns for file in output.folder.rglob("*") if file.is_file()} == before
     assert names(output) == ["a.py", "below/b.py"]
 
@@ -53,7 +53,7 @@ def test_no_files_make_no_folder(output: GeneratedFolder) -> None:
 
 def test_a_generated_file_is_replaced(output: GeneratedFolder) -> None:
     run(output, FILES)
-    assert run(output, [DagFile("a.py", "3\n", "a")]) == {"a.py": Change.CHANGED}
+    assert run(output, [DagFile("a.py", "3\n", "a")]) == {"a.py": FileChange.CHANGED}
     assert (output.folder / "a.py").read_text() == "3\n"
 
 
@@ -67,7 +67,7 @@ def test_a_file_of_somebody_else_is_not_replaced_unless_forced(output: Generated
         run(output, [*FILES, DagFile("c.py", "4\n", "c")])
     assert (output.folder / "a.py").read_text() == "by hand\n"
     assert not (output.folder / "c.py").exists()
-    assert run(output, FILES, force=True)["a.py"] is Change.CHANGED
+    assert run(output, FILES, force=True)["a.py"] is FileChange.CHANGED
     assert (output.folder / "a.py").read_text() == "1\n"
 
 
@@ -75,24 +75,24 @@ def test_cleaning_removes_what_was_generated_and_nothing_else(output: GeneratedF
     run(output, [*FILES, DagFile("edited.py", "5\n", "e")])
     (output.folder / "edited.py").write_text("by hand\n")
     (output.folder / "foreign.py").write_text("by hand\n")
-    expected = {"a.py": Change.UNCHANGED, "below/b.py": Change.REMOVED, "edited.py": Change.KEPT}
+    expected = {"a.py": FileChange.UNCHANGED, "below/b.py": FileChange.REMOVED, "edited.py": FileChange.KEPT}
     assert run(output, FILES[:1], clean=True) == expected
     assert names(output) == ["a.py", "edited.py", "foreign.py"]
     # what was kept belongs to whoever edited it from then on
-    assert run(output, FILES[:1], clean=True) == {"a.py": Change.UNCHANGED}
+    assert run(output, FILES[:1], clean=True) == {"a.py": FileChange.UNCHANGED}
 
 
 def test_without_cleaning_files_stay_and_can_be_cleaned_later(output: GeneratedFolder) -> None:
     run(output, FILES)
-    assert run(output, FILES[:1]) == {"a.py": Change.UNCHANGED}
-    assert run(output, FILES[:1], clean=True)["below/b.py"] is Change.REMOVED
+    assert run(output, FILES[:1]) == {"a.py": FileChange.UNCHANGED}
+    assert run(output, FILES[:1], clean=True)["below/b.py"] is FileChange.REMOVED
 
 
 def test_a_file_that_is_gone_is_made_again(output: GeneratedFolder) -> None:
     run(output, FILES)
     (output.folder / "a.py").unlink()
     (output.folder / "below" / "b.py").unlink()
-    assert run(output, FILES[:1], clean=True) == {"a.py": Change.NEW}
+    assert run(output, FILES[:1], clean=True) == {"a.py": FileChange.NEW}
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_forced_cleaning_removes_edited_files_that_were_generated_and_nothing_el
     (output.folder / "foreign.py").write_text("by hand\n")
     steps = output.plan(FILES[:1], clean=True, force=True)
     assert [(step.name, step.change, step.loses) for step in steps] == [
-        ("a.py", Change.UNCHANGED, False),
-        ("below/b.py", Change.REMOVED, True),
+        ("a.py", FileChange.UNCHANGED, False),
+        ("below/b.py", FileChange.REMOVED, True),
     ]
     output.carry_out(steps)
     assert names(output) == ["a.py", "foreign.py"]
@@ -130,11 +130,11 @@ def test_forced_cleaning_removes_edited_files_that_were_generated_and_nothing_el
 def test_a_damaged_record_protects_nothing_when_replacing_is_forced(output: GeneratedFolder) -> None:
     run(output, FILES)
     (output.folder / RECORD).write_text("{")
-    assert run(output, FILES, force=True) == {"a.py": Change.UNCHANGED, "below/b.py": Change.UNCHANGED}
-    assert run(output, FILES) == {"a.py": Change.UNCHANGED, "below/b.py": Change.UNCHANGED}
+    assert run(output, FILES, force=True) == {"a.py": FileChange.UNCHANGED, "below/b.py": FileChange.UNCHANGED}
+    assert run(output, FILES) == {"a.py": FileChange.UNCHANGED, "below/b.py": FileChange.UNCHANGED}
 
 
 def test_a_removed_file_makes_room_for_a_folder(output: GeneratedFolder) -> None:
     run(output, [DagFile("below", "0\n", "x")])
-    assert run(output, FILES, clean=True)["below/b.py"] is Change.NEW
+    assert run(output, FILES, clean=True)["below/b.py"] is FileChange.NEW
     assert names(output) == ["a.py", "below/b.py"]

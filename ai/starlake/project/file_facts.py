@@ -18,7 +18,7 @@ from ai.starlake.project.databases.connections import duckdb_file, find_connecti
 from ai.starlake.project.landing import FileRules, Landing
 from ai.starlake.project.patterns import java_pattern
 from ai.starlake.project.reading.domain_files import DomainReader, pattern_of
-from ai.starlake.project.reading.store import Content
+from ai.starlake.project.reading.store import FileContent
 from ai.starlake.project.reading.task_files import TaskReader
 from ai.starlake.project.settings import Settings, read_settings
 
@@ -156,7 +156,7 @@ class FileFacts:
         name = data.get("name")
         return name if isinstance(name, str) else folder
 
-    def _table(self, domain: str, table: str) -> Content:
+    def _table(self, domain: str, table: str) -> FileContent:
         folder = self._reader.find_folder(domain)
         files = self._reader.folder(folder).files
         return self._settings.store.read(files[self._reader.stem_of(folder, table)], "table")

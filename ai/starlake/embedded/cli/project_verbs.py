@@ -91,7 +91,7 @@ def dag_generate(
     Tables and tasks name a configuration with dagRef. The configuration names a template: one of your own below
     metadata/dags/templates, such as load/own.py.j2, else one of those that `starlake-dagster generate --help` tells of.
     """
-    from ai.starlake.project.dag_generation import Change, GeneratedFolder, generate
+    from ai.starlake.project.dag_generation import FileChange, GeneratedFolder, generate
 
     project = session.project(options)
     files = generate(project, tags=tags, tasks=tasks or not domains, domains=domains or not tasks)
@@ -102,9 +102,8 @@ def dag_generate(
         session.note(f"{output.folder / step.name} was edited, or was not a generated file; its content is lost.")
     if not files:
         session.note("Nothing to generate: no table or task has a dagRef, or none has such a tag.")
-    lines = [
-        f"{'Removed' if step.change is Change.REMOVED else 'Generated'} {output.folder / step.name}" for step in steps
-    ]
+    done = {FileChange.REMOVED: "Removed"}
+    lines = [f"{done.get(step.change, 'Generated')} {output.folder / step.name}" for step in steps]
     return VerbOutcome("\n".join(lines))
 
 

@@ -91,7 +91,7 @@ def check_syntax(files: Iterable[DagFile]) -> None:
             ) from error
 
 
-class Change(str, Enum):
+class FileChange(str, Enum):
     """What happens to a file."""
 
     NEW = "new"
@@ -116,7 +116,7 @@ class FileStep:
     """
 
     name: str
-    change: Change
+    change: FileChange
     text: str | None = None
     source: str = ""
     foreign: bool = False
@@ -124,7 +124,7 @@ class FileStep:
     @property
     def loses(self) -> bool:
         """True if the step destroys what somebody else wrote."""
-        return self.foreign and self.change in (Change.CHANGED, Change.REMOVED)
+        return self.foreign and self.change in (FileChange.CHANGED, FileChange.REMOVED)
 
 
 class GeneratedFolder:
@@ -202,11 +202,11 @@ class GeneratedFolder:
                 path = self.folder / step.name
                 if step.text is None:
                     written.pop(step.name, None)
-                    if step.change is Change.REMOVED:
+                    if step.change is FileChange.REMOVED:
                         _remove(path, self.folder)
                     continue
                 written[step.name] = _hash(step.text.encode())
-                if step.change is not Change.UNCHANGED:
+                if step.change is not FileChange.UNCHANGED:
                     _replace(path, step.text)
             text = json.dumps({"generated": written}, indent=2, sort_keys=True) + "\n"
             if steps and _read(self.record) != text.encode():
@@ -217,8 +217,8 @@ class GeneratedFolder:
     def _step(self, file: DagFile, written: Mapping[str, str]) -> FileStep:
         before = _read(self.folder / file.name)
         if before is None:
-            return FileStep(file.name, Change.NEW, file.text, file.source)
-        change = Change.UNCHANGED if before == file.text.encode() else Change.CHANGED
+            return FileStep(file.name, FileChange.NEW, file.text, file.source)
+        change = FileChange.UNCHANGED if before == file.text.encode() else FileChange.CHANGED
         return FileStep(file.name, change, file.text, file.source, foreign=written.get(file.name) != _hash(before))
 
     def _removals(self, written: Mapping[str, str], wanted: set[str], *, force: bool) -> Iterator[FileStep]:
@@ -226,13 +226,13 @@ class GeneratedFolder:
             before = _read(self.folder / name)
             if name not in wanted and before is not None:
                 edited = _hash(before) != hashed
-                yield FileStep(name, Change.KEPT if edited and not force else Change.REMOVED, foreign=edited)
+                yield FileStep(name, FileChange.KEPT if edited and not force else FileChange.REMOVED, foreign=edited)
 
     def _others(self, known: set[str]) -> Iterator[FileStep]:
         """Yield the removal of all files that are neither generated now nor were earlier."""
         found = {path.relative_to(self.folder).as_posix() for path in _files(self.folder)}
         for name in sorted(found - known - {RECORD}):
-            yield FileStep(name, Change.REMOVED, foreign=True)
+            yield FileStep(name, FileChange.REMOVED, foreign=True)
 
     def _written(self, *, damaged_is_empty: bool) -> Mapping[str, str]:
         """Return the hashes of the files that were generated, by name."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
@@ -11,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.redaction import names_a_secret
-from ai.starlake.project.dag_generation import shipped
+from ai.starlake.project.dag_generation import installed_templates
 from ai.starlake.project.dag_generation.generated_files import DagFile
-from ai.starlake.project.dag_generation.literals import docstring, literal
-from ai.starlake.project.dag_generation.schedules import NO_SCHEDULE
-from ai.starlake.project.dag_generation.variables import own_variables
+from ai.starlake.project.dag_generation.schedule_names import NO_SCHEDULE
 from ai.starlake.project.findings import nearest
 from ai.starlake.project.models import DagConfig
 from ai.starlake.project.project import Project
@@ -134,7 +133,7 @@ class Templates:
 
     @cached_property
     def _own(self) -> list[str]:
-        return shipped.template_names(self._folder)
+        return installed_templates.template_names(self._folder)
 
     def path(self, config: DagConfig) -> Path:
         """The file of the template of a configuration.
@@ -144,10 +143,10 @@ class Templates:
         """
         if self.is_own(config):
             return self._folder / config.template
-        known = shipped.shipped()
+        known = installed_templates.shipped()
         if config.template in known:
             return known[config.template]
-        cause, fix = shipped.why_missing(config.template) or (
+        cause, fix = installed_templates.why_missing(config.template) or (
             f"it is neither in {self._folder} nor one of this package's own",
             nearest(config.template, [*self._own, *known]) or f"write it as {self._folder / config.template}",
         )
@@ -158,7 +157,7 @@ class Templates:
         from jinja2 import FileSystemLoader
 
         environment = new_environment(
-            loader=FileSystemLoader([str(folder) for folder in (self._folder, *shipped.folders().values())])
+            loader=FileSystemLoader([str(folder) for folder in (self._folder, *installed_templates.folders().values())])
         )
         environment.filters.update(literal=literal, docstring=docstring)
         return environment
@@ -168,3 +167,66 @@ def _crons(context: Mapping[str, Any]) -> list[str]:
     """Return the cron expressions of a file."""
     found = [context.get("cron"), *(schedule["cron"] for schedule in context.get("schedules", ()))]
     return [cron for cron in found if cron and cron != NO_SCHEDULE]
+
+
+def own_variables(project: Project) -> dict[str, str]:
+    """Return the variables that env files, options and Starlake itself define, by name.
+
+    The rest of the process's environment is nobody's business in what is deployed or shown.
+    """
+    return {
+        name: value
+        for name, value in sorted(project.environment.items())
+        if name.startswith("SL_") or os.environ.get(name) != value
+    }
+
+
+_LINE = 110
+"""Columns that a list or dictionary may fill before each of its items gets a line of its own."""
+
+
+def literal(value: Any, indent: int = 0, before: int = 0) -> str:
+    """Return a value as Python source, so that no quote in it ends the string that it stands in.
+
+    Strings stand in double quotes unless that costs a backslash, as ruff and Black write them. A list or dictionary
+    that is too long for a line has a line for each of its items.
+
+    Args:
+        value: A string, a number, a boolean, None, or a list or dictionary of these.
+        indent: The columns that the statement is indented by.
+        before: The columns that stand before the value.
+
+    Raises:
+        TypeError: If it is anything else, such as a name that the template does not know.
+    """
+    line = _line(value)
+    if not isinstance(value, (list, Mapping)) or not value or max(indent, before) + len(line) < _LINE:
+        return line
+    inner = indent + 4
+    if isinstance(value, list):
+        items = [literal(item, inner, inner) for item in value]
+    else:
+        keys = {key: f"{_line(key)}: " for key in value}
+        items = [key + literal(value[name], inner, inner + len(key)) for name, key in keys.items()]
+    opening, closing = "[]" if isinstance(value, list) else "{}"
+    lines = "".join(f"{' ' * inner}{item},\n" for item in items)
+    return f"{opening}\n{lines}{' ' * indent}{closing}"
+
+
+def _line(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_line, value))}]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_line(key)}: {_line(item)}" for key, item in value.items()) + "}"
+    if not isinstance(value, (str, int, float, bool, type(None))):
+        raise TypeError(f"{value!r}, a {type(value).__name__}, cannot be written as a literal")
+    text = repr(value)
+    if isinstance(value, str) and text.startswith("'") and '"' not in text:
+        return f'"{text[1:-1]}"'
+    return text
+
+
+def docstring(value: Any) -> str:
+    """Return a string for within three double quotes."""
+    text = str(value).strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return f'{text[:-1]}\\"' if text.endswith('"') else text

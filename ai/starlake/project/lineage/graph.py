@@ -7,7 +7,7 @@ from functools import cached_property
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.lineage.dependency_nodes import Node, task_node
-from ai.starlake.project.lineage.sql_names import Names
+from ai.starlake.project.lineage.sql_names import TargetNames
 from ai.starlake.project.lineage.sql_references import Reference, table_references
 from ai.starlake.project.models import Table, Task
 from ai.starlake.project.project import Project
@@ -135,6 +135,6 @@ class Graph:
         return next((found for ref in self._project.table_refs if (found := ref.target(parts))), None)
 
     @cached_property
-    def _names(self) -> Names:
+    def _names(self) -> TargetNames:
         tables = [table for domain in self._project.domains for table in domain.tables]
-        return Names(self.tasks.values(), tables)
+        return TargetNames(self.tasks.values(), tables)

@@ -9,7 +9,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.project.models import Table, Task
 
 
-class Names:
+class TargetNames:
     """The names of all that a project makes.
 
     Args:

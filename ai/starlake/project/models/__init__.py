@@ -13,7 +13,7 @@ from ai.starlake.project.models.application import (
     DagRef,
     Expectations,
 )
-from ai.starlake.project.models.attribute import Attribute, Expectation, AttributePosition
+from ai.starlake.project.models.attribute import Attribute, AttributePosition, Expectation
 from ai.starlake.project.models.dag import DagConfig
 from ai.starlake.project.models.enums import (
     Format,
@@ -30,7 +30,7 @@ from ai.starlake.project.models.strategy_kinds import STRATEGY_KINDS, StrategyKi
 from ai.starlake.project.models.table import AccessControl, Domain, RowLevelSecurity, Table
 from ai.starlake.project.models.task import Task, TransformDomain
 from ai.starlake.project.models.types import TypeDefinition
-from ai.starlake.project.models.write import Sink, WriteStrategy
+from ai.starlake.project.models.write_options import Sink, WriteStrategy
 
 __all__ = [
     "BUILTIN_SCHEDULES",
@@ -39,6 +39,7 @@ __all__ = [
     "Application",
     "Area",
     "Attribute",
+    "AttributePosition",
     "Audit",
     "Connection",
     "DagConfig",
@@ -53,7 +54,6 @@ __all__ = [
     "MergeOn",
     "Metadata",
     "MetricType",
-    "AttributePosition",
     "PrimitiveType",
     "RowLevelSecurity",
     "Sink",

@@ -9,7 +9,7 @@ from pydantic import ByteSize, Field, field_validator
 
 from ai.starlake.project.models.base import FileModel, MaxRejected, Model, Text, TextMap
 from ai.starlake.project.models.enums import Loader, UndefinedVariables, UnknownKeys
-from ai.starlake.project.models.write import Sink
+from ai.starlake.project.models.write_options import Sink
 
 BUILTIN_SCHEDULES = MappingProxyType(
     {

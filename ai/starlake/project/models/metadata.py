@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ai.starlake.project.models.base import MaxRejected, Model, Text, TextMap, Texts
 from ai.starlake.project.models.enums import Format, Loader
-from ai.starlake.project.models.write import Sink, WriteStrategy
+from ai.starlake.project.models.write_options import Sink, WriteStrategy
 
 
 class Freshness(Model):

@@ -12,7 +12,7 @@ from ai.starlake.project.models.base import FileModel, Text, Texts
 from ai.starlake.project.models.enums import SyncStrategy
 from ai.starlake.project.models.metadata import Freshness
 from ai.starlake.project.models.table import AccessControl, RowLevelSecurity
-from ai.starlake.project.models.write import Sink, WriteStrategy
+from ai.starlake.project.models.write_options import Sink, WriteStrategy
 
 
 class Task(FileModel):

@@ -15,7 +15,7 @@ from ai.starlake.project.landing import FileRule, FileRules, Landing, landing_fo
 from ai.starlake.project.models import Domain, Loader, Table
 from ai.starlake.project.reading.documents import Document
 from ai.starlake.project.reading.invalid import Origin, build
-from ai.starlake.project.reading.store import Content
+from ai.starlake.project.reading.store import FileContent
 from ai.starlake.project.reading.type_files import type_files
 from ai.starlake.project.settings import Settings
 
@@ -239,7 +239,7 @@ class DomainReader:
         file = self.folder(folder).config
         if file is None:
             return {}, [Origin(Document(self.folders[folder] / CONFIG, {}, {}), ("load",))]
-        content: Content = self._settings.store.read(file, "load")
+        content: FileContent = self._settings.store.read(file, "load")
         return content.mapping(), [Origin(content.document, ("load",))]
 
     def _config_origins(self, folder: str) -> list[Origin]:
@@ -293,7 +293,7 @@ class DomainReader:
 _READER_KEYS = ("domain", "domainFinalName", "fileStem")
 
 
-def pattern_of(content: Content) -> str:
+def pattern_of(content: FileContent) -> str:
     """Return the pattern of a table.
 
     Raises:

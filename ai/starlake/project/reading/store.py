@@ -17,7 +17,7 @@ from ai.starlake.project.reading.unread_keys import unread_keys
 from ai.starlake.project.templating.renderer import Renderer
 
 
-class Content(NamedTuple):
+class FileContent(NamedTuple):
     """What stands below the root key of a file."""
 
     document: Document
@@ -52,7 +52,7 @@ class Store:
     def __init__(self, renderer: Renderer, unknown: UnknownKeys = UnknownKeys.ERROR) -> None:
         self._renderer = renderer
         self._unknown = unknown
-        self._contents: dict[tuple[Path, str], Content] = {}
+        self._contents: dict[tuple[Path, str], FileContent] = {}
         self._errors: dict[Path, list[Finding]] = {}
 
     @property
@@ -64,7 +64,7 @@ class Store:
         """What is wrong in files that could be read: keys that nobody reads."""
         return [finding for file in files if file is not None for finding in self._errors.get(file, ())]
 
-    def read(self, file: Path, root: str, *, rendered: bool = True) -> Content:
+    def read(self, file: Path, root: str, *, rendered: bool = True) -> FileContent:
         """The content of a file.
 
         Args:
@@ -81,7 +81,7 @@ class Store:
             self._errors.setdefault(file, []).extend(each for each in content.findings if each.is_error)
         return self._contents[key]
 
-    def _read(self, file: Path, root: str, *, rendered: bool) -> Content:
+    def _read(self, file: Path, root: str, *, rendered: bool) -> FileContent:
         try:
             text = read_text(file)
             if rendered:
@@ -100,7 +100,7 @@ class Store:
             found = f" but with {others[0]}" if others else ""
             message = f"the file does not begin with {root}{found}"
             raise ProjectError([document.finding((), message, f"put its content below {root}:")])
-        return Content(document, root, data, (*migrated, *self._unread(document, root, data)))
+        return FileContent(document, root, data, (*migrated, *self._unread(document, root, data)))
 
     def _unread(self, document: Document, root: str, data: Any) -> list[Finding]:
         if self._unknown is UnknownKeys.IGNORE:
