@@ -11,7 +11,7 @@ from ai.starlake.common.extras import require_package
 from ai.starlake.embedded.areas import stage as landing
 from ai.starlake.embedded.intake.load_jobs import load, load_in_place
 from ai.starlake.embedded.interruption import Interruption
-from ai.starlake.embedded.reporting import Reporter, Silent
+from ai.starlake.embedded.reporting import EngineReporter, Silent
 from ai.starlake.embedded.results import LoadResult, PreloadResult, StageResult, TransformResult
 from ai.starlake.embedded.selection import Selection
 from ai.starlake.embedded.transform.task_run import TransformRequest
@@ -37,7 +37,7 @@ class Engine:
         project: Project,
         *,
         environment: Mapping[str, str] | None = None,
-        reporter: Reporter | None = None,
+        reporter: EngineReporter | None = None,
         interruption: Interruption | None = None,
     ) -> None:
         require_package("duckdb", "the embedded engine", "embedded")
@@ -61,7 +61,7 @@ class Engine:
         *,
         environment: Mapping[str, str] | None = None,
         options: Mapping[str, str] | None = None,
-        reporter: Reporter | None = None,
+        reporter: EngineReporter | None = None,
     ) -> Engine:
         """Reads the project in a folder.
 

@@ -9,7 +9,7 @@ from ai.starlake.embedded.results import JobResult, Move
 from ai.starlake.project import Table
 
 
-class Reporter(Protocol):
+class EngineReporter(Protocol):
     """Is told what happens, as it happens."""
 
     def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:

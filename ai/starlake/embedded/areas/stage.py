@@ -15,7 +15,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas.archives import Archive, Budget, Member, contents, is_archive, opened
 from ai.starlake.embedded.areas.area_files import BrokenFile, free_path, is_short, listed
 from ai.starlake.embedded.areas.delivery import Delivered, Delivery, one_at_a_time, recover
-from ai.starlake.embedded.reporting import Reporter
+from ai.starlake.embedded.reporting import EngineReporter
 from ai.starlake.embedded.results import Move, PreloadResult, StageResult
 from ai.starlake.embedded.selection import Selection
 from ai.starlake.project import Domain, Project
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 STRATEGIES = ("none", "imported", "pending", "ack")
 
 
-def stage(project: Project, selection: Selection, reporter: Reporter) -> StageResult:
+def stage(project: Project, selection: Selection, reporter: EngineReporter) -> StageResult:
     """Move the files of tables from the landing areas to the stage areas.
 
     A file that cannot be staged stays where it is and keeps no other from being staged; files that match no table are
@@ -141,7 +141,7 @@ class _Staging:
         self.unmatched: tuple[str, ...] = ()
         self.problems: list[StarlakeError] = []
 
-    def run(self, reporter: Reporter) -> None:
+    def run(self, reporter: EngineReporter) -> None:
         """Move what can be moved.
 
         Raises:

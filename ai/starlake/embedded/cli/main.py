@@ -19,7 +19,7 @@ from ai.starlake.embedded.cli.session import Session, VerbOutcome
 from ai.starlake.embedded.cli.verb_table import VERBS
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.reporting import Reporter
+    from ai.starlake.embedded.reporting import EngineReporter
 
 _HELP = {"help_option_names": ["--help", "-h"], "max_content_width": 120}
 
@@ -64,7 +64,7 @@ def _echo(stream: str, text: str) -> None:
     click.echo(text, err=stream == "stderr")
 
 
-def _reporter(context: click.Context) -> Reporter:
+def _reporter(context: click.Context) -> EngineReporter:
     from ai.starlake.embedded.cli.console import Console
     from ai.starlake.embedded.cli.terminal import watched
 

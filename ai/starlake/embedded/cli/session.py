@@ -16,7 +16,7 @@ from ai.starlake.embedded.interruption import Interruption
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.engine import Engine
-    from ai.starlake.embedded.reporting import Reporter
+    from ai.starlake.embedded.reporting import EngineReporter
     from ai.starlake.embedded.results import LoadResult
     from ai.starlake.project import Finding, Project
 
@@ -62,7 +62,7 @@ class Session:
         environment: Mapping[str, str],
         tell: Tell,
         *,
-        reporter: Callable[[], Reporter] | None = None,
+        reporter: Callable[[], EngineReporter] | None = None,
         folder: Path | None = None,
         interruption: Interruption | None = None,
     ) -> None:
@@ -159,7 +159,7 @@ class Session:
         return sorted(set(findings), key=lambda each: (str(each.file or ""), each.line, each.severity, each.message))
 
     @cached_property
-    def _reporter(self) -> Reporter:
+    def _reporter(self) -> EngineReporter:
         from ai.starlake.embedded.cli.console import Console
 
         return self._make_reporter() if self._make_reporter else Console(self._tell)

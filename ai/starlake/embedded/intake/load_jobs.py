@@ -17,7 +17,7 @@ from ai.starlake.embedded.areas.stage import refusal
 from ai.starlake.embedded.areas.turns import is_used
 from ai.starlake.embedded.intake.adaptive import runs
 from ai.starlake.embedded.intake.ingestion import Ingestion
-from ai.starlake.embedded.reporting import Reporter
+from ai.starlake.embedded.reporting import EngineReporter
 from ai.starlake.embedded.results import JobResult, LoadResult
 from ai.starlake.embedded.selection import Selection
 from ai.starlake.embedded.workspace import Workspace
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 Group = tuple[Table, tuple[Path, ...]]
 
 
-def load(workspace: Workspace, selection: Selection, files: Sequence[str], reporter: Reporter) -> LoadResult:
+def load(workspace: Workspace, selection: Selection, files: Sequence[str], reporter: EngineReporter) -> LoadResult:
     """Loads what waits in the stage areas.
 
     Args:
@@ -78,7 +78,9 @@ def _ingested(workspace: Workspace, table: Table, files: tuple[Path, ...]) -> Jo
         return JobResult(table.domain, table.name, names, (), workspace.job_id(names[0]), error=text)
 
 
-def load_in_place(workspace: Workspace, selection: Selection, files: Sequence[str], reporter: Reporter) -> LoadResult:
+def load_in_place(
+    workspace: Workspace, selection: Selection, files: Sequence[str], reporter: EngineReporter
+) -> LoadResult:
     """Loads files of one table from where they are; each is an ingestion, and none is moved.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ai.starlake.embedded.reporting import Reporter
+from ai.starlake.embedded.reporting import EngineReporter
 from ai.starlake.embedded.results import TransformResult
 from ai.starlake.embedded.transform.task_run import TaskRun, TransformRequest
 from ai.starlake.embedded.transform.task_trees import tree_lines
@@ -13,7 +13,7 @@ from ai.starlake.project import Task
 from ai.starlake.project.lineage.graph import Graph
 
 
-def transform(workspace: Workspace, request: TransformRequest, reporter: Reporter) -> TransformResult:
+def transform(workspace: Workspace, request: TransformRequest, reporter: EngineReporter) -> TransformResult:
     """Runs, compiles or shows a task.
 
     Returns:
@@ -39,7 +39,7 @@ def transform(workspace: Workspace, request: TransformRequest, reporter: Reporte
 
 
 def _run(
-    workspace: Workspace, tasks: tuple[Task, ...], graph: Graph, request: TransformRequest, reporter: Reporter
+    workspace: Workspace, tasks: tuple[Task, ...], graph: Graph, request: TransformRequest, reporter: EngineReporter
 ) -> TransformResult:
     done: list[str] = []
     for task in tasks:
