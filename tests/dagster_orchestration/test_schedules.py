@@ -28,7 +28,7 @@ def scheduled(factory):
     """Makes a job with partitions, and its schedule."""
 
     def make(cron="0 0 * * *", **options):
-        settings = OrchestrationOptions.of({"start_date": "2026-01-01", **options})
+        settings = OrchestrationOptions.read({"start_date": "2026-01-01", **options})
         sl_job = factory()
         nodes = [sl_job.sl_load(None, "sales", "orders"), sl_job.sl_transform(None, "kpi.orders")]
         job = JobDefinition(
@@ -205,4 +205,4 @@ class TestDefinition:
     def test_a_job_without_partitions_is_refused(self):
         job = JobDefinition(name="j", graph_def=GraphDefinition("j"))
         with pytest.raises(StarlakeError, match="no partitions of time"):
-            partition_schedules.build(job, "@daily", OrchestrationOptions.of({}))
+            partition_schedules.build(job, "@daily", OrchestrationOptions.read({}))

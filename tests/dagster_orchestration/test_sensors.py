@@ -71,7 +71,7 @@ class Ticks:
 @pytest.fixture
 def ticks(instance, a_job):
     def make(*names, on=None, job=None, now=None, **options):
-        given = OrchestrationOptions.of({"min_timedelta_between_runs": 0, **options})
+        given = OrchestrationOptions.read({"min_timedelta_between_runs": 0, **options})
         datasets = [name if isinstance(name, TriggerDataset) else TriggerDataset(name) for name in names]
         clock = {"now": now} if now else {}
         return Ticks(on or instance, sensors.build(job or a_job(), datasets, given, **clock))
@@ -397,7 +397,7 @@ class TestDefinition:
         assert repository.get_sensor_def("my_kpi_sensor").job_name == "my_kpi"
 
     def test_skips_say_why(self, instance, a_job):
-        sensor = sensors.build(a_job(), [TriggerDataset("a.x")], OrchestrationOptions.of({}))
+        sensor = sensors.build(a_job(), [TriggerDataset("a.x")], OrchestrationOptions.read({}))
         assert isinstance(sensor(build_sensor_context(instance=instance)), SkipReason)
 
     @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from ai.starlake.dagster import StarlakeDagsterJob
 from ai.starlake.dagster.pipelines import DagsterOrchestration, DagsterPipeline
 from ai.starlake.dagster.pipelines.job_steps import graph_of
 from ai.starlake.executor.protocol import Execution, StarlakeExecutor, StarlakeResult
-from ai.starlake.job import StarlakeCommand, StarlakeSparkConfig
+from ai.starlake.job import JobOptions, StarlakeCommand, StarlakeSparkConfig
 from ai.starlake.orchestration import StarlakeDependencies, StarlakeDomain, StarlakeSchedule, StarlakeTable
 
 
@@ -51,12 +51,12 @@ def _without_dates(argv: tuple[str, ...]) -> list[str]:
     return texts
 
 
-class RecordedJob(StarlakeDagsterJob):
+class RecordedJob(StarlakeDagsterJob[JobOptions]):
     """A job whose commands a recorder takes."""
 
     recorder: Recorder
 
-    def executor(self) -> StarlakeExecutor:
+    def make_executor(self) -> StarlakeExecutor:
         return self.recorder
 
 

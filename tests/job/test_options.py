@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import json
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError
-from ai.starlake.dagster.shell import ShellOptions
+from ai.starlake.dagster.job import StarlakeDagsterJob
+from ai.starlake.dagster.shell import ShellOptions, StarlakeDagsterShellJob
+from ai.starlake.executor import StarlakeExecutor
 from ai.starlake.job import EnvironmentReference, JobOptions, StarlakeOptionWarning, StarlakePreLoadStrategy
-from ai.starlake.job.options import READ_BY_DAG_FILES, StarlakeOptions
+from ai.starlake.job.options import StarlakeOptions, composed
+from ai.starlake.orchestration import OrchestrationOptions
 
 DEFAULTS = {
     "incoming_path": None,
@@ -152,11 +156,110 @@ def test_an_unknown_name_like_no_other_is_warned_of_without_a_guess() -> None:
         JobOptions.read({"zzz": 3})
 
 
-@pytest.mark.parametrize("name", sorted(READ_BY_DAG_FILES))
-def test_options_that_generated_files_read_themselves_are_no_surprise(name: str) -> None:
+READ_BY_PIPELINES = {
+    "load_dependencies": "true",
+    "run_dependencies_first": "true",
+    "spark_config_name": "x",
+    "start_date": "2026-01-01",
+    "catchup": "false",
+    "cron_period_frequency": "week",
+    "dataset_triggering_strategy": "any",
+    "optional_dataset_enabled": "true",
+    "data_cycle_enabled": "true",
+    "data_cycle": "daily",
+    "SL_TIMEZONE": "Europe/Paris",
+    "beyond_data_cycle_enabled": "true",
+    "min_timedelta_between_runs": "900",
+    "sl_include_env_vars": "x",
+    "default_status": "running",
+    "missed_intervals": "skip",
+}
+
+
+@pytest.mark.parametrize("name", READ_BY_PIPELINES)
+def test_options_that_generated_files_set_for_pipelines_are_known(name: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        JobOptions.read({name: "x"})
+        StarlakeDagsterShellJob(options={name: READ_BY_PIPELINES[name]})
+
+
+def test_the_nearest_name_is_searched_among_the_options_of_executor_and_pipelines() -> None:
+    with pytest.warns(StarlakeOptionWarning) as caught:
+        StarlakeDagsterShellJob(options={"catch_up": "false", "shel_runner": "process"})
+    assert [str(warning.message) for warning in caught] == [
+        "option catch_up is not known and is ignored; did you mean catchup?",
+        "option shel_runner is not known and is ignored; did you mean shell_runner?",
+    ]
+
+
+class OwnOptions(JobOptions):
+    """The options of somebody's executor, of which one is for another program."""
+
+    unread_options: ClassVar[frozenset[str]] = frozenset({"for_another_program"})
+    own: int = Field(default=1, description="an option of its own")
+
+
+class OwnJob(StarlakeDagsterJob[OwnOptions]):
+    options_model = OwnOptions
+
+    def make_executor(self) -> StarlakeExecutor:
+        raise NotImplementedError
+
+
+def test_the_options_of_somebodys_executor_and_of_pipelines_are_read_at_once() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        job = OwnJob(options={"own": "3", "catchup": "true", "for_another_program": 1, "sl_include_env_vars": "x"})
+    assert job.settings.own == 3
+    assert job.options_of(OrchestrationOptions).catchup
+    assert job.options_of(OrchestrationOptions) is job.settings
+    assert job.options_of(OwnOptions) is job.settings
+
+
+def test_options_of_a_model_that_a_job_does_not_name_are_read_when_they_are_asked_for() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        job = StarlakeDagsterShellJob(options={"own": "3"})
+    assert job.options_of(OwnOptions).own == 3
+
+
+def test_models_are_composed_once() -> None:
+    assert composed(JobOptions) is JobOptions
+    assert composed(ShellOptions, JobOptions) is ShellOptions
+    both = composed(ShellOptions, OrchestrationOptions)
+    assert composed(ShellOptions, OrchestrationOptions) is both
+    assert both.read({"SL_STARLAKE_PATH": "x", "data_cycle": "daily"}).timezone == "UTC"
+
+
+class TestOver:
+    """Options with some values in place of their own."""
+
+    def test_what_is_read_already_stays_as_it_is(self) -> None:
+        read = ShellOptions.read({"retries": "3", "starlake_version": "1.3.0", "max_rejected": "10%"})
+        assert ShellOptions.over(read) is read
+        assert JobOptions.over(read, retries=None) is read
+
+    def test_changes_are_checked_and_take_precedence(self) -> None:
+        given = {
+            "sl_env_var": '{"A": "1"}',
+            "retries": "3",
+            "starlake_version": "1.3.0",
+            "max_rejected": "10%",
+            "SL_TIMEZONE": "Europe/Paris",
+            "start_date": "2026-01-01",
+            "data_cycle": "none",
+            "run_dependencies_first": "true",
+        }
+        read = composed(ShellOptions, OrchestrationOptions).read(given)
+        changed = JobOptions.over(read, retries=4)
+        assert changed.retries == 4
+        assert changed.model_dump(exclude={"retries"}) == read.model_dump(exclude={"retries"})
+        with pytest.raises(StarlakeError, match="option retries: -1 is not accepted"):
+            JobOptions.over(read, retries=-1)
+
+    def test_what_a_user_gave_is_read(self) -> None:
+        assert JobOptions.over({"retries": "3", "unknown": 1}, retry_delay=5).retries == 3
+        assert JobOptions.over(None, retry_delay=5).retry_delay == 5
 
 
 def test_none_counts_as_not_given() -> None:

@@ -16,7 +16,7 @@ DAILY, HOURLY = TriggerDataset("a.x", cron="0 0 * * *"), TriggerDataset("a.y", c
 
 
 def options(**given):
-    return OrchestrationOptions.of(given)
+    return OrchestrationOptions.read(given)
 
 
 def test_without_options_any_dataset_since_2025_starts_a_run_at_most_every_quarter_of_an_hour():

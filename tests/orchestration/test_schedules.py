@@ -44,7 +44,7 @@ def test_a_cron_expression_has_five_fields(cron: str) -> None:
 
 class TestOptions:
     def test_the_texts_of_generated_files_are_read(self) -> None:
-        found = OrchestrationOptions.of(
+        found = OrchestrationOptions.read(
             {
                 "run_dependencies_first": "True",
                 "start_date": "2026-03-01",
@@ -61,7 +61,7 @@ class TestOptions:
         assert (found.tag_list, found.min_timedelta_between_runs) == (["a", "b"], 60)
 
     def test_the_old_name_of_an_option_counts(self) -> None:
-        assert OrchestrationOptions.of({"load_dependencies": "true"}).run_dependencies_first
+        assert OrchestrationOptions.read({"load_dependencies": "true"}).run_dependencies_first
 
     @pytest.mark.parametrize(
         ("given", "zone"),
@@ -73,14 +73,14 @@ class TestOptions:
     )
     def test_the_zone_has_two_names(self, given: dict[str, str], zone: str) -> None:
         """O09: the peer reads but one of them, which `dag-generate` does not write."""
-        assert OrchestrationOptions.of(given).zone == zone
+        assert OrchestrationOptions.read(given).zone == zone
 
     @pytest.mark.parametrize(
         ("value", "expected"),
         [("", None), (date(2026, 1, 2), date(2026, 1, 2)), (datetime(2026, 1, 2, 3), date(2026, 1, 2))],  # noqa: DTZ001
     )
     def test_the_start_is_a_day(self, value: Any, expected: date | None) -> None:
-        assert OrchestrationOptions.of({"start_date": value}).start_date == expected
+        assert OrchestrationOptions.read({"start_date": value}).start_date == expected
 
     @pytest.mark.parametrize(
         ("name", "value"),
@@ -96,6 +96,6 @@ class TestOptions:
     )
     def test_a_wrong_value_names_the_option_and_what_it_is(self, name: str, value: str) -> None:
         with pytest.raises(StarlakeError, match=f"option {name}: '{value}' is not accepted") as caught:
-            OrchestrationOptions.of({name: value})
+            OrchestrationOptions.read({name: value})
         assert "It is: " in str(caught.value)
         assert not str(caught.value).endswith("It is: ")

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar, Generic
 
 from dagster import (
     AssetKey,
@@ -38,6 +38,8 @@ from ai.starlake.job import (
     StarlakePreLoadStrategy,
     StarlakeSparkConfig,
 )
+from ai.starlake.job.options import JobOptions, OptionsT
+from ai.starlake.orchestration.options import OrchestrationOptions
 from ai.starlake.orchestration.preload.checks import CommandCheck, check_of
 
 AssetLike = AssetKey | str | Sequence[str]
@@ -103,13 +105,17 @@ class NodeOptions:
         return replace(node, asset=tuple(node.assets)) if node.asset is None and node.assets else node
 
 
-class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
+class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
     """Generates Dagster ops that run Starlake commands.
 
-    A subclass says on which executor, by the method `executor`; and which further options it has, by `options_model`.
+    A subclass says on which executor, by the method `make_executor`; and which further options it has, by
+    `options_model`, which is its type parameter too.
 
     See `IStarlakeJob` for the arguments.
     """
+
+    further_options: ClassVar[tuple[type[JobOptions], ...]] = (OrchestrationOptions,)
+    settings: OptionsT
 
     @classmethod
     def sl_orchestrator(cls) -> StarlakeOrchestrator:
@@ -117,8 +123,12 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
         return StarlakeOrchestrator.DAGSTER
 
     @abstractmethod
+    def make_executor(self) -> StarlakeExecutor:
+        """Make the executor of the commands. Called once in each process that runs an op."""
+
     def executor(self) -> StarlakeExecutor:
-        """The executor of the commands. Called in the process that runs an op."""
+        """Return the executor of the commands, in the process that runs an op."""
+        return self._executor
 
     def sensors(
         self,
@@ -294,6 +304,10 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition]):
     @cached_property
     def _asset_names(self) -> NameRegistry:
         return NameRegistry()
+
+    @cached_property
+    def _executor(self) -> StarlakeExecutor:
+        return self.make_executor()
 
     @cached_property
     def _runner(self) -> CommandRunner:

@@ -39,8 +39,9 @@ from ai.starlake.dagster.ops import Body, Event, outputs, outputs_of
 from ai.starlake.dagster.report import DagsterReporter
 from ai.starlake.dagster.run_command import CommandRunner, failures
 from ai.starlake.dagster.run_info import is_dry_run
-from ai.starlake.executor.protocol import Execution, StarlakeExecutor
+from ai.starlake.executor.protocol import Execution
 from ai.starlake.job import StarlakePreLoadStrategy, StarlakeSparkConfig
+from ai.starlake.job.options import OptionsT
 
 if TYPE_CHECKING:
     from ai.starlake.executor.remote.remote_executor import RemoteExecutor
@@ -58,7 +59,7 @@ _ACTIVE = [
 ]
 
 
-class StarlakeDagsterRemoteJob(StarlakeDagsterJob):
+class StarlakeDagsterRemoteJob(StarlakeDagsterJob[OptionsT]):
     """Base of the factories whose ops run commands on a service.
 
     A subclass makes the `RemoteExecutor`; that the sensors, the pool and the ops of the infrastructure work with it is
@@ -73,17 +74,13 @@ class StarlakeDagsterRemoteJob(StarlakeDagsterJob):
     """Whether a run that succeeded may leave something, as one whose last op was skipped does."""
 
     @abstractmethod
-    def remote_executor(self) -> RemoteExecutor:
+    def make_executor(self) -> RemoteExecutor:
         """Make the executor. Called in the process that runs an op or a sensor, once for each."""
 
     @property
     def pool(self) -> str | None:
         """The pool of the ops that run commands; None for no pool."""
         return None
-
-    def executor(self) -> StarlakeExecutor:
-        """Return the executor, made once per process."""
-        return self._executor
 
     def sl_job(
         self,
@@ -117,7 +114,7 @@ class StarlakeDagsterRemoteJob(StarlakeDagsterJob):
             jobs: The jobs whose runs they look after; by default all jobs of the code location.
             name: What their names begin with.
         """
-        janitor = Janitor(self.remote_executor, self.service, self.where, self.leaves_after_success)
+        janitor = Janitor(self.make_executor, self.service, self.where, self.leaves_after_success)
         return janitor.sensors(jobs, name or self.filename)
 
     def infrastructure_op(
@@ -146,7 +143,7 @@ class StarlakeDagsterRemoteJob(StarlakeDagsterJob):
 
     @cached_property
     def _executor(self) -> RemoteExecutor:
-        return self.remote_executor()
+        return self.make_executor()
 
     def _infrastructure_owner(self) -> RemoteExecutor:
         return self._executor

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,8 +12,6 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import Files
 from ai.starlake.job import JobOptions
 from ai.starlake.job.options import Seconds
-
-GcpOptionsT = TypeVar("GcpOptionsT", bound="GcpOptions")
 
 
 class GcpOptions(JobOptions):
@@ -34,18 +32,16 @@ class GcpOptions(JobOptions):
         " needs one of them to bring back its files",
     )
 
-    @classmethod
-    def read(cls: type[GcpOptionsT], options: Mapping[str, Any], known_elsewhere: Iterable[str] = ()) -> GcpOptionsT:
-        """Checks the options. See `JobOptions.read`."""
-        read = super().read(options, known_elsewhere)
-        if read.pre_load_check == "command" and not read.pre_load_not_ready_sentinel_path:
+    def _check(self) -> None:
+        """Check that `starlake preload` answers where the step can read it."""
+        super()._check()
+        if self.pre_load_check == "command" and not self.pre_load_not_ready_sentinel_path:
             raise StarlakeError(
                 "option pre_load_not_ready_sentinel_path is missing",
                 cause="with pre_load_check 'command', `starlake preload` says there that a domain is not ready; what it"
                 " writes into a folder of its own machine is not seen here",
                 fix="set it to a folder that both reach, such as gs://my-bucket/asked, or pre_load_check to 'files'",
             )
-        return read
 
     @property
     def impersonated(self) -> str | None:

@@ -28,7 +28,7 @@ class StarlakeCli:
     version: tuple[int, int, int] = _CURRENT
 
     @classmethod
-    def of(cls, version: str | None) -> StarlakeCli:
+    def of(cls, version: StarlakeCli | str | None) -> StarlakeCli:
         """Reads the option `starlake_version`.
 
         Raises:
@@ -36,7 +36,9 @@ class StarlakeCli:
         """
         if version is None:
             return cls()
-        match = _VERSION.fullmatch(version.strip())
+        if isinstance(version, cls):
+            return version
+        match = _VERSION.fullmatch(str(version).strip())
         if not match or int(match[1]) < 1:
             raise StarlakeError(
                 f"option starlake_version: {version!r} is not a version of Starlake",

@@ -39,11 +39,7 @@ class StarlakeJobFactory:
                 value that it does not accept.
         """
         job_class = cls.job_class(str(orchestrator).lower(), str(execution_environment).lower())
-        given = dict(options or {})
-        # dag-generate writes the zone under this name only
-        if given.get("SL_TIMEZONE"):
-            given.setdefault("timezone", given["SL_TIMEZONE"])
-        return job_class(filename=filename, module_name=module_name, options=given, **kwargs)
+        return job_class(filename=filename, module_name=module_name, options=options, **kwargs)
 
     @classmethod
     def job_class(cls, orchestrator: str, environment: str) -> type[IStarlakeJob[Any]]:

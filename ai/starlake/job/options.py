@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import os
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    create_model,
+)
 from pydantic.fields import FieldInfo
 
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError, mask_named_values, names_a_secret, zone_of
@@ -77,7 +87,7 @@ def _read_zone(value: Any) -> Any:
 
 EnvironmentOption = Annotated[dict[str, Any], BeforeValidator(_read_json)]
 StrategyOption = Annotated[StarlakePreLoadStrategy, BeforeValidator(StarlakePreLoadStrategy.of)]
-CliOption = Annotated[StarlakeCli, BeforeValidator(lambda value: StarlakeCli.of(None if value is None else str(value)))]
+CliOption = Annotated[StarlakeCli, BeforeValidator(StarlakeCli.of)]
 ZoneOption = Annotated[str, BeforeValidator(_read_zone)]
 LimitOption = Annotated[InstanceOf[RejectLimit], BeforeValidator(RejectLimit.of)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -92,6 +102,9 @@ class JobOptions(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="ignore", arbitrary_types_allowed=True, coerce_numbers_to_str=True, defer_build=True
     )
+
+    unread_options: ClassVar[frozenset[str]] = frozenset()
+    """Names that users may give although nothing reads them here. A subclass adds its own."""
 
     sl_env_var: EnvironmentOption = Field(
         default={},
@@ -148,7 +161,11 @@ class JobOptions(BaseModel):
         description="how many rows of a load may be rejected, such as `5` or `10%`, before its step fails; "
         "by default a file of which all rows are rejected fails it",
     )
-    timezone: ZoneOption = Field(default="UTC", description="the time zone of dates without one")
+    timezone: ZoneOption = Field(
+        default="UTC",
+        validation_alias=AliasChoices("timezone", "SL_TIMEZONE"),
+        description="the time zone of cron expressions, and of dates without one; generated files set `SL_TIMEZONE`",
+    )
     tags: str = Field(default="", description="tags of the jobs, separated by blanks")
     event_log_lines: Literal["important", "all"] = Field(
         default="important",
@@ -164,31 +181,64 @@ class JobOptions(BaseModel):
     spark_executor_instances: Annotated[int, Field(gt=0)] = Field(default=1, description="number of Spark executors")
 
     @classmethod
-    def read(cls: type[OptionsT], options: Mapping[str, Any], known_elsewhere: Iterable[str] = ()) -> OptionsT:
-        """Checks the options of a job.
+    def read(cls: type[OptionsT], options: Mapping[str, Any], *, warn: bool = True) -> OptionsT:
+        """Return the options of a job, with the environment and the defaults filled in.
 
         Args:
             options: What the user gave; None counts as not given. Mappings under other names than those of options are
                 the options of single tasks.
-            known_elsewhere: Further names that are not to be warned about.
-
-        Returns:
-            All options, with the environment and the defaults filled in.
+            warn: Whether names that nothing reads are warned about.
 
         Raises:
             StarlakeError: If a value is of the wrong type; all such options are named, with what they accept.
         """
         given = {name: value for name, value in options.items() if value is not None}
-        names = {field.alias or name for name, field in cls.model_fields.items()}
-        of_tasks = {name for name, value in given.items() if isinstance(value, Mapping)} - names
-        unknown = sorted(set(given) - names - of_tasks - set(known_elsewhere) - READ_BY_DAG_FILES)
-        for name in unknown:
-            _warn_of(name, names)
+        if warn:
+            cls._warn_of_unknown(given)
+        names = [field.alias or name for name, field in cls.model_fields.items()]
         from_environment = {name: os.environ[name] for name in names if name.isupper() and name in os.environ}
-        try:
-            return cls.model_validate({**from_environment, **given})
-        except ValidationError as error:
-            raise StarlakeError("\n".join(_explain(cls, given, problem) for problem in error.errors())) from None
+        read = _validated(cls, cls._completed({**from_environment, **given}))
+        cls._check(read)
+        return read
+
+    @classmethod
+    def over(cls: type[OptionsT], options: Mapping[str, Any] | JobOptions | None, **changes: Any) -> OptionsT:
+        """Return options with some values in place of their own.
+
+        Args:
+            options: The options: those of a job, which are read already, or what a user gave.
+            **changes: The values; None leaves the option as it is.
+
+        Raises:
+            StarlakeError: If a value is of the wrong type.
+        """
+        changed = {name: value for name, value in changes.items() if value is not None}
+        if not isinstance(options, cls):
+            return cls.read({**dict(options or {}), **changed}, warn=False)
+        if not changed:
+            return options
+        given = {name: getattr(options, name) for name in options.model_fields_set}
+        return _validated(type(options), {**given, **changed})
+
+    @classmethod
+    def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the given options with those that follow from others, or from the environment."""
+        return given
+
+    def _check(self) -> None:
+        """Check what concerns several options.
+
+        Raises:
+            StarlakeError: If they do not go together.
+        """
+
+    @classmethod
+    def _warn_of_unknown(cls, given: Mapping[str, Any]) -> None:
+        names = {str(each) for name, field in cls.model_fields.items() for each in _spellings(name, field)}
+        unread = {name for model in cls.__mro__ for name in vars(model).get("unread_options", ())}
+        of_tasks = {name for name, value in given.items() if isinstance(value, Mapping)} - names
+        for name in sorted(set(given) - names - of_tasks - unread):
+            _warn_of(name, names)
 
     @property
     def environment(self) -> Mapping[str, EnvironmentValue]:
@@ -209,20 +259,19 @@ class JobOptions(BaseModel):
         return dict(environment)
 
 
-READ_BY_DAG_FILES = frozenset(
-    {
-        "load_dependencies",
-        "run_dependencies_first",
-        "spark_config_name",
-        "start_date",
-        "catchup",
-        "cron_period_frequency",
-    }
-    | {"dataset_triggering_strategy", "optional_dataset_enabled", "data_cycle_enabled", "data_cycle", "SL_TIMEZONE"}
-    | {"beyond_data_cycle_enabled", "min_timedelta_between_runs", "sl_include_env_vars"}
-    | {"default_status", "missed_intervals"}
-)
-"""Options that generated DAG files read themselves."""
+@functools.cache
+def composed(*models: type[JobOptions]) -> type[JobOptions]:
+    """Return the model that has the options of several models, so that all are read at once."""
+    needed = [model for model in models if not any(other is not model and issubclass(other, model) for other in models)]
+    bases = tuple(dict.fromkeys(needed))
+    return bases[0] if len(bases) == 1 else create_model("".join(base.__name__ for base in bases), __base__=bases)
+
+
+def _validated(model: type[OptionsT], given: dict[str, Any]) -> OptionsT:
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise StarlakeError("\n".join(_explain(model, given, problem) for problem in error.errors())) from None
 
 
 def _warn_of(name: str, names: Iterable[str]) -> None:
@@ -254,4 +303,4 @@ def _shown(value: Any) -> str:
 def _spellings(name: str, field: FieldInfo) -> set[object]:
     """All names that an option is known by."""
     others = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else [field.alias]
-    return {name, *others}
+    return {name, *(each for each in others if each is not None)}

@@ -14,7 +14,7 @@ from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job.cli_versions import StarlakeCli
 from ai.starlake.job.command import StarlakeCommand, option_text, parse_options
 from ai.starlake.job.names import StarlakeOrchestrator
-from ai.starlake.job.options import JobOptions, StarlakeOptions
+from ai.starlake.job.options import JobOptions, OptionsT, StarlakeOptions, composed
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
 from ai.starlake.job.secret_references import EnvironmentValue
 from ai.starlake.job.spark_config import StarlakeSparkConfig
@@ -37,6 +37,13 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
     """
 
     options_model: ClassVar[type[JobOptions]] = JobOptions
+    """The options of the executor."""
+
+    further_options: ClassVar[tuple[type[JobOptions], ...]] = ()
+    """The options of the orchestrator, which are read together with those of the executor."""
+
+    settings: JobOptions
+    """All options, read once."""
 
     def __init__(
         self,
@@ -51,7 +58,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         if pre_load_strategy is not None:
             given["pre_load_strategy"] = StarlakePreLoadStrategy.of(pre_load_strategy)
         self.options: Mapping[str, Any] = MappingProxyType(given)
-        self.settings = self.options_model.read(given)
+        self.settings = composed(self.options_model, *self.further_options).read(given)
         self._environment = MappingProxyType(dict(self.settings.environment))
         self.filename = filename
         self.module_name = module_name
@@ -60,6 +67,17 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
     def sl_orchestrator(cls) -> StarlakeOrchestrator:
         """Who runs the nodes; Starlake itself, unless a subclass says otherwise."""
         return StarlakeOrchestrator.STARLAKE
+
+    def options_of(self, model: type[OptionsT]) -> OptionsT:
+        """Return the options of a model.
+
+        Args:
+            model: The options; read now where the class of this job does not name them.
+
+        Raises:
+            StarlakeError: If a value is of the wrong type.
+        """
+        return model.over(self.settings if isinstance(self.settings, model) else self.options)
 
     @property
     def pre_load_strategy(self) -> StarlakePreLoadStrategy:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field
 
 from ai.starlake.common import StarlakeError, parse_datetime, zone_of
 from ai.starlake.job import JobOptions
-from ai.starlake.job.options import Seconds, ZoneOption
+from ai.starlake.job.options import Seconds
 
 CYCLES = {
     "hourly": "0 * * * *",
@@ -28,7 +27,7 @@ def _read_date(value: Any) -> Any:
         return value.date()
     if isinstance(value, date):
         return value
-    text = str(value).strip()
+    text = "" if value is None else str(value).strip()
     if not text:
         return None
     try:
@@ -67,14 +66,11 @@ class OrchestrationOptions(JobOptions):
     The description of a field is what the README's table says of it.
     """
 
+    unread_options: ClassVar[frozenset[str]] = frozenset({"sl_include_env_vars"})
+
     start_date: DateOption = Field(
         default=None,
         description="the first day of partitions, `2025-01-01` when unset; updates of before it start nothing",
-    )
-    timezone: ZoneOption = Field(
-        default="UTC",
-        validation_alias=AliasChoices("timezone", "SL_TIMEZONE"),
-        description="the time zone of cron expressions, and of dates without one; generated files set `SL_TIMEZONE`",
     )
     catchup: bool = Field(
         default=False,
@@ -129,12 +125,3 @@ class OrchestrationOptions(JobOptions):
     def tag_list(self) -> list[str]:
         """The tags of jobs, one by one."""
         return self.tags.split()
-
-    @classmethod
-    def of(cls, options: Mapping[str, Any]) -> OrchestrationOptions:
-        """Reads the options of a job.
-
-        Raises:
-            StarlakeError: If a value is of the wrong type; all such options are named, with what they accept.
-        """
-        return cls.read(options, known_elsewhere=options)

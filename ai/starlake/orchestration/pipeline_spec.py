@@ -74,7 +74,7 @@ class PipelineSpec:
             cron = schedule.cron
         spec = cls(
             pipeline_id=name,
-            options=OrchestrationOptions.of(job.options),
+            options=job.options_of(OrchestrationOptions),
             pre_load_strategy=job.pre_load_strategy,
             schedule=schedule,
             dependencies=dependencies,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ai.starlake.gcp.cloud_run.backend import CloudRunExecutor
 
 
-class StarlakeDagsterCloudRunJob(StarlakeDagsterRemoteJob):
+class StarlakeDagsterCloudRunJob(StarlakeDagsterRemoteJob[CloudRunOptions]):
     """Generates ops that run each Starlake command as an execution of a Cloud Run job.
 
     The entry point of the job's image has to be Starlake's launcher. Ops that run commands belong to the pool that the
@@ -27,19 +27,13 @@ class StarlakeDagsterCloudRunJob(StarlakeDagsterRemoteJob):
     service = "cloud_run"
     where = "on Google Cloud"
 
-    def remote_executor(self) -> CloudRunExecutor:
+    def make_executor(self) -> CloudRunExecutor:
         """Make the executor."""
         from ai.starlake.gcp.cloud_run.backend import CloudRunExecutor
 
-        return CloudRunExecutor(self._settings, facts=partial(read_project, files=self._settings.files))
+        return CloudRunExecutor(self.settings, facts=partial(read_project, files=self.settings.files))
 
     @property
     def pool(self) -> str | None:
         """The pool of the ops that run commands."""
-        return self._settings.cloud_run_pool
-
-    @property
-    def _settings(self) -> CloudRunOptions:
-        settings = self.settings
-        assert isinstance(settings, CloudRunOptions)  # noqa: S101  by options_model
-        return settings
+        return self.settings.cloud_run_pool

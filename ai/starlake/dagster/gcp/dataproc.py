@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ai.starlake.gcp.dataproc.backend import DataprocExecutor
 
 
-class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob):
+class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
     """Generates ops that run each Starlake command as a Spark job, on a Dataproc cluster that each run has for itself.
 
     The op of `pre_tasks` makes the cluster and that of `post_tasks` deletes it; a command that finds none makes it too,
@@ -60,12 +60,12 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob):
         super().__init__(pre_load_strategy, options, filename=filename, module_name=module_name, **kwargs)
         self.cluster_config = cluster_config or self._cluster_config_of_caller()
 
-    def remote_executor(self) -> DataprocExecutor:
+    def make_executor(self) -> DataprocExecutor:
         """Make the executor."""
         from ai.starlake.gcp.dataproc.backend import DataprocExecutor
 
         return DataprocExecutor(
-            self._settings, cluster_config=self.cluster_config, facts=partial(read_project, files=self._settings.files)
+            self.settings, cluster_config=self.cluster_config, facts=partial(read_project, files=self.settings.files)
         )
 
     def dummy_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
@@ -111,15 +111,9 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob):
                 cause=str(error),
                 fix='pip install "starlake-jobs[dagster-gcp]"; commands and clusters do without it',
             ) from None
-        return StarlakeDataprocResource.of(self._settings, self.cluster_config)
+        return StarlakeDataprocResource.of(self.settings, self.cluster_config)
 
     def _cluster_config_of_caller(self) -> StarlakeDataprocClusterConfig:
         from ai.starlake.gcp import StarlakeDataprocClusterConfig
 
-        return StarlakeDataprocClusterConfig.from_module(self.filename or "", self.module_name or "", self.options)
-
-    @property
-    def _settings(self) -> DataprocOptions:
-        settings = self.settings
-        assert isinstance(settings, DataprocOptions)  # noqa: S101  by options_model
-        return settings
+        return StarlakeDataprocClusterConfig.from_module(self.filename or "", self.module_name or "", self.settings)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
@@ -40,7 +40,7 @@ class ShellOptions(JobOptions):
     )
 
 
-class StarlakeDagsterShellJob(StarlakeDagsterJob):
+class StarlakeDagsterShellJob(StarlakeDagsterJob[ShellOptions]):
     """Generates ops that run each Starlake command as a process on the machine of the step.
 
     See `IStarlakeJob` for the arguments.
@@ -48,16 +48,11 @@ class StarlakeDagsterShellJob(StarlakeDagsterJob):
 
     options_model: ClassVar[type[JobOptions]] = ShellOptions
 
-    def executor(self) -> StarlakeExecutor:
-        """The executor, made once per process."""
-        return self._executor
-
-    @cached_property
-    def _executor(self) -> StarlakeExecutor:
+    def make_executor(self) -> StarlakeExecutor:
+        """Make the executor, which starts processes."""
         from ai.starlake.executor.shell import ShellExecutor
 
         settings = self.settings
-        assert isinstance(settings, ShellOptions)  # noqa: S101  by options_model
         return ShellExecutor(
             settings.SL_STARLAKE_PATH,
             facts=partial(read_project, files=settings.files),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -73,12 +72,10 @@ class CloudRunOptions(GcpOptions):
         return value
 
     @classmethod
-    def read(cls, options: Mapping[str, Any], known_elsewhere: Iterable[str] = ()) -> CloudRunOptions:
-        """Checks the options. See `JobOptions.read`."""
-        given = dict(options)
-        if given.get("retry_delay") is None and given.get("retry_delay_in_seconds") is not None:
-            given["retry_delay"] = given["retry_delay_in_seconds"]
-        return super().read(given, known_elsewhere)
+    def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the options with the delay by its other name."""
+        own = {"retry_delay": given["retry_delay_in_seconds"]} if "retry_delay_in_seconds" in given else {}
+        return super()._completed({**own, **given})
 
     @property
     def region(self) -> str:

@@ -13,6 +13,7 @@ from ai.starlake.gcp.client.endpoints import gs_uri
 from ai.starlake.gcp.client.messages import dataproc_message, merged
 from ai.starlake.gcp.dataproc.machine_config import (
     DagModule,
+    GivenOptions,
     StarlakeDataprocMasterConfig,
     StarlakeDataprocWorkerConfig,
 )
@@ -63,31 +64,29 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
         secondary_worker_config: StarlakeDataprocWorkerConfig | None = None,
         idle_delete_ttl: int | None = None,
         single_node: bool | None = None,  # noqa: FBT001  the position is part of the public contract
-        options: Mapping[str, Any] | None = None,
+        options: GivenOptions | None = None,
         *,
         auto_delete_ttl: int | None = None,
         **cluster_properties: Any,
     ) -> None:
-        known = options or {}
-        given = {
-            "cluster_id": cluster_id,
-            "dataproc_name": dataproc_name,
-            "dataproc_idle_delete_ttl": idle_delete_ttl,
-            "dataproc_auto_delete_ttl": auto_delete_ttl,
-            "dataproc_single_node": single_node,
-        }
-        counted = {name: value for name, value in given.items() if value is not None}
-        self.settings = DataprocClusterOptions.read({**known, **counted}, known_elsewhere=known)
-        self.master_config = master_config or StarlakeDataprocMasterConfig(options=known)
-        self.worker_config = worker_config or StarlakeDataprocWorkerConfig(options=known)
-        self.secondary_worker_config = secondary_worker_config or self._secondary(known)
+        self.settings = DataprocClusterOptions.over(
+            options,
+            cluster_id=cluster_id,
+            dataproc_name=dataproc_name,
+            dataproc_idle_delete_ttl=idle_delete_ttl,
+            dataproc_auto_delete_ttl=auto_delete_ttl,
+            dataproc_single_node=single_node,
+        )
+        self.master_config = master_config or StarlakeDataprocMasterConfig(options=self.settings)
+        self.worker_config = worker_config or StarlakeDataprocWorkerConfig(options=self.settings)
+        self.secondary_worker_config = secondary_worker_config or self._secondary()
         self.single_node = self._is_single_node()
         self.cluster_properties = self._properties(cluster_properties)
         self.labels = _checked_labels(self.settings.dataproc_cluster_labels)
         _ = self.message  # a typo is an error now, and not when the cluster is made
 
     @classmethod
-    def from_module(cls, filename: str, module_name: str, options: Mapping[str, Any]) -> StarlakeDataprocClusterConfig:
+    def from_module(cls, filename: str, module_name: str, options: GivenOptions) -> StarlakeDataprocClusterConfig:
         """Makes the configuration that a DAG file describes by its hooks and its globals.
 
         The hooks are ``get_dataproc_master_config``, ``get_dataproc_worker_config`` and
@@ -101,16 +100,17 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
             module_name: The name of its module.
             options: The options of the job.
         """
-        module = DagModule(filename, module_name, options)
+        settings = DataprocClusterOptions.over(options)
+        module = DagModule(filename, module_name, settings.cluster_config_name)
         return cls(
-            cluster_id=module.get("cluster_id") or options.get("cluster_id") or module.config_name or None,
+            cluster_id=module.get("cluster_id") or settings.cluster_id or module.config_name or None,
             dataproc_name=module.get("dataproc_name"),
-            master_config=StarlakeDataprocMasterConfig.from_module(filename, module_name, options),
-            worker_config=StarlakeDataprocWorkerConfig.from_module(filename, module_name, options),
+            master_config=StarlakeDataprocMasterConfig.from_module(filename, module_name, settings),
+            worker_config=StarlakeDataprocWorkerConfig.from_module(filename, module_name, settings),
             secondary_worker_config=module.call("get_dataproc_secondary_worker_config", StarlakeDataprocWorkerConfig),
             idle_delete_ttl=module.get("dataproc_idle_delete_ttl"),
             single_node=module.get("dataproc_single_node"),
-            options=options,
+            options=settings,
             **module.mapping("dataproc_cluster_properties"),
         )
 
@@ -195,9 +195,9 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
         home = f"projects/{self.project_id}/regions/{self.region}/autoscalingPolicies"
         return policy if "/" in policy else f"{home}/{policy}"
 
-    def _secondary(self, options: Mapping[str, Any]) -> StarlakeDataprocWorkerConfig | None:
+    def _secondary(self) -> StarlakeDataprocWorkerConfig | None:
         count = self.settings.dataproc_num_secondary_workers
-        return StarlakeDataprocWorkerConfig(num_instances=count, options=options) if count else None
+        return StarlakeDataprocWorkerConfig(num_instances=count, options=self.settings) if count else None
 
     def _is_single_node(self) -> bool:
         workers = self.worker_config.num_instances

@@ -12,6 +12,9 @@ from ai.starlake.gcp.client.messages import dataproc_message, merged
 from ai.starlake.gcp.dataproc.options_dataproc import DataprocMachineOptions
 from ai.starlake.job import StarlakeOptions
 
+GivenOptions = Mapping[str, Any] | DataprocMachineOptions
+"""The options of a job: those that it has read, or what a user gave."""
+
 MachineT = TypeVar("MachineT", bound="StarlakeDataprocMachineConfig")
 
 
@@ -66,7 +69,7 @@ class StarlakeDataprocMasterConfig(StarlakeDataprocMachineConfig):
         machine_type: str | None = None,
         disk_type: str | None = None,
         disk_size: int | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: GivenOptions | None = None,
         **properties: Any,
     ) -> None:
         given = {
@@ -74,7 +77,7 @@ class StarlakeDataprocMasterConfig(StarlakeDataprocMachineConfig):
             "dataproc_master_disk_type": disk_type,
             "dataproc_master_disk_size": disk_size,
         }
-        read = _machine_options(options, given)
+        read = DataprocMachineOptions.over(options, **given)
         super().__init__(
             properties.pop("num_instances", 1),
             read.dataproc_master_machine_type,
@@ -84,20 +87,21 @@ class StarlakeDataprocMasterConfig(StarlakeDataprocMachineConfig):
         )
 
     @classmethod
-    def from_module(cls, filename: str, module_name: str, options: Mapping[str, Any]) -> StarlakeDataprocMasterConfig:
+    def from_module(cls, filename: str, module_name: str, options: GivenOptions) -> StarlakeDataprocMasterConfig:
         """Makes the master that a DAG file describes.
 
         Its hook ``get_dataproc_master_config(name, **dataproc_master_properties)`` counts, else its globals
         ``dataproc_master_machine_type``, ``dataproc_master_disk_type`` and ``dataproc_master_disk_size``.
         """
-        module = DagModule(filename, module_name, options)
+        settings = DataprocMachineOptions.over(options)
+        module = DagModule(filename, module_name, settings.cluster_config_name)
         properties = module.mapping("dataproc_master_properties")
         made = module.call("get_dataproc_master_config", StarlakeDataprocMasterConfig, **properties)
         return made or cls(
             module.get("dataproc_master_machine_type"),
             module.get("dataproc_master_disk_type"),
             module.get("dataproc_master_disk_size"),
-            options,
+            settings,
             **properties,
         )
 
@@ -120,7 +124,7 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
         machine_type: str | None = None,
         disk_type: str | None = None,
         disk_size: int | None = None,
-        options: Mapping[str, Any] | None = None,
+        options: GivenOptions | None = None,
         **properties: Any,
     ) -> None:
         given = {
@@ -129,7 +133,7 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
             "dataproc_worker_disk_type": disk_type,
             "dataproc_worker_disk_size": disk_size,
         }
-        read = _machine_options(options, given)
+        read = DataprocMachineOptions.over(options, **given)
         super().__init__(
             read.dataproc_num_workers,
             read.dataproc_worker_machine_type,
@@ -139,13 +143,14 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
         )
 
     @classmethod
-    def from_module(cls, filename: str, module_name: str, options: Mapping[str, Any]) -> StarlakeDataprocWorkerConfig:
+    def from_module(cls, filename: str, module_name: str, options: GivenOptions) -> StarlakeDataprocWorkerConfig:
         """Makes the workers that a DAG file describes.
 
         Its hook ``get_dataproc_worker_config(name, **dataproc_worker_properties)`` counts, else its globals
         ``dataproc_worker_num_instances``, ``..._machine_type``, ``..._disk_type`` and ``..._disk_size``.
         """
-        module = DagModule(filename, module_name, options)
+        settings = DataprocMachineOptions.over(options)
+        module = DagModule(filename, module_name, settings.cluster_config_name)
         properties = module.mapping("dataproc_worker_properties")
         made = module.call("get_dataproc_worker_config", StarlakeDataprocWorkerConfig, **properties)
         return made or cls(
@@ -153,7 +158,7 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
             module.get("dataproc_worker_machine_type"),
             module.get("dataproc_worker_disk_type"),
             module.get("dataproc_worker_disk_size"),
-            options,
+            settings,
             **properties,
         )
 
@@ -164,13 +169,13 @@ class DagModule:
     Args:
         filename: The file.
         module_name: The name of its module.
-        options: The options of the job.
+        config_name: What the hooks are called with; the name of the file by default.
     """
 
-    def __init__(self, filename: str, module_name: str, options: Mapping[str, Any]) -> None:
+    def __init__(self, filename: str, module_name: str, config_name: str | None) -> None:
         self._globals: Mapping[str, Any] = vars(sys.modules[module_name]) if module_name in sys.modules else {}
         self.module_name = module_name
-        self.config_name = str(options.get("cluster_config_name") or PurePath(filename or "").stem.lower())
+        self.config_name = config_name or PurePath(filename or "").stem.lower()
 
     def get(self, name: str) -> Any:
         """The value of a global; None when there is none."""
@@ -202,9 +207,3 @@ class DagModule:
                 f"{hook} of {self.module_name} returned a {type(made).__name__}", fix=f"return a {kind.__name__}"
             )
         return made
-
-
-def _machine_options(options: Mapping[str, Any] | None, given: Mapping[str, Any]) -> DataprocMachineOptions:
-    counted = {name: value for name, value in given.items() if value is not None}
-    known = options or {}
-    return DataprocMachineOptions.read({**known, **counted}, known_elsewhere=known)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
@@ -13,8 +13,6 @@ from ai.starlake.gcp.client.endpoints import gs_uri
 from ai.starlake.gcp.dataproc.resource_names import CLUSTER_NAME_LIMIT, is_cluster_name
 from ai.starlake.gcp.gcp_options import GcpOptions
 from ai.starlake.job.options import Seconds
-
-ClusterOptionsT = TypeVar("ClusterOptionsT", bound="DataprocClusterOptions")
 
 _PROJECT_VARIABLES = ("GCP_PROJECT", "GOOGLE_CLOUD_PROJECT")
 _DAY = 24 * 3600
@@ -89,6 +87,9 @@ class DataprocMachineOptions(GcpOptions):
     dataproc_worker_disk_size: Size = Field(default=500, description="the size of the workers' disks, in GB")
     dataproc_num_workers: Count = Field(default=4, description="the number of workers; 0 makes a single-node cluster")
     dataproc_num_secondary_workers: Count = Field(default=0, description="the number of secondary (spot) workers")
+    cluster_config_name: Name | None = Field(
+        default=None, description="what the hooks get_dataproc_*_config are called with; the DAG file by default"
+    )
 
 
 class DataprocClusterOptions(DataprocMachineOptions):
@@ -133,22 +134,16 @@ class DataprocClusterOptions(DataprocMachineOptions):
         default={},
         description="further fields of Dataproc's ClusterConfig, as a JSON object that is laid over all the rest",
     )
-    cluster_config_name: Name | None = Field(
-        default=None, description="what the hooks get_dataproc_*_config are called with; the DAG file by default"
-    )
     spark_bucket: Bucket | None = Field(
         default=None, description="the bucket for the output of drivers, for Spark, and for BigQuery's temporary files"
     )
 
     @classmethod
-    def read(
-        cls: type[ClusterOptionsT], options: Mapping[str, Any], known_elsewhere: Iterable[str] = ()
-    ) -> ClusterOptionsT:
-        """Checks the options; the project may come from the environment. See `JobOptions.read`."""
-        given = dict(options)
-        if given.get("dataproc_project_id") is None:
-            given["dataproc_project_id"] = next(filter(None, map(os.environ.get, _PROJECT_VARIABLES)), None)
-        return super().read(given, known_elsewhere)
+    def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the options with the project that the environment names."""
+        named = next(filter(None, map(os.environ.get, _PROJECT_VARIABLES)), None)
+        own = {"dataproc_project_id": named} if named else {}
+        return super()._completed({**own, **given})
 
 
 class DataprocOptions(DataprocClusterOptions):
