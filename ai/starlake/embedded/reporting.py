@@ -1,12 +1,16 @@
-"""What a command tells while it works; the engine calls, the command line prints."""
+"""What a command tells while it works; the engine calls, whoever runs it prints."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from ai.starlake.embedded.results import JobResult, Move
 from ai.starlake.project import Table
+
+Tell = Callable[[Literal["stdout", "stderr"], str], None]
+"""Takes a text for one of the two streams."""
 
 
 class EngineReporter(Protocol):

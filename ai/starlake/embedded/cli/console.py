@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ai.starlake.embedded.areas.area_files import uri
-from ai.starlake.embedded.cli.session import Tell
+from ai.starlake.embedded.reporting import Tell
 from ai.starlake.embedded.results import JobResult, LoadResult, Move
 from ai.starlake.project import Finding, Table
 

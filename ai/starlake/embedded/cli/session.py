@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.extras import require_package
@@ -16,12 +16,9 @@ from ai.starlake.embedded.interruption import Interruption
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.engine import Engine
-    from ai.starlake.embedded.reporting import EngineReporter
+    from ai.starlake.embedded.reporting import EngineReporter, Tell
     from ai.starlake.embedded.results import LoadResult
     from ai.starlake.project import Finding, Project
-
-Tell = Callable[[Literal["stdout", "stderr"], str], None]
-"""Takes a text for one of the two streams."""
 
 
 @dataclass(frozen=True)

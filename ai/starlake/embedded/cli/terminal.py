@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.embedded.cli.console import Console
-from ai.starlake.embedded.cli.session import Tell
+from ai.starlake.embedded.reporting import Tell
 from ai.starlake.embedded.results import JobResult, LoadResult
 from ai.starlake.project import Table
 
