@@ -9,6 +9,7 @@ import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project import Project, ProjectError
+from ai.starlake.project.databases.connections import duckdb_file
 from ai.starlake.project.settings import read_settings
 from ai.starlake.project.templating.environment import clock_variables, resolve_variables
 
@@ -159,9 +160,9 @@ def test_connections_of_tables_and_tasks(shop):
     shop.write("transform/kpi/b.sql", "SELECT 1 AS x")
     shop.write("transform/kpi/b.sl.yml", "version: 1\ntask: {sink: {connectionRef: bq}}")
     project = shop.read()
-    assert project.duckdb_file_of(project.table("shop", "orders")) == shop.root / "main.db"
-    assert project.duckdb_file_of(project.task("kpi.a")) == shop.root / "calc.db"
-    assert project.duckdb_file_of(project.task("kpi.b")) is None
+    items = (project.table("shop", "orders"), project.task("kpi.a"), project.task("kpi.b"))
+    files = [duckdb_file(project.connection_of(item), project.areas) for item in items]
+    assert files == [shop.root / "main.db", shop.root / "calc.db", None]
     assert "hunter2" not in repr(project.application)
     with pytest.raises(StarlakeError, match="the connection mian does not exist") as caught:
         shop.read({"SL_CONNECTION_REF": "mian"}).connection_of(project.table("shop", "orders"))

@@ -12,7 +12,8 @@ def test_defaults_are_those_of_starlake(shop):
     assert (metadata.encoding, metadata.with_header, metadata.array) == ("UTF-8", True, False)
     assert metadata.write_strategy.effective_type == "APPEND"
     assert metadata.write_strategy.on is MergeOn.TARGET
-    assert (metadata.loader, metadata.ack, metadata.effective_null_value) == (Loader.SPARK, None, "")
+    assert (metadata.loader, metadata.ack) == (Loader.SPARK, None)
+    assert (metadata.null_value, metadata.empty_is_null) == (None, True)
 
 
 def test_a_table_has_the_metadata_of_its_domain_and_application(files):
@@ -46,8 +47,7 @@ def test_a_table_has_the_metadata_of_its_domain_and_application(files):
     assert (metadata.format, metadata.separator, metadata.ack) == (Format.DSV, "|", "done")
     assert metadata.write_strategy.type == "OVERWRITE"
     assert metadata.options == {"skipRows": "2"}
-    assert (metadata.empty_is_null, metadata.dag_ref) == (False, "nightly")
-    assert metadata.effective_null_value is None
+    assert (metadata.null_value, metadata.empty_is_null, metadata.dag_ref) == (None, False, "nightly")
 
 
 def test_an_environment_variable_wins_over_the_application_and_loses_to_the_table(shop):

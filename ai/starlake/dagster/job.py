@@ -314,10 +314,6 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         return CommandRunner(self.settings, self.executor)
 
 
-def _input_mapping(name: str, op: OpDefinition) -> InputMapping:
-    return InputMapping(graph_input_name=name, mapped_node_name=op.name, mapped_node_input_name=name)
-
-
 def _output_mapping(name: str, op: OpDefinition) -> OutputMapping:
     return OutputMapping(graph_output_name=name, mapped_node_name=op.name, mapped_node_output_name=name)
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.areas import Areas
-from ai.starlake.project.databases.connections import duckdb_file, find_connection
+from ai.starlake.project.databases.connections import find_connection
 from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
 from ai.starlake.project.lineage.sql_references import dialect_of
 from ai.starlake.project.models import (
@@ -224,14 +224,6 @@ class Project:
         except StarlakeError:
             return "duckdb"
         return "duckdb" if connection.is_duckdb else dialect_of(connection.type, connection.url)
-
-    def duckdb_file_of(self, item: Table | Task) -> Path | None:
-        """The DuckDB file that a table or task is written to; None for another database, and for DuckDB in memory.
-
-        Raises:
-            StarlakeError: If its connection does not exist, or none is chosen.
-        """
-        return duckdb_file(self.connection_of(item), self.areas)
 
     def render(
         self,

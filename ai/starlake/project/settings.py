@@ -191,10 +191,6 @@ def macro_files(settings: Settings) -> list[Path]:
     return [file for folder in folders for file in sorted(folder.rglob("*")) if file.name.endswith(MACRO_ENDINGS)]
 
 
-def _shared_templates(settings: Settings) -> list[Path]:
-    return [*macro_files(settings), *strategy_files(settings)]
-
-
 def strategy_files(settings: Settings) -> list[Path]:
     """The project's own templates of write strategies for DuckDB."""
     folder = settings.folder("write-strategies", "SL_WRITE_STRATEGIES") / "duckdb"

@@ -37,7 +37,7 @@ class Metadata(Model):
     multiline: bool = False
     array: bool = False
     null_value: Text | None = None
-    """The text that stands for null; see `effective_null_value` for the default."""
+    """The string that stands for null; if it is not given, the empty string does where `empty_is_null` holds."""
     empty_is_null: bool = True
     directory: Text | None = None
     """The landing area, from which ``stage`` takes files. A relative path starts at the project."""
@@ -79,10 +79,3 @@ class Metadata(Model):
     def loads_natively(self) -> bool:
         """Whether files are loaded without validation."""
         return self.loader is Loader.NATIVE and self.format.has_native_loader
-
-    @property
-    def effective_null_value(self) -> str | None:
-        """The text that stands for null: the one given, else the empty text when empty means null, else none."""
-        if self.null_value is not None:
-            return self.null_value
-        return "" if self.empty_is_null else None
