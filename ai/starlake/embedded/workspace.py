@@ -1,4 +1,4 @@
-"""What a command works with: the project, the databases it has open, the audit, the time and name of the job."""
+"""The workspace of a command: the project, its open databases, the audit, the time and name of the job."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas.turns import turns
 from ai.starlake.embedded.database.connection import DEFAULT_WAIT, OpeningError, open_database
 from ai.starlake.embedded.interruption import Interruption
-from ai.starlake.embedded.warehouse.audit import AuditLog
+from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
 from ai.starlake.embedded.warehouse.duckdb.duckdb_warehouse import DuckDBWarehouse
+from ai.starlake.embedded.warehouse.once import Once
 from ai.starlake.embedded.warehouse.warehouse import Warehouse
 from ai.starlake.project import Connection, Project, Table, Task
 from ai.starlake.project.databases.connections import (
@@ -31,7 +32,7 @@ from ai.starlake.project.databases.duckdb_plans import ONE_CONNECTION, Plan, cla
 class Workspace:
     """The open databases of one command; a context manager.
 
-    Databases are opened when they are first needed and kept until the command ends, as the original keeps its
+    Databases are opened when they are first needed and kept until the command ends, as Starlake keeps its
     connections.
 
     Args:
@@ -57,13 +58,13 @@ class Workspace:
         self._warehouses: dict[Path | None, tuple[Connection, Plan, DuckDBWarehouse]] = {}
 
     def __enter__(self) -> Workspace:
-        """Opens nothing yet."""
+        """Open nothing yet."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Closes the databases."""
+        """Close the databases."""
         self._warehouses.clear()
         self._stack.close()
 
@@ -96,7 +97,7 @@ class Workspace:
 
     @contextmanager
     def turns(self, ingesting: Path, tables: Sequence[Table]) -> Iterator[None]:
-        """Opens the databases of tables of a domain, and waits until no other load of the tables is alive.
+        """Open the databases of tables of a domain, and wait until no other load of the tables is alive.
 
         Args:
             ingesting: The ingesting area of the domain.
@@ -123,16 +124,27 @@ class Workspace:
             warehouse, settings.domain, active=settings.active, tenant=application.tenant, elsewhere=elsewhere
         )
 
+    def once(self, warehouse: Warehouse, entry: Entry, files: Sequence[str] = ()) -> Once:
+        """Return what tells whether a job is done already, and notes that it is.
+
+        Args:
+            warehouse: The warehouse of its rows.
+            entry: Its audit row.
+            files: The audit's PATHS of parts of the job.
+        """
+        given = self._given_job_id is not None
+        return Once(self.audit, warehouse, entry, files, given=given, scheduled=self.scheduled)
+
     @property
-    def given_job_id(self) -> str | None:
-        """What the environment says that the audit is to have under JOBID, if it says anything."""
+    def _given_job_id(self) -> str | None:
+        """The job id that the environment gives, if it gives one."""
         names = ("SL_JOB_ID", self.project.application.job_id_env_name)
         given = (self.environment.get(name) for name in names if name)
         return next(filter(None, given), None)
 
     def job_id(self, default: str) -> str:
-        """What the audit says under JOBID: ``SL_JOB_ID``, else the variable the project names, else the time."""
-        return self.given_job_id or f"{default}-{time.time_ns() // 1_000_000}"
+        """Return the audit's JOBID: ``SL_JOB_ID``, else the variable that the project names, else the time."""
+        return self._given_job_id or f"{default}-{time.time_ns() // 1_000_000}"
 
     def _open(self, connection: Connection, user: str, *, writing: bool = True) -> DuckDBWarehouse:
         if not connection.is_duckdb:
@@ -159,7 +171,7 @@ class Workspace:
         return warehouse
 
     def _require_free(self, connection: Connection, plan: Plan) -> None:
-        """Refuses a connection that opens a file which another one has open."""
+        """Refuse a connection that opens a file which another one has open."""
         for other, taken, _ in self._warehouses.values():
             message = clash(other, taken, plan)
             if message:
@@ -189,7 +201,7 @@ class Clock:
 
     @classmethod
     def start(cls) -> Clock:
-        """Begins now."""
+        """Begin now."""
         return cls(datetime.now(timezone.utc).replace(tzinfo=None), time.monotonic())
 
     @property

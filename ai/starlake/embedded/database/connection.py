@@ -78,19 +78,19 @@ class Database:
         self._interruption = interruption or Interruption()
 
     def execute(self, query: str, parameters: list[Any] | None = None) -> DuckDBPyConnection:
-        """Runs a statement. Values are bound to its question marks."""
+        """Run a statement. Values are bound to its question marks."""
         logger.debug("%s", query)
         with self._interruption.noticed():
             return self.connection.execute(query, parameters) if parameters else self.connection.execute(query)
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        """Runs a query and returns its rows; for answers of the size of a catalog, not of a table."""
+        """Return the rows of a query; for answers of the size of a catalog, not of a table."""
         result = self.execute(query, parameters)
         with self._interruption.noticed():
             return result.fetchall()
 
     def value(self, query: str, parameters: list[Any] | None = None) -> Any:
-        """Runs a query and returns the first value of its first row, None when there is no row."""
+        """Return the first value of the first row of a query; None if there is no row."""
         rows = self.rows(query, parameters)
         return rows[0][0] if rows else None
 
@@ -102,7 +102,7 @@ class Database:
         return {row[0]: row[1] for row in self.rows(f"DESCRIBE SELECT * FROM ({select}\n)")}
 
     def enter(self, schema: str | None = None) -> None:
-        """Makes unqualified names mean tables of a schema of the database that is written; the first one by default.
+        """Make unqualified names mean tables of a schema of the database that is written; the first one by default.
 
         Names with a schema mean that database again, too, whatever a statement of the project chose in between.
         """
@@ -110,7 +110,7 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing: commits at the end, rolls back when anything is raised."""
+        """Commit at the end of the block; roll back if anything is raised."""
         import duckdb
 
         self.execute("BEGIN TRANSACTION")
@@ -127,7 +127,7 @@ class Database:
 def open_database(
     plan: Plan | None, *, wait: float = DEFAULT_WAIT, interruption: Interruption | None = None
 ) -> Iterator[Database]:
-    """Opens a database for writing, waiting for whoever has it.
+    """Open a database for writing; wait while another process or thread has it.
 
     Args:
         plan: How to open it; its files and their folders are created when missing. None for a database in memory.
@@ -193,7 +193,7 @@ def _connect(plan: Plan | None, wait: float, interruption: Interruption) -> Duck
 
 
 def _opened(plan: Plan | None) -> DuckDBPyConnection:
-    """Opens a database and what is attached to it; only that another process has a file is left to the caller."""
+    """Open a database and what is attached to it; the caller handles that another process has a file."""
     import duckdb
 
     name = (plan.main if plan else None) or ":memory:"
@@ -215,7 +215,7 @@ def _opened(plan: Plan | None) -> DuckDBPyConnection:
 
 
 def _run_before(connection: DuckDBPyConnection, statement: str) -> None:
-    """Runs a statement of ``preActions``. It may hold secrets: no error shows more than its first words."""
+    """Run a statement of ``preActions``. It may hold secrets: no error shows more than its first words."""
     import duckdb
 
     try:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def identifier(name: str) -> str:
-    """Quotes a name for SQL.
+    """Quote a name for SQL.
 
     >>> identifier('or"der')
     '"or""der"'
@@ -15,7 +15,7 @@ def identifier(name: str) -> str:
 
 
 def qualified(*names: str) -> str:
-    """Quotes the parts of a name and joins them with dots.
+    """Quote the parts of a name and join them with dots.
 
     >>> qualified("shop", "rows")
     '"shop"."rows"'
@@ -24,12 +24,12 @@ def qualified(*names: str) -> str:
 
 
 def identifiers(names: Iterable[str]) -> str:
-    """Quotes names and joins them with commas."""
+    """Quote names and join them with commas."""
     return ", ".join(identifier(name) for name in names)
 
 
 def literal(value: str | int | float | bool | None) -> str:  # noqa: FBT001  any scalar becomes its SQL text
-    """Writes a scalar as a SQL literal.
+    """Return a scalar as a SQL literal.
 
     >>> literal("it's"), literal(None), literal(True), literal(3)
     ("'it''s'", 'NULL', 'true', '3')

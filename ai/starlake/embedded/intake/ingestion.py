@@ -115,7 +115,7 @@ class Ingestion:
         self._job_id = workspace.job_id(f"{table.domain}-{table.name}-{files[0].name}")
 
     def run(self) -> JobResult:
-        """Loads the files and takes them to the archive; on failure they go back to the stage area.
+        """Load the files and take them to the archive; on failure they go back to the stage area.
 
         Returns:
             What happened; a failure is a result with an error, so that the other files of a load go on.
@@ -149,7 +149,7 @@ class Ingestion:
         return Counts(*found)
 
     def _once(self, warehouse: Warehouse, journal: Journal) -> Once:
-        return Once(self._workspace, warehouse, self._entry(journal.files), [uri(file) for file in journal.files])
+        return self._workspace.once(warehouse, self._entry(journal.files), [uri(file) for file in journal.files])
 
     def _begin(self, warehouse: Warehouse) -> Journal:
         if self._in_place:
@@ -206,7 +206,7 @@ class Ingestion:
         raise RejectedRowsError(self._table.full_name, counts, None if strict else limit, rejects)
 
     def _replay_file(self) -> Path:
-        """A new file in the replay area, named after the table and the time."""
+        """Return a new file in the replay area, named after the table and the time."""
         folder = self._project.areas.replay(self._table.domain)
         stem = f"{self._table.domain}.{self._table.name}.{datetime.now(timezone.utc):%Y%m%d%H%M%S}"
         names = (f"{stem}{suffix}.replay" for suffix in chain([""], (f"-{number}" for number in count(2))))
@@ -259,13 +259,13 @@ class Ingestion:
         )
 
     def _parts(self, database: Database, rows: Staged) -> list[_Part]:
-        """The files that have audit rows of their own: with ``detailedLoadAudit`` each of several."""
+        """Return the files that have audit rows of their own: with ``detailedLoadAudit`` each of several."""
         if self._native or len(rows.files) == 1 or not self._project.application.audit.detailed_load_audit:
             return []
         return [((file,), Counts(all_, all_ - bad, bad)) for file, all_, bad in rows.per_file(database)]
 
     def _record(self, journal: Journal, counts: Counts, rejects: list[Reject], parts: Sequence[_Part]) -> None:
-        """Writes the audit rows of a success; the native loader of the original writes one more (contract 8)."""
+        """Write the audit rows of a success; Starlake's native loader writes one more (contract 8)."""
         audit = self._workspace.audit
         if self._native:
             audit.record(self._entry(journal.files, step="TRANSFORM"))

@@ -12,7 +12,7 @@ _TITLES = {True: "SQL when table does not already exist", False: "SQL when table
 
 
 def section(statements: Iterable[str], *, first: bool) -> str:
-    """The statements of one case below its title, which is the original's.
+    """Return the statements of one case below its title, which is Starlake's.
 
     Args:
         statements: The statements in order; those that are empty are left out.
@@ -25,7 +25,7 @@ def section(statements: Iterable[str], *, first: bool) -> str:
 
 
 def column_types(database: Database, select: str) -> dict[str, str | None]:
-    """The columns of a SELECT and their types; None for the types where it reads what does not exist yet.
+    """Return the columns of a SELECT and their types; the types are None if it reads what does not exist yet.
 
     Raises:
         duckdb.Error: If not even the names are known, as of ``SELECT *`` from a table that does not exist.

@@ -1,4 +1,4 @@
-"""Python tasks: a ``.py`` file whose function ``task`` gives the rows. The original runs such tasks on Spark only.
+"""Python tasks: a ``.py`` file whose function ``task`` returns the rows. Starlake runs such tasks on Spark only.
 
 ``def task(connection, variables)`` is called with the open DuckDB connection and the project's variables. It returns
 a DuckDB relation, or a data frame of pandas, Polars or Arrow; what becomes of the rows is said by the task's YAML, as
@@ -26,7 +26,7 @@ _FUNCTION = "task"
 
 
 def python_rows(database: Database, project: Project, task: Task, file: Path) -> str:
-    """Runs a Python task and gives a SELECT of its rows.
+    """Run a Python task and return a SELECT of its rows.
 
     Args:
         database: The database of the task; the transaction is open, what the function writes is part of it.
@@ -54,7 +54,7 @@ def python_rows(database: Database, project: Project, task: Task, file: Path) ->
 
 
 def _keep(database: Database, rows: Any) -> None:
-    """Copies the rows into a temporary table."""
+    """Copy the rows into a temporary table."""
     if hasattr(rows, "collect"):
         rows = rows.collect()
     create = f"CREATE OR REPLACE TEMPORARY TABLE {_TABLE} AS SELECT * FROM"

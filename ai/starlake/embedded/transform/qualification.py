@@ -13,7 +13,7 @@ _HAS_TABLES = re.compile(r"\b(from|join)\b", re.IGNORECASE)
 
 
 def qualified_sql(sql: str, task: Task, graph: Graph) -> str:
-    """Writes the domain before the names of tables and tasks of other domains, and what references stand for.
+    """Write the domain before the names of tables and tasks of other domains, and what references stand for.
 
     Everything else stays as it is.
 
@@ -53,7 +53,7 @@ def qualified_sql(sql: str, task: Task, graph: Graph) -> str:
 
 
 def _target(parts: list[str], task: Task, graph: Graph) -> tuple[str, ...] | None:
-    """What to write for a name, None to leave it as it is: the target of a reference, or the domain of a table."""
+    """Return what to write for a name: the target of a reference, or a table with its domain; None to leave it."""
     referred = graph.target_of(parts)
     if referred is not None and len(referred) > 1:
         return referred

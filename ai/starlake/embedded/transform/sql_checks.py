@@ -89,7 +89,7 @@ class _Checks:
                 yield from self._names(task, unknown)
 
     def _items(self) -> tuple[list[Table], list[Task]]:
-        """The tables and tasks that can be read."""
+        """Return the tables and tasks that can be read."""
         tables: list[Table] = []
         tasks: list[Task] = []
         reader, found = self._project.domain_reader, self._project.task_reader
@@ -119,7 +119,7 @@ class _Checks:
                         yield self._found(item, each, each.line(line), message)
 
     def _wrong_in(self, dialect: str, statement: Statement) -> Iterator[tuple[int, str]]:
-        """The line and message of a syntax error of a statement."""
+        """Yield the line and message of a syntax error of a statement."""
         import duckdb
         import sqlglot
         from sqlglot.errors import ParseError, SqlglotError

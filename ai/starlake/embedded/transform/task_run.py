@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TransformRequest:
-    """What ``transform`` is asked for.
+    """A request to the verb ``transform``.
 
     Args:
         name: ``domain.task``, in any case.
@@ -112,7 +112,7 @@ class TaskRun:
         """
         warehouse = self._workspace.warehouse_of(self._task)
         try:
-            once = Once(self._workspace, warehouse, self._entry())
+            once = self._workspace.once(warehouse, self._entry())
             if once.earlier() is not None and not self._is_repeatable:
                 logger.warning(
                     "%s is done: it succeeded before under the job id %s", self._task.full_name, self._job_id
@@ -203,7 +203,7 @@ class TaskRun:
 
     def shown(self) -> str:
         """Return the rows of the task as text; nothing is written."""
-        from ai.starlake.embedded.cli.display import rows_as_text
+        from ai.starlake.embedded.transform.shown_rows import rows_as_text
 
         warehouse = self._workspace.warehouse_of(self._task, writing=False)
         warehouse.enter(self._target.schema, missing_ok=True)
@@ -242,18 +242,19 @@ class TaskRun:
         return Change(wanted, added, drop=strategy is SyncStrategy.ALL, reported=reported, source="the task")
 
     def _named(self) -> dict[str, str]:
-        """The columns that the task's attributes name."""
+        """Return the columns that the task's attributes name."""
         return {one.final_name: self._kind(one) for one in self._task.attributes}
 
     def _kind(self, attribute: Attribute, selected: str | None = None) -> str:
-        """The type of an attribute's column: that of the SELECT, else the one that the attribute names."""
+        """Return the type of an attribute's column: that of the SELECT, else the one that the attribute names."""
         return selected or plain_type(attribute, lambda one: self._project.type(one.type))
 
     def _source(self, warehouse: Warehouse) -> Statement:
         """Return the statement that gives the task's rows; a Python task runs here."""
         if self._task.sql is None and self._task.python_file is not None:
-            rows = python_rows(warehouse.database, self._project, self._task, self._task.python_file)
-            return Statement(rows, self._task.python_file)
+            select = python_rows(warehouse.database, self._project, self._task, self._task.python_file)
+            columns = warehouse.database.describe(select)
+            return Statement(warehouse.rows_from(select, columns), self._task.python_file)
         return self._checked(warehouse)
 
     def _checked(self, warehouse: Warehouse) -> Statement:
@@ -263,7 +264,7 @@ class TaskRun:
         return statement
 
     def _statement(self) -> Statement:
-        """The main statement, its names qualified."""
+        """Return the main statement, its names qualified."""
         if not self._task.sql:
             raise StarlakeError(
                 f"the task {self._task.full_name} has no SQL",

@@ -1,4 +1,4 @@
-"""The verb ``transform``: runs a task, and those that it depends on; or shows what it would do (contract 1.5)."""
+"""The verb ``transform``: run a task and those that it depends on, or show what it would do (contract 1.5)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from dataclasses import replace
 from ai.starlake.embedded.reporting import EngineReporter
 from ai.starlake.embedded.results import TransformResult
 from ai.starlake.embedded.transform.task_run import TaskRun, TransformRequest
-from ai.starlake.embedded.transform.task_trees import tree_lines
 from ai.starlake.embedded.workspace import Workspace
 from ai.starlake.project import Task
 from ai.starlake.project.lineage.graph import Graph
 
+_MOST_LINES = 10_000
+
 
 def transform(workspace: Workspace, request: TransformRequest, reporter: EngineReporter) -> TransformResult:
-    """Runs, compiles or shows a task.
+    """Run, compile or show a task.
 
     Returns:
         What ran. A task that fails is an error in the result and stops those that depend on it.
@@ -32,7 +33,7 @@ def transform(workspace: Workspace, request: TransformRequest, reporter: EngineR
         return TransformResult(text=TaskRun(workspace, task, graph, request).shown())
     if not request.recursive:
         return _run(workspace, (task,), graph, request, reporter)
-    tree = tree_lines(graph, task)
+    tree = _tree_lines(graph, task)
     title = f"Building dependency tree for task {task.full_name}..."
     text = "\n".join([title, *tree, f"Dependency tree built for task {task.full_name}", *tree])
     return replace(_run(workspace, graph.order([task]), graph, request, reporter), text=text)
@@ -50,3 +51,18 @@ def _run(
             return TransformResult(tuple(done), error=f"{task.full_name}: {error}")
         done.append(task.full_name)
     return TransformResult(tuple(done))
+
+
+def _tree_lines(graph: Graph, task: Task) -> list[str]:
+    """Return a task and all that it reads, two blanks a level.
+
+    What several tasks read stands below each of them; past ten thousand lines it is named without what it reads itself.
+    """
+    lines: list[str] = []
+    stack = [(graph.dependency_tree(task), 0)]
+    while stack:
+        node, depth = stack.pop()
+        lines.append("  " * depth + str(node["data"]["name"]))
+        if len(lines) < _MOST_LINES:
+            stack += [(child, depth + 1) for child in reversed(node.get("children", []))]
+    return lines

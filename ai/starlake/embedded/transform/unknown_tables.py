@@ -83,7 +83,7 @@ class UnknownTables:
         return Severity.WARNING if close and "." in name else None
 
     def _close(self, name: str, task: Task) -> str:
-        """The table of the same domain that has nearly the same name, or the same table of a nearly equal domain."""
+        """Return the table of the domain that has nearly the same name, or the same table of a nearly equal domain."""
         schema, _, last = name.lower().rpartition(".")
         own = f"{schema or task.domain}.".lower()
         tables = {each.rpartition(".")[2]: each for each in self._names if each.startswith(own)}
@@ -117,7 +117,7 @@ class UnknownTables:
 
 
 def _external(project: Project) -> Iterable[tuple[str, str]]:
-    """The tables below ``metadata/external``, by schema and name in lower case."""
+    """Return the tables below ``metadata/external``, by schema and name in lower case."""
     folder = project.settings.metadata / "external"
     for file in sorted(folder.glob(f"*/*{SUFFIX}")):
         yield file.parent.name.lower(), file.name.removesuffix(SUFFIX).lower()

@@ -131,7 +131,7 @@ class AuditLog:
         self._elsewhere = elsewhere or {}
 
     def record(self, entry: Entry) -> None:
-        """Adds a row to ``audit``."""
+        """Add a row to ``audit``."""
         message = entry.message.replace("'", "-").replace('"', "-")[:_LONGEST_MESSAGE]
         self._insert(
             "audit",
@@ -191,7 +191,7 @@ class AuditLog:
     def expectation(
         self, entry: Entry, *, name: str, params: str, sql: str, count: int, exception: str, success: bool
     ) -> None:
-        """Adds a row to ``expectations``."""
+        """Add a row to ``expectations``."""
         self._insert(
             "expectations",
             [

@@ -17,7 +17,7 @@ from ai.starlake.project import Expectation, Project, Table, Task
 T = TypeVar("T")
 
 _NO_NUMBER = -(2**31)
-"""What the original records when the query gives no single number."""
+"""The count that Starlake records if the query gives no single number."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,10 @@ class _BrokenQueryError(Exception):
 
 
 def attempts(write: Callable[[Mapping[int, str]], T]) -> T:
-    """Runs a transaction that ends with `check`, again when the query of an expectation broke it.
+    """Run a transaction that ends with `check`; repeat it if the query of an expectation broke it.
 
-    DuckDB ends a transaction at the first error; a failing query is an outcome all the same, and says nothing about
-    the rows.
+    A database may end a transaction at the first error. A failing query is an outcome all the same, and says nothing
+    about the rows.
 
     Args:
         write: Runs the transaction; it is given the failures that are known, by the expectation's place.
@@ -93,7 +93,7 @@ def check(
     entry: Entry,
     broken: Mapping[int, str],
 ) -> None:
-    """Checks a table in the transaction that wrote it, and records the outcomes.
+    """Check a table in the transaction that wrote it, and record the outcomes.
 
     Args:
         warehouse: The warehouse of the table.
@@ -121,7 +121,7 @@ def check(
 
 
 def record_failures(audit: AuditLog, error: Exception) -> None:
-    """Records the outcomes that made a job fail, once what it wrote is rolled back."""
+    """Record the outcomes that made a job fail, once what it wrote is rolled back."""
     if isinstance(error, ExpectationError):
         _record(audit, error.entry, error.outcomes)
 

@@ -184,5 +184,5 @@ def named(strategy: WriteStrategy, table: Table) -> WriteStrategy:
 
 
 def _own_spelling(name: str, columns: tuple[str, ...]) -> str:
-    """A column by its name in any case; as it is when there is none, so that the database says so."""
+    """Return a column by its name in any case; the name itself if there is none, so that the database says so."""
     return next((column for column in columns if column.lower() == name.lower()), name)

@@ -13,9 +13,10 @@ from ai.starlake.embedded.warehouse.warehouse import Target
 from ai.starlake.project import WriteStrategy
 
 if TYPE_CHECKING:
-    from ai.starlake.embedded.warehouse.audit import Entry
+    from datetime import datetime
+
+    from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
     from ai.starlake.embedded.warehouse.warehouse import Warehouse
-    from ai.starlake.embedded.workspace import Workspace
 
 _LEDGER = Target("main", "zztmp_done")
 _COLUMNS = {
@@ -43,19 +44,29 @@ class Once:
     """One job, which may be done already.
 
     Args:
-        workspace: Knows the job id, if one is given, and the audit.
+        audit: The audit.
         warehouse: The warehouse of the rows.
         entry: The audit row of the job.
         files: The audit's PATHS of parts of the job, which may have rows of their own.
+        given: Whether its job id is given; otherwise no other job has it.
+        scheduled: The logical date, UTC, if the command has one.
     """
 
-    def __init__(self, workspace: Workspace, warehouse: Warehouse, entry: Entry, files: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        audit: AuditLog,
+        warehouse: Warehouse,
+        entry: Entry,
+        files: Sequence[str] = (),
+        *,
+        given: bool,
+        scheduled: datetime | None,
+    ) -> None:
         self._warehouse = warehouse
         self._entry = entry
         self._paths = [entry.paths, *files]
-        self._given = workspace.given_job_id is not None
-        self._scheduled = workspace.scheduled
-        audit = workspace.audit
+        self._given = given
+        self._scheduled = scheduled
         self._audit = audit if audit.active and audit.warehouse is warehouse else None
 
     def earlier(self) -> tuple[int, int, int] | None:

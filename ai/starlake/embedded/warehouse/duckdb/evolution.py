@@ -1,4 +1,4 @@
-"""How the columns of a target follow the metadata, and what would be lost by it (contract 5, schema evolution)."""
+"""Evolution of tables: columns follow the metadata, and nothing is lost without a word (contract 5)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def losses(database: Database, target: Target, wanted: Mapping[str, str], existi
 
 
 def _lost_fields(database: Database, target: Target, name: str, old: str, new: str) -> list[Loss]:
-    """Fields of structs that the metadata lacks; in lists of structs they have no count of their own."""
+    """Return the fields of structs that the metadata lacks; in lists of structs they have no count of their own."""
     count = _count(database, target, identifier(name))
     return [Loss(f"{name}.{path}", count, kind, is_field=True) for path, kind in surplus(database.connection, old, new)]
 
@@ -86,7 +86,7 @@ def evolve(
         database: The database.
         target: The table, which exists.
         wanted: Names and types of the columns.
-        added: The types of those that have another one where they are added.
+        added: Types to use when a column is added, where they differ from `wanted`.
         drop: Whether columns may be dropped.
     """
     existing = columns_of(database, target)
@@ -112,7 +112,7 @@ def drop_others(database: Database, target: Target, wanted: Mapping[str, str]) -
 def fitted(
     database: Database, target: Target, select: str, incoming: Mapping[str, str], *, file: str, strict: bool = True
 ) -> str:
-    """A SELECT whose rows the columns of a table hold unchanged.
+    """Return a SELECT whose rows the columns of a table hold unchanged.
 
     Args:
         database: The database.
@@ -167,7 +167,7 @@ def _refuse_altered(database: Database, target: Target, select: str, checks: Map
 
 
 def _widen(database: Database, target: Target, name: str, old: str, new: str) -> None:
-    """Gives a column the type that the metadata wants if it holds all that is there; structs get more fields."""
+    """Change a column to the type that the metadata has, if it holds all values; add fields to structs."""
     column, new = identifier(name), canonical(database, new)
     change = f"ALTER TABLE {quoted(target)} ALTER COLUMN {column} TYPE"
     if is_nested(old) and is_nested(new):
@@ -204,6 +204,6 @@ def _has_more_digits(old: str, new: str) -> bool:
 
 
 def _digits(kind: str) -> tuple[int, int]:
-    """The digits before and after the point of a decimal or integer type; (-1, 0) for another type."""
+    """Return the digits before and after the point of a decimal or integer type; (-1, 0) for another type."""
     found = re.fullmatch(r"DECIMAL\((\d+),\s*(\d+)\)", kind)
     return (int(found[1]) - int(found[2]), int(found[2])) if found else (_DIGITS.get(kind, -1), 0)

@@ -65,7 +65,7 @@ def _of_database(project: Project, file: Path, tables: list[Table]) -> list[Find
 
 
 def _columns(database: Database) -> dict[tuple[str, str], dict[str, str]]:
-    """The columns of all tables: one query, however many tables there are."""
+    """Return the columns of all tables by one query, however many tables there are."""
     found: dict[tuple[str, str], dict[str, str]] = {}
     query = "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() ORDER BY column_index"
     for schema, table, column, kind in database.rows(query):

@@ -1,4 +1,4 @@
-"""Structs that get more fields: the type that holds the old values and the new ones, and how the old become it."""
+"""Evolution of struct types: merge two of them, and cast old values to the merged one."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
 
 Wider = Callable[[str, str], bool]
-"""Says whether the second of two scalar types holds all values of the first and more."""
+"""Tells whether the second of two scalar types holds all values of the first and more."""
 
 
 def is_nested(kind: str) -> bool:
-    """Whether a type is a struct, or a list of them to any depth."""
+    """Return True if a type is a struct, or a list of structs to any depth."""
     return kind.startswith("STRUCT(")
 
 
 def merged(connection: DuckDBPyConnection, old: str, new: str, wider: Wider) -> str:
-    """A type with the fields of both, those of the old one first.
+    """Return a type with the fields of both, those of the old one first.
 
     Args:
         connection: Knows the names of types.
@@ -34,12 +34,12 @@ def merged(connection: DuckDBPyConnection, old: str, new: str, wider: Wider) -> 
 
 
 def converted(connection: DuckDBPyConnection, value: str, old: str, new: str) -> str:
-    """SQL that makes a value of another type with the same fields or more; fields that it lacks are null."""
+    """Return SQL that casts a value to a type with the same fields or more; fields that it lacks are null."""
     return _converted(value, connection.type(old), connection.type(new), count())
 
 
 def surplus(connection: DuckDBPyConnection, old: str, new: str) -> list[tuple[str, str]]:
-    """Paths and types of the fields that the first of two structs has and the second has not."""
+    """Return the paths and types of the fields that the first of two structs has and the second lacks."""
     return _surplus(connection.type(old), connection.type(new))
 
 

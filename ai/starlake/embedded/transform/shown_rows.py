@@ -1,4 +1,4 @@
-"""The rows of a query as text, for interactive runs, as the original prints them (contract 1.5)."""
+"""The rows of a query as text, for interactive runs, as Starlake prints them (contract 1.5)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FORMATS = ("csv", "json", "json-array", "table")
 
 
 def rows_as_text(database: Database, query: str, style: str) -> str:
-    """Runs a query and writes its rows.
+    """Return the rows of a query as text.
 
     Args:
         database: The database.
@@ -43,12 +43,12 @@ def rows_as_text(database: Database, query: str, style: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON without blanks, as the original's library writes it."""
+    """Return JSON without blanks, as Starlake's library writes it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _text(value: Any) -> str:
-    """A value as JDBC writes it, which the original prints."""
+    """Return a value as JDBC writes it, which Starlake prints."""
     if value is None:
         return "NULL"
     if isinstance(value, bool):
