@@ -99,20 +99,21 @@ class CommandRunner:
             dates = self.dates(context)
             options = options_for(context, names_of_section(name, _compat.op_name_of(context)))
             command = complete(command, dates, options, cli=self.settings.starlake_version)
+        command_line = shown(command)
         if is_dry_run(context):
-            context.log.info(f"{DRY_RUN}{shown(command)}")
+            context.log.info(f"{DRY_RUN}{command_line}")
             return None
         if command.verb == "load" and dates.interval and is_late(dates.interval):
             context.log.info(
                 f"this run is for {dates.interval.start} to {dates.interval.end}; it loads the files that wait now"
             )
         execution = self.execution(context, spark_config)
-        execution.report.output("stdout", f"$ {shown(command)}")
+        execution.report.output("stdout", f"$ {command_line}")
         with failures():
             result = self.executor().run(command, execution)
         if result.counts:
             _require_few_rejects(name, result.counts, self.settings.max_rejected)
-        return CommandRun(command, name, dates, result)
+        return CommandRun(command, command_line, name, dates, result)
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,14 @@ class CommandRun:
 
     Args:
         command: The complete command.
+        command_line: The command as people read it, secrets masked.
         name: The Starlake name of what it worked on.
         dates: The dates of the run.
         result: How it went.
     """
 
     command: StarlakeCommand
+    command_line: str
     name: str
     dates: RunDates
     result: StarlakeResult
@@ -165,7 +168,7 @@ class CommandRun:
         metadata: dict[str, Any] = {
             "starlake/logical_date": MetadataValue.timestamp(self.dates.logical),
             "starlake/duration": round(result.duration, 3),
-            "starlake/command": shown(self.command),
+            "starlake/command": self.command_line,
         }
         if result.counts:
             metadata |= _rows(result.counts)

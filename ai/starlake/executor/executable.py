@@ -40,7 +40,8 @@ def find_executable(executable: str | Sequence[str], search_path: str | None) ->
         return [str(path), *others]
     beside = str(Path(sys.executable or "python").parent)
     folders = [search_path if search_path is not None else os.defpath, beside]
-    found = next((hit for folder in folders if (hit := shutil.which(first, path=folder))), None)
+    known = _found.get((first, *folders))
+    found = known if known and os.access(known, os.X_OK) else _which(first, folders)
     if found is None:
         raise ExecutableNotFoundError(
             f"there is no executable {first!r}",
@@ -48,6 +49,18 @@ def find_executable(executable: str | Sequence[str], search_path: str | None) ->
             fix=HOW_TO_GET_ONE,
         )
     return [str(Path(found).absolute()), *others]
+
+
+_found: dict[tuple[str, ...], str] = {}
+"""What was found in which folders: a run of many commands looks for one executable."""
+
+
+def _which(name: str, folders: Sequence[str]) -> str | None:
+    found = next((hit for folder in folders if (hit := shutil.which(name, path=folder))), None)
+    if found is not None and Path(found).is_absolute():
+        key = (name, *folders)
+        _found[key] = found
+    return found
 
 
 def _require_executable(given: str, path: Path) -> None:

@@ -6,6 +6,7 @@ beside that area tells the two apart, for every process and machine that reaches
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -13,7 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +61,9 @@ class LoadNote:
     @classmethod
     def of(cls, execution: Execution, job_id: str, remote: Mapping[str, str]) -> LoadNote:
         """Return a note of a load that this process begins."""
-        worker = (os.getpid(), began_at(os.getpid()))
-        return cls(uuid.uuid4().hex, execution.run_id, execution.step_key, this_host(), worker, job_id, remote)
+        return cls(
+            uuid.uuid4().hex, execution.run_id, execution.step_key, this_host(), _worker(os.getpid()), job_id, remote
+        )
 
     def concerns(self, tables: Iterable[str]) -> bool:
         """Return whether it loads one of some tables; no names stand for all tables."""
@@ -83,7 +85,7 @@ class LoadNote:
         if runs is None or self.host != this_host():
             return execution.is_run_over is None or execution.is_run_over(self.run) is not True
         if self.worker[0] == os.getpid():
-            return self.id in _active and self.worker == (os.getpid(), began_at(os.getpid()))
+            return self.id in _active and self.worker == _worker(os.getpid())
         return began_at(self.worker[0]) == self.worker[1] or _command_runs(self.job_id)
 
 
@@ -102,6 +104,13 @@ def _command_runs(job_id: str) -> bool:
     return False
 
 
+@functools.lru_cache(maxsize=1)
+def _worker(pid: int) -> tuple[int, str]:
+    """Return the id of this process, and when it began; a forked process has another id."""
+    return pid, began_at(pid)
+
+
+@functools.cache
 def this_host() -> str:
     """Return what tells the machine, or the container, from all others; a restarted one is another."""
     parts = [socket.gethostname()]
@@ -185,7 +194,7 @@ class LoadNotes:
             _active.discard(note.id)
         else:
             _active.add(note.id)
-        self._file(note).write(json.dumps(asdict(note)))
+        self._file(note).write(json.dumps(vars(note)))
 
     def end(self, note: LoadNote, files: tuple[str, ...]) -> None:
         """Write down that a load is over and did not succeed, and which files it leaves to the next one."""

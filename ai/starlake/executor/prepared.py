@@ -5,6 +5,7 @@ The one place that does: an executor runs a `PreparedCommand`, and what only sho
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -65,10 +66,12 @@ class PreparedCommand:
         for name, value in asked_for.items():
             _check_variable(name, value)
         told = {"SL_API": "true", "SL_JOB_ID": execution.job_id}
-        environment = {**(base_environment or {}), **told, **asked_for}
+        own = dict(os.environ)  # to read it decodes every variable
+        base = own if base_environment is os.environ else base_environment or {}
+        environment = {**base, **told, **asked_for}
         environment.pop(_SERVER, None)
         named = {value for name, value in asked_for.items() if names_a_secret(name)}
-        inherited = {**os.environ, **(base_environment or {})}
+        inherited = own if base is own else {**own, **base}
         redactor = Redactor({*secrets, *named, *_named_in(command), *_inherited(inherited)})
         return cls(command, command.argv, environment, redactor)
 
@@ -153,8 +156,11 @@ def _inherited(environment: Mapping[str, str]) -> Iterator[str]:
     """Yield the secrets in an environment that commands inherit, and may print when they fail."""
     referenced = referenced_variables()
     for name, value in environment.items():
-        if name in referenced or (names_a_secret(name) and _is_secret(name, value)):
+        if name in referenced or (_variable_names_a_secret(name) and _is_secret(name, value)):
             yield value
+
+
+_variable_names_a_secret = functools.lru_cache(maxsize=1024)(names_a_secret)
 
 
 def _is_secret(name: str, value: str) -> bool:

@@ -41,6 +41,7 @@ class FileFacts:
         self._root = root
         self._environment = environment
         self.files = files or Files()
+        self._duckdb_files: dict[tuple[str | None, ...], Path | None] = {}
 
     def duckdb_file(
         self, domain: str | None = None, table: str | None = None, *, task: str | None = None
@@ -69,7 +70,10 @@ class FileFacts:
             refs = application.load_refs(self._sink_ref(domain, table))
         if not any((*refs, application.duckdb_mode)):
             return None
-        return duckdb_file(find_connection(application, areas, *refs), areas)
+        key = tuple(refs)
+        if key not in self._duckdb_files:
+            self._duckdb_files[key] = duckdb_file(find_connection(application, areas, *refs), areas)
+        return self._duckdb_files[key]
 
     def table_pattern(self, domain: str, table: str) -> re.Pattern[str]:
         """The pattern that the whole name of a file of a table matches.

@@ -69,12 +69,14 @@ class LocalLocation(Location):
         """Write this file; its folder is made when missing."""
         part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         with explained("written", self):
-            _make_folder(self.path.parent)
+            if not self.path.parent.is_dir():
+                _make_folder(self.path.parent)
             try:
                 part.write_text(text, encoding="utf-8")
                 part.replace(self.path)
-            finally:
+            except BaseException:
                 part.unlink(missing_ok=True)
+                raise
 
     def move_into(self, folder: Location) -> Location:
         """Move this file, to another disk if need be."""

@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 _PAUSE = 0.05
 _SEARCH = 1.0
@@ -32,22 +32,26 @@ def _read_notes() -> set[str]:
             (notes.add if message[0] == "+" else notes.discard)(message[1:])
 
 
-def related_groups(entries: set[bytes], groups: set[int]) -> set[int]:
+def related_groups(entries: set[bytes], groups: set[int], among: Iterable[str] | None = None) -> set[int]:
     """Return the groups of the processes that descend from some groups, or carry an entry in their environment.
 
     A process that made a session of its own has left its group, but not the environment that it was started with.
     Only Linux shows both; elsewhere there are none. Zombies do not count, nor does our own group.
+
+    `among` limits the search to the processes with some ids.
     """
-    table = dict(_processes(entries))
+    table = dict(_processes(entries, among))
     found = {pid for pid, (_, group, marked) in table.items() if marked or group in groups}
     while more := {pid for pid, (parent, _, _) in table.items() if parent in found} - found:
         found |= more
     return {table[pid][1] for pid in found} - groups - {os.getpgrp(), 0}
 
 
-def _processes(entries: set[bytes]) -> Iterator[tuple[int, tuple[int, int, bool]]]:
+def _processes(entries: set[bytes], among: Iterable[str] | None) -> Iterator[tuple[int, tuple[int, int, bool]]]:
     """Yield the processes that run: id, parent, group, and whether the environment has one of some entries."""
-    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():  # noqa: PTH112, PTH208  starts faster
+    if among is None:
+        among = os.listdir("/proc") if os.path.isdir("/proc/self") else ()  # noqa: PTH112, PTH208  starts faster
+    for name in among:
         if not name.isdigit():
             continue
         try:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,10 +14,14 @@ from ai.starlake.executor.process._watchdog_main import related_groups
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.002, 0.1
 _AFTER_KILL = 2.0
+_SOON = 2.0
+"""Seconds within which a machine does not use up all of its process ids."""
+_FEW = 256
+"""The most process ids that are looked at one by one; more are found in the list of all processes."""
 
 
-def end_group(leader: subprocess.Popen[bytes], grace: float, entry: str = "") -> None:
-    """Ends a process that leads a group, all others of the group, and what it started: SIGTERM, a grace, SIGKILL.
+def end_group(leader: subprocess.Popen[bytes], grace: float, entry: str = "", began: float | None = None) -> None:
+    """End a process that leads a group, all others of the group, and what it started: SIGTERM, a grace, SIGKILL.
 
     A process that left the group for a session of its own, as daemons do, is found on Linux: by the entry, or as a
     descendant of the group. One that did both - cut its environment off, and outlived its parent - is not, nor is one
@@ -27,13 +31,15 @@ def end_group(leader: subprocess.Popen[bytes], grace: float, entry: str = "") ->
         leader: The leader; reaped afterwards.
         grace: Seconds between the two signals.
         entry: ``NAME=value``, which the environment of the group holds and that of no other process.
+        began: A time before the start of the leader, by `time.monotonic`; with it, the search after a short command
+            costs the same on a machine of many processes as on one of few.
     """
     deadline = time.monotonic() + grace
     try:
         strays = _strays(leader.pid, entry) if _runs(leader) else set()
         for group in (leader.pid, *strays):
             _signal(group, signal.SIGTERM)
-        if _gone(leader, grace) and _strays_gone(leader.pid, entry, strays, deadline, signal.SIGTERM):
+        if _gone(leader, grace) and _strays_gone(leader.pid, entry, strays, deadline, signal.SIGTERM, began):
             return
     except BaseException:
         kill_group(leader, entry)
@@ -60,16 +66,32 @@ def _runs(leader: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _strays(group: int, entry: str) -> set[int]:
-    return related_groups({entry.encode()} if entry else set(), {group})
+def _strays(group: int, entry: str, began: float | None = None) -> set[int]:
+    return related_groups({entry.encode()} if entry else set(), {group}, _younger(group, began))
 
 
-def _strays_gone(group: int, entry: str, known: set[int], deadline: float, number: int) -> bool:
+def _younger(process: int, began: float | None) -> Sequence[str] | None:
+    """Return the ids of processes that may have been started after one; None for all, where that is not known.
+
+    The system gives ids in turn. So what a process starts has a higher one, unless all of them are used up meanwhile.
+    """
+    if began is None or time.monotonic() - began > _SOON:
+        return None
+    try:
+        last = int(Path("/proc/loadavg").read_text(encoding="utf-8").split()[-1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return list(map(str, range(process + 1, last + 1))) if process <= last <= process + _FEW else None
+
+
+def _strays_gone(
+    group: int, entry: str, known: set[int], deadline: float, number: int, began: float | None = None
+) -> bool:
     """Signal groups that turn up, and wait until none of them lives."""
     told = set(known)
 
     def gone() -> bool:
-        alive = _strays(group, entry) | {one for one in told if _lives(one)}
+        alive = _strays(group, entry, began) | {one for one in told if _lives(one)}
         for one in alive - told:
             _signal(one, number)
         told.update(alive)

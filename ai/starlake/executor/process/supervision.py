@@ -119,6 +119,7 @@ def run_process(
     """
     require_wanted(death_fd)
     mark = WATCHDOG.announce()
+    began = time.monotonic()
     marked = {**(os.environ if environment is None else environment), MARK: mark}
     process = None
     try:
@@ -130,7 +131,7 @@ def run_process(
         if process is None:
             WATCHDOG.release(mark)
         else:
-            _close(process, grace, mark)
+            _close(process, grace, mark, began)
     return process.returncode
 
 
@@ -153,11 +154,11 @@ def _start(argv: Sequence[str], cwd: Path | str | None, environment: Mapping[str
         raise kind(f"{argv[0]} cannot be started", cause=cause) from error
 
 
-def _close(process: subprocess.Popen[bytes], grace: float, mark: str) -> None:
-    """Leaves nothing behind, however often it is interrupted."""
+def _close(process: subprocess.Popen[bytes], grace: float, mark: str, began: float) -> None:
+    """Leave nothing behind, however often it is interrupted."""
     entry = f"{MARK}={mark}"
     try:
-        end_group(process, grace, entry)
+        end_group(process, grace, entry, began)
     finally:
         with interrupts_held():
             if process.returncode is None:
