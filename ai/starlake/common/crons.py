@@ -21,7 +21,7 @@ class CronProblem(NamedTuple):
 
 
 def cron_problem(text: str) -> CronProblem | None:
-    """Finds out what is wrong with a cron expression; None for one that Dagster accepts and that occurs.
+    """Return what is wrong with a cron expression; None for one that Dagster accepts and that occurs.
 
     Args:
         text: Five fields, or a word such as ``@daily``.

@@ -23,7 +23,7 @@ class DataInterval:
 
 
 def zone_of(name: str) -> tzinfo:
-    """Finds a time zone by its IANA name.
+    """Find a time zone by its IANA name.
 
     Raises:
         StarlakeError: If there is no time zone of that name.
@@ -37,7 +37,7 @@ def zone_of(name: str) -> tzinfo:
 
 
 def parse_datetime(text: str, zone: tzinfo) -> datetime:
-    """Reads a moment in ISO 8601.
+    """Read a timestamp in ISO 8601.
 
     Args:
         text: A date or a date and time; a zone of its own takes precedence over `zone`.
@@ -70,7 +70,7 @@ def parse_datetime(text: str, zone: tzinfo) -> datetime:
 
 
 def format_timestamp(moment: datetime) -> str:
-    """Writes a moment as Starlake's command line takes it, such as ``2026-03-01T00:00:00+0000``.
+    """Write a timestamp as Starlake's command line takes it, such as ``2026-03-01T00:00:00+0000``.
 
     Always in UTC: Starlake stores it in columns without a zone, for which databases drop the offset.
     """
@@ -78,5 +78,5 @@ def format_timestamp(moment: datetime) -> str:
 
 
 def date_variables(moment: datetime) -> dict[str, str]:
-    """The variables that stand for a logical date in a path template: ``ds``, ``ds_nodash`` and ``ts``."""
+    """Return the variables that stand for a logical date in a path template: ``ds``, ``ds_nodash`` and ``ts``."""
     return {"ds": moment.strftime("%Y-%m-%d"), "ds_nodash": moment.strftime("%Y%m%d"), "ts": format_timestamp(moment)}

@@ -32,7 +32,7 @@ RESERVED_NAMES = frozenset(
 
 
 def sanitize_id(id: str) -> str:  # noqa: A002  the parameter's name is part of the public contract
-    """Turns a Starlake name into a name that Dagster accepts for ops, graphs, jobs, groups and checks.
+    """Turn a Starlake name into a name that Dagster accepts for ops, graphs, jobs, groups and checks.
 
     Letters lose their accents; whatever is not a letter, a digit or an underscore becomes an underscore. Case is kept:
     the sensors of generated DAG files look for exactly this name. A name that Dagster reserves gets an underscore.
@@ -58,7 +58,7 @@ def sanitize_id(id: str) -> str:  # noqa: A002  the parameter's name is part of 
 
 
 def job_name(filename: str, schedule: str | None = None) -> str:
-    """The name of the job that a DAG file makes.
+    """Return the name of the job that a DAG file makes.
 
     Args:
         filename: The file.
@@ -86,7 +86,7 @@ class NameRegistry:
         self._owners: dict[str, tuple[Hashable, str]] = {}
 
     def claim(self, name: str, source: Hashable, label: str) -> None:
-        """Takes a name for a source.
+        """Take a name for a source.
 
         Args:
             name: The derived name.

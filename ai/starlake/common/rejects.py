@@ -50,5 +50,5 @@ class RejectLimit:
         return rejected * 100 <= self.number * rows if self.percent else rejected <= self.number
 
     def __str__(self) -> str:
-        """The limit as it is written in files and options."""
+        """Return the limit as it is written in files and options."""
         return f"{self.number}{'%' if self.percent else ''}"

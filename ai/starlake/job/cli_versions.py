@@ -29,7 +29,7 @@ class StarlakeCli:
 
     @classmethod
     def of(cls, version: StarlakeCli | str | None) -> StarlakeCli:
-        """Reads the option `starlake_version`.
+        """Read the option `starlake_version`.
 
         Raises:
             StarlakeError: If the text is no version of Starlake.
@@ -55,7 +55,7 @@ class StarlakeCli:
         return "stage" if self.version >= _STAGE_SINCE else "import"
 
     def stage_arguments(self, domain: str, tables: tuple[str, ...]) -> tuple[str, ...]:
-        """The arguments of that verb for a domain; before 1.2.0 it cannot choose tables."""
+        """Return the arguments of that verb for a domain; before 1.2.0 it cannot choose tables."""
         if self.version < _STAGE_SINCE:
             return ("--include", domain)
         return ("--domains", domain, *(("--tables", ",".join(tables)) if tables else ()))
@@ -65,7 +65,7 @@ class StarlakeCli:
         return self.version >= _FLAG_SINCE[flag]
 
     def require_preload_command(self) -> None:
-        """Makes sure that `starlake preload` can tell "nothing to load" from a failure.
+        """Make sure that `starlake preload` can tell "nothing to load" from a failure.
 
         Raises:
             StarlakeError: If this version has no such command, or answers both alike.

@@ -55,7 +55,7 @@ class StarlakeCommand(Sequence[str]):
 
     @classmethod
     def of(cls, arguments: Sequence[str]) -> StarlakeCommand:
-        """Reads a list of arguments, verb first; a command is returned as it is.
+        """Read a list of arguments, verb first; a command is returned as it is.
 
         Raises:
             StarlakeError: If the list is empty or its ``--options`` cannot be read.
@@ -91,7 +91,7 @@ class StarlakeCommand(Sequence[str]):
         return self.verb in VERBS_THAT_WRITE
 
     def value_of(self, flag: str) -> str | None:
-        """The value of a flag such as ``--domains``; None when it is absent."""
+        """Return the value of a flag such as ``--domains``; None when it is absent."""
         for position, text in enumerate(self.arguments):
             if text == flag and position + 1 < len(self.arguments):
                 return self.arguments[position + 1]
@@ -100,15 +100,15 @@ class StarlakeCommand(Sequence[str]):
         return None
 
     def with_arguments(self, *arguments: str) -> StarlakeCommand:
-        """The same command with more arguments."""
+        """Return this command with more arguments."""
         return replace(self, arguments=(*self.arguments, *arguments))
 
     def with_options(self, options: Mapping[str, str]) -> StarlakeCommand:
-        """The same command with more options; they take precedence over those it has."""
+        """Return this command with more options; they take precedence over those it has."""
         return replace(self, options={**self.options, **options}) if options else self
 
     def with_environment(self, environment: Mapping[str, EnvironmentValue]) -> StarlakeCommand:
-        """The same command with a larger environment; the command's own values take precedence."""
+        """Return this command with a larger environment; the command's own values take precedence."""
         merged = {**environment, **self.environment} if self.environment else environment
         return self if merged is self.environment else replace(self, environment=merged)
 
@@ -167,14 +167,14 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A mapping that nobody changes. One that is read-only already is shared: a job may have thousands of commands."""
+    """Return a read-only mapping. One that is read-only already is shared: a job may have thousands of commands."""
     if not mapping:
         return _NOTHING
     return mapping if isinstance(mapping, MappingProxyType) else MappingProxyType(dict(mapping))
 
 
 def parse_options(text: str) -> dict[str, str]:
-    """Reads ``k=v,k=v`` as Starlake does: items between commas, each split at its first ``=``.
+    """Read ``k=v,k=v`` as Starlake does: items between commas, each split at its first ``=``.
 
     Raises:
         StarlakeError: If an item has no ``=``.
@@ -218,7 +218,7 @@ def option_text(name: str, value: Any) -> str:
 
 
 def check_option(name: str, value: str) -> None:
-    """Makes sure that ``--options`` carries a value unchanged.
+    """Make sure that ``--options`` carries a value unchanged.
 
     Raises:
         StarlakeError: If it would not.

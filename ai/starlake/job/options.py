@@ -42,7 +42,7 @@ class StarlakeOptions:
 
     @staticmethod
     def get_context_var(var_name: str, default_value: Any = None, options: Mapping[str, Any] | None = None) -> Any:
-        """Finds the value of an option: in the options, then in the environment, then the default.
+        """Find the value of an option: in the options, then in the environment, then the default.
 
         Only names in upper case are looked up in the environment. ``0``, ``False`` and ``''`` are values.
 
@@ -66,7 +66,7 @@ class StarlakeOptions:
 
 
 def _read_json(value: Any) -> Any:
-    """The option `sl_env_var` is an object, or the text of one."""
+    """Read the option `sl_env_var`, an object or the JSON of one."""
     if isinstance(value, str):
         try:
             value = json.loads(value) if value.strip() else {}

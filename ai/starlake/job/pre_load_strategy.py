@@ -26,12 +26,12 @@ class StarlakePreLoadStrategy(str, Enum):
 
     @classmethod
     def all_strategies(cls) -> list[str]:
-        """The names of all strategies."""
+        """Return the names of all strategies."""
         return [strategy.value for strategy in cls]
 
     @classmethod
     def of(cls, strategy: StarlakePreLoadStrategy | str | None) -> StarlakePreLoadStrategy:
-        """Reads a strategy; nothing means ``none``.
+        """Read a strategy; nothing means ``none``.
 
         Raises:
             StarlakeError: If the text names no strategy.

@@ -16,7 +16,7 @@ class SecretReference(Protocol):
     """Something that stands for a value and can fetch it at run time."""
 
     def resolve(self) -> str:
-        """Fetches the value.
+        """Fetch the value.
 
         Raises:
             StarlakeError: If there is no such value.
@@ -47,7 +47,7 @@ class EnvironmentReference:
         _referenced.add(self.name)
 
     def resolve(self) -> str:
-        """Reads the variable.
+        """Read the variable.
 
         Raises:
             MissingEnvironmentVariable: If it is not set.
@@ -69,7 +69,7 @@ class FileReference:
     path: str
 
     def resolve(self) -> str:
-        """Reads the file.
+        """Read the file.
 
         Raises:
             StarlakeError: If it cannot be read.
@@ -86,7 +86,7 @@ _KINDS: dict[str, Callable[[str], SecretReference]] = {"env": EnvironmentReferen
 
 
 def environment_value(name: str, value: Any) -> EnvironmentValue:
-    """Reads the value of one entry of the option `sl_env_var`.
+    """Read the value of one entry of the option `sl_env_var`.
 
     Args:
         name: The name of the entry.
@@ -117,7 +117,7 @@ def environment_value(name: str, value: Any) -> EnvironmentValue:
 
 
 def resolve_environment(environment: Mapping[str, EnvironmentValue]) -> tuple[dict[str, str], set[str]]:
-    """Fetches what an environment refers to.
+    """Fetch what an environment refers to.
 
     Args:
         environment: Names with texts and references.

@@ -39,7 +39,7 @@ class StarlakeSparkConfig:
         self.spark_properties = dict(spark_properties)
 
     def __config__(self) -> dict[str, str]:
-        """The properties of the Spark job, by their Spark names."""
+        """Return the properties of the Spark job, by their Spark names."""
         executors = {
             "spark.executor.memory": self.memory,
             "spark.executor.cores": str(self.cores),

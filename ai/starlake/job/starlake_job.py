@@ -104,7 +104,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         return StarlakeDataset(uri).uri
 
     def sl_import(self, task_id: str | None, domain: str, tables: Iterable[str] = (), **kwargs: Any) -> NodeT:
-        """Generates the node that moves the files of a domain from the landing area to the pending area.
+        """Generate the op that moves the files of a domain from the landing area to the stage area.
 
         The command is ``starlake stage``, or ``starlake import`` before Starlake 1.2.0.
 
@@ -128,7 +128,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         load_options: str | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> NodeT:
-        """Generates the node that loads the pending files of a table.
+        """Generate the op that loads the files of a table in the stage area.
 
         Args:
             task_id: The name of the node, ``{domain}_{table}_load`` by default.
@@ -157,7 +157,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         dataset: StarlakeDataset | str | None = None,
         **kwargs: Any,
     ) -> NodeT:
-        """Generates the node that runs a transform.
+        """Generate the op that runs a transform.
 
         Args:
             task_id: The name of the node, `transform_name` by default.
@@ -183,7 +183,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         pre_load_strategy: StarlakePreLoadStrategy | str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Generates what decides whether a domain is loaded.
+        """Generate what decides whether a domain is loaded.
 
         Args:
             domain: The domain.
@@ -203,7 +203,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
 
     @abstractmethod
     def _pre_load(self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any) -> Any:
-        """Generates the decision for a strategy other than ``none``."""
+        """Generate the decision for a strategy other than ``none``."""
 
     @abstractmethod
     def sl_job(
@@ -215,7 +215,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         dataset: StarlakeDataset | str | None = None,
         **kwargs: Any,
     ) -> NodeT:
-        """Generates the node that runs a command of Starlake.
+        """Generate the op that runs a command of Starlake.
 
         Args:
             task_id: The name of the node.
@@ -227,18 +227,18 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
 
     @abstractmethod
     def dummy_op(self, task_id: str, **kwargs: Any) -> NodeT:
-        """Generates a node that does nothing but order others."""
+        """Generate an op that does nothing but order others."""
 
     def pre_tasks(self, **kwargs: Any) -> NodeT | None:  # noqa: ARG002
-        """Generates what has to run before any command; None where nothing has to."""
+        """Generate what has to run before any command; None where nothing has to."""
         return None
 
     def post_tasks(self, **kwargs: Any) -> NodeT | None:  # noqa: ARG002
-        """Generates what has to run after all commands; None where nothing has to."""
+        """Generate what has to run after all commands; None where nothing has to."""
         return None
 
     def get_spark_config(self, config_name: str | None = None, **spark_properties: Any) -> StarlakeSparkConfig:
-        """What a Spark job may use: as the hook `get_spark_config` of the calling module says, else the options.
+        """Return what a Spark job may use: as the hook `get_spark_config` of the calling module says, else the options.
 
         Variables of that module which are named as options of Spark take precedence over these.
 

@@ -47,7 +47,7 @@ class Areas:
         return self.files.path(self.address(area, domain))
 
     def incoming(self, domain: str) -> Path:
-        """The conventional landing area of a domain; ``stage`` takes files from the domain's own ``directory``."""
+        """Return the default landing area of a domain; ``stage`` takes files from the domain's own ``directory``."""
         return self.path("incoming", domain)
 
     def stage(self, domain: str) -> Path:
@@ -71,7 +71,7 @@ class Areas:
         return self.path("replay", domain)
 
     def variables(self) -> Mapping[str, str]:
-        """The variables that always tell these folders, whatever the env files say."""
+        """Return the variables that always tell these folders, whatever the env files say."""
         return {
             "SL_ROOT": self.root,
             "SL_DATASETS": self.datasets,

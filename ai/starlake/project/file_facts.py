@@ -46,7 +46,7 @@ class FileFacts:
     def duckdb_file(
         self, domain: str | None = None, table: str | None = None, *, task: str | None = None
     ) -> Path | None:
-        """The DuckDB file that a load or a transform writes.
+        """Return the DuckDB file that a load or a transform writes.
 
         Args:
             domain: The domain of the table that is loaded; None for what applies unless a table or task says otherwise.
@@ -76,7 +76,7 @@ class FileFacts:
         return self._duckdb_files[key]
 
     def table_pattern(self, domain: str, table: str) -> re.Pattern[str]:
-        """The pattern that the whole name of a file of a table matches.
+        """Return the pattern that the whole name of a file of a table matches.
 
         Raises:
             StarlakeError: If the project cannot be read, has no such table, or the pattern cannot be used.
@@ -126,7 +126,7 @@ class FileFacts:
         return self._settings.areas.variables()
 
     def area(self, name: str, domain: str) -> str:
-        """The path or address of a domain's part of an area.
+        """Return the path or address of a domain's part of an area.
 
         Args:
             name: One of `AREAS`.
@@ -166,7 +166,7 @@ class FileFacts:
         return self._settings.store.read(files[self._reader.stem_of(folder, table)], "table")
 
     def _sink_ref(self, domain: str | None, table: str | None) -> str | None:
-        """The connection that a table names, else the one that its domain does."""
+        """Return the connection that a table names, else the one that its domain does."""
         if domain is None:
             return None
         own: dict[str, Any] = self._table(domain, table).mapping() if table else {}

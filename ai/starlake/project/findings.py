@@ -72,7 +72,7 @@ class ProjectError(StarlakeError):
 
 
 def attempt(call: Callable[[], T], findings: list[Finding]) -> T | None:
-    """Calls something, and turns what is wrong into findings.
+    """Call something, and turn what is wrong into findings.
 
     Args:
         call: What to call.
@@ -91,7 +91,7 @@ def attempt(call: Callable[[], T], findings: list[Finding]) -> T | None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint that names what was probably meant.
+    """Return a hint that names what was probably meant.
 
     Args:
         name: What was written.

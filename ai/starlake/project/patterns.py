@@ -107,7 +107,7 @@ class _Translation:
             self._parts.append(_literal(token, in_class=False))
 
     def _structure(self, character: str) -> None:
-        """Keeps track of groups and alternatives: a flag counts to the end of its group, beyond ``|`` too."""
+        """Keep track of groups and alternatives: a flag counts to the end of its group, beyond ``|`` too."""
         if character == "|" and self._flags[-1]:
             self._parts.append(f"{self._closing()}|{self._flags[-1]}")
         elif character == ")" and len(self._flags) > 1:

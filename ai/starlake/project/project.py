@@ -58,7 +58,7 @@ class Project:
         environment: Mapping[str, str] | None = None,
         options: Mapping[str, str] | None = None,
     ) -> Project:
-        """Opens the project in a folder.
+        """Open the project in a folder.
 
         Args:
             root: The folder that holds ``metadata``.
@@ -72,7 +72,7 @@ class Project:
         return cls(read_settings(root, environment, chosen), chosen)
 
     def __repr__(self) -> str:
-        """The folder alone: variables may hold secrets."""
+        """Return the folder alone: variables may hold secrets."""
         return f"Project({self.areas.root!r})"
 
     @property
@@ -133,7 +133,7 @@ class Project:
         return tuple(task for domain in self.transforms for task in domain.tasks)
 
     def domain(self, name: str) -> Domain:
-        """A domain with its tables, by the name of its folder or its own, in any case.
+        """Return a domain with its tables, by the name of its folder or its own, in any case.
 
         Raises:
             StarlakeError: If there is none, or one of its files cannot be used.
@@ -141,7 +141,7 @@ class Project:
         return self.domain_reader.domain(self.domain_reader.find_folder(name))
 
     def table(self, domain: str, table: str) -> Table:
-        """A table, by the name of its file or its own, in any case; the other tables of the domain are not read.
+        """Return a table, by the name of its file or its own, in any case; the other tables of the domain are not read.
 
         Raises:
             StarlakeError: If there is none, or its files cannot be used.
@@ -149,7 +149,7 @@ class Project:
         return self.domain_reader.find_table(self.domain_reader.find_folder(domain), table)
 
     def task(self, name: str) -> Task:
-        """A task by ``domain.task``, in any case.
+        """Return a task by ``domain.task``, in any case.
 
         Raises:
             StarlakeError: If there is none, or its files cannot be used.
@@ -157,7 +157,7 @@ class Project:
         return self.task_reader.find(name)
 
     def type(self, name: str) -> TypeDefinition:
-        """A type by its name.
+        """Return a type by its name.
 
         Raises:
             StarlakeError: If there is none, with the nearest name that there is.
@@ -206,7 +206,7 @@ class Project:
         return MappingProxyType({config.name: config for config in configs})
 
     def connection_of(self, item: Table | Task) -> Connection:
-        """The connection that the rows of a table or task are written to.
+        """Return the connection that the rows of a table or task are written to.
 
         Raises:
             StarlakeError: If it does not exist, or none is chosen.
@@ -235,7 +235,7 @@ class Project:
         file: Path | None = None,
         planned: bool = False,
     ) -> str:
-        """Renders Jinja with the variables of the project.
+        """Render Jinja with the variables of the project.
 
         Args:
             text: The template.
@@ -277,7 +277,7 @@ class Project:
 
     @staticmethod
     def _all(calls: list[partial[T]]) -> tuple[T, ...]:
-        """The results of all calls, or all that is wrong in any of them."""
+        """Return the results of all calls, or all that is wrong in any of them."""
         findings: list[Finding] = []
         results = [attempt(call, findings) for call in calls]
         if findings:

@@ -114,7 +114,7 @@ class Settings:
         return self.files.path(self.areas.metadata)
 
     def folder(self, name: str, variable: str) -> Path:
-        """A folder of the metadata that an environment variable may put elsewhere."""
+        """Return a folder of the metadata that an environment variable may put elsewhere."""
         return self.files.path(join(self.areas.metadata, self.variables.get(variable) or name))
 
 
@@ -126,7 +126,7 @@ def read_settings(
     strict: bool = True,
     files: Files | None = None,
 ) -> Settings:
-    """Reads the application and the env files of a project, and nothing else.
+    """Read the application and the env files of a project, and nothing else.
 
     Args:
         root: The project's folder, or its address; ``~`` is not expanded.
@@ -186,13 +186,13 @@ def read_settings(
 
 
 def macro_files(settings: Settings) -> list[Path]:
-    """The files that macros are defined in: templates below ``metadata/expectations`` and ``metadata/macros``."""
+    """Return the files that define macros: templates below ``metadata/expectations`` and ``metadata/macros``."""
     folders = (settings.folder("expectations", "SL_EXPECTATIONS"), settings.folder("macros", "SL_MACROS"))
     return [file for folder in folders for file in sorted(folder.rglob("*")) if file.name.endswith(MACRO_ENDINGS)]
 
 
 def strategy_files(settings: Settings) -> list[Path]:
-    """The project's own templates of write strategies for DuckDB."""
+    """Return the project's own templates of write strategies for DuckDB."""
     folder = settings.folder("write-strategies", "SL_WRITE_STRATEGIES") / "duckdb"
     return sorted(folder.glob("*.j2"))
 
@@ -245,7 +245,7 @@ def _variables(folder: Path, environment: Mapping[str, str], options: Mapping[st
 
 
 def _undefined(findings: Sequence[Finding], policy: UndefinedVariables, *, strict: bool) -> list[Finding]:
-    """What is told about variables of the env files and the application that nobody defines.
+    """Return findings about variables of the env files and the application that nobody defines.
 
     Raises:
         ProjectError: If they are errors.
@@ -258,7 +258,7 @@ def _undefined(findings: Sequence[Finding], policy: UndefinedVariables, *, stric
 
 
 def _unread(findings: Sequence[Finding], policy: UnknownKeys, *, strict: bool) -> list[Finding]:
-    """What is told about the env files and the application; errors among them are about keys that nobody reads.
+    """Return findings about the env files and the application; errors among them are about keys that nobody reads.
 
     Raises:
         ProjectError: If the project does not allow these.
@@ -277,7 +277,7 @@ class _EnvFile(NamedTuple):
 
 
 def _env_file(file: Path) -> _EnvFile:
-    """The variables of an env file; none if there is no such file, which Starlake allows."""
+    """Return the variables of an env file; none if there is no such file, which Starlake allows."""
     if not file.is_file():
         return _EnvFile(None, {}, [])
     content = Store(Renderer({})).read(file, "env", rendered=False)
@@ -314,7 +314,7 @@ def _application(
 
 
 def _with(data: dict[str, Any], path: tuple[str, ...], value: str) -> dict[str, Any]:
-    """A copy of nested data with one value set."""
+    """Return a copy of nested data with one value set."""
     key, *rest = path
     if not rest:
         return {**data, key: value}

@@ -10,7 +10,7 @@ from ai.starlake.project.models import Table, Task
 
 
 def check_names(items: Iterable[Table | Task]) -> Iterator[Finding]:
-    """What collides among the names of all tables and tasks of a project, whatever job they are in.
+    """Yield what collides among the names of all tables and tasks of a project, whatever job they are in.
 
     An asset is named by the table that is made, an op by the table or task, a group of ops by the domain.
 

@@ -21,7 +21,7 @@ _NEEDS = {
 
 
 def check_table(table: Table, document: Document, types: Types, strategies: Collection[str]) -> Iterator[Finding]:
-    """What is wrong with a table.
+    """Yield what is wrong with a table.
 
     Args:
         table: The table.
@@ -102,7 +102,7 @@ def check_strategy(
     path: KeyPath,
     strategies: Collection[str],
 ) -> Iterator[Finding]:
-    """What is wrong with a write strategy.
+    """Yield what is wrong with a write strategy.
 
     Args:
         strategy: The strategy.
@@ -125,7 +125,7 @@ def check_strategy(
 
 
 def _check_columns(table: Table, document: Document) -> Iterator[Finding]:
-    """The columns that a write strategy relies on must be there."""
+    """Check that a table has the columns that its write strategy needs."""
     strategy, sink = table.metadata.write_strategy, table.metadata.sink
     wanted = (kind.columns(strategy.key, strategy.timestamp, sink.partition) for kind in strategy.kinds)
     named = dict.fromkeys(name for names in wanted for name in names)
@@ -138,7 +138,7 @@ def _check_columns(table: Table, document: Document) -> Iterator[Finding]:
 
 
 def check_task(task: Task, document: Document, root: KeyPath, strategies: Collection[str]) -> Iterator[Finding]:
-    """What is wrong with a task.
+    """Yield what is wrong with a task.
 
     Args:
         task: The task.
@@ -157,5 +157,5 @@ def check_task(task: Task, document: Document, root: KeyPath, strategies: Collec
 
 
 def errors(findings: Iterator[Finding]) -> list[Finding]:
-    """The findings that stop what touches the file."""
+    """Return the findings that stop what touches the file."""
     return [finding for finding in findings if finding.severity is Severity.ERROR]

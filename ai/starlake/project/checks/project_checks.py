@@ -41,7 +41,7 @@ def validate(
     environment: Mapping[str, str] | None = None,
     options: Mapping[str, str] | None = None,
 ) -> list[Finding]:
-    """Reads everything in a project and tells what is wrong with it.
+    """Read everything in a project and tell what is wrong with it.
 
     Args:
         root: The folder that holds ``metadata``.
@@ -152,14 +152,14 @@ class _Validation:
             self._findings += [replace(each, severity=severity) for each in unread_files(self._project.settings)]
 
     def _dag_files(self) -> None:
-        """Makes the DAG files, as ``dag-generate`` does, unless some are for another orchestrator."""
+        """Make the DAG files, as ``dag-generate`` does, unless some are for another orchestrator."""
         from ai.starlake.project.dag_generation import generate
 
         if not self._foreign:
             generate(self._project)
 
     def _template(self, config: DagConfig) -> None:
-        """Checks that the template of a DAG configuration exists: here, or for another orchestrator in Starlake."""
+        """Check that the template of a DAG configuration exists: here, or for another orchestrator in Starlake."""
         from ai.starlake.project.dag_generation import Templates, why_missing
 
         try:
@@ -173,7 +173,7 @@ class _Validation:
             self._findings.append(content.document.finding(("dag", "template"), message, error.fix or ""))
 
     def _connections(self, items: Iterable[Table | Task]) -> None:
-        """What is written to must exist, and every option of it must be honoured."""
+        """Check that the connections that are written to exist, and that all of their options are honoured."""
         settings, application, areas = self._project.settings, self._project.application, self._project.areas
         found: dict[str, Connection] = {}
         refs = application.audit_refs
@@ -199,7 +199,7 @@ class _Validation:
             self._try(graph.order)
 
     def _located(self, file: Path | None, call: Callable[[], T]) -> T | None:
-        """Calls something that knows no file."""
+        """Call something that knows no file."""
         found: list[Finding] = []
         result = attempt(call, found)
         self._findings += [each if each.file else replace(each, file=file) for each in found]

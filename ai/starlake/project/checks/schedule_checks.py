@@ -13,7 +13,7 @@ from ai.starlake.project.reading.domain_files import CONFIG
 
 
 def check_schedules(project: Project, items: Iterable[Table | Task]) -> Iterator[Finding]:
-    """What is wrong with schedules: expressions that Dagster refuses or that never occur, presets that do not exist.
+    """Yield schedules that are wrong: Dagster refuses them, they never occur, or are presets that do not exist.
 
     Args:
         project: The project, for its presets.
@@ -38,7 +38,7 @@ def check_schedules(project: Project, items: Iterable[Table | Task]) -> Iterator
 
 
 def _is_expression(schedule: str) -> bool:
-    """A schedule is a cron expression, which has blanks or begins with ``@``, or the name of a preset."""
+    """Return whether a schedule is a cron expression, with blanks or ``@``, rather than the name of a preset."""
     return any(char.isspace() for char in schedule) or schedule.startswith("@")
 
 
@@ -79,7 +79,7 @@ def _is_yaml(item: Table | Task) -> bool:
 
 
 def _inline(document: Document, item: Table | Task) -> KeyPath | None:
-    """The place of a task's schedule that its folder's ``_config`` holds."""
+    """Return the place of a task's schedule that its folder's ``_config`` holds."""
     tasks = (document.data.get("transform") or {}).get("tasks") or []
     for index, task in enumerate(tasks):
         path = ("transform", "tasks", index, "schedule")

@@ -21,7 +21,7 @@ _SQL = (".sql", ".sql.j2")
 
 
 def undefined_names(project: Project, items: Iterable[Table | Task]) -> list[Finding]:
-    """What is wrong with the names in the templates of a project.
+    """Return what is wrong with the names in the templates of a project.
 
     A name that any env file defines is known: the branch that uses it may be for another profile.
 
@@ -66,7 +66,7 @@ def _templates(project: Project) -> Iterator[Path]:
 
 
 def _of_profiles(project: Project) -> Iterator[str]:
-    """The names that the env files of all profiles define."""
+    """Yield the names that the env files of all profiles define."""
     for file in sorted(project.settings.metadata.glob(f"env.*{SUFFIX}")):
         content = attempt(partial(Store(Renderer({})).read, file, "env", rendered=False), [])
         data: Mapping[str, Any] = content.data if content is not None and isinstance(content.data, dict) else {}

@@ -21,7 +21,7 @@ _FILES = ("application", "env", "refs")
 
 
 def unread_files(settings: Settings) -> Iterator[Finding]:
-    """What is wrong with the names and places of files: those that look like metadata and that nobody reads.
+    """Yield what is wrong with the names and places of files: those that look like metadata and that nobody reads.
 
     Args:
         settings: The settings of the project.
@@ -50,7 +50,7 @@ def _top(metadata: Path) -> Iterator[Finding]:
 
 
 def _of_domains(folder: Path, read: tuple[str, ...], like: tuple[str, ...]) -> Iterator[Finding]:
-    """The files of a folder that has a folder for each domain."""
+    """Yield the files of a folder that has a folder for each domain."""
     for file in _files(folder):
         if file.name.startswith("_") and not file.name.startswith("_config."):
             continue
@@ -97,7 +97,7 @@ def _unread(file: Path, hint: str) -> Finding:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The files below a folder, without hidden ones."""
+    """Return the files below a folder, without hidden ones."""
     found = sorted(folder.rglob("*")) if folder.is_dir() else []
     return [file for file in found if file.is_file() and not any(part.startswith(".") for part in _below(file, folder))]
 

@@ -17,7 +17,7 @@ that layers of tasks that all read all of the layer below grow it exponentially.
 
 
 def dependencies_json(graph: Graph, tasks: Iterable[Task]) -> str:
-    """The tasks with all that they depend on: a JSON list of ``{"data", "children", "task"}``.
+    """Return the tasks with all that they depend on: a JSON list of ``{"data", "children", "task"}``.
 
     Args:
         graph: The graph of the project.
@@ -42,7 +42,7 @@ _FACTS = ("sink", "cron", "freshness")
 
 
 def dependency_list(graph: Graph, tasks: Iterable[Task]) -> list[dict[str, Any]]:
-    """The same as a list in which everything stands once, after all that it reads; linear in its size.
+    """Return a list in which everything stands once, after all that it reads; linear in its size.
 
     Args:
         graph: The graph of the project.

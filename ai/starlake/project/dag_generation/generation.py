@@ -37,7 +37,7 @@ def generate(
     tasks: bool = True,
     start_of: StartOf | None = None,
 ) -> tuple[DagFile, ...]:
-    """Renders the DAG files of a project; writes nothing.
+    """Render the DAG files of a project; write nothing.
 
     Args:
         project: The project.
@@ -69,7 +69,7 @@ def generate(
 
 
 def _check_jobs(files: Iterable[DagFile], items: Iterable[Table | Task]) -> None:
-    """Makes sure that each job has a name of its own, which no asset of another file has either.
+    """Make sure that each job has a name of its own, which no asset of another file has either.
 
     A file may be named as a table that it makes.
     """
@@ -118,7 +118,7 @@ class _Load:
 
 
 def load_files(project: Project, templates: Templates, tags: frozenset[str]) -> Iterator[DagFile]:
-    """The files for all tables that have a DAG configuration.
+    """Yield the files for all tables that have a DAG configuration.
 
     The variables in the file name of a configuration say what gets a file of its own: each table, each domain, each
     schedule. A file of one schedule holds the tables of that schedule only, whereas Starlake 1.5.16 repeats all tables
@@ -153,7 +153,7 @@ def load_files(project: Project, templates: Templates, tags: frozenset[str]) -> 
 
 
 def _groups(loads: Iterable[_Load], used: frozenset[str]) -> Iterator[Sequence[_Load]]:
-    """What goes into one file each."""
+    """Yield the tables of each file."""
 
     def key(load: _Load) -> tuple[str, str, str]:
         domain = load.domain.name if used & (TABLE_VARIABLES | DOMAIN_VARIABLES) else ""
@@ -193,12 +193,12 @@ def _schedule(loads: Sequence[_Load]) -> dict[str, Any]:
 
 
 def _final(item: Domain | Table) -> dict[str, str]:
-    """The name in the database, under both names that templates of Starlake know it by."""
+    """Return the name in the database, under both names that templates of Starlake know it by."""
     return {"finalName": item.final_name, "final_name": item.final_name}
 
 
 def task_files(project: Project, templates: Templates, tags: frozenset[str]) -> Iterator[DagFile]:
-    """The files for all tasks that have a DAG configuration; tasks whose file names are the same share a file.
+    """Yield the files for all tasks that have a DAG configuration; tasks whose file names are the same share a file.
 
     Args:
         project: The project.
@@ -247,7 +247,7 @@ def _task_variables(task: Task, schedules: Schedules) -> dict[str, str]:
 
 
 def _cron(application: Application, config: DagConfig, tasks: Sequence[Task]) -> str:
-    """The cron expression of a file: that of the first task that has one."""
+    """Return the cron expression of a file: that of the first task that has one."""
     crons = {cron: task for task in reversed(tasks) for cron in [application.cron(task.schedule)] if cron}
     if len(crons) > 1:
         logger.warning(
@@ -260,7 +260,7 @@ def _cron(application: Application, config: DagConfig, tasks: Sequence[Task]) ->
 
 
 def find_config(project: Project, name: str, user: str) -> DagConfig:
-    """The configuration of a name.
+    """Return the configuration of a name.
 
     Args:
         project: The project.

@@ -72,7 +72,7 @@ class Schedules:
                 self._names.setdefault(schedule, f"cron{len(self._names) + 1}")
 
     def name(self, schedule: str | None) -> str:
-        """The name of a schedule; ``None`` when there is none."""
+        """Return the name of a schedule; ``None`` when there is none."""
         if not schedule or self._application.cron(schedule) is None:
             return NO_SCHEDULE
         return self._names.get(schedule, schedule)

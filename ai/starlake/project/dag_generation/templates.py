@@ -51,20 +51,20 @@ class Templates:
         self._folder = project.settings.folder("dags", "SL_DAGS") / "templates"
 
     def variables(self, config: DagConfig) -> frozenset[str]:
-        """The variables that the file name of a configuration uses; they say what gets a file of its own."""
+        """Return the variables that the file name of a configuration uses; they say what gets a file of its own."""
         from jinja2 import meta
 
         with explained(f"{config.file}: filename"):
             return frozenset(meta.find_undeclared_variables(self._environment.parse(config.filename)))
 
     def file_name(self, config: DagConfig, variables: Mapping[str, str]) -> str:
-        """The rendered file name of a configuration."""
+        """Return the rendered file name of a configuration."""
         given = {**_PROJECT, **variables}
         text = self._project.render(config.filename, given, label=f"{config.file}: filename", file=config.file)
         return text.replace(f"_{_PROJECT['sl_project_id']}", "").strip()
 
     def file(self, config: DagConfig, source: str, variables: Mapping[str, str], context: Mapping[str, Any]) -> DagFile:
-        """Makes a file.
+        """Make a file.
 
         Args:
             config: The configuration.
@@ -136,7 +136,7 @@ class Templates:
         return installed_templates.template_names(self._folder)
 
     def path(self, config: DagConfig) -> Path:
-        """The file of the template of a configuration.
+        """Return the file of the template of a configuration.
 
         Raises:
             StarlakeError: If there is no such template.

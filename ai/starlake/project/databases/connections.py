@@ -15,7 +15,7 @@ from ai.starlake.project.settings import Settings
 
 
 def find_connection(application: Application, areas: Areas, *refs: str | None) -> Connection:
-    """The connection of the first reference that is given.
+    """Return the connection of the first reference that is given.
 
     ``SL_DUCKDB_MODE`` puts everything on one DuckDB file, whatever the references. A project that has no connections at
     all has DuckDB's file in its datasets.
@@ -50,13 +50,13 @@ def find_connection(application: Application, areas: Areas, *refs: str | None) -
 
 
 def default_duckdb(application: Application, areas: Areas) -> Connection:
-    """The connection to ``SL_DUCKDB_PATH``, else to ``{datasets}/duckdb.db``."""
+    """Return the connection to ``SL_DUCKDB_PATH``, else to ``{datasets}/duckdb.db``."""
     file = application.duckdb_path or join(areas.datasets, "duckdb.db")
     return Connection(name="duckdb", type="jdbc", options={"url": f"{PREFIX}{file}"})
 
 
 def duckdb_file(connection: Connection, areas: Areas) -> Path | None:
-    """The file that a DuckDB connection writes.
+    """Return the file that a DuckDB connection writes.
 
     Args:
         connection: Any connection.
@@ -70,7 +70,7 @@ def duckdb_file(connection: Connection, areas: Areas) -> Path | None:
 
 
 def connection_error(settings: Settings, connection: Connection, option: str, message: str, hint: str) -> ProjectError:
-    """An error at an option of a connection.
+    """Return an error at an option of a connection.
 
     Args:
         settings: The start of the project.
@@ -93,7 +93,7 @@ def connection_findings(settings: Settings, connection: Connection) -> list[Find
 
 
 def clash_findings(settings: Settings, audit: Connection, others: Iterable[Connection]) -> Iterator[Finding]:
-    """The connections that cannot be open beside that of the audit, which every command opens.
+    """Yield the connections that cannot be open beside that of the audit, which every command opens.
 
     Args:
         settings: The start of the project.
@@ -108,7 +108,7 @@ def clash_findings(settings: Settings, audit: Connection, others: Iterable[Conne
 
 
 def _finding(settings: Settings, connection: Connection, problem: Problem) -> Finding:
-    """A finding with the file and line of an option."""
+    """Return a finding with the file and line of an option."""
     file = settings.application.file
     message = f"connection {connection.name}: {problem.message}"
     if file is None:

@@ -67,7 +67,7 @@ class Plan:
     problems: tuple[Problem, ...]
 
     def blocking(self, *, writing: bool) -> Problem | None:
-        """The first problem that keeps the connection from being used."""
+        """Return the first problem that keeps the connection from being used."""
         return next((each for each in self.problems if writing or not each.writing), None)
 
 
@@ -137,7 +137,7 @@ _INSTEAD = "put SQL that reads or changes rows into the presql of a table or tas
 
 
 def _url(connection: Connection) -> tuple[str, dict[str, str]]:
-    """The location in the address, and the settings behind it: ``jdbc:duckdb:file;threads=4``."""
+    """Return the location in the address, and the settings behind it: ``jdbc:duckdb:file;threads=4``."""
     url = (connection.url or "").strip()
     location = url[len(PREFIX) :] if url.lower().startswith(PREFIX) else ""
     location, *rest = re.split(r"[;?]", location)
@@ -163,7 +163,7 @@ def _wrong_values(connection: Connection) -> Iterator[Problem]:
 def _target(
     location: str, main: Path | None, actions: PreActions, settings: Mapping[str, str]
 ) -> tuple[Path | None, Problem | None]:
-    """The file that is written, or why none can be."""
+    """Return the file that is written, or why none can be."""
     used = actions.used
     if used is None and main is not None:
         mode = next((value for name, value in settings.items() if name.lower() == "access_mode"), "")

@@ -86,7 +86,7 @@ class PreActions:
 
 
 def read_pre_actions(text: str, absolute: Callable[[str], str], own: str = "memory") -> PreActions:
-    """Reads the statements of ``preActions``.
+    """Read the statements of ``preActions``.
 
     Args:
         text: The statements, separated by semicolons.
@@ -125,7 +125,7 @@ def _statements(text: str) -> Iterator[tuple[str, list[Token]]]:
 
 
 def _verb(tokens: Sequence[Token], statement: str) -> str:
-    """The first words of a statement, which say what it does."""
+    """Return the first words of a statement, which say what it does."""
     if _SECRET.match(" ".join(token.text for token in tokens)):
         return "CREATE SECRET"
     first = [token.upper for token in tokens[:2]]
@@ -173,7 +173,7 @@ def _attach(found: PreActions, statement: str, tokens: Sequence[Token], absolute
 
 
 def _options(tokens: Sequence[Token]) -> dict[str, Token | None]:
-    """The options between the parentheses of an ATTACH, and their values."""
+    """Return the options between the parentheses of an ATTACH, and their values."""
     options: dict[str, Token | None] = {}
     name = None
     for token in tokens:
@@ -192,7 +192,7 @@ def _is_on(value: Token | None) -> bool:
 
 
 def _kind(location: str, options: dict[str, Token | None]) -> tuple[str, str | None]:
-    """What kind of database is attached, and the path of its file."""
+    """Return what kind of database is attached, and the path of its file."""
     type_ = options.get("TYPE")
     kind = type_.value.lower() if type_ is not None else "duckdb"
     path = location
@@ -215,7 +215,7 @@ def _edited(statement: str, edits: Sequence[tuple[Token, str]]) -> str:
 
 
 def _use(found: PreActions, tokens: Sequence[Token], own: str) -> None:
-    """Notes what USE chooses; a name that is not attached is a schema of the database in use, or its own name."""
+    """Note what USE chooses; a name that is not attached is a schema of the database in use, or its own name."""
     names = [token.value.lower() for token in tokens[1:] if token.text != "."]
     if names and names[0] in found.attachments:
         found.used = found.attachments[names[0]]

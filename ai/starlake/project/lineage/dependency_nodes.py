@@ -19,7 +19,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 60480
 
 
 def task_node(task: Task, references: Sequence[Reference], nodes: Mapping[str, Node], application: Application) -> Node:
-    """The node of a task.
+    """Return the node of a task.
 
     Args:
         task: The task.
@@ -51,7 +51,7 @@ def task_node(task: Task, references: Sequence[Reference], nodes: Mapping[str, N
 
 
 def table_node(table: Table, application: Application) -> Node:
-    """The node of a table that is loaded."""
+    """Return the node of a table that is loaded."""
     data = {
         "name": table.full_name,
         "typ": "table",

@@ -34,7 +34,7 @@ class Graph:
         return {task.full_name.lower(): task for task in self._project.tasks}
 
     def references(self, task: Task) -> tuple[Reference, ...]:
-        """The tables that a task reads, in the order of its SQL, its own table left out.
+        """Return the tables that a task reads, in the order of its SQL, its own table left out.
 
         A name of two parts is a task's full name, a task's table, or a loaded table's name in the database; a name of
         one part is a table of the task's own domain, else the only task, else the only table of this name. Of a longer
@@ -49,7 +49,7 @@ class Graph:
         return self._references[key]
 
     def parents(self, task: Task) -> tuple[Task, ...]:
-        """The tasks that a task reads from, each once."""
+        """Return the tasks that a task reads from, each once."""
         found = {ref.item.full_name.lower(): ref.item for ref in self.references(task) if isinstance(ref.item, Task)}
         return tuple(found.values())
 
@@ -68,7 +68,7 @@ class Graph:
         return tuple(done.values())
 
     def dependency_tree(self, task: Task) -> Node:
-        """A task with all that it depends on, as generated DAG files expect it.
+        """Return a task with all that it depends on, as generated DAG files expect it.
 
         Args:
             task: The task.
@@ -123,7 +123,7 @@ class Graph:
                 yield Reference(text, item)
 
     def resolve(self, name: str, task: Task) -> Task | Table | None:
-        """What a name in a task's SQL stands for; see `references`.
+        """Return what a name in a task's SQL stands for; see `references`.
 
         Raises:
             StarlakeError: If a name of one part fits several tables.
@@ -131,7 +131,7 @@ class Graph:
         return self._names.resolve(".".join(self.target_of(name.split(".")) or (name,)), task)
 
     def target_of(self, parts: Sequence[str]) -> tuple[str, ...] | None:
-        """The table that ``refs.sl.yml`` says a name stands for, in parts; None if it says nothing."""
+        """Return the table that ``refs.sl.yml`` says a name stands for, in parts; None if it says nothing."""
         return next((found for ref in self._project.table_refs if (found := ref.target(parts))), None)
 
     @cached_property

@@ -22,7 +22,7 @@ def hash_order(names: Iterable[str]) -> list[str]:
 
 
 def _in_order(entries: Sequence[tuple[int, str]], shift: int) -> list[str]:
-    """What is alone on its branch comes first, then the branches with more; both by the number of the branch."""
+    """Order entries: those alone on their branch first, then the branches with more, by the number of the branch."""
     if len(entries) < 2 or shift >= _HASH:  # noqa: PLR2004
         return [name for _, name in entries]
     branches: dict[int, list[tuple[int, str]]] = {}
@@ -43,7 +43,7 @@ def _java_hash(text: str) -> int:
 
 
 def _improved(value: int) -> int:
-    """What Scala's maps make of a hash so that all of its bits count (``scala.collection.Hashing``)."""
+    """Return what Scala's maps make of a hash so that all of its bits count (``scala.collection.Hashing``)."""
     whole = 1 << _HASH
     value = (value + ~(value << 9)) % whole
     value ^= value >> 14

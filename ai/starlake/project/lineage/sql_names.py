@@ -32,7 +32,7 @@ class TargetNames:
                 known.append(item)
 
     def resolve(self, name: str, task: Task) -> Task | Table | None:
-        """What a name in a task's SQL stands for; see `references`.
+        """Return what a name in a task's SQL stands for; see `references`.
 
         Raises:
             StarlakeError: If a name of one part fits several tables.

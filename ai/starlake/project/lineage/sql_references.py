@@ -53,7 +53,7 @@ class Reference:
 
 
 def dialect_of(type_: str, url: str | None) -> str:
-    """The name of the SQL dialect of a connection: by its JDBC address, else by its type; DuckDB's by default."""
+    """Return the SQL dialect of a connection: by its JDBC address, else by its type; DuckDB's by default."""
     parts = (url or "").lower().split(":")
     if parts[0] == "jdbc" and len(parts) > 1:
         return _DIALECTS.get(parts[1], "duckdb")
@@ -62,7 +62,7 @@ def dialect_of(type_: str, url: str | None) -> str:
 
 @lru_cache(maxsize=4096)
 def table_references(sql: str, dialect: str = "duckdb") -> tuple[str, ...]:
-    """The tables that SQL reads, as it names them.
+    """Return the tables that SQL reads, as it names them.
 
     Names of common table expressions and table functions are not among them, nor is what an INSERT writes to. Text that
     sqlglot cannot parse is searched for what follows FROM and JOIN, so that one unusual expression does not hide all.

@@ -257,7 +257,7 @@ class Application(FileModel):
         return self.audit.sink.connection_ref, self.connection_ref
 
     def cron(self, schedule: str | None) -> str | None:
-        """The cron expression that a ``schedule`` stands for.
+        """Return the cron expression that a ``schedule`` stands for.
 
         Args:
             schedule: A cron expression, or the name of a preset of the project or of Starlake.

@@ -81,5 +81,5 @@ class Expectation(Model):
     @model_validator(mode="before")
     @classmethod
     def _call_alone(cls, data: Any) -> Any:
-        """A text is a call without anything else."""
+        """Read a string as a call without anything else."""
         return {"expect": data} if isinstance(data, str) else data

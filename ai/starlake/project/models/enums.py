@@ -22,7 +22,7 @@ class Word(str, Enum):
 
     @classmethod
     def parse(cls, value: object) -> Word:
-        """Finds the member that a value from a file stands for.
+        """Find the member that a value from a file stands for.
 
         Args:
             value: A member, or its spelling in any case.
@@ -45,13 +45,13 @@ class Word(str, Enum):
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Validates through `parse`, writes the plain value."""
+        """Validate with `parse`, and write the plain value."""
         return core_schema.no_info_plain_validator_function(
             cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(lambda word: word.value)
         )
 
     def __str__(self) -> str:
-        """The spelling of Starlake's documentation."""
+        """Return the name as Starlake's documentation spells it."""
         return str(self.value)
 
 
@@ -71,7 +71,7 @@ class Format(Word):
 
     @classmethod
     def spellings(cls) -> dict[str, str]:
-        """The older names."""
+        """Return the older names of members."""
         return {"JSON_ARRAY": "JSON", "SIMPLE_JSON": "JSON_FLAT", "FIXED": "POSITION"}
 
     @property

@@ -34,7 +34,7 @@ class TableRef(Model):
     output: RefOutput = Field(default_factory=RefOutput)
 
     def target(self, parts: Sequence[str]) -> tuple[str, ...] | None:
-        """The table that a name stands for.
+        """Return the table that a name stands for.
 
         Args:
             parts: The parts of the name: table, or domain and table, or database, domain and table.

@@ -98,7 +98,7 @@ class Table(FileModel):
         return self.regex.fullmatch(file_name) is not None
 
     def model_post_init(self, _context: Any, /) -> None:
-        """Fills the names that only a table made in memory lacks."""
+        """Fill the names that only a table made in memory lacks."""
         if not self.domain_final_name:
             object.__setattr__(self, "domain_final_name", self.domain)
         if not self.file_stem:
@@ -127,7 +127,7 @@ class Domain(FileModel):
         return self.rename or self.name
 
     def table_of(self, file_name: str) -> Table | None:
-        """The first table whose pattern the name of a file matches; None if there is none.
+        """Return the first table whose pattern the name of a file matches; None if there is none.
 
         Tables are in the order of their names, which is the same everywhere; Starlake goes by the age of their files.
         """

@@ -70,7 +70,7 @@ class Task(FileModel):
         return f"{self.domain}.{self.table}"
 
     def model_post_init(self, _context: Any, /) -> None:
-        """The table is named after the task unless the file says otherwise."""
+        """Name the table after the task unless the file says otherwise."""
         if not self.table:
             object.__setattr__(self, "table", self.name)
 

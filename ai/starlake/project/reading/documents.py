@@ -42,18 +42,18 @@ class Document:
     findings: tuple[Finding, ...] = ()
 
     def line(self, path: KeyPath) -> int:
-        """The line of a key, or of the nearest key around it that the file has."""
+        """Return the line of a key, or of the nearest key around it that the file has."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
     def finding(self, path: KeyPath, message: str, hint: str = "", severity: Severity = Severity.ERROR) -> Finding:
-        """A finding at a key of this file."""
+        """Return a finding at a key of this file."""
         return Finding(self.file, self.line(path), message, hint, severity)
 
 
 def parse_document(file: Path, text: str) -> Document:
-    """Reads the text of a YAML file.
+    """Read the text of a YAML file.
 
     Args:
         file: The file that the text is from, for messages.
@@ -142,7 +142,7 @@ class _Builder:
         return {key: value for key, value in {**merged, **own}.items() if value is not None}
 
     def _merged(self, node: yaml.Node, path: KeyPath) -> dict[str, Any]:
-        """The keys that ``<<: *alias`` brings; earlier aliases of a list win, as the YAML specification says."""
+        """Return the keys that ``<<: *alias`` brings; earlier aliases of a list win, as the YAML specification says."""
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
         result: dict[str, Any] = {}
         for source in reversed(nodes):

@@ -59,7 +59,7 @@ class DomainReader:
         return tuple(type_files(self._settings))
 
     def folder(self, name: str) -> DomainFolder:
-        """The files of a domain's folder; those in folders below it belong to it too."""
+        """Return the files of a domain's folder; those in folders below it belong to it too."""
         if name not in self._folders:
             path = self.folders[name]
             files = sorted(path.rglob(f"*{SUFFIX}"), key=lambda file: file.name)
@@ -74,7 +74,7 @@ class DomainReader:
         return self._folders[name]
 
     def find_folder(self, name: str) -> str:
-        """The name of the folder of a domain.
+        """Return the name of the folder of a domain.
 
         Args:
             name: The domain's name, the name of its folder, or its name in the database; in any case.
@@ -103,7 +103,7 @@ class DomainReader:
         )
 
     def config(self, folder: str) -> Domain:
-        """A domain without its tables."""
+        """Return a domain without its tables."""
         if folder not in self._configs:
             data, origins = self.config_data(folder)
             metadata = data.get("metadata", {})
@@ -156,7 +156,7 @@ class DomainReader:
         return FileRules(str(config.get("name") or folder), tuple(rules))
 
     def domain(self, folder: str) -> Domain:
-        """A domain with its tables.
+        """Return a domain with its tables.
 
         Raises:
             ProjectError: If a file of the domain cannot be used; it has all that is wrong in all of them.
@@ -169,7 +169,7 @@ class DomainReader:
         return domain.model_copy(update={"tables": tuple(tables)})
 
     def find_table(self, folder: str, name: str) -> Table:
-        """A table by the name of its file, else by its own or its final name; in any case.
+        """Return a table by the name of its file, else by its own or its final name; in any case.
 
         Raises:
             StarlakeError: If there is no such table, with the nearest name that there is.
@@ -177,7 +177,7 @@ class DomainReader:
         return self.table(folder, self.stem_of(folder, name))
 
     def stem_of(self, folder: str, name: str) -> str:
-        """The stem of the file of a table; other files are looked into only when none has the name.
+        """Return the stem of the file of a table; other files are looked into only when none has the name.
 
         Raises:
             StarlakeError: If there is no such table, with the nearest name that there is.
@@ -204,7 +204,7 @@ class DomainReader:
         )
 
     def table(self, folder: str, stem: str) -> Table:
-        """The table of a file.
+        """Return the table of a file.
 
         Raises:
             ProjectError: If the file cannot be used.
@@ -221,7 +221,7 @@ class DomainReader:
         return self._tables[file]
 
     def build_table(self, folder: str, file: Path) -> tuple[Table, Document]:
-        """The table of a file, not yet checked against the rest of the project."""
+        """Return the table of a file, not yet checked against the rest of the project."""
         content = self._settings.store.read(file, "table")
         domain = self.config(folder)
         stem = file.name.removesuffix(SUFFIX)
@@ -235,7 +235,7 @@ class DomainReader:
         return table.model_copy(update={"file": file}), content.document
 
     def config_data(self, folder: str) -> tuple[dict[str, Any], list[Origin]]:
-        """What the ``_config`` of a folder says, and where; nothing if there is no such file."""
+        """Return what the ``_config`` of a folder says, and where; nothing if there is no such file."""
         file = self.folder(folder).config
         if file is None:
             return {}, [Origin(Document(self.folders[folder] / CONFIG, {}, {}), ("load",))]
@@ -247,7 +247,7 @@ class DomainReader:
         return [Origin(origin.document, ("load", "metadata"), ("metadata",)) for origin in origins]
 
     def _metadata(self, folder: str, own: dict[str, Any]) -> dict[str, Any]:
-        """The metadata of a table: its own keys over those of its domain over those of the application."""
+        """Return the metadata of a table: its own keys over those of its domain over those of the application."""
         inherited = self.config_data(folder)[0].get("metadata", {})
         merged = {**self._defaults(), **inherited, **own}
         if "loader" not in inherited and "loader" not in own:
@@ -274,7 +274,7 @@ class DomainReader:
         return {key: value for key, value in defaults.items() if value is not None}
 
     def _loader(self, metadata: dict[str, Any]) -> Loader:
-        """The loader of the connection that a table is written to, else the one of the application."""
+        """Return the loader of the connection that a table is written to, else the one of the application."""
         application = self._settings.application
         sink = metadata.get("sink")
         ref = sink.get("connectionRef") if isinstance(sink, dict) else None
@@ -286,7 +286,7 @@ class DomainReader:
         return next((member for member in Loader if member.value == loader), application.loader)
 
     def all(self) -> Iterator[str]:
-        """The folders that hold tables; a folder without any is not a domain."""
+        """Yield the folders that hold tables; a folder without any is not a domain."""
         return (folder for folder in self.folders if self.folder(folder).files)
 
 

@@ -25,7 +25,7 @@ class Origin(NamedTuple):
 
 
 def build(model: type[ModelT], data: dict[str, Any], origins: Sequence[Origin]) -> ModelT:
-    """Makes a model of data from files.
+    """Make a model of data from files.
 
     Args:
         model: The model.
@@ -61,7 +61,7 @@ def _accepted(problem: dict[str, Any]) -> list[str]:
 
 
 def _where(location: KeyPath, origins: Sequence[Origin]) -> tuple[Document, KeyPath]:
-    """The origin that has the longest part of the location; an earlier one when several have as much."""
+    """Return the origin that has the longest part of the location; an earlier one when several have as much."""
     best = (origins[0].document, origins[0].path)
     best_length = -1
     for document, path, at in origins:
@@ -77,7 +77,7 @@ def _where(location: KeyPath, origins: Sequence[Origin]) -> tuple[Document, KeyP
 def unknown_keys(
     model: type[BaseModel], data: Any, document: Document, path: KeyPath, also: frozenset[str] = frozenset()
 ) -> Iterator[Finding]:
-    """Finds keys that the model does not have, at any depth.
+    """Find keys that the model does not have, at any depth.
 
     Args:
         model: What the data is for.
@@ -117,7 +117,7 @@ class _Nested(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _fields(model: type[BaseModel]) -> dict[str, _Nested | None]:
-    """The keys of a model as the files spell them, and the models below them."""
+    """Return the keys of a model as the files spell them, and the models below them."""
     fields = {(info.alias or name): _nested(info.annotation) for name, info in model.model_fields.items()}
     filled_in: frozenset[str] = getattr(model, "filled_in", frozenset())
     unused: frozenset[str] = getattr(model, "unused", frozenset())

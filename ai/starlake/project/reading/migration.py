@@ -16,7 +16,7 @@ Content = dict[str, Any]
 
 
 def migrate(document: Document, root: str) -> tuple[Document, Any, list[Finding]]:
-    """The content below the root key of a file, its old keys replaced by today's.
+    """Return the content below the root key of a file, its old keys replaced by today's.
 
     Args:
         document: The file.
@@ -42,7 +42,7 @@ class _Migration:
         self.findings: list[Finding] = []
 
     def run(self) -> Any:
-        """The content below the root key."""
+        """Return the content below the root key."""
         data = dict(self.document.data)
         if self._root == "table":
             self._rename(data, "schema", "table", ())
@@ -106,7 +106,7 @@ class _Migration:
         return metadata
 
     def _strategy_names(self, owner: Content, path: KeyPath) -> None:
-        """What was called UPSERT_BY_KEY inserted by column name after deleting: today's DELETE_THEN_INSERT."""
+        """Rename the old UPSERT_BY_KEY, which deleted and inserted by column name, to DELETE_THEN_INSERT."""
         strategy = owner.get("writeStrategy")
         if not isinstance(strategy, dict):
             return
@@ -175,7 +175,7 @@ class _Migration:
             self._tell((*path, key), f"{key} means nothing any more: {reason}")
 
     def _move(self, old: KeyPath, new: KeyPath) -> None:
-        """Keeps the lines of keys that get another place."""
+        """Keep the lines of keys that get another place."""
         lines = self.document.lines
         moved = {(*new, *path[len(old) :]): line for path, line in lines.items() if path[: len(old)] == old}
         self.document = replace(self.document, lines={**lines, **moved})

@@ -24,7 +24,7 @@ class Sections(NamedTuple):
 
 
 def split_sections(text: str, file: Path) -> Sections:
-    """Splits a SQL file at its lines ``--SL_PRESQL``, ``--SL_SQL`` and ``--SL_POSTSQL``.
+    """Split a SQL file at its lines ``--SL_PRESQL``, ``--SL_SQL`` and ``--SL_POSTSQL``.
 
     A file without them is one statement. Comments above the first marker are comments (Starlake 1.5.16 takes them for
     the statement and fails); SQL above it is the main statement, unless there is a ``--SL_SQL`` too.
@@ -52,7 +52,7 @@ def split_sections(text: str, file: Path) -> Sections:
 
 
 def split_statements(text: str) -> tuple[str, ...]:
-    """Splits rendered SQL into its statements, at semicolons outside of quotes and comments.
+    """Split rendered SQL into its statements, at semicolons outside of quotes and comments.
 
     Args:
         text: Any number of statements. What no SQL tokenizer understands is split at semicolons that end a line.

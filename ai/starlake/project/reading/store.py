@@ -27,7 +27,7 @@ class FileContent(NamedTuple):
     """Warnings about old keys that were migrated; errors about keys that nobody reads, or that are given twice."""
 
     def mapping(self) -> dict[str, Any]:
-        """The content, which must be a mapping.
+        """Return the content, which must be a mapping.
 
         Raises:
             ProjectError: If it is something else.
@@ -61,11 +61,11 @@ class Store:
         return tuple(finding for content in self._contents.values() for finding in content.findings)
 
     def errors(self, files: Iterable[Path | None]) -> list[Finding]:
-        """What is wrong in files that could be read: keys that nobody reads."""
+        """Return findings about files that could be read: keys that nobody reads."""
         return [finding for file in files if file is not None for finding in self._errors.get(file, ())]
 
     def read(self, file: Path, root: str, *, rendered: bool = True) -> FileContent:
-        """The content of a file.
+        """Return the content of a file.
 
         Args:
             file: The file.

@@ -13,7 +13,7 @@ from ai.starlake.project.settings import Settings
 
 
 def read_refs(settings: Settings) -> tuple[TableRef, ...]:
-    """The references of a project, in order; the first that is for a name counts.
+    """Return the references of a project, in order; the first that is for a name counts.
 
     Raises:
         ProjectError: If the file cannot be used.

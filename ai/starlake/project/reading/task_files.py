@@ -57,7 +57,7 @@ class TaskReader:
         return {path.name: path for path in paths if path.is_dir() and not path.name.startswith(".")}
 
     def files(self, folder: str) -> dict[str, TaskFiles]:
-        """The tasks of a folder by their names; files in folders below it belong to it too.
+        """Return the tasks of a folder by their names; files in folders below it belong to it too.
 
         Raises:
             ProjectError: If two files say what a task does, or the folder's ``_config`` cannot be used.
@@ -77,7 +77,7 @@ class TaskReader:
         return self._files[folder]
 
     def domain(self, folder: str) -> TransformDomain:
-        """A folder with its tasks.
+        """Return a folder with its tasks.
 
         Raises:
             ProjectError: If a file of the folder cannot be used; it has all that is wrong in all of them.
@@ -93,7 +93,7 @@ class TaskReader:
         return build(TransformDomain, named, [origin]).model_copy(update={"tasks": tuple(tasks), "file": document.file})
 
     def find(self, name: str) -> Task:
-        """A task by ``domain.task``, in any case.
+        """Return a task by ``domain.task``, in any case.
 
         Raises:
             StarlakeError: If there is no such task, with the nearest name that there is.
@@ -121,7 +121,7 @@ class TaskReader:
         )
 
     def all(self, broken: list[Finding]) -> Iterator[TaskFiles]:
-        """The files of all tasks.
+        """Yield the files of all tasks.
 
         Args:
             broken: Where to add what is wrong with folders that cannot be read.
@@ -130,7 +130,7 @@ class TaskReader:
             yield from (attempt(partial(self.files, folder), broken) or {}).values()
 
     def task(self, folder: str, name: str) -> Task:
-        """The task of a folder and a file name.
+        """Return the task of a folder and a file name.
 
         Raises:
             ProjectError: If its files cannot be used.
@@ -148,7 +148,7 @@ class TaskReader:
         return self._tasks[key]
 
     def build_task(self, files: TaskFiles) -> tuple[Task, Document, KeyPath]:
-        """A task, not yet checked against the rest of the project, its document and its place there."""
+        """Return a task, not yet checked against the rest of the project, its document and its place there."""
         config, config_document = self._config(files.folder)
         layers = [(config.get("default"), Origin(config_document, ("transform", "default")))]
         if files.inline is not None:
@@ -195,7 +195,7 @@ class TaskReader:
 
 
 def _sort_in(file: Path, found: dict[str, dict[str, Path]]) -> None:
-    """Adds a file to the task that it is of, if it is one of a task."""
+    """Add a file to the task that it is of, if it is one of a task."""
     ending = next((ending for ending in _ENDINGS if file.name.endswith(ending)), None)
     stem = file.name.removesuffix(ending or "")
     if ending is None or not stem or stem.startswith((".", "_")) or not file.is_file():
@@ -224,7 +224,7 @@ def _merge(layers: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _with_sections(data: dict[str, Any], sections: Sections) -> dict[str, Any]:
-    """The SQL of a file takes precedence over the one in YAML; what runs before and after encloses that of YAML."""
+    """Merge the SQL of a file into YAML: it takes precedence, and what runs before and after encloses YAML's."""
     result = {**data, "sql": sections.sql or data.get("sql")}
     before, after = data.get("presql", []), data.get("postsql", [])
     if sections.presql and isinstance(before, list):

@@ -20,14 +20,14 @@ _DEFAULT = "default.sl.yml"
 
 @lru_cache(maxsize=1)
 def default_types() -> Mapping[str, TypeDefinition]:
-    """The types that every project has, by name."""
+    """Return the types that every project has, by name."""
     text = resources.files("ai.starlake.project").joinpath(_PACKAGED).read_text(encoding="utf-8")
     document = parse_document(Path(_PACKAGED), text)
     return MappingProxyType({each.name: each for each in _types(document, document.data["types"], None)})
 
 
 def type_files(settings: Settings) -> list[Path]:
-    """The files of types that the project has: ``default.sl.yml``, which the others override, and the others."""
+    """Return the files of types that the project has: ``default.sl.yml``, which the others override, and the others."""
     files = sorted(settings.folder("types", "SL_TYPES").rglob("*.sl.yml"))
     return sorted(files, key=lambda file: file.name != _DEFAULT)
 

@@ -30,7 +30,7 @@ _OF_THE_USER = ("x-", "_", ".")
 
 
 def unread_keys(document: Document, root: str, data: Any) -> Iterator[Finding]:
-    """What is wrong with the keys of a file.
+    """Yield what is wrong with the keys of a file.
 
     Args:
         document: The file.

@@ -51,7 +51,7 @@ class Variables(NamedTuple):
 
 
 def resolve_variables(layers: Iterable[Mapping[str, str]]) -> Variables:
-    """Merges layers of variables, and renders the references between them.
+    """Merge layers of variables, and render the references between them.
 
     A value refers to others as ``{{NAME}}`` or ``${NAME}``, and gets the value of the highest layer; one that refers to
     its own name gets the one of the layer below. ``{{NAME}}`` that nobody defines is empty, ``${NAME}`` stays.
@@ -82,7 +82,7 @@ class _Resolution:
         return Variables(values, tuple(self._missing))
 
     def _value(self, name: str, below: int) -> str | None:
-        """The value of a name in the highest layer below one; None if there is none."""
+        """Return the value of a name in the highest layer below one; None if there is none."""
         level = next((n for n in range(below - 1, -1, -1) if name in self._layers[n]), None)
         if level is None:
             return None

@@ -11,7 +11,7 @@ _ASKING_TESTS = frozenset({"defined", "undefined"})
 
 
 def needed(text: str, *, label: str) -> dict[str, bool]:
-    """The names that a template uses and nowhere asks for, in order.
+    """Return the names that a template uses and nowhere asks for, in order.
 
     A name is asked for where it may be missing: in ``{% if x %}``, ``{{ x | default('') }}``, ``{{ x is defined }}``,
     ``{{ x or '' }}``.
@@ -43,7 +43,7 @@ class _Names:
         self.asked: set[str] = set()
 
     def walk(self, node: nodes.Node) -> None:
-        """Takes the names of an expression or statement that uses them."""
+        """Take the names of an expression or statement that uses them."""
         if isinstance(node, nodes.Name):
             self.used[node.name] = True
         elif isinstance(node, nodes.Compare):
@@ -53,7 +53,7 @@ class _Names:
                 self.walk(child)
 
     def _asks(self, node: nodes.Node) -> bool:
-        """Takes the names of a node that asks for some of them; False if it is none."""
+        """Take the names of a node that asks for some of them; return False for other nodes."""
         asked = _asked(node)
         if asked is None:
             return False
@@ -64,7 +64,7 @@ class _Names:
         return True
 
     def _ask(self, node: nodes.Node) -> None:
-        """Takes the names of an expression of which only the truth counts."""
+        """Take the names of an expression of which only the truth counts."""
         if isinstance(node, nodes.Name):
             self.asked.add(node.name)
         elif isinstance(node, nodes.Getattr | nodes.Getitem):
@@ -86,7 +86,7 @@ class _Names:
 
 
 def _asked(node: nodes.Node) -> nodes.Node | None:
-    """The part of a node of which only the truth counts, or whether it is defined."""
+    """Return the part of a node of which only the truth counts, or whether it is defined."""
     if isinstance(node, nodes.If | nodes.CondExpr):
         return node.test
     if isinstance(node, nodes.And | nodes.Or):

@@ -64,7 +64,7 @@ class Renderer:
         extra: Mapping[str, Any] = MappingProxyType({}),
         macros: str = "",
     ) -> str:
-        """Renders a template.
+        """Render a template.
 
         Args:
             text: The template.
@@ -101,7 +101,7 @@ class Renderer:
         label: str,
         included: Iterable[Path] = (),
     ) -> None:
-        """Does what the project says about names that nobody defines.
+        """Do what the project says about names that nobody defines.
 
         A name that is compared only, as in ``{% if x == 'yes' %}``, may be one that only some runs have: that is a
         warning, unless it looks like a name that the project defines.
@@ -139,7 +139,7 @@ class Renderer:
     def _place(
         self, name: str, file: Path | None, text: str | None, included: Iterable[Path]
     ) -> tuple[Path | None, int] | None:
-        """The file and line where a name stands; None if it stands in a comment only, where it does no harm."""
+        """Return the file and line where a name stands; None if it stands in a comment only, where it does no harm."""
         files = [file] if file is not None and file.is_file() else []
         for candidate in (*files, *included, *self._elsewhere()):
             lines = lines_of(name, uncommented(_content(candidate), candidate))
@@ -151,7 +151,7 @@ class Renderer:
 
 
 def undefined_hint(name: str, known: Iterable[str]) -> str:
-    """What to do about a variable that nobody defines.
+    """Return what to do about a variable that nobody defines.
 
     Args:
         name: The variable.
@@ -166,14 +166,14 @@ def undefined_hint(name: str, known: Iterable[str]) -> str:
 
 
 def closest(name: str, known: Iterable[str]) -> str | None:
-    """The name that was probably meant."""
+    """Return the name that was probably meant."""
     lowered = {each.lower(): each for each in sorted(known)}
     close = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.7)
     return lowered[close[0]] if close else None
 
 
 def uncommented(text: str, file: Path | None) -> str:
-    """A text whose comments are blank, lines kept.
+    """Return a text whose comments are blanked, with its lines kept.
 
     Args:
         text: The text.
@@ -186,7 +186,7 @@ def uncommented(text: str, file: Path | None) -> str:
 
 
 def lines_of(name: str, text: str) -> list[int]:
-    """The lines of a template, from 1, in which a name stands: in Jinja or as ``${NAME}``, else anywhere."""
+    """Return the lines of a template, from 1, in which a name stands: in Jinja or as ``${NAME}``, else anywhere."""
     word = re.compile(rf"(?<![\w.]){re.escape(name)}\b")
     reference = re.compile(rf"\$\{{\s*{re.escape(name)}\s*\}}")
     found = []

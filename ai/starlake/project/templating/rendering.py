@@ -46,7 +46,7 @@ class UndefinedNameError(StarlakeError):
 
 
 def render(text: str, variables: Mapping[str, Any], *, label: str = "a template") -> Rendering:
-    """Renders Jinja in a sandbox: a template can compute strings and nothing else.
+    """Render Jinja in a sandbox: a template can compute strings and nothing else.
 
     What is written as ``${NAME}`` is replaced after that if NAME is that of a string, as in Starlake's ``JinjaUtils``.
 
@@ -74,7 +74,7 @@ def render(text: str, variables: Mapping[str, Any], *, label: str = "a template"
 
 
 def undeclared(text: str, *, label: str) -> frozenset[str]:
-    """The names that a template expects to be given.
+    """Return the names that a template expects to be given.
 
     Raises:
         StarlakeError: If the template has a syntax error.
@@ -88,7 +88,7 @@ def undeclared(text: str, *, label: str) -> frozenset[str]:
 
 
 def references(text: str) -> list[str]:
-    """The names that a template refers to as ``${NAME}``; a number is a group of a regular expression, not a name.
+    """Return the names that a template refers to as ``${NAME}``; a number is a group of a regular expression.
 
     What stands in an expression of Jinja, as in ``{{ '${NAME}' }}``, is a string like others.
     """
@@ -117,7 +117,7 @@ class Macros(NamedTuple):
 
 
 def macros_of(text: str, variables: Mapping[str, Any]) -> Macros:
-    """The macros that a template defines, to be called by another.
+    """Return the macros that a template defines, to be called by another.
 
     Args:
         text: The template; what it writes outside of macros is dropped.
@@ -136,7 +136,7 @@ def macros_of(text: str, variables: Mapping[str, Any]) -> Macros:
 
 @contextmanager
 def noted(label: str) -> Iterator[dict[str, bool]]:
-    """Collects the names that templates use within the ``with`` statement and nobody defines; see `Rendering.missing`.
+    """Collect the names that templates use within the ``with`` statement and nobody defines; see `Rendering.missing`.
 
     Args:
         label: What the template is, for error messages.
@@ -159,7 +159,7 @@ def noted(label: str) -> Iterator[dict[str, bool]]:
 
 @contextmanager
 def explained(label: str) -> Iterator[None]:
-    """Turns what goes wrong while a template is parsed or rendered into errors that name it.
+    """Turn what goes wrong while a template is parsed or rendered into errors that name it.
 
     Args:
         label: What the template is.
@@ -192,18 +192,18 @@ def explained(label: str) -> Iterator[None]:
 
 @lru_cache(maxsize=4096)
 def _template(text: str) -> Template:
-    """A compiled template; the same few are rendered for every file of a load."""
+    """Return a compiled template; the same few are rendered for every file of a load."""
     return environment().from_string(text)
 
 
 @lru_cache(maxsize=1)
 def environment() -> SandboxedEnvironment:
-    """The environment of Jinja in which all but DAG files are rendered."""
+    """Return the environment of Jinja in which all but DAG files are rendered."""
     return new_environment()
 
 
 def new_environment(**options: Any) -> SandboxedEnvironment:
-    """An environment of Jinja.
+    """Return an environment of Jinja.
 
     Args:
         **options: Options of Jinja's that differ from those of all environments here.

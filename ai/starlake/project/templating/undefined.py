@@ -14,7 +14,7 @@ _noted: ContextVar[dict[str, bool] | None] = ContextVar("noted", default=None)
 
 @contextmanager
 def noting() -> Iterator[dict[str, bool]]:
-    """Collects the names that templates use within the ``with`` statement and nobody defines, in order.
+    """Collect the names that templates use within the ``with`` statement and nobody defines, in order.
 
     Each comes with whether it is used; one that is not is compared only.
     """

@@ -44,19 +44,19 @@ class Emulator(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Ends it, and all processes of its jobs and executions."""
+        """End it, and all processes of its jobs and executions."""
 
     @abstractmethod
     def _show(self, what: str) -> list[Any]:
-        """The journal, or the views of a kind of resource."""
+        """Return the journal, or the views of a kind of resource."""
 
     @abstractmethod
     def _do(self, action: str, **arguments: Any) -> None:
-        """Does something that only tests can."""
+        """Do something that only tests can."""
 
     @abstractmethod
     def _wait(self, condition: Callable[[], Any], timeout: float) -> bool:
-        """Waits until a condition holds; says whether it does."""
+        """Wait until a condition holds; say whether it does."""
 
     @property
     def endpoint(self) -> str:
@@ -74,7 +74,7 @@ class Emulator(ABC):
         return self.endpoints.storage
 
     def options(self, service: Literal["dataproc", "cloud_run"] | None = None) -> dict[str, str]:
-        """The options that lead a Starlake job here.
+        """Return the options that lead a Starlake job here.
 
         Args:
             service: Only those that jobs on this service know; others would warn of the rest.
@@ -94,7 +94,7 @@ class Emulator(ABC):
         return self._show("journal")
 
     def calls(self, method: str) -> list[Call]:
-        """The calls of one method, named alone or with its service: ``RunJob``, ``JobController.GetJob``."""
+        """Return the calls of one method, named alone or with its service: ``RunJob``, ``JobController.GetJob``."""
         return [call for call in self.journal if call.is_of(method)]
 
     @property
@@ -217,11 +217,11 @@ class Emulator(ABC):
         )
 
     def add_bucket(self, name: str) -> None:
-        """Makes a bucket of Cloud Storage, unless it is there."""
+        """Make a bucket of Cloud Storage, unless it is there."""
         self._do("add_bucket", name=name)
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock on; clusters whose time to live is over by then are being deleted when this returns.
+        """Move the clock on; clusters whose time to live is over by then are being deleted when this returns.
 
         Args:
             seconds: How far; not backwards.
@@ -229,7 +229,7 @@ class Emulator(ABC):
         self._do("advance", seconds=seconds)
 
     def wait_for(self: E, condition: Callable[[E], Any], timeout: float = 30.0) -> None:
-        """Waits until a condition holds; it is looked at whenever the state of the emulator changes.
+        """Wait until a condition holds; it is looked at whenever the state of the emulator changes.
 
         Args:
             condition: Such as ``lambda gcp: gcp.spark_jobs[0].state == "DONE"``.

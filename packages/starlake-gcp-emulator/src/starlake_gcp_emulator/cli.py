@@ -86,7 +86,7 @@ def main(
 
 
 def _end(*, die_with_parent: bool) -> threading.Event:
-    """What is set when the emulator shall end."""
+    """Return what is set when the emulator shall end."""
     over = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: over.set())

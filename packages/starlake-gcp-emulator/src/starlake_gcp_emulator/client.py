@@ -58,7 +58,7 @@ class EmulatorClient(Emulator):
         grace: float = 5.0,
         environment: Mapping[str, str] | None = None,
     ) -> EmulatorClient:
-        """Starts an emulator in a process of its own, which also ends when this one does.
+        """Start an emulator in a process of its own, which also ends when this one does.
 
         Args:
             command: As of `GcpEmulator`.
@@ -103,7 +103,7 @@ class EmulatorClient(Emulator):
         return self._process.pid if self._process else None
 
     def stop(self) -> None:
-        """Ends the process that `spawn` started, and all processes of its jobs and executions."""
+        """End the process that `spawn` started, and all processes of its jobs and executions."""
         if self._process is None:
             return
         for pipe in (self._process.stdin, self._process.stdout):
@@ -159,7 +159,7 @@ def _frozen(value: Any) -> Any:
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> bytes:
-    """What the process says when it is ready."""
+    """Return what the process says when it is ready."""
     if process.stdout is None:
         raise StarlakeError("the emulator has no standard output")
     line = b""

@@ -28,7 +28,7 @@ class Clock:
         return max(0.0, moment - self.now())
 
     def advance(self, seconds: float) -> None:
-        """Moves the time on; what is due by then happened when this returns.
+        """Move the time on; what is due by then happened when this returns.
 
         Args:
             seconds: How far.
@@ -44,7 +44,7 @@ class Clock:
             listener()
 
     def listen(self, listener: Callable[[], object]) -> Callable[[], None]:
-        """Calls a function whenever the time was moved on; returns what ends that."""
+        """Call a function whenever the time was moved on; return what ends that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 

@@ -83,7 +83,7 @@ class GcpEmulator(Emulator):
         self.stop()
 
     def start(self) -> None:
-        """Starts it, which takes about a second for Google's libraries, and some milliseconds from then on.
+        """Start it, which takes about a second for Google's libraries, and some milliseconds from then on.
 
         Raises:
             StarlakeError: If it runs already, a port is taken, or a library is not installed.
@@ -108,7 +108,7 @@ class GcpEmulator(Emulator):
             self._stack = stack.pop_all()
 
     def stop(self) -> None:
-        """Ends it and all processes of its jobs and executions; its journal and views stay."""
+        """End it and all processes of its jobs and executions; its journal and views stay."""
         self._stack.close()
 
     @property

@@ -54,22 +54,22 @@ class RpcError(Exception):
 
 
 def invalid(message: str) -> RpcError:
-    """The request is wrong in itself."""
+    """Return the error of a request that is wrong in itself."""
     return RpcError(Code.INVALID_ARGUMENT, message)
 
 
 def not_found(message: str) -> RpcError:
-    """There is no such resource."""
+    """Return the error of a resource that does not exist."""
     return RpcError(Code.NOT_FOUND, message)
 
 
 def refused(message: str) -> RpcError:
-    """The resource is in no state for it."""
+    """Return the error of a call that the state of a resource rules out."""
     return RpcError(Code.FAILED_PRECONDITION, message)
 
 
 def port_taken(port: int, error: Exception) -> StarlakeError:
-    """The emulator cannot listen."""
+    """Return the error of a port that is taken."""
     return StarlakeError(
         f"the emulator cannot listen on port {port} of 127.0.0.1",
         cause=str(error),

@@ -84,7 +84,7 @@ class Faults:
         self._faults: list[Fault] = []
 
     def order(self, fault: Fault) -> None:
-        """Adds a fault.
+        """Add a fault.
 
         Raises:
             StarlakeError: If there is no such method, or a value is out of bounds.
@@ -103,7 +103,7 @@ class Faults:
             self._faults.clear()
 
     def striking(self, call: Call) -> Fault | None:
-        """The first fault that strikes a call."""
+        """Return the first fault that strikes a call."""
         with self._lock:
             return next((fault for fault in self._faults if fault.strikes(call)), None)
 

@@ -50,13 +50,13 @@ class Journal:
         self._calls: list[Call] = []
 
     def note(self, call: Call) -> int:
-        """Notes a call that arrived; returns its number."""
+        """Note a call that arrived; return its number."""
         with self._lock:
             self._calls.append(call)
             return len(self._calls) - 1
 
     def answer(self, number: int, outcome: str, *, injected: bool) -> None:
-        """Notes what the caller is told."""
+        """Note what the caller is told."""
         with self._lock:
             self._calls[number] = replace(self._calls[number], outcome=outcome, injected=injected)
 

@@ -65,7 +65,7 @@ class Machine:
         self._storage.stop()
 
     def show(self, what: str) -> list[Any]:
-        """The journal, or the views of a kind of resource: clusters, spark_jobs, executions."""
+        """Return the journal, or the views of a kind of resource: clusters, spark_jobs, executions."""
         if what == "journal":
             return self.journal.calls()
         with self.world.changed:
@@ -76,7 +76,7 @@ class Machine:
             return [record.view() for record in self._executions.records]
 
     def do(self, action: str, arguments: Mapping[str, Any]) -> None:
-        """Does one of what `Emulator` offers.
+        """Do one of what `Emulator` offers.
 
         Raises:
             StarlakeError: If its arguments are wrong.

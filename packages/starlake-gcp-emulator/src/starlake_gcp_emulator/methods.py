@@ -75,7 +75,7 @@ class Method:
 def all_methods(
     clusters: Clusters, jobs: SparkJobs, run_jobs: RunJobs, executions: Executions, operations: Operations
 ) -> Mapping[str, Method]:
-    """The methods of all services, by their full names."""
+    """Return the methods of all services, by their full names."""
     methods = [
         *_of_clusters(clusters),
         *_of_jobs(jobs),

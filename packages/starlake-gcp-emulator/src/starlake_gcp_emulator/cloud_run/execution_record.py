@@ -91,7 +91,7 @@ class ExecutionRecord:
         )
 
     def surroundings(self) -> dict[str, str]:
-        """The variables that Cloud Run sets in every container of a job, as its documentation lists them."""
+        """Return the variables that Cloud Run sets in every container of a job, as its documentation lists them."""
         return {
             "CLOUD_RUN_JOB": self.message.job,
             "CLOUD_RUN_EXECUTION": self.message.name.rpartition("/")[2],
@@ -99,7 +99,7 @@ class ExecutionRecord:
         }
 
     def refresh(self, now: datetime) -> None:
-        """Makes the resource tell what its tasks came to."""
+        """Make the resource tell what its tasks came to."""
         message = self.message
         message.running_count = self.count("running")
         message.succeeded_count = self.count("succeeded")
@@ -114,7 +114,7 @@ class ExecutionRecord:
         message.conditions = [self._completed()]
 
     def _completed(self) -> run.Condition:
-        """The condition that tells whether it is over, and why it failed."""
+        """Return the condition that tells whether it is over, and why it failed."""
         condition = _Condition(type_="Completed", last_transition_time=self.message.update_time)
         if not self.complete:
             condition.state = _Condition.State.CONDITION_RECONCILING

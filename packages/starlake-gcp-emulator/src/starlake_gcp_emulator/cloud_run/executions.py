@@ -120,7 +120,7 @@ class Executions:
         return operation.message()
 
     def of(self, job: str) -> list[ExecutionRecord]:
-        """The executions of a job, the oldest first."""
+        """Return the executions of a job, the oldest first."""
         return [record for record in self.records if record.parent == job and not record.deleted]
 
     def _find(self, name: str) -> ExecutionRecord:
@@ -158,7 +158,7 @@ class Executions:
         self._refresh(record)
 
     def _refresh(self, record: ExecutionRecord) -> None:
-        """Makes the resource tell what its tasks came to."""
+        """Make the resource tell what its tasks came to."""
         record.refresh(self._world.now())
         if record.complete and record.operation is not None:
             self._conclude(record, record.operation)
@@ -166,14 +166,14 @@ class Executions:
                 record.waiting.pop().succeed(copy(record.message))
 
     def _conclude(self, record: ExecutionRecord, operation: Operation) -> None:
-        """Ends the operation of `RunJob`. One that was cancelled ends well, as users report (apache/airflow#57791)."""
+        """End the operation of `RunJob`. One that was cancelled ends well, as users report (apache/airflow#57791)."""
         if record.state == "FAILED":
             operation.fail(Code.UNKNOWN, record.detail)
         else:
             operation.succeed(copy(record.message))
 
     def _when_complete(self, record: ExecutionRecord, operation: Operation) -> None:
-        """Ends an operation together with an execution."""
+        """End an operation together with an execution."""
         if record.complete:
             operation.succeed(copy(record.message))
         else:

@@ -36,7 +36,7 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 def methods_of_logging(executions: Executions) -> Mapping[str, Method]:
-    """The method, by its full name; none when Google's library for Cloud Logging is not installed."""
+    """Return the method, by its full name; none when Google's library for Cloud Logging is not installed."""
     try:
         from google.cloud.logging_v2.types import ListLogEntriesRequest, ListLogEntriesResponse
     except ImportError:
@@ -65,7 +65,7 @@ def _entries(executions: Executions, text: str) -> list[Any]:
 
 
 def _terms(text: str) -> list[tuple[str, str, str]]:
-    """The comparisons of a filter, all of which must hold; the emulator knows no other filters."""
+    """Return the comparisons of a filter, all of which must hold; the emulator knows no other filters."""
     found: list[tuple[str, str, str]] = []
     position = 0
     while position < len(text.rstrip()):
@@ -94,7 +94,7 @@ def _moment(text: str) -> datetime:
 
 
 def _facts(record: ExecutionRecord, line: LogLine) -> dict[str, str]:
-    """The fields that a filter may name."""
+    """Return the fields that a filter may name."""
     _, project, _, location, _, job, _, execution = record.message.name.split("/")
     return {
         "logName": f"projects/{project}/logs/run.googleapis.com%2F{line.stream}",

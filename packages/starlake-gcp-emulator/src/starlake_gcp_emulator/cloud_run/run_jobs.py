@@ -41,7 +41,7 @@ class RunJobs:
         self._jobs: dict[str, run.Job] = {}
 
     def deploy(self, job: run.Job) -> run.Job:
-        """Makes a job, or replaces the one of the same name."""
+        """Make a job, or replace the one of the same name."""
         location, _, job_id = job.name.rpartition("/jobs/")
         checks.run_job_id(job_id)
         if len(location.split("/")) != 4:  # noqa: PLR2004
@@ -170,7 +170,7 @@ def job_definition(
     parallelism: int = 0,
     labels: Mapping[str, str] | None = None,
 ) -> run.Job:
-    """A job with one container, as `GcpEmulator.add_job` takes it."""
+    """Return a job with one container, as `GcpEmulator.add_job` takes it."""
     container = run.Container(
         image=image,
         command=list(command),
@@ -205,7 +205,7 @@ def _check_limits(template: run.TaskTemplate, tasks: int) -> None:
 
 
 def _overridden(job: run.Job, overrides: run.RunJobRequest.Overrides) -> tuple[run.TaskTemplate, int]:
-    """What the tasks of an execution are made from, and how many there are."""
+    """Return what the tasks of an execution are made from, and how many there are."""
     template = copy(job.template.template)
     for override in overrides.container_overrides:
         _override(_container(template, override.name), override)
@@ -226,7 +226,7 @@ def _override(container: run.Container, override: run.RunJobRequest.Overrides.Co
 
 
 def _container(template: run.TaskTemplate, name: str) -> run.Container:
-    """The container that an override is for; the only one when it names none."""
+    """Return the container that an override is for; the only one when it names none."""
     found = [one for one in template.containers if name in ("", one.name)]
     if len(found) != 1:
         raise invalid(f"No container named {name!r} for the override" if name else "The override names no container")

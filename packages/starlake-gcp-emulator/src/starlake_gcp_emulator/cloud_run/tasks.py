@@ -99,7 +99,7 @@ class Task:
         self._begin(surroundings)
 
     def cancel(self) -> None:
-        """Ends it; under the lock."""
+        """End it; under the lock."""
         if self.ended:
             return
         self._cancelled = True

@@ -14,7 +14,7 @@ _FIELDS = {"GenerationMatch": "generation", "MetagenerationMatch": "metagenerati
 
 
 def unmet(path: str, body: bytes, storage: Any) -> str | None:
-    """The first condition of a request that is not met; None when all are.
+    """Return the first condition of a request that is not met; None when all are.
 
     A condition compares the generation of an object, 0 standing for none, with a number: ``ifGenerationMatch`` that of
     the object that the request is about (the copy that it makes), ``ifSourceGenerationMatch`` that of what it copies.
@@ -40,7 +40,7 @@ def unmet(path: str, body: bytes, storage: Any) -> str | None:
 
 
 def _name_in(body: bytes) -> str:
-    """The name in the description of a new object, with which the body of an upload begins."""
+    """Return the name in the description of a new object, with which the body of an upload begins."""
     try:
         described = json.JSONDecoder().raw_decode(body[body.index(b"{") :][:_LONGEST].decode("utf-8", "replace"))[0]
     except ValueError:

@@ -40,7 +40,7 @@ class StorageServer:
         self._buckets: set[str] = set()
 
     def create_bucket(self, name: str) -> None:
-        """Makes a bucket unless it is there."""
+        """Make a bucket unless it is there."""
         with self._lock:
             if name not in self._buckets:
                 self._buckets.add(name)
@@ -51,13 +51,13 @@ class StorageServer:
         return OutputObject(self, uri)
 
     def upload(self, bucket: str, name: str, content: bytes) -> None:
-        """Writes an object."""
+        """Write an object."""
         self.create_bucket(bucket)
         path = f"/upload/storage/v1/b/{quote(bucket)}/o?uploadType=media&name={quote(name, safe='')}"
         self._post(path, content, "text/plain")
 
     def stop(self) -> None:
-        """Ends the server; what it holds is gone."""
+        """End the server; what it holds is gone."""
         self._server.stop()
 
     def _create(self, name: str) -> None:
@@ -92,13 +92,13 @@ class OutputObject:
         self._flushed = time.monotonic()
 
     def write(self, line: str) -> None:
-        """Adds a line; it is seen half a second later at most, or after `flush`."""
+        """Add a line; it is seen half a second later at most, or after `flush`."""
         self._content += line.encode() + b"\n"
         if time.monotonic() - self._flushed > _FLUSH_EVERY:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what there is; no object when there is nothing, which the storage emulator could not take."""
+        """Write what there is; no object when there is nothing, which the storage emulator could not take."""
         if self._content:
             self._upload()
         self._flushed = time.monotonic()
@@ -115,7 +115,7 @@ class OutputObject:
 
 
 def _handler() -> type[BaseHTTPRequestHandler]:
-    """What answers requests, on a storage of its own in memory."""
+    """Return what answers requests, on a storage of its own in memory."""
     from gcp_storage_emulator.server import RequestHandler
     from gcp_storage_emulator.storage import Storage
 

@@ -23,7 +23,7 @@ _MASTERS = (0, 1, 3)
 
 
 def lifetimes(config: dataproc.LifecycleConfig) -> tuple[float | None, float | None, float | None]:
-    """The idle time and the age at which a cluster goes, in seconds, and the moment, in seconds since the epoch."""
+    """Return a cluster's idle time and age limits, in seconds, and its time of deletion, in seconds since the epoch."""
     buffer = plain(config)
 
     def seconds(name: str) -> float | None:
@@ -36,7 +36,7 @@ def lifetimes(config: dataproc.LifecycleConfig) -> tuple[float | None, float | N
 
 
 def check_config(cluster: dataproc.Cluster, now: float) -> None:
-    """Looks at the cluster that a request asks for.
+    """Look at the cluster that a request asks for.
 
     Args:
         cluster: The cluster.
@@ -54,7 +54,7 @@ def check_config(cluster: dataproc.Cluster, now: float) -> None:
 
 
 def check_update(request: dataproc.UpdateClusterRequest, paths: list[str], now: float) -> None:
-    """Looks at a change that is asked for.
+    """Look at a change that is asked for.
 
     Raises:
         RpcError: If the service refuses it.

@@ -105,7 +105,7 @@ class ClusterRecord:
         return ends
 
     def own_labels(self) -> Mapping[str, str]:
-        """What the service adds to the labels."""
+        """Return what the service adds to the labels."""
         return {
             "goog-dataproc-cluster-name": self.message.cluster_name,
             "goog-dataproc-cluster-uuid": self.message.cluster_uuid,

@@ -50,7 +50,7 @@ class Clusters:
         return (record for record in self.records if not record.gone)
 
     def find(self, project: str, region: str, name: str) -> ClusterRecord:
-        """A cluster that is not gone.
+        """Return a cluster that is not gone.
 
         Raises:
             RpcError: If there is none.
@@ -196,7 +196,7 @@ class Clusters:
         operation.succeed(empty_pb2.Empty())
 
     def _sweep(self) -> float | None:
-        """Deletes the clusters whose time is over; returns the next moment at which that of another one is."""
+        """Delete the clusters whose time is over; return the next time at which that of another one is."""
         now = self._world.clock.now()
         due: list[float] = []
         for record in self.live():
@@ -213,7 +213,7 @@ class Clusters:
 
 
 def _staging_bucket(project: str, region: str) -> str:
-    """The bucket that Dataproc makes and uses when a cluster names none."""
+    """Return the bucket that Dataproc makes and uses when a cluster names none."""
     return f"dataproc-staging-{region}-{uuid.uuid5(uuid.NAMESPACE_DNS, project).hex[:12]}"
 
 

@@ -18,7 +18,7 @@ class DriverFactory(Protocol):
     """Makes what runs a job."""
 
     def __call__(self, job: dataproc.Job, config: dataproc.ClusterConfig) -> Driver:
-        """What runs a job on a cluster."""
+        """Return what runs a job on a cluster."""
         ...
 
 
@@ -48,7 +48,7 @@ class Drivers:
         self._touch = touch
 
     def __call__(self, job: dataproc.Job, config: dataproc.ClusterConfig) -> Driver:
-        """What runs a job on a cluster."""
+        """Return what runs a job on a cluster."""
         asked = job.spark_job.main_class
         missing = asked if self._main_class is not None and asked not in ("", self._main_class) else None
         return Driver(
@@ -94,7 +94,7 @@ class Driver:
         self._work: Work | None = None
 
     def start(self, on_end: Callable[[int | None], None]) -> None:
-        """Starts the process; `on_end` hears its exit code, None when it was ended, in another thread."""
+        """Start the process; `on_end` hears its exit code, None when it was ended, in another thread."""
 
         def ended(code: int | None) -> None:
             self.exit_code = code
@@ -109,12 +109,12 @@ class Driver:
         self._work = self._processes.start(argv, environment, on_line=self._note, on_end=ended)
 
     def end(self) -> None:
-        """Ends the process, if there is one."""
+        """End the process, if there is one."""
         if self._work is not None:
             self._work.end("cancelled")
 
     def flush(self) -> None:
-        """Puts all output where it belongs."""
+        """Put all output where it belongs."""
         self._output.flush()
 
     def _note(self, _stream: str, line: str) -> None:
@@ -124,7 +124,7 @@ class Driver:
 
 
 def _environment(of_job: Mapping[str, str], of_cluster: Mapping[str, str]) -> dict[str, str]:
-    """The variables that properties set for the driver; those of the job over those of the cluster."""
+    """Return the variables that properties set for the driver; those of the job over those of the cluster."""
     spark = {name.removeprefix("spark:"): value for name, value in of_cluster.items() if name.startswith("spark:")}
     found = {n.removeprefix("spark-env:"): value for n, value in of_cluster.items() if n.startswith("spark-env:")}
     for prefix in (_EXECUTORS, _DRIVER):

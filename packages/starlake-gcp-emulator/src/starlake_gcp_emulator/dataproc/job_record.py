@@ -104,7 +104,7 @@ class JobRecord:
 
 
 def check_job(job: dataproc.Job, project: str) -> None:
-    """Looks at a job that is submitted.
+    """Look at a job that is submitted.
 
     Raises:
         RpcError: If the service refuses it, or the emulator does not run its kind.

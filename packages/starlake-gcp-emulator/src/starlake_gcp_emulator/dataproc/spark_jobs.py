@@ -154,7 +154,7 @@ class SparkJobs:
         following: dataproc.JobStatus.State,
         action: Callable[[], None],
     ) -> Callable[[], None]:
-        """Makes the step from one state to the next one, which does nothing if the job is elsewhere by then."""
+        """Make the step from one state to the next one, which does nothing if the job is elsewhere by then."""
 
         def step() -> None:
             if record.state == state:
@@ -167,7 +167,7 @@ class SparkJobs:
         record.driver.start(lambda code: self._ended(record, code))
 
     def _ended(self, record: JobRecord, code: int | None) -> None:
-        """Called by the thread of the driver."""
+        """Take the end of a job from the thread of its driver."""
         record.driver.flush()
         with self._world.changed:
             if record.state in {State.CANCEL_PENDING, State.CANCEL_STARTED}:

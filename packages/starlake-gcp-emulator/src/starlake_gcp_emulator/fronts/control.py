@@ -37,7 +37,7 @@ class Control:
         self._endpoints = endpoints
 
     def answer(self, verb: str, path: str, query: dict[str, str], body: bytes) -> tuple[int, str]:
-        """The status and the body for a request."""
+        """Return the status and the body for a request."""
         try:
             found = self._answer(f"{verb} {path.removeprefix(PREFIX)}", query, body)
         except StarlakeError as error:

@@ -48,7 +48,7 @@ class GrpcFront:
         self._server.start()
 
     def stop(self) -> None:
-        """Ends the server, and the calls that wait for an answer."""
+        """End the server, and the calls that wait for an answer."""
         self._server.stop(grace=_GRACE).wait()
 
 

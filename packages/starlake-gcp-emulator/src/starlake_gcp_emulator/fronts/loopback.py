@@ -33,7 +33,7 @@ class LoopbackServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends it."""
+        """End it."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -43,7 +43,7 @@ class Address:
 
 
 def address(method: Method, route: Route) -> Address:
-    """Makes a route matchable."""
+    """Make a route matchable."""
     pattern = ""
     position = 0
     for found in _FIELD.finditer(route.template):
@@ -82,7 +82,7 @@ class RestFront:
         self.port = self._server.port
 
     def stop(self) -> None:
-        """Ends the server."""
+        """End the server."""
         self._server.stop()
 
 
@@ -95,7 +95,7 @@ class _Translator:
         self._control = control
 
     def answer(self, verb: str, url: str, body: bytes) -> tuple[int, str]:
-        """The status and the body for a request."""
+        """Return the status and the body for a request."""
         parts = urlsplit(url)
         query = parse_qsl(parts.query, keep_blank_values=True)
         if parts.path.startswith(PREFIX):
@@ -119,7 +119,7 @@ class _Translator:
 
 
 def _request(known: Address, path: Mapping[str, str], query: list[tuple[str, str]], body: bytes) -> Any:
-    """The request message that HTTP carried."""
+    """Return the request message that HTTP carried."""
     message, buffer = new(known.method.request)
     fields: dict[str, Any] = {}
     if known.route.body == "*":
@@ -151,7 +151,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _put(fields: dict[str, Any], name: str, value: str, kind: Descriptor) -> None:
-    """Sets a field, of a field of a message when its name has dots."""
+    """Set a field, of a field of a message when its name has dots."""
     head, _, rest = name.partition(".")
     field = _field(kind, head)
     if field is None:

@@ -20,7 +20,7 @@ _IMAGE = re.compile(
 
 
 def require(name: str, value: str) -> str:
-    """A field that must be set.
+    """Return a field that must be set.
 
     Raises:
         RpcError: If it is empty.
@@ -49,7 +49,7 @@ def job_id(value: str) -> None:
 
 
 def run_job_id(value: str) -> None:
-    """The name of a Cloud Run job."""
+    """Check the name of a Cloud Run job."""
     if not _RUN_JOB_ID.fullmatch(value):
         raise invalid(f"Invalid job_id {value!r}: it must match {_RUN_JOB_ID.pattern}")
 
@@ -72,12 +72,12 @@ def labels(values: Mapping[str, str]) -> None:
 
 
 def lifetime(name: str, seconds: float, *, least: float) -> None:
-    """A time to live, at most 14 days."""
+    """Check a time to live, at most 14 days."""
     if not least <= seconds <= 14 * DAY:
         raise invalid(f"Invalid value for field '{name}': {seconds:g}s is not between {least:g}s and {14 * DAY}s")
 
 
 def etag(given: str, known: str) -> None:
-    """A version that the caller expects; empty for any."""
+    """Check the version that the caller expects; empty for any."""
     if given not in ("", known):
         raise RpcError(Code.ABORTED, f"etag {given} does not match {known}")

@@ -13,7 +13,7 @@ ANY = "*"
 
 
 def terms(text: str) -> list[tuple[str, str]]:
-    """The fields and values that a filter asks for.
+    """Return the fields and values that a filter asks for.
 
     Raises:
         RpcError: If it is not written as a filter is.

@@ -11,31 +11,31 @@ M = TypeVar("M")
 
 
 def plain(message: Any) -> Message:
-    """The protocol buffer inside a wrapper; a protocol buffer as it is."""
+    """Return the protocol buffer inside a wrapper; a protocol buffer as it is."""
     wrapped = getattr(type(message), "pb", None)
     return wrapped(message) if wrapped is not None else message
 
 
 def new(kind: type[M]) -> tuple[M, Message]:
-    """An empty message, and the protocol buffer to fill it by."""
+    """Return an empty message, and the protocol buffer to fill it by."""
     message = kind()
     return message, plain(message)
 
 
 def copy(message: M) -> M:
-    """A message of its own with the same content."""
+    """Return a message of its own with the same content."""
     twin, buffer = new(type(message))
     buffer.CopyFrom(plain(message))
     return twin
 
 
 def packed(message: Any) -> any_pb2.Any:
-    """A message in an envelope that tells its type."""
+    """Return a message in an envelope that tells its type."""
     envelope = any_pb2.Any()
     envelope.Pack(plain(message))
     return envelope
 
 
 def as_dict(message: Any) -> dict[str, Any]:
-    """The fields that are set, by their names in the protocol."""
+    """Return the fields that are set, by their names in the protocol."""
     return dict(json_format.MessageToDict(plain(message), preserving_proto_field_name=True))

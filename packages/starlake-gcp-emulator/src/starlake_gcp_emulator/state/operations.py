@@ -40,12 +40,12 @@ class Operation:
         return self.response is not None or self.error is not None
 
     def succeed(self, response: Any) -> None:
-        """Ends it; what already ended stays as it is."""
+        """End it; what already ended stays as it is."""
         if not self.done:
             self.response = packed(response)
 
     def fail(self, code: Code, message: str) -> None:
-        """Ends it with an error; what already ended stays as it is."""
+        """End it with an error; what already ended stays as it is."""
         if not self.done:
             self.error = RpcError(code, message)
 

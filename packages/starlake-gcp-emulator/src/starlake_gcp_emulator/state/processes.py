@@ -47,11 +47,11 @@ class Work:
         self._thread = threading.Thread(target=self._run, name=f"gcp-emulator {argv[0]}", daemon=True)
 
     def start(self) -> None:
-        """Starts it."""
+        """Start it."""
         self._thread.start()
 
     def end(self, reason: Ended) -> None:
-        """Ends it, all of its group, without waiting; only the first reason counts."""
+        """End it, all of its group, without waiting; only the first reason counts."""
         with self._lock:
             if self.ended is None and not self._over:
                 self.ended = reason
@@ -63,7 +63,7 @@ class Work:
         return self._thread.is_alive()
 
     def join(self) -> None:
-        """Waits until nothing of it is left and `on_end` was called."""
+        """Wait until nothing of it is left and `on_end` was called."""
         self._thread.join()
 
     def _run(self) -> None:
@@ -110,7 +110,7 @@ class Processes:
         on_line: OnLine,
         on_end: Callable[[int | None], None],
     ) -> Work:
-        """Runs a command in the background; ends it at once after `stop`."""
+        """Run a command in the background; end it at once after `stop`."""
         work = Work(argv, environment, on_line=on_line, on_end=on_end, grace=self._grace)
         with self._lock:
             self._works = [one for one in self._works if one.running] + [work]
@@ -120,7 +120,7 @@ class Processes:
         return work
 
     def stop(self) -> None:
-        """Ends all work and waits until nothing of it is left."""
+        """End all work and wait until nothing of it is left."""
         with self._lock:
             self._stopped = True
             works = list(self._works)

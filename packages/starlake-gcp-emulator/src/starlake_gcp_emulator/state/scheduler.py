@@ -38,25 +38,25 @@ class Scheduler:
         self._thread.start()
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Runs an action after some real seconds."""
+        """Run an action after some real seconds."""
         with self._changed:
             heapq.heappush(self._timers, (time.monotonic() + seconds, next(self._numbers), action))
             self._changed.notify_all()
 
     def regularly(self, sweep: Sweep) -> None:
-        """Adds a sweep."""
+        """Add a sweep."""
         with self._changed:
             self._sweeps.append(sweep)
 
     def sweep(self) -> float | None:
-        """Does what is due by the clock; returns the seconds until the next moment, None if none comes by itself."""
+        """Do what is due by the clock; return the seconds until the next time, None if none comes by itself."""
         with self._changed:
             moments = [moment for moment in (sweep() for sweep in self._sweeps) if moment is not None]
             waits = [wait for wait in map(self._clock.until, moments) if wait is not None]
             return min(waits, default=None)
 
     def stop(self) -> None:
-        """Ends the thread; what is not yet due never happens."""
+        """End the thread; what is not yet due never happens."""
         self._deaf()
         with self._changed:
             self._stopped = True
@@ -81,7 +81,7 @@ class Scheduler:
 
 
 def _run(action: Callable[[], None]) -> None:
-    """Runs an action; one that fails does not keep others from their turn."""
+    """Run an action; one that fails does not keep others from their turn."""
     try:
         action()
     except Exception:  # noqa: BLE001  it is told, with its trace

@@ -12,7 +12,7 @@ from starlake_gcp_emulator.timing import Timing
 
 
 def moment_of(seconds: float) -> datetime:
-    """The moment that is some seconds after the epoch."""
+    """Return the time that is some seconds after the epoch."""
     return datetime.fromtimestamp(seconds, timezone.utc)
 
 
@@ -34,11 +34,11 @@ class World:
         self.scheduler = Scheduler(self.changed, clock)
 
     def now(self) -> datetime:
-        """The time of the clock."""
+        """Return the time of the clock."""
         return moment_of(self.clock.now())
 
     def after(self, seconds: float, action: Callable[[], None]) -> None:
-        """Runs an action under the lock when a service would have taken some seconds."""
+        """Run an action under the lock when a service would have taken some seconds."""
 
         def act() -> None:
             action()
@@ -53,7 +53,7 @@ class World:
             self.changed.notify_all()
 
     def wait_for(self, condition: Callable[[], object], timeout: float) -> bool:
-        """Waits until a condition on the state holds.
+        """Wait until a condition on the state holds.
 
         Args:
             condition: Looked at under the lock whenever the state changed.
