@@ -5,11 +5,11 @@ Each command stands in a module of its own, which is imported when the command i
 
 from __future__ import annotations
 
+from ai.starlake.common.extras import require_package
 from ai.starlake.common.foreign import require_own_package
-from ai.starlake.dagster import require_dagster
 
 require_own_package()
-require_dagster()
+require_package("dagster", "starlake-dagster", "dagster")
 
 from ai.starlake.dagster.cli.lazy import LazyGroup  # noqa: E402  it imports what others may have replaced
 
