@@ -363,7 +363,7 @@ def test_parquet_values_are_not_rounded(shop, tmp_path):
 
 
 def test_fields_named_as_a_column_have_its_type(shop):
-    """The DDL of a type is looked up by name, whatever the depth (contract 6)."""
+    """The DDL of a type is looked up by name, whatever the depth."""
     fields = [{"name": "id", "type": "int"}, {"name": "code", "type": "int"}, {"name": "qty", "type": "int"}]
     lines = {"name": "lines", "type": "struct", "array": True, "attributes": fields}
     columns = [{"name": "id", "type": "int"}, {"name": "code", "type": "string"}, lines]

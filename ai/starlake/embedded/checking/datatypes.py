@@ -1,6 +1,6 @@
 r"""The types of a project in SQL: what a text must look like, what it becomes, and the columns that hold it.
 
-A text is checked in two steps, as in Starlake (contract 4.1): it must match the type's pattern, then it must be
+A text is checked in two steps, as in Starlake: it must match the type's pattern, then it must be
 convertible to the type. Checks are cheap where most values are: a number or date that DuckDB writes in the same way
 as the file needs no regular expression.
 """
@@ -94,7 +94,7 @@ def column_type(kind: TypeDefinition, *, declared: bool) -> str:
         kind: The type.
         declared: Whether the column has the name of one of the table's attributes of this type and is made together
             with its table. Starlake looks the DDL of a type up by that name, so that a renamed column, a field of a
-            struct and a column that is added later have the plain form of the primitive type (contract 6).
+            struct and a column that is added later have the plain form of the primitive type, as in Starlake.
 
     Raises:
         StarlakeError: If the type's ``ddlMapping`` is not the name of a type.
@@ -155,7 +155,7 @@ def _integer(kind: TypeDefinition, column: str) -> TextCheck:
 
 
 def _double(kind: TypeDefinition, column: str) -> TextCheck:
-    """Java's parser decides, not the pattern (contract 6): words are NaN and Infinity, digits have no separators."""
+    """Java's parser decides, not the pattern: words are NaN and Infinity, digits have no separators."""
     if kind.zone:
         return _local_double(kind.zone, column)
 

@@ -1,4 +1,4 @@
-"""The native loader: DuckDB reads the file without Starlake's validation (contract 8).
+"""The native loader: DuckDB reads the file without Starlake's validation.
 
 Patterns say nothing then, and a value may be missing wherever it is required; one that the type of its column cannot
 hold fails the file. Scripts and filters are DuckDB's SQL. What the metadata does to values - ``trim``, ``default``,

@@ -45,7 +45,7 @@ def nested_type(attribute: Attribute, column: ColumnOf) -> str:
 
 
 def plain_type(attribute: Attribute, lookup: Lookup) -> str:
-    """The same where the DDL of types does not count (contract 6)."""
+    """Return the type as `nested_type` does, but ignore ``ddlMapping``."""
     return nested_type(attribute, lambda one: column_type(lookup(one), declared=False))
 
 
@@ -65,7 +65,7 @@ def similar_member(document: str, name: str) -> str:
 
 
 def scalar_text(attribute: Attribute, value: str, path: str) -> str:
-    """SQL of the text of a JSON scalar; an object or an array in its place fails the file (contract 4.1)."""
+    """SQL of the text of a JSON scalar; an object or an array in its place fails the file, as in Starlake."""
     wrong = _wrong_shape(path, attribute.type, value)
     return f"CASE WHEN {_is_compound(value)} THEN {wrong} ELSE {value} ->> '$' END"
 

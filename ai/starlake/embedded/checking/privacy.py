@@ -1,6 +1,6 @@
 """Privacy: what becomes of a text before it is stored.
 
-The original checks the algorithms and applies none of them (contract, trap 6); here they do what the documentation
+Starlake checks the algorithms and applies none of them; here they do what the documentation
 says.
 """
 
@@ -50,7 +50,7 @@ class Algorithm:
 def expression(attribute: Attribute) -> str | None:
     """The SQL expression that an attribute's ``privacy`` holds, None when it names an algorithm or nothing.
 
-    It is evaluated after scripts, on the renamed columns (contract 7).
+    It is evaluated after scripts, on the renamed columns, as in Starlake.
     """
     value = (attribute.privacy or "").strip()
     if value[:4].upper() == "SQL:":

@@ -1,4 +1,4 @@
-"""The texts of rejects, word for word Starlake's (contract 4.1)."""
+"""The texts of rejects, word for word Starlake's."""
 
 from __future__ import annotations
 

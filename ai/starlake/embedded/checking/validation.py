@@ -1,6 +1,6 @@
 """From raw rows to typed columns and error texts, in one SELECT.
 
-The order and the texts are Starlake's (contract 4.1): trim, empty is null, default, then per attribute one of "can't be
+The order and the texts are Starlake's: trim, empty is null, default, then per attribute one of "can't be
 null", "doesn't match pattern", "cannot be converted". A row with any error text is rejected.
 """
 
@@ -190,7 +190,7 @@ class Validator:
         return checked_scalar(attribute, column.type, text, check, texts, converted=column.staged)
 
     def _absent(self, column: Column, kind: TypeDefinition | None) -> Checked:
-        """An attribute that the file does not have; a default that does not fit the type is null (contract 3.5)."""
+        """An attribute that the file does not have; a default that does not fit the type is null, as in Starlake."""
         attribute = column.attribute
         if attribute.default is not None and kind is not None and not attribute.array:
             value = self._text_check(kind, column.type).value(literal(attribute.default))

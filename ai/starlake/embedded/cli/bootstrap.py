@@ -1,4 +1,4 @@
-"""``bootstrap``: a small project that runs, to start from (contract 1.7)."""
+"""``bootstrap``: a small project that runs, to start from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a command prints: the markers of the contract (1.1, 1.4) on standard output."""
+"""Output of a command: Starlake's markers on standard output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What depends on what, as text, as a diagram, and as the tree that generated DAG files carry (contract 1.8)."""
+"""What depends on what, as text, as a diagram, and as the tree that generated DAG files carry."""
 
 from __future__ import annotations
 

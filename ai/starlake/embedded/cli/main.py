@@ -1,6 +1,6 @@
-"""The command line: Starlake's verbs, options, exit codes and markers on standard output (contract 1).
+"""The command line: Starlake's verbs, options, exit codes and markers on standard output.
 
-Exit codes are 0 and 1 and no others. Standard output holds what the contract says and the results; everything else
+Exit codes are 0 and 1 and no others. Standard output holds what Starlake prints there and the results; everything else
 goes to standard error. A user never sees a Python traceback unless ``SL_LOG_LEVEL`` is ``debug``.
 """
 

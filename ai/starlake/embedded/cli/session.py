@@ -49,7 +49,7 @@ class Session:
     Args:
         environment: The environment of the command.
         tell: Takes what the command prints.
-        reporter: Makes what is told about the work of the engine; by default it prints what the contract says.
+        reporter: Makes what is told about the work of the engine; by default it prints what Starlake does.
         folder: What relative paths on the command line are relative to; by default the working folder.
         interruption: Ends the work of the engine when asked to.
     """

@@ -1,4 +1,4 @@
-"""Adaptive write strategies: which strategy applies to a file is decided by conditions (contract 3.5, ``types``)."""
+"""Adaptive write strategies: which strategy applies to a file is decided by conditions (``types``)."""
 
 from __future__ import annotations
 

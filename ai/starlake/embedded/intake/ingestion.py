@@ -265,7 +265,7 @@ class Ingestion:
         return [((file,), Counts(all_, all_ - bad, bad)) for file, all_, bad in rows.per_file(database)]
 
     def _record(self, journal: Journal, counts: Counts, rejects: list[Reject], parts: Sequence[_Part]) -> None:
-        """Write the audit rows of a success; Starlake's native loader writes one more (contract 8)."""
+        """Write the audit rows of a success; Starlake's native loader writes one more."""
         audit = self._workspace.audit
         if self._native:
             audit.record(self._entry(journal.files, step="TRANSFORM"))

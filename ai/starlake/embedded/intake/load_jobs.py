@@ -1,4 +1,4 @@
-"""The verb ``load``: which files belong to which tables, and in which order they are ingested (contract 4)."""
+"""The verb ``load``: which files belong to which tables, and in which order they are ingested."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The SQL of a task as ``--compile`` shows it (contract 1.5)."""
+"""The SQL of a task as ``--compile`` shows it."""
 
 from __future__ import annotations
 

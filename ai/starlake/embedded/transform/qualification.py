@@ -1,4 +1,4 @@
-"""Unqualified names in a task's SQL: which table of which domain they mean (contract 3.6)."""
+"""Unqualified names in a task's SQL: which table of which domain they mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of a query as text, for interactive runs, as Starlake prints them (contract 1.5)."""
+"""The rows of a query as text, for interactive runs, as Starlake prints them."""
 
 from __future__ import annotations
 

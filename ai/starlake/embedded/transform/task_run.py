@@ -1,4 +1,4 @@
-"""One run of one task: its SELECT becomes the rows of a table (contract 1.5, 3.6)."""
+"""One run of one task: its SELECT becomes the rows of a table."""
 
 from __future__ import annotations
 
@@ -229,7 +229,7 @@ class TaskRun:
             return None
 
     def _change(self, existing: Columns, incoming: Columns) -> Change:
-        """Return how the columns of the existing table follow: those that the task's attributes name (contract 5)."""
+        """Return how the columns of the existing table follow: those that the task's attributes name."""
         reported = {**incoming, **self._named()}
         strategy = self._task.sync_strategy
         if not self._task.attributes or strategy is SyncStrategy.NONE:

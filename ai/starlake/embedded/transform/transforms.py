@@ -1,4 +1,4 @@
-"""The verb ``transform``: run a task and those that it depends on, or show what it would do (contract 1.5)."""
+"""The verb ``transform``: run a task and those that it depends on, or show what it would do."""
 
 from __future__ import annotations
 

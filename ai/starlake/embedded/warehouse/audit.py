@@ -1,4 +1,4 @@
-"""The audit tables: what ran, what was rejected, which expectations were met (contract 4.2)."""
+"""The audit tables: what ran, what was rejected, which expectations were met."""
 
 from __future__ import annotations
 

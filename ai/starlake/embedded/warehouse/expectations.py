@@ -1,4 +1,4 @@
-"""Expectations: checks of a table after it was written (contract 3.7)."""
+"""Expectations: checks of a table after it was written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write strategies: how incoming rows meet the rows of the target, each a SQL template (contract 5).
+"""Write strategies: how incoming rows meet the rows of the target, each a SQL template.
 
 A project may bring templates of its own under ``metadata/write-strategies/duckdb``; they see the same variables as
 Starlake's own templates.
@@ -136,7 +136,7 @@ def script(warehouse: Warehouse, merge: Merge, own: Mapping[str, str], render: R
 def require(strategy: WriteStrategy, own: Mapping[str, str], partition: Sequence[str], label: str) -> None:
     """Check before anything is read that a strategy can work.
 
-    Starlake notices at the second load only (contract 5).
+    Starlake notices at the second load only.
 
     Raises:
         StarlakeError: If it cannot.

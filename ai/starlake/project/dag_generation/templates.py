@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 _PROJECT = {"sl_project_id": "-1", "sl_project_name": "[noname]", "sl_airflow_access_control": "None"}
-"""What a project outside of Starlake's own service is called (contract 10)."""
+"""What a project outside of Starlake's own service is called, as in Starlake."""
 
 _OF_RUNS = {"ds": "{{ds}}"}
 """What options may name that only a run knows; it stays as it is."""

@@ -2,7 +2,7 @@
 
 Two ways lead to the same rows. Files without surprises go through DuckDB's own reader, which is fast. The others -
 quotes and escapes in one file, rows of changing length, a quote that is never closed - are read row by row and
-taken apart by regular expressions, which follows Starlake's reader (Spark's, contract 4.1) in every corner but where
+taken apart by regular expressions, which follows Starlake's reader (Spark's) in every corner but where
 that loses values: a row that has more of them than the file has columns is rejected, and so is one that goes over
 lines although ``multiline`` is not set.
 """

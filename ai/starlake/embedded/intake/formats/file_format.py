@@ -40,7 +40,7 @@ class FileFormat(ABC):
         """
 
     def replayed(self, table: Table, header: str | None, records: Iterable[str]) -> Iterator[str]:
-        """Yield the lines of a file of rejected rows, which can be loaded again (contract 4.6).
+        """Yield the lines of a file of rejected rows, which can be loaded again.
 
         Args:
             table: The table.

@@ -42,7 +42,7 @@ class Json(FileFormat):
     def read(self, database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
         """Return the query that reads a JSON file.
 
-        A document that is not JSON fails the whole file when the query runs, as in Starlake (contract 4.1). A key that
+        A document that is not JSON fails the whole file when the query runs, as in Starlake. A key that
         no document of the file has is a column that the file does not have.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Evolution of tables: columns follow the metadata, and nothing is lost without a word (contract 5)."""
+"""Evolution of tables: columns follow the metadata, and nothing is lost without a word."""
 
 from __future__ import annotations
 
