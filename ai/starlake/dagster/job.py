@@ -26,7 +26,6 @@ from ai.starlake.dagster import _compat
 from ai.starlake.dagster.command_op import CommandBody
 from ai.starlake.dagster.dummy import DummyBody
 from ai.starlake.dagster.ops import Body, OpFactory, OpSpec, outputs_of
-from ai.starlake.dagster.pre_load_op import READY, SKIPPED, PreLoadBody
 from ai.starlake.dagster.run_command import CommandRunner
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.executor.prepared import shown
@@ -40,7 +39,6 @@ from ai.starlake.job import (
 )
 from ai.starlake.job.options import JobOptions, OptionsT
 from ai.starlake.orchestration.options import OrchestrationOptions
-from ai.starlake.orchestration.preload.checks import CommandCheck, check_of
 
 AssetLike = AssetKey | str | Sequence[str]
 Dataset = StarlakeDataset | str
@@ -174,12 +172,8 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         name = product.name if product else command.value_of("--domains") or task_id
         outs = outputs_of(node.out, node.outs, optional=node.skip_or_start)
         assets = self._assets(node, product)
-        check = CommandCheck.of(command) if node.skip_or_start else None
-        body: Body
-        if check is None:
-            body = CommandBody(self._runner, command, name, assets, outs, node.skip_or_start, spark_config)
-        else:
-            body = PreLoadBody(self._runner, check, command.value_of("--domain") or name, outs, {})
+        body = self._deciding_body(command, name, outs) if node.skip_or_start else None
+        body = body or CommandBody(self._runner, command, name, assets, outs, node.skip_or_start, spark_config)
         return self._op(task_id, shown(command), body, outs, node)
 
     def dummy_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
@@ -229,6 +223,9 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
             **kwargs: See `NodeOptions`.
         """
         looks_for = {"imported": "incoming_files", "pending": "pending_files", "ack": "ack_file"}[strategy.value]
+        from ai.starlake.dagster.pre_load_op import READY, SKIPPED, PreLoadBody
+        from ai.starlake.orchestration.preload.checks import check_of
+
         name = task_id or f"{domain}_check_{looks_for}"
         node = NodeOptions.of(name, kwargs)
         out = _compat.optional(out or Out(str))
@@ -240,6 +237,8 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any
     ) -> GraphDefinition:
         """A graph with one input, and the outputs `load_domain` and `skipped`, of which exactly one is yielded."""
+        from ai.starlake.dagster.pre_load_op import READY, SKIPPED
+
         node = NodeOptions.of(f"{domain}_pre_load", kwargs)
         ins = dict(node.ins or {"domain": In()})
         inherited = {name: value for name, value in kwargs.items() if name not in ("ins", "out", "outs")}
@@ -260,6 +259,14 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
             ],
             output_mappings=[_output_mapping(READY, last), _output_mapping(SKIPPED, check)],
         )
+
+    def _deciding_body(self, command: StarlakeCommand, name: str, outs: Mapping[str, Out]) -> Body | None:
+        """Return the body of an op that decides on a load; None for a command that does anything else."""
+        from ai.starlake.dagster.pre_load_op import PreLoadBody
+        from ai.starlake.orchestration.preload.checks import CommandCheck
+
+        check = CommandCheck.of(command)
+        return PreLoadBody(self._runner, check, command.value_of("--domain") or name, outs, {}) if check else None
 
     def _op(
         self,
