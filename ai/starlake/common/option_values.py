@@ -8,27 +8,25 @@ from datetime import datetime, timezone
 import click
 
 from ai.starlake.common import StarlakeError, parse_datetime
+from ai.starlake.common.written_values import NotAPairError, comma_list, comma_pairs
 
 
 def names(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
     """Return names separated by commas; blanks around them do not count."""
     del context, parameter
-    return tuple(name.strip() for name in value.split(",") if name.strip())
+    return comma_list(value)
 
 
 def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Return ``name=value`` pairs separated by commas; a value may hold ``=`` but no comma.
 
     Raises:
-        click.BadParameter: If there is no ``=`` in a pair.
+        click.BadParameter: If there is no ``=`` in a pair, or nothing before it.
     """
-    found: dict[str, str] = {}
-    for item in (item for value in values for item in value.split(",") if item):
-        name, separator, text = item.partition("=")
-        if not separator:
-            raise click.BadParameter(f"{item!r} is not a name=value pair", context, parameter)
-        found[name.strip()] = text
-    return found
+    try:
+        return comma_pairs(",".join(values))
+    except NotAPairError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
 
 
 def pairs_once(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage.location import Location, local_path
+from ai.starlake.common.written_values import comma_list
 from ai.starlake.executor.notes import LoadNote, LoadNotes, RunsRemotely
 from ai.starlake.executor.process.interrupts import interrupts_held
 from ai.starlake.executor.project_facts import ProjectFacts
@@ -48,8 +49,7 @@ def stranded_files(facts: ProjectFacts, domain: str) -> list[str]:
 
 def names_of(command: StarlakeCommand, *flags: str) -> list[str]:
     """Return the names that stand, between commas, behind any of some flags."""
-    values = [command.value_of(flag) or "" for flag in flags]
-    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+    return [name for flag in flags for name in comma_list(command.value_of(flag) or "")]
 
 
 def _not_known(_note: LoadNote, _patience: float) -> None:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, overload
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.written_values import NotAPairError, comma_pairs
 from ai.starlake.job.secret_references import EnvironmentValue
 
 _UNFIT = {
@@ -174,22 +175,19 @@ def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def parse_options(text: str) -> dict[str, str]:
-    """Read ``k=v,k=v`` as Starlake does: items between commas, each split at its first ``=``.
+    """Return the options that ``k=v,k=v`` holds; see `comma_pairs`.
 
     Raises:
         StarlakeError: If an item has no ``=``.
     """
-    options = {}
-    for item in filter(None, text.split(",")):
-        name, equals, value = item.partition("=")
-        if not equals or not name.strip():
-            raise StarlakeError(
-                f"{item!r} in the options {text!r} is not of the form name=value",
-                cause="Starlake splits options at every comma, and a value cannot be quoted",
-                fix="write name=value; put a value with a comma into sl_env_var, which SQL and YAML files read too",
-            )
-        options[name.strip()] = value
-    return options
+    try:
+        return comma_pairs(text)
+    except NotAPairError as error:
+        raise StarlakeError(
+            f"{error.item!r} in the options {text!r} is not of the form name=value",
+            cause="Starlake splits options at every comma, and a value cannot be quoted",
+            fix="write name=value; put a value with a comma into sl_env_var, which SQL and YAML files read too",
+        ) from None
 
 
 def option_text(name: str, value: Any) -> str:

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.plug_ins import EXECUTORS, ORCHESTRATORS, plug_ins
 
-WordT = TypeVar("WordT", bound="_Word")
+WordT = TypeVar("WordT", bound="JobWord")
 
 
-class _Word(str, Enum):
+class JobWord(str, Enum):
     """A word out of a few; its text is its value, as in Starlake's own package."""
 
     @classmethod
@@ -28,13 +28,17 @@ class _Word(str, Enum):
             return cls(text.strip().lower())
         except ValueError:
             raise StarlakeError(
-                f"{text!r} is not a valid {cls.__name__}", fix=f"use one of {', '.join(known.value for known in cls)}"
+                cls._complaint(text), fix=f"use one of {', '.join(known.value for known in cls)}"
             ) from None
 
     @classmethod
     def from_str(cls: type[WordT], value: str) -> WordT:
         """Read a word, under the name that Starlake's own package has for it."""
         return cls.of(value)
+
+    @classmethod
+    def _complaint(cls, text: str) -> str:
+        return f"{text!r} is not a valid {cls.__name__}"
 
     def __str__(self) -> str:
         return str(self.value)
@@ -58,7 +62,7 @@ class _OpenWords(EnumMeta):
         return word
 
 
-class _OpenWord(_Word, metaclass=_OpenWords):
+class _OpenWord(JobWord, metaclass=_OpenWords):
     """A word out of a few, or one that an installed package adds."""
 
     @classmethod
@@ -108,7 +112,7 @@ class StarlakeExecutionEnvironment(_OpenWord):
         return {name.partition(".")[2] for name in plug_ins(EXECUTORS)}
 
 
-class StarlakeExecutionMode(_Word):
+class StarlakeExecutionMode(JobWord):
     """How a pipeline is run from the command line."""
 
     DRY_RUN = "dry_run"
@@ -116,7 +120,7 @@ class StarlakeExecutionMode(_Word):
     BACKFILL = "backfill"
 
 
-class TaskType(_Word):
+class TaskType(JobWord):
     """What a task is for."""
 
     START = "start"

@@ -26,6 +26,7 @@ from pydantic.fields import FieldInfo
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError, mask_named_values, names_a_secret, zone_of
 from ai.starlake.common.rejects import RejectLimit
 from ai.starlake.common.storage import Files
+from ai.starlake.common.written_values import json_object
 from ai.starlake.job.cli_versions import StarlakeCli
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
 from ai.starlake.job.secret_references import EnvironmentValue, environment_value
@@ -65,16 +66,8 @@ class StarlakeOptions:
         return str(value) if isinstance(default_value, str) else value
 
 
-def _read_json(value: Any) -> Any:
-    """Read the option `sl_env_var`, an object or the JSON of one."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value) if value.strip() else {}
-        except json.JSONDecodeError as error:
-            raise ValueError(f"it is not valid JSON: {error.msg} at character {error.pos}") from None
-    if not isinstance(value, Mapping):
-        raise ValueError("it is not a JSON object")  # noqa: TRY004  pydantic reports ValueErrors
-    return {str(name): environment_value(str(name), entry) for name, entry in value.items()}
+def _read_environment(value: Any) -> Any:
+    return {name: environment_value(name, entry) for name, entry in json_object(value).items()}
 
 
 def _read_zone(value: Any) -> Any:
@@ -85,7 +78,7 @@ def _read_zone(value: Any) -> Any:
     return str(value)
 
 
-EnvironmentOption = Annotated[dict[str, Any], BeforeValidator(_read_json)]
+EnvironmentOption = Annotated[dict[str, Any], BeforeValidator(_read_environment)]
 StrategyOption = Annotated[StarlakePreLoadStrategy, BeforeValidator(StarlakePreLoadStrategy.of)]
 CliOption = Annotated[StarlakeCli, BeforeValidator(StarlakeCli.of)]
 ZoneOption = Annotated[str, BeforeValidator(_read_zone)]

@@ -1,13 +1,11 @@
-"""When a domain is worth loading."""
+"""The strategies by which a domain is loaded or skipped."""
 
 from __future__ import annotations
 
-from enum import Enum
-
-from ai.starlake.common import StarlakeError
+from ai.starlake.job.names import JobWord
 
 
-class StarlakePreLoadStrategy(str, Enum):
+class StarlakePreLoadStrategy(JobWord):
     """The conditions under which a domain is loaded.
 
     ``none``: always. ``imported``: files wait in the landing area; they are imported first. ``pending``: files wait in
@@ -21,7 +19,7 @@ class StarlakePreLoadStrategy(str, Enum):
 
     @classmethod
     def is_valid(cls, strategy: str) -> bool:
-        """Tells whether a text names a strategy; case does not matter."""
+        """Return True if a text names a strategy; case does not matter."""
         return strategy.strip().lower() in cls.all_strategies()
 
     @classmethod
@@ -30,21 +28,14 @@ class StarlakePreLoadStrategy(str, Enum):
         return [strategy.value for strategy in cls]
 
     @classmethod
-    def of(cls, strategy: StarlakePreLoadStrategy | str | None) -> StarlakePreLoadStrategy:
-        """Read a strategy; nothing means ``none``.
+    def of(cls, word: StarlakePreLoadStrategy | str | None) -> StarlakePreLoadStrategy:
+        """Read a strategy; case does not matter, and None stands for ``none``.
 
         Raises:
-            StarlakeError: If the text names no strategy.
+            StarlakeError: If it is not one of them.
         """
-        if strategy is None:
-            return cls.NONE
-        text = strategy.value if isinstance(strategy, cls) else str(strategy)
-        if not cls.is_valid(text):
-            raise StarlakeError(
-                f"option pre_load_strategy: {text!r} is not a pre-load strategy",
-                fix=f"use one of {', '.join(cls.all_strategies())}",
-            )
-        return cls(text.strip().lower())
+        return cls.NONE if word is None else super().of(word)
 
-    def __str__(self) -> str:
-        return str(self.value)
+    @classmethod
+    def _complaint(cls, text: str) -> str:
+        return f"option pre_load_strategy: {text!r} is not a pre-load strategy"

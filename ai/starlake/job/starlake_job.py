@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.written_values import comma_list
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job.cli_versions import StarlakeCli
 from ai.starlake.job.command import StarlakeCommand, option_text, parse_options
@@ -266,7 +267,7 @@ _SPARK_OPTIONS = {"spark_executor_memory", "spark_executor_cores", "spark_execut
 def _names(tables: Iterable[str]) -> tuple[str, ...]:
     """Table names in a settled order: generated files pass sets, whose order differs from process to process."""
     if isinstance(tables, str):
-        return tuple(filter(None, (name.strip() for name in tables.split(","))))
+        return comma_list(tables)
     names = tuple(tables)
     return tuple(sorted(names)) if isinstance(tables, (set, frozenset)) else names
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from ai.starlake.common.written_values import comma_list, json_object
 from ai.starlake.gcp.client.endpoints import gs_uri
 from ai.starlake.gcp.dataproc.resource_names import CLUSTER_NAME_LIMIT, is_cluster_name
 from ai.starlake.gcp.gcp_options import GcpOptions
@@ -18,20 +17,8 @@ _PROJECT_VARIABLES = ("GCP_PROJECT", "GOOGLE_CLOUD_PROJECT")
 _DAY = 24 * 3600
 
 
-def _object(value: Any) -> Any:
-    """An object, or the JSON text of one, as generated DAG files pass it."""
-    if isinstance(value, str):
-        try:
-            value = json.loads(value) if value.strip() else {}
-        except json.JSONDecodeError as error:
-            raise ValueError(f"it is not valid JSON: {error.msg} at character {error.pos}") from None
-    if not isinstance(value, Mapping):
-        raise ValueError("it is not a JSON object")  # noqa: TRY004  pydantic reports ValueErrors
-    return dict(value)
-
-
 def _texts(value: Any) -> Any:
-    return {str(name): _text(entry) for name, entry in _object(value).items()}
+    return {name: _text(entry) for name, entry in json_object(value).items()}
 
 
 def _text(value: Any) -> str:
@@ -39,8 +26,7 @@ def _text(value: Any) -> str:
 
 
 def _jars(value: Any) -> Any:
-    parts = value.split(",") if isinstance(value, str) else value
-    jars = tuple(gs_uri(str(part).strip()) for part in parts if str(part).strip())
+    jars = tuple(map(gs_uri, comma_list(value if isinstance(value, str) else ",".join(map(str, value)))))
     if not jars:
         raise ValueError("it names no jar")
     return jars
@@ -63,7 +49,7 @@ def _nothing_for_empty(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-JsonObject = Annotated[dict[str, Any], BeforeValidator(_object)]
+JsonObject = Annotated[dict[str, Any], BeforeValidator(json_object)]
 JsonTexts = Annotated[dict[str, str], BeforeValidator(_texts)]
 Jars = Annotated[tuple[str, ...], BeforeValidator(_jars)]
 Bucket = Annotated[str, BeforeValidator(_bucket)]

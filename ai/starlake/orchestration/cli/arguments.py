@@ -1,19 +1,20 @@
-"""What the commands take: dates, options."""
+"""Arguments of the commands: dates and options."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
 import click
 
+from ai.starlake.common.written_values import NotAPairError, comma_pairs, json_object
+
 _DAY = len("2026-03-01")
 
 
 def moment(_context: object, _parameter: object, value: str | None) -> date | datetime | None:
-    """Reads a day such as ``2026-03-01``, or a moment such as ``2026-03-01T06:00:00``, with or without its zone.
+    """Return a day such as ``2026-03-01``, or a timestamp such as ``2026-03-01T06:00:00``, with or without its offset.
 
     Raises:
         click.BadParameter: If it is neither.
@@ -32,29 +33,25 @@ def moment(_context: object, _parameter: object, value: str | None) -> date | da
 
 
 def options(_context: object, _parameter: object, value: str) -> Mapping[str, Any]:
-    """Reads ``--options``: a JSON object, or ``k=v,k=v``.
+    """Return the options of ``--options``: a JSON object, or ``k=v,k=v``.
 
     Raises:
         click.BadParameter: If it is neither.
     """
-    if not value.lstrip().startswith("{"):
-        return dict(_pair(item) for item in value.split(",") if item.strip())
     try:
-        read: dict[str, Any] = json.loads(value)
-    except json.JSONDecodeError as error:
-        raise click.BadParameter(f"it is not valid JSON: {error.msg} at character {error.pos}") from None
-    return read
-
-
-def _pair(item: str) -> tuple[str, str]:
-    name, equals, value = item.partition("=")
-    if not equals or not name.strip():
-        raise click.BadParameter(f"{item!r} is not of the form name=value; a value with a comma has to stand in JSON")
-    return name.strip(), value.strip()
+        if value.lstrip().startswith("{"):
+            return json_object(value)
+        return {name: text.strip() for name, text in comma_pairs(value).items()}
+    except NotAPairError as error:
+        raise click.BadParameter(
+            f"{error.item!r} is not of the form name=value; a value with a comma has to stand in JSON"
+        ) from None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def taken(given: dict[str, Any], name: str, argument: date | datetime | None) -> date | datetime | None:
-    """A date that stands in an argument of its own or among the options, from which it is taken away.
+    """Return a date of an argument of its own, or of the options, from which it is taken away.
 
     Args:
         given: The options.
@@ -62,7 +59,7 @@ def taken(given: dict[str, Any], name: str, argument: date | datetime | None) ->
         argument: The argument.
 
     Raises:
-        click.BadParameter: If it is no date.
+        click.BadParameter: If it is not a date.
     """
     text = given.pop(name, None)
     return argument if argument is not None or text is None else moment(None, None, str(text))
