@@ -100,7 +100,7 @@ def test_a_circle_that_the_environment_ends_is_none():
     assert resolve_variables([{"a": "1"}, {"a": "{{a}}2"}, {"a": "{{a}}3"}]).values == {"a": "123"}
 
 
-def test_clock_variables():
+def test_date_variables():
     now = datetime(2024, 3, 4, 5, 6, 7, 89_000, tzinfo=timezone.utc)
     variables = clock_variables(now)
     assert (variables["sl_date"], variables["sl_datetime"]) == ("20240304", "20240304050607")
