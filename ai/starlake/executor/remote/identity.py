@@ -27,7 +27,7 @@ _DIGEST_DIGITS = 8
 
 _OTHER = re.compile(r"[^a-z0-9]+")
 _RUN_PREFIX = re.compile(rf"[0-9a-f]{{{_RUN_DIGITS}}}")
-_LABEL_VALUE = re.compile(rf"[a-z0-9_-]{{0,{_LABEL_LIMIT}}}")
+_LABEL_VALUE = re.compile(rf"(?:[a-z0-9](?:[a-z0-9_-]{{0,{_LABEL_LIMIT - 2}}}[a-z0-9])?)?")
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,8 @@ def command_name(step_key: str, run_id: str, attempt: int, arguments: Sequence[s
 def label_value(text: str) -> str:
     """Return a text as the value of a label: at most 63 lower-case letters, digits, underscores and hyphens.
 
-    A text that has to be changed for that gets a digest of its own, so that different texts stay different.
+    The first and the last is a letter or digit, as Kubernetes wants it. A text that has to be changed for that gets a
+    digest of its own, so that different texts stay different.
     """
     if _LABEL_VALUE.fullmatch(text):
         return text
