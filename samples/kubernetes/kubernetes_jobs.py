@@ -174,13 +174,12 @@ class PodLog:
         """The poll that found the end of the command has read the rest."""
 
 
-class StarlakeDagsterKubernetesJob(StarlakeDagsterRemoteJob):
+class StarlakeDagsterKubernetesJob(StarlakeDagsterRemoteJob[KubernetesOptions]):
     options_model: ClassVar[type[JobOptions]] = KubernetesOptions
     service, where = "kubernetes", "on Kubernetes"
 
-    def remote_executor(self) -> RemoteExecutor:
+    def make_executor(self) -> RemoteExecutor:
         options = self.settings
-        assert isinstance(options, KubernetesOptions)
         connect = partial(KubernetesJobs, api=KubernetesApi(options.kubernetes_api), options=options)
         facts = partial(read_project, files=options.files)
         return RemoteExecutor(connect, interval=options.poll_interval, facts=facts)

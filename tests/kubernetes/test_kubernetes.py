@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 import threading
 import uuid
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +16,8 @@ from ai.starlake.executor.remote import RemoteCallError, RemoteRequest, RemoteTi
 from ai.starlake.executor.remote.leftovers import leftover_work, reap
 from ai.starlake.job import EnvironmentReference, StarlakeCommand
 from tests.kubernetes.fake_kubernetes import FakeKubernetes
+from tests.kubernetes.sample import SAMPLE, sample_module
 
-SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "kubernetes"
 ENTRY_POINT = [
     sys.executable,
     "-c",
@@ -40,12 +38,7 @@ print('IngestionCounters:{"inputCount":3,"acceptedCount":2,"rejectedCount":1}')
 
 @pytest.fixture(scope="module")
 def sample():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(SAMPLE))
-        spec = importlib.util.spec_from_file_location("kubernetes_jobs", SAMPLE / "kubernetes_jobs.py")
-        module = importlib.util.module_from_spec(spec)
-        patch.setitem(sys.modules, "kubernetes_jobs", module)
-        spec.loader.exec_module(module)
+    with sample_module() as module:
         yield module
 
 
