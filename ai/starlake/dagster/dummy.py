@@ -30,7 +30,7 @@ class DummyBody(Body):
     only_after_data: bool = False
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
-        """Runs within an op."""
+        """Run within an op."""
         if self.assets and not is_dry_run(context):
             if self.only_after_data and not _compat.has_materializations(context.instance, context.run_id):
                 outcome = {OUTCOME_TAG: "skipped: nothing was loaded or transformed"}

@@ -62,10 +62,10 @@ class Body(ABC):
 
     @abstractmethod
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
-        """Does the work; yields what the op produces, outputs included."""
+        """Do the work; yield what the op produces, outputs included."""
 
     def __call__(self, context: OpExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Event]:  # noqa: ARG002
-        """Does the work within an op. Its inputs only order ops.
+        """Do the work within an op. Its inputs only order ops.
 
         Raises:
             Failure: If its whole run is interrupted, and a retry policy that is not ours would begin it again.
@@ -147,7 +147,7 @@ class OpFactory:
         self._made: dict[str, tuple[OpSpec, OpDefinition]] = {}
 
     def claim(self, name: str, source: str) -> str:
-        """Takes the name that is derived from another one, for an op or a graph.
+        """Take the name that is derived from another one, for an op or a graph.
 
         Raises:
             NameCollisionError: If something else has that name.
@@ -158,7 +158,7 @@ class OpFactory:
         return valid
 
     def make(self, spec: OpSpec) -> OpDefinition:
-        """Makes an op.
+        """Make an op.
 
         Raises:
             NameCollisionError: If another op has the name that is derived from its task id, be it only one with other
@@ -205,7 +205,7 @@ _RESULT: Mapping[str, Out] = MappingProxyType({"result": Out(str)})
 def outputs_of(
     out: str | Out | Mapping[str, Out] | None, outs: Mapping[str, Out] | None, *, optional: bool = False
 ) -> Mapping[str, Out]:
-    """The outputs of an op as a caller describes them, ``result`` of type str by default.
+    """Return the outputs of an op as a caller describes them, ``result`` of type str by default.
 
     Args:
         out: The name of the only output, its definition, or all outputs.
@@ -232,7 +232,7 @@ def outputs_of(
 def outputs(
     outs: Mapping[str, Out], value: str, metadata: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Iterator[Output[Any]]:
-    """The values of outputs that only order what comes after them: a short text where the type asks for a value.
+    """Yield the values of outputs that only order what comes after them: a short text where the type asks for a value.
 
     Args:
         outs: The outputs.

@@ -28,7 +28,7 @@ class DagsterReporter:
         self._left = _MOST_LINES
 
     def output(self, stream: Stream, line: str) -> None:
-        """Takes one line that the command printed."""
+        """Take one line that the command printed."""
         from ai.starlake.executor.failures import is_error, is_warning
 
         target = sys.stdout if stream == "stdout" else sys.stderr
@@ -44,11 +44,11 @@ class DagsterReporter:
             self._log.info(line)
 
     def info(self, message: str) -> None:
-        """Takes something that a person who watches the run wants to know."""
+        """Take something that a person who watches the run wants to know."""
         self._log.info(message)
 
     def warning(self, message: str) -> None:
-        """Takes something that a person should look at."""
+        """Take something that a person should look at."""
         self._log.warning(message)
 
     def _important(self, line: str, *, is_error: bool) -> None:

@@ -47,7 +47,7 @@ class Engine:
         self._interruption = interruption or Interruption()
 
     def interrupt(self) -> None:
-        """Ends, from another thread, what this engine is doing; the call there raises `Interrupted`.
+        """End, from another thread, what this engine is doing; the call there raises `Interrupted`.
 
         Nothing is half-written, and files that were being loaded stay where the next load finds them. Ask again until
         the call has ended: one request may come just before a query begins.
@@ -63,7 +63,7 @@ class Engine:
         options: Mapping[str, str] | None = None,
         reporter: EngineReporter | None = None,
     ) -> Engine:
-        """Reads the project in a folder.
+        """Read the project in a folder.
 
         Args:
             root: The folder that holds ``metadata``; ``SL_ROOT`` by default, else the working folder.
@@ -79,7 +79,7 @@ class Engine:
         return cls(Project.read(folder, environment=known, options=options), environment=known, reporter=reporter)
 
     def stage(self, domains: Sequence[str] = (), tables: Sequence[str] = ()) -> StageResult:
-        """Moves files from the landing areas to the stage areas.
+        """Move files from the landing areas to the stage areas.
 
         Raises:
             StarlakeError: If a selected domain has no landing area, or if a name is unknown.
@@ -105,7 +105,7 @@ class Engine:
         in_place: bool = False,
         scheduled: datetime | None = None,
     ) -> LoadResult:
-        """Loads what waits in the stage areas.
+        """Load what waits in the stage areas.
 
         Args:
             domains: The domains; all when empty.
@@ -125,7 +125,7 @@ class Engine:
             return run(workspace, Selection(tuple(domains), tuple(tables)), files, self._reporter)
 
     def transform(self, request: TransformRequest, *, scheduled: datetime | None = None) -> TransformResult:
-        """Runs a task.
+        """Run a task.
 
         Args:
             request: Which task, and how.

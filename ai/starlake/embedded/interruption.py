@@ -54,7 +54,7 @@ class Interruption:
         return self._requested.is_set()
 
     def check(self) -> None:
-        """Does nothing, or raises when the end was asked for.
+        """Do nothing, or raise when the end was asked for.
 
         Raises:
             Interrupted: If it was.

@@ -17,35 +17,35 @@ class EngineReporter(Protocol):
     """Is told what happens, as it happens."""
 
     def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:
-        """The files of a domain are about to move from its landing area to its stage area."""
+        """Take the files of a domain that are about to move from its landing area to its stage area."""
 
     def planned(self, jobs: int) -> None:
-        """That many ingestions more are to come."""
+        """Take the number of ingestions that are still to come."""
 
     def loading(self, table: Table, files: tuple[Path, ...]) -> None:
-        """An ingestion begins."""
+        """Take the beginning of an ingestion."""
 
     def loaded(self, job: JobResult) -> None:
-        """An ingestion ended, well or not."""
+        """Take the end of an ingestion, successful or not."""
 
     def transforming(self, task: str) -> None:
-        """A task begins."""
+        """Take the beginning of a task."""
 
 
 class Silent:
     """Tells nobody."""
 
     def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def planned(self, jobs: int) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def loading(self, table: Table, files: tuple[Path, ...]) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def loaded(self, job: JobResult) -> None:
-        """Does nothing."""
+        """Do nothing."""
 
     def transforming(self, task: str) -> None:
-        """Does nothing."""
+        """Do nothing."""

@@ -21,7 +21,7 @@ class Selection:
     tables: tuple[str, ...] = ()
 
     def domains(self, project: Project) -> tuple[Domain, ...]:
-        """The selected domains, each with the selected tables only.
+        """Return the selected domains, each with the selected tables only.
 
         Only the metadata of what is selected is read. The original ignores names that it does not know.
 

@@ -183,7 +183,7 @@ starlake_version to the version that `starlake --version` prints""",
 
 
 def hint(exit_code: int, tail: Sequence[str]) -> str | None:
-    """What the user can do about it; None when there is nothing to say beyond the output."""
+    """Return what the user can do about it; None when there is nothing to say beyond the output."""
     if exit_code in _BY_EXIT_CODE:
         return _BY_EXIT_CODE[exit_code]
     text = "\n".join(tail)

@@ -39,7 +39,7 @@ class CountsReader:
         return replace(self._counters, lost_files=self._summaries.lost_files)
 
     def read(self, line: str) -> None:
-        """Takes the next line. Whatever it holds, it is no error; what looks like counts but is none is a `problem`."""
+        """Take the next line. It is never an error; what looks like counts but is not valid is a `problem`."""
         if _MARKER in line:
             self._read_counters(line.partition(_MARKER)[2])
         elif summary := _SUMMARY.match(line):
@@ -87,7 +87,7 @@ class CommandOutput:
         self._excerpt = Excerpt()
 
     def take(self, stream: Stream, line: str) -> None:
-        """Takes the next line."""
+        """Take the next line."""
         masked = self._redactor.mask(line)
         self._excerpt.take(masked)
         if stream == "stdout":
@@ -100,7 +100,7 @@ class CommandOutput:
         return self._excerpt.lines
 
     def counts(self) -> StarlakeCounts | None:
-        """The row counts, if there were any; says so when they could not be read."""
+        """Return the row counts, if there were any; report counts that could not be read."""
         if self._reader.problem:
             self._report.warning(self._redactor.mask(self._reader.problem))
         return self._reader.counts

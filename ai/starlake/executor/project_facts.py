@@ -21,15 +21,15 @@ class ProjectFacts(Protocol):
     def duckdb_file(
         self, domain: str | None = None, table: str | None = None, *, task: str | None = None
     ) -> Path | None:
-        """The file of the DuckDB database that a load, or a task ``domain.task``, writes into; None if elsewhere."""
+        """Return the DuckDB file that a load, or a task ``domain.task``, writes into; None if elsewhere."""
         ...
 
     def table_pattern(self, domain: str, table: str) -> re.Pattern[str]:
-        """What the name of a file must match, as a whole, to be a file of a table."""
+        """Return what the name of a file must match, as a whole, to be a file of a table."""
         ...
 
     def area(self, name: str, domain: str) -> str:
-        """The folder of a domain in an area such as ``stage`` or ``ingesting``: a path or a URI."""
+        """Return the folder of a domain in an area such as ``stage`` or ``ingesting``: a path or a URI."""
         ...
 
 
@@ -49,7 +49,7 @@ class FactsOfRun:
         self._last: tuple[tuple[object, ...], ProjectFacts] | None = None
 
     def read(self, run_id: str, root: str, environment: Mapping[str, str], *, again: bool) -> ProjectFacts:
-        """The facts of a project.
+        """Return the facts of a project.
 
         Args:
             run_id: The run.

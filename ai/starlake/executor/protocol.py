@@ -144,7 +144,7 @@ class StarlakeExecutor(Protocol):
     """Runs commands of Starlake somewhere."""
 
     def run(self, command: StarlakeCommand, execution: Execution) -> StarlakeResult:
-        """Runs a command to its end.
+        """Run a command to its end.
 
         Whatever is raised while it runs, an interruption included, ends the command before it goes on.
 

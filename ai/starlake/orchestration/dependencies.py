@@ -189,11 +189,11 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
         return list(self._all.values())
 
     def get_dependency(self, name: str) -> StarlakeDependency | None:
-        """Finds a dependency by its name, at any level."""
+        """Find a dependency by its name, at any level."""
         return self._all.get(name)
 
     def graphs(self, *, run_dependencies_first: bool = False) -> list[TreeNodeMixin[StarlakeDependency]]:
-        """The trees of what is to be run, in a settled order: each node with those that come right before it.
+        """Return the trees of what is to be run, in a settled order: each node with those that come right before it.
 
         A node that only others name, as one that comes before them, has no tree of its own.
 
@@ -209,7 +209,7 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
         return [node for node in nodes.values() if node.parents or not node.children]
 
     def upstream(self, filtered_datasets: Iterable[str] = ()) -> list[StarlakeDependency]:
-        """What the transforms depend on and do not make themselves, in a settled order.
+        """Return what the transforms depend on and do not make themselves, in a settled order.
 
         Args:
             filtered_datasets: Further tables that do not count.
@@ -260,7 +260,7 @@ def _walk(roots: Iterable[StarlakeDependency]) -> Iterator[StarlakeDependency]:
 
 
 def _read(text: str) -> list[StarlakeDependency]:
-    """Reads the JSON text; each place of it once, however deep."""
+    """Read the JSON text; each place of it once, however deep."""
     places = _parsed(text)
     known: dict[str, StarlakeDependency] = {}
     children: dict[str, dict[str, None]] = {}

@@ -10,7 +10,7 @@ from ai.starlake.orchestration.options import is_cron
 
 
 def cron_of(text: str | None, culprit: str) -> str | None:
-    """Reads a cron expression; ``None``, as a text too, means that there is none.
+    """Read a cron expression; ``None``, also as a string, means that there is none.
 
     Args:
         text: The expression.

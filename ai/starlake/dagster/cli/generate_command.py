@@ -96,7 +96,7 @@ def generate(
 
 
 def _show(output: GeneratedFolder, steps: Sequence[FileStep], *, root: Path, dry_run: bool) -> None:
-    """Prints what happened, and what to do next."""
+    """Print what happened, and what to do next."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

@@ -25,11 +25,11 @@ class LazyGroup(click.Group):
         self._modules = dict(modules)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of the commands, sorted."""
+        """Return the names of the commands, sorted."""
         return sorted({*self._modules, *super().list_commands(ctx)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Imports a command."""
+        """Import a command."""
         if cmd_name not in self._modules:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self._modules[cmd_name].partition(":")
@@ -37,7 +37,7 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs a command."""
+        """Run a command."""
         try:
             return super().invoke(ctx)
         except StarlakeError as error:

@@ -125,7 +125,7 @@ def _leftovers(
     services: Sequence[str],
     problems: list[StarlakeError],
 ) -> Iterator[Leftover]:
-    """What there is; where that cannot be learned, the error is added to the problems, and the rest goes on."""
+    """Yield what there is; where that cannot be learned, the error is added to the problems, and the rest goes on."""
     from ai.starlake.gcp.client.calls import Calls
     from ai.starlake.gcp.client.clients import GcpClients
 

@@ -39,7 +39,7 @@ class StarlakeDataprocResource(DataprocResource):
 
     @classmethod
     def of(cls, settings: DataprocOptions, config: StarlakeDataprocClusterConfig) -> StarlakeDataprocResource:
-        """The resource that the options of a job describe.
+        """Return the resource that the options of a job describe.
 
         Args:
             settings: The options.
@@ -69,7 +69,7 @@ class StarlakeDataprocResource(DataprocResource):
         )
 
     def get_client(self) -> StarlakeDataprocClient:
-        """A client for the cluster: within an op that of the run, elsewhere the one that `cluster_name` names."""
+        """Return a client for the cluster: that of the run in an op, elsewhere the one that `cluster_name` names."""
         run = _current_run()
         named = cluster_name(self.cluster_name, "", run.root_run_id) if run and self.one_per_run else self.cluster_name
         own_labels = run.labels if run else {}

@@ -79,7 +79,7 @@ class Assembly:
         self._gates: dict[AnyTask, AnyTask] = {}
 
     def graph(self) -> GraphDefinition:
-        """The graph, named as the pipeline."""
+        """Return the graph, named as the pipeline."""
         for task, conditions in list(self._links.conditions.items()):
             if len(conditions) > 1:
                 self._gate(task, len(conditions))
@@ -88,7 +88,7 @@ class Assembly:
         return self._built(self._tasks.root, self._tasks.name)
 
     def _gate(self, task: AnyTask, inputs: int) -> None:
-        """Puts an op before a task that waits for what is skipped on different occasions.
+        """Put an op before a task that waits for what is skipped on different occasions.
 
         An input with several sources is content with any of them; the op has one for each occasion, and needs all.
         """
@@ -115,7 +115,7 @@ class Assembly:
             self._graph(group).wire(member, name, self._exit(group, source))
 
     def _exit(self, group: AbstractTaskGroup, source: Source) -> DependencyDefinition:
-        """An output of a task as it is seen in a group around it; the groups between have an output each for it."""
+        """Return an output of a task as seen in a group around it; the groups between have an output each for it."""
         member: AbstractDependency = source.task
         output = _output_name(source)
         while member.parent is not group:
@@ -128,7 +128,7 @@ class Assembly:
     def _entry(
         self, group: AbstractTaskGroup, after: AbstractDependency, condition: RunCondition
     ) -> tuple[AbstractDependency, str]:
-        """The member of a group, and its input, that lead to a task or group in it."""
+        """Return the member of a group, and its input, that lead to a task or group in it."""
         member = after
         while member.parent is not group:
             member = _parent(member)
@@ -204,7 +204,7 @@ def _output(task: AnyTask) -> DependencyDefinition:
 
 
 def _input_of(task: AnyTask) -> str:
-    """The input of an op that only orders it."""
+    """Return the input of an op that only orders it."""
     name = _compat.ordering_input(task.task)
     if name is None:
         raise StarlakeError(f"{task.label} cannot wait for anything: nothing comes before {task.full_id}")
@@ -245,5 +245,5 @@ _CARRIES_NOTHING = In(Nothing)
 
 
 def ordering_inputs(names: Iterable[str]) -> dict[str, In]:
-    """Inputs that carry nothing and only order ops."""
+    """Return inputs that carry nothing and only order ops."""
     return dict.fromkeys(names, _CARRIES_NOTHING)

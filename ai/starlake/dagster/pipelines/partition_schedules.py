@@ -49,7 +49,7 @@ _DONE_OR_UNDER_WAY = [
 
 
 def build(job: JobDefinition, cron: str, options: OrchestrationOptions) -> ScheduleDefinition:
-    """The schedule of a job with partitions of time.
+    """Return the schedule of a job with partitions of time.
 
     It is off until somebody starts it, unless the option `default_status` is ``running``.
 

@@ -39,7 +39,7 @@ _FIRST_CYCLE = date(2000, 1, 1)
 
 
 def time_partitions(cron: str, start: date | None, zone: str) -> TimeWindowPartitionsDefinition:
-    """The partitions of a cron expression: one for each tick, from the tick up to the next one.
+    """Return the partitions of a cron expression: one for each tick, from the tick up to the next one.
 
     The key of a partition is the timestamp of its tick in the zone, such as ``2026-03-01T00:00:00+0000``. A day
     that has no midnight, because summer time begins then, has a partition as any other day:
@@ -81,7 +81,7 @@ def _lacks_a_midnight(zone: str, first_year: int) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def cycles(cron: str, zone: str) -> TimeWindowPartitionsDefinition:
-    """The windows of a cron expression since long ago, for questions about any timestamp.
+    """Return the windows of a cron expression since long ago, for questions about any timestamp.
 
     Raises:
         StarlakeError: If the cron expression or the zone is none.
@@ -157,7 +157,7 @@ def key_of(partitions: TimeWindowPartitionsDefinition, window: TimeWindow) -> st
 def keys_between(
     partitions: TimeWindowPartitionsDefinition, first: date | datetime, last: date | datetime
 ) -> Sequence[str]:
-    """The partitions that begin from `first` to `last`, both included.
+    """Return the partitions that begin from `first` to `last`, both included.
 
     Args:
         partitions: The partitions.
@@ -176,14 +176,14 @@ def keys_between(
 def bounds_of(
     partitions: TimeWindowPartitionsDefinition, first: date | datetime, last: date | datetime
 ) -> tuple[datetime, datetime]:
-    """The moment at which a range begins, and the one before which it ends; see `keys_between`."""
+    """Return the timestamp at which a range begins, and the one before which it ends; see `keys_between`."""
     zone = zone_of(partitions.timezone)
     end = last + timedelta(seconds=1) if isinstance(last, datetime) else _midnight(last + timedelta(days=1), zone)
     return first if isinstance(first, datetime) else _midnight(first, zone), end
 
 
 def first_start(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> datetime:
-    """The first moment, from the given one on, at which a partition begins."""
+    """Return the first timestamp, from the given one on, at which a partition begins."""
     window = window_of(partitions, moment)
     return window.start if window.start.timestamp() >= moment.timestamp() else window.end
 

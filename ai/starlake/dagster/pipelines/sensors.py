@@ -54,7 +54,7 @@ def build(
     *,
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
 ) -> SensorDefinition:
-    """The sensor that starts a job when its datasets were updated.
+    """Return the sensor that starts a job when its datasets were updated.
 
     It is off until somebody starts it, unless the option `default_status` is ``running``. The runs that it asks for
     have the logical date and the data interval as tags, and a run key that is the same whenever it sees the same
@@ -177,7 +177,7 @@ def _update(record: EventLogRecord) -> Update:
 
 
 def _logical_date(record: EventLogRecord) -> datetime | None:
-    """The logical date of the run that materialized a dataset: as our ops tell it, else as its partition's key does."""
+    """Return the logical date of the run that materialized a dataset, by its metadata, else by its partition."""
     materialization = _compat.recorded_materialization(record)
     if materialization is None:
         return None

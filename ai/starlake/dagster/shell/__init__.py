@@ -24,7 +24,7 @@ __all__ = ["ShellOptions", "StarlakeDagsterShellJob"]
 
 
 def _read_executable(value: object) -> object:
-    """A path is one text, blanks and all; a command with arguments of its own is a list."""
+    """Read the option: a path is one string, blanks and all; a command with arguments is a list."""
     return tuple(value) if isinstance(value, list) else value
 
 

@@ -43,7 +43,7 @@ def run_with_dagster_shell(
     on_line: Callable[[Stream, str], None],
     death_fd: int | None = None,  # noqa: ARG001  dagster-shell waits for its process only
 ) -> int:
-    """Runs a process by `dagster_shell.execute_shell_command`, every argument quoted.
+    """Run a process by `dagster_shell.execute_shell_command`, every argument quoted.
 
     Args:
         argv: The executable and its arguments.

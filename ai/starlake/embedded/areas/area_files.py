@@ -82,7 +82,7 @@ def waiting(folder: Path) -> list[Path]:
 
 
 def move(source: Path, target: Path) -> None:
-    """Moves a file, over whatever has the target's name.
+    """Move a file, over whatever has the target's name.
 
     The target is never seen half written: within a file system the move is a rename, across file systems the copy is
     renamed into place once it is on disk.
@@ -102,7 +102,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copies a file with its modification time; the target is never seen half written."""
+    """Copy a file with its modification time; the target is never seen half written."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{uuid.uuid4().hex}.part")  # short, however long the name of the file is
     try:
@@ -115,7 +115,7 @@ def copy(source: Path, target: Path) -> None:
 
 
 def uri(path: Path) -> str:
-    """Writes a path as the audit tables do: ``file:/data/rows.csv``."""
+    """Write a path as the audit tables do: ``file:/data/rows.csv``."""
     return f"file:{path}"
 
 

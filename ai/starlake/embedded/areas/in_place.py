@@ -29,7 +29,7 @@ class Standing(Journal):
 
     @classmethod
     def of(cls, warehouse: Warehouse, table: str, files: tuple[Path, ...]) -> Standing:
-        """The ingestion of files into a table; nothing is written down."""
+        """Return the ingestion of files into a table; nothing is written down."""
         names, folder = tuple(file.name for file in files), files[0].parent
         return cls(folder, uuid.uuid4().hex, warehouse.file, table, folder, names, None, files)
 
@@ -39,15 +39,15 @@ class Standing(Journal):
         return self.where
 
     def finish(self, warehouse: Warehouse) -> None:
-        """Drops the marker."""
+        """Drop the marker."""
         self.unmark(warehouse)
 
     def undo(self, fits: Callable[[str], bool]) -> None:
-        """Does nothing; the files are where they were."""
+        """Do nothing; the files are where they were."""
 
 
 def standing_files(project: Project, selection: Selection, files: Sequence[str]) -> tuple[Table, tuple[Path, ...]]:
-    """The one table that files are loaded into where they are, and the files.
+    """Return the one table that files are loaded into where they are, and the files.
 
     Args:
         project: The project.

@@ -56,7 +56,7 @@ class Journal:
     def begin(
         cls, warehouse: Warehouse, table: str, files: tuple[Path, ...], ingesting: Path, archive: Path | None
     ) -> Journal:
-        """Writes the journal, then moves the files to the ingesting area."""
+        """Write the journal, then move the files to the ingesting area."""
         token = uuid.uuid4().hex
         ingesting.mkdir(parents=True, exist_ok=True)
         names = tuple(file.name for file in files)
@@ -93,7 +93,7 @@ class Journal:
         return _MARKER + self.token
 
     def finish(self, warehouse: Warehouse) -> None:
-        """Takes the files out of the ingesting area once their rows are committed."""
+        """Take the files out of the ingesting area once their rows are committed."""
         for file in self.files:
             if not file.exists():
                 continue
@@ -105,7 +105,7 @@ class Journal:
         self.path.unlink(missing_ok=True)  # last, so that there is never a marker without its journal
 
     def settle(self, warehouses: Sequence[Warehouse], fits: Callable[[str], bool]) -> bool:
-        """Puts the files where they belong, by what became of the rows.
+        """Put the files where they belong, by what became of the rows.
 
         Args:
             warehouses: Where the rows may be.
@@ -122,7 +122,7 @@ class Journal:
         return False
 
     def undo(self, fits: Callable[[str], bool]) -> None:
-        """Takes the files back to the stage area; `fits` says whether a name is still one of the table's."""
+        """Take the files back to the stage area; `fits` says whether a name is still one of the table's."""
         for file in self.files:
             if file.exists():
                 give_back(file, self.stage, fits=fits)
@@ -154,7 +154,7 @@ def has_journals(ingesting: Path) -> bool:
 
 
 def forget_unwritten(ingesting: Path, table: str) -> None:
-    """Deletes the journals of a table that were not written to their end: no file was moved yet.
+    """Delete the journals of a table that were not written to their end: no file was moved yet.
 
     No ingestion into the table may be under way.
     """
@@ -163,7 +163,7 @@ def forget_unwritten(ingesting: Path, table: str) -> None:
 
 
 def unfinished(ingesting: Path, stage: Path, archive: Path | None) -> Iterator[Journal]:
-    """The journals that ingestions left behind, or write to at this moment.
+    """Yield the journals that ingestions left behind, or write to now.
 
     Args:
         ingesting: The ingesting area of a domain.

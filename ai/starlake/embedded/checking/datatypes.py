@@ -88,7 +88,7 @@ class TextCheck:
 
 
 def column_type(kind: TypeDefinition, *, declared: bool) -> str:
-    """The type of the column that holds values of a type.
+    """Return the type of the column that holds values of a type.
 
     Args:
         kind: The type.
@@ -257,14 +257,14 @@ def _timestamp(kind: TypeDefinition, column: str) -> TextCheck:
 
 
 def _moment(timestamp: str, column: str) -> str:
-    """A time stamp of UTC as a value of a column; DuckDB's own cast asks a library of time zones, which costs more."""
+    """Return a UTC timestamp as a column value; DuckDB's own cast asks a library of time zones, which costs more."""
     if column in _ZONED:
         return f"make_timestamptz(epoch_us({timestamp}))"
     return f"CAST({timestamp} AS {column})"
 
 
 def _stripped(text: str) -> str:
-    """A text without the blanks around it, which dates, times and booleans may have, as in Starlake."""
+    """Return a text without the blanks around it, which dates, times and booleans may have, as in Starlake."""
     return f"trim({text}, ' ' || chr(9) || chr(10) || chr(13))"
 
 
@@ -278,7 +278,7 @@ def _is_null(_text: str, value: str) -> str:
 
 
 def _first(text: str, formats: tuple[DateFormat, ...], convert: Callable[[str], str], zone: str | None = None) -> str:
-    """The value of the first format that a text matches."""
+    """Return the value of the first format that a text matches."""
     text, branches = _stripped(text), []
     for one in formats:
         moment = wall_clock(text, one)

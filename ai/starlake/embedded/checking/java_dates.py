@@ -139,7 +139,7 @@ _TOKEN = re.compile(r"'(?P<quoted>(?:[^']|'')*)'|(?P<letters>([A-Za-z])\3*)|(?P<
 
 @lru_cache(maxsize=512)
 def date_formats(pattern: str) -> tuple[DateFormat, ...]:
-    """Translates the pattern of a date or timestamp type.
+    """Translate the pattern of a date or timestamp type.
 
     Args:
         pattern: Letters of Java's ``DateTimeFormatter``, with optional parts in brackets, or the name of one of its
@@ -159,7 +159,7 @@ def date_formats(pattern: str) -> tuple[DateFormat, ...]:
 
 
 def as_written(one: DateFormat) -> DateFormat:
-    """A format in which the names of months and days are written as Java writes them: ``Jan``, not ``JAN``."""
+    """Return a format in which the names of months and days are written as Java writes them: ``Jan``, not ``JAN``."""
     regex = one.regex.replace(_NAME, "[A-Z][a-z]{2}").replace(_LONG_NAME, "[A-Z][a-z]{2,8}")
     return replace(one, regex=regex)
 

@@ -53,7 +53,7 @@ _ESCAPES = {"h": r"[ \t]", "Z": r"\z"}
 
 
 def full_match(text: str, pattern: str) -> str:
-    """SQL that says whether all of a text matches a Java regular expression, line breaks included.
+    """Return SQL that says whether all of a text matches a Java regular expression, line breaks included.
 
     Args:
         text: SQL of the text.

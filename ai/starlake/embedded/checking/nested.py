@@ -35,7 +35,7 @@ class Checked:
 
 
 def nested_type(attribute: Attribute, column: ColumnOf) -> str:
-    """The DuckDB type of a struct, of an array, or of a field."""
+    """Return the DuckDB type of a struct, of an array, or of a field."""
     if attribute.is_struct:
         fields = (f"{identifier(field.final_name)} {nested_type(field, column)}" for field in _fields(attribute))
         name = f"STRUCT({', '.join(fields)})"
@@ -50,13 +50,13 @@ def plain_type(attribute: Attribute, lookup: Lookup) -> str:
 
 
 def member(document: str, name: str) -> str:
-    """SQL of a member of a JSON object, by its exact name."""
+    """Return SQL of a member of a JSON object, by its exact name."""
     pointer = "/" + name.replace("~", "~0").replace("/", "~1")
     return f"json_extract({document}, {literal(pointer)})"
 
 
 def similar_member(document: str, name: str) -> str:
-    """SQL of the first member of a JSON object whose name is the same in any case.
+    """Return SQL of the first member of a JSON object whose name is the same in any case.
 
     For documents, not for structs in them: it names the document twice, and a query of deep structs grows too fast.
     """
@@ -65,18 +65,18 @@ def similar_member(document: str, name: str) -> str:
 
 
 def scalar_text(attribute: Attribute, value: str, path: str) -> str:
-    """SQL of the text of a JSON scalar; an object or an array in its place fails the file, as in Starlake."""
+    """Return SQL of the text of a JSON scalar; an object or an array in its place fails the file, as in Starlake."""
     wrong = _wrong_shape(path, attribute.type, value)
     return f"CASE WHEN {_is_compound(value)} THEN {wrong} ELSE {value} ->> '$' END"
 
 
 def any_text(value: str) -> str:
-    """SQL of the text of any JSON value; that of an object or an array is its JSON without blanks."""
+    """Return SQL of the text of any JSON value; that of an object or an array is its JSON without blanks."""
     return f"CASE WHEN {_is_compound(value)} THEN CAST(json({value}) AS VARCHAR) ELSE {value} ->> '$' END"
 
 
 def shape(value: str) -> str:
-    """SQL of the shape of a JSON value: an object, an array, or a scalar; null for null."""
+    """Return SQL of the shape of a JSON value: an object, an array, or a scalar; null for null."""
     kind = f"json_type({value})"
     scalar = f"CASE WHEN {kind} <> 'NULL' THEN 'SCALAR' END"
     return f"CASE WHEN {_is_compound(value)} THEN {kind} ELSE {scalar} END"
@@ -89,7 +89,7 @@ def _is_compound(value: str) -> str:
 def checked_scalar(
     attribute: Attribute, column: str, text: str, check: TextCheck, texts: RejectTexts, converted: str | None = None
 ) -> Checked:
-    """A single value of any format, once its text is at hand: default, privacy, type.
+    """Return a single value of any format, once its text is at hand: default, privacy, type.
 
     Args:
         attribute: The attribute.
@@ -111,7 +111,7 @@ def checked_scalar(
 
 
 def trimmed(text: str, trim: Trim) -> str:
-    """SQL that drops the blanks that an attribute's ``trim`` says; blanks are spaces, as in Spark."""
+    """Return SQL that drops the blanks that an attribute's ``trim`` says; blanks are spaces, as in Spark."""
     function = {Trim.LEFT: "ltrim", Trim.RIGHT: "rtrim", Trim.BOTH: "trim"}.get(trim)
     return f"{function}({text}, ' ')" if function else text
 
@@ -176,7 +176,7 @@ class Nesting:
         return Checked(result, _either(missing, errors))
 
     def _struct(self, attribute: Attribute, value: str, path: str) -> Checked:
-        """A struct, null where it is absent; its required fields are missing then, as in Starlake."""
+        """Return a struct, null where it is absent; its required fields are missing then, as in Starlake."""
         fields = [
             (field, self.checked(field, member(value, field.name), f"concat({path}, {literal('.' + field.name)})"))
             for field in _fields(attribute)

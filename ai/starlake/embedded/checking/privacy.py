@@ -41,14 +41,14 @@ class Algorithm:
         return column in {"BIGINT", "INTEGER"} if self.numeric else column in {"VARCHAR", "TEXT", "STRING"}
 
     def apply(self, text: str, convert: Callable[[str], str]) -> str:
-        """SQL of the hidden value; null stays null."""
+        """Return SQL of the hidden value; null stays null."""
         if self.numeric:
             return f"CASE WHEN {convert(text)} IS NOT NULL THEN {self.text(convert(text))} END"
         return f"CASE WHEN {text} IS NOT NULL THEN {self.text(text)} END"
 
 
 def expression(attribute: Attribute) -> str | None:
-    """The SQL expression that an attribute's ``privacy`` holds, None when it names an algorithm or nothing.
+    """Return the SQL expression that an attribute's ``privacy`` holds, None when it names an algorithm or nothing.
 
     It is evaluated after scripts, on the renamed columns, as in Starlake.
     """
@@ -59,7 +59,7 @@ def expression(attribute: Attribute) -> str | None:
 
 
 def algorithm(attribute: Attribute) -> Algorithm | None:
-    """The algorithm that an attribute's ``privacy`` names, None when there is none or it is a SQL expression.
+    """Return the algorithm that an attribute's ``privacy`` names, None when there is none or it is a SQL expression.
 
     Raises:
         StarlakeError: If it names one that does not exist.

@@ -36,7 +36,7 @@ def needs_python(pattern: str) -> bool:
 
 
 def teach(database: Database, query: str) -> None:
-    """Registers the functions that a query uses with a database.
+    """Register the functions that a query uses with a database.
 
     Raises:
         StarlakeError: If this version of DuckDB calls Python only where numpy is installed.
@@ -85,7 +85,7 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def _conv(text: str, source: str, target: str) -> str | None:
-    """A number in another base, as Spark writes it: the digits before the first that is not one, modulo 2^64."""
+    """Return a number in another base, as Spark writes it: the digits before the first that is not one, modulo 2^64."""
     if not source.isdigit() or not target.lstrip("-").isdigit():
         return None
     base, to = int(source), int(target)

@@ -26,31 +26,31 @@ class RejectTexts:
     with_value: bool = False
 
     def missing(self) -> str | None:
-        """The text for a null, None for an attribute that may be null."""
+        """Return the text for a null, None for an attribute that may be null."""
         if not self.attribute.required or self.attribute.default is not None:
             return None
         return self._text("  can't be null", self.path)
 
     def absent(self) -> str:
-        """The text for a column that the file does not have."""
+        """Return the text for a column that the file does not have."""
         return self._text(" is required", "'NULL'")
 
     def unprotectable(self, value: str) -> str:
-        """The text for a value whose type cannot hold what its privacy makes of it."""
+        """Return the text for a value whose type cannot hold what its privacy makes of it."""
         return self._text(" input and privacy output type are not compatible", value)
 
     def mismatch(self, value: str) -> str:
-        """The text for a value that does not look like the type."""
+        """Return the text for a value that does not look like the type."""
         pattern = self.kind.pattern if self.kind else ""
         return self._text(f" ({self.attribute.type}) doesn't match pattern `{pattern}`", value)
 
     def unconvertible(self, value: str) -> str:
-        """The text for a value that looks like the type and is too large for it."""
+        """Return the text for a value that looks like the type and is too large for it."""
         primitive = self.kind.primitive_type if self.kind else "struct"
         return self._text(f" cannot be converted to `{primitive}` with sl type `{self.attribute.type}`", value)
 
     def of_scalar(self, check: TextCheck, text: str, value: str) -> str | None:
-        """The text that fits a scalar, null when nothing is wrong; None when nothing can be.
+        """Return the text that fits a scalar, null when nothing is wrong; None when nothing can be.
 
         Args:
             check: How texts of the type are checked.

@@ -114,7 +114,7 @@ class Validator:
         return self._lookup(attribute).primitive_type is not PrimitiveType.VARIANT
 
     def checked(self, rows: RawRows, place: int) -> str:
-        """A SELECT of the typed columns (`Column.staged`), the error text, '' for an accepted row, and the file.
+        """Return a SELECT of the typed columns (`Column.staged`), the error text, '' for an accepted row, and the file.
 
         Args:
             rows: The rows of a file.
@@ -138,7 +138,7 @@ class Validator:
         return f"SELECT {', '.join(outer)} FROM (SELECT *, {', '.join(values)} FROM ({inner}))"
 
     def _column(self, attribute: Attribute) -> str:
-        """The type of a column or field; Starlake finds its DDL by its name among the table's attributes."""
+        """Return the type of a column or field; Starlake finds its DDL by its name among the table's attributes."""
         declared = self._declared.get(attribute.final_name.lower()) == attribute.type
         return column_type(self._lookup(attribute), declared=declared)
 
@@ -190,7 +190,7 @@ class Validator:
         return checked_scalar(attribute, column.type, text, check, texts, converted=column.staged)
 
     def _absent(self, column: Column, kind: TypeDefinition | None) -> Checked:
-        """An attribute that the file does not have; a default that does not fit the type is null, as in Starlake."""
+        """Return a missing attribute; a default that does not fit the type is null, as in Starlake."""
         attribute = column.attribute
         if attribute.default is not None and kind is not None and not attribute.array:
             value = self._text_check(kind, column.type).value(literal(attribute.default))
@@ -200,7 +200,7 @@ class Validator:
 
 
 def _typed(column: Column, kind: TypeDefinition, value: str, texts: RejectTexts) -> Checked:
-    """A value that has a type already; a fraction is no integer and a time of day no date, as in Starlake."""
+    """Return a value that has a type already; a fraction is no integer and a time of day no date, as in Starlake."""
     wrong = f"WHEN {column.staged} IS NULL THEN {texts.unconvertible(value)}"
     if kind.primitive_type in _WHOLE:
         wrong += f" WHEN {column.staged} <> {value} THEN {texts.mismatch(value)}"

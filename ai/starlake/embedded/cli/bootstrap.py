@@ -18,12 +18,12 @@ _MOST_NAMED = 10
 
 
 def templates() -> tuple[str, ...]:
-    """The names of the projects that there are to start from."""
+    """Return the names of the projects that there are to start from."""
     return tuple(sorted(each.name for each in _folder().iterdir() if each.is_dir()))
 
 
 def bootstrap(folder: Path, template: str = DEFAULT) -> tuple[Path, ...]:
-    """Writes a project.
+    """Write a project.
 
     Args:
         folder: The project's folder; made when it is not there.

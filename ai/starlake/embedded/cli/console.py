@@ -26,7 +26,7 @@ class Console:
         self._tell("stdout", line)
 
     def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:
-        """``Moving N file(s) from <dir> to <dest>``, then each file."""
+        """Print ``Moving N file(s) from <dir> to <dest>``, then each file."""
         self._print(f"Moving {len(moves)} file(s) from {source} to {target}")
         for move in moves:
             self._print(f"Moving {move.name}")
@@ -35,14 +35,14 @@ class Console:
         """Nothing is printed about what is to come."""
 
     def loading(self, table: Table, files: tuple[Path, ...]) -> None:
-        """The block that precedes an ingestion."""
+        """Print the block that precedes an ingestion."""
         self._print("Loading")
         self._print(f"Format: {table.metadata.format}")
         self._print(f"File(s): {','.join(uri(file) for file in files)}")
         self._print(f"Table: {table.target}")
 
     def loaded(self, job: JobResult) -> None:
-        """The summary of an ingestion; a failure is told at the end of the command."""
+        """Print the summary of an ingestion; a failure is reported at the end of the command."""
         if job.error is not None:
             return
         self._print("Load summary:")
@@ -57,7 +57,7 @@ class Console:
             self._print(f"Data successfully loaded from {','.join(job.paths)}")
 
     def transforming(self, task: str) -> None:
-        """A task begins."""
+        """Take the beginning of a task."""
         self._tell("stderr", f"Transforming {task}")
 
 

@@ -42,7 +42,7 @@ _SETTINGS = (
 
 
 def resolved(project: Project) -> Sections:
-    """The settings of a project.
+    """Return the settings of a project.
 
     Args:
         project: The project.
@@ -72,7 +72,7 @@ def resolved(project: Project) -> Sections:
 
 
 def as_table(sections: Mapping[str, Mapping[str, str]]) -> str:
-    """The sections as a table for a person: fitted to the terminal, one line a value anywhere else."""
+    """Return the sections as a table for a person: fitted to the terminal, one line a value anywhere else."""
     from io import StringIO
 
     from rich.box import SIMPLE_HEAD
@@ -109,7 +109,7 @@ class _Mask:
         )
 
     def __call__(self, name: str, value: str) -> str:
-        """The value, or what of it may be seen."""
+        """Return the value, or what of it may be seen."""
         if names_a_secret(name):
             return MASK if value else ""
         return self._redactor.mask(_CREDENTIALS.sub(MASK, mask_named_values(value)))
@@ -128,7 +128,7 @@ def _connections(project: Project) -> dict[str, str]:
 
 
 def _chosen(project: Project, refs: tuple[str | None, ...]) -> str:
-    """The connection that counts and its file; what is wrong when there is none, since that is a setting, too."""
+    """Return the connection in use and its file; what is wrong if there is none, since that is a setting, too."""
     try:
         connection = find_connection(project.application, project.areas, *refs)
     except StarlakeError as error:

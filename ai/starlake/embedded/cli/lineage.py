@@ -60,7 +60,7 @@ class Lineage:
         return "\n".join(lines)
 
     def diagram(self, kinds: Sequence[str] = KINDS) -> str:
-        """The diagram of Starlake's own tools as JSON, in their order: ``items``, ``relations``, ``diagramType``.
+        """Return the diagram of Starlake's own tools as JSON: ``items``, ``relations``, ``diagramType``.
 
         Args:
             kinds: ``task``, ``table`` or both: what is shown.
@@ -86,7 +86,7 @@ class Lineage:
         return json.dumps(data, indent=2, ensure_ascii=False)
 
     def dependencies(self) -> str:
-        """The nested dependency trees of the tasks, as ``task_deps`` of generated DAG files has them.
+        """Return the nested dependency trees of the tasks, as ``task_deps`` of generated DAG files has them.
 
         Raises:
             StarlakeError: If the tree would be too large to write.
@@ -136,7 +136,7 @@ class Lineage:
 
 
 def check_kinds(kinds: Sequence[str]) -> None:
-    """Checks what ``--objects`` names.
+    """Check what ``--objects`` names.
 
     Raises:
         StarlakeError: If it names something else than tasks and tables.

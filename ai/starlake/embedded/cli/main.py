@@ -92,7 +92,7 @@ for name, verb in VERBS.items():
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs the command and exits with 0 or 1.
+    """Run the command and exit with 0 or 1.
 
     Args:
         arguments: The arguments; those of the process by default.
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """Runs the command and returns its exit code, 0 or 1."""
+    """Run the command and return its exit code, 0 or 1."""
     level = os.environ.get("SL_LOG_LEVEL", "").upper()
     known = level if level in {"DEBUG", "INFO", "WARNING", "ERROR"} else "WARNING"
     logging.basicConfig(

@@ -71,7 +71,7 @@ class Session:
         self._opened: list[Project] = []
 
     def __enter__(self) -> Session:
-        """Reads nothing yet."""
+        """Create an empty reader."""
         return self
 
     def __exit__(

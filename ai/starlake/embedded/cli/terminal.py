@@ -42,7 +42,7 @@ class TerminalConsole(Console):
         self._progress.update(self._bar, description=f"{table.target}: {files[0].name}{more}")
 
     def loaded(self, job: JobResult) -> None:
-        """Moves the bar."""
+        """Move the bar."""
         super().loaded(job)
         self._progress.advance(self._bar)
 
@@ -73,7 +73,7 @@ def watched(tell: Tell) -> Iterator[Console]:
 
 
 def show_summary(result: LoadResult) -> None:
-    """A table of what was loaded, one line a table, on standard error; nothing when nobody watches."""
+    """Print what was loaded, one line a table, on standard error; print nothing when nobody watches."""
     if not is_watched() or not result.jobs:
         return
     from rich.console import Console as RichConsole

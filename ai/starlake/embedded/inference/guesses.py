@@ -86,7 +86,7 @@ class Guess:
             yield from field.paths(path)
 
     def as_metadata(self) -> dict[str, Any]:
-        """The attribute as a metadata file has it."""
+        """Return the attribute as a metadata file has it."""
         data: dict[str, Any] = {"name": self.name, "type": self.type}
         if self.array:
             data["array"] = True
@@ -103,7 +103,7 @@ class Guess:
 
 
 def guesses(columns: Sequence[tuple[str, Any]], known: Collection[str]) -> tuple[Guess, ...]:
-    """The guesses of columns. Of names that differ in case alone, as no table can have, the first counts."""
+    """Return the guesses of columns. Of names that differ in case alone, as no table can have, the first counts."""
     distinct: dict[str, tuple[str, Any]] = {}
     for name, kind in columns:
         distinct.setdefault(name.lower(), (name, kind))

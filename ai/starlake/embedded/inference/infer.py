@@ -65,7 +65,7 @@ class Inference:
 
 
 def infer_schema(project: Project, request: Request) -> Inference:
-    """Writes the metadata of a table, and of its domain if that is new.
+    """Write the metadata of a table, and of its domain if that is new.
 
     DuckDB's sniffer says what the columns may be. Then the sample is loaded on trial, and every column gets the
     narrowest type whose values the engine accepts in all rows, so that a load of the sample rejects none.
@@ -149,7 +149,7 @@ def _rivals(project: Project, table: Table, file_name: str) -> tuple[str, ...]:
 
 
 def _yaml(content: dict[str, Any]) -> str:
-    """The text of a metadata file. It is a Jinja template when it is read, so that braces in names are written out."""
+    """Return the text of a metadata file. It is read as a Jinja template, so that braces in names are escaped."""
     import yaml
 
     text = yaml.safe_dump({"version": 1, **content}, sort_keys=False, allow_unicode=True, width=120)

@@ -15,7 +15,7 @@ _SPECIAL = re.compile(r"([\\.\[\]{}()*+?^$|])")
 
 
 def table_name(file_name: str) -> str:
-    """The name of the table that a file is for: the words of its name without dates and numbers.
+    """Return the name of the table that a file is for: the words of its name without dates and numbers.
 
     Args:
         file_name: The name without its folder.
@@ -29,7 +29,7 @@ def table_name(file_name: str) -> str:
 
 
 def file_pattern(file_name: str) -> str:
-    r"""A Java regular expression that a file matches, and the ones that are delivered after it.
+    r"""Return a Java regular expression that a file matches, and the ones that are delivered after it.
 
     Dates and numbers become ``.*``; a name without any may go on before its extension.
 

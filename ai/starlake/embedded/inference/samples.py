@@ -35,7 +35,7 @@ class Sample:
 
 
 def read_sample(database: Database, file: Path, format_: str | None, encoding: str, scratch: Path) -> Sample:
-    """Looks at a sample.
+    """Read a sample.
 
     Args:
         database: A database to look with.
@@ -158,7 +158,7 @@ def _sniffed(database: Database, file: Path, more: str = "") -> dict[str, Any]:
 
 
 def _missed_delimiter(file: Path, found: dict[str, Any]) -> str | None:
-    """What stands between the values of rows of changing length, which Starlake fills up and the sniffer does not.
+    """Return the separator of rows of changing length, which Starlake fills up and the sniffer does not.
 
     To the sniffer rows above longer ones look like a preface, and rows of no common length like one column.
     """

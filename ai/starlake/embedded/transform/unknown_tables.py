@@ -72,7 +72,7 @@ class UnknownTables:
                 yield Finding(statement.file, statement.line(_line(statement.text, name)), message, hint, severity)
 
     def _severity(self, name: str, task: Task, close: str) -> Severity | None:
-        """A probable misspelling is an error, as is a name that can only be of the task's own domain.
+        """Return whether a name is an error: a probable misspelling, or a name in the task's own domain.
 
         Other tables may be made by others. Of what other databases than DuckDB hold, the project knows nothing.
         """

@@ -73,7 +73,7 @@ def _is_marked(name: str, entries: set[bytes]) -> bool:
 
 
 def _reaches(group: int, number: int) -> bool:
-    """Sends a signal to a group; False if there is no such group any more."""
+    """Send a signal to a group; False if there is no such group any more."""
     try:
         os.killpg(group, number)
     except OSError:

@@ -48,7 +48,7 @@ def end_group(leader: subprocess.Popen[bytes], grace: float, entry: str = "", be
 
 
 def kill_group(leader: subprocess.Popen[bytes], entry: str = "") -> None:
-    """Ends a group without a grace, and reaps its leader; see `end_group`."""
+    """End a group without a grace, and reap its leader; see `end_group`."""
     strays = _strays(leader.pid, entry)
     for group in (leader.pid, *strays):
         _signal(group, signal.SIGKILL)

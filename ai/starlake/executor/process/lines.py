@@ -24,7 +24,7 @@ class LineSplitter:
         self._rest = ""
 
     def feed(self, data: bytes, *, final: bool = False) -> Iterator[str]:
-        """Takes the next bytes.
+        """Take the next bytes.
 
         Args:
             data: At most a few times `LINE_LIMIT`, or memory grows accordingly.

@@ -50,12 +50,12 @@ class Runner(Protocol):
         on_line: OnLine,
         death_fd: int | None = None,
     ) -> int:
-        """Runs a process to its end and returns its exit code."""
+        """Run a process to its end and return its exit code."""
         ...
 
 
 def parent_death_fd() -> int | None:
-    """A file descriptor that becomes readable when the process that started this one by `multiprocessing` is gone.
+    """Return a file descriptor that becomes readable when the `multiprocessing` parent of this process is gone.
 
     None where this process was started otherwise.
     """
@@ -64,7 +64,7 @@ def parent_death_fd() -> int | None:
 
 
 def require_wanted(death_fd: int | None) -> None:
-    """Makes sure that a file descriptor as of `parent_death_fd` is not readable.
+    """Make sure that a file descriptor as of `parent_death_fd` is not readable.
 
     Raises:
         StarlakeError: If it is.
@@ -92,7 +92,7 @@ def run_process(
     grace: float = 5.0,
     death_fd: int | None = None,
 ) -> int:
-    """Runs a process to its end.
+    """Run a process to its end.
 
     There is no shell, and the standard input is empty. The process leads a session of its own. Whichever way this
     function is left - the process ended, a signal handler raised, `on_line` raised - nothing that it started is left:
@@ -170,7 +170,7 @@ def _close(process: subprocess.Popen[bytes], grace: float, mark: str, began: flo
 
 
 def _attend(process: subprocess.Popen[bytes], on_line: OnLine, death_fd: int | None) -> None:
-    """Passes on lines until the process ended and its pipes were closed, or were not for a while."""
+    """Pass on lines until the process ended and its pipes were closed, or were not for a while."""
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
         pipes = _pipes(process, on_line)
@@ -227,14 +227,14 @@ class _Pipe:
         self._splitter = LineSplitter()
 
     def pump(self) -> bool:
-        """Passes on what is there; False at the end of the stream."""
+        """Pass on what is there; False at the end of the stream."""
         data = os.read(self.fd, _CHUNK)
         for line in self._splitter.feed(data):
             self._on_line(self._stream, line)
         return bool(data)
 
     def finish(self) -> None:
-        """Passes on a last line that has no line break."""
+        """Pass on a last line that has no line break."""
         for line in self._splitter.feed(b"", final=True):
             self._on_line(self._stream, line)
 
@@ -245,7 +245,7 @@ def _pipes(process: subprocess.Popen[bytes], on_line: OnLine) -> list[_Pipe]:
 
 
 def _exit_fd(pid: int) -> int | None:
-    """A file descriptor that becomes readable when a process ends; None where the system has no such thing."""
+    """Return a file descriptor that becomes readable when a process ends; None where the system has no such thing."""
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):

@@ -60,7 +60,7 @@ class Watchdog:
         return mark
 
     def guard(self, group: int) -> None:
-        """Notes a group that was announced."""
+        """Note a group that was announced."""
         with self._lock:
             self._notes.add(str(group))
             self._tell(f"+{group}\n")
@@ -105,7 +105,7 @@ class Watchdog:
         os.write(write, "".join(f"+{note}\n" for note in self._notes).encode())
 
     def _forget(self) -> None:
-        """Gives up a watchdog that ended."""
+        """Give up a watchdog that ended."""
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None

@@ -49,7 +49,7 @@ class Progress:
         return self._clock() - self._started
 
     def see(self, state: str) -> None:
-        """Takes the state that was just seen."""
+        """Take the state that was just seen."""
         now = self._clock()
         if state != self._state:
             self._report.info(f"{self._what}: {state}, after {duration(self.elapsed)}")
@@ -60,7 +60,7 @@ class Progress:
         self._state, self._told = state, now
 
     def pause(self, late: Exception) -> None:
-        """Waits until the next look.
+        """Wait until the next poll.
 
         Args:
             late: What to raise when the time is up.
@@ -70,7 +70,7 @@ class Progress:
         self._sleep(pause if self.timeout is None else max(0.0, min(pause, self.timeout - self.elapsed)))
 
     def require_time(self, late: Exception) -> None:
-        """Makes sure that the time is not up.
+        """Make sure that the time is not up.
 
         Args:
             late: What to raise when it is.

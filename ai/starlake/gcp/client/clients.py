@@ -123,7 +123,7 @@ class GcpClients:
         return default_credentials(self.endpoints.impersonate)
 
     def _made(self, client: Any, endpoint: str | None) -> Any:
-        """A client of the right address and credentials; by gRPC, the one transport that both services share."""
+        """Return a client of the right address and credentials; by gRPC, the one transport that both services share."""
         if endpoint and is_insecure(endpoint):
             import grpc
 
@@ -134,7 +134,7 @@ class GcpClients:
 
 
 def default_credentials(impersonate: str | None = None) -> tuple[Any, str | None]:
-    """The Application Default Credentials and the project that they name.
+    """Return the Application Default Credentials and the project that they name.
 
     Args:
         impersonate: The e-mail address of a service account to act for.
@@ -156,7 +156,7 @@ def default_credentials(impersonate: str | None = None) -> tuple[Any, str | None
 
 
 def storage_client(endpoints: GcpEndpoints, project: str | None = None) -> StorageClient:
-    """A client of Cloud Storage.
+    """Return a client of Cloud Storage.
 
     Raises:
         MissingExtraError: If google-cloud-storage is not installed.

@@ -8,7 +8,7 @@ _CONSOLE = "https://console.cloud.google.com"
 
 
 def dataproc_link(kind: str, name: str, project: str, region: str) -> str:
-    """The page of a cluster or job of Dataproc.
+    """Return the page of a cluster or job of Dataproc.
 
     Args:
         kind: ``clusters`` or ``jobs``.
@@ -20,7 +20,7 @@ def dataproc_link(kind: str, name: str, project: str, region: str) -> str:
 
 
 def execution_link(name: str) -> str:
-    """The page of an execution of Cloud Run.
+    """Return the page of an execution of Cloud Run.
 
     Args:
         name: Its full name, ``projects/P/locations/L/jobs/J/executions/E``.

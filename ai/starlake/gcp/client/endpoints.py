@@ -29,7 +29,7 @@ class GcpEndpoints:
 
 
 def gs_uri(text: str) -> str:
-    """The same location as Google's libraries write it: ``gcs://`` is ``gs://``; any other text as it is."""
+    """Return the same location as Google's libraries write it: ``gcs://`` is ``gs://``; any other text as it is."""
     return f"gs://{text.removeprefix('gcs://')}" if text.startswith("gcs://") else text
 
 
@@ -39,5 +39,5 @@ def is_insecure(endpoint: str | None) -> bool:
 
 
 def host_of(endpoint: str) -> str:
-    """The ``host:port`` of an address."""
+    """Return the ``host:port`` of an address."""
     return endpoint.partition("://")[2].rstrip("/") if "://" in endpoint else endpoint.rstrip("/")

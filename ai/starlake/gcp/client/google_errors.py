@@ -213,19 +213,19 @@ def _patience(code: str, text: str) -> float:
 
 
 def permissions_of(method: object) -> tuple[str, ...]:
-    """The IAM permissions that a method of one of Google's clients needs; none where they are not known."""
+    """Return the IAM permissions that a method of one of Google's clients needs; none where they are not known."""
     owner = type(getattr(method, "__self__", None)).__name__
     return PERMISSIONS.get((owner, getattr(method, "__name__", "")), ())
 
 
 def said_by(error: BaseException) -> str:
-    """What the service said, or whoever could not reach it."""
+    """Return what the service said, or whoever could not reach it."""
     return str(getattr(error, "message", None) or error)
 
 
 @contextmanager
 def explained(what: str, permissions: tuple[str, ...] = (), mask: Callable[[str], str] = str) -> Iterator[None]:
-    """Raises our errors in place of those of Google's clients; other errors pass as they are.
+    """Raise our errors in place of those of Google's clients; other errors pass as they are.
 
     The error of the client does not become the cause of ours: it holds what the service said, unmasked.
 

@@ -10,7 +10,7 @@ from ai.starlake.common.extras import MissingExtraError
 
 
 def dataproc_message(kind: str, fields: Mapping[str, Any], what: str) -> Any:
-    """Makes a message of `google.cloud.dataproc_v1`, which refuses unknown fields and values of the wrong type.
+    """Make a message of `google.cloud.dataproc_v1`, which refuses unknown fields and values of the wrong type.
 
     Args:
         kind: The name of its class, such as ``ClusterConfig``.

@@ -56,17 +56,17 @@ class ExecutionLog:
         self._filter = " AND ".join(terms)
 
     def advance(self) -> int:
-        """Passes on the lines that arrived since the last time; returns how many."""
+        """Pass on the lines that arrived since the last time; return how many."""
         since = (self._latest - _OVERLAP).isoformat()
         entries = self._ask(f'{self._filter} AND timestamp>="{since}"', "timestamp asc", most=None)
         return self._pass_on(entries)
 
     def last_lines(self) -> int:
-        """Passes on the last lines; returns how many."""
+        """Pass on the last lines; return how many."""
         return self._pass_on(reversed(self._ask(self._filter, "timestamp desc", most=_TAIL)))
 
     def finish(self, wait: float, take: Callable[[], int]) -> None:
-        """Passes on what arrives late.
+        """Pass on what arrives late.
 
         Args:
             wait: Seconds to wait for it at most. Two looks without anything new, after there was something, are enough.
@@ -113,7 +113,7 @@ class ExecutionLog:
 
 
 def _text_of(entry: Any) -> str:
-    """The text of an entry; a line that is a JSON object was taken apart by Cloud Run."""
+    """Return the text of an entry; a line that is a JSON object was taken apart by Cloud Run."""
     if entry.text_payload:
         return str(entry.text_payload)
     payload = dict(entry.json_payload or {})

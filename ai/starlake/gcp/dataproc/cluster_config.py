@@ -87,7 +87,7 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
 
     @classmethod
     def from_module(cls, filename: str, module_name: str, options: GivenOptions) -> StarlakeDataprocClusterConfig:
-        """Makes the configuration that a DAG file describes by its hooks and its globals.
+        """Make the configuration that a DAG file describes by its hooks and its globals.
 
         The hooks are ``get_dataproc_master_config``, ``get_dataproc_worker_config`` and
         ``get_dataproc_secondary_worker_config``; they are called with the option `cluster_config_name`, by default the
@@ -146,7 +146,7 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
         return config
 
     def __config__(self, **cluster_properties: Any) -> dict[str, Any]:
-        """The fields of Dataproc's ``ClusterConfig``.
+        """Return the fields of Dataproc's ``ClusterConfig``.
 
         They are fit for the message and, field names aside, for JSON: a duration is a text such as ``3600s``, which is
         the only form that JSON has for it.
@@ -222,7 +222,7 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
         return {**own, **self.settings.dataproc_cluster_properties, **_texts(given)}
 
     def _environment(self) -> dict[str, str]:
-        """What Spark drivers find in their environment, which a job cannot say where Dataproc runs them by default.
+        """Return the environment of Spark drivers, which a job cannot set where Dataproc runs them by default.
 
         The values end up in the shell script spark-env.sh. Those that a shell might not take as they are stay out, and
         so do secrets, since whoever sees the cluster sees its properties.

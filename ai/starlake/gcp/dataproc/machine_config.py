@@ -44,7 +44,7 @@ class StarlakeDataprocMachineConfig(StarlakeOptions):
         dataproc_message("InstanceGroupConfig", self.__config__(), f"{type(self).__name__}")
 
     def __config__(self) -> dict[str, Any]:
-        """The fields of ``InstanceGroupConfig``."""
+        """Return the fields of ``InstanceGroupConfig``."""
         own = {
             "num_instances": self.num_instances,
             "machine_type_uri": self.machine_type,
@@ -88,7 +88,7 @@ class StarlakeDataprocMasterConfig(StarlakeDataprocMachineConfig):
 
     @classmethod
     def from_module(cls, filename: str, module_name: str, options: GivenOptions) -> StarlakeDataprocMasterConfig:
-        """Makes the master that a DAG file describes.
+        """Make the master that a DAG file describes.
 
         Its hook ``get_dataproc_master_config(name, **dataproc_master_properties)`` counts, else its globals
         ``dataproc_master_machine_type``, ``dataproc_master_disk_type`` and ``dataproc_master_disk_size``.
@@ -144,7 +144,7 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
 
     @classmethod
     def from_module(cls, filename: str, module_name: str, options: GivenOptions) -> StarlakeDataprocWorkerConfig:
-        """Makes the workers that a DAG file describes.
+        """Make the workers that a DAG file describes.
 
         Its hook ``get_dataproc_worker_config(name, **dataproc_worker_properties)`` counts, else its globals
         ``dataproc_worker_num_instances``, ``..._machine_type``, ``..._disk_type`` and ``..._disk_size``.
@@ -178,11 +178,11 @@ class DagModule:
         self.config_name = config_name or PurePath(filename or "").stem.lower()
 
     def get(self, name: str) -> Any:
-        """The value of a global; None when there is none."""
+        """Return the value of a global; None when there is none."""
         return self._globals.get(name)
 
     def mapping(self, name: str) -> dict[str, Any]:
-        """The value of a global that is a mapping; an empty one when there is none.
+        """Return the value of a global that is a mapping; an empty one when there is none.
 
         Raises:
             StarlakeError: If it is something else.
@@ -195,7 +195,7 @@ class DagModule:
         return dict(value)
 
     def call(self, hook: str, kind: type[MachineT], **properties: Any) -> MachineT | None:
-        """What a hook returns; None when there is no hook or it returns nothing.
+        """Return what a hook returns; None when there is no hook or it returns nothing.
 
         Raises:
             StarlakeError: If it returns something else.

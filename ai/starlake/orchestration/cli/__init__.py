@@ -30,7 +30,7 @@ for command in COMMANDS:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs the command and exits.
+    """Run the command and exit.
 
     Args:
         arguments: The arguments; those of the process by default.
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command and returns its exit code. An exception that a DAG file raises itself goes on as it is."""
+    """Run the command and return its exit code. An exception that a DAG file raises itself goes on as it is."""
     given = None if arguments is None else list(arguments)
     try:
         code = pipelines.main(given, prog_name="python -m ai.starlake.orchestration", standalone_mode=False)

@@ -203,7 +203,7 @@ def _for(pipeline: RunnablePipeline, how: RunOptions) -> RunOptions:
 
 
 def _execute(pipeline: RunnablePipeline, run_date: RunDate | None, how: RunOptions, *, verbose: bool) -> RunReport:
-    """Runs a pipeline, with a bar for people who watch."""
+    """Run a pipeline, with a bar for people who watch."""
     title = f"{pipeline.pipeline_id} {run_date or ''}".strip()
     with terminal_tables.progress(title, pipeline.summary().steps) as listener, _output(shown=verbose):
         return pipeline.execute(run_date, replace(_for(pipeline, how), listener=listener))
@@ -211,7 +211,7 @@ def _execute(pipeline: RunnablePipeline, run_date: RunDate | None, how: RunOptio
 
 @contextmanager
 def _output(*, shown: bool) -> Iterator[None]:
-    """What commands print is shown on standard error, or not at all: the log of a failed one is part of its error."""
+    """Show what commands print on standard error, or not at all: the log of a failed one is in its error."""
     if shown:
         with redirect_stdout(sys.stderr):
             yield

@@ -15,7 +15,7 @@ from ai.starlake.orchestration.pipeline_runs import RunnablePipeline
 
 
 def load_pipelines(file: Path, names: Iterable[str] = ()) -> Sequence[RunnablePipeline]:
-    """Executes a DAG file, and gives what runs its pipelines.
+    """Execute a DAG file, and give what runs its pipelines.
 
     Args:
         file: The file.
@@ -39,7 +39,7 @@ def load_pipelines(file: Path, names: Iterable[str] = ()) -> Sequence[RunnablePi
 
 
 def _executed(file: Path) -> ModuleType:
-    """The module of a file. What stands beside the file can be imported by it, as if Python ran it."""
+    """Return the module of a file. What stands beside the file can be imported by it, as if Python ran it."""
     name = f"starlake_dag_file_{sanitize_id(file.stem)}"
     spec = importlib.util.spec_from_file_location(name, file.resolve())
     if spec is None or spec.loader is None:
@@ -54,7 +54,7 @@ def _executed(file: Path) -> ModuleType:
 
 
 def _pipelines(module: ModuleType) -> Iterator[AbstractPipeline[Any]]:
-    """The pipelines of a module, each once, in the order in which they were made.
+    """Yield the pipelines of a module, each once, in the order in which they were made.
 
     Only real lists are looked into: Dagster has tuples that refuse it.
     """

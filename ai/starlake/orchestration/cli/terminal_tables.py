@@ -45,7 +45,7 @@ def _table(*columns: str) -> Table:
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Listener | None]:
-    """A bar on standard error for a run, gone when it is over; None when nobody watches.
+    """Yield a bar on standard error for a run, gone when it is over; None when nobody watches.
 
     Args:
         title: What runs.
@@ -70,7 +70,7 @@ def progress(title: str, total: int) -> Iterator[Listener | None]:
 
 
 def show_commands(report: RunReport) -> None:
-    """Prints the commands of a dry run, as a shell would take them; all else as comments."""
+    """Print the commands of a dry run, as a shell would take them; all else as comments."""
     click.echo(f"# {report.pipeline}{_for(report)}")
     for step in report.steps:
         for command in step.commands:
@@ -80,7 +80,7 @@ def show_commands(report: RunReport) -> None:
 
 
 def show_report(report: RunReport) -> None:
-    """Prints the steps of a run as a table, and why steps failed."""
+    """Print the steps of a run as a table, and why steps failed."""
     from rich.text import Text
 
     table = _table("step", "state", "seconds", "result")
@@ -107,7 +107,7 @@ def _show_failures(report: RunReport) -> None:
 
 
 def show_backfill(reports: Sequence[RunReport], planned: int) -> None:
-    """Prints the runs of a backfill, one line each."""
+    """Print the runs of a backfill, one line each."""
     from rich.text import Text
 
     table = _table("pipeline", "for", "state", "steps", "seconds", "read", "accepted", "rejected", "failed")
@@ -130,7 +130,7 @@ def show_backfill(reports: Sequence[RunReport], planned: int) -> None:
 
 
 def show_summaries(summaries: Sequence[Summary]) -> None:
-    """Prints the pipelines of a file as a table."""
+    """Print the pipelines of a file as a table."""
     from rich.text import Text
 
     table = _table("pipeline", "steps", "schedule", "starts on", "partitions")

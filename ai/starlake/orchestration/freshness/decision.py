@@ -116,7 +116,7 @@ def decide(policy: Policy, memory: Memory, updates: Mapping[str, Sequence[Update
 def _taken_in(
     policy: Policy, memory: Memory, updates: Mapping[str, Sequence[Update]], now: datetime
 ) -> tuple[Memory, tuple[datetime, ...]]:
-    """Puts new updates to the intervals that they are for. Returns also the intervals that are too many to keep."""
+    """Put new updates to the intervals that they are for; return also the intervals that are too many to keep."""
     known = {dataset.name for dataset in policy.datasets}
     pending = {
         window: {name: number for name, number in names.items() if name in known}
@@ -141,7 +141,7 @@ def _taken_in(
 
 
 def _window(policy: Policy, update: Update) -> Window:
-    """The start of the interval that an update is for; None where intervals are the times between runs."""
+    """Return the start of the interval that an update is for; None where intervals are the times between runs."""
     if policy.every is None:
         return None
     window = policy.windows.window_of(policy.every, policy.zone, update.logical)
@@ -183,7 +183,7 @@ class _Look:
     now: datetime
 
     def ready(self) -> list[Window]:
-        """The intervals that a run may start for, oldest first."""
+        """Return the intervals that a run may start for, oldest first."""
         windows = sorted(self.memory.pending, key=_order)
         if self.policy.cycle is None:
             return windows if self.policy.condition.holds(self._available(None)) else []
@@ -217,7 +217,7 @@ class _Look:
         return None
 
     def each(self, windows: Sequence[Window]) -> _Started:
-        """Starts a run for each of some intervals."""
+        """Start a run for each of some intervals."""
         started = _Started((), self.memory)
         for window in windows:
             run, memory = self._start(started.memory, window, started.memory.pending[window])
@@ -225,7 +225,7 @@ class _Look:
         return started
 
     def newest(self, ready: Sequence[Window]) -> tuple[_Started, tuple[datetime, ...]]:
-        """Starts a run for the newest interval alone; those before it are left out."""
+        """Start a run for the newest interval alone; those before it are left out."""
         window = ready[-1]
         older = [other for other in self.memory.pending if _order(other) < _order(window)]
         own = self.memory.pending[window]
@@ -248,7 +248,7 @@ class _Look:
         return Start(logical, interval, tuple(sorted(updates)), dict(updates)), kept
 
     def _dates(self, memory: Memory, window: Window, names: Iterable[str]) -> tuple[datetime, DataInterval]:
-        """The logical date of a run, and its data interval.
+        """Return the logical date of a run, and its data interval.
 
         These are the cycle; without a cycle, the window of the most frequent cron expression where all datasets have
         one; else what came since the last run.
@@ -267,7 +267,7 @@ class _Look:
         return frozenset(name for names in self.memory.pending.values() for name in names)
 
     def _available(self, window: Window) -> Collection[str]:
-        """The datasets that need not be waited for."""
+        """Return the datasets that need not be waited for."""
         if self.policy.cycle is None:
             fresh = {
                 dataset.name
@@ -317,7 +317,7 @@ def _may_exceed(policy: Policy, cycle: str, dataset: TriggerDataset) -> bool:
 
 
 def _period(policy: Policy, dataset: TriggerDataset) -> float:
-    """The seconds between two updates: by the cron expression, else as the freshness says."""
+    """Return the seconds between two updates: by the cron expression, else as the freshness says."""
     return _length(policy, dataset.cron) if dataset.cron else dataset.freshness
 
 

@@ -82,7 +82,7 @@ class Links:
         return iter(self._links)
 
     def entries(self, group: AbstractTaskGroup) -> list[AbstractDependency]:
-        """What comes first in a group: what waits for nothing else in it."""
+        """Return what comes first in a group: what waits for nothing else in it."""
         return self._entries[group]
 
     def _exits(self, group: AbstractTaskGroup) -> list[AbstractDependency]:
@@ -101,7 +101,7 @@ class Links:
         return befores, afters
 
     def _outputs(self, of: AbstractDependency) -> list[Source]:
-        """What says that a task, or all of a group, is done."""
+        """Return what says that a task, or all of a group, is done."""
         if isinstance(of, AbstractTask):
             return [Source(of, TaskOutcome.READY if of.task_type is TaskType.PRELOAD else TaskOutcome.DONE)]
         assert isinstance(of, AbstractTaskGroup)  # noqa: S101
@@ -115,7 +115,7 @@ class Links:
                 yield from self._tasks_first_in(member)
 
     def _resolve(self) -> None:
-        """Finds the sources and conditions of all links, and the conditions of tasks, in the order of the tasks."""
+        """Find the sources and conditions of all links, and the conditions of tasks, in the order of the tasks."""
         for link in self._links:
             link.sources = list(dict.fromkeys(self._outputs(link.before)))
         own: dict[AnyTask, RunCondition] = {}
@@ -154,7 +154,7 @@ class Links:
             ) from None
 
     def _qualify(self, link: Link, own: dict[AnyTask, RunCondition]) -> None:
-        """Finds the condition of a link; adds the other outcome of those checks that it leads out of."""
+        """Find the condition of a link; add the other outcome of those checks that it leads out of."""
         condition = any_of(own[source.task] for source in link.sources)
         checks = {check for source in link.sources for check in checks_of(own[source.task])}
         left = sorted((check for check in checks if _leads_out(check, link)), key=lambda check: check.full_id)
@@ -170,7 +170,7 @@ def is_empty(member: AbstractDependency) -> bool:
 def meeting(
     one: AbstractDependency, other: AbstractDependency
 ) -> tuple[AbstractTaskGroup, AbstractDependency, AbstractDependency]:
-    """The innermost group that both are in, and the members of it that they are, or are in.
+    """Return the innermost group that both are in, and the members of it that they are, or are in.
 
     Raises:
         StarlakeError: If one of them is in the other.
@@ -196,7 +196,7 @@ def _leads_out(check: AnyTask, link: Link) -> bool:
 
 
 def _without_empty_groups(graph: TaskGraph[Any]) -> list[Edge]:
-    """The order, with what comes after a group without tasks right after what comes before it."""
+    """Return the order, with what comes after a group without tasks right after what comes before it."""
     edges = dict.fromkeys(graph.edges)
     for member in graph.root.walk():
         if is_empty(member):
@@ -208,7 +208,7 @@ def _without_empty_groups(graph: TaskGraph[Any]) -> list[Edge]:
 
 
 def _without_detours(edges: list[Edge]) -> list[Edge]:
-    """The order without what says nothing new about the first and the last tasks of a group.
+    """Return the order without what says nothing new about the first and the last tasks of a group.
 
     Generated files put every task after the first one and before the last one, whatever else it waits for.
     """
@@ -231,7 +231,7 @@ def _without_detours(edges: list[Edge]) -> list[Edge]:
 
 
 def _peeled(members: Iterable[AbstractDependency], edges: list[Edge]) -> list[Edge]:
-    """Drops the edges from the one member that all others come after to those that come after others too.
+    """Drop the edges from the one member that all others come after to those that come after others too.
 
     Then does the same with the rest, as long as there is one that all others come after.
     """

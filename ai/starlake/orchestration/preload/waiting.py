@@ -46,7 +46,7 @@ class Patience:
 
     @classmethod
     def of(cls, settings: JobOptions, *, for_ack: bool) -> Patience:
-        """What the options say.
+        """Return the values of the options.
 
         Args:
             settings: The options.
@@ -58,7 +58,7 @@ class Patience:
         return cls(settings.ack_wait_timeout if for_ack else 0, settings.ack_poll_interval)
 
     def wait(self, look: Callable[[], PreLoadFinding], tell: Callable[[str], None]) -> PreLoadFinding:
-        """Looks until there is something to load or the time is up.
+        """Poll until there is something to load or the time is up.
 
         Args:
             look: Looks once.

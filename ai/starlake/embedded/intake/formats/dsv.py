@@ -107,7 +107,7 @@ def _lines_of_records(text: Path, dialect: Dialect, skip: int) -> Iterator[int]:
 
 
 def _lines_of_rows(text: Path, dialect: Dialect, skip: int) -> Iterator[int]:
-    """The lines that are rows where no quote joins lines: bytes alone tell, which is several times as fast."""
+    """Yield the lines that are rows where no quote joins lines: bytes alone tell, which is several times as fast."""
     blanks = b"\r\n" if dialect.multiline else _BLANKS.encode()
     comment = dialect.comment.encode()
     with text.open("rb") as source:
@@ -135,7 +135,7 @@ def _suits_duckdb(file: Path, dialect: Dialect, *, quoted: bool) -> bool:
 
 
 def _by_columns(file: Path, dialect: Dialect, skip: int, width: int, *, quoted: bool) -> str:
-    """Reads with DuckDB's own reader, which refuses what it would read otherwise than Starlake does.
+    """Read with DuckDB's own reader, which refuses what it would read otherwise than Starlake does.
 
     Where a row may go over lines, short rows are refused too: DuckDB fills them up in one thread only, and then drops
     a quote that is never closed without a word.
@@ -160,12 +160,12 @@ def _by_columns(file: Path, dialect: Dialect, skip: int, width: int, *, quoted: 
 
 
 def _one_line(value: str) -> str:
-    """A value, unless a line ends in it: then the row did, and has to be read line by line."""
+    """Return a value, unless a line ends in it: then the row did, and has to be read line by line."""
     return f"CASE WHEN contains({value}, chr(10)) THEN error('CSV Error: a line break within quotes') ELSE {value} END"
 
 
 def _unless_blank_line(value: str, width: int, dialect: Dialect) -> str:
-    """The first value, unless the line may be of blanks alone: then it is no row, and is told apart line by line."""
+    """Return the first value, unless the line may be blank: then it is not a row, and is read line by line."""
     last, blank = f"c{width - 1} IS NULL", "NOT regexp_matches({0}, '[^\\x00-\\x20]')"
     if not dialect.separator.strip():
         fields = [f"(c{place} IS NULL OR {blank.format(f'c{place}')})" for place in range(width)]
@@ -176,7 +176,7 @@ def _unless_blank_line(value: str, width: int, dialect: Dialect) -> str:
 
 
 def _record(width: int, dialect: Dialect) -> str:
-    """The line that a row was, with quotes where they are needed."""
+    """Return the line that a row was, with quotes where they are needed."""
     quote = literal(dialect.quote)
     fields = []
     for place in range(width):

@@ -40,7 +40,7 @@ class Dialect:
 
     @classmethod
     def of(cls, table: Table) -> Dialect:
-        """The dialect of a table's files.
+        """Return the dialect of a table's files.
 
         Raises:
             StarlakeError: If an option is unknown or not a number where one is needed.
@@ -86,7 +86,7 @@ def _number(table: Table, value: str) -> int:
 
 
 def _unescaped(separator: str) -> str:
-    r"""A separator that a YAML file spells ``\t`` or ``\u0001`` without double quotes."""
+    r"""Return a separator that a YAML file spells ``\t`` or ``\u0001`` without double quotes."""
     return re.sub(
         r"\\(t|u[0-9a-fA-F]{4}|\||\\)",
         lambda found: {"t": "\t", "|": "|", "\\": "\\"}.get(found[1]) or chr(int(found[1][1:], 16)),

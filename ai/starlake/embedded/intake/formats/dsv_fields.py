@@ -40,7 +40,7 @@ def by_lines(source: str, dialect: Dialect, width: int, *, cuts: bool) -> str:
 
 
 def _surplus(dialect: Dialect, width: int) -> str:
-    """What is wrong with a row that has a value, not only separators, beyond its columns; null if nothing is."""
+    """Return what is wrong with a row that has a value, not only separators, beyond its columns; null if nothing is."""
     empty = f"('', {literal(dialect.quote * 2)})"
     beyond = f"len(list_filter(fields[{width + 1}:], lambda field: trim(field) NOT IN {empty})) > 0"
     text = f"concat('the row has ', len(fields), ' values for {width} columns')"
@@ -56,7 +56,7 @@ def _field_regex(dialect: Dialect) -> str:
 
 
 def _content(dialect: Dialect) -> str:
-    """A quote and what is in it, up to the quote that closes it."""
+    """Return a quote and what is in it, up to the quote that closes it."""
     quote, escape = re.escape(dialect.quote), re.escape(dialect.escape)
     if dialect.escape in {"", dialect.quote}:
         return f"{quote}(?:{quote}{quote}|[^{quote}])*"
@@ -64,7 +64,7 @@ def _content(dialect: Dialect) -> str:
 
 
 def _field(field: str, dialect: Dialect) -> str:
-    """The value of a field: without its quotes and escapes; unquoted and empty is null."""
+    """Return the value of a field: without its quotes and escapes; unquoted and empty is null."""
     plain = field
     for side, function in (("l", "ltrim"), ("r", "rtrim")):
         plain = f"{function}({plain}, {_BLANKS})" if side in dialect.strip else plain
@@ -84,7 +84,7 @@ def _field(field: str, dialect: Dialect) -> str:
 
 
 def split_line(line: str, dialect: Dialect) -> list[str]:
-    """Takes one line apart in Python, as the query does; for headers."""
+    """Take one line apart in Python, as the query does; for headers."""
     quote, escape = dialect.quote, dialect.escape
     found = []
     for field in re.findall(_field_regex(dialect), line + dialect.separator):

@@ -143,7 +143,7 @@ def find_places(table: Table, file: Path, names: tuple[str, ...] | None) -> list
 
 
 def _place(name: str, names: tuple[str, ...], table: Table, file: Path) -> int | None:
-    """The place of a column by its exact name, else by its name in any case."""
+    """Return the place of a column by its exact name, else by its name in any case."""
     for key in (str, str.lower):
         places = [place for place, one in enumerate(names) if key(one.strip()) == key(name)]
         if len(places) > 1:

@@ -115,7 +115,7 @@ def xml_encoding(file: Path, encoding: str) -> str:
 
 
 def _known(encoding: str) -> str:
-    """The codec of an encoding.
+    """Return the codec of an encoding.
 
     Raises:
         StarlakeError: If there is no such encoding.
@@ -216,7 +216,7 @@ def _not_encoded(file: Path, content: Path, coding: _Coding, setting: str, place
 
 
 def _likely(file: Path, coding: _Coding, byte: int) -> str:
-    """The encoding that a file may be in, rather than the one that it is said to be in."""
+    """Return the encoding that a file may be in, rather than the one that it is said to be in."""
     utf8 = _Coding("UTF-8", "utf-8")
     if coding.codec != utf8.codec:
         try:

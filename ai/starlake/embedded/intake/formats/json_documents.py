@@ -105,7 +105,7 @@ def _layout(table: Table, text: Path) -> str:
 
 
 def documents(table: Table, file: Path, text: Path, layout: str) -> RawRows:
-    """Makes the query that reads documents.
+    """Make the query that reads documents.
 
     Args:
         table: The table.
@@ -133,7 +133,7 @@ def _source(text: Path, layout: str) -> str:
 
 
 def _never_there(database: Database, table: Table, objects: str) -> set[int]:
-    """The places of attributes that must be there and that no object has a key for.
+    """Return the places of attributes that must be there and that no object has a key for.
 
     The first objects tell in all but odd files, so that only these are read twice.
     """
@@ -157,7 +157,7 @@ def _must_be_there(attribute: Attribute) -> bool:
 
 
 def _members(objects: str, names: Mapping[int, str]) -> str:
-    """The members of objects: those of exactly the name, else those of the name in another case.
+    """Return the members of objects: those of exactly the name, else those of the name in another case.
 
     What is absent is the common reason that there is none of the name. An object is therefore looked through once for
     all of them, and only then.
@@ -176,7 +176,7 @@ def _members(objects: str, names: Mapping[int, str]) -> str:
 
 
 def _objects(source: str) -> str:
-    """The objects of a file; as in Spark, an array in the place of one holds several, and null is one without members.
+    """Return the objects of a file; as in Spark, an array holds several, and null is one without members.
 
     Anything else fails the file.
     """

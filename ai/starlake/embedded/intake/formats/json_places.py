@@ -110,7 +110,7 @@ def explained(file: Path, documents: Documents, attributes: Sequence[Attribute],
 
 
 def plain(error: str) -> str:
-    """What DuckDB says without its advice, which names settings that do not exist here."""
+    """Return what DuckDB says without its advice, which names settings that do not exist here."""
     return _ADVICE.sub("", error.splitlines()[0].removeprefix("Invalid Input Error: "))
 
 

@@ -39,13 +39,13 @@ def is_irrelevant(name: str, value: str) -> bool:
 
 
 def option(metadata: Metadata, *names: str) -> str | None:
-    """The value of an option by one of its names, in lower case; None when the table does not set it."""
+    """Return the value of an option by one of its names, in lower case; None when the table does not set it."""
     options = {name.lower(): value for name, value in metadata.options.items()}
     return next((options[name] for name in names if options.get(name)), None)
 
 
 def encoding_of(metadata: Metadata) -> str:
-    """The encoding of a table's files; the option wins over the key, as in Starlake."""
+    """Return the encoding of a table's files; the option wins over the key, as in Starlake."""
     return option(metadata, "encoding", "charset") or metadata.encoding
 
 

@@ -29,7 +29,7 @@ _WILDCARDS = frozenset("*?[]{}")
 
 
 def unpacked(file: Path, scratch: Path) -> Path:
-    """The file, or what is in it when its name ends with ``.gz`` or ``.bz2``, which Spark's readers unpack too.
+    """Return the file, or what is in it when its name ends with ``.gz`` or ``.bz2``, which Spark's readers unpack too.
 
     Args:
         file: The file.
@@ -45,7 +45,7 @@ def unpacked(file: Path, scratch: Path) -> Path:
 
 
 def plainly_named(file: Path, scratch: Path) -> Path:
-    """The file under a name that DuckDB does not take for a pattern of names.
+    """Return the file under a name that DuckDB does not take for a pattern of names.
 
     Args:
         file: The file.
@@ -59,7 +59,7 @@ def plainly_named(file: Path, scratch: Path) -> Path:
 
 
 def fresh(scratch: Path, suffix: str) -> Path:
-    """A new file in a folder of scratch files."""
+    """Return a new file in a folder of scratch files."""
     handle, name = tempfile.mkstemp(suffix, dir=scratch)
     os.close(handle)
     return Path(name)
@@ -103,7 +103,7 @@ def line_of_trailing_comma(file: Path, *, over_lines: bool) -> int | None:
 
 
 def evenly_broken(file: Path, scratch: Path) -> Path:
-    """A UTF-8 file whose lines all end in one way.
+    """Return a UTF-8 file whose lines all end in one way.
 
     Args:
         file: The file; DuckDB cannot read one whose lines end now with LF, now with CR, now with both.
@@ -132,7 +132,7 @@ def _is_mixed(file: Path) -> bool:
 
 
 def first_character(file: Path) -> str:
-    """The first character of a UTF-8 file that is no blank, if it is ASCII; '' if there is none."""
+    """Return the first character of a UTF-8 file that is no blank, if it is ASCII; '' if there is none."""
     with file.open("rb") as source:
         while piece := source.read(_CHUNK):
             if text := piece.lstrip():
@@ -141,7 +141,7 @@ def first_character(file: Path) -> str:
 
 
 def last_character(file: Path) -> str:
-    """The last character of a UTF-8 file that is no blank, if it is ASCII; '' if there is none."""
+    """Return the last character of a UTF-8 file that is no blank, if it is ASCII; '' if there is none."""
     with file.open("rb") as source:
         end = source.seek(0, os.SEEK_END)
         while end > 0:
@@ -235,7 +235,7 @@ def has_long_record(file: Path, quote: str) -> bool:
 
 
 def line_rows(file: Path, skip: int) -> str:
-    """A SELECT of one column, ``line``: the lines of a UTF-8 file, whatever is in them; '' for an empty line.
+    """Return a SELECT of one column, ``line``: the lines of a UTF-8 file, whatever is in them; '' for an empty line.
 
     Args:
         file: The file.

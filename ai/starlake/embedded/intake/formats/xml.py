@@ -112,12 +112,12 @@ class XmlNames:
 
     @classmethod
     def of(cls, options: Mapping[str, str]) -> XmlNames:
-        """What the options of a table say, their names in lower case."""
+        """Return what the options of a table say, their names in lower case."""
         strips = options.get("ignoresurroundingspaces", "").lower() == "true"
         return cls(options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE"), strips)
 
     def text(self, element: Element) -> str:
-        """What stands between the tags of an element, elements in it as they are, comments left out."""
+        """Return what stands between the tags of an element, elements in it as they are, comments left out."""
         text = _inner(element)
         return text.strip() if self.strips else text
 
@@ -172,7 +172,7 @@ def _elements(file: Path, content: Path, row_tag: str) -> Iterator[Element]:
 
 
 def _outside(file: Path) -> Any:
-    """A resolver that reads nothing, and says so."""
+    """Return a resolver that reads nothing, and says so."""
     from lxml import etree
 
     class Resolver(etree.Resolver):
@@ -199,7 +199,7 @@ def _unreadable(file: Path, error: XMLSyntaxError) -> StarlakeError:
 
 
 def _object(element: Element, attributes: tuple[Attribute, ...], names: XmlNames) -> dict[str, Any]:
-    """The fields of an element; one that is declared as an array is a list, and so is one that occurs again."""
+    """Return the fields of an element; one that is declared as an array is a list, and so is one that occurs again."""
     from lxml import etree
 
     declared = {attribute.name: attribute for attribute in attributes}
