@@ -106,7 +106,7 @@ SAME_ROLE: dict[str, str] = {
 """File names that packages side by side may share, and what the files have in common."""
 
 CLASSES_TO_RENAME: set[str] = set()
-FILES_TO_RENAME = {"options.py"}
+FILES_TO_RENAME: set[str] = set()
 CIRCLES_TO_BREAK = ("ai.starlake.embedded.spark.",)
 """What is being mended: these lists only become shorter."""
 

@@ -16,9 +16,9 @@ from ai.starlake.common.option_values import seconds
 from ai.starlake.dagster.cli import main
 from ai.starlake.executor import Execution
 from ai.starlake.gcp.cloud_run.backend import CloudRunBackend, CloudRunExecutor
-from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
+from ai.starlake.gcp.cloud_run.cloud_run_options import CloudRunOptions
 from ai.starlake.gcp.dataproc.backend import DataprocExecutor
-from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
+from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 from ai.starlake.job import StarlakeCommand
 from starlake_gcp_emulator import GcpEmulator
 

@@ -18,7 +18,7 @@ from dagster import (
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.pipelines import partition_schedules
 from ai.starlake.dagster.pipelines.partitions import time_partitions
-from ai.starlake.orchestration.options import OrchestrationOptions
+from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 UTC = timezone.utc
 

@@ -26,7 +26,7 @@ from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster.pipelines import sensors
 from ai.starlake.orchestration.dates.run_tags import tag_of_names
 from ai.starlake.orchestration.freshness.policy import TriggerDataset
-from ai.starlake.orchestration.options import OrchestrationOptions
+from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 UTC = timezone.utc
 

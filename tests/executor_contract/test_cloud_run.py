@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from ai.starlake.gcp.cloud_run.backend import CloudRunExecutor
-from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
+from ai.starlake.gcp.cloud_run.cloud_run_options import CloudRunOptions
 from ai.starlake.testing.executor_contract import ContractBench, ExecutorContract
 from starlake_gcp_emulator import GcpEmulator
 

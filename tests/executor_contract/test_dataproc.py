@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from ai.starlake.gcp.dataproc.backend import DataprocExecutor
-from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
+from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 from ai.starlake.testing.executor_contract import ContractBench, ExecutorContract
 from starlake_gcp_emulator import GcpEmulator
 

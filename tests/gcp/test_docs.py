@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ai.starlake.gcp.client.google_errors import PERMISSIONS
-from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
-from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
+from ai.starlake.gcp.cloud_run.cloud_run_options import CloudRunOptions
+from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 from ai.starlake.gcp.gcp_options import GcpOptions
 from ai.starlake.job import JobOptions
 

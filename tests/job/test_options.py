@@ -14,7 +14,7 @@ from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.dagster.shell import ShellOptions, StarlakeDagsterShellJob
 from ai.starlake.executor import StarlakeExecutor
 from ai.starlake.job import EnvironmentReference, JobOptions, StarlakeOptionWarning, StarlakePreLoadStrategy
-from ai.starlake.job.options import StarlakeOptions, composed
+from ai.starlake.job.job_options import StarlakeOptions, composed
 from ai.starlake.orchestration import OrchestrationOptions
 
 DEFAULTS = {

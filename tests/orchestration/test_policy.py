@@ -9,7 +9,7 @@ import pytest
 from ai.starlake.common import StarlakeError
 from ai.starlake.orchestration import OrchestrationOptions
 from ai.starlake.orchestration.freshness.policy import TriggerDataset, cycle_of, policy_of
-from ai.starlake.orchestration.options import CYCLES
+from ai.starlake.orchestration.orchestration_options import CYCLES
 from ai.starlake.project.models import BUILTIN_SCHEDULES
 
 DAILY, HOURLY = TriggerDataset("a.x", cron="0 0 * * *"), TriggerDataset("a.y", cron="0 * * * *")

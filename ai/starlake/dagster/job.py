@@ -37,8 +37,8 @@ from ai.starlake.job import (
     StarlakePreLoadStrategy,
     StarlakeSparkConfig,
 )
-from ai.starlake.job.options import JobOptions, OptionsT
-from ai.starlake.orchestration.options import OrchestrationOptions
+from ai.starlake.job.job_options import JobOptions, OptionsT
+from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 AssetLike = AssetKey | str | Sequence[str]
 Dataset = StarlakeDataset | str

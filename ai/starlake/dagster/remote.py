@@ -41,7 +41,7 @@ from ai.starlake.dagster.run_command import CommandRunner, failures
 from ai.starlake.dagster.run_info import is_dry_run
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.job import StarlakePreLoadStrategy, StarlakeSparkConfig
-from ai.starlake.job.options import OptionsT
+from ai.starlake.job.job_options import OptionsT
 
 if TYPE_CHECKING:
     from ai.starlake.executor.remote.remote_executor import RemoteExecutor

@@ -11,7 +11,7 @@ from pydantic import Field
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import Files
 from ai.starlake.job import JobOptions
-from ai.starlake.job.options import Seconds
+from ai.starlake.job.job_options import Seconds
 
 
 class GcpOptions(JobOptions):

@@ -3,8 +3,8 @@
 from ai.starlake.job.cli_versions import StarlakeCli
 from ai.starlake.job.command import StarlakeCommand
 from ai.starlake.job.job_factory import StarlakeJobFactory
+from ai.starlake.job.job_options import JobOptions, StarlakeOptions, StarlakeOptionWarning
 from ai.starlake.job.names import StarlakeExecutionEnvironment, StarlakeExecutionMode, StarlakeOrchestrator, TaskType
-from ai.starlake.job.options import JobOptions, StarlakeOptions, StarlakeOptionWarning
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
 from ai.starlake.job.secret_references import EnvironmentReference, FileReference, SecretReference
 from ai.starlake.job.spark_config import StarlakeSparkConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ai.starlake.job.options import StarlakeOptions
+from ai.starlake.job.job_options import StarlakeOptions
 
 _MEMORY, _CORES, _INSTANCES = "11g", 4, 1
 

@@ -14,8 +14,8 @@ from ai.starlake.common.written_values import comma_list
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job.cli_versions import StarlakeCli
 from ai.starlake.job.command import StarlakeCommand, option_text, parse_options
+from ai.starlake.job.job_options import JobOptions, OptionsT, StarlakeOptions, composed
 from ai.starlake.job.names import StarlakeOrchestrator
-from ai.starlake.job.options import JobOptions, OptionsT, StarlakeOptions, composed
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
 from ai.starlake.job.secret_references import EnvironmentValue
 from ai.starlake.job.spark_config import StarlakeSparkConfig

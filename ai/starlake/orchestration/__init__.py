@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         StarlakeSchedules,
         StarlakeTable,
     )
-    from ai.starlake.orchestration.options import OrchestrationOptions
+    from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
     from ai.starlake.orchestration.task_graph import (
         AbstractDependency,
         AbstractTask,
@@ -49,7 +49,7 @@ _MODULES = {
     "dependencies": {"StarlakeDependencies", "StarlakeDependency", "StarlakeDependencyType", "TreeNodeMixin"},
     "facade": {"AbstractOrchestration", "AbstractPipeline", "OrchestrationFactory"},
     "load_schedules": {"StarlakeDomain", "StarlakeSchedule", "StarlakeSchedules", "StarlakeTable"},
-    "options": {"OrchestrationOptions"},
+    "orchestration_options": {"OrchestrationOptions"},
     "task_graph": {"AbstractDependency", "AbstractTask", "AbstractTaskGroup", "TaskGroupContext"},
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.orchestration.options import is_cron
+from ai.starlake.orchestration.orchestration_options import is_cron
 
 
 def cron_of(text: str | None, culprit: str) -> str | None:

@@ -12,7 +12,7 @@ from ai.starlake.common import NameRegistry, StarlakeError, job_name, sanitize_i
 from ai.starlake.job import IStarlakeJob, StarlakePreLoadStrategy
 from ai.starlake.orchestration.dependencies import StarlakeDependencies, StarlakeDependency, TreeNodeMixin
 from ai.starlake.orchestration.load_schedules import StarlakeDomain, StarlakeSchedule, cron_of
-from ai.starlake.orchestration.options import OrchestrationOptions
+from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from ai.starlake.executor import Execution
 from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import GcpClients
 from ai.starlake.gcp.cloud_run.backend import CloudRunExecutor
+from ai.starlake.gcp.cloud_run.cloud_run_options import CloudRunOptions
 from ai.starlake.gcp.cloud_run.executions import Marker
-from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
 from ai.starlake.job import StarlakeCommand
 from starlake_gcp_emulator import GcpEmulator
 

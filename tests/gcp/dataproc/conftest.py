@@ -12,7 +12,7 @@ from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.remote import RemoteRequest, RunIdentity
 from ai.starlake.gcp.client.endpoints import gs_uri
 from ai.starlake.gcp.dataproc.backend import DataprocExecutor
-from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
+from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 from ai.starlake.gcp.dataproc.spark_job import spark_job
 from ai.starlake.job import StarlakeCommand
 from starlake_gcp_emulator import GcpEmulator

@@ -14,7 +14,7 @@ from ai.starlake.gcp import (
     StarlakeDataprocMasterConfig,
     StarlakeDataprocWorkerConfig,
 )
-from ai.starlake.gcp.dataproc.options_dataproc import DataprocClusterOptions, DataprocOptions
+from ai.starlake.gcp.dataproc.dataproc_options import DataprocClusterOptions, DataprocOptions
 from ai.starlake.gcp.dataproc.resource_names import OUR_LABELS
 from ai.starlake.gcp.gcp_options import GcpOptions
 
@@ -359,7 +359,7 @@ def test_the_fields_are_fit_for_strict_json_too():
 def test_importing_the_package_loads_nothing_of_googles():
     code = """
         import sys
-        import ai.starlake.gcp.dataproc.options_dataproc, ai.starlake.gcp.dataproc.backend
+        import ai.starlake.gcp.dataproc.dataproc_options, ai.starlake.gcp.dataproc.backend
         import ai.starlake.executor.remote.leftovers
         from ai.starlake.gcp import StarlakeDataprocClusterConfig
         print(sorted(name for name in sys.modules if name.split(".")[0] in ("google", "grpc", "proto")))

@@ -17,7 +17,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.common.extras import MissingExtraError
 from ai.starlake.common.storage import Files
 from ai.starlake.gcp.client.google_errors import PermissionDeniedError
-from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
+from ai.starlake.gcp.cloud_run.cloud_run_options import CloudRunOptions
 from ai.starlake.orchestration.project_reading import read_project
 from starlake_gcp_emulator.cloud_storage.storage import StorageServer
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from ai.starlake.dagster.remote import StarlakeDagsterRemoteJob
-from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
+from ai.starlake.gcp.cloud_run.cloud_run_options import CloudRunOptions
 from ai.starlake.job import JobOptions
 from ai.starlake.orchestration.project_reading import read_project
 

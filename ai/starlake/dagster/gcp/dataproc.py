@@ -10,7 +10,7 @@ from dagster import OpDefinition
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.remote import StarlakeDagsterRemoteJob, with_start
-from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
+from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 from ai.starlake.job import JobOptions, StarlakePreLoadStrategy
 from ai.starlake.orchestration.project_reading import read_project
 

@@ -20,7 +20,7 @@ from ai.starlake.gcp.dataproc.resource_names import cluster_name
 
 if TYPE_CHECKING:
     from ai.starlake.gcp import StarlakeDataprocClusterConfig
-    from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
+    from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 
 
 class StarlakeDataprocResource(DataprocResource):

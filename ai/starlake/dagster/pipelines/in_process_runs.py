@@ -19,7 +19,7 @@ from ai.starlake.dagster.run_options import section_names, steps_of, verb_of
 from ai.starlake.job.sections import check_sections
 from ai.starlake.orchestration.dates.run_tags import DRY_RUN_TAG, date_tags
 from ai.starlake.orchestration.freshness.policy import TriggerDataset, cycle_of, policy_of
-from ai.starlake.orchestration.options import OrchestrationOptions
+from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 from ai.starlake.orchestration.pipeline_runs import PipelineGraph, RunDate, RunOptions, RunReport, Summary
 
 DateT = TypeVar("DateT", bound=date)

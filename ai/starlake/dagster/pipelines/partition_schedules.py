@@ -30,7 +30,7 @@ from ai.starlake.dagster.pipelines import partitions as windows
 from ai.starlake.orchestration.dates.run_tags import DRY_RUN_TAG
 
 if TYPE_CHECKING:
-    from ai.starlake.orchestration.options import OrchestrationOptions
+    from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 _MOST_REQUESTS = 100
 """How many runs a tick that catches up asks for; the next one goes on."""

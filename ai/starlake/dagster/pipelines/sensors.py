@@ -34,7 +34,7 @@ from ai.starlake.orchestration.freshness.memory import Memory
 from ai.starlake.orchestration.freshness.policy import Policy, TriggerDataset, policy_of
 
 if TYPE_CHECKING:
-    from ai.starlake.orchestration.options import OrchestrationOptions
+    from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 TRIGGERED_BY_TAG = "starlake/triggered_by"
 

@@ -27,6 +27,7 @@ from ai.starlake.gcp.client.console_links import execution_link
 from ai.starlake.gcp.client.endpoints import gs_uri, is_insecure
 from ai.starlake.gcp.client.google_errors import GcpCallError, NotFoundError
 from ai.starlake.gcp.cloud_run.cloud_logging import ExecutionLog
+from ai.starlake.gcp.cloud_run.cloud_run_options import CloudRunOptions
 from ai.starlake.gcp.cloud_run.executions import (
     Marker,
     arguments_of,
@@ -36,7 +37,6 @@ from ai.starlake.gcp.cloud_run.executions import (
     state_of,
     without_retries,
 )
-from ai.starlake.gcp.cloud_run.options_cloud_run import CloudRunOptions
 
 if TYPE_CHECKING:
     from google.cloud import run_v2

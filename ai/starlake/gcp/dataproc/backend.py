@@ -34,8 +34,8 @@ from ai.starlake.gcp.client.endpoints import GcpEndpoints, gs_uri
 from ai.starlake.gcp.client.google_errors import AlreadyExistsError, GcpCallError, NotFoundError
 from ai.starlake.gcp.dataproc.cluster_config import StarlakeDataprocClusterConfig
 from ai.starlake.gcp.dataproc.clusters import DataprocClusters
+from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 from ai.starlake.gcp.dataproc.driver_output import DriverOutput
-from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
 from ai.starlake.gcp.dataproc.resource_names import request_id
 from ai.starlake.gcp.dataproc.spark_job import spark_job
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from ai.starlake.common import StarlakeError, names_a_secret
 from ai.starlake.gcp.client.endpoints import gs_uri
 from ai.starlake.gcp.client.messages import dataproc_message, merged
+from ai.starlake.gcp.dataproc.dataproc_options import DataprocClusterOptions
 from ai.starlake.gcp.dataproc.machine_config import (
     DagModule,
     GivenOptions,
     StarlakeDataprocMasterConfig,
     StarlakeDataprocWorkerConfig,
 )
-from ai.starlake.gcp.dataproc.options_dataproc import DataprocClusterOptions
 from ai.starlake.gcp.dataproc.resource_names import OUR_LABELS
 from ai.starlake.job import StarlakeOptions
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.gcp.client.messages import dataproc_message, merged
-from ai.starlake.gcp.dataproc.options_dataproc import DataprocMachineOptions
+from ai.starlake.gcp.dataproc.dataproc_options import DataprocMachineOptions
 from ai.starlake.job import StarlakeOptions
 
 GivenOptions = Mapping[str, Any] | DataprocMachineOptions

@@ -9,7 +9,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.executor.remote.identity import step_labels
 from ai.starlake.executor.remote.remote_backend import RemoteRequest
 from ai.starlake.gcp.client.messages import dataproc_message
-from ai.starlake.gcp.dataproc.options_dataproc import DataprocOptions
+from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 from ai.starlake.job import StarlakeSparkConfig
 
 if TYPE_CHECKING:

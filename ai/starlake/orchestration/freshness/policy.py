@@ -13,7 +13,7 @@ from ai.starlake.orchestration.freshness.triggering import Condition, condition_
 from ai.starlake.orchestration.freshness.windows import CRON_WINDOWS, DEFAULT_START, Windows, most_frequent
 
 if TYPE_CHECKING:
-    from ai.starlake.orchestration.options import OrchestrationOptions
+    from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ai.starlake.common.written_values import comma_list, json_object
 from ai.starlake.gcp.client.endpoints import gs_uri
 from ai.starlake.gcp.dataproc.resource_names import CLUSTER_NAME_LIMIT, is_cluster_name
 from ai.starlake.gcp.gcp_options import GcpOptions
-from ai.starlake.job.options import Seconds
+from ai.starlake.job.job_options import Seconds
 
 _PROJECT_VARIABLES = ("GCP_PROJECT", "GOOGLE_CLOUD_PROJECT")
 _DAY = 24 * 3600

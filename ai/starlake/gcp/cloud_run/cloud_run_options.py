@@ -8,7 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from ai.starlake.gcp.client.endpoints import GcpEndpoints
 from ai.starlake.gcp.gcp_options import GcpOptions
-from ai.starlake.job.options import Seconds
+from ai.starlake.job.job_options import Seconds
 
 Name = Annotated[str, Field(min_length=1)]
 DEFAULT_REGION = "europe-west1"

@@ -9,7 +9,7 @@ from pydantic import AliasChoices, BeforeValidator, Field
 
 from ai.starlake.common import StarlakeError, parse_datetime, zone_of
 from ai.starlake.job import JobOptions
-from ai.starlake.job.options import Seconds
+from ai.starlake.job.job_options import Seconds
 
 CYCLES = {
     "hourly": "0 * * * *",
