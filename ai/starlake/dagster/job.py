@@ -51,7 +51,7 @@ _NOT_READ = frozenset({"assets", "cron", "params", "output_datasets"})
 
 @dataclass(frozen=True)
 class NodeOptions:
-    """What every method that makes an op takes besides its own arguments.
+    """The arguments that every method which makes an op takes besides its own.
 
     Args:
         ins: The inputs.
@@ -87,7 +87,7 @@ class NodeOptions:
 
     @classmethod
     def of(cls, task_id: str, given: Mapping[str, Any]) -> NodeOptions:
-        """Reads keyword arguments.
+        """Read keyword arguments.
 
         Raises:
             StarlakeError: If one is not known.
@@ -117,7 +117,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
 
     @classmethod
     def sl_orchestrator(cls) -> StarlakeOrchestrator:
-        """Who runs the nodes."""
+        """Return who runs the ops."""
         return StarlakeOrchestrator.DAGSTER
 
     @abstractmethod
@@ -134,7 +134,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         *,
         name: str | None = None,  # noqa: ARG002
     ) -> list[SensorDefinition]:
-        """Generates the sensors that clean up what runs that are over have left; none where nothing can be left.
+        """Generate the sensors that clean up after runs; none where runs leave nothing.
 
         Args:
             jobs: The jobs whose runs they look after; by default all jobs of the code location.
@@ -151,7 +151,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         dataset: Dataset | None = None,
         **kwargs: Any,
     ) -> OpDefinition:
-        """Generates the op that runs a command of Starlake.
+        """Generate the op that runs a command of Starlake.
 
         When the command succeeds, the op records one materialization of what it produces, and yields its outputs.
 
@@ -176,8 +176,22 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         body = body or CommandBody(self._runner, command, name, assets, outs, node.skip_or_start, spark_config)
         return self._op(task_id, shown(command), body, outs, node)
 
+    def sl_pre_load(
+        self,
+        domain: str,
+        tables: Iterable[str] = (),
+        pre_load_strategy: StarlakePreLoadStrategy | str | None = None,
+        **kwargs: Any,
+    ) -> GraphDefinition | None:
+        """Generate the graph that decides whether a domain is loaded; None for the strategy ``none``.
+
+        See `IStarlakeJob.sl_pre_load` for the arguments.
+        """
+        made: GraphDefinition | None = super().sl_pre_load(domain, tables, pre_load_strategy, **kwargs)
+        return made
+
     def dummy_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
-        """Generates an op that does nothing but order others.
+        """Generate an op that does nothing but order others.
 
         Args:
             task_id: The name of the op, and the value of its outputs.
@@ -189,7 +203,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         return self._op(task_id, "an op that only orders others", body, outs, node)
 
     def end_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
-        """Generates the op that comes after all others.
+        """Generate the op that comes after all others.
 
         It records its assets as materialized when any op before it has recorded one: not when all loads were skipped.
 
@@ -212,7 +226,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         out: Out | None = None,
         **kwargs: Any,
     ) -> OpDefinition:
-        """Generates the op that decides whether a domain is loaded: it yields either `load_domain` or `skipped`.
+        """Generate the op that decides whether a domain is loaded: it yields either `load_domain` or `skipped`.
 
         Args:
             domain: The domain.
@@ -236,7 +250,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
     def _pre_load(
         self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any
     ) -> GraphDefinition:
-        """A graph with one input, and the outputs `load_domain` and `skipped`, of which exactly one is yielded."""
+        """Generate a graph that yields exactly one of its outputs `load_domain` and `skipped`."""
         from ai.starlake.dagster.pre_load_op import READY, SKIPPED
 
         node = NodeOptions.of(f"{domain}_pre_load", kwargs)
@@ -295,7 +309,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         )
 
     def _assets(self, node: NodeOptions, product: StarlakeDataset | None) -> tuple[AssetKey, ...]:
-        """The assets that an op materializes; two Starlake names may not become one key."""
+        """Return the assets that an op materializes; two Starlake names may not become one key."""
         if node.asset is not None:
             return _asset_keys(node.asset)
         if product is None:

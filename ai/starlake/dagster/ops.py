@@ -37,7 +37,7 @@ _OLD_FILE = "a DAG file that Starlake 1.1 generated, generate again with starlak
 
 
 class Body(ABC):
-    """What an op does, as the compute function that Dagster calls.
+    """The body of an op: the compute function that Dagster calls.
 
     An instance rather than a function, and with one signature for all: Dagster inspects that of every op, and a job of
     a thousand tables has as many.
@@ -161,8 +161,8 @@ class OpFactory:
         """Make an op.
 
         Raises:
-            NameCollisionError: If another op has the name that is derived from its task id, be it only one with other
-                inputs or retries.
+            NameCollisionError: If another op has the name that is derived from its task id, even if only its
+                inputs or retries differ.
         """
         name = self.claim(spec.task_id, spec.source)
         if name in self._made:

@@ -32,7 +32,7 @@ from ai.starlake.orchestration.dates.completion import complete
 from ai.starlake.orchestration.dates.run_dates import RunDates, is_late
 
 DRY_RUN = "dry run, nothing is run: "
-"""What the log says before a command that a dry run leaves out."""
+"""The log's words before a command that a dry run leaves out."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class CommandRunner:
 
 @dataclass(frozen=True)
 class CommandRun:
-    """What a command did that succeeded.
+    """A command that succeeded, and what it did.
 
     Args:
         command: The complete command.

@@ -1,4 +1,4 @@
-"""What an op learns of its run: configuration, logical date, data interval."""
+"""The run of an op: its configuration, logical date and data interval."""
 
 from __future__ import annotations
 

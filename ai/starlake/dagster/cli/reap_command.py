@@ -27,7 +27,7 @@ _COLOURS = {"removed": "green", "would be removed": "yellow", "not removed": "re
 
 
 class _Standard:
-    """Tells what goes on on standard error; the table alone goes to standard output."""
+    """Reports to standard error; the table alone goes to standard output."""
 
     def output(self, _stream: Stream, line: str) -> None:
         click.echo(line, err=True)
@@ -167,7 +167,7 @@ def _found(look: Callable[[], Iterator[Leftover]], problems: list[StarlakeError]
 
 @contextmanager
 def _runs() -> Iterator[Callable[[str], bool | None]]:
-    """Tells whether a run is over, as far as the Dagster instance of DAGSTER_HOME knows it."""
+    """Return whether a run is over, as far as the Dagster instance of DAGSTER_HOME knows it."""
     if not os.environ.get("DAGSTER_HOME"):
         click.echo("DAGSTER_HOME is not set: no run is known", err=True)
         yield lambda _run_id: None

@@ -15,7 +15,7 @@ _START = re.compile(r"""["']start_date["']\s*:\s*["'](\d{4}-\d\d-\d\d)""")
 
 @dataclass(frozen=True)
 class Starts:
-    """Gives the option `start_date` of generated DAG files.
+    """The option `start_date` of generated DAG files.
 
     A file that is there keeps what it has, so that generating it again changes no partitions. The partitions of a new
     one begin with the last interval that is over: a project that was made today has no data of last year.

@@ -16,7 +16,7 @@ _PID = "Command pid: "
 
 
 class _LineLog:
-    """What dagster-shell takes for a logger: tells the output of the command from dagster-shell's own words.
+    """A logger for dagster-shell, which tells the output of the command from dagster-shell's own words.
 
     Its own words are those before the output, the process id the last of them, and one line after it.
     """

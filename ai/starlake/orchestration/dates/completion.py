@@ -1,4 +1,4 @@
-"""What a command is told by the run that runs it."""
+"""The completion of a command by its run: dates and options."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ class Decision:
 
 
 def decide(policy: Policy, memory: Memory, updates: Mapping[str, Sequence[Update]], now: datetime) -> Decision:
-    """Decides once.
+    """Decide once.
 
     A run is started when a dataset was updated since the last run and the condition holds. Without a data cycle, the
     condition is about datasets that were updated since the last run, or are as fresh as they have to be. With one, it
@@ -194,7 +194,7 @@ class _Look:
         ]
 
     def why_not(self, ready: Sequence[Window]) -> str | None:
-        """Why no run starts; None when one does."""
+        """Return why no run starts; None if one does."""
         pending = self.memory.pending
         if not pending:
             return f"nothing new in {_listed(dataset.name for dataset in self.policy.datasets)}"
@@ -311,7 +311,7 @@ def _is_optional(policy: Policy, cycle: str, dataset: TriggerDataset) -> bool:
 
 
 def _may_exceed(policy: Policy, cycle: str, dataset: TriggerDataset) -> bool:
-    """Tells whether a dataset's period and freshness together are longer than the cycle."""
+    """Return True if a dataset's period and freshness together are longer than the cycle."""
     longest = _period(policy, dataset) + (dataset.freshness if dataset.cron else 0)
     return longest > _length(policy, cycle)
 

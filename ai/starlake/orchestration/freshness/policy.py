@@ -1,4 +1,4 @@
-"""What a pipeline that waits for data waits for."""
+"""The policy of a pipeline that waits for data."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TriggerDataset:
 
 @dataclass(frozen=True)
 class Policy:
-    """What a pipeline waits for.
+    """The data that a pipeline waits for.
 
     Args:
         datasets: The datasets that it depends on.
@@ -65,7 +65,7 @@ class Policy:
 
     @property
     def begin(self) -> datetime:
-        """The first moment of the start date."""
+        """The first instant of the start date."""
         return datetime(self.start.year, self.start.month, self.start.day, tzinfo=zone_of(self.zone))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""When a pipeline that waits for data starts: the option `dataset_triggering_strategy` as a condition."""
+"""Conditions over datasets: the option `dataset_triggering_strategy`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FIX = 'write any, all, or an expression such as sales.orders & (sales.customers
 
 @dataclass(frozen=True)
 class Available:
-    """Holds when a dataset is there.
+    """Holds when a dataset exists.
 
     Args:
         name: The Starlake name of the dataset.
@@ -26,7 +26,7 @@ class Available:
     name: str
 
     def holds(self, available: Collection[str]) -> bool:
-        """Whether the condition is met by the datasets that are there."""
+        """Return True if the condition is met by the datasets that exist."""
         return self.name in available
 
     def __str__(self) -> str:
@@ -40,7 +40,7 @@ class AllOf:
     parts: tuple[Condition, ...]
 
     def holds(self, available: Collection[str]) -> bool:
-        """Whether the condition is met by the datasets that are there."""
+        """Return True if the condition is met by the datasets that exist."""
         return all(part.holds(available) for part in self.parts)
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class AnyOf:
     parts: tuple[Condition, ...]
 
     def holds(self, available: Collection[str]) -> bool:
-        """Whether the condition is met by the datasets that are there."""
+        """Return True if the condition is met by the datasets that exist."""
         return any(part.holds(available) for part in self.parts)
 
     def __str__(self) -> str:
@@ -65,7 +65,7 @@ Condition = Available | AllOf | AnyOf
 
 
 def condition_of(strategy: str, datasets: Sequence[str]) -> Condition:
-    """Reads the option `dataset_triggering_strategy`.
+    """Read the option `dataset_triggering_strategy`.
 
     Args:
         strategy: ``any``, ``all``, or an expression over the datasets with ``&``, ``|`` and parentheses. A dataset is
@@ -151,7 +151,7 @@ class _Reader:
 
 
 def _operands(node: ast.BinOp, kind: type[ast.operator]) -> Iterator[ast.expr]:
-    """What one operator joins, from left to right: Python nests ``a & b & c`` to the left."""
+    """Yield what one operator joins, from left to right: Python nests ``a & b & c`` to the left."""
     right: list[ast.expr] = []
     current: ast.expr = node
     while isinstance(current, ast.BinOp) and isinstance(current.op, kind):
@@ -162,7 +162,7 @@ def _operands(node: ast.BinOp, kind: type[ast.operator]) -> Iterator[ast.expr]:
 
 
 def _reason(error: BaseException, source: str) -> str:
-    """Why Python's parser does not take an expression. Its own words speak of Python, and differ by version."""
+    """Return why Python's parser does not take an expression. Its own words speak of Python, and differ by version."""
     place = error.offset if isinstance(error, SyntaxError) else None
     if not source or not place or place > len(source):
         return "it is not complete, or nested too deep" if source else "it is empty"

@@ -24,7 +24,7 @@ Edge = tuple[AbstractDependency, AbstractDependency]
 
 
 class TaskOutcome(Enum):
-    """What a task that is over says: a pre-load check one of two things, any other task that it is done."""
+    """The outcomes of a task: ready or skipped for a pre-load check, done for any other task."""
 
     DONE = "done"
     READY = "ready"
@@ -41,7 +41,7 @@ class Source:
 
 @dataclass
 class Link:
-    """What a task or a group waits for.
+    """A link: one thing that a task or a group waits for.
 
     Args:
         before: What comes first, as the pipeline says it.
@@ -135,7 +135,7 @@ class Links:
         return [list(self._tasks_first_in(link.after)) for link in self._links]
 
     def _sorted(self) -> list[Any]:
-        """All tasks, and the numbers of all links, each after what it waits for."""
+        """Return all tasks, and the numbers of all links, each after what it waits for."""
         sorter: TopologicalSorter[Any] = TopologicalSorter()
         for task in self._graph.tasks:
             sorter.add(task)
@@ -163,7 +163,7 @@ class Links:
 
 
 def is_empty(member: AbstractDependency) -> bool:
-    """Whether it is a group without any task."""
+    """Return True for a group without any task."""
     return isinstance(member, AbstractTaskGroup) and all(is_empty(inner) for inner in member.members)
 
 
@@ -185,7 +185,7 @@ def meeting(
 
 
 def _leads_out(check: AnyTask, link: Link) -> bool:
-    """Whether a link leads out of the outermost group that a check is in.
+    """Return True if a link leads out of the outermost group that a check is in.
 
     A check without a group is left behind by what only orders and is in no group either: the end of the pipeline.
     """
@@ -233,7 +233,7 @@ def _without_detours(edges: list[Edge]) -> list[Edge]:
 def _peeled(members: Iterable[AbstractDependency], edges: list[Edge]) -> list[Edge]:
     """Drop the edges from the one member that all others come after to those that come after others too.
 
-    Then does the same with the rest, as long as there is one that all others come after.
+    Then do the same with the rest, as long as there is one that all others come after.
     """
     after: dict[AbstractDependency, list[AbstractDependency]] = {}
     count = {member: 0 for member in members if not is_empty(member)}

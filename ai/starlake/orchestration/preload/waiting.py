@@ -1,4 +1,4 @@
-"""How long a pre-load check looks again while there is nothing to load."""
+"""The wait of a pre-load check: how often it looks again while there is nothing to load."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _HEARTBEAT = 30
 
 @dataclass(frozen=True)
 class PreLoadFinding:
-    """What a check found.
+    """The finding of a pre-load check.
 
     Args:
-        ready: Whether there is something to load.
+        ready: True if there is something to load.
         reason: Why, in words.
         warning: Says what a person should see to, empty for nothing; asked once, as that takes time.
         error: Why it cannot be believed that there is nothing to load, such as a folder that does not exist.
@@ -32,12 +32,12 @@ class PreLoadFinding:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a check looks again.
+    """How long a check waits, and how often it looks.
 
     Args:
         timeout: Seconds after which it stops; 0 for one look.
         interval: Seconds between two looks.
-        fails: Whether it is an error when there is nothing to load by then.
+        fails: True if it is an error when there is nothing to load by then.
     """
 
     timeout: float
@@ -50,7 +50,7 @@ class Patience:
 
         Args:
             settings: The options.
-            for_ack: Whether an ack file is looked for, which is waited for by default.
+            for_ack: True if the check looks for an ack file, which is waited for by default.
         """
         if settings.pre_load_sensor:
             fails = not settings.pre_load_sensor_soft_fail
