@@ -45,6 +45,7 @@ class KubernetesOptions(JobOptions):
     kubernetes_namespace: str = Field(default="default", description="the namespace of the Jobs")
     kubernetes_api: str = Field(default="https://kubernetes.default.svc", description="the address of the API server")
     kubernetes_pod: dict[str, Any] = Field(default={}, description="more fields of the pods, as Kubernetes names them")
+    kubernetes_container: dict[str, Any] = Field(default={}, description="more fields of their containers")
     kubernetes_timeout: float | None = Field(default=None, description="how many seconds a command may take")
     poll_interval: float = Field(default=10, description="how many seconds to wait between two polls")
 
@@ -68,12 +69,9 @@ class KubernetesJobs(RemoteBackend):
     def submit(self, request: RemoteRequest) -> Handle:
         name, metadata = self.reference(request), {"labels": step_labels(request.execution)}
         variables = [{"name": key, "value": value} for key, value in request.environment.items()]
-        container = {"name": "starlake", "image": self._options.kubernetes_image, "args": list(request.arguments)}
-        pod = {
-            "restartPolicy": "Never",
-            **self._options.kubernetes_pod,
-            "containers": [{**container, "env": variables}],
-        }
+        own = {"name": "starlake", "image": self._options.kubernetes_image, "args": list(request.arguments)}
+        container = {**self._options.kubernetes_container, **own, "env": variables}
+        pod = {"restartPolicy": "Never", **self._options.kubernetes_pod, "containers": [container]}
         # Kubernetes must not try again by itself: a load that failed has moved its files
         spec = {"backoffLimit": 0, "ttlSecondsAfterFinished": 86400, "template": {"metadata": metadata, "spec": pod}}
         job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, **metadata}, "spec": spec}

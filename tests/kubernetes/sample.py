@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "kubernetes"
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "samples" / "kubernetes"
 
 
 @contextmanager

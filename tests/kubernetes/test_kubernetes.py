@@ -16,7 +16,7 @@ from ai.starlake.executor.remote import RemoteCallError, RemoteRequest, RemoteTi
 from ai.starlake.executor.remote.leftovers import leftover_work, reap
 from ai.starlake.job import EnvironmentReference, StarlakeCommand
 from tests.kubernetes.fake_kubernetes import FakeKubernetes
-from tests.kubernetes.sample import SAMPLE, sample_module
+from tests.kubernetes.sample import ROOT, SAMPLE, sample_module
 
 ENTRY_POINT = [
     sys.executable,
@@ -119,9 +119,11 @@ def test_a_failure_tells_the_exit_code_and_the_last_lines(bench):
     assert "backoff limit" in str(caught.value)
 
 
-def test_more_fields_of_the_pods_come_from_an_option(bench, kubernetes):
-    bench.run(kubernetes_pod={"serviceAccountName": "loader"})
-    assert kubernetes.all_jobs[0].spec["template"]["spec"]["serviceAccountName"] == "loader"
+def test_more_fields_of_pods_and_containers_come_from_options(bench, kubernetes):
+    secret = [{"secretRef": {"name": "starlake"}}]
+    bench.run(kubernetes_pod={"serviceAccountName": "loader"}, kubernetes_container={"envFrom": secret})
+    pod = kubernetes.all_jobs[0].spec["template"]["spec"]
+    assert (pod["serviceAccountName"], pod["containers"][0]["envFrom"]) == ("loader", secret)
 
 
 def test_a_secret_is_seen_nowhere(bench, kubernetes, monkeypatch):
@@ -252,5 +254,7 @@ def test_it_is_a_factory_with_sensors(bench):
     ]
 
 
-def test_the_backend_is_short():
-    assert len((SAMPLE / "kubernetes_jobs.py").read_text("utf-8").splitlines()) < 200
+def test_the_backend_is_as_short_as_the_documentation_says():
+    lines = len((SAMPLE / "kubernetes_jobs.py").read_text("utf-8").splitlines())
+    assert lines < 200
+    assert f"factory in {lines} lines" in " ".join((ROOT / "docs" / "executors.md").read_text("utf-8").split())
