@@ -1,4 +1,4 @@
-"""Signals that must wait for a moment."""
+"""Hold interrupts back, and clean up after them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Lets SIGINT and SIGTERM wait until the end of a block, for their handlers may raise anywhere.
+    """Let SIGINT and SIGTERM wait until the end of a block, for their handlers may raise anywhere.
 
     Handlers are exchanged rather than signals blocked: a process that is started meanwhile would inherit blocked
     signals, and never notice a SIGTERM. For the same reason ignored signals get a handler too: a Dagster process that

@@ -1,4 +1,4 @@
-"""Says how something that takes long is getting on, so that no log is silent for an hour."""
+"""Tell how something that takes long is getting on, so that no log is silent for an hour."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Progress:
 
     Args:
         report: Where to tell it.
-        what: What is watched, such as ``Cloud Run execution x``.
-        interval: Seconds between two looks.
+        what: The thing that is watched, such as ``Cloud Run execution x``.
+        interval: Seconds between two polls.
         timeout: Seconds that it may take; no limit by default.
         clock: Tells the time, in seconds.
         sleep: Waits some seconds.
@@ -80,7 +80,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them.
+    """Return seconds as people say them.
 
     >>> duration(8000)
     '2 h 13 min'
@@ -92,5 +92,5 @@ def duration(seconds: float) -> str:
 
 
 def jittered(seconds: float) -> float:
-    """About so many seconds: steps that began together do not ask together for ever."""
+    """Return about so many seconds: steps that began together do not ask together for ever."""
     return seconds * random.uniform(0.8, 1.2)  # noqa: S311  nothing to guess

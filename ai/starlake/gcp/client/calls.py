@@ -126,23 +126,11 @@ class Calls(Repeats):
         with explained(what, permissions_of(method), self.mask):
             return method(request, retry=None, timeout=min(timeout, self.longest))
 
-    def fetch(self, action: Callable[[], ResultT], *, what: str) -> ResultT:
-        """Do something that only reads, by a client whose methods take no request, such as that of Cloud Storage.
-
-        Args:
-            action: Does it, without retries of its own.
-            what: What it is to do.
-
-        Raises:
-            GcpCallError: See `read`.
-        """
-        return self.repeated(action, what=what)
-
     def repeated(self, action: Callable[[], ResultT], *, what: str, permissions: tuple[str, ...] = ()) -> ResultT:
         """Do something that has the same effect however often it is done. See `Repeats.repeated`.
 
         Args:
-            action: Makes calls of Google's clients.
+            action: Makes calls of Google's clients, without retries of its own.
             what: What it is to do.
             permissions: The IAM permissions that it needs.
 

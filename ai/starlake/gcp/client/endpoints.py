@@ -34,7 +34,7 @@ def gs_uri(text: str) -> str:
 
 
 def is_insecure(endpoint: str | None) -> bool:
-    """Whether an address is called in the clear and without credentials."""
+    """Return whether an address is called in the clear and without credentials."""
     return bool(endpoint) and str(endpoint).startswith("http://")
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong between us and Google Cloud, each error with the call, its code and what to do about it."""
+"""The errors of Google Cloud, each with the call, its code and what to do about it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def dataproc_message(kind: str, fields: Mapping[str, Any], what: str) -> Any:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """One mapping laid over another; mappings within them are merged, all else is replaced."""
+    """Return one mapping laid over another; mappings within them are merged, all else is replaced."""
     result = dict(base)
     for name, value in over.items():
         known = result.get(name)

@@ -1,4 +1,4 @@
-"""What the command of an execution printed, as Cloud Logging has it."""
+"""Read the output of an execution from Cloud Logging."""
 
 from __future__ import annotations
 

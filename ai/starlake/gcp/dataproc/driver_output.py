@@ -85,10 +85,12 @@ class DriverOutput:
         def listed() -> list[Blob]:
             return list(self._clients.storage.list_blobs(bucket, prefix=f"{path}.", retry=None))
 
-        return sorted(self._calls.fetch(listed, what="list the output of the driver"), key=lambda blob: str(blob.name))
+        return sorted(
+            self._calls.repeated(listed, what="list the output of the driver"), key=lambda blob: str(blob.name)
+        )
 
     def _piece(self, blob: Blob, start: int, end: int) -> bytes:
         def read() -> bytes:
             return bytes(blob.download_as_bytes(start=start, end=end - 1, retry=None))
 
-        return self._calls.fetch(read, what="read the output of the driver")
+        return self._calls.repeated(read, what="read the output of the driver")
