@@ -112,11 +112,14 @@ class DuckDBWarehouse:
                 self.database.execute(f"ALTER TABLE {place} ADD COLUMN {added}")
 
     def append(self, target: Target, columns: Columns, rows: Sequence[Sequence[object]]) -> None:
-        """Insert rows of values: one list a column, so that it is one statement however many they are."""
+        """Insert rows of values: one row as it is, several as one list a column, which is one statement anyway."""
+        into = f"INSERT INTO {self.place(target)} ({identifiers(columns)})"
+        if len(rows) == 1:
+            self.database.execute(f"{into} VALUES ({', '.join('?' for _ in columns)})", list(rows[0]))
+            return
         lists = [f"unnest(CAST(? AS {kind.removesuffix(_NOT_NULL)}[]))" for kind in columns.values()]
         values = [[row[place] for row in rows] for place in range(len(columns))]
-        into = f"{self.place(target)} ({identifiers(columns)})"
-        self.database.execute(f"INSERT INTO {into} SELECT {', '.join(lists)}", list(values))
+        self.database.execute(f"{into} SELECT {', '.join(lists)}", list(values))
 
     def evolve(self, target: Target, wanted: Columns, *, added: Columns | None = None, drop: bool = False) -> None:
         """Make the columns of an existing table follow the metadata."""
