@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, Generic
+from typing import Any, Generic
 
 from dagster import (
     AssetKey,
@@ -38,7 +38,6 @@ from ai.starlake.job import (
     StarlakeSparkConfig,
 )
 from ai.starlake.job.job_options import JobOptions, OptionsT
-from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 AssetLike = AssetKey | str | Sequence[str]
 Dataset = StarlakeDataset | str
@@ -112,8 +111,14 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
     See `IStarlakeJob` for the arguments.
     """
 
-    further_options: ClassVar[tuple[type[JobOptions], ...]] = (OrchestrationOptions,)
     settings: OptionsT
+
+    @classmethod
+    def further_options(cls) -> tuple[type[JobOptions], ...]:
+        """Return the options of pipelines."""
+        from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
+
+        return (OrchestrationOptions,)
 
     @classmethod
     def sl_orchestrator(cls) -> StarlakeOrchestrator:

@@ -40,9 +40,6 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
     options_model: ClassVar[type[JobOptions]] = JobOptions
     """The options of the executor."""
 
-    further_options: ClassVar[tuple[type[JobOptions], ...]] = ()
-    """The options of the orchestrator, which are read together with those of the executor."""
-
     settings: JobOptions
     """All options, read once."""
 
@@ -59,10 +56,15 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         if pre_load_strategy is not None:
             given["pre_load_strategy"] = StarlakePreLoadStrategy.of(pre_load_strategy)
         self.options: Mapping[str, Any] = MappingProxyType(given)
-        self.settings = composed(self.options_model, *self.further_options).read(given)
+        self.settings = composed(self.options_model, *self.further_options()).read(given)
         self._environment = MappingProxyType(dict(self.settings.environment))
         self.filename = filename
         self.module_name = module_name
+
+    @classmethod
+    def further_options(cls) -> tuple[type[JobOptions], ...]:
+        """Return the options of the orchestrator, which are read together with those of the executor."""
+        return ()
 
     @classmethod
     def sl_orchestrator(cls) -> StarlakeOrchestrator:
