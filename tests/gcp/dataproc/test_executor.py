@@ -240,6 +240,21 @@ def test_a_retry_waits_until_a_job_that_is_being_cancelled_has_ended(bench, gcp)
     assert [job.state for job in gcp.spark_jobs] == ["CANCELLED", "DONE"]
 
 
+def test_a_retry_submits_its_own_job_if_somebody_cancels_the_one_that_it_follows(bench, gcp):
+    execution = bench.execution()
+    left = bench.orphan(execution, "sleep=2")
+
+    def cancel(message):
+        if f"{left}: RUNNING" in message:
+            bench.report.on_info = lambda _: None
+            bench.executor().backend(execution).cancel(handle(left))
+
+    bench.report.on_info = cancel
+    result = bench.executor().run(bench.transform("sleep=2"), replace(execution, attempt=1))
+    assert [job.state for job in gcp.spark_jobs] == ["CANCELLED", "DONE"]
+    assert result.remote_id == gcp.spark_jobs[1].name
+
+
 def test_a_retry_after_a_failure_runs_the_command_again(bench, gcp):
     execution = bench.execution()
     for attempt in range(2):
