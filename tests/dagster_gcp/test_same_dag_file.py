@@ -56,7 +56,7 @@ def with_class(text: str, kind: str, options: dict[str, Any]) -> str:
     changed = text.replace(FROM_SHELL, CLASSES[kind])
     name = CLASSES[kind].rpartition(" ")[2]
     changed = "\n".join(line for line in changed.splitlines() if "SL_STARLAKE_PATH" not in line)
-    return changed.replace("StarlakeDagsterShellJob(options=options)", f"{name}(options={{**options, **{options!r}}})")
+    return changed.replace("StarlakeDagsterShellJob(options=options", f"{name}(options={{**options, **{options!r}}}")
 
 
 def sample(name: str) -> str:
