@@ -220,3 +220,18 @@ def test_what_another_command_is_about_is_left_to_it(portable):
     assert not Engine.open(portable.root, environment=portable.environment).load(["shop"], ["added"]).failures
     assert not portable.engine.load().failures
     assert_loaded_once(portable)
+
+
+def test_files_that_another_program_left_in_the_ingesting_area_are_told(shop, caplog):
+    shop.table("rows", {"id": "int"})
+    shop.put("rows1.csv", "id\n1\n", area="datasets/ingesting/shop")
+    shop.put("other1.csv", "id\n1\n", area="datasets/ingesting/shop")
+    assert shop.engine.load().jobs == ()
+    assert "rows1.csv" in caplog.text
+    assert "other1.csv" not in caplog.text
+    shop.environment["SL_INGESTING_FILES"] = "fail"
+    with pytest.raises(StarlakeError, match=r"no load of the engine is working on them: rows1\.csv"):
+        shop.engine.load(["shop"], ["rows"])
+    shop.table("more", {"id": "int"})
+    shop.put("more1.csv", "id\n1\n")
+    assert len(shop.engine.load(["shop"], ["more"]).jobs) == 1, "tables that have none are loaded"

@@ -211,3 +211,19 @@ def test_a_file_system_that_refuses_locks_is_told_at_once(cli, facts, execution,
         ShellExecutor(cli(""), facts=facts, lock_timeout=600).run(LOAD, execution)
     assert time.monotonic() - started < 30
     assert execution.report.infos == []
+
+
+@pytest.mark.parametrize(("environment", "patience"), [({}, "7.5"), ({"SL_DUCKDB_LOCK_TIMEOUT": "3"}, "3")])
+def test_the_embedded_engine_waits_by_itself(cli, execution, project, facts, environment, patience):
+    show = "print(os.environ['SL_DUCKDB_LOCK_TIMEOUT'], os.listdir(os.environ['SL_ROOT']))"
+    executor = ShellExecutor(cli(show, name="starlake-embedded"), facts=facts, lock_timeout=7.5)
+    executor.run(StarlakeCommand("load", ("--domains", "sales"), environment=environment), execution)
+    assert execution.report.of("stdout") == [f"{patience} []"], "no lock file is made"
+
+
+def test_a_lock_file_of_ones_own_is_held_for_the_embedded_engine_too(cli, execution, project, facts, tmp_path):
+    lock = tmp_path / "my.lock"
+    show = f"print(os.path.exists({str(lock)!r}))"
+    executor = ShellExecutor(cli(show, name="starlake-embedded"), facts=facts, lock=str(lock))
+    executor.run(StarlakeCommand("load", ("--domains", "sales")), execution)
+    assert execution.report.of("stdout") == ["True"]

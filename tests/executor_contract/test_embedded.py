@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import duckdb
+import psutil
+import pytest
 
 from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
-from ai.starlake.executor import StarlakeCounts, StarlakeResult
+from ai.starlake.executor import ShellExecutor, StarlakeCounts, StarlakeExecutor, StarlakeResult
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.testing.executor_contract import ARGUMENTS, ContractBench, ExecutorContract
 
@@ -128,7 +131,7 @@ CHECKS: dict[str, Callable[[ContractBench, StarlakeResult], None]] = {
 class TestEmbeddedExecutor(ExecutorContract):
     exit_codes = (1,)
 
-    def make_executor(self, bench: ContractBench) -> EmbeddedExecutor:
+    def make_executor(self, bench: ContractBench) -> StarlakeExecutor:
         return EmbeddedExecutor()
 
     def is_running(self, bench: ContractBench) -> bool:
@@ -138,6 +141,19 @@ class TestEmbeddedExecutor(ExecutorContract):
     def check_arguments(self, bench: ContractBench, command: StarlakeCommand, result: StarlakeResult) -> None:
         written = " ".join(command.argv).replace(str(bench.root), "{root}")
         CHECKS[written](bench, result)
+
+
+@pytest.mark.slow
+class TestShellExecutorWithTheEngine(TestEmbeddedExecutor):
+    """The same commands, each in a process of its own."""
+
+    def make_executor(self, bench: ContractBench) -> StarlakeExecutor:
+        return ShellExecutor([sys.executable, "-m", "ai.starlake.embedded"], facts=bench.facts)
+
+    def is_running(self, bench: ContractBench) -> bool:
+        """Return whether a child of this process works on the project, and has begun to."""
+        begun = any("Transforming" in line for _, line in bench.report.lines) or bench.files("ingesting")
+        return bool(begun) and any("ai.starlake.embedded" in child.cmdline() for child in psutil.Process().children())
 
 
 def test_each_command_line_of_the_contract_is_checked() -> None:

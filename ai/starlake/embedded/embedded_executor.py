@@ -16,6 +16,7 @@ from ai.starlake.embedded.cli.session import Session, VerbOutcome
 from ai.starlake.embedded.cli.verb_table import run_verb
 from ai.starlake.embedded.interruption import Interruption, run_interruptible
 from ai.starlake.embedded.results import LoadResult
+from ai.starlake.executor.executable import engine_variables
 from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.protocol import (
     CommandFailedError,
@@ -37,7 +38,13 @@ class EmbeddedExecutor:
 
     A failed or killed load leaves its files where the next one finds them, and processes that write into one DuckDB
     file wait for each other: the engine sees to both.
+
+    Args:
+        lock_timeout: How many seconds to wait for a DuckDB file that another command writes.
     """
+
+    def __init__(self, *, lock_timeout: float = 3600) -> None:
+        self._variables = engine_variables(lock_timeout)
 
     def run(self, command: StarlakeCommand, execution: Execution) -> StarlakeResult:
         """Run a command to its end.
@@ -47,7 +54,7 @@ class EmbeddedExecutor:
             StarlakeError: If its environment or its folder is not as it has to be.
         """
         started = time.monotonic()
-        prepared = PreparedCommand.of(command, execution, os.environ).located()
+        prepared = PreparedCommand.of(command, execution, os.environ).located().with_defaults(self._variables)
         try:
             outcome = _run(prepared, execution.report)
         except Exception as error:  # noqa: BLE001  its text may hold a secret

@@ -10,11 +10,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from itertools import product
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.file_locks import FileLock
-from ai.starlake.executor.protocol import Execution, WriterBusyError
+from ai.starlake.common.storage.location import local_path
+from ai.starlake.executor.project_facts import ProjectFacts
+from ai.starlake.executor.protocol import Execution, Reporter, WriterBusyError
+from ai.starlake.executor.recovery import names_of
+from ai.starlake.job import StarlakeCommand
 
 REMIND_EVERY = 180.0
 """Seconds between two messages that a command still waits."""
@@ -24,6 +29,55 @@ _CHECK_EVERY, _POLL = 1.0, 0.1
 _FIX = "set option duckdb_lock to the path of a file on a disk of this machine, or to 'off'"
 _NOTE_SIZE = 1024
 """Bytes of a note, filled up with blanks: more than any run and host are called by."""
+
+
+def lock_files(
+    command: StarlakeCommand, setting: str, facts: Callable[[], ProjectFacts] | None, report: Reporter
+) -> list[Path]:
+    """Return the lock files that a command which writes has to hold.
+
+    Args:
+        command: The command.
+        setting: ``auto`` for a file beside each DuckDB file that it writes into, else the path of a lock file.
+        facts: Tells where it writes.
+        report: Takes the warning that this cannot be found out.
+
+    Raises:
+        StarlakeError: If the setting is not a path on this machine.
+    """
+    if setting != "auto":
+        return [_own_lock(setting)]
+    if facts is None:
+        return []
+    try:
+        files = set(_databases(command, facts()))
+    except Exception as error:  # noqa: BLE001  the real CLI may well run a project that we cannot read
+        report.warning(
+            f"commands that write do not wait for each other: where they write could not be found out: {error}"
+        )
+        return []
+    real = {os.path.realpath(file) for file in files if file is not None}
+    return [Path(f"{file}.lock") for file in real]
+
+
+def _own_lock(text: str) -> Path:
+    path = local_path(text)
+    if path is None:
+        raise StarlakeError(
+            f"option duckdb_lock: {text!r} is not a path on this machine", fix="write auto, off, or a path"
+        )
+    return path.expanduser().absolute()
+
+
+def _databases(command: StarlakeCommand, project: ProjectFacts) -> Iterator[Path | None]:
+    """Yield the DuckDB files that a command writes into."""
+    if command.verb == "load":
+        domains: list[str | None] = [*names_of(command, "--domains", "--include")]
+        tables: list[str | None] = [*names_of(command, "--tables", "--schemas")]
+        for domain, table in product(domains or [None], tables or [None]):
+            yield project.duckdb_file(domain, table)
+    else:
+        yield project.duckdb_file(task=command.value_of("--name") or None)
 
 
 @contextmanager

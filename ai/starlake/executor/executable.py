@@ -1,4 +1,4 @@
-"""Finds the executable of Starlake."""
+"""Find the executable of Starlake, and tell ours from the original."""
 
 from __future__ import annotations
 
@@ -14,6 +14,29 @@ HOW_TO_GET_ONE = (
     "install Starlake (https://starlake.ai) and set SL_STARLAKE_PATH to its executable; or, for DuckDB without a Java "
     'virtual machine, pip install "starlake-jobs[embedded]" and set SL_STARLAKE_PATH to starlake-embedded'
 )
+
+
+_OURS = "starlake-embedded"
+
+
+def is_embedded_engine(executable: Sequence[str]) -> bool:
+    """Return True for the command of the embedded engine.
+
+    It waits for a DuckDB file that another process has, and keeps the files of a load that fails: nothing else has to.
+
+    Args:
+        executable: What `find_executable` returned.
+    """
+    return Path(executable[0]).resolve().name == _OURS or list(executable[-2:]) == ["-m", "ai.starlake.embedded"]
+
+
+def engine_variables(lock_timeout: float) -> dict[str, str]:
+    """Return what the embedded engine is told by its environment when an executor runs it.
+
+    Args:
+        lock_timeout: How many seconds it waits for a DuckDB file.
+    """
+    return {"SL_DUCKDB_LOCK_TIMEOUT": f"{lock_timeout:g}", "SL_INGESTING_FILES": "fail"}
 
 
 def find_executable(executable: str | Sequence[str], search_path: str | None) -> list[str]:

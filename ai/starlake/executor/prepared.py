@@ -119,6 +119,10 @@ class PreparedCommand:
         root = self.root if folder.is_absolute() else str(folder.absolute())
         return replace(self, folder=folder.absolute(), environment={**self.environment, "SL_ROOT": root})
 
+    def with_defaults(self, variables: Mapping[str, str]) -> PreparedCommand:
+        """Return the command with variables, which hold no secrets, where its environment lacks them."""
+        return replace(self, environment={**variables, **self.environment})
+
     def mapped(self, change: Callable[[str], str]) -> PreparedCommand:
         """Return the command with every argument and every value of its environment changed.
 

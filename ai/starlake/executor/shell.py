@@ -1,33 +1,33 @@
-"""Runs commands of Starlake as processes of this machine."""
+"""Run commands of Starlake as processes of this machine."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
-from functools import partial
-from itertools import product
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.common.storage.location import local_path
-from ai.starlake.executor.database_lock import writer_locks
-from ai.starlake.executor.executable import HOW_TO_GET_ONE, find_executable
+from ai.starlake.executor.executable import HOW_TO_GET_ONE, engine_variables, find_executable, is_embedded_engine
 from ai.starlake.executor.failures import failure_text, hint
-from ai.starlake.executor.notes import load_by_hand_runs
 from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.process.supervision import Runner, require_wanted, run_process
 from ai.starlake.executor.project_facts import FactsFactory, FactsOfRun, ProjectFacts
 from ai.starlake.executor.protocol import CommandFailedError, ExecutableNotFoundError, Execution, StarlakeResult
-from ai.starlake.executor.recovery import LoadFiles, names_of
 from ai.starlake.job import StarlakeCommand
+
+_Facts = Callable[[], ProjectFacts]
 
 
 class ShellExecutor:
-    """Runs each command as a process group of its own, without a shell.
+    """Run each command as a process group of its own, without a shell.
+
+    The embedded engine waits for DuckDB files and keeps the files of loads that fail by itself; for any other
+    executable the executor does.
 
     Args:
         executable: What to run; see `find_executable`.
@@ -35,7 +35,7 @@ class ShellExecutor:
             other unless `lock` names a file.
         lock: One writer at a time: ``auto`` (a lock file beside the DuckDB file, where the project writes into one),
             ``off``, or the path of a lock file for all commands that write.
-        lock_timeout: How many seconds to wait for the lock.
+        lock_timeout: How many seconds to wait for another writer.
         runner: What runs the process.
         death_fd: Asked at run time for a file descriptor that becomes readable when nobody waits for the command any
             more, such as `parent_death_fd`.
@@ -59,7 +59,7 @@ class ShellExecutor:
         self._death_fd = death_fd
 
     def run(self, command: StarlakeCommand, execution: Execution) -> StarlakeResult:
-        """Runs a command to its end.
+        """Run a command to its end.
 
         Raises:
             ExecutableNotFoundError: If there is nothing to run.
@@ -70,15 +70,11 @@ class ShellExecutor:
             StarlakeError: If its environment or its folder is not as it has to be.
         """
         started = time.monotonic()
-        process = _Process.of(self.executable, PreparedCommand.of(command, execution, os.environ).located())
+        process = self._process(command, execution)
         facts = self._facts_of(process, execution)
         death_fd = self._death_fd() if self._death_fd else None
-        locks = self._lock_files(command, facts, execution)
         output = CommandOutput(process.prepared.redactor, execution.report)
-        with (
-            writer_locks(locks, execution, self._lock_timeout, lambda: require_wanted(death_fd)),
-            self._files(command, process, facts, execution).kept() if command.verb == "load" else nullcontext(),
-        ):
+        with self._turn(process, facts, execution, death_fd), self._kept(process, facts, execution):
             exit_code = self._runner(
                 process.argv,
                 cwd=process.folder,
@@ -96,65 +92,46 @@ class ShellExecutor:
         Raises:
             StarlakeError: If that cannot be found out.
         """
-        process = _Process.of(self.executable, PreparedCommand.of(command, execution, os.environ).located())
-        facts = self._facts_of(process, execution)
-        return self._files(command, process, facts, execution).left() if facts else []
+        from ai.starlake.executor.recovery import LoadFiles
 
-    def _files(
-        self,
-        command: StarlakeCommand,
-        process: _Process,
-        facts: Callable[[], ProjectFacts] | None,
-        execution: Execution,
-    ) -> LoadFiles:
+        process = self._process(command, execution)
+        facts = self._facts_of(process, execution)
+        return LoadFiles(command, facts, execution, process.prepared.job_id).left() if facts else []
+
+    def _process(self, command: StarlakeCommand, execution: Execution) -> _Process:
+        process = _Process.of(self.executable, PreparedCommand.of(command, execution, os.environ).located())
+        if not process.is_embedded_engine:
+            return process
+        return replace(process, prepared=process.prepared.with_defaults(engine_variables(self._lock_timeout)))
+
+    def _turn(
+        self, process: _Process, facts: _Facts | None, execution: Execution, death_fd: int | None
+    ) -> AbstractContextManager[None]:
+        """Let one command at a time write into a DuckDB file."""
+        waits_by_itself = process.is_embedded_engine and self._lock == "auto"
+        if waits_by_itself or self._lock == "off" or not process.prepared.command.writes:
+            return nullcontext()
+        from ai.starlake.executor.database_lock import lock_files, writer_locks
+
+        locks = lock_files(process.prepared.command, self._lock, facts, execution.report)
+        return writer_locks(locks, execution, self._lock_timeout, lambda: require_wanted(death_fd))
+
+    def _kept(self, process: _Process, facts: _Facts | None, execution: Execution) -> AbstractContextManager[None]:
+        """Keep the files of a load that fails."""
+        if process.is_embedded_engine or process.prepared.command.verb != "load":
+            return nullcontext()
+        from ai.starlake.executor.notes import load_by_hand_runs
+        from ai.starlake.executor.recovery import LoadFiles
+
         job_id = process.prepared.job_id
         others_run = partial(load_by_hand_runs, process.root, job_id)
-        return LoadFiles(command, facts, execution, job_id, others_run=others_run)
+        return LoadFiles(process.prepared.command, facts, execution, job_id, others_run=others_run).kept()
 
-    def _facts_of(self, process: _Process, execution: Execution) -> Callable[[], ProjectFacts] | None:
-        facts = self._facts
+    def _facts_of(self, process: _Process, execution: Execution) -> _Facts | None:
+        facts, prepared = self._facts, process.prepared
         if facts is None:
             return None
-        return lambda: facts.read(
-            execution.run_id, process.root, process.prepared.environment, again=execution.repeated
-        )
-
-    def _lock_files(
-        self, command: StarlakeCommand, facts: Callable[[], ProjectFacts] | None, execution: Execution
-    ) -> list[Path]:
-        if not command.writes or self._lock == "off":
-            return []
-        if self._lock != "auto":
-            return [_own_lock(self._lock)]
-        if facts is None:
-            return []
-        try:
-            files = set(_databases(command, facts()))
-        except Exception as error:  # noqa: BLE001  the real CLI may well run a project that we cannot read
-            execution.report.warning(
-                f"commands that write do not wait for each other: where they write could not be found out: {error}"
-            )
-            return []
-        real = {os.path.realpath(file) for file in files if file is not None}
-        return [Path(f"{file}.lock") for file in real]
-
-
-def _own_lock(text: str) -> Path:
-    path = local_path(text)
-    if path is None:
-        raise StarlakeError(f"option duckdb_lock: {text!r} is not a path on this machine")
-    return path.expanduser().absolute()
-
-
-def _databases(command: StarlakeCommand, project: ProjectFacts) -> Iterator[Path | None]:
-    """The DuckDB files that a command writes into."""
-    if command.verb == "load":
-        domains: list[str | None] = [*names_of(command, "--domains", "--include")]
-        tables: list[str | None] = [*names_of(command, "--tables", "--schemas")]
-        for domain, table in product(domains or [None], tables or [None]):
-            yield project.duckdb_file(domain, table)
-    else:
-        yield project.duckdb_file(task=command.value_of("--name") or None)
+        return lambda: facts.read(execution.run_id, process.root, prepared.environment, again=execution.repeated)
 
 
 _NOT_RUN = {126: "may not be executed", 127: "was not found"}
@@ -181,6 +158,11 @@ class _Process:
         """
         found = find_executable(executable, prepared.environment.get("PATH"))
         return cls(prepared, [*found, *prepared.argv])
+
+    @cached_property
+    def is_embedded_engine(self) -> bool:
+        """True for the command of the embedded engine."""
+        return is_embedded_engine(self.argv[: -len(self.prepared.argv)])
 
     @property
     def folder(self) -> Path:

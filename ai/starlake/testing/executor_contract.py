@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import Files
 from ai.starlake.executor.protocol import (
     CommandFailedError,
@@ -474,6 +475,13 @@ class ExecutorContract:
         assert result.counts == StarlakeCounts(2, 2, 0)
         assert (bench.files("stage"), bench.files("ingesting")) == ([], [])
         assert bench.files("archive") == ["orders-1.csv"]
+
+    def test_files_that_no_load_finds_are_a_failure(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
+        """A load that fails and was not run by an executor leaves its files in the ingesting area."""
+        bench.put("orders-9.csv", "id\n1\n", area="ingesting")
+        with pytest.raises(StarlakeError, match=r"orders-9\.csv"):
+            executor.run(bench.command(*_LOAD), bench.execution())
+        assert bench.files("ingesting") == ["orders-9.csv"], "whether it is loaded is not known"
 
     def test_an_interruption_ends_the_command(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
         """Whatever is raised while a command runs, such as by the handler of a signal, ends it."""

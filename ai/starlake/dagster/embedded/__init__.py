@@ -24,4 +24,4 @@ class StarlakeDagsterEmbeddedJob(StarlakeDagsterJob[JobOptions]):
         """Make the executor, which calls the engine."""
         from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
 
-        return EmbeddedExecutor()
+        return EmbeddedExecutor(lock_timeout=self.settings.duckdb_lock_timeout)

@@ -6,6 +6,8 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.areas.area_files import listed
 from ai.starlake.embedded.areas.journal import Journal, forget_unwritten, has_journals, unfinished
 from ai.starlake.embedded.warehouse.warehouse import Warehouse
 from ai.starlake.embedded.workspace import Workspace
@@ -86,3 +88,36 @@ def tell_of_unknown_domains(project: Project) -> None:
                 folder.name,
                 ", ".join(sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))),
             )
+
+
+def tell_of_strays(workspace: Workspace, domain: Domain) -> None:
+    """Warn of files in the ingesting area that no load works on: the next load does not find them there.
+
+    A load of the engine notes its files in a journal. Starlake leaves those of a load that fails.
+
+    Args:
+        workspace: The project; with ``SL_INGESTING_FILES=fail``, as executors set it, such files are an error.
+        domain: The domain, with the tables that the command is about.
+
+    Raises:
+        StarlakeError: If there are some and they are an error.
+    """
+    areas = workspace.project.areas
+    ingesting, stage = areas.ingesting(domain.name), areas.stage(domain.name)
+    files, _ = listed(ingesting)
+    there = [file for file in files if any(table.matches(file.name) for table in domain.tables)]
+    if not there:
+        return
+    known = {name for journal in unfinished(ingesting, stage, None) for name in journal.names}
+    strays = [file.name for file in there if file.name not in known and file.exists()]
+    if not strays:
+        return
+    error = StarlakeError(
+        f"files of {domain.name} wait in {ingesting}, and no load of the engine is working on them: "
+        f"{', '.join(strays)}",
+        cause="another program is loading them, or left them",
+        fix=f"let it end; if there is none, move the files that are to be loaded to {stage}",
+    )
+    if workspace.environment.get("SL_INGESTING_FILES") == "fail":
+        raise error
+    logger.warning("%s", error)

@@ -12,7 +12,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas.area_files import copy, free_path, listed, waiting
 from ai.starlake.embedded.areas.delivery import keep
 from ai.starlake.embedded.areas.in_place import standing_files
-from ai.starlake.embedded.areas.killed_loads import settle_unfinished, tell_of_unknown_domains
+from ai.starlake.embedded.areas.killed_loads import settle_unfinished, tell_of_strays, tell_of_unknown_domains
 from ai.starlake.embedded.areas.stage import refusal
 from ai.starlake.embedded.areas.turns import is_used
 from ai.starlake.embedded.intake.adaptive import runs
@@ -47,6 +47,8 @@ def load(workspace: Workspace, selection: Selection, files: Sequence[str], repor
     domains = selection.domains(workspace.project)
     if selection == Selection():
         tell_of_unknown_domains(workspace.project)
+    for domain in domains:
+        tell_of_strays(workspace, domain)
     _bring(workspace, domains, files)
     jobs: list[JobResult] = []
     unresolved: list[str] = []
