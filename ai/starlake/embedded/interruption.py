@@ -6,7 +6,6 @@ have to wait for the query to end. Whoever needs to react at once runs the engin
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -153,6 +152,8 @@ class _Work(Generic[T]):
 
     def interrupt(self) -> None:
         """Raise an exception in the thread, when it next runs an instruction of Python."""
+        import ctypes
+
         if self._thread.ident is not None:
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(self._thread.ident), ctypes.py_object(Interrupted)

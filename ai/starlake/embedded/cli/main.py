@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
@@ -17,6 +18,7 @@ import click
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.cli.session import Session, VerbOutcome
 from ai.starlake.embedded.cli.verb_table import VERBS
+from ai.starlake.embedded.interruption import Interruption, run_interruptible
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.reporting import EngineReporter
@@ -39,7 +41,8 @@ def starlake(context: click.Context, *, show_version: bool) -> None:
     elif context.invoked_subcommand is None:
         click.echo(context.get_help())
     else:
-        context.obj = context.with_resource(Session(os.environ, _echo, reporter=lambda: _reporter(context)))
+        session = Session(os.environ, _echo, reporter=lambda: _reporter(context), interruption=context.obj)
+        context.obj = context.with_resource(session)
 
 
 @starlake.result_callback()
@@ -91,17 +94,37 @@ for name, verb in VERBS.items():
     starlake.add_command(verb, name)
 
 
+class _TerminatedError(BaseException):
+    """Raised in the main thread by SIGTERM. It is not an `Exception`: nothing on the way takes it for a failure."""
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command and exit with 0 or 1.
+    """Run the command and exit with 0 or 1, or by SIGTERM after the files of a load are back in the stage area.
 
     Args:
         arguments: The arguments; those of the process by default.
     """
-    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = run(list(sys.argv[1:] if arguments is None else arguments), Interruption())
+    except _TerminatedError:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise
+    sys.exit(code)
 
 
-def run(arguments: list[str]) -> int:
-    """Run the command and return its exit code, 0 or 1."""
+def _terminate(_number: int, _frame: object) -> None:
+    raise _TerminatedError
+
+
+def run(arguments: list[str], interruption: Interruption | None = None) -> int:
+    """Run the command and return its exit code, 0 or 1.
+
+    Args:
+        arguments: The arguments.
+        interruption: Makes signals reach the queries of the command, which then runs in a thread of its own.
+    """
     level = os.environ.get("SL_LOG_LEVEL", "").upper()
     known = level if level in {"DEBUG", "INFO", "WARNING", "ERROR"} else "WARNING"
     logging.basicConfig(
@@ -109,7 +132,7 @@ def run(arguments: list[str]) -> int:
     )
     logging.getLogger("ai.starlake").setLevel(known)
     try:
-        outcome = starlake.main(arguments, prog_name="starlake-embedded", standalone_mode=False)
+        outcome = _outcome(arguments, interruption)
     except click.ClickException as error:
         error.show()
         return 1
@@ -119,7 +142,18 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  a user gets one message, not a traceback
         _complain(error, arguments, debug=level == "DEBUG")
         return 1
-    return outcome.exit_code if isinstance(outcome, VerbOutcome) else min(outcome or 0, 1)
+    return outcome.exit_code if isinstance(outcome, VerbOutcome) else int(bool(outcome))
+
+
+def _outcome(arguments: list[str], interruption: Interruption | None) -> object:
+    def call() -> object:
+        return starlake.main(arguments, prog_name="starlake-embedded", standalone_mode=False, obj=interruption)
+
+    return run_interruptible(call, interruption, _abandoned) if interruption else call()
+
+
+def _abandoned() -> None:
+    click.echo("the command does not react to its interruption: it ends with this process", err=True)
 
 
 def _complain(error: Exception, arguments: list[str], *, debug: bool) -> None:
