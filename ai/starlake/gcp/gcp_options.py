@@ -15,7 +15,7 @@ from ai.starlake.job.job_options import Seconds
 
 
 class GcpOptions(JobOptions):
-    """What every job on Google Cloud can be told."""
+    """The options of every job on Google Cloud."""
 
     storage_endpoint: str | None = Field(
         default=None, description="the address of Cloud Storage; see also the variable STORAGE_EMULATOR_HOST"

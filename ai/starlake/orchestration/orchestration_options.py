@@ -1,4 +1,4 @@
-"""The options of pipelines: how they are started and what they are made of. Read once, from the options of the job."""
+"""The options of pipelines: how they are started and what they are made of. Read together with those of the job."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _read_cycle(value: Any) -> Any:
 
 
 def is_cron(text: str) -> bool:
-    """Tells whether a text has the outer form of a cron expression: five fields, or a word such as ``@daily``."""
+    """Return True if a string has the form of a cron expression: five fields, or a word such as ``@daily``."""
     fields = text.split()
     return len(fields) == 5 or (len(fields) == 1 and fields[0].startswith("@"))  # noqa: PLR2004
 

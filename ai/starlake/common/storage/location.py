@@ -1,4 +1,4 @@
-"""What can be done with a file or folder, wherever it is.
+"""The operations on a file or folder, wherever it is.
 
 "Nothing there" is an answer; everything else that keeps us from it is a `StarlakeError`, never an empty answer.
 """

@@ -36,7 +36,7 @@ _PROPERTIES = {
 
 
 class StarlakeDataprocClusterConfig(StarlakeOptions):
-    """What the cluster of a job consists of. What is not said is as the options say, which the README lists.
+    """The configuration of the cluster of a job. The options, which docs/gcp.md lists, say what arguments leave open.
 
     Args:
         cluster_id: A part of the cluster's name.

@@ -164,7 +164,7 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
 
 
 class DagModule:
-    """What a DAG file says about its cluster: its globals and its hooks.
+    """The globals and hooks by which a DAG file describes its cluster.
 
     Args:
         filename: The file.
