@@ -84,7 +84,7 @@ def _databases(command: StarlakeCommand, project: ProjectFacts) -> Iterator[Path
 def writer_locks(
     paths: Iterable[Path], execution: Execution, timeout: float, check: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """Holds lock files while a command writes. The operating system frees them when their holder is killed.
+    """Hold lock files while a command writes. The operating system frees them when their holder is killed.
 
     Args:
         paths: The lock files; taken in sorted order, so that two commands never wait for each other in a circle.
@@ -145,7 +145,7 @@ def _held(path: Path, wait: _Wait) -> Iterator[None]:
 
 
 def _note(holder: Path, text: str) -> None:
-    """Notes down who holds a lock, which is a courtesy to those who wait; a blank note says nobody.
+    """Note down who holds a lock, which is a courtesy to those who wait; a blank note says nobody.
 
     It is written over: to make and remove a file, or to cut it off, costs many times what the lock itself does.
     """
@@ -166,7 +166,7 @@ def _lock(path: Path) -> FileLock:
 
 
 def _take(lock: FileLock, patience: float) -> bool:
-    """Tries for some seconds."""
+    """Try for some seconds."""
     deadline = time.monotonic() + patience
     try:
         while not lock.acquire():
@@ -179,7 +179,7 @@ def _take(lock: FileLock, patience: float) -> bool:
 
 
 def _let_settle(holder: Path, execution: Execution) -> None:
-    """A note that nobody blanked is of a holder that was killed; its command may take a moment to end."""
+    """Report a note of a holder that was killed; its command may still be ending."""
     try:
         if not holder.read_bytes().strip():
             return

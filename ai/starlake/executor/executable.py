@@ -40,7 +40,7 @@ def engine_variables(lock_timeout: float) -> dict[str, str]:
 
 
 def find_executable(executable: str | Sequence[str], search_path: str | None) -> list[str]:
-    """Finds what to run.
+    """Find what to run.
 
     Args:
         executable: A path, which may hold blanks and begin with ``~``; or a name, to be found in the folders of

@@ -293,7 +293,7 @@ class ExecutorContract:
 
     @pytest.fixture
     def bench(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ContractBench:
-        """The project of a test; the environment has no variables of Starlake, and one secret."""
+        """Return the project of a test; the environment has no variables of Starlake, and one secret."""
         for name in [name for name in os.environ if name.startswith("SL_")]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("WHERE_THE_SECRET_IS", SECRET)
@@ -302,7 +302,7 @@ class ExecutorContract:
 
     @pytest.fixture
     def executor(self, bench: ContractBench) -> StarlakeExecutor:
-        """The executor of a test."""
+        """Return the executor of a test."""
         return self.make_executor(bench)
 
     def is_running(self, bench: ContractBench) -> bool:

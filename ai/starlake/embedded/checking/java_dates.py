@@ -211,7 +211,7 @@ def _escape(text: str) -> str:
 
 
 def wall_clock(text: str, one: DateFormat) -> str:
-    """SQL that reads a text that matches a format: a TIMESTAMP, a TIMESTAMPTZ if the format has a zone, or null."""
+    """Return SQL that reads a string of a format: a TIMESTAMP, a TIMESTAMPTZ if it has a time zone, or null."""
     whole = text
     if one.century:
         text = f"regexp_replace({text}, {literal(one.century)}, '\\120\\2')"

@@ -30,7 +30,7 @@ _HELP = {"help_option_names": ["--help", "-h"], "max_content_width": 120}
 @click.option("--version", "show_version", is_flag=True, help="Show the version and exit.")
 @click.pass_context
 def starlake(context: click.Context, *, show_version: bool) -> None:
-    """Runs a Starlake project on DuckDB, without a JVM.
+    """Run a Starlake project on DuckDB, without a JVM.
 
     The project is in the folder SL_ROOT (the working folder by default), its data in SL_DATASETS (datasets in the
     project). A day's work: stage takes new files from the landing areas, load makes tables of them, transform makes

@@ -30,7 +30,7 @@ Group = tuple[Table, tuple[Path, ...]]
 
 
 def load(workspace: Workspace, selection: Selection, files: Sequence[str], reporter: EngineReporter) -> LoadResult:
-    """Loads what waits in the stage areas.
+    """Load what waits in the stage areas.
 
     Args:
         workspace: The project and its databases.
@@ -83,7 +83,7 @@ def _ingested(workspace: Workspace, table: Table, files: tuple[Path, ...]) -> Jo
 def load_in_place(
     workspace: Workspace, selection: Selection, files: Sequence[str], reporter: EngineReporter
 ) -> LoadResult:
-    """Loads files of one table from where they are; each is an ingestion, and none is moved.
+    """Load files of one table from where they are; each is an ingestion, and none is moved.
 
     Args:
         workspace: The project and its databases.
@@ -151,7 +151,7 @@ def _same(one: Path, other: Path) -> bool:
 
 @contextmanager
 def _held(workspace: Workspace, domain: Domain, *, everything: bool) -> Iterator[None]:
-    """Takes the databases of a domain that has work, and puts right what a killed load left behind.
+    """Take the databases of a domain that has work, and put right what a killed load left behind.
 
     Files are listed only while the databases are held: another process may just be loading them.
     """

@@ -22,7 +22,7 @@ _INTERRUPTED = 130
 
 @click.group(context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110})
 def pipelines() -> None:
-    """Runs and shows the pipelines of a DAG file, generated or written by hand."""
+    """Run and show the pipelines of a DAG file, generated or written by hand."""
 
 
 for command in COMMANDS:
