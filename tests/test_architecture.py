@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
@@ -171,3 +172,30 @@ def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
     }
     assert len(imports) > len(DISTRIBUTIONS)
     assert circle(imports) == []
+
+
+ARCHITECTURE = (ROOT / "docs/architecture.md").read_text("utf-8")
+MOST_STOPS = 12
+
+
+def test_every_place_on_the_page_of_the_architecture_exists() -> None:
+    named = set(re.findall(r"`((?:ai|packages|samples|tests)/[\w./-]*)`", ARCHITECTURE))
+    assert len(named) > len(DISTRIBUTIONS)
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+
+
+def test_every_room_and_every_door_is_on_the_page_of_the_architecture() -> None:
+    doors = re.findall(
+        r'^name = "(.*)"$', (ROOT / "pyproject.toml").read_text("utf-8").partition("importlinter]")[2], re.M
+    )
+    assert doors
+    assert [door for door in doors if f"| {door} |" not in ARCHITECTURE] == []
+    rooms = {path.relative_to(LIBRARY).parts[0] for path in SOURCES}
+    assert {room for room in rooms if f"| `ai/starlake/{room}/` |" not in ARCHITECTURE} == set()
+
+
+def test_the_ways_through_the_code_are_short() -> None:
+    sections = ARCHITECTURE.partition("## Four ways")[2].partition("\n## ")[0].split("\n### ")[1:]
+    stops = {section.splitlines()[0]: len(re.findall(r"^\d+\. `ai/", section, re.M)) for section in sections}
+    assert len(stops) == 4
+    assert all(1 < count <= MOST_STOPS for count in stops.values()), stops
