@@ -1,4 +1,4 @@
-"""What transforms depend on, as generated DAG files carry it."""
+"""Dependencies of transforms, as generated DAG files carry them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ai.starlake.orchestration.load_schedules import cron_of
 
 
 class StarlakeDependencyType(str, Enum):
-    """What makes a table: a ``task`` (a transform), or a load (``table``)."""
+    """The kind of a dependency: a transform (``task``), or a table that is loaded (``table``)."""
 
     TASK = "task"
     TABLE = "table"
@@ -34,10 +34,10 @@ class StarlakeDependency:
         sink: The table that it makes, where that has another name.
         stream: The stream of changes that it reads, where there is one.
         freshness: How many seconds old what it makes may be and still do.
-        **kwargs: Nothing else is read.
+        **kwargs: Ignored.
 
     Raises:
-        StarlakeError: If the cron expression is none.
+        StarlakeError: If the cron expression is not valid.
     """
 
     def __init__(
@@ -62,27 +62,27 @@ class StarlakeDependency:
 
     @property
     def id(self) -> str:
-        """Its name."""
+        """Return its name."""
         return self.name
 
     @property
     def dataset(self) -> StarlakeDataset:
-        """The table that it makes."""
+        """Return the table that it makes."""
         return StarlakeDataset(self.sink)
 
     @property
     def uri(self) -> str:
-        """The name of that table in the orchestrator."""
+        """Return the name of that table in the orchestrator."""
         return self.dataset.uri
 
     @property
     def domain(self) -> str:
-        """The domain of that table."""
+        """Return the domain of that table."""
         return self.sink.partition(".")[0]
 
     @property
     def table(self) -> str:
-        """That table within its domain."""
+        """Return that table within its domain."""
         return self.sink.rpartition(".")[2]
 
     def __repr__(self) -> str:
@@ -129,7 +129,7 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
         filtered_datasets: Tables, by name or name in the orchestrator, whose updates start nothing.
 
     Raises:
-        StarlakeError: If the text cannot be read, or if a cron expression in it is none.
+        StarlakeError: If the text cannot be read, or if a cron expression in it is not valid.
     """
 
     def __init__(
@@ -175,17 +175,17 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
 
     @property
     def first_level_tasks(self) -> Set[str]:
-        """The names of the transforms of the file."""
+        """Return the names of the transforms of the file."""
         return {root.name: None for root in self.dependencies}.keys()
 
     @property
     def all_dependencies(self) -> Set[str]:
-        """The names of all that something depends on, in a settled order."""
+        """Return the names of all that something depends on, in a settled order."""
         return {child.name: None for node in self._all.values() for child in node.dependencies}.keys()
 
     @property
     def everything(self) -> list[StarlakeDependency]:
-        """The transforms of the file and all that they depend on, at any level."""
+        """Return the transforms of the file and all that they depend on, at any level."""
         return list(self._all.values())
 
     def get_dependency(self, name: str) -> StarlakeDependency | None:
@@ -249,7 +249,7 @@ def _read_by(reader: str, name: str, known: Mapping[str, StarlakeDependency]) ->
 
 
 def _walk(roots: Iterable[StarlakeDependency]) -> Iterator[StarlakeDependency]:
-    """All dependencies, each once, those of a level before those that they depend on."""
+    """Yield all dependencies, each once, those of a level before those that they depend on."""
     seen: set[str] = set()
     waiting = list(roots)
     for node in waiting:

@@ -1,4 +1,4 @@
-"""What is loaded, and when: schedules of domains of tables."""
+"""Schedules of loads: domains, their tables, and cron expressions."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StarlakeTable:
     Args:
         name: Its name.
         final_name: Its name in the database; the same by default.
-        **kwargs: Nothing else is read.
+        **kwargs: Ignored.
     """
 
     def __init__(self, name: str, final_name: str | None = None, **kwargs: Any) -> None:  # noqa: ARG002
@@ -53,7 +53,7 @@ class StarlakeDomain:
         name: Its name.
         final_name: Its name in the database; the same by default.
         tables: Its tables.
-        **kwargs: Nothing else is read.
+        **kwargs: Ignored.
     """
 
     def __init__(
@@ -72,16 +72,16 @@ class StarlakeDomain:
 
 
 class StarlakeSchedule:
-    """When domains are loaded.
+    """A schedule by which domains are loaded.
 
     Args:
         name: Its name, which becomes part of the name of the pipeline; a file with one schedule sets it to None.
         cron: Its cron expression; None where loads are started otherwise.
         domains: The domains.
-        **kwargs: Nothing else is read.
+        **kwargs: Ignored.
 
     Raises:
-        StarlakeError: If the cron expression is none.
+        StarlakeError: If the cron expression is not valid.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From a pipeline to a graph of Dagster.
+"""Make a graph of Dagster from the tasks of a pipeline.
 
 Each group becomes a graph, each task an invocation of its op under its own name. An input that orders ops carries
 nothing and takes any number of sources, so that a job has as many connections as its pipeline has, not a multiple.
@@ -38,12 +38,12 @@ _FEW = 64
 
 
 Join = Callable[[str, AbstractTaskGroup, Iterable[str]], AbstractTask[OpDefinition]]
-"""Makes a task that only orders, given its name, the group that it is to be in, and its inputs."""
+"""Make a task that only orders, given its name, the group that it is to be in, and its inputs."""
 
 
 @dataclass
 class _Graph:
-    """What a group's graph consists of.
+    """The parts of the graph of a group.
 
     Args:
         wired: By member and input, what the input waits for: an output of a member, or the name of an input of the
@@ -61,7 +61,7 @@ class _Graph:
 
 
 class Assembly:
-    """Makes the graph of a pipeline.
+    """Make the graph of a pipeline.
 
     Args:
         graph: The tasks of the pipeline, and their order.

@@ -1,4 +1,4 @@
-"""Schedules whose runs know what they are for.
+"""Schedules whose runs know their partition.
 
 A tick is for the partition that ends with it: the tick of midnight on the 2nd of March is for the 1st of March. So it
 is with Dagster's own schedules of partitions, and a run finds the data of its interval complete.
@@ -120,7 +120,7 @@ def _to_catch_up(
 def _after_last_request(instance: DagsterInstance, job: str, schedule: str) -> datetime | None:
     """Return the timestamp after the last partition that the schedule has asked for; None where it never has.
 
-    A re-execution keeps the tag of the schedule, but is no request of it.
+    A re-execution keeps the tag of the schedule, but is not a request of it.
     """
     filters = RunsFilter(job_name=job, tags={_compat.SCHEDULE_TAG: schedule})
     cursor: str | None = None

@@ -52,7 +52,7 @@ def time_partitions(cron: str, start: date | None, zone: str) -> TimeWindowParti
         zone: The zone in which the cron expression is meant.
 
     Raises:
-        StarlakeError: If the cron expression or the zone is none.
+        StarlakeError: If the cron expression or the time zone is not valid.
     """
     first = start or DEFAULT_START
     try:
@@ -84,7 +84,7 @@ def cycles(cron: str, zone: str) -> TimeWindowPartitionsDefinition:
     """Return the windows of a cron expression since long ago, for questions about any timestamp.
 
     Raises:
-        StarlakeError: If the cron expression or the zone is none.
+        StarlakeError: If the cron expression or the time zone is not valid.
     """
     return time_partitions(cron, _FIRST_CYCLE, zone)
 

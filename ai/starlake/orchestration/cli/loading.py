@@ -1,4 +1,4 @@
-"""DAG files as modules, and the pipelines in them."""
+"""Load DAG files as modules, and find the pipelines in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ai.starlake.orchestration.pipeline_runs import RunnablePipeline
 
 
 def load_pipelines(file: Path, names: Iterable[str] = ()) -> Sequence[RunnablePipeline]:
-    """Execute a DAG file, and give what runs its pipelines.
+    """Execute a DAG file, and return what runs its pipelines.
 
     Args:
         file: The file.

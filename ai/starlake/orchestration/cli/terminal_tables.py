@@ -1,4 +1,4 @@
-"""What the commands show: commands, tables, progress."""
+"""Show commands, tables and progress on a terminal."""
 
 from __future__ import annotations
 
