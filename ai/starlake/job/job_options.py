@@ -166,9 +166,10 @@ class JobOptions(BaseModel):
     )
     duckdb_lock: str = Field(
         default="auto",
-        description="one writer at a time on a DuckDB file: `auto` (a lock beside it), `off`, or the path of a lock",
+        description="one writer at a time on a DuckDB file: `auto` (a lock beside it; the embedded engine needs none), "
+        "`off`, or the path of a lock",
     )
-    duckdb_lock_timeout: Seconds = Field(default=3600, description="how many seconds to wait for that lock")
+    duckdb_lock_timeout: Seconds = Field(default=3600, description="how many seconds to wait for another writer")
     spark_executor_memory: str = Field(default="11g", description="memory per Spark executor")
     spark_executor_cores: Annotated[int, Field(gt=0)] = Field(default=4, description="cores per Spark executor")
     spark_executor_instances: Annotated[int, Field(gt=0)] = Field(default=1, description="number of Spark executors")
