@@ -12,7 +12,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ai.starlake.common import StarlakeError, zone_of
+from ai.starlake.common import StarlakeError, expressions, zone_of
+from ai.starlake.common.expressions import Evaluate, Rule
 from ai.starlake.project import Table, WriteStrategy
 
 _COMPARISONS: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
@@ -32,7 +33,7 @@ _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
 
 
 def chosen_strategy(table: Table, files: tuple[Path, ...], zone: str) -> WriteStrategy:
-    """The write strategy of an ingestion.
+    """Return the write strategy of an ingestion.
 
     Args:
         table: The table.
@@ -66,7 +67,7 @@ def chosen_strategy(table: Table, files: tuple[Path, ...], zone: str) -> WriteSt
 
 
 def runs(table: Table, files: Sequence[Path], zone: str) -> Iterator[tuple[Path, ...]]:
-    """Splits the files of a grouped table where the strategy changes; the order stays.
+    """Split the files of a grouped table where the strategy changes; the order stays.
 
     Args:
         table: The table.
@@ -78,7 +79,7 @@ def runs(table: Table, files: Sequence[Path], zone: str) -> Iterator[tuple[Path,
 
 
 def _type_for(table: Table, file: Path, zone: str) -> str:
-    """The type of the strategy for a file; where it has none the name of the file, which is then alone."""
+    """Return the strategy type for a file; files whose strategy cannot be determined form their own group."""
     try:
         return chosen_strategy(table, (file,), zone).effective_type
     except StarlakeError:
@@ -107,15 +108,15 @@ def _facts(table: Table, file: Path, zone: str) -> dict[str, Any]:
 
 
 def _is_last(moment: datetime) -> bool:
-    """Whether a day is the last of its month."""
+    """Return whether a day is the last of its month."""
     return moment.day == monthrange(moment.year, moment.month)[1]
 
 
 def evaluate(condition: str, facts: Mapping[str, Any], label: str) -> bool:
-    """Evaluates a condition: comparisons, ``&&``, ``||``, ``!``, arithmetic, names, ``group(n)`` and a few methods.
+    """Evaluate a condition: comparisons, ``&&``, ``||``, ``!``, arithmetic, names, ``group(n)`` and a few methods.
 
     Args:
-        condition: The condition as Scala writes it; texts in double quotes.
+        condition: The condition as Scala writes it; strings in double quotes.
         facts: What its names stand for.
         label: The table, for messages.
 
@@ -123,9 +124,19 @@ def evaluate(condition: str, facts: Mapping[str, Any], label: str) -> bool:
         StarlakeError: If the condition is something else.
     """
     python = re.sub(r"!(?!=)", " not ", condition.replace("&&", " and ").replace("||", " or "))
+    rules: dict[type[ast.expr], Rule] = {
+        ast.Constant: lambda node, _: node.value,
+        ast.Name: lambda node, _: facts[node.id],
+        ast.BoolOp: _boolean,
+        ast.UnaryOp: _unary,
+        ast.BinOp: lambda node, value: _ARITHMETIC[type(node.op)](value(node.left), value(node.right)),
+        ast.Compare: _comparison,
+        ast.Call: lambda node, value: _call(node, value, facts),
+        ast.Attribute: _method,
+    }
     try:
-        return bool(_value(ast.parse(python.strip(), mode="eval").body, facts))
-    except (SyntaxError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        return bool(expressions.evaluate(python, rules))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
         raise StarlakeError(
             f"the condition {condition!r} of the adaptive write strategy of {label} cannot be evaluated",
             cause=str(error),
@@ -134,43 +145,36 @@ def evaluate(condition: str, facts: Mapping[str, Any], label: str) -> bool:
         ) from error
 
 
-def _value(node: ast.expr, facts: Mapping[str, Any]) -> Any:
-    rule = _RULES.get(type(node))
-    if rule is None:
-        raise ValueError(f"{ast.unparse(node)} is not allowed here")
-    return rule(node, facts)
-
-
-def _boolean(node: Any, facts: Mapping[str, Any]) -> bool:
-    values = (_value(each, facts) for each in node.values)
+def _boolean(node: Any, value: Evaluate) -> bool:
+    values = (value(each) for each in node.values)
     return all(values) if isinstance(node.op, ast.And) else any(values)
 
 
-def _unary(node: Any, facts: Mapping[str, Any]) -> Any:
-    value = _value(node.operand, facts)
-    return not value if isinstance(node.op, ast.Not) else -value
+def _unary(node: Any, value: Evaluate) -> Any:
+    operand = value(node.operand)
+    return not operand if isinstance(node.op, ast.Not) else -operand
 
 
-def _comparison(node: Any, facts: Mapping[str, Any]) -> bool:
-    operands = [_value(each, facts) for each in (node.left, *node.comparators)]
+def _comparison(node: Any, value: Evaluate) -> bool:
+    operands = [value(each) for each in (node.left, *node.comparators)]
     return all(_COMPARISONS[type(one)](*operands[place : place + 2]) for place, one in enumerate(node.ops))
 
 
-def _call(node: Any, facts: Mapping[str, Any]) -> Any:
-    """``group(1)``, or a method of a text with its argument."""
-    arguments = [_value(each, facts) for each in node.args]
+def _call(node: Any, value: Evaluate, facts: Mapping[str, Any]) -> Any:
+    """Return the value of ``group(1)``, or of a method of a string with its arguments."""
+    arguments = [value(each) for each in node.args]
     if isinstance(node.func, ast.Name) and node.func.id == "group" and len(arguments) == 1:
         return facts["group"](*arguments)
     if isinstance(node.func, ast.Attribute):
-        return _method(node.func, facts, arguments)
-    raise ValueError(f"{ast.unparse(node)} is not allowed here")
+        return _method(node.func, value, arguments)
+    raise expressions.ExpressionError(f"{ast.unparse(node)} is not allowed here")
 
 
-def _method(node: Any, facts: Mapping[str, Any], arguments: Sequence[Any] = ()) -> Any:
+def _method(node: Any, value: Evaluate, arguments: Sequence[Any] = ()) -> Any:
     method = _METHODS.get(node.attr)
     if method is None:
-        raise ValueError(f"the method {node.attr} is not known")
-    return method(_value(node.value, facts), *arguments)
+        raise expressions.ExpressionError(f"the method {node.attr} is not known")
+    return method(value(node.value), *arguments)
 
 
 _METHODS: Mapping[str, Callable[..., Any]] = {
@@ -187,16 +191,4 @@ _METHODS: Mapping[str, Callable[..., Any]] = {
     "toLowerCase": lambda text: text.lower(),
     "toUpperCase": lambda text: text.upper(),
 }
-"""Methods of Scala's texts."""
-
-
-_RULES: Mapping[type[ast.expr], Callable[[Any, Mapping[str, Any]], Any]] = {
-    ast.Constant: lambda node, _: node.value,
-    ast.Name: lambda node, facts: facts[node.id],
-    ast.BoolOp: _boolean,
-    ast.UnaryOp: _unary,
-    ast.BinOp: lambda node, facts: _ARITHMETIC[type(node.op)](_value(node.left, facts), _value(node.right, facts)),
-    ast.Compare: _comparison,
-    ast.Call: _call,
-    ast.Attribute: _method,
-}
+"""Methods of Scala's strings."""

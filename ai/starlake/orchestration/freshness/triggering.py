@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ast
 import difflib
-import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.expressions import Evaluate, ExpressionError, Rule, evaluate, operands
 from ai.starlake.dataset import StarlakeDataset
 
+_ALLOWED = "neither the name of a dataset nor & or |"
 _FIX = 'write any, all, or an expression such as sales.orders & (sales.customers | "my-domain.stores")'
 
 
@@ -91,45 +92,34 @@ class _Reader:
         self._datasets = datasets
 
     def read(self) -> Condition:
-        source = " ".join(self._text.replace("&&", "&").replace("||", "|").splitlines()).strip()
+        rules: dict[type[ast.expr], Rule] = {ast.BinOp: self._joined, ast.BoolOp: self._joined}
+        rules |= dict.fromkeys((ast.Name, ast.Attribute, ast.Constant), self._available)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Python's own, about what is refused below anyway
-                tree = ast.parse(source, mode="eval")
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise self._refusal(_reason(error, source)) from None
-        try:
-            return self._condition(tree.body)
-        except RecursionError:
-            raise self._refusal("its parentheses are nested too deep") from None
+            found: Condition = evaluate(self._text.replace("&&", "&").replace("||", "|"), rules, allowed=_ALLOWED)
+        except ExpressionError as error:
+            raise StarlakeError(
+                f"option dataset_triggering_strategy: {self._text!r} is not accepted", cause=str(error), fix=_FIX
+            ) from None
+        return found
 
-    def _condition(self, node: ast.expr) -> Condition:
-        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitAnd, ast.BitOr)):
-            parts = tuple(self._condition(part) for part in _operands(node, type(node.op)))
-            return AllOf(parts) if isinstance(node.op, ast.BitAnd) else AnyOf(parts)
-        if isinstance(node, ast.BoolOp):
-            parts = tuple(self._condition(part) for part in node.values)
-            return AllOf(parts) if isinstance(node.op, ast.And) else AnyOf(parts)
-        return Available(self._dataset(self._name(node)))
+    def _joined(self, node: ast.BinOp | ast.BoolOp, value: Evaluate) -> Condition:
+        if not isinstance(node.op, (ast.BitAnd, ast.BitOr, ast.And, ast.Or)):
+            raise _not_a_name(node)
+        parts = tuple(value(part) for part in operands(node))
+        return AllOf(parts) if isinstance(node.op, (ast.BitAnd, ast.And)) else AnyOf(parts)
 
-    def _name(self, node: ast.expr) -> str:
-        if isinstance(node, ast.Name):
-            return node.id
-        if isinstance(node, ast.Attribute):
-            return f"{self._name(node.value)}.{node.attr}"
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            return node.value
-        raise self._refusal(f"{ast.unparse(node)!r} is neither the name of a dataset nor & or |")
+    def _available(self, node: ast.expr, _value: Evaluate) -> Condition:
+        return Available(self._dataset(_name(node)))
 
     def _dataset(self, name: str) -> str:
         found = self._known[0].get(name) or self._known[1].get(name.lower()) or []
         if len(found) == 1:
             return found[0]
         if found:
-            raise self._refusal(f"{name} may be {' or '.join(found)}")
+            raise ExpressionError(f"{name} may be {' or '.join(found)}")
         near = difflib.get_close_matches(name, self._datasets, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise self._refusal(f"the pipeline does not depend on {name}, but on {', '.join(self._datasets)}{hint}")
+        raise ExpressionError(f"the pipeline does not depend on {name}, but on {', '.join(self._datasets)}{hint}")
 
     @cached_property
     def _known(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
@@ -144,26 +134,17 @@ class _Reader:
                 lower.setdefault(name, []).append(dataset)
         return exact, lower
 
-    def _refusal(self, reason: str) -> StarlakeError:
-        return StarlakeError(
-            f"option dataset_triggering_strategy: {self._text!r} is not accepted", cause=reason, fix=_FIX
-        )
+
+def _name(node: ast.expr) -> str:
+    """Return the name of a dataset as it is written."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return f"{_name(node.value)}.{node.attr}"
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    raise _not_a_name(node)
 
 
-def _operands(node: ast.BinOp, kind: type[ast.operator]) -> Iterator[ast.expr]:
-    """Yield what one operator joins, from left to right: Python nests ``a & b & c`` to the left."""
-    right: list[ast.expr] = []
-    current: ast.expr = node
-    while isinstance(current, ast.BinOp) and isinstance(current.op, kind):
-        right.append(current.right)
-        current = current.left
-    yield current
-    yield from reversed(right)
-
-
-def _reason(error: BaseException, source: str) -> str:
-    """Return why Python's parser does not take an expression. Its own words speak of Python, and differ by version."""
-    place = error.offset if isinstance(error, SyntaxError) else None
-    if not source or not place or place > len(source):
-        return "it is not complete, or nested too deep" if source else "it is empty"
-    return f"it is not understood from character {place} on: {source[place - 1 :]!r}"
+def _not_a_name(node: ast.expr) -> ExpressionError:
+    return ExpressionError(f"{ast.unparse(node)!r} is {_ALLOWED}")
