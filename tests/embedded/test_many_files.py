@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai.starlake.embedded.intake import incoming as staging
+from ai.starlake.embedded.intake import reading
 
 CSV = [
     "id,label\n1,a\n2,b\n",
@@ -34,7 +34,7 @@ def state(shop):
 
 
 def load(shop, files, suffix, at_a_time, monkeypatch, **metadata):
-    monkeypatch.setattr(staging, "_FILES_AT_A_TIME", at_a_time)
+    monkeypatch.setattr(reading, "_FILES_AT_A_TIME", at_a_time)
     shop.table("rows", COLUMNS, metadata={"grouped": True, **metadata})
     for area in ("archive", "replay", "stage"):
         for path in shop.root.glob(f"datasets/{area}/shop/*"):
@@ -70,7 +70,7 @@ def test_json_of_several_shapes(replaying, files, at_a_time):
 
 
 def test_a_file_that_cannot_be_read_fails_the_group(shop, monkeypatch):
-    monkeypatch.setattr(staging, "_FILES_AT_A_TIME", 2)
+    monkeypatch.setattr(reading, "_FILES_AT_A_TIME", 2)
     shop.table("rows", COLUMNS, metadata={"grouped": True, "format": "JSON"})
     for place in range(5):
         shop.put(f"rows{place}.json", '{"id": 1}\n' if place != 4 else "{\n")

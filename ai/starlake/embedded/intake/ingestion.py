@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from itertools import chain, count
 from pathlib import Path
@@ -18,17 +18,20 @@ from ai.starlake.embedded.areas.journal import Journal
 from ai.starlake.embedded.checking.python_functions import teach
 from ai.starlake.embedded.checking.validation import Validator
 from ai.starlake.embedded.database.statements import statements_of
+from ai.starlake.embedded.intake.accepted import AcceptedRows, require_expressions
 from ai.starlake.embedded.intake.adaptive import chosen_strategy
-from ai.starlake.embedded.intake.expression_checks import require_expressions
-from ai.starlake.embedded.intake.incoming import Staged, staged
+from ai.starlake.embedded.intake.direct import DirectRows
+from ai.starlake.embedded.intake.incoming import STAGED_TABLE, StagedRows, empty_rows, staged
 from ai.starlake.embedded.results import JobResult
 from ai.starlake.embedded.warehouse.audit import NOT_COUNTED, Entry, Reject
+from ai.starlake.embedded.warehouse.duckdb.tables import canonical
 from ai.starlake.embedded.warehouse.merge import named, require
 from ai.starlake.embedded.warehouse.once import Once, is_repeatable
 from ai.starlake.embedded.warehouse.warehouse import Target
 from ai.starlake.embedded.warehouse.write import Change, MergedRows, Rows, TableWrite, record_failure
 from ai.starlake.embedded.workspace import Clock, Workspace
 from ai.starlake.project import Table, WriteStrategy
+from ai.starlake.project.models.strategy_kinds import DEFAULT_STRATEGY
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
@@ -73,6 +76,7 @@ class RejectedRowsError(StarlakeError):
         self, table: str, counts: Counts, limit: RejectLimit | None = None, rejects: Sequence[Reject] = ()
     ) -> None:
         self.counts = counts
+        self.rejects = tuple(rejects)
         super().__init__(
             f"{table}: {counts.rejected} of {counts.rows} rows are rejected{first_rejects(rejects, counts.rejected)}",
             cause=f"{'rejectAllOnError is set' if limit is None else f'maxRejected is {limit}'}, so that no row of the "
@@ -159,51 +163,171 @@ class Ingestion:
         return Journal.begin(warehouse, self._table.full_name, self._files, areas.ingesting(domain), archive)
 
     def _load(self, warehouse: Warehouse, journal: Journal) -> Counts:
-        database = warehouse.database
         strategy = chosen_strategy(self._table, journal.files, self._project.application.timezone)
         own = self._project.write_strategy_templates
         require(strategy, own, self._table.metadata.sink.partition, self._table.full_name)
         strategy = named(strategy, self._table)
-        replay = self._project.application.sink_replay_to_file
-        with_value = self._project.application.reject_with_value
-        validator = Validator(self._table, self._project.types, reject_with_value=with_value, keep_records=replay)
-        located = max(self._project.application.audit.max_errors, 1)
-        with staged(database, validator, self._table, journal.files, located=located) as rows:
-            self._warnings = tuple(rows.facts.warnings)
-            if self._native and rows.rejected:
-                raise StarlakeError(rows.first_error(database), cause="the native loader rejects the file as a whole")
-            counts = Counts(rows.rows, rows.accepted, rows.rejected)
-            self._require_few_rejects(database, journal, rows, counts)
-            rejects = rows.rejects(database, self._project.application.audit.max_errors)
-            parts = self._parts(database, rows)
-            require_expressions(database, rows)
-
-            def within(_written: int | None) -> None:
-                journal.mark(warehouse)
-                if self._in_place:
-                    self._once(warehouse, journal).note(counts.as_tuple)
-
-            self._write(
-                warehouse,
-                self._content(warehouse, rows, strategy),
-                within=within,
-                record=lambda _written: self._record(journal, counts, rejects, parts),
-            ).execute()
-            if replay and rows.rejected:
-                rows.write_rejects(database, self._replay_file())
+        validator = Validator(
+            self._table,
+            self._project.types,
+            reject_with_value=self._project.application.reject_with_value,
+            keep_records=self._project.application.sink_replay_to_file,
+        )
+        loaded = None
+        if self._suits_direct(warehouse, strategy, validator, journal.files):
+            loaded = self._load_directly(warehouse, journal, strategy, validator)
+        counts, rejects = loaded or self._load_staged(warehouse, journal, strategy, validator)
         if counts.rejected:
             shown = first_rejects(rejects, counts.rejected)
             table = self._table.full_name
             logger.warning("%s: %d of %d rows are rejected%s", table, counts.rejected, counts.rows, shown)
         return counts
 
-    def _require_few_rejects(self, database: Database, journal: Journal, rows: Staged, counts: Counts) -> None:
+    def _load_staged(
+        self, warehouse: Warehouse, journal: Journal, strategy: WriteStrategy, validator: Validator
+    ) -> tuple[Counts, list[Reject]]:
+        """Read and check all rows before the first is written."""
+        database, application = warehouse.database, self._project.application
+        with staged(database, validator, self._table, journal.files, located=self._located) as rows:
+            self._warnings = tuple(rows.facts.warnings)
+            counts = Counts(rows.rows, rows.accepted, rows.rejected)
+            rejects = rows.rejects(database, application.audit.max_errors)
+            try:
+                self._require_few_rejects(database, rows, counts, rejects)
+            except RejectedRowsError:
+                self._record_rejection(journal, counts, rejects)
+                raise
+            parts = self._parts(database, rows)
+            require_expressions(database, rows)
+
+            def accepted() -> Rows:
+                select = rows.select()
+                teach(database, select)
+                reads_target = rows.mentions(self._target.name)
+                return Rows(warehouse.rows_from(select, rows.columns), rows.columns, reads_target=reads_target)
+
+            self._write(
+                warehouse,
+                self._content(rows, accepted, strategy),
+                within=lambda _written: self._mark(warehouse, journal, counts),
+                record=lambda _written: self._record(journal, counts, rejects, parts),
+            ).execute()
+            if application.sink_replay_to_file and rows.rejected:
+                rows.write_rejects(database, self._replay_file())
+        return counts, rejects
+
+    def _suits_direct(
+        self, warehouse: Warehouse, strategy: WriteStrategy, validator: Validator, files: Sequence[Path]
+    ) -> bool:
+        """Return True if rows can be written while they are read: all that are accepted, as they are, and only once."""
+        application, table = self._project.application, self._table
+        own = {name.lower() for name in self._project.write_strategy_templates}
+        if own & {"create", "append", strategy.effective_type.lower()} or table.presql or table.postsql or table.filter:
+            return False
+        if application.sink_replay_to_file or (len(files) > 1 and application.audit.detailed_load_audit):
+            return False
+        existing = warehouse.columns(self._target)
+        if not existing:
+            return strategy.kind.keeps_duplicates
+        kinds = {name.lower(): kind for name, kind in existing.items()}
+        columns = [column for column in validator.columns if not column.attribute.ignore]
+        return strategy.kind.only_inserts and all(
+            kinds.get(column.name.lower()) == canonical(warehouse.database, column.type) for column in columns
+        )
+
+    def _load_directly(
+        self, warehouse: Warehouse, journal: Journal, strategy: WriteStrategy, validator: Validator
+    ) -> tuple[Counts, list[Reject]] | None:
+        """Write rows while they are read, in one transaction with all that is decided by their number.
+
+        Returns:
+            The counts and the first rejected rows; None if DuckDB refuses a file or a row, and nothing is written. Rows
+            that are staged then tell why, or are read in another way.
+        """
+        import duckdb
+
+        database = warehouse.database
+        rows = DirectRows(database, self._table, validator, journal.files)
+        if rows.mentions(self._target.name):
+            return None
+        if any(text for text, _ in rows.steps()):
+            require_expressions(database, empty_rows(database, validator, self._table))
+        loaded: list[tuple[Counts, list[Reject]]] = []
+        selects = rows.selects()
+
+        def accepted() -> Rows:
+            nonlocal selects
+            loaded.clear()
+            selects = rows.selects()
+            return Rows(warehouse.rows_from(next(selects), rows.columns), rows.columns)
+
+        content = self._content(rows, accepted, strategy)
+        append = replace(content, strategy=strategy.model_copy(update={"type": DEFAULT_STRATEGY}))
+
+        def within(written: int | None) -> None:
+            for select in selects:
+                more = Rows(warehouse.rows_from(select, rows.columns), rows.columns)
+                sql = append.script(
+                    warehouse, self._project, self._target, more, first=False, label=self._table.full_name
+                )
+                written = (written or 0) + (warehouse.execute(sql) or 0)
+            loaded.append(self._counted(database, rows, written or 0))
+            self._mark(warehouse, journal, loaded[-1][0])
+
+        write = self._write(
+            warehouse, content, within=within, record=lambda _written: self._record(journal, *loaded[-1], [])
+        )
+        try:
+            write.execute()
+        except duckdb.Error:
+            if loaded:
+                raise
+            logger.debug("rows are staged first", exc_info=True)
+            return None
+        except RejectedRowsError as error:
+            self._record_rejection(journal, error.counts, error.rejects)
+            raise
+        finally:
+            selects.close()
+            self._warnings = tuple(rows.warnings)
+            database.execute(f"DROP TABLE IF EXISTS {STAGED_TABLE}")
+        return loaded[-1]
+
+    def _counted(self, database: Database, rows: DirectRows, accepted: int) -> tuple[Counts, list[Reject]]:
+        """Return what was counted, and the first rejected rows.
+
+        Raises:
+            StarlakeError: If no row may be rejected, or not as many.
+        """
+        rejected = rows.count_rejected()
+        counts = Counts(accepted + rejected, accepted, rejected)
+        if not rejected:
+            return counts, []
+        found = rows.first_rejected(rejected, self._located)
+        rejects = found.rejects(database, self._project.application.audit.max_errors)
+        self._require_few_rejects(database, found, counts, rejects)
+        return counts, rejects
+
+    @property
+    def _located(self) -> int:
+        """Of how many rejected rows the lines are searched for."""
+        return max(self._project.application.audit.max_errors, 1)
+
+    def _mark(self, warehouse: Warehouse, journal: Journal, counts: Counts) -> None:
+        """Write into the transaction that these files are loaded."""
+        journal.mark(warehouse)
+        if self._in_place:
+            self._once(warehouse, journal).note(counts.as_tuple)
+
+    def _require_few_rejects(
+        self, database: Database, rows: StagedRows, counts: Counts, rejects: Sequence[Reject]
+    ) -> None:
         """Fail the load if more rows are rejected than the project allows."""
+        if self._native and counts.rejected:
+            raise StarlakeError(rows.first_error(database), cause="the native loader rejects the file as a whole")
         strict, limit = self._project.application.reject_all_on_error, self._table.metadata.max_rejected
-        if not counts.rejected or not (strict or (limit and not limit.allows(counts.rejected, counts.rows))):
-            return
-        rejects = self._record_rejection(database, journal, rows, counts)
-        raise RejectedRowsError(self._table.full_name, counts, None if strict else limit, rejects)
+        if counts.rejected and (strict or (limit and not limit.allows(counts.rejected, counts.rows))):
+            raise RejectedRowsError(self._table.full_name, counts, None if strict else limit, rejects)
 
     def _replay_file(self) -> Path:
         """Return a new file in the replay area, named after the table and the time."""
@@ -236,19 +360,10 @@ class Ingestion:
             within=within,
         )
 
-    def _content(self, warehouse: Warehouse, rows: Staged, strategy: WriteStrategy) -> MergedRows:
+    def _content(self, rows: AcceptedRows, accepted: Callable[[], Rows], strategy: WriteStrategy) -> MergedRows:
         table, columns = self._table, rows.columns
-        change = Change(
-            columns, rows.added_columns, drop=table.metadata.drop_columns, replace=strategy.kind.replaces_table
-        )
-
-        def accepted() -> Rows:
-            select = rows.select()
-            teach(warehouse.database, select)
-            name = self._target.name.lower()
-            reads_target = any(name in text.lower() for text, _ in rows.steps())
-            return Rows(warehouse.rows_from(select, columns), columns, reads_target=reads_target)
-
+        replaces = strategy.kind.replaces_table
+        change = Change(columns, rows.added_columns, drop=table.metadata.drop_columns, replace=replaces)
         return MergedRows(
             strategy,
             accepted,
@@ -258,7 +373,7 @@ class Ingestion:
             partition=table.metadata.sink.partition,
         )
 
-    def _parts(self, database: Database, rows: Staged) -> list[_Part]:
+    def _parts(self, database: Database, rows: StagedRows) -> list[_Part]:
         """Return the files that have audit rows of their own: with ``detailedLoadAudit`` each of several."""
         if self._native or len(rows.files) == 1 or not self._project.application.audit.detailed_load_audit:
             return []
@@ -274,15 +389,13 @@ class Ingestion:
         for files, part in parts or [(journal.files, counts)]:
             audit.record(self._entry(files, counts=part.as_tuple))
 
-    def _record_rejection(self, database: Database, journal: Journal, rows: Staged, counts: Counts) -> list[Reject]:
-        rejects = rows.rejects(database, self._project.application.audit.max_errors)
+    def _record_rejection(self, journal: Journal, counts: Counts, rejects: Sequence[Reject]) -> None:
         message = f"{counts.rejected} invalid records"
         with self._workspace.audit.warehouse.transaction():
             self._workspace.audit.reject(self._entry(journal.files), rejects)
             self._workspace.audit.record(
                 self._entry(journal.files, counts=counts.as_tuple, success=False, message=message)
             )
-        return rejects
 
     def _failed(self, error: Exception, journal: Journal) -> JobResult:
         message = str(error)

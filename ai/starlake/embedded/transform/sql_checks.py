@@ -23,7 +23,7 @@ from ai.starlake.embedded.database.statements import (
     place_in,
     statements_of,
 )
-from ai.starlake.embedded.intake.expression_checks import require_expressions
+from ai.starlake.embedded.intake.accepted import require_expressions
 from ai.starlake.embedded.intake.incoming import empty_rows
 from ai.starlake.embedded.transform.catalog import Catalog, Columns
 from ai.starlake.embedded.transform.qualification import qualified_sql

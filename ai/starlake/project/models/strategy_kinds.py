@@ -24,6 +24,8 @@ class StrategyKind:
         is_repeatable: Whether writing the same rows twice leaves what writing them once leaves.
         is_adaptive: Whether it may be one of several strategies of a table that are chosen by file.
         keeps_duplicates: Whether all incoming rows of a key are written, whatever the strategy is on.
+        only_inserts: Whether incoming rows are inserted without a look at those of the table, so that they can be
+            inserted while they are read.
         newest_wins: Whether only the newest incoming row of a key is written if there is a timestamp.
         is_own: Whether it is a project's own, of which nothing but its template is known.
     """
@@ -37,6 +39,7 @@ class StrategyKind:
     is_repeatable: bool = False
     is_adaptive: bool = True
     keeps_duplicates: bool = False
+    only_inserts: bool = False
     newest_wins: bool = False
     is_own: bool = False
 
@@ -61,8 +64,8 @@ class StrategyKind:
 
 
 _ALL = (
-    StrategyKind("APPEND", keeps_duplicates=True),
-    StrategyKind("OVERWRITE", replaces_table=True, is_repeatable=True, keeps_duplicates=True),
+    StrategyKind("APPEND", keeps_duplicates=True, only_inserts=True),
+    StrategyKind("OVERWRITE", replaces_table=True, is_repeatable=True, keeps_duplicates=True, only_inserts=True),
     StrategyKind("UPSERT_BY_KEY", needs_key=True, is_repeatable=True, newest_wins=True),
     StrategyKind(
         "UPSERT_BY_KEY_AND_TIMESTAMP", needs_key=True, needs_timestamp=True, is_repeatable=True, newest_wins=True
