@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _INTEGERS = {"TINYINT": "TINYINT", "SMALLINT": "SMALLINT", "INT": "INTEGER", "BIGINT": "BIGINT"}
 _MOMENTS = ("TIMESTAMP", "TIMESTAMPTZ", "TIMESTAMP_LTZ")
+_DEFAULT_TIME = "'%Y-%m-%d %H:%M:%S'"
 _UNITS = {"YEAR": "year", "YYYY": "year", "YY": "year", "MONTH": "month", "MON": "month", "MM": "month"}
 _UNITS |= {"QUARTER": "quarter", "WEEK": "week"}
 _CALLS = {
@@ -75,9 +76,9 @@ _OTHER_VALUES = frozenset({"hash", "xxhash64"})
 
 
 def to_integer(value: str, kind: str) -> str:
-    """SQL that makes an integer of a value as Spark does: the fraction is cut off, what is no number is null.
+    """Return the SQL that casts a value to an integer as Spark does: the fraction is cut off, other strings are null.
 
-    Of a moment it is the seconds since 1970.
+    A timestamp becomes the seconds since 1970.
 
     Args:
         value: SQL of the value.
@@ -92,11 +93,11 @@ def to_integer(value: str, kind: str) -> str:
 
 
 def to_moment(value: str, kind: str) -> str:
-    """SQL that makes a moment of a value as Spark does; a number is the seconds since 1970.
+    """Return the SQL that casts a value to a timestamp as Spark does; a number is the seconds since 1970.
 
     Args:
         value: SQL of the value.
-        kind: The type of the moment, with or without a time zone.
+        kind: The type of the timestamp, with or without a time zone.
     """
     is_number = f"regexp_matches(typeof({value}), 'INT|DECIMAL|DOUBLE|FLOAT')"
     seconds = f"make_timestamp(TRY_CAST(TRY_CAST({value} AS DOUBLE) * 1000000 AS BIGINT))"
@@ -104,7 +105,7 @@ def to_moment(value: str, kind: str) -> str:
 
 
 def to_text(value: str) -> str:
-    """SQL of the text of a value; that of a moment has no offset, as in Spark."""
+    """Return the SQL that casts a value to a string as Spark does; that of a timestamp has no offset."""
     text = f"CAST({value} AS VARCHAR)"
     kind = f"typeof({value})"
     return (
@@ -114,7 +115,7 @@ def to_text(value: str) -> str:
 
 
 def printed(arguments: list[str]) -> str:
-    """A formatted text; nulls are written as such where the format has no widths and precisions."""
+    """Return the SQL of ``printf``; nulls are written as such if the format has no widths and precisions."""
     form, *values = arguments
     if re.fullmatch(r"'([^%]|%[sd%])*'", form):
         values = [f"coalesce(CAST({value} AS VARCHAR), 'null')" for value in values]
@@ -131,7 +132,7 @@ _WRITERS: dict[str, Callable[[list[str]], str | None]] = {
 
 
 def as_duckdb(node: exp.Expr) -> str | None:
-    """SQL for a call whose arguments are DuckDB's already; None for what sqlglot writes well."""
+    """Return the SQL of a call whose arguments are DuckDB's already; None for what sqlglot writes well."""
     from sqlglot import exp
 
     if isinstance(node, exp.Anonymous):
@@ -205,16 +206,22 @@ def _sha2(node: exp.Expr) -> str | None:
     return f"{SHA512}({_sql(node)})" if length == "512" else None
 
 
-def _parsed(node: exp.Expr) -> str | None:
-    written = node.sql(dialect="duckdb")
-    return f"TRY_{written}" if written.startswith("STRPTIME(") else None
+def _parsed(node: exp.Expr) -> str:
+    return f"try_strptime({_sql(node)}, {_time_format(node)})"
 
 
-def _seconds(node: exp.Expr) -> str | None:
-    written = node.sql(dialect="duckdb")
-    if not node.args.get("format") or "'%Y-%m-%d %H:%M:%S'" in written:
+def _time_format(node: exp.Expr) -> str:
+    """Return the format of a node in DuckDB's spelling."""
+    from sqlglot.dialects.duckdb import DuckDB
+
+    return str(DuckDB().generator().format_time(node))
+
+
+def _seconds(node: exp.Expr) -> str:
+    form = _time_format(node) if node.args.get("format") else _DEFAULT_TIME
+    if form == _DEFAULT_TIME:
         return f"CAST(epoch(TRY_CAST({_sql(node)} AS TIMESTAMP)) AS BIGINT)"
-    return f"CAST({written.replace('EPOCH(STRPTIME(', 'epoch(TRY_STRPTIME(', 1)} AS BIGINT)"
+    return f"CAST(epoch({_parsed(node)}) AS BIGINT)"
 
 
 def _printf(node: exp.Expr) -> str:

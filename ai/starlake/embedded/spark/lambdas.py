@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
 
@@ -12,24 +13,29 @@ if TYPE_CHECKING:
 _numbers = count()
 
 
-def prepared(node: exp.Expr) -> str | None:
-    """SQL for a call that takes a lambda; its arguments are still Spark's. None for any other call.
+Write = Callable[["exp.Expr"], str]
+"""Returns the DuckDB SQL of an expression of Spark's."""
+
+
+def without_lambda(node: exp.Expr, write: Write) -> str | None:
+    """Return the DuckDB SQL of a call that takes a lambda; None for any other call.
 
     Args:
-        node: The call.
+        node: The call; its arguments are still Spark's.
+        write: Writes expressions without a lambda.
     """
     from sqlglot import exp
 
     name = (node.name if isinstance(node, exp.Anonymous) else node.key).lower()
-    write = _WITH_LAMBDAS.get(name)
-    arguments = _arguments(node)
-    if write is None or not any(isinstance(one, exp.Lambda) for one in arguments):
+    rule = _WITH_LAMBDAS.get(name)
+    call = _Call(_arguments(node), write)
+    if rule is None or not any(isinstance(one, exp.Lambda) for one in call.arguments):
         return None
-    return write(arguments)
+    return rule(call)
 
 
 def _arguments(node: exp.Expr) -> list[exp.Expr]:
-    """The arguments of a call in the order in which they are written."""
+    """Return the arguments of a call in the order in which they are written."""
     from sqlglot import exp
 
     if isinstance(node, exp.Anonymous):
@@ -38,18 +44,38 @@ def _arguments(node: exp.Expr) -> list[exp.Expr]:
     return [node.args[key] for key in keys if isinstance(node.args.get(key), exp.Expression)]
 
 
-def _body(function: exp.Expr, *values: str) -> str:
-    """The body of a lambda, its parameters replaced by SQL."""
-    from sqlglot import exp
+@dataclass(frozen=True)
+class _Call:
+    """A call with lambdas among its arguments."""
 
-    names = [parameter.name for parameter in function.expressions]
-    known = dict(zip(names, values, strict=False))
-    holder = exp.Paren(this=function.this.copy())
-    for one in list(holder.find_all(exp.Identifier)):
-        if one.name in known and not _is_parameter(one):
-            whole = one.parent if isinstance(one.parent, exp.Column) and one.parent.this is one else one
-            whole.replace(exp.Var(this=known[one.name]))
-    return _written(holder.this)
+    arguments: list[exp.Expr]
+    write: Write
+
+    def sql(self, place: int) -> str:
+        """Return the SQL of an argument."""
+        return self.write(self.arguments[place])
+
+    def body(self, place: int, *values: str) -> str:
+        """Return the SQL of the body of a lambda, its parameters replaced by SQL."""
+        from sqlglot import exp
+
+        function = self.arguments[place]
+        names = [parameter.name for parameter in function.expressions]
+        known = dict(zip(names, values, strict=False))
+        holder = exp.Paren(this=function.this.copy())
+        for one in list(holder.find_all(exp.Identifier)):
+            if one.name in known and not _is_parameter(one):
+                whole = one.parent if isinstance(one.parent, exp.Column) and one.parent.this is one else one
+                whole.replace(exp.Var(this=known[one.name]))
+        return self.write(holder.this)
+
+    def each(self, function: str) -> str:
+        """Return a list function of DuckDB over a lambda of one or two parameters; Spark counts the second from 0."""
+        item, place = _name("x"), _name("i")
+        if len(self.arguments[1].expressions) > 1:
+            body = self.body(1, item, f"CAST({place} - 1 AS INTEGER)")
+            return f"{function}({self.sql(0)}, lambda {item}, {place}: {body})"
+        return f"{function}({self.sql(0)}, lambda {item}: {self.body(1, item)})"
 
 
 def _is_parameter(node: exp.Expr) -> bool:
@@ -58,38 +84,14 @@ def _is_parameter(node: exp.Expr) -> bool:
     return isinstance(node.parent, exp.Lambda) and node.arg_key == "expressions"
 
 
-def _written(node: exp.Expr) -> str:
-    from sqlglot import exp
-
-    from ai.starlake.embedded.spark.translation import rewritten
-
-    return rewritten(exp.Paren(this=node.copy()))
-
-
 def _name(prefix: str) -> str:
     return f"{prefix}{next(_numbers)}"
 
 
-def _each(function: str, values: str, of: exp.Expr) -> str:
-    """A list function of DuckDB over a lambda of one or two parameters; the second counts from 0 in Spark."""
-    item, place = _name("x"), _name("i")
-    if len(of.expressions) > 1:
-        return f"{function}({values}, lambda {item}, {place}: {_body(of, item, f'CAST({place} - 1 AS INTEGER)')})"
-    return f"{function}({values}, lambda {item}: {_body(of, item)})"
-
-
-def _filter(arguments: list[exp.Expr]) -> str:
-    return _each("list_filter", _written(arguments[0]), arguments[1])
-
-
-def _transform(arguments: list[exp.Expr]) -> str:
-    return _each("list_transform", _written(arguments[0]), arguments[1])
-
-
-def _holds(arguments: list[exp.Expr], sought: str) -> str:
-    """Whether a condition has a value for any item; null where it has not and is null for one."""
-    values = _written(arguments[0])
-    found = _each("list_transform", values, arguments[1])
+def _holds(call: _Call, sought: str) -> str:
+    """Return whether a condition has a value for any item; null if it has it for none and is null for one."""
+    values = call.sql(0)
+    found = call.each("list_transform")
     other = "false" if sought == "true" else "true"
     item = _name("x")
     nulls = f"len(list_filter({found}, lambda {item}: {item} IS NULL)) > 0"
@@ -99,20 +101,20 @@ def _holds(arguments: list[exp.Expr], sought: str) -> str:
     )
 
 
-def _aggregate(arguments: list[exp.Expr]) -> str:
-    values, initial = _written(arguments[0]), _written(arguments[1])
+def _aggregate(call: _Call) -> str:
+    values, initial = call.sql(0), call.sql(1)
     total, item = _name("a"), _name("x")
-    merge = _body(arguments[2], total, item)
+    merge = call.body(2, total, item)
     reduced = f"list_reduce({values}, lambda {total}, {item}: {merge}, {initial})"
-    if len(arguments) < 4:  # noqa: PLR2004  without a last step
+    if len(call.arguments) < 4:  # noqa: PLR2004  without a last step
         return reduced
     last = _name("a")
-    return f"list_transform([{reduced}], lambda {last}: {_body(arguments[3], last)})[1]"
+    return f"list_transform([{reduced}], lambda {last}: {call.body(3, last)})[1]"
 
 
-def _zip_with(arguments: list[exp.Expr]) -> str:
-    left, right, place = _written(arguments[0]), _written(arguments[1]), _name("i")
-    body = _body(arguments[2], f"({left})[{place}]", f"({right})[{place}]")
+def _zip_with(call: _Call) -> str:
+    left, right, place = call.sql(0), call.sql(1), _name("i")
+    body = call.body(2, f"({left})[{place}]", f"({right})[{place}]")
     length = f"greatest(len({left}), len({right}))"
     return (
         f"CASE WHEN {left} IS NOT NULL AND {right} IS NOT NULL "
@@ -120,44 +122,40 @@ def _zip_with(arguments: list[exp.Expr]) -> str:
     )
 
 
-def _entries(arguments: list[exp.Expr], function: str, result: str) -> str:
+def _entries(call: _Call, function: str, result: str) -> str:
     """A map made of the entries of another; ``{body}`` in the result is the body of the lambda."""
     entry = _name("e")
-    body = _body(arguments[1], f"{entry}.key", f"{entry}.value")
+    body = call.body(1, f"{entry}.key", f"{entry}.value")
     written = result.format(body=body, entry=entry)
-    return f"map_from_entries({function}(map_entries({_written(arguments[0])}), lambda {entry}: {written}))"
+    return f"map_from_entries({function}(map_entries({call.sql(0)}), lambda {entry}: {written}))"
 
 
-def _sorted(arguments: list[exp.Expr]) -> str:
+def _sorted(call: _Call) -> str:
     """An insertion sort, since DuckDB's sorting takes no comparator."""
-    values, total, item, other = _written(arguments[0]), _name("a"), _name("x"), _name("y")
-    order = _body(arguments[1], other, item)
+    values, total, item, other = call.sql(0), _name("a"), _name("x"), _name("y")
+    order = call.body(1, other, item)
     before = f"list_filter({total}, lambda {other}: {order} <= 0)"
     after = f"list_filter({total}, lambda {other}: {order} > 0)"
     merge = f"list_concat(list_concat({before}, [{item}]), {after})"
     return f"list_reduce({values}, lambda {total}, {item}: {merge}, ({values})[1:0])"
 
 
-_WITH_LAMBDAS: dict[str, Callable[[list[exp.Expr]], str]] = {
+_WITH_LAMBDAS: dict[str, Callable[[_Call], str]] = {
     "aggregate": _aggregate,
-    "any": lambda arguments: _holds(arguments, "true"),
-    "arrayany": lambda arguments: _holds(arguments, "true"),
-    "arrayall": lambda arguments: _holds(arguments, "false"),
-    "arrayfilter": _filter,
+    "any": lambda call: _holds(call, "true"),
+    "arrayany": lambda call: _holds(call, "true"),
+    "arrayall": lambda call: _holds(call, "false"),
+    "arrayfilter": lambda call: call.each("list_filter"),
     "arraysort": _sorted,
     "array_sort": _sorted,
-    "exists": lambda arguments: _holds(arguments, "true"),
-    "filter": _filter,
-    "forall": lambda arguments: _holds(arguments, "false"),
-    "map_filter": lambda arguments: _entries(arguments, "list_filter", "{body}"),
+    "exists": lambda call: _holds(call, "true"),
+    "filter": lambda call: call.each("list_filter"),
+    "forall": lambda call: _holds(call, "false"),
+    "map_filter": lambda call: _entries(call, "list_filter", "{body}"),
     "reduce": _aggregate,
-    "transform": _transform,
-    "transform_keys": lambda arguments: _entries(
-        arguments, "list_transform", "{{'key': {body}, 'value': {entry}.value}}"
-    ),
-    "transform_values": lambda arguments: _entries(
-        arguments, "list_transform", "{{'key': {entry}.key, 'value': {body}}}"
-    ),
+    "transform": lambda call: call.each("list_transform"),
+    "transform_keys": lambda call: _entries(call, "list_transform", "{{'key': {body}, 'value': {entry}.value}}"),
+    "transform_values": lambda call: _entries(call, "list_transform", "{{'key': {entry}.key, 'value': {body}}}"),
     "zip_with": _zip_with,
 }
 """What stands for a call with lambdas, by its name or the key of its class."""

@@ -1,4 +1,8 @@
-"""SQL expressions of tables - scripts, filters, privacy - which Starlake evaluates with Spark, on DuckDB."""
+"""SQL expressions of tables - scripts, filters, privacy - which Starlake evaluates with Spark, on DuckDB.
+
+Nodes of sqlglot's tree are replaced, rather than written by a dialect of our own: the compiled build of sqlglot, which
+other packages may have installed, does not let Python subclass its parsers and generators.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.embedded.database.quoting import identifier
 from ai.starlake.embedded.spark.functions import as_duckdb, to_integer, to_moment, to_text
-from ai.starlake.embedded.spark.lambdas import prepared
+from ai.starlake.embedded.spark.lambdas import without_lambda
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -18,15 +22,15 @@ logger = logging.getLogger(__name__)
 
 
 def translated(text: str, file_column: str, texts: Set[str] = frozenset()) -> str:
-    """Turns an expression in Spark's SQL into DuckDB's.
+    """Translate an expression in Spark's SQL to DuckDB's.
 
     Args:
         text: The expression.
         file_column: The column that holds the name of the row's file, for ``input_file_name()``.
-        texts: The columns of texts, in lower case; beside a number they are numbers, as in Spark.
+        texts: The columns of strings, in lower case; beside a number they are numbers, as in Spark.
 
     Returns:
-        The expression for DuckDB. What is no Spark SQL is taken as DuckDB's own.
+        The expression for DuckDB. What is not valid Spark SQL is taken as DuckDB's own.
     """
     from sqlglot import exp, parse_one
     from sqlglot.errors import SqlglotError
@@ -47,11 +51,11 @@ def translated(text: str, file_column: str, texts: Set[str] = frozenset()) -> st
 
 
 def rewritten(tree: exp.Expr) -> str:
-    """DuckDB's SQL of an expression of Spark's, which is in parentheses."""
+    """Return the DuckDB SQL of an expression of Spark's, which is in parentheses."""
     from sqlglot import exp
 
     for node in list(tree.walk()):  # calls before their arguments: a lambda is written with the call that it is for
-        found = prepared(node) if node.parent is not None and node.root() is tree else None
+        found = without_lambda(node, _written) if node.parent is not None and node.root() is tree else None
         if found is not None:
             node.replace(exp.Var(this=found))
     for node in reversed(list(tree.walk())):  # arguments before the calls that they are for
@@ -59,6 +63,12 @@ def rewritten(tree: exp.Expr) -> str:
         if found is not None:
             node.replace(exp.Var(this=found, was=node.key))
     return str(tree.sql(dialect="duckdb", comments=False))
+
+
+def _written(node: exp.Expr) -> str:
+    from sqlglot import exp
+
+    return rewritten(exp.Paren(this=node.copy()))
 
 
 def _read_numbers(tree: exp.Expr, texts: Set[str]) -> None:
@@ -74,7 +84,7 @@ def _read_numbers(tree: exp.Expr, texts: Set[str]) -> None:
 
 
 def converted(value: str, kind: str) -> str:
-    """SQL of a value as a column of a type; what does not fit is null, as in Spark.
+    """Return the SQL of a value as a column of a type; what does not fit is null, as in Spark.
 
     Args:
         value: SQL of the value.
