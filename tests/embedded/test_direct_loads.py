@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ai.starlake.embedded.intake import direct, reading
-from ai.starlake.embedded.intake.incoming import StagedRows
+from ai.starlake.embedded.intake import direct, ingestion, reading
 
 COLUMNS = {"id": "int", "label": "string", "day": "date"}
 FILES = [
@@ -53,18 +52,19 @@ def load(shop, files, metadata, **table):
 
 @pytest.fixture
 def stages(monkeypatch):
-    """Counts the ingestions that stage their rows."""
+    """The tables whose rows were staged."""
     found = []
-    real = StagedRows.select
+    real = ingestion.staged
 
-    def select(self):
-        found.append(self)
-        return real(self)
+    def staged(database, validator, table, *arguments, **keys):
+        found.append(table.name)
+        return real(database, validator, table, *arguments, **keys)
 
-    monkeypatch.setattr(StagedRows, "select", select)
+    monkeypatch.setattr(ingestion, "staged", staged)
     return found
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(
     st.lists(st.sampled_from(FILES), min_size=2, max_size=5),

@@ -60,7 +60,7 @@ class AcceptedRows(ABC):
     def select(self) -> str:
         """Return a SELECT of the accepted rows, with the target's columns in the order of the metadata.
 
-        The steps are Starlake's (contract 4.1): rename, scripts, ``privacy: SQL:``, filter, drop what is ignored.
+        The steps are Starlake's: rename, scripts, ``privacy: SQL:``, filter, drop what is ignored.
         """
         _, source = list(self.steps())[-1]
         return f"SELECT {identifiers(self.columns)} FROM ({source})"

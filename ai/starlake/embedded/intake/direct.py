@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.embedded.checking.python_functions import teach
 from ai.starlake.embedded.checking.validation import ERROR_COLUMN, PLACE_COLUMN
 from ai.starlake.embedded.intake.accepted import AcceptedRows
-from ai.starlake.embedded.intake.incoming import STAGED_TABLE, FileFacts, StagedRows, into_staged, lines_of_rejects
+from ai.starlake.embedded.intake.incoming import STAGED_TABLE, ReadFacts, StagedRows, into_staged, lines_of_rejects
 from ai.starlake.embedded.intake.reading import batches, checked_query, raw_rows
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class DirectRows(AcceptedRows):
             rejected: How many rows are rejected.
             limit: How many of them are wanted.
         """
-        facts, missing = FileFacts(), min(rejected, limit)
+        facts, missing = ReadFacts(), min(rejected, limit)
         for place, batch in batches(self.files):
             with raw_rows(self._database, self.table, batch) as raw:
                 missing -= self._describe(raw, place, missing)

@@ -27,7 +27,7 @@ _PAGE = 10_000
 
 
 @dataclass
-class FileFacts:
+class ReadFacts:
     """What is known of files besides their rows.
 
     Args:
@@ -58,7 +58,7 @@ class StagedRows(AcceptedRows):
         table: Table,
         validator: Validator,
         files: tuple[Path, ...],
-        facts: FileFacts,
+        facts: ReadFacts,
         *,
         rows: int = 0,
         rejected: int = 0,
@@ -131,7 +131,7 @@ def empty_rows(database: Database, validator: Validator, table: Table) -> Staged
     columns = [f"{column.staged} {column.type}" for column in read]
     columns += [f"{ERROR_COLUMN} VARCHAR", f"{PLACE_COLUMN} INTEGER"]
     database.execute(f"CREATE OR REPLACE TEMPORARY TABLE {STAGED_TABLE} ({', '.join(columns)})")
-    return StagedRows(table, validator, (Path("file"),), FileFacts())
+    return StagedRows(table, validator, (Path("file"),), ReadFacts())
 
 
 @contextmanager
@@ -169,7 +169,7 @@ def staged(
 
 def _fill(
     database: Database, validator: Validator, table: Table, files: Sequence[Path], *, strict: bool, located: int
-) -> FileFacts:
+) -> ReadFacts:
     """Fill the temporary table."""
     import duckdb
 
@@ -184,9 +184,9 @@ def _fill(
         return _read(database, validator.taking_as_text(several), table, files, located)
 
 
-def _read(database: Database, validator: Validator, table: Table, files: Sequence[Path], located: int) -> FileFacts:
+def _read(database: Database, validator: Validator, table: Table, files: Sequence[Path], located: int) -> ReadFacts:
     """Read files into the temporary table, some at a time."""
-    facts = FileFacts()
+    facts = ReadFacts()
     for place, batch in batches(files):
         with raw_rows(database, table, batch) as raw:
             facts.header = raw[0].header if place == 1 else facts.header
