@@ -111,7 +111,7 @@ class StagedRows(AcceptedRows):
 
 
 def _of_row(error: str, line: int | None) -> str:
-    """The error of a row; those of values are Starlake's, word for word, and have no line."""
+    """Return the error of a row; those of values are Starlake's, word for word, and have no line."""
     return error if error.startswith("`") else _with_line(error, line)
 
 

@@ -244,7 +244,7 @@ def _months_between(node: exp.Expr) -> str:
 
 
 def _series(node: exp.Expr) -> str | None:
-    """A series of numbers without a step goes down where it ends below its start."""
+    """Return a series of numbers; without a step it goes down where it ends below its start."""
     if node.args.get("step"):
         return None
     start, end = _sql(node, "start"), _sql(node, "end")
@@ -260,7 +260,7 @@ def _substring_index(node: exp.Expr) -> str | None:
 
 
 def _json_member(node: exp.Expr) -> str:
-    """The text of a member of a JSON document; null where the text is not JSON or the path is not one of Spark's."""
+    """Return a member of a JSON document; null where the text is not JSON or the path is not one of Spark's."""
     document, path = _sql(node), node.args["expression"]
     written = node.sql(dialect="duckdb")
     pointer = path.sql(dialect="duckdb")
@@ -280,7 +280,7 @@ def _sorted(node: exp.Expr) -> str:
 
 
 def _distinct(values: str) -> str:
-    """The first of equal items each, in their order; null is an item too."""
+    """Return the first of equal items each, in their order; null is an item too."""
     return (
         f"list_filter({values}, lambda v, i: "
         f"len(list_filter({values}[1:i - 1], lambda w: w IS NOT DISTINCT FROM v)) = 0)"
@@ -341,7 +341,7 @@ def _next_day(node: exp.Expr) -> str:
 
 
 def _replaced(node: exp.Expr) -> str | None:
-    """The groups of Java's replacements are written with a dollar sign."""
+    """Return a replacement; Java writes its groups with a dollar sign."""
     replacement = node.args.get("replacement")
     if replacement is None or not replacement.is_string or "$" not in replacement.name:
         return None
@@ -350,7 +350,7 @@ def _replaced(node: exp.Expr) -> str | None:
 
 
 def _split(node: exp.Expr) -> str | None:
-    """The parts of a text; with a limit the last one is the rest of it."""
+    """Return the parts of a text; with a limit the last one is the rest of it."""
     text, pattern, limit = _sql(node), _sql(node, "expression"), _sql(node, "limit")
     if pattern == "''":
         return f"CASE WHEN {text} = '' THEN [''] ELSE string_split_regex({text}, '') END"

@@ -123,7 +123,7 @@ def _zip_with(call: _Call) -> str:
 
 
 def _entries(call: _Call, function: str, result: str) -> str:
-    """A map made of the entries of another; ``{body}`` in the result is the body of the lambda."""
+    """Return a map made of the entries of another; ``{body}`` in the result is the body of the lambda."""
     entry = _name("e")
     body = call.body(1, f"{entry}.key", f"{entry}.value")
     written = result.format(body=body, entry=entry)
@@ -131,7 +131,7 @@ def _entries(call: _Call, function: str, result: str) -> str:
 
 
 def _sorted(call: _Call) -> str:
-    """An insertion sort, since DuckDB's sorting takes no comparator."""
+    """Return an insertion sort, since DuckDB's sorting takes no comparator."""
     values, total, item, other = call.sql(0), _name("a"), _name("x"), _name("y")
     order = call.body(1, other, item)
     before = f"list_filter({total}, lambda {other}: {order} <= 0)"
@@ -162,7 +162,7 @@ _WITH_LAMBDAS: dict[str, Callable[[_Call], str]] = {
 
 
 def json_text(node: exp.Expr) -> str:
-    """The JSON of a value; null fields of structs are left out, null values of maps stay, as in Spark."""
+    """Return the JSON of a value; null fields of structs are left out, null values of maps stay, as in Spark."""
     from sqlglot import exp
 
     value = node.this
@@ -177,7 +177,7 @@ def json_text(node: exp.Expr) -> str:
 
 
 def map_of_text(text: str, pairs: str, values: str) -> str:
-    """The map that is written in a text; an entry without a value has null."""
+    """Return the map that is written in a text; an entry without a value has null."""
     entry = _name("e")
     parts = f"string_split_regex({entry}, {values})"
     rest = f"CASE WHEN len({parts}) > 1 THEN substr({entry}, len({parts}[1]) + 1 + "
