@@ -1,8 +1,8 @@
 """Where commands run: the protocol of executors, and the one that starts local processes."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ai.starlake.common.lazy_names import lazy_names
 from ai.starlake.common.storage.location import Location
 from ai.starlake.executor.protocol import (
     CommandFailedError,
@@ -44,19 +44,12 @@ __all__ = [
     "stranded_files",
 ]
 
-# What is needed when a command runs is imported then: a code location that only builds jobs loads faster.
-_AT_RUN_TIME = {
-    "FactsFactory": "project_facts",
-    "ProjectFacts": "project_facts",
-    "Runner": "process.supervision",
-    "parent_death_fd": "process.supervision",
-    "run_process": "process.supervision",
-    "stranded_files": "recovery",
-    "ShellExecutor": "shell",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _AT_RUN_TIME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_AT_RUN_TIME[name]}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "process.supervision": ["Runner", "parent_death_fd", "run_process"],
+        "project_facts": ["FactsFactory", "ProjectFacts"],
+        "recovery": ["stranded_files"],
+        "shell": ["ShellExecutor"],
+    },
+)

@@ -1,7 +1,8 @@
 """What generated DAG files build their pipelines of."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ai.starlake.common.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from ai.starlake.orchestration.dependencies import (
@@ -44,18 +45,13 @@ __all__ = [
     "TreeNodeMixin",
 ]
 
-# Files that make their ops themselves need none of these: the job factory alone loads faster.
-_MODULES = {
-    "dependencies": {"StarlakeDependencies", "StarlakeDependency", "StarlakeDependencyType", "TreeNodeMixin"},
-    "facade": {"AbstractOrchestration", "AbstractPipeline", "OrchestrationFactory"},
-    "load_schedules": {"StarlakeDomain", "StarlakeSchedule", "StarlakeSchedules", "StarlakeTable"},
-    "orchestration_options": {"OrchestrationOptions"},
-    "task_graph": {"AbstractDependency", "AbstractTask", "AbstractTaskGroup", "TaskGroupContext"},
-}
-
-
-def __getattr__(name: str) -> Any:
-    module = next((module for module, names in _MODULES.items() if name in names), None)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{module}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "dependencies": ["StarlakeDependencies", "StarlakeDependency", "StarlakeDependencyType", "TreeNodeMixin"],
+        "facade": ["AbstractOrchestration", "AbstractPipeline", "OrchestrationFactory"],
+        "load_schedules": ["StarlakeDomain", "StarlakeSchedule", "StarlakeSchedules", "StarlakeTable"],
+        "orchestration_options": ["OrchestrationOptions"],
+        "task_graph": ["AbstractDependency", "AbstractTask", "AbstractTaskGroup", "TaskGroupContext"],
+    },
+)

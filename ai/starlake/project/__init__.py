@@ -1,34 +1,39 @@
 """Starlake projects as typed, frozen models: settings, areas, tables, tasks, and what depends on what."""
 
-from ai.starlake.project.areas import Areas
-from ai.starlake.project.checks.project_checks import validate
-from ai.starlake.project.findings import Finding, ProjectError, Severity
-from ai.starlake.project.lineage.graph import Graph
-from ai.starlake.project.lineage.sql_references import Reference
-from ai.starlake.project.models import (
-    Application,
-    Attribute,
-    Connection,
-    DagConfig,
-    Domain,
-    Expectation,
-    Format,
-    Loader,
-    Materialization,
-    MergeOn,
-    Metadata,
-    PrimitiveType,
-    Sink,
-    SyncStrategy,
-    Table,
-    Task,
-    TransformDomain,
-    Trim,
-    TypeDefinition,
-    WriteStrategy,
-)
-from ai.starlake.project.patterns import java_pattern
-from ai.starlake.project.project import Project
+from typing import TYPE_CHECKING
+
+from ai.starlake.common.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from ai.starlake.project.areas import Areas
+    from ai.starlake.project.checks.project_checks import validate
+    from ai.starlake.project.findings import Finding, ProjectError, Severity
+    from ai.starlake.project.lineage.graph import Graph
+    from ai.starlake.project.lineage.sql_references import Reference
+    from ai.starlake.project.models import (
+        Application,
+        Attribute,
+        Connection,
+        DagConfig,
+        Domain,
+        Expectation,
+        Format,
+        Loader,
+        Materialization,
+        MergeOn,
+        Metadata,
+        PrimitiveType,
+        Sink,
+        SyncStrategy,
+        Table,
+        Task,
+        TransformDomain,
+        Trim,
+        TypeDefinition,
+        WriteStrategy,
+    )
+    from ai.starlake.project.patterns import java_pattern
+    from ai.starlake.project.project import Project
 
 __all__ = [
     "Application",
@@ -61,3 +66,38 @@ __all__ = [
     "java_pattern",
     "validate",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "areas": ["Areas"],
+        "checks.project_checks": ["validate"],
+        "findings": ["Finding", "ProjectError", "Severity"],
+        "lineage.graph": ["Graph"],
+        "lineage.sql_references": ["Reference"],
+        "models": [
+            "Application",
+            "Attribute",
+            "Connection",
+            "DagConfig",
+            "Domain",
+            "Expectation",
+            "Format",
+            "Loader",
+            "Materialization",
+            "MergeOn",
+            "Metadata",
+            "PrimitiveType",
+            "Sink",
+            "SyncStrategy",
+            "Table",
+            "Task",
+            "TransformDomain",
+            "Trim",
+            "TypeDefinition",
+            "WriteStrategy",
+        ],
+        "patterns": ["java_pattern"],
+        "project": ["Project"],
+    },
+)

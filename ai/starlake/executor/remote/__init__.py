@@ -3,8 +3,9 @@
 A service is a class derived from `RemoteBackend`; `RemoteExecutor` runs commands on it.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ai.starlake.common.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from ai.starlake.executor.remote.identity import RunIdentity, label_value, step_labels
@@ -51,17 +52,24 @@ __all__ = [
     "step_labels",
 ]
 
-# What is needed when a command runs is imported then: a code location that only builds jobs loads faster.
-_MODULES = {
-    "identity": ("RunIdentity", "label_value", "step_labels"),
-    "remote_errors": ("NotReadyError", "RemoteCallError", "RemoteCommandFailedError", "RemoteTimeoutError"),
-    "remote_executor": ("RemoteExecutor",),
-    "repeats": ("Repeats",),
-}
-_WHERE = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_WHERE.get(name, 'remote_backend')}"), name)
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "identity": ["RunIdentity", "label_value", "step_labels"],
+        "remote_backend": [
+            "Handle",
+            "Infrastructure",
+            "Leftover",
+            "LineSource",
+            "NoOutput",
+            "Phase",
+            "RemoteBackend",
+            "RemoteRequest",
+            "RemoteState",
+            "Search",
+        ],
+        "remote_errors": ["NotReadyError", "RemoteCallError", "RemoteCommandFailedError", "RemoteTimeoutError"],
+        "remote_executor": ["RemoteExecutor"],
+        "repeats": ["Repeats"],
+    },
+)
