@@ -78,7 +78,8 @@ def service():
 
 @pytest.fixture
 def executor(service):
-    example = next(block for block in re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL))
+    blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    example = next(block for block in blocks if "(RemoteBackend)" in block)
     names = {"my_api": service, "MyLog": Log, "read_project": None}
     exec(example.replace("interval=10", "interval=0.01"), names)
     return names["executor"]
