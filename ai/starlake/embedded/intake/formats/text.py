@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 from ai.starlake.embedded.database.quoting import literal
 
@@ -21,6 +22,8 @@ FAR = 50_000
 _CHUNK = 1 << 20
 _LONG_LINE = 1_000_000
 """Bytes of a line; DuckDB's reader takes up to twice as many by itself."""
+_NEAR = 1 << 16
+"""Bytes at the end of a long stretch, in which most files have a line end."""
 _SLACK = 4096
 _TEXT_OR_COMMA = re.compile(rb'"(?:[^"\\]|\\.)*"|,\s*([}\]])', re.DOTALL)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -75,9 +78,23 @@ def contains(file: Path, text: str, pattern: str = "") -> bool:
     """
     if not text or file.stat().st_size == 0:
         return False
-    with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        found = content.find(text.encode("utf-8")) >= 0
-        return found and (not pattern or re.search(pattern.encode("utf-8"), content) is not None)
+    with file.open("rb") as source:
+        if not _occurs(source, text.encode("utf-8")):
+            return False
+        if not pattern:
+            return True
+        with mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return re.search(pattern.encode("utf-8"), content) is not None
+
+
+def _occurs(source: BinaryIO, text: bytes) -> bool:
+    """Search a file piece by piece: the pages of a mapped file would count as memory of this process."""
+    before = b""
+    while piece := source.read(_CHUNK):
+        if text in before + piece[: len(text) - 1] or text in piece:
+            return True
+        before = piece[len(piece) - len(text) + 1 :]
+    return False
 
 
 def starts_with(file: Path, text: str) -> bool:
@@ -198,14 +215,25 @@ def _has_long_line(file: Path) -> bool:
     size = file.stat().st_size
     if size <= _LONG_LINE:
         return False
-    with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with file.open("rb") as source:
         place = 0
         while size - place > _LONG_LINE:
-            ends = (content.rfind(end, place, place + _LONG_LINE) for end in (b"\n", b"\r"))
-            place = next((end + 1 for end in ends if end >= 0), -1)
-            if place < 0:
+            length = _line_length(source, place)
+            if length is None:
                 return True
+            place += length
     return False
+
+
+def _line_length(source: BinaryIO, place: int) -> int | None:
+    """Return the number of bytes up to the last line end before a line is too long; None if there is no line end."""
+    for start in (max(0, _LONG_LINE - _NEAR), 0):
+        source.seek(place + start)
+        window = source.read(_LONG_LINE - start)
+        found = max(window.rfind(b"\n"), window.rfind(b"\r"))
+        if found >= 0:
+            return start + found + 1
+    return None
 
 
 def has_long_record(file: Path, quote: str) -> bool:
@@ -217,10 +245,11 @@ def has_long_record(file: Path, quote: str) -> bool:
     if size <= _LONG_LINE:
         return False
     mark = quote.encode("utf-8")
-    with file.open("rb") as source, mmap.mmap(source.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with file.open("rb") as source:
         place = 0
         while size - place > _LONG_LINE:
-            window = content[place : place + _LONG_LINE]
+            source.seek(place)
+            window = source.read(_LONG_LINE)
             end, odd = len(window), window.count(mark) % 2
             while True:
                 before = window.rfind(b"\n", 0, end)
