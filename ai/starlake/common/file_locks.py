@@ -1,4 +1,4 @@
-"""Locks on files, which the operating system frees when their holder ends, however it ends.
+"""Locks on files and folders, which the operating system frees when their holder ends, however it ends.
 
 Libraries that offer such locks do not tell a lock that somebody holds from one that the file system refuses (a network
 share without a lock daemon, for example), and wait for both.
@@ -88,6 +88,23 @@ class FileLock:
             return not os.path.samestat(os.fstat(file), self.path.stat())
         except FileNotFoundError:
             return True
+
+
+def try_lock_folder(descriptor: int) -> bool | None:
+    """Try to lock an open folder.
+
+    Returns:
+        True if it is locked, None if another process holds it, False where the file system refuses locks.
+    """
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return False
+    return True
 
 
 def check_range_locks(path: Path, *, fix: str) -> None:

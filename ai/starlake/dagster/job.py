@@ -241,11 +241,10 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
             out: What both outputs are; of type str by default.
             **kwargs: See `NodeOptions`.
         """
-        looks_for = {"imported": "incoming_files", "pending": "pending_files", "ack": "ack_file"}[strategy.value]
         from ai.starlake.dagster.pre_load_op import READY, SKIPPED, PreLoadBody
         from ai.starlake.orchestration.preload.checks import check_of
 
-        name = task_id or f"{domain}_check_{looks_for}"
+        name = task_id or f"{domain}_check_{strategy.awaited}"
         node = NodeOptions.of(name, kwargs)
         out = _compat.optional(out or Out(str))
         check = check_of(self.settings, domain, tables, strategy)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ai.starlake.embedded.areas.folder_lock import try_lock
+from ai.starlake.common.file_locks import try_lock_folder
 
 _PREFIX = ".starlake-scratch-"
 """Not the name of anything that people make themselves."""
@@ -28,7 +28,7 @@ def scratch_folder() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:
         descriptor = os.open(name, os.O_RDONLY)
         try:
-            try_lock(descriptor)
+            try_lock_folder(descriptor)
             yield Path(name)
         finally:
             os.close(descriptor)
@@ -43,7 +43,7 @@ def _remove_abandoned(parent: Path) -> None:
         except OSError:
             continue
         try:
-            if try_lock(descriptor):
+            if try_lock_folder(descriptor):
                 shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(descriptor)

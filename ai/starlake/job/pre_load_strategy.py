@@ -17,6 +17,11 @@ class StarlakePreLoadStrategy(JobWord):
     PENDING = "pending"
     ACK = "ack"
 
+    @property
+    def awaited(self) -> str:
+        """What a check of the strategy waits for, as names of tasks say it."""
+        return {self.IMPORTED: "incoming_files", self.PENDING: "pending_files", self.ACK: "ack_file"}[self]
+
     @classmethod
     def is_valid(cls, strategy: str) -> bool:
         """Return True if a text names a strategy; case does not matter."""

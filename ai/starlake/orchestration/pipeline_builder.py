@@ -14,8 +14,6 @@ from ai.starlake.orchestration.task_graph import AbstractTask, AbstractTaskGroup
 
 NativeT = TypeVar("NativeT")
 
-_CHECKS = {"imported": "incoming_files", "pending": "pending_files", "ack": "ack_file"}
-
 
 class TaskMaker(Protocol[NativeT]):
     """Makes what tasks run, where that is not the job's to make."""
@@ -103,7 +101,7 @@ class PipelineBuilder(Generic[NativeT]):
         strategy = self.spec.pre_load_strategy
         if strategy is StarlakePreLoadStrategy.NONE:
             return None
-        name = task_id or f"check_{self._suffixed(domain)}_{_CHECKS[strategy.value]}"
+        name = task_id or f"check_{self._suffixed(domain)}_{strategy.awaited}"
         native = self._maker.pre_load_check(domain, tables, strategy, self._arguments(name, kwargs))
         return self.graph.add_task(name, native, TaskType.PRELOAD, f"the pre-load check of {domain}")
 

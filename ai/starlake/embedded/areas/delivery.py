@@ -23,9 +23,9 @@ from types import TracebackType
 from typing import IO, Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.file_locks import try_lock_folder
 from ai.starlake.embedded.areas.archives import Budget, write
 from ai.starlake.embedded.areas.area_files import free_path, move
-from ai.starlake.embedded.areas.folder_lock import try_lock
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def one_at_a_time(area: Path, *, patience: float = _PATIENCE) -> Iterator[bool]:
 
 def _locked(descriptor: int, area: Path, patience: float) -> bool:
     deadline = time.monotonic() + patience
-    while (locked := try_lock(descriptor)) is None:
+    while (locked := try_lock_folder(descriptor)) is None:
         if time.monotonic() >= deadline:
             raise StarlakeError(
                 f"another command stages files into {area}",
