@@ -75,6 +75,7 @@ def tables(root: Path) -> dict[str, list[tuple[Any, ...]]]:
         return found
 
 
+@pytest.mark.slow
 def test_the_sample_gives_the_same_tables_as_by_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = {}
     for factory in (SHELL, EMBEDDED):

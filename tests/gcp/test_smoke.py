@@ -53,6 +53,7 @@ def test_the_sample_is_loaded_on_both_services_and_nothing_is_left(smoke, gcp, c
     assert [blob.name for blob in bucket.list_blobs(prefix="starlake-smoke-")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:option .*endpoint is not known")
 def test_a_failure_is_told(smoke, gcp, capsys):
     gcp.add_job(JOB, command=["/bin/false"], max_retries=0)
