@@ -71,7 +71,7 @@ class StarlakeDagsterRemoteJob(StarlakeDagsterJob[OptionsT]):
     where: ClassVar[str]
     """Where commands run, for descriptions, such as ``on Google Cloud``."""
     leaves_after_success: ClassVar[bool] = False
-    """Whether a run that succeeded may leave something, as one whose last op was skipped does."""
+    """True if a run that succeeded may leave something, as one whose last op was skipped does."""
 
     @abstractmethod
     def make_executor(self) -> RemoteExecutor:

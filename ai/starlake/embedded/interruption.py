@@ -49,7 +49,7 @@ class Interruption:
 
     @property
     def requested(self) -> bool:
-        """Whether the end was asked for."""
+        """True if the end was asked for."""
         return self._requested.is_set()
 
     def check(self) -> None:

@@ -36,7 +36,7 @@ class StageResult:
 
 @dataclass(frozen=True)
 class PreloadResult:
-    """Whether there is something to load.
+    """True if there is something to load.
 
     Args:
         ready: False is a finding ("nothing there yet"), not a failure.

@@ -71,7 +71,7 @@ class Execution:
 
     @property
     def repeated(self) -> bool:
-        """Whether an earlier attempt may have left something behind."""
+        """True if an earlier attempt may have left something behind."""
         return self.attempt > 0 or self.resumed
 
 
@@ -97,11 +97,11 @@ class StarlakeCounts:
 
     @property
     def read_nothing(self) -> bool:
-        """Whether it found no file to read."""
+        """True if it found no file to read."""
         return self.input == 0 and not self.files
 
     def exceed(self, limit: RejectLimit | None) -> bool:
-        """Whether more rows were refused than may be.
+        """Return True if more rows were refused than may be.
 
         Args:
             limit: How many may be; without one a file may not be refused as a whole.

@@ -88,7 +88,7 @@ class StarlakeCommand(Sequence[str]):
 
     @property
     def writes(self) -> bool:
-        """Whether the command writes into the database of the project."""
+        """True if the command writes into the database of the project."""
         return self.verb in VERBS_THAT_WRITE
 
     def value_of(self, flag: str) -> str | None:

@@ -48,7 +48,7 @@ class Finding:
 
     @property
     def is_error(self) -> bool:
-        """Whether the finding stops what touches the file."""
+        """True if the finding stops what touches the file."""
         return self.severity is Severity.ERROR
 
     def __str__(self) -> str:

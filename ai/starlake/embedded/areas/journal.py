@@ -149,7 +149,7 @@ def _owner(table: str) -> str:
 
 
 def has_journals(ingesting: Path) -> bool:
-    """Whether ingestions left journals behind, or are under way."""
+    """Return True if ingestions left journals behind, or are under way."""
     return ingesting.is_dir() and any(path.name.startswith(_PREFIX) for path in ingesting.iterdir())
 
 

@@ -269,7 +269,7 @@ def _stripped(text: str) -> str:
 
 
 def _differs(written: str, text: str) -> str:
-    """Whether a value is written otherwise than its text, blanks around it apart; they are looked for last."""
+    """Return True if a value is written otherwise than its text, blanks around it apart; they are looked for last."""
     return f"({written} <> {text} AND {written} <> {_stripped(text)})"
 
 

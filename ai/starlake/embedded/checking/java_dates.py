@@ -231,7 +231,7 @@ def wall_clock(text: str, one: DateFormat) -> str:
 
 
 def _is_its_weekday(text: str, one: DateFormat, read: str) -> str:
-    """Whether the day of the week that a text names, if any, is that of the day where it was written."""
+    """Return True if the day of the week that a text names, if any, is that of the day where it was written."""
     day = read
     if one.has_zone:
         day = f"try_strptime(regexp_extract({text}, '[0-9]+ [A-Za-z]+ [0-9]+'), {literal(_RFC_DAY)})"

@@ -37,7 +37,7 @@ class Algorithm:
     numeric: bool = False
 
     def fits(self, column: str) -> bool:
-        """Whether what comes out can be stored in a column of this type."""
+        """Return True if what comes out can be stored in a column of this type."""
         return column in {"BIGINT", "INTEGER"} if self.numeric else column in {"VARCHAR", "TEXT", "STRING"}
 
     def apply(self, text: str, convert: Callable[[str], str]) -> str:

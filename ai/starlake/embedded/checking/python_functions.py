@@ -31,7 +31,7 @@ _BEYOND_RE2 = re.compile(
 
 
 def needs_python(pattern: str) -> bool:
-    """Whether a Java regular expression uses what RE2 does not have."""
+    """Return True if a Java regular expression uses what RE2 does not have."""
     return _BEYOND_RE2.search(pattern) is not None
 
 

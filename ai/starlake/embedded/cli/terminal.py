@@ -48,7 +48,7 @@ class TerminalConsole(Console):
 
 
 def is_watched() -> bool:
-    """Whether a person sees standard error."""
+    """Return True if a person sees standard error."""
     return sys.stderr.isatty()
 
 

@@ -95,7 +95,7 @@ class Guess:
         return data
 
     def _is_empty_list(self, kind: Any) -> bool:
-        """Whether this is a list whose items DuckDB could not tell the type of, most of all one without items."""
+        """Return True if this is a list whose items DuckDB could not tell the type of, such as an empty one."""
         return self.array and str(kind.id) == "json"
 
     def _as_json(self) -> None:

@@ -71,7 +71,7 @@ class Trial:
         return Table.model_validate({**self._table, "attributes": [each.as_metadata() for each in self._columns]})
 
     def _names_fit(self) -> bool:
-        """Whether the engine finds all columns by the header; not those whose names are missing or there twice."""
+        """Return True if the header names each column, once."""
         with scratch_folder() as scratch:
             try:
                 rows = format_of(self.table).read(self._database, self.table, self._file, scratch)

@@ -97,7 +97,7 @@ class TaskRun:
 
     @property
     def _is_repeatable(self) -> bool:
-        """Whether it makes no difference how often the task runs."""
+        """True if it makes no difference how often the task runs."""
         task = self._task
         if self._is_view:
             return not (task.presql or task.postsql)

@@ -32,7 +32,7 @@ class Outcome:
 
     @property
     def success(self) -> bool:
-        """Whether the query gave one row whose first column is 0."""
+        """True if the query gave one row whose first column is 0."""
         return not self.exception and self.count == 0
 
 

@@ -87,7 +87,7 @@ class TableWrite:
 
     @property
     def is_audited_here(self) -> bool:
-        """Whether the audit rows are part of the transaction."""
+        """True if the audit rows are part of the transaction."""
         return self.audit.warehouse is self.warehouse
 
     def execute(self) -> int | None:

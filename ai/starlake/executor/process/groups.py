@@ -58,7 +58,7 @@ def kill_group(leader: subprocess.Popen[bytes], entry: str = "") -> None:
 
 
 def _runs(leader: subprocess.Popen[bytes]) -> bool:
-    """Whether a process runs; it is not reaped by asking, and neither is its number given to another."""
+    """Return True if a process runs; it is not reaped by asking, and neither is its number given to another."""
     if not hasattr(os, "waitid"):
         return leader.poll() is None
     with suppress(ChildProcessError):
@@ -124,7 +124,7 @@ def _gone(leader: subprocess.Popen[bytes], within: float) -> bool:
 
 
 def _lives(group: int) -> bool:
-    """Whether a group whose leader was reaped has members that run.
+    """Return True if a group whose leader was reaped has members that run.
 
     Orphans that nobody reaps, as in a container whose first process does not care, are zombies for good: they count
     as gone.

@@ -253,7 +253,7 @@ def _exit_fd(pid: int) -> int | None:
 
 
 def _exited(process: subprocess.Popen[bytes]) -> bool:
-    """Whether a process ended. It is not reaped yet, so that the number of its group is not given to another.
+    """Return True if a process ended. It is not reaped yet, so that the number of its group is not given to another.
 
     Raises:
         StarlakeError: If somebody else reaped it: `subprocess` would take its exit code for 0.

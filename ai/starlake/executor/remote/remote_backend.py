@@ -53,7 +53,7 @@ class RemoteState:
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, well or not."""
+        """True if it has ended, well or not."""
         return self.phase not in (Phase.ACTIVE, Phase.ENDING)
 
 
@@ -89,7 +89,7 @@ class Handle:
 
     @property
     def is_over(self) -> bool:
-        """Whether it had ended when it was last polled."""
+        """True if it had ended when it was last polled."""
         return self.state is not None and self.state.is_over
 
 
@@ -255,7 +255,7 @@ class RemoteBackend(RemoteWork, Protocol):
     key: ClassVar[str]
     """The name under which notes of loads keep references to commands."""
     adopts_other_runs: ClassVar[bool] = False
-    """Whether a running command of the run that is re-executed is followed, rather than cancelled and run again."""
+    """True if a running command of the run that is re-executed is followed, rather than cancelled and run again."""
     timeout_fix: ClassVar[str] = "find out in its log what it waits for"
     """What to do about a command that takes too long."""
     infrastructure: Infrastructure | None = None

@@ -43,12 +43,12 @@ class RemoteCallError(StarlakeError):
 
     @property
     def transient(self) -> bool:
-        """Whether the same call may succeed a little later."""
+        """True if the same call may succeed a little later."""
         return self.patience > 0
 
     @property
     def passes(self) -> bool:
-        """Whether what prevented the call may pass within minutes, as an outage does."""
+        """True if what prevented the call may pass within minutes, as an outage does."""
         return self.transient
 
 

@@ -83,7 +83,7 @@ class GcpCallError(RemoteCallError):
 
     @property
     def passes(self) -> bool:
-        """Whether what prevented the call may pass within minutes, as an outage or the state of a job does."""
+        """True if what prevented the call may pass within minutes, as an outage or the state of a job does."""
         return self.transient or self.code == "FAILED_PRECONDITION"
 
 

@@ -128,7 +128,7 @@ class Templates:
         return [{"name": name, "value": value} for name, value in own if not names_a_secret(name)]
 
     def is_own(self, config: DagConfig) -> bool:
-        """Whether the template of a configuration is the project's own, instead of one of this package."""
+        """Return True if the template of a configuration is the project's own, instead of one of this package."""
         return config.template in self._own
 
     @cached_property

@@ -115,7 +115,7 @@ class Connection(Model):
 
     @property
     def is_duckdb(self) -> bool:
-        """Whether this is a DuckDB database, which the embedded engine can write to."""
+        """True if this is a DuckDB database, which the embedded engine can write to."""
         return (self.url or "").strip().lower().startswith("jdbc:duckdb:") or self.type.lower() == "duckdb"
 
 
@@ -155,7 +155,7 @@ class Area(Model):
 
 
 class Expectations(Model):
-    """Whether expectations are checked, and whether one that is not met fails the job."""
+    """True if expectations are checked, and whether one that is not met fails the job."""
 
     active: bool = True
     fail_on_error: bool = False
@@ -190,18 +190,18 @@ class Application(FileModel):
     load_strategy_class: Text | None = None
     empty_is_null: bool = True
     replace_invalid_bytes: bool = False
-    """Whether bytes that are not in the encoding of a file are loaded as U+FFFD, as Starlake loads them."""
+    """True if bytes that are not in the encoding of a file are loaded as U+FFFD, as Starlake loads them."""
     cut_long_rows: bool = False
-    """Whether values of a DSV row that are more than the file has columns are left out, as Starlake leaves them out."""
+    """True if values of a DSV row that are more than the file has columns are left out, as Starlake leaves them out."""
     fail_on_misspelled_columns: bool = False
-    """Whether a DSV header that has unknown columns and lacks others is an error rather than a warning."""
+    """True if a DSV header that has unknown columns and lacks others is an error rather than a warning."""
     expectations: Expectations = Expectations()
     reject_all_on_error: bool = False
     reject_with_value: bool = False
     max_rejected: MaxRejected | None = None
     """How many rows of a file may be rejected before its load fails; a table's ``metadata`` takes precedence."""
     drop_columns: bool = False
-    """Whether loads drop columns that the attributes no longer name; a table's ``metadata`` takes precedence."""
+    """True if loads drop columns that the attributes no longer name; a table's ``metadata`` takes precedence."""
     sink_replay_to_file: bool = False
     validate_on_load: bool = False
     dsv_options: TextMap = Field(default_factory=dict)
@@ -231,7 +231,7 @@ class Application(FileModel):
 
     @property
     def files_by_name(self) -> bool:
-        """Whether waiting files are loaded in the order of their names rather than of their modification times."""
+        """True if waiting files are loaded in the order of their names rather than of their modification times."""
         return (self.load_strategy_class or "").endswith("IngestionNameStrategy")
 
     def load_refs(self, own: str | None = None) -> tuple[str | None, ...]:

@@ -32,7 +32,7 @@ class Attribute(Model):
     """The fields of a struct."""
     rename: Text | None = None
     ignore: bool = False
-    """Whether the attribute is validated and then dropped."""
+    """True if the attribute is validated and then dropped."""
     script: Text | None = None
     """SQL expression over the renamed columns that computes the value, with or without ``SQL:`` before it."""
     privacy: Text | None = None
@@ -62,7 +62,7 @@ class Attribute(Model):
 
     @property
     def is_struct(self) -> bool:
-        """Whether the attribute holds other attributes."""
+        """True if the attribute holds other attributes."""
         return self.type.lower() == "struct" or bool(self.attributes)
 
 

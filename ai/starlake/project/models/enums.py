@@ -76,12 +76,12 @@ class Format(Word):
 
     @property
     def needs_positions(self) -> bool:
-        """Whether every attribute must say where its values stand in a line."""
+        """True if every attribute must say where its values stand in a line."""
         return self is Format.POSITION
 
     @property
     def has_native_loader(self) -> bool:
-        """Whether ``loader: native`` skips validation; files of other formats are validated all the same."""
+        """True if ``loader: native`` skips validation; files of other formats are validated all the same."""
         return self in {Format.DSV, Format.JSON, Format.JSON_FLAT, Format.POSITION}
 
 
@@ -93,7 +93,7 @@ class Loader(Word):
 
 
 class MergeOn(Word):
-    """Whether a merge also removes duplicates within the incoming rows."""
+    """True if a merge also removes duplicates within the incoming rows."""
 
     TARGET = "TARGET"
     SOURCE_AND_TARGET = "SOURCE_AND_TARGET"

@@ -55,17 +55,17 @@ class Metadata(Model):
     dag_ref: Text | None = None
     freshness: Freshness = Freshness()
     grouped: bool = False
-    """Whether all files that wait for a table are loaded as one."""
+    """True if all files that wait for a table are loaded as one."""
     drop_columns: bool = False
-    """Whether columns that the table's attributes no longer name are dropped, with their values."""
+    """True if columns that the table's attributes no longer name are dropped, with their values."""
     max_rejected: MaxRejected | None = None
     """How many rows of a file may be rejected, as a number or a percentage; a load of more fails."""
     replace_invalid_bytes: bool = False
-    """Whether bytes that are not in the encoding are loaded as U+FFFD, as Starlake loads them."""
+    """True if bytes that are not in the encoding are loaded as U+FFFD, as Starlake loads them."""
     cut_long_rows: bool = False
-    """Whether values of a DSV row that are more than the file has columns are left out, as Starlake leaves them out."""
+    """True if values of a DSV row that are more than the file has columns are left out, as Starlake leaves them out."""
     fail_on_misspelled_columns: bool = False
-    """Whether a DSV header that has unknown columns and lacks others is an error rather than a warning."""
+    """True if a DSV header that has unknown columns and lacks others is an error rather than a warning."""
 
     @model_validator(mode="before")
     @classmethod
@@ -77,5 +77,5 @@ class Metadata(Model):
 
     @property
     def loads_natively(self) -> bool:
-        """Whether files are loaded without validation."""
+        """True if files are loaded without validation."""
         return self.loader is Loader.NATIVE and self.format.has_native_loader

@@ -87,7 +87,7 @@ class Table(FileModel):
         return java_pattern(self.pattern)
 
     def matches(self, file_name: str) -> bool:
-        """Whether a file of this name belongs to the table.
+        """Return True if a file of this name belongs to the table.
 
         Args:
             file_name: The name without its folder; all of it must match the pattern.

@@ -57,7 +57,7 @@ class WriteStrategy(Model):
 
     @property
     def is_one_row_per_key(self) -> bool:
-        """Whether only one incoming row of a key is written."""
+        """True if only one incoming row of a key is written."""
         if not self.key or self.kind.keeps_duplicates:
             return False
         return self.on is MergeOn.SOURCE_AND_TARGET or (self.kind.newest_wins and bool(self.timestamp))

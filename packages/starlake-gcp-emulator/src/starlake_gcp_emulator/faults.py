@@ -48,7 +48,7 @@ class Fault:
         self._meeting = threading.Barrier(self.together)
 
     def strikes(self, call: Call) -> bool:
-        """Whether a call meets it; counts those that do."""
+        """Return True if a call meets it; counts those that do."""
         if self.count == 0 or not call.is_of(self.method):
             return False
         if self.probability is not None and self.random.random() >= self.probability:

@@ -11,7 +11,7 @@ IN_FLIGHT = "IN_FLIGHT"
 
 
 def is_named(service: str, method: str, name: str) -> bool:
-    """Whether a name means a method of a service: ``Jobs.GetJob``, ``GetJob``; ``*`` means all."""
+    """Return True if a name means a method of a service: ``Jobs.GetJob``, ``GetJob``; ``*`` means all."""
     of_service, _, alone = name.rpartition(".")
     return alone in {"*", method} and (not of_service or f".{service}".endswith(f".{of_service}"))
 
@@ -38,7 +38,7 @@ class Call:
     time: float
 
     def is_of(self, method: str) -> bool:
-        """Whether it is a call of a method; see `is_named`."""
+        """Return True if it is a call of a method; see `is_named`."""
         return is_named(self.service, self.method, method)
 
 

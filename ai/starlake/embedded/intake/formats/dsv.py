@@ -117,7 +117,7 @@ def _lines_of_rows(text: Path, dialect: Dialect, skip: int) -> Iterator[int]:
 
 
 def _suits_duckdb(file: Path, dialect: Dialect, *, quoted: bool) -> bool:
-    """Whether DuckDB's own reader reads the file as Starlake does, or refuses it."""
+    """Return True if DuckDB's own reader reads the file as Starlake does, or refuses it."""
     if len(dialect.separator.encode()) > _NO_LIMIT_SEPARATOR or len(dialect.quote) > 1 or dialect.strip:
         return False
     if not quoted:

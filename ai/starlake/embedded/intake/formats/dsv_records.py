@@ -177,11 +177,11 @@ class _Scan:
 
     @property
     def closed_at_an_end(self) -> bool:
-        """Whether all quotes are closed, those of lines before at the end of a field."""
+        """True if all quotes are closed, those of lines before at the end of a field."""
         return not self._open and not self._torn
 
     def is_open_after(self, line: str) -> bool:
-        """Whether a quote is open at the end of a line, given those before."""
+        """Return True if a quote is open at the end of a line, given those before."""
         if not self._open and self._quote not in line:
             return False
         place = 0

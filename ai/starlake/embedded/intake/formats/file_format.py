@@ -20,9 +20,9 @@ class FileFormat(ABC):
     """
 
     scalars_change_shape: ClassVar[bool] = False
-    """Whether objects and arrays may stand where other files of the table have single values. They become strings."""
+    """True if objects and arrays may stand where other files of the table have single values. They become strings."""
     names_columns: ClassVar[bool] = False
-    """Whether files may have a header, which ``withHeader`` announces."""
+    """True if files may have a header, which ``withHeader`` announces."""
 
     @abstractmethod
     def read(self, database: Database, table: Table, file: Path, scratch: Path) -> RawRows:

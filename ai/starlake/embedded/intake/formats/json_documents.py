@@ -150,7 +150,7 @@ def _never_there(database: Database, table: Table, objects: str) -> set[int]:
 
 
 def _must_be_there(attribute: Attribute) -> bool:
-    """Whether a null is an error, of the attribute or of a field in it."""
+    """Return True if a null is an error, of the attribute or of a field in it."""
     if attribute.required:
         return attribute.default is None
     return not attribute.array and any(_must_be_there(field) for field in attribute.attributes)

@@ -184,7 +184,7 @@ def _after_blanks(text: str, place: int) -> int:
 
 
 def _fits(row: Mapping[str, Any], attributes: Sequence[Attribute]) -> bool:
-    """Whether the values have the shapes of their attributes; null has any."""
+    """Return True if the values have the shapes of their attributes; null has any."""
     lowered = {name.lower(): value for name, value in row.items()}
     pairs = ((one, row.get(one.name, lowered.get(one.name.lower()))) for one in attributes if not one.script)
     return all(_has_shape(value, attribute) for attribute, value in pairs if value is not None)

@@ -28,7 +28,7 @@ _OF_ONE_VALUE = {"mode": {"permissive"}, "linesep": {"\n", "\\n"}}
 
 
 def is_irrelevant(name: str, value: str) -> bool:
-    """Whether an option can be left out without changing the rows.
+    """Return True if an option can be left out without changing the rows.
 
     Args:
         name: The option's name, in any case.
@@ -50,5 +50,5 @@ def encoding_of(metadata: Metadata) -> str:
 
 
 def is_multiline(metadata: Metadata) -> bool:
-    """Whether rows or documents go over lines; the option wins over the key, as in Starlake."""
+    """Return True if rows or documents go over lines; the option wins over the key, as in Starlake."""
     return (option(metadata, "multiline") or str(metadata.multiline)).lower() == "true"

@@ -69,7 +69,7 @@ def fresh(scratch: Path, suffix: str) -> Path:
 
 
 def contains(file: Path, text: str, pattern: str = "") -> bool:
-    """Whether a text occurs in a UTF-8 file.
+    """Return True if a text occurs in a UTF-8 file.
 
     Args:
         file: The file.
@@ -98,7 +98,7 @@ def _occurs(source: BinaryIO, text: bytes) -> bool:
 
 
 def starts_with(file: Path, text: str) -> bool:
-    """Whether a UTF-8 file starts with a text."""
+    """Return True if a UTF-8 file starts with a text."""
     wanted = text.encode("utf-8")
     with file.open("rb") as source:
         return source.read(len(wanted)) == wanted
@@ -211,7 +211,7 @@ def reader_limits(file: Path) -> str:
 
 
 def _has_long_line(file: Path) -> bool:
-    """Whether a line is longer than DuckDB surely reads; goes from line end to line end in large steps."""
+    """Return True if a line is longer than DuckDB surely reads; goes from line end to line end in large steps."""
     size = file.stat().st_size
     if size <= _LONG_LINE:
         return False
@@ -237,7 +237,7 @@ def _line_length(source: BinaryIO, place: int) -> int | None:
 
 
 def has_long_record(file: Path, quote: str) -> bool:
-    """Whether a row may be longer than DuckDB surely reads, in a file whose quotes may go over lines.
+    """Return True if a row may be longer than DuckDB surely reads, in a file whose quotes may go over lines.
 
     A line end is one of a row where the number of quotes before it is even.
     """

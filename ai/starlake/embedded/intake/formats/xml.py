@@ -108,7 +108,7 @@ class XmlNames:
     value: str
     """The name of the text beside XML attributes."""
     strips: bool
-    """Whether blanks around texts are dropped."""
+    """True if blanks around texts are dropped."""
 
     @classmethod
     def of(cls, options: Mapping[str, str]) -> XmlNames:

@@ -44,7 +44,7 @@ class ExecutionRecord:
 
     @property
     def complete(self) -> bool:
-        """Whether it ended."""
+        """True if it ended."""
         return bool(self.message.completion_time)
 
     @property

@@ -86,7 +86,7 @@ class Task:
 
     @property
     def ended(self) -> bool:
-        """Whether it runs no more, and will not again."""
+        """True if it runs no more, and will not again."""
         return self.state not in {"pending", "running"}
 
     def start(self, surroundings: Mapping[str, str]) -> None:

@@ -52,7 +52,7 @@ class ClusterRecord:
 
     @property
     def takes_jobs(self) -> bool:
-        """Whether jobs may be submitted to it."""
+        """True if jobs may be submitted to it."""
         return self.state in _WORKING
 
     @property
@@ -113,7 +113,7 @@ class ClusterRecord:
         }
 
     def is_selected(self, text: str) -> bool:
-        """Whether a filter of ListClusters asks for it."""
+        """Return True if a filter of ListClusters asks for it."""
         fields = {"status.state": self._is_in, "clusterName": self.message.cluster_name.__eq__}
         return selected(text, self.message.labels, fields)
 

@@ -81,18 +81,18 @@ class JobRecord:
         self.message.status = dataproc.JobStatus(state=state, details=details, state_start_time=now)
 
     def may_restart(self, now: float) -> bool:
-        """Whether the job wants its driver to be begun again after it failed."""
+        """Return True if the job wants its driver to be begun again after it failed."""
         limits = self.message.scheduling
         recent = [moment for moment in self.failures if moment > now - _HOUR]
         in_all = limits.max_failures_total or MOST_FAILURES
         return len(recent) < limits.max_failures_per_hour and len(self.failures) < in_all
 
     def matches(self, matcher: str) -> bool:
-        """Whether it is ACTIVE or NON_ACTIVE; all are ALL."""
+        """Return True if it is ACTIVE or NON_ACTIVE; all are ALL."""
         return matcher == "ALL" or (self.state in FINAL) == (matcher != "ACTIVE")
 
     def is_selected(self, text: str) -> bool:
-        """Whether a filter of ListJobs asks for it."""
+        """Return True if a filter of ListJobs asks for it."""
         return selected(text, self.message.labels, {"status.state": self._is_in})
 
     def _is_in(self, state: str) -> bool:

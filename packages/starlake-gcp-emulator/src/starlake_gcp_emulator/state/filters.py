@@ -35,7 +35,7 @@ def terms(text: str) -> list[tuple[str, str]]:
 
 
 def selected(text: str, labels: Mapping[str, str], fields: Mapping[str, Callable[[str], bool]]) -> bool:
-    """Whether a resource is what a filter asks for.
+    """Return True if a resource is what a filter asks for.
 
     Args:
         text: The filter; empty for all.

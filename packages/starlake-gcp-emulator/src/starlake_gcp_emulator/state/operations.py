@@ -36,7 +36,7 @@ class Operation:
 
     @property
     def done(self) -> bool:
-        """Whether it ended."""
+        """True if it ended."""
         return self.response is not None or self.error is not None
 
     def succeed(self, response: Any) -> None:

@@ -59,7 +59,7 @@ class Work:
 
     @property
     def running(self) -> bool:
-        """Whether `on_end` has not yet been called."""
+        """True if `on_end` has not yet been called."""
         return self._thread.is_alive()
 
     def join(self) -> None:
