@@ -321,7 +321,7 @@ class TestCalls:
             (["run", "--options", "a"], "'a' is not of the form name=value"),
             (["run", "--options", '{"a": '], "not valid JSON"),
             (["backfill", "--start", "2026-01-01"], "say from when to when"),
-            (["graph", "--format", "png"], "No such option"),
+            (["graph", "--format", "png"], "No such option '--format'"),
             (["fly"], "No such command 'fly'"),
         ],
     )
@@ -329,7 +329,7 @@ class TestCalls:
         verb, *rest = arguments
         code, _, err = call(verb, *(["-f", dag_file("kpis")] if verb != "fly" else []), *rest)
         assert code == 2
-        assert message in err
+        assert message in err.replace("option: --format", "option '--format'")  # as click 8.1 says it
 
     def test_a_file_that_is_not_there(self, call, tmp_path):
         code, _, err = call("run", "-f", tmp_path / "nowhere.py")

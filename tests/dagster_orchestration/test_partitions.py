@@ -218,8 +218,10 @@ class TestFrequencies:
 )
 @settings(max_examples=60, deadline=None)
 def test_the_windows_of_partitions_are_those_of_other_orchestrators(cron, zone, at):
-    # Dagster 1.9.13 begins the hours of Kolkata with those of UTC, for schedules too, which partitions have to follow
-    assume((cron, zone) != ("0 * * * *", "Asia/Kolkata"))
+    if (cron, zone) == ("0 * * * *", "Asia/Kolkata"):
+        # Dagster 1.9.13 begins these hours with those of UTC, for schedules too, which partitions have to follow
+        (tick,) = ticks_of(cron, zone, at, 1)
+        assume(tick.minute == 30)
     ours, theirs = PARTITION_WINDOWS.window_of(cron, zone, at), CRON_WINDOWS.window_of(cron, zone, at)
     assert (ours.start.timestamp(), ours.end.timestamp()) == (theirs.start.timestamp(), theirs.end.timestamp())
 

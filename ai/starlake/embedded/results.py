@@ -1,4 +1,4 @@
-"""What the verbs of the engine return: facts, frozen, without any of the engine's machinery."""
+"""Results of the engine's commands: frozen data, without any of the engine's machinery."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ class GcsLocation(Location):
         return [name.removeprefix(prefix) for name in (*names, *found.prefixes)]
 
     def _file(self, action: str) -> Blob | None:
-        """Return the object as it is now, None if there is none.
+        """Return the object as it is now, or None if it does not exist.
 
         Raises:
             StarlakeError: If a folder has the name, or if there is no bucket.

@@ -21,7 +21,7 @@ class StepFailure:
 
     Args:
         description: The description of a failure that was raised on purpose.
-        error: The class of the exception; None if there is none.
+        error: The class of the exception, or None if the event has no error.
         root_message: The message of the exception at its root.
     """
 

@@ -128,7 +128,7 @@ _CHANGES: Mapping[DagsterEventType, Callable[[Step, DagsterEvent], Step]] = {
     DagsterEventType.STEP_UP_FOR_RETRY: lambda step, _: replace(step, detail="is tried again"),
     DagsterEventType.ASSET_MATERIALIZATION: _materialized,
 }
-"""What the events of a run mean for its step."""
+"""The outcomes of steps, by the type of the event that a run records."""
 
 
 def graph_of(job: JobDefinition) -> PipelineGraph:

@@ -28,7 +28,7 @@ KEY_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 
 _DAILY = "0 0 * * *"
 _ALSO_DAILY = "00 0 * * *"
-"""The same times as `_DAILY`. Dagster has a shortcut for that expression, which refuses a day without midnight; see
+"""The times of `_DAILY`, written otherwise. Dagster has a shortcut for that one, which refuses days without midnight; see
 `time_partitions`."""
 
 _YEARS_AHEAD = 2

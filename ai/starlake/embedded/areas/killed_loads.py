@@ -116,7 +116,7 @@ def tell_of_strays(workspace: Workspace, domain: Domain) -> None:
         f"files of {domain.name} wait in {ingesting}, and no load of the engine is working on them: "
         f"{', '.join(strays)}",
         cause="another program is loading them, or left them",
-        fix=f"let it end; if there is none, move the files that are to be loaded to {stage}",
+        fix=f"let it end; if none is running, move the files that are to be loaded to {stage}",
     )
     if workspace.environment.get("SL_INGESTING_FILES") == "fail":
         raise error

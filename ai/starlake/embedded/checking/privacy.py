@@ -59,7 +59,7 @@ def expression(attribute: Attribute) -> str | None:
 
 
 def algorithm(attribute: Attribute) -> Algorithm | None:
-    """Return the algorithm that an attribute's ``privacy`` names, None when there is none or it is a SQL expression.
+    """Return the algorithm that an attribute's ``privacy`` names, or None if it is empty or a SQL expression.
 
     Raises:
         StarlakeError: If it names one that does not exist.

@@ -128,7 +128,7 @@ def _connections(project: Project) -> dict[str, str]:
 
 
 def _chosen(project: Project, refs: tuple[str | None, ...]) -> str:
-    """Return the connection in use and its file; what is wrong if there is none, since that is a setting, too."""
+    """Return the connection in use and its file, or the error that prevents its use."""
     try:
         connection = find_connection(project.application, project.areas, *refs)
     except StarlakeError as error:

@@ -1,4 +1,4 @@
-"""What depends on what, as text, as a diagram, and as the tree that generated DAG files carry."""
+"""Dependencies of tables and tasks, as text, as a diagram, and as the tree that generated DAG files carry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the verbs of one command work with, and what they return."""
+"""The session in which a command runs, and its outcome."""
 
 from __future__ import annotations
 

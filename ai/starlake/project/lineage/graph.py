@@ -1,4 +1,4 @@
-"""What depends on what: tasks on tasks, tasks on loaded tables."""
+"""The graph of dependencies: tasks on tasks, tasks on loaded tables."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class Domain(FileModel):
         return self.rename or self.name
 
     def table_of(self, file_name: str) -> Table | None:
-        """Return the first table whose pattern the name of a file matches; None if there is none.
+        """Return the first table whose pattern the name of a file matches, or None if no pattern does.
 
         Tables are in the order of their names, which is the same everywhere; Starlake goes by the age of their files.
         """

@@ -1,4 +1,4 @@
-"""What a file format is to the engine: how its files are read, and how rejected rows are written again."""
+"""File formats: how files are read, and how rejected rows are written again."""
 
 from __future__ import annotations
 

@@ -159,8 +159,7 @@ def _must_be_there(attribute: Attribute) -> bool:
 def _members(objects: str, names: Mapping[int, str]) -> str:
     """Return the members of objects: those of exactly the name, else those of the name in another case.
 
-    What is absent is the common reason that there is none of the name. An object is therefore looked through once for
-    all of them, and only then.
+    Only if a name is missing, the keys of the object are searched for other cases: once for all missing names.
     """
     exact = [f"{member('json', name)} AS c{place}" for place, name in names.items()]
     absent = " OR ".join(f"c{place} IS NULL" for place in names) or "false"

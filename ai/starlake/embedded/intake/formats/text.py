@@ -149,7 +149,7 @@ def _is_mixed(file: Path) -> bool:
 
 
 def first_character(file: Path) -> str:
-    """Return the first character of a UTF-8 file that is no blank, if it is ASCII; '' if there is none."""
+    """Return the first non-blank character of a UTF-8 file if it is ASCII, else ''."""
     with file.open("rb") as source:
         while piece := source.read(_CHUNK):
             if text := piece.lstrip():
@@ -158,7 +158,7 @@ def first_character(file: Path) -> str:
 
 
 def last_character(file: Path) -> str:
-    """Return the last character of a UTF-8 file that is no blank, if it is ASCII; '' if there is none."""
+    """Return the last non-blank character of a UTF-8 file if it is ASCII, else ''."""
     with file.open("rb") as source:
         end = source.seek(0, os.SEEK_END)
         while end > 0:
