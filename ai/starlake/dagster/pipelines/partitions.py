@@ -28,7 +28,7 @@ KEY_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 
 _DAILY = "0 0 * * *"
 _ALSO_DAILY = "00 0 * * *"
-"""The times of `_DAILY`, written otherwise. Dagster has a shortcut for that one, which refuses days without midnight; see
+"""The times of `_DAILY`, spelled otherwise: Dagster's shortcut for `_DAILY` refuses days without a midnight; see
 `time_partitions`."""
 
 _YEARS_AHEAD = 2
