@@ -1,25 +1,47 @@
-"""Starlake on Dagster: the factory of ops that all executors share."""
+"""Starlake on Dagster: the factory of ops that all executors share, and a project as assets."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from ai.starlake.common.extras import require_package
+from ai.starlake.common.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from ai.starlake.dagster.assets.asset_selection import build_starlake_asset_selection
+    from ai.starlake.dagster.assets.asset_specs import build_starlake_asset_specs
+    from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
     from ai.starlake.dagster.job import StarlakeDagsterJob
+    from ai.starlake.project.assets.starlake_project import StarlakeProject
 
-__all__ = ["StarlakeDagsterJob"]
+__all__ = [
+    "DagsterStarlakeTranslator",
+    "StarlakeDagsterJob",
+    "StarlakeProject",
+    "build_starlake_asset_selection",
+    "build_starlake_asset_specs",
+]
+
+_get = lazy_names(
+    __name__,
+    {
+        "job": ["StarlakeDagsterJob"],
+        "assets.asset_selection": ["build_starlake_asset_selection"],
+        "assets.asset_specs": ["build_starlake_asset_specs"],
+        "assets.translator": ["DagsterStarlakeTranslator"],
+    },
+)
 
 
 def __getattr__(name: str) -> object:
-    """Import the factory on demand: the command line and the DAG templates in here do without Dagster."""
-    if name == "StarlakeDagsterJob":
+    """Import names on demand: the command line and the DAG templates in here do without Dagster."""
+    if name in __all__:
         require_dagster()
-        from ai.starlake.dagster.job import StarlakeDagsterJob
+    if name == "StarlakeProject":  # of a room that does without Dagster
+        from ai.starlake.project.assets.starlake_project import StarlakeProject
 
-        return StarlakeDagsterJob
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return StarlakeProject
+    return _get(name)
 
 
 def require_dagster() -> None:

@@ -18,25 +18,8 @@ from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.project import PrimitiveType, TypeDefinition
 from ai.starlake.project.patterns import java_pattern
 
-_INTEGERS = {
-    PrimitiveType.LONG: "BIGINT",
-    PrimitiveType.INT: "INTEGER",
-    PrimitiveType.SHORT: "SMALLINT",
-    PrimitiveType.BYTE: "TINYINT",
-}
-_COLUMNS = {
-    **_INTEGERS,
-    PrimitiveType.SHORT: "INTEGER",
-    PrimitiveType.STRING: "VARCHAR",
-    PrimitiveType.VARIANT: "JSON",
-    PrimitiveType.DOUBLE: "DOUBLE",
-    PrimitiveType.BOOLEAN: "BOOLEAN",
-    PrimitiveType.DATE: "DATE",
-    PrimitiveType.TIMESTAMP: "TIMESTAMP",
-}
-"""Columns whose type has no DDL for DuckDB: those that Starlake's dialect has for the types of Spark."""
+_INTEGERS = (PrimitiveType.LONG, PrimitiveType.INT, PrimitiveType.SHORT, PrimitiveType.BYTE)
 _ZONED = frozenset({"TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"})
-_DEFAULT_DECIMAL = "DECIMAL(38,9)"
 _EVERY_INTEGER = frozenset(
     {r"-?\d+", r"[-|\+|0-9][0-9]*", r"[-+]?\d+", r"[+-]?\d+", "-?[0-9]+", "[-+]?[0-9]+", ".*", ".+"}
 )
@@ -65,7 +48,6 @@ _DIGIT_GROUPS = {
     **dict.fromkeys(("de", "es", "it", "pt", "nl", "da", "tr", "el"), (f".{_BLANKS}", ",")),
 }
 """Per language what may stand between groups of three digits, and the decimal sign; elsewhere a comma and a point."""
-_DDL_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?(\[\])*")
 
 
 @dataclass(frozen=True)
@@ -87,32 +69,6 @@ class TextCheck:
     sound: Callable[[str, str], str] | None = None
 
 
-def column_type(kind: TypeDefinition, *, declared: bool) -> str:
-    """Return the type of the column that holds values of a type.
-
-    Args:
-        kind: The type.
-        declared: Whether the column has the name of one of the table's attributes of this type and is made together
-            with its table. Starlake looks the DDL of a type up by that name, so that a renamed column, a field of a
-            struct and a column that is added later have the plain form of the primitive type, as in Starlake.
-
-    Raises:
-        StarlakeError: If the type's ``ddlMapping`` is not the name of a type.
-    """
-    ddl = (kind.ddl_mapping.get("duckdb") or "").strip()
-    if kind.primitive_type is PrimitiveType.DECIMAL:
-        return f"DECIMAL({kind.zone})" if _is_precision(kind.zone) else _DEFAULT_DECIMAL
-    if not ddl or not declared:
-        return _COLUMNS.get(kind.primitive_type, "VARCHAR")
-    if not _DDL_TYPE.fullmatch(ddl):
-        raise StarlakeError(
-            f"the type {kind.name!r} maps to {ddl!r} on DuckDB" + (f" ({kind.file})" if kind.file else ""),
-            cause="that is not the name of a column type",
-            fix="write a type of DuckDB under ddlMapping.duckdb, such as VARCHAR, BIGINT or DECIMAL(18,2)",
-        )
-    return ddl
-
-
 def text_check(kind: TypeDefinition, column: str) -> TextCheck:
     """Says how texts of a type are checked before they go into a column.
 
@@ -124,10 +80,6 @@ def text_check(kind: TypeDefinition, column: str) -> TextCheck:
         StarlakeError: If the type's pattern cannot be used.
     """
     return _CHECKS.get(kind.primitive_type, _other)(kind, column)
-
-
-def _is_precision(zone: str | None) -> bool:
-    return re.fullmatch(r"\s*\d+\s*,\s*\d+\s*", zone or "") is not None
 
 
 def _try_cast(column: str) -> Callable[[str], str]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from itertools import count
 
 from ai.starlake.embedded.checking import privacy
-from ai.starlake.embedded.checking.datatypes import TextCheck, column_type, text_check
+from ai.starlake.embedded.checking.datatypes import TextCheck, text_check
 from ai.starlake.embedded.checking.reject_messages import RejectTexts
 from ai.starlake.embedded.database.quoting import identifier, literal
 from ai.starlake.project import Attribute, PrimitiveType, Trim, TypeDefinition
+from ai.starlake.project.databases.column_types import column_type
 
 Lookup = Callable[[Attribute], TypeDefinition]
 """Finds the type of an attribute."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.checking.datatypes import column_type, text_check
+from ai.starlake.embedded.checking.datatypes import text_check
 from ai.starlake.embedded.checking.native_checks import native_check, unvalidated
 from ai.starlake.embedded.checking.nested import (
     Checked,
@@ -26,6 +26,7 @@ from ai.starlake.embedded.checking.raw_rows import PROBLEM_COLUMN, RECORD_COLUMN
 from ai.starlake.embedded.checking.reject_messages import RejectTexts
 from ai.starlake.embedded.database.quoting import identifier, literal
 from ai.starlake.project import Attribute, PrimitiveType, Table, TypeDefinition
+from ai.starlake.project.databases.column_types import column_type
 
 _WHOLE = (PrimitiveType.LONG, PrimitiveType.INT, PrimitiveType.SHORT, PrimitiveType.BYTE, PrimitiveType.DATE)
 """Types whose columns would round a value of a larger type."""

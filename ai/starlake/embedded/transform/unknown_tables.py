@@ -11,6 +11,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.project import Finding, Project, Severity, Table, Task
 from ai.starlake.project.databases.duckdb_plans import plan_of
 from ai.starlake.project.databases.pre_actions import read_pre_actions
+from ai.starlake.project.lineage.sql_names import may_be_a_table
 from ai.starlake.project.reading.domain_files import SUFFIX
 
 if TYPE_CHECKING:
@@ -18,11 +19,9 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.transform.catalog import Catalog
     from ai.starlake.project.lineage.graph import Graph
 
-_SYSTEM = re.compile(r"(?i)^(sl_|duckdb_|pragma_|sqlite_|pg_|zztmp_)")
 _CLOSE = 0.7
 """How much two names must have in common for one to be a misspelling of the other."""
 _SCHEMAS = frozenset({"information_schema", "pg_catalog", "temp", "system", "main"})
-_FILES = frozenset({"csv", "tsv", "txt", "parquet", "json", "jsonl", "ndjson", "gz", "zst", "db", "xlsx"})
 
 
 class UnknownTables:
@@ -95,7 +94,7 @@ class UnknownTables:
     def _is_known(self, name: str, task: Task) -> bool:
         database_and_schema, _, last = name.lower().rpartition(".")
         database, _, schema = database_and_schema.rpartition(".")
-        if database or _SYSTEM.match(last) or last in _FILES or "/" in name or "*" in name:
+        if database or not may_be_a_table(name):
             return True
         if schema in self._silent or schema in self._attached(task) or self._graph.target_of(name.split(".")):
             return True

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.project.models import Table, Task
+
+_SYSTEM = re.compile(r"(?i)^(sl_|duckdb_|pragma_|sqlite_|pg_|zztmp_)")
+_FILES = frozenset({"csv", "tsv", "txt", "parquet", "json", "jsonl", "ndjson", "gz", "zst", "db", "xlsx"})
+
+
+def may_be_a_table(name: str) -> bool:
+    """Return whether a name in SQL is neither a file nor a table that the database or Starlake brings along.
+
+    >>> may_be_a_table("shop.rows"), may_be_a_table("rows.csv"), may_be_a_table("duckdb_tables")
+    (True, False, False)
+    """
+    last = name.lower().rpartition(".")[2]
+    return not (_SYSTEM.match(last) or last in _FILES or "/" in name or "*" in name)
 
 
 class TargetNames:

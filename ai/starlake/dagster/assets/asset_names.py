@@ -1,0 +1,51 @@
+"""Names of assets, groups, tags and owners, from those of Starlake."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from dagster import AssetKey
+
+from ai.starlake.common import sanitize_id
+from ai.starlake.project.assets.project_item import ProjectItem
+
+_LONGEST = 63
+_NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.-]")
+_OWNER = "owner:"
+
+
+def default_key(parts: Iterable[str]) -> AssetKey:
+    """Return the key of a table by the parts of its name in the database."""
+    return AssetKey(list(parts))
+
+
+def group_of(item: ProjectItem) -> str:
+    """Return the group of an item: its domain, as far as Dagster accepts its letters."""
+    return sanitize_id(item.domain)
+
+
+def tags_of(item: ProjectItem) -> Mapping[str, str]:
+    """Return the tags of an item: ``name=value`` is a tag with a value; ``owner:...`` is not a tag but an owner."""
+    tags = {}
+    for tag in item.tags:
+        name, _, value = tag.partition("=")
+        if not tag.lower().startswith(_OWNER) and name.strip():
+            tags[_for_tags(name)] = _for_tags(value)
+    return tags
+
+
+def owners_of(item: ProjectItem) -> list[str]:
+    """Return the owners of an item: tags ``owner:ada@example.org`` for a person, ``owner:data`` for a team."""
+    named = [tag[len(_OWNER) :].strip() for tag in item.tags if tag.lower().startswith(_OWNER)]
+    return [name if "@" in name or name.startswith("team:") else f"team:{name}" for name in named if name]
+
+
+def kinds_of(item: ProjectItem) -> set[str]:
+    """Return what Dagster shows with an icon: Starlake, the kind of database, the format or the language, a view."""
+    view = "view" if item.kind == "view" else ""
+    return {kind for kind in ("starlake", item.warehouse, item.format, view) if kind}
+
+
+def _for_tags(text: str) -> str:
+    return _NOT_IN_TAGS.sub("_", text.strip())[:_LONGEST]

@@ -1,0 +1,38 @@
+"""Selections of assets in Starlake's own words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagster import AssetSelection
+
+from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix, TranslatedProject
+
+if TYPE_CHECKING:
+    from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
+    from ai.starlake.project.assets.item_selection import Words
+
+
+def build_starlake_asset_selection(
+    project: AnyProject,
+    select: Words,
+    exclude: Words | None = None,
+    *,
+    translator: DagsterStarlakeTranslator | None = None,
+    asset_prefix: Prefix | None = None,
+) -> AssetSelection:
+    """Return the assets of a project that words choose, for jobs, schedules and sensors.
+
+    Args:
+        project: The project, or its folder.
+        select: Which tables and tasks: ``shop``, ``shop.orders``, ``tag:daily``, ``shop.*``, ``+kpis.sales``, ``2+x``.
+        exclude: Which of them not.
+        translator: That of the assets, if it changes their keys.
+        asset_prefix: That of the assets.
+
+    Raises:
+        StarlakeError: If a file of the project cannot be used, or if a word names nothing.
+    """
+    translated = TranslatedProject(project, translator, asset_prefix)
+    keys = [translated.keys[item.target] for item in translated.select(select, exclude)]
+    return AssetSelection.assets(*keys)

@@ -1,0 +1,49 @@
+"""What only some versions of Dagster have."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any
+
+import dagster
+from dagster import AssetSpec
+
+from ai.starlake.project.assets.project_item import ProjectItem
+
+_NEVER = timedelta(days=36_500)
+"""How old an item may be that has a limit for warnings only; Dagster's policy must have one for failures."""
+
+
+def freshness_policy(item: ProjectItem) -> dict[str, Any]:
+    """Return the freshness policy of an item as an argument of `AssetSpec`; nothing where Dagster has none."""
+    time_window = getattr(dagster.FreshnessPolicy, "time_window", None)
+    if time_window is None or (item.warn_after is None and item.fail_after is None):
+        return {}
+    fail = timedelta(seconds=item.fail_after) if item.fail_after is not None else _NEVER
+    warn = timedelta(seconds=item.warn_after) if item.warn_after is not None else None
+    return {"freshness_policy": time_window(fail_window=fail, warn_window=warn if warn and warn < fail else None)}
+
+
+def virtual(item: ProjectItem) -> dict[str, Any]:
+    """Return that an item is a view as an argument of `AssetSpec`; nothing where Dagster has no virtual assets."""
+    return {"is_virtual": True} if item.kind == "view" and _has_virtual_assets() else {}
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Dagster's notices of what may change: the user has not chosen what this package uses."""
+    names = ("BetaWarning", "PreviewWarning", "ExperimentalWarning")
+    with warnings.catch_warnings():
+        for category in filter(None, (getattr(dagster, name, None) for name in names)):
+            warnings.simplefilter("ignore", category)
+        yield
+
+
+@lru_cache(maxsize=1)
+def _has_virtual_assets() -> bool:
+    return "is_virtual" in inspect.signature(AssetSpec.__new__).parameters

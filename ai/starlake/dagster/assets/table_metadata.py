@@ -1,0 +1,69 @@
+"""What Dagster's pages show of a table: its columns, what they are made of, its name, its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from dagster import (
+    CodeReferencesMetadataValue,
+    LocalFileCodeReference,
+    TableColumn,
+    TableColumnConstraints,
+    TableColumnDep,
+    TableColumnLineage,
+    TableSchema,
+)
+
+from ai.starlake.dagster.assets.asset_names import default_key
+from ai.starlake.project.assets.project_item import ItemColumn, ProjectItem
+from ai.starlake.project.paths import is_address
+
+COLUMN_LINEAGE = "dagster/column_lineage"
+
+
+def table_metadata(item: ProjectItem, *, code_references: bool) -> Iterator[tuple[str, Any]]:
+    """Yield the metadata of an item that is known before anything runs.
+
+    Args:
+        item: The item.
+        code_references: Whether the files and lines that it is from are named.
+    """
+    yield "dagster/table_name", item.table_name
+    yield "starlake/name", item.full_name
+    yield "starlake/kind", item.kind
+    if item.columns:
+        yield "dagster/column_schema", TableSchema(columns=[_column(column) for column in item.columns])
+    lineage = {
+        column.name: [
+            TableColumnDep(asset_key=default_key(source.table), column_name=source.column) for source in column.sources
+        ]
+        for column in item.columns
+        if column.sources
+    }
+    if lineage:
+        yield COLUMN_LINEAGE, TableColumnLineage(lineage)
+    places = [place for place in item.places if not is_address(place.file)]
+    if code_references and places:
+        yield (
+            "dagster/code_references",
+            CodeReferencesMetadataValue(
+                code_references=[
+                    LocalFileCodeReference(file_path=place.file, line_number=place.line, label=place.label)
+                    for place in places
+                ]
+            ),
+        )
+
+
+def _column(column: ItemColumn) -> TableColumn:
+    own = {"starlake_type": column.starlake_type} if column.starlake_type else {}
+    return TableColumn(
+        name=column.name,
+        type=column.type,
+        description=column.description,
+        constraints=TableColumnConstraints(
+            nullable=column.nullable, unique=column.unique, other=list(column.constraints)
+        ),
+        tags={**own, **column.tags},
+    )

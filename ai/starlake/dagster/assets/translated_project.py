@@ -1,0 +1,124 @@
+"""The assets of a project after their translation: their keys, their specs and those of their checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dagster import AssetCheckKey, AssetCheckSpec, AssetDep, AssetKey, AssetSpec, TableColumnDep, TableColumnLineage
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.assets.asset_names import default_key
+from ai.starlake.dagster.assets.dagster_features import quiet
+from ai.starlake.dagster.assets.table_metadata import COLUMN_LINEAGE
+from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
+from ai.starlake.project.assets.item_selection import Words, select_items
+from ai.starlake.project.assets.project_item import ProjectItem, Target
+from ai.starlake.project.assets.starlake_project import StarlakeProject
+
+AnyProject = StarlakeProject | Path | str
+Prefix = str | Sequence[str]
+
+
+class TranslatedProject:
+    """A project's items and what each becomes in Dagster.
+
+    Args:
+        project: The project, or its folder.
+        translator: Makes the specs.
+        asset_prefix: The first parts of the keys of all that the project makes; what it only reads keeps its key.
+    """
+
+    def __init__(
+        self,
+        project: AnyProject,
+        translator: DagsterStarlakeTranslator | None = None,
+        asset_prefix: Prefix | None = None,
+    ) -> None:
+        self.project = project if isinstance(project, StarlakeProject) else StarlakeProject(project)
+        self._translator = translator or DagsterStarlakeTranslator()
+        self._prefix = [asset_prefix] if isinstance(asset_prefix, str) else list(asset_prefix or ())
+
+    def select(self, select: Words | None, exclude: Words | None) -> tuple[ProjectItem, ...]:
+        """Return the items that words choose.
+
+        Raises:
+            StarlakeError: If a word names nothing.
+        """
+        return select_items(self.project.items, select, exclude)
+
+    @cached_property
+    def keys(self) -> Mapping[Target, AssetKey]:
+        """The key of each item.
+
+        Raises:
+            StarlakeError: If two items have one key.
+        """
+        owners: dict[AssetKey, ProjectItem] = {}
+        keys = {}
+        for item in self.project.items:
+            key = AssetKey([*self._prefix, *self._translated[item.target].key.path])
+            other = owners.setdefault(key, item)
+            if other is not item:
+                raise StarlakeError(
+                    f"{other.full_name} and {item.full_name} both have the asset key {key.to_user_string()}",
+                    cause="the translator gives them one key",
+                    fix="let get_asset_spec return a key of its own for each",
+                )
+            keys[item.target] = key
+        return keys
+
+    def specs(self, items: Iterable[ProjectItem]) -> list[AssetSpec]:
+        """Return the specs of items, with the keys that items have after their translation."""
+        return [self._final(item) for item in items]
+
+    def check_specs(self, items: Iterable[ProjectItem]) -> list[AssetCheckSpec]:
+        """Return the specs of the checks of items."""
+        found = []
+        for item in items:
+            for expectation in item.expectations:
+                spec = self._translator.get_asset_check_spec(expectation)
+                if spec is not None:
+                    key = self._moved.get(spec.asset_key, spec.asset_key)
+                    found.append(spec.replace_key(AssetCheckKey(key, spec.name)))
+        return found
+
+    @cached_property
+    def _translated(self) -> Mapping[Target, AssetSpec]:
+        """The spec of each item as the translator makes it: also those that are not chosen give keys to others."""
+        with quiet():
+            return {item.target: self._translator.get_asset_spec(item) for item in self.project.items}
+
+    @cached_property
+    def _moved(self) -> Mapping[AssetKey, AssetKey]:
+        """The keys that are other ones after the translation."""
+        keys = ((default_key(target), key) for target, key in self.keys.items())
+        return {before: after for before, after in keys if before != after}
+
+    def _final(self, item: ProjectItem) -> AssetSpec:
+        spec = self._translated[item.target]
+        if not self._moved:
+            return spec
+        changes: dict[str, Any] = {"key": self.keys[item.target], "deps": [self._dep(dep) for dep in spec.deps]}
+        lineage = spec.metadata.get(COLUMN_LINEAGE)
+        with quiet():
+            if isinstance(lineage, TableColumnLineage):
+                changes["metadata"] = {**spec.metadata, COLUMN_LINEAGE: self._lineage(lineage)}
+            return spec.replace_attributes(**changes)
+
+    def _dep(self, dep: AssetDep) -> AssetDep:
+        key = self._moved.get(dep.asset_key)
+        return dep if key is None else dep._replace(asset_key=key)
+
+    def _lineage(self, lineage: TableColumnLineage) -> TableColumnLineage:
+        return TableColumnLineage(
+            {
+                column: [
+                    TableColumnDep(asset_key=self._moved.get(dep.asset_key, dep.asset_key), column_name=dep.column_name)
+                    for dep in deps
+                ]
+                for column, deps in lineage.deps_by_column.items()
+            }
+        )

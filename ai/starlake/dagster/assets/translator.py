@@ -1,0 +1,62 @@
+"""How tables and tasks become assets, and expectations become checks."""
+
+from __future__ import annotations
+
+from dagster import AssetCheckSpec, AssetSpec
+
+from ai.starlake.dagster.assets.asset_names import default_key, group_of, kinds_of, owners_of, tags_of
+from ai.starlake.dagster.assets.dagster_features import freshness_policy, quiet, virtual
+from ai.starlake.dagster.assets.table_metadata import table_metadata
+from ai.starlake.project.assets.project_item import ItemExpectation, ProjectItem
+
+
+class DagsterStarlakeTranslator:
+    """Makes the spec of each asset and check. Override its methods to change them.
+
+    The key that a spec has is that of the item everywhere: what depends on the item, its checks and the lineage of
+    columns follow. A prefix is added after the translation.
+
+    Args:
+        views_as_virtual: Whether views are virtual assets, which Dagster does not materialize; only where Dagster has
+            them.
+        code_references: Whether assets name the files and lines that they are from.
+    """
+
+    def __init__(self, *, views_as_virtual: bool = False, code_references: bool = True) -> None:
+        self.views_as_virtual = views_as_virtual
+        self.code_references = code_references
+
+    def get_asset_spec(self, item: ProjectItem) -> AssetSpec:
+        """Return the spec of the asset that a table, a task or a view becomes.
+
+        Args:
+            item: The table, task or view: its ``kind``, ``domain``, ``name``, ``full_name``, ``metadata`` and more.
+        """
+        with quiet():
+            return AssetSpec(
+                key=default_key(item.target),
+                deps=[default_key(parts) for parts in (*item.upstream, *item.externals)],
+                description=item.description,
+                group_name=group_of(item),
+                code_version=item.code_version,
+                kinds=kinds_of(item),
+                tags=tags_of(item),
+                owners=owners_of(item) or None,
+                metadata=dict(table_metadata(item, code_references=self.code_references)),
+                **freshness_policy(item),
+                **(virtual(item) if self.views_as_virtual else {}),
+            )
+
+    def get_asset_check_spec(self, expectation: ItemExpectation) -> AssetCheckSpec | None:
+        """Return the spec of the check that an expectation becomes; None for no check.
+
+        Args:
+            expectation: The expectation: its ``expect``, ``name``, ``fail_on_error`` and more.
+        """
+        return AssetCheckSpec(
+            name=expectation.name,
+            asset=default_key(expectation.target),
+            description=expectation.expect,
+            blocking=expectation.fail_on_error,
+            metadata={"starlake/expectation": expectation.expect},
+        )

@@ -1,0 +1,53 @@
+"""The expectations of a table or task, each with a name of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+
+from ai.starlake.common import sanitize_id
+from ai.starlake.project.assets.project_item import ItemExpectation, Target
+from ai.starlake.project.models import Expectations, Table, Task
+
+REJECTED_ROWS = "rejected_rows"
+"""The name of the check of a loaded table's rejected rows."""
+
+
+def item_expectations(item: Table | Task, target: Target, settings: Expectations) -> tuple[ItemExpectation, ...]:
+    """Return the expectations of an item, each once; none if the application switches them off.
+
+    Args:
+        item: The table or task.
+        target: Schema and table in the database.
+        settings: What the application says.
+    """
+    if not settings.active:
+        return ()
+    strict: dict[str, bool] = {}
+    for each in item.expectations:
+        strict[each.call] = strict.get(each.call, False) or each.fail_on_error
+    taken = Counter([REJECTED_ROWS, *map(check_name, strict)])
+    return tuple(
+        ItemExpectation(
+            item=item.full_name,
+            target=target,
+            expect=call,
+            name=check_name(call) if taken[check_name(call)] == 1 else f"{check_name(call)}_{_digest(call)}",
+            fail_on_error=settings.fail_on_error and fails,
+        )
+        for call, fails in strict.items()
+    )
+
+
+def check_name(call: str) -> str:
+    """Return the name of the check for the call of a macro.
+
+    >>> check_name("between('price', 0, 500)")
+    'between_price_0_500'
+    """
+    return re.sub("_+", "_", sanitize_id(call)).strip("_") or "expectation"
+
+
+def _digest(call: str) -> str:
+    return hashlib.sha256(call.encode()).hexdigest()[:6]

@@ -1,0 +1,89 @@
+"""A project as users of assets name it: a folder, read when it is used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from ai.starlake.project.paths import is_address
+
+if TYPE_CHECKING:
+    from ai.starlake.project.assets.project_item import ProjectItem
+    from ai.starlake.project.project import Project
+
+
+class StarlakeProject:
+    """A Starlake project. Making one reads nothing; what is read is kept, in the process and in the user's cache.
+
+    Args:
+        root: The folder that holds ``metadata``, or its address.
+        env: The profile, as ``SL_ENV``; that of the environment by default.
+        options: Variables that take precedence over all others, as ``--options`` of Starlake's commands.
+    """
+
+    def __init__(self, root: Path | str, *, env: str | None = None, options: Mapping[str, str] | None = None) -> None:
+        text = os.fspath(root)
+        self.root = text if is_address(text) else str(Path(text).expanduser().absolute())
+        self.env = env
+        self.options: Mapping[str, str] = MappingProxyType(dict(options or {}))
+
+    @property
+    def name(self) -> str:
+        """The name of its folder."""
+        return self.root.rstrip("/").rpartition("/")[2]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which it is read, and its commands run."""
+        return {**os.environ, **({"SL_ENV": self.env} if self.env is not None else {}), "SL_ROOT": self.root}
+
+    @cached_property
+    def items(self) -> tuple[ProjectItem, ...]:
+        """All that the project makes: its tables, then its tasks, each after what it reads.
+
+        Raises:
+            StarlakeError: If a file of the project cannot be used, or if two items make one table.
+        """
+        from ai.starlake.project.assets.item_cache import cached_items, content_hash
+        from ai.starlake.project.assets.item_reading import read_items
+
+        environment = self.environment
+        folder = self.model.settings.metadata
+        name = repr((self.root, self.env, sorted(self.options.items())))
+        content = content_hash(folder, environment, self.options)
+        return cached_items(name, content, environment, lambda: read_items(self.model))
+
+    @cached_property
+    def model(self) -> Project:
+        """The project, read as far as it is used.
+
+        Raises:
+            StarlakeError: If there is no project, or its application or env files cannot be used.
+        """
+        from ai.starlake.project.project import Project
+
+        return Project.read(self.root, environment=self.environment, options=self.options)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StarlakeProject) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _open, (self.root, self.env, dict(self.options))
+
+    def __repr__(self) -> str:
+        env = f", env={self.env!r}" if self.env is not None else ""
+        return f"StarlakeProject({self.root!r}{env})"
+
+    def _identity(self) -> tuple[object, ...]:
+        return self.root, self.env, tuple(sorted(self.options.items()))
+
+
+def _open(root: str, env: str | None, options: Mapping[str, str]) -> StarlakeProject:
+    return StarlakeProject(root, env=env, options=options)

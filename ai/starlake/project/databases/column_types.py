@@ -1,0 +1,110 @@
+"""The types of columns in databases, for the types of a project."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.common.extras import require_package
+from ai.starlake.project.models import Attribute, PrimitiveType, TypeDefinition
+
+_COLUMNS = {
+    PrimitiveType.LONG: "BIGINT",
+    PrimitiveType.INT: "INTEGER",
+    PrimitiveType.SHORT: "INTEGER",
+    PrimitiveType.BYTE: "TINYINT",
+    PrimitiveType.STRING: "VARCHAR",
+    PrimitiveType.VARIANT: "JSON",
+    PrimitiveType.DOUBLE: "DOUBLE",
+    PrimitiveType.BOOLEAN: "BOOLEAN",
+    PrimitiveType.DATE: "DATE",
+    PrimitiveType.TIMESTAMP: "TIMESTAMP",
+}
+"""Columns whose type has no DDL for DuckDB: those that Starlake's dialect has for the types of Spark."""
+_DEFAULT_DECIMAL = "DECIMAL(38,9)"
+_DDL_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?(\[\])*")
+_PRECISION = re.compile(r"\s*\d+\s*,\s*\d+\s*")
+
+
+def column_type(kind: TypeDefinition, *, declared: bool) -> str:
+    """Return the type of the column of DuckDB that holds values of a type.
+
+    Args:
+        kind: The type.
+        declared: Whether the column has the name of one of the table's attributes of this type and is made together
+            with its table. Starlake looks the DDL of a type up by that name, so that a renamed column, a field of a
+            struct and a column that is added later have the plain form of the primitive type, as in Starlake.
+
+    Raises:
+        StarlakeError: If the type's ``ddlMapping`` is not the name of a type.
+    """
+    ddl = (kind.ddl_mapping.get("duckdb") or "").strip()
+    if kind.primitive_type is PrimitiveType.DECIMAL:
+        return f"DECIMAL({kind.zone})" if _PRECISION.fullmatch(kind.zone or "") else _DEFAULT_DECIMAL
+    if not ddl or not declared:
+        return _COLUMNS.get(kind.primitive_type, "VARCHAR")
+    if not _DDL_TYPE.fullmatch(ddl):
+        raise StarlakeError(
+            f"the type {kind.name!r} maps to {ddl!r} on DuckDB" + (f" ({kind.file})" if kind.file else ""),
+            cause="that is not the name of a column type",
+            fix="write a type of DuckDB under ddlMapping.duckdb, such as VARCHAR, BIGINT or DECIMAL(18,2)",
+        )
+    return ddl
+
+
+def warehouse_type(
+    attribute: Attribute, types: Mapping[str, TypeDefinition], warehouse: str, *, declared: bool = True
+) -> str:
+    """Return the type of the column that an attribute becomes, as its warehouse writes it.
+
+    Args:
+        attribute: The attribute; its fields are within its type.
+        types: The types of the project; a type that is not among them is returned as it is written.
+        warehouse: The kind of database, such as ``duckdb`` or ``bigquery``.
+        declared: See `column_type`.
+    """
+    if attribute.is_struct or attribute.array:
+        name = _nested(attribute, lambda one: _scalar(one, types, declared=False))
+        return in_dialect(name, warehouse)
+    kind = types.get(attribute.type)
+    own = kind.ddl_mapping.get(warehouse) if kind is not None else None
+    if own and warehouse != "duckdb":
+        return own.strip()
+    return in_dialect(_scalar(attribute, types, declared=declared), warehouse)
+
+
+def in_dialect(name: str, dialect: str) -> str:
+    """Return a type of DuckDB in the words of another database; as it is where that is not known."""
+    if dialect == "duckdb":
+        return name
+    require_package("sqlglot", "the types of columns in other databases than DuckDB", "dagster")
+    from sqlglot import Dialect, exp
+    from sqlglot.errors import SqlglotError
+
+    if Dialect.get(dialect) is None:
+        return name
+    try:
+        return exp.DataType.build(name, dialect="duckdb").sql(dialect)
+    except (SqlglotError, ValueError):
+        return name
+
+
+def _scalar(attribute: Attribute, types: Mapping[str, TypeDefinition], *, declared: bool) -> str:
+    kind = types.get(attribute.type)
+    return attribute.type if kind is None else column_type(kind, declared=declared)
+
+
+def _nested(attribute: Attribute, column: Callable[[Attribute], str]) -> str:
+    """Return the type of a struct, of an array, or of a field, as DuckDB describes it."""
+    if attribute.is_struct:
+        fields = [field for field in attribute.attributes if not field.ignore]
+        name = f"STRUCT({', '.join(f'{_quoted(field.final_name)} {_nested(field, column)}' for field in fields)})"
+    else:
+        name = column(attribute)
+    return f"{name}[]" if attribute.array else name
+
+
+def _quoted(name: str) -> str:
+    """Return the name of a field, quoted where DuckDB quotes it."""
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else '"' + name.replace('"', '""') + '"'
