@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from dagster import (
+    AssetCheckSpec,
+    AssetDep,
     AssetKey,
     AssetMaterialization,
     DagsterEventType,
@@ -20,6 +22,7 @@ from dagster import (
     In,
     InputMapping,
     JobDefinition,
+    LastPartitionMapping,
     Nothing,
     OpDefinition,
     Out,
@@ -282,3 +285,16 @@ class TestGraphs:
         made = _compat.optional(Out(int, description="d", io_manager_key="k"))
         assert (made.is_required, made.description, made.io_manager_key) == (False, "d", "k")
         assert made.dagster_type.unique_name == "Int"
+
+
+class TestMovedSpecs:
+    def test_a_check_of_another_asset_keeps_all_else(self):
+        spec = AssetCheckSpec("rows", asset="old", description="d", blocking=True, metadata={"a": 1})
+        moved = _compat.moved_check(spec, AssetKey(["new", "one"]))
+        expected = AssetCheckSpec("rows", asset=["new", "one"], description="d", blocking=True, metadata={"a": 1})
+        assert moved == expected
+
+    def test_a_dependency_on_another_asset_keeps_its_partition_mapping(self):
+        mapping = LastPartitionMapping()
+        moved = _compat.moved_dep(AssetDep("old", partition_mapping=mapping), AssetKey("new"))
+        assert moved == AssetDep("new", partition_mapping=mapping)

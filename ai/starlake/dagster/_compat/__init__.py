@@ -36,6 +36,7 @@ from ai.starlake.dagster._compat.log_events import (
     seconds_of,
     yielded_outputs,
 )
+from ai.starlake.dagster._compat.moved_specs import moved_check, moved_dep
 from ai.starlake.dagster._compat.runs import (
     PARTITION_TAG,
     SCHEDULE_TAG,
@@ -87,6 +88,8 @@ __all__ = [
     "materialization_of",
     "materializations_after",
     "message_of",
+    "moved_check",
+    "moved_dep",
     "nodes_of",
     "op_configs",
     "op_name_of",

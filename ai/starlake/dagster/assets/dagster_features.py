@@ -46,4 +46,4 @@ def quiet() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _has_virtual_assets() -> bool:
-    return "is_virtual" in inspect.signature(AssetSpec.__new__).parameters
+    return "is_virtual" in inspect.signature(AssetSpec).parameters

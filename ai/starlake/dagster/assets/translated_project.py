@@ -7,9 +7,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dagster import AssetCheckKey, AssetCheckSpec, AssetDep, AssetKey, AssetSpec, TableColumnDep, TableColumnLineage
+from dagster import AssetCheckSpec, AssetDep, AssetKey, AssetSpec, TableColumnDep, TableColumnLineage
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.dagster._compat import moved_check, moved_dep
 from ai.starlake.dagster.assets.asset_names import default_key
 from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.assets.table_metadata import COLUMN_LINEAGE
@@ -63,7 +64,7 @@ class TranslatedProject:
             other = owners.setdefault(key, item)
             if other is not item:
                 raise StarlakeError(
-                    f"{other.full_name} and {item.full_name} both have the asset key {key.to_user_string()}",
+                    f"{other.full_name} and {item.full_name} both have the asset key {'/'.join(key.path)}",
                     cause="the translator gives them one key",
                     fix="let get_asset_spec return a key of its own for each",
                 )
@@ -82,7 +83,7 @@ class TranslatedProject:
                 spec = self._translator.get_asset_check_spec(expectation)
                 if spec is not None:
                     key = self._moved.get(spec.asset_key, spec.asset_key)
-                    found.append(spec.replace_key(AssetCheckKey(key, spec.name)))
+                    found.append(moved_check(spec, key))
         return found
 
     @cached_property
@@ -110,7 +111,7 @@ class TranslatedProject:
 
     def _dep(self, dep: AssetDep) -> AssetDep:
         key = self._moved.get(dep.asset_key)
-        return dep if key is None else dep._replace(asset_key=key)
+        return dep if key is None else moved_dep(dep, key)
 
     def _lineage(self, lineage: TableColumnLineage) -> TableColumnLineage:
         return TableColumnLineage(

@@ -1,0 +1,20 @@
+"""Specs whose key is replaced, with all else that a version of Dagster keeps in them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagster import AssetCheckKey
+
+if TYPE_CHECKING:
+    from dagster import AssetCheckSpec, AssetDep, AssetKey
+
+
+def moved_check(spec: AssetCheckSpec, key: AssetKey) -> AssetCheckSpec:
+    """Return the spec of a check as that of another asset."""
+    return spec.replace_key(AssetCheckKey(key, spec.name))
+
+
+def moved_dep(dep: AssetDep, key: AssetKey) -> AssetDep:
+    """Return a dependency as one on another asset."""
+    return dep._replace(asset_key=key)
