@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.embedded.checking.datatypes import column_type, text_check
+from ai.starlake.embedded.checking.datatypes import text_check
 from ai.starlake.embedded.checking.java_dates import date_formats
 from ai.starlake.embedded.checking.java_regexes import full_match
 from ai.starlake.embedded.checking.python_functions import teach
 from ai.starlake.embedded.database.connection import open_database
 from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.project import PrimitiveType, TypeDefinition, java_pattern
+from ai.starlake.project.databases.column_types import column_type
 
 UTC = dt.timezone.utc
 DATE, MOMENT, STRING = PrimitiveType.DATE, PrimitiveType.TIMESTAMP, PrimitiveType.STRING

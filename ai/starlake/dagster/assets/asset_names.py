@@ -42,9 +42,11 @@ def owners_of(item: ProjectItem) -> list[str]:
 
 
 def kinds_of(item: ProjectItem) -> set[str]:
-    """Return what Dagster shows with an icon: Starlake, the kind of database, the format or the language, a view."""
-    view = "view" if item.kind == "view" else ""
-    return {kind for kind in ("starlake", item.warehouse, item.format, view) if kind}
+    """Return what Dagster shows with an icon: Starlake, the kind of database, and the format, the language or a view.
+
+    Dagster 1.9 accepts no more than three.
+    """
+    return {kind for kind in ("starlake", item.warehouse, "view" if item.kind == "view" else item.format) if kind}
 
 
 def _for_tags(text: str) -> str:

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ai.starlake.project.assets.project_item import ProjectItem
+from ai.starlake.project.assets.project_item import ProjectItem, items_adapter
 
 FOLDER_VARIABLE = "SL_DAGSTER_CACHE"
 _SKIPPED = frozenset({"__pycache__", ".git", ".ipynb_checkpoints"})
@@ -106,20 +106,13 @@ def _reader() -> tuple[object, ...]:
     return (parser, *((name, stat.st_size, stat.st_mtime_ns) for name, stat in own))
 
 
-@lru_cache(maxsize=1)
-def _adapter() -> Any:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(tuple[ProjectItem, ...])
-
-
 def _load(file: Path, content: str) -> tuple[ProjectItem, ...] | None:
     """Return what is on disk; None if that is of other content, or damaged."""
     try:
         first, _, rest = file.read_bytes().partition(b"\n")
         if first.decode() != f"{content} {hashlib.sha256(rest).hexdigest()}":
             return None
-        items: tuple[ProjectItem, ...] = _adapter().validate_json(rest)
+        items: tuple[ProjectItem, ...] = items_adapter().validate_json(rest)
     except (OSError, ValueError):
         return None
     return items
@@ -127,7 +120,7 @@ def _load(file: Path, content: str) -> tuple[ProjectItem, ...] | None:
 
 def _save(file: Path, content: str, items: tuple[ProjectItem, ...]) -> None:
     """Write items for later, at once or not at all; a folder that cannot be written to is no reason to fail."""
-    body: bytes = _adapter().dump_json(items)
+    body: bytes = items_adapter().dump_json(items)
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.stem}-")

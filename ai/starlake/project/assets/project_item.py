@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 ItemKind = Literal["table", "task", "view"]
 Target = tuple[str, str]
@@ -135,3 +139,11 @@ class ProjectItem:
     def table_name(self) -> str:
         """The name of the table in the database, with the database where the metadata names it."""
         return ".".join(filter(None, (self.database, *self.target)))
+
+
+@lru_cache(maxsize=1)
+def items_adapter() -> TypeAdapter[tuple[ProjectItem, ...]]:
+    """Return what writes items as JSON and reads them; in this module, where pydantic 2.5 finds the names of types."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(tuple[ProjectItem, ...])
