@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ai.starlake.dagster import build_starlake_asset_specs
-from tests.dagster_assets.conftest import SAMPLE, Folder, by_key, columns_of, lineage_of
+from tests.dagster_assets.conftest import SAMPLE, Folder, by_key, columns_of, deps_of, lineage_of
 
 
 @pytest.fixture
@@ -64,6 +64,29 @@ def test_the_lineage_of_the_sample() -> None:
         (
             "SELECT w.grade, o.id FROM orders o JOIN lake.weather w ON w.id = o.id",
             {"grade": ["lake/weather.grade"], "id": ["orders.id"]},
+        ),
+        (
+            "WITH RECURSIVE u AS (SELECT id, total FROM orders UNION ALL SELECT id, total FROM u) SELECT total FROM u",
+            {"total": ["orders.total"]},
+        ),
+        (
+            'SELECT customers.*, id * 2 AS "Two Ids" FROM customers',
+            {"id": ["customers.id"], "name": ["customers.name"], "Two Ids": ["customers.id"]},
+        ),
+        ("FROM orders SELECT total", {"total": ["orders.total"]}),
+        (
+            "SELECT t.total, t.n FROM customers c, LATERAL (SELECT total, c.name n FROM orders o WHERE o.id = c.id) t",
+            {"total": ["orders.total"], "n": ["customers.name"]},
+        ),
+        ("SELECT u.x FROM customers c, unnest([c.name]) AS u(x)", {"x": ["customers.name"]}),
+        ("(SELECT total FROM orders)", {"total": ["orders.total"]}),
+        (
+            "SELECT id AS a, total AS b FROM orders QUALIFY row_number() OVER (PARTITION BY placed) = 1",
+            {"a": ["orders.id"], "b": ["orders.total"]},
+        ),
+        (
+            "SELECT count(*) AS n, any_value(name) AS x FROM customers c SEMI JOIN orders o ON o.id = c.id",
+            {"x": ["customers.name"]},
         ),
         ("INSTALL x; SELECT id FROM orders", {"id": ["orders.id"]}),
     ],
@@ -175,3 +198,41 @@ def test_no_secret_of_a_privacy_algorithm_is_shown(folder: Folder) -> None:
         """,
     )
     assert "pepper" not in repr(folder.specs()["shop/orders"])
+
+
+def test_columns_with_blanks_and_nested_values_are_followed(folder: Folder) -> None:
+    folder.write(
+        "load/shop/orders.sl.yml",
+        """
+        version: 1
+        table:
+          name: orders
+          pattern: orders.*
+          attributes:
+            - {name: unit price, type: double}
+            - name: lines
+              type: struct
+              array: true
+              attributes:
+                - {name: product, type: string}
+        """,
+    )
+    folder.task(
+        "kpi",
+        "result",
+        'SELECT o."unit price" AS p, l.line.product AS product'
+        " FROM shop.orders o, LATERAL (SELECT unnest(o.lines) AS line) l",
+    )
+    assert folder.lineage("kpi/result") == {"p": ["shop/orders.unit price"], "product": ["shop/orders.lines"]}
+
+
+def test_a_long_chain_that_doubles_at_each_step_takes_no_longer(shop: Folder) -> None:
+    steps = [f"c{n} AS (SELECT a.total + b.total AS total FROM c{n - 1} a, c{n - 1} b)" for n in range(1, 41)]
+    shop.task("kpi", "result", f"WITH c0 AS (SELECT total FROM orders), {', '.join(steps)} SELECT total FROM c40")
+    assert shop.lineage("kpi/result") == {"total": ["shop/orders.total"]}
+
+
+def test_a_task_that_reads_its_own_table_has_its_columns(shop: Folder) -> None:
+    shop.task("kpi", "result", "SELECT o.id, r.seen FROM shop.orders o LEFT JOIN kpi.result r ON r.id = o.id")
+    assert deps_of(shop.specs()["kpi/result"]) == {"shop/orders"}
+    assert shop.lineage("kpi/result") == {"id": ["shop/orders.id"], "seen": ["kpi/result.seen"]}

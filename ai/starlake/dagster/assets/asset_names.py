@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import lru_cache
 
 from dagster import AssetKey
 
@@ -15,7 +16,8 @@ _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.-]")
 _OWNER = "owner:"
 
 
-def default_key(parts: Iterable[str]) -> AssetKey:
+@lru_cache(maxsize=65_536)
+def default_key(parts: tuple[str, ...]) -> AssetKey:
     """Return the key of a table by the parts of its name in the database."""
     return AssetKey(list(parts))
 

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 """The type of a column that only a run can tell."""
+_LATERAL = "starlake_lateral"
+"""Marks a query that sees the tables beside it."""
 Resolve = Callable[[Sequence[str]], tuple[str, ...]]
 """Gives the parts of the table that a name in SQL stands for."""
 KnownColumns = Mapping[tuple[str, ...], Sequence[ItemColumn]]
 """The columns of tables, by the parts of their names in lower case."""
+_DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What sqlglot's optimizer raises for SQL that it does not expect; a location loads all the same."""
 
 
 def query_columns(sql: str, dialect: str, resolve: Resolve, known: KnownColumns) -> tuple[ItemColumn, ...]:
@@ -40,8 +44,9 @@ def query_columns(sql: str, dialect: str, resolve: Resolve, known: KnownColumns)
     from sqlglot.errors import SqlglotError
 
     try:
-        return _Query(sql, dialect, resolve, known).columns()
-    except (SqlglotError, RecursionError, ValueError, KeyError):
+        tree = _last_query(sql, dialect)
+        return _Query(tree, dialect, resolve, known).columns() if tree is not None else ()
+    except (SqlglotError, *_DEFECTS):
         return ()
 
 
@@ -58,21 +63,32 @@ def expression_columns(expression: str, dialect: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column.parts[0].name for column in tree.find_all(exp.Column)))
 
 
+def _last_query(sql: str, dialect: str) -> Any:
+    """Return the last query among statements, without brackets around it; None if there is none."""
+    from sqlglot import exp, parse
+
+    queries = [each for each in parse(sql, read=dialect) if isinstance(each, exp.Query)]
+    last = queries[-1] if queries else None
+    return last.unnest() if isinstance(last, exp.Subquery) else last
+
+
 class _Query:
     """A query whose tables have names of their own, ``t0``, ``t1``, ..., so that no dialect changes them."""
 
-    def __init__(self, sql: str, dialect: str, resolve: Resolve, known: KnownColumns) -> None:
-        from sqlglot import exp, parse
+    def __init__(self, tree: Any, dialect: str, resolve: Resolve, known: KnownColumns) -> None:
+        from sqlglot import exp
 
-        queries = [each for each in parse(sql, read=dialect) if isinstance(each, exp.Query)]
-        self._tree: Any = queries[-1] if queries else None
+        self._tree = tree
         self._dialect = dialect
         self._known = known
         self._tables: dict[str, tuple[str, ...]] = {}
-        self._written = [] if self._tree is None or self._tree.is_star else list(self._tree.named_selects)
-        for table in list(self._tree.find_all(exp.Table)) if self._tree is not None else ():
+        names = [select.alias_or_name for select in tree.selects if not select.is_star]
+        self._written = {name.lower(): name for name in names}
+        for table in list(tree.find_all(exp.Table)):
             if isinstance(table.this, exp.Identifier) and not is_cte(table):
                 self._rename(table, resolve)
+        for lateral in list(tree.find_all(exp.Lateral)):
+            _as_derived_table(lateral)
 
     def _rename(self, table: exp.Table, resolve: Resolve) -> None:
         from sqlglot import exp
@@ -91,8 +107,6 @@ class _Query:
         from sqlglot.optimizer.scope import build_scope
         from sqlglot.schema import MappingSchema
 
-        if self._tree is None:
-            return ()
         given: dict[str, object] = {
             name: {column.name: _plain(column.type) for column in columns}
             for name, parts in self._tables.items()
@@ -110,26 +124,30 @@ class _Query:
         scope = build_scope(tree)
         if scope is None or tree.is_star:
             return ()
-        names = [select.alias_or_name for select in tree.selects]
-        shown = self._written if len(self._written) == len(names) else [""] * len(names)
-        nodes = (
-            lineage(name, tree, schema, dialect=self._dialect, scope=scope, trim_selects=False, copy=False)
-            for name in names
-        )
-        return tuple(self._column(*each) for each in zip(names, shown, nodes, strict=True))
+        for each in scope.traverse():
+            if each.parent is not None and each.expression.meta.get(_LATERAL):
+                each.sources.update({**each.parent.sources, **each.sources})
+        nodes = lineage(None, tree, schema, dialect=self._dialect, scope=scope, trim_selects=False, copy=False)
+        return tuple(self._column(name, node) for name, node in nodes.items())
 
-    def _column(self, name: str, written: str, node: Node) -> ItemColumn:
+    def _column(self, name: str, node: Node) -> ItemColumn:
         # sqlglot finds them in another order in each process
         sources = tuple(sorted(set(self._sources(node)), key=lambda source: (source.table, source.column)))
         spelled = next((source.column for source in sources if source.column.lower() == name.lower()), name)
-        return ItemColumn(written or spelled, self._type(node), sources=sources)
+        return ItemColumn(self._written.get(name.lower()) or spelled, self._type(node), sources=sources)
 
-    def _sources(self, node: Node) -> Iterator[ColumnSource]:
-        for each in node.walk():
-            found = None if each.downstream else self._leaf(each)
+    def _sources(self, start: Node) -> Iterator[ColumnSource]:
+        """Yield the columns where lineage ends; what many columns share is visited once."""
+        seen, ahead = {id(start)}, [start]
+        while ahead:
+            node = ahead.pop()
+            found = None if node.downstream else self._leaf(node)
             if found is not None:
                 parts, column = found
                 yield ColumnSource(parts, column.name)
+            below = [each for each in node.downstream if id(each) not in seen]
+            seen.update(map(id, below))
+            ahead += below
 
     def _leaf(self, node: Node) -> tuple[tuple[str, ...], ItemColumn] | None:
         """Return the table and the column where lineage ends; None for literals, and for what has no table."""
@@ -165,6 +183,16 @@ class _Query:
 
     def _columns_of(self, parts: tuple[str, ...]) -> Sequence[ItemColumn]:
         return self._known.get(tuple(part.lower() for part in parts), ())
+
+
+def _as_derived_table(lateral: exp.Lateral) -> None:
+    """Write a query after LATERAL as a derived table; sqlglot takes all columns within for those of each of its own."""
+    from sqlglot import exp
+
+    if isinstance(lateral.this, exp.Subquery):
+        query = lateral.this.unnest()
+        query.meta[_LATERAL] = True
+        lateral.replace(exp.Subquery(this=query, alias=lateral.args.get("alias")))
 
 
 def _plain(type_: str) -> str:

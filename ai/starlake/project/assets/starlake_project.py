@@ -49,13 +49,17 @@ class StarlakeProject:
             StarlakeError: If a file of the project cannot be used, or if two items make one table.
         """
         from ai.starlake.project.assets.item_cache import cached_items, content_hash
-        from ai.starlake.project.assets.item_reading import read_items
+
+        def read() -> tuple[ProjectItem, ...]:
+            from ai.starlake.project.assets.item_reading import read_items  # which takes longer than what is kept
+
+            return read_items(self.model)
 
         environment = self.environment
         folder = self.model.settings.metadata
         name = repr((self.root, self.env, sorted(self.options.items())))
         content = content_hash(folder, environment, self.options)
-        return cached_items(name, content, environment, lambda: read_items(self.model))
+        return cached_items(name, content, environment, read)
 
     @cached_property
     def model(self) -> Project:
