@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import pickle
 from pathlib import Path
 
@@ -21,7 +23,7 @@ def shop(folder: Folder) -> Folder:
 
 def written(cache: Path) -> tuple[int, int]:
     """What changes when a project is read, and its items are kept."""
-    [file] = cache.iterdir()
+    [file] = cache.glob("*.items.json")
     return file.stat().st_ino, file.stat().st_mtime_ns
 
 
@@ -90,7 +92,7 @@ def test_the_profile_and_the_options_are_part_of_the_content(shop: Folder) -> No
 
 def test_a_damaged_cache_is_read_over(shop: Folder, cache: Path) -> None:
     items = shop.project.items
-    [file] = cache.iterdir()
+    [file] = cache.glob("*.items.json")
     whole = file.read_bytes()
     for damage in (b"", b"{", whole[:-9], whole.replace(b"daily", b"DAILY")):
         file.write_bytes(damage)
@@ -113,9 +115,10 @@ def test_the_cache_is_not_in_the_project_and_holds_no_secret(shop: Folder, cache
     before = sorted(shop.root.rglob("*"))
     assert shop.project.items
     assert sorted(shop.root.rglob("*")) == before
-    [file] = cache.iterdir()
-    assert b"topsecret" not in file.read_bytes()
-    assert file.stat().st_mode & 0o077 == 0
+    files = list(cache.iterdir())
+    assert len(files) == 2
+    assert not any(b"topsecret" in file.read_bytes() for file in files)
+    assert not any(file.stat().st_mode & 0o077 for file in files)
 
 
 def test_a_cache_that_cannot_be_written_costs_time_only(
@@ -125,3 +128,19 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
     blocked.write_text("not a folder")
     monkeypatch.setenv("SL_DAGSTER_CACHE", str(blocked / "cache"))
     assert len(shop.project.items) == 2
+
+
+def test_sql_that_is_as_it_was_is_not_parsed_again(shop: Folder, cache: Path) -> None:
+    """What another file says now does not change what was found: proven by an answer that is none of the SQL's."""
+    assert len(shop.project.items) == 2
+    [file] = cache.glob("*.sql.json")
+    label, _, body = file.read_bytes().partition(b"\n")
+    answers = json.loads(body)
+    [columns] = answers["columns"].values()
+    columns[0]["name"] = "from_the_cache"
+    changed = json.dumps(answers).encode()
+    file.write_bytes(label.split()[0] + b" " + hashlib.sha256(changed).hexdigest().encode() + b"\n" + changed)
+    shop.table("web", "visits")
+    assert shop.types("kpi/daily") == {"from_the_cache": "BIGINT"}
+    shop.table("shop", "orders", "id: string")
+    assert shop.types("kpi/daily") == {"id": "VARCHAR"}

@@ -6,35 +6,55 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ai.starlake.project.assets.project_item import ProjectItem, items_adapter
 
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+    from ai.starlake.project.assets.parsed_sql import SqlAnswers
+
+T = TypeVar("T")
 FOLDER_VARIABLE = "SL_DAGSTER_CACHE"
 _SKIPPED = frozenset({"__pycache__", ".git", ".ipynb_checkpoints"})
 
 
-def cached_items(
-    name: str, content: str, environment: Mapping[str, str], read: Callable[[], tuple[ProjectItem, ...]]
-) -> tuple[ProjectItem, ...]:
-    """Return the items of a project: those on disk if they are of the same content, else those that are read now.
+class ItemCache:
+    """What is kept of one project: its items, and what was found in its SQL.
 
     Args:
         name: What there is one file for: the project as it is opened.
-        content: The hash of all that the items are made of.
         environment: Says where the files are.
-        read: Reads the project.
     """
-    file = cache_folder(environment) / f"{_sha256(name)[:32]}.json"
-    found = _load(file, content)
-    if found is None:
-        found = read()
-        _save(file, content, found)
-    return found
+
+    def __init__(self, name: str, environment: Mapping[str, str]) -> None:
+        stem = cache_folder(environment) / hashlib.sha256(name.encode()).hexdigest()[:32]
+        self._items = stem.with_suffix(".items.json")
+        self._answers = stem.with_suffix(".sql.json")
+
+    def items(self, content: str) -> tuple[ProjectItem, ...] | None:
+        """Return the items; None if those on disk are of other content than this hash, or damaged."""
+        return _load(self._items, content, items_adapter())
+
+    def answers(self) -> SqlAnswers | None:
+        """Return what was found in the SQL of the project, whatever its content is now."""
+        from ai.starlake.project.assets.parsed_sql import answers_adapter
+
+        return _load(self._answers, _reader(), answers_adapter())
+
+    def keep(self, content: str, items: tuple[ProjectItem, ...], answers: SqlAnswers) -> None:
+        """Write both for the next time. A folder that cannot be written to is no reason to fail."""
+        from ai.starlake.project.assets.parsed_sql import answers_adapter
+
+        with suppress(OSError):
+            _save(self._items, content, items_adapter().dump_json(items))
+            _save(self._answers, _reader(), answers_adapter().dump_json(answers))
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
@@ -96,45 +116,37 @@ def _is_word(name: bytes, text: bytes) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _reader() -> tuple[object, ...]:
-    """Return what stands for the code that reads projects: another version may read the same files in another way."""
+def _reader() -> str:
+    """Return the hash of the code that reads projects: another version may read the same files in another way."""
     own = ((file.name, file.stat()) for file in sorted(Path(__file__).parents[1].rglob("*.py")))
     try:
         parser = metadata.version("sqlglot")
     except metadata.PackageNotFoundError:
         parser = ""
-    return (parser, *((name, stat.st_size, stat.st_mtime_ns) for name, stat in own))
+    parts = (parser, *((name, stat.st_size, stat.st_mtime_ns) for name, stat in own))
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
-def _load(file: Path, content: str) -> tuple[ProjectItem, ...] | None:
-    """Return what is on disk; None if that is of other content, or damaged."""
+def _load(file: Path, label: str, adapter: TypeAdapter[T]) -> T | None:
+    """Return what is in a file; None if it has another label, or is damaged."""
     try:
         first, _, rest = file.read_bytes().partition(b"\n")
-        if first.decode() != f"{content} {hashlib.sha256(rest).hexdigest()}":
+        if first.decode() != f"{label} {hashlib.sha256(rest).hexdigest()}":
             return None
-        items: tuple[ProjectItem, ...] = items_adapter().validate_json(rest)
+        return adapter.validate_json(rest)
     except (OSError, ValueError):
         return None
-    return items
 
 
-def _save(file: Path, content: str, items: tuple[ProjectItem, ...]) -> None:
-    """Write items for later, at once or not at all; a folder that cannot be written to is no reason to fail."""
-    body: bytes = items_adapter().dump_json(items)
+def _save(file: Path, label: str, body: bytes) -> None:
+    """Write a file at once or not at all, readable by its user only."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.stem}-")
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.stem}-")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(f"{content} {hashlib.sha256(body).hexdigest()}\n".encode())
-                stream.write(body)
-            Path(temporary).replace(file)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(f"{label} {hashlib.sha256(body).hexdigest()}\n".encode())
+            stream.write(body)
+        Path(temporary).replace(file)
     except OSError:
-        return
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+        Path(temporary).unlink(missing_ok=True)
+        raise

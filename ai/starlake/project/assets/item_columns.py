@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from ai.starlake.project.assets.item_lineage import UNKNOWN, KnownColumns, Resolve, expression_columns, query_columns
+from ai.starlake.project.assets.item_lineage import UNKNOWN, KnownColumns, Resolve, expression_columns
+from ai.starlake.project.assets.parsed_sql import ParsedSql
 from ai.starlake.project.assets.project_item import ColumnSource, ItemColumn, Target
 from ai.starlake.project.databases.column_types import in_dialect, warehouse_type
 from ai.starlake.project.models import Application, Attribute, Table, Task, TypeDefinition, WriteStrategy
@@ -17,10 +18,12 @@ class ItemColumns:
     Args:
         types: The types of the project.
         application: Its settings.
+        parsed: Answers questions about its SQL.
     """
 
-    def __init__(self, types: Mapping[str, TypeDefinition], application: Application) -> None:
+    def __init__(self, types: Mapping[str, TypeDefinition], application: Application, parsed: ParsedSql) -> None:
         self._types = types
+        self._parsed = parsed
         self._application = application
 
     def of_table(self, table: Table, warehouse: str, dialect: str) -> tuple[ItemColumn, ...]:
@@ -51,7 +54,7 @@ class ItemColumns:
             resolve: What names of tables in the SQL stand for.
             known: The columns of what it reads.
         """
-        found = query_columns(sql, dialect, resolve, known) if sql else ()
+        found = self._parsed.columns(sql, dialect, resolve, known) if sql else ()
         attributes = {
             attribute.final_name.lower(): self._column(attribute, warehouse, task.primary_key, declared=True)
             for attribute in task.attributes

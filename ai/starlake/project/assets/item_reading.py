@@ -13,6 +13,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.common.durations import duration
 from ai.starlake.project.assets.item_columns import ItemColumns, known_columns
 from ai.starlake.project.assets.item_expectations import item_expectations
+from ai.starlake.project.assets.parsed_sql import ParsedSql
 from ai.starlake.project.assets.project_item import CodePlace, ItemColumn, ItemKind, ProjectItem, Target
 from ai.starlake.project.findings import Finding, ProjectError
 from ai.starlake.project.lineage.graph import Graph
@@ -34,21 +35,25 @@ _NOT_CODE = frozenset(
 """Parts of the metadata that change nothing about the rows."""
 
 
-def read_items(project: Project) -> tuple[ProjectItem, ...]:
-    """Return all that a project makes: its tables in the order of their domains, then its tasks in that of their order.
+def read_items(project: Project, parsed: ParsedSql) -> tuple[ProjectItem, ...]:
+    """Return all that a project makes: its tables in the order of their domains, then its tasks by dependency.
+
+    Args:
+        project: The project.
+        parsed: Answers questions about its SQL.
 
     Raises:
         StarlakeError: If a file of the project cannot be used, if two items make one table, or if tasks depend on each
             other in a circle.
     """
-    return tuple(_ItemReader(project).items())
+    return tuple(_ItemReader(project, parsed).items())
 
 
 class _ItemReader:
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, parsed: ParsedSql) -> None:
         self._project = project
-        self._graph = Graph(project)
-        self._columns = ItemColumns(project.types, project.application)
+        self._graph = Graph(project, parsed.tables)
+        self._columns = ItemColumns(project.types, project.application, parsed)
         self._known: dict[tuple[str, ...], Sequence[ItemColumn]] = {}
         self._places = _Places(project)
 

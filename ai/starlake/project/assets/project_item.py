@@ -143,7 +143,7 @@ class ProjectItem:
 
 @lru_cache(maxsize=1)
 def items_adapter() -> TypeAdapter[tuple[ProjectItem, ...]]:
-    """Return what writes items as JSON and reads them; in this module, where pydantic 2.5 finds the names of types."""
+    """Return what writes items as JSON and reads them; here, where pydantic 2.5 finds the names of types."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(tuple[ProjectItem, ...])

@@ -48,18 +48,20 @@ class StarlakeProject:
         Raises:
             StarlakeError: If a file of the project cannot be used, or if two items make one table.
         """
-        from ai.starlake.project.assets.item_cache import cached_items, content_hash
+        from ai.starlake.project.assets.item_cache import ItemCache, content_hash
 
-        def read() -> tuple[ProjectItem, ...]:
-            from ai.starlake.project.assets.item_reading import read_items  # which takes longer than what is kept
+        content = content_hash(self.model.settings.metadata, self.environment, self.options)
+        cache = ItemCache(repr(self._identity()), self.environment)
+        items = cache.items(content)
+        if items is not None:
+            return items
+        from ai.starlake.project.assets.item_reading import read_items  # which takes longer than what is kept
+        from ai.starlake.project.assets.parsed_sql import ParsedSql
 
-            return read_items(self.model)
-
-        environment = self.environment
-        folder = self.model.settings.metadata
-        name = repr((self.root, self.env, sorted(self.options.items())))
-        content = content_hash(folder, environment, self.options)
-        return cached_items(name, content, environment, read)
+        parsed = ParsedSql(cache.answers())
+        items = read_items(self.model, parsed)
+        cache.keep(content, items, parsed.used)
+        return items
 
     @cached_property
     def model(self) -> Project:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from ai.starlake.common import StarlakeError
@@ -18,13 +18,15 @@ class Graph:
 
     Args:
         project: The project; all of its tasks, and the tables of its domains, are read.
+        tables_of: Finds the tables that SQL reads, given the SQL and its dialect.
 
     Raises:
         StarlakeError: From any method, if a file of the project cannot be used.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, tables_of: Callable[[str, str], tuple[str, ...]] = table_references) -> None:
         self._project = project
+        self._tables_of = tables_of
         self._references: dict[str, tuple[Reference, ...]] = {}
         self._nodes: dict[str, Node] = {}
 
@@ -117,7 +119,7 @@ class Graph:
         label = str(task.sql_file or task.file or task.full_name)
         file = task.sql_file or task.file
         sql = self._project.render(task.sql, macros=True, label=label, file=file, planned=True)
-        for text in table_references(sql, self._project.dialect_of(task)):
+        for text in self._tables_of(sql, self._project.dialect_of(task)):
             item = self.resolve(text, task)
             if item is None or item.target.lower() != task.target.lower():
                 yield Reference(text, item)
