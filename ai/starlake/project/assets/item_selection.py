@@ -43,10 +43,12 @@ def select_items(
     Raises:
         StarlakeError: If a word names nothing, with the nearest name that there is.
     """
+    if select is None and exclude is None:
+        return tuple(items)
     graph = _ItemGraph(items)
     chosen = {item.target for item in items} if select is None else graph.chosen(select)
-    left_out = set() if exclude is None else graph.chosen(exclude)
-    return tuple(item for item in items if item.target in chosen - left_out)
+    chosen -= set() if exclude is None else graph.chosen(exclude)
+    return tuple(item for item in items if item.target in chosen)
 
 
 class _ItemGraph:
