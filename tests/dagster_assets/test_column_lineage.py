@@ -143,7 +143,7 @@ def test_types_are_named_only_where_the_sql_is_certain(shop: Folder) -> None:
     )
     assert shop.types("kpi/result") == {
         "id": "BIGINT",
-        "text": "TEXT",
+        "text": "VARCHAR",
         "n": "BIGINT",
         "large": "BOOLEAN",
         "last": "DATE",

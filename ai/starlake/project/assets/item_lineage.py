@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common.extras import require_package
 from ai.starlake.project.assets.project_item import ColumnSource, ItemColumn
+from ai.starlake.project.databases.column_types import described
 from ai.starlake.project.lineage.sql_references import is_cte
 
 if TYPE_CHECKING:
@@ -170,7 +171,7 @@ class _Query:
         while isinstance(expression, exp.Window | exp.Paren | exp.Min | exp.Max) and not expression.expressions:
             expression = expression.this
         if isinstance(expression, exp.Cast):
-            return expression.to.sql(self._dialect)
+            return described(expression.to.sql(self._dialect), self._dialect)
         if isinstance(expression, exp.Count):
             return exp.DataType.build("BIGINT").sql(self._dialect)
         if isinstance(expression, exp.Predicate | exp.Not):

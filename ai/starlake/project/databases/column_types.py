@@ -24,6 +24,17 @@ _COLUMNS = {
 """Columns whose type has no DDL for DuckDB: those that Starlake's dialect has for the types of Spark."""
 _DEFAULT_DECIMAL = "DECIMAL(38,9)"
 _DDL_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?(\[\])*")
+_DESCRIBED = {
+    "BOOL": "BOOLEAN",
+    "DECIMAL": "DECIMAL(18,3)",
+    "INT": "INTEGER",
+    "NUMERIC": "DECIMAL(18,3)",
+    "REAL": "FLOAT",
+    "STRING": "VARCHAR",
+    "TEXT": "VARCHAR",
+    "TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE",
+}
+"""Types of DuckDB that it describes by another name."""
 _PRECISION = re.compile(r"\s*\d+\s*,\s*\d+\s*")
 
 
@@ -74,6 +85,19 @@ def warehouse_type(
     return in_dialect(_scalar(attribute, types, declared=declared), warehouse)
 
 
+def described(name: str, dialect: str) -> str:
+    """Return a type as the database describes it: DuckDB has several names for some.
+
+    >>> described("TEXT", "duckdb"), described("DECIMAL(10, 2)", "duckdb"), described("TEXT", "postgres")
+    ('VARCHAR', 'DECIMAL(10,2)', 'TEXT')
+    """
+    if dialect != "duckdb" or "STRUCT" in name.upper():
+        return name
+    plain = name.replace(", ", ",")
+    scalar = plain.rstrip("[]")
+    return _DESCRIBED.get(scalar.upper(), scalar) + plain[len(scalar) :]
+
+
 def in_dialect(name: str, dialect: str) -> str:
     """Return a type of DuckDB in the words of another database; as it is where that is not known."""
     if dialect == "duckdb":
@@ -92,7 +116,7 @@ def in_dialect(name: str, dialect: str) -> str:
 
 def _scalar(attribute: Attribute, types: Mapping[str, TypeDefinition], *, declared: bool) -> str:
     kind = types.get(attribute.type)
-    return attribute.type if kind is None else column_type(kind, declared=declared)
+    return attribute.type if kind is None else described(column_type(kind, declared=declared), "duckdb")
 
 
 def _nested(attribute: Attribute, column: Callable[[Attribute], str]) -> str:
