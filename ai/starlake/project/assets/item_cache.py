@@ -13,12 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ai.starlake.project.assets.project_item import ProjectItem, items_adapter
+from ai.starlake.project.assets.project_item import ProjectItem, SqlAnswers, answers_adapter, items_adapter
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
-
-    from ai.starlake.project.assets.parsed_sql import SqlAnswers
 
 T = TypeVar("T")
 FOLDER_VARIABLE = "SL_DAGSTER_CACHE"
@@ -44,14 +42,10 @@ class ItemCache:
 
     def answers(self) -> SqlAnswers | None:
         """Return what was found in the SQL of the project, whatever its content is now."""
-        from ai.starlake.project.assets.parsed_sql import answers_adapter
-
         return _load(self._answers, _reader(), answers_adapter())
 
     def keep(self, content: str, items: tuple[ProjectItem, ...], answers: SqlAnswers) -> None:
         """Write both for the next time. A folder that cannot be written to is no reason to fail."""
-        from ai.starlake.project.assets.parsed_sql import answers_adapter
-
         with suppress(OSError):
             _save(self._items, content, items_adapter().dump_json(items))
             _save(self._answers, _reader(), answers_adapter().dump_json(answers))

@@ -4,37 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from ai.starlake.project.assets.item_lineage import KnownColumns, Resolve, query_columns
-from ai.starlake.project.assets.project_item import ItemColumn
+from ai.starlake.project.assets.project_item import ItemColumn, SqlAnswers
 from ai.starlake.project.lineage.sql_references import table_references
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
-
-
-@dataclass
-class SqlAnswers:
-    """What was found, by the hash of all that it depends on.
-
-    Attributes:
-        tables: The tables that SQL reads.
-        columns: The columns of the last query in SQL.
-    """
-
-    tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    columns: dict[str, tuple[ItemColumn, ...]] = field(default_factory=dict)
-
-
-@lru_cache(maxsize=1)
-def answers_adapter() -> TypeAdapter[SqlAnswers]:
-    """Return what writes answers as JSON and reads them; here, where pydantic 2.5 finds the names of types."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(SqlAnswers)
 
 
 class ParsedSql:

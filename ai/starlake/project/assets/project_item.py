@@ -141,9 +141,30 @@ class ProjectItem:
         return ".".join(filter(None, (self.database, *self.target)))
 
 
+@dataclass
+class SqlAnswers:
+    """What was found, by the hash of all that it depends on.
+
+    Attributes:
+        tables: The tables that SQL reads.
+        columns: The columns of the last query in SQL.
+    """
+
+    tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: dict[str, tuple[ItemColumn, ...]] = field(default_factory=dict)
+
+
 @lru_cache(maxsize=1)
 def items_adapter() -> TypeAdapter[tuple[ProjectItem, ...]]:
     """Return what writes items as JSON and reads them; here, where pydantic 2.5 finds the names of types."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(tuple[ProjectItem, ...])
+
+
+@lru_cache(maxsize=1)
+def answers_adapter() -> TypeAdapter[SqlAnswers]:
+    """Return what writes answers as JSON and reads them; here, where pydantic 2.5 finds the names of types."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(SqlAnswers)
