@@ -14,7 +14,7 @@ from ai.starlake.embedded.checking.datatypes import TextCheck, text_check
 from ai.starlake.embedded.checking.reject_messages import RejectTexts
 from ai.starlake.embedded.database.quoting import identifier, literal
 from ai.starlake.project import Attribute, PrimitiveType, Trim, TypeDefinition
-from ai.starlake.project.databases.column_types import column_type
+from ai.starlake.project.databases.column_types import column_type, nested_type
 
 Lookup = Callable[[Attribute], TypeDefinition]
 """Finds the type of an attribute."""
@@ -35,19 +35,9 @@ class Checked:
     error: str | None
 
 
-def nested_type(attribute: Attribute, column: ColumnOf) -> str:
-    """Return the DuckDB type of a struct, of an array, or of a field."""
-    if attribute.is_struct:
-        fields = (f"{identifier(field.final_name)} {nested_type(field, column)}" for field in _fields(attribute))
-        name = f"STRUCT({', '.join(fields)})"
-    else:
-        name = column(attribute)
-    return f"{name}[]" if attribute.array else name
-
-
 def plain_type(attribute: Attribute, lookup: Lookup) -> str:
-    """Return the type as `nested_type` does, but ignore ``ddlMapping``."""
-    return nested_type(attribute, lambda one: column_type(lookup(one), declared=False))
+    """Return the type of a struct, of an array, or of a field, without its ``ddlMapping``."""
+    return nested_type(attribute, lambda one: column_type(lookup(one), declared=False), identifier)
 
 
 def member(document: str, name: str) -> str:

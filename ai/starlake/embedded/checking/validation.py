@@ -17,7 +17,6 @@ from ai.starlake.embedded.checking.nested import (
     Nesting,
     any_text,
     checked_scalar,
-    nested_type,
     plain_type,
     scalar_text,
     trimmed,
@@ -26,7 +25,7 @@ from ai.starlake.embedded.checking.raw_rows import PROBLEM_COLUMN, RECORD_COLUMN
 from ai.starlake.embedded.checking.reject_messages import RejectTexts
 from ai.starlake.embedded.database.quoting import identifier, literal
 from ai.starlake.project import Attribute, PrimitiveType, Table, TypeDefinition
-from ai.starlake.project.databases.column_types import column_type
+from ai.starlake.project.databases.column_types import column_type, nested_type
 
 _WHOLE = (PrimitiveType.LONG, PrimitiveType.INT, PrimitiveType.SHORT, PrimitiveType.BYTE, PrimitiveType.DATE)
 """Types whose columns would round a value of a larger type."""
@@ -89,7 +88,12 @@ class Validator:
         self._text_check = native_check if self._native else text_check
         self._declared = {attribute.name.lower(): attribute.type for attribute in table.attributes}
         self.columns = tuple(
-            Column(attribute, f"v{place}", nested_type(attribute, self._column), plain_type(attribute, self._lookup))
+            Column(
+                attribute,
+                f"v{place}",
+                nested_type(attribute, self._column, identifier),
+                plain_type(attribute, self._lookup),
+            )
             for place, attribute in enumerate(table.attributes)
         )
 

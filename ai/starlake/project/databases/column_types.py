@@ -76,7 +76,7 @@ def warehouse_type(
         declared: See `column_type`.
     """
     if attribute.is_struct or attribute.array:
-        name = _nested(attribute, lambda one: _scalar(one, types, declared=False))
+        name = nested_type(attribute, lambda one: _scalar(one, types, declared=False), _quoted)
         return in_dialect(name, warehouse)
     kind = types.get(attribute.type)
     own = kind.ddl_mapping.get(warehouse) if kind is not None else None
@@ -119,11 +119,18 @@ def _scalar(attribute: Attribute, types: Mapping[str, TypeDefinition], *, declar
     return attribute.type if kind is None else described(column_type(kind, declared=declared), "duckdb")
 
 
-def _nested(attribute: Attribute, column: Callable[[Attribute], str]) -> str:
-    """Return the type of a struct, of an array, or of a field, as DuckDB describes it."""
+def nested_type(attribute: Attribute, column: Callable[[Attribute], str], quoted: Callable[[str], str]) -> str:
+    """Return the type of DuckDB of a struct, of an array, or of a field.
+
+    Args:
+        attribute: The attribute.
+        column: Gives the type of a scalar attribute or field.
+        quoted: Writes the name of a field.
+    """
     if attribute.is_struct:
         fields = [field for field in attribute.attributes if not field.ignore]
-        name = f"STRUCT({', '.join(f'{_quoted(field.final_name)} {_nested(field, column)}' for field in fields)})"
+        each = (f"{quoted(field.final_name)} {nested_type(field, column, quoted)}" for field in fields)
+        name = f"STRUCT({', '.join(each)})"
     else:
         name = column(attribute)
     return f"{name}[]" if attribute.array else name
