@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -144,3 +146,21 @@ def test_sql_that_is_as_it_was_is_not_parsed_again(shop: Folder, cache: Path) ->
     assert shop.types("kpi/daily") == {"from_the_cache": "BIGINT"}
     shop.table("shop", "orders", "id: string")
     assert shop.types("kpi/daily") == {"id": "VARCHAR"}
+
+
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [
+        ("import ai.starlake.dagster", ("dagster", "ai.starlake.project")),
+        ("import ai.starlake.dagster.shell", ("ai.starlake.dagster.assets", "ai.starlake.project", "sqlglot")),
+        (
+            "from ai.starlake.dagster import StarlakeProject; StarlakeProject('x')",
+            ("sqlglot", "ai.starlake.project.models"),
+        ),
+        ("import ai.starlake.dagster.assets.asset_specs", ("sqlglot", "duckdb")),
+    ],
+)
+def test_imports_bring_only_what_is_used(statement: str, absent: tuple[str, ...]) -> None:
+    code = f"import sys; {statement}; print([name for name in {absent!r} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert found.stdout.strip() == "[]"
