@@ -16,13 +16,13 @@ from ai.starlake.dagster.ops import run_is_ending
 from ai.starlake.dagster.report import DagsterReporter
 from ai.starlake.dagster.run_info import dates_of, is_dry_run
 from ai.starlake.dagster.run_options import options_for
+from ai.starlake.executor.outcomes import StarlakeCounts
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import (
     CommandFailedError,
     ExecutableNotFoundError,
     Execution,
     RecoveryError,
-    StarlakeCounts,
     StarlakeExecutor,
     StarlakeResult,
 )

@@ -17,12 +17,12 @@ from ai.starlake.embedded.cli.verb_table import run_verb
 from ai.starlake.embedded.interruption import Interruption, run_interruptible
 from ai.starlake.embedded.results import LoadResult
 from ai.starlake.executor.executable import engine_variables
+from ai.starlake.executor.outcomes import StarlakeCounts
 from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.protocol import (
     CommandFailedError,
     Execution,
     Reporter,
-    StarlakeCounts,
     StarlakeResult,
     Stream,
 )

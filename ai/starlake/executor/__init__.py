@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common.lazy_names import lazy_names
 from ai.starlake.common.storage.location import Location
+from ai.starlake.executor.outcomes import CheckOutcome, LoadedFile, RejectReason, StarlakeCounts, TableOutcome
 from ai.starlake.executor.protocol import (
     CommandFailedError,
     ExecutableNotFoundError,
@@ -11,7 +12,6 @@ from ai.starlake.executor.protocol import (
     FilesLeftError,
     RecoveryError,
     Reporter,
-    StarlakeCounts,
     StarlakeExecutor,
     StarlakeResult,
     WriterBusyError,
@@ -24,20 +24,24 @@ if TYPE_CHECKING:
     from ai.starlake.executor.shell import ShellExecutor
 
 __all__ = [
+    "CheckOutcome",
     "CommandFailedError",
     "ExecutableNotFoundError",
     "Execution",
     "FactsFactory",
     "FilesLeftError",
+    "LoadedFile",
     "Location",
     "ProjectFacts",
     "RecoveryError",
+    "RejectReason",
     "Reporter",
     "Runner",
     "ShellExecutor",
     "StarlakeCounts",
     "StarlakeExecutor",
     "StarlakeResult",
+    "TableOutcome",
     "WriterBusyError",
     "parent_death_fd",
     "run_process",

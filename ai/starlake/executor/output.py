@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from ai.starlake.common import Redactor
 from ai.starlake.executor.failures import Excerpt
-from ai.starlake.executor.protocol import Reporter, StarlakeCounts, Stream
+from ai.starlake.executor.outcomes import StarlakeCounts
+from ai.starlake.executor.protocol import Reporter, Stream
 
 _MARKER = "IngestionCounters:"
 _COUNTERS = [re.compile(rf'"{name}Count"\s*:\s*(-?\d+)\s*[,}}]') for name in ("input", "accepted", "rejected")]

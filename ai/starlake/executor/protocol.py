@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.common.rejects import RejectLimit
+from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.job import StarlakeCommand, StarlakeSparkConfig
 
 Stream = Literal["stdout", "stderr"]
@@ -45,6 +45,7 @@ class Execution:
         code_location: Where the job is defined, for labels that people read.
         run_is_ending: Asked after an interruption: whether it is the whole run that ends, and not this step alone.
         is_run_over: Asked about another run, by its id: whether it is over; None where that is not known.
+        outcomes: Whether to report the outcome of each table or task.
     """
 
     run_id: str
@@ -58,6 +59,7 @@ class Execution:
     code_location: str = ""
     run_is_ending: Callable[[], bool] | None = None
     is_run_over: Callable[[str], bool | None] | None = None
+    outcomes: bool = False
 
     @property
     def root(self) -> str:
@@ -76,52 +78,6 @@ class Execution:
 
 
 @dataclass(frozen=True)
-class StarlakeCounts:
-    """What a load read, kept and refused, in rows, and how many warnings it gave.
-
-    Args:
-        input: Rows read.
-        accepted: Rows kept.
-        rejected: Rows refused.
-        warnings: Warnings given.
-        files: Whether it read any file, even one without rows; None where the command does not say.
-        lost_files: How many of its ingestions kept no row and refused some; at least that many files.
-    """
-
-    input: int
-    accepted: int
-    rejected: int
-    warnings: int = 0
-    files: bool | None = field(default=None, compare=False)
-    lost_files: int = field(default=0, compare=False)
-
-    @property
-    def read_nothing(self) -> bool:
-        """True if it found no file to read."""
-        return self.input == 0 and not self.files
-
-    def exceed(self, limit: RejectLimit | None) -> bool:
-        """Return True if more rows were refused than may be.
-
-        Args:
-            limit: How many may be; without one a file may not be refused as a whole.
-        """
-        if limit is not None:
-            return not limit.allows(self.rejected, self.input)
-        return self.lost_files > 0 or (self.accepted == 0 and self.rejected > 0)
-
-    def __add__(self, other: StarlakeCounts) -> StarlakeCounts:
-        return StarlakeCounts(
-            self.input + other.input,
-            self.accepted + other.accepted,
-            self.rejected + other.rejected,
-            self.warnings + other.warnings,
-            files=self.files or other.files,
-            lost_files=self.lost_files + other.lost_files,
-        )
-
-
-@dataclass(frozen=True)
 class StarlakeResult:
     """How a command went.
 
@@ -131,6 +87,7 @@ class StarlakeResult:
         counts: What a load read, kept and refused; None when the command did not say.
         remote_id: The id of the job or execution elsewhere.
         log_url: Where its log can be read.
+        tables: The outcome of each table or task, as far as the executor can tell; see `Execution.outcomes`.
     """
 
     duration: float
@@ -138,6 +95,7 @@ class StarlakeResult:
     counts: StarlakeCounts | None = None
     remote_id: str | None = None
     log_url: str | None = None
+    tables: tuple[TableOutcome, ...] = ()
 
 
 class StarlakeExecutor(Protocol):
@@ -165,6 +123,7 @@ class CommandFailedError(StarlakeError):
         log_url: Where its log can be read.
         how: How it ended, where the exit code does not say that.
         verdict: What the service that ran it says about its end, secrets masked.
+        tables: The outcome of each table or task, as far as the executor can tell; see `Execution.outcomes`.
     """
 
     def __init__(
@@ -177,12 +136,14 @@ class CommandFailedError(StarlakeError):
         log_url: str | None = None,
         how: str | None = None,
         verdict: str = "",
+        tables: Sequence[TableOutcome] = (),
     ) -> None:
         from ai.starlake.executor.failures import failure_text
 
         self.exit_code = exit_code
         self.tail = tuple(tail or ())
         self.log_url = log_url
+        self.tables = tuple(tables)
         code = f"was ended by signal {-exit_code}" if exit_code < 0 else f"failed with exit code {exit_code}"
         super().__init__(f"`{command}` {how or code}", cause=verdict or None, fix=fix)
         self.args = (failure_text(self.culprit, tail, verdict=verdict, fix=fix),)

@@ -21,10 +21,10 @@ import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import Files
+from ai.starlake.executor.outcomes import StarlakeCounts
 from ai.starlake.executor.protocol import (
     CommandFailedError,
     Execution,
-    StarlakeCounts,
     StarlakeExecutor,
     StarlakeResult,
     Stream,
