@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from dagster import AssetCheckSpec
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import DagsterStarlakeTranslator
 from ai.starlake.dagster.assets.translated_project import TranslatedProject
 from tests.dagster_assets.conftest import SAMPLE, Folder, key
@@ -22,9 +24,14 @@ expectations:
 """
 
 
-def checks_of(project, translator=None, prefix=None) -> list[AssetCheckSpec]:
+def all_checks_of(project, translator=None, prefix=None) -> list[AssetCheckSpec]:
     translated = TranslatedProject(project, translator, prefix)
     return translated.check_specs(translated.select(None, None))
+
+
+def checks_of(project, translator=None, prefix=None) -> list[AssetCheckSpec]:
+    """The checks of expectations."""
+    return [check for check in all_checks_of(project, translator, prefix) if "starlake/expectation" in check.metadata]
 
 
 def strict(folder: Folder) -> None:
@@ -92,3 +99,46 @@ def test_the_translator_decides_about_checks_and_their_assets(folder: Folder) ->
     found = checks_of(folder.project, Own(), "eu")
     assert {check.asset_key.to_user_string() for check in found} == {"eu/x/orders"}
     assert len(found) == 3
+
+
+def test_each_loaded_table_has_a_check_of_rejected_rows(folder: Folder) -> None:
+    folder.table("shop", "orders", more=EXPECTATIONS)
+    folder.table("shop", "items")
+    folder.task("kpis", "sales", "select id from shop.orders")
+    rejects = [check for check in all_checks_of(folder.project) if check.name == "rejected_rows"]
+    assert {check.asset_key.to_user_string() for check in rejects} == {"shop/orders", "shop/items"}
+    assert not any(check.blocking for check in rejects)
+    assert all("max_rejected" in (check.description or "") for check in rejects)
+
+
+class OfRejects(DagsterStarlakeTranslator):
+    """Renames the check of rejected rows, and leaves it out for a table."""
+
+    def get_asset_check_spec(self, expectation):
+        if expectation.name != "rejected_rows":
+            return super().get_asset_check_spec(expectation)
+        if expectation.item == "shop.items":
+            return None
+        return AssetCheckSpec("refused", asset=list(expectation.target))
+
+
+def test_the_translator_decides_about_the_check_of_rejected_rows(folder: Folder) -> None:
+    folder.table("shop", "orders")
+    folder.table("shop", "items")
+    found = all_checks_of(folder.project, OfRejects(), "eu")
+    assert [(check.asset_key.to_user_string(), check.name) for check in found] == [("eu/shop/orders", "refused")]
+
+
+class OneName(DagsterStarlakeTranslator):
+    """Gives all checks one name."""
+
+    def get_asset_check_spec(self, expectation):
+        return AssetCheckSpec("same", asset=list(expectation.target))
+
+
+def test_two_checks_of_one_name_are_refused_naming_both(folder: Folder) -> None:
+    folder.table("shop", "orders", more=EXPECTATIONS)
+    with pytest.raises(StarlakeError) as caught:
+        all_checks_of(folder.project, OneName())
+    for part in ("between('id', 0, 5)", "between('id', 0, -5)", "shop.orders", "same", "get_asset_check_spec"):
+        assert part in str(caught.value)

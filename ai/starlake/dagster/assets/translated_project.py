@@ -7,14 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from dagster import AssetCheckSpec, AssetDep, AssetKey, AssetSpec, TableColumnDep, TableColumnLineage
+from dagster import AssetCheckKey, AssetCheckSpec, AssetDep, AssetKey, AssetSpec, TableColumnDep, TableColumnLineage
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster._compat import moved_check, moved_dep
 from ai.starlake.dagster.assets.asset_names import default_key
+from ai.starlake.dagster.assets.checks.declared_check import DeclaredCheck
 from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.assets.table_metadata import COLUMN_LINEAGE
 from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
+from ai.starlake.project.assets.item_expectations import rejects_expectation
 from ai.starlake.project.assets.item_selection import Words, select_items
 from ai.starlake.project.assets.project_item import ProjectItem, Target
 from ai.starlake.project.assets.starlake_project import StarlakeProject
@@ -77,14 +79,30 @@ class TranslatedProject:
 
     def check_specs(self, items: Iterable[ProjectItem]) -> list[AssetCheckSpec]:
         """Return the specs of the checks of items."""
-        found = []
+        return [check.spec for check in self.checks(items)]
+
+    def checks(self, items: Iterable[ProjectItem]) -> list[DeclaredCheck]:
+        """Return the checks of items: one for each expectation, and one for the rejected rows of a loaded table.
+
+        Raises:
+            StarlakeError: If two checks of a table have one name.
+        """
+        owners: dict[AssetCheckKey, DeclaredCheck] = {}
         for item in items:
-            for expectation in item.expectations:
+            for expectation in filter(None, (*item.expectations, rejects_expectation(item))):
                 spec = self._translator.get_asset_check_spec(expectation)
                 if spec is not None:
                     key = self._moved.get(spec.asset_key, spec.asset_key)
-                    found.append(moved_check(spec, key))
-        return found
+                    check = DeclaredCheck(item, expectation, moved_check(spec, key))
+                    other = owners.setdefault(check.spec.key, check)
+                    if other is not check:
+                        raise StarlakeError(
+                            f"{other.expectation.expect} and {expectation.expect} of {item.full_name} both are the "
+                            f"check {spec.name}",
+                            cause="the translator gives them one name",
+                            fix="let get_asset_check_spec return a name of its own for each",
+                        )
+        return list(owners.values())
 
     @cached_property
     def _translated(self) -> Mapping[Target, AssetSpec]:

@@ -7,7 +7,10 @@ from dagster import AssetCheckSpec, AssetSpec
 from ai.starlake.dagster.assets.asset_names import default_key, group_of, kinds_of, owners_of, tags_of
 from ai.starlake.dagster.assets.dagster_features import freshness_policy, quiet, virtual
 from ai.starlake.dagster.assets.table_metadata import table_metadata
+from ai.starlake.project.assets.item_expectations import REJECTED_ROWS
 from ai.starlake.project.assets.project_item import ItemExpectation, ProjectItem
+
+_REJECTED_ROWS_MEAN = "Loads reject no row. A warning if they reject some, an error if more than max_rejected."
 
 
 class DagsterStarlakeTranslator:
@@ -51,8 +54,13 @@ class DagsterStarlakeTranslator:
         """Return the spec of the check that an expectation becomes; None for no check.
 
         Args:
-            expectation: The expectation: its ``expect``, ``name``, ``fail_on_error`` and more.
+            expectation: The expectation: its ``expect``, ``name``, ``fail_on_error`` and more. The one of a loaded
+                table's rejected rows has the name ``rejected_rows``.
         """
+        if expectation.name == REJECTED_ROWS:
+            return AssetCheckSpec(
+                name=REJECTED_ROWS, asset=default_key(expectation.target), description=_REJECTED_ROWS_MEAN
+            )
         return AssetCheckSpec(
             name=expectation.name,
             asset=default_key(expectation.target),

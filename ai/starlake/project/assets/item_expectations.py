@@ -7,7 +7,7 @@ import re
 from collections import Counter
 
 from ai.starlake.common import sanitize_id
-from ai.starlake.project.assets.project_item import ItemExpectation, Target
+from ai.starlake.project.assets.project_item import ItemExpectation, ProjectItem, Target
 from ai.starlake.project.models import Expectations, Table, Task
 
 REJECTED_ROWS = "rejected_rows"
@@ -38,6 +38,16 @@ def item_expectations(item: Table | Task, target: Target, settings: Expectations
         )
         for call, fails in strict.items()
     )
+
+
+def rejects_expectation(item: ProjectItem) -> ItemExpectation | None:
+    """Return the expectation that a load rejects no row; None for what is not loaded from files.
+
+    It never blocks: a load that rejects more rows than it may fails by itself.
+    """
+    if item.kind != "table":
+        return None
+    return ItemExpectation(item.full_name, item.target, REJECTED_ROWS, REJECTED_ROWS, fail_on_error=False)
 
 
 def check_name(call: str) -> str:
