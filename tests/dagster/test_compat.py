@@ -249,6 +249,9 @@ class TestWindows:
         assert window.start == datetime(2026, 1, 2, tzinfo=timezone.utc)
         assert _compat.window_of(self.DAILY, "2026-01-02") == window
 
+    def test_the_key_of_a_timestamp(self):
+        assert _compat.key_at(self.DAILY, datetime(2026, 1, 2, 23, 59, tzinfo=timezone.utc)) == "2026-01-02"
+
     def test_the_first_key_and_their_number(self):
         assert _compat.first_key(self.DAILY) == "2026-01-01"
         assert _compat.count_keys(self.DAILY) == len(self.DAILY.get_partition_keys())

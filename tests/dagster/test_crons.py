@@ -6,7 +6,7 @@ from dagster._core.errors import DagsterInvalidDefinitionError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ai.starlake.common.crons import cron_problem
+from ai.starlake.common.crons import UsualCron, cron_identity, cron_problem, usual_cron
 
 FIELDS = [
     *("*", "0", "5", "23", "24", "59", "60", "31", "30", "1", "12", "13", "7", "8", "*/5", "*/0", "0/5", "1-5", "5-1"),
@@ -46,3 +46,33 @@ def test_no_expression_is_accepted_that_dagster_refuses(expression):
 def test_usual_expressions_are_accepted(expression):
     assert cron_problem(expression) is None
     assert is_accepted(expression)
+
+
+@pytest.mark.parametrize(
+    "same", [("@daily", "0 0 * * *", "00 0 * * *", "0 0 ? * *"), ("0 0 * * 0", "0 0 * * 7", "0 0 * * SUN", "@weekly")]
+)
+def test_expressions_that_mean_the_same_have_one_identity(same):
+    assert len({cron_identity(expression) for expression in same}) == 1
+
+
+def test_expressions_that_mean_something_else_have_another_identity():
+    others = ["0 0 * * *", "0 1 * * *", "0 0 1 * *", "0 0 * * 1", "0 0 * * 1#1", "0 0 * * L1", "0 0 L * *"]
+    assert len({cron_identity(expression) for expression in others}) == len(others)
+
+
+@pytest.mark.parametrize(
+    ("expression", "usual"),
+    [
+        ("15 * * * *", UsualCron("hourly", 15)),
+        ("30 6 * * *", UsualCron("daily", 30, 6)),
+        ("0 6 * * mon", UsualCron("weekly", 0, 6, 1)),
+        ("0 0 15 * *", UsualCron("monthly", 0, 0, 15)),
+        *(
+            (other, None)
+            for other in ("0 0 31 * *", "0 6 * * 1-5", "0,30 * * * *", "0 0 1 1 *", "0 0 * * 1#1", "0 0 L * *")
+        ),
+        ("0 0 1 * 1", None),
+    ],
+)
+def test_usual_expressions_are_known(expression, usual):
+    assert usual_cron(expression) == usual

@@ -7,7 +7,15 @@ from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
-from dagster import ScheduleDefinition, job
+from dagster import (
+    DailyPartitionsDefinition,
+    HourlyPartitionsDefinition,
+    MonthlyPartitionsDefinition,
+    ScheduleDefinition,
+    TimeWindowPartitionsDefinition,
+    WeeklyPartitionsDefinition,
+    job,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +25,8 @@ from ai.starlake.dagster.pipelines.partitions import (
     cycles,
     key_completed_by,
     keys_between,
+    standard_partitions,
+    start_in,
     time_partitions,
     window_of,
     window_of_key,
@@ -124,6 +134,82 @@ class TestDaysWithoutMidnight:
 
     def test_other_zones_keep_the_cron_expression(self):
         assert time_partitions("0 0 * * *", None, "Europe/Paris").cron_schedule == "0 0 * * *"
+
+
+def usual_crons():
+    minute, hour = st.integers(0, 59), st.integers(0, 23)
+    return st.one_of(
+        st.tuples(minute).map(lambda each: f"{each[0]} * * * *"),
+        st.tuples(minute, hour).map(lambda each: "{} {} * * *".format(*each)),
+        st.tuples(minute, hour, st.integers(0, 6)).map(lambda each: "{} {} * * {}".format(*each)),
+        st.tuples(minute, hour, st.integers(1, 28)).map(lambda each: "{} {} {} * *".format(*each)),
+    )
+
+
+class TestStandardDefinitions:
+    """Usual cron expressions have the definitions and the keys that Dagster has for them."""
+
+    @pytest.mark.parametrize(
+        ("cron", "kind", "first"),
+        [
+            ("@hourly", HourlyPartitionsDefinition, "2026-01-01-00:00"),
+            ("15 * * * *", HourlyPartitionsDefinition, "2026-01-01-00:15"),
+            ("@daily", DailyPartitionsDefinition, "2026-01-01"),
+            ("30 6 * * *", DailyPartitionsDefinition, "2026-01-01"),
+            ("0 0 * * 1", WeeklyPartitionsDefinition, "2026-01-05"),
+            ("0 0 * * 7", WeeklyPartitionsDefinition, "2026-01-04"),
+            ("0 0 * * sun", WeeklyPartitionsDefinition, "2026-01-04"),
+            ("@monthly", MonthlyPartitionsDefinition, "2026-01-01"),
+            ("0 3 15 * *", MonthlyPartitionsDefinition, "2026-01-15"),
+            ("0 6 * * 1-5", TimeWindowPartitionsDefinition, "2026-01-01T06:00:00+0000"),
+            ("0 0 31 * *", TimeWindowPartitionsDefinition, "2026-01-31T00:00:00+0000"),
+            ("*/15 * * * *", TimeWindowPartitionsDefinition, "2026-01-01T00:00:00+0000"),
+        ],
+    )
+    def test_the_definition_and_the_keys_are_those_of_dagster(self, cron, kind, first):
+        partitions = standard_partitions(cron, date(2026, 1, 1), "UTC")
+        assert type(partitions) is kind
+        assert partitions.get_first_partition_key() == first
+
+    def test_they_are_equal_to_those_that_a_user_writes(self):
+        assert standard_partitions("00 0 * * *", date(2026, 1, 1), "UTC") == DailyPartitionsDefinition("2026-01-01")
+
+    @given(usual_crons(), st.sampled_from(ZONES), st.sampled_from(CHANGES), st.integers(0, 48))
+    @settings(max_examples=150)
+    def test_each_tick_is_the_start_of_one_partition_and_the_end_of_the_one_before(self, cron, zone, day, hours):
+        start = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)) + timedelta(hours=hours)
+        partitions = standard_partitions(cron, date(2026, 1, 1), zone)
+        ticks = ticks_of(cron, zone, start, 6)
+        keys = keys_between(partitions, ticks[0], ticks[-1])
+        assert [window_of_key(partitions, key).start.timestamp() for key in keys] == [
+            tick.timestamp() for tick in ticks
+        ]
+        assert len(set(keys)) == len(ticks)
+        over = [key for key in keys if window_of_key(partitions, key).end < NOW]
+        assert [key for key in over if not partitions.has_partition_key(key)] == []
+        for before, key, tick in zip(keys, keys[1:], ticks[1:], strict=False):
+            assert key_completed_by(partitions, tick) == before
+            assert window_of(partitions, tick).start.timestamp() == window_of_key(partitions, key).start.timestamp()
+
+    @pytest.mark.parametrize(("zone", "day"), WITHOUT_A_MIDNIGHT.items())
+    def test_a_day_without_midnight_has_the_key_of_any_day(self, zone, day):
+        partitions = standard_partitions("@daily", date.fromisoformat(day), zone)
+        assert partitions.get_first_partition_key() == day
+        assert partitions.has_partition_key(day)
+
+    def test_the_hour_that_comes_twice_is_two_partitions(self):
+        partitions = standard_partitions("@hourly", date(2026, 1, 1), "Europe/Paris")
+        keys = keys_between(partitions, date(2026, 10, 25), date(2026, 10, 25))
+        assert keys[2:4] == ["2026-10-25-02:00", "2026-10-25-02:00+0100"]
+        starts = [start_in(partitions, key).timestamp() for key in keys]
+        assert [later - earlier for earlier, later in itertools.pairwise(starts)] == [3_600] * 24
+
+    @pytest.mark.parametrize(
+        ("cron", "reason"), [("0 0 * * * ?", "as Quartz's expressions have"), ("0 0 30 2 *", "never occurs")]
+    )
+    def test_an_expression_that_is_not_valid_is_refused_with_the_reason(self, cron, reason):
+        with pytest.raises(StarlakeError, match=reason):
+            standard_partitions(cron, None, "UTC")
 
 
 class TestFailuresOfDagster:

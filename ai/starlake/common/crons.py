@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 _FIELDS = 5
 _QUARTZ = (6, 7)
@@ -18,6 +20,67 @@ class CronProblem(NamedTuple):
 
     cause: str
     fix: str
+
+
+class UsualCron(NamedTuple):
+    """A cron expression that occurs once an hour, a day, a week or a month.
+
+    Attributes:
+        cycle: What it occurs once in.
+        minute: The minute.
+        hour: The hour; 0 for ``hourly``.
+        day: The day of the week, counted from Sunday, which is 0; or the day of the month; else None.
+    """
+
+    cycle: Literal["hourly", "daily", "weekly", "monthly"]
+    minute: int
+    hour: int = 0
+    day: int | None = None
+
+
+_DAYS_OF_EVERY_MONTH = 28
+
+
+def usual_cron(text: str) -> UsualCron | None:
+    """Return what is usual about a cron expression; None for one that occurs at other times.
+
+    Args:
+        text: Five fields, or a word such as ``@daily``; a valid one.
+    """
+    fields, weeks = _expanded(text)
+    single = [field[0] if len(field) == 1 and isinstance(field[0], int) else None for field in fields]
+    every = [field == ["*"] for field in fields]
+    minute, hour, day, _, weekday = single
+    if weeks or minute is None or not every[3]:
+        return None
+    if all(every[1:]):
+        return UsualCron("hourly", minute)
+    if hour is None:
+        return None
+    if every[2] and every[4]:
+        return UsualCron("daily", minute, hour)
+    if every[2] and weekday is not None:
+        return UsualCron("weekly", minute, hour, weekday)
+    monthly = every[4] and day is not None and day <= _DAYS_OF_EVERY_MONTH
+    return UsualCron("monthly", minute, hour, day) if monthly else None
+
+
+def cron_identity(text: str) -> Hashable:
+    """Return a value that is equal for cron expressions which mean the same, such as ``@daily`` and ``00 0 * * *``.
+
+    Args:
+        text: Five fields, or a word such as ``@daily``; a valid one.
+    """
+    fields, weeks = _expanded(text)
+    return tuple(map(tuple, fields)), frozenset((day, frozenset(found)) for day, found in weeks.items())
+
+
+def _expanded(text: str) -> tuple[Sequence[Sequence[int | str]], Mapping[int, AbstractSet[int | str]]]:
+    """Return the values of each field, and which weeks of a month count, by the day of the week."""
+    from croniter import croniter
+
+    fields, weeks = croniter.expand(text)
+    return fields, weeks
 
 
 def cron_problem(text: str) -> CronProblem | None:

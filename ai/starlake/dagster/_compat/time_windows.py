@@ -28,7 +28,16 @@ def window_at(partitions: TimeWindowPartitionsDefinition, timestamp: datetime) -
     Raises:
         CheckError: If Dagster's search fails, as it does after some changes to summer time.
     """
-    return window_of(partitions, partitions.get_partition_key_for_timestamp(timestamp.timestamp()))
+    return window_of(partitions, key_at(partitions, timestamp))
+
+
+def key_at(partitions: TimeWindowPartitionsDefinition, timestamp: datetime) -> str:
+    """Return the key of the partition that a timestamp falls into.
+
+    Raises:
+        CheckError: If Dagster's search fails, as it does after some changes to summer time.
+    """
+    return partitions.get_partition_key_for_timestamp(timestamp.timestamp())
 
 
 def window_of(partitions: TimeWindowPartitionsDefinition, key: str) -> TimeWindow:

@@ -14,9 +14,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from dagster import DagsterInvalidDefinitionError, TimeWindow, TimeWindowPartitionsDefinition
+from dagster import (
+    DagsterInvalidDefinitionError,
+    DailyPartitionsDefinition,
+    HourlyPartitionsDefinition,
+    MonthlyPartitionsDefinition,
+    TimeWindow,
+    TimeWindowPartitionsDefinition,
+    WeeklyPartitionsDefinition,
+)
 
 from ai.starlake.common import DataInterval, StarlakeError, parse_datetime, zone_of
+from ai.starlake.common.crons import UsualCron, cron_problem, usual_cron
 from ai.starlake.dagster import _compat
 from ai.starlake.orchestration.freshness.windows import DEFAULT_START
 
@@ -25,6 +34,9 @@ if TYPE_CHECKING:
 
 KEY_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 """How partition keys are written: with the offset, for there is a day on which 2 o'clock comes twice."""
+
+_DAY_FORMAT = "%Y-%m-%d"
+"""How Dagster writes the keys of days, weeks and months."""
 
 _DAILY = "0 0 * * *"
 _ALSO_DAILY = "00 0 * * *"
@@ -70,6 +82,47 @@ def time_partitions(cron: str, start: date | None, zone: str) -> TimeWindowParti
         ) from error
 
 
+def standard_partitions(cron: str, start: date | None, zone: str) -> TimeWindowPartitionsDefinition:
+    """Return the partitions of a cron expression as Dagster's users know them.
+
+    An hourly, daily, weekly or monthly cron expression has the definition and the keys that Dagster has for it, such
+    as ``2026-03-01``, so that assets of other origin have the same. Any other one has those of `time_partitions`.
+
+    Args:
+        cron: Five fields, or a word such as ``@daily``.
+        start: The first day, which begins at midnight in the zone; `DEFAULT_START` when it is None.
+        zone: The zone in which the cron expression is meant.
+
+    Raises:
+        StarlakeError: If the cron expression or the time zone is not valid.
+    """
+    problem = cron_problem(cron)
+    if problem:
+        raise StarlakeError(f"the schedule {cron!r} cannot be used", cause=problem.cause, fix=problem.fix)
+    usual = usual_cron(cron)
+    first = start or DEFAULT_START
+    if usual is None:
+        return time_partitions(cron, first, zone)
+    begin = datetime(first.year, first.month, first.day, tzinfo=zone_of(zone))
+    if usual == _MIDNIGHT and _lacks_a_midnight(zone, first.year):
+        return TimeWindowPartitionsDefinition(cron_schedule=_ALSO_DAILY, start=begin, timezone=zone, fmt=_DAY_FORMAT)
+    minute, hour, day = usual.minute, usual.hour, usual.day
+    if usual.cycle == "hourly":
+        return HourlyPartitionsDefinition(begin, minute_offset=minute, timezone=zone)
+    if usual.cycle == "daily":
+        return DailyPartitionsDefinition(begin, minute_offset=minute, hour_offset=hour, timezone=zone)
+    if usual.cycle == "weekly":
+        return WeeklyPartitionsDefinition(
+            begin, minute_offset=minute, hour_offset=hour, day_offset=day or 0, timezone=zone
+        )
+    return MonthlyPartitionsDefinition(
+        begin, minute_offset=minute, hour_offset=hour, day_offset=day or 1, timezone=zone
+    )
+
+
+_MIDNIGHT = UsualCron("daily", 0, 0)
+
+
 @functools.lru_cache(maxsize=64)
 def _lacks_a_midnight(zone: str, first_year: int) -> bool:
     """Tells whether a zone has a day without midnight, from a year on until soon."""
@@ -102,7 +155,20 @@ def window_of_key(partitions: TimeWindowPartitionsDefinition, key: str) -> TimeW
     try:
         return _compat.window_of(partitions, key)
     except _compat.CheckError:
-        return _searched_window(partitions, parse_datetime(key, timezone.utc))
+        return _searched_window(partitions, start_in(partitions, key))
+
+
+def start_in(partitions: TimeWindowPartitionsDefinition, key: str) -> datetime:
+    """Return the timestamp that a key tells, also one of partitions that the cron expression had before.
+
+    Raises:
+        StarlakeError: If it is not a timestamp.
+    """
+    for fmt in (partitions.fmt, f"{partitions.fmt}%z"):  # Dagster adds the offset to an hour that comes twice
+        with suppress(ValueError):
+            start = datetime.strptime(key, fmt)  # noqa: DTZ007  the format may have an offset
+            return start if start.tzinfo else start.replace(tzinfo=zone_of(partitions.timezone))
+    return parse_datetime(key, timezone.utc)
 
 
 def _searched_window(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> TimeWindow:
@@ -151,6 +217,9 @@ def key_completed_by(partitions: TimeWindowPartitionsDefinition, tick: datetime)
 
 def key_of(partitions: TimeWindowPartitionsDefinition, window: TimeWindow) -> str:
     """Return the key of the partition of a window."""
+    if window.start.fold:
+        with suppress(_compat.CheckError):
+            return _compat.key_at(partitions, window.start)
     return window.start.strftime(partitions.fmt)
 
 
