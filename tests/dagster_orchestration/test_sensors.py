@@ -99,6 +99,18 @@ class TestRequests:
         assert request.tags["starlake/triggered_by"] == "my-domain.Données, starbake.Customers"
         assert "nothing new" in tick()
 
+    def test_keys_of_two_parts_are_what_both_sides_agree_on(self, ticks, factory, instance, fake):
+        fake.behave("load", counts=(3, 3, 0))
+        tick = ticks("shop.orders", "my-domain.Données", dataset_triggering_strategy="all", asset_key_style="path")
+        sl_job = factory(asset_key_style="path")
+        ops = [sl_job.sl_load(None, "shop", "orders"), sl_job.sl_load(None, "my-domain", "Données")]
+        loads = JobDefinition(name="loads", graph_def=GraphDefinition("loads", node_defs=ops))
+        assert loads.execute_in_process(instance=instance).success
+        assert set(instance.all_asset_keys()) == {AssetKey(["shop", "orders"]), AssetKey(["my-domain", "Données"])}
+        request = tick()
+        assert isinstance(request, RunRequest)
+        assert request.tags["starlake/triggered_by"] == "my-domain.Données, shop.orders"
+
     def test_the_run_has_the_dates_of_the_data(self, ticks, a_job, instance, fake):
         job = a_job()
         tick = ticks(TriggerDataset("a.x", cron="0 0 * * *"), job=job)

@@ -23,6 +23,7 @@ from dagster import (
 
 from ai.starlake.common import NameRegistry, StarlakeError
 from ai.starlake.dagster import _compat
+from ai.starlake.dagster.asset_keys import dataset_key
 from ai.starlake.dagster.command_op import CommandBody
 from ai.starlake.dagster.dummy import DummyBody
 from ai.starlake.dagster.ops import Body, OpFactory, OpSpec, outputs_of
@@ -318,9 +319,9 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
             return _asset_keys(node.asset)
         if product is None:
             return ()
-        key = product.uri
-        self._asset_names.claim(key, product.name, f"the asset of {product.name}")
-        return (AssetKey(key),)
+        key = dataset_key(product, self.settings.asset_key_style)
+        self._asset_names.claim(key.to_user_string(), product.name, f"the asset of {product.name}")
+        return (key,)
 
     @cached_property
     def _ops(self) -> OpFactory:

@@ -83,6 +83,7 @@ StrategyOption = Annotated[StarlakePreLoadStrategy, BeforeValidator(StarlakePreL
 CliOption = Annotated[StarlakeCli, BeforeValidator(StarlakeCli.of)]
 ZoneOption = Annotated[str, BeforeValidator(_read_zone)]
 LimitOption = Annotated[InstanceOf[RejectLimit], BeforeValidator(RejectLimit.of)]
+AssetKeyStyle = Literal["id", "path"]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -160,6 +161,10 @@ class JobOptions(BaseModel):
         description="the time zone of cron expressions, and of dates without one; generated files set `SL_TIMEZONE`",
     )
     tags: str = Field(default="", description="tags of the jobs, separated by blanks")
+    asset_key_style: AssetKeyStyle = Field(
+        default="id",
+        description="the asset keys of ops: `id` for `domain_table`, `path` for `domain/table`, as assets have them",
+    )
     event_log_lines: Literal["important", "all"] = Field(
         default="important",
         description="which lines of a command's output go to the event log too: warnings and errors, or all",

@@ -26,6 +26,7 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError, parse_datetime, zone_of
 from ai.starlake.dagster import _compat
+from ai.starlake.dagster.asset_keys import dataset_key
 from ai.starlake.dagster.pipelines.partitions import PARTITION_WINDOWS
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.orchestration.dates.run_tags import date_tags, tag_of_names
@@ -71,8 +72,12 @@ def build(
     """
     policy = policy_of(datasets, options, PARTITION_WINDOWS)
 
+    names = {
+        dataset_key(StarlakeDataset(dataset.name), options.asset_key_style): dataset.name for dataset in policy.datasets
+    }
+
     def look(context: SensorEvaluationContext) -> list[RunRequest] | SkipReason:
-        return _look(context, policy, now())
+        return _look(context, policy, names, now())
 
     return SensorDefinition(
         name=f"{job.name}_sensor",
@@ -84,9 +89,11 @@ def build(
     )
 
 
-def _look(context: SensorEvaluationContext, policy: Policy, now: datetime) -> list[RunRequest] | SkipReason:
+def _look(
+    context: SensorEvaluationContext, policy: Policy, names: Mapping[AssetKey, str], now: datetime
+) -> list[RunRequest] | SkipReason:
     memory = Memory.read(context.cursor)
-    decision = decide(policy, memory, _updates(context.instance, policy, memory), now)
+    decision = decide(policy, memory, _updates(context.instance, policy, names, memory), now)
     cursor = decision.memory.written()
     if cursor != context.cursor:
         context.update_cursor(cursor)
@@ -116,12 +123,13 @@ def _left_out(policy: Policy, starts: Sequence[datetime]) -> str:
     )
 
 
-def _updates(instance: DagsterInstance, policy: Policy, memory: Memory) -> Mapping[str, Sequence[Update]]:
+def _updates(
+    instance: DagsterInstance, policy: Policy, names: Mapping[AssetKey, str], memory: Memory
+) -> Mapping[str, Sequence[Update]]:
     """Return the last update of each dataset, and those since the last tick where each may be for another interval.
 
     That is one query for all datasets; and when there is something new, one for each thousand of new records.
     """
-    names = {AssetKey(StarlakeDataset(dataset.name).uri): dataset.name for dataset in policy.datasets}
     latest = {
         names[record.asset_entry.asset_key]: record.asset_entry.last_materialization_record
         for record in instance.get_asset_records(list(names))
