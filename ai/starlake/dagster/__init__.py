@@ -10,6 +10,7 @@ from ai.starlake.common.lazy_names import lazy_names
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_selection import build_starlake_asset_selection
     from ai.starlake.dagster.assets.asset_specs import build_starlake_asset_specs
+    from ai.starlake.dagster.assets.definitions import build_starlake_definitions
     from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
     from ai.starlake.dagster.job import StarlakeDagsterJob
     from ai.starlake.project.assets.starlake_project import StarlakeProject
@@ -20,6 +21,7 @@ __all__ = [
     "StarlakeProject",
     "build_starlake_asset_selection",
     "build_starlake_asset_specs",
+    "build_starlake_definitions",
 ]
 
 _get = lazy_names(
@@ -28,6 +30,7 @@ _get = lazy_names(
         "job": ["StarlakeDagsterJob"],
         "assets.asset_selection": ["build_starlake_asset_selection"],
         "assets.asset_specs": ["build_starlake_asset_specs"],
+        "assets.definitions": ["build_starlake_definitions"],
         "assets.translator": ["DagsterStarlakeTranslator"],
     },
 )

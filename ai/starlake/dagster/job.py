@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from dagster import (
     AssetKey,
@@ -39,6 +39,9 @@ from ai.starlake.job import (
     StarlakeSparkConfig,
 )
 from ai.starlake.job.job_options import JobOptions, OptionsT
+
+if TYPE_CHECKING:
+    from ai.starlake.project.assets.starlake_project import StarlakeProject
 
 AssetLike = AssetKey | str | Sequence[str]
 Dataset = StarlakeDataset | str
@@ -116,10 +119,11 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
 
     @classmethod
     def further_options(cls) -> tuple[type[JobOptions], ...]:
-        """Return the options of pipelines."""
+        """Return the options of pipelines and of assets."""
+        from ai.starlake.orchestration.asset_options import AssetOptions
         from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
-        return (OrchestrationOptions,)
+        return OrchestrationOptions, AssetOptions
 
     @classmethod
     def sl_orchestrator(cls) -> StarlakeOrchestrator:
@@ -129,6 +133,19 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
     @abstractmethod
     def make_executor(self) -> StarlakeExecutor:
         """Make the executor of the commands. Called once in each process that runs an op."""
+
+    @property
+    def pool(self) -> str | None:
+        """The pool of the steps that run commands; None for no pool."""
+        return self.settings.pool
+
+    def variables_of(self, project: StarlakeProject) -> Mapping[str, str]:
+        """Return the environment variables with which commands of a project's assets find it.
+
+        Args:
+            project: The project.
+        """
+        return project.variables
 
     def executor(self) -> StarlakeExecutor:
         """Return the executor of the commands, in the process that runs an op."""
@@ -172,14 +189,14 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
             NameCollisionError: If another op has the name.
             StarlakeError: If an argument is not known.
         """
-        node = NodeOptions.of(task_id, kwargs)
+        node = NodeOptions.of(task_id, {"pool": self.pool, **kwargs})
         command = StarlakeCommand.of(arguments).with_environment(self.sl_env_vars)
         product = StarlakeDataset(dataset) if isinstance(dataset, str) else dataset
         name = product.name if product else command.value_of("--domains") or task_id
         outs = outputs_of(node.out, node.outs, optional=node.skip_or_start)
         assets = self._assets(node, product)
         body = self._deciding_body(command, name, outs) if node.skip_or_start else None
-        body = body or CommandBody(self._runner, command, name, assets, outs, node.skip_or_start, spark_config)
+        body = body or CommandBody(self.runner, command, name, assets, outs, node.skip_or_start, spark_config)
         return self._op(task_id, shown(command), body, outs, node)
 
     def sl_pre_load(
@@ -249,7 +266,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         node = NodeOptions.of(name, kwargs)
         out = _compat.optional(out or Out(str))
         check = check_of(self.settings, domain, tables, strategy)
-        body = PreLoadBody(self._runner, check, domain, {READY: out}, {SKIPPED: out})
+        body = PreLoadBody(self.runner, check, domain, {READY: out}, {SKIPPED: out})
         return self._op(name, f"pre-load check of {domain}", body, {READY: out, SKIPPED: out}, node)
 
     def _pre_load(
@@ -285,7 +302,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         from ai.starlake.orchestration.preload.checks import CommandCheck
 
         check = CommandCheck.of(command)
-        return PreLoadBody(self._runner, check, command.value_of("--domain") or name, outs, {}) if check else None
+        return PreLoadBody(self.runner, check, command.value_of("--domain") or name, outs, {}) if check else None
 
     def _op(
         self,
@@ -336,7 +353,8 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         return self.make_executor()
 
     @cached_property
-    def _runner(self) -> CommandRunner:
+    def runner(self) -> CommandRunner:
+        """What runs the commands of ops and assets."""
         return CommandRunner(self.settings, self.executor)
 
 

@@ -10,12 +10,14 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from dagster import (
+    AssetCheckResult,
     AssetMaterialization,
     Backoff,
     DagsterRunStatus,
     Failure,
     In,
     Jitter,
+    MaterializeResult,
     OpDefinition,
     OpExecutionContext,
     Out,
@@ -30,7 +32,7 @@ from ai.starlake.dagster.run_info import CONFIG_SCHEMA
 INTERRUPTED = "interrupted, because the run ends"
 """The description of the failure of a step that is not tried again for that reason."""
 
-Event = AssetMaterialization | Output[Any]
+Event = AssetMaterialization | Output[Any] | MaterializeResult[Any] | AssetCheckResult
 
 
 _OLD_FILE = "a DAG file that Starlake 1.1 generated, generate again with starlake-dagster generate"
@@ -45,7 +47,9 @@ class Body(ABC):
 
     __signature__: ClassVar[inspect.Signature] = inspect.Signature(
         [
-            inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+            inspect.Parameter(
+                "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=OpExecutionContext
+            ),  # also of the steps of assets, whose own context warns of most of its parts
             inspect.Parameter("inputs", inspect.Parameter.POSITIONAL_OR_KEYWORD),
         ]
     )
@@ -120,6 +124,7 @@ class OpSpec:
         retries: How often to try again.
         retry_delay: Seconds before the first retry.
         pool: The pool whose slots its steps take.
+        retry_policy: When to try again, instead of `retries` and `retry_delay`.
     """
 
     task_id: str
@@ -132,6 +137,7 @@ class OpSpec:
     retries: int = 0
     retry_delay: float = 0
     pool: str | None = None
+    retry_policy: RetryPolicy | None = None
 
 
 class OpFactory:
@@ -180,7 +186,7 @@ class OpFactory:
             description=spec.description,
             config_schema=CONFIG_SCHEMA,
             tags=spec.tags,
-            retry_policy=_retry_policy(spec.retries, spec.retry_delay),
+            retry_policy=spec.retry_policy or _retry_policy(spec.retries, spec.retry_delay),
             pool=spec.pool,
         )
         self._made[name] = (spec, made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
@@ -34,17 +34,19 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.job import Dataset, NodeOptions, StarlakeDagsterJob
+from ai.starlake.dagster.job import NodeOptions, StarlakeDagsterJob
 from ai.starlake.dagster.ops import Body, Event, outputs, outputs_of
 from ai.starlake.dagster.report import DagsterReporter
 from ai.starlake.dagster.run_command import CommandRunner, failures
 from ai.starlake.dagster.run_info import is_dry_run
 from ai.starlake.executor.protocol import Execution
-from ai.starlake.job import StarlakePreLoadStrategy, StarlakeSparkConfig
+from ai.starlake.job import StarlakePreLoadStrategy
 from ai.starlake.job.job_options import OptionsT
+from ai.starlake.project.paths import is_address
 
 if TYPE_CHECKING:
     from ai.starlake.executor.remote.remote_executor import RemoteExecutor
+    from ai.starlake.project.assets.starlake_project import StarlakeProject
 
 PATIENCE = 10.0
 """Seconds for which a sensor repeats calls: Dagster gives a tick of a sensor one minute."""
@@ -77,31 +79,17 @@ class StarlakeDagsterRemoteJob(StarlakeDagsterJob[OptionsT]):
     def make_executor(self) -> RemoteExecutor:
         """Make the executor. Called in the process that runs an op or a sensor, once for each."""
 
-    @property
-    def pool(self) -> str | None:
-        """The pool of the ops that run commands; None for no pool."""
-        return None
-
-    def sl_job(
-        self,
-        task_id: str,
-        arguments: Sequence[str],
-        spark_config: StarlakeSparkConfig | None = None,
-        *,
-        dataset: Dataset | None = None,
-        **kwargs: Any,
-    ) -> OpDefinition:
-        """Generate the op that runs a command of Starlake. See `StarlakeDagsterJob.sl_job`."""
-        return super().sl_job(task_id, arguments, spark_config, dataset=dataset, **self._with_pool(kwargs))
+    def variables_of(self, project: StarlakeProject) -> Mapping[str, str]:
+        """Return the variables of a project's commands: a folder of this machine means nothing where they run."""
+        variables = project.variables
+        return variables if is_address(project.root) else {k: v for k, v in variables.items() if k != "SL_ROOT"}
 
     def pre_load_check(
         self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any
     ) -> OpDefinition:
         """Generate the op that decides whether a domain is loaded. See `StarlakeDagsterJob.pre_load_check`."""
-        asks_starlake = self.settings.pre_load_check == "command"
-        return super().pre_load_check(
-            domain, tables, strategy, **(self._with_pool(kwargs) if asks_starlake else kwargs)
-        )
+        pool = {"pool": self.pool} if self.settings.pre_load_check == "command" else {}
+        return super().pre_load_check(domain, tables, strategy, **{**pool, **kwargs})
 
     def sensors(
         self, jobs: Iterable[JobDefinition] | None = None, *, name: str | None = None
@@ -134,12 +122,9 @@ class StarlakeDagsterRemoteJob(StarlakeDagsterJob[OptionsT]):
         node = NodeOptions.of(name, with_start(kwargs) if deletes else kwargs)
         outs = outputs_of(node.out, node.outs)
         body = InfrastructureBody(
-            self._runner, self._infrastructure_owner, noun, deletes, self._assets(node, None), outs
+            self.runner, self._infrastructure_owner, noun, deletes, self._assets(node, None), outs
         )
         return self._op(name, f"the op that {'deletes' if deletes else 'makes'} the {noun}", body, outs, node)
-
-    def _with_pool(self, kwargs: dict[str, Any]) -> dict[str, Any]:
-        return {"pool": self.pool, **kwargs}
 
     @cached_property
     def _executor(self) -> RemoteExecutor:

@@ -150,6 +150,9 @@ class JobOptions(BaseModel):
     retry_delay: Seconds = Field(
         default=300, description="how many seconds to wait before the first retry; doubled each time, with jitter"
     )
+    pool: str | None = Field(
+        default=None, description="the pool whose slots steps that run commands take, to limit how many run at once"
+    )
     max_rejected: LimitOption | None = Field(
         default=None,
         description="how many rows of a load may be rejected, such as `5` or `10%`, before its step fails; "

@@ -9,16 +9,14 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
-from ai.starlake.common import StarlakeError
-from ai.starlake.common.written_values import comma_list
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job.cli_versions import StarlakeCli
-from ai.starlake.job.command import StarlakeCommand, option_text, parse_options
 from ai.starlake.job.job_options import JobOptions, OptionsT, StarlakeOptions, composed
 from ai.starlake.job.names import StarlakeOrchestrator
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
 from ai.starlake.job.secret_references import EnvironmentValue
 from ai.starlake.job.spark_config import StarlakeSparkConfig
+from ai.starlake.job.starlake_commands import load_command, names_of, required, stage_command, transform_command
 
 NodeT = TypeVar("NodeT")
 
@@ -117,9 +115,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
             tables: The tables whose files to move; all by default.
             **kwargs: What `sl_job` takes.
         """
-        names = _names(tables)
-        command = StarlakeCommand(self.cli.stage_verb, self.cli.stage_arguments(_required("domain", domain), names))
-        return self.sl_job(task_id or f"{domain}_import", command, **kwargs)
+        return self.sl_job(task_id or f"{domain}_import", stage_command(self.cli, domain, tables), **kwargs)
 
     def sl_load(
         self,
@@ -142,10 +138,9 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
             load_options: Substitutions in its metadata: ``name=value,name=value``, or a mapping.
             **kwargs: What `sl_job` takes.
         """
-        arguments = ("--domains", _required("domain", domain), "--tables", _required("table", table))
         return self.sl_job(
             task_id or f"{domain}_{table}_load",
-            StarlakeCommand("load", arguments, _options(load_options)),
+            load_command(domain, table, load_options),
             spark_config,
             dataset=dataset if dataset is not None else StarlakeDataset(f"{domain}.{table}"),
             **kwargs,
@@ -170,12 +165,12 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
             dataset: What the transform produces, `transform_name` by default.
             **kwargs: What `sl_job` takes.
         """
-        name = _required("transform_name", transform_name)
+        command = transform_command(transform_name, transform_options)
         return self.sl_job(
-            task_id or name,
-            StarlakeCommand("transform", ("--name", name), _options(transform_options)),
+            task_id or transform_name,
+            command,
             spark_config,
-            dataset=dataset if dataset is not None else StarlakeDataset(name),
+            dataset=dataset if dataset is not None else StarlakeDataset(transform_name),
             **kwargs,
         )
 
@@ -202,7 +197,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         )
         if strategy is StarlakePreLoadStrategy.NONE:
             return None
-        return self._pre_load(_required("domain", domain), _names(tables), strategy, **kwargs)
+        return self._pre_load(required("domain", domain), names_of(tables), strategy, **kwargs)
 
     @abstractmethod
     def _pre_load(self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any) -> Any:
@@ -264,23 +259,3 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
 
 
 _SPARK_OPTIONS = {"spark_executor_memory", "spark_executor_cores", "spark_executor_instances"}
-
-
-def _names(tables: Iterable[str]) -> tuple[str, ...]:
-    """Table names in a settled order: generated files pass sets, whose order differs from process to process."""
-    if isinstance(tables, str):
-        return comma_list(tables)
-    names = tuple(tables)
-    return tuple(sorted(names)) if isinstance(tables, (set, frozenset)) else names
-
-
-def _required(what: str, value: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise StarlakeError(f"{what} is {value!r}", fix=f"pass the name of a {what}")
-    return value
-
-
-def _options(options: str | Mapping[str, Any] | None) -> dict[str, str]:
-    if isinstance(options, Mapping):
-        return {str(name): option_text(str(name), value) for name, value in options.items()}
-    return parse_options(options or "")

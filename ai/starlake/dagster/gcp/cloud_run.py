@@ -35,5 +35,5 @@ class StarlakeDagsterCloudRunJob(StarlakeDagsterRemoteJob[CloudRunOptions]):
 
     @property
     def pool(self) -> str | None:
-        """The pool of the ops that run commands."""
-        return self.settings.cloud_run_pool
+        """The pool of the steps that run commands."""
+        return self.settings.pool or self.settings.cloud_run_pool

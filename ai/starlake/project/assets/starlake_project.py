@@ -37,9 +37,14 @@ class StarlakeProject:
         return self.root.rstrip("/").rpartition("/")[2]
 
     @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that make it this project: its folder, and its profile."""
+        return {**({"SL_ENV": self.env} if self.env is not None else {}), "SL_ROOT": self.root}
+
+    @property
     def environment(self) -> dict[str, str]:
         """The environment in which it is read, and its commands run."""
-        return {**os.environ, **({"SL_ENV": self.env} if self.env is not None else {}), "SL_ROOT": self.root}
+        return {**os.environ, **self.variables}
 
     @cached_property
     def items(self) -> tuple[ProjectItem, ...]:

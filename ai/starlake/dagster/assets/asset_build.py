@@ -1,0 +1,146 @@
+"""Everything that the parts of one `Definitions` share: the items, what they become, and where their commands run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
+
+from ai.starlake.dagster.assets.named_executors import job_of
+from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix, TranslatedProject
+from ai.starlake.dagster.ops import OpFactory
+from ai.starlake.job import JobOptions, StarlakeCommand
+from ai.starlake.job.starlake_commands import load_command, stage_command, transform_command
+from ai.starlake.orchestration.asset_options import AssetOptions
+
+if TYPE_CHECKING:
+    from dagster import AssetCheckSpec, AssetKey, AssetSpec, PartitionsDefinition, RetryPolicy
+
+    from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
+    from ai.starlake.dagster.job import StarlakeDagsterJob
+    from ai.starlake.job.secret_references import EnvironmentValue
+    from ai.starlake.project.assets.item_selection import Words
+    from ai.starlake.project.assets.project_item import ProjectItem, Target
+
+Batched = bool | Literal["project"]
+
+
+@dataclass(frozen=True, eq=False)
+class AssetBuild:
+    """What one call of `build_starlake_definitions`, one decorator or one component makes assets of.
+
+    Args:
+        translated: The project, and what its items become.
+        items: The items that are chosen, each after what it reads.
+        sl_job: Where commands run, and with which options.
+        name: What the names of jobs, schedules and sensors begin with.
+        batched: Whether items share steps: False for a step each, True for a step per domain, ``project`` for one.
+        schedules: Whether there are schedules.
+        sensors: Whether there are sensors.
+        checks: Whether there are checks.
+        rejects: Whether rejected rows are assets of their own.
+        partitions_def: The partitions of all items; by default those that their schedules give them.
+        pool: The pool of the steps; by default that of the job.
+        retry_policy: When steps are tried again; by default as the options of the job say.
+        op_tags: Further tags of the steps.
+    """
+
+    translated: TranslatedProject
+    items: tuple[ProjectItem, ...]
+    sl_job: StarlakeDagsterJob[Any]
+    name: str
+    batched: Batched = False
+    schedules: bool = True
+    sensors: bool = True
+    checks: bool = True
+    rejects: bool = False
+    partitions_def: PartitionsDefinition[str] | None = None
+    pool: str | None = None
+    retry_policy: RetryPolicy | None = None
+    op_tags: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        project: AnyProject,
+        sl_job: StarlakeDagsterJob[Any] | None = None,
+        *,
+        name: str | None = None,
+        translator: DagsterStarlakeTranslator | None = None,
+        select: Words | None = None,
+        exclude: Words | None = None,
+        asset_prefix: Prefix | None = None,
+        **further: Any,
+    ) -> AssetBuild:
+        """Read a project, and choose among its items.
+
+        Args:
+            project: The project, or its folder.
+            sl_job: Where commands run; by default in the process of the step, on the embedded engine.
+            name: What the names of jobs, schedules and sensors begin with; by default the project's folder.
+            translator: Makes the specs of assets and checks.
+            select: Which items, in Starlake's words; all by default.
+            exclude: Which of them not.
+            asset_prefix: The first part or parts of the keys.
+            **further: Further arguments of this class.
+
+        Raises:
+            StarlakeError: If a file of the project cannot be used, or if a word names nothing.
+        """
+        from ai.starlake.common import sanitize_id
+
+        translated = TranslatedProject(project, translator, asset_prefix)
+        items = translated.select(select, exclude)
+        name = sanitize_id(name or translated.project.name)
+        return cls(translated, items, sl_job if sl_job is not None else job_of(), name, **further)
+
+    @cached_property
+    def options(self) -> AssetOptions:
+        """The options of assets."""
+        return self.sl_job.options_of(AssetOptions)
+
+    @cached_property
+    def settings(self) -> JobOptions:
+        """The options of the job, with the environment in which commands of this project run."""
+        return JobOptions.over(self.sl_job.settings, sl_env_var=dict(self.environment))
+
+    @cached_property
+    def ops(self) -> OpFactory:
+        """Makes the ops of the steps, and keeps their names apart."""
+        return OpFactory()
+
+    def key(self, item: ProjectItem) -> AssetKey:
+        """Return the key of an item."""
+        return self.translated.keys[item.target]
+
+    @cached_property
+    def item_of(self) -> Mapping[Target, ProjectItem]:
+        """The chosen items by the names of their tables in the database."""
+        return {item.target: item for item in self.items}
+
+    def specs(self, items: Sequence[ProjectItem]) -> list[AssetSpec]:
+        """Return the specs of items."""
+        return self.translated.specs(items)
+
+    def check_specs(self, items: Sequence[ProjectItem]) -> list[AssetCheckSpec]:
+        """Return the specs of the checks of items; none where checks are switched off."""
+        return self.translated.check_specs(items) if self.checks else []
+
+    @cached_property
+    def environment(self) -> Mapping[str, EnvironmentValue]:
+        """The environment of the commands: the project's, unless the job's options say otherwise."""
+        return {**self.sl_job.variables_of(self.translated.project), **self.sl_job.sl_env_vars}
+
+    def command(self, item: ProjectItem) -> StarlakeCommand:
+        """Return the command that makes an item: a load, or a transform."""
+        options = self.translated.project.options
+        if item.kind == "table":
+            made = load_command(item.domain, item.name, options)
+        else:
+            made = transform_command(item.full_name, options)
+        return made.with_environment(self.environment)
+
+    def stage_command(self, item: ProjectItem) -> StarlakeCommand:
+        """Return the command that moves the files of a table from the landing area to the stage area."""
+        return stage_command(self.sl_job.cli, item.domain, [item.name]).with_environment(self.environment)

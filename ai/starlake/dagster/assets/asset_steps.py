@@ -1,0 +1,83 @@
+"""The definitions of assets: one for each step, made from an op with names of its own.
+
+Dagster's decorators derive the names of inputs and outputs from keys, and refuse letters beyond ASCII in them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from dagster import AssetKey, AssetsDefinition, AssetSpec, In, Nothing, Out
+
+from ai.starlake.common import sanitize_id
+from ai.starlake.dagster.assets.batches import batches
+from ai.starlake.dagster.assets.materializing import AssetBody
+from ai.starlake.dagster.ops import OpSpec
+
+if TYPE_CHECKING:
+    from ai.starlake.dagster.assets.asset_build import AssetBuild
+    from ai.starlake.project.assets.project_item import ProjectItem
+
+_IN, _OUT, _CHECK = In(Nothing), Out(Nothing, is_required=False), Out(None, is_required=False)
+
+
+def asset_steps(build: AssetBuild) -> list[AssetsDefinition]:
+    """Return the assets of all chosen items, divided into steps.
+
+    Args:
+        build: The items, and what they become.
+
+    Raises:
+        StarlakeError: If two items have one key.
+    """
+    return [_step(build, items) for items in batches(build)]
+
+
+def _step(build: AssetBuild, items: tuple[ProjectItem, ...]) -> AssetsDefinition:
+    specs, checks = build.specs(items), build.check_specs(items)
+    outputs = {name_of_key(spec.key): spec.key for spec in specs}
+    inputs = {name_of_key(key): key for key in _read(specs)}
+    check_outputs = {f"{name_of_key(each.asset_key)}__check__{sanitize_id(each.name)}": each for each in checks}
+    settings = build.sl_job.settings
+    op = build.ops.make(
+        OpSpec(
+            task_id=next(iter(outputs)),
+            source=f"the asset {items[0].full_name}",
+            body=AssetBody(build, items),
+            ins=dict.fromkeys(inputs, _IN),
+            outs={**dict.fromkeys(outputs, _OUT), **dict.fromkeys(check_outputs, _CHECK)},
+            tags={"dagster/compute_kind": "starlake", **build.op_tags},
+            retries=settings.retries,
+            retry_delay=settings.retry_delay,
+            pool=build.pool or build.sl_job.pool,
+            retry_policy=build.retry_policy,
+        )
+    )
+    return AssetsDefinition(
+        node_def=op,
+        keys_by_input_name=inputs,
+        keys_by_output_name=outputs,
+        check_specs_by_output_name=check_outputs,
+        specs=specs,
+        can_subset=len(specs) + len(checks) > 1,
+    )
+
+
+def _read(specs: Sequence[AssetSpec]) -> Iterable[AssetKey]:
+    made = {spec.key for spec in specs}
+    return dict.fromkeys(dep.asset_key for spec in specs for dep in spec.deps if dep.asset_key not in made)
+
+
+def name_of_key(key: AssetKey) -> str:
+    """Return the name of an op, an input or an output for an asset.
+
+    A key with other characters than Dagster allows in such names gets a few digits of its hash.
+
+    Args:
+        key: The key of the asset.
+    """
+    text = "__".join(key.path)
+    name = sanitize_id(text)
+    return name if name == text else f"{name}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"

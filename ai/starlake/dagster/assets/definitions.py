@@ -1,0 +1,81 @@
+"""The definitions of a whole project in one call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dagster import Definitions
+
+from ai.starlake.dagster.assets.asset_build import AssetBuild, Batched
+from ai.starlake.dagster.assets.asset_steps import asset_steps
+from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
+
+if TYPE_CHECKING:
+    from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
+    from ai.starlake.dagster.job import StarlakeDagsterJob
+    from ai.starlake.project.assets.item_selection import Words
+
+
+def build_starlake_definitions(
+    project: AnyProject,
+    sl_job: StarlakeDagsterJob[Any] | None = None,
+    *,
+    name: str | None = None,
+    translator: DagsterStarlakeTranslator | None = None,
+    select: Words | None = None,
+    exclude: Words | None = None,
+    asset_prefix: Prefix | None = None,
+    batched: Batched = False,
+    schedules: bool = True,
+    sensors: bool = True,
+    checks: bool = True,
+    rejects: bool = False,
+) -> Definitions:
+    """Return the assets of a project with all that belongs to them; merge it with others by `Definitions.merge`.
+
+    Args:
+        project: The project, or its folder.
+        sl_job: Where commands run, and with which options; by default in the process of each step, on the embedded
+            engine.
+        name: What the names of jobs, schedules and sensors begin with; by default the project's folder.
+        translator: Makes the specs of assets and checks.
+        select: Which tables and tasks, in Starlake's words: ``shop``, ``shop.orders``, ``tag:daily``, ``+kpis.sales``;
+            all by default.
+        exclude: Which of them not.
+        asset_prefix: The first part or parts of the keys of all that the project makes.
+        batched: False for a step per table or task, True for a step per domain, ``project`` for one step.
+        schedules: Whether schedules of the project become schedules and partitions.
+        sensors: Whether there are sensors that load files when they arrive.
+        checks: Whether expectations become checks.
+        rejects: Whether rejected rows are assets of their own, with a job that replays them.
+
+    Raises:
+        StarlakeError: If a file of the project cannot be used, if two items have one key, or if a word of the selection
+            names nothing.
+    """
+    return definitions_of(
+        AssetBuild.of(
+            project,
+            sl_job,
+            name=name,
+            translator=translator,
+            select=select,
+            exclude=exclude,
+            asset_prefix=asset_prefix,
+            batched=batched,
+            schedules=schedules,
+            sensors=sensors,
+            checks=checks,
+            rejects=rejects,
+        )
+    )
+
+
+def definitions_of(build: AssetBuild) -> Definitions:
+    """Return the definitions of what was read.
+
+    Args:
+        build: The items, what they become, and what else is wanted.
+    """
+    assets = asset_steps(build)
+    return Definitions(assets=assets)

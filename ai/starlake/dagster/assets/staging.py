@@ -1,0 +1,44 @@
+"""The landing area before a load: files that wait there are staged first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.orchestration.preload.files_check import FilesCheck
+from ai.starlake.orchestration.preload.view import PreLoadView
+
+if TYPE_CHECKING:
+    from dagster import OpExecutionContext
+
+    from ai.starlake.dagster.assets.asset_build import AssetBuild
+    from ai.starlake.project.assets.project_item import ProjectItem
+
+
+def stage_what_waits(build: AssetBuild, item: ProjectItem, context: OpExecutionContext) -> None:
+    """Stage the files of a table that wait in the landing area; run no command if there are none.
+
+    Args:
+        build: Knows the commands, and whether files are staged.
+        item: The table.
+        context: The context of the step.
+
+    Raises:
+        Failure: If the command fails.
+    """
+    if build.options.stage and _files_wait(build, item, context):
+        build.sl_job.runner.run(build.stage_command(item), item.full_name, context)
+
+
+def _files_wait(build: AssetBuild, item: ProjectItem, context: OpExecutionContext) -> bool:
+    """Return True if files of a table wait, or if the landing area cannot be seen from here but may hold some."""
+    runner = build.sl_job.runner
+    view = PreLoadView(build.settings, runner.executor, runner.execution(context), runner.dates(context), item.domain)
+    try:
+        found = FilesCheck((item.name,), imported=True, base=build.settings.incoming_path).look(view)
+    except StarlakeError as error:
+        context.log.info(f"{item.full_name}: no look at the landing area: {error}")
+        return False
+    if warning := found.warning():
+        context.log.warning(warning)
+    return found.ready
