@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from ai.starlake.dagster.assets.named_executors import job_of
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix, TranslatedProject
+from ai.starlake.dagster.named_jobs import named_job
 from ai.starlake.dagster.ops import OpFactory
 from ai.starlake.job import JobOptions, StarlakeCommand
 from ai.starlake.job.starlake_commands import load_command, stage_command, transform_command
@@ -93,7 +93,7 @@ class AssetBuild:
         translated = TranslatedProject(project, translator, asset_prefix)
         items = translated.select(select, exclude)
         name = sanitize_id(name or translated.project.name)
-        return cls(translated, items, sl_job if sl_job is not None else job_of(), name, **further)
+        return cls(translated, items, sl_job if sl_job is not None else named_job("embedded"), name, **further)
 
     @cached_property
     def options(self) -> AssetOptions:
