@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
     AssetCheckSpec,
     AssetDep,
     AssetKey,
     AssetMaterialization,
+    AssetSpec,
     DagsterEventType,
     DagsterExecutionInterruptedError,
     DagsterInstance,
@@ -23,6 +26,7 @@ from dagster import (
     InputMapping,
     JobDefinition,
     LastPartitionMapping,
+    MaterializeResult,
     Nothing,
     OpDefinition,
     Out,
@@ -30,7 +34,10 @@ from dagster import (
     OutputMapping,
     RetryPolicy,
     TimeWindowPartitionsDefinition,
+    asset,
     build_sensor_context,
+    materialize,
+    multi_asset,
 )
 
 from ai.starlake.dagster import _compat
@@ -301,3 +308,40 @@ class TestMovedSpecs:
         mapping = LastPartitionMapping()
         moved = _compat.moved_dep(AssetDep("old", partition_mapping=mapping), AssetKey("new"))
         assert moved == AssetDep("new", partition_mapping=mapping)
+
+
+class TestCheckResults:
+    @staticmethod
+    def run_of(event, severity: AssetCheckSeverity):
+        """Runs an asset with two blocking checks that fail, and one that reads it."""
+        specs = [AssetCheckSpec(name, asset="orders", blocking=True) for name in ("first", "second")]
+
+        @multi_asset(specs=[AssetSpec("orders", skippable=True)], check_specs=specs, can_subset=True)
+        def load(context):
+            yield MaterializeResult(asset_key="orders")
+            for spec in specs:
+                result = AssetCheckResult(passed=False, asset_key="orders", check_name=spec.name, severity=severity)
+                yield from event(result, context.op_execution_context)
+
+        @asset(deps=["orders"])
+        def report() -> None:
+            pass
+
+        with DagsterInstance.ephemeral() as instance:
+            return materialize([load, report], instance=instance, raise_on_error=False)
+
+    def test_results_of_blocking_checks_do_not_end_a_step(self):
+        run = self.run_of(lambda *given: [_compat.check_evaluation(*given)], AssetCheckSeverity.ERROR)
+        found = {each.check_name: each for each in run.get_asset_check_evaluations()}
+        assert set(found) == {"first", "second"}
+        assert not any(each.passed for each in found.values())
+        assert all(each.target_materialization_data.run_id == run.run_id for each in found.values())
+
+    def test_a_harmless_result_of_a_blocking_check_lets_what_reads_the_asset_run(self, caplog):
+        run = self.run_of(_compat.harmless_evaluation, AssetCheckSeverity.WARN)
+        found = {each.check_name: each for each in run.get_asset_check_evaluations()}
+        assert set(found) == {"first", "second"}
+        assert not any(getattr(each, "blocking", False) for each in found.values())
+        assert run.success
+        assert run.asset_materializations_for_node("report")
+        assert "without gating" not in caplog.text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ from ai.starlake.dagster.ops import run_is_ending
 from ai.starlake.dagster.report import DagsterReporter
 from ai.starlake.dagster.run_info import dates_of, is_dry_run
 from ai.starlake.dagster.run_options import options_for
-from ai.starlake.executor.outcomes import StarlakeCounts
+from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import (
     CommandFailedError,
@@ -112,7 +112,7 @@ class CommandRunner:
         with failures():
             result = self.executor().run(command, execution)
         if result.counts:
-            _require_few_rejects(name, result.counts, self.settings.max_rejected)
+            _require_few_rejects(name, result.counts, self.settings.max_rejected, result.tables)
         return CommandRun(command, command_line, name, dates, result)
 
 
@@ -213,7 +213,37 @@ def failures(*, retry: bool = True) -> Iterator[None]:
         raise Failure(str(error), metadata=metadata, allow_retries=allowed) from error
 
 
-def _require_few_rejects(name: str, counts: StarlakeCounts, limit: RejectLimit | None) -> None:
+class RejectsError(StarlakeError):
+    """A load rejected more rows than it may. Trying again does not help.
+
+    Args:
+        name: The Starlake name of the table.
+        counts: What the load counted.
+        limit: The option `max_rejected`.
+        tables: The outcome of each table of the command.
+    """
+
+    def __init__(
+        self, name: str, counts: StarlakeCounts, limit: RejectLimit | None, tables: Sequence[TableOutcome] = ()
+    ) -> None:
+        self.tables = tuple(tables)
+        cause = "all rows of a file are rejected" if limit is None else f"max_rejected is {limit}"
+        super().__init__(
+            f"{name}: {counts.rejected} of {counts.input} rows are rejected",
+            cause=f"{cause}; the accepted rows are in the table, and audit.rejected has the reasons",
+            fix="correct the rejected rows and deliver them again, or raise the option max_rejected",
+        )
+
+
+def outcomes_of_failure(failure: Failure) -> tuple[TableOutcome, ...]:
+    """Return what is known of the tables and tasks of a command that failed."""
+    error = failure.__cause__
+    return error.tables if isinstance(error, (CommandFailedError, RejectsError)) else ()
+
+
+def _require_few_rejects(
+    name: str, counts: StarlakeCounts, limit: RejectLimit | None, tables: Sequence[TableOutcome]
+) -> None:
     """Fail the step of a load of which too many rows are rejected.
 
     A retry would find no file: the accepted rows are in the table, and the file is in the archive.
@@ -222,19 +252,14 @@ def _require_few_rejects(name: str, counts: StarlakeCounts, limit: RejectLimit |
         name: The Starlake name of the table.
         counts: What the load counted.
         limit: The option `max_rejected`.
+        tables: The outcome of each table of the command.
 
     Raises:
         Failure: If more are rejected than allowed. Dagster does not try again.
     """
-    if not counts.exceed(limit):
-        return
-    cause = "all rows of a file are rejected" if limit is None else f"max_rejected is {limit}"
-    error = StarlakeError(
-        f"{name}: {counts.rejected} of {counts.input} rows are rejected",
-        cause=f"{cause}; the accepted rows are in the table, and audit.rejected has the reasons",
-        fix="correct the rejected rows and deliver them again, or raise the option max_rejected",
-    )
-    raise Failure(str(error), metadata=_rows(counts), allow_retries=False) from error
+    if counts.exceed(limit):
+        error = RejectsError(name, counts, limit, tables)
+        raise Failure(str(error), metadata=_rows(counts), allow_retries=False) from error
 
 
 def _rows(counts: StarlakeCounts) -> dict[str, Any]:

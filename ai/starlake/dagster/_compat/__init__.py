@@ -5,6 +5,7 @@ anything else: `tests/dagster/test_compat.py` finds such uses by Dagster's own m
 ends of the supported range.
 """
 
+from ai.starlake.dagster._compat.check_results import check_evaluation, harmless_evaluation
 from ai.starlake.dagster._compat.graphs import (
     MAPPED_INPUT,
     dependencies_of,
@@ -72,6 +73,7 @@ __all__ = [
     "CheckError",
     "UninterruptedRetryPolicy",
     "add_run_tags",
+    "check_evaluation",
     "code_location_of",
     "count_keys",
     "current_context",
@@ -81,6 +83,7 @@ __all__ = [
     "first_key",
     "first_output",
     "graph_of_job",
+    "harmless_evaluation",
     "has_materializations",
     "inner_input",
     "inner_output",

@@ -1,0 +1,200 @@
+"""Results of checks, from what an executor reports of a table or task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    Failure,
+    MetadataValue,
+    Output,
+    TableColumn,
+    TableRecord,
+    TableSchema,
+)
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster import _compat
+from ai.starlake.dagster.assets.checks.declared_check import DeclaredCheck
+from ai.starlake.executor.outcomes import CheckOutcome, RejectReason, TableOutcome
+from ai.starlake.project.models import Expectation
+
+if TYPE_CHECKING:
+    from dagster import AssetCheckEvaluation, OpExecutionContext
+
+    from ai.starlake.common.rejects import RejectLimit
+
+    CheckEvent = AssetCheckResult | AssetCheckEvaluation | Output[None]
+
+_NOT_REPORTED = "the command reports no result for it"
+
+
+class CheckReport:
+    """Reports the results of the checks of one step.
+
+    Args:
+        checks: The checks of its items.
+        context: The context of the step, which says which of them are selected.
+        max_rejected: How many rows a load may reject; without one a file may not be rejected as a whole.
+    """
+
+    def __init__(
+        self, checks: Iterable[DeclaredCheck], context: OpExecutionContext, max_rejected: RejectLimit | None = None
+    ) -> None:
+        selected = context.selected_asset_check_keys if context.has_assets_def else frozenset()
+        self._checks = [check for check in checks if check.spec.key in selected]
+        self._context = context
+        self._max_rejected = max_rejected
+        self._failed: list[DeclaredCheck] = []
+
+    def of(self, item: str) -> list[DeclaredCheck]:
+        """Return the selected checks of an item, by its full name."""
+        return [check for check in self._checks if check.item.full_name == item]
+
+    def events(self, outcome: TableOutcome) -> Iterator[CheckEvent]:
+        """Yield a result for each selected check of an item: after its materialization, and before its failure.
+
+        For an item that failed these are the results that are known.
+        """
+        missing = []
+        for check in self.of(outcome.name):
+            result = self._result(check, outcome)
+            if result is None:
+                missing.append(check.spec.name)
+            else:
+                yield from self._event(check, result)
+        if missing:
+            self._context.log.warning(f"{outcome.name} failed before these checks ran: {', '.join(missing)}")
+
+    def unknown(self, item: str, reason: str) -> Iterator[CheckEvent]:
+        """Yield for each selected check of an item that its result is not known, and why."""
+        for check in self.of(item):
+            yield from self._event(check, _unknown(check, reason))
+
+    def require_blocking(self) -> None:
+        """Fail the step if a blocking check failed; call it when all else is done.
+
+        Dagster 1.9 ends a step at the first such result, and the others are lost.
+
+        Raises:
+            Failure: If one failed. Dagster does not try again.
+        """
+        if not self._failed:
+            return
+        names = ", ".join(f"{check.spec.name} of {check.item.full_name}" for check in self._failed)
+        error = StarlakeError(f"blocking checks failed: {names}", fix="correct the data; each check says what it found")
+        raise Failure(str(error), allow_retries=False) from error
+
+    def _event(self, check: DeclaredCheck, result: AssetCheckResult) -> Iterator[CheckEvent]:
+        if result.passed or not check.spec.blocking:
+            yield result
+        elif result.severity is AssetCheckSeverity.ERROR:
+            self._failed.append(check)
+            yield _compat.check_evaluation(result, self._context)
+        else:
+            yield from _compat.harmless_evaluation(result, self._context)
+
+    def _result(self, check: DeclaredCheck, outcome: TableOutcome) -> AssetCheckResult | None:
+        """Return the result of a check; None if the item failed before it."""
+        if check.of_rejected_rows:
+            return self._rejected_rows(check, outcome)
+        if outcome.checks is None:
+            reason = outcome.checks_unknown or _NOT_REPORTED
+            return None if outcome.error is not None else _unknown(check, reason)
+        found = _worst(each for each in outcome.checks if _call(each.expect) == _call(check.expectation.expect))
+        if found is None or (found.success is None and not found.error):
+            return None if outcome.error is not None else _unknown(check, _NOT_REPORTED)
+        return AssetCheckResult(
+            passed=bool(found.success),
+            asset_key=check.spec.asset_key,
+            check_name=check.spec.name,
+            severity=_severity(check),
+            description=_description(found),
+            metadata=dict(_metadata(check, found, outcome)),
+        )
+
+    def _rejected_rows(self, check: DeclaredCheck, outcome: TableOutcome) -> AssetCheckResult | None:
+        counts = outcome.counts
+        if counts is None:
+            reason = "the command reports no numbers of rows"
+            return None if outcome.error is not None else _unknown(check, reason)
+        too_many = outcome.error is not None or counts.exceed(self._max_rejected)
+        metadata: dict[str, Any] = {
+            "starlake/rows_read": counts.input,
+            "starlake/rows_accepted": counts.accepted,
+            "starlake/rows_rejected": counts.rejected,
+        }
+        if self._max_rejected is not None:
+            metadata["starlake/max_rejected"] = str(self._max_rejected)
+        if outcome.reasons:
+            metadata["starlake/reject_reasons"] = reasons_table(outcome.reasons)
+        return AssetCheckResult(
+            passed=counts.rejected == 0,
+            asset_key=check.spec.asset_key,
+            check_name=check.spec.name,
+            severity=AssetCheckSeverity.ERROR if too_many else AssetCheckSeverity.WARN,
+            description=f"{counts.rejected} of {counts.input} rows are rejected",
+            metadata=metadata,
+        )
+
+
+def reasons_table(reasons: Iterable[RejectReason]) -> MetadataValue:
+    """Return reasons for rejects as a table for metadata."""
+    return MetadataValue.table(
+        records=[TableRecord({"reason": each.reason, "rows": each.rows}) for each in reasons],
+        schema=TableSchema([TableColumn("reason"), TableColumn("rows", "int")]),
+    )
+
+
+def _severity(check: DeclaredCheck) -> AssetCheckSeverity:
+    """Return the severity of a failed check; one that a translator makes blocking could not block as a warning."""
+    strict = check.expectation.fail_on_error or check.spec.blocking
+    return AssetCheckSeverity.ERROR if strict else AssetCheckSeverity.WARN
+
+
+def _unknown(check: DeclaredCheck, reason: str) -> AssetCheckResult:
+    return AssetCheckResult(
+        passed=False,
+        asset_key=check.spec.asset_key,
+        check_name=check.spec.name,
+        severity=AssetCheckSeverity.WARN,
+        description=f"unknown: {reason}",
+        metadata={"starlake/unknown": reason, "starlake/expectation": check.expectation.expect},
+    )
+
+
+def _description(found: CheckOutcome) -> str:
+    if found.error:
+        return f"its query failed: {found.error}"
+    if found.success:
+        return "it holds"
+    return f"its query returns {found.count} instead of 0" if found.count is not None else "its query returns no number"
+
+
+def _metadata(check: DeclaredCheck, found: CheckOutcome, outcome: TableOutcome) -> Iterator[tuple[str, Any]]:
+    yield "starlake/expectation", check.expectation.expect
+    if found.count is not None:
+        yield "starlake/count", found.count
+    if found.error:
+        yield "starlake/error", found.error
+    if found.rows:
+        columns = dict.fromkeys(name for row in found.rows for name in row)
+        records = [TableRecord({name: row.get(name) for name in columns}) for row in found.rows]
+        schema = TableSchema([TableColumn(name) for name in columns])
+        yield "starlake/failing_rows", MetadataValue.table(records=records, schema=schema)
+    if outcome.audit_id:
+        yield "starlake/audit_id", outcome.audit_id
+
+
+def _call(expect: str) -> str:
+    """Return a call as it can be compared: the audit has it without category, and with double quotes."""
+    return Expectation(expect=expect).call.replace("'", '"')
+
+
+def _worst(found: Iterable[CheckOutcome]) -> CheckOutcome | None:
+    """Return the result that counts of those of one call: expectations that differ in their category are one check."""
+    ordered: Sequence[CheckOutcome] = sorted(found, key=lambda each: (each.success is not False, each.success is True))
+    return ordered[0] if ordered else None

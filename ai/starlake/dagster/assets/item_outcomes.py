@@ -1,0 +1,39 @@
+"""What became of an item, from what an executor reports of the command that made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ai.starlake.dagster.run_command import outcomes_of_failure
+from ai.starlake.executor.outcomes import TableOutcome
+
+if TYPE_CHECKING:
+    from dagster import Failure
+
+    from ai.starlake.dagster.run_command import CommandRun
+    from ai.starlake.project.assets.project_item import ProjectItem
+
+_UNREPORTED = "the executor reports no results of expectations"
+
+
+def outcome_of(run: CommandRun, item: ProjectItem) -> TableOutcome:
+    """Return the outcome of an item whose command succeeded; what the executor does not report is not known in it."""
+    found = _of_item(run.result.tables, item)
+    if found is not None:
+        return found
+    counts = run.counts if item.kind == "table" else None
+    return TableOutcome(item.full_name, counts, checks_unknown=_UNREPORTED, duration=run.result.duration)
+
+
+def outcome_of_failure(failure: Failure, item: ProjectItem) -> TableOutcome:
+    """Return the outcome of an item whose command failed, as far as it is known."""
+    found = _of_item(outcomes_of_failure(failure), item)
+    if found is not None:
+        return found
+    return TableOutcome(item.full_name, error=failure.description or "it failed", checks_unknown=_UNREPORTED)
+
+
+def _of_item(tables: Iterable[TableOutcome], item: ProjectItem) -> TableOutcome | None:
+    name = item.full_name.lower()
+    return next((table for table in tables if table.name.lower() == name), None)
