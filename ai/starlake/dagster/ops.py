@@ -7,17 +7,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 from dagster import (
-    AssetCheckResult,
     AssetMaterialization,
     Backoff,
     DagsterRunStatus,
     Failure,
     In,
     Jitter,
-    MaterializeResult,
     OpDefinition,
     OpExecutionContext,
     Out,
@@ -29,10 +27,15 @@ from ai.starlake.common import NameCollisionError, NameRegistry, StarlakeError, 
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.run_info import CONFIG_SCHEMA
 
+if TYPE_CHECKING:
+    from dagster import AssetCheckEvaluation, AssetCheckResult, MaterializeResult
+
 INTERRUPTED = "interrupted, because the run ends"
 """The description of the failure of a step that is not tried again for that reason."""
 
-Event = AssetMaterialization | Output[Any] | MaterializeResult[Any] | AssetCheckResult
+Event: TypeAlias = (
+    "AssetMaterialization | Output[Any] | MaterializeResult[Any] | AssetCheckResult | AssetCheckEvaluation"
+)
 
 
 _OLD_FILE = "a DAG file that Starlake 1.1 generated, generate again with starlake-dagster generate"

@@ -57,7 +57,9 @@ class CommandRunner:
         """Return the dates that the run of a step is for."""
         return dates_of(context, zone_of(self.settings.timezone))
 
-    def execution(self, context: OpExecutionContext, spark_config: StarlakeSparkConfig | None = None) -> Execution:
+    def execution(
+        self, context: OpExecutionContext, spark_config: StarlakeSparkConfig | None = None, *, outcomes: bool = False
+    ) -> Execution:
         """Return this attempt at the step, as executors see it."""
         run = context.run
         return Execution(
@@ -72,6 +74,7 @@ class CommandRunner:
             code_location=_compat.code_location_of(run),
             run_is_ending=lambda: run_is_ending(context),
             is_run_over=lambda run_id: _is_over(context, run_id),
+            outcomes=outcomes,
         )
 
     def run(
@@ -80,6 +83,8 @@ class CommandRunner:
         name: str,
         context: OpExecutionContext,
         spark_config: StarlakeSparkConfig | None = None,
+        *,
+        outcomes: bool = False,
     ) -> CommandRun | None:
         """Run a command, completed by what only the run knows; in a dry run, only log it.
 
@@ -88,6 +93,7 @@ class CommandRunner:
             name: The Starlake name of what it works on.
             context: The context of the step.
             spark_config: What the Spark job may use.
+            outcomes: Whether the executor reports the outcome of each table or task.
 
         Returns:
             What it did; None in a dry run.
@@ -107,7 +113,7 @@ class CommandRunner:
             context.log.info(
                 f"this run is for {dates.interval.start} to {dates.interval.end}; it loads the files that wait now"
             )
-        execution = self.execution(context, spark_config)
+        execution = self.execution(context, spark_config, outcomes=outcomes)
         execution.report.output("stdout", f"$ {command_line}")
         with failures():
             result = self.executor().run(command, execution)

@@ -17,6 +17,7 @@ from ai.starlake.orchestration.asset_options import AssetOptions
 if TYPE_CHECKING:
     from dagster import AssetCheckSpec, AssetKey, AssetSpec, PartitionsDefinition, RetryPolicy
 
+    from ai.starlake.dagster.assets.checks.declared_check import DeclaredCheck
     from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
     from ai.starlake.dagster.job import StarlakeDagsterJob
     from ai.starlake.job.secret_references import EnvironmentValue
@@ -125,7 +126,11 @@ class AssetBuild:
 
     def check_specs(self, items: Sequence[ProjectItem]) -> list[AssetCheckSpec]:
         """Return the specs of the checks of items; none where checks are switched off."""
-        return self.translated.check_specs(items) if self.checks else []
+        return [check.spec for check in self.declared_checks(items)]
+
+    def declared_checks(self, items: Sequence[ProjectItem]) -> list[DeclaredCheck]:
+        """Return the checks of items; none where checks are switched off."""
+        return self.translated.checks(items) if self.checks else []
 
     @cached_property
     def environment(self) -> Mapping[str, EnvironmentValue]:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from dagster import AssetKey, Failure, OpExecutionContext
 
+from ai.starlake.dagster.assets.checks.check_events import CheckReport
+from ai.starlake.dagster.assets.checks.check_runs import checks_alone
+from ai.starlake.dagster.assets.item_outcomes import outcome_of, outcome_of_failure
 from ai.starlake.dagster.assets.outcome_events import materialized
 from ai.starlake.dagster.assets.staging import stage_what_waits
 from ai.starlake.dagster.ops import Body, Event
@@ -60,31 +63,39 @@ def materialize(build: AssetBuild, items: tuple[ProjectItem, ...], context: OpEx
     selected = context.selected_asset_keys
     failed: dict[Target, Failure] = {}
     stopped: set[Target] = set()
+    report = CheckReport(build.declared_checks(items), context, build.sl_job.settings.max_rejected)
     for item in items:
         key = build.key(item)
         if key not in selected:
+            yield from checks_alone(build, item, report, context)
             continue
         if stopped.intersection(item.upstream):
             stopped.add(item.target)
             context.log.error(f"{item.full_name} is not run: what it reads failed")
             continue
         try:
-            yield from _materialize_item(build, item, key, context)
+            yield from _materialize_item(build, item, key, report, context)
         except Failure as failure:
             stopped.add(item.target)
             failed[item.target] = failure
     if failed:
         raise _one_failure(failed)
+    report.require_blocking()
 
 
 def _materialize_item(
-    build: AssetBuild, item: ProjectItem, key: AssetKey, context: OpExecutionContext
+    build: AssetBuild, item: ProjectItem, key: AssetKey, report: CheckReport, context: OpExecutionContext
 ) -> Iterator[Event]:
     if item.kind == "table":
         stage_what_waits(build, item, context)
-    run = build.sl_job.runner.run(build.command(item), item.full_name, context)
+    try:
+        run = build.sl_job.runner.run(build.command(item), item.full_name, context, outcomes=True)
+    except Failure as failure:
+        yield from report.events(outcome_of_failure(failure, item))
+        raise
     if run is not None:
         yield materialized(key, run)
+        yield from report.events(outcome_of(run, item))
 
 
 def _one_failure(failed: dict[Target, Failure]) -> Failure:
