@@ -77,6 +77,32 @@ def test_files_are_listed_sorted_without_folders_and_hidden_ones(folder):
     assert at(f"{base}/d").list_files() == ["a b.csv", "b.csv"]
 
 
+def test_one_listing_tells_sizes(folder):
+    base, put, _ = folder
+    for name, text in (("d/b.csv", "12"), ("d/a.csv", "1"), ("d/.hidden", ""), ("d/sub/c.csv", "")):
+        put(name, text)
+    assert [(entry.name, entry.size) for entry in at(f"{base}/d").entries()] == [("a.csv", 1), ("b.csv", 2)]
+    assert at(f"{base}/missing").entries() == []
+
+
+def test_a_listing_tells_a_file_from_another_one_of_its_name_and_size(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("1")
+    os.utime(file, (1_000, 1_000))
+    (first,) = at(tmp_path).entries()
+    file.rename(tmp_path / "b.csv")
+    (moved,) = at(tmp_path).entries()
+    os.utime(tmp_path / "b.csv", (1_001, 1_001))
+    (touched,) = at(tmp_path).entries()
+    assert first.version == moved.version != touched.version
+    assert (first.modified, touched.modified) == (1_000, 1_001)
+
+
+def test_a_link_that_leads_nowhere_is_not_listed(tmp_path):
+    (tmp_path / "a.csv").symlink_to(tmp_path / "gone")
+    assert at(tmp_path).entries() == []
+
+
 def test_a_file_may_be_named_as_its_folder(folder):
     base, put, _ = folder
     put("d/d")

@@ -12,7 +12,7 @@ from ai.starlake.executor import Execution, ShellExecutor
 from ai.starlake.job import JobOptions, StarlakeCommand, StarlakePreLoadStrategy
 from ai.starlake.orchestration.dates.run_dates import RunDates
 from ai.starlake.orchestration.preload.checks import CommandCheck, check_of, decide_on_load
-from ai.starlake.orchestration.preload.view import PreLoadView
+from ai.starlake.orchestration.preload.view import PreLoadView, ProjectView
 from tests.fakes.fake_cli import FakeStarlake
 
 FILES = {"imported": "incoming", "pending": "datasets/stage"}
@@ -65,7 +65,7 @@ class Domain:
 
     def view(self, options: JobOptions) -> PreLoadView:
         execution = Execution("a-run", "a_step", self.lines)
-        return PreLoadView(options, lambda: ShellExecutor(str(self.fake.path)), execution, DATES, "sales")
+        return PreLoadView(ProjectView(options), DATES, "sales", lambda: ShellExecutor(str(self.fake.path)), execution)
 
     def ask(self, strategy: str, tables: tuple[str, ...] = (), **given):
         options = self.options(**given)

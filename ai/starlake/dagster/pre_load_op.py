@@ -13,7 +13,7 @@ from ai.starlake.dagster.run_command import DRY_RUN, CommandRunner, failures
 from ai.starlake.dagster.run_info import is_dry_run
 from ai.starlake.executor.prepared import shown
 from ai.starlake.orchestration.preload.checks import PreLoadCheck, decide_on_load
-from ai.starlake.orchestration.preload.view import PreLoadView
+from ai.starlake.orchestration.preload.view import PreLoadView, ProjectView
 from ai.starlake.orchestration.preload.waiting import Patience, PreLoadFinding
 
 READY, SKIPPED = "load_domain", "skipped"
@@ -65,7 +65,7 @@ class PreLoadBody(Body):
     def _view(self, context: OpExecutionContext) -> PreLoadView:
         runner = self.runner
         dates, execution = runner.dates(context), runner.execution(context)
-        return PreLoadView(runner.settings, runner.executor, execution, dates, self.domain)
+        return PreLoadView(ProjectView(runner.settings), dates, self.domain, runner.executor, execution)
 
 
 def _as_before(context: OpExecutionContext, ready: tuple[str, ...]) -> PreLoadFinding | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.common.storage.location import Location, two_kinds
+from ai.starlake.common.storage.location import Entry, Location, two_kinds
 from ai.starlake.common.storage.object_store import upath
 from ai.starlake.executor.remote.repeats import RepeatPolicy
 from ai.starlake.gcp.client.clients import default_credentials, endpoint_of_storage, storage_client
@@ -106,10 +106,15 @@ class GcsLocation(Location):
 
     def list_files(self) -> list[str]:
         """Return the names of the files in this folder; an error if there is no such bucket."""
-        names = self._entries("listed")
-        if not names and self.key and self._blob("listed") is not None:
+        return [entry.name for entry in self.entries()]
+
+    def entries(self) -> list[Entry]:
+        """Return the files in this folder with their sizes and checksums; an error if there is no such bucket."""
+        found = self._listed("listed")
+        if not found and self.key and self._blob("listed") is not None:
             raise StarlakeError(f"{self} cannot be listed", cause=os.strerror(errno.ENOTDIR))
-        return sorted(name for name in names if name and not name.endswith("/") and not name.startswith("."))
+        files = (entry for entry in found if entry.name and not entry.name.endswith("/"))
+        return sorted((entry for entry in files if not entry.name.startswith(".")), key=lambda entry: entry.name)
 
     def exists(self) -> bool:
         """Return True if there is such a file; an error if there is no such bucket."""
@@ -171,8 +176,8 @@ class GcsLocation(Location):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self))
         return blob is not None
 
-    def _entries(self, action: str, most: int | None = None) -> list[str]:
-        """Return the names of the files and, with a slash at the end, of the folders in this folder.
+    def _listed(self, action: str, most: int | None = None) -> list[Entry]:
+        """Return the files and, with a slash at the end of their names, the folders in this folder.
 
         The name of the placeholder of the folder itself is empty.
         """
@@ -182,10 +187,10 @@ class GcsLocation(Location):
                 found = self._client.list_blobs(
                     self.bucket, prefix=prefix, delimiter="/", max_results=most, timeout=_TIMEOUT, retry=_retry()
                 )
-                names = [blob.name for blob in found]
+                files = [Entry(blob.name.removeprefix(prefix), blob.size, blob.crc32c or "") for blob in found]
         except NotFoundError:
             raise StarlakeError(f"there is no bucket gs://{self.bucket}", fix=f"correct the path {self}") from None
-        return [name.removeprefix(prefix) for name in (*names, *found.prefixes)]
+        return [*files, *(Entry(name.removeprefix(prefix)) for name in found.prefixes)]
 
     def _file(self, action: str) -> Blob | None:
         """Return the object as it is now, or None if it does not exist.
@@ -194,7 +199,7 @@ class GcsLocation(Location):
             StarlakeError: If a folder has the name, or if there is no bucket.
         """
         blob = self._blob(action) if self.key else None
-        if blob is None and self._entries(action, most=1):
+        if blob is None and self._listed(action, most=1):
             raise StarlakeError(f"{self} is not a file", cause="a folder has this name")
         return blob
 

@@ -34,6 +34,18 @@ def put(bucket, name, text="x"):
     return blob
 
 
+def test_the_version_of_a_listed_file_is_that_of_its_content(bucket, at):
+    put(bucket, "d/x", "12")
+    (first,) = at("d").entries()
+    at("d/x").move_into(at("e"))
+    (moved,) = at("e").entries()
+    put(bucket, "e/x", "34")
+    (changed,) = at("e").entries()
+    assert first == moved
+    assert (changed.size, changed.modified) == (2, None)
+    assert changed.version != first.version
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_an_outage_is_ridden_out(bucket, proxy, status, at):
     put(bucket, "d/x")

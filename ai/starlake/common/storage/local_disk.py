@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from ai.starlake.common.errors import StarlakeError
-from ai.starlake.common.storage.location import Location, explained, two_kinds
+from ai.starlake.common.storage.location import Entry, Location, explained, two_kinds
 
 
 class LocalLocation(Location):
@@ -36,6 +36,15 @@ class LocalLocation(Location):
                 return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
         except FileNotFoundError:
             return []
+
+    def entries(self) -> list[Entry]:
+        """Return the files with their sizes and times; links to files count."""
+        try:
+            with explained("listed", self), os.scandir(self.path) as entries:
+                found = [_entry(entry) for entry in entries if not entry.name.startswith(".")]
+        except FileNotFoundError:
+            return []
+        return sorted(filter(None, found), key=lambda entry: entry.name)
 
     def exists(self) -> bool:
         """Return True if there is such a file; an error if a folder has its name."""
@@ -91,6 +100,17 @@ class LocalLocation(Location):
         except FileNotFoundError as error:
             raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more") from error
         return LocalLocation(target)
+
+
+def _entry(found: os.DirEntry[str]) -> Entry | None:
+    """Return a regular file with its size and time; None for anything else, and for what is gone meanwhile."""
+    try:
+        status = found.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Entry(found.name, status.st_size, str(status.st_mtime_ns), status.st_mtime)
 
 
 def _make_folder(path: Path) -> None:

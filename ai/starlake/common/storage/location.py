@@ -9,9 +9,29 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from ai.starlake.common.errors import StarlakeError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file as the listing of its folder shows it.
+
+    Attributes:
+        name: Its name.
+        size: Its size in bytes; None if the listing does not tell.
+        version: Changes when another content is written, and not when the file is moved: the time when it was written,
+            or the checksum of a store that copies to move. Empty where the listing does not tell.
+        modified: When it was written last, as a timestamp, where files can be seen before they are complete; None where
+            they appear as a whole, as in object stores.
+    """
+
+    name: str
+    size: int | None = None
+    version: str = ""
+    modified: float | None = None
 
 
 class Location(ABC):
@@ -38,6 +58,14 @@ class Location(ABC):
         Raises:
             StarlakeError: If it is not a folder or cannot be read.
         """
+
+    def entries(self) -> list[Entry]:
+        """Return the files of `list_files` with what one listing tells of them.
+
+        Raises:
+            StarlakeError: If it is not a folder or cannot be read.
+        """
+        return [Entry(name) for name in self.list_files()]
 
     @abstractmethod
     def exists(self) -> bool:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ai.starlake.common.errors import StarlakeError
-from ai.starlake.common.storage.location import Location, explained, two_kinds
+from ai.starlake.common.storage.location import Entry, Location, explained, two_kinds
 
 if TYPE_CHECKING:
     from upath import UPath
 
 _SAME_SCHEME = {"s3a": "s3"}
+_CHECKSUMS = ("crc32c", "md5Hash", "ETag", "content_md5", "checksum")
 _PACKAGES = {
     "gs": '"starlake-jobs[gcp]"',
     "s3": "s3fs",
@@ -88,19 +89,22 @@ class DriverLocation(Location):
 
     def list_files(self) -> list[str]:
         """Return the names of the files in this folder; an error if there is no such bucket."""
+        return [entry.name for entry in self.entries()]
+
+    def entries(self) -> list[Entry]:
+        """Return the files in this folder with what the driver tells of them; an error if there is no such bucket."""
         path = self._path()
         try:
             with _explained_remote("listed", self):
                 if path.fs.isfile(path.path):
                     raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self.uri)
-                entries = path.fs.ls(path.path, detail=True)
+                found = path.fs.ls(path.path, detail=True)
         except FileNotFoundError:
             self._require_bucket(path)
             return []
         own = path.path.strip("/")  # an object store lists the empty object that stands for the folder, too
-        files = [entry["name"].strip("/") for entry in entries if entry["type"] == "file"]
-        names = [file.rpartition("/")[2] for file in files if file != own]
-        return sorted(name for name in names if not name.startswith("."))
+        entries = [_entry(each) for each in found if each["type"] == "file" and each["name"].strip("/") != own]
+        return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
 
     def exists(self) -> bool:
         """Return True if there is such a file; an error if there is no such bucket."""
@@ -177,6 +181,13 @@ class DriverLocation(Location):
         except FileNotFoundError:
             scheme = self.uri.partition("://")[0]
             raise StarlakeError(f"there is no bucket {scheme}://{bucket}", fix=f"correct the path {self}") from None
+
+
+def _entry(found: Mapping[str, Any]) -> Entry:
+    """Return a file as a driver lists it; each has a word of its own for the checksum, and some have none."""
+    checksums = (found.get(word) for word in _CHECKSUMS)
+    version = next((str(each) for each in checksums if each), "")
+    return Entry(found["name"].strip("/").rpartition("/")[2], found.get("size"), version)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.orchestration.preload.files_check import FilesCheck
-from ai.starlake.orchestration.preload.view import PreLoadView
+from ai.starlake.orchestration.preload.view import PreLoadView, ProjectView
 
 if TYPE_CHECKING:
     from dagster import OpExecutionContext
@@ -33,7 +33,8 @@ def stage_what_waits(build: AssetBuild, item: ProjectItem, context: OpExecutionC
 def _files_wait(build: AssetBuild, item: ProjectItem, context: OpExecutionContext) -> bool:
     """Return True if files of a table wait, or if the landing area cannot be seen from here but may hold some."""
     runner = build.sl_job.runner
-    view = PreLoadView(build.settings, runner.executor, runner.execution(context), runner.dates(context), item.domain)
+    project, dates = ProjectView(build.settings), runner.dates(context)
+    view = PreLoadView(project, dates, item.domain, runner.executor, runner.execution(context))
     try:
         found = FilesCheck((item.name,), imported=True, base=build.settings.incoming_path).look(view)
     except StarlakeError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import local_path
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.orchestration.preload.view import PreLoadView
+from ai.starlake.orchestration.preload.view import DomainView, PreLoadView
 from ai.starlake.orchestration.preload.waiting import PreLoadFinding
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class FilesCheck:
         Raises:
             StarlakeError: If it cannot find out what waits.
         """
-        folders = self._folders(view)
+        folders = waiting_folders(view, imported=self.imported, base=self.base)
         rules = self._rules(view)
         found: dict[str, int] = {}
         notes: list[str] = []
@@ -70,18 +70,6 @@ class FilesCheck:
     def _option(self) -> str:
         return "incoming_path" if self.imported else "pending_path"
 
-    def _folders(self, view: PreLoadView) -> list[str]:
-        """Return the folders in which files may wait."""
-        if self.base is not None:
-            return [view.render(f"{self.base.rstrip('/')}/{{domain}}")]
-        if self.imported:
-            _require_project(view)
-            return [view.landing.folder]
-        older = view.render("{SL_DATASETS}/pending/{domain}")  # of Starlake before 1.2
-        if view.is_readable:
-            return [view.facts.area("stage", view.domain), older]
-        return [view.render("{SL_DATASETS}/stage/{domain}"), older]
-
     def _rules(self, view: PreLoadView) -> FileRules | None:
         """Return which tables take a file; None, so that every file counts, where the project is not on this machine.
 
@@ -96,7 +84,7 @@ class FilesCheck:
 
         if rules is None:
             return Arrivals(ready=list(names))
-        contents = partial(_contents, folder) if self.imported else None
+        contents = partial(archived, folder) if self.imported else None
         return arrivals(names, rules.selected(self.tables), lambda: rules, contents)
 
     def _elsewhere(self, view: PreLoadView, folder: str) -> list[str]:
@@ -135,7 +123,29 @@ class FilesCheck:
             return view.place
 
 
-def missing(view: PreLoadView, folders: Sequence[str], option: str, place: str) -> StarlakeError | None:
+def waiting_folders(view: DomainView, *, imported: bool, base: str | None) -> list[str]:
+    """Return the folders in which files of a domain may wait.
+
+    Args:
+        view: The domain.
+        imported: Whether the landing area is meant rather than the stage area.
+        base: The option `incoming_path` or `pending_path`; see `FilesCheck`.
+
+    Raises:
+        StarlakeError: If the project cannot be read or does not say.
+    """
+    if base is not None:
+        return [view.render(f"{base.rstrip('/')}/{{domain}}")]
+    if imported:
+        view.render("{SL_ROOT}/metadata")  # which requires the project
+        return [view.landing.folder]
+    older = view.render("{SL_DATASETS}/pending/{domain}")  # of Starlake before 1.2
+    if view.is_readable:
+        return [view.facts.area("stage", view.domain), older]
+    return [view.render("{SL_DATASETS}/stage/{domain}"), older]
+
+
+def missing(view: DomainView, folders: Sequence[str], option: str, place: str) -> StarlakeError | None:
     """Return the error of folders of which none exists; None if one does, or if the project takes them for empty ones.
 
     An object store has no folders, so that none is missing there.
@@ -164,7 +174,7 @@ def missing(view: PreLoadView, folders: Sequence[str], option: str, place: str) 
     )
 
 
-def _contents(folder: str, name: str, rules: FileRules) -> Sequence[str] | None:
+def archived(folder: str, name: str, rules: FileRules) -> Sequence[str] | None:
     """Return which files in an archive tables want; None for what is not an archive.
 
     Nor is one in an object store: no executor unpacks it there.
@@ -175,10 +185,6 @@ def _contents(folder: str, name: str, rules: FileRules) -> Sequence[str] | None:
         return None
     local = local_path(folder)
     return contents(local / name, rules) if local is not None else None
-
-
-def _require_project(view: PreLoadView) -> None:
-    view.render("{SL_ROOT}/metadata")
 
 
 def _counted(files: int) -> str:

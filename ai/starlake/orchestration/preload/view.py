@@ -26,38 +26,21 @@ _REFERENCE = re.compile(r"\{+\s*(\w+)\s*\}+")
 
 
 @dataclass(frozen=True)
-class PreLoadView:
-    """The project and the run of one pre-load check.
+class ProjectView:
+    """The project as checks of all its domains see it; each of its files is read when it is first needed.
 
     Args:
         settings: The options of the job.
-        executor: Gives the executor, in the process that runs the check.
-        execution: This attempt at the check.
-        dates: The dates of the run.
-        domain: The domain that is asked about.
     """
 
     settings: JobOptions
-    executor: Callable[[], StarlakeExecutor]
-    execution: Execution
-    dates: RunDates
-    domain: str
-
-    def run(self, command: StarlakeCommand) -> StarlakeResult:
-        """Run a command on behalf of the check.
-
-        Raises:
-            StarlakeError: If the command fails.
-        """
-        self.execution.report.output("stdout", f"$ {shown(command)}")
-        return self.executor().run(command, self.execution)
 
     @cached_property
     def facts(self) -> FileFacts:
-        """The project, of which each file is read when it is first needed."""
+        """The project."""
         from ai.starlake.project.file_facts import FileFacts
 
-        return FileFacts(self._project["SL_ROOT"], self._project, self.files)
+        return FileFacts(self.root, self._variables, self.files)
 
     @property
     def files(self) -> Files:
@@ -70,11 +53,112 @@ class PreLoadView:
         metadata = local_path(self._metadata)
         return metadata is not None and metadata.is_dir()
 
+    @property
+    def root(self) -> str:
+        """The folder of the project, or its address."""
+        return self._variables["SL_ROOT"]
+
+    @cached_property
+    def environment(self) -> Mapping[str, str]:
+        """The environment of commands, with the values of secrets."""
+        return resolve_environment(self.settings.environment)[0]
+
+    @cached_property
+    def folders(self) -> Mapping[str, str]:
+        """The folders of the data; where the project cannot be read at all, those that Starlake takes by default."""
+        self.require(is_read=True)
+        if self.is_readable:
+            return self.facts.folders
+        own = {name: value for name, value in os.environ.items() if name.startswith("SL_")} | dict(self.environment)
+        return {"SL_DATASETS": own.get("SL_DATASETS") or f"{self.root.rstrip('/')}/datasets"}
+
+    @cached_property
+    def _variables(self) -> Mapping[str, str]:
+        """The variables with which the project is read; without ``SL_ROOT``, it is the working folder."""
+        variables = self.settings.project_variables({**os.environ, **self.environment})
+        root = variables.get("SL_ROOT") or os.getcwd()  # noqa: PTH109  a string, as Starlake's launcher takes it
+        return {**variables, "SL_ROOT": root}
+
+    @cached_property
+    def _metadata(self) -> str:
+        """The folder of the metadata: in ``SL_ROOT``, or elsewhere by ``SL_METADATA`` or the option `project_copy`."""
+        from ai.starlake.project.paths import join
+
+        return join(self.root, self._variables.get("SL_METADATA") or "metadata")
+
+    def require(self, *, is_read: bool) -> None:
+        """Make sure that there is a project.
+
+        A missing folder may mean that no file waits there; a missing project means that something is wrong.
+
+        Args:
+            is_read: Whether what is looked for is in the project. Without ``SL_ROOT`` that is the working folder, which
+                may be any.
+
+        Raises:
+            StarlakeError: If it is on this machine, and is not a project.
+        """
+        root, metadata = local_path(self.root), local_path(self._metadata)
+        if self.is_readable:
+            return
+        if metadata is not None and (root is None or root not in metadata.parents):
+            raise StarlakeError(
+                f"{metadata}, where the metadata of the project are expected, is not a folder",
+                fix="correct SL_METADATA in sl_env_var, or the option project_copy",
+            )
+        if root is not None and not root.is_dir():
+            raise StarlakeError(
+                f"SL_ROOT is {root}, which is not a folder",
+                fix="set SL_ROOT in sl_env_var to the folder of the Starlake project",
+            )
+        if root is not None and is_read and root == Path.cwd():
+            raise StarlakeError(
+                f"the working folder {root} is not a Starlake project",
+                cause="it has no folder metadata, and is where the project is looked for without SL_ROOT",
+                fix="set SL_ROOT to the folder of the project, in sl_env_var or in the environment of Dagster",
+            )
+
+
+@dataclass(frozen=True)
+class DomainView:
+    """A domain of a project, as a check sees it.
+
+    Args:
+        project: The project.
+        dates: The dates of the run.
+        domain: The domain that is asked about.
+    """
+
+    project: ProjectView
+    dates: RunDates
+    domain: str
+
+    @property
+    def settings(self) -> JobOptions:
+        """The options of the job."""
+        return self.project.settings
+
+    @property
+    def facts(self) -> FileFacts:
+        """The project."""
+        return self.project.facts
+
+    @property
+    def files(self) -> Files:
+        """How the files are reached that the check looks for."""
+        return self.project.files
+
+    @property
+    def is_readable(self) -> bool:
+        """True if the project is on this machine."""
+        return self.project.is_readable
+
     @cached_property
     def variables(self) -> Mapping[str, str]:
         """The variables of path templates: those of Starlake, the domain, the logical date."""
         known = {name: value for name, value in os.environ.items() if name.startswith("SL_")}
-        return {**known, **self._environment, **date_variables(self.dates.logical), **self._root, "domain": self.domain}
+        own = {"SL_ROOT": self.project.root, "domain": self.domain}
+        return {**known, **self.project.environment, **date_variables(self.dates.logical), **own}
 
     @cached_property
     def landing(self) -> Landing:
@@ -109,73 +193,33 @@ class PreLoadView:
             StarlakeError: If it refers to something unknown, or if the project is needed and does not exist.
         """
         names = set(_REFERENCE.findall(template))
-        variables = {**self.variables, **self._folders} if names & {"SL_DATASETS", "SL_INCOMING"} else self.variables
+        needed = names & {"SL_DATASETS", "SL_INCOMING"}
+        variables = {**self.variables, **self.project.folders} if needed else self.variables
         path = render_path(template, variables)
-        self._require_project(is_read=path.startswith(variables["SL_ROOT"]))
+        self.project.require(is_read=path.startswith(variables["SL_ROOT"]))
         return path
 
-    @cached_property
-    def _folders(self) -> Mapping[str, str]:
-        """The folders of the data; where the project cannot be read at all, those that Starlake takes by default."""
-        self._require_project(is_read=True)
-        if self.is_readable:
-            return self.facts.folders
-        root = self.variables["SL_ROOT"]
-        return {"SL_DATASETS": self.variables.get("SL_DATASETS") or f"{root.rstrip('/')}/datasets"}
 
-    @cached_property
-    def _environment(self) -> Mapping[str, str]:
-        return resolve_environment(self.settings.environment)[0]
+@dataclass(frozen=True)
+class PreLoadView(DomainView):
+    """The domain and the run of one pre-load check.
 
-    @cached_property
-    def _project(self) -> Mapping[str, str]:
-        """The variables with which the project is read; without ``SL_ROOT``, it is the working folder."""
-        variables = self.settings.project_variables({**os.environ, **self._environment})
-        root = variables.get("SL_ROOT") or os.getcwd()  # noqa: PTH109  a string, as Starlake's launcher takes it
-        return {**variables, "SL_ROOT": root}
+    Args:
+        executor: Gives the executor, in the process that runs the check.
+        execution: This attempt at the check.
+    """
 
-    @property
-    def _root(self) -> Mapping[str, str]:
-        return {"SL_ROOT": self._project["SL_ROOT"]}
+    executor: Callable[[], StarlakeExecutor]
+    execution: Execution
 
-    @cached_property
-    def _metadata(self) -> str:
-        """The folder of the metadata: in ``SL_ROOT``, or elsewhere by ``SL_METADATA`` or the option `project_copy`."""
-        from ai.starlake.project.paths import join
-
-        return join(self._project["SL_ROOT"], self._project.get("SL_METADATA") or "metadata")
-
-    def _require_project(self, *, is_read: bool) -> None:
-        """Make sure that there is a project.
-
-        A missing folder may mean that no file waits there; a missing project means that something is wrong.
-
-        Args:
-            is_read: Whether what is looked for is in the project. Without ``SL_ROOT`` that is the working folder, which
-                may be any.
+    def run(self, command: StarlakeCommand) -> StarlakeResult:
+        """Run a command on behalf of the check.
 
         Raises:
-            StarlakeError: If it is on this machine, and is not a project.
+            StarlakeError: If the command fails.
         """
-        root, metadata = local_path(self._project["SL_ROOT"]), local_path(self._metadata)
-        if self.is_readable:
-            return
-        if metadata is not None and (root is None or root not in metadata.parents):
-            raise StarlakeError(
-                f"{metadata}, where the metadata of the project are expected, is not a folder",
-                fix="correct SL_METADATA in sl_env_var, or the option project_copy",
-            )
-        if root is not None and not root.is_dir():
-            raise StarlakeError(
-                f"SL_ROOT is {root}, which is not a folder",
-                fix="set SL_ROOT in sl_env_var to the folder of the Starlake project",
-            )
-        if root is not None and is_read and root == Path.cwd():
-            raise StarlakeError(
-                f"the working folder {root} is not a Starlake project",
-                cause="it has no folder metadata, and is where the project is looked for without SL_ROOT",
-                fix="set SL_ROOT to the folder of the project, in sl_env_var or in the environment of Dagster",
-            )
+        self.execution.report.output("stdout", f"$ {shown(command)}")
+        return self.executor().run(command, self.execution)
 
 
 def render_path(template: str, variables: Mapping[str, str]) -> str:
