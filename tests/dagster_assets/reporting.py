@@ -1,0 +1,115 @@
+"""A job whose executor reports what a test says, and definitions that run on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Any
+
+from dagster import AssetCheckKey, AssetKey, DagsterInstance, Definitions
+
+from ai.starlake.dagster import build_starlake_definitions
+from ai.starlake.dagster.job import StarlakeDagsterJob
+from ai.starlake.executor import CommandFailedError, StarlakeExecutor, StarlakeResult
+from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
+from ai.starlake.job import JobOptions, StarlakeCommand
+from tests.dagster_assets.conftest import Folder
+
+Reports = Mapping[str, "TableOutcome | StarlakeResult"]
+
+
+class Reporting:
+    """An executor that reports, by table or task, what it is given."""
+
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
+        self.commands: list[str] = []
+
+    def run(self, command: StarlakeCommand, _execution: object) -> StarlakeResult:
+        """Reports what a test says of the table or task of a command."""
+        name = subject_of(command)
+        self.commands.append(f"{command.verb} {name}")
+        report = self._reports[name]
+        if isinstance(report, StarlakeResult):
+            return report
+        if report.error is not None:
+            raise CommandFailedError(f"starlake {command.verb}", 1, [report.error], tables=[report])
+        return StarlakeResult(0.1, counts=report.counts, tables=(report,))
+
+
+def subject_of(command: StarlakeCommand) -> str:
+    """The table or task of a command."""
+    return command.value_of("--name") or f"{command.value_of('--domains')}.{command.value_of('--tables')}"
+
+
+class ReportingJob(StarlakeDagsterJob[JobOptions]):
+    """Runs commands on an executor that reports what it is given."""
+
+    def __init__(self, reports: Reports, options: Mapping[str, Any] | None = None) -> None:
+        super().__init__(options=dict(options or {}))
+        self.reporting = Reporting(reports)
+
+    def make_executor(self) -> StarlakeExecutor:
+        return self.reporting
+
+
+class Ran:
+    """What a run of definitions recorded."""
+
+    def __init__(self, result) -> None:
+        self.success: bool = result.success
+        self.made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+        found = result.get_asset_check_evaluations()
+        self.checks = {f"{each.asset_key.to_user_string()}:{each.check_name}": each for each in found}
+        assert len(self.checks) == len(found), "a check has two results"
+        failures = [event for event in result.all_events if event.is_step_failure]
+        self.failure = "\n".join(event.step_failure_data.error.message for event in failures)
+
+
+def run(
+    definitions: Definitions,
+    *,
+    assets: list[str] | None = None,
+    checks: list[str] | None = None,
+    partition: str | None = None,
+    instance: DagsterInstance | None = None,
+) -> Ran:
+    """Runs assets and checks as the UI does: as a part of the job of all assets.
+
+    Args:
+        definitions: Where they are.
+        assets: Which assets, ``domain/table``; all by default.
+        checks: Which checks, ``domain/table:name``; all of the assets by default.
+        partition: For which partition.
+        instance: Where it is recorded.
+    """
+    job = job_of_all(definitions)
+    if assets is not None or checks is not None:
+        job = job.get_subset(
+            asset_selection={AssetKey.from_user_string(each) for each in assets or ()},
+            asset_check_selection=None if checks is None else {check_key(each) for each in checks},
+        )
+    with nullcontext(instance) if instance else DagsterInstance.ephemeral() as where:
+        return Ran(job.execute_in_process(instance=where, partition_key=partition, raise_on_error=False))
+
+
+def job_of_all(definitions: Definitions):
+    """The job that Dagster makes of all assets."""
+    old = "get_implicit_global_asset_job_def"
+    return getattr(definitions, "resolve_implicit_global_asset_job_def", getattr(definitions, old, None))()
+
+
+def check_key(text: str) -> AssetCheckKey:
+    """The key of a check: ``domain/table:name``."""
+    asset, _, name = text.partition(":")
+    return AssetCheckKey(AssetKey.from_user_string(asset), name)
+
+
+def loaded(name: str, rows: int = 2, rejected: int = 0, **more: Any) -> TableOutcome:
+    """The outcome of a load."""
+    return TableOutcome(name, StarlakeCounts(rows, rows - rejected, rejected, files=True), **more)
+
+
+def definitions(folder: Folder, job: ReportingJob, **arguments: Any) -> Definitions:
+    """The definitions of a project on a job."""
+    return build_starlake_definitions(folder.root, job, **arguments)
