@@ -58,6 +58,7 @@ class Ran:
 
     def __init__(self, result) -> None:
         self.success: bool = result.success
+        self.run_id: str = result.run_id
         self.made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
         found = result.get_asset_check_evaluations()
         self.checks = {f"{each.asset_key.to_user_string()}:{each.check_name}": each for each in found}

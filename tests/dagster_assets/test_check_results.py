@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from typing import Any
 
 import pytest
-from dagster import AssetCheckSeverity, AssetCheckSpec
+from dagster import AssetCheckSeverity, AssetCheckSpec, DagsterInstance, DailyPartitionsDefinition
 
 from ai.starlake.dagster import DagsterStarlakeTranslator
+from ai.starlake.dagster.assets.metadata_tables import metadata_table
 from ai.starlake.executor import StarlakeResult
 from ai.starlake.executor.outcomes import CheckOutcome, RejectReason, StarlakeCounts, TableOutcome
 from tests.dagster_assets.conftest import APPLICATION, Folder
@@ -203,3 +206,35 @@ def test_only_selected_checks_report(shop: Folder) -> None:
     ran = run(definitions(shop, job), assets=[ORDERS], checks=[f"{ORDERS}:unique_id"])
     assert ran.success
     assert (ran.made, set(ran.checks)) == ({ORDERS}, {f"{ORDERS}:unique_id"})
+
+
+class Daily(DagsterStarlakeTranslator):
+    """Gives all assets a partition a day."""
+
+    def get_asset_spec(self, item):
+        days = DailyPartitionsDefinition("2026-01-01")
+        return super().get_asset_spec(item).replace_attributes(partitions_def=days)
+
+
+HAS_PARTITIONS = "partitions_def" in inspect.signature(AssetCheckSpec).parameters
+
+
+def test_results_are_those_of_the_partition_that_ran(shop: Folder) -> None:
+    job = ReportingJob({"shop.orders": loaded("shop.orders", checks=all_hold())})
+    built = definitions(shop, job, translator=Daily())
+    with DagsterInstance.ephemeral() as instance:
+        for day in ("2026-01-02", "2026-01-03"):
+            ran = run(built, assets=[ORDERS], partition=day, instance=instance)
+            assert ran.success, ran.failure
+            of = {getattr(check, "partition", None) for check in ran.checks.values()}
+            assert of == ({day} if HAS_PARTITIONS else {None})
+            assert len(ran.checks) == 4
+            targets = {check.target_materialization_data.run_id for check in ran.checks.values()}
+            assert targets == {ran.run_id}
+
+
+def test_tables_in_metadata_do_not_warn() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        table = metadata_table([{"id": "1"}, {"id": "2", "rows": 3}])
+    assert [record.data for record in table.records] == [{"id": "1", "rows": None}, {"id": "2", "rows": 3}]

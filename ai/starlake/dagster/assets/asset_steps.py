@@ -13,6 +13,7 @@ from dagster import AssetKey, AssetsDefinition, AssetSpec, In, Nothing, Out
 
 from ai.starlake.common import sanitize_id
 from ai.starlake.dagster.assets.batches import batches
+from ai.starlake.dagster.assets.checks.check_partitions import with_partitions
 from ai.starlake.dagster.assets.materializing import AssetBody
 from ai.starlake.dagster.ops import OpSpec
 
@@ -36,7 +37,8 @@ def asset_steps(build: AssetBuild) -> list[AssetsDefinition]:
 
 
 def _step(build: AssetBuild, items: tuple[ProjectItem, ...]) -> AssetsDefinition:
-    specs, checks = build.specs(items), build.check_specs(items)
+    specs = build.specs(items)
+    checks = with_partitions(build.check_specs(items), specs)
     outputs = {name_of_key(spec.key): spec.key for spec in specs}
     inputs = {name_of_key(key): key for key in _read(specs)}
     check_outputs = {f"{name_of_key(each.asset_key)}__check__{sanitize_id(each.name)}": each for each in checks}

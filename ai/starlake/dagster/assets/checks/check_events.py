@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dagster import (
-    AssetCheckResult,
-    AssetCheckSeverity,
-    Failure,
-    MetadataValue,
-    Output,
-    TableColumn,
-    TableRecord,
-    TableSchema,
-)
+from dagster import AssetCheckResult, AssetCheckSeverity, Failure, Output
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.assets.checks.declared_check import DeclaredCheck
-from ai.starlake.executor.outcomes import CheckOutcome, RejectReason, TableOutcome
+from ai.starlake.dagster.assets.metadata_tables import metadata_table, reasons_table
+from ai.starlake.executor.outcomes import CheckOutcome, TableOutcome
 from ai.starlake.project.models import Expectation
 
 if TYPE_CHECKING:
@@ -141,14 +133,6 @@ class CheckReport:
         )
 
 
-def reasons_table(reasons: Iterable[RejectReason]) -> MetadataValue:
-    """Return reasons for rejects as a table for metadata."""
-    return MetadataValue.table(
-        records=[TableRecord({"reason": each.reason, "rows": each.rows}) for each in reasons],
-        schema=TableSchema([TableColumn("reason"), TableColumn("rows", "int")]),
-    )
-
-
 def _severity(check: DeclaredCheck) -> AssetCheckSeverity:
     """Return the severity of a failed check; one that a translator makes blocking could not block as a warning."""
     strict = check.expectation.fail_on_error or check.spec.blocking
@@ -181,10 +165,7 @@ def _metadata(check: DeclaredCheck, found: CheckOutcome, outcome: TableOutcome) 
     if found.error:
         yield "starlake/error", found.error
     if found.rows:
-        columns = dict.fromkeys(name for row in found.rows for name in row)
-        records = [TableRecord({name: row.get(name) for name in columns}) for row in found.rows]
-        schema = TableSchema([TableColumn(name) for name in columns])
-        yield "starlake/failing_rows", MetadataValue.table(records=records, schema=schema)
+        yield "starlake/failing_rows", metadata_table(found.rows)
     if outcome.audit_id:
         yield "starlake/audit_id", outcome.audit_id
 
