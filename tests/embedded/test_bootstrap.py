@@ -85,7 +85,7 @@ def test_a_wheel_holds_the_templates(tmp_path: Path) -> None:
     command = [Path(sys.executable).with_name("uv"), "build", "--wheel", "--out-dir", tmp_path / "dist", source]
     run_process(command, check=True, capture_output=True, timeout=240)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
-    folder = "ai/starlake/embedded/cli/templates/"
-    packed = {name.removeprefix(folder) for name in zipfile.ZipFile(wheel).namelist() if name.startswith(folder)}
-    written = (path for path in (REPOSITORY / folder).rglob("*") if path.is_file())
-    assert packed == {path.relative_to(REPOSITORY / folder).as_posix() for path in written}
+    for folder in ("ai/starlake/embedded/cli/templates/", "ai/starlake/dagster/cli/templates/"):
+        packed = {name.removeprefix(folder) for name in zipfile.ZipFile(wheel).namelist() if name.startswith(folder)}
+        written = (path for path in (REPOSITORY / folder).rglob("*") if path.is_file())
+        assert packed == {path.relative_to(REPOSITORY / folder).as_posix() for path in written}

@@ -25,7 +25,8 @@ main = LazyGroup(
     {
         "gcp": "ai.starlake.dagster.cli:gcp",
         "generate": "ai.starlake.dagster.cli.generate_command:generate",
+        "init": "ai.starlake.dagster.cli.init_command:init",
     },
-    help="Runs Starlake projects on Dagster: the tools around the DAG files.",
+    help="Runs Starlake projects on Dagster: new projects, and the tools around the DAG files.",
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
 )

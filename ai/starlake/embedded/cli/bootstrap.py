@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "starter"
 _MOST_NAMED = 10
+_TOP = PurePosixPath()
 
 
 def templates() -> tuple[str, ...]:
@@ -35,10 +36,8 @@ def bootstrap(folder: Path, template: str = DEFAULT) -> tuple[Path, ...]:
     Raises:
         StarlakeError: If there is no such template, or if a file of it is there already; nothing is written then.
     """
-    if template not in templates():
-        raise StarlakeError(f"there is no template {template}", fix=f"use one of {', '.join(templates())}")
-    content = {folder / name: source for name, source in _files(_folder() / template, PurePosixPath())}
-    there = [str(target) for target in content if target.exists()]
+    files = template_files(template)
+    there = [str(folder / name) for name in files if (folder / name).exists()]
     if there:
         more = f" and {len(there) - _MOST_NAMED} more" if len(there) > _MOST_NAMED else ""
         raise StarlakeError(
@@ -46,19 +45,40 @@ def bootstrap(folder: Path, template: str = DEFAULT) -> tuple[Path, ...]:
             cause=", ".join(there[:_MOST_NAMED]) + more,
             fix="choose another folder with --project-location",
         )
-    for target, source in content.items():
-        write(target, source.read_text(encoding="utf-8"))
-    return tuple(content)
+    return write_files(folder, files)
+
+
+def template_files(template: str = DEFAULT) -> dict[str, str]:
+    """Return the texts of the files of a project to start from, by their paths within it.
+
+    Raises:
+        StarlakeError: If there is no such template.
+    """
+    if template not in templates():
+        raise StarlakeError(f"there is no template {template}", fix=f"use one of {', '.join(templates())}")
+    return {str(name): source.read_text(encoding="utf-8") for name, source in files_below(_folder() / template)}
+
+
+def write_files(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
+    """Write files into a folder, which is made when it is not there.
+
+    Raises:
+        StarlakeError: If one cannot be written.
+    """
+    for name, text in texts.items():
+        write(folder / name, text)
+    return tuple(folder / name for name in texts)
 
 
 def _folder() -> Traversable:
     return files("ai.starlake.embedded.cli") / "templates"
 
 
-def _files(folder: Traversable, above: PurePosixPath) -> Iterator[tuple[PurePosixPath, Traversable]]:
+def files_below(folder: Traversable, above: PurePosixPath = _TOP) -> Iterator[tuple[PurePosixPath, Traversable]]:
+    """Yield the files of a folder of package data, with their paths within it."""
     for each in sorted(folder.iterdir(), key=lambda entry: entry.name):
         name = above / each.name
         if each.is_file():
             yield name, each
         elif each.name != "__pycache__":
-            yield from _files(each, name)
+            yield from files_below(each, name)

@@ -1,0 +1,137 @@
+"""`starlake-dagster init`: the project that it makes runs in Dagster as it stands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from dagster import DagsterEventType, DagsterInstance
+
+from ai.starlake.dagster.cli import main
+from ai.starlake.project import validate
+
+BIN = Path(sys.executable).parent
+
+
+def init(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["init", *map(str, arguments)])
+
+
+def dagster(project: Path, *arguments: str) -> str:
+    """Run Dagster's command line as README.md of the project says."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SL_", "DAGSTER_"))}
+    environment = {**kept, "DAGSTER_HOME": str(project), "SL_DAGSTER_CACHE": str(project / "cache")}
+    done = subprocess.run(
+        [BIN / "dagster", *arguments],
+        env={**environment, "PATH": f"{BIN}:{environment['PATH']}"},
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    done = init(tmp_path / "rental")
+    assert done.exit_code == 0, done.output
+    return tmp_path / "rental"
+
+
+def test_it_says_what_to_do_next(tmp_path: Path) -> None:
+    done = init(tmp_path / "my rental")
+    assert done.exit_code == 0
+    steps = [line.strip() for line in done.output.partition("Next:")[2].splitlines() if line.startswith("  ")]
+    assert steps == [f"cd '{tmp_path / 'my rental'}'", 'export DAGSTER_HOME="$PWD"', "dagster dev -f definitions.py"]
+    readme = (tmp_path / "my rental" / "README.md").read_text()
+    assert readme.startswith("# my rental\n")
+    assert "\n".join(steps[1:]) in readme
+
+
+def test_nothing_of_the_project_is_a_mistake(project: Path) -> None:
+    assert list(validate(project)) == []
+
+
+def test_the_definitions_are_five_lines(project: Path) -> None:
+    text = (project / "definitions.py").read_text()
+    assert len([line for line in text.splitlines() if line]) <= 5
+    compile(text, "definitions.py", "exec")
+
+
+def test_data_is_not_under_version_control(project: Path) -> None:
+    subprocess.run(["git", "init", "-q", project], check=True)
+    for name in ("datasets/duckdb.db", "datasets/stage/rental/x.csv", "storage/x.db", "__pycache__/x.pyc"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("")
+    listed = subprocess.run(
+        ["git", "ls-files", "--others", "--exclude-standard"], cwd=project, check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert {name.partition("/")[0] for name in listed} == {
+        ".gitignore",
+        "README.md",
+        "dagster.yaml",
+        "datasets",
+        "definitions.py",
+        "metadata",
+    }
+    assert all(name.startswith("datasets/incoming/") for name in listed if name.startswith("datasets"))
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".git"])
+def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    done = init(tmp_path)
+    assert done.exit_code == 1
+    assert f"{tmp_path} is not empty" in done.output
+    assert "choose a new folder" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_folder_that_is_empty_is_used(tmp_path: Path) -> None:
+    assert init(tmp_path).exit_code == 0
+    assert (tmp_path / "definitions.py").exists()
+
+
+def test_an_executor_that_needs_more_than_a_folder_is_refused(tmp_path: Path) -> None:
+    done = init(tmp_path / "rental", "--executor", "dataproc")
+    assert done.exit_code == 2
+    assert "'embedded', 'shell'" in done.output
+    assert not (tmp_path / "rental").exists()
+
+
+def test_the_executor_is_named_in_the_definitions(tmp_path: Path) -> None:
+    assert init(tmp_path / "rental", "--executor", "shell").exit_code == 0
+    text = (tmp_path / "rental" / "definitions.py").read_text()
+    assert 'StarlakeDagsterShellJob(options={"SL_STARLAKE_PATH": "starlake"})' in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("executor", ["embedded", "shell"])
+def test_all_of_it_is_materialized(tmp_path: Path, executor: str) -> None:
+    project = tmp_path / "rental"
+    assert init(project, "--executor", executor).exit_code == 0
+    file = project / "definitions.py"
+    file.write_text(file.read_text().replace('"starlake"})', '"starlake-embedded"})'))  # which needs no Java
+    assert "Validation successful" in dagster(project, "definitions", "validate", "-f", "definitions.py")
+    dagster(project, "asset", "materialize", "-f", "definitions.py", "--select", "*")
+    assert materialized(project) == {"rental/bikes", "rental/rides", "usage/bike_usage", "usage/daily_rides"}
+    import duckdb
+
+    with duckdb.connect(str(project / "datasets/duckdb.db"), read_only=True) as database:
+        assert database.execute("SELECT count(*) FROM rental.rides").fetchone() == (27,)
+        assert database.execute("SELECT count(*) FROM audit.rejected").fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM usage.bike_usage").fetchone() == (7,)
+
+
+def materialized(project: Path) -> set[str]:
+    with DagsterInstance.from_config(str(project)) as instance:
+        (run,) = instance.get_run_records()
+        logged = instance.all_logs(run.dagster_run.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
+        return {entry.dagster_event.asset_key.to_user_string() for entry in logged}
