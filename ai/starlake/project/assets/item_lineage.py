@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common.extras import require_package
+from ai.starlake.project.assets.plain_lineage import NotPlainError, plain_lineage
 from ai.starlake.project.assets.project_item import ColumnSource, ItemColumn
 from ai.starlake.project.databases.column_types import described
 from ai.starlake.project.lineage.sql_references import is_cte
@@ -16,6 +19,9 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 """The type of a column that only a run can tell."""
+_PLAIN_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+_PARTS = "starlake_parts"
+"""Marks a table with what its name stands for."""
 _LATERAL = "starlake_lateral"
 """Marks a query that sees the tables beside it."""
 Resolve = Callable[[Sequence[str]], tuple[str, ...]]
@@ -26,14 +32,16 @@ _DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, Recurs
 """What sqlglot's optimizer raises for SQL that it does not expect; a location loads all the same."""
 
 
-def query_columns(sql: str, dialect: str, resolve: Resolve, known: KnownColumns) -> tuple[ItemColumn, ...]:
-    """Return the columns of the last query in SQL, with the columns that make their values.
+def query_columns(
+    statements: Iterable[Any] | None, dialect: str, resolve: Resolve, known: KnownColumns
+) -> tuple[ItemColumn, ...]:
+    """Return the columns of the last query among statements, with the columns that make their values.
 
     Those are the columns of its expression, a window's PARTITION BY and ORDER BY among them; filters and the conditions
     of joins choose rows, they make no values.
 
     Args:
-        sql: One statement or several, Jinja rendered.
+        statements: Trees of sqlglot, which are changed; None for SQL that sqlglot cannot parse.
         dialect: sqlglot's name of the SQL dialect.
         resolve: What names of tables stand for.
         known: The columns of the tables; those of others are found where they are named.
@@ -41,11 +49,12 @@ def query_columns(sql: str, dialect: str, resolve: Resolve, known: KnownColumns)
     Returns:
         The columns; empty if they cannot be known: no query, SQL that sqlglot cannot parse, ``*`` of an unknown table.
     """
-    require_package("sqlglot", "the columns of tasks", "dagster")
+    if statements is None:
+        return ()
     from sqlglot.errors import SqlglotError
 
     try:
-        tree = _last_query(sql, dialect)
+        tree = _last_query(statements)
         return _Query(tree, dialect, resolve, known).columns() if tree is not None else ()
     except (SqlglotError, *_DEFECTS):
         return ()
@@ -64,56 +73,42 @@ def expression_columns(expression: str, dialect: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column.parts[0].name for column in tree.find_all(exp.Column)))
 
 
-def _last_query(sql: str, dialect: str) -> Any:
+def _last_query(statements: Iterable[Any]) -> Any:
     """Return the last query among statements, without brackets around it; None if there is none."""
-    from sqlglot import exp, parse
+    from sqlglot import exp
 
-    queries = [each for each in parse(sql, read=dialect) if isinstance(each, exp.Query)]
+    queries = [each for each in statements if isinstance(each, exp.Query)]
     last = queries[-1] if queries else None
     return last.unnest() if isinstance(last, exp.Subquery) else last
 
 
 class _Query:
-    """A query whose tables have names of their own, ``t0``, ``t1``, ..., so that no dialect changes them."""
+    """A query, and what the names of its tables stand for."""
 
     def __init__(self, tree: Any, dialect: str, resolve: Resolve, known: KnownColumns) -> None:
-        from sqlglot import exp
-
         self._tree = tree
         self._dialect = dialect
+        self._resolve = resolve
         self._known = known
-        self._tables: dict[str, tuple[str, ...]] = {}
+        self._columns: dict[tuple[str, ...], Mapping[str, ItemColumn]] = {}
         names = [select.alias_or_name for select in tree.selects if not select.is_star]
         self._written = {name.lower(): name for name in names}
-        for table in list(tree.find_all(exp.Table)):
-            if isinstance(table.this, exp.Identifier) and not is_cte(table):
-                self._rename(table, resolve)
-        for lateral in list(tree.find_all(exp.Lateral)):
-            _as_derived_table(lateral)
-
-    def _rename(self, table: exp.Table, resolve: Resolve) -> None:
-        from sqlglot import exp
-
-        name = f"t{len(self._tables)}"
-        self._tables[name] = resolve([part.name for part in table.parts])
-        if not table.alias:
-            table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name, quoted=table.this.quoted)))
-        for part in ("db", "catalog"):
-            table.set(part, None)
-        table.set("this", exp.to_identifier(name))
 
     def columns(self) -> tuple[ItemColumn, ...]:
+        try:
+            nodes = plain_lineage(self._tree, self._dialect, lambda table: self._by_name(self._parts_of(table)))
+        except NotPlainError:
+            nodes = self._lineage()
+        return tuple(self._column(name, node) for name, node in nodes.items())
+
+    def _lineage(self) -> dict[str, Node]:
+        """Return the lineage of all columns, as sqlglot finds it; none if a ``*`` stands for unknown columns."""
         from sqlglot.lineage import lineage
         from sqlglot.optimizer.qualify import qualify
         from sqlglot.optimizer.scope import build_scope
         from sqlglot.schema import MappingSchema
 
-        given: dict[str, object] = {
-            name: {column.name: _plain(column.type) for column in columns}
-            for name, parts in self._tables.items()
-            if (columns := self._columns_of(parts))
-        }
-        schema = MappingSchema(given, dialect=self._dialect)
+        schema = MappingSchema(self._with_own_names(), dialect=self._dialect)
         tree = qualify(
             self._tree,
             dialect=self._dialect,
@@ -124,12 +119,33 @@ class _Query:
         )
         scope = build_scope(tree)
         if scope is None or tree.is_star:
-            return ()
+            return {}
         for each in scope.traverse():
             if each.parent is not None and each.expression.meta.get(_LATERAL):
                 each.sources.update({**each.parent.sources, **each.sources})
-        nodes = lineage(None, tree, schema, dialect=self._dialect, scope=scope, trim_selects=False, copy=False)
-        return tuple(self._column(name, node) for name, node in nodes.items())
+        return lineage(None, tree, schema, dialect=self._dialect, scope=scope, trim_selects=False, copy=False)
+
+    def _with_own_names(self) -> dict[str, object]:
+        """Name the tables ``t0``, ``t1``, ..., so that no dialect changes them, and return their columns by name."""
+        from sqlglot import exp
+
+        found: dict[str, object] = {}
+        for number, table in enumerate(list(self._tree.find_all(exp.Table))):
+            if isinstance(table.this, exp.Identifier) and not is_cte(table):
+                columns = self._columns_of(self._parts_of(table))
+                if columns:
+                    found[f"t{number}"] = {column.name: _plain(column.type) for column in columns}
+                _rename(table, f"t{number}")
+        for lateral in list(self._tree.find_all(exp.Lateral)):
+            _as_derived_table(lateral)
+        return found
+
+    def _parts_of(self, table: exp.Table) -> tuple[str, ...]:
+        """Return the parts of the table that a name stands for; they stay with it when it is renamed."""
+        if _PARTS not in table.meta:
+            table.meta[_PARTS] = self._resolve([part.name for part in table.parts])
+        parts: tuple[str, ...] = table.meta[_PARTS]
+        return parts
 
     def _column(self, name: str, node: Node) -> ItemColumn:
         # sqlglot finds them in another order in each process
@@ -152,13 +168,11 @@ class _Query:
 
     def _leaf(self, node: Node) -> tuple[tuple[str, ...], ItemColumn] | None:
         """Return the table and the column where lineage ends; None for literals, and for what has no table."""
-        from sqlglot import exp
-
-        if not isinstance(node.source, exp.Table) or node.source.name not in self._tables:
+        parts = node.source.meta.get(_PARTS)
+        if parts is None:
             return None
-        parts = self._tables[node.source.name]
-        name = exp.to_column(node.name, dialect=self._dialect).name
-        columns = {column.name.lower(): column for column in self._columns_of(parts)}
+        name = _last_part(node.name)
+        columns = self._by_name(parts)
         if columns and name.lower() not in columns:
             return None
         return parts, columns.get(name.lower()) or ItemColumn(name, UNKNOWN)
@@ -173,17 +187,32 @@ class _Query:
         if isinstance(expression, exp.Cast):
             return described(expression.to.sql(self._dialect), self._dialect)
         if isinstance(expression, exp.Count):
-            return exp.DataType.build("BIGINT").sql(self._dialect)
+            return _type_in("BIGINT", self._dialect)
         if isinstance(expression, exp.Predicate | exp.Not):
-            return exp.DataType.build("BOOLEAN").sql(self._dialect)
+            return _type_in("BOOLEAN", self._dialect)
         if isinstance(expression, exp.Column) and len(node.downstream) == 1:
             [below] = node.downstream
             leaf = None if below.downstream else self._leaf(below)
             return leaf[1].type if leaf else self._type(below)
         return UNKNOWN
 
+    def _by_name(self, parts: tuple[str, ...]) -> Mapping[str, ItemColumn]:
+        if parts not in self._columns:
+            self._columns[parts] = {column.name.lower(): column for column in self._columns_of(parts)}
+        return self._columns[parts]
+
     def _columns_of(self, parts: tuple[str, ...]) -> Sequence[ItemColumn]:
         return self._known.get(tuple(part.lower() for part in parts), ())
+
+
+def _rename(table: exp.Table, name: str) -> None:
+    from sqlglot import exp
+
+    if not table.alias:
+        table.set("alias", exp.TableAlias(this=exp.to_identifier(table.name, quoted=table.this.quoted)))
+    for part in ("db", "catalog"):
+        table.set(part, None)
+    table.set("this", exp.to_identifier(name))
 
 
 def _as_derived_table(lateral: exp.Lateral) -> None:
@@ -194,6 +223,24 @@ def _as_derived_table(lateral: exp.Lateral) -> None:
         query = lateral.this.unnest()
         query.meta[_LATERAL] = True
         lateral.replace(exp.Subquery(this=query, alias=lateral.args.get("alias")))
+
+
+def _last_part(name: str) -> str:
+    """Return the name of a column after that of its table, as sqlglot writes both in SQL of no dialect.
+
+    >>> _last_part("t.total"), _last_part('t."the total"')
+    ('total', 'the total')
+    """
+    from sqlglot import exp
+
+    return name.rpartition(".")[2] if _PLAIN_NAME.fullmatch(name) else str(exp.to_column(name).name)
+
+
+@lru_cache
+def _type_in(name: str, dialect: str) -> str:
+    from sqlglot import exp
+
+    return str(exp.DataType.build(name).sql(dialect))
 
 
 def _plain(type_: str) -> str:

@@ -61,10 +61,9 @@ class _ItemReader:
         """Yield the items, each after what it reads: its columns are made of theirs."""
         tables = [table for domain in self._project.domains for table in domain.tables]
         databases = {domain.name: domain.database for domain in self._project.domains}
-        tasks = self._graph.order()
-        _refuse_one_table_twice([*tables, *tasks])
+        _refuse_one_table_twice([*tables, *self._graph.tasks.values()])
         yield from map(partial(self._table, databases), tables)
-        yield from map(self._task, tasks)
+        yield from map(self._task, self._graph.ordered())  # a tree of SQL is of use until its task has columns
 
     def _table(self, databases: Mapping[str, str | None], table: Table) -> ProjectItem:
         warehouse, dialect = self._warehouse_of(table)
@@ -98,7 +97,7 @@ class _ItemReader:
         references = self._graph.references(task)
         target = (task.domain, task.table)
         columns = self._columns.of_task(
-            task, self._sql_of(task), warehouse, dialect, partial(self._resolve, task), self._known
+            task, self._graph.sql_of(task), warehouse, dialect, partial(self._resolve, task), self._known
         )
         self._known |= known_columns(target, columns)
         shown = _dump(task)
@@ -143,13 +142,6 @@ class _ItemReader:
         return {"bq": "bigquery", "fs": "spark", "local": "spark"}.get(
             connection.type.lower(), connection.type.lower()
         ), dialect
-
-    def _sql_of(self, task: Task) -> str | None:
-        if not task.parse_sql or not task.sql:
-            return None
-        file = task.sql_file or task.file
-        label = str(file or task.full_name)
-        return self._project.render(task.sql, macros=True, label=label, file=file, planned=True)
 
     def _resolve(self, task: Task, parts: Sequence[str]) -> tuple[str, ...]:
         """Return the parts of the table that a name in a task's SQL stands for."""

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 from ai.starlake.project.assets.item_lineage import KnownColumns, Resolve, query_columns
 from ai.starlake.project.assets.project_item import ItemColumn, SqlAnswers
-from ai.starlake.project.lineage.sql_references import table_references
+from ai.starlake.project.lineage.sql_references import parsed_statements, referenced_tables
+
+Statements = list[Any] | None
+_TREES = 64
+"""How many trees are kept between the question for tables and that for columns; a tree is a hundred times its SQL."""
 
 
 class ParsedSql:
@@ -19,23 +24,38 @@ class ParsedSql:
 
     def __init__(self, known: SqlAnswers | None = None) -> None:
         self._known = known or SqlAnswers()
+        self._trees: dict[tuple[str, str], Statements] = {}
         self.used = SqlAnswers()
         """What was asked for, to be kept for the next time; what nobody asks for any more is not."""
 
     def tables(self, sql: str, dialect: str) -> tuple[str, ...]:
-        """Return the tables that SQL reads; see `table_references`."""
+        """Return the tables that SQL reads; see `referenced_tables`."""
         key = _digest("tables", sql, dialect)
-        found = self._known.tables.get(key)
-        self.used.tables[key] = found = table_references(sql, dialect) if found is None else found
-        return found
+        if key not in self.used.tables:
+            found = self._known.tables.get(key)
+            self.used.tables[key] = self._tables(sql, dialect) if found is None else found
+        return self.used.tables[key]
 
     def columns(self, sql: str, dialect: str, resolve: Resolve, known: KnownColumns) -> tuple[ItemColumn, ...]:
         """Return the columns of the last query in SQL; see `query_columns`."""
         tables = [(name, resolve(name.split("."))) for name in self.tables(sql, dialect)]
         key = _digest("columns", sql, dialect, [(*each, _shape(each[1], known)) for each in tables])
         found = self._known.columns.get(key)
-        self.used.columns[key] = found = query_columns(sql, dialect, resolve, known) if found is None else found
+        self.used.columns[key] = found = self._columns(sql, dialect, resolve, known) if found is None else found
         return found
+
+    def _tables(self, sql: str, dialect: str) -> tuple[str, ...]:
+        statements = parsed_statements(sql, dialect)
+        self._trees[sql, dialect] = statements
+        if len(self._trees) > _TREES:
+            del self._trees[next(iter(self._trees))]
+        return referenced_tables(statements, sql)
+
+    def _columns(self, sql: str, dialect: str, resolve: Resolve, known: KnownColumns) -> tuple[ItemColumn, ...]:
+        found = (sql, dialect) in self._trees
+        # what is asked for the columns is changed by that
+        statements = self._trees.pop((sql, dialect)) if found else parsed_statements(sql, dialect)
+        return query_columns(statements, dialect, resolve, known)
 
 
 def _shape(parts: Sequence[str], known: KnownColumns) -> list[tuple[str, str]]:

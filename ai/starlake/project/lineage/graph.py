@@ -29,6 +29,7 @@ class Graph:
         self._tables_of = tables_of
         self._references: dict[str, tuple[Reference, ...]] = {}
         self._nodes: dict[str, Node] = {}
+        self._sql: dict[str, str] = {}
 
     @cached_property
     def tasks(self) -> Mapping[str, Task]:
@@ -64,10 +65,13 @@ class Graph:
         Raises:
             StarlakeError: If tasks depend on each other in a circle; the message names it.
         """
-        done: dict[str, Task] = {}
+        return tuple(self.ordered(tasks))
+
+    def ordered(self, tasks: Iterable[Task] | None = None) -> Iterator[Task]:
+        """Yield tasks and all that they depend on as soon as their SQL is read; see `order`."""
+        done: set[str] = set()
         for task in self._project.tasks if tasks is None else tasks:
-            self._visit(task, done)
-        return tuple(done.values())
+            yield from self._visit(task, done)
 
     def dependency_tree(self, task: Task) -> Node:
         """Return a task with all that it depends on, as generated DAG files expect it.
@@ -89,7 +93,7 @@ class Graph:
                 self._nodes[each.full_name.lower()] = node
         return self._nodes[task.full_name.lower()]
 
-    def _visit(self, start: Task, done: dict[str, Task]) -> None:
+    def _visit(self, start: Task, done: set[str]) -> Iterator[Task]:
         """Depth first, without recursion: a chain of tasks may be longer than Python's stack."""
         path: dict[str, tuple[Task, Iterator[Task]]] = {}
         key = start.full_name.lower()
@@ -99,8 +103,9 @@ class Graph:
             key, (task, parents) = next(reversed(path.items()))
             parent = next(parents, None)
             if parent is None:
-                done[key] = task
+                done.add(key)
                 del path[key]
+                yield task
                 continue
             name = parent.full_name.lower()
             if name in path:
@@ -114,15 +119,28 @@ class Graph:
                 path[name] = (parent, iter(self.parents(parent)))
 
     def _resolved(self, task: Task) -> Iterator[Reference]:
-        if not task.parse_sql or not task.sql:
+        sql = self.sql_of(task)
+        if sql is None:
             return
-        label = str(task.sql_file or task.file or task.full_name)
-        file = task.sql_file or task.file
-        sql = self._project.render(task.sql, macros=True, label=label, file=file, planned=True)
         for text in self._tables_of(sql, self._project.dialect_of(task)):
             item = self.resolve(text, task)
             if item is None or item.target.lower() != task.target.lower():
                 yield Reference(text, item)
+
+    def sql_of(self, task: Task) -> str | None:
+        """Return the SQL of a task as it is known before it runs; None if it has none that is read.
+
+        Raises:
+            StarlakeError: If its template cannot be rendered.
+        """
+        if not task.parse_sql or not task.sql:
+            return None
+        key = task.full_name.lower()
+        if key not in self._sql:
+            file = task.sql_file or task.file
+            label = str(file or task.full_name)
+            self._sql[key] = self._project.render(task.sql, macros=True, label=label, file=file, planned=True)
+        return self._sql[key]
 
     def resolve(self, name: str, task: Task) -> Task | Table | None:
         """Return what a name in a task's SQL stands for; see `references`.

@@ -77,16 +77,26 @@ def table_references(sql: str, dialect: str = "duckdb") -> tuple[str, ...]:
     >>> table_references("WITH a AS (SELECT * FROM shop.rows) SELECT * FROM a JOIN b USING (id)")
     ('shop.rows', 'b')
     """
+    return referenced_tables(parsed_statements(sql, dialect), sql)
+
+
+def parsed_statements(sql: str, dialect: str) -> list[Any] | None:
+    """Return the statements of SQL as trees of sqlglot; None if it cannot be parsed."""
     require_package("sqlglot", "reading the SQL of tasks", "dagster")
     from sqlglot import ErrorLevel, parse
     from sqlglot.errors import SqlglotError
 
     try:
-        statements = parse(sql, read=dialect, error_level=ErrorLevel.RAISE)
-        found = [each for statement in statements if statement is not None for each in _tables(statement)]
+        return [each for each in parse(sql, read=dialect, error_level=ErrorLevel.RAISE) if each is not None]
     except (SqlglotError, RecursionError):
-        found = list(_search(sql))
-    return tuple(dict.fromkeys(found))
+        return None
+
+
+def referenced_tables(statements: list[Any] | None, sql: str) -> tuple[str, ...]:
+    """Return the tables that SQL reads, given what `parsed_statements` made of it; see `table_references`."""
+    if statements is None:
+        return tuple(dict.fromkeys(_search(sql)))
+    return tuple(dict.fromkeys(name for statement in statements for name in _tables(statement)))
 
 
 def _tables(statement: Any) -> list[str]:
