@@ -2,19 +2,77 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from dagster import AssetKey, MaterializeResult
+from dagster import (
+    AssetKey,
+    DataVersion,
+    MaterializeResult,
+    MetadataValue,
+    TableColumn,
+    TableRecord,
+    TableSchema,
+)
+
+from ai.starlake.dagster.assets.checks.check_events import reasons_table
 
 if TYPE_CHECKING:
+    from ai.starlake.dagster.assets.data_versions import DataState
     from ai.starlake.dagster.run_command import CommandRun
+    from ai.starlake.executor.outcomes import LoadedFile, TableOutcome
+
+NOTHING_TO_LOAD = "starlake/nothing_to_load"
+_MOST_FILES = 50
 
 
-def materialized(key: AssetKey, run: CommandRun) -> MaterializeResult[None]:
+def materialized(key: AssetKey, run: CommandRun, outcome: TableOutcome, state: DataState) -> MaterializeResult[None]:
     """Return the record of an asset that a command made.
 
     Args:
         key: The key of the asset.
         run: The command, and what it did.
+        outcome: What it did for this asset.
+        state: What the asset holds now.
     """
-    return MaterializeResult(asset_key=key, metadata=run.metadata())
+    metadata = {**run.metadata(), **dict(_metadata(outcome)), **state.metadata}
+    version = DataVersion(state.version) if state.version is not None else None
+    return MaterializeResult(asset_key=key, metadata=metadata, data_version=version)
+
+
+def unchanged(key: AssetKey, run: CommandRun, state: DataState) -> MaterializeResult[None]:
+    """Return the record of an asset for which there was nothing to load.
+
+    Args:
+        key: The key of the asset.
+        run: The command that found nothing.
+        state: What the asset holds, as before.
+    """
+    version = DataVersion(state.version) if state.version is not None else None
+    metadata = {**run.metadata(), **state.metadata, NOTHING_TO_LOAD: True}
+    return MaterializeResult(asset_key=key, metadata=metadata, data_version=version)
+
+
+def _metadata(outcome: TableOutcome) -> Iterator[tuple[str, Any]]:
+    if outcome.row_count is not None:
+        yield "dagster/row_count", outcome.row_count
+    if outcome.counts is not None:
+        yield "starlake/rows_read", outcome.counts.input
+        yield "starlake/rows_accepted", outcome.counts.accepted
+        yield "starlake/rows_rejected", outcome.counts.rejected
+    if outcome.duration is not None:
+        yield "starlake/duration", round(outcome.duration, 3)
+    if outcome.reasons:
+        yield "starlake/reject_reasons", reasons_table(outcome.reasons)
+    if outcome.files:
+        yield "starlake/files", _files_table(outcome.files)
+        yield "starlake/file_count", len(outcome.files)
+    if outcome.audit_id:
+        yield "starlake/audit_id", outcome.audit_id
+
+
+def _files_table(files: Sequence[LoadedFile]) -> MetadataValue[Any]:
+    return MetadataValue.table(
+        records=[TableRecord({"file": file.name, "bytes": file.size}) for file in files[:_MOST_FILES]],
+        schema=TableSchema([TableColumn("file"), TableColumn("bytes", "int")]),
+    )

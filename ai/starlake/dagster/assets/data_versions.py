@@ -1,0 +1,111 @@
+"""Versions of data: equal where a load leaves the same rows, so that what is downstream need not be made again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dagster import AssetKey, AssetRecordsFilter, OpExecutionContext
+
+from ai.starlake.dagster import _compat
+from ai.starlake.project.models.strategy_kinds import DEFAULT_STRATEGY, StrategyKind, strategy_kind
+
+if TYPE_CHECKING:
+    from dagster import AssetMaterialization
+
+    from ai.starlake.executor.outcomes import LoadedFile, TableOutcome
+    from ai.starlake.project.assets.project_item import ProjectItem
+
+CONTENT = "starlake/content"
+"""The metadata under which the files of a load are recorded, as a hash."""
+_TAG = "dagster/data_version"
+_ROW_COUNT = "dagster/row_count"
+
+
+@dataclass(frozen=True)
+class DataState:
+    """What an asset holds after a step.
+
+    Args:
+        version: The version of its data; None for the one that Dagster derives from code and inputs.
+        metadata: What the next step needs to know of it.
+    """
+
+    version: str | None
+    metadata: Mapping[str, Any]
+
+
+def state_after(item: ProjectItem, outcome: TableOutcome, key: AssetKey, context: OpExecutionContext) -> DataState:
+    """Return what an item holds after its command succeeded.
+
+    A strategy that writes the same rows twice as once makes the version from the content of the files. Any other one,
+    and files whose content is not known, make a version of their own. A task has the version that Dagster derives from
+    its code and its inputs, unless it appends.
+
+    Args:
+        item: The item.
+        outcome: How its command went.
+        key: The key of its asset.
+        context: The context of the step.
+    """
+    kinds = list(_strategies(item))
+    if not all(kind.is_repeatable for kind in kinds):
+        return DataState(_hash(context.run_id, _compat.step_key_of(context), item.full_name), {})
+    if item.kind != "table":
+        return DataState(None, {})
+    content = _content(item, outcome.files)
+    if content is None:
+        return DataState(_hash(context.run_id, _compat.step_key_of(context), item.full_name), {})
+    known = {CONTENT: content}
+    if all(kind.replaces_table for kind in kinds):
+        return DataState(content, known)
+    last = last_materialization(key, context)
+    before = last.tags.get(_TAG) if last and last.tags else None
+    if last is not None and before and _text(last, CONTENT) == content:
+        return DataState(before, known)
+    return DataState(_hash(before or "", content), known)
+
+
+def unchanged_state(key: AssetKey, context: OpExecutionContext) -> DataState:
+    """Return what an asset holds that a step leaves as it is.
+
+    Args:
+        key: The key of the asset.
+        context: The context of the step.
+    """
+    last = last_materialization(key, context)
+    if last is None:
+        return DataState(None, {})
+    kept = {name: last.metadata[name] for name in (CONTENT, _ROW_COUNT) if name in last.metadata}
+    return DataState(last.tags.get(_TAG) if last.tags else None, kept)
+
+
+def last_materialization(key: AssetKey, context: OpExecutionContext) -> AssetMaterialization | None:
+    """Return the last record of an asset, or of the partition of it that the run is for; None if there is none."""
+    partitions = [context.partition_key] if context.has_partition_key else None
+    records = context.instance.fetch_materializations(AssetRecordsFilter(key, asset_partitions=partitions), limit=1)
+    return _compat.recorded_materialization(records.records[0]) if records.records else None
+
+
+def _strategies(item: ProjectItem) -> Iterator[StrategyKind]:
+    written = item.metadata.get("writeStrategy") or {}
+    types: Mapping[str, str] = written.get("types") or {}
+    yield from (strategy_kind(name.upper()) for name in (types or [written.get("type") or DEFAULT_STRATEGY]))
+
+
+def _content(item: ProjectItem, files: Sequence[LoadedFile]) -> str | None:
+    digests = [file.digest for file in files]
+    if not digests or None in digests:
+        return None
+    return _hash(item.code_version, *(digest or "" for digest in digests))
+
+
+def _text(record: AssetMaterialization, name: str) -> object:
+    value = record.metadata.get(name)
+    return value.value if value is not None else None
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
