@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import Definitions
 
 from ai.starlake.dagster.assets.asset_build import AssetBuild, Batched
-from ai.starlake.dagster.assets.asset_steps import asset_steps
+from ai.starlake.dagster.assets.steps.asset_steps import asset_steps
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
 
 if TYPE_CHECKING:

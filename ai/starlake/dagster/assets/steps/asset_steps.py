@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from dagster import AssetKey, AssetsDefinition, AssetSpec, In, Nothing, Out
 
 from ai.starlake.common import sanitize_id
-from ai.starlake.dagster.assets.batches import batches
 from ai.starlake.dagster.assets.checks.check_partitions import with_partitions
-from ai.starlake.dagster.assets.materializing import AssetBody
+from ai.starlake.dagster.assets.steps.batches import batches
+from ai.starlake.dagster.assets.steps.materializing import AssetBody
 from ai.starlake.dagster.ops import OpSpec
 
 if TYPE_CHECKING:

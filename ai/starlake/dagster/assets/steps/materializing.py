@@ -11,10 +11,10 @@ from dagster import AssetKey, Failure, OpExecutionContext
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.assets.checks.check_events import CheckReport
 from ai.starlake.dagster.assets.checks.check_runs import checks_alone
-from ai.starlake.dagster.assets.data_versions import state_after, unchanged_state
-from ai.starlake.dagster.assets.item_outcomes import outcome_of, outcome_of_failure
-from ai.starlake.dagster.assets.outcome_events import materialized, unchanged
-from ai.starlake.dagster.assets.staging import stage_what_waits
+from ai.starlake.dagster.assets.steps.data_versions import state_after, unchanged_state
+from ai.starlake.dagster.assets.steps.item_outcomes import outcome_of, outcome_of_failure
+from ai.starlake.dagster.assets.steps.outcome_events import materialized, unchanged
+from ai.starlake.dagster.assets.steps.staging import stage_what_waits
 from ai.starlake.dagster.ops import Body, Event
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def materialize(build: AssetBuild, items: Sequence[ProjectItem], context: OpExec
         Failure: If a command fails: after all others.
     """
     report = CheckReport(build.declared_checks(items), context, build.settings.max_rejected)
-    step = _Step(build, context, report)
+    step = StepRun(build, context, report)
     selected = context.selected_asset_keys
     for item in items:
         if build.key(item) in selected:
@@ -74,7 +74,7 @@ def materialize(build: AssetBuild, items: Sequence[ProjectItem], context: OpExec
     step.require_success()
 
 
-class _Step:
+class StepRun:
     """The run of a step: what it has done so far.
 
     Args:

@@ -38,7 +38,7 @@ def _files_wait(build: AssetBuild, item: ProjectItem, context: OpExecutionContex
     try:
         found = FilesCheck((item.name,), imported=True, base=build.settings.incoming_path).look(view)
     except StarlakeError as error:
-        context.log.info(f"{item.full_name}: no look at the landing area: {error}")
+        context.log.info(f"{item.full_name}: the landing area cannot be read: {error}")
         return False
     if warning := found.warning():
         context.log.warning(warning)

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dagster import (
-    AssetKey,
-    DataVersion,
-    MaterializeResult,
-    MetadataValue,
-    TableColumn,
-    TableRecord,
-    TableSchema,
-)
+from dagster import AssetKey, DataVersion, MaterializeResult
 
-from ai.starlake.dagster.assets.checks.check_events import reasons_table
+from ai.starlake.dagster.assets.metadata_tables import metadata_table, reasons_table
 
 if TYPE_CHECKING:
-    from ai.starlake.dagster.assets.data_versions import DataState
+    from ai.starlake.dagster.assets.steps.data_versions import DataState
     from ai.starlake.dagster.run_command import CommandRun
-    from ai.starlake.executor.outcomes import LoadedFile, TableOutcome
+    from ai.starlake.executor.outcomes import TableOutcome
 
 NOTHING_TO_LOAD = "starlake/nothing_to_load"
 _MOST_FILES = 50
@@ -65,14 +57,10 @@ def _metadata(outcome: TableOutcome) -> Iterator[tuple[str, Any]]:
     if outcome.reasons:
         yield "starlake/reject_reasons", reasons_table(outcome.reasons)
     if outcome.files:
-        yield "starlake/files", _files_table(outcome.files)
+        yield (
+            "starlake/files",
+            metadata_table([{"file": file.name, "bytes": file.size} for file in outcome.files[:_MOST_FILES]]),
+        )
         yield "starlake/file_count", len(outcome.files)
     if outcome.audit_id:
         yield "starlake/audit_id", outcome.audit_id
-
-
-def _files_table(files: Sequence[LoadedFile]) -> MetadataValue[Any]:
-    return MetadataValue.table(
-        records=[TableRecord({"file": file.name, "bytes": file.size}) for file in files[:_MOST_FILES]],
-        schema=TableSchema([TableColumn("file"), TableColumn("bytes", "int")]),
-    )

@@ -1,0 +1,1 @@
+"""The steps of assets: what runs in them, and what they record."""
