@@ -130,6 +130,7 @@ CHECKS: dict[str, Callable[[ContractBench, StarlakeResult], None]] = {
 
 class TestEmbeddedExecutor(ExecutorContract):
     exit_codes = (1,)
+    reports_outcomes = True
 
     def make_executor(self, bench: ContractBench) -> StarlakeExecutor:
         return EmbeddedExecutor()

@@ -12,12 +12,14 @@ from functools import partial
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.outcomes.outcome_data import masked_outcomes
 from ai.starlake.embedded.cli.session import Session, VerbOutcome
 from ai.starlake.embedded.cli.verb_table import run_verb
 from ai.starlake.embedded.interruption import Interruption, run_interruptible
+from ai.starlake.embedded.outcome_log import OutcomeLog
 from ai.starlake.embedded.results import LoadResult
 from ai.starlake.executor.executable import engine_variables
-from ai.starlake.executor.outcomes import StarlakeCounts
+from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.protocol import (
     CommandFailedError,
@@ -55,15 +57,16 @@ class EmbeddedExecutor:
         """
         started = time.monotonic()
         prepared = PreparedCommand.of(command, execution, os.environ).located().with_defaults(self._variables)
+        log = OutcomeLog(wanted=execution.outcomes)
         try:
-            outcome = _run(prepared, execution.report)
+            outcome = _run(prepared, execution.report, log)
         except Exception as error:  # noqa: BLE001  its text may hold a secret
             text = str(error) if isinstance(error, StarlakeError) else f"{type(error).__name__}: {error}"
-            raise _failure(prepared, text) from None
+            raise _failure(prepared, text, log) from None
         if outcome.exit_code != 0:
-            raise _failure(prepared, outcome.error or outcome.negative or "")
+            raise _failure(prepared, outcome.error or outcome.negative or "", log)
         counts = _counts(outcome.load) if outcome.load else None
-        return StarlakeResult(duration=time.monotonic() - started, counts=counts)
+        return StarlakeResult(duration=time.monotonic() - started, counts=counts, tables=_tables(prepared, log))
 
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
         """Return the files that loads which are over may have left; a load that finds none of its own does no harm.
@@ -77,10 +80,10 @@ class EmbeddedExecutor:
         return [file for domain in domains for file in stranded_files(facts, domain)]
 
 
-def _run(prepared: PreparedCommand, report: Reporter) -> VerbOutcome:
+def _run(prepared: PreparedCommand, report: Reporter, log: OutcomeLog) -> VerbOutcome:
     interruption = Interruption()
     tell = partial(_tell, prepared, report)
-    session = Session(prepared.environment, tell, folder=prepared.folder, interruption=interruption)
+    session = Session(prepared.environment, tell, folder=prepared.folder, interruption=interruption, outcomes=log)
 
     def call() -> VerbOutcome:
         with _warnings_to(prepared, report):
@@ -97,8 +100,12 @@ def _tell(prepared: PreparedCommand, report: Reporter, stream: Stream, text: str
         report.output(stream, line)
 
 
-def _failure(prepared: PreparedCommand, text: str) -> CommandFailedError:
-    return CommandFailedError(prepared.shown(), 1, None, verdict=prepared.mask(text))
+def _failure(prepared: PreparedCommand, text: str, log: OutcomeLog) -> CommandFailedError:
+    return CommandFailedError(prepared.shown(), 1, None, verdict=prepared.mask(text), tables=_tables(prepared, log))
+
+
+def _tables(prepared: PreparedCommand, log: OutcomeLog) -> tuple[TableOutcome, ...]:
+    return masked_outcomes(log.tables, prepared.mask) if log.wanted else ()
 
 
 def _counts(result: LoadResult) -> StarlakeCounts:

@@ -11,6 +11,7 @@ from ai.starlake.common.extras import require_package
 from ai.starlake.embedded.areas import stage as landing
 from ai.starlake.embedded.intake.load_jobs import load, load_in_place
 from ai.starlake.embedded.interruption import Interruption
+from ai.starlake.embedded.outcome_log import OutcomeLog
 from ai.starlake.embedded.reporting import EngineReporter, Silent
 from ai.starlake.embedded.results import LoadResult, PreloadResult, StageResult, TransformResult
 from ai.starlake.embedded.selection import Selection
@@ -30,6 +31,7 @@ class Engine:
         environment: The environment, for ``SL_JOB_ID`` and the like; the one of the process by default.
         reporter: Is told what happens while it happens.
         interruption: Ends what the engine is doing when asked to; see `interrupt`.
+        outcomes: Collects what becomes of tables and tasks, for whoever wants to know.
     """
 
     def __init__(
@@ -39,12 +41,14 @@ class Engine:
         environment: Mapping[str, str] | None = None,
         reporter: EngineReporter | None = None,
         interruption: Interruption | None = None,
+        outcomes: OutcomeLog | None = None,
     ) -> None:
         require_package("duckdb", "the embedded engine", "embedded")
         self.project = project
         self._environment = environment
         self._reporter = reporter or Silent()
         self._interruption = interruption or Interruption()
+        self._outcomes = outcomes
 
     def interrupt(self) -> None:
         """End, from another thread, what this engine is doing; the call there raises `Interrupted`.
@@ -139,5 +143,9 @@ class Engine:
 
     def _workspace(self, scheduled: datetime | None) -> Workspace:
         return Workspace(
-            self.project, environment=self._environment, scheduled=scheduled, interruption=self._interruption
+            self.project,
+            environment=self._environment,
+            scheduled=scheduled,
+            interruption=self._interruption,
+            outcomes=self._outcomes,
         )

@@ -15,6 +15,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas.turns import turns
 from ai.starlake.embedded.database.connection import DEFAULT_WAIT, OpeningError, open_database
 from ai.starlake.embedded.interruption import Interruption
+from ai.starlake.embedded.outcome_log import OutcomeLog
 from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
 from ai.starlake.embedded.warehouse.duckdb.duckdb_warehouse import DuckDBWarehouse
 from ai.starlake.embedded.warehouse.once import Once
@@ -40,6 +41,7 @@ class Workspace:
         environment: The environment; the one of the process by default.
         scheduled: The logical date of the command, UTC; the start of each job when not given.
         interruption: Ends the command when asked to.
+        outcomes: Collects what becomes of tables and tasks.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class Workspace:
         environment: Mapping[str, str] | None = None,
         scheduled: datetime | None = None,
         interruption: Interruption | None = None,
+        outcomes: OutcomeLog | None = None,
     ) -> None:
         self.project = project
+        self.outcomes = outcomes or OutcomeLog()
         self.environment = dict(os.environ if environment is None else environment)
         self.scheduled = scheduled
         self._interruption = interruption

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -13,6 +13,8 @@ from pathlib import Path
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.executable import HOW_TO_GET_ONE, engine_variables, find_executable, is_embedded_engine
 from ai.starlake.executor.failures import failure_text, hint
+from ai.starlake.executor.outcome_file import OutcomeFile
+from ai.starlake.executor.outcomes import TableOutcome
 from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.process.supervision import Runner, require_wanted, run_process
@@ -74,17 +76,21 @@ class ShellExecutor:
         facts = self._facts_of(process, execution)
         death_fd = self._death_fd() if self._death_fd else None
         output = CommandOutput(process.prepared.redactor, execution.report)
-        with self._turn(process, facts, execution, death_fd), self._kept(process, facts, execution):
+        with ExitStack() as stack:
+            outcomes = stack.enter_context(OutcomeFile.of(process.prepared, wanted=execution.outcomes))
+            stack.enter_context(self._turn(process, facts, execution, death_fd))
+            stack.enter_context(self._kept(process, facts, execution))
             exit_code = self._runner(
                 process.argv,
                 cwd=process.folder,
-                environment=process.prepared.environment,
+                environment=outcomes.environment,
                 on_line=output.take,
                 death_fd=death_fd,
             )
             if exit_code != 0:
-                raise process.failure(exit_code, output.tail)
-        return StarlakeResult(duration=time.monotonic() - started, counts=output.counts())
+                raise process.failure(exit_code, output.tail, outcomes.read())
+            tables = outcomes.read()
+        return StarlakeResult(duration=time.monotonic() - started, counts=output.counts(), tables=tables)
 
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
         """Return the files that loads which are over left, as far as a load would work on them.
@@ -177,12 +183,12 @@ class _Process:
     def __str__(self) -> str:
         return self.prepared.shown(self.argv[: -len(self.prepared.argv)])
 
-    def failure(self, exit_code: int, tail: Sequence[str]) -> StarlakeError:
+    def failure(self, exit_code: int, tail: Sequence[str], tables: Sequence[TableOutcome]) -> StarlakeError:
         """Return the error of a command that ended with another exit code than 0."""
         if exit_code in _NOT_RUN:
             return self._not_run(exit_code, tail)
         by_hand = f"read the command's whole output, or run it by hand in {self.folder}"
-        return CommandFailedError(str(self), exit_code, tail, fix=hint(exit_code, tail) or by_hand)
+        return CommandFailedError(str(self), exit_code, tail, fix=hint(exit_code, tail) or by_hand, tables=tables)
 
     def _not_run(self, exit_code: int, tail: Sequence[str]) -> ExecutableNotFoundError:
         cause = (

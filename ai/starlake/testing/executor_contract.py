@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import Files
-from ai.starlake.executor.outcomes import StarlakeCounts
+from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.protocol import (
     CommandFailedError,
     Execution,
@@ -58,6 +58,17 @@ table: {name: orders, pattern: "(?s)orders-.*\\.csv", attributes: [{name: id, ty
     "metadata/load/contract/slow.sl.yml": rf"""
 version: 1
 table: {{name: slow, pattern: "slow-.*\\.csv", presql: ["{_ENDLESS}"], attributes: [{{name: id, type: int}}]}}
+""",
+    "metadata/load/contract/returns.sl.yml": r"""
+version: 1
+table:
+  name: returns
+  pattern: "returns-.*\\.csv"
+  attributes: [{name: id, type: int}, {name: who, type: string, privacy: HIDE}]
+  expectations: [{expect: "all_below('id', 10)"}, {expect: "all_below('id', 100)"}]
+""",
+    "metadata/expectations/contract.j2": """
+{% macro all_below(column, limit) %}SELECT COUNT(*) FROM sl_this WHERE {{ column }} >= {{ limit }}{% endmacro %}
 """,
     "metadata/transform/contract/probe.py": """
 import json
@@ -215,14 +226,15 @@ class ContractBench:
         arguments = [argument.replace("{root}", str(self.root)) for argument in argv]
         return StarlakeCommand.of(arguments).with_environment({"SL_ROOT": str(self.root), **environment})
 
-    def execution(self, step: str = "step", attempt: int = 0) -> Execution:
+    def execution(self, step: str = "step", attempt: int = 0, *, outcomes: bool = False) -> Execution:
         """Return an attempt at a step of the run of this test.
 
         Args:
             step: The step. A back end may take a second command of one attempt for the first one.
             attempt: 0 for the first attempt.
+            outcomes: Whether the outcome of each table or task is wanted.
         """
-        return Execution(self.run_id, step, self.report, attempt)
+        return Execution(self.run_id, step, self.report, attempt, outcomes=outcomes)
 
     def put(self, name: str, text: str, area: str = "stage") -> Path:
         """Write a file into an area of the domain, or to ``elsewhere``.
@@ -278,10 +290,14 @@ class ExecutorContract:
         exit_codes: Exit codes that commands end with, and that the executor has to tell. A negative, or lost, exit code
             never counts as a success.
         patience: How many seconds an interrupted command may take to be gone.
+        reports_outcomes: Whether the executor tells the outcome of each table and task: counts, files, reasons for
+            rejects and results of expectations, of those that failed, too. Its commands are then the engine's own, for
+            the executable of the bench knows nothing of expectations.
     """
 
     exit_codes: tuple[int, ...] = (1, 3)
     patience: float = 20.0
+    reports_outcomes: bool = False
 
     def make_executor(self, bench: ContractBench) -> StarlakeExecutor:
         """Return the executor.
@@ -344,6 +360,82 @@ class ExecutorContract:
         result = executor.run(bench.command(*_LOAD), bench.execution())
         assert result.counts is not None
         assert result.counts.read_nothing
+
+    # -- outcomes of tables and tasks ------------------------------------------------------------------------------
+
+    def test_outcomes_are_told_to_who_asks_for_them(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
+        """A load tells counts, files and reasons for rejects; an executor that cannot says why."""
+        bench.put("orders-1.csv", "id\n1\n2\nx\n")
+        assert executor.run(bench.command(*_LOAD), bench.execution()).tables == ()
+        bench.put("orders-2.csv", "id\n3\ny\n")
+        tables = executor.run(bench.command(*_LOAD), bench.execution("another step", outcomes=True)).tables
+        self.require_told(tables)
+        if self.reports_outcomes:
+            (orders,) = tables
+            assert (orders.name, orders.counts, orders.error) == ("contract.orders", StarlakeCounts(2, 1, 1), None)
+            assert (orders.checks, orders.row_count) == ((), 3)
+            assert [(file.name, file.size) for file in orders.files] == [("orders-2.csv", 7)]
+            assert [reason.rows for reason in orders.reasons] == [1]
+            assert orders.audit_id == bench.execution("another step").job_id
+
+    def test_outcomes_of_expectations(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
+        """Each expectation has its result, and the rows that violate it without private columns."""
+        bench.put("returns-1.csv", "id,who\n1,Ada\n20,Bob\n")
+        command = bench.command("load", "--domains", "contract", "--tables", "returns")
+        tables = executor.run(command, bench.execution(outcomes=True)).tables
+        self.require_told(tables)
+        if self.reports_outcomes:
+            first, second = tables[0].checks or ()
+            assert (first.expect, first.success, first.count) == ("all_below('id', 10)", False, 1)
+            assert first.rows == ({"id": "20"},)
+            assert (second.expect, second.success, second.count) == ("all_below('id', 100)", True, 0)
+
+    def test_outcomes_of_a_load_that_fails(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
+        """They tell which tables are loaded all the same, and which expectation failed."""
+        bench.put("orders-1.csv", "id\n1\n")
+        bench.put("returns-1.csv", "id,who\n20,Bob\n" if self.reports_outcomes else "id\n1\n")
+        bench.put("orders-2.csv", "other\n1\n")
+        argv = ("load", "--domains", "contract", "--tables", "returns,orders")
+        command = bench.command(*argv, SL_EXPECTATIONS_FAIL_ON_ERROR="true")
+        with pytest.raises(CommandFailedError) as failure:
+            executor.run(command, bench.execution(outcomes=True))
+        tables = {table.name: table for table in failure.value.tables}
+        self.require_told(failure.value.tables)
+        if self.reports_outcomes:
+            assert tables.keys() == {"contract.orders", "contract.returns"}
+            assert "orders-2.csv" in (tables["contract.orders"].error or "")
+            assert tables["contract.orders"].row_count == 1, "the other file is loaded"
+            assert [check.success for check in tables["contract.returns"].checks or ()] == [False, True]
+            assert "all_below" in (tables["contract.returns"].error or "")
+
+    def test_outcomes_of_tasks(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
+        """One for each task that ran, in order."""
+        command = bench.command("transform", "--name", "contract.doubled", "--recursive")
+        tables = executor.run(command, bench.execution(outcomes=True)).tables
+        self.require_told(tables)
+        if self.reports_outcomes:
+            told = [(table.name, table.counts, table.row_count) for table in tables]
+            assert told == [("contract.numbers", None, 5), ("contract.doubled", None, 5)]
+
+    def test_a_secret_is_not_in_an_outcome(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
+        """Though the error of the task holds it."""
+        command = bench.command("transform", "--name", "contract.leaks", DB_PASSWORD=SECRET)
+        with pytest.raises(CommandFailedError) as failure:
+            executor.run(command, bench.execution(outcomes=True))
+        assert SECRET not in str(failure.value.tables)
+        if self.reports_outcomes:
+            assert "cannot log in" in (failure.value.tables[0].error or "")
+
+    def require_told(self, tables: Sequence[TableOutcome]) -> None:
+        """Require results of expectations, or the reason why they are not known.
+
+        Args:
+            tables: The outcomes.
+        """
+        assert all(table.checks is not None or table.checks_unknown for table in tables)
+        assert tables or not self.reports_outcomes
+
+    # -- exit codes ------------------------------------------------------------------------------------------------
 
     def test_an_exit_code_is_a_failure(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
         """The error tells the exit code, and names the command."""

@@ -11,19 +11,36 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.outcomes.outcome_data import OUTCOME_FILE, outcomes_text
+from ai.starlake.common.storage import Files
 from ai.starlake.embedded.cli.session import Session, VerbOutcome
 from ai.starlake.embedded.cli.verb_table import VERBS
 from ai.starlake.embedded.interruption import Interruption, run_interruptible
+from ai.starlake.embedded.outcome_log import OutcomeLog
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.reporting import EngineReporter
 
 _HELP = {"help_option_names": ["--help", "-h"], "max_content_width": 120}
+
+
+@dataclass(frozen=True)
+class _CommandCall:
+    """What a call of the command brings along.
+
+    Args:
+        interruption: Makes signals reach its queries.
+        outcomes: Collects what becomes of tables and tasks.
+    """
+
+    interruption: Interruption | None
+    outcomes: OutcomeLog
 
 
 @click.group(context_settings=_HELP, invoke_without_command=True)
@@ -41,7 +58,14 @@ def starlake(context: click.Context, *, show_version: bool) -> None:
     elif context.invoked_subcommand is None:
         click.echo(context.get_help())
     else:
-        session = Session(os.environ, _echo, reporter=lambda: _reporter(context), interruption=context.obj)
+        call: _CommandCall = context.obj
+        session = Session(
+            os.environ,
+            _echo,
+            reporter=lambda: _reporter(context),
+            interruption=call.interruption,
+            outcomes=call.outcomes,
+        )
         context.obj = context.with_resource(session)
 
 
@@ -131,8 +155,16 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
         level="INFO" if known == "DEBUG" else known, format="%(levelname)s %(message)s", stream=sys.stderr
     )
     logging.getLogger("ai.starlake").setLevel(known)
+    call = _CommandCall(interruption, OutcomeLog(wanted=bool(os.environ.get(OUTCOME_FILE))))
+    code = _exit_code(arguments, call, debug=level == "DEBUG")
+    if call.outcomes.wanted:
+        _write_outcomes(call.outcomes)
+    return code
+
+
+def _exit_code(arguments: list[str], call: _CommandCall, *, debug: bool) -> int:
     try:
-        outcome = _outcome(arguments, interruption)
+        outcome = _outcome(arguments, call)
     except click.ClickException as error:
         error.show()
         return 1
@@ -140,16 +172,24 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
         click.echo("interrupted", err=True)
         return 1
     except Exception as error:  # noqa: BLE001  a user gets one message, not a traceback
-        _complain(error, arguments, debug=level == "DEBUG")
+        _complain(error, arguments, debug=debug)
         return 1
     return outcome.exit_code if isinstance(outcome, VerbOutcome) else int(bool(outcome))
 
 
-def _outcome(arguments: list[str], interruption: Interruption | None) -> object:
-    def call() -> object:
-        return starlake.main(arguments, prog_name="starlake-embedded", standalone_mode=False, obj=interruption)
+def _outcome(arguments: list[str], call: _CommandCall) -> object:
+    def run_group() -> object:
+        return starlake.main(arguments, prog_name="starlake-embedded", standalone_mode=False, obj=call)
 
-    return run_interruptible(call, interruption, _abandoned) if interruption else call()
+    return run_interruptible(run_group, call.interruption, _abandoned) if call.interruption else run_group()
+
+
+def _write_outcomes(outcomes: OutcomeLog) -> None:
+    """Write what became of the tables into the file that is asked for; if that fails, the command did not."""
+    try:
+        Files().location(os.environ[OUTCOME_FILE]).write(outcomes_text(outcomes.tables))
+    except StarlakeError as error:
+        click.echo(f"WARNING {error}", err=True)
 
 
 def _abandoned() -> None:

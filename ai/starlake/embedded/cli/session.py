@@ -16,6 +16,7 @@ from ai.starlake.embedded.interruption import Interruption
 
 if TYPE_CHECKING:
     from ai.starlake.embedded.engine import Engine
+    from ai.starlake.embedded.outcome_log import OutcomeLog
     from ai.starlake.embedded.reporting import EngineReporter, Tell
     from ai.starlake.embedded.results import LoadResult
     from ai.starlake.project import Finding, Project
@@ -52,6 +53,7 @@ class Session:
         reporter: Makes what is told about the work of the engine; by default it prints what Starlake does.
         folder: What relative paths on the command line are relative to; by default the working folder.
         interruption: Ends the work of the engine when asked to.
+        outcomes: Collects what becomes of tables and tasks.
     """
 
     def __init__(
@@ -62,12 +64,14 @@ class Session:
         reporter: Callable[[], EngineReporter] | None = None,
         folder: Path | None = None,
         interruption: Interruption | None = None,
+        outcomes: OutcomeLog | None = None,
     ) -> None:
         self.environment = environment
         self._tell = tell
         self._make_reporter = reporter
         self._folder = folder
         self._interruption = interruption
+        self._outcomes = outcomes
         self._opened: list[Project] = []
 
     def __enter__(self) -> Session:
@@ -127,7 +131,13 @@ class Session:
 
         project = self.project(options)
         self._opened.append(project)
-        engine = Engine(project, environment=self.environment, reporter=self._reporter, interruption=self._interruption)
+        engine = Engine(
+            project,
+            environment=self.environment,
+            reporter=self._reporter,
+            interruption=self._interruption,
+            outcomes=self._outcomes,
+        )
         if project.application.validate_on_load:
             from ai.starlake.embedded.cli.console import findings_text
 

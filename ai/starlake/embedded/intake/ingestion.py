@@ -22,6 +22,7 @@ from ai.starlake.embedded.intake.accepted import AcceptedRows, require_expressio
 from ai.starlake.embedded.intake.adaptive import chosen_strategy
 from ai.starlake.embedded.intake.direct import DirectRows
 from ai.starlake.embedded.intake.incoming import STAGED_TABLE, StagedRows, empty_rows, staged
+from ai.starlake.embedded.outcome_notes import DONE_BEFORE, OutcomeNotes, ingestion_outcome, row_count
 from ai.starlake.embedded.results import JobResult
 from ai.starlake.embedded.warehouse.audit import NOT_COUNTED, Entry, Reject
 from ai.starlake.embedded.warehouse.duckdb.tables import canonical
@@ -116,6 +117,7 @@ class Ingestion:
         self._target = Target(table.domain_final_name, table.final_name)
         self._clock = Clock.start()
         self._warnings: tuple[str, ...] = ()
+        self._notes = OutcomeNotes(workspace.project, table) if workspace.outcomes.wanted else None
         self._job_id = workspace.job_id(f"{table.domain}-{table.name}-{files[0].name}")
 
     def run(self) -> JobResult:
@@ -126,6 +128,15 @@ class Ingestion:
         """
         warehouse = self._workspace.warehouse_of(self._table)
         journal = self._begin(warehouse)
+        if self._notes:
+            self._notes.reading(journal.files)
+        job = self._run(warehouse, journal)
+        if self._notes:
+            outcome = ingestion_outcome(self._notes, job)
+            self._workspace.outcomes.add(replace(outcome, row_count=row_count(warehouse, self._target)))
+        return job
+
+    def _run(self, warehouse: Warehouse, journal: Journal) -> JobResult:
         try:
             counts = self._earlier(warehouse, journal) or self._load(warehouse, journal)
         except Exception as error:
@@ -147,6 +158,8 @@ class Ingestion:
         found = self._once(warehouse, journal).earlier()
         if found is None:
             return None
+        if self._notes:
+            self._notes.unknown = DONE_BEFORE
         logger.warning(
             "%s is loaded: that succeeded before under the job id %s", ", ".join(journal.names), self._job_id
         )
@@ -192,6 +205,7 @@ class Ingestion:
             self._warnings = tuple(rows.facts.warnings)
             counts = Counts(rows.rows, rows.accepted, rows.rejected)
             rejects = rows.rejects(database, application.audit.max_errors)
+            self._note(rejects)
             try:
                 self._require_few_rejects(database, rows, counts, rejects)
             except RejectedRowsError:
@@ -305,8 +319,13 @@ class Ingestion:
             return counts, []
         found = rows.first_rejected(rejected, self._located)
         rejects = found.rejects(database, self._project.application.audit.max_errors)
+        self._note(rejects)
         self._require_few_rejects(database, found, counts, rejects)
         return counts, rejects
+
+    def _note(self, rejects: Sequence[Reject]) -> None:
+        if self._notes:
+            self._notes.rejects = rejects
 
     @property
     def _located(self) -> int:
@@ -358,6 +377,7 @@ class Ingestion:
             presql=[each for text in table.presql for each in statements_of(project, table, text)],
             postsql=[each for text in table.postsql for each in statements_of(project, table, text)],
             within=within,
+            checked=self._notes.checked if self._notes else None,
         )
 
     def _content(self, rows: AcceptedRows, accepted: Callable[[], Rows], strategy: WriteStrategy) -> MergedRows:

@@ -17,6 +17,7 @@ from ai.starlake.embedded.areas.stage import refusal
 from ai.starlake.embedded.areas.turns import is_used
 from ai.starlake.embedded.intake.adaptive import runs
 from ai.starlake.embedded.intake.ingestion import Ingestion
+from ai.starlake.embedded.outcome_notes import failed_outcome
 from ai.starlake.embedded.reporting import EngineReporter
 from ai.starlake.embedded.results import JobResult, LoadResult
 from ai.starlake.embedded.selection import Selection
@@ -77,7 +78,14 @@ def _ingested(workspace: Workspace, table: Table, files: tuple[Path, ...]) -> Jo
     except OSError as error:
         names = tuple(file.name for file in files)
         text = f"{', '.join(names)} cannot be moved or read: {error.strerror or error}"
-        return JobResult(table.domain, table.name, names, (), workspace.job_id(names[0]), error=text)
+        job = JobResult(table.domain, table.name, names, (), workspace.job_id(names[0]), error=text)
+        _tell_of_failure(workspace, table, job)
+        return job
+
+
+def _tell_of_failure(workspace: Workspace, table: Table, job: JobResult) -> None:
+    if workspace.outcomes.wanted:
+        workspace.outcomes.add(failed_outcome(workspace.project, table, job))
 
 
 def load_in_place(
@@ -189,6 +197,7 @@ def _grouped(workspace: Workspace, domain: Domain) -> tuple[list[Group], list[Pa
             name = printable(each.path.name)
             error = str(refusal(each))
             unusable.append(JobResult(domain.name, table.name, (name,), (), workspace.job_id(name), error=error))
+            _tell_of_failure(workspace, table, unusable[-1])
     for file in sorted(files, key=lambda path: path.name) if application.files_by_name else files:
         table = domain.table_of(file.name)
         if table is None:

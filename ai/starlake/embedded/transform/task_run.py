@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.checking.nested import plain_type
 from ai.starlake.embedded.database.statements import SqlError, Statement, statements_of
+from ai.starlake.embedded.outcome_notes import DONE_BEFORE, OutcomeNotes, row_count
 from ai.starlake.embedded.transform.compilation import column_types, section
 from ai.starlake.embedded.transform.pytasks import python_rows
 from ai.starlake.embedded.transform.qualification import qualified_sql
@@ -82,6 +83,7 @@ class TaskRun:
         self._request = request
         self._target = Target(task.domain, task.table)
         self._clock = Clock.start()
+        self._notes = OutcomeNotes(workspace.project, task) if workspace.outcomes.wanted else None
         self._job_id = workspace.job_id(task.full_name)
 
     @property
@@ -111,12 +113,21 @@ class TaskRun:
             Why it failed; None if it succeeded.
         """
         warehouse = self._workspace.warehouse_of(self._task)
+        error = self._run(warehouse)
+        if self._notes:
+            outcome = self._notes.outcome(job_id=self._job_id, duration=self._clock.duration, error=error)
+            self._workspace.outcomes.add(replace(outcome, row_count=row_count(warehouse, self._target)))
+        return error
+
+    def _run(self, warehouse: Warehouse) -> str | None:
         try:
             once = self._workspace.once(warehouse, self._entry())
             if once.earlier() is not None and not self._is_repeatable:
                 logger.warning(
                     "%s is done: it succeeded before under the job id %s", self._task.full_name, self._job_id
                 )
+                if self._notes:
+                    self._notes.unknown = DONE_BEFORE
                 return None
             self._write(warehouse, once).execute()
         except NotRecordedError as error:
@@ -143,6 +154,7 @@ class TaskRun:
             postsql=self._rendered(task.postsql),
             schema=task.domain,
             within=lambda _written: once.note((NOT_COUNTED,) * 3),
+            checked=self._notes.checked if self._notes else None,
         )
 
     def _content(self, warehouse: Warehouse) -> Content:

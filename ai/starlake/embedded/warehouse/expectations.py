@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.outcomes.table_outcomes import CheckOutcome
 from ai.starlake.embedded.database.statements import SqlError, Statement, origin
 from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
+from ai.starlake.embedded.warehouse.offending_rows import offending_rows
 from ai.starlake.embedded.warehouse.warehouse import Target, Warehouse
 from ai.starlake.project import Expectation, Project, Table, Task
 
@@ -92,7 +94,7 @@ def check(
     *,
     entry: Entry,
     broken: Mapping[int, str],
-) -> None:
+) -> tuple[Outcome, ...]:
     """Check a table in the transaction that wrote it, and record the outcomes.
 
     Args:
@@ -104,20 +106,66 @@ def check(
         entry: The job, for the audit.
         broken: What `attempts` knows.
 
+    Returns:
+        The outcomes; none where expectations are switched off.
+
     Raises:
         ExpectationError: If one does not hold that must; what was written is then to be rolled back.
         StarlakeError: If one calls a macro that does not exist.
     """
     settings = project.application.expectations
-    if not settings.active or not item.expectations:
-        return
+    if not settings.active:
+        return ()
+    outcomes = evaluated(warehouse, project, target, item, broken=broken)
+    if settings.fail_on_error and any(not one.success and one.expectation.fail_on_error for one in outcomes):
+        raise ExpectationError(target.label, entry, outcomes)
+    _record(audit, entry, outcomes)
+    return outcomes
+
+
+def evaluated(
+    warehouse: Warehouse, project: Project, target: Target, item: Table | Task, *, broken: Mapping[int, str]
+) -> tuple[Outcome, ...]:
+    """Return the outcomes of the expectations of a table, without recording them.
+
+    Args:
+        warehouse: The warehouse of the table.
+        project: The project.
+        target: The table.
+        item: The table or task whose expectations they are.
+        broken: What `attempts` knows.
+
+    Raises:
+        StarlakeError: If one calls a macro that does not exist.
+    """
     outcomes = []
     for place, each in enumerate(item.expectations):
         question = _question(warehouse, project, target, each, item.file)
         outcomes.append(_answer(warehouse, question, place, broken, item))
-    if settings.fail_on_error and any(not one.success and one.expectation.fail_on_error for one in outcomes):
-        raise ExpectationError(target.label, entry, outcomes)
-    _record(audit, entry, outcomes)
+    return tuple(outcomes)
+
+
+def as_reported(
+    warehouse: Warehouse, target: Target, item: Table | Task, outcomes: Sequence[Outcome]
+) -> tuple[CheckOutcome, ...]:
+    """Return outcomes as a command reports them, with the first rows that violate an expectation.
+
+    Args:
+        warehouse: The warehouse of the table.
+        target: The table.
+        item: The table or task whose expectations they are.
+        outcomes: The outcomes.
+    """
+    return tuple(
+        CheckOutcome(
+            one.expectation.expect,
+            one.success,
+            None if one.exception or one.count == _NO_NUMBER else one.count,
+            one.exception or None,
+            () if one.success or one.exception else offending_rows(warehouse, target, item, one.sql),
+        )
+        for one in outcomes
+    )
 
 
 def record_failures(audit: AuditLog, error: Exception) -> None:

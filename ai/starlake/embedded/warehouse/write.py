@@ -19,6 +19,7 @@ from ai.starlake.embedded.warehouse.warehouse import require_kind
 from ai.starlake.project import Project, Table, Task, WriteStrategy
 
 if TYPE_CHECKING:
+    from ai.starlake.common.outcomes.table_outcomes import CheckOutcome
     from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
     from ai.starlake.embedded.warehouse.warehouse import Columns, Target, Warehouse
 
@@ -70,6 +71,7 @@ class TableWrite:
         postsql: Statements after it.
         schema: The schema of unqualified names in all of these; that of the connection by default.
         within: What else belongs to the transaction.
+        checked: Takes the results of the expectations, even if they fail the write; None if nobody wants them.
     """
 
     warehouse: Warehouse
@@ -84,6 +86,7 @@ class TableWrite:
     postsql: Sequence[Statement] = ()
     schema: str | None = None
     within: Callable[[int | None], None] = lambda _rows: None
+    checked: Callable[[Sequence[CheckOutcome]], None] | None = None
 
     @property
     def is_audited_here(self) -> bool:
@@ -100,7 +103,8 @@ class TableWrite:
             NotRecordedError: If the rows are committed and the audit in another database fails.
             StarlakeError: If anything else fails; nothing is written then.
         """
-        written = expectations.attempts(self._transaction)
+        written, outcomes = expectations.attempts(self._transaction)
+        self._tell(outcomes)
         if not self.is_audited_here:
             try:
                 with self.audit.warehouse.transaction():
@@ -109,7 +113,7 @@ class TableWrite:
                 raise NotRecordedError(self.item.full_name, error) from error
         return written
 
-    def _transaction(self, broken: Mapping[int, str]) -> int | None:
+    def _transaction(self, broken: Mapping[int, str]) -> tuple[int | None, Sequence[expectations.Outcome]]:
         with self.warehouse.transaction():
             self.warehouse.create_schema(self.target.schema)
             if self.schema is not None:
@@ -119,12 +123,26 @@ class TableWrite:
             written = put()
             self.run(self.postsql)
             self.within(written)
-            expectations.check(
-                self.warehouse, self.audit, self.project, self.target, self.item, entry=self.entry(), broken=broken
-            )
+            outcomes = self._check(broken)
             if self.is_audited_here:
                 self.record(written)
-        return written
+        return written, outcomes
+
+    def _check(self, broken: Mapping[int, str]) -> Sequence[expectations.Outcome]:
+        """Check the table; if that fails the write, tell of it while the rows are there."""
+        if not self.item.expectations:
+            return ()
+        try:
+            return expectations.check(
+                self.warehouse, self.audit, self.project, self.target, self.item, entry=self.entry(), broken=broken
+            )
+        except expectations.ExpectationError as error:
+            self._tell(error.outcomes)
+            raise
+
+    def _tell(self, outcomes: Sequence[expectations.Outcome]) -> None:
+        if self.checked is not None and outcomes:
+            self.checked(expectations.as_reported(self.warehouse, self.target, self.item, outcomes))
 
     def run(self, statements: Sequence[Statement]) -> None:
         """Run statements of the project; what they USE counts for none after them."""

@@ -1,0 +1,1 @@
+"""What becomes of the tables and tasks of a command."""
