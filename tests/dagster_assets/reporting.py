@@ -106,9 +106,9 @@ def check_key(text: str) -> AssetCheckKey:
     return AssetCheckKey(AssetKey.from_user_string(asset), name)
 
 
-def loaded(name: str, rows: int = 2, rejected: int = 0, **more: Any) -> TableOutcome:
+def loaded(name: str, rows: int = 2, rejected: int = 0, *, files: bool = True, **more: Any) -> TableOutcome:
     """The outcome of a load."""
-    return TableOutcome(name, StarlakeCounts(rows, rows - rejected, rejected, files=True), **more)
+    return TableOutcome(name, StarlakeCounts(rows, rows - rejected, rejected, files=files), **more)
 
 
 def definitions(folder: Folder, job: ReportingJob, **arguments: Any) -> Definitions:

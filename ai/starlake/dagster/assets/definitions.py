@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import Definitions
 
 from ai.starlake.dagster.assets.asset_build import AssetBuild, Batched
+from ai.starlake.dagster.assets.rejects.rejected_assets import rejected_assets
 from ai.starlake.dagster.assets.steps.asset_steps import asset_steps
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
 
@@ -78,4 +79,5 @@ def definitions_of(build: AssetBuild) -> Definitions:
         build: The items, what they become, and what else is wanted.
     """
     assets = asset_steps(build)
-    return Definitions(assets=assets)
+    rejects = rejected_assets(build) if build.rejects else []
+    return Definitions(assets=[*assets, *rejects])

@@ -42,7 +42,7 @@ class TranslatedProject:
     ) -> None:
         self.project = project if isinstance(project, StarlakeProject) else StarlakeProject(project)
         self._translator = translator or DagsterStarlakeTranslator()
-        self._prefix = [asset_prefix] if isinstance(asset_prefix, str) else list(asset_prefix or ())
+        self.prefix = [asset_prefix] if isinstance(asset_prefix, str) else list(asset_prefix or ())
 
     def select(self, select: Words | None, exclude: Words | None) -> tuple[ProjectItem, ...]:
         """Return the items that words choose.
@@ -62,7 +62,7 @@ class TranslatedProject:
         owners: dict[AssetKey, ProjectItem] = {}
         keys = {}
         for item in self.project.items:
-            key = AssetKey([*self._prefix, *self._translated[item.target].key.path])
+            key = AssetKey([*self.prefix, *self._translated[item.target].key.path])
             other = owners.setdefault(key, item)
             if other is not item:
                 raise StarlakeError(

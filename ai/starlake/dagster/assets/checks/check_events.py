@@ -128,7 +128,9 @@ class CheckReport:
             asset_key=check.spec.asset_key,
             check_name=check.spec.name,
             severity=AssetCheckSeverity.ERROR if too_many else AssetCheckSeverity.WARN,
-            description=f"{counts.rejected} of {counts.input} rows are rejected",
+            description="there is nothing to load"
+            if counts.read_nothing
+            else f"{counts.rejected} of {counts.input} rows are rejected",
             metadata=metadata,
         )
 

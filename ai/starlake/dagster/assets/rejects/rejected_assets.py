@@ -1,0 +1,158 @@
+"""An asset for the rejected rows of each domain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dagster import (
+    AssetKey,
+    AssetMaterialization,
+    AssetRecordsFilter,
+    AssetsDefinition,
+    AssetSpec,
+    AutomationCondition,
+    EventLogRecord,
+    In,
+    MaterializeResult,
+    Nothing,
+    OpExecutionContext,
+    Out,
+    TableMetadataValue,
+)
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster import _compat
+from ai.starlake.dagster.assets.asset_names import group_of
+from ai.starlake.dagster.assets.dagster_features import quiet
+from ai.starlake.dagster.assets.metadata_tables import metadata_table
+from ai.starlake.dagster.assets.steps.asset_steps import name_of_key
+from ai.starlake.dagster.assets.steps.outcome_events import NOTHING_TO_LOAD
+from ai.starlake.dagster.ops import Body, Event, OpSpec
+
+if TYPE_CHECKING:
+    from ai.starlake.dagster.assets.asset_build import AssetBuild
+    from ai.starlake.project.assets.project_item import ProjectItem
+
+REJECTED, REASONS = "starlake/rows_rejected", "starlake/reject_reasons"
+_SEARCHED = 50
+"""Among how many records of a table the last one of a load is searched that had files."""
+
+
+def rejected_assets(build: AssetBuild) -> list[AssetsDefinition]:
+    """Return an asset for each domain of loaded tables, which counts the rows that their last loads rejected.
+
+    Args:
+        build: The items, and what they become.
+
+    Raises:
+        StarlakeError: If an item of the project has the key of such an asset.
+    """
+    domains: dict[str, list[ProjectItem]] = {}
+    for item in build.items:
+        if item.kind == "table":
+            domains.setdefault(item.target[0], []).append(item)
+    return [_rejected_asset(build, domain, tuple(tables)) for domain, tables in domains.items()]
+
+
+def rejected_key(build: AssetBuild, domain: str) -> AssetKey:
+    """Return the key of the rejected rows of a domain.
+
+    Raises:
+        StarlakeError: If an item of the project has it.
+    """
+    key = AssetKey([*build.translated.prefix, "audit", f"{domain}_rejected"])
+    for item in build.translated.project.items:
+        if build.key(item) == key:
+            raise StarlakeError(
+                f"{item.full_name} and the rejected rows of {domain} both have the asset key {'/'.join(key.path)}",
+                fix="give the task another name, or build the definitions with rejects=False",
+            )
+    return key
+
+
+def _rejected_asset(build: AssetBuild, domain: str, tables: tuple[ProjectItem, ...]) -> AssetsDefinition:
+    key = rejected_key(build, domain)
+    inputs = {name_of_key(build.key(table)): build.key(table) for table in tables}
+    op = build.ops.make(
+        OpSpec(
+            task_id=name_of_key(key),
+            source=f"the rejected rows of {domain}",
+            body=RejectedBody(build, key, tables),
+            ins=dict.fromkeys(inputs, In(Nothing)),
+            outs={name_of_key(key): Out(Nothing)},
+            tags=build.op_tags,
+        )
+    )
+    with quiet():
+        spec = AssetSpec(
+            key,
+            deps=list(inputs.values()),
+            description=f"The rows that the last loads of {domain} rejected, by table and reason.",
+            group_name=group_of(tables[0]),
+            kinds={"starlake"},
+            automation_condition=AutomationCondition.eager(),
+        )
+        return AssetsDefinition(
+            node_def=op, keys_by_input_name=inputs, keys_by_output_name={name_of_key(key): key}, specs=[spec]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class RejectedBody(Body):
+    """The body of a step that counts the rejected rows of a domain, as its loads recorded them.
+
+    Args:
+        build: Knows the keys of tables.
+        key: The key of the asset.
+        tables: The loaded tables of the domain.
+    """
+
+    build: AssetBuild
+    key: AssetKey
+    tables: tuple[ProjectItem, ...]
+
+    def events(self, context: OpExecutionContext) -> Iterator[Event]:
+        """Record the numbers of rejected rows, by table and reason."""
+        loads = [(table.full_name, last_load(self.build.key(table), context)) for table in self.tables]
+        rows = [row for name, load in loads if load for row in _rows_of(name, load)]
+        total = sum(_rejected_of(load) for _, load in loads if load)
+        metadata: dict[str, Any] = {"dagster/row_count": total, REJECTED: total}
+        if rows:
+            metadata["starlake/rejects"] = metadata_table(rows)
+        yield MaterializeResult(asset_key=self.key, metadata=metadata)
+
+
+def _rows_of(table: str, load: AssetMaterialization) -> Iterator[dict[str, str | int | None]]:
+    reasons = load.metadata.get(REASONS)
+    if isinstance(reasons, TableMetadataValue):
+        for each in reasons.records:
+            yield {"table": table, "reason": str(each.data["reason"]), "rows": _number(each.data["rows"])}
+    elif rejected := _rejected_of(load):
+        yield {"table": table, "reason": None, "rows": rejected}
+
+
+def _rejected_of(load: AssetMaterialization) -> int:
+    value = load.metadata.get(REJECTED)
+    return _number(value.value) if value is not None else 0
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def last_load(key: AssetKey, context: OpExecutionContext) -> AssetMaterialization | None:
+    """Return what the last load of a table recorded that had files: of the partition of the run, if it has that."""
+    found = (
+        _loads(AssetRecordsFilter(key, asset_partitions=[context.partition_key]), context)
+        if context.has_partition_key
+        else None
+    )
+    return found or _loads(AssetRecordsFilter(key), context)
+
+
+def _loads(wanted: AssetRecordsFilter, context: OpExecutionContext) -> AssetMaterialization | None:
+    records: Sequence[EventLogRecord] = context.instance.fetch_materializations(wanted, limit=_SEARCHED).records
+    loads = filter(None, map(_compat.recorded_materialization, records))
+    return next((load for load in loads if NOTHING_TO_LOAD not in load.metadata), None)

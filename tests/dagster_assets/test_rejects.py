@@ -1,0 +1,99 @@
+"""Rejected rows as assets of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dagster import AssetKey, AssetSpec, DagsterInstance, Definitions
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor.outcomes import RejectReason, TableOutcome
+from tests.dagster_assets.conftest import Folder, by_key
+from tests.dagster_assets.reporting import ReportingJob, definitions, loaded, run
+
+BAD_ID, LATE = RejectReason("`id` cannot be converted", 2), RejectReason("`day` is required", 1)
+
+
+@pytest.fixture
+def shop(folder: Folder) -> Folder:
+    """Two loaded tables of a domain, one of another, and a task."""
+    folder.table("shop", "orders")
+    folder.table("shop", "items")
+    folder.table("crm", "clients")
+    folder.task("kpis", "sales", "select id from shop.orders")
+    return folder
+
+
+def reports(**changes: TableOutcome) -> dict[str, Any]:
+    """What the executor reports of each table, if nothing else is said."""
+    names = ("shop.orders", "shop.items", "crm.clients")
+    return {name: changes.get(name.partition(".")[2]) or loaded(name) for name in names} | {
+        "kpis.sales": TableOutcome("kpis.sales", checks=())
+    }
+
+
+def recorded(instance: DagsterInstance, key: str) -> Any:
+    """The metadata of the last materialization of an asset."""
+    event = instance.get_latest_materialization_event(AssetKey.from_user_string(key))
+    return event.asset_materialization.metadata
+
+
+def specs_of(built: Definitions) -> dict[str, AssetSpec]:
+    return by_key([spec for each in built.assets for spec in each.specs])
+
+
+def test_each_domain_has_an_asset_that_reads_its_loaded_tables(shop: Folder) -> None:
+    built = definitions(shop, ReportingJob(reports()), rejects=True, asset_prefix="eu")
+    specs = specs_of(built)
+    rejected = {name: spec for name, spec in specs.items() if "rejected" in name}
+    assert set(rejected) == {"eu/audit/shop_rejected", "eu/audit/crm_rejected"}
+    deps = {dep.asset_key.to_user_string() for dep in rejected["eu/audit/shop_rejected"].deps}
+    assert deps == {"eu/shop/orders", "eu/shop/items"}
+    assert rejected["eu/audit/shop_rejected"].group_name == specs["eu/shop/orders"].group_name
+    assert not any("rejected" in name for name in specs_of(definitions(shop, ReportingJob({}))))
+
+
+def test_rejected_rows_are_counted_by_table_and_reason(shop: Folder) -> None:
+    orders = loaded("shop.orders", 9, 3, reasons=(BAD_ID, LATE))
+    items = loaded("shop.items", 9, 2, reasons=(BAD_ID,))
+    built = definitions(shop, ReportingJob(reports(orders=orders, items=items)), rejects=True)
+    with DagsterInstance.ephemeral() as instance:
+        ran = run(built, instance=instance)
+        assert ran.success, ran.failure
+        found = recorded(instance, "audit/shop_rejected")
+        assert (found["starlake/rows_rejected"].value, found["dagster/row_count"].value) == (5, 5)
+        assert [record.data for record in found["starlake/rejects"].records] == [
+            {"table": "shop.items", "reason": BAD_ID.reason, "rows": 2},
+            {"table": "shop.orders", "reason": BAD_ID.reason, "rows": 2},
+            {"table": "shop.orders", "reason": LATE.reason, "rows": 1},
+        ]
+        none = recorded(instance, "audit/crm_rejected")
+        assert none["starlake/rows_rejected"].value == 0
+        assert "starlake/rejects" not in none
+
+
+def test_rejects_without_reasons_are_counted_all_the_same(shop: Folder) -> None:
+    built = definitions(shop, ReportingJob(reports(orders=loaded("shop.orders", 9, 3))), rejects=True)
+    with DagsterInstance.ephemeral() as instance:
+        assert run(built, instance=instance).success
+        found = recorded(instance, "audit/shop_rejected")["starlake/rejects"]
+        assert [record.data for record in found.records] == [{"table": "shop.orders", "reason": None, "rows": 3}]
+
+
+def test_the_count_is_that_of_the_last_load_with_files(shop: Folder) -> None:
+    job = ReportingJob(reports(orders=loaded("shop.orders", 9, 3)))
+    built = definitions(shop, job, rejects=True)
+    empty = definitions(shop, ReportingJob(reports(orders=loaded("shop.orders", 0, files=False))), rejects=True)
+    with DagsterInstance.ephemeral() as instance:
+        for each in (built, empty):
+            assert run(each, assets=["shop/orders", "shop/items", "audit/shop_rejected"], instance=instance).success
+        assert recorded(instance, "audit/shop_rejected")["starlake/rows_rejected"].value == 3
+
+
+def test_a_task_of_that_name_is_refused(shop: Folder) -> None:
+    shop.task("audit", "shop_rejected", "select 1 as id")
+    assert definitions(shop, ReportingJob({}))
+    with pytest.raises(StarlakeError) as caught:
+        definitions(shop, ReportingJob({}), rejects=True)
+    assert "audit.shop_rejected and the rejected rows of shop" in str(caught.value)
