@@ -271,3 +271,53 @@ def test_a_file_of_a_later_version_tells_nothing():
 def test_secrets_are_masked_in_each_text():
     masked = masked_outcomes([OUTCOME], lambda text: text.replace("failed", "***"))
     assert masked[0].error == "it ***"
+
+
+def checked(shop: Any, *names: str) -> list[TableOutcome]:
+    return list(engine_of(shop)[0].check(names))
+
+
+def test_checks_alone_write_nothing(shop):
+    shop.table("rows", {"id": "int", "label": "string"}, expectations=expecting("no_nulls('label')", "broken()"))
+    shop.put("rows1.csv", "id,label\n1,\n2,b\n")
+    loaded(shop)
+    before = {table: shop.query(f"SELECT count(*) FROM {table}") for table in ("audit.audit", "audit.expectations")}
+    (rows,) = checked(shop, "shop.rows")
+    assert [(check.success, check.rows) for check in rows.checks or ()] == [
+        (False, ({"id": "1", "label": None},)),
+        (False, ()),
+    ]
+    assert (rows.row_count, rows.audit_id, rows.error) == (2, None, None)
+    assert {table: shop.query(f"SELECT count(*) FROM {table}") for table in before} == before
+
+
+def test_checks_alone_of_a_task_see_the_tables_of_its_domain(shop):
+    shop.task("kpi.one", "SELECT 1 AS id", expectations=expecting("same()"), table="ones")
+    (shop.root / "metadata/expectations/same.j2").write_text(
+        "{% macro same() %}SELECT count(*) - 1 FROM ones{% endmacro %}"
+    )
+    transformed(shop, "kpi.one")
+    (one,) = checked(shop, "KPI.one")
+    assert (one.name, [check.success for check in one.checks or ()]) == ("kpi.one", [True])
+
+
+def test_checks_alone_of_a_table_that_does_not_exist_make_none(shop):
+    shop.table("rows", {"id": "int"}, expectations=expecting("no_nulls('id')"))
+    (rows,) = checked(shop, "shop.rows")
+    assert (rows.checks, rows.checks_unknown) == (None, "the table shop.rows does not exist")
+    assert not (shop.root / "datasets/duckdb.db").exists()
+    shop.task("kpi.one", "SELECT 1 AS id")
+    transformed(shop, "kpi.one")
+    assert checked(shop, "shop.rows")[0].error
+    assert "neither a table nor a task" in str(checked(shop, "shop.nobody")[0].error)
+
+
+@pytest.mark.parametrize(("text", "code"), [("a", 0), ("", 1)])
+def test_the_verb_check(shop, monkeypatch, capsys, text, code):
+    shop.table("rows", {"id": "int", "label": "string"}, expectations=expecting("no_nulls('label')"))
+    shop.put("rows1.csv", f"id,label\n1,{text}\n")
+    loaded(shop)
+    monkeypatch.setenv("SL_ROOT", str(shop.root))
+    assert run(["check", "--names", "shop.rows"]) == code
+    verdict = "met" if code == 0 else "not met: 1"
+    assert capsys.readouterr().out == f"shop.rows: no_nulls('label'): {verdict}\n"

@@ -18,6 +18,7 @@ from ai.starlake.embedded.cli.verb_table import run_verb
 from ai.starlake.embedded.interruption import Interruption, run_interruptible
 from ai.starlake.embedded.outcome_log import OutcomeLog
 from ai.starlake.embedded.results import LoadResult
+from ai.starlake.executor.checks_alone import outcomes_of_check
 from ai.starlake.executor.executable import engine_variables
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.prepared import PreparedCommand
@@ -67,6 +68,10 @@ class EmbeddedExecutor:
             raise _failure(prepared, outcome.error or outcome.negative or "", log)
         counts = _counts(outcome.load) if outcome.load else None
         return StarlakeResult(duration=time.monotonic() - started, counts=counts, tables=_tables(prepared, log))
+
+    def check_tables(self, command: StarlakeCommand, execution: Execution) -> tuple[TableOutcome, ...]:
+        """Evaluate the expectations of tables as they are; see `ChecksAlone`."""
+        return outcomes_of_check(self, command, execution)
 
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
         """Return the files that loads which are over may have left; a load that finds none of its own does no harm.

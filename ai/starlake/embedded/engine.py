@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ai.starlake.common.extras import require_package
+from ai.starlake.common.outcomes.table_outcomes import TableOutcome
 from ai.starlake.embedded.areas import stage as landing
 from ai.starlake.embedded.intake.load_jobs import load, load_in_place
 from ai.starlake.embedded.interruption import Interruption
@@ -140,6 +141,23 @@ class Engine:
         """
         with self._workspace(scheduled) as workspace:
             return transform(workspace, request, self._reporter)
+
+    def check(self, names: Sequence[str]) -> tuple[TableOutcome, ...]:
+        """Evaluate the expectations of tables as they are; nothing is written.
+
+        Args:
+            names: Tables and tasks, as ``domain.table`` or ``domain.task``.
+
+        Returns:
+            The outcome of each, in order. One that cannot be checked has an error.
+        """
+        from ai.starlake.embedded.table_checks import check_tables
+
+        with self._workspace(None) as workspace:
+            outcomes = check_tables(workspace, names)
+            for outcome in outcomes:
+                workspace.outcomes.add(outcome)
+            return outcomes
 
     def _workspace(self, scheduled: datetime | None) -> Workspace:
         return Workspace(

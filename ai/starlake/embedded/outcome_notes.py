@@ -46,11 +46,11 @@ class OutcomeNotes:
         """Take the results of the expectations."""
         self._checks = tuple(checks)
 
-    def outcome(self, *, job_id: str, duration: int, error: str | None) -> TableOutcome:
+    def outcome(self, *, job_id: str | None, duration: int, error: str | None) -> TableOutcome:
         """Return the outcome, without counts.
 
         Args:
-            job_id: The JOBID of the audit.
+            job_id: The JOBID of the audit; None if it has no row.
             duration: Milliseconds.
             error: Why it failed.
         """

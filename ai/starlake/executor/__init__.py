@@ -6,6 +6,7 @@ from ai.starlake.common.lazy_names import lazy_names
 from ai.starlake.common.storage.location import Location
 from ai.starlake.executor.outcomes import CheckOutcome, LoadedFile, RejectReason, StarlakeCounts, TableOutcome
 from ai.starlake.executor.protocol import (
+    ChecksAlone,
     CommandFailedError,
     ExecutableNotFoundError,
     Execution,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CheckOutcome",
+    "ChecksAlone",
     "CommandFailedError",
     "ExecutableNotFoundError",
     "Execution",

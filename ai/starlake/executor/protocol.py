@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
@@ -108,6 +108,26 @@ class StarlakeExecutor(Protocol):
 
         Raises:
             StarlakeError: If the command fails or cannot be run.
+        """
+        ...
+
+
+@runtime_checkable
+class ChecksAlone(Protocol):
+    """What some executors can do, too: evaluate the expectations of tables without loading them."""
+
+    def check_tables(self, command: StarlakeCommand, execution: Execution) -> tuple[TableOutcome, ...]:
+        """Evaluate the expectations of tables as they are; nothing is written.
+
+        An expectation that is not met is a result. A table that cannot be checked has an outcome without results that
+        says why.
+
+        Args:
+            command: ``check --names domain.table,domain.task``, with its environment.
+            execution: The attempt.
+
+        Raises:
+            StarlakeError: If the command cannot be run at all.
         """
         ...
 

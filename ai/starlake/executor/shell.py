@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.executor.checks_alone import outcomes_of_check
 from ai.starlake.executor.executable import HOW_TO_GET_ONE, engine_variables, find_executable, is_embedded_engine
 from ai.starlake.executor.failures import failure_text, hint
 from ai.starlake.executor.outcome_file import OutcomeFile
@@ -23,6 +24,7 @@ from ai.starlake.executor.protocol import CommandFailedError, ExecutableNotFound
 from ai.starlake.job import StarlakeCommand
 
 _Facts = Callable[[], ProjectFacts]
+_NO_CHECKS = "Starlake evaluates expectations only when it loads a table or runs a task"
 
 
 class ShellExecutor:
@@ -91,6 +93,20 @@ class ShellExecutor:
                 raise process.failure(exit_code, output.tail, outcomes.read())
             tables = outcomes.read()
         return StarlakeResult(duration=time.monotonic() - started, counts=output.counts(), tables=tables)
+
+    def check_tables(self, command: StarlakeCommand, execution: Execution) -> tuple[TableOutcome, ...]:
+        """Evaluate the expectations of tables as they are, if the executable is the embedded engine's.
+
+        Starlake itself has no such command: the outcomes say so.
+
+        Raises:
+            StarlakeError: If the command cannot be run.
+        """
+        if self._process(command, execution).is_embedded_engine:
+            return outcomes_of_check(self, command, execution)
+        return tuple(
+            TableOutcome(name, checks_unknown=_NO_CHECKS) for name in (command.value_of("--names") or "").split(",")
+        )
 
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
         """Return the files that loads which are over left, as far as a load would work on them.

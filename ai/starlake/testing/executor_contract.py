@@ -23,6 +23,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import Files
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.protocol import (
+    ChecksAlone,
     CommandFailedError,
     Execution,
     StarlakeExecutor,
@@ -425,6 +426,24 @@ class ExecutorContract:
         assert SECRET not in str(failure.value.tables)
         if self.reports_outcomes:
             assert "cannot log in" in (failure.value.tables[0].error or "")
+
+    def test_checks_alone(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
+        """An executor that can evaluates the expectations of tables as they are; an unmet one is a result."""
+        if not isinstance(executor, ChecksAlone):
+            assert not self.reports_outcomes
+            return
+        bench.put("returns-1.csv", "id,who\n1,Ada\n20,Bob\n")
+        executor.run(bench.command("load", "--domains", "contract", "--tables", "returns"), bench.execution())
+        command = bench.command("check", "--names", "contract.returns,contract.orders,contract.numbers,contract.none")
+        tables = executor.check_tables(command, bench.execution("another step"))
+        assert [table.name for table in tables] == (command.value_of("--names") or "").split(",")
+        self.require_told(tables)
+        if self.reports_outcomes:
+            returns, orders, numbers, none = tables
+            assert [check.success for check in returns.checks or ()] == [False, True]
+            assert (returns.checks or ())[0].rows == ({"id": "20"},)
+            assert (returns.row_count, orders.checks, numbers.checks) == (2, (), ())
+            assert none.error
 
     def require_told(self, tables: Sequence[TableOutcome]) -> None:
         """Require results of expectations, or the reason why they are not known.

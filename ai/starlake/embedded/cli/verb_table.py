@@ -14,6 +14,7 @@ import click
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.option_values import moment, names
+from ai.starlake.embedded.cli.outcome_verbs import OUTCOME_VERBS
 from ai.starlake.embedded.cli.project_verbs import PROJECT_VERBS
 from ai.starlake.embedded.cli.session import Session, VerbOutcome
 from ai.starlake.embedded.cli.shared_options import shared_options, without_effect
@@ -192,6 +193,7 @@ VERBS: dict[str, click.Command] = {
     "transform": transform,
     "job": transform,
     "validate": validate,
+    **OUTCOME_VERBS,
     **PROJECT_VERBS,
 }
 """Every verb by its name."""
