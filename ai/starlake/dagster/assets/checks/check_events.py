@@ -59,7 +59,7 @@ class CheckReport:
             else:
                 yield from self._event(check, result)
         if missing:
-            self._context.log.warning(f"{outcome.name} failed before these checks ran: {', '.join(missing)}")
+            self._context.log.warning(f"{outcome.name} failed before these checks had a result: {', '.join(missing)}")
 
     def unknown(self, item: str, reason: str) -> Iterator[CheckEvent]:
         """Yield for each selected check of an item that its result is not known, and why."""
@@ -113,6 +113,8 @@ class CheckReport:
         if counts is None:
             reason = "the command reports no numbers of rows"
             return None if outcome.error is not None else _unknown(check, reason)
+        if outcome.error is not None and counts.rejected == 0:
+            return None
         too_many = outcome.error is not None or counts.exceed(self._max_rejected)
         metadata: dict[str, Any] = {
             "starlake/rows_read": counts.input,
