@@ -193,6 +193,8 @@ class TestEvents:
 
         run_of(op_of(compute), instance)
         assert seen == [False, True]
+        (run,) = instance.get_runs()
+        assert _compat.materialized_by(instance, run.run_id) == {AssetKey("a")}
         (record,) = instance.fetch_materializations(AssetKey("a"), limit=1).records
         assert abs(_compat.recorded_at(record) - datetime.now(timezone.utc)) < timedelta(minutes=5)
         assert _compat.recorded_materialization(record).metadata["rows"].value == 5
@@ -258,6 +260,11 @@ class TestWindows:
 
     def test_the_key_of_a_timestamp(self):
         assert _compat.key_at(self.DAILY, datetime(2026, 1, 2, 23, 59, tzinfo=timezone.utc)) == "2026-01-02"
+
+    def test_keys_of_partitions_are_told_from_others(self):
+        assert _compat.has_key(self.DAILY, "2026-01-02")
+        assert not _compat.has_key(self.DAILY, "2025-01-02")
+        assert not _compat.has_key(self.DAILY, "nonsense")
 
     def test_the_first_key_and_their_number(self):
         assert _compat.first_key(self.DAILY) == "2026-01-01"

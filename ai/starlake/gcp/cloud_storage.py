@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.common.storage.location import Entry, Location, two_kinds
+from ai.starlake.common.storage.location import ListedFile, Location, two_kinds
 from ai.starlake.common.storage.object_store import upath
 from ai.starlake.executor.remote.repeats import RepeatPolicy
 from ai.starlake.gcp.client.clients import default_credentials, endpoint_of_storage, storage_client
@@ -108,7 +108,7 @@ class GcsLocation(Location):
         """Return the names of the files in this folder; an error if there is no such bucket."""
         return [entry.name for entry in self.entries()]
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ListedFile]:
         """Return the files in this folder with their sizes and checksums; an error if there is no such bucket."""
         found = self._listed("listed")
         if not found and self.key and self._blob("listed") is not None:
@@ -176,7 +176,7 @@ class GcsLocation(Location):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(self))
         return blob is not None
 
-    def _listed(self, action: str, most: int | None = None) -> list[Entry]:
+    def _listed(self, action: str, most: int | None = None) -> list[ListedFile]:
         """Return the files and, with a slash at the end of their names, the folders in this folder.
 
         The name of the placeholder of the folder itself is empty.
@@ -187,10 +187,10 @@ class GcsLocation(Location):
                 found = self._client.list_blobs(
                     self.bucket, prefix=prefix, delimiter="/", max_results=most, timeout=_TIMEOUT, retry=_retry()
                 )
-                files = [Entry(blob.name.removeprefix(prefix), blob.size, blob.crc32c or "") for blob in found]
+                files = [ListedFile(blob.name.removeprefix(prefix), blob.size, blob.crc32c or "") for blob in found]
         except NotFoundError:
             raise StarlakeError(f"there is no bucket gs://{self.bucket}", fix=f"correct the path {self}") from None
-        return [*files, *(Entry(name.removeprefix(prefix)) for name in found.prefixes)]
+        return [*files, *(ListedFile(name.removeprefix(prefix)) for name in found.prefixes)]
 
     def _file(self, action: str) -> Blob | None:
         """Return the object as it is now, or None if it does not exist.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from ai.starlake.job import JobOptions
+from ai.starlake.job.job_options import Seconds
 
 
 class AssetOptions(JobOptions):
@@ -20,4 +21,15 @@ class AssetOptions(JobOptions):
         default="materialize",
         description="what a table does for which no file waits: record a materialization without new rows, skip what "
         "is downstream, or fail",
+    )
+    file_sensor_tables: Annotated[int, Field(gt=0)] = Field(
+        default=100,
+        description="for how many tables the file sensor asks at most in a tick; the others wait for the next",
+    )
+    file_sensor_interval: Annotated[int, Field(gt=0)] = Field(
+        default=30, description="how many seconds the file sensor waits between two ticks"
+    )
+    file_settle_seconds: Seconds = Field(
+        default=10,
+        description="how long a file must not have been written before the file sensor counts it; 0 for not at all",
     )

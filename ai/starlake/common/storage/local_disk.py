@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from ai.starlake.common.errors import StarlakeError
-from ai.starlake.common.storage.location import Entry, Location, explained, two_kinds
+from ai.starlake.common.storage.location import ListedFile, Location, explained, two_kinds
 
 
 class LocalLocation(Location):
@@ -37,7 +37,7 @@ class LocalLocation(Location):
         except FileNotFoundError:
             return []
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ListedFile]:
         """Return the files with their sizes and times; links to files count."""
         try:
             with explained("listed", self), os.scandir(self.path) as entries:
@@ -102,7 +102,7 @@ class LocalLocation(Location):
         return LocalLocation(target)
 
 
-def _entry(found: os.DirEntry[str]) -> Entry | None:
+def _entry(found: os.DirEntry[str]) -> ListedFile | None:
     """Return a regular file with its size and time; None for anything else, and for what is gone meanwhile."""
     try:
         status = found.stat()
@@ -110,7 +110,7 @@ def _entry(found: os.DirEntry[str]) -> Entry | None:
         return None
     if not stat.S_ISREG(status.st_mode):
         return None
-    return Entry(found.name, status.st_size, str(status.st_mtime_ns), status.st_mtime)
+    return ListedFile(found.name, status.st_size, str(status.st_mtime_ns), status.st_mtime)
 
 
 def _make_folder(path: Path) -> None:

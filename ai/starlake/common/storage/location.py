@@ -16,7 +16,7 @@ from ai.starlake.common.errors import StarlakeError
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedFile:
     """A file as the listing of its folder shows it.
 
     Attributes:
@@ -59,13 +59,13 @@ class Location(ABC):
             StarlakeError: If it is not a folder or cannot be read.
         """
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ListedFile]:
         """Return the files of `list_files` with what one listing tells of them.
 
         Raises:
             StarlakeError: If it is not a folder or cannot be read.
         """
-        return [Entry(name) for name in self.list_files()]
+        return [ListedFile(name) for name in self.list_files()]
 
     @abstractmethod
     def exists(self) -> bool:

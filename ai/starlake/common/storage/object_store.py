@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ai.starlake.common.errors import StarlakeError
-from ai.starlake.common.storage.location import Entry, Location, explained, two_kinds
+from ai.starlake.common.storage.location import ListedFile, Location, explained, two_kinds
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -91,7 +91,7 @@ class DriverLocation(Location):
         """Return the names of the files in this folder; an error if there is no such bucket."""
         return [entry.name for entry in self.entries()]
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[ListedFile]:
         """Return the files in this folder with what the driver tells of them; an error if there is no such bucket."""
         path = self._path()
         try:
@@ -183,11 +183,11 @@ class DriverLocation(Location):
             raise StarlakeError(f"there is no bucket {scheme}://{bucket}", fix=f"correct the path {self}") from None
 
 
-def _entry(found: Mapping[str, Any]) -> Entry:
+def _entry(found: Mapping[str, Any]) -> ListedFile:
     """Return a file as a driver lists it; each has a word of its own for the checksum, and some have none."""
     checksums = (found.get(word) for word in _CHECKSUMS)
     version = next((str(each) for each in checksums if each), "")
-    return Entry(found["name"].strip("/").rpartition("/")[2], found.get("size"), version)
+    return ListedFile(found["name"].strip("/").rpartition("/")[2], found.get("size"), version)
 
 
 @contextmanager

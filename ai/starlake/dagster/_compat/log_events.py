@@ -12,7 +12,7 @@ from dagster import DagsterEventType, EventRecordsFilter
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dagster import AssetMaterialization, DagsterEvent, DagsterInstance, EventLogEntry, EventLogRecord
+    from dagster import AssetKey, AssetMaterialization, DagsterEvent, DagsterInstance, EventLogEntry, EventLogRecord
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,13 @@ def has_materializations(instance: DagsterInstance, run_id: str) -> bool:
     """Return True if a run has recorded a materialization so far."""
     kind = DagsterEventType.ASSET_MATERIALIZATION
     return bool(instance.get_records_for_run(run_id, of_type=kind, limit=1).records)
+
+
+def materialized_by(instance: DagsterInstance, run_id: str) -> set[AssetKey]:
+    """Return the assets that a run has materialized so far."""
+    kind = DagsterEventType.ASSET_MATERIALIZATION
+    records = instance.get_records_for_run(run_id, of_type=kind).records
+    return {record.asset_key for record in records if record.asset_key is not None}
 
 
 def yielded_outputs(instance: DagsterInstance, run_id: str, step_key: str) -> set[str]:

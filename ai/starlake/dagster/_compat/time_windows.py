@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from dagster import TimeWindow, TimeWindowPartitionsDefinition
+    from dagster import PartitionsDefinition, TimeWindow, TimeWindowPartitionsDefinition
 
 CheckError = _check.CheckError
 """The exceptions that Dagster raises for mistakes of its own."""
@@ -57,3 +57,8 @@ def first_key(partitions: TimeWindowPartitionsDefinition) -> str | None:
 def count_keys(partitions: TimeWindowPartitionsDefinition) -> int:
     """Return how many partitions are over."""
     return partitions.get_num_partitions()
+
+
+def has_key(partitions: PartitionsDefinition[str], key: str) -> bool:
+    """Return True if there is a partition of a key; for partitions that are known without the instance."""
+    return partitions.has_partition_key(key)

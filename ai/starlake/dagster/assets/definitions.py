@@ -8,6 +8,7 @@ from dagster import Definitions
 
 from ai.starlake.dagster.assets.asset_build import AssetBuild, Batched
 from ai.starlake.dagster.assets.rejects.rejected_assets import rejected_assets
+from ai.starlake.dagster.assets.sensors.file_sensor import file_sensor
 from ai.starlake.dagster.assets.steps.asset_steps import asset_steps
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
 
@@ -80,4 +81,5 @@ def definitions_of(build: AssetBuild) -> Definitions:
     """
     assets = asset_steps(build)
     rejects = rejected_assets(build) if build.rejects else []
-    return Definitions(assets=[*assets, *rejects])
+    sensor = file_sensor(build, assets) if build.sensors else None
+    return Definitions(assets=[*assets, *rejects], sensors=[sensor] if sensor else [])

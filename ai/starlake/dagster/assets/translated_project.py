@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagster import AssetCheckKey, AssetCheckSpec, AssetDep, AssetKey, AssetSpec, TableColumnDep, TableColumnLineage
 
@@ -20,6 +20,9 @@ from ai.starlake.project.assets.item_expectations import rejects_expectation
 from ai.starlake.project.assets.item_selection import Words, select_items
 from ai.starlake.project.assets.project_item import ProjectItem, Target
 from ai.starlake.project.assets.starlake_project import StarlakeProject
+
+if TYPE_CHECKING:
+    from ai.starlake.orchestration.preload.file_watch import WaitingFile
 
 AnyProject = StarlakeProject | Path | str
 Prefix = str | Sequence[str]
@@ -72,6 +75,10 @@ class TranslatedProject:
                 )
             keys[item.target] = key
         return keys
+
+    def partition_of(self, file: WaitingFile) -> str | None:
+        """Return the key of the partition that the translator says a file is for; None for the newest one."""
+        return self._translator.partition_of(file)
 
     def specs(self, items: Iterable[ProjectItem]) -> list[AssetSpec]:
         """Return the specs of items, with the keys that items have after their translation."""

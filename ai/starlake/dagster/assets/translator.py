@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dagster import AssetCheckSpec, AssetSpec
 
 from ai.starlake.dagster.assets.asset_names import default_key, group_of, kinds_of, owners_of, tags_of
@@ -9,6 +11,9 @@ from ai.starlake.dagster.assets.dagster_features import freshness_policy, quiet,
 from ai.starlake.dagster.assets.table_metadata import table_metadata
 from ai.starlake.project.assets.item_expectations import REJECTED_ROWS
 from ai.starlake.project.assets.project_item import ItemExpectation, ProjectItem
+
+if TYPE_CHECKING:
+    from ai.starlake.orchestration.preload.file_watch import WaitingFile
 
 _REJECTED_ROWS_MEAN = "Loads reject no row. A warning if they reject some, an error if more than max_rejected."
 
@@ -49,6 +54,16 @@ class DagsterStarlakeTranslator:
                 **freshness_policy(item),
                 **(virtual(item) if self.views_as_virtual else {}),
             )
+
+    def partition_of(self, file: WaitingFile) -> str | None:  # noqa: ARG002
+        """Return the key of the partition that a file is for; None for the newest one.
+
+        The file sensor asks when files wait for a table that has partitions.
+
+        Args:
+            file: The file: its ``domain``, ``table``, ``name``, ``folder`` and more.
+        """
+        return None
 
     def get_asset_check_spec(self, expectation: ItemExpectation) -> AssetCheckSpec | None:
         """Return the spec of the check that an expectation becomes; None for no check.

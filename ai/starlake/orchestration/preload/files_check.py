@@ -174,12 +174,19 @@ def missing(view: DomainView, folders: Sequence[str], option: str, place: str) -
     )
 
 
+def is_archive(name: str) -> bool:
+    """Tell whether the name of a file is that of an archive which the engine unpacks."""
+    from ai.starlake.embedded.areas import archives
+
+    return archives.is_archive(name)
+
+
 def archived(folder: str, name: str, rules: FileRules) -> Sequence[str] | None:
     """Return which files in an archive tables want; None for what is not an archive.
 
     Nor is one in an object store: no executor unpacks it there.
     """
-    from ai.starlake.embedded.areas.archives import contents, is_archive
+    from ai.starlake.embedded.areas.archives import contents
 
     if not is_archive(name) or rules.rule_of(name) is not None:
         return None

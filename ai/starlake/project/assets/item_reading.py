@@ -81,6 +81,8 @@ class _ItemReader:
             database=databases.get(table.domain) or self._project.application.database,
             warehouse=warehouse,
             format=_FORMATS.get(table.metadata.format, str(table.metadata.format).lower()),
+            pattern=table.pattern,
+            file_stem=table.file_stem,
             description=table.comment,
             tags=table.tags,
             columns=columns,

@@ -97,6 +97,8 @@ class ProjectItem:
         database: The database or the project of the warehouse that the table is in; empty if the metadata names none.
         warehouse: The kind of database, such as ``duckdb``; empty if the project names no connection.
         format: The format of the files, ``sql`` or ``python``.
+        pattern: What the names of the files of a loaded table match; empty for a task.
+        file_stem: The name of the metadata file of a loaded table, by which commands select it too.
         description: The comment.
         tags: The tags.
         columns: The columns; empty if they are not known.
@@ -118,6 +120,8 @@ class ProjectItem:
     database: str = ""
     warehouse: str = ""
     format: str = ""
+    pattern: str = ""
+    file_stem: str = ""
     description: str | None = None
     tags: tuple[str, ...] = ()
     columns: tuple[ItemColumn, ...] = field(repr=False, default=())
