@@ -298,6 +298,14 @@ class TestGraphs:
         assert (_compat.first_output(first), _compat.ordering_input(second)) == ("result", "start")
         assert _compat.ordering_input(first) is None
 
+    def test_the_function_of_an_op_is_the_one_that_was_written(self):
+        def written(context):
+            return context.run_id
+
+        assert _compat.function_of(op_of(written)) is written
+        assert _compat.function_of(op(written)) is written
+        assert _compat.function_of(GraphDefinition(name="a_graph")) is None
+
     def test_an_output_that_may_be_left_out_is_otherwise_the_same(self):
         made = _compat.optional(Out(int, description="d", io_manager_key="k"))
         assert (made.is_required, made.description, made.io_manager_key) == (False, "d", "k")

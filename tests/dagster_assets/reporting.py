@@ -29,6 +29,7 @@ class Reporting:
         """Reports what a test says of the table or task of a command."""
         name = subject_of(command)
         self.commands.append(f"{command.verb} {name}")
+        self.last = command
         report = self._reports[name]
         if isinstance(report, StarlakeResult):
             return report

@@ -10,7 +10,9 @@ from ai.starlake.common.lazy_names import lazy_names
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_selection import build_starlake_asset_selection
     from ai.starlake.dagster.assets.asset_specs import build_starlake_asset_specs
+    from ai.starlake.dagster.assets.decorator import starlake_assets
     from ai.starlake.dagster.assets.definitions import build_starlake_definitions
+    from ai.starlake.dagster.assets.starlake_resource import StarlakeResource
     from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
     from ai.starlake.dagster.job import StarlakeDagsterJob
     from ai.starlake.project.assets.starlake_project import StarlakeProject
@@ -19,9 +21,11 @@ __all__ = [
     "DagsterStarlakeTranslator",
     "StarlakeDagsterJob",
     "StarlakeProject",
+    "StarlakeResource",
     "build_starlake_asset_selection",
     "build_starlake_asset_specs",
     "build_starlake_definitions",
+    "starlake_assets",
 ]
 
 _get = lazy_names(
@@ -30,7 +34,9 @@ _get = lazy_names(
         "job": ["StarlakeDagsterJob"],
         "assets.asset_selection": ["build_starlake_asset_selection"],
         "assets.asset_specs": ["build_starlake_asset_specs"],
+        "assets.decorator": ["starlake_assets"],
         "assets.definitions": ["build_starlake_definitions"],
+        "assets.starlake_resource": ["StarlakeResource"],
         "assets.translator": ["DagsterStarlakeTranslator"],
     },
 )

@@ -337,7 +337,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         if product is None:
             return ()
         key = dataset_key(product, self.settings.asset_key_style)
-        self._asset_names.claim(key.to_user_string(), product.name, f"the asset of {product.name}")
+        self._asset_names.claim("/".join(key.path), product.name, f"the asset of {product.name}")
         return (key,)
 
     @cached_property

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
@@ -21,6 +22,7 @@ from dagster import (
     Out,
     Output,
     RetryPolicy,
+    op,
 )
 
 from ai.starlake.common import NameCollisionError, NameRegistry, StarlakeError, sanitize_id
@@ -63,6 +65,11 @@ class Body(ABC):
         return None
 
     @property
+    def subjects(self) -> Iterable[str]:
+        """The Starlake names that a section of a run's options may have: those of the whole project for an asset."""
+        return () if self.subject is None else (self.subject,)
+
+    @property
     def verb(self) -> str | None:
         """The verb of the command that the op runs; None where it runs none for its own sake."""
         return None
@@ -77,18 +84,33 @@ class Body(ABC):
         Raises:
             Failure: If its whole run is interrupted, and a retry policy that is not ours would begin it again.
         """
-        if context.run_id in _interrupted_runs:
-            raise Failure(INTERRUPTED, allow_retries=False)
-        try:
-            yield from self.events(context)
-        except _compat.INTERRUPTIONS as interruption:
-            if run_is_ending(context):
-                _compat.ends_the_run(interruption)
-                policy = _compat.retry_policy_of(context)
-                if policy is not None and not isinstance(policy, _compat.UninterruptedRetryPolicy):
-                    _interrupted_runs.add(context.run_id)
-                    raise Failure(INTERRUPTED, allow_retries=False) from interruption
-            raise
+        yield from interruptible(context, self.events)
+
+
+def interruptible(
+    context: OpExecutionContext, events: Callable[[OpExecutionContext], Iterator[Event]]
+) -> Iterator[Event]:
+    """Yield the events of a step, so that an interruption of its whole run ends it for good.
+
+    Args:
+        context: The context of the step.
+        events: Does the work.
+
+    Raises:
+        Failure: If the whole run is interrupted, and a retry policy that is not ours would begin the step again.
+    """
+    if context.run_id in _interrupted_runs:
+        raise Failure(INTERRUPTED, allow_retries=False)
+    try:
+        yield from events(context)
+    except _compat.INTERRUPTIONS as interruption:
+        if run_is_ending(context):
+            _compat.ends_the_run(interruption)
+            policy = _compat.retry_policy_of(context)
+            if policy is not None and not isinstance(policy, _compat.UninterruptedRetryPolicy):
+                _interrupted_runs.add(context.run_id)
+                raise Failure(INTERRUPTED, allow_retries=False) from interruption
+        raise
 
 
 _interrupted_runs: set[str] = set()
@@ -194,6 +216,43 @@ class OpFactory:
         )
         self._made[name] = (spec, made)
         return made
+
+    def make_from(self, function: Callable[..., Any], spec: OpSpec) -> OpDefinition:
+        """Make an op whose function a user writes; it is called as Dagster calls one under its decorator.
+
+        Args:
+            function: The function of the user.
+            spec: All else. Its body says what the op works on; see `body_of`.
+
+        Raises:
+            NameCollisionError: If another op has the name that is derived from its task id.
+        """
+
+        @functools.wraps(function)
+        def compute(*args: Any, **kwargs: Any) -> Any:
+            return function(*args, **kwargs)
+
+        setattr(compute, _BODY, spec.body)
+        return op(
+            name=self.claim(spec.task_id, spec.source),
+            ins=spec.ins,
+            out=dict(spec.outs),
+            description=spec.description,
+            config_schema=CONFIG_SCHEMA,
+            tags=spec.tags,
+            retry_policy=spec.retry_policy or _retry_policy(spec.retries, spec.retry_delay),
+            pool=spec.pool,
+        )(compute)
+
+
+_BODY = "starlake_body"
+
+
+def body_of(definition: Any) -> Body | None:
+    """Return the body of an op that a factory made; None for any other op."""
+    function = _compat.function_of(definition)
+    body = function if isinstance(function, Body) else getattr(function, _BODY, None)
+    return body if isinstance(body, Body) else None
 
 
 def _differences(one: OpSpec, other: OpSpec) -> list[str]:

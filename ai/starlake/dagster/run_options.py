@@ -6,10 +6,10 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from dagster import GraphDefinition, JobDefinition, OpDefinition, OpExecutionContext
+from dagster import GraphDefinition, JobDefinition, OpExecutionContext
 
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.ops import Body
+from ai.starlake.dagster.ops import body_of
 from ai.starlake.job.sections import check_sections, names_of_section, options_of
 
 Path = tuple[str, ...]
@@ -42,13 +42,8 @@ def options_for(context: OpExecutionContext, names: Iterable[str]) -> dict[str, 
 
 def verb_of(definition: Any) -> str | None:
     """Return the verb of the command that an op runs; None for any other op."""
-    body = _body(definition)
+    body = body_of(definition)
     return body.verb if body else None
-
-
-def _body(definition: Any) -> Body | None:
-    body = definition.compute_fn if isinstance(definition, OpDefinition) else None
-    return body if isinstance(body, Body) else None
 
 
 @functools.lru_cache(maxsize=8)
@@ -56,9 +51,10 @@ def section_names(job: JobDefinition) -> frozenset[str]:
     """Return the names that a section of options may have in a job."""
     found: set[str] = set()
     for path, definition in steps_of(job):
-        body = _body(definition)
-        subject = body.subject if body else None
-        found.update(names_of_section(subject, path[-1]) if subject else [path[-1]])
+        body = body_of(definition)
+        found.add(path[-1])
+        for subject in body.subjects if body else ():
+            found.update(names_of_section(subject, path[-1]))
     return frozenset(found)
 
 

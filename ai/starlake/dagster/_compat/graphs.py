@@ -63,3 +63,9 @@ def ordering_input(op: OpDefinition) -> str | None:
 def optional(out: Out) -> Out:
     """Return an output that an op may leave out, and is otherwise as the one that is given."""
     return out._replace(is_required=False)
+
+
+def function_of(definition: Any) -> object:
+    """Return the function of an op, as a user wrote it where it has a decorator; None for what is not an op."""
+    function = getattr(definition, "compute_fn", None)
+    return getattr(function, "decorated_fn", function)

@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix, TranslatedProject
 from ai.starlake.dagster.named_jobs import named_job
 from ai.starlake.dagster.ops import OpFactory
+from ai.starlake.dagster.run_command import CommandRunner
 from ai.starlake.job import JobOptions, StarlakeCommand
 from ai.starlake.job.starlake_commands import load_command, stage_command, transform_command
 from ai.starlake.orchestration.asset_options import AssetOptions
 
 if TYPE_CHECKING:
-    from dagster import AssetCheckSpec, AssetKey, AssetSpec, PartitionsDefinition, RetryPolicy
+    from dagster import AssetCheckSpec, AssetKey, AssetSpec, BackfillPolicy, PartitionsDefinition, RetryPolicy
 
     from ai.starlake.dagster.assets.checks.declared_check import DeclaredCheck
     from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
@@ -44,7 +46,10 @@ class AssetBuild:
         partitions_def: The partitions of all items; by default those that their schedules give them.
         pool: The pool of the steps; by default that of the job.
         retry_policy: When steps are tried again; by default as the options of the job say.
+        backfill_policy: How backfills are divided into runs, where the items have partitions.
         op_tags: Further tags of the steps.
+        overrides: Options in place of those of the job.
+        command_options: Substitutions for all commands, besides those of the project.
     """
 
     translated: TranslatedProject
@@ -59,7 +64,10 @@ class AssetBuild:
     partitions_def: PartitionsDefinition[str] | None = None
     pool: str | None = None
     retry_policy: RetryPolicy | None = None
+    backfill_policy: BackfillPolicy | None = None
     op_tags: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    command_options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -99,12 +107,17 @@ class AssetBuild:
     @cached_property
     def options(self) -> AssetOptions:
         """The options of assets."""
-        return self.sl_job.options_of(AssetOptions)
+        return AssetOptions.over(self.sl_job.options_of(AssetOptions), **self.overrides)
 
     @cached_property
     def settings(self) -> JobOptions:
         """The options of the job, with the environment in which commands of this project run."""
-        return JobOptions.over(self.sl_job.settings, sl_env_var=dict(self.environment))
+        return JobOptions.over(self.sl_job.settings, **self.overrides, sl_env_var=dict(self.environment))
+
+    @cached_property
+    def runner(self) -> CommandRunner:
+        """What runs the commands."""
+        return CommandRunner(self.settings, self.sl_job.executor)
 
     @cached_property
     def ops(self) -> OpFactory:
@@ -116,13 +129,22 @@ class AssetBuild:
         return self.translated.keys[item.target]
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """The full names of all items of the project, whether they are chosen or not."""
+        return frozenset(item.full_name for item in self.translated.project.items)
+
+    @cached_property
     def item_of(self) -> Mapping[Target, ProjectItem]:
         """The chosen items by the names of their tables in the database."""
         return {item.target: item for item in self.items}
 
     def specs(self, items: Sequence[ProjectItem]) -> list[AssetSpec]:
-        """Return the specs of items."""
-        return self.translated.specs(items)
+        """Return the specs of items, with their partitions."""
+        specs = self.translated.specs(items)
+        if self.partitions_def is None:
+            return specs
+        with quiet():
+            return [spec.replace_attributes(partitions_def=self.partitions_def) for spec in specs]
 
     def check_specs(self, items: Sequence[ProjectItem]) -> list[AssetCheckSpec]:
         """Return the specs of the checks of items; none where checks are switched off."""
@@ -139,7 +161,7 @@ class AssetBuild:
 
     def command(self, item: ProjectItem) -> StarlakeCommand:
         """Return the command that makes an item: a load, or a transform."""
-        options = self.translated.project.options
+        options = {**self.translated.project.options, **self.command_options}
         if item.kind == "table":
             made = load_command(item.domain, item.name, options)
         else:

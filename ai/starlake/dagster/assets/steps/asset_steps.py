@@ -6,7 +6,7 @@ Dagster's decorators derive the names of inputs and outputs from keys, and refus
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from dagster import AssetKey, AssetsDefinition, AssetSpec, In, Nothing, Out
@@ -18,6 +18,8 @@ from ai.starlake.dagster.assets.steps.materializing import AssetBody
 from ai.starlake.dagster.ops import OpSpec
 
 if TYPE_CHECKING:
+    from dagster import OpDefinition
+
     from ai.starlake.dagster.assets.asset_build import AssetBuild
     from ai.starlake.project.assets.project_item import ProjectItem
 
@@ -33,37 +35,49 @@ def asset_steps(build: AssetBuild) -> list[AssetsDefinition]:
     Raises:
         StarlakeError: If two items have one key.
     """
-    return [_step(build, items) for items in batches(build)]
+    return [step_of(build, items, build.ops.make) for items in batches(build)]
 
 
-def _step(build: AssetBuild, items: tuple[ProjectItem, ...]) -> AssetsDefinition:
+def step_of(
+    build: AssetBuild,
+    items: tuple[ProjectItem, ...],
+    make: Callable[[OpSpec], OpDefinition],
+    name: str | None = None,
+) -> AssetsDefinition:
+    """Return the assets of one step.
+
+    Args:
+        build: The items, and what they become.
+        items: The items of the step.
+        make: Makes the op.
+        name: The name of the op; by default that of the first item.
+    """
     specs = build.specs(items)
     checks = with_partitions(build.check_specs(items), specs)
     outputs = {name_of_key(spec.key): spec.key for spec in specs}
     inputs = {name_of_key(key): key for key in _read(specs)}
     check_outputs = {f"{name_of_key(each.asset_key)}__check__{sanitize_id(each.name)}": each for each in checks}
     settings = build.sl_job.settings
-    op = build.ops.make(
-        OpSpec(
-            task_id=next(iter(outputs)),
-            source=f"the asset {items[0].full_name}",
-            body=AssetBody(build, items),
-            ins=dict.fromkeys(inputs, _IN),
-            outs={**dict.fromkeys(outputs, _OUT), **dict.fromkeys(check_outputs, _CHECK)},
-            tags={"dagster/compute_kind": "starlake", **build.op_tags},
-            retries=settings.retries,
-            retry_delay=settings.retry_delay,
-            pool=build.pool or build.sl_job.pool,
-            retry_policy=build.retry_policy,
-        )
+    spec = OpSpec(
+        task_id=name or next(iter(outputs)),
+        source=f"the asset {items[0].full_name}",
+        body=AssetBody(build, items),
+        ins=dict.fromkeys(inputs, _IN),
+        outs={**dict.fromkeys(outputs, _OUT), **dict.fromkeys(check_outputs, _CHECK)},
+        tags={"dagster/compute_kind": "starlake", **build.op_tags},
+        retries=settings.retries,
+        retry_delay=settings.retry_delay,
+        pool=build.pool or build.sl_job.pool,
+        retry_policy=build.retry_policy,
     )
     return AssetsDefinition(
-        node_def=op,
+        node_def=make(spec),
         keys_by_input_name=inputs,
         keys_by_output_name=outputs,
         check_specs_by_output_name=check_outputs,
         specs=specs,
         can_subset=len(specs) + len(checks) > 1,
+        backfill_policy=build.backfill_policy,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,11 @@ class AssetBody(Body):
     def subject(self) -> str | None:
         """The Starlake name of the item, if the step has only one."""
         return self.items[0].full_name if len(self.items) == 1 else None
+
+    @property
+    def subjects(self) -> Iterable[str]:
+        """The Starlake names of all items of the project: a run may have options for more than it materializes."""
+        return self.build.names
 
     @property
     def verb(self) -> str | None:
@@ -121,8 +126,7 @@ class StepRun:
         if item.kind == "table":
             stage_what_waits(build, item, context)
         spark_config = build.sl_job.get_spark_config(item.full_name)
-        runner = build.sl_job.runner
-        run = runner.run(build.command(item), item.full_name, context, spark_config, outcomes=True)
+        run = build.runner.run(build.command(item), item.full_name, context, spark_config, outcomes=True)
         if run is None:
             return
         if run.is_remarkable:

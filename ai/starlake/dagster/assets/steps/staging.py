@@ -27,12 +27,12 @@ def stage_what_waits(build: AssetBuild, item: ProjectItem, context: OpExecutionC
         Failure: If the command fails.
     """
     if build.options.stage and _files_wait(build, item, context):
-        build.sl_job.runner.run(build.stage_command(item), item.full_name, context)
+        build.runner.run(build.stage_command(item), item.full_name, context)
 
 
 def _files_wait(build: AssetBuild, item: ProjectItem, context: OpExecutionContext) -> bool:
     """Return True if files of a table wait, or if the landing area cannot be seen from here but may hold some."""
-    runner = build.sl_job.runner
+    runner = build.runner
     project, dates = ProjectView(build.settings), runner.dates(context)
     view = PreLoadView(project, dates, item.domain, runner.executor, runner.execution(context))
     try:

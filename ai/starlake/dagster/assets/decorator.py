@@ -1,0 +1,78 @@
+"""Assets of a project whose step is a function of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.assets.asset_build import AssetBuild
+from ai.starlake.dagster.assets.steps.asset_steps import step_of
+from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
+
+if TYPE_CHECKING:
+    from dagster import AssetsDefinition, BackfillPolicy, PartitionsDefinition, RetryPolicy
+
+    from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
+    from ai.starlake.project.assets.item_selection import Words
+
+
+def starlake_assets(
+    *,
+    project: AnyProject,
+    select: Words | None = None,
+    exclude: Words | None = None,
+    name: str | None = None,
+    translator: DagsterStarlakeTranslator | None = None,
+    asset_prefix: Prefix | None = None,
+    partitions_def: PartitionsDefinition[str] | None = None,
+    backfill_policy: BackfillPolicy | None = None,
+    pool: str | None = None,
+    retry_policy: RetryPolicy | None = None,
+    op_tags: Mapping[str, str] | None = None,
+    checks: bool = True,
+) -> Callable[[Callable[..., Any]], AssetsDefinition]:
+    """Make a function the step of tables and tasks of a project: it takes a `StarlakeResource` and yields its events.
+
+    Args:
+        project: The project, or its folder.
+        select: Which tables and tasks, in Starlake's words: ``shop``, ``shop.orders``, ``tag:daily``, ``+kpis.sales``;
+            all by default.
+        exclude: Which of them not.
+        name: The name of the step; by default that of the function.
+        translator: Makes the specs of assets and checks.
+        asset_prefix: The first part or parts of the keys of all that the project makes.
+        partitions_def: The partitions of all assets.
+        backfill_policy: How backfills are divided into runs.
+        pool: The pool whose slots the step takes.
+        retry_policy: When the step is tried again.
+        op_tags: Further tags of the step.
+        checks: Whether expectations become checks.
+
+    Raises:
+        StarlakeError: If a file of the project cannot be used, if a word names nothing, or if nothing is chosen.
+    """
+
+    def decorate(function: Callable[..., Any]) -> AssetsDefinition:
+        build = AssetBuild.of(
+            project,
+            name=name or function.__name__,
+            translator=translator,
+            select=select,
+            exclude=exclude,
+            asset_prefix=asset_prefix,
+            batched="project",
+            partitions_def=partitions_def,
+            backfill_policy=backfill_policy,
+            pool=pool,
+            retry_policy=retry_policy,
+            op_tags=op_tags or {},
+            checks=checks,
+        )
+        if not build.items:
+            raise StarlakeError(
+                f"{function.__name__}: there is no table and no task", fix="let select name some, and exclude not all"
+            )
+        return step_of(build, build.items, lambda spec: build.ops.make_from(function, spec), build.name)
+
+    return decorate

@@ -1,0 +1,93 @@
+"""A resource that runs commands of Starlake within steps that `starlake_assets` makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from dagster import AssetExecutionContext, ConfigurableResource, OpExecutionContext
+from pydantic import Field
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.assets.steps.materializing import AssetBody, materialize
+from ai.starlake.dagster.job import StarlakeDagsterJob
+from ai.starlake.dagster.named_jobs import named_job
+from ai.starlake.dagster.ops import Event, body_of, interruptible
+from ai.starlake.dagster.run_command import failures
+
+
+class StarlakeResource(ConfigurableResource[Any]):
+    """Runs the commands of the selected assets of a step, on an executor."""
+
+    executor: str = Field(
+        default="embedded",
+        description="where commands run: embedded, shell, dataproc, cloud_run, or a class such as my_package.MyJob",
+    )
+    options: dict[str, Any] = Field(default={}, description="the options of the job; secrets by reference")
+
+    _given: ClassVar[StarlakeDagsterJob[Any] | None] = None
+
+    @classmethod
+    def from_job(cls, sl_job: StarlakeDagsterJob[Any]) -> StarlakeResource:
+        """Return the resource whose commands run as those of a job.
+
+        Args:
+            sl_job: An instance of any class of jobs.
+        """
+        # Dagster makes a resource anew for each step, of its class and its fields.
+        made: type[StarlakeResource] = type(cls.__name__, (cls,), {"__module__": cls.__module__, "_given": sl_job})
+        job_class = type(sl_job)
+        return made(executor=f"{job_class.__module__}.{job_class.__qualname__}")
+
+    @property
+    def sl_job(self) -> StarlakeDagsterJob[Any]:
+        """The job, which says where commands run.
+
+        Raises:
+            StarlakeError: If there is no such executor, or if an option has a value that it does not accept.
+        """
+        return self._given if self._given is not None else named_job(self.executor, self.options)
+
+    def run(
+        self,
+        context: AssetExecutionContext | OpExecutionContext,
+        *,
+        options: Mapping[str, Any] | None = None,
+        **overrides: Any,
+    ) -> Iterator[Event]:
+        """Run the commands of the selected assets of a step, in order; yield what Dagster records.
+
+        Args:
+            context: The context of a step that `starlake_assets` makes.
+            options: Substitutions for all commands, as ``--options`` of Starlake.
+            **overrides: Options of the job in place of its own, such as ``max_rejected="5%"`` or ``stage=False``.
+
+        Raises:
+            Failure: If a command fails, or an argument is not an option: after all that does not depend on it.
+        """
+        of_op = context.op_execution_context if isinstance(context, AssetExecutionContext) else context
+        with failures(retry=False):
+            body = _body_of_step(of_op)
+            build = replace(
+                body.build, sl_job=self.sl_job, overrides=_checked(overrides, self), command_options=options or {}
+            )
+        yield from interruptible(of_op, lambda inner: materialize(build, body.items, inner))
+
+
+def _body_of_step(context: OpExecutionContext) -> AssetBody:
+    body = body_of(context.op_def)
+    if not isinstance(body, AssetBody):
+        raise StarlakeError(
+            f"{context.op_def.name} is not a step of @starlake_assets, so that it is not known what to run",
+            fix="decorate its function with @starlake_assets(project=...)",
+        )
+    return body
+
+
+def _checked(overrides: Mapping[str, Any], resource: StarlakeResource) -> Mapping[str, Any]:
+    known = {*type(resource.sl_job.settings).model_fields}
+    unknown = sorted(set(overrides) - known)
+    if unknown:
+        raise StarlakeError(f"{', '.join(unknown)}: not an option of a job", fix=f"use {', '.join(sorted(known))}")
+    return overrides
