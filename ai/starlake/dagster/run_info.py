@@ -76,9 +76,12 @@ class _Sources:
     context: OpExecutionContext
 
     def partition_window(self) -> DataInterval | None:
-        """Return the time window of the partition; None without partition, and for one that is not about time."""
+        """Return the time window of the partition, or of the range of partitions of a backfill in one run.
+
+        None without partition, and for one that is not about time.
+        """
         context = self.context
-        if not context.has_partition_key:
+        if not (context.has_partition_key or context.has_partition_key_range):
             return None
         try:
             window = context.partition_time_window
@@ -114,10 +117,12 @@ def _searched_interval(context: OpExecutionContext) -> DataInterval | None:
     from ai.starlake.dagster.pipelines.partitions import window_of_key
 
     partitions = context.job_def.partitions_def
+    if partitions is None and context.has_assets_def:
+        partitions = context.assets_def.partitions_def
     if not isinstance(partitions, TimeWindowPartitionsDefinition):
         return None
-    window = window_of_key(partitions, context.partition_key)
-    return DataInterval(window.start, window.end)
+    keys = context.partition_key_range
+    return DataInterval(window_of_key(partitions, keys.start).start, window_of_key(partitions, keys.end).end)
 
 
 @dataclass(frozen=True)
