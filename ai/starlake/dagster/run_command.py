@@ -19,6 +19,7 @@ from ai.starlake.dagster.run_options import options_for
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import (
+    ChecksAlone,
     CommandFailedError,
     ExecutableNotFoundError,
     Execution,
@@ -33,6 +34,8 @@ from ai.starlake.orchestration.dates.run_dates import RunDates, is_late
 
 DRY_RUN = "dry run, nothing is run: "
 """The log's words before a command that a dry run leaves out."""
+
+_LOADS_ONLY = "evaluates expectations only when it loads a table or runs a task"
 
 
 @dataclass(frozen=True)
@@ -101,10 +104,7 @@ class CommandRunner:
         Raises:
             Failure: If it fails, or rejects more rows than it may. No retry follows where trying again cannot help.
         """
-        with failures(retry=False):
-            dates = self.dates(context)
-            options = options_for(context, names_of_section(name, _compat.op_name_of(context)))
-            command = complete(command, dates, options, cli=self.settings.starlake_version)
+        command, dates = self._complete(command, name, context)
         command_line = shown(command)
         if is_dry_run(context):
             context.log.info(f"{DRY_RUN}{command_line}")
@@ -120,6 +120,42 @@ class CommandRunner:
         if result.counts:
             _require_few_rejects(name, result.counts, self.settings.max_rejected, result.tables)
         return CommandRun(command, command_line, name, dates, result)
+
+    def check(self, command: StarlakeCommand, name: str, context: OpExecutionContext) -> TableOutcome | None:
+        """Evaluate the expectations of a table as it is, if the executor can; in a dry run, only log the command.
+
+        Args:
+            command: The command.
+            name: The table or task.
+            context: The context of the step.
+
+        Returns:
+            The results, or why there are none; None in a dry run.
+
+        Raises:
+            Failure: If the configuration of the run cannot be used.
+        """
+        command, _ = self._complete(command, name, context)
+        if is_dry_run(context):
+            context.log.info(f"{DRY_RUN}{shown(command)}")
+            return None
+        executor = self.executor()
+        if not isinstance(executor, ChecksAlone):
+            return TableOutcome(name, checks_unknown=f"{type(executor).__name__} {_LOADS_ONLY}")
+        try:
+            tables = executor.check_tables(command, self.execution(context, outcomes=True))
+        except StarlakeError as error:
+            return TableOutcome(name, checks_unknown=str(error))
+        return tables[0] if tables else TableOutcome(name, checks_unknown="the executor reports no results")
+
+    def _complete(
+        self, command: StarlakeCommand, name: str, context: OpExecutionContext
+    ) -> tuple[StarlakeCommand, RunDates]:
+        """Return a command with what only the run knows, and the dates of the run."""
+        with failures(retry=False):
+            dates = self.dates(context)
+            options = options_for(context, names_of_section(name, _compat.op_name_of(context)))
+            return complete(command, dates, options, cli=self.settings.starlake_version), dates
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,16 @@ def transform_command(name: str, options: Options | None = None) -> StarlakeComm
     return StarlakeCommand("transform", ("--name", required("transform_name", name)), options_of_command(options))
 
 
+def check_command(name: str, options: Options | None = None) -> StarlakeCommand:
+    """Return the command that evaluates the expectations of a table as it is; see `ChecksAlone`.
+
+    Args:
+        name: The table or task, ``domain.name``.
+        options: Substitutions in its metadata: ``name=value,name=value``, or a mapping.
+    """
+    return StarlakeCommand("check", ("--names", required("name", name)), options_of_command(options))
+
+
 def names_of(tables: Iterable[str]) -> tuple[str, ...]:
     """Return names of tables in a settled order: generated files pass sets, whose order differs between processes."""
     if isinstance(tables, str):

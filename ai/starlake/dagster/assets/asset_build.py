@@ -13,7 +13,7 @@ from ai.starlake.dagster.named_jobs import named_job
 from ai.starlake.dagster.ops import OpFactory
 from ai.starlake.dagster.run_command import CommandRunner
 from ai.starlake.job import JobOptions, StarlakeCommand
-from ai.starlake.job.starlake_commands import load_command, stage_command, transform_command
+from ai.starlake.job.starlake_commands import check_command, load_command, stage_command, transform_command
 from ai.starlake.orchestration.asset_options import AssetOptions
 
 if TYPE_CHECKING:
@@ -166,6 +166,11 @@ class AssetBuild:
             made = load_command(item.domain, item.name, options)
         else:
             made = transform_command(item.full_name, options)
+        return made.with_environment(self.environment)
+
+    def check_command(self, item: ProjectItem) -> StarlakeCommand:
+        """Return the command that evaluates the expectations of an item as it is."""
+        made = check_command(item.full_name, self.translated.project.options)
         return made.with_environment(self.environment)
 
     def stage_command(self, item: ProjectItem) -> StarlakeCommand:

@@ -61,10 +61,9 @@ class CheckReport:
         if missing:
             self._context.log.warning(f"{outcome.name} failed before these checks had a result: {', '.join(missing)}")
 
-    def unknown(self, item: str, reason: str) -> Iterator[CheckEvent]:
-        """Yield for each selected check of an item that its result is not known, and why."""
-        for check in self.of(item):
-            yield from self._event(check, _unknown(check, reason))
+    def has_expectations(self, item: str) -> bool:
+        """Return True if a check of an expectation of an item is selected."""
+        return any(not check.of_rejected_rows for check in self.of(item))
 
     def require_blocking(self) -> None:
         """Fail the step if a blocking check failed; call it when all else is done.
@@ -111,7 +110,7 @@ class CheckReport:
     def _rejected_rows(self, check: DeclaredCheck, outcome: TableOutcome) -> AssetCheckResult | None:
         counts = outcome.counts
         if counts is None:
-            reason = "the command reports no numbers of rows"
+            reason = "no number of rejected rows is reported"
             return None if outcome.error is not None else _unknown(check, reason)
         if outcome.error is not None and counts.rejected == 0:
             return None

@@ -1,9 +1,13 @@
-"""Runs of checks alone, without making the table again."""
+"""Checks of tables as they are, where nothing is loaded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from ai.starlake.dagster.assets.rejects.last_loads import counts_of, last_load
+from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 
 if TYPE_CHECKING:
     from dagster import OpExecutionContext
@@ -12,16 +16,13 @@ if TYPE_CHECKING:
     from ai.starlake.dagster.assets.checks.check_events import CheckEvent, CheckReport
     from ai.starlake.project.assets.project_item import ProjectItem
 
-_NOT_ALONE = "the executor cannot run expectations without loading"
-
 
 def checks_alone(
-    build: AssetBuild,  # noqa: ARG001
-    item: ProjectItem,
-    report: CheckReport,
-    context: OpExecutionContext,  # noqa: ARG001
+    build: AssetBuild, item: ProjectItem, report: CheckReport, context: OpExecutionContext
 ) -> Iterator[CheckEvent]:
-    """Run the selected checks of an item on the table as it is.
+    """Run the selected checks of an item that is not made in this step: expectations on its table as it is.
+
+    The check of rejected rows is that of the last load that a run recorded.
 
     Args:
         build: Knows the executor.
@@ -29,4 +30,31 @@ def checks_alone(
         report: Reports the results.
         context: The context of the step.
     """
-    yield from report.unknown(item.full_name, _NOT_ALONE)
+    if report.of(item.full_name):
+        load = last_load(build.key(item), context) if item.kind == "table" else None
+        yield from _checked(build, item, report, context, counts_of(load) if load else None)
+
+
+def checks_without_files(
+    build: AssetBuild, item: ProjectItem, report: CheckReport, context: OpExecutionContext
+) -> Iterator[CheckEvent]:
+    """Run the selected checks of a table whose load found no file: expectations on the table as it is."""
+    if report.of(item.full_name):
+        yield from _checked(build, item, report, context, StarlakeCounts(0, 0, 0))
+
+
+def _checked(
+    build: AssetBuild,
+    item: ProjectItem,
+    report: CheckReport,
+    context: OpExecutionContext,
+    counts: StarlakeCounts | None,
+) -> Iterator[CheckEvent]:
+    outcome: TableOutcome | None = TableOutcome(item.full_name)
+    if report.has_expectations(item.full_name):
+        outcome = build.sl_job.runner.check(build.check_command(item), item.full_name, context)
+    if outcome is not None:
+        reason = outcome.error or outcome.checks_unknown
+        yield from report.events(
+            replace(outcome, name=item.full_name, counts=counts, error=None, checks_unknown=reason)
+        )

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dagster import (
     AssetKey,
     AssetMaterialization,
-    AssetRecordsFilter,
     AssetsDefinition,
     AssetSpec,
     AutomationCondition,
-    EventLogRecord,
     In,
     MaterializeResult,
     Nothing,
@@ -23,12 +21,11 @@ from dagster import (
 )
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster import _compat
 from ai.starlake.dagster.assets.asset_names import group_of
 from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.assets.metadata_tables import metadata_table
+from ai.starlake.dagster.assets.rejects.last_loads import counts_of, last_load
 from ai.starlake.dagster.assets.steps.asset_steps import name_of_key
-from ai.starlake.dagster.assets.steps.outcome_events import NOTHING_TO_LOAD
 from ai.starlake.dagster.ops import Body, Event, OpSpec
 
 if TYPE_CHECKING:
@@ -36,8 +33,6 @@ if TYPE_CHECKING:
     from ai.starlake.project.assets.project_item import ProjectItem
 
 REJECTED, REASONS = "starlake/rows_rejected", "starlake/reject_reasons"
-_SEARCHED = 50
-"""Among how many records of a table the last one of a load is searched that had files."""
 
 
 def rejected_assets(build: AssetBuild) -> list[AssetsDefinition]:
@@ -134,25 +129,9 @@ def _rows_of(table: str, load: AssetMaterialization) -> Iterator[dict[str, str |
 
 
 def _rejected_of(load: AssetMaterialization) -> int:
-    value = load.metadata.get(REJECTED)
-    return _number(value.value) if value is not None else 0
+    counts = counts_of(load)
+    return counts.rejected if counts else 0
 
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
-
-
-def last_load(key: AssetKey, context: OpExecutionContext) -> AssetMaterialization | None:
-    """Return what the last load of a table recorded that had files: of the partition of the run, if it has that."""
-    found = (
-        _loads(AssetRecordsFilter(key, asset_partitions=[context.partition_key]), context)
-        if context.has_partition_key
-        else None
-    )
-    return found or _loads(AssetRecordsFilter(key), context)
-
-
-def _loads(wanted: AssetRecordsFilter, context: OpExecutionContext) -> AssetMaterialization | None:
-    records: Sequence[EventLogRecord] = context.instance.fetch_materializations(wanted, limit=_SEARCHED).records
-    loads = filter(None, map(_compat.recorded_materialization, records))
-    return next((load for load in loads if NOTHING_TO_LOAD not in load.metadata), None)

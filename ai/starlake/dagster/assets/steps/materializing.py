@@ -10,7 +10,7 @@ from dagster import AssetKey, Failure, OpExecutionContext
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.assets.checks.check_events import CheckReport
-from ai.starlake.dagster.assets.checks.check_runs import checks_alone
+from ai.starlake.dagster.assets.checks.check_runs import checks_alone, checks_without_files
 from ai.starlake.dagster.assets.steps.data_versions import state_after, unchanged_state
 from ai.starlake.dagster.assets.steps.item_outcomes import outcome_of, outcome_of_failure
 from ai.starlake.dagster.assets.steps.outcome_events import materialized, unchanged
@@ -155,3 +155,4 @@ class StepRun:
         self._context.log.info(f"{item.full_name}: there is nothing to load")
         if rule == "materialize":
             yield unchanged(key, run, unchanged_state(key, self._context))
+        yield from checks_without_files(self._build, item, self._report, self._context)
