@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from dagster import (
+    AllPartitionMapping,
     AssetCheckResult,
     AssetCheckSeverity,
     AssetCheckSpec,
@@ -323,6 +324,10 @@ class TestMovedSpecs:
         mapping = LastPartitionMapping()
         moved = _compat.moved_dep(AssetDep("old", partition_mapping=mapping), AssetKey("new"))
         assert moved == AssetDep("new", partition_mapping=mapping)
+
+    def test_a_dependency_with_another_mapping_keeps_its_asset(self):
+        mapped = _compat.mapped_dep(AssetDep("old", partition_mapping=LastPartitionMapping()), AllPartitionMapping())
+        assert mapped == AssetDep("old", partition_mapping=AllPartitionMapping())
 
 
 class TestCheckResults:

@@ -17,6 +17,20 @@ class AssetOptions(JobOptions):
         default=True,
         description="whether materializing a table first stages the files that wait for it in the landing area",
     )
+    partitions: Literal["schedule", "none"] = Field(
+        default="schedule",
+        description="which partitions tables and tasks have: the intervals of their `schedule`, or `none`",
+    )
+    backfill_policy: Literal["multi_run", "single_run"] = Field(
+        default="multi_run",
+        description="whether a backfill runs each partition by itself, or one run makes all (`single_run`); the latter "
+        "holds for tasks that use the data interval",
+    )
+    automation: Literal["eager", "none"] = Field(
+        default="eager",
+        description="the automation condition of tables and tasks without a schedule: `eager`, when what they read has "
+        "changed, or `none`",
+    )
     nothing_to_load: Literal["materialize", "skip", "fail"] = Field(
         default="materialize",
         description="what a table does for which no file waits: record a materialization without new rows, skip what "

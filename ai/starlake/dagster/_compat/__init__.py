@@ -39,7 +39,7 @@ from ai.starlake.dagster._compat.log_events import (
     seconds_of,
     yielded_outputs,
 )
-from ai.starlake.dagster._compat.moved_specs import moved_check, moved_dep
+from ai.starlake.dagster._compat.moved_specs import mapped_dep, moved_check, moved_dep
 from ai.starlake.dagster._compat.runs import (
     PARTITION_TAG,
     SCHEDULE_TAG,
@@ -95,6 +95,7 @@ __all__ = [
     "key_at",
     "listen",
     "log_of",
+    "mapped_dep",
     "materialization_of",
     "materializations_after",
     "materialized_by",

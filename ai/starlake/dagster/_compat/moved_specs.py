@@ -1,4 +1,4 @@
-"""Specs whose key is replaced, with all else that a version of Dagster keeps in them."""
+"""Specs whose key or mapping is replaced, with all else that a version of Dagster keeps in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from dagster import AssetCheckKey
 
 if TYPE_CHECKING:
-    from dagster import AssetCheckSpec, AssetDep, AssetKey
+    from dagster import AssetCheckSpec, AssetDep, AssetKey, PartitionMapping
 
 
 def moved_check(spec: AssetCheckSpec, key: AssetKey) -> AssetCheckSpec:
@@ -18,3 +18,8 @@ def moved_check(spec: AssetCheckSpec, key: AssetKey) -> AssetCheckSpec:
 def moved_dep(dep: AssetDep, key: AssetKey) -> AssetDep:
     """Return a dependency as one on another asset."""
     return dep._replace(asset_key=key)
+
+
+def mapped_dep(dep: AssetDep, mapping: PartitionMapping) -> AssetDep:
+    """Return a dependency with another mapping of partitions."""
+    return dep._replace(partition_mapping=mapping)

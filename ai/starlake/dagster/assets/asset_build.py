@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from ai.starlake.dagster.assets.dagster_features import quiet
+from ai.starlake.dagster.assets.automation.asset_partitions import partitions_of
+from ai.starlake.dagster.assets.automation.automated_specs import automated_spec
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix, TranslatedProject
 from ai.starlake.dagster.named_jobs import named_job
 from ai.starlake.dagster.ops import OpFactory
@@ -138,13 +139,31 @@ class AssetBuild:
         """The chosen items by the names of their tables in the database."""
         return {item.target: item for item in self.items}
 
+    @cached_property
+    def item_of_key(self) -> Mapping[AssetKey, ProjectItem]:
+        """The chosen items by their keys."""
+        return {self.key(item): item for item in self.items}
+
+    @cached_property
+    def partitions(self) -> Mapping[Target, PartitionsDefinition[str] | None]:
+        """The partitions of each chosen item; None for one that is made as a whole."""
+        return partitions_of(self)
+
     def specs(self, items: Sequence[ProjectItem]) -> list[AssetSpec]:
-        """Return the specs of items, with their partitions."""
-        specs = self.translated.specs(items)
-        if self.partitions_def is None:
-            return specs
-        with quiet():
-            return [spec.replace_attributes(partitions_def=self.partitions_def) for spec in specs]
+        """Return the specs of items, with their partitions and automation conditions."""
+        return [self._specs[item.target] for item in items]
+
+    @cached_property
+    def _specs(self) -> Mapping[Target, AssetSpec]:
+        return {item.target: automated_spec(self, item, self.translated_spec(item)) for item in self.items}
+
+    def translated_spec(self, item: ProjectItem) -> AssetSpec:
+        """Return the spec of an item as the translator made it, with its final key."""
+        return self._translated_specs[item.target]
+
+    @cached_property
+    def _translated_specs(self) -> Mapping[Target, AssetSpec]:
+        return {item.target: spec for item, spec in zip(self.items, self.translated.specs(self.items), strict=True)}
 
     def check_specs(self, items: Sequence[ProjectItem]) -> list[AssetCheckSpec]:
         """Return the specs of the checks of items; none where checks are switched off."""

@@ -34,6 +34,11 @@ def virtual(item: ProjectItem) -> dict[str, Any]:
     return {"is_virtual": True} if item.kind == "view" and _has_virtual_assets() else {}
 
 
+def is_virtual(spec: AssetSpec) -> bool:
+    """Return True if Dagster does not materialize an asset, such as a view by option."""
+    return bool(getattr(spec, "is_virtual", False))
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence Dagster's notices of what may change: the user has not chosen what this package uses."""

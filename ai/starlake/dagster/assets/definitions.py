@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import Definitions
 
 from ai.starlake.dagster.assets.asset_build import AssetBuild, Batched
+from ai.starlake.dagster.assets.automation.asset_schedules import schedules as scheduled_jobs
 from ai.starlake.dagster.assets.rejects.rejected_assets import rejected_assets
 from ai.starlake.dagster.assets.sensors.file_sensor import file_sensor
 from ai.starlake.dagster.assets.steps.asset_steps import asset_steps
@@ -46,7 +47,8 @@ def build_starlake_definitions(
         exclude: Which of them not.
         asset_prefix: The first part or parts of the keys of all that the project makes.
         batched: False for a step per table or task, True for a step per domain, ``project`` for one step.
-        schedules: Whether schedules of the project become schedules and partitions.
+        schedules: Whether schedules of the project become jobs and schedules. Partitions are there all the same, unless
+            the option `partitions` is ``none``.
         sensors: Whether there are sensors that load files when they arrive.
         checks: Whether expectations become checks.
         rejects: Whether rejected rows are assets of their own, with a job that replays them.
@@ -82,4 +84,10 @@ def definitions_of(build: AssetBuild) -> Definitions:
     assets = asset_steps(build)
     rejects = rejected_assets(build) if build.rejects else []
     sensor = file_sensor(build, assets) if build.sensors else None
-    return Definitions(assets=[*assets, *rejects], sensors=[sensor] if sensor else [])
+    scheduled = scheduled_jobs(build)
+    return Definitions(
+        assets=[*assets, *rejects],
+        jobs=scheduled.jobs,
+        schedules=scheduled.schedules,
+        sensors=[sensor] if sensor else [],
+    )

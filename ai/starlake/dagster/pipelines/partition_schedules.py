@@ -6,9 +6,10 @@ is with Dagster's own schedules of partitions, and a run finds the data of its i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dagster import (
@@ -24,12 +25,13 @@ from dagster import (
     TimeWindowPartitionsDefinition,
 )
 
-from ai.starlake.common import StarlakeError, parse_datetime
+from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.pipelines import partitions as windows
 from ai.starlake.orchestration.dates.run_tags import DRY_RUN_TAG
 
 if TYPE_CHECKING:
+    from ai.starlake.dagster._compat.asset_jobs import AssetJob
     from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 _MOST_REQUESTS = 100
@@ -71,6 +73,26 @@ def build(job: JobDefinition, cron: str, options: OrchestrationOptions) -> Sched
             f"job {job.name} has no partitions of time, so that its schedule cannot tell what a run is for",
             fix="give it those of `time_partitions`",
         )
+    return schedule_of(job, partitions, cron, options, partial(_compat.partition_tags, job))
+
+
+def schedule_of(
+    job: JobDefinition | AssetJob,
+    partitions: TimeWindowPartitionsDefinition,
+    cron: str,
+    options: OrchestrationOptions,
+    tags: Callable[[str], Mapping[str, str]],
+) -> ScheduleDefinition:
+    """Return the schedule of a job, or of a job of assets, with partitions of time; see `build`.
+
+    Args:
+        job: The job.
+        partitions: Its partitions.
+        cron: The cron expression, whose intervals they are.
+        options: The options of the pipeline.
+        tags: Gives the tags that make a run one for a partition. With these, a request is complete: Dagster need not
+            look for the job in the code location.
+    """
     name = f"{job.name}_schedule"
 
     def tick(context: ScheduleEvaluationContext) -> Iterator[RunRequest | SkipReason]:
@@ -81,11 +103,7 @@ def build(job: JobDefinition, cron: str, options: OrchestrationOptions) -> Sched
         keys = _to_catch_up(context.instance, job.name, name, partitions, last) if options.catchup else [last]
         if not keys:
             yield SkipReason(f"all partitions up to {last} were run already, by hand or by a backfill")
-        yield from (
-            # with its tags, a request is complete: Dagster need not look for the job in the code location
-            RunRequest(run_key=key, partition_key=key, tags=_compat.partition_tags(job, key))
-            for key in keys
-        )
+        yield from (RunRequest(run_key=key, partition_key=key, tags=tags(key)) for key in keys)
 
     return ScheduleDefinition(
         name=name,
@@ -105,7 +123,7 @@ def _to_catch_up(
 
     The oldest come first, a hundred at most.
     """
-    begin = _after_last_request(instance, job, schedule) or partitions.start
+    begin = _after_last_request(instance, job, schedule, partitions) or partitions.start
     keys = windows.keys_between(partitions, begin, windows.window_of_key(partitions, last).start)
     found: list[str] = []
     for index in range(0, len(keys), _MOST_REQUESTS):
@@ -117,7 +135,9 @@ def _to_catch_up(
     return found[:_MOST_REQUESTS]
 
 
-def _after_last_request(instance: DagsterInstance, job: str, schedule: str) -> datetime | None:
+def _after_last_request(
+    instance: DagsterInstance, job: str, schedule: str, partitions: TimeWindowPartitionsDefinition
+) -> datetime | None:
     """Return the timestamp after the last partition that the schedule has asked for; None where it never has.
 
     A re-execution keeps the tag of the schedule, but is not a request of it.
@@ -127,7 +147,7 @@ def _after_last_request(instance: DagsterInstance, job: str, schedule: str) -> d
     while records := instance.get_run_records(filters, limit=_PAGE, cursor=cursor):
         runs = [record.dagster_run for record in records]
         keys = [run.tags.get(_compat.PARTITION_TAG) for run in runs if _compat.parent_run_of(run) is None]
-        moments = [moment for key in keys if key for moment in _moments(key)]
+        moments = [moment for key in keys if key for moment in _moments(partitions, key)]
         if moments:
             return max(moments, key=datetime.timestamp) + timedelta(seconds=1)
         cursor = runs[-1].run_id
@@ -145,7 +165,7 @@ def _run_otherwise(instance: DagsterInstance, job: str, keys: Sequence[str]) -> 
     )
 
 
-def _moments(key: str) -> Iterator[datetime]:
+def _moments(partitions: TimeWindowPartitionsDefinition, key: str) -> Iterator[datetime]:
     """Yield the timestamp that a partition's key tells, be it one of a cron expression that has been changed since."""
     with suppress(StarlakeError):
-        yield parse_datetime(key, timezone.utc)
+        yield windows.start_in(partitions, key)

@@ -24,6 +24,8 @@ from ai.starlake.project.project import Project
 
 _FORMATS: Mapping[Format, str] = {Format.DSV: "csv", Format.JSON_FLAT: "json", Format.TEXT_XML: "xml"}
 """The formats of files whose usual name is another one."""
+_INTERVAL = "sl_data_interval_"
+"""How the names of the variables begin that tell a task which interval its run is for."""
 _SYSTEM_SCHEMAS = frozenset({"information_schema", "pg_catalog", "temp", "system"})
 _NOT_SHOWN = frozenset(
     {"name", "domain", "table", "pattern", "attributes", "expectations", "sql", "presql", "postsql", "python"}
@@ -123,6 +125,7 @@ class _ItemReader:
             externals=tuple(dict.fromkeys(parts for parts in others if parts)),
             expectations=item_expectations(task, target, self._project.application.expectations),
             cron=self._project.application.cron(task.schedule),
+            uses_interval=any(_INTERVAL in text for text in (*_sql_texts(task), python)),
             warn_after=_age(task.freshness.warn, task.file),
             fail_after=_age(task.freshness.error, task.file),
             code_version=_version(*_meaning(task), python, macros),
@@ -235,6 +238,11 @@ def _age(text: str | None, file: Path | None) -> float | None:
 def _dump(item: Table | Task) -> dict[str, Any]:
     """Return the metadata of an item under Starlake's keys."""
     return item.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _sql_texts(task: Task) -> Iterator[str]:
+    """Yield the SQL of a task as it is written, and its Python."""
+    yield from (*task.presql, task.sql or "", *task.postsql, task.python or "")
 
 
 def _shown(data: Mapping[str, Any]) -> dict[str, Any]:

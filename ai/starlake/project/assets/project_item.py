@@ -106,6 +106,7 @@ class ProjectItem:
         externals: The names in its SQL of what the project does not make, in parts.
         expectations: Its checks.
         cron: The cron expression of its schedule.
+        uses_interval: Whether its SQL or its Python names the data interval of the run.
         warn_after: How old it may be before a warning, in seconds.
         fail_after: How old it may be before an error, in seconds.
         code_version: Changes with what the YAML and the SQL mean.
@@ -129,6 +130,7 @@ class ProjectItem:
     externals: tuple[tuple[str, ...], ...] = ()
     expectations: tuple[ItemExpectation, ...] = ()
     cron: str | None = None
+    uses_interval: bool = False
     warn_after: float | None = None
     fail_after: float | None = None
     code_version: str = ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from dagster import AssetKey, AssetsDefinition, AssetSpec, In, Nothing, Out
 
 from ai.starlake.common import sanitize_id
+from ai.starlake.dagster.assets.automation.asset_partitions import backfill_policy_of
 from ai.starlake.dagster.assets.checks.check_partitions import with_partitions
 from ai.starlake.dagster.assets.steps.batches import batches
 from ai.starlake.dagster.assets.steps.materializing import AssetBody
@@ -76,6 +77,7 @@ def step_of(
         keys_by_output_name=outputs,
         check_specs_by_output_name=check_outputs,
         specs=specs,
+        backfill_policy=backfill_policy_of(build, items),
         can_subset=len(specs) + len(checks) > 1,
         backfill_policy=build.backfill_policy,
     )

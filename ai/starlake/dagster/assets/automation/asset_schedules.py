@@ -1,0 +1,168 @@
+"""The jobs and schedules of assets: one of each for each cron expression."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from dagster import (
+    AssetKey,
+    AssetSelection,
+    DefaultScheduleStatus,
+    PartitionsDefinition,
+    RunRequest,
+    ScheduleDefinition,
+    ScheduleEvaluationContext,
+    StaticPartitionsDefinition,
+    TimeWindowPartitionsDefinition,
+    define_asset_job,
+)
+
+from ai.starlake.common import StarlakeError, sanitize_id
+from ai.starlake.common.crons import cron_identity, usual_cron
+from ai.starlake.dagster import _compat
+from ai.starlake.dagster.pipelines.partition_schedules import schedule_of
+from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
+
+if TYPE_CHECKING:
+    from ai.starlake.dagster._compat.asset_jobs import AssetJob
+    from ai.starlake.dagster.assets.asset_build import AssetBuild
+
+_IN_WORDS = str.maketrans({"*": "x", "?": "x", "-": "to", ",": "and", "/": "by", "#": "no"})
+_DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
+
+
+@dataclass(frozen=True)
+class ScheduledJobs:
+    """The jobs of assets, and what starts them by the clock.
+
+    Attributes:
+        jobs: The jobs.
+        schedules: Their schedules, in the same order.
+    """
+
+    jobs: Sequence[AssetJob]
+    schedules: Sequence[ScheduleDefinition]
+
+
+def schedules(build: AssetBuild) -> ScheduledJobs:
+    """Return a job and a schedule for each cron expression among the chosen items; none where they are switched off.
+
+    A job has the items of one schedule and one definition of partitions, so that each run makes one partition of all.
+
+    Args:
+        build: The items, their partitions, and the options.
+
+    Raises:
+        StarlakeError: If a schedule does not say which of its partitions a tick is for.
+    """
+    if not build.schedules:
+        return ScheduledJobs((), ())
+    options = build.sl_job.options_of(OrchestrationOptions)
+    groups = list(_groups(build))
+    jobs = [_job(group, options) for group in groups]
+    return ScheduledJobs(jobs, [_schedule(group, job, options) for group, job in zip(groups, jobs, strict=True)])
+
+
+@dataclass
+class _Group:
+    """The items of one schedule."""
+
+    name: str
+    cron: str
+    partitions: PartitionsDefinition[str] | None
+    keys: list[AssetKey] = field(default_factory=list)
+
+
+def _groups(build: AssetBuild) -> Iterator[_Group]:
+    used: Counter[str] = Counter()
+    found: dict[tuple[Hashable, PartitionsDefinition[str] | None], _Group] = {}
+    for item in build.items:
+        if item.cron is None:
+            continue
+        partitions = build.partitions[item.target]
+        group = found.get((cron_identity(item.cron), partitions))
+        if group is None:
+            name = f"{build.name}_{cron_name(item.cron)}"
+            used[name] += 1
+            name = f"{name}_{used[name]}" if used[name] > 1 else name  # of other partitions, by the translator
+            group = found[cron_identity(item.cron), partitions] = _Group(name, item.cron, partitions)
+        group.keys.append(build.key(item))
+    yield from found.values()
+
+
+def cron_name(cron: str) -> str:
+    """Return a name for a cron expression, such as ``daily``, ``daily_06_30`` or ``cron_0_6_x_x_1to5``.
+
+    Args:
+        cron: Five fields, or a word such as ``@daily``; a valid one.
+    """
+    usual = usual_cron(cron)
+    if usual is None:
+        return sanitize_id("cron_" + "_".join(cron.lower().translate(_IN_WORDS).split()))
+    if usual.cycle == "hourly":
+        return f"hourly_{usual.minute:02}" if usual.minute else "hourly"
+    day = ""
+    if usual.cycle == "weekly":
+        day = f"_{_DAYS[usual.day or 0]}"
+    elif usual.cycle == "monthly" and usual.day != 1:
+        day = f"_{usual.day}"
+    time = f"_{usual.hour:02}_{usual.minute:02}" if (usual.hour, usual.minute) != (0, 0) else ""
+    return f"{usual.cycle}{day}{time}"
+
+
+def _job(group: _Group, options: OrchestrationOptions) -> AssetJob:
+    return define_asset_job(
+        name=group.name,
+        selection=AssetSelection.assets(*group.keys),
+        description=f"Makes what is scheduled at {group.cron} ({options.zone}).",
+        tags=dict.fromkeys(options.tag_list, ""),
+    )
+
+
+def _schedule(group: _Group, job: AssetJob, options: OrchestrationOptions) -> ScheduleDefinition:
+    _require_keys(group)
+    partitions = group.partitions
+    if isinstance(partitions, TimeWindowPartitionsDefinition):
+        own = cron_identity(partitions.cron_schedule) == cron_identity(group.cron)
+        cron = partitions.cron_schedule if own else group.cron
+        return schedule_of(job, partitions, cron, options, lambda key: {_compat.PARTITION_TAG: key})
+
+    def tick(_context: ScheduleEvaluationContext) -> Iterator[RunRequest]:
+        yield from _requests(partitions)
+
+    return ScheduleDefinition(
+        name=f"{group.name}_schedule",
+        job=job,
+        execution_fn=tick,
+        cron_schedule=group.cron,
+        execution_timezone=options.zone,
+        default_status=DefaultScheduleStatus[options.default_status.upper()],
+        description=f"Starts {group.name} at {group.cron} ({options.zone}).",
+    )
+
+
+def _requests(partitions: PartitionsDefinition[str] | None) -> list[RunRequest]:
+    """Return what a tick asks for where partitions are not about time: one run, or one for each of a fixed set."""
+    if partitions is None:
+        return [RunRequest()]
+    keys = partitions.get_partition_keys()
+    return [RunRequest(run_key=key, partition_key=key, tags={_compat.PARTITION_TAG: key}) for key in keys]
+
+
+def _require_keys(group: _Group) -> None:
+    """Refuse partitions of which a tick cannot tell which ones to make.
+
+    Raises:
+        StarlakeError: If a tick cannot tell.
+    """
+    if isinstance(group.partitions, (TimeWindowPartitionsDefinition, StaticPartitionsDefinition, type(None))):
+        return
+    key = group.keys[0].to_user_string()
+    raise StarlakeError(
+        f"the schedule {group.cron!r} of {key} does not say which partitions it is for",
+        cause=f"its partitions are a {type(group.partitions).__name__}, which the translator gives it",
+        fix="use partitions of time or a fixed set; or leave schedules out (schedules=False) and write your own",
+    )
