@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dagster import GraphDefinition, InputMapping, JobDefinition, NodeInvocation, OpDefinition, Out, OutputMapping
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+    AssetJob = UnresolvedAssetJobDefinition
+    """What `define_asset_job` returns: a job whose assets are found when it is part of a code location."""
 
 MAPPED_INPUT = MappedInputPlaceholder
 """Stands for an input of a graph among the sources of an input that has several; see `InputMapping.fan_in_index`."""

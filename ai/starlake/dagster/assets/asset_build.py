@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from ai.starlake.dagster.assets.automation.asset_partitions import partitions_of
-from ai.starlake.dagster.assets.automation.automated_specs import automated_spec
+from ai.starlake.dagster.assets.automation.automated_specs import AutomatedSpecs
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix, TranslatedProject
 from ai.starlake.dagster.named_jobs import named_job
 from ai.starlake.dagster.ops import OpFactory
@@ -16,6 +16,7 @@ from ai.starlake.dagster.run_command import CommandRunner
 from ai.starlake.job import JobOptions, StarlakeCommand
 from ai.starlake.job.starlake_commands import check_command, load_command, stage_command, transform_command
 from ai.starlake.orchestration.asset_options import AssetOptions
+from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 if TYPE_CHECKING:
     from dagster import AssetCheckSpec, AssetKey, AssetSpec, BackfillPolicy, PartitionsDefinition, RetryPolicy
@@ -111,6 +112,11 @@ class AssetBuild:
         return AssetOptions.over(self.sl_job.options_of(AssetOptions), **self.overrides)
 
     @cached_property
+    def pipelines(self) -> OrchestrationOptions:
+        """The options of what starts assets: dates, time zone, schedules."""
+        return self.sl_job.options_of(OrchestrationOptions)
+
+    @cached_property
     def settings(self) -> JobOptions:
         """The options of the job, with the environment in which commands of this project run."""
         return JobOptions.over(self.sl_job.settings, **self.overrides, sl_env_var=dict(self.environment))
@@ -140,14 +146,19 @@ class AssetBuild:
         return {item.target: item for item in self.items}
 
     @cached_property
-    def item_of_key(self) -> Mapping[AssetKey, ProjectItem]:
-        """The chosen items by their keys."""
-        return {self.key(item): item for item in self.items}
-
-    @cached_property
     def partitions(self) -> Mapping[Target, PartitionsDefinition[str] | None]:
         """The partitions of each chosen item; None for one that is made as a whole."""
-        return partitions_of(self)
+        return partitions_of(
+            self.items,
+            self._translated_specs,
+            self.pipelines,
+            common=self.partitions_def,
+            scheduled=self.options.partitions == "schedule",
+        )
+
+    def runs_at_once(self, item: ProjectItem) -> bool:
+        """Return True if one run of an item makes all partitions of a backfill, instead of a run for each."""
+        return self.options.backfill_policy == "single_run" and item.uses_interval
 
     def specs(self, items: Sequence[ProjectItem]) -> list[AssetSpec]:
         """Return the specs of items, with their partitions and automation conditions."""
@@ -155,11 +166,10 @@ class AssetBuild:
 
     @cached_property
     def _specs(self) -> Mapping[Target, AssetSpec]:
-        return {item.target: automated_spec(self, item, self.translated_spec(item)) for item in self.items}
-
-    def translated_spec(self, item: ProjectItem) -> AssetSpec:
-        """Return the spec of an item as the translator made it, with its final key."""
-        return self._translated_specs[item.target]
+        automated = AutomatedSpecs(
+            self._translated_specs, self.partitions, automated=self.options.automation == "eager"
+        )
+        return {item.target: automated.of(item) for item in self.items}
 
     @cached_property
     def _translated_specs(self) -> Mapping[Target, AssetSpec]:

@@ -31,7 +31,7 @@ from ai.starlake.dagster.pipelines import partitions as windows
 from ai.starlake.orchestration.dates.run_tags import DRY_RUN_TAG
 
 if TYPE_CHECKING:
-    from ai.starlake.dagster._compat.asset_jobs import AssetJob
+    from ai.starlake.dagster._compat.graphs import AssetJob
     from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 _MOST_REQUESTS = 100

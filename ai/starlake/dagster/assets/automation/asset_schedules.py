@@ -24,11 +24,11 @@ from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.common.crons import cron_identity, usual_cron
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.pipelines.partition_schedules import schedule_of
-from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 if TYPE_CHECKING:
-    from ai.starlake.dagster._compat.asset_jobs import AssetJob
+    from ai.starlake.dagster._compat.graphs import AssetJob
     from ai.starlake.dagster.assets.asset_build import AssetBuild
+    from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 _IN_WORDS = str.maketrans({"*": "x", "?": "x", "-": "to", ",": "and", "/": "by", "#": "no"})
 _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
@@ -60,7 +60,7 @@ def schedules(build: AssetBuild) -> ScheduledJobs:
     """
     if not build.schedules:
         return ScheduledJobs((), ())
-    options = build.sl_job.options_of(OrchestrationOptions)
+    options = build.pipelines
     groups = list(_groups(build))
     jobs = [_job(group, options) for group in groups]
     return ScheduledJobs(jobs, [_schedule(group, job, options) for group, job in zip(groups, jobs, strict=True)])
@@ -160,7 +160,7 @@ def _require_keys(group: _Group) -> None:
     """
     if isinstance(group.partitions, (TimeWindowPartitionsDefinition, StaticPartitionsDefinition, type(None))):
         return
-    key = group.keys[0].to_user_string()
+    key = "/".join(group.keys[0].path)
     raise StarlakeError(
         f"the schedule {group.cron!r} of {key} does not say which partitions it is for",
         cause=f"its partitions are a {type(group.partitions).__name__}, which the translator gives it",

@@ -1,66 +1,75 @@
-"""The specs of assets with what says when they are made."""
+"""The specs of assets with what says when they are made: partitions, mappings between them, and conditions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from dagster import (
-    AssetDep,
-    AssetSpec,
-    PartitionsDefinition,
-    TimeWindowPartitionMapping,
-    TimeWindowPartitionsDefinition,
-)
+from dagster import AssetDep, AssetKey, AssetSpec, TimeWindowPartitionMapping, TimeWindowPartitionsDefinition
 
 from ai.starlake.dagster._compat import mapped_dep
-from ai.starlake.dagster.assets.automation.item_conditions import automation_of
-from ai.starlake.dagster.assets.dagster_features import quiet
+from ai.starlake.dagster.assets.automation.item_conditions import eager
+from ai.starlake.dagster.assets.dagster_features import is_virtual, quiet
 
 if TYPE_CHECKING:
-    from ai.starlake.dagster.assets.asset_build import AssetBuild
-    from ai.starlake.project.assets.project_item import ProjectItem
+    from ai.starlake.dagster.assets.automation.asset_partitions import Partitions
+    from ai.starlake.project.assets.project_item import ProjectItem, Target
 
 
-def automated_spec(build: AssetBuild, item: ProjectItem, spec: AssetSpec) -> AssetSpec:
-    """Return the spec of an item with its partitions, mappings from those of what it reads, and when it is made.
+class AutomatedSpecs:
+    """Completes the specs of the translator.
 
     Args:
-        build: Knows the partitions of all items, and the options.
-        item: The item.
-        spec: Its spec, as the translator made it.
+        specs: The specs of all chosen items.
+        partitions: Their partitions.
+        automated: Whether items without a schedule are made when what they read has changed.
     """
-    changes = {**_partitioned(build, item, spec), **_automated(build, item, spec)}
-    if not changes:
-        return spec
-    with quiet():
-        return spec.replace_attributes(**changes)
 
+    def __init__(
+        self, specs: Mapping[Target, AssetSpec], partitions: Mapping[Target, Partitions | None], *, automated: bool
+    ) -> None:
+        self._specs = specs
+        self._partitions = partitions
+        self._by_key: Mapping[AssetKey, Partitions | None] = {
+            spec.key: partitions[target] for target, spec in specs.items()
+        }
+        self._automated = automated
 
-def _partitioned(build: AssetBuild, item: ProjectItem, spec: AssetSpec) -> Mapping[str, Any]:
-    partitions = build.partitions[item.target]
-    if partitions is None:
-        return {}
-    return {"partitions_def": partitions, "deps": [_mapped(build, partitions, dep) for dep in spec.deps]}
+    def of(self, item: ProjectItem) -> AssetSpec:
+        """Return the spec of an item. A condition, mappings and partitions of the translator are kept."""
+        spec, partitions = self._specs[item.target], self._partitions[item.target]
+        changes: dict[str, Any] = {}
+        if partitions is not None:
+            changes["partitions_def"] = partitions
+            changes["deps"] = [self._mapped(partitions, dep) for dep in spec.deps]
+        if self._automated and item.cron is None and spec.automation_condition is None and not is_virtual(spec):
+            changes["automation_condition"] = eager(self._required(spec, partitions))
+        if not changes:
+            return spec
+        with quiet():
+            return spec.replace_attributes(**changes)
 
+    def _mapped(self, partitions: Partitions, dep: AssetDep) -> AssetDep:
+        """Return a dependency with a mapping where both sides have partitions of time, but different ones.
 
-def _automated(build: AssetBuild, item: ProjectItem, spec: AssetSpec) -> Mapping[str, Any]:
-    condition = automation_of(build, item, spec)
-    return {} if condition is spec.automation_condition else {"automation_condition": condition}
+        Such a mapping asks for all intervals that overlap. It does not ask for those before the first one or after the
+        last one: an hour of today does not wait for the end of the day.
+        """
+        other = self._by_key.get(dep.asset_key)
+        if dep.partition_mapping is not None or other is None or other == partitions:
+            return dep
+        if not all(isinstance(each, TimeWindowPartitionsDefinition) for each in (partitions, other)):
+            return dep
+        return mapped_dep(dep, TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True))
 
+    def _required(self, spec: AssetSpec, partitions: Partitions | None) -> list[AssetKey] | None:
+        """Return what an item reads that must exist before it is made without being asked for; None for all of it.
 
-def _mapped(build: AssetBuild, partitions: PartitionsDefinition[str], dep: AssetDep) -> AssetDep:
-    """Return a dependency with a mapping where both sides have partitions of time, but different ones.
-
-    Such a mapping asks for all intervals that overlap. It does not ask for those before the first one or after the last
-    one: an hour of today does not wait for the end of the day.
-    """
-    made = build.item_of_key.get(dep.asset_key)
-    other = None if made is None else build.partitions[made.target]
-    different = other is not None and other != partitions
-    of_time = isinstance(partitions, TimeWindowPartitionsDefinition) and isinstance(
-        other, TimeWindowPartitionsDefinition
-    )
-    if dep.partition_mapping is not None or not (different and of_time):
-        return dep
-    return mapped_dep(dep, TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True))
+        It does not wait for a table of somebody else, which Dagster may never see made; nor, without partitions, for
+        one with partitions: all of them, since the start date, would have to exist.
+        """
+        keys = [dep.asset_key for dep in spec.deps]
+        required = [
+            key for key in keys if key in self._by_key and (self._by_key[key] is None or partitions is not None)
+        ]
+        return None if len(required) == len(keys) else required

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from dagster import AssetKey, AssetsDefinition, AssetSpec, In, Nothing, Out
 
 from ai.starlake.common import sanitize_id
-from ai.starlake.dagster.assets.automation.asset_partitions import backfill_policy_of
+from ai.starlake.dagster.assets.automation.backfills import backfill_policy_of
 from ai.starlake.dagster.assets.checks.check_partitions import with_partitions
 from ai.starlake.dagster.assets.steps.batches import batches
 from ai.starlake.dagster.assets.steps.materializing import AssetBody
