@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 def backfill_policy_of(build: AssetBuild, items: Sequence[ProjectItem]) -> BackfillPolicy | None:
     """Return how a backfill runs the items of a step; None where they have no partitions.
 
-    One run makes all partitions where the option asks for it and each item knows from its data interval which rows are
+    It is that of the build if it has one. Else one run makes all partitions where the option asks for it and each item knows from its data interval which rows are
     meant. A load does not: it takes the files that wait.
 
     Args:
         build: Knows the partitions of items, and the options.
         items: The items of the step.
     """
-    if build.partitions[items[0].target] is None:
-        return None
+    if build.backfill_policy is not None or build.partitions[items[0].target] is None:
+        return build.backfill_policy
     with quiet():
         return BackfillPolicy.single_run() if all(map(build.runs_at_once, items)) else BackfillPolicy.multi_run()

@@ -79,7 +79,6 @@ def step_of(
         specs=specs,
         backfill_policy=backfill_policy_of(build, items),
         can_subset=len(specs) + len(checks) > 1,
-        backfill_policy=build.backfill_policy,
     )
 
 
