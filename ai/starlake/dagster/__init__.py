@@ -10,6 +10,7 @@ from ai.starlake.common.lazy_names import lazy_names
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_selection import build_starlake_asset_selection
     from ai.starlake.dagster.assets.asset_specs import build_starlake_asset_specs
+    from ai.starlake.dagster.assets.component.project_component import StarlakeProjectComponent
     from ai.starlake.dagster.assets.decorator import starlake_assets
     from ai.starlake.dagster.assets.definitions import build_starlake_definitions
     from ai.starlake.dagster.assets.starlake_resource import StarlakeResource
@@ -21,6 +22,7 @@ __all__ = [
     "DagsterStarlakeTranslator",
     "StarlakeDagsterJob",
     "StarlakeProject",
+    "StarlakeProjectComponent",
     "StarlakeResource",
     "build_starlake_asset_selection",
     "build_starlake_asset_specs",
@@ -34,6 +36,7 @@ _get = lazy_names(
         "job": ["StarlakeDagsterJob"],
         "assets.asset_selection": ["build_starlake_asset_selection"],
         "assets.asset_specs": ["build_starlake_asset_specs"],
+        "assets.component.project_component": ["StarlakeProjectComponent"],
         "assets.decorator": ["starlake_assets"],
         "assets.definitions": ["build_starlake_definitions"],
         "assets.starlake_resource": ["StarlakeResource"],
@@ -51,6 +54,19 @@ def __getattr__(name: str) -> object:
 
         return StarlakeProject
     return _get(name)
+
+
+def __dir__() -> list[str]:
+    """Return the names, which `dg` searches for components; without the component where Dagster has none."""
+    return sorted({*globals(), *__all__} - (set() if _has_components() else {"StarlakeProjectComponent"}))
+
+
+def _has_components() -> bool:
+    try:
+        import dagster
+    except ImportError:
+        return False
+    return hasattr(dagster, "Component")
 
 
 def require_dagster() -> None:

@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import StrictUndefined, Template
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.cli.bootstrap import files_below, template_files, write_files
@@ -51,9 +51,10 @@ def _starlake_files() -> dict[str, str]:
 
 
 def _dagster_files(name: str, executor: ProjectExecutor) -> dict[str, str]:
-    environment = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701
     return {
-        _name_of(template): environment.from_string(text).render(name=name, executor=executor)
+        _name_of(template): Template(text, undefined=StrictUndefined, keep_trailing_newline=True).render(
+            name=name, executor=executor
+        )
         for template, text in _own_files().items()
         if _is_rendered(template)
     }

@@ -88,6 +88,16 @@ def content_hash(folder: Any, environment: Mapping[str, str], options: Mapping[s
     return digest.hexdigest()
 
 
+def files_hash(folder: Any) -> str:
+    """Return the hash of the files of a folder of metadata alone."""
+    digest = hashlib.sha256()
+    for relative, file in sorted(_files(folder)):
+        text = file.read_bytes()
+        digest.update(f"{relative}\0{len(text)}\0".encode())
+        digest.update(text)
+    return digest.hexdigest()
+
+
 def _files(folder: Any) -> Iterator[tuple[str, Any]]:
     prefix = len(str(folder))
     for file in folder.rglob("*"):

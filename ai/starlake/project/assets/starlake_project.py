@@ -68,6 +68,12 @@ class StarlakeProject:
         cache.keep(content, items, parsed.used)
         return items
 
+    def with_items(self, items: tuple[ProjectItem, ...]) -> StarlakeProject:
+        """Return the project with items that were read before, so that it is not read for them."""
+        project = StarlakeProject(self.root, env=self.env, options=self.options)
+        project.items = items
+        return project
+
     @cached_property
     def model(self) -> Project:
         """The project, read as far as it is used.

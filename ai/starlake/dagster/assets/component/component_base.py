@@ -1,0 +1,31 @@
+"""What the component is made of, on the versions of Dagster that have components."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster
+
+__all__ = ["HAS_STATE", "ProjectComponentBase"]
+
+HAS_STATE = hasattr(dagster, "StateBackedComponent")
+"""Whether components may keep state; without it, the project is read each time that the code location is loaded."""
+
+if TYPE_CHECKING or HAS_STATE:
+    from dagster import StateBackedComponent as ProjectComponentBase
+else:
+
+    class ProjectComponentBase(dagster.Component):
+        """A component that has no state."""
+
+        def build_defs(self, context: dagster.ComponentLoadContext) -> dagster.Definitions:
+            """Build the definitions from the project itself."""
+            return self.build_defs_from_state(context, None)
+
+        @abstractmethod
+        def build_defs_from_state(
+            self, context: dagster.ComponentLoadContext, state_path: Path | None
+        ) -> dagster.Definitions:
+            """Build the definitions."""

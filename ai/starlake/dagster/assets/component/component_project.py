@@ -1,0 +1,88 @@
+"""The fields of the component that say what it is about: `project`, `executor`, `translation`."""
+
+# Annotations are not postponed: Dagster reads them as they are.
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from dagster import AssetSpec, ResolutionContext, Resolvable, Resolver
+
+from ai.starlake.dagster._compat.components import changed_spec, described, from_file_of, read_model
+from ai.starlake.dagster.job import StarlakeDagsterJob
+from ai.starlake.dagster.named_jobs import named_job
+from ai.starlake.project.assets.project_item import ProjectItem
+from ai.starlake.project.assets.starlake_project import StarlakeProject
+from ai.starlake.project.paths import is_address
+
+Translation = Callable[[AssetSpec, ProjectItem], AssetSpec]
+
+
+def _as_text(_context: ResolutionContext, value: Any) -> str:
+    return str(value)
+
+
+@dataclass
+class ProjectPlace(Resolvable):
+    """Which project it is, and in which of its profiles."""
+
+    path: Annotated[
+        str,
+        described(
+            "The folder that holds `metadata`, relative to this file; or its address.",
+            ["../../../../bakery", "gs://bucket/bakery"],
+        ),
+    ]
+    env: Annotated[
+        str | None,
+        described("The profile, as SL_ENV; by default that of the environment.", ["PROD"]),
+    ] = None
+    options: Annotated[
+        dict[str, str] | None,
+        described("Variables that take precedence over env files.", [{"long_ride_minutes": "90"}]),
+    ] = None
+
+
+@dataclass
+class ExecutorPlace(Resolvable):
+    """Where the commands of the project run."""
+
+    class_: Annotated[
+        str,
+        Resolver(
+            _as_text,
+            model_field_name="class",
+            model_field_type=str,
+            description="`embedded` (DuckDB, in the process of the step), `shell` (the command `starlake`), "
+            "`dataproc`, `cloud_run`, or a class of yours with its module, such as `my_package.MyJob`.",
+            examples=["embedded", "shell", "my_package.MyJob"],
+        ),
+    ] = "embedded"
+    options: Annotated[
+        dict[str, Any] | None,
+        described(
+            "The options of the class. A secret is named, not written down: `{env: NAME}`.",
+            [{"retries": 2, "sl_env_var": {"DB_PASSWORD": {"env": "DB_PASSWORD"}}}],
+        ),
+    ] = None
+
+
+def resolve_project(context: ResolutionContext, given: Any) -> StarlakeProject:
+    """Make the project that YAML names; a relative path starts at the file of the component."""
+    place = ProjectPlace(given) if isinstance(given, str) else read_model(ProjectPlace, context, given)
+    path = place.path if is_address(place.path) else from_file_of(context, place.path)
+    return StarlakeProject(path, env=place.env, options=place.options)
+
+
+def resolve_executor(context: ResolutionContext, given: Any) -> StarlakeDagsterJob[Any] | None:
+    """Make the job that YAML describes; the name of its class may stand alone."""
+    if given is None:
+        return None
+    place = ExecutorPlace(given) if isinstance(given, str) else read_model(ExecutorPlace, context, given)
+    return named_job(place.class_, place.options)
+
+
+def resolve_translation(context: ResolutionContext, given: Any) -> Translation | None:
+    """Make what changes specs as the YAML says. Its templates may name ``spec`` and ``item``."""
+    if given is None:
+        return None
+    return lambda spec, item: changed_spec(spec, given, context, {"spec": spec, "item": item}, "translation")

@@ -1,0 +1,229 @@
+"""The component of a project."""
+
+# Annotations are not postponed: Dagster reads them as they are.
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dagster import (
+    AssetCheckSpec,
+    AssetKey,
+    AssetSelection,
+    AssetSpec,
+    ComponentLoadContext,
+    Definitions,
+    Resolvable,
+    Resolver,
+    scaffold_with,
+)
+from dagster.components import AssetAttributesModel
+
+from ai.starlake.dagster._compat.components import described, is_first_load
+from ai.starlake.dagster.assets.asset_build import AssetBuild
+from ai.starlake.dagster.assets.component.component_base import HAS_STATE, ProjectComponentBase
+from ai.starlake.dagster.assets.component.component_op import StepOptions
+from ai.starlake.dagster.assets.component.component_project import (
+    ExecutorPlace,
+    ProjectPlace,
+    Translation,
+    resolve_executor,
+    resolve_project,
+    resolve_translation,
+)
+from ai.starlake.dagster.assets.component.component_scaffolder import ProjectScaffolder
+from ai.starlake.dagster.assets.component.component_translator import ComponentTranslator
+from ai.starlake.dagster.assets.definitions import definitions_of
+from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
+from ai.starlake.dagster.job import StarlakeDagsterJob
+from ai.starlake.project.assets.item_state import dump_state, load_state
+from ai.starlake.project.assets.project_item import ItemExpectation, ProjectItem
+from ai.starlake.project.assets.starlake_project import StarlakeProject
+
+if HAS_STATE:
+    from dagster.components import DefsStateConfig, DefsStateConfigArgs, ResolvedDefsStateConfig
+
+_REFRESH = "make it again: dg utils refresh-defs-state"
+
+
+@scaffold_with(ProjectScaffolder)
+@dataclass
+class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
+    """A Starlake project as assets: its tables and tasks, their checks, schedules and sensors.
+
+    ```yaml
+    type: ai.starlake.dagster.StarlakeProjectComponent
+    attributes:
+      project: ../../../../bakery
+      executor:
+        class: embedded
+    ```
+
+    Override `get_asset_spec`, `get_asset_check_spec` or `execute` in a subclass to change what assets and checks are,
+    and how they run.
+    """
+
+    project: Annotated[
+        StarlakeProject,
+        Resolver(
+            resolve_project,
+            model_field_type=str | ProjectPlace.model(),
+            description="The folder of the Starlake project, relative to this file; or a mapping that also says in "
+            "which profile it is read, and with which variables.",
+            examples=["../../../../bakery", {"path": "../../../../bakery", "env": "PROD"}],
+        ),
+    ]
+    executor: Annotated[
+        StarlakeDagsterJob[Any] | None,
+        Resolver(
+            resolve_executor,
+            model_field_type=str | ExecutorPlace.model() | None,
+            description="Where the commands of the project run, with which options; by default the embedded engine.",
+            examples=["embedded", {"class": "shell", "options": {"SL_STARLAKE_PATH": "/opt/starlake/starlake"}}],
+        ),
+    ] = None
+    select: Annotated[
+        str | list[str] | None,
+        described(
+            "Which tables and tasks, in Starlake's words; all by default.",
+            ["shop", ["tag:daily", "+kpis.sales"]],
+        ),
+    ] = None
+    exclude: Annotated[
+        str | list[str] | None,
+        described("Which of them not.", ["shop.drafts"]),
+    ] = None
+    translation: Annotated[
+        Translation | None,
+        Resolver(
+            resolve_translation,
+            model_field_type=str | AssetAttributesModel | None,
+            inject_before_resolve=False,
+            description="What to change of each asset. `{{ item }}` is the table or task, `{{ spec }}` the asset "
+            "before the change. Metadata and tags are added; all else is replaced.",
+            examples=[{"group_name": "{{ item.domain }}_raw", "key_prefix": "bakery", "tags": {"team": "sales"}}],
+        ),
+    ] = None
+    op: Annotated[
+        StepOptions | None,
+        described(
+            "What holds for the steps: retries, pool, tags, backfills.",
+            [{"retry_policy": {"max_retries": 3, "delay": 30}, "pool": "warehouse"}],
+        ),
+    ] = None
+    batched: Annotated[
+        bool | Literal["project"],
+        described(
+            "Whether tables and tasks share steps: `false` for a step each, `true` for one per domain, "
+            "`project` for one.",
+        ),
+    ] = False
+    rejects: Annotated[
+        bool,
+        described("Whether rejected rows are assets of their own, with a job that replays them."),
+    ] = False
+    checks: Annotated[bool, described("Whether expectations become checks.")] = True
+    schedules: Annotated[bool, described("Whether schedules of the project become schedules and partitions.")] = True
+    sensors: Annotated[bool, described("Whether there are sensors that load files when they arrive.")] = True
+    name: Annotated[
+        str | None,
+        described("What the names of jobs, schedules and sensors begin with; by default the project's folder."),
+    ] = None
+    asset_prefix: Annotated[
+        str | list[str] | None,
+        described("The first part or parts of the keys of all that the project makes.", ["bakery"]),
+    ] = None
+    if HAS_STATE:
+        defs_state: ResolvedDefsStateConfig = field(default_factory=DefsStateConfigArgs.local_filesystem)
+
+        @property
+        def defs_state_config(self) -> DefsStateConfig:
+            """Where the state is kept: a copy of what was read of the project."""
+            identity = repr((self.project.root, self.project.env, sorted(self.project.options.items())))
+            digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
+            key = f"{type(self).__name__}[{self.project.name}-{digest}]"
+            return DefsStateConfig.from_args(self.defs_state, default_key=key)
+
+    def get_asset_spec(self, item: ProjectItem) -> AssetSpec:
+        """Return the spec of the asset that a table or task becomes; `translation` changes it afterwards.
+
+        Args:
+            item: The table or task: its ``kind``, ``domain``, ``name``, ``full_name``, ``metadata`` and more.
+        """
+        return self._default_translator.get_asset_spec(item)
+
+    def get_asset_check_spec(self, expectation: ItemExpectation) -> AssetCheckSpec | None:
+        """Return the spec of the check that an expectation becomes; None for no check.
+
+        Args:
+            expectation: The expectation: its ``expect``, ``name``, ``fail_on_error`` and more.
+        """
+        return self._default_translator.get_asset_check_spec(expectation)
+
+    def get_asset_selection(self, select: str | list[str], exclude: str | list[str] | None = None) -> AssetSelection:
+        """Return the assets that words choose, for jobs, schedules and sensors."""
+        build = self._build(self.project, select, exclude)
+        return AssetSelection.assets(*(build.key(item) for item in build.items))
+
+    def asset_key_for(self, full_name: str) -> AssetKey:
+        """Return the key of a table or task by its name, ``domain.name``.
+
+        Raises:
+            StarlakeError: If there is none.
+        """
+        build = self._build(self.project, full_name, None)
+        return build.key(build.items[0])
+
+    def write_state_to_path(self, state_path: Path) -> None:
+        """Read the project, and write what was read of it.
+
+        Raises:
+            StarlakeError: If a file of the project cannot be used.
+        """
+        fresh = StarlakeProject(self.project.root, env=self.project.env, options=self.project.options)
+        state_path.parent.mkdir(parents=True, exist_ok=True)
+        state_path.write_bytes(dump_state(fresh))
+
+    def build_defs_from_state(self, context: ComponentLoadContext, state_path: Path | None) -> Definitions:  # noqa: ARG002
+        """Build the definitions from the state, or from the project itself where there is no state.
+
+        Raises:
+            StarlakeError: If the state is not one of this project as it is now, or if a file of the project cannot be
+                used.
+        """
+        return definitions_of(self._build(self._project_of(state_path), self.select, self.exclude))
+
+    def _project_of(self, state_path: Path | None) -> StarlakeProject:
+        """Return the project with the items of a state. Runs take that of the loading of their location."""
+        if state_path is None:
+            return self.project
+        state = state_path.read_bytes()
+        items = load_state(self.project, state, refresh=_REFRESH, same_content=is_first_load())
+        return self.project.with_items(items)
+
+    def _build(
+        self, project: StarlakeProject, select: str | list[str] | None, exclude: str | list[str] | None
+    ) -> AssetBuild:
+        op = self.op or StepOptions()
+        return AssetBuild.of(
+            project,
+            self.executor,
+            name=self.name,
+            translator=ComponentTranslator(self),
+            select=select,
+            exclude=exclude,
+            asset_prefix=self.asset_prefix,
+            batched=self.batched,
+            schedules=self.schedules,
+            sensors=self.sensors,
+            checks=self.checks,
+            rejects=self.rejects,
+            pool=op.pool,
+            retry_policy=op.retry_policy.policy if op.retry_policy else None,
+            op_tags=op.tags or {},
+        )
+
+    @cached_property
+    def _default_translator(self) -> DagsterStarlakeTranslator:
+        return DagsterStarlakeTranslator()
