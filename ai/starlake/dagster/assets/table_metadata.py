@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from dagster import (
@@ -58,12 +59,34 @@ def table_metadata(item: ProjectItem, *, code_references: bool) -> Iterator[tupl
 
 def _column(column: ItemColumn) -> TableColumn:
     own = {"starlake_type": column.starlake_type} if column.starlake_type else {}
+    tags = tuple({**own, **column.tags}.items())
+    return _shared_column(
+        column.name,
+        column.type,
+        column.description,
+        column.constraints,
+        tags,
+        nullable=column.nullable,
+        unique=column.unique,
+    )
+
+
+@lru_cache(maxsize=16_384)
+def _shared_column(
+    name: str,
+    type_: str,
+    description: str | None,
+    other: tuple[str, ...],
+    tags: tuple[tuple[str, str], ...],
+    *,
+    nullable: bool,
+    unique: bool,
+) -> TableColumn:
+    """Return a column; those that many tables have, such as ``id``, are made once."""
     return TableColumn(
-        name=column.name,
-        type=column.type,
-        description=column.description,
-        constraints=TableColumnConstraints(
-            nullable=column.nullable, unique=column.unique, other=list(column.constraints)
-        ),
-        tags={**own, **column.tags},
+        name=name,
+        type=type_,
+        description=description,
+        constraints=TableColumnConstraints(nullable=nullable, unique=unique, other=list(other)),
+        tags=dict(tags),
     )

@@ -47,8 +47,8 @@ class ItemCache:
     def keep(self, content: str, items: tuple[ProjectItem, ...], answers: SqlAnswers) -> None:
         """Write both for the next time. A folder that cannot be written to is no reason to fail."""
         with suppress(OSError):
-            _save(self._items, content, items_adapter().dump_json(items))
-            _save(self._answers, _reader(), answers_adapter().dump_json(answers))
+            _save(self._items, content, items_adapter().dump_json(items, exclude_defaults=True))
+            _save(self._answers, _reader(), answers_adapter().dump_json(answers, exclude_defaults=True))
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:

@@ -61,8 +61,9 @@ class _ItemReader:
 
     def items(self) -> Iterator[ProjectItem]:
         """Yield the items, each after what it reads: its columns are made of theirs."""
-        tables = [table for domain in self._project.domains for table in domain.tables]
-        databases = {domain.name: domain.database for domain in self._project.domains}
+        domains = self._project.domains
+        tables = [table for domain in domains for table in domain.tables]
+        databases = {domain.name: domain.database for domain in domains}
         _refuse_one_table_twice([*tables, *self._graph.tasks.values()])
         yield from map(partial(self._table, databases), tables)
         yield from map(self._task, self._graph.ordered())  # a tree of SQL is of use until its task has columns

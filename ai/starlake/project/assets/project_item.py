@@ -15,7 +15,7 @@ Target = tuple[str, str]
 """Schema and table by their names in the database."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ColumnSource:
     """A column that another one is made of.
 
@@ -28,7 +28,7 @@ class ColumnSource:
     column: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ItemColumn:
     """A column of the table that an item makes.
 
@@ -55,7 +55,7 @@ class ItemColumn:
     sources: tuple[ColumnSource, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ItemExpectation:
     """A check of the rows of an item.
 
@@ -74,7 +74,7 @@ class ItemExpectation:
     fail_on_error: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CodePlace:
     """A line of a file that says how an item is made."""
 
