@@ -12,16 +12,20 @@ import dagster
 import pytest
 from dagster import (
     AllPartitionMapping,
+    AssetCheckKey,
     AssetCheckResult,
     AssetCheckSeverity,
     AssetCheckSpec,
     AssetDep,
     AssetKey,
     AssetMaterialization,
+    AssetObservation,
+    AssetsDefinition,
     AssetSpec,
     DagsterEventType,
     DagsterExecutionInterruptedError,
     DagsterInstance,
+    DagsterRun,
     DailyPartitionsDefinition,
     DependencyDefinition,
     Failure,
@@ -158,6 +162,38 @@ class TestRuns:
         assert _compat.partition_tags(job, "2026-01-02")[_compat.PARTITION_TAG] == "2026-01-02"
 
 
+class TestResumedRuns:
+    """Which run a run goes on with; `tests/dagster_assets/test_retries.py` asks real re-executions."""
+
+    @pytest.mark.parametrize(
+        ("tags", "steps", "expected"),
+        [
+            ({"dagster/is_resume_retry": "true"}, ["an_op"], True),
+            ({}, ["an_op"], True),
+            ({}, ["done"], False),
+            ({"dagster/step_selection": "an_op"}, ["an_op"], False),
+            ({}, None, False),
+        ],
+    )
+    def test_a_run_goes_on_with_the_failed_steps_of_its_parent(self, instance, tags, steps, expected):
+        def compute(_context, _inputs):
+            yield Output("x")
+
+        parent = run_of(op_of(compute, name="done"), instance)
+        run = DagsterRun(
+            job_name="a_job",
+            parent_run_id=parent.run_id,
+            root_run_id=parent.run_id,
+            tags=tags,
+            step_keys_to_execute=steps,
+        )
+        found = _compat.resumed_run_of(instance, run, (steps or ["an_op"])[0])
+        assert (found.run_id if found else None) == (parent.run_id if expected else None)
+
+    def test_a_run_without_a_parent_begins_anew(self, instance):
+        assert _compat.resumed_run_of(instance, DagsterRun(job_name="a_job"), "an_op") is None
+
+
 class TestInterruptions:
     @pytest.mark.parametrize("kind", [DagsterExecutionInterruptedError, KeyboardInterrupt])
     def test_a_step_that_is_interrupted_raises_one_of_two_exceptions(self, kind):
@@ -213,6 +249,31 @@ class TestEvents:
         result = run_of(op_of(compute, outs=outs), instance)
         assert _compat.yielded_outputs(instance, result.run_id, "an_op") == {"one"}
         assert _compat.yielded_outputs(instance, result.run_id, "other") == set()
+
+    def test_a_run_knows_what_it_recorded_of_assets_and_not_what_it_planned(self, instance):
+        def compute(context, _inputs):
+            yield Output(None, "one", metadata={"rows": 5})
+            yield AssetObservation("two", metadata={"why": "x"})
+            yield AssetCheckResult(passed=True, asset_key="one", check_name="fine")
+            recorded.append(_compat.recorded_assets(instance, context.run.run_id))
+            raise Failure("two")
+
+        recorded = []
+        outs = {name: Out(Nothing, is_required=False) for name in ("one", "two")}
+        op = op_of(compute, outs={**outs, "check": Out(None, is_required=False)})
+        assets = AssetsDefinition(
+            node_def=op,
+            keys_by_input_name={},
+            keys_by_output_name={name: AssetKey(name) for name in outs},
+            check_specs_by_output_name={"check": AssetCheckSpec("fine", asset="one")},
+            can_subset=True,
+        )
+        result = materialize([assets], instance=instance, raise_on_error=False)
+        for found in (recorded[0], _compat.recorded_assets(instance, result.run_id)):
+            assert list(found.materializations) == [AssetKey("one")]
+            assert found.materializations[AssetKey("one")].metadata["rows"].value == 5
+            assert found.observations[AssetKey("two")].metadata["why"].value == "x"
+            assert found.checks[AssetCheckKey(AssetKey("one"), "fine")].passed
 
     def test_a_listener_hears_each_entry_and_what_it_holds(self, instance):
         entries = []

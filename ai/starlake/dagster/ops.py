@@ -30,13 +30,14 @@ from ai.starlake.dagster import _compat
 from ai.starlake.dagster.run_info import CONFIG_SCHEMA
 
 if TYPE_CHECKING:
-    from dagster import AssetCheckEvaluation, AssetCheckResult, MaterializeResult
+    from dagster import AssetCheckEvaluation, AssetCheckResult, AssetObservation, MaterializeResult
 
 INTERRUPTED = "interrupted, because the run ends"
 """The description of the failure of a step that is not tried again for that reason."""
 
 Event: TypeAlias = (
-    "AssetMaterialization | Output[Any] | MaterializeResult[Any] | AssetCheckResult | AssetCheckEvaluation"
+    "AssetMaterialization | AssetObservation | Output[Any] | MaterializeResult[Any] "
+    "| AssetCheckResult | AssetCheckEvaluation"
 )
 
 

@@ -40,6 +40,7 @@ from ai.starlake.dagster._compat.log_events import (
     yielded_outputs,
 )
 from ai.starlake.dagster._compat.moved_specs import mapped_dep, moved_check, moved_dep
+from ai.starlake.dagster._compat.recorded_assets import recorded_assets, resumed_run_of
 from ai.starlake.dagster._compat.runs import (
     PARTITION_TAG,
     SCHEDULE_TAG,
@@ -109,8 +110,10 @@ __all__ = [
     "ordering_input",
     "parent_run_of",
     "partition_tags",
+    "recorded_assets",
     "recorded_at",
     "recorded_materialization",
+    "resumed_run_of",
     "retry_policy_of",
     "root_run_of",
     "run_process_sentinel",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
 import dagster
-from dagster import AssetSpec
+from dagster import AssetSpec, DataVersion, Output
 
 from ai.starlake.project.assets.project_item import ProjectItem
 
@@ -37,6 +37,18 @@ def virtual(item: ProjectItem) -> dict[str, Any]:
 def is_virtual(spec: AssetSpec) -> bool:
     """Return True if Dagster does not materialize an asset, such as a view by option."""
     return bool(getattr(spec, "is_virtual", False))
+
+
+def output_of(name: str, metadata: Mapping[str, Any], data_version: DataVersion | None) -> Output[None]:
+    """Return the output of a step that records the materialization of its asset.
+
+    Args:
+        name: The name of the output.
+        metadata: What to record.
+        data_version: The version of the data; None for the one that Dagster derives.
+    """
+    with quiet():
+        return Output(None, name, metadata=metadata, data_version=data_version)
 
 
 @contextmanager

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from dagster import AssetKey
+
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.assets.asset_build import AssetBuild
 from ai.starlake.dagster.assets.steps.asset_steps import step_of
+from ai.starlake.dagster.assets.steps.batches import Batch
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
 
 if TYPE_CHECKING:
@@ -73,6 +76,7 @@ def starlake_assets(
             raise StarlakeError(
                 f"{function.__name__}: there is no table and no task", fix="let select name some, and exclude not all"
             )
-        return step_of(build, build.items, lambda spec: build.ops.make_from(function, spec), build.name)
+        batch = Batch(AssetKey(build.name), f"the assets of {function.__name__}", build.items)
+        return step_of(build, batch, lambda spec: build.ops.make_from(function, spec))
 
     return decorate

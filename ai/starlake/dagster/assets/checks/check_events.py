@@ -65,17 +65,23 @@ class CheckReport:
         """Return True if a check of an expectation of an item is selected."""
         return any(not check.of_rejected_rows for check in self.of(item))
 
-    def require_blocking(self) -> None:
-        """Fail the step if a blocking check failed; call it when all else is done.
+    def require_blocking(self, item: str | None = None) -> None:
+        """Fail if a blocking check failed that was not told of before.
 
-        Dagster 1.9 ends a step at the first such result, and the others are lost.
+        Dagster 1.9 ends a step at the first such result, and the others are lost: so this comes after all results of an
+        item, and its failure is raised when the step ends.
+
+        Args:
+            item: The full name of the item whose checks count; those of all items by default.
 
         Raises:
             Failure: If one failed. Dagster does not try again.
         """
-        if not self._failed:
+        failed = [check for check in self._failed if item in (None, check.item.full_name)]
+        if not failed:
             return
-        names = ", ".join(f"{check.spec.name} of {check.item.full_name}" for check in self._failed)
+        self._failed = [check for check in self._failed if check not in failed]
+        names = ", ".join(f"{check.spec.name} of {check.item.full_name}" for check in failed)
         error = StarlakeError(f"blocking checks failed: {names}", fix="correct the data; each check says what it found")
         raise Failure(str(error), allow_retries=False) from error
 

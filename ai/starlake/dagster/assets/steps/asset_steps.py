@@ -6,7 +6,7 @@ Dagster's decorators derive the names of inputs and outputs from keys, and refus
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from dagster import AssetKey, AssetsDefinition, AssetSpec, In, Nothing, Out
@@ -14,7 +14,7 @@ from dagster import AssetKey, AssetsDefinition, AssetSpec, In, Nothing, Out
 from ai.starlake.common import sanitize_id
 from ai.starlake.dagster.assets.automation.backfills import backfill_policy_of
 from ai.starlake.dagster.assets.checks.check_partitions import with_partitions
-from ai.starlake.dagster.assets.steps.batches import batches
+from ai.starlake.dagster.assets.steps.batches import Batch, batches
 from ai.starlake.dagster.assets.steps.materializing import AssetBody
 from ai.starlake.dagster.ops import OpSpec
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from dagster import OpDefinition
 
     from ai.starlake.dagster.assets.asset_build import AssetBuild
-    from ai.starlake.project.assets.project_item import ProjectItem
 
 _IN, _OUT, _CHECK = In(Nothing), Out(Nothing, is_required=False), Out(None, is_required=False)
 
@@ -36,32 +35,27 @@ def asset_steps(build: AssetBuild) -> list[AssetsDefinition]:
     Raises:
         StarlakeError: If two items have one key.
     """
-    return [step_of(build, items, build.ops.make) for items in batches(build)]
+    return [step_of(build, batch, build.ops.make) for batch in batches(build)]
 
 
-def step_of(
-    build: AssetBuild,
-    items: tuple[ProjectItem, ...],
-    make: Callable[[OpSpec], OpDefinition],
-    name: str | None = None,
-) -> AssetsDefinition:
+def step_of(build: AssetBuild, batch: Batch, make: Callable[[OpSpec], OpDefinition]) -> AssetsDefinition:
     """Return the assets of one step.
 
     Args:
         build: The items, and what they become.
-        items: The items of the step.
+        batch: The items of the step.
         make: Makes the op.
-        name: The name of the op; by default that of the first item.
     """
+    items = batch.items
     specs = build.specs(items)
     checks = with_partitions(build.check_specs(items), specs)
     outputs = {name_of_key(spec.key): spec.key for spec in specs}
-    inputs = {name_of_key(key): key for key in _read(specs)}
+    inputs = dict(_inputs(specs))
     check_outputs = {f"{name_of_key(each.asset_key)}__check__{sanitize_id(each.name)}": each for each in checks}
     settings = build.sl_job.settings
     spec = OpSpec(
-        task_id=name or next(iter(outputs)),
-        source=f"the asset {items[0].full_name}",
+        task_id=name_of_key(batch.key),
+        source=batch.source,
         body=AssetBody(build, items),
         ins=dict.fromkeys(inputs, _IN),
         outs={**dict.fromkeys(outputs, _OUT), **dict.fromkeys(check_outputs, _CHECK)},
@@ -82,9 +76,14 @@ def step_of(
     )
 
 
-def _read(specs: Sequence[AssetSpec]) -> Iterable[AssetKey]:
+def _inputs(specs: Sequence[AssetSpec]) -> Iterator[tuple[str, AssetKey]]:
+    """Yield the inputs of a step: what its items read, also from each other.
+
+    Dagster splits a step that comes both before and after another one; its second part then waits for the first.
+    """
     made = {spec.key for spec in specs}
-    return dict.fromkeys(dep.asset_key for spec in specs for dep in spec.deps if dep.asset_key not in made)
+    for key in dict.fromkeys(dep.asset_key for spec in specs for dep in spec.deps):
+        yield (f"own__{name_of_key(key)}" if key in made else name_of_key(key)), key
 
 
 def name_of_key(key: AssetKey) -> str:

@@ -2,17 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from dagster import AssetKey
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_build import AssetBuild
-    from ai.starlake.project.assets.project_item import ProjectItem
+    from ai.starlake.project.assets.project_item import ProjectItem, Target
 
 
-def batches(build: AssetBuild) -> list[tuple[ProjectItem, ...]]:
-    """Return the items of each step, in the order of the items.
+@dataclass(frozen=True)
+class Batch:
+    """The items of one step.
+
+    Args:
+        key: What the name of the step is derived from.
+        source: What the step is of, in words.
+        items: The items, each after what it reads.
+    """
+
+    key: AssetKey
+    source: str
+    items: tuple[ProjectItem, ...]
+
+
+def batches(build: AssetBuild, partitions: Mapping[Target, Hashable] | None = None) -> list[Batch]:
+    """Divide the chosen items into steps, in the order of the items.
 
     Args:
         build: The items, and whether they share steps.
+        partitions: What partitions items have; only items of the same partitions share a step.
     """
-    return [(item,) for item in build.items]
+    if build.batched is False:
+        return [Batch(build.key(item), f"the asset {item.full_name}", (item,)) for item in build.items]
+    groups: dict[tuple[str, Hashable], list[ProjectItem]] = {}
+    for item in build.items:
+        place = build.name if build.batched == "project" else item.domain
+        groups.setdefault((place, (partitions or {}).get(item.target)), []).append(item)
+    what = "project" if build.batched == "project" else "domain"
+    prefix = () if build.batched == "project" else build.translated.prefix
+    found, taken = [], dict.fromkeys((place for place, _ in groups), 0)
+    for (place, _), items in groups.items():
+        taken[place] += 1
+        name = place if taken[place] == 1 else f"{place}_{taken[place]}"
+        found.append(Batch(AssetKey([*prefix, name]), f"the assets of {what} {place} (step {name})", tuple(items)))
+    return found

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dagster import AssetKey, Failure, OpExecutionContext
+from dagster import AssetKey, Failure, MaterializeResult, OpExecutionContext, Output
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.assets.checks.check_events import CheckReport
 from ai.starlake.dagster.assets.checks.check_runs import checks_alone, checks_without_files
+from ai.starlake.dagster.assets.dagster_features import output_of
 from ai.starlake.dagster.assets.steps.data_versions import state_after, unchanged_state
 from ai.starlake.dagster.assets.steps.item_outcomes import outcome_of, outcome_of_failure
 from ai.starlake.dagster.assets.steps.outcome_events import materialized, unchanged
 from ai.starlake.dagster.assets.steps.staging import stage_what_waits
+from ai.starlake.dagster.assets.steps.step_progress import StepProgress
+from ai.starlake.dagster.command_op import assets_of_outputs
 from ai.starlake.dagster.ops import Body, Event
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_build import AssetBuild
     from ai.starlake.dagster.run_command import CommandRun
-    from ai.starlake.project.assets.project_item import ProjectItem, Target
+    from ai.starlake.project.assets.project_item import ProjectItem
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,7 @@ class AssetBody(Body):
 def materialize(build: AssetBuild, items: Sequence[ProjectItem], context: OpExecutionContext) -> Iterator[Event]:
     """Run the commands of the selected items of a step; yield what Dagster records.
 
-    An item that fails does not stop those that do not depend on it.
+    An item that fails does not stop those that do not depend on it. A retry keeps what earlier attempts made.
 
     Args:
         build: Knows the commands and the keys of items.
@@ -68,57 +71,70 @@ def materialize(build: AssetBuild, items: Sequence[ProjectItem], context: OpExec
     Raises:
         Failure: If a command fails: after all others.
     """
+    outputs = assets_of_outputs(context)
+    for event in _events(build, items, context):
+        yield _as_output(event, outputs) if isinstance(event, MaterializeResult) else event
+
+
+def _events(build: AssetBuild, items: Sequence[ProjectItem], context: OpExecutionContext) -> Iterator[Event]:
     report = CheckReport(build.declared_checks(items), context, build.settings.max_rejected)
-    step = StepRun(build, context, report)
+    step = StepRun(build, context, report, StepProgress(build, items, context))
     selected = context.selected_asset_keys
     for item in items:
         if build.key(item) in selected:
             yield from step.item(item)
         else:
             yield from checks_alone(build, item, report, context)
-    step.require_success()
+    yield from step.end()
+
+
+def _as_output(result: MaterializeResult[None], outputs: Mapping[AssetKey, str]) -> Output[None]:
+    """Return a result as the output of its asset: Dagster 1.9 takes no results from a step that it has split."""
+    key = result.asset_key or next(iter(outputs))
+    return output_of(outputs[key], result.metadata or {}, result.data_version)
 
 
 class StepRun:
-    """The run of a step: what it has done so far.
+    """The run of a step.
 
     Args:
         build: Knows the commands and the keys of items.
         context: The context of the step.
         report: Reports the results of checks.
+        progress: What has become of the items of the step.
     """
 
-    def __init__(self, build: AssetBuild, context: OpExecutionContext, report: CheckReport) -> None:
+    def __init__(
+        self, build: AssetBuild, context: OpExecutionContext, report: CheckReport, progress: StepProgress
+    ) -> None:
         self._build = build
         self._context = context
         self._report = report
-        self._failures: list[Failure] = []
-        self._stopped: set[Target] = set()
+        self._progress = progress
 
     def item(self, item: ProjectItem) -> Iterator[Event]:
-        """Materialize an item, unless what it reads failed in this step."""
-        if self._stopped.intersection(item.upstream):
-            self._stopped.add(item.target)
-            self._context.log.warning(f"{item.full_name} is not run: what it reads failed")
-            return
-        try:
-            yield from self._made(item)
-        except Failure as failure:
-            self._stopped.add(item.target)
-            self._failures.append(failure)
-            yield from self._report.events(outcome_of_failure(failure, item))
+        """Materialize an item, unless an earlier attempt made it, or what it reads failed in this step."""
+        progress = self._progress
+        if progress.keeps(item):
+            yield from progress.kept_events(item)
+        elif progress.may_run(item):
+            try:
+                yield from self._made(item)
+            except Failure as failure:
+                progress.fail(item, failure)
+                yield from self._report.events(outcome_of_failure(failure, item))
+            try:
+                self._report.require_blocking(item.full_name)
+            except Failure as failure:
+                progress.fail(item, failure)
 
-    def require_success(self) -> None:
-        """Fail the step if an item failed, or a check that blocks.
+    def end(self) -> Iterator[Event]:
+        """End the step.
 
         Raises:
-            Failure: If one did.
+            Failure: If an item failed, or a check that blocks.
         """
-        if len(self._failures) == 1:
-            raise self._failures[0]
-        if self._failures:
-            text = "\n\n".join(failure.description or "" for failure in self._failures)
-            raise Failure(text, allow_retries=any(failure.allow_retries for failure in self._failures))
+        yield from self._progress.end()
         self._report.require_blocking()
 
     def _made(self, item: ProjectItem) -> Iterator[Event]:
