@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from datetime import datetime, timedelta, timezone
 from importlib import import_module
@@ -22,6 +23,7 @@ from dagster import (
     AssetObservation,
     AssetsDefinition,
     AssetSpec,
+    BackfillPolicy,
     DagsterEventType,
     DagsterExecutionInterruptedError,
     DagsterInstance,
@@ -417,20 +419,47 @@ class TestCheckResults:
             return materialize([load, report], instance=instance, raise_on_error=False)
 
     def test_results_of_blocking_checks_do_not_end_a_step(self):
-        run = self.run_of(lambda *given: [_compat.check_evaluation(*given)], AssetCheckSeverity.ERROR)
+        run = self.run_of(_compat.check_evaluations, AssetCheckSeverity.ERROR)
         found = {each.check_name: each for each in run.get_asset_check_evaluations()}
         assert set(found) == {"first", "second"}
         assert not any(each.passed for each in found.values())
         assert all(each.target_materialization_data.run_id == run.run_id for each in found.values())
 
     def test_a_harmless_result_of_a_blocking_check_lets_what_reads_the_asset_run(self, caplog):
-        run = self.run_of(_compat.harmless_evaluation, AssetCheckSeverity.WARN)
+        run = self.run_of(_compat.harmless_evaluations, AssetCheckSeverity.WARN)
         found = {each.check_name: each for each in run.get_asset_check_evaluations()}
         assert set(found) == {"first", "second"}
         assert not any(getattr(each, "blocking", False) for each in found.values())
         assert run.success
         assert run.asset_materializations_for_node("report")
         assert "without gating" not in caplog.text
+
+    def test_a_range_of_partitions_has_a_result_for_each_where_checks_have_partitions(self):
+        days = DailyPartitionsDefinition("2026-01-01")
+        may = "partitions_def" in inspect.signature(AssetCheckSpec).parameters
+        spec = AssetCheckSpec("rows", asset="orders", **({"partitions_def": days} if may else {}))
+        several = []
+
+        @multi_asset(
+            specs=[AssetSpec("orders", partitions_def=days)],
+            check_specs=[spec],
+            can_subset=True,
+            backfill_policy=BackfillPolicy.single_run(),
+        )
+        def load(context):
+            yield MaterializeResult(asset_key="orders")
+            result = AssetCheckResult(passed=True, asset_key="orders", check_name="rows")
+            several.append(_compat.has_several_partitions(result, context.op_execution_context))
+            yield from _compat.harmless_evaluations(result, context.op_execution_context)
+
+        start, end = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+        with DagsterInstance.ephemeral() as instance:
+            run = materialize([load], instance=instance, tags={start: "2026-01-02", end: "2026-01-03"})
+        found = run.get_asset_check_evaluations()
+        assert several == [may]
+        assert [getattr(each, "partition", None) for each in found] == (["2026-01-02", "2026-01-03"] if may else [None])
+        targets = {each.target_materialization_data.storage_id for each in found}
+        assert len(targets) == len(found)
 
 
 class TestComponents:

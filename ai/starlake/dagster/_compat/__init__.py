@@ -5,7 +5,7 @@ anything else: `tests/dagster/test_compat.py` finds such uses by Dagster's own m
 ends of the supported range.
 """
 
-from ai.starlake.dagster._compat.check_results import check_evaluation, harmless_evaluation
+from ai.starlake.dagster._compat.check_results import check_evaluations, harmless_evaluations, has_several_partitions
 from ai.starlake.dagster._compat.graphs import (
     MAPPED_INPUT,
     dependencies_of,
@@ -77,7 +77,7 @@ __all__ = [
     "CheckError",
     "UninterruptedRetryPolicy",
     "add_run_tags",
-    "check_evaluation",
+    "check_evaluations",
     "code_location_of",
     "count_keys",
     "current_context",
@@ -88,9 +88,10 @@ __all__ = [
     "first_output",
     "function_of",
     "graph_of_job",
-    "harmless_evaluation",
+    "harmless_evaluations",
     "has_key",
     "has_materializations",
+    "has_several_partitions",
     "inner_input",
     "inner_output",
     "key_at",

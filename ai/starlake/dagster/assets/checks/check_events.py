@@ -86,13 +86,14 @@ class CheckReport:
         raise Failure(str(error), allow_retries=False) from error
 
     def _event(self, check: DeclaredCheck, result: AssetCheckResult) -> Iterator[CheckEvent]:
-        if result.passed or not check.spec.blocking:
-            yield result
-        elif result.severity is AssetCheckSeverity.ERROR:
+        fails = not result.passed and check.spec.blocking
+        if fails and result.severity is AssetCheckSeverity.ERROR:
             self._failed.append(check)
-            yield _compat.check_evaluation(result, self._context)
+            yield from _compat.check_evaluations(result, self._context)
+        elif fails or _compat.has_several_partitions(result, self._context):
+            yield from _compat.harmless_evaluations(result, self._context)
         else:
-            yield from _compat.harmless_evaluation(result, self._context)
+            yield result
 
     def _result(self, check: DeclaredCheck, outcome: TableOutcome) -> AssetCheckResult | None:
         """Return the result of a check; None if the item failed before it."""
