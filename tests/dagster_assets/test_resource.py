@@ -1,5 +1,6 @@
 """Steps whose function a user writes, with a resource that runs the commands."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -52,6 +53,16 @@ def test_a_function_materializes_a_project_in_one_step(shop: Folder) -> None:
     assert ran.success
     assert ran.made == {"shop/orders", "shop/clients", "kpis/sales"}
     assert sl_job.reporting.commands == ["load shop.clients", "load shop.orders", "transform kpis.sales"]
+
+
+def test_the_function_may_say_what_it_yields(shop: Folder) -> None:
+    @starlake_assets(project=shop.project)
+    def bakery(context: AssetExecutionContext, starlake: StarlakeResource) -> Iterator[Any]:
+        yield from starlake.run(context)
+
+    sl_job = ReportingJob(reports())
+    made = run(Definitions([bakery], resources={"starlake": StarlakeResource.from_job(sl_job)})).made
+    assert made == {"shop/orders", "shop/clients", "kpis/sales"}
 
 
 def test_a_part_of_the_step_runs_its_commands_only(shop: Folder) -> None:

@@ -233,7 +233,10 @@ class OpFactory:
         def compute(*args: Any, **kwargs: Any) -> Any:
             return function(*args, **kwargs)
 
-        setattr(compute, _BODY, spec.body)
+        # of several outputs Dagster accepts no annotation of the function but a tuple, unless it is itself a generator
+        signature = inspect.signature(function).replace(return_annotation=inspect.Signature.empty)
+        compute.__annotations__ = {name: kind for name, kind in function.__annotations__.items() if name != "return"}
+        vars(compute).update({"__signature__": signature, _BODY: spec.body})
         return op(
             name=self.claim(spec.task_id, spec.source),
             ins=spec.ins,

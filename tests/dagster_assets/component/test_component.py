@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
-from dagster import AssetKey, AssetSelection, DagsterInstance
+from dagster import AssetKey, AssetSelection, BackfillPolicy, DagsterInstance
 
 from ai.starlake.dagster import StarlakeProjectComponent, build_starlake_definitions
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
@@ -127,6 +126,31 @@ class TestFields:
             assert made.pool == "warehouse"
             assert made.tags["team"] == "sales"
 
+    def test_backfills(self, load, bakery):
+        bakery.table("shop", "daily", more="metadata:\n  schedule: '@daily'\n")
+        with load(op={"backfill_policy": {"type": "single_run"}}) as (_, definitions):
+            made = definitions.resolve_assets_def(AssetKey(["shop", "daily"]))
+            assert made.backfill_policy == BackfillPolicy.single_run()
+        with load(op={"backfill_policy": {"type": "multi_run", "max_partitions_per_run": 5}}) as (_, definitions):
+            made = definitions.resolve_assets_def(AssetKey(["shop", "daily"]))
+            assert made.backfill_policy == BackfillPolicy.multi_run(5)
+
+    @pytest.mark.parametrize(
+        ("included", "expected"),
+        [
+            (None, {"column_schema", "column_lineage"}),
+            (["column_schema"], {"column_schema"}),
+            ([], set()),
+        ],
+    )
+    def test_metadata_of_definitions(self, load, included, expected):
+        with load(include_metadata=included, select="kpis") as (_, definitions):
+            found = spec(definitions, "kpis/sales").metadata
+            files = [place.file_path for place in found["dagster/code_references"].code_references]
+            assert {name for name in ("column_schema", "column_lineage") if f"dagster/{name}" in found} == expected
+            assert any(file.endswith("sales.sql") for file in files) is (included is None)
+            assert found["dagster/table_name"] == "kpis.sales"
+
     @pytest.mark.parametrize(
         ("fields", "named"),
         [
@@ -138,6 +162,20 @@ class TestFields:
     )
     def test_an_unknown_field_is_named(self, load, fields, named):
         assert re.search(rf"{named}[\s\S]*Extra inputs are not permitted", error_of(load(**fields)))
+
+    def test_the_sensor_for_files_may_be_switched_off(self, load):
+        with load() as (_, definitions):
+            assert definitions.sensors
+        with load(sensors=False) as (_, definitions):
+            assert not definitions.sensors
+
+    def test_rejected_rows_may_be_assets(self, load):
+        with load(rejects=True) as (_, definitions):
+            assert "audit/shop_rejected" in keys(definitions)
+
+    def test_the_name_is_that_of_what_is_made(self, load):
+        with load(name="first") as (_, definitions):
+            assert all(sensor.name.startswith("first") for sensor in definitions.sensors)
 
 
 class TestTranslation:
@@ -204,19 +242,56 @@ class TestOverrides:
             assert selected.resolve(graph) == {AssetKey(["bakery", "shop", "orders"])}
 
 
+class CountingComponent(StarlakeProjectComponent):
+    """Does something around the run of each step."""
+
+    def execute(self, context, starlake):
+        for key in context.selected_asset_keys:
+            context.add_asset_metadata({"counted": 1}, asset_key=key)
+        yield from starlake.run(context)
+
+
 class TestRuns:
-    def test_what_is_made_from_yaml_runs(self, load, bakery):
+    @pytest.fixture
+    def delivered(self, bakery):
         landing = bakery.root / "datasets" / "incoming" / "shop"
         landing.mkdir(parents=True)
         bakery.write("load/shop/_config.sl.yml", CONFIG)
         (landing / "orders1.csv").write_text("id,day\n1,2026-01-01\n2,2026-01-01\n", encoding="utf-8")
-        with load(select="shop.orders kpis", project=os.fspath(bakery.root)) as (_, definitions):
-            with DagsterInstance.ephemeral() as instance:
-                job = definitions.resolve_implicit_global_asset_job_def()
-                result = job.execute_in_process(instance=instance, raise_on_error=False)
+
+    def materializations(self, definitions):
+        with DagsterInstance.ephemeral() as instance:
+            job = definitions.resolve_implicit_global_asset_job_def()
+            result = job.execute_in_process(instance=instance, raise_on_error=False)
             assert result.success
-            made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
-            assert made == {"shop/orders", "kpis/sales"}
+            return {
+                event.asset_key.to_user_string(): event.step_materialization_data.materialization
+                for event in result.get_asset_materialization_events()
+            }
+
+    def test_what_is_made_from_yaml_runs(self, load, delivered):
+        with load(select="shop.orders kpis") as (_, definitions):
+            made = self.materializations(definitions)
+        assert set(made) == {"shop/orders", "kpis/sales"}
+        assert made["shop/orders"].metadata["dagster/row_count"].value == 2
+        assert "starlake/files" in made["shop/orders"].metadata
+
+    def test_metadata_that_is_not_wanted_is_not_recorded(self, load, delivered):
+        with load(select="shop.orders", include_metadata=["row_count"]) as (_, definitions):
+            metadata = self.materializations(definitions)["shop/orders"].metadata
+        assert metadata["dagster/row_count"].value == 2
+        assert "starlake/files" not in metadata
+        assert metadata["starlake/rows_read"].value == 2
+
+    @pytest.mark.parametrize("executor", [None, {"class": "embedded", "options": {"retries": 1}}])
+    def test_a_subclass_does_something_around_the_commands(self, load, delivered, executor):
+        with load(f"{__name__}.CountingComponent", select="shop.orders kpis", executor=executor) as (_, definitions):
+            made = self.materializations(definitions)
+        assert {key: each.metadata["counted"].value for key, each in made.items()} == {
+            "shop/orders": 1,
+            "kpis/sales": 1,
+        }
+        assert made["shop/orders"].metadata["dagster/row_count"].value == 2
 
 
 CONFIG = """

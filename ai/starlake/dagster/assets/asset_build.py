@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -52,6 +52,8 @@ class AssetBuild:
         op_tags: Further tags of the steps.
         overrides: Options in place of those of the job.
         command_options: Substitutions for all commands, besides those of the project.
+        function: What each step calls in place of running the commands of its items.
+        left_out: The names of metadata that assets do not have.
     """
 
     translated: TranslatedProject
@@ -70,6 +72,8 @@ class AssetBuild:
     op_tags: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     command_options: Mapping[str, Any] = field(default_factory=dict)
+    function: Callable[..., Any] | None = None
+    left_out: frozenset[str] = frozenset()
 
     @classmethod
     def of(

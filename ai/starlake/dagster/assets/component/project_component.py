@@ -2,6 +2,7 @@
 
 # Annotations are not postponed: Dagster reads them as they are.
 import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from dagster import (
     AssetCheckSpec,
+    AssetExecutionContext,
     AssetKey,
     AssetSelection,
     AssetSpec,
@@ -23,6 +25,7 @@ from dagster.components import AssetAttributesModel
 from ai.starlake.dagster._compat.components import described, is_first_load
 from ai.starlake.dagster.assets.asset_build import AssetBuild
 from ai.starlake.dagster.assets.component.component_base import HAS_STATE, ProjectComponentBase
+from ai.starlake.dagster.assets.component.component_metadata import MetadataGroup, left_out, without
 from ai.starlake.dagster.assets.component.component_op import StepOptions
 from ai.starlake.dagster.assets.component.component_project import (
     ExecutorPlace,
@@ -35,8 +38,10 @@ from ai.starlake.dagster.assets.component.component_project import (
 from ai.starlake.dagster.assets.component.component_scaffolder import ProjectScaffolder
 from ai.starlake.dagster.assets.component.component_translator import ComponentTranslator
 from ai.starlake.dagster.assets.definitions import definitions_of
+from ai.starlake.dagster.assets.starlake_resource import StarlakeResource
 from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
 from ai.starlake.dagster.job import StarlakeDagsterJob
+from ai.starlake.dagster.ops import Event
 from ai.starlake.project.assets.item_state import dump_state, load_state
 from ai.starlake.project.assets.project_item import ItemExpectation, ProjectItem
 from ai.starlake.project.assets.starlake_project import StarlakeProject
@@ -112,6 +117,13 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
             [{"retry_policy": {"max_retries": 3, "delay": 30}, "pool": "warehouse"}],
         ),
     ] = None
+    include_metadata: Annotated[
+        list[MetadataGroup] | None,
+        described(
+            "Which of these assets and their materializations have, besides what they always have; all by default.",
+            [["column_schema", "row_count"], []],
+        ),
+    ] = None
     batched: Annotated[
         bool | Literal["project"],
         described(
@@ -151,7 +163,7 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
         Args:
             item: The table or task: its ``kind``, ``domain``, ``name``, ``full_name``, ``metadata`` and more.
         """
-        return self._default_translator.get_asset_spec(item)
+        return without(self._default_translator.get_asset_spec(item), left_out(self.include_metadata))
 
     def get_asset_check_spec(self, expectation: ItemExpectation) -> AssetCheckSpec | None:
         """Return the spec of the check that an expectation becomes; None for no check.
@@ -160,6 +172,15 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
             expectation: The expectation: its ``expect``, ``name``, ``fail_on_error`` and more.
         """
         return self._default_translator.get_asset_check_spec(expectation)
+
+    def execute(self, context: AssetExecutionContext, starlake: StarlakeResource) -> Iterator[Event]:
+        """Run the commands of the selected assets of a step; override it to do more, or to change how they run.
+
+        Args:
+            context: The context of the step.
+            starlake: Runs the commands; see `StarlakeResource.run`.
+        """
+        yield from starlake.run(context)
 
     def get_asset_selection(self, select: str | list[str], exclude: str | list[str] | None = None) -> AssetSelection:
         """Return the assets that words choose, for jobs, schedules and sensors."""
@@ -221,8 +242,23 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
             rejects=self.rejects,
             pool=op.pool,
             retry_policy=op.retry_policy.policy if op.retry_policy else None,
+            backfill_policy=op.backfill_policy.policy if op.backfill_policy else None,
             op_tags=op.tags or {},
+            function=self._function,
+            left_out=left_out(self.include_metadata),
         )
+
+    @property
+    def _function(self) -> Callable[[AssetExecutionContext], Iterator[Event]] | None:
+        """What the steps call if a subclass overrides `execute`."""
+        if type(self).execute is StarlakeProjectComponent.execute:
+            return None
+        starlake = StarlakeResource.from_job(self.executor) if self.executor else StarlakeResource()
+
+        def step(context: AssetExecutionContext) -> Iterator[Any]:
+            yield from self.execute(context, starlake)
+
+        return step
 
     @cached_property
     def _default_translator(self) -> DagsterStarlakeTranslator:

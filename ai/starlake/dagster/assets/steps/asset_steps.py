@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dagster import AssetKey, AssetsDefinition, AssetSpec, In, Nothing, Out
@@ -35,7 +36,8 @@ def asset_steps(build: AssetBuild) -> list[AssetsDefinition]:
     Raises:
         StarlakeError: If two items have one key.
     """
-    return [step_of(build, batch, build.ops.make) for batch in batches(build)]
+    make = build.ops.make if build.function is None else partial(build.ops.make_from, build.function)
+    return [step_of(build, batch, make) for batch in batches(build)]
 
 
 def step_of(build: AssetBuild, batch: Batch, make: Callable[[OpSpec], OpDefinition]) -> AssetsDefinition:

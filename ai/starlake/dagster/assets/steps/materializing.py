@@ -151,7 +151,8 @@ class StepRun:
             yield from self._nothing(item, key, run)
             return
         outcome = outcome_of(run, item)
-        yield materialized(key, run, outcome, state_after(item, outcome, key, context))
+        state = state_after(item, outcome, key, context)
+        yield materialized(key, run, outcome, state, left_out=build.left_out)
         yield from self._report.events(outcome)
 
     def _nothing(self, item: ProjectItem, key: AssetKey, run: CommandRun) -> Iterator[Event]:

@@ -18,7 +18,9 @@ NOTHING_TO_LOAD = "starlake/nothing_to_load"
 _MOST_FILES = 50
 
 
-def materialized(key: AssetKey, run: CommandRun, outcome: TableOutcome, state: DataState) -> MaterializeResult[None]:
+def materialized(
+    key: AssetKey, run: CommandRun, outcome: TableOutcome, state: DataState, *, left_out: frozenset[str] = frozenset()
+) -> MaterializeResult[None]:
     """Return the record of an asset that a command made.
 
     Args:
@@ -26,10 +28,12 @@ def materialized(key: AssetKey, run: CommandRun, outcome: TableOutcome, state: D
         run: The command, and what it did.
         outcome: What it did for this asset.
         state: What the asset holds now.
+        left_out: The names of metadata that are not recorded.
     """
     metadata = {**run.metadata(), **dict(_metadata(outcome)), **state.metadata}
     version = DataVersion(state.version) if state.version is not None else None
-    return MaterializeResult(asset_key=key, metadata=metadata, data_version=version)
+    kept = {name: value for name, value in metadata.items() if name not in left_out}
+    return MaterializeResult(asset_key=key, metadata=kept, data_version=version)
 
 
 def unchanged(key: AssetKey, run: CommandRun, state: DataState) -> MaterializeResult[None]:
