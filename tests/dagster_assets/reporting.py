@@ -8,7 +8,7 @@ from typing import Any
 
 from dagster import AssetCheckKey, AssetKey, DagsterInstance, Definitions
 
-from ai.starlake.dagster import build_starlake_definitions
+from ai.starlake.dagster import StarlakeProject, build_starlake_definitions
 from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.executor import CommandFailedError, StarlakeExecutor, StarlakeResult
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
@@ -57,7 +57,9 @@ class ReportingJob(StarlakeDagsterJob[JobOptions]):
 class Ran:
     """What a run of definitions recorded."""
 
-    def __init__(self, result) -> None:
+    def __init__(self, result, instance: DagsterInstance) -> None:
+        self.materializations = [event.materialization for event in result.get_asset_materialization_events()]
+        self.log = [entry.user_message for entry in instance.all_logs(result.run_id) if entry.dagster_event is None]
         self.success: bool = result.success
         self.run_id: str = result.run_id
         self.made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
@@ -75,6 +77,8 @@ def run(
     checks: list[str] | None = None,
     partition: str | None = None,
     instance: DagsterInstance | None = None,
+    config: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> Ran:
     """Runs assets and checks as the UI does: as a part of the job of all assets.
 
@@ -84,6 +88,8 @@ def run(
         checks: Which checks, ``domain/table:name``; all of the assets by default.
         partition: For which partition.
         instance: Where it is recorded.
+        config: The configuration of the run.
+        tags: The tags of the run.
     """
     job = job_of_all(definitions)
     if assets is not None or checks is not None:
@@ -92,7 +98,10 @@ def run(
             asset_check_selection=None if checks is None else {check_key(each) for each in checks},
         )
     with nullcontext(instance) if instance else DagsterInstance.ephemeral() as where:
-        return Ran(job.execute_in_process(instance=where, partition_key=partition, raise_on_error=False))
+        result = job.execute_in_process(
+            run_config=config, instance=where, partition_key=partition, tags=tags, raise_on_error=False
+        )
+        return Ran(result, where)
 
 
 def job_of_all(definitions: Definitions):
@@ -112,6 +121,8 @@ def loaded(name: str, rows: int = 2, rejected: int = 0, *, files: bool = True, *
     return TableOutcome(name, StarlakeCounts(rows, rows - rejected, rejected, files=files), **more)
 
 
-def definitions(folder: Folder, job: ReportingJob, **arguments: Any) -> Definitions:
+def definitions(
+    folder: Folder, job: StarlakeDagsterJob[Any], *, project: StarlakeProject | None = None, **arguments: Any
+) -> Definitions:
     """The definitions of a project on a job."""
-    return build_starlake_definitions(folder.root, job, **arguments)
+    return build_starlake_definitions(project or folder.root, job, **arguments)

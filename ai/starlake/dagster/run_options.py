@@ -9,7 +9,7 @@ from typing import Any
 from dagster import GraphDefinition, JobDefinition, OpExecutionContext
 
 from ai.starlake.dagster import _compat
-from ai.starlake.dagster.ops import body_of
+from ai.starlake.dagster.ops import Body, body_of
 from ai.starlake.job.sections import check_sections, names_of_section, options_of
 
 Path = tuple[str, ...]
@@ -38,6 +38,11 @@ def options_for(context: OpExecutionContext, names: Iterable[str]) -> dict[str, 
         for name in check_sections(options, known, f"job {context.job_name}", strict=False):
             context.log.warning(f"the options under {name!r} are for no table, task or op of job {context.job_name}")
     return options_of(options, names)
+
+
+def bodies_of(job: JobDefinition) -> Iterator[Body]:
+    """Yield the bodies of the ops of a job that run commands."""
+    yield from filter(None, (body_of(definition) for _, definition in steps_of(job)))
 
 
 def verb_of(definition: Any) -> str | None:

@@ -13,12 +13,15 @@ from ai.starlake.dagster.assets.checks.check_events import CheckReport
 from ai.starlake.dagster.assets.checks.check_runs import checks_alone, checks_without_files
 from ai.starlake.dagster.assets.dagster_features import output_of
 from ai.starlake.dagster.assets.steps.data_versions import state_after, unchanged_state
+from ai.starlake.dagster.assets.steps.dry_runs import items_behind
 from ai.starlake.dagster.assets.steps.item_outcomes import outcome_of, outcome_of_failure
 from ai.starlake.dagster.assets.steps.outcome_events import materialized, unchanged
 from ai.starlake.dagster.assets.steps.staging import stage_what_waits
 from ai.starlake.dagster.assets.steps.step_progress import StepProgress
 from ai.starlake.dagster.command_op import assets_of_outputs
 from ai.starlake.dagster.ops import Body, Event
+from ai.starlake.dagster.run_info import is_dry_run
+from ai.starlake.dagster.run_options import bodies_of
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_build import AssetBuild
@@ -85,7 +88,18 @@ def _events(build: AssetBuild, items: Sequence[ProjectItem], context: OpExecutio
             yield from step.item(item)
         else:
             yield from checks_alone(build, item, report, context)
+    if is_dry_run(context):
+        for item in items_behind(items, _items_of_run(build, context), context):
+            step.show(item)
     yield from step.end()
+
+
+def _items_of_run(build: AssetBuild, context: OpExecutionContext) -> list[ProjectItem]:
+    """Return the items of the steps of a run that are of one project, each after what it reads."""
+    project = build.translated.project
+    bodies = [body for body in bodies_of(context.job_def) if isinstance(body, AssetBody)]
+    there = {item.target for body in bodies if body.build.translated.project == project for item in body.items}
+    return [item for item in build.items if item.target in there]
 
 
 def _as_output(result: MaterializeResult[None], outputs: Mapping[AssetKey, str]) -> Output[None]:
@@ -127,6 +141,10 @@ class StepRun:
                 self._report.require_blocking(item.full_name)
             except Failure as failure:
                 progress.fail(item, failure)
+
+    def show(self, item: ProjectItem) -> None:
+        """Log the command of an item of another step, which a dry run skips."""
+        self._build.runner.run(self._build.command(item), item.full_name, self._context)
 
     def end(self) -> Iterator[Event]:
         """End the step.
