@@ -142,6 +142,55 @@ class Engine:
         with self._workspace(scheduled) as workspace:
             return transform(workspace, request, self._reporter)
 
+    def replay(
+        self, domains: Sequence[str] = (), tables: Sequence[str] = (), *, scheduled: datetime | None = None
+    ) -> LoadResult:
+        """Load the rejected rows that wait in the replay area, where ``sinkReplayToFile`` keeps them.
+
+        Args:
+            domains: The domains; all when empty.
+            tables: The tables; all when empty.
+            scheduled: The logical date, UTC; what the audit says under SCHEDULED_DATE.
+
+        Returns:
+            The ingestions; see `LoadResult.failures`. Those files are back in the replay area.
+
+        Raises:
+            StarlakeError: If the metadata cannot be used; no file is touched then.
+        """
+        from ai.starlake.embedded.intake.replay import replay
+
+        with self._workspace(scheduled) as workspace:
+            return replay(workspace, Selection(tuple(domains), tuple(tables)), self._reporter)
+
+    def rejected_rows(
+        self,
+        domains: Sequence[str] = (),
+        tables: Sequence[str] = (),
+        *,
+        since: datetime | None = None,
+        job_id: str | None = None,
+    ) -> tuple[TableOutcome, ...]:
+        """Return what the audit says of rejected rows, and which files wait in the replay area.
+
+        Args:
+            domains: The domains; all when empty.
+            tables: The tables; all when empty.
+            since: When the loads began, UTC, at the earliest.
+            job_id: The JOBID of the loads; anybody's by default.
+
+        Returns:
+            The outcome of each table that has any: counts, reasons, and the files that wait.
+        """
+        from ai.starlake.embedded.intake.replay import rejected_rows
+
+        with self._workspace(None) as workspace:
+            selection = Selection(tuple(domains), tuple(tables))
+            outcomes = rejected_rows(workspace, selection, since=since, job_id=job_id)
+            for outcome in outcomes:
+                workspace.outcomes.add(outcome)
+            return outcomes
+
     def check(self, names: Sequence[str]) -> tuple[TableOutcome, ...]:
         """Evaluate the expectations of tables as they are; nothing is written.
 

@@ -71,7 +71,7 @@ def _own_lock(text: str) -> Path:
 
 def _databases(command: StarlakeCommand, project: ProjectFacts) -> Iterator[Path | None]:
     """Yield the DuckDB files that a command writes into."""
-    if command.verb == "load":
+    if command.verb in ("load", "replay"):
         domains: list[str | None] = [*names_of(command, "--domains", "--include")]
         tables: list[str | None] = [*names_of(command, "--tables", "--schemas")]
         for domain, table in product(domains or [None], tables or [None]):

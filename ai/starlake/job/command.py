@@ -22,7 +22,7 @@ _UNFIT = {
     "\0": "a null character",
 }
 
-VERBS_THAT_WRITE = frozenset({"load", "transform", "job"})
+VERBS_THAT_WRITE = frozenset({"load", "transform", "job", "replay"})
 
 
 @dataclass(frozen=True)

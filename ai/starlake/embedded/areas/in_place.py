@@ -31,7 +31,7 @@ class Standing(Journal):
     def of(cls, warehouse: Warehouse, table: str, files: tuple[Path, ...]) -> Standing:
         """Return the ingestion of files into a table; nothing is written down."""
         names, folder = tuple(file.name for file in files), files[0].parent
-        return cls(folder, uuid.uuid4().hex, warehouse.file, table, folder, names, None, files)
+        return cls(folder, uuid.uuid4().hex, warehouse.file, table, folder, names, None, where=files)
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -42,6 +42,7 @@ class Journal:
         stage: The stage area of the domain.
         names: The names of the files.
         archive: Where the files go once loaded, None when they are deleted.
+        replayed: Whether the files come from the replay area, which `stage` is then; their names match no pattern.
     """
 
     path: Path
@@ -51,17 +52,25 @@ class Journal:
     stage: Path
     names: tuple[str, ...]
     archive: Path | None
+    replayed: bool = False
 
     @classmethod
     def begin(
-        cls, warehouse: Warehouse, table: str, files: tuple[Path, ...], ingesting: Path, archive: Path | None
+        cls,
+        warehouse: Warehouse,
+        table: str,
+        files: tuple[Path, ...],
+        ingesting: Path,
+        archive: Path | None,
+        *,
+        replayed: bool = False,
     ) -> Journal:
         """Write the journal, then move the files to the ingesting area."""
         token = uuid.uuid4().hex
         ingesting.mkdir(parents=True, exist_ok=True)
         names = tuple(file.name for file in files)
         path = ingesting / f"{_PREFIX}{_owner(table)}{token}"
-        journal = cls(path, token, warehouse.file, table, files[0].parent, names, archive)
+        journal = cls(path, token, warehouse.file, table, files[0].parent, names, archive, replayed)
         journal._write()
         try:
             for file in files:
@@ -122,19 +131,21 @@ class Journal:
         return False
 
     def undo(self, fits: Callable[[str], bool]) -> None:
-        """Take the files back to the stage area; `fits` says whether a name is still one of the table's."""
+        """Take the files back to where they were; `fits` says whether a name is still one of the table's."""
         for file in self.files:
             if file.exists():
-                give_back(file, self.stage, fits=fits)
+                give_back(file, self.stage, fits=fits if not self.replayed else lambda _name: True)
         self.path.unlink(missing_ok=True)
 
     def _write(self) -> None:
-        content = {
+        content: dict[str, object] = {
             "token": self.token,
             "database": None if self.database is None else os.path.relpath(self.database, self.path.parent),
             "table": self.table,
             "names": list(self.names),
         }
+        if self.replayed:
+            content["replay"] = os.path.relpath(self.stage, self.path.parent)
         partial = self.path.with_name(f"{self.path.name}{_PARTIAL}")
         with partial.open("w", encoding="utf-8") as file:
             json.dump(content, file)
@@ -180,7 +191,10 @@ def unfinished(ingesting: Path, stage: Path, archive: Path | None) -> Iterator[J
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             database = content["database"]
             where = None if database is None else Path(os.path.normpath(path.parent / database))
-            yield Journal(path, content["token"], where, content["table"], stage, tuple(content["names"]), archive)
+            replay = content.get("replay")
+            home = stage if replay is None else Path(os.path.normpath(path.parent / replay))
+            names, is_replay = tuple(content["names"]), replay is not None
+            yield Journal(path, content["token"], where, content["table"], home, names, archive, is_replay)
         except FileNotFoundError:  # the load that it is of has ended meanwhile
             continue
         except (OSError, ValueError, LookupError, TypeError) as error:

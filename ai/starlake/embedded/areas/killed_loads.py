@@ -47,7 +47,7 @@ def settle_unfinished(workspace: Workspace, domain: Domain, *, everything: bool)
             "a load of %s was interrupted; %s went to %s",
             journal.table,
             ", ".join(journal.names),
-            "the archive, since the rows are loaded" if committed else "the stage area, to be loaded",
+            "the archive, since the rows are loaded" if committed else f"{journal.stage}, to be loaded",
         )
 
 

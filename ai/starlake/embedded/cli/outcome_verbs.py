@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
-from ai.starlake.common.option_values import names
-from ai.starlake.common.outcomes.table_outcomes import CheckOutcome, TableOutcome
+from ai.starlake.common.option_values import moment, names
+from ai.starlake.common.outcomes.table_outcomes import CheckOutcome, StarlakeCounts, TableOutcome
 from ai.starlake.embedded.cli.session import Session, VerbOutcome
 from ai.starlake.embedded.cli.shared_options import shared_options
+
+if TYPE_CHECKING:
+    from ai.starlake.embedded.results import LoadResult
 
 
 @click.command()
@@ -44,5 +49,76 @@ def _verdict(one: CheckOutcome) -> str:
     return f"not met: {one.error or ('no number' if one.count is None else one.count)}"
 
 
-OUTCOME_VERBS: dict[str, click.Command] = {"check": check}
+_DOMAINS = click.option("--domains", default="", callback=names, metavar="A,B", help="Domains; all by default.")
+_TABLES = click.option("--tables", default="", callback=names, metavar="A,B", help="Tables; all by default.")
+
+
+@click.command()
+@_DOMAINS
+@_TABLES
+@click.option("--since", callback=moment, metavar="DATE", help="Only loads that began then or later.")
+@click.option("--jobId", "job_id", metavar="ID", help="Only loads of this JOBID.")
+@shared_options()
+@click.pass_obj
+def rejects(
+    session: Session,
+    *,
+    domains: tuple[str, ...],
+    tables: tuple[str, ...],
+    since: datetime | None,
+    job_id: str | None,
+    options: dict[str, str],
+) -> VerbOutcome:
+    """Show how many rows were rejected and why, by table, and the files that wait in the replay area."""
+    outcomes = session.engine(options).rejected_rows(domains, tables, since=since, job_id=job_id)
+    return VerbOutcome("\n".join(line for one in outcomes for line in _reject_lines(one)))
+
+
+def _reject_lines(outcome: TableOutcome) -> Iterator[str]:
+    counts = outcome.counts or StarlakeCounts(0, 0, 0)
+    yield f"{outcome.name}: {counts.rejected} of {counts.input} rows are rejected"
+    for reason in outcome.reasons:
+        yield f"  {reason.rows} on record: {reason.reason}"
+    for file in outcome.files:
+        yield f"  waits in the replay area: {file.name}"
+
+
+@click.command()
+@_DOMAINS
+@_TABLES
+@click.option("--scheduledDate", "scheduled", callback=moment, metavar="DATE", help="The logical date, for the audit.")
+@shared_options()
+@click.pass_obj
+def replay(
+    session: Session,
+    *,
+    domains: tuple[str, ...],
+    tables: tuple[str, ...],
+    scheduled: datetime | None,
+    options: dict[str, str],
+) -> VerbOutcome:
+    """Load rejected rows again, once the metadata is corrected.
+
+    sinkReplayToFile: true in the application keeps them in the replay area. What is loaded goes to the archive, so that
+    no row is loaded twice; a file that cannot be loaded stays, and the exit code is 1.
+    """
+    return load_outcome(session, session.engine(options).replay(domains, tables, scheduled=scheduled))
+
+
+def load_outcome(session: Session, result: LoadResult) -> VerbOutcome:
+    """Return the outcome of a verb that loads.
+
+    Args:
+        session: Knows whether the counts are printed.
+        result: What was loaded.
+    """
+    from ai.starlake.embedded.cli.console import counters_text
+
+    if result.failures:
+        failed = (f"{job.domain}.{job.table} ({', '.join(job.files)}): {job.error}" for job in result.failures)
+        return VerbOutcome(load=result, error="\n".join(failed))
+    return VerbOutcome(counters_text(result) if "SL_API" in session.environment else "", load=result)
+
+
+OUTCOME_VERBS: dict[str, click.Command] = {"check": check, "rejects": rejects, "replay": replay}
 """Each of them by its name."""

@@ -14,7 +14,7 @@ import click
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.option_values import moment, names
-from ai.starlake.embedded.cli.outcome_verbs import OUTCOME_VERBS
+from ai.starlake.embedded.cli.outcome_verbs import OUTCOME_VERBS, load_outcome
 from ai.starlake.embedded.cli.project_verbs import PROJECT_VERBS
 from ai.starlake.embedded.cli.session import Session, VerbOutcome
 from ai.starlake.embedded.cli.shared_options import shared_options, without_effect
@@ -117,14 +117,9 @@ def load(
     Each file is loaded as a whole or not at all. Rows that do not fit their types go to audit.rejected. A file that
     cannot be loaded goes back to the stage area, the others are loaded, and the exit code is 1.
     """
-    from ai.starlake.embedded.cli.console import counters_text
-
     given = [session.path(file) for file in files]
     result = session.engine(options).load(domains, tables, files=given, in_place=in_place, scheduled=scheduled)
-    if result.failures:
-        failed = (f"{job.domain}.{job.table} ({', '.join(job.files)}): {job.error}" for job in result.failures)
-        return VerbOutcome(load=result, error="\n".join(failed))
-    return VerbOutcome(counters_text(result) if "SL_API" in session.environment else "", load=result)
+    return load_outcome(session, result)
 
 
 @click.command()

@@ -105,10 +105,20 @@ class Ingestion:
         table: The table.
         files: The files in the stage area; more than one when they are grouped.
         in_place: Whether the files are somewhere else and stay there.
+        replayed: Whether they come from the replay area.
     """
 
-    def __init__(self, workspace: Workspace, table: Table, files: tuple[Path, ...], *, in_place: bool = False) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        table: Table,
+        files: tuple[Path, ...],
+        *,
+        in_place: bool = False,
+        replayed: bool = False,
+    ) -> None:
         self._in_place = in_place
+        self._replayed = replayed
         self._workspace = workspace
         self._project = workspace.project
         self._table = table
@@ -173,7 +183,8 @@ class Ingestion:
             return Standing.of(warehouse, self._table.full_name, self._files)
         areas, domain = self._project.areas, self._table.domain
         archive = areas.archive(domain) if self._project.application.archive else None
-        return Journal.begin(warehouse, self._table.full_name, self._files, areas.ingesting(domain), archive)
+        ingesting, name = areas.ingesting(domain), self._table.full_name
+        return Journal.begin(warehouse, name, self._files, ingesting, archive, replayed=self._replayed)
 
     def _load(self, warehouse: Warehouse, journal: Journal) -> Counts:
         strategy = chosen_strategy(self._table, journal.files, self._project.application.timezone)
@@ -350,10 +361,11 @@ class Ingestion:
 
     def _replay_file(self) -> Path:
         """Return a new file in the replay area, named after the table and the time."""
-        folder = self._project.areas.replay(self._table.domain)
-        stem = f"{self._table.domain}.{self._table.name}.{datetime.now(timezone.utc):%Y%m%d%H%M%S}"
+        areas, domain = self._project.areas, self._table.domain
+        stem = f"{domain}.{self._table.name}.{datetime.now(timezone.utc):%Y%m%d%H%M%S}"
         names = (f"{stem}{suffix}.replay" for suffix in chain([""], (f"-{number}" for number in count(2))))
-        return next(folder / name for name in names if not (folder / name).exists())
+        taken = [areas.replay(domain), areas.ingesting(domain), areas.archive(domain)]
+        return next(taken[0] / name for name in names if not any((folder / name).exists() for folder in taken))
 
     def _write(
         self,

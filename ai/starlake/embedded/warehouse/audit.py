@@ -188,6 +188,43 @@ class AuditLog:
             ]
             self._insert("rejected", rows)  # Starlake makes the table with every load, rejects or not
 
+    def last_load(self, domain: str, table: str) -> datetime | None:
+        """Return when the last successful load of a table on record began, UTC; None if there is none."""
+        place = self._existing("audit")
+        if place is None:
+            return None
+        last = f"SELECT max(TIMESTAMP) FROM {place} WHERE SUCCESS AND STEP = 'LOAD' AND DOMAIN = ? AND SCHEMA = ?"
+        found: datetime | None = self.warehouse.rows(last, [domain, table])[0][0]
+        return found
+
+    def loads(
+        self, domain: str, table: str, *, since: datetime | None, job_id: str | None
+    ) -> tuple[tuple[int, int, int], list[str]]:
+        """Return the rows read, accepted and rejected by the successful loads of a table, and the errors on record.
+
+        Args:
+            domain: The domain.
+            table: The table.
+            since: When the loads began, UTC, at the earliest.
+            job_id: Whose loads; anybody's by default.
+        """
+        audit, rejected = self._existing("audit"), self._existing("rejected")
+        if audit is None:
+            return (0, 0, 0), []
+        wanted: list[tuple[str, object]] = [("DOMAIN = ?", domain), ("SCHEMA = ?", table)]
+        wanted += [("TIMESTAMP >= ?", since)] if since is not None else []
+        wanted += [("JOBID = ?", job_id)] if job_id is not None else []
+        these = f"FROM {audit} WHERE {' AND '.join(['SUCCESS', *(text for text, _ in wanted)])} AND STEP = 'LOAD'"
+        values = [value for _, value in wanted]
+        names = ("COUNT", "COUNTACCEPTED", "COUNTREJECTED")
+        sums = ", ".join(f"CAST(coalesce(sum(greatest({name}, 0)), 0) AS BIGINT)" for name in names)
+        read, accepted, refused = self.warehouse.rows(f"SELECT {sums} {these}", values)[0]
+        if rejected is None:
+            return (read, accepted, refused), []
+        jobs = f"SELECT DISTINCT JOBID, TIMESTAMP, DOMAIN, SCHEMA {these}"
+        errors = f"SELECT ERROR FROM {rejected} JOIN ({jobs}) USING (JOBID, TIMESTAMP, DOMAIN, SCHEMA)"
+        return (read, accepted, refused), [str(error) for (error,) in self.warehouse.rows(errors, values)]
+
     def expectation(
         self, entry: Entry, *, name: str, params: str, sql: str, count: int, exception: str, success: bool
     ) -> None:
@@ -214,6 +251,11 @@ class AuditLog:
     def _insert(self, name: str, rows: Sequence[Sequence[object]]) -> None:
         if self.active:
             self.warehouse.append(self._ensured(name), _TABLES[name], rows)
+
+    def _existing(self, name: str) -> str | None:
+        """Return an audit table for SQL; None if it does not exist."""
+        table = Target(self._elsewhere.get(name) or self._schema, name)
+        return self.warehouse.place(table) if self.warehouse.columns(table) else None
 
     def _ensured(self, name: str) -> Target:
         """Return an audit table, which is created if it does not exist.
