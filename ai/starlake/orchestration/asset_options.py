@@ -26,6 +26,10 @@ class AssetOptions(JobOptions):
         description="whether a backfill runs each partition by itself, or one run makes all (`single_run`); the latter "
         "holds for tasks that use the data interval",
     )
+    first_partition_timeout: Seconds = Field(
+        default=3600,
+        description="how many seconds a partition waits while another run makes the first one of its table",
+    )
     automation: Literal["eager", "none"] = Field(
         default="eager",
         description="the automation condition of tables and tasks without a schedule: `eager`, when what they read has "

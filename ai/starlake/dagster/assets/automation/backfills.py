@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def backfill_policy_of(build: AssetBuild, items: Sequence[ProjectItem]) -> BackfillPolicy | None:
     """Return how a backfill runs the items of a step; None where they have no partitions.
 
-    It is that of the build if it has one. Else one run makes all partitions where the option asks for it and each item knows from its data interval which rows are
-    meant. A load does not: it takes the files that wait.
+    It is that of the build if it has one. Else one run makes all partitions where the option asks for it and each item
+    knows from its data interval which rows are meant. A load does not: it takes the files that wait.
 
     Args:
         build: Knows the partitions of items, and the options.

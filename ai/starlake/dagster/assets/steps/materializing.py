@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from dagster import AssetKey, Failure, MaterializeResult, OpExecutionContext, Output
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.assets.automation.first_partitions import first_partition_alone
 from ai.starlake.dagster.assets.checks.check_events import CheckReport
 from ai.starlake.dagster.assets.checks.check_runs import checks_alone, checks_without_files
 from ai.starlake.dagster.assets.dagster_features import output_of
@@ -160,17 +161,18 @@ class StepRun:
         if item.kind == "table":
             stage_what_waits(build, item, context)
         spark_config = build.sl_job.get_spark_config(item.full_name)
-        run = build.runner.run(build.command(item), item.full_name, context, spark_config, outcomes=True)
-        if run is None:
-            return
-        if run.is_remarkable:
-            context.log.warning(run.summary)
-        if run.read_nothing:
-            yield from self._nothing(item, key, run)
-            return
-        outcome = outcome_of(run, item)
-        state = state_after(item, outcome, key, context)
-        yield materialized(key, run, outcome, state, left_out=build.left_out)
+        with first_partition_alone(build, [item], context):
+            run = build.runner.run(build.command(item), item.full_name, context, spark_config, outcomes=True)
+            if run is None:
+                return
+            if run.is_remarkable:
+                context.log.warning(run.summary)
+            if run.read_nothing:
+                yield from self._nothing(item, key, run)
+                return
+            outcome = outcome_of(run, item)
+            state = state_after(item, outcome, key, context)
+            yield materialized(key, run, outcome, state, left_out=build.left_out)
         yield from self._report.events(outcome)
 
     def _nothing(self, item: ProjectItem, key: AssetKey, run: CommandRun) -> Iterator[Event]:
