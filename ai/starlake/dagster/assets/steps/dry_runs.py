@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ai.starlake.project.assets.project_item import ProjectItem, Target
 
 
-def items_behind(build: AssetBuild, items: Sequence[ProjectItem], context: OpExecutionContext) -> Iterator[ProjectItem]:
+def items_behind(
+    items: Sequence[ProjectItem], of_run: Iterable[ProjectItem], context: OpExecutionContext
+) -> Iterator[ProjectItem]:
     """Yield the items of later steps of the run that are skipped because this step records nothing.
 
     If the whole run is dry, each is yielded in one step only: the first one that it depends on.
