@@ -29,6 +29,7 @@ from dagster import (
     DagsterInstance,
     DagsterRun,
     DailyPartitionsDefinition,
+    Definitions,
     DependencyDefinition,
     Failure,
     GraphDefinition,
@@ -243,6 +244,36 @@ class TestEvents:
         assert abs(_compat.recorded_at(record) - datetime.now(timezone.utc)) < timedelta(minutes=5)
         assert _compat.recorded_materialization(record).metadata["rows"].value == 5
 
+    def test_the_log_of_a_run_is_read_on_from_a_position(self, instance):
+        def compute(_context, _inputs):
+            yield AssetMaterialization("a")
+            yield AssetMaterialization("b")
+            raise Failure("because", metadata={"rows": 5})
+
+        result = run_of(op_of(compute), instance)
+        first, second, failed = _compat.records_of_run(instance, result.run_id, None, 10)
+        assert isinstance(first, _compat.LogRecord)
+        assert [each.event.event_type_value for each in (first, second)] == ["ASSET_MATERIALIZATION"] * 2
+        assert _compat.failure_of(failed.event).metadata["rows"].value == 5
+        assert abs(first.at - datetime.now(timezone.utc).timestamp()) < 300
+        assert _compat.records_of_run(instance, result.run_id, first.position, 1) == [second]
+        assert _compat.records_of_run(instance, result.run_id, failed.position, 10) == []
+
+    def test_the_result_of_a_check_that_a_run_recorded(self, instance):
+        @asset(check_specs=[AssetCheckSpec("positive", asset="numbers")])
+        def numbers():
+            yield Output(1)
+            yield AssetCheckResult(
+                passed=False, check_name="positive", severity=AssetCheckSeverity.WARN, metadata={"rows": 5}
+            )
+
+        result = materialize([numbers], instance=instance)
+        found = [each.event for each in _compat.records_of_run(instance, result.run_id, None, 10)]
+        (event,) = [each for each in found if each.event_type is DagsterEventType.ASSET_CHECK_EVALUATION]
+        check = _compat.check_of_event(event)
+        assert (check.asset_key, check.name, check.passed) == (AssetKey("numbers"), "positive", False)
+        assert (check.severity, check.metadata["rows"].value, check.partition) == ("WARN", 5, None)
+
     def test_outputs_that_a_step_of_another_run_yielded(self, instance):
         def compute(_context, _inputs):
             yield Output("x", "one")
@@ -310,6 +341,15 @@ class TestEvents:
         found = _compat.failure_of(event)
         assert found.description is None
         assert "the root" in found.root_message
+
+
+def test_a_tick_of_a_sensor_knows_the_assets_of_its_code_location(instance):
+    repository = Definitions([AssetSpec("a", metadata={"x": "y"})]).get_repository_def()
+    with build_sensor_context(instance=instance, repository_def=repository) as context:
+        assert _compat.metadata_of_assets(context)[AssetKey("a")]["x"] == "y"
+        assert _compat.code_location_of_tick(context) == ""
+    with build_sensor_context(instance=instance) as context:
+        assert _compat.metadata_of_assets(context) == {}
 
 
 def test_a_tick_of_a_sensor_has_a_log(instance):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from ai.starlake.dagster.assets.component.project_component import StarlakeProjectComponent
     from ai.starlake.dagster.assets.decorator import starlake_assets
     from ai.starlake.dagster.assets.definitions import build_starlake_definitions
+    from ai.starlake.dagster.assets.sensors.reactions import on_check_failed, on_rows_rejected, on_table_failed
+    from ai.starlake.dagster.assets.sensors.table_events import TableEvent
     from ai.starlake.dagster.assets.starlake_resource import StarlakeResource
     from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
     from ai.starlake.dagster.job import StarlakeDagsterJob
@@ -24,9 +26,13 @@ __all__ = [
     "StarlakeProject",
     "StarlakeProjectComponent",
     "StarlakeResource",
+    "TableEvent",
     "build_starlake_asset_selection",
     "build_starlake_asset_specs",
     "build_starlake_definitions",
+    "on_check_failed",
+    "on_rows_rejected",
+    "on_table_failed",
     "starlake_assets",
 ]
 
@@ -39,6 +45,8 @@ _get = lazy_names(
         "assets.component.project_component": ["StarlakeProjectComponent"],
         "assets.decorator": ["starlake_assets"],
         "assets.definitions": ["build_starlake_definitions"],
+        "assets.sensors.reactions": ["on_check_failed", "on_rows_rejected", "on_table_failed"],
+        "assets.sensors.table_events": ["TableEvent"],
         "assets.starlake_resource": ["StarlakeResource"],
         "assets.translator": ["DagsterStarlakeTranslator"],
     },

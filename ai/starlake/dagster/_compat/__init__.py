@@ -41,6 +41,13 @@ from ai.starlake.dagster._compat.log_events import (
 )
 from ai.starlake.dagster._compat.moved_specs import mapped_dep, moved_check, moved_dep
 from ai.starlake.dagster._compat.recorded_assets import recorded_assets, resumed_run_of
+from ai.starlake.dagster._compat.run_logs import (
+    LogRecord,
+    check_of_event,
+    code_location_of_tick,
+    metadata_of_assets,
+    records_of_run,
+)
 from ai.starlake.dagster._compat.runs import (
     PARTITION_TAG,
     SCHEDULE_TAG,
@@ -75,10 +82,13 @@ __all__ = [
     "SCHEDULED_TIME_TAG",
     "SCHEDULE_TAG",
     "CheckError",
+    "LogRecord",
     "UninterruptedRetryPolicy",
     "add_run_tags",
     "check_evaluations",
+    "check_of_event",
     "code_location_of",
+    "code_location_of_tick",
     "count_keys",
     "current_context",
     "dependencies_of",
@@ -102,6 +112,7 @@ __all__ = [
     "materializations_after",
     "materialized_by",
     "message_of",
+    "metadata_of_assets",
     "moved_check",
     "moved_dep",
     "nodes_of",
@@ -114,6 +125,7 @@ __all__ = [
     "recorded_assets",
     "recorded_at",
     "recorded_materialization",
+    "records_of_run",
     "resumed_run_of",
     "retry_policy_of",
     "root_run_of",

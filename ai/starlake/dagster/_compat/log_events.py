@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dagster import DagsterEventType, EventRecordsFilter
 
@@ -23,11 +23,13 @@ class StepFailure:
         description: The description of a failure that was raised on purpose.
         error: The class of the exception, or None if the event has no error.
         root_message: The message of the exception at its root.
+        metadata: What else a failure says that was raised on purpose.
     """
 
     description: str | None
     error: str | None
     root_message: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 def materializations_after(
@@ -106,4 +108,5 @@ def failure_of(event: DagsterEvent) -> StepFailure:
     while root is not None and root.cause is not None:
         root = root.cause
     described = data.user_failure_data.description if data.user_failure_data else None
-    return StepFailure(described, error.cls_name if error else None, root.message.strip() if root else "")
+    metadata = data.user_failure_data.metadata if data.user_failure_data else {}
+    return StepFailure(described, error.cls_name if error else None, root.message.strip() if root else "", metadata)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from dagster import Failure, OpExecutionContext
+from dagster import Failure, MetadataValue, OpExecutionContext
 
 from ai.starlake.dagster.assets.steps.earlier_attempts import EarlierAttempts, failed_for_good
 from ai.starlake.dagster.command_op import assets_of_outputs
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ai.starlake.dagster.assets.steps.earlier_attempts import KeptItem
     from ai.starlake.dagster.ops import Event
     from ai.starlake.project.assets.project_item import ProjectItem, Target
+
+FAILED = "starlake/failed"
+"""The metadata of the failure of a step that names the items which failed, and says why."""
 
 
 class StepProgress:
@@ -32,6 +35,7 @@ class StepProgress:
         self._build = build
         self._context = context
         self._failed: dict[AssetKey, Failure] = {}
+        self._names: list[str] = []
         self._stopped: dict[Target, str] = {}
         self._not_run: list[str] = []
         self._earlier = self._earlier_attempts(items) if len(items) > 1 else EarlierAttempts()
@@ -65,7 +69,10 @@ class StepProgress:
     def fail(self, item: ProjectItem, failure: Failure) -> None:
         """Take note of the failure of an item; only of its first one."""
         self._stopped[item.target] = item.full_name
-        self._failed.setdefault(self._build.key(item), failure)
+        key = self._build.key(item)
+        if key not in self._failed:
+            self._failed[key] = failure
+            self._names.append(item.full_name)
 
     def end(self) -> Iterator[Event]:
         """End the attempt; first record what failed for good, if a retry of the step may follow.
@@ -79,16 +86,17 @@ class StepProgress:
         for key, failure in self._failed.items():
             if retry and not failure.allow_retries and key not in self._earlier.failed:
                 yield failed_for_good(key, failure.description or "it failed")
-        raise self._failure(allow_retries=retry)
+        raise self._failure(allow_retries=retry) from next(iter(self._failed.values())).__cause__
 
     def _failure(self, *, allow_retries: bool) -> Failure:
+        """Return the failure of the step, whose metadata says which items failed, and why."""
         failures = list(self._failed.values())
-        if len(failures) == 1 and not self._not_run:
-            return failures[0]
         texts = [failure.description or "it failed" for failure in failures]
+        metadata = {**failures[0].metadata} if len(failures) == 1 else {}
+        metadata[FAILED] = MetadataValue.json(dict(zip(self._names, texts, strict=True)))
         if self._not_run:
             texts.append(f"not run, because what they read failed: {', '.join(self._not_run)}")
-        return Failure("\n\n".join(texts), allow_retries=allow_retries)
+        return Failure("\n\n".join(texts), metadata=metadata, allow_retries=allow_retries)
 
     def _earlier_attempts(self, items: Sequence[ProjectItem]) -> EarlierAttempts:
         blocking = {check.key for check in self._build.check_specs(items) if check.blocking}
