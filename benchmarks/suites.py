@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from benchmarks.assets import assets
 from benchmarks.comparison import Comparison, Results, in_turns, values
 from benchmarks.engine import engine
 from benchmarks.fresh import probe
@@ -49,7 +50,14 @@ def imports(repetitions: int) -> Iterator[Comparison]:
     yield Comparison("  processor time", "ms", processor)
 
 
-SUITES: dict[str, Suite] = {"build": build, "loads": loads, "imports": imports, "graphs": graphs, "engine": engine}
+SUITES: dict[str, Suite] = {
+    "build": build,
+    "loads": loads,
+    "imports": imports,
+    "graphs": graphs,
+    "assets": assets,
+    "engine": engine,
+}
 
 
 def _times(what: str, found: tuple[Results, Results], name: str, goal: float) -> Iterator[Comparison]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
@@ -33,8 +34,8 @@ def stage_what_waits(build: AssetBuild, item: ProjectItem, context: OpExecutionC
 def _files_wait(build: AssetBuild, item: ProjectItem, context: OpExecutionContext) -> bool:
     """Return True if files of a table wait, or if the landing area cannot be seen from here but may hold some."""
     runner = build.runner
-    project, dates = ProjectView(build.settings), runner.dates(context)
-    view = PreLoadView(project, dates, item.domain, runner.executor, runner.execution(context))
+    project = _project_of(build, context.run_id)
+    view = PreLoadView(project, runner.dates(context), item.domain, runner.executor, runner.execution(context))
     try:
         found = FilesCheck((item.name,), imported=True, base=build.settings.incoming_path).look(view)
     except StarlakeError as error:
@@ -43,3 +44,9 @@ def _files_wait(build: AssetBuild, item: ProjectItem, context: OpExecutionContex
     if warning := found.warning():
         context.log.warning(warning)
     return found.ready
+
+
+@lru_cache(maxsize=1)
+def _project_of(build: AssetBuild, run_id: str) -> ProjectView:  # noqa: ARG001  the next run reads its files again
+    """Return the project as the steps of a run see it: those of one process read it once."""
+    return ProjectView(build.settings)

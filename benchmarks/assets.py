@@ -1,0 +1,74 @@
+"""Assets: loading a code location, running its steps, and the tick of the sensor that watches for files."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.comparison import Comparison, Results, in_turns, values
+from benchmarks.fresh import probe
+from benchmarks.load_job import domains
+from benchmarks.project import make_asset_project
+
+_SIZES = (1_000, 5_000)
+_LOADS = 100
+_DOMAINS, _FILES = 300, 10_000
+
+
+def assets(repetitions: int) -> Iterator[Comparison]:
+    """The measurements, each against plain Dagster."""
+    for tables in _SIZES:
+        with tempfile.TemporaryDirectory(prefix="starlake-bench-") as folder:
+            yield from _definitions(Path(folder), tables, repetitions)
+    yield from _runs(repetitions)
+    yield from _sensor(repetitions)
+
+
+def _definitions(folder: Path, tables: int, repetitions: int) -> Iterator[Comparison]:
+    """Loading a location in fresh processes: without the cache, and with what the run before left in it."""
+    root = make_asset_project(folder / "project", domains(tables))
+    cache = folder / "cache"
+
+    def cold() -> dict[str, float]:
+        shutil.rmtree(cache, ignore_errors=True)
+        return cached()
+
+    def cached() -> dict[str, float]:
+        return probe("assets", "ours", root, cache)
+
+    def bare() -> dict[str, float]:
+        return probe("assets", "bare", tables)
+
+    what = f"{tables:,} tables and as many tasks"
+    found = in_turns(cold, bare, repetitions)
+    yield from _shown(f"definitions of {what}, cold", found, 2)
+    yield Comparison("  memory after that", "MB", values(found[0], "memory"), values(found[1], "memory"))
+    found = in_turns(cached, bare, repetitions)
+    yield from _shown(f"definitions of {what}, cached", found, 1.2)
+    yield Comparison("  memory after that", "MB", values(found[0], "memory"), values(found[1], "memory"))
+    yield Comparison("  tasks with column lineage", "", values(found[0], "lineage"))
+
+
+def _runs(repetitions: int) -> Iterator[Comparison]:
+    found = probe("asset_runs", _LOADS, repetitions)
+    pair = (found["ours"], found["limit"])
+    yield from _shown(f"{_LOADS} assets whose command is `true`, in one process", pair, 1.15, "loads")
+    yield Comparison("  event records per asset", "", values(pair[0], "records"), values(pair[1], "records"), goal=1)
+
+
+def _sensor(repetitions: int) -> Iterator[Comparison]:
+    found = probe("file_sensor", _DOMAINS, _FILES, repetitions)
+    what = f"tick of the file sensor, {_DOMAINS} domains, {_FILES:,} files waiting"
+    yield Comparison(f"{what}, all new", "s", values(found["first"], "tick"), values(found["limit"], "tick"))
+    yield Comparison("  processor time", "s", values(found["first"], "tick_cpu"), goal=5)
+    yield Comparison("  the next tick, processor time", "s", values(found["again"], "tick_cpu"), goal=5)
+
+
+def _shown(what: str, found: tuple[Results, Results], goal: float, name: str = "seconds") -> Iterator[Comparison]:
+    """Yield the wall time, and the processor time, which has the goal: others use the machine too."""
+    ours, limit = found
+    yield Comparison(what, "s", values(ours, name), values(limit, name))
+    processor = f"{name}_cpu"
+    yield Comparison("  processor time", "s", values(ours, processor), values(limit, processor), goal)
