@@ -474,6 +474,17 @@ class TestCheckResults:
         assert run.asset_materializations_for_node("report")
         assert "without gating" not in caplog.text
 
+    @pytest.mark.parametrize("blocking", [True, False])
+    def test_a_result_is_reported_outside_of_steps(self, blocking):
+        result = AssetCheckResult(passed=False, asset_key="orders", check_name="rows", metadata={"rows": 2})
+        with DagsterInstance.ephemeral() as instance:
+            _compat.report_check(result, instance, blocking=blocking)
+            key = AssetCheckKey(AssetKey("orders"), "rows")
+            (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=5)
+        recorded = record.event.dagster_event.asset_check_evaluation_data
+        assert (recorded.passed, recorded.metadata["rows"].value) == (False, 2)
+        assert getattr(recorded, "blocking", blocking) is blocking
+
     def test_a_range_of_partitions_has_a_result_for_each_where_checks_have_partitions(self):
         days = DailyPartitionsDefinition("2026-01-01")
         may = "partitions_def" in inspect.signature(AssetCheckSpec).parameters

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 
-from dagster import AssetCheckKey, AssetKey, DagsterInstance, Definitions
+from dagster import AssetCheckKey, AssetKey, DagsterInstance, Definitions, JobDefinition
 
 from ai.starlake.dagster import StarlakeProject, build_starlake_definitions
 from ai.starlake.dagster.job import StarlakeDagsterJob
@@ -15,7 +16,15 @@ from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.job import JobOptions, StarlakeCommand
 from tests.dagster_assets.conftest import Folder
 
-Reports = Mapping[str, "TableOutcome | StarlakeResult"]
+
+@dataclass(frozen=True)
+class TooBad:
+    """A command that fails, with the outcomes of its tables."""
+
+    tables: tuple[TableOutcome, ...]
+
+
+Reports = Mapping[str, TableOutcome | StarlakeResult | TooBad]
 
 
 class Reporting:
@@ -33,6 +42,9 @@ class Reporting:
         report = self._reports[name]
         if isinstance(report, StarlakeResult):
             return report
+        if isinstance(report, TooBad):
+            errors = [table.error for table in report.tables if table.error]
+            raise CommandFailedError(f"starlake {command.verb}", 1, errors, tables=report.tables)
         if report.error is not None:
             raise CommandFailedError(f"starlake {command.verb}", 1, [report.error], tables=[report])
         return StarlakeResult(0.1, counts=report.counts, tables=(report,))
@@ -40,6 +52,8 @@ class Reporting:
 
 def subject_of(command: StarlakeCommand) -> str:
     """The table or task of a command."""
+    if command.verb == "replay":
+        return f"replay {command.value_of('--domains')}"
     return command.value_of("--name") or f"{command.value_of('--domains')}.{command.value_of('--tables')}"
 
 
@@ -102,6 +116,11 @@ def run(
             run_config=config, instance=where, partition_key=partition, tags=tags, raise_on_error=False
         )
         return Ran(result, where)
+
+
+def run_job(job: JobDefinition, instance: DagsterInstance) -> Ran:
+    """Runs a job."""
+    return Ran(job.execute_in_process(instance=instance, raise_on_error=False), instance)
 
 
 def job_of_all(definitions: Definitions):

@@ -18,7 +18,7 @@ from ai.starlake.dagster import build_starlake_definitions
 from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
 from ai.starlake.executor.outcomes import CheckOutcome
 from tests.dagster_assets.conftest import Folder, key
-from tests.dagster_assets.reporting import Ran, ReportingJob, check_key, loaded, run
+from tests.dagster_assets.reporting import Ran, ReportingJob, check_key, loaded, run, run_job
 from tests.dagster_assets.test_checks_on_the_engine import ORDERS, deliver, rows_of, shop, strict
 
 __all__ = ["shop"]
@@ -73,7 +73,7 @@ def test_a_job_of_checks_and_a_request_for_checks(shop: Folder) -> None:
     built = Definitions.merge(build_starlake_definitions(shop.root), Definitions(jobs=[job], sensors=[asks]))
     with DagsterInstance.ephemeral() as instance:
         loaded_once(shop, instance)
-        ran = Ran(built.get_job_def("quality").execute_in_process(instance=instance, raise_on_error=False))
+        ran = run_job(built.get_job_def("quality"), instance)
         assert set(ran.checks) == {ALL[0], ALL[2]}
         assert ran.made == set()
         context = build_sensor_context(instance=instance, repository_def=built.get_repository_def())

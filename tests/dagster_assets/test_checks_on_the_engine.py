@@ -8,8 +8,8 @@ import pytest
 from dagster import AssetCheckSeverity, DagsterInstance
 
 from ai.starlake.dagster import build_starlake_definitions
-from tests.dagster_assets.conftest import APPLICATION, Folder
-from tests.dagster_assets.reporting import run
+from tests.dagster_assets.conftest import APPLICATION, Folder, key
+from tests.dagster_assets.reporting import run, run_job
 
 MACROS = """
     {% macro none_below(column, least) %}SELECT count(*) FROM sl_this WHERE {{ column }} < {{ least }}{% endmacro %}
@@ -96,3 +96,27 @@ def test_rejected_rows_of_the_domain(shop: Folder) -> None:
         ran = run(build_starlake_definitions(shop.root, rejects=True), instance=instance)
         assert ran.success, ran.failure
         assert ran.made == {ORDERS, "audit/shop_rejected"}
+
+
+def test_rejected_rows_are_replayed_when_the_metadata_is_corrected(shop: Folder) -> None:
+    shop.write("application.sl.yml", APPLICATION + "      sinkReplayToFile: true\n")
+    table = shop.root / "metadata/load/shop/orders.sl.yml"
+    wrong = table.read_text("utf-8")
+    with DagsterInstance.ephemeral() as instance:
+        built = build_starlake_definitions(shop.root, rejects=True, name="shop")
+        assert run(built, instance=instance).success
+        replay = next(job for job in built.jobs if job.name == "shop_replay_rejects")
+        ran = run_job(replay, instance)
+        assert not ran.success, "the metadata is as it was, and all rows are rejected again"
+        table.write_text(wrong.replace("{name: id, type: long}", "{name: id, type: string}"), "utf-8")
+        ran = run_job(replay, instance)
+        assert ran.success, ran.failure
+        assert ran.made == {ORDERS, "audit/shop_rejected"}
+        records = {name: instance.get_latest_materialization_event(key(name)) for name in ran.made}
+        found = {name: record.asset_materialization.metadata for name, record in records.items()}
+        assert found[ORDERS]["starlake/rows_accepted"].value == 1
+        assert found[ORDERS]["dagster/row_count"].value == 3
+        assert found["audit/shop_rejected"]["starlake/rows_rejected"].value == 0
+        again = run_job(replay, instance)
+        assert again.success
+        assert again.made == set(), "no row is loaded twice"

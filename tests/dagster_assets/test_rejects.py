@@ -8,9 +8,10 @@ import pytest
 from dagster import AssetKey, AssetSpec, DagsterInstance, Definitions
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.outcomes import RejectReason, TableOutcome
+from ai.starlake.executor import StarlakeResult
+from ai.starlake.executor.outcomes import CheckOutcome, RejectReason, TableOutcome
 from tests.dagster_assets.conftest import Folder, by_key
-from tests.dagster_assets.reporting import ReportingJob, definitions, loaded, run
+from tests.dagster_assets.reporting import Ran, ReportingJob, TooBad, check_key, definitions, loaded, run, run_job
 
 BAD_ID, LATE = RejectReason("`id` cannot be converted", 2), RejectReason("`day` is required", 1)
 
@@ -31,6 +32,13 @@ def reports(**changes: TableOutcome) -> dict[str, Any]:
     return {name: changes.get(name.partition(".")[2]) or loaded(name) for name in names} | {
         "kpis.sales": TableOutcome("kpis.sales", checks=())
     }
+
+
+def verdicts(instance: DagsterInstance, *checks: str) -> list[bool]:
+    """Whether the last results of checks say that they passed."""
+    keys = [check_key(each) for each in checks]
+    found = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    return [found[each].status.value == "SUCCEEDED" for each in keys]
 
 
 def recorded(instance: DagsterInstance, key: str) -> Any:
@@ -97,3 +105,51 @@ def test_a_task_of_that_name_is_refused(shop: Folder) -> None:
     with pytest.raises(StarlakeError) as caught:
         definitions(shop, ReportingJob({}), rejects=True)
     assert "audit.shop_rejected and the rejected rows of shop" in str(caught.value)
+
+
+def replayed(built: Definitions, instance: DagsterInstance) -> Ran:
+    job = next(job for job in built.jobs if job.name.endswith("_replay_rejects"))
+    return run_job(job, instance)
+
+
+def test_a_job_replays_rejected_rows_and_records_what_it_loaded(shop: Folder) -> None:
+    shop.table("shop", "orders", more='expectations: ["at_least(1)"]\n')
+    again = loaded("shop.orders", 3, 1, reasons=(LATE,), checks=(CheckOutcome("at_least(1)", True),))
+    replay = {
+        "replay shop": StarlakeResult(0.1, counts=again.counts, tables=(again,)),
+        "replay crm": StarlakeResult(0.1),
+    }
+    first = loaded("shop.orders", 9, 3, reasons=(BAD_ID, LATE), checks=(CheckOutcome("at_least(1)", False, 1),))
+    job = ReportingJob(reports(orders=first) | replay)
+    built = definitions(shop, job, rejects=True, name="bakery")
+    with DagsterInstance.ephemeral() as instance:
+        assert run(built, instance=instance).success
+        ran = replayed(built, instance)
+        assert ran.success, ran.failure
+        assert ran.made == {"shop/orders", "audit/shop_rejected"}
+        orders = recorded(instance, "shop/orders")
+        assert (orders["starlake/rows_accepted"].value, orders["starlake/replayed"].value) == (2, True)
+        rejected = recorded(instance, "audit/shop_rejected")
+        assert rejected["starlake/rows_rejected"].value == 1
+        assert [record.data["reason"] for record in rejected["starlake/rejects"].records] == [LATE.reason]
+        assert verdicts(instance, "shop/orders:rejected_rows", "shop/orders:at_least_1") == [False, True]
+    assert job.reporting.commands[-2:] == ["replay replay crm", "replay replay shop"]
+
+
+def test_what_a_replay_did_load_is_recorded_before_it_fails(shop: Folder) -> None:
+    orders = loaded("shop.orders", 2)
+    items = TableOutcome("shop.items", error="it is locked")
+    job = ReportingJob({"replay shop": TooBad((orders, items)), "replay crm": StarlakeResult(0.1)})
+    with DagsterInstance.ephemeral() as instance:
+        ran = replayed(definitions(shop, job, rejects=True), instance)
+    assert not ran.success
+    assert "it is locked" in ran.failure
+    assert ran.made == {"shop/orders", "audit/shop_rejected"}
+
+
+def test_two_projects_have_replays_of_their_own(shop: Folder) -> None:
+    one = definitions(shop, ReportingJob({}), rejects=True, name="one", asset_prefix="one")
+    two = definitions(shop, ReportingJob({}), rejects=True, name="two", asset_prefix="two")
+    both = Definitions.merge(one, two)
+    Definitions.validate_loadable(both)
+    assert {"one_replay_rejects", "two_replay_rejects"} <= {job.name for job in both.jobs}

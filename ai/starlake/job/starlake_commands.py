@@ -57,6 +57,18 @@ def check_command(name: str, options: Options | None = None) -> StarlakeCommand:
     return StarlakeCommand("check", ("--names", required("name", name)), options_of_command(options))
 
 
+def replay_command(domains: Iterable[str], tables: Iterable[str], options: Options | None = None) -> StarlakeCommand:
+    """Return the command of the embedded engine that loads rejected rows again.
+
+    Args:
+        domains: The domains.
+        tables: The tables.
+        options: Substitutions in the metadata: ``name=value,name=value``, or a mapping.
+    """
+    arguments = ("--domains", ",".join(names_of(domains)), "--tables", ",".join(names_of(tables)))
+    return StarlakeCommand("replay", arguments, options_of_command(options))
+
+
 def names_of(tables: Iterable[str]) -> tuple[str, ...]:
     """Return names of tables in a settled order: generated files pass sets, whose order differs between processes."""
     if isinstance(tables, str):

@@ -5,7 +5,12 @@ anything else: `tests/dagster/test_compat.py` finds such uses by Dagster's own m
 ends of the supported range.
 """
 
-from ai.starlake.dagster._compat.check_results import check_evaluations, harmless_evaluations, has_several_partitions
+from ai.starlake.dagster._compat.check_results import (
+    check_evaluations,
+    harmless_evaluations,
+    has_several_partitions,
+    report_check,
+)
 from ai.starlake.dagster._compat.graphs import (
     MAPPED_INPUT,
     dependencies_of,
@@ -126,6 +131,7 @@ __all__ = [
     "recorded_at",
     "recorded_materialization",
     "records_of_run",
+    "report_check",
     "resumed_run_of",
     "retry_policy_of",
     "root_run_of",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+import dagster
 from dagster import AssetRecordsFilter, Output
 
 if TYPE_CHECKING:
-    from dagster import AssetCheckEvaluation, AssetCheckResult, OpExecutionContext
+    from dagster import AssetCheckEvaluation, AssetCheckResult, DagsterInstance, OpExecutionContext
 
 
 def has_several_partitions(result: AssetCheckResult, context: OpExecutionContext) -> bool:
@@ -41,6 +44,31 @@ def harmless_evaluations(
         return
     yield from _evaluations(result, context, blocking=False)
     yield Output(None, _output_of(result, context))
+
+
+def report_check(result: AssetCheckResult, instance: DagsterInstance, *, blocking: bool) -> None:
+    """Record the result of a check outside of a step of its asset, for the last materialization of the asset.
+
+    Args:
+        result: The result, with asset and name.
+        instance: Where to record it.
+        blocking: Whether the check blocks.
+    """
+    made: Any = getattr(dagster, "AssetCheckEvaluation", None)
+    if made is None:  # Dagster 1.9 and 1.10
+        made = import_module("dagster._core.definitions.asset_check_evaluation").AssetCheckEvaluation
+    further = {"blocking": blocking} if "blocking" in inspect.signature(made).parameters else {}
+    instance.report_runless_asset_event(
+        made(
+            asset_key=result.asset_key,
+            check_name=result.check_name,
+            passed=result.passed,
+            metadata=result.metadata,
+            severity=result.severity,
+            description=result.description,
+            **further,
+        )
+    )
 
 
 def _evaluations(result: AssetCheckResult, context: OpExecutionContext, **changes: Any) -> Iterator[Any]:

@@ -14,7 +14,13 @@ from ai.starlake.dagster.named_jobs import named_job
 from ai.starlake.dagster.ops import OpFactory
 from ai.starlake.dagster.run_command import CommandRunner
 from ai.starlake.job import JobOptions, StarlakeCommand
-from ai.starlake.job.starlake_commands import check_command, load_command, stage_command, transform_command
+from ai.starlake.job.starlake_commands import (
+    check_command,
+    load_command,
+    replay_command,
+    stage_command,
+    transform_command,
+)
 from ai.starlake.orchestration.asset_options import AssetOptions
 from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
@@ -203,7 +209,14 @@ class AssetBuild:
 
     def check_command(self, item: ProjectItem) -> StarlakeCommand:
         """Return the command that evaluates the expectations of an item as it is."""
-        made = check_command(item.full_name, self.translated.project.options)
+        options = {**self.translated.project.options, **self.command_options}
+        return check_command(item.full_name, options).with_environment(self.environment)
+
+    def replay_command(self, tables: Sequence[ProjectItem]) -> StarlakeCommand:
+        """Return the command that loads the rejected rows of tables again."""
+        options = {**self.translated.project.options, **self.command_options}
+        domains = dict.fromkeys(table.domain for table in tables)
+        made = replay_command(domains, [table.name for table in tables], options)
         return made.with_environment(self.environment)
 
     def stage_command(self, item: ProjectItem) -> StarlakeCommand:

@@ -8,7 +8,8 @@ from dagster import Definitions
 
 from ai.starlake.dagster.assets.asset_build import AssetBuild, Batched
 from ai.starlake.dagster.assets.automation.asset_schedules import schedules as scheduled_jobs
-from ai.starlake.dagster.assets.rejects.rejected_assets import rejected_assets
+from ai.starlake.dagster.assets.rejects.rejected_assets import loaded_domains, rejected_assets
+from ai.starlake.dagster.assets.rejects.replay_job import replay_job
 from ai.starlake.dagster.assets.sensors.file_sensor import file_sensor
 from ai.starlake.dagster.assets.steps.asset_steps import asset_steps
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
@@ -87,7 +88,7 @@ def definitions_of(build: AssetBuild) -> Definitions:
     scheduled = scheduled_jobs(build)
     return Definitions(
         assets=[*assets, *rejects],
-        jobs=scheduled.jobs,
+        jobs=[*scheduled.jobs, *([replay_job(build)] if build.rejects and loaded_domains(build) else [])],
         schedules=scheduled.schedules,
         sensors=[sensor] if sensor else [],
     )

@@ -20,7 +20,7 @@ def complete(
         options: The options of the run's configuration, which take precedence.
         cli: What the version of Starlake in use accepts.
     """
-    if command.verb in ("load", "transform") and cli.accepts("--scheduledDate"):
+    if command.verb in ("load", "transform", "replay") and cli.accepts("--scheduledDate"):
         command = command.with_arguments("--scheduledDate", format_timestamp(dates.logical))
     if command.verb == "transform" and dates.interval:
         interval = {

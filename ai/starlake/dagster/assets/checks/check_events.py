@@ -24,76 +24,26 @@ if TYPE_CHECKING:
 _NOT_REPORTED = "the command reports no result for it"
 
 
-class CheckReport:
-    """Reports the results of the checks of one step.
+class CheckResults:
+    """Makes results of checks.
 
     Args:
-        checks: The checks of its items.
-        context: The context of the step, which says which of them are selected.
+        checks: The checks.
         max_rejected: How many rows a load may reject; without one a file may not be rejected as a whole.
     """
 
-    def __init__(
-        self, checks: Iterable[DeclaredCheck], context: OpExecutionContext, max_rejected: RejectLimit | None = None
-    ) -> None:
-        selected = context.selected_asset_check_keys if context.has_assets_def else frozenset()
-        self._checks = [check for check in checks if check.spec.key in selected]
-        self._context = context
+    def __init__(self, checks: Iterable[DeclaredCheck], max_rejected: RejectLimit | None = None) -> None:
+        self._checks = list(checks)
         self._max_rejected = max_rejected
-        self._failed: list[DeclaredCheck] = []
 
     def of(self, item: str) -> list[DeclaredCheck]:
-        """Return the selected checks of an item, by its full name."""
+        """Return the checks of an item, by its full name."""
         return [check for check in self._checks if check.item.full_name == item]
 
-    def events(self, outcome: TableOutcome) -> Iterator[CheckEvent]:
-        """Yield a result for each selected check of an item: after its materialization, and before its failure.
-
-        For an item that failed these are the results that are known.
-        """
-        missing = []
+    def results(self, outcome: TableOutcome) -> Iterator[tuple[DeclaredCheck, AssetCheckResult | None]]:
+        """Yield the result of each check of an item; None if the item failed before the check."""
         for check in self.of(outcome.name):
-            result = self._result(check, outcome)
-            if result is None:
-                missing.append(check.spec.name)
-            else:
-                yield from self._event(check, result)
-        if missing:
-            self._context.log.warning(f"{outcome.name} failed before these checks had a result: {', '.join(missing)}")
-
-    def has_expectations(self, item: str) -> bool:
-        """Return True if a check of an expectation of an item is selected."""
-        return any(not check.of_rejected_rows for check in self.of(item))
-
-    def require_blocking(self, item: str | None = None) -> None:
-        """Fail if a blocking check failed that was not told of before.
-
-        Dagster 1.9 ends a step at the first such result, and the others are lost: so this comes after all results of an
-        item, and its failure is raised when the step ends.
-
-        Args:
-            item: The full name of the item whose checks count; those of all items by default.
-
-        Raises:
-            Failure: If one failed. Dagster does not try again.
-        """
-        failed = [check for check in self._failed if item in (None, check.item.full_name)]
-        if not failed:
-            return
-        self._failed = [check for check in self._failed if check not in failed]
-        names = ", ".join(f"{check.spec.name} of {check.item.full_name}" for check in failed)
-        error = StarlakeError(f"blocking checks failed: {names}", fix="correct the data; each check says what it found")
-        raise Failure(str(error), allow_retries=False) from error
-
-    def _event(self, check: DeclaredCheck, result: AssetCheckResult) -> Iterator[CheckEvent]:
-        fails = not result.passed and check.spec.blocking
-        if fails and result.severity is AssetCheckSeverity.ERROR:
-            self._failed.append(check)
-            yield from _compat.check_evaluations(result, self._context)
-        elif fails or _compat.has_several_partitions(result, self._context):
-            yield from _compat.harmless_evaluations(result, self._context)
-        else:
-            yield result
+            yield check, self._result(check, outcome)
 
     def _result(self, check: DeclaredCheck, outcome: TableOutcome) -> AssetCheckResult | None:
         """Return the result of a check; None if the item failed before it."""
@@ -141,6 +91,72 @@ class CheckReport:
             else f"{counts.rejected} of {counts.input} rows are rejected",
             metadata=metadata,
         )
+
+
+class CheckReport(CheckResults):
+    """Reports the results of the checks of one step.
+
+    Args:
+        checks: The checks of its items.
+        context: The context of the step, which says which of them are selected.
+        max_rejected: How many rows a load may reject; without one a file may not be rejected as a whole.
+    """
+
+    def __init__(
+        self, checks: Iterable[DeclaredCheck], context: OpExecutionContext, max_rejected: RejectLimit | None = None
+    ) -> None:
+        selected = context.selected_asset_check_keys if context.has_assets_def else frozenset()
+        super().__init__((check for check in checks if check.spec.key in selected), max_rejected)
+        self._context = context
+        self._failed: list[DeclaredCheck] = []
+
+    def events(self, outcome: TableOutcome) -> Iterator[CheckEvent]:
+        """Yield a result for each selected check of an item: after its materialization, and before its failure.
+
+        For an item that failed these are the results that are known.
+        """
+        missing = []
+        for check, result in self.results(outcome):
+            if result is None:
+                missing.append(check.spec.name)
+            else:
+                yield from self._event(check, result)
+        if missing:
+            self._context.log.warning(f"{outcome.name} failed before these checks had a result: {', '.join(missing)}")
+
+    def has_expectations(self, item: str) -> bool:
+        """Return True if a check of an expectation of an item is selected."""
+        return any(not check.of_rejected_rows for check in self.of(item))
+
+    def require_blocking(self, item: str | None = None) -> None:
+        """Fail if a blocking check failed that was not told of before.
+
+        Dagster 1.9 ends a step at the first such result, and the others are lost: so this comes after all results of an
+        item, and its failure is raised when the step ends.
+
+        Args:
+            item: The full name of the item whose checks count; those of all items by default.
+
+        Raises:
+            Failure: If one failed. Dagster does not try again.
+        """
+        failed = [check for check in self._failed if item in (None, check.item.full_name)]
+        if not failed:
+            return
+        self._failed = [check for check in self._failed if check not in failed]
+        names = ", ".join(f"{check.spec.name} of {check.item.full_name}" for check in failed)
+        error = StarlakeError(f"blocking checks failed: {names}", fix="correct the data; each check says what it found")
+        raise Failure(str(error), allow_retries=False) from error
+
+    def _event(self, check: DeclaredCheck, result: AssetCheckResult) -> Iterator[CheckEvent]:
+        fails = not result.passed and check.spec.blocking
+        if fails and result.severity is AssetCheckSeverity.ERROR:
+            self._failed.append(check)
+            yield from _compat.check_evaluations(result, self._context)
+        elif fails or _compat.has_several_partitions(result, self._context):
+            yield from _compat.harmless_evaluations(result, self._context)
+        else:
+            yield result
 
 
 def _severity(check: DeclaredCheck) -> AssetCheckSeverity:

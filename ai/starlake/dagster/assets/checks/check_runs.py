@@ -52,7 +52,7 @@ def _checked(
 ) -> Iterator[CheckEvent]:
     outcome: TableOutcome | None = TableOutcome(item.full_name)
     if report.has_expectations(item.full_name):
-        outcome = build.sl_job.runner.check(build.check_command(item), item.full_name, context)
+        outcome = build.runner.check(build.check_command(item), item.full_name, context)
     if outcome is not None:
         reason = outcome.error or outcome.checks_unknown
         yield from report.events(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,6 @@ from dagster import (
     AssetMaterialization,
     AssetsDefinition,
     AssetSpec,
-    AutomationCondition,
     In,
     MaterializeResult,
     Nothing,
@@ -22,6 +21,7 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.assets.asset_names import group_of
+from ai.starlake.dagster.assets.automation.item_conditions import eager
 from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.assets.metadata_tables import metadata_table
 from ai.starlake.dagster.assets.rejects.last_loads import counts_of, last_load
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_build import AssetBuild
     from ai.starlake.project.assets.project_item import ProjectItem
 
-REJECTED, REASONS = "starlake/rows_rejected", "starlake/reject_reasons"
+REASONS = "starlake/reject_reasons"
 
 
 def rejected_assets(build: AssetBuild) -> list[AssetsDefinition]:
@@ -44,11 +44,16 @@ def rejected_assets(build: AssetBuild) -> list[AssetsDefinition]:
     Raises:
         StarlakeError: If an item of the project has the key of such an asset.
     """
+    return [_rejected_asset(build, domain, tables) for domain, tables in loaded_domains(build).items()]
+
+
+def loaded_domains(build: AssetBuild) -> Mapping[str, tuple[ProjectItem, ...]]:
+    """Return the chosen tables that are loaded, by the name of their domain in the database."""
     domains: dict[str, list[ProjectItem]] = {}
     for item in build.items:
         if item.kind == "table":
             domains.setdefault(item.target[0], []).append(item)
-    return [_rejected_asset(build, domain, tuple(tables)) for domain, tables in domains.items()]
+    return {domain: tuple(tables) for domain, tables in domains.items()}
 
 
 def rejected_key(build: AssetBuild, domain: str) -> AssetKey:
@@ -87,7 +92,7 @@ def _rejected_asset(build: AssetBuild, domain: str, tables: tuple[ProjectItem, .
             description=f"The rows that the last loads of {domain} rejected, by table and reason.",
             group_name=group_of(tables[0]),
             kinds={"starlake"},
-            automation_condition=AutomationCondition.eager(),
+            automation_condition=eager(()) if build.options.automation == "eager" else None,
         )
         return AssetsDefinition(
             node_def=op, keys_by_input_name=inputs, keys_by_output_name={name_of_key(key): key}, specs=[spec]
@@ -110,13 +115,30 @@ class RejectedBody(Body):
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Record the numbers of rejected rows, by table and reason."""
-        loads = [(table.full_name, last_load(self.build.key(table), context)) for table in self.tables]
-        rows = [row for name, load in loads if load for row in _rows_of(name, load)]
-        total = sum(_rejected_of(load) for _, load in loads if load)
-        metadata: dict[str, Any] = {"dagster/row_count": total, REJECTED: total}
-        if rows:
-            metadata["starlake/rejects"] = metadata_table(rows)
-        yield MaterializeResult(asset_key=self.key, metadata=metadata)
+        yield MaterializeResult(asset_key=self.key, metadata=rejected_metadata(self.build, self.tables, context))
+
+
+def rejected_metadata(
+    build: AssetBuild, tables: Sequence[ProjectItem], context: OpExecutionContext
+) -> Mapping[str, Any]:
+    """Return the numbers of rejected rows of tables, by table and reason, as their last loads recorded them.
+
+    Args:
+        build: Knows the keys of tables.
+        tables: The tables.
+        context: The context of the step.
+    """
+    loads = [(table.full_name, last_load(build.key(table), context)) for table in tables]
+    rows = [row for name, load in loads if load for row in _rows_of(name, load)]
+    counts = {name: counts_of(load) for name, load in loads if load}
+    total = sum(each.rejected for each in counts.values() if each)
+    metadata: dict[str, Any] = {"dagster/row_count": total, "starlake/rows_rejected": total}
+    if rows:
+        metadata["starlake/rejects"] = metadata_table(rows)
+    unknown = [name for name, each in counts.items() if each is None]
+    if unknown:
+        metadata["starlake/unknown"] = f"no number of rejected rows is recorded for {', '.join(unknown)}"
+    return metadata
 
 
 def _rows_of(table: str, load: AssetMaterialization) -> Iterator[dict[str, str | int | None]]:
@@ -124,13 +146,8 @@ def _rows_of(table: str, load: AssetMaterialization) -> Iterator[dict[str, str |
     if isinstance(reasons, TableMetadataValue):
         for each in reasons.records:
             yield {"table": table, "reason": str(each.data["reason"]), "rows": _number(each.data["rows"])}
-    elif rejected := _rejected_of(load):
-        yield {"table": table, "reason": None, "rows": rejected}
-
-
-def _rejected_of(load: AssetMaterialization) -> int:
-    counts = counts_of(load)
-    return counts.rejected if counts else 0
+    elif (counts := counts_of(load)) and counts.rejected:
+        yield {"table": table, "reason": None, "rows": counts.rejected}
 
 
 def _number(value: object) -> int:

@@ -30,7 +30,7 @@ def materialized(
         state: What the asset holds now.
         left_out: The names of metadata that are not recorded.
     """
-    metadata = {**run.metadata(), **dict(_metadata(outcome)), **state.metadata}
+    metadata = {**run.metadata(), **dict(outcome_metadata(outcome)), **state.metadata}
     version = DataVersion(state.version) if state.version is not None else None
     kept = {name: value for name, value in metadata.items() if name not in left_out}
     return MaterializeResult(asset_key=key, metadata=kept, data_version=version)
@@ -49,7 +49,8 @@ def unchanged(key: AssetKey, run: CommandRun, state: DataState) -> MaterializeRe
     return MaterializeResult(asset_key=key, metadata=metadata, data_version=version)
 
 
-def _metadata(outcome: TableOutcome) -> Iterator[tuple[str, Any]]:
+def outcome_metadata(outcome: TableOutcome) -> Iterator[tuple[str, Any]]:
+    """Yield what to record of a table or task, as far as the executor reports it."""
     if outcome.row_count is not None:
         yield "dagster/row_count", outcome.row_count
     if outcome.counts is not None:
