@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from ai.starlake.embedded.engine import Engine
 from ai.starlake.embedded.outcome_log import OutcomeLog
 from ai.starlake.embedded.transform.task_run import TransformRequest
 from ai.starlake.project import Project
+from ai.starlake.project.file_facts import FileFacts
 
 MACROS = """
 {% macro no_nulls(column) %}SELECT COUNT(*) FROM sl_this WHERE {{ column }} IS NULL{% endmacro %}
@@ -321,3 +323,22 @@ def test_the_verb_check(shop, monkeypatch, capsys, text, code):
     assert run(["check", "--names", "shop.rows"]) == code
     verdict = "met" if code == 0 else "not met: 1"
     assert capsys.readouterr().out == f"shop.rows: no_nulls('label'): {verdict}\n"
+
+
+def test_the_audit_tells_the_same(shop):
+    """As far as it is the same: it has no rows of the table, no digests, and no rows that violate an expectation."""
+    shop.environment["SL_JOB_ID"] = "the job"
+    calls = ("no_nulls('id')", "no_nulls('label')", "broken()", "named()")
+    shop.table("rows", {"id": "int", "label": "string"}, expectations=expecting(*calls), rename="others")
+    shop.put("rows1.csv", "id,label\n1,\nx,b\n")
+    shop.put("rows2.csv", "id,label\n2,b\n")
+    shop.task("kpi.one", "SELECT 1 AS id", expectations=expecting("no_nulls('id')"), table="ones")
+    rows, (one,) = loaded(shop)["shop.rows"], transformed(shop, "kpi.one")
+    facts = FileFacts(shop.root, shop.environment)
+    for outcome, verb in ((rows, "load"), (one, "transform")):
+        (recorded,) = facts.recorded_outcomes((outcome.name,), verb=verb, job_id="the job")
+        checks = tuple(replace(check, rows=()) for check in outcome.checks or ())
+        files = tuple(LoadedFile(file.name) for file in outcome.files)
+        assert replace(recorded, duration=None) == replace(
+            outcome, checks=checks, files=files, row_count=None, duration=None
+        )

@@ -20,11 +20,12 @@ from ai.starlake.executor.protocol import (
 
 if TYPE_CHECKING:
     from ai.starlake.executor.process.supervision import Runner, parent_death_fd, run_process
-    from ai.starlake.executor.project_facts import FactsFactory, ProjectFacts
+    from ai.starlake.executor.project_facts import AuditReader, FactsFactory, ProjectFacts
     from ai.starlake.executor.recovery import stranded_files
     from ai.starlake.executor.shell import ShellExecutor
 
 __all__ = [
+    "AuditReader",
     "CheckOutcome",
     "ChecksAlone",
     "CommandFailedError",
@@ -54,7 +55,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "process.supervision": ["Runner", "parent_death_fd", "run_process"],
-        "project_facts": ["FactsFactory", "ProjectFacts"],
+        "project_facts": ["AuditReader", "FactsFactory", "ProjectFacts"],
         "recovery": ["stranded_files"],
         "shell": ["ShellExecutor"],
     },

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ai.starlake.common.storage import Files
+from ai.starlake.executor.outcomes import TableOutcome
 
 
 class ProjectFacts(Protocol):
@@ -30,6 +31,27 @@ class ProjectFacts(Protocol):
 
     def area(self, name: str, domain: str) -> str:
         """Return the folder of a domain in an area such as ``stage`` or ``ingesting``: a path or a URI."""
+        ...
+
+
+@runtime_checkable
+class AuditReader(Protocol):
+    """What facts about a project may answer, too: what Starlake recorded in its audit.
+
+    The facts that come with this package read audits in DuckDB files of this machine. Your own may read others.
+    """
+
+    def recorded_outcomes(self, names: Sequence[str], *, verb: str, job_id: str | None) -> tuple[TableOutcome, ...]:
+        """Return what the audit says of tables and tasks.
+
+        Args:
+            names: The tables and tasks, as commands take them; empty for all that is on record.
+            verb: ``load``, ``transform`` or ``job``; ``check`` for the last results of expectations alone.
+            job_id: The JOBID of the command; None for the last one.
+
+        Raises:
+            StarlakeError: If the audit cannot be reached from here; the culprit is one sentence.
+        """
         ...
 
 

@@ -11,11 +11,12 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.outcomes.outcome_data import masked_outcomes
 from ai.starlake.executor.checks_alone import outcomes_of_check
 from ai.starlake.executor.executable import HOW_TO_GET_ONE, engine_variables, find_executable, is_embedded_engine
 from ai.starlake.executor.failures import failure_text, hint
 from ai.starlake.executor.outcome_file import OutcomeFile
-from ai.starlake.executor.outcomes import TableOutcome
+from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.process.supervision import Runner, require_wanted, run_process
@@ -24,7 +25,6 @@ from ai.starlake.executor.protocol import CommandFailedError, ExecutableNotFound
 from ai.starlake.job import StarlakeCommand
 
 _Facts = Callable[[], ProjectFacts]
-_NO_CHECKS = "Starlake evaluates expectations only when it loads a table or runs a task"
 
 
 class ShellExecutor:
@@ -90,23 +90,43 @@ class ShellExecutor:
                 death_fd=death_fd,
             )
             if exit_code != 0:
-                raise process.failure(exit_code, output.tail, outcomes.read())
-            tables = outcomes.read()
+                failure = f"it failed with exit code {exit_code}"
+                tables = outcomes.read() or self._on_record(process, facts, execution, None, failure)
+                raise process.failure(exit_code, output.tail, tables)
+            tables = outcomes.read() or self._on_record(process, facts, execution, output.counts(), None)
         return StarlakeResult(duration=time.monotonic() - started, counts=output.counts(), tables=tables)
+
+    def _on_record(
+        self,
+        process: _Process,
+        facts: _Facts | None,
+        execution: Execution,
+        counts: StarlakeCounts | None,
+        failure: str | None,
+    ) -> tuple[TableOutcome, ...]:
+        """Return the outcomes of a command that wrote none, from the audit of the project."""
+        if process.is_embedded_engine or not execution.outcomes:
+            return ()
+        from ai.starlake.executor.starlake_outcomes import outcomes_on_record
+
+        prepared = process.prepared
+        found = outcomes_on_record(prepared.command, facts, prepared.job_id, counts, failure=failure)
+        return masked_outcomes(found, prepared.mask)
 
     def check_tables(self, command: StarlakeCommand, execution: Execution) -> tuple[TableOutcome, ...]:
         """Evaluate the expectations of tables as they are, if the executable is the embedded engine's.
 
-        Starlake itself has no such command: the outcomes say so.
+        Starlake itself has no such command: the outcomes are its last results on record, or say why there are none.
 
         Raises:
             StarlakeError: If the command cannot be run.
         """
-        if self._process(command, execution).is_embedded_engine:
+        process = self._process(command, execution)
+        if process.is_embedded_engine:
             return outcomes_of_check(self, command, execution)
-        return tuple(
-            TableOutcome(name, checks_unknown=_NO_CHECKS) for name in (command.value_of("--names") or "").split(",")
-        )
+        from ai.starlake.executor.starlake_outcomes import last_checks
+
+        return masked_outcomes(last_checks(command, self._facts_of(process, execution)), process.prepared.mask)
 
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
         """Return the files that loads which are over left, as far as a load would work on them.

@@ -7,12 +7,14 @@ has no model for.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.outcomes.table_outcomes import TableOutcome
 from ai.starlake.common.storage import Files
 from ai.starlake.project.databases.connections import duckdb_file, find_connection
 from ai.starlake.project.landing import FileRules, Landing
@@ -21,6 +23,9 @@ from ai.starlake.project.reading.domain_files import DomainReader, pattern_of
 from ai.starlake.project.reading.store import FileContent
 from ai.starlake.project.reading.task_files import TaskReader
 from ai.starlake.project.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from ai.starlake.project.audit_outcomes import ItemOnRecord
 
 AREAS = ("incoming", "stage", "ingesting", "archive", "unresolved", "replay")
 """The areas that there are."""
@@ -140,6 +145,51 @@ class FileFacts:
             raise StarlakeError(f"there is no area {name}", fix=f"use one of {', '.join(AREAS)}")
         return self._settings.areas.address(name, self._domain_name(domain))
 
+    def recorded_outcomes(self, names: Sequence[str], *, verb: str, job_id: str | None) -> tuple[TableOutcome, ...]:
+        """Return what the audit says of tables and tasks.
+
+        Args:
+            names: The tables and tasks, as commands take them; empty for all that is on record.
+            verb: ``load``, ``transform`` or ``job``; ``check`` for the last results of expectations alone.
+            job_id: The JOBID of the command; None for the last one.
+
+        Raises:
+            StarlakeError: If the audit cannot be reached from here; the culprit is one sentence.
+        """
+        from ai.starlake.project.audit_outcomes import AuditFile, AuditRecords
+
+        items = [self._item_on_record(name, verb) for name in names]
+        tables = ("expectations",) if verb == "check" else ("audit", "rejected", "expectations")
+        audit = AuditFile.of(self._settings)
+        records = AuditRecords(**audit.records(tables, job_id, [(item.domain, item.table) for item in items]))
+        if verb == "check":
+            return tuple(map(records.last_checks, items))
+        known = {(item.domain.lower(), item.table.lower()): item for item in items}
+
+        def find(domain: str, table: str, paths: str) -> ItemOnRecord:
+            item = known.get((domain.lower(), table.lower()))
+            name = f"{domain}.{table}" if verb == "load" or "." not in paths else paths
+            return item or self._item_on_record(name, verb)
+
+        return tuple(records.outcomes("LOAD" if verb == "load" else "TRANSFORM", find))
+
+    def _item_on_record(self, name: str, verb: str) -> ItemOnRecord:
+        """Return a table or task as the audit names it; the project may have lost its metadata since."""
+        from ai.starlake.project.audit_outcomes import ItemOnRecord
+
+        domain, _, rest = name.rpartition(".")
+        if verb in ("load", "check"):
+            with suppress(StarlakeError):
+                content = self._table(domain, rest).mapping()
+                own = content.get("name")
+                table = own if isinstance(own, str) else rest
+                return ItemOnRecord(name, self._domain_name(domain), table, _expectations(content))
+        with suppress(StarlakeError):
+            task = self._task_reader.find(name)
+            calls = tuple(one.expect for one in task.expectations)
+            return ItemOnRecord(task.full_name, task.domain, task.table, calls)
+        return ItemOnRecord(name, domain, rest, None)
+
     @cached_property
     def _settings(self) -> Settings:
         return read_settings(self._root, self._environment, strict=False, files=self.files)
@@ -178,3 +228,10 @@ class FileFacts:
                 ref = sink.get("connectionRef")
                 return ref if isinstance(ref, str) else None
         return None
+
+
+def _expectations(table: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the expectations in the YAML of a table."""
+    found = table.get("expectations")
+    calls = (one.get("expect") if isinstance(one, dict) else one for one in found) if isinstance(found, list) else ()
+    return tuple(call for call in calls if isinstance(call, str))

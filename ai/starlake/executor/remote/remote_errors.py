@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.failures import hint
+from ai.starlake.executor.outcomes import TableOutcome
 from ai.starlake.executor.protocol import CommandFailedError
 
 _SIGNALS = 128
@@ -73,6 +74,7 @@ class RemoteCommandFailedError(CommandFailedError):
         verdict: What the service says about its end, secrets masked.
         log_url: Where its log can be read.
         was_cancelled: Whether somebody cancelled it.
+        tables: The outcome of each table or task, as far as it is known.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class RemoteCommandFailedError(CommandFailedError):
         verdict: str = "",
         log_url: str | None = None,
         was_cancelled: bool = False,
+        tables: Sequence[TableOutcome] = (),
     ) -> None:
         self.remote_id = remote_id
         signalled = _SIGNALS - exit_code if exit_code > _SIGNALS else exit_code
@@ -99,4 +102,5 @@ class RemoteCommandFailedError(CommandFailedError):
             log_url=log_url,
             how=f"failed: {remote} {'was cancelled by somebody' if was_cancelled else f'ended in state {state}'}",
             verdict=verdict,
+            tables=tables,
         )

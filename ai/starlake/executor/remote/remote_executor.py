@@ -10,7 +10,9 @@ from functools import partial
 from typing import Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.outcomes.outcome_data import masked_outcomes
 from ai.starlake.executor.notes import LoadNote
+from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.process.interrupts import cleaning_up
@@ -312,13 +314,25 @@ class _Attempt:
                 verdict=self._prepared.mask(ended.verdict),
                 log_url=handle.log_url,
                 was_cancelled=ended.phase is Phase.CANCELLED,
+                tables=self._outcomes(failure=f"it ended {ended.text}"),
             )
+        counts = self._output.counts()
         return StarlakeResult(
             duration=time.monotonic() - self._began,
-            counts=self._output.counts(),
+            counts=counts,
             remote_id=handle.id,
             log_url=handle.log_url,
+            tables=self._outcomes(counts),
         )
+
+    def _outcomes(self, counts: StarlakeCounts | None = None, failure: str | None = None) -> tuple[TableOutcome, ...]:
+        if not self._execution.outcomes:
+            return ()
+        from ai.starlake.executor.starlake_outcomes import outcomes_on_record
+
+        command, job_id = self._prepared.command, self._prepared.job_id
+        found = outcomes_on_record(command, self._facts, job_id, counts, failure=failure)
+        return masked_outcomes(found, self._prepared.mask)
 
     def _abandon_request(self, request: RemoteRequest, submitted: list[Handle]) -> None:
         """Cancel what came of a request, even if its answer was lost or is on its way yet."""
