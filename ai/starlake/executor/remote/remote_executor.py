@@ -104,6 +104,14 @@ class RemoteExecutor:
         """
         return self._attempt(command, execution).run()
 
+    def check_tables(self, command: StarlakeCommand, execution: Execution) -> tuple[TableOutcome, ...]:
+        """Return the last results of expectations on record, or why there are none; see `ChecksAlone`.
+
+        Raises:
+            StarlakeError: If a secret has no value.
+        """
+        return self._attempt(command, execution).last_checks()
+
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
         """Return the files that loads which are over left, as far as a load would work on them.
 
@@ -188,6 +196,12 @@ class _Attempt:
                 return result
             with self._files_kept():
                 return self._submitted()
+
+    def last_checks(self) -> tuple[TableOutcome, ...]:
+        """Return the last results of expectations on record; nothing is submitted."""
+        from ai.starlake.executor.starlake_outcomes import last_checks
+
+        return masked_outcomes(last_checks(self._prepared.command, self._facts), self._prepared.mask)
 
     def files(self, reference: str | None = None) -> LoadFiles:
         """Return the files of a load.
