@@ -81,6 +81,12 @@ class Ran:
         self.checks = {f"{each.asset_key.to_user_string()}:{each.check_name}": each for each in found}
         assert len(self.checks) == len(found), "a check has two results"
         failures = [event for event in result.all_events if event.is_step_failure]
+        self.failure_metadata = {
+            name: value
+            for event in failures
+            if event.step_failure_data.user_failure_data
+            for name, value in event.step_failure_data.user_failure_data.metadata.items()
+        }
         self.failure = "\n".join(event.step_failure_data.error.message for event in failures)
 
 

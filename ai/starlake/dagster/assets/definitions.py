@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dagster import Definitions
@@ -15,6 +16,8 @@ from ai.starlake.dagster.assets.steps.asset_steps import asset_steps
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
 
 if TYPE_CHECKING:
+    from dagster import AssetsDefinition, SensorDefinition
+
     from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
     from ai.starlake.dagster.job import StarlakeDagsterJob
     from ai.starlake.project.assets.item_selection import Words
@@ -50,7 +53,8 @@ def build_starlake_definitions(
         batched: False for a step per table or task, True for a step per domain, ``project`` for one step.
         schedules: Whether schedules of the project become jobs and schedules. Partitions are there all the same, unless
             the option `partitions` is ``none``.
-        sensors: Whether there are sensors that load files when they arrive.
+        sensors: Whether there is a sensor that loads files when they arrive, and on a service such as Dataproc those
+            that end what runs have left.
         checks: Whether expectations become checks.
         rejects: Whether rejected rows are assets of their own, with a job that replays them.
 
@@ -84,11 +88,18 @@ def definitions_of(build: AssetBuild) -> Definitions:
     """
     assets = asset_steps(build)
     rejects = rejected_assets(build) if build.rejects else []
-    sensor = file_sensor(build, assets) if build.sensors else None
     scheduled = scheduled_jobs(build)
     return Definitions(
         assets=[*assets, *rejects],
         jobs=[*scheduled.jobs, *([replay_job(build)] if build.rejects and loaded_domains(build) else [])],
         schedules=scheduled.schedules,
-        sensors=[sensor] if sensor else [],
+        sensors=_sensors(build, assets),
     )
+
+
+def _sensors(build: AssetBuild, assets: Sequence[AssetsDefinition]) -> list[SensorDefinition]:
+    """Return the sensor of files, and those that end what runs have left on a service; none if switched off."""
+    if not build.sensors:
+        return []
+    files = file_sensor(build, assets)
+    return [*([files] if files else []), *build.sl_job.sensors(name=build.name)]
