@@ -3,142 +3,119 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
-from dagster import DagsterEventType, DagsterInstance, ReexecutionOptions, execute_job
-from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster import ReexecutionOptions
 
 from tests.dagster.reexecution import STRATEGIES, reexecute
 from tests.dagster_assets.conftest import Folder
-from tests.dagster_assets.flaky import Journal
+from tests.dagster_assets.flaky import Location, Shop
 
-TABLES = [f"shop.t{number:02}" for number in range(20)]
-FLAKY = {"shop.t03", "shop.t07", "shop.t19"}
 BATCHED = [False, True, "project"]
-
-CODE = """
-from ai.starlake.dagster import build_starlake_definitions
-from tests.dagster_assets.flaky import FlakyJob
-
-defs = build_starlake_definitions(
-    {root!r}, FlakyJob(options={options!r}), batched={batched!r}, schedules=False, sensors=False
-)
-"""
+FROM_FAILURE = [strategy for strategy in STRATEGIES if strategy != "ALL_STEPS"]
 
 
-class Shop:
-    """A project of 20 tables, 3 of which fail once, and tasks in another domain that read two of them."""
-
-    def __init__(self, folder: Folder) -> None:
-        self.root = folder.root
-        self.journal = Journal(folder.root / "journal")
-        home = folder.root / "dagster"
-        home.mkdir()
-        self.instance = DagsterInstance.local_temp(str(home))
-        for table in TABLES:
-            name = table.partition(".")[2]
-            gate = f'presql:\n  - "{self.journal.gate(table)}"\n' if table in FLAKY else ""
-            folder.table("shop", name, more=gate)
-            file = folder.root / "datasets/stage/shop" / f"{name}.csv"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("id\n1\n2\n")
-        folder.task("kpis", "of_good", "SELECT count(*) AS n FROM shop.t00")
-        folder.task("kpis", "of_flaky", "SELECT count(*) AS n FROM shop.t03")
-
-    @property
-    def code(self) -> Path:
-        return self.root / "definitions.py"
-
-    def write(self, batched: object, **options: object) -> None:
-        given = {"journal": str(self.journal.folder), **options}
-        self.code.write_text(CODE.format(root=str(self.root), options=given, batched=batched))
-
-    def run(self, **arguments: object):
-        name = "__ASSET_JOB"
-        job = ReconstructableRepository.for_file(str(self.code), "defs").get_reconstructable_job(name)
-        config = {"execution": {"config": {"in_process": {}}}}
-        return execute_job(job, self.instance, run_config=config, raise_on_error=False, **arguments)
-
-    def materialized(self, run_id: str) -> Counter[str]:
-        entries = self.instance.all_logs(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
-        return Counter(".".join(entry.dagster_event.asset_key.path) for entry in entries)
-
-    def latest(self, asset: str):
-        from dagster import AssetKey
-
-        return self.instance.get_latest_materialization_event(AssetKey(asset.split("."))).asset_materialization
+def shop_of(folder: Folder, tables: int = 4, flaky: tuple[str, ...] = ("shop.t01",)) -> Shop:
+    """A shop with two tasks of another domain: one reads a table that fails once."""
+    made = Shop(folder, tables, flaky)
+    made.task("kpis.of_good", "shop.t00")
+    made.task("kpis.of_flaky", flaky[0])
+    return made
 
 
 @pytest.fixture
 def shop(folder: Folder) -> Shop:
-    return Shop(folder)
+    return shop_of(folder)
 
 
-EVERYTHING = {*TABLES, "kpis.of_good", "kpis.of_flaky"}
+@pytest.mark.slow
+@pytest.mark.parametrize("batched", BATCHED)
+@pytest.mark.parametrize("way", ["POLICY", *FROM_FAILURE])
+def test_of_20_tables_the_3_that_failed_run_again(folder: Folder, batched: object, way: str) -> None:
+    flaky = ("shop.t03", "shop.t07", "shop.t19")
+    shop = shop_of(folder, 20, flaky)
+    location = Location(shop, batched, **({"retries": 1, "retry_delay": 0} if way == "POLICY" else {}))
+    run = location.run()
+    if way != "POLICY":
+        assert not run.success
+        assert Counter(shop.tables) <= shop.journal.made()
+        assert reexecute(location.instance, location.code, run.run_id, way).is_success
+    assert shop.journal.made() == Counter([*shop.tables, "kpis.of_good", "kpis.of_flaky", *flaky])
 
 
 @pytest.mark.parametrize("batched", BATCHED)
-def test_a_retry_by_policy_runs_again_what_failed(shop: Shop, batched: object) -> None:
-    shop.write(batched, retries=1, retry_delay=0)
-    run = shop.run()
+@pytest.mark.parametrize("reports", [True, False])
+def test_a_retry_by_policy(shop: Shop, batched: object, reports: bool) -> None:
+    run = shop.materialize(batched, retries=1, retry_delay=0, reports=reports)
     assert run.success
-    expected = Counter(EVERYTHING) + Counter(FLAKY)
-    if batched == "project":
-        expected["kpis.of_flaky"] = 1
-    assert shop.journal.made() == expected
-    assert shop.materialized(run.run_id) == Counter(EVERYTHING)
+    everything = Counter([*shop.tables, "kpis.of_good", "kpis.of_flaky"])
+    assert shop.journal.made() == everything + Counter(["shop.t01"])
+    made = Counter(".".join(event.asset_key.path) for event in run.get_asset_materialization_events())
+    assert made == everything
 
 
-@pytest.mark.parametrize("batched", BATCHED)
-@pytest.mark.parametrize("strategy", [each for each in STRATEGIES if each != "ALL_STEPS"])
-def test_a_re_execution_runs_again_what_failed(shop: Shop, batched: object, strategy: str) -> None:
-    shop.write(batched)
-    failed = shop.run()
-    assert not failed.success
-    made = shop.journal.made()
-    assert Counter(TABLES) <= made
+@pytest.mark.parametrize("strategy", FROM_FAILURE)
+def test_a_re_execution(shop: Shop, strategy: str) -> None:
+    location = Location(shop, True)
+    failed = location.run()
+    assert shop.journal.made() == Counter(shop.tables)
     shop.journal.forget()
-    run = reexecute(shop.instance, shop.code, failed.run_id, strategy)
+    run = reexecute(location.instance, location.code, failed.run_id, strategy)
     assert run.is_success
-    assert shop.journal.made() == Counter(FLAKY) + (Counter(EVERYTHING) - made)
+    assert shop.journal.made() == Counter(["shop.t01", "kpis.of_good", "kpis.of_flaky"])
+    everything = Counter([*shop.tables, "kpis.of_good", "kpis.of_flaky"])
+    kept = Counter(["shop.t00", "shop.t02", "shop.t03"])
+    assert location.materialized(run.run_id) == (everything if strategy == "FROM_FAILURE" else everything - kept)
 
 
-@pytest.mark.parametrize("batched", [True, "project"])
-def test_a_re_execution_of_everything_runs_everything_again(shop: Shop, batched: object) -> None:
-    shop.write(batched)
-    failed = shop.run()
+def test_a_re_execution_of_a_re_execution(folder: Folder) -> None:
+    shop = Shop(folder, flaky=("shop.t01",))
+    shop.task("shop.later", "shop.t01", flaky=True)
+    location = Location(shop, True)
+    first = location.run()
+    second = reexecute(location.instance, location.code, first.run_id, "FROM_FAILURE")
+    assert not second.is_success
     shop.journal.forget()
-    assert reexecute(shop.instance, shop.code, failed.run_id, "ALL_STEPS").is_success
-    assert shop.journal.made() == Counter(EVERYTHING)
+    assert reexecute(location.instance, location.code, second.run_id, "FROM_FAILURE").is_success
+    assert shop.journal.made() == Counter(["shop.later"])
+    assert location.latest("shop.t00").metadata["starlake/kept_from_run"].value == first.run_id
+    assert location.latest("shop.t01").metadata["starlake/kept_from_run"].value == second.run_id
 
 
 def test_what_is_kept_is_recorded_again_with_the_run_that_made_it(shop: Shop) -> None:
-    shop.write(True)
-    failed = shop.run()
-    made = shop.latest("shop.t00")
-    run = reexecute(shop.instance, shop.code, failed.run_id, "FROM_FAILURE")
-    assert shop.materialized(run.run_id) == Counter(EVERYTHING)
-    kept = shop.latest("shop.t00")
+    location = Location(shop, True)
+    failed = location.run()
+    made = location.latest("shop.t00")
+    reexecute(location.instance, location.code, failed.run_id, "FROM_FAILURE")
+    kept = location.latest("shop.t00")
     assert kept.metadata["starlake/kept_from_run"].value == failed.run_id
     assert {**kept.metadata, "starlake/kept_from_run": None} == {**made.metadata, "starlake/kept_from_run": None}
     assert kept.tags["dagster/data_version"] == made.tags["dagster/data_version"]
-    assert "starlake/kept_from_run" not in shop.latest("shop.t03").metadata
+    assert "starlake/kept_from_run" not in location.latest("shop.t01").metadata
 
 
-def test_a_re_execution_by_python_keeps_too(shop: Shop) -> None:
-    shop.write(True)
-    failed = shop.run()
+def test_a_re_execution_by_python(shop: Shop) -> None:
+    location = Location(shop, True)
+    failed = location.run()
     shop.journal.forget()
-    options = ReexecutionOptions.from_failure(failed.run_id, shop.instance)
-    assert shop.run(reexecution_options=options).success
-    assert shop.journal.made() == Counter({*FLAKY, "kpis.of_good", "kpis.of_flaky"})
+    options = ReexecutionOptions.from_failure(failed.run_id, location.instance)
+    assert location.run(reexecution_options=options).success
+    assert shop.journal.made() == Counter(["shop.t01", "kpis.of_good", "kpis.of_flaky"])
 
 
-def test_steps_that_are_chosen_run_as_a_whole(shop: Shop) -> None:
-    shop.write(True, retries=1, retry_delay=0)
-    done = shop.run()
+def test_a_re_execution_of_everything_keeps_nothing(shop: Shop) -> None:
+    location = Location(shop, "project")
+    failed = location.run()
+    shop.journal.forget()
+    assert reexecute(location.instance, location.code, failed.run_id, "ALL_STEPS").is_success
+    assert shop.journal.made() == Counter([*shop.tables, "kpis.of_good", "kpis.of_flaky"])
+
+
+def test_steps_that_are_chosen_keep_nothing(folder: Folder) -> None:
+    shop = Shop(folder, flaky=())
+    location = Location(shop, True)
+    done = location.run()
     shop.journal.forget()
     options = ReexecutionOptions(parent_run_id=done.run_id, step_selection=["shop"])
-    assert shop.run(reexecution_options=options).success
-    assert shop.journal.made() == Counter(TABLES)
+    assert location.run(reexecution_options=options).success
+    assert shop.journal.made() == Counter(shop.tables)

@@ -81,11 +81,15 @@ def test_the_files_of_a_table_add_up(shop):
     assert rows.checks == ()
 
 
-def test_a_table_without_files_has_no_outcome(shop):
+def test_a_table_without_files_read_nothing_if_it_is_named(shop):
     shop.table("rows", {"id": "int"})
     shop.table("others", {"id": "int"})
     shop.put("rows1.csv", "id\n1\n")
-    assert loaded(shop, "rows", "others").keys() == {"shop.rows"}
+    found = loaded(shop, "rows", "others")
+    assert found["shop.others"].counts.read_nothing
+    assert not found["shop.rows"].counts.read_nothing
+    shop.put("rows2.csv", "id\n2\n")
+    assert loaded(shop).keys() == {"shop.rows"}
 
 
 def test_a_file_that_cannot_be_read_is_a_failure_of_its_table(shop):

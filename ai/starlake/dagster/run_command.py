@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dagster import AssetKey, AssetMaterialization, Failure, MetadataValue, OpExecutionContext
@@ -104,6 +104,68 @@ class CommandRunner:
         Raises:
             Failure: If it fails, or rejects more rows than it may. No retry follows where trying again cannot help.
         """
+        begun = self._begin(command, name, context)
+        if begun is None:
+            return None
+        execution = self.execution(context, spark_config, outcomes=outcomes)
+        execution.report.output("stdout", f"$ {begun.command_line}")
+        with failures():
+            result = self.executor().run(begun.command, execution)
+        if result.counts:
+            _require_few_rejects(name, result.counts, self.settings.max_rejected, result.tables)
+        return replace(begun, result=result)
+
+    def load_together(
+        self,
+        command: StarlakeCommand,
+        names: Sequence[str],
+        context: OpExecutionContext,
+        spark_config: StarlakeSparkConfig | None = None,
+    ) -> Mapping[str, CommandRun | Failure | None]:
+        """Run a load of several tables on an executor that reports each of them, as `ReportsTables` says.
+
+        Args:
+            command: The command.
+            names: The Starlake names of the tables, whose options are the same.
+            context: The context of the step.
+            spark_config: What the Spark job may use.
+
+        Returns:
+            What it did for each table, or why that failed; None in a dry run.
+        """
+        begun = self._begin(command, names[0], context)
+        if begun is None:
+            return dict.fromkeys(names)
+        execution = self.execution(context, spark_config, outcomes=True)
+        execution.report.output("stdout", f"$ {begun.command_line}")
+        failure = None
+        try:
+            with failures():
+                result = self.executor().run(begun.command, execution)
+        except Failure as raised:
+            result, failure = StarlakeResult(0, tables=outcomes_of_failure(raised)), raised
+        return {name: self._part(replace(begun, name=name, result=result), failure) for name in names}
+
+    def _part(self, run: CommandRun, failure: Failure | None) -> CommandRun | Failure:
+        """Return what a load of several tables did for the one that `run` names."""
+        result = run.result
+        outcome = next((each for each in result.tables if each.name.lower() == run.name.lower()), None)
+        failed = any(each.error is not None for each in result.tables)
+        if outcome is None or (failure is not None and not failed):
+            return failure or Failure(f"{run.command_line}\nreports nothing of {run.name}, which it should load")
+        if outcome.error is not None:
+            return _failure_of(outcome, failure)
+        duration = result.duration if outcome.duration is None else outcome.duration
+        part = replace(result, counts=outcome.counts, duration=duration, tables=(outcome,))
+        try:
+            if outcome.counts:
+                _require_few_rejects(run.name, outcome.counts, self.settings.max_rejected, (outcome,))
+        except Failure as rejects:
+            return rejects
+        return replace(run, result=part)
+
+    def _begin(self, command: StarlakeCommand, name: str, context: OpExecutionContext) -> CommandRun | None:
+        """Return a command that is about to run, without a result; None in a dry run, which only logs it."""
         command, dates = self._complete(command, name, context)
         command_line = shown(command)
         if is_dry_run(context):
@@ -113,13 +175,7 @@ class CommandRunner:
             context.log.info(
                 f"this run is for {dates.interval.start} to {dates.interval.end}; it loads the files that wait now"
             )
-        execution = self.execution(context, spark_config, outcomes=outcomes)
-        execution.report.output("stdout", f"$ {command_line}")
-        with failures():
-            result = self.executor().run(command, execution)
-        if result.counts:
-            _require_few_rejects(name, result.counts, self.settings.max_rejected, result.tables)
-        return CommandRun(command, command_line, name, dates, result)
+        return CommandRun(command, command_line, name, dates, StarlakeResult(0))
 
     def check(self, command: StarlakeCommand, name: str, context: OpExecutionContext) -> TableOutcome | None:
         """Evaluate the expectations of a table as it is, if the executor can; in a dry run, only log the command.
@@ -281,6 +337,16 @@ def outcomes_of_failure(failure: Failure) -> tuple[TableOutcome, ...]:
     """Return what is known of the tables and tasks of a command that failed."""
     error = failure.__cause__
     return error.tables if isinstance(error, (CommandFailedError, RejectsError)) else ()
+
+
+def _failure_of(outcome: TableOutcome, failure: Failure | None) -> Failure:
+    """Return why a table failed, from the failure of the load of several tables that it was one of."""
+    text = f"{outcome.name}: {outcome.error}"
+    if failure is None:
+        return Failure(text)
+    made = Failure(text, metadata=failure.metadata, allow_retries=failure.allow_retries)
+    made.__cause__ = failure.__cause__
+    return made
 
 
 def _require_few_rejects(

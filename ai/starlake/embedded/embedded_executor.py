@@ -73,6 +73,10 @@ class EmbeddedExecutor:
         """Evaluate the expectations of tables as they are; see `ChecksAlone`."""
         return outcomes_of_check(self, command, execution)
 
+    def reports_tables(self, command: StarlakeCommand, execution: Execution) -> bool:  # noqa: ARG002
+        """Return True: the engine reports each table."""
+        return True
+
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
         """Return the files that loads which are over may have left; a load that finds none of its own does no harm.
 

@@ -132,6 +132,23 @@ class ChecksAlone(Protocol):
         ...
 
 
+@runtime_checkable
+class ReportsTables(Protocol):
+    """What some executors can do, too: report the outcome of each table of a load, whether the load fails or not."""
+
+    def reports_tables(self, command: StarlakeCommand, execution: Execution) -> bool:
+        """Return True if the result or the error of a load has the outcome of each table that the load names.
+
+        A table without an outcome was not reached. One for which no file waits has an outcome with counts that read
+        nothing.
+
+        Args:
+            command: ``load --domains domain --tables table,table``, with its environment.
+            execution: The attempt.
+        """
+        ...
+
+
 class CommandFailedError(StarlakeError):
     """A command of Starlake did not succeed.
 

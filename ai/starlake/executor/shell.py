@@ -128,6 +128,13 @@ class ShellExecutor:
 
         return masked_outcomes(last_checks(command, self._facts_of(process, execution)), process.prepared.mask)
 
+    def reports_tables(self, command: StarlakeCommand, execution: Execution) -> bool:
+        """Return True for the command of the embedded engine, which reports each table."""
+        try:
+            return self._process(command, execution).is_embedded_engine
+        except StarlakeError:  # which the command itself raises, too
+            return False
+
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
         """Return the files that loads which are over left, as far as a load would work on them.
 

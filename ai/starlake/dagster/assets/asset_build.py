@@ -219,6 +219,12 @@ class AssetBuild:
         made = replay_command(domains, [table.name for table in tables], options)
         return made.with_environment(self.environment)
 
-    def stage_command(self, item: ProjectItem) -> StarlakeCommand:
-        """Return the command that moves the files of a table from the landing area to the stage area."""
-        return stage_command(self.sl_job.cli, item.domain, [item.name]).with_environment(self.environment)
+    def load_command(self, items: Sequence[ProjectItem]) -> StarlakeCommand:
+        """Return the command that loads several tables of one domain."""
+        names = ",".join(item.name for item in items)
+        return load_command(items[0].domain, names, self.translated.project.options).with_environment(self.environment)
+
+    def stage_command(self, items: Sequence[ProjectItem]) -> StarlakeCommand:
+        """Return the command that moves the files of tables of one domain from the landing area to the stage area."""
+        names = [item.name for item in items]
+        return stage_command(self.sl_job.cli, items[0].domain, names).with_environment(self.environment)

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.outcomes.table_outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.embedded.areas.area_files import copy, free_path, listed, waiting
 from ai.starlake.embedded.areas.delivery import keep
 from ai.starlake.embedded.areas.in_place import standing_files
@@ -68,7 +69,18 @@ def load(workspace: Workspace, selection: Selection, files: Sequence[str], repor
                     job = _ingested(workspace, table, group)
                     reporter.loaded(job)
                     jobs.append(job)
+    if selection.tables:
+        _tell_of_idle_tables(workspace, domains)
     return LoadResult(tuple(jobs), tuple(unresolved))
+
+
+def _tell_of_idle_tables(workspace: Workspace, domains: Sequence[Domain]) -> None:
+    """Report an outcome of each table that had no files; then one without an outcome was not reached."""
+    outcomes = workspace.outcomes
+    if outcomes.wanted:
+        told = {outcome.name for outcome in outcomes.tables}
+        for table in (table for domain in domains for table in domain.tables if table.full_name not in told):
+            outcomes.add(TableOutcome(table.full_name, StarlakeCounts(0, 0, 0, files=False), checks=()))
 
 
 def _ingested(workspace: Workspace, table: Table, files: tuple[Path, ...]) -> JobResult:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from dagster import AssetKey
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_build import AssetBuild
-    from ai.starlake.project.assets.project_item import ProjectItem, Target
+    from ai.starlake.project.assets.project_item import ProjectItem
 
 
 @dataclass(frozen=True)
@@ -28,23 +27,29 @@ class Batch:
     items: tuple[ProjectItem, ...]
 
 
-def batches(build: AssetBuild, partitions: Mapping[Target, Hashable] | None = None) -> list[Batch]:
+def batches(build: AssetBuild) -> list[Batch]:
     """Divide the chosen items into steps, in the order of the items.
+
+    Only items of the same partitions share a step, and of the same way to make all partitions of a backfill.
 
     Args:
         build: The items, and whether they share steps.
-        partitions: What partitions items have; only items of the same partitions share a step.
     """
     if build.batched is False:
         return [Batch(build.key(item), f"the asset {item.full_name}", (item,)) for item in build.items]
-    groups: dict[tuple[str, Hashable], list[ProjectItem]] = {}
+    groups: dict[tuple[str, int, bool], list[ProjectItem]] = {}
+    distinct: list[object] = []
     for item in build.items:
         place = build.name if build.batched == "project" else item.domain
-        groups.setdefault((place, (partitions or {}).get(item.target)), []).append(item)
+        partitions = build.partitions[item.target]
+        if partitions not in distinct:
+            distinct.append(partitions)
+        at_once = partitions is not None and build.runs_at_once(item)
+        groups.setdefault((place, distinct.index(partitions), at_once), []).append(item)
     what = "project" if build.batched == "project" else "domain"
     prefix = () if build.batched == "project" else build.translated.prefix
-    found, taken = [], dict.fromkeys((place for place, _ in groups), 0)
-    for (place, _), items in groups.items():
+    found, taken = [], dict.fromkeys((place for place, _, _ in groups), 0)
+    for (place, _, _), items in groups.items():
         taken[place] += 1
         name = place if taken[place] == 1 else f"{place}_{taken[place]}"
         found.append(Batch(AssetKey([*prefix, name]), f"the assets of {what} {place} (step {name})", tuple(items)))

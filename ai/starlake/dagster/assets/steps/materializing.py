@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from dagster import AssetKey, Failure, MaterializeResult, OpExecutionContext, Output
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster.assets.automation.first_partitions import first_partition_alone
 from ai.starlake.dagster.assets.checks.check_events import CheckReport
 from ai.starlake.dagster.assets.checks.check_runs import checks_alone, checks_without_files
 from ai.starlake.dagster.assets.dagster_features import output_of
@@ -17,7 +16,7 @@ from ai.starlake.dagster.assets.steps.data_versions import state_after, unchange
 from ai.starlake.dagster.assets.steps.dry_runs import items_behind
 from ai.starlake.dagster.assets.steps.item_outcomes import outcome_of, outcome_of_failure
 from ai.starlake.dagster.assets.steps.outcome_events import materialized, unchanged
-from ai.starlake.dagster.assets.steps.staging import stage_what_waits
+from ai.starlake.dagster.assets.steps.step_commands import StepCommands
 from ai.starlake.dagster.assets.steps.step_progress import StepProgress
 from ai.starlake.dagster.command_op import assets_of_outputs
 from ai.starlake.dagster.ops import Body, Event
@@ -82,13 +81,15 @@ def materialize(build: AssetBuild, items: Sequence[ProjectItem], context: OpExec
 
 def _events(build: AssetBuild, items: Sequence[ProjectItem], context: OpExecutionContext) -> Iterator[Event]:
     report = CheckReport(build.declared_checks(items), context, build.settings.max_rejected)
-    step = StepRun(build, context, report, StepProgress(build, items, context))
+    progress = StepProgress(build, items, context)
     selected = context.selected_asset_keys
-    for item in items:
-        if build.key(item) in selected:
-            yield from step.item(item)
-        else:
-            yield from checks_alone(build, item, report, context)
+    with StepCommands(build, progress.to_make(items), context) as commands:
+        step = StepRun(build, context, report, progress, commands)
+        for item in items:
+            if build.key(item) in selected:
+                yield from step.item(item)
+            else:
+                yield from checks_alone(build, item, report, context)
     if is_dry_run(context):
         for item in items_behind(items, _items_of_run(build, context), context):
             step.show(item)
@@ -117,12 +118,19 @@ class StepRun:
         context: The context of the step.
         report: Reports the results of checks.
         progress: What has become of the items of the step.
+        commands: Runs the commands of its items.
     """
 
     def __init__(
-        self, build: AssetBuild, context: OpExecutionContext, report: CheckReport, progress: StepProgress
+        self,
+        build: AssetBuild,
+        context: OpExecutionContext,
+        report: CheckReport,
+        progress: StepProgress,
+        commands: StepCommands,
     ) -> None:
         self._build = build
+        self._commands = commands
         self._context = context
         self._report = report
         self._progress = progress
@@ -157,12 +165,9 @@ class StepRun:
         self._report.require_blocking()
 
     def _made(self, item: ProjectItem) -> Iterator[Event]:
-        build, context, key = self._build, self._context, self._build.key(item)
-        if item.kind == "table":
-            stage_what_waits(build, item, context)
-        spark_config = build.sl_job.get_spark_config(item.full_name)
-        with first_partition_alone(build, [item], context):
-            run = build.runner.run(build.command(item), item.full_name, context, spark_config, outcomes=True)
+        context, key = self._context, self._build.key(item)
+        with self._commands.turn(item):
+            run = self._commands.run(item)
             if run is None:
                 return
             if run.is_remarkable:
@@ -172,7 +177,7 @@ class StepRun:
                 return
             outcome = outcome_of(run, item)
             state = state_after(item, outcome, key, context)
-            yield materialized(key, run, outcome, state, left_out=build.left_out)
+            yield materialized(key, run, outcome, state, left_out=self._build.left_out)
         yield from self._report.events(outcome)
 
     def _nothing(self, item: ProjectItem, key: AssetKey, run: CommandRun) -> Iterator[Event]:

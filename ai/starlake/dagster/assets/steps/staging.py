@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,30 +17,31 @@ if TYPE_CHECKING:
     from ai.starlake.project.assets.project_item import ProjectItem
 
 
-def stage_what_waits(build: AssetBuild, item: ProjectItem, context: OpExecutionContext) -> None:
-    """Stage the files of a table that wait in the landing area; run no command if there are none.
+def stage_what_waits(build: AssetBuild, items: Sequence[ProjectItem], context: OpExecutionContext) -> None:
+    """Stage the files of tables that wait in the landing area; run no command if there are none.
 
     Args:
         build: Knows the commands, and whether files are staged.
-        item: The table.
+        items: The tables, which are of one domain.
         context: The context of the step.
 
     Raises:
         Failure: If the command fails.
     """
-    if build.options.stage and _files_wait(build, item, context):
-        build.runner.run(build.stage_command(item), item.full_name, context)
+    if build.options.stage and _files_wait(build, items, context):
+        build.runner.run(build.stage_command(items), items[0].full_name, context)
 
 
-def _files_wait(build: AssetBuild, item: ProjectItem, context: OpExecutionContext) -> bool:
-    """Return True if files of a table wait, or if the landing area cannot be seen from here but may hold some."""
+def _files_wait(build: AssetBuild, items: Sequence[ProjectItem], context: OpExecutionContext) -> bool:
+    """Return True if files of tables wait, or if the landing area cannot be seen from here but may hold some."""
     runner = build.runner
     project = _project_of(build, context.run_id)
-    view = PreLoadView(project, runner.dates(context), item.domain, runner.executor, runner.execution(context))
+    view = PreLoadView(project, runner.dates(context), items[0].domain, runner.executor, runner.execution(context))
     try:
-        found = FilesCheck((item.name,), imported=True, base=build.settings.incoming_path).look(view)
+        tables = tuple(item.name for item in items)
+        found = FilesCheck(tables, imported=True, base=build.settings.incoming_path).look(view)
     except StarlakeError as error:
-        context.log.info(f"{item.full_name}: the landing area cannot be read: {error}")
+        context.log.info(f"{items[0].domain}: the landing area cannot be read: {error}")
         return False
     if warning := found.warning():
         context.log.warning(warning)

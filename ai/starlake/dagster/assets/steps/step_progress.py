@@ -41,6 +41,11 @@ class StepProgress:
         self._earlier = self._earlier_attempts(items) if len(items) > 1 else EarlierAttempts()
         self._kept = dict(self._without_what_is_made_again(items))
 
+    def to_make(self, items: Sequence[ProjectItem]) -> list[ProjectItem]:
+        """Return the selected items that this attempt makes, unless what they read fails."""
+        selected = self._context.selected_asset_keys - self._earlier.failed.keys()
+        return [item for item in items if self._build.key(item) in selected and not self.keeps(item)]
+
     def keeps(self, item: ProjectItem) -> bool:
         """Return True if an earlier attempt made an item, and all that it reads within the step."""
         return item.target in self._kept
