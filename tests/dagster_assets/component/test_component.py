@@ -215,10 +215,10 @@ class TestTranslation:
 class TestOverrides:
     def test_a_subclass_makes_the_specs(self, load):
         name = f"{__name__}.LoudComponent"
-        with load(name, translation={"tags": {"more": "1"}}) as (_, definitions):
+        with load(name, translation={"tags": {"more": "yes"}}) as (_, definitions):
             found = spec(definitions, "kpis/sales")
             assert (found.group_name, list(found.owners)) == ("task", ["team:loud"])
-            assert found.tags["more"] == "1"
+            assert found.tags["more"] == "yes"
             checks = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
             assert checks == {"unique_id"}
 

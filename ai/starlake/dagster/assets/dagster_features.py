@@ -21,7 +21,8 @@ _NEVER = timedelta(days=36_500)
 
 def freshness_policy(item: ProjectItem) -> dict[str, Any]:
     """Return the freshness policy of an item as an argument of `AssetSpec`; nothing where Dagster has none."""
-    time_window = getattr(dagster.FreshnessPolicy, "time_window", None)
+    policy = vars(dagster).get("FreshnessPolicy")  # Dagster 1.11 raises an error for an attribute of this name
+    time_window = getattr(policy, "time_window", None)
     if time_window is None or (item.warn_after is None and item.fail_after is None):
         return {}
     fail = timedelta(seconds=item.fail_after) if item.fail_after is not None else _NEVER
