@@ -114,14 +114,19 @@ def test_the_executor_is_named_in_the_definitions(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("executor", ["embedded", "shell"])
-def test_all_of_it_is_materialized(tmp_path: Path, executor: str) -> None:
+def test_all_of_it_is_materialized_and_checks_warn(tmp_path: Path, executor: str) -> None:
     project = tmp_path / "rental"
     assert init(project, "--executor", executor).exit_code == 0
     file = project / "definitions.py"
     file.write_text(file.read_text().replace('"starlake"})', '"starlake-embedded"})'))  # which needs no Java
     assert "Validation successful" in dagster(project, "definitions", "validate", "-f", "definitions.py")
     dagster(project, "asset", "materialize", "-f", "definitions.py", "--select", "*")
-    assert materialized(project) == {"rental/bikes", "rental/rides", "usage/bike_usage", "usage/daily_rides"}
+    made, checked = recorded(project)
+    assert made == {"rental/bikes", "rental/rides", "usage/bike_usage", "usage/daily_rides"}
+    assert checked["rental/bikes:unique_bike_id"] == "passed"
+    assert checked["usage/daily_rides:at_least_1"] == "passed"
+    not_passed = {name: result for name, result in checked.items() if result != "passed"}
+    assert not_passed == {"rental/rides:between_minutes_1_720": "WARN", "rental/rides:rejected_rows": "WARN"}
     import duckdb
 
     with duckdb.connect(str(project / "datasets/duckdb.db"), read_only=True) as database:
@@ -130,8 +135,16 @@ def test_all_of_it_is_materialized(tmp_path: Path, executor: str) -> None:
         assert database.execute("SELECT count(*) FROM usage.bike_usage").fetchone() == (7,)
 
 
-def materialized(project: Path) -> set[str]:
+def recorded(project: Path) -> tuple[set[str], dict[str, str]]:
+    """The assets that the only run materialized, and the results of its checks."""
     with DagsterInstance.from_config(str(project)) as instance:
         (run,) = instance.get_run_records()
-        logged = instance.all_logs(run.dagster_run.run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
-        return {entry.dagster_event.asset_key.to_user_string() for entry in logged}
+        events = [entry.dagster_event for entry in instance.all_logs(run.dagster_run.run_id) if entry.dagster_event]
+        made = {event.asset_key.to_user_string() for event in events if event.is_step_materialization}
+        checks = [
+            event.event_specific_data for event in events if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION
+        ]
+        return made, {
+            f"{each.asset_key.to_user_string()}:{each.check_name}": "passed" if each.passed else each.severity.value
+            for each in checks
+        }
