@@ -55,8 +55,12 @@ def value(check, name: str) -> Any:
     return check.metadata[f"starlake/{name}"].value
 
 
-def test_each_declared_check_reports_in_a_run(shop: Folder) -> None:
-    ran = run_of(shop, loaded("shop.orders", checks=all_hold()))
+BATCHED = pytest.mark.parametrize("batched", [False, True, "project"])
+
+
+@BATCHED
+def test_each_declared_check_reports_in_a_run(shop: Folder, batched: object) -> None:
+    ran = run_of(shop, loaded("shop.orders", checks=all_hold()), batched=batched)
     assert ran.success
     names = ("always_set_id", "between_id_0_5", "rejected_rows", "unique_id")
     assert sorted(ran.checks) == [f"{ORDERS}:{name}" for name in names]
@@ -93,9 +97,12 @@ def test_names_of_the_audit_are_the_same_expectations(shop: Folder) -> None:
     assert not any("unknown" in (check.description or "") for check in ran.checks.values())
 
 
-def test_all_known_results_are_reported_before_a_failure_that_blocks(strict: Folder) -> None:
+@BATCHED
+def test_all_known_results_are_reported_before_a_failure_that_blocks(strict: Folder, batched: object) -> None:
     checks = (holds(UNIQUE, False, count=2), holds(SET, False, count=1), holds(RANGE, False, count=7))
-    ran = run_of(strict, loaded("shop.orders", rejected=1, checks=checks, error="2 expectations are not met"))
+    ran = run_of(
+        strict, loaded("shop.orders", rejected=1, checks=checks, error="2 expectations are not met"), batched=batched
+    )
     assert not ran.success
     assert ran.made == set()
     assert "2 expectations are not met" in ran.failure
@@ -181,9 +188,10 @@ class Blocking(DagsterStarlakeTranslator):
         return AssetCheckSpec(spec.name, asset=spec.asset_key, blocking=expectation.name != "rejected_rows")
 
 
-def test_all_results_of_blocking_checks_are_reported_before_they_fail_the_step(shop: Folder) -> None:
+@BATCHED
+def test_all_results_of_blocking_checks_are_reported_before_they_fail_the_step(shop: Folder, batched: object) -> None:
     checks = (holds(UNIQUE, False, count=2), holds(SET, False, count=1), holds(RANGE))
-    ran = run_of(shop, loaded("shop.orders", checks=checks), translator=Blocking())
+    ran = run_of(shop, loaded("shop.orders", checks=checks), translator=Blocking(), batched=batched)
     assert not ran.success
     assert ran.made == {ORDERS}, "what reads the table does not run"
     assert len(ran.checks) == 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from dagster import (
     AssetCheckSeverity,
@@ -26,8 +28,8 @@ ALL = [f"{ORDERS}:{name}" for name in ("none_below_price_0", "broken", "at_least
 WARN, ERROR = AssetCheckSeverity.WARN, AssetCheckSeverity.ERROR
 
 
-def loaded_once(folder: Folder, instance: DagsterInstance) -> Definitions:
-    built = build_starlake_definitions(folder.root)
+def loaded_once(folder: Folder, instance: DagsterInstance, **arguments: Any) -> Definitions:
+    built = build_starlake_definitions(folder.root, **arguments)
     assert run(built, instance=instance).success
     return built
 
@@ -36,9 +38,10 @@ def verdicts(ran: Ran) -> dict[str, tuple[bool, AssetCheckSeverity]]:
     return {name.partition(":")[2]: (check.passed, check.severity) for name, check in ran.checks.items()}
 
 
-def test_checks_run_alone_on_the_table_as_it_is(shop: Folder) -> None:
+@pytest.mark.parametrize("batched", [False, "project"])
+def test_checks_run_alone_on_the_table_as_it_is(shop: Folder, batched: object) -> None:
     with DagsterInstance.ephemeral() as instance:
-        built = loaded_once(shop, instance)
+        built = loaded_once(shop, instance, batched=batched)
         deliver(shop, "3,-7,d@x", name="orders_2.csv")
         ran = run(built, assets=[], checks=ALL, instance=instance)
     assert ran.success, ran.failure
@@ -133,3 +136,12 @@ def test_nothing_to_load_on_an_executor_that_cannot_check_alone(shop: Folder) ->
     assert ran.success, ran.failure
     assert (ran.checks[ALL[2]].passed, ran.checks[ALL[3]].passed) == (False, True)
     assert (ran.checks[ALL[2]].description or "").startswith("unknown: ")
+
+
+def test_a_dry_run_of_checks_checks_nothing(shop: Folder) -> None:
+    with DagsterInstance.ephemeral() as instance:
+        built = loaded_once(shop, instance)
+        ran = run(built, assets=[], checks=ALL, instance=instance, tags={"starlake/dry_run": "true"})
+    assert ran.success
+    assert ran.checks == {}
+    assert any("check --names shop.orders" in line for line in ran.log)
