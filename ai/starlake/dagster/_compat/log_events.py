@@ -47,7 +47,7 @@ def materializations_after(
     return instance.event_log_storage.get_event_records(events, limit=limit, ascending=True)
 
 
-def recorded_materialization(record: EventLogRecord) -> AssetMaterialization | None:
+def recorded_materialization(record: EventLogRecord | EventLogEntry) -> AssetMaterialization | None:
     """Return the materialization of a record; None for a record of anything else."""
     return record.asset_materialization
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from dagster import AssetKey, DagsterInstance, Failure, OpExecutionContext
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.dagster import _compat
 from ai.starlake.dagster.assets.steps.outcome_events import NOTHING_TO_LOAD
 from ai.starlake.dagster.run_info import is_dry_run
 
@@ -90,7 +91,7 @@ def _wait(line: _Line, context: OpExecutionContext, timeout: float) -> None:
 def _is_made(instance: DagsterInstance, key: AssetKey) -> bool:
     """Return True if a table was made: if the last time it was recorded was not one without anything to load."""
     entry = instance.get_latest_materialization_event(key)
-    made = entry.asset_materialization if entry else None
+    made = _compat.recorded_materialization(entry) if entry else None
     return made is not None and NOTHING_TO_LOAD not in made.metadata
 
 
