@@ -77,9 +77,10 @@ class Ran:
         self.success: bool = result.success
         self.run_id: str = result.run_id
         self.made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
-        found = result.get_asset_check_evaluations()
-        self.checks = {f"{each.asset_key.to_user_string()}:{each.check_name}": each for each in found}
-        assert len(self.checks) == len(found), "a check has two results"
+        self.results = result.get_asset_check_evaluations()
+        self.checks = {f"{each.asset_key.to_user_string()}:{each.check_name}": each for each in self.results}
+        once = {(each.asset_key, each.check_name, getattr(each, "partition", None)) for each in self.results}
+        assert len(once) == len(self.results), "a check has two results"
         failures = [event for event in result.all_events if event.is_step_failure]
         self.failure_metadata = {
             name: value

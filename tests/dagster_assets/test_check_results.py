@@ -241,6 +241,22 @@ def test_results_are_those_of_the_partition_that_ran(shop: Folder) -> None:
             assert targets == {ran.run_id}
 
 
+def test_each_partition_of_a_backfill_in_one_run_has_results(shop: Folder) -> None:
+    sql = "select id from shop.orders where day >= '{{ sl_data_interval_start }}'"
+    shop.task("kpis", "sales", sql, 'version: 1\ntask:\n  expectations: ["at_least(1)"]\n')
+    report = TableOutcome("kpis.sales", checks=(holds("at_least(1)", False, count=1),))
+    job = ReportingJob({"kpis.sales": report}, {"backfill_policy": "single_run"})
+    built = definitions(shop, job, translator=Daily())
+    start, end = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+    ran = run(built, assets=["kpis/sales"], tags={start: "2026-01-02", end: "2026-01-04"})
+    assert ran.success, ran.failure
+    assert job.reporting.commands == ["transform kpis.sales"]
+    found = sorted((getattr(each, "partition", None) or "", each.passed) for each in ran.results)
+    assert found == (
+        [("2026-01-02", False), ("2026-01-03", False), ("2026-01-04", False)] if HAS_PARTITIONS else [("", False)]
+    )
+
+
 def test_tables_in_metadata_do_not_warn() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -21,6 +21,7 @@ from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
 from ai.starlake.executor.outcomes import CheckOutcome
 from tests.dagster_assets.conftest import Folder, key
 from tests.dagster_assets.reporting import Ran, ReportingJob, check_key, loaded, run, run_job
+from tests.dagster_assets.test_check_results import HAS_PARTITIONS, Daily
 from tests.dagster_assets.test_checks_on_the_engine import ORDERS, deliver, rows_of, shop, strict
 
 __all__ = ["shop"]
@@ -62,6 +63,18 @@ def test_one_check_alone(shop: Folder) -> None:
     with DagsterInstance.ephemeral() as instance:
         ran = run(loaded_once(shop, instance), assets=[], checks=ALL[2:3], instance=instance)
     assert verdicts(ran) == {"at_least_1": (True, WARN)}
+
+
+def test_checks_of_a_partition_alone(shop: Folder) -> None:
+    with DagsterInstance.ephemeral() as instance:
+        built = build_starlake_definitions(shop.root, translator=Daily())
+        assert run(built, partition="2026-01-02", instance=instance).success
+        ran = run(built, assets=[], checks=ALL, partition="2026-01-02", instance=instance)
+    assert ran.success, ran.failure
+    assert verdicts(ran)["at_least_1"] == (True, WARN)
+    assert ran.checks[ALL[3]].metadata["starlake/rows_rejected"].value == 1
+    partitions = {getattr(check, "partition", None) for check in ran.checks.values()}
+    assert partitions == ({"2026-01-02"} if HAS_PARTITIONS else {None})
 
 
 def test_a_job_of_checks_and_a_request_for_checks(shop: Folder) -> None:
