@@ -89,7 +89,7 @@ def test_a_job_of_checks_and_a_request_for_checks(shop: Folder) -> None:
     built = Definitions.merge(build_starlake_definitions(shop.root), Definitions(jobs=[job], sensors=[asks]))
     with DagsterInstance.ephemeral() as instance:
         loaded_once(shop, instance)
-        ran = run_job(built.get_job_def("quality"), instance)
+        ran = run_job(getattr(built, "resolve_job_def", built.get_job_def)("quality"), instance)
         assert set(ran.checks) == {ALL[0], ALL[2]}
         assert ran.made == set()
         context = build_sensor_context(instance=instance, repository_def=built.get_repository_def())

@@ -15,6 +15,7 @@ from dagster import AssetKey, AssetsDefinition, AssetSpec, In, Nothing, Out
 from ai.starlake.common import sanitize_id
 from ai.starlake.dagster.assets.automation.backfills import backfill_policy_of
 from ai.starlake.dagster.assets.checks.check_partitions import with_partitions
+from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.assets.steps.batches import Batch, batches
 from ai.starlake.dagster.assets.steps.materializing import AssetBody
 from ai.starlake.dagster.ops import OpSpec
@@ -67,15 +68,17 @@ def step_of(build: AssetBuild, batch: Batch, make: Callable[[OpSpec], OpDefiniti
         pool=build.pool or build.sl_job.pool,
         retry_policy=build.retry_policy,
     )
-    return AssetsDefinition(
-        node_def=make(spec),
-        keys_by_input_name=inputs,
-        keys_by_output_name=outputs,
-        check_specs_by_output_name=check_outputs,
-        specs=specs,
-        backfill_policy=backfill_policy_of(build, items),
-        can_subset=len(specs) + len(checks) > 1,
-    )
+    op = make(spec)
+    with quiet():
+        return AssetsDefinition(
+            node_def=op,
+            keys_by_input_name=inputs,
+            keys_by_output_name=outputs,
+            check_specs_by_output_name=check_outputs,
+            specs=specs,
+            backfill_policy=backfill_policy_of(build, items),
+            can_subset=len(specs) + len(checks) > 1,
+        )
 
 
 def _inputs(specs: Sequence[AssetSpec]) -> Iterator[tuple[str, AssetKey]]:
