@@ -33,6 +33,7 @@ class AutomatedSpecs:
         self._by_key: Mapping[AssetKey, Partitions | None] = {
             spec.key: partitions[target] for target, spec in specs.items()
         }
+        self._virtual = {spec.key for spec in specs.values() if is_virtual(spec)}
         self._automated = automated
 
     def of(self, item: ProjectItem) -> AssetSpec:
@@ -43,7 +44,8 @@ class AutomatedSpecs:
             changes["partitions_def"] = partitions
             changes["deps"] = [self._mapped(partitions, dep) for dep in spec.deps]
         if self._automated and item.cron is None and spec.automation_condition is None and not is_virtual(spec):
-            changes["automation_condition"] = eager(self._required(spec, partitions))
+            through_views = any(dep.asset_key in self._virtual for dep in spec.deps)
+            changes["automation_condition"] = eager(self._required(spec, partitions), through_views=through_views)
         if not changes:
             return spec
         with quiet():
@@ -68,7 +70,7 @@ class AutomatedSpecs:
         It does not wait for a table of somebody else, which Dagster may never see made; nor, without partitions, for
         one with partitions: all of them, since the start date, would have to exist.
         """
-        keys = [dep.asset_key for dep in spec.deps]
+        keys = [dep.asset_key for dep in spec.deps if dep.asset_key not in self._virtual]
         required = [
             key for key in keys if key in self._by_key and (self._by_key[key] is None or partitions is not None)
         ]

@@ -10,13 +10,21 @@ from typing import Any
 from dagster import AssetKey, AutomationCondition
 
 
-def eager(required: Sequence[AssetKey] | None = None) -> AutomationCondition[Any]:
+def eager(required: Sequence[AssetKey] | None = None, *, through_views: bool = False) -> AutomationCondition[Any]:
     """Return the condition by which an asset is made when what it reads has changed.
 
     Args:
         required: Which of its dependencies must exist before; all by default.
+        through_views: Whether it reads views that Dagster does not materialize: what these read counts then.
     """
-    return _eager() if required is None else _eager_requiring(tuple(required))
+    condition = _eager() if required is None else _eager_requiring(tuple(required))
+    return _through_views(condition) if through_views else condition
+
+
+def _through_views(condition: AutomationCondition[Any]) -> AutomationCondition[Any]:
+    """Return a condition that looks at what views read; Dagster has it where it has views of that kind."""
+    changed = getattr(condition, "resolve_through_virtual", None)
+    return changed() if changed else condition
 
 
 @lru_cache(maxsize=1)
