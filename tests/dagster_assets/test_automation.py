@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import pytest
 from dagster import (
+    AssetCheckSeverity,
     AssetMaterialization,
+    AssetSelection,
     AssetSpec,
     AutomationCondition,
     DagsterInstance,
     DailyPartitionsDefinition,
+    DefaultSensorStatus,
     Definitions,
+    FreshnessPolicy,
+    SensorDefinition,
+    define_asset_job,
     evaluate_automation_conditions,
 )
 
@@ -147,3 +153,69 @@ class TestWhoHasACondition:
         folder.task("kpi", "now", "SELECT * FROM shop.orders", "task:\n  sink:\n    materializedView: VIEW\n")
         found = conditions(folder, DagsterStarlakeTranslator(views_as_virtual=True))
         assert (found["kpi/now"] is None) is hasattr(AssetSpec("x"), "is_virtual")
+
+
+def sensors(folder, **arguments) -> dict[str, SensorDefinition]:
+    options = arguments.pop("options", {})
+    made = build_starlake_definitions(folder.project, StarlakeDagsterEmbeddedJob(options=options), **arguments)
+    Definitions.validate_loadable(made)
+    return {each.name: each for each in made.sensors or ()}
+
+
+class TestSensor:
+    def test_by_default_it_is_the_one_of_dagster(self, chain):
+        assert "bakery_automation" not in sensors(chain)
+
+    def test_it_runs_from_the_start_where_all_sensors_do(self, chain):
+        sensor = sensors(chain, options={"default_status": "running"})["bakery_automation"]
+        assert sensor.default_status is DefaultSensorStatus.RUNNING
+        made = build_starlake_definitions(
+            chain.project, StarlakeDagsterEmbeddedJob(options={"default_status": "running"}), name="other"
+        )
+        repository = made.get_repository_def()
+        assert repository.has_sensor_def("other_automation")
+        assert not repository.has_sensor_def("default_automation_condition_sensor")
+
+    def test_it_can_be_left_out(self, chain):
+        assert sensors(chain, options={"default_status": "running"}, sensors=False) == {}
+
+
+class TestFreshness:
+    """Policies where Dagster has them; checks elsewhere."""
+
+    @pytest.fixture
+    def aged(self, folder):
+        folder.table("shop", "orders", more="metadata:\n  freshness: {warn: 1 day, error: 2 days}")
+        folder.table("shop", "rates", more="metadata:\n  freshness: {warn: 3 days}")
+        folder.table("shop", "products")
+        return folder
+
+    def test_each_limit_is_a_policy_or_a_check(self, aged):
+        made = build_starlake_definitions(aged.project)
+        Definitions.validate_loadable(made)
+        checks = [spec for each in made.asset_checks or () for spec in each.check_specs]
+        if hasattr(FreshnessPolicy, "time_window"):
+            specs = {spec.key.to_user_string(): spec for each in made.assets for spec in each.specs}
+            assert checks == []
+            assert {name for name, spec in specs.items() if spec.freshness_policy} == {"shop/orders", "shop/rates"}
+            return
+        assert {spec.asset_key.to_user_string() for spec in checks} == {"shop/orders", "shop/rates"}
+        with DagsterInstance.ephemeral() as instance:
+            job = define_asset_job("all_checks", AssetSelection.all_asset_checks())
+            jobs = Definitions.merge(made, Definitions(jobs=[job]))
+            run = jobs.get_job_def("all_checks").execute_in_process(instance=instance)
+        found = {
+            each.asset_key.to_user_string(): (each.passed, each.severity)
+            for each in run.get_asset_check_evaluations()
+            if "fresh" in each.check_name
+        }
+        assert found == {
+            "shop/orders": (False, AssetCheckSeverity.ERROR),
+            "shop/rates": (False, AssetCheckSeverity.WARN),
+        }
+
+    def test_a_sensor_runs_the_checks(self, aged):
+        assert ("bakery_freshness" in sensors(aged)) is not hasattr(FreshnessPolicy, "time_window")
+
+    def test_without_checks_there_are_none(self, aged):
+        assert not build_starlake_definitions(aged.project, checks=False).asset_checks

@@ -19,6 +19,11 @@ _NEVER = timedelta(days=36_500)
 """How old an item may be that has a limit for warnings only; Dagster's policy must have one for failures."""
 
 
+def has_freshness_policies() -> bool:
+    """Return True if assets may have freshness policies."""
+    return hasattr(dagster.FreshnessPolicy, "time_window")
+
+
 def freshness_policy(item: ProjectItem) -> dict[str, Any]:
     """Return the freshness policy of an item as an argument of `AssetSpec`; nothing where Dagster has none."""
     policy = vars(dagster).get("FreshnessPolicy")  # Dagster 1.11 raises an error for an attribute of this name

@@ -9,6 +9,8 @@ from dagster import Definitions
 
 from ai.starlake.dagster.assets.asset_build import AssetBuild, Batched
 from ai.starlake.dagster.assets.automation.asset_schedules import schedules as scheduled_jobs
+from ai.starlake.dagster.assets.automation.condition_sensor import condition_sensor
+from ai.starlake.dagster.assets.automation.freshness_checks import freshness_checks, freshness_sensor
 from ai.starlake.dagster.assets.rejects.rejected_assets import loaded_domains, rejected_assets
 from ai.starlake.dagster.assets.rejects.replay_job import replay_job
 from ai.starlake.dagster.assets.sensors.file_sensor import file_sensor
@@ -16,7 +18,7 @@ from ai.starlake.dagster.assets.steps.asset_steps import asset_steps
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
 
 if TYPE_CHECKING:
-    from dagster import AssetsDefinition, SensorDefinition
+    from dagster import AssetChecksDefinition, AssetsDefinition, SensorDefinition
 
     from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
     from ai.starlake.dagster.job import StarlakeDagsterJob
@@ -89,17 +91,29 @@ def definitions_of(build: AssetBuild) -> Definitions:
     assets = asset_steps(build)
     rejects = rejected_assets(build) if build.rejects else []
     scheduled = scheduled_jobs(build)
+    fresh = freshness_checks(build)
     return Definitions(
         assets=[*assets, *rejects],
+        asset_checks=fresh,
         jobs=[*scheduled.jobs, *([replay_job(build)] if build.rejects and loaded_domains(build) else [])],
         schedules=scheduled.schedules,
-        sensors=_sensors(build, assets),
+        sensors=_sensors(build, assets, fresh),
     )
 
 
-def _sensors(build: AssetBuild, assets: Sequence[AssetsDefinition]) -> list[SensorDefinition]:
-    """Return the sensor of files, and those that end what runs have left on a service; none if switched off."""
+def _sensors(
+    build: AssetBuild, assets: Sequence[AssetsDefinition], fresh: Sequence[AssetChecksDefinition]
+) -> list[SensorDefinition]:
+    """Return the sensors of files, of conditions and of freshness, and those that end what runs have left on a service.
+
+    There are none if they are switched off.
+    """
     if not build.sensors:
         return []
     files = file_sensor(build, assets)
-    return [*([files] if files else []), *build.sl_job.sensors(name=build.name)]
+    return [
+        *([files] if files else []),
+        *condition_sensor(build, assets),
+        *freshness_sensor(build, fresh),
+        *build.sl_job.sensors(name=build.name),
+    ]
