@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from dagster import DagsterEventType, DagsterInstance
 
 from ai.starlake.dagster.cli import main
 from ai.starlake.project import validate
+from tests.dagster_dev.machinery import Location, dev_server
 
 BIN = Path(sys.executable).parent
 
@@ -148,3 +150,42 @@ def recorded(project: Path) -> tuple[set[str], dict[str, str]]:
             f"{each.asset_key.to_user_string()}:{each.check_name}": "passed" if each.passed else each.severity.value
             for each in checks
         }
+
+
+class InitLocation(Location):
+    """A project as `init` makes it, opened as its README.md says."""
+
+    @property
+    def home(self) -> Path:
+        return self.root
+
+    @property
+    def file(self) -> Path:
+        return self.root / "definitions.py"
+
+    @property
+    def log(self) -> Path:
+        return self.root.parent / "log"
+
+
+ASSETS = """{ assetNodes { assetKey { path } dependencyKeys { path } hasMaterializePermission kinds
+  assetChecksOrError { ... on AssetChecks { checks { name } } } } }"""
+
+
+@pytest.mark.slow
+def test_dagster_dev_shows_the_assets_and_materializes_them(project: Path) -> None:
+    location = InitLocation(project, uuid.uuid4().hex, {"SL_DAGSTER_CACHE": str(project.parent / "cache")})
+    try:
+        with dev_server(location) as server:
+            nodes = {"/".join(node["assetKey"]["path"]): node for node in server.ask(ASSETS)["assetNodes"]}
+            assert set(nodes) == {"rental/bikes", "rental/rides", "usage/bike_usage", "usage/daily_rides"}
+            read = {"/".join(key["path"]) for key in nodes["usage/bike_usage"]["dependencyKeys"]}
+            assert read == {"rental/bikes", "rental/rides", "usage/daily_rides"}
+            checks = {check["name"] for check in nodes["rental/rides"]["assetChecksOrError"]["checks"]}
+            assert {"rejected_rows", "between_minutes_1_720"} <= checks
+            assert server.ended(server.launch("__ASSET_JOB")) == "SUCCESS"
+    finally:
+        location.end_all()
+    made, checked = recorded(project)
+    assert made == set(nodes)
+    assert checked["rental/rides:rejected_rows"] == "WARN"
