@@ -8,6 +8,7 @@ from dagster import (
     AssetExecutionContext,
     AssetKey,
     Definitions,
+    EnvVar,
     OpExecutionContext,
     RetryPolicy,
     StaticPartitionsDefinition,
@@ -19,6 +20,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import StarlakeResource, starlake_assets
 from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
+from ai.starlake.job import EnvironmentReference
 from tests.dagster_assets.conftest import Folder
 from tests.dagster_assets.reporting import ReportingJob, loaded, run
 
@@ -147,3 +149,23 @@ def test_a_step_that_is_not_of_a_project_says_so() -> None:
 def test_a_selection_without_anything_is_an_error(shop: Folder) -> None:
     with pytest.raises(StarlakeError, match="there is no table and no task"):
         definitions(shop, ReportingJob({}), select="shop", exclude="shop")
+
+
+def test_environment_variables_are_named_and_read_in_the_step(shop: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    @starlake_assets(project=shop.project, select="shop.orders")
+    def bakery(context: AssetExecutionContext, starlake: StarlakeResource):
+        seen.append((starlake.executor, starlake.sl_job.settings.environment, repr(starlake)))
+        yield from starlake.run(context, nothing_to_load="materialize")
+
+    secrets = {"DB_PASSWORD": {"env": "PASSWORD"}, "TOKEN": EnvVar("PASSWORD")}
+    resource = StarlakeResource(executor=EnvVar("WHERE"), options={"sl_env_var": secrets})
+    monkeypatch.setenv("WHERE", "embedded")
+    monkeypatch.setenv("PASSWORD", "hunter2")
+    result = materialize([bakery], resources={"starlake": resource})
+    assert result.success
+    ((executor, environment, shown),) = seen
+    assert executor == "embedded"
+    assert environment == dict.fromkeys(secrets, EnvironmentReference("PASSWORD"))
+    assert "hunter2" not in shown

@@ -294,6 +294,30 @@ class TestRuns:
         assert made["shop/orders"].metadata["dagster/row_count"].value == 2
 
 
+def test_a_resource_and_steps_of_ones_own_beside_components(bakery, monkeypatch):
+    from dagster.components.testing import create_defs_folder_sandbox
+
+    monkeypatch.setenv("WHERE", "embedded")
+    with create_defs_folder_sandbox() as sandbox:
+        (sandbox.defs_folder_path / "ours.py").write_text(OWN_STEP.format(root=str(bakery.root)), encoding="utf-8")
+        with sandbox.build_all_defs() as definitions, DagsterInstance.ephemeral() as instance:
+            job = definitions.resolve_implicit_global_asset_job_def()
+            assert job.execute_in_process(instance=instance).success
+
+
+OWN_STEP = """
+from dagster import AssetExecutionContext, Definitions, EnvVar, definitions
+from ai.starlake.dagster import StarlakeResource, starlake_assets
+
+@starlake_assets(project={root!r}, select="shop.orders")
+def orders(context: AssetExecutionContext, starlake: StarlakeResource):
+    assert starlake.executor == "embedded"
+    yield from starlake.run(context)
+
+@definitions
+def resources():
+    return Definitions([orders], resources={{"starlake": StarlakeResource(executor=EnvVar("WHERE"))}})
+"""
 CONFIG = """
     version: 1
     load:
