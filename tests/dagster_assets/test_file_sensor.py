@@ -7,6 +7,7 @@ import os
 import time
 import zipfile
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,7 @@ from dagster import (
 )
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster import build_starlake_definitions
+from ai.starlake.dagster import DagsterStarlakeTranslator, build_starlake_definitions
 from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
 from tests.dagster_assets.conftest import Folder
 
@@ -384,3 +385,60 @@ def test_the_cursor_grows_with_tables_and_not_with_files(shop, instance):
     assert sensor.asked() == [["shop/items"]]
     assert len(sensor.cursor) < 200
     assert json.loads(sensor.cursor)["serial"] == 1
+
+
+DAILY = 'metadata: {schedule: "0 0 * * *"}'
+
+
+def newest_day() -> str:
+    return (datetime.now(timezone.utc) - timedelta(days=1)).strftime("%Y-%m-%d")
+
+
+def test_a_table_with_a_schedule_gets_its_newest_partition(shop, instance):
+    shop.table("shop", "orders", more=DAILY)
+    shop.task("kpi", "weekly", "SELECT * FROM shop.orders", "version: 1\ntask: {schedule: '0 0 * * 0'}\n")
+    land(shop, "shop/orders_1.csv")
+    land(shop, "shop/items_1.csv")
+    sensor = Sensor(shop, instance)
+    (request,) = sensor.tick().run_requests
+    assert request.partition_key == newest_day()
+    assert {key.to_user_string() for key in request.asset_selection} == {"shop/orders", "shop/items", "kpi/sales"}
+    result = sensor.execute(request)
+    assert result.success
+    partitions = {
+        event.asset_key.to_user_string(): event.partition for event in result.get_asset_materialization_events()
+    }
+    assert partitions == {"shop/orders": newest_day(), "shop/items": None, "kpi/sales": None}
+
+
+class ByName(DagsterStarlakeTranslator):
+    def partition_of(self, file):
+        return file.name[len("orders_") : -len(".csv")] if file.table == "orders" else None
+
+
+def test_the_translator_says_which_partition_a_file_is_for(shop, instance):
+    shop.table("shop", "orders", more=DAILY)
+    land(shop, "shop/orders_2025-02-01.csv")
+    land(shop, "shop/orders_2025-02-03.csv")
+    requests = Sensor(shop, instance, translator=ByName()).tick().run_requests
+    assert [each.partition_key for each in requests] == ["2025-02-01", "2025-02-03"]
+    assert len({each.run_key for each in requests}) == 2
+
+
+def test_a_file_of_an_unknown_partition_keeps_no_other_table_waiting(shop, instance, capsys):
+    shop.table("shop", "orders", more=DAILY)
+    land(shop, "shop/orders_of_today.csv")
+    land(shop, "shop/items_1.csv")
+    sensor = Sensor(shop, instance, translator=ByName())
+    assert sensor.asked() == [["shop/items"]]
+    assert "orders_of_today.csv is for the partition of_today of shop.orders, which does not" in capsys.readouterr().err
+    (shop.root / "incoming/shop/orders_of_today.csv").rename(shop.root / "incoming/shop/orders_2025-02-01.csv")
+    assert sensor.asked() == [["kpi/sales", "shop/orders"]]
+
+
+def test_a_table_whose_first_partition_is_not_over_waits(shop, instance, capsys):
+    shop.table("shop", "orders", more=DAILY)
+    land(shop, "shop/orders_1.csv")
+    sensor = Sensor(shop, instance, options={"start_date": datetime.now(timezone.utc).strftime("%Y-%m-%d")})
+    assert sensor.asked() == []
+    assert "files of shop.orders wait, but it has no partition yet" in capsys.readouterr().err
