@@ -115,6 +115,7 @@ def test_the_executor_is_named_in_the_definitions(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("executor", ["embedded", "shell"])
 def test_all_of_it_is_materialized_and_checks_warn(tmp_path: Path, executor: str) -> None:
     project = tmp_path / "rental"
@@ -173,6 +174,7 @@ ASSETS = """{ assetNodes { assetKey { path } dependencyKeys { path } hasMaterial
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_dagster_dev_shows_the_assets_and_materializes_them(project: Path) -> None:
     location = InitLocation(project, uuid.uuid4().hex, {"SL_DAGSTER_CACHE": str(project.parent / "cache")})
     try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+import yaml
 from dagster import AssetKey, AssetSelection, BackfillPolicy, DagsterInstance
 
 from ai.starlake.dagster import StarlakeProjectComponent, build_starlake_definitions
@@ -162,6 +164,14 @@ class TestFields:
     )
     def test_an_unknown_field_is_named(self, load, fields, named):
         assert re.search(rf"{named}[\s\S]*Extra inputs are not permitted", error_of(load(**fields)))
+
+    def test_another_word_for_batched_is_an_error(self, load):
+        assert "batched is 'domain'" in error_of(load(batched="domain"))
+
+    def test_steps_per_domain_and_one_for_the_project(self, load):
+        for batched, expected in ((True, {"shop", "kpis"}), ("project", {"bakery"})):
+            with load(batched=batched) as (_, definitions):
+                assert {op_of(definitions, key).name for key in ALL} == expected
 
     def test_the_sensor_for_files_may_be_switched_off(self, load):
         with load() as (_, definitions):
@@ -328,6 +338,19 @@ CONFIG = """
         separator: ","
         withHeader: true
 """
+
+
+def test_the_example_of_the_documentation_is_valid():
+    text = (Path(__file__).parents[3] / "docs" / "assets.md").read_text(encoding="utf-8")
+    (example,) = (
+        block for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "StarlakeProjectComponent" in block
+    )
+    given = yaml.safe_load(example)
+    assert given["type"] == "ai.starlake.dagster.StarlakeProjectComponent"
+    model = StarlakeProjectComponent.get_model_cls().model_validate(given["attributes"])
+    assert set(given["attributes"]) == model.model_fields_set
+    table = text.partition("| field | what it does |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`(\w+)`", re.sub(r"\|[^|]*\|$", "", table, flags=re.M))) == set(type(model).model_fields)
 
 
 def test_every_field_is_described():

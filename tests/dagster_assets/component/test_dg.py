@@ -30,7 +30,7 @@ directory_type = "project"
 root_module = "ours"
 """
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 class Location:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from dagster import AssetKey
 
+from ai.starlake.common import StarlakeError
+
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_build import AssetBuild
     from ai.starlake.project.assets.project_item import ProjectItem
@@ -34,7 +36,15 @@ def batches(build: AssetBuild) -> list[Batch]:
 
     Args:
         build: The items, and whether they share steps.
+
+    Raises:
+        StarlakeError: If it is not known which items share a step.
     """
+    if build.batched not in (False, True, "project"):
+        raise StarlakeError(
+            f"batched is {build.batched!r}",
+            fix="use false for a step per table or task, true for one per domain, or 'project' for one step",
+        )
     if build.batched is False:
         return [Batch(build.key(item), f"the asset {item.full_name}", (item,)) for item in build.items]
     groups: dict[tuple[str, int, bool], list[ProjectItem]] = {}
