@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from types import ModuleType
 from typing import get_origin
 
+import dagster
 import pytest
 
 SURFACE = {
@@ -131,17 +133,22 @@ SURFACE = {
 }
 
 
+def usable(package: ModuleType) -> list[str]:
+    """The public names: without the component where Dagster has none, which is an error of its own."""
+    return [name for name in package.__all__ if name != "StarlakeProjectComponent" or hasattr(dagster, "Component")]
+
+
 @pytest.mark.parametrize("module", sorted(SURFACE))
 def test_the_public_names_of_a_package_are_those_of_the_contract(module: str) -> None:
     package = importlib.import_module(module)
     assert set(package.__all__) == SURFACE[module]
-    assert [name for name in package.__all__ if not hasattr(package, name)] == []
+    assert [name for name in usable(package) if not hasattr(package, name)] == []
 
 
 @pytest.mark.parametrize("module", sorted(SURFACE))
 def test_public_names_are_documented(module: str) -> None:
     package = importlib.import_module(module)
-    found = {name: getattr(package, name) for name in package.__all__}
+    found = {name: getattr(package, name) for name in usable(package)}
     aliases = {name for name, value in found.items() if get_origin(value)}  # a string below them documents these
     assert [name for name, value in found.items() if name not in aliases and not value.__doc__] == []
 
