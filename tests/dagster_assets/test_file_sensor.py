@@ -442,3 +442,22 @@ def test_a_table_whose_first_partition_is_not_over_waits(shop, instance, capsys)
     sensor = Sensor(shop, instance, options={"start_date": datetime.now(timezone.utc).strftime("%Y-%m-%d")})
     assert sensor.asked() == []
     assert "files of shop.orders wait, but it has no partition yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("batched", [True, "project"])
+def test_batched_steps_make_only_what_is_asked_for(shop, instance, batched):
+    sensor = Sensor(shop, instance, batched=batched)
+    land(shop, "shop/items_1.csv")
+    land(shop, "crm/people_1.csv")
+    (result,) = sensor.run()
+    assert result.success
+    made = {event.asset_key.to_user_string() for event in result.get_asset_materialization_events()}
+    assert made == {"shop/items", "crm/people"}
+
+
+def test_a_view_that_is_virtual_does_not_fail_the_run(shop, instance):
+    shop.task("kpi", "seen", "SELECT * FROM shop.items", "version: 1\ntask: {sink: {materializedView: VIEW}}\n")
+    land(shop, "shop/items_1.csv")
+    sensor = Sensor(shop, instance, translator=DagsterStarlakeTranslator(views_as_virtual=True))
+    (request,) = sensor.tick().run_requests
+    assert sensor.execute(request).success

@@ -64,13 +64,17 @@ class ProjectView:
         return resolve_environment(self.settings.environment)[0]
 
     @cached_property
+    def known(self) -> Mapping[str, str]:
+        """The variables of Starlake in the environment of this process, under those of commands."""
+        return {name: value for name, value in os.environ.items() if name.startswith("SL_")} | dict(self.environment)
+
+    @cached_property
     def folders(self) -> Mapping[str, str]:
         """The folders of the data; where the project cannot be read at all, those that Starlake takes by default."""
         self.require(is_read=True)
         if self.is_readable:
             return self.facts.folders
-        own = {name: value for name, value in os.environ.items() if name.startswith("SL_")} | dict(self.environment)
-        return {"SL_DATASETS": own.get("SL_DATASETS") or f"{self.root.rstrip('/')}/datasets"}
+        return {"SL_DATASETS": self.known.get("SL_DATASETS") or f"{self.root.rstrip('/')}/datasets"}
 
     @cached_property
     def _variables(self) -> Mapping[str, str]:
@@ -156,9 +160,8 @@ class DomainView:
     @cached_property
     def variables(self) -> Mapping[str, str]:
         """The variables of path templates: those of Starlake, the domain, the logical date."""
-        known = {name: value for name, value in os.environ.items() if name.startswith("SL_")}
         own = {"SL_ROOT": self.project.root, "domain": self.domain}
-        return {**known, **self.project.environment, **date_variables(self.dates.logical), **own}
+        return {**self.project.known, **date_variables(self.dates.logical), **own}
 
     @cached_property
     def landing(self) -> Landing:
