@@ -52,7 +52,7 @@ def _of_item(workspace: Workspace, item: Table | Task) -> TableOutcome:
             return expectations.as_reported(warehouse, target, item, outcomes)
 
         notes.checked(expectations.attempts(answers))
-        rows = row_count(warehouse, target)
+        rows = None if warehouse.is_view(target) else row_count(warehouse, target)
     return replace(notes.outcome(job_id=None, duration=clock.duration, error=None), row_count=rows)
 
 

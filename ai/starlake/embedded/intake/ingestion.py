@@ -143,7 +143,8 @@ class Ingestion:
         job = self._run(warehouse, journal)
         if self._notes:
             outcome = ingestion_outcome(self._notes, job)
-            self._workspace.outcomes.add(replace(outcome, row_count=row_count(warehouse, self._target)))
+            rows = row_count(warehouse, self._target) if job.error is None else None
+            self._workspace.outcomes.add(replace(outcome, row_count=rows))
         return job
 
     def _run(self, warehouse: Warehouse, journal: Journal) -> JobResult:

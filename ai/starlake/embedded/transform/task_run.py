@@ -116,8 +116,15 @@ class TaskRun:
         error = self._run(warehouse)
         if self._notes:
             outcome = self._notes.outcome(job_id=self._job_id, duration=self._clock.duration, error=error)
-            self._workspace.outcomes.add(replace(outcome, row_count=row_count(warehouse, self._target)))
+            rows = row_count(warehouse, self._target) if error is None and self._is_table(warehouse) else None
+            self._workspace.outcomes.add(replace(outcome, row_count=rows))
         return error
+
+    def _is_table(self, warehouse: Warehouse) -> bool:
+        """Return False for a view, whose query would run to count its rows; SQL of its own may write anything."""
+        if self._task.parse_sql:
+            return not self._is_view
+        return bool(warehouse.columns(self._target)) and not warehouse.is_view(self._target)
 
     def _run(self, warehouse: Warehouse) -> str | None:
         try:
