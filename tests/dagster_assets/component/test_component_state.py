@@ -108,12 +108,12 @@ def test_a_state_older_than_a_file_of_the_project_is_refused(bakery, state):
     assert "a file of the project has changed since it was made" in said
 
 
-def test_a_run_takes_the_state_that_its_code_location_had(bakery, state):
+def test_a_run_takes_the_state_that_its_code_location_had(bakery, state, monkeypatch):
     """A change while the code location is up must not break its runs: they were planned with the state."""
     bakery.table("shop", "refunds")
     context = DefinitionsLoadContext(DefinitionsLoadType.RECONSTRUCTION)
-    with DefinitionsLoadContext.scoped(context):
-        assert keys(definitions_of(StarlakeProjectComponent(bakery.project), state)) == ALL
+    monkeypatch.setattr(DefinitionsLoadContext, "_instance", context)
+    assert keys(definitions_of(StarlakeProjectComponent(bakery.project), state)) == ALL
 
 
 @pytest.mark.parametrize("text", [b"", b"nothing", b"[]\n[]", b"null\n[]"])
@@ -146,13 +146,14 @@ def test_each_project_has_a_state_of_its_own(bakery):
     assert all(key.startswith("StarlakeProjectComponent[bakery-") for key in found)
 
 
-def test_where_it_is_kept(bakery, load):
+def test_where_it_is_kept(bakery, load, monkeypatch):
     config = StarlakeProjectComponent(bakery.project).defs_state_config
     assert config.management_type == DefsStateConfigArgs.local_filesystem().management_type
     assert config.refresh_if_dev
     fields = {"defs_state": {"management_type": "LEGACY_CODE_SERVER_SNAPSHOTS", "key": "ours"}}
     loading = DefinitionsLoadContext(DefinitionsLoadType.INITIALIZATION)
-    with DefinitionsLoadContext.scoped(loading), load(**fields) as (component, made):
+    monkeypatch.setattr(DefinitionsLoadContext, "_instance", loading)
+    with load(**fields) as (component, made):
         config = component.defs_state_config
         assert (config.key, config.management_type.value) == ("ours", "LEGACY_CODE_SERVER_SNAPSHOTS")
         assert keys(made) == ALL
