@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import Any
 
 import pytest
-from dagster import AssetKey, AssetSpec, DagsterInstance, Definitions
+from dagster import AssetKey, AssetSpec, DagsterInstance, Definitions, build_sensor_context
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor import StarlakeResult
@@ -13,6 +15,7 @@ from ai.starlake.executor.outcomes import CheckOutcome, RejectReason, TableOutco
 from tests.dagster_assets.conftest import Folder, by_key
 from tests.dagster_assets.reporting import Ran, ReportingJob, TooBad, check_key, definitions, loaded, run, run_job
 
+LONG_AGO = time.time() - 3_600
 BAD_ID, LATE = RejectReason("`id` cannot be converted", 2), RejectReason("`day` is required", 1)
 
 
@@ -153,3 +156,32 @@ def test_two_projects_have_replays_of_their_own(shop: Folder) -> None:
     both = Definitions.merge(one, two)
     Definitions.validate_loadable(both)
     assert {"one_replay_rejects", "two_replay_rejects"} <= {job.name for job in both.jobs}
+
+
+def test_scheduled_jobs_and_the_file_sensor_count_rejected_rows(shop: Folder) -> None:
+    shop.write(
+        "load/shop/_config.sl.yml",
+        'version: 1\nload:\n  name: shop\n  metadata: {directory: "{{SL_ROOT}}/incoming", separator: ","}\n',
+    )
+    shop.table("shop", "orders", more='metadata: {schedule: "0 6 * * *"}\n')
+    orders = loaded("shop.orders", 9, 3, reasons=(BAD_ID,))
+    job = ReportingJob(reports(orders=orders), {"start_date": "2026-01-01"})
+    built = definitions(shop, job, rejects=True, name="bakery")
+    with DagsterInstance.ephemeral() as instance:
+        find = getattr(built, "resolve_job_def", built.get_job_def)
+        daily = find("bakery_daily_06_00").execute_in_process(instance=instance, partition_key="2026-01-05")
+        assert {key.path[-1] for key in materialized_by(daily)} == {"orders", "shop_rejected"}
+        assert recorded(instance, "audit/shop_rejected")["starlake/rows_rejected"].value == 3
+        file = shop.root / "incoming/items_1.csv"
+        file.parent.mkdir()
+        file.write_text("id\n1\n")
+        os.utime(file, (LONG_AGO, LONG_AGO))
+        (sensor,) = [each for each in built.sensors if each.name == "bakery_files"]
+        context = build_sensor_context(instance=instance, repository_def=built.get_repository_def())
+        (request,) = sensor.evaluate_tick(context).run_requests
+        asked = {"/".join(each.path) for each in request.asset_selection}
+        assert asked == {"shop/items", "audit/shop_rejected"}
+
+
+def materialized_by(result: Any) -> set[AssetKey]:
+    return {event.asset_key for event in result.get_asset_materialization_events()}

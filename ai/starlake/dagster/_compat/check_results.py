@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -58,17 +59,18 @@ def report_check(result: AssetCheckResult, instance: DagsterInstance, *, blockin
     if made is None:  # Dagster 1.9 and 1.10
         made = import_module("dagster._core.definitions.asset_check_evaluation").AssetCheckEvaluation
     further = {"blocking": blocking} if "blocking" in inspect.signature(made).parameters else {}
-    instance.report_runless_asset_event(
-        made(
-            asset_key=result.asset_key,
-            check_name=result.check_name,
-            passed=result.passed,
-            metadata=result.metadata,
-            severity=result.severity,
-            description=result.description,
-            **further,
-        )
+    evaluation = made(
+        asset_key=result.asset_key,
+        check_name=result.check_name,
+        passed=result.passed,
+        metadata=result.metadata,
+        severity=result.severity,
+        description=result.description,
+        **further,
     )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Dagster 1.9 says that this may change
+        instance.report_runless_asset_event(evaluation)
 
 
 def _evaluations(result: AssetCheckResult, context: OpExecutionContext, **changes: Any) -> Iterator[Any]:

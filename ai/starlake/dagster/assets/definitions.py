@@ -11,7 +11,8 @@ from ai.starlake.dagster.assets.asset_build import AssetBuild, Batched
 from ai.starlake.dagster.assets.automation.asset_schedules import schedules as scheduled_jobs
 from ai.starlake.dagster.assets.automation.condition_sensor import condition_sensor
 from ai.starlake.dagster.assets.automation.freshness_checks import freshness_checks, freshness_sensor
-from ai.starlake.dagster.assets.rejects.rejected_assets import loaded_domains, rejected_assets
+from ai.starlake.dagster.assets.rejects.rejected_assets import rejected_assets
+from ai.starlake.dagster.assets.rejects.rejected_keys import loaded_domains
 from ai.starlake.dagster.assets.rejects.replay_job import replay_job
 from ai.starlake.dagster.assets.sensors.file_sensor import file_sensor
 from ai.starlake.dagster.assets.steps.asset_steps import asset_steps

@@ -23,6 +23,7 @@ from dagster import (
 from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.common.crons import cron_identity, usual_cron
 from ai.starlake.dagster import _compat
+from ai.starlake.dagster.assets.rejects.rejected_keys import rejected_keys
 from ai.starlake.dagster.pipelines.partition_schedules import schedule_of
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ def _groups(build: AssetBuild) -> Iterator[_Group]:
             name = f"{name}_{used[name]}" if used[name] > 1 else name  # of other partitions, by the translator
             group = found[cron_identity(item.cron), partitions] = _Group(name, item.cron, partitions)
         group.keys.append(build.key(item))
-    yield from found.values()
+    for group in found.values():
+        group.keys += rejected_keys(build, group.keys)
+        yield group
 
 
 def cron_name(cron: str) -> str:

@@ -19,12 +19,12 @@ from dagster import (
     TableMetadataValue,
 )
 
-from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.assets.asset_names import group_of
 from ai.starlake.dagster.assets.automation.item_conditions import eager
 from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.assets.metadata_tables import metadata_table
 from ai.starlake.dagster.assets.rejects.last_loads import counts_of, last_load
+from ai.starlake.dagster.assets.rejects.rejected_keys import loaded_domains, rejected_key, require_free_keys
 from ai.starlake.dagster.assets.steps.asset_steps import name_of_key
 from ai.starlake.dagster.ops import Body, Event, OpSpec
 
@@ -44,32 +44,8 @@ def rejected_assets(build: AssetBuild) -> list[AssetsDefinition]:
     Raises:
         StarlakeError: If an item of the project has the key of such an asset.
     """
+    require_free_keys(build)
     return [_rejected_asset(build, domain, tables) for domain, tables in loaded_domains(build).items()]
-
-
-def loaded_domains(build: AssetBuild) -> Mapping[str, tuple[ProjectItem, ...]]:
-    """Return the chosen tables that are loaded, by the name of their domain in the database."""
-    domains: dict[str, list[ProjectItem]] = {}
-    for item in build.items:
-        if item.kind == "table":
-            domains.setdefault(item.target[0], []).append(item)
-    return {domain: tuple(tables) for domain, tables in domains.items()}
-
-
-def rejected_key(build: AssetBuild, domain: str) -> AssetKey:
-    """Return the key of the rejected rows of a domain.
-
-    Raises:
-        StarlakeError: If an item of the project has it.
-    """
-    key = AssetKey([*build.translated.prefix, "audit", f"{domain}_rejected"])
-    for item in build.translated.project.items:
-        if build.key(item) == key:
-            raise StarlakeError(
-                f"{item.full_name} and the rejected rows of {domain} both have the asset key {'/'.join(key.path)}",
-                fix="give the task another name, or build the definitions with rejects=False",
-            )
-    return key
 
 
 def _rejected_asset(build: AssetBuild, domain: str, tables: tuple[ProjectItem, ...]) -> AssetsDefinition:

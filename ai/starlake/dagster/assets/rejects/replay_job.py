@@ -10,7 +10,8 @@ from dagster import AssetMaterialization, Failure, GraphDefinition, JobDefinitio
 
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.assets.checks.check_events import CheckResults
-from ai.starlake.dagster.assets.rejects.rejected_assets import loaded_domains, rejected_key, rejected_metadata
+from ai.starlake.dagster.assets.rejects.rejected_assets import rejected_metadata
+from ai.starlake.dagster.assets.rejects.rejected_keys import loaded_domains, rejected_key
 from ai.starlake.dagster.assets.steps.outcome_events import outcome_metadata
 from ai.starlake.dagster.ops import Body, Event, OpSpec, outputs
 from ai.starlake.dagster.run_command import outcomes_of_failure

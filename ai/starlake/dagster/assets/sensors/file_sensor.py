@@ -21,6 +21,7 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError, zone_of
 from ai.starlake.dagster import _compat
+from ai.starlake.dagster.assets.rejects.rejected_keys import rejected_keys
 from ai.starlake.dagster.assets.sensors.asked_runs import AskedRuns
 from ai.starlake.dagster.assets.sensors.partitions_now import has_partition, newest_partition
 from ai.starlake.orchestration.preload.file_requests import (
@@ -60,7 +61,7 @@ def file_sensor(build: AssetBuild, assets: Iterable[AssetsDefinition]) -> Sensor
     keys = [build.key(item) for item in build.items if build.key(item) in partitions]
     return SensorDefinition(
         name=sensor.name,
-        asset_selection=AssetSelection.assets(*keys),
+        asset_selection=AssetSelection.assets(*keys, *rejected_keys(build, keys)),
         evaluation_fn=sensor.evaluate,
         minimum_interval_seconds=build.options.file_sensor_interval,
         description=f"Loads files of {build.translated.project.name} when they arrive, and makes what depends on them.",
@@ -170,9 +171,10 @@ class _FileSensor:
         partitions, key = group
         items = [self.tables[request.table] for request in requests]
         digests = sorted(request.digest for request in requests)
+        keys = [self.build.key(item) for item in self._with_downstream(items, partitions)]
         return RunRequest(
             run_key=digest_of(self.name, str(memory.serial), key or "", *digests),
-            asset_selection=[self.build.key(item) for item in self._with_downstream(items, partitions)],
+            asset_selection=[*keys, *rejected_keys(self.build, keys)],
             partition_key=key,
             tags=runs.tags(memory.serial, requests),
         )
