@@ -37,6 +37,12 @@ class TestArguments:
         assert op.pool is None
         assert op.tags["dagster/compute_kind"] == "starlake"
 
+    def test_the_pool_of_the_job_is_that_of_ops_which_name_none(self, factory):
+        sl_job = factory(pool="warehouse")
+        assert sl_job.sl_load(None, "starbake", "Customers").pool == "warehouse"
+        assert sl_job.sl_load(None, "starbake", "Orders", pool="own").pool == "own"
+        assert sl_job.dummy_op("start").pool is None
+
     def test_all_of_them_are_honoured(self, factory):
         op = factory(retries=1, retry_delay=5).sl_load(
             "a-task",

@@ -118,6 +118,13 @@ class TestParts:
         }
         assert names_of(build_starlake_definitions(folder.root, sl_job, sensors=False, schedules=False)) == set()
 
+    def test_the_pool_of_an_executor_holds_for_assets(self, folder: Folder) -> None:
+        folder.table("shop", "orders")
+        given = {"cloud_run_project_id": "p", "cloud_run_job_name": "starlake", "cloud_run_pool": "quota"}
+        for options, pool in ((given, "quota"), ({**given, "pool": "few"}, "few")):
+            [orders] = build_starlake_definitions(folder.root, StarlakeDagsterCloudRunJob(options=options)).assets
+            assert orders.op.pool == pool
+
     def test_only_what_is_selected_becomes_an_asset(self, folder: Folder) -> None:
         folder.table("shop", "orders")
         folder.table("shop", "clients")

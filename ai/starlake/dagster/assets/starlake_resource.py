@@ -15,6 +15,7 @@ from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.dagster.named_jobs import named_job
 from ai.starlake.dagster.ops import Event, body_of, interruptible
 from ai.starlake.dagster.run_command import failures
+from ai.starlake.orchestration.asset_options import AssetOptions
 
 
 class StarlakeResource(ConfigurableResource[Any]):
@@ -69,8 +70,9 @@ class StarlakeResource(ConfigurableResource[Any]):
         of_op = context.op_execution_context if isinstance(context, AssetExecutionContext) else context
         with failures(retry=False):
             body = _body_of_step(of_op)
+            sl_job = self.sl_job
             build = replace(
-                body.build, sl_job=self.sl_job, overrides=_checked(overrides, self), command_options=options or {}
+                body.build, sl_job=sl_job, overrides=_checked(overrides, sl_job), command_options=options or {}
             )
         yield from interruptible(of_op, lambda inner: materialize(build, body.items, inner))
 
@@ -85,8 +87,8 @@ def _body_of_step(context: OpExecutionContext) -> AssetBody:
     return body
 
 
-def _checked(overrides: Mapping[str, Any], resource: StarlakeResource) -> Mapping[str, Any]:
-    known = {*type(resource.sl_job.settings).model_fields}
+def _checked(overrides: Mapping[str, Any], sl_job: StarlakeDagsterJob[Any]) -> Mapping[str, Any]:
+    known = {*type(sl_job.settings).model_fields, *AssetOptions.model_fields}
     unknown = sorted(set(overrides) - known)
     if unknown:
         raise StarlakeError(f"{', '.join(unknown)}: not an option of a job", fix=f"use {', '.join(sorted(known))}")

@@ -43,8 +43,6 @@ def _files_wait(build: AssetBuild, items: Sequence[ProjectItem], context: OpExec
     except StarlakeError as error:
         context.log.info(f"{items[0].domain}: the landing area cannot be read: {error}")
         return False
-    if warning := found.warning():
-        context.log.warning(warning)
     return found.ready
 
 
