@@ -213,6 +213,13 @@ class TestTranslation:
             checked = {key.asset_key.to_user_string() for key in definitions.resolve_asset_graph().asset_check_keys}
             assert checked == {"bakery/shop/orders", "bakery/shop/clients"}
 
+    def test_a_template_may_make_the_whole_spec(self, load):
+        with load(translation="{{ spec.replace_attributes(group_name=item.kind) }}") as (_, definitions):
+            assert spec(definitions, "kpis/sales").group_name == "task"
+
+    def test_a_mistake_in_a_template_is_named(self, load):
+        assert "itm" in error_of(load(translation={"group_name": "{{ itm.domain }}"}))
+
     def test_a_key_is_replaced(self, load):
         with load(translation={"key": "raw/{{ item.name }}"}, select="shop") as (_, definitions):
             assert keys(definitions) == {"raw/orders", "raw/clients"}
