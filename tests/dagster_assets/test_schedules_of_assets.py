@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 from dagster import (
+    AssetMaterialization,
     DagsterInstance,
     DefaultScheduleStatus,
     Definitions,
@@ -18,6 +19,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import DagsterStarlakeTranslator, build_starlake_definitions
 from ai.starlake.dagster.assets.automation.asset_schedules import cron_name
 from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
+from tests.dagster_assets.conftest import key
 
 UTC = timezone.utc
 
@@ -120,6 +122,15 @@ class TestTicks:
             made = definitions(shop, catchup=True)
             found = tick(made, "bakery_daily_schedule", datetime(2026, 3, 5, tzinfo=UTC), instance)
         assert [each.partition_key for each in found.run_requests] == [f"2026-03-0{day}" for day in range(1, 5)]
+
+    def test_but_not_for_partitions_that_a_backfill_of_assets_has_made(self, shop, tmp_path):
+        with DagsterInstance.local_temp(str(tmp_path)) as instance:
+            made = definitions(shop, catchup=True)
+            for asset, days in {"kpi/by_day": ("2026-03-01", "2026-03-02"), "shop/customers": ("2026-03-02",)}.items():
+                for day in days:
+                    instance.report_runless_asset_event(AssetMaterialization(key(asset), partition=day))
+            found = tick(made, "bakery_daily_schedule", datetime(2026, 3, 4, tzinfo=UTC), instance)
+        assert [each.partition_key for each in found.run_requests] == ["2026-03-01", "2026-03-03"]
 
     def test_without_partitions_a_tick_asks_for_one_run(self, shop):
         found = tick(definitions(shop, partitions="none"), "bakery_daily_schedule", datetime(2026, 3, 5, tzinfo=UTC))

@@ -6,7 +6,7 @@ is with Dagster's own schedules of partitions, and a run finds the data of its i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
@@ -82,6 +82,7 @@ def schedule_of(
     cron: str,
     options: OrchestrationOptions,
     tags: Callable[[str], Mapping[str, str]],
+    made: Callable[[DagsterInstance], Collection[str]] = lambda _: (),
 ) -> ScheduleDefinition:
     """Return the schedule of a job, or of a job of assets, with partitions of time; see `build`.
 
@@ -92,6 +93,7 @@ def schedule_of(
         options: The options of the pipeline.
         tags: Gives the tags that make a run one for a partition. With these, a request is complete: Dagster need not
             look for the job in the code location.
+        made: Gives the partitions that need not be made up for, besides those of runs of the job.
     """
     name = f"{job.name}_schedule"
 
@@ -100,7 +102,9 @@ def schedule_of(
         if last is None:
             yield SkipReason(f"the first partition begins at {partitions.start:%Y-%m-%d %H:%M:%S %Z} and is not over")
             return
-        keys = _to_catch_up(context.instance, job.name, name, partitions, last) if options.catchup else [last]
+        keys: Sequence[str] = [last]
+        if options.catchup:
+            keys = _to_catch_up(context.instance, job.name, name, partitions, last, made(context.instance))
         if not keys:
             yield SkipReason(f"all partitions up to {last} were run already, by hand or by a backfill")
         yield from (RunRequest(run_key=key, partition_key=key, tags=tags(key)) for key in keys)
@@ -117,7 +121,12 @@ def schedule_of(
 
 
 def _to_catch_up(
-    instance: DagsterInstance, job: str, schedule: str, partitions: TimeWindowPartitionsDefinition, last: str
+    instance: DagsterInstance,
+    job: str,
+    schedule: str,
+    partitions: TimeWindowPartitionsDefinition,
+    last: str,
+    made: Collection[str],
 ) -> Sequence[str]:
     """Return the partitions up to `last` that the schedule has not asked for and that nobody else has run.
 
@@ -128,7 +137,7 @@ def _to_catch_up(
     found: list[str] = []
     for index in range(0, len(keys), _MOST_REQUESTS):
         chunk = keys[index : index + _MOST_REQUESTS]
-        done = _run_otherwise(instance, job, chunk)
+        done = {*made, *_run_otherwise(instance, job, chunk)}
         found += [key for key in chunk if key not in done]
         if len(found) >= _MOST_REQUESTS:
             break

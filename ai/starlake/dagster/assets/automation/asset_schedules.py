@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dagster import (
     AssetKey,
     AssetSelection,
+    DagsterInstance,
     DefaultScheduleStatus,
     PartitionsDefinition,
     RunRequest,
@@ -131,7 +133,8 @@ def _schedule(group: _Group, job: AssetJob, options: OrchestrationOptions) -> Sc
     if isinstance(partitions, TimeWindowPartitionsDefinition):
         own = cron_identity(partitions.cron_schedule) == cron_identity(group.cron)
         cron = partitions.cron_schedule if own else group.cron
-        return schedule_of(job, partitions, cron, options, lambda key: {_compat.PARTITION_TAG: key})
+        tags, made = _tags, partial(_made, group.keys)
+        return schedule_of(job, partitions, cron, options, tags, made)
 
     def tick(_context: ScheduleEvaluationContext) -> Iterator[RunRequest]:
         yield from _requests(partitions)
@@ -145,6 +148,15 @@ def _schedule(group: _Group, job: AssetJob, options: OrchestrationOptions) -> Sc
         default_status=DefaultScheduleStatus[options.default_status.upper()],
         description=f"Starts {group.name} at {group.cron} ({options.zone}).",
     )
+
+
+def _tags(key: str) -> Mapping[str, str]:
+    return {_compat.PARTITION_TAG: key}
+
+
+def _made(keys: Sequence[AssetKey], instance: DagsterInstance) -> frozenset[str]:
+    """Return the partitions that exist of all assets of a job, whichever runs or backfills made them."""
+    return frozenset.intersection(*(frozenset(instance.get_materialized_partitions(key)) for key in keys))
 
 
 def _requests(partitions: PartitionsDefinition[str] | None) -> list[RunRequest]:
