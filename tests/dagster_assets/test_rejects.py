@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from dagster import AssetKey, AssetSpec, DagsterInstance, Definitions, build_sensor_context
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.dagster import build_starlake_definitions
+from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 from ai.starlake.executor import StarlakeResult
-from ai.starlake.executor.outcomes import CheckOutcome, RejectReason, TableOutcome
+from ai.starlake.executor.outcomes import CheckOutcome, RejectReason, StarlakeCounts, TableOutcome
 from tests.dagster_assets.conftest import Folder, by_key
 from tests.dagster_assets.reporting import Ran, ReportingJob, TooBad, check_key, definitions, loaded, run, run_job
+from tests.fakes.fake_cli import FakeStarlake
 
+NOTHING = StarlakeResult(0.1, counts=StarlakeCounts(0, 0, 0))
 LONG_AGO = time.time() - 3_600
 BAD_ID, LATE = RejectReason("`id` cannot be converted", 2), RejectReason("`day` is required", 1)
 
@@ -120,7 +125,7 @@ def test_a_job_replays_rejected_rows_and_records_what_it_loaded(shop: Folder) ->
     again = loaded("shop.orders", 3, 1, reasons=(LATE,), checks=(CheckOutcome("at_least(1)", True),))
     replay = {
         "replay shop": StarlakeResult(0.1, counts=again.counts, tables=(again,)),
-        "replay crm": StarlakeResult(0.1),
+        "replay crm": NOTHING,
     }
     first = loaded("shop.orders", 9, 3, reasons=(BAD_ID, LATE), checks=(CheckOutcome("at_least(1)", False, 1),))
     job = ReportingJob(reports(orders=first) | replay)
@@ -142,12 +147,22 @@ def test_a_job_replays_rejected_rows_and_records_what_it_loaded(shop: Folder) ->
 def test_what_a_replay_did_load_is_recorded_before_it_fails(shop: Folder) -> None:
     orders = loaded("shop.orders", 2)
     items = TableOutcome("shop.items", error="it is locked")
-    job = ReportingJob({"replay shop": TooBad((orders, items)), "replay crm": StarlakeResult(0.1)})
+    job = ReportingJob({"replay shop": TooBad((orders, items)), "replay crm": NOTHING})
     with DagsterInstance.ephemeral() as instance:
         ran = replayed(definitions(shop, job, rejects=True), instance)
     assert not ran.success
     assert "it is locked" in ran.failure
     assert ran.made == {"shop/orders", "audit/shop_rejected"}
+
+
+def test_a_replay_on_an_executable_that_does_not_know_it_fails(shop: Folder, tmp_path: Path) -> None:
+    fake = FakeStarlake(tmp_path / "bin")
+    job = StarlakeDagsterShellJob(options={"SL_STARLAKE_PATH": str(fake.path)})
+    with DagsterInstance.ephemeral() as instance:
+        ran = replayed(build_starlake_definitions(shop.root, job, rejects=True), instance)
+    assert not ran.success
+    assert ran.made == set()
+    assert "embedded engine" in ran.failure
 
 
 def test_two_projects_have_replays_of_their_own(shop: Folder) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagster import AssetMaterialization, Failure, GraphDefinition, JobDefinition, Nothing, OpExecutionContext, Out
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.assets.checks.check_events import CheckResults
 from ai.starlake.dagster.assets.rejects.rejected_assets import rejected_metadata
@@ -18,6 +19,7 @@ from ai.starlake.dagster.run_command import outcomes_of_failure
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_build import AssetBuild
+    from ai.starlake.dagster.run_command import CommandRun
     from ai.starlake.executor.outcomes import TableOutcome
     from ai.starlake.project.assets.project_item import ProjectItem
 
@@ -84,6 +86,7 @@ class ReplayBody(Body):
             yield from self._recorded(outcomes_of_failure(failure), {}, context)
             raise
         if run is not None:
+            _require_replay(self.domain, run)
             context.log.info(run.summary)
             yield from self._recorded(run.result.tables, run.metadata(), context)
         yield from outputs(_DONE, self.domain)
@@ -110,3 +113,18 @@ class ReplayBody(Body):
         for check, result in checks.results(outcome):
             if result is not None:
                 _compat.report_check(result, context.instance, blocking=check.spec.blocking)
+
+
+def _require_replay(domain: str, run: CommandRun) -> None:
+    """Refuse a command that does not say what it loaded: another executable may ignore a verb that it does not know.
+
+    Raises:
+        Failure: If nothing is known of it. Trying again does not help.
+    """
+    if run.counts is None and not run.result.tables:
+        error = StarlakeError(
+            f"the rejected rows of {domain} are not replayed",
+            cause=f"`{run.command_line}` does not say what it loaded",
+            fix="run it on the embedded engine; with Starlake, move the replay files to the landing area yourself",
+        )
+        raise Failure(str(error), allow_retries=False) from error
