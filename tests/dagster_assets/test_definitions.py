@@ -90,6 +90,15 @@ class TestNames:
         assert ran.made == {"boutique/commandes_été", "boutique/注文", "boutique/顧客", "kpis/résumé"}
         assert sl_job.reporting.commands[-1] == "transform kpis.résumé"
 
+    def test_underscores_do_not_make_two_names_one(self, folder: Folder) -> None:
+        for domain, table in (("shop", "a__b"), ("shop__a", "b"), ("shop", "a_b"), ("shop_a", "b")):
+            folder.table(domain, table)
+        definitions = build_starlake_definitions(folder.root)
+        Definitions.validate_loadable(definitions)
+        names = {each.op.name for each in definitions.assets}
+        assert len(names) == 4
+        assert {"shop__a_b", "shop_a__b"} < names
+
     def test_names_that_differ_by_case_only_are_refused(self, folder: Folder) -> None:
         folder.table("shop", "orders")
         folder.task("SHOP", "Orders", "select 1 as id")

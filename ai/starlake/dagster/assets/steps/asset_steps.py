@@ -94,11 +94,14 @@ def _inputs(specs: Sequence[AssetSpec]) -> Iterator[tuple[str, AssetKey]]:
 def name_of_key(key: AssetKey) -> str:
     """Return the name of an op, an input or an output for an asset.
 
-    A key with other characters than Dagster allows in such names gets a few digits of its hash.
+    A key that cannot be read from its name, such as one with other characters than Dagster allows, gets a few digits of
+    its hash.
 
     Args:
         key: The key of the asset.
     """
     text = "__".join(key.path)
     name = sanitize_id(text)
-    return name if name == text else f"{name}_{hashlib.sha256(text.encode()).hexdigest()[:6]}"
+    if name == text and text.split("__") == list(key.path):
+        return name
+    return f"{name}_{hashlib.sha256('/'.join(key.path).encode()).hexdigest()[:6]}"
