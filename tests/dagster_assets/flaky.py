@@ -19,6 +19,7 @@ from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
 from ai.starlake.executor.protocol import CommandFailedError, Execution, StarlakeExecutor, StarlakeResult
 from ai.starlake.job import JobOptions, StarlakeCommand
 from tests.dagster_assets.conftest import Folder
+from tests.dagster_assets.reporting import job_of_all
 
 
 class FlakyOptions(JobOptions):
@@ -158,7 +159,7 @@ class Shop:
     def materialize(self, batched: object, *selected: str, **options: object):
         """Materializes assets in this process, all by default."""
         definitions = self.definitions(batched, **options)
-        job = definitions.resolve_implicit_global_asset_job_def()
+        job = job_of_all(definitions)
         keys = [AssetKey(name.split(".")) for name in selected] or None
         return job.execute_in_process(instance=DagsterInstance.ephemeral(), asset_selection=keys, raise_on_error=False)
 

@@ -16,6 +16,7 @@ from ai.starlake.dagster import build_starlake_definitions
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 from tests.dagster_assets.conftest import Folder
 from tests.dagster_assets.flaky import Shop
+from tests.dagster_assets.reporting import job_of_all
 from tests.fakes.fake_cli import FakeStarlake
 
 
@@ -139,7 +140,7 @@ class TestCommands:
         assert "starlake/nothing_to_load" not in made["t00"].metadata
 
     def test_options_of_one_table_give_it_a_command_of_its_own(self, shop: Shop) -> None:
-        job = shop.definitions(True).resolve_implicit_global_asset_job_def()
+        job = job_of_all(shop.definitions(True))
         config = {"ops": {"shop": {"config": {"options": {"shop.t01": {"more": "x"}}}}}}
         keys = [AssetKey(["shop", f"t0{number}"]) for number in range(3)]
         result = job.execute_in_process(instance=DagsterInstance.ephemeral(), asset_selection=keys, run_config=config)
@@ -193,9 +194,7 @@ def test_an_interruption_ends_a_step_and_nothing_more_of_it_runs(shop: Shop, tmp
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    result = definitions.resolve_implicit_global_asset_job_def().execute_in_process(
-        instance=DagsterInstance.ephemeral(), raise_on_error=False
-    )
+    result = job_of_all(definitions).execute_in_process(instance=DagsterInstance.ephemeral(), raise_on_error=False)
     thread.join()
     assert not result.success
     assert made_by(result) == set()

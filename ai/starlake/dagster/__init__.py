@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ai.starlake.dagster.assets.component.project_component import StarlakeProjectComponent
     from ai.starlake.dagster.assets.decorator import starlake_assets
     from ai.starlake.dagster.assets.definitions import build_starlake_definitions
+    from ai.starlake.dagster.assets.duckdb_resource import StarlakeDuckDB
     from ai.starlake.dagster.assets.sensors.reactions import on_check_failed, on_rows_rejected, on_table_failed
     from ai.starlake.dagster.assets.sensors.table_events import TableEvent
     from ai.starlake.dagster.assets.starlake_resource import StarlakeResource
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DagsterStarlakeTranslator",
     "StarlakeDagsterJob",
+    "StarlakeDuckDB",
     "StarlakeProject",
     "StarlakeProjectComponent",
     "StarlakeResource",
@@ -45,6 +47,7 @@ _get = lazy_names(
         "assets.component.project_component": ["StarlakeProjectComponent"],
         "assets.decorator": ["starlake_assets"],
         "assets.definitions": ["build_starlake_definitions"],
+        "assets.duckdb_resource": ["StarlakeDuckDB"],
         "assets.sensors.reactions": ["on_check_failed", "on_rows_rejected", "on_table_failed"],
         "assets.sensors.table_events": ["TableEvent"],
         "assets.starlake_resource": ["StarlakeResource"],

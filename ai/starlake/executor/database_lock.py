@@ -56,8 +56,12 @@ def lock_files(
             f"commands that write do not wait for each other: where they write could not be found out: {error}"
         )
         return []
-    real = {os.path.realpath(file) for file in files if file is not None}
-    return [Path(f"{file}.lock") for file in real]
+    return sorted({lock_file_of(file) for file in files if file is not None})
+
+
+def lock_file_of(database: Path) -> Path:
+    """Return the lock file beside a DuckDB file, which commands that write into it hold."""
+    return Path(f"{os.path.realpath(database)}.lock")
 
 
 def _own_lock(text: str) -> Path:

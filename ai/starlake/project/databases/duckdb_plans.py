@@ -71,6 +71,11 @@ class Plan:
         return next((each for each in self.problems if writing or not each.writing), None)
 
 
+def plan_of_file(file: Path) -> Plan:
+    """Plans how a DuckDB file is opened that is known by its path only; it is created when missing."""
+    return Plan(file, {}, (), file, files=(file,), made=(file,), empty=(file,), problems=())
+
+
 def plan_of(connection: Connection, areas: Areas) -> Plan:
     """Plans how a DuckDB connection is opened.
 
