@@ -63,6 +63,7 @@ SURFACE = {
         "RecoveryError",
         "RejectReason",
         "Reporter",
+        "ReportsTables",
         "Runner",
         "ShellExecutor",
         "StarlakeCounts",
@@ -101,6 +102,7 @@ SURFACE = {
     "ai.starlake.dagster": {
         "DagsterStarlakeTranslator",
         "StarlakeDagsterJob",
+        "StarlakeDuckDB",
         "StarlakeProject",
         "StarlakeProjectComponent",
         "StarlakeResource",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from dagster import DagsterEventType
 
 from ai.starlake.dagster import _compat
+from ai.starlake.dagster.assets.steps.earlier_attempts import KEPT_FROM
 from ai.starlake.dagster.assets.steps.materializing import AssetBody
 from ai.starlake.dagster.assets.steps.step_progress import FAILED
 from ai.starlake.dagster.ops import body_of
@@ -109,6 +110,8 @@ class EventReader:
     def _materialization(self, run: DagsterRun, record: LogRecord) -> Iterator[TableEvent]:
         made = _compat.materialization_of(record.event)
         metadata = _plain(made.metadata)
+        if KEPT_FROM in metadata:  # of another run, which told of it
+            return
         table = self._table(made.asset_key, metadata)
         rejected = metadata.get("starlake/rows_rejected")
         if self._kind == "rows_rejected" and table and rejected:
@@ -118,6 +121,8 @@ class EventReader:
     def _check(self, run: DagsterRun, record: LogRecord) -> Iterator[TableEvent]:
         result = _compat.check_of_event(record.event)
         metadata = _plain(result.metadata)
+        if KEPT_FROM in metadata:
+            return
         table = self._table(result.asset_key, metadata)
         if self._kind == "check_failed" and table and not result.passed and "starlake/unknown" not in metadata:
             message = f"{table}: the check {result.name} failed"

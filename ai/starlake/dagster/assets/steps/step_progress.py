@@ -101,7 +101,7 @@ class StepProgress:
         metadata[FAILED] = MetadataValue.json(dict(zip(self._names, texts, strict=True)))
         if self._not_run:
             texts.append(f"not run, because what they read failed: {', '.join(self._not_run)}")
-        return Failure("\n\n".join(texts), metadata=metadata, allow_retries=allow_retries)
+        return Failure("\n\n".join(dict.fromkeys(texts)), metadata=metadata, allow_retries=allow_retries)
 
     def _earlier_attempts(self, items: Sequence[ProjectItem]) -> EarlierAttempts:
         blocking = {check.key for check in self._build.check_specs(items) if check.blocking}
