@@ -357,6 +357,12 @@ def test_a_tick_of_a_sensor_has_a_log(instance):
         assert isinstance(_compat.log_of(context), logging.Logger)
 
 
+def test_the_partitions_of_an_asset_that_were_made(instance):
+    for day in ("2026-01-01", "2026-01-03"):
+        instance.report_runless_asset_event(AssetMaterialization("orders", partition=day))
+    assert _compat.materialized_partitions(instance, AssetKey("orders")) == {"2026-01-01", "2026-01-03"}
+
+
 class TestWindows:
     DAILY = TimeWindowPartitionsDefinition(
         cron_schedule="0 0 * * *", start=datetime(2026, 1, 1, tzinfo=timezone.utc), fmt="%Y-%m-%d"

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Set as AbstractSet
 
-    from dagster import DagsterInstance, DagsterRun, JobDefinition, OpExecutionContext, SensorEvaluationContext
+    from dagster import (
+        AssetKey,
+        DagsterInstance,
+        DagsterRun,
+        JobDefinition,
+        OpExecutionContext,
+        SensorEvaluationContext,
+    )
 
 PARTITION_TAG = "dagster/partition"
 SCHEDULED_TIME_TAG = ".dagster/scheduled_execution_time"
@@ -82,6 +90,11 @@ def log_of(context: SensorEvaluationContext) -> logging.Logger:
 def add_run_tags(instance: DagsterInstance, run_id: str, tags: Mapping[str, str]) -> None:
     """Add tags to a run, which may be under way."""
     instance.add_run_tags(run_id, dict(tags))
+
+
+def materialized_partitions(instance: DagsterInstance, key: AssetKey) -> AbstractSet[str]:
+    """Return the partitions of an asset that were made, by whichever run."""
+    return instance.get_materialized_partitions(key)
 
 
 def partition_tags(job: JobDefinition, key: str) -> Mapping[str, str]:

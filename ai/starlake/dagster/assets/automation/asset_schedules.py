@@ -156,7 +156,7 @@ def _tags(key: str) -> Mapping[str, str]:
 
 def _made(keys: Sequence[AssetKey], instance: DagsterInstance) -> frozenset[str]:
     """Return the partitions that exist of all assets of a job, whichever runs or backfills made them."""
-    return frozenset.intersection(*(frozenset(instance.get_materialized_partitions(key)) for key in keys))
+    return frozenset.intersection(*(frozenset(_compat.materialized_partitions(instance, key)) for key in keys))
 
 
 def _requests(partitions: PartitionsDefinition[str] | None) -> list[RunRequest]:
