@@ -37,7 +37,7 @@ $(STAMP): $(REQUIREMENTS)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[dev]' -e $(EMULATOR)
 	@touch $@
 
-demo: $(STAMP) ## Load and transform the sample bakery with real Dagster runs, then show the tables
+demo: $(STAMP) ## Make the sample bakery's assets with a real Dagster run, then show the tables
 	@$(BIN)/python samples/demo.py --home $(DEMO) --port $(PORT)
 
 ui: $(STAMP) ## Open Dagster's UI on the demo project (PORT=3000)
@@ -95,7 +95,7 @@ bench: $(STAMP) ## Measure against plain Dagster and plain DuckDB in the same ru
 gcp-smoke: $(STAMP) ## Load the sample on the real Google Cloud: PROJECT=.. REGION=.. BUCKET=.. [JOB=..] [JARS=..]; it costs money
 	@$(BIN)/python samples/gcp_smoke.py --project '$(PROJECT)' --region '$(REGION)' --bucket '$(BUCKET)' --job '$(JOB)' --jars '$(JARS)'
 
-pictures: $(STAMP) ## Take the pictures in images/ of jobs in Dagster's UI (needs Chromium)
+pictures: $(STAMP) ## Take the pictures in images/ of assets and jobs in Dagster's UI (needs Chromium)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python playwright
 	$(BIN)/python samples/pictures.py
 

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from dagster import DagsterEvent, DagsterInstance, DagsterRun
 
 SAMPLES = Path(__file__).resolve().parent
-DAG_FILE = SAMPLES / "dags" / "starbake.py"
+DEFINITIONS = SAMPLES / "assets" / "definitions.py"
 JOB = "starbake"
+PARTITION = "2026-11-04"
+"""The day of the last delivery: tables that are scheduled daily have a partition for each day."""
 KPI = "kpis.DailySales"
 # What a step process imports before it begins: Dagster, and what its storage is made of. Each step then forks from
 # a server that has imported it, instead of beginning from nothing.
-PRELOADED = ["ai.starlake.dagster.shell", "alembic.command", "sqlalchemy", "structlog", "upath", "watchdog.observers"]
+PRELOADED = ["ai.starlake.dagster", "alembic.command", "sqlalchemy", "structlog", "upath", "watchdog.observers"]
 GRACE = 30.0
 PORT = 3000
 RUN_CONFIG = {
@@ -123,6 +125,7 @@ class Progress:
             DagsterEventType.STEP_SUCCESS: self._success,
             DagsterEventType.STEP_SKIPPED: self._skip,
             DagsterEventType.STEP_FAILURE: self._failure,
+            DagsterEventType.ASSET_CHECK_EVALUATION: self._check,
         }
         news = self._instance.get_records_for_run(self._run_id, cursor=self._cursor, of_type=set(kinds))
         self._cursor = news.cursor
@@ -139,6 +142,12 @@ class Progress:
 
     def _skip(self, _event: DagsterEvent, step: str, _timestamp: float) -> None:
         self._console.print(f"  [yellow]skipped[/] {step}")
+
+    def _check(self, event: DagsterEvent, _step: str, _timestamp: float) -> None:
+        check = event.asset_check_evaluation_data
+        if not check.passed:
+            found = f"{'/'.join(check.asset_key.path)}: {check.check_name}: {check.description}"
+            self._console.print(f"  [yellow]{check.severity.value.lower():7}[/] {escape(found)}", highlight=False)
 
     def _failure(self, event: DagsterEvent, step: str, _timestamp: float) -> None:
         failure = event.step_failure_data
@@ -157,8 +166,8 @@ def execute(home: Home, console: Console) -> str | None:
     from dagster import DagsterInstance
 
     run_id = str(uuid.uuid4())
-    command = [sys.executable, "-m", "dagster", "job", "launch", "-f", str(DAG_FILE), "-j", JOB, "--run-id", run_id]
-    command += ["--config-json", json.dumps(RUN_CONFIG)]
+    command = [sys.executable, "-m", "dagster", "job", "launch", "-f", str(DEFINITIONS), "-j", JOB, "--run-id", run_id]
+    command += ["--config-json", json.dumps(RUN_CONFIG), "--tags", json.dumps({"dagster/partition": PARTITION})]
     with home.log.open("w", encoding="utf-8") as log, DagsterInstance.from_config(str(home.dagster)) as instance:
         launched = subprocess.Popen(
             command, env=home.environment(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -235,7 +244,7 @@ def demo(home: Home, console: Console, port: int) -> int:
     """Run the job on a fresh copy of the sample project and show what came of it."""
     start = time.monotonic()
     home.prepare()
-    console.print(f"Running samples/dags/{DAG_FILE.name} on a fresh copy of samples/starbake", highlight=False)
+    console.print("Making all assets of a fresh copy of samples/starbake", highlight=False)
     run_id = execute(home, console)
     if run_id is None:
         console.print(f"[red]The run failed.[/] What Dagster printed is in {home.log}")
@@ -247,9 +256,10 @@ def demo(home: Home, console: Console, port: int) -> int:
             console.print()
             console.print(table)
     console.print(
-        f"\nThat took {time.monotonic() - start:.0f} s. To see the run, its logs and its assets in Dagster's UI:"
+        f"\nThat took {time.monotonic() - start:.0f} s. To see the assets, their lineage and the run in Dagster's UI:"
     )
     console.print(f"  make ui{'' if port == PORT else f' PORT={port}'}", highlight=False)
+    console.print(f"  http://localhost:{port}/asset-groups", highlight=False)
     console.print(f"  http://localhost:{port}/runs/{run_id}", highlight=False)
     return 0
 
@@ -258,9 +268,7 @@ def ui(home: Home, port: int) -> int:
     """Opens Dagster's UI on the project of the last demo, or on a fresh copy."""
     if not home.project.exists():
         home.prepare()
-    command = [sys.executable, "-m", "dagster", "dev", "-f", str(DAG_FILE), "-p", str(port)]
-    for file in ("starbake_load.py", "starbake_transform.py"):
-        command += ["-f", str(DAG_FILE.with_name(file))]
+    command = [sys.executable, "-m", "dagster", "dev", "-f", str(DEFINITIONS), "-p", str(port)]
     print(f"Opening Dagster's UI on http://localhost:{port}", flush=True)
     os.execve(sys.executable, command, home.environment())  # signals go straight to Dagster, which ends its children
 

@@ -1,6 +1,7 @@
-"""Takes the pictures in images/: the jobs of generated DAG files, as `dagster dev` shows them in Chromium.
+"""Takes the pictures in images/: the sample's assets, and jobs of generated DAG files, as Dagster's UI shows them.
 
-`make pictures` calls this; it needs Chromium, and the package playwright, which that target installs.
+`make pictures` calls this; with ``assets`` or ``jobs`` it takes only these. It needs Chromium, and the package
+playwright, which that target installs.
 
 Dagster writes the groups of an op before its name and cuts the text where the box ends. In the pictures an op has its
 own name only: its groups are the boxes around it.
@@ -22,6 +23,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from asset_pictures import make_runs, switch_on, take_all
+from demo import DEFINITIONS
 
 from ai.starlake.project import Project
 from ai.starlake.project.dag_generation import generate
@@ -99,8 +103,8 @@ def _pictures() -> Iterator[tuple[str, str, str, dict[str, str]]]:
 def dagster_dev(folder: Path, files: list[Path]) -> Iterator[str]:
     """The address of a `dagster dev` on some files, which ends with the block."""
     home = folder / "dagster_home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n", encoding="utf-8")
+    home.mkdir(exist_ok=True)
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\nnux:\n  enabled: false\n", encoding="utf-8")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SL_", "DAGSTER_"))}
     environment = {**kept, "DAGSTER_HOME": str(home), "SL_ROOT": str(folder / "starbake")}
     port = _free_port()
@@ -178,19 +182,35 @@ def browser(folder: Path) -> Iterator[BrowserContext]:
             context.close()
 
 
-def main() -> int:
-    """Takes all pictures."""
+def take_jobs(folder: Path) -> Iterator[Path]:
+    """Take the pictures of jobs; yield their files."""
+    files = write_files(folder)
+    with dagster_dev(folder, files) as address, browser(folder) as context:
+        page = context.new_page()
+        for file in files:
+            yield take(page, address, file)
+
+
+def take_assets(folder: Path) -> Iterator[Path]:
+    """Take the pictures of assets; yield their files."""
+    make_runs(folder)
+    with dagster_dev(folder, [DEFINITIONS]) as address, browser(folder) as context:
+        switch_on(address)
+        yield from take_all(context.new_page(), address, IMAGES)
+
+
+KINDS = {"assets": take_assets, "jobs": take_jobs}
+
+
+def main(kinds: list[str]) -> int:
+    """Take all pictures, or those of some kinds."""
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="starlake-pictures-") as scratch:
-        folder = Path(scratch)
-        files = write_files(folder)
-        with dagster_dev(folder, files) as address, browser(folder) as context:
-            page = context.new_page()
-            for file in files:
-                image = take(page, address, file)
-                print(f"{image.relative_to(SAMPLES.parent)}: {image.stat().st_size / 1000:.0f} kB")
+    for kind in kinds or KINDS:
+        with tempfile.TemporaryDirectory(prefix="starlake-pictures-") as scratch:
+            for image in KINDS[kind](Path(scratch)):
+                print(f"{image.relative_to(SAMPLES.parent)}: {image.stat().st_size / 1000:.0f} kB", flush=True)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -44,6 +44,7 @@ def test_the_sample_has_a_check_for_each_expectation() -> None:
     assert found == {
         ("starbake/Customers", "unique_customer_id"),
         ("starbake/Ingredients", "between_price_0_500"),
+        ("starbake/Ingredients", "between_price_0_12"),
         ("starbake/Orders", "unique_order_id"),
         ("starbake/Orders", "at_least_1"),
         ("starbake/Products", "unique_product_id"),

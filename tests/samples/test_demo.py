@@ -81,7 +81,7 @@ def test_the_ui_opens_on_the_run_in_its_timeline_and_shows_no_dialog(done_demo: 
     assert f"http://localhost:3456/runs/{run['runId']}" in done_demo.process.stdout
     assert (run["status"], run["jobName"]) == ("SUCCESS", "starbake")
     # by its origin the timeline and the pages of the job and its assets find a run
-    assert run["repositoryOrigin"] == {"repositoryLocationName": "starbake.py", "repositoryName": "__repository__"}
+    assert run["repositoryOrigin"] == {"repositoryLocationName": "definitions.py", "repositoryName": "__repository__"}
 
 
 def ask(url: str, query: str, server: subprocess.Popen[bytes], log: Path) -> dict[str, Any]:
@@ -103,6 +103,8 @@ def test_the_demo_loads_every_row_or_rejects_it(done_demo: Done) -> None:
     done, project = done_demo.process, done_demo.home / "starbake"
     assert "make ui PORT=3456" in done.stdout
     assert "kpis.DailySales" in done.stdout
+    assert "warn    starbake/Ingredients: between_price_0_12" in done.stdout
+    assert "/asset-groups" in done.stdout
 
     assert not list((project / "incoming" / "starbake").iterdir())
     with duckdb.connect(str(project / "datasets" / "duckdb.db"), read_only=True) as connection:
@@ -134,4 +136,4 @@ def test_the_demo_fails_when_a_transform_does(tmp_path: Path) -> None:
     done = demo(samples / "demo.py", tmp_path / "home")
     assert done.returncode == 1
     assert "no_such_column" in done.stdout
-    assert "kpis_DailySales" in done.stdout
+    assert "kpis__DailySales" in done.stdout
