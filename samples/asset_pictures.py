@@ -77,8 +77,10 @@ def run(day: str) -> None:
     sys.path.insert(0, str(DEFINITIONS.parent))
     from definitions import defs
 
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with DagsterInstance.get() as instance:
-        defs.get_repository_def().get_job(JOB).execute_in_process(instance=instance, partition_key=day)
+        job = defs.get_repository_def().get_job(JOB)
+        job.execute_in_process(instance=instance, partition_key=day, run_config=quiet)
 
 
 def switch_on(address: str) -> None:
