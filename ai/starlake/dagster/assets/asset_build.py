@@ -179,7 +179,7 @@ class AssetBuild:
         automated = AutomatedSpecs(
             self._translated_specs, self.partitions, automated=self.options.automation == "eager"
         )
-        return {item.target: automated.of(item) for item in self.items}
+        return automated.of(self.items)
 
     @cached_property
     def _translated_specs(self) -> Mapping[Target, AssetSpec]:

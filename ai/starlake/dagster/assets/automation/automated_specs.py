@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dagster import AssetDep, AssetKey, AssetSpec, TimeWindowPartitionMapping, TimeWindowPartitionsDefinition
@@ -36,8 +36,12 @@ class AutomatedSpecs:
         self._virtual = {spec.key for spec in specs.values() if is_virtual(spec)}
         self._automated = automated
 
-    def of(self, item: ProjectItem) -> AssetSpec:
-        """Return the spec of an item. A condition, mappings and partitions of the translator are kept."""
+    def of(self, items: Iterable[ProjectItem]) -> Mapping[Target, AssetSpec]:
+        """Return the specs of items. Conditions, mappings and partitions of the translator are kept."""
+        with quiet():
+            return {item.target: self._of(item) for item in items}
+
+    def _of(self, item: ProjectItem) -> AssetSpec:
         spec, partitions = self._specs[item.target], self._partitions[item.target]
         changes: dict[str, Any] = {}
         if partitions is not None:
@@ -46,10 +50,7 @@ class AutomatedSpecs:
         if self._automated and item.cron is None and spec.automation_condition is None and not is_virtual(spec):
             through_views = any(dep.asset_key in self._virtual for dep in spec.deps)
             changes["automation_condition"] = eager(self._required(spec, partitions), through_views=through_views)
-        if not changes:
-            return spec
-        with quiet():
-            return spec.replace_attributes(**changes)
+        return spec.replace_attributes(**changes) if changes else spec
 
     def _mapped(self, partitions: Partitions, dep: AssetDep) -> AssetDep:
         """Return a dependency with a mapping where both sides have partitions of time, but different ones.
