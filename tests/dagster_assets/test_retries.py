@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
-from dagster import ReexecutionOptions
+from dagster import DagsterInstance, Definitions, ReexecutionOptions, build_sensor_context
 
+from ai.starlake.dagster import build_starlake_definitions, on_rows_rejected
+from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 from tests.dagster.reexecution import STRATEGIES, reexecute
 from tests.dagster_assets.conftest import Folder
 from tests.dagster_assets.flaky import Location, Shop
+from tests.dagster_assets.reporting import job_of_all
+from tests.fakes.fake_cli import FakeStarlake
 
 BATCHED = [False, True, "project"]
 FROM_FAILURE = [strategy for strategy in STRATEGIES if strategy != "ALL_STEPS"]
@@ -119,3 +125,42 @@ def test_steps_that_are_chosen_keep_nothing(folder: Folder) -> None:
     options = ReexecutionOptions(parent_run_id=done.run_id, step_selection=["shop"])
     assert location.run(reexecution_options=options).success
     assert shop.journal.made() == Counter(shop.tables)
+
+
+@pytest.mark.parametrize("batched", [True, "project"])
+def test_processes_of_starlake_run_again_for_what_failed(folder: Folder, tmp_path: Path, batched: object) -> None:
+    """The process reports nothing of single tables: each has a command, and the files of the failed one come back."""
+    shop = Shop(folder, tables=3, flaky=())
+    fake = FakeStarlake(tmp_path / "bin")
+    fake.behave("load", exit_codes=[0, 1, 0])
+    job = StarlakeDagsterShellJob(options={"SL_STARLAKE_PATH": str(fake), "retries": 1, "retry_delay": 0})
+    definitions = build_starlake_definitions(shop.folder.root, job, batched=batched, sensors=False)
+    result = job_of_all(definitions).execute_in_process(instance=DagsterInstance.ephemeral())
+    assert result.success
+    assert [call.value_of("--tables") for call in fake.calls("load")] == ["t00", "t01", "t02", "t01"]
+    waiting = [file for area in ("stage", "ingesting") for file in (folder.root / "datasets" / area).rglob("*.csv")]
+    assert waiting == []
+
+
+def test_reactions_hear_once_of_what_is_kept(shop: Shop) -> None:
+    shop.deliver("shop.t00", "1\nx\n")
+    location = Location(shop, True)
+    heard: list[str] = []
+    sensor = on_rows_rejected(lambda event: heard.append(f"{event.table} {event.run_id}"))
+    repository = Definitions.merge(shop.definitions(True), Definitions(sensors=[sensor])).get_repository_def()
+    cursor = None
+
+    def tick() -> None:
+        nonlocal cursor
+        context = build_sensor_context(
+            instance=location.instance, cursor=cursor, repository_def=repository, sensor_name=sensor.name
+        )
+        cursor = sensor(context).cursor
+
+    tick()
+    time.sleep(0.01)
+    failed = location.run()
+    tick()
+    assert reexecute(location.instance, location.code, failed.run_id, "FROM_FAILURE").is_success
+    tick()
+    assert heard == [f"shop.t00 {failed.run_id}"]
