@@ -17,7 +17,7 @@ from dagster import (
 )
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.dagster import DagsterStarlakeTranslator, build_starlake_definitions
+from ai.starlake.dagster import DagsterStarlakeTranslator, build_starlake_definitions, starlake_assets
 from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
 from tests.dagster_assets.conftest import key
 
@@ -148,3 +148,29 @@ class TestDependencies:
         made = definitions(shop)
         assert self.mapping(made, "kpi/overall", "kpi/by_day") is None
         assert self.mapping(made, "kpi/of_all", "kpi/overall") is None
+
+
+class TestOneStep:
+    """The decorator makes one step, whose run has one partition."""
+
+    @staticmethod
+    def decorated(folder, **arguments):
+        @starlake_assets(project=folder.project, **arguments)
+        def all_of_it(context, starlake):
+            yield from starlake.run(context)
+
+        return all_of_it
+
+    def test_items_of_different_partitions_are_refused_by_name(self, shop):
+        with pytest.raises(StarlakeError, match="have different partitions") as caught:
+            self.decorated(shop)
+        assert "shop.customers and shop.orders" in str(caught.value)
+        assert "build_starlake_definitions" in str(caught.value)
+
+    def test_items_without_partitions_go_with_those_of_one_schedule(self, shop):
+        made = self.decorated(shop, select=["shop.customers", "shop.products"])
+        assert isinstance(made.partitions_def, DailyPartitionsDefinition)
+
+    def test_partitions_of_all_are_those_of_each(self, shop):
+        own = HourlyPartitionsDefinition("2026-01-01-00:00")
+        assert self.decorated(shop, partitions_def=own).partitions_def == own

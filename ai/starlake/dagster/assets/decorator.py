@@ -9,6 +9,7 @@ from dagster import AssetKey
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.assets.asset_build import AssetBuild
+from ai.starlake.dagster.assets.automation.backfills import require_one_definition
 from ai.starlake.dagster.assets.steps.asset_steps import step_of
 from ai.starlake.dagster.assets.steps.batches import Batch
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
@@ -53,7 +54,8 @@ def starlake_assets(
         checks: Whether expectations become checks.
 
     Raises:
-        StarlakeError: If a file of the project cannot be used, if a word names nothing, or if nothing is chosen.
+        StarlakeError: If a file of the project cannot be used, if a word names nothing, if nothing is chosen, or if
+            items have different partitions.
     """
 
     def decorate(function: Callable[..., Any]) -> AssetsDefinition:
@@ -76,6 +78,7 @@ def starlake_assets(
             raise StarlakeError(
                 f"{function.__name__}: there is no table and no task", fix="let select name some, and exclude not all"
             )
+        require_one_definition(build)
         batch = Batch(AssetKey(build.name), f"the assets of {function.__name__}", build.items)
         return step_of(build, batch, lambda spec: build.ops.make_from(function, spec))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dagster import BackfillPolicy
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.assets.dagster_features import quiet
 
 if TYPE_CHECKING:
@@ -24,7 +25,25 @@ def backfill_policy_of(build: AssetBuild, items: Sequence[ProjectItem]) -> Backf
         build: Knows the partitions of items, and the options.
         items: The items of the step.
     """
-    if build.backfill_policy is not None or build.partitions[items[0].target] is None:
+    divided = [item for item in items if build.partitions[item.target] is not None]
+    if build.backfill_policy is not None or not divided:
         return build.backfill_policy
     with quiet():
-        return BackfillPolicy.single_run() if all(map(build.runs_at_once, items)) else BackfillPolicy.multi_run()
+        return BackfillPolicy.single_run() if all(map(build.runs_at_once, divided)) else BackfillPolicy.multi_run()
+
+
+def require_one_definition(build: AssetBuild) -> None:
+    """Refuse items that one step cannot make, because a run has one partition only.
+
+    Raises:
+        StarlakeError: If items have different partitions, with the names of two of them.
+    """
+    divided = [item for item in build.items if build.partitions[item.target] is not None]
+    for other in divided[1:]:
+        if build.partitions[other.target] != build.partitions[divided[0].target]:
+            raise StarlakeError(
+                f"{build.name}: {divided[0].full_name} and {other.full_name} have different partitions",
+                cause=f"their schedules are {divided[0].cron!r} and {other.cron!r}, and one step has one partition",
+                fix="let select name those of one schedule, give all the same partitions_def, or use "
+                "build_starlake_definitions",
+            )
