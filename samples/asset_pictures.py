@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 DAYS = ("2026-11-02", "2026-11-03", "2026-11-04")
 SIZE = {"width": 1400, "height": 900}
-SETTLED = 2500
-"""How many milliseconds a page needs to draw what it has loaded, without an event at the end."""
+SETTLED = 8000
+"""How many milliseconds a page needs to load and draw the state of assets, without an event at the end."""
 TICKS = 75
 """How many seconds pass until each sensor has looked."""
 
