@@ -6,6 +6,7 @@ import inspect
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,8 @@ _NEVER = timedelta(days=36_500)
 def has_freshness_policies() -> bool:
     """Return True if assets may have freshness policies."""
     return hasattr(dagster.FreshnessPolicy, "time_window")
+
+_SILENCED: ContextVar[bool] = ContextVar("starlake_silenced", default=False)
 
 
 def freshness_policy(item: ProjectItem) -> dict[str, Any]:
@@ -60,11 +63,18 @@ def output_of(name: str, metadata: Mapping[str, Any], data_version: DataVersion 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Silence Dagster's notices of what may change: the user has not chosen what this package uses."""
+    if _SILENCED.get():
+        yield  # by a caller: thousands of specs are made within
+        return
     names = ("BetaWarning", "PreviewWarning", "ExperimentalWarning")
     with warnings.catch_warnings():
         for category in filter(None, (getattr(dagster, name, None) for name in names)):
             warnings.simplefilter("ignore", category)
-        yield
+        token = _SILENCED.set(True)
+        try:
+            yield
+        finally:
+            _SILENCED.reset(token)
 
 
 @lru_cache(maxsize=1)

@@ -38,7 +38,8 @@ def asset_steps(build: AssetBuild) -> list[AssetsDefinition]:
         StarlakeError: If two items have one key.
     """
     make = build.ops.make if build.function is None else partial(build.ops.make_from, build.function)
-    return [step_of(build, batch, make) for batch in batches(build)]
+    with quiet():
+        return [step_of(build, batch, make) for batch in batches(build)]
 
 
 def step_of(build: AssetBuild, batch: Batch, make: Callable[[OpSpec], OpDefinition]) -> AssetsDefinition:
