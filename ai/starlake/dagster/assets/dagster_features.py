@@ -24,6 +24,7 @@ def has_freshness_policies() -> bool:
     """Return True if assets may have freshness policies."""
     return hasattr(dagster.FreshnessPolicy, "time_window")
 
+
 _SILENCED: ContextVar[bool] = ContextVar("starlake_silenced", default=False)
 
 
