@@ -41,26 +41,33 @@ def test_the_options_table_is_that_of_the_code() -> None:
     assert options_table() in README, f"the README should have:\n{options_table()}"
 
 
-@pytest.mark.parametrize("source", BLOCKS)
-def test_the_example_runs_on_a_copy_of_the_sample(source: str, tmp_path: Path) -> None:
-    project = shutil.copytree(ROOT / "samples" / "starbake", tmp_path / "starbake")
+def made_by(source: str, job: str, folder: Path, **arguments: object) -> list[str]:
+    """Run a job of an example on a copy of the sample; return the keys of what it made."""
+    project = shutil.copytree(ROOT / "samples" / "starbake", folder / "starbake")
     namespace: dict[str, object] = {}
     exec(compile(source.replace("/path/to/your/starlake/project", str(project)), "README.md", "exec"), namespace)
     definitions = namespace["defs"]
     assert isinstance(definitions, Definitions)
     Definitions.validate_loadable(definitions)
-    result = definitions.get_job_def("nightly").execute_in_process()
-    assert [
-        event.materialization.asset_key.to_user_string() for event in result.get_asset_materialization_events()
-    ] == [
+    result = definitions.get_repository_def().get_job(job).execute_in_process(**arguments)
+    return [event.materialization.asset_key.to_user_string() for event in result.get_asset_materialization_events()]
+
+
+def test_there_are_two_examples() -> None:
+    assert len(BLOCKS) == 2
+
+
+def test_the_first_example_makes_assets_of_a_project(tmp_path: Path) -> None:
+    loaded = made_by(BLOCKS[0], "starbake_daily_05_00", tmp_path, partition_key="2026-11-04")
+    assert sorted(loaded) == [f"starbake/{table}" for table in ("Customers", "Ingredients", "Orders", "Products")]
+
+
+def test_the_second_example_makes_ops(tmp_path: Path) -> None:
+    assert made_by(BLOCKS[1], "nightly", tmp_path) == [
         "starbake_Customers",
         "starbake_Orders",
         "Customers_CustomerLifeTimeValue",
     ]
-
-
-def test_there_is_an_example() -> None:
-    assert BLOCKS
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\((?!http)([^)#]+)\)", README))
