@@ -17,7 +17,7 @@ from ai.starlake.executor.database_lock import lock_file_of, writer_locks
 from ai.starlake.executor.protocol import Execution
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from ai.starlake.embedded.database.connection import DuckDBPyConnection
 
 _BY_HAND = "outside of a run"
 
@@ -51,7 +51,7 @@ class StarlakeDuckDB(ConfigurableResource[Any]):
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Keep commands that the original Starlake runs from the file, for what opens it in another way.
+        """Keep commands of Starlake itself away from the file, for what opens it in another way.
 
         The embedded engine and `get_connection` wait for whoever has the file open; they need no turn.
 

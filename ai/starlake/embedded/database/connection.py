@@ -20,7 +20,7 @@ from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.project.databases.duckdb_plans import Plan
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection as DuckDBPyConnection  # noqa: PLC0414  for the rooms that only name it
     from tenacity import RetryCallState
 
 logger = logging.getLogger(__name__)
