@@ -244,6 +244,20 @@ class TestEvents:
         assert abs(_compat.recorded_at(record) - datetime.now(timezone.utc)) < timedelta(minutes=5)
         assert _compat.recorded_materialization(record).metadata["rows"].value == 5
 
+    def test_runs_that_meant_to_make_an_asset_are_known(self, instance):
+        @asset
+        def a():
+            if instance.get_runs_count() > 1:
+                raise Failure
+
+        [first, second] = [materialize([a], instance=instance, raise_on_error=False) for _ in range(2)]
+        (record,) = instance.fetch_materializations(AssetKey("a"), limit=1).records
+        assert record.run_id == first.run_id
+        assert _compat.is_planned_since(instance, AssetKey("a"), record.storage_id, first.run_id, None)
+        assert not _compat.is_planned_since(instance, AssetKey("a"), record.storage_id, second.run_id, None)
+        assert not _compat.is_planned_since(instance, AssetKey("a"), record.storage_id, first.run_id, "2026-01-01")
+        assert not _compat.is_planned_since(instance, AssetKey("b"), record.storage_id, first.run_id, None)
+
     def test_the_log_of_a_run_is_read_on_from_a_position(self, instance):
         def compute(_context, _inputs):
             yield AssetMaterialization("a")
@@ -531,6 +545,7 @@ class TestComponents:
 
         from ai.starlake.dagster._compat.components import is_first_load
 
+        monkeypatch.setattr(DefinitionsLoadContext, "_instance", None)  # a component may be loaded in this process
         assert is_first_load()
         context = DefinitionsLoadContext(DefinitionsLoadType.RECONSTRUCTION)
         monkeypatch.setattr(DefinitionsLoadContext, "_instance", context)

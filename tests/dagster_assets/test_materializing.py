@@ -167,6 +167,18 @@ class TestStaging:
         run(definitions(orders, sl_job), assets=["shop/orders", "shop/clients"])
         assert sorted(sl_job.reporting.commands) == ["load shop.clients", "load shop.orders", "stage shop.orders"]
 
+    def test_files_are_staged_where_the_landing_area_cannot_be_seen_from_here(self, orders: Folder) -> None:
+        sl_job = job_for(options={"sl_env_var": {"SL_ROOT": "/only/where/commands/run"}})
+        ran = run(definitions(orders, sl_job), assets=["shop/orders"])
+        assert sl_job.reporting.commands == ["stage shop.orders", "load shop.orders"]
+        assert any("/only/where/commands/run, which is not a folder" in text for text in ran.log)
+
+    def test_a_landing_area_that_does_not_exist_is_logged(self, shop: Folder) -> None:
+        sl_job = job_for()
+        ran = run(definitions(shop, sl_job), assets=["shop/orders"])
+        assert sl_job.reporting.commands == ["load shop.orders"]
+        assert any("incoming/shop, where files of the domain shop wait, does not exist" in text for text in ran.log)
+
     def test_staging_can_be_switched_off(self, orders: Folder) -> None:
         sl_job = job_for(options={"stage": False})
         run(definitions(orders, sl_job), assets=["shop/orders"])
@@ -202,6 +214,24 @@ class TestNothingToLoad:
             [after] = run(definitions(shop, again), assets=["shop/orders"], instance=instance).materializations
         assert version_of(after) == version_of(before)
         assert after.metadata["dagster/row_count"].value == 7
+
+    def test_after_a_load_that_failed_halfway_the_version_is_a_new_one(self, shop: Folder) -> None:
+        shop.table("shop", "orders", more="metadata: {writeStrategy: {type: UPSERT_BY_KEY, key: [id]}}\n")
+        parts = definitions(shop, StarlakeDagsterEmbeddedJob())
+        with DagsterInstance.local_temp() as instance:
+            land(shop, "orders_1.csv")
+            [before] = run(parts, assets=["shop/orders"], instance=instance).materializations
+            land(shop, "orders_2.csv", "id\n2\n")
+            land(shop, "orders_3.csv").write_bytes(b"\xff\xfe\x00")
+            assert not run(parts, assets=["shop/orders"], instance=instance).success
+            for file in shop.root.rglob("orders_3.csv"):
+                file.unlink()
+            [after] = run(parts, assets=["shop/orders"], instance=instance).materializations
+            [later] = run(parts, assets=["shop/orders"], instance=instance).materializations
+        assert after.metadata["starlake/nothing_to_load"].value is True
+        assert version_of(after) != version_of(before)  # the rows of orders_2.csv are in the table
+        assert "dagster/row_count" not in after.metadata
+        assert version_of(later) == version_of(after)
 
 
 def orders_of(digest: str | None) -> TableOutcome:
@@ -242,6 +272,16 @@ class TestDataVersions:
         one, two, three, four = self.versions(shop, "a", "a", "b", "a")
         assert one == two
         assert len({one, three, four}) == 3
+
+    def test_files_that_come_again_after_a_failure_make_a_version(self, shop: Folder) -> None:
+        self.strategy(shop, "{type: UPSERT_BY_KEY, key: [id]}")
+        outcomes = (orders_of("a"), replace(orders_of("b"), error="no space left"), orders_of("a"))
+        with DagsterInstance.ephemeral() as instance:
+            before, _, after = [
+                run(definitions(shop, job_for(each)), assets=["shop/orders"], instance=instance).materializations
+                for each in outcomes
+            ]
+        assert version_of(after[0]) != version_of(before[0])
 
     def test_files_of_unknown_content_make_a_version_each(self, shop: Folder) -> None:
         self.strategy(shop, "{type: OVERWRITE}")

@@ -34,6 +34,7 @@ from ai.starlake.dagster._compat.interruptions import (
 from ai.starlake.dagster._compat.log_events import (
     failure_of,
     has_materializations,
+    is_planned_since,
     listen,
     materialization_of,
     materializations_after,
@@ -110,6 +111,7 @@ __all__ = [
     "has_several_partitions",
     "inner_input",
     "inner_output",
+    "is_planned_since",
     "key_at",
     "listen",
     "log_of",

@@ -13,7 +13,7 @@ from ai.starlake.dagster import _compat
 from ai.starlake.project.models.strategy_kinds import DEFAULT_STRATEGY, StrategyKind, strategy_kind
 
 if TYPE_CHECKING:
-    from dagster import AssetMaterialization
+    from dagster import AssetMaterialization, EventLogRecord
 
     from ai.starlake.executor.outcomes import LoadedFile, TableOutcome
     from ai.starlake.project.assets.project_item import ProjectItem
@@ -52,24 +52,22 @@ def state_after(item: ProjectItem, outcome: TableOutcome, key: AssetKey, context
     """
     kinds = list(_strategies(item))
     if not all(kind.is_repeatable for kind in kinds):
-        return DataState(_hash(context.run_id, _compat.step_key_of(context), item.full_name), {})
+        return DataState(_new_version(key, context), {})
     if item.kind != "table":
         return DataState(None, {})
     content = _content(item, outcome.files)
     if content is None:
-        return DataState(_hash(context.run_id, _compat.step_key_of(context), item.full_name), {})
+        return DataState(_new_version(key, context), {})
     known = {CONTENT: content}
     if all(kind.replaces_table for kind in kinds):
         return DataState(content, known)
-    last = last_materialization(key, context)
-    before = last.tags.get(_TAG) if last and last.tags else None
-    if last is not None and before and _text(last, CONTENT) == content:
-        return DataState(before, known)
-    return DataState(_hash(before or "", content), known)
+    return DataState(_version_over_the_last(key, content, context), known)
 
 
 def unchanged_state(key: AssetKey, context: OpExecutionContext) -> DataState:
     """Return what an asset holds that a step leaves as it is.
+
+    After an attempt that recorded nothing, that is not known.
 
     Args:
         key: The key of the asset.
@@ -78,15 +76,47 @@ def unchanged_state(key: AssetKey, context: OpExecutionContext) -> DataState:
     last = last_materialization(key, context)
     if last is None:
         return DataState(None, {})
+    if _may_have_changed(key, context):
+        return DataState(_new_version(key, context), {})
     kept = {name: last.metadata[name] for name in (CONTENT, _ROW_COUNT) if name in last.metadata}
     return DataState(last.tags.get(_TAG) if last.tags else None, kept)
 
 
 def last_materialization(key: AssetKey, context: OpExecutionContext) -> AssetMaterialization | None:
     """Return the last record of an asset, or of the partition of it that the run is for; None if there is none."""
+    record = _last_record(key, context)
+    return _compat.recorded_materialization(record) if record is not None else None
+
+
+def _last_record(key: AssetKey, context: OpExecutionContext) -> EventLogRecord | None:
     partitions = [context.partition_key] if context.has_partition_key else None
     records = context.instance.fetch_materializations(AssetRecordsFilter(key, asset_partitions=partitions), limit=1)
-    return _compat.recorded_materialization(records.records[0]) if records.records else None
+    return records.records[0] if records.records else None
+
+
+def _version_over_the_last(key: AssetKey, content: str, context: OpExecutionContext) -> str:
+    last = last_materialization(key, context)
+    if last is not None and _may_have_changed(key, context):
+        return _new_version(key, context)
+    before = last.tags.get(_TAG) if last and last.tags else None
+    if last is not None and before and _text(last, CONTENT) == content:
+        return before
+    return _hash(before or "", content)
+
+
+def _may_have_changed(key: AssetKey, context: OpExecutionContext) -> bool:
+    """Return True if an attempt after the last record recorded nothing: it may have loaded some of its files."""
+    if context.retry_number:
+        return True
+    record = _last_record(key, context)
+    partition = context.partition_key if context.has_partition_key else None
+    return record is not None and _compat.is_planned_since(
+        context.instance, key, record.storage_id, context.run_id, partition
+    )
+
+
+def _new_version(key: AssetKey, context: OpExecutionContext) -> str:
+    return _hash(context.run_id, _compat.step_key_of(context), *key.path)
 
 
 def _strategies(item: ProjectItem) -> Iterator[StrategyKind]:

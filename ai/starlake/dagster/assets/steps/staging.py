@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.orchestration.preload.files_check import FilesCheck
 from ai.starlake.orchestration.preload.view import PreLoadView, ProjectView
+from ai.starlake.project.findings import ProjectError
 
 if TYPE_CHECKING:
     from dagster import OpExecutionContext
@@ -33,16 +34,22 @@ def stage_what_waits(build: AssetBuild, items: Sequence[ProjectItem], context: O
 
 
 def _files_wait(build: AssetBuild, items: Sequence[ProjectItem], context: OpExecutionContext) -> bool:
-    """Return True if files of tables wait, or if the landing area cannot be seen from here but may hold some."""
+    """Return True if files of tables wait, or if the landing area cannot be seen from here and may hold some."""
     runner = build.runner
+    domain = items[0].domain
     project = _project_of(build, context.run_id)
-    view = PreLoadView(project, runner.dates(context), items[0].domain, runner.executor, runner.execution(context))
+    view = PreLoadView(project, runner.dates(context), domain, runner.executor, runner.execution(context))
     try:
         tables = tuple(item.name for item in items)
         found = FilesCheck(tables, imported=True, base=build.settings.incoming_path).look(view)
-    except StarlakeError as error:
-        context.log.info(f"{items[0].domain}: the landing area cannot be read: {error}")
+    except ProjectError as error:
+        context.log.info(f"{domain}: nothing is staged: {error}")
         return False
+    except StarlakeError as error:
+        context.log.warning(f"{domain}: files are staged without a look at the landing area: {error}")
+        return True
+    if found.error is not None:
+        context.log.warning(f"{domain}: nothing is staged: {found.error}")
     return found.ready
 
 
