@@ -253,10 +253,10 @@ class TestEvents:
         [first, second] = [materialize([a], instance=instance, raise_on_error=False) for _ in range(2)]
         (record,) = instance.fetch_materializations(AssetKey("a"), limit=1).records
         assert record.run_id == first.run_id
-        assert _compat.is_planned_since(instance, AssetKey("a"), record.storage_id, first.run_id, None)
-        assert not _compat.is_planned_since(instance, AssetKey("a"), record.storage_id, second.run_id, None)
-        assert not _compat.is_planned_since(instance, AssetKey("a"), record.storage_id, first.run_id, "2026-01-01")
-        assert not _compat.is_planned_since(instance, AssetKey("b"), record.storage_id, first.run_id, None)
+        since = record.storage_id
+        assert _compat.runs_planned_since(instance, AssetKey("a"), since, None) == {second.run_id}
+        assert _compat.runs_planned_since(instance, AssetKey("a"), since, "2026-01-01") == set()
+        assert _compat.runs_planned_since(instance, AssetKey("b"), since, None) == set()
 
     def test_the_log_of_a_run_is_read_on_from_a_position(self, instance):
         def compute(_context, _inputs):

@@ -215,6 +215,15 @@ class TestNothingToLoad:
         assert version_of(after) == version_of(before)
         assert after.metadata["dagster/row_count"].value == 7
 
+    def test_the_version_stays_after_a_dry_run(self, shop: Folder) -> None:
+        with DagsterInstance.ephemeral() as instance:
+            parts = definitions(shop, job_for(loaded("shop.orders", row_count=7, checks=())))
+            [before] = run(parts, assets=["shop/orders"], instance=instance).materializations
+            run(parts, assets=["shop/orders"], instance=instance, tags={DRY_RUN_TAG: "true"})
+            again = definitions(shop, job_for(NOTHING))
+            [after] = run(again, assets=["shop/orders"], instance=instance).materializations
+        assert version_of(after) == version_of(before)
+
     def test_after_a_load_that_failed_halfway_the_version_is_a_new_one(self, shop: Folder) -> None:
         shop.table("shop", "orders", more="metadata: {writeStrategy: {type: UPSERT_BY_KEY, key: [id]}}\n")
         parts = definitions(shop, StarlakeDagsterEmbeddedJob())

@@ -69,6 +69,13 @@ def test_a_word_that_names_nothing_is_an_error_with_the_nearest(chain: Folder, w
         chain.specs(**{place: word})
 
 
+@pytest.mark.parametrize("nothing", ["", " ", [], [""]])
+def test_a_selection_without_a_word_is_an_error(chain: Folder, nothing: str | list[str]) -> None:
+    with pytest.raises(StarlakeError, match="the selection is empty"):
+        chain.specs(select=nothing)
+    assert set(chain.specs(exclude=nothing)) == {"raw/a", "raw/z", "mid/b", "top/c", "top/d"}
+
+
 def test_names_of_the_metadata_and_of_the_database_are_known(folder: Folder) -> None:
     folder.write("load/shop/_config.sl.yml", "version: 1\nload:\n  name: shop\n  rename: sales\n")
     folder.table("shop", "orders", more="rename: all_orders\n")

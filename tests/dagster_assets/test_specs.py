@@ -178,6 +178,12 @@ def test_a_prefix_is_for_all_that_the_project_makes(folder: Folder) -> None:
         assert lineage == {"id": [f"{start}/shop/orders.id"]}
 
 
+@pytest.mark.parametrize("prefix", ["", [], [""]])
+def test_an_empty_prefix_is_none(folder: Folder, prefix: str | list[str]) -> None:
+    folder.table("shop", "orders")
+    assert set(folder.specs(asset_prefix=prefix)) == {"shop/orders"}
+
+
 def test_two_items_that_make_one_table_are_refused_with_both_names(folder: Folder) -> None:
     folder.table("shop", "orders")
     folder.task("shop", "rebuild", "SELECT 1 AS id", "version: 1\ntask:\n  table: orders\n")

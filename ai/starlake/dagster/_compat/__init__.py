@@ -34,7 +34,6 @@ from ai.starlake.dagster._compat.interruptions import (
 from ai.starlake.dagster._compat.log_events import (
     failure_of,
     has_materializations,
-    is_planned_since,
     listen,
     materialization_of,
     materializations_after,
@@ -42,6 +41,7 @@ from ai.starlake.dagster._compat.log_events import (
     message_of,
     recorded_at,
     recorded_materialization,
+    runs_planned_since,
     seconds_of,
     yielded_outputs,
 )
@@ -111,7 +111,6 @@ __all__ = [
     "has_several_partitions",
     "inner_input",
     "inner_output",
-    "is_planned_since",
     "key_at",
     "listen",
     "log_of",
@@ -140,6 +139,7 @@ __all__ = [
     "retry_policy_of",
     "root_run_of",
     "run_process_sentinel",
+    "runs_planned_since",
     "seconds_of",
     "step_key_of",
     "whole_job",

@@ -47,18 +47,17 @@ def materializations_after(
     return instance.event_log_storage.get_event_records(events, limit=limit, ascending=True)
 
 
-def is_planned_since(
-    instance: DagsterInstance, key: AssetKey, storage_id: int, run_id: str, partition: str | None
-) -> bool:
-    """Return True if another run than one meant to make an asset after an event, or a partition of it."""
+def runs_planned_since(
+    instance: DagsterInstance, key: AssetKey, storage_id: int, partition: str | None, limit: int = 50
+) -> set[str]:
+    """Return the first runs that meant to make an asset, or a partition of it, after an event."""
     events = EventRecordsFilter(
         event_type=DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
         asset_key=key,
         asset_partitions=None if partition is None else [partition],
         after_cursor=storage_id,
     )
-    found = instance.event_log_storage.get_event_records(events, limit=2, ascending=True)
-    return any(record.run_id != run_id for record in found)
+    return {record.run_id for record in instance.event_log_storage.get_event_records(events, limit, ascending=True)}
 
 
 def recorded_materialization(record: EventLogRecord | EventLogEntry) -> AssetMaterialization | None:

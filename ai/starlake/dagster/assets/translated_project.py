@@ -45,7 +45,8 @@ class TranslatedProject:
     ) -> None:
         self.project = project if isinstance(project, StarlakeProject) else StarlakeProject(project)
         self._translator = translator or DagsterStarlakeTranslator()
-        self.prefix = [asset_prefix] if isinstance(asset_prefix, str) else list(asset_prefix or ())
+        parts = [asset_prefix] if isinstance(asset_prefix, str) else asset_prefix or ()
+        self.prefix = [part for part in parts if part]
 
     def select(self, select: Words | None, exclude: Words | None) -> tuple[ProjectItem, ...]:
         """Return the items that words choose.

@@ -41,10 +41,12 @@ def select_items(
         exclude: What to leave out of it.
 
     Raises:
-        StarlakeError: If a word names nothing, with the nearest name that there is.
+        StarlakeError: If a word names nothing, with the nearest name that there is, or if `select` has no word.
     """
     if select is None and exclude is None:
         return tuple(items)
+    if select is not None and not any(_split(select)):
+        raise StarlakeError("the selection is empty", fix="leave select out to choose all tables and tasks")
     graph = _ItemGraph(items)
     chosen = {item.target for item in items} if select is None else graph.chosen(select)
     chosen -= set() if exclude is None else graph.chosen(exclude)

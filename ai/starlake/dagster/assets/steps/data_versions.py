@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dagster import AssetKey, AssetRecordsFilter, OpExecutionContext
+from dagster import AssetKey, AssetRecordsFilter, DagsterRunStatus, OpExecutionContext, RunsFilter
 
 from ai.starlake.dagster import _compat
+from ai.starlake.orchestration.dates.run_tags import is_tagged_dry
 from ai.starlake.project.models.strategy_kinds import DEFAULT_STRATEGY, StrategyKind, strategy_kind
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ CONTENT = "starlake/content"
 """The metadata under which the files of a load are recorded, as a hash."""
 _TAG = "dagster/data_version"
 _ROW_COUNT = "dagster/row_count"
+_BEFORE_THE_STEPS = (DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING)
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,12 @@ def _may_have_changed(key: AssetKey, context: OpExecutionContext) -> bool:
     if context.retry_number:
         return True
     record = _last_record(key, context)
+    if record is None:
+        return False
     partition = context.partition_key if context.has_partition_key else None
-    return record is not None and _compat.is_planned_since(
-        context.instance, key, record.storage_id, context.run_id, partition
-    )
+    others = _compat.runs_planned_since(context.instance, key, record.storage_id, partition) - {context.run_id}
+    runs = context.instance.get_runs(RunsFilter(run_ids=sorted(others))) if others else []
+    return any(run.status not in _BEFORE_THE_STEPS and not is_tagged_dry(run.tags) for run in runs)
 
 
 def _new_version(key: AssetKey, context: OpExecutionContext) -> str:
