@@ -5,7 +5,7 @@ import pytest
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
 from ai.starlake.dagster.gcp import StarlakeDagsterCloudRunJob, StarlakeDagsterDataprocJob
-from ai.starlake.dagster.named_jobs import named_job
+from ai.starlake.dagster.named_jobs import checked_job, named_job
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 
 DATAPROC = {"dataproc_project_id": "p", "spark_bucket": "b", "spark_jar_list": "gs://b/starlake.jar"}
@@ -53,3 +53,9 @@ def test_what_is_not_an_executor_is_refused_by_name(name, expected):
 def test_a_wrong_option_is_an_error_of_the_option():
     with pytest.raises(StarlakeError, match="retries"):
         named_job("embedded", {"retries": "many"})
+
+
+@pytest.mark.parametrize("job", ["shell", StarlakeDagsterShellJob, 5])
+def test_what_is_not_a_job_is_refused_with_an_example(job):
+    with pytest.raises(StarlakeError, match=r"pass a job, such as StarlakeDagsterShellJob\(options="):
+        checked_job(job)

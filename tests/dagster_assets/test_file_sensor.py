@@ -50,7 +50,7 @@ class Sensor:
         options = arguments.pop("options", {})
         job = StarlakeDagsterEmbeddedJob(options=options)
         self.defs: Definitions = build_starlake_definitions(folder.project, job, **arguments)
-        (self.sensor,) = self.defs.sensors or ()
+        (self.sensor,) = [each for each in self.defs.sensors or () if each.name.endswith("_files")]
 
     @property
     def job(self) -> JobDefinition:

@@ -34,6 +34,26 @@ def named_job(executor: str, options: Mapping[str, Any] | None = None) -> Starla
     return job
 
 
+def checked_job(job: object) -> StarlakeDagsterJob[Any]:
+    """Return a job; that of the embedded engine for None.
+
+    Args:
+        job: What a caller passed as ``sl_job``.
+
+    Raises:
+        StarlakeError: If it is anything else, such as the class of a job or the name of an executor.
+    """
+    if job is None:
+        return named_job("embedded")
+    if isinstance(job, StarlakeDagsterJob):
+        return job
+    raise StarlakeError(
+        f"sl_job is {job!r}",
+        cause="it is not an instance of a subclass of StarlakeDagsterJob",
+        fix="pass a job, such as StarlakeDagsterShellJob(options={...}), or None for the embedded engine",
+    )
+
+
 def executor_names() -> list[str]:
     """Return the short names of the executors that installed packages offer."""
     return [name.removeprefix(_OURS) for name in plug_ins(EXECUTORS) if name.startswith(_OURS)]

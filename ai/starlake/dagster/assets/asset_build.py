@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ai.starlake.dagster.assets.automation.asset_partitions import partitions_of
 from ai.starlake.dagster.assets.automation.automated_specs import AutomatedSpecs
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix, TranslatedProject
-from ai.starlake.dagster.named_jobs import named_job
+from ai.starlake.dagster.named_jobs import checked_job
 from ai.starlake.dagster.ops import OpFactory
 from ai.starlake.dagster.run_command import CommandRunner
 from ai.starlake.job import JobOptions, StarlakeCommand
@@ -107,14 +107,14 @@ class AssetBuild:
             **further: Further arguments of this class.
 
         Raises:
-            StarlakeError: If a file of the project cannot be used, or if a word names nothing.
+            StarlakeError: If a file of the project is wrong, if a word names nothing, or if `sl_job` is not a job.
         """
         from ai.starlake.common import sanitize_id
 
         translated = TranslatedProject(project, translator, asset_prefix)
         items = translated.select(select, exclude)
         name = sanitize_id(name or translated.project.name)
-        return cls(translated, items, sl_job if sl_job is not None else named_job("embedded"), name, **further)
+        return cls(translated, items, checked_job(sl_job), name, **further)
 
     @cached_property
     def options(self) -> AssetOptions:

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -39,8 +39,8 @@ class _CommandCall:
         outcomes: Collects what becomes of tables and tasks.
     """
 
-    interruption: Interruption | None
-    outcomes: OutcomeLog
+    interruption: Interruption | None = None
+    outcomes: OutcomeLog = field(default_factory=OutcomeLog)
 
 
 @click.group(context_settings=_HELP, invoke_without_command=True)
@@ -58,7 +58,7 @@ def starlake(context: click.Context, *, show_version: bool) -> None:
     elif context.invoked_subcommand is None:
         click.echo(context.get_help())
     else:
-        call: _CommandCall = context.obj
+        call: _CommandCall = context.obj or _CommandCall()  # click's own tools call it without one
         session = Session(
             os.environ,
             _echo,

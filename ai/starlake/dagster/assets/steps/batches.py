@@ -40,7 +40,7 @@ def batches(build: AssetBuild) -> list[Batch]:
     Raises:
         StarlakeError: If it is not known which items share a step.
     """
-    if build.batched not in (False, True, "project"):
+    if not isinstance(build.batched, bool) and build.batched != "project":
         raise StarlakeError(
             f"batched is {build.batched!r}",
             fix="use false for a step per table or task, true for one per domain, or 'project' for one step",
