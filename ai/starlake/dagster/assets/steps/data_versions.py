@@ -115,7 +115,8 @@ def _may_have_changed(key: AssetKey, context: OpExecutionContext) -> bool:
         return False
     partition = context.partition_key if context.has_partition_key else None
     others = _compat.runs_planned_since(context.instance, key, record.storage_id, partition) - {context.run_id}
-    runs = context.instance.get_runs(RunsFilter(run_ids=sorted(others))) if others else []
+    records = context.instance.get_run_records(RunsFilter(run_ids=sorted(others))) if others else []
+    runs = [each.dagster_run for each in records]
     return any(run.status not in _BEFORE_THE_STEPS and not is_tagged_dry(run.tags) for run in runs)
 
 
