@@ -46,7 +46,7 @@ def _files_wait(build: AssetBuild, items: Sequence[ProjectItem], context: OpExec
         context.log.info(f"{domain}: nothing is staged: {error}")
         return False
     except StarlakeError as error:
-        context.log.warning(f"{domain}: files are staged without a look at the landing area: {error}")
+        context.log.warning(f"{domain}: files are staged without reading the landing area first: {error}")
         return True
     if found.error is not None:
         context.log.warning(f"{domain}: nothing is staged: {found.error}")
