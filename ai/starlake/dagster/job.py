@@ -354,7 +354,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
 
     @cached_property
     def runner(self) -> CommandRunner:
-        """What runs the commands of ops and assets."""
+        """The runner of the commands of ops and assets."""
         return CommandRunner(self.settings, self.executor)
 
 

@@ -36,7 +36,7 @@ class ProjectFacts(Protocol):
 
 @runtime_checkable
 class AuditReader(Protocol):
-    """What facts about a project may answer, too: what Starlake recorded in its audit.
+    """An optional ability of facts about a project: to tell what Starlake recorded in its audit.
 
     The facts that come with this package read audits in DuckDB files of this machine. Your own may read others.
     """

@@ -114,7 +114,7 @@ class StarlakeExecutor(Protocol):
 
 @runtime_checkable
 class ChecksAlone(Protocol):
-    """What some executors can do, too: evaluate the expectations of tables without loading them."""
+    """An optional ability of executors: evaluate the expectations of tables without loading them."""
 
     def check_tables(self, command: StarlakeCommand, execution: Execution) -> tuple[TableOutcome, ...]:
         """Evaluate the expectations of tables as they are; nothing is written.
@@ -134,7 +134,7 @@ class ChecksAlone(Protocol):
 
 @runtime_checkable
 class ReportsTables(Protocol):
-    """What some executors can do, too: report the outcome of each table of a load, whether the load fails or not."""
+    """An optional ability of executors: report the outcome of each table of a load, also of one that fails."""
 
     def reports_tables(self, command: StarlakeCommand, execution: Execution) -> bool:
         """Return True if the result or the error of a load has the outcome of each table that the load names.

@@ -11,7 +11,7 @@ from ai.starlake.job.job_options import Seconds
 
 
 class AssetOptions(JobOptions):
-    """What assets need to know besides the options of the job."""
+    """Options of assets, besides those of the job."""
 
     stage: bool = Field(
         default=True,

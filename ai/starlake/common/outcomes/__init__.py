@@ -1,1 +1,1 @@
-"""What becomes of the tables and tasks of a command."""
+"""Outcomes of the tables and tasks of a command."""

@@ -10,7 +10,7 @@ from ai.starlake.common.rejects import RejectLimit
 
 @dataclass(frozen=True)
 class StarlakeCounts:
-    """What a load read, kept and refused, in rows, and how many warnings it gave.
+    """Rows that a load read, kept and refused, and the number of its warnings.
 
     Args:
         input: Rows read.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
     AssetJob = UnresolvedAssetJobDefinition
-    """What `define_asset_job` returns: a job whose assets are found when it is part of a code location."""
+    """The type that `define_asset_job` returns: a job whose assets are found when it is part of a code location."""
 
 MAPPED_INPUT = MappedInputPlaceholder
 """Stands for an input of a graph among the sources of an input that has several; see `InputMapping.fan_in_index`."""

@@ -1,4 +1,4 @@
-"""What earlier attempts at a step recorded, in its own run and in those that its run continues."""
+"""Records of earlier attempts at a step, in its own run and in those that its run continues."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CHOSEN_STEPS_TAG = "dagster/step_selection"
 
 @dataclass
 class RecordedAssets:
-    """What a run recorded of assets.
+    """Records of assets in a run.
 
     Attributes:
         materializations: The last materialization of each asset.

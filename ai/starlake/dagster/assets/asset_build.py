@@ -39,7 +39,7 @@ Batched = bool | Literal["project"]
 
 @dataclass(frozen=True, eq=False)
 class AssetBuild:
-    """What one call of `build_starlake_definitions`, one decorator or one component makes assets of.
+    """The input of one call of `build_starlake_definitions`, one decorator or one component.
 
     Args:
         translated: The project, and what its items become.
@@ -133,7 +133,7 @@ class AssetBuild:
 
     @cached_property
     def runner(self) -> CommandRunner:
-        """What runs the commands."""
+        """The runner of the commands."""
         return CommandRunner(self.settings, self.sl_job.executor)
 
     @cached_property

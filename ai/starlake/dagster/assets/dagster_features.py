@@ -1,4 +1,4 @@
-"""What only some versions of Dagster have."""
+"""Features that only some versions of Dagster have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Dagster's pages show of a table: its columns, what they are made of, its name, its files."""
+"""Metadata that Dagster's pages show of a table: its columns and their lineage, its name, its files."""
 
 from __future__ import annotations
 

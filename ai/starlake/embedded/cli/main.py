@@ -32,7 +32,7 @@ _HELP = {"help_option_names": ["--help", "-h"], "max_content_width": 120}
 
 @dataclass(frozen=True)
 class _CommandCall:
-    """What a call of the command brings along.
+    """The context of a call of the command.
 
     Args:
         interruption: Makes signals reach its queries.

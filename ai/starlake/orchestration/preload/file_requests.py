@@ -17,7 +17,7 @@ _MOST_YOUNG = 20
 
 @dataclass(frozen=True)
 class FileMemory:
-    """What a sensor remembers from tick to tick. Its size grows with the tables that have files, not with the files.
+    """The memory of a sensor from tick to tick. Its size grows with the tables that have files, not with the files.
 
     Attributes:
         serial: How many runs it asked for.
@@ -102,7 +102,7 @@ class Busy:
 
 @dataclass(frozen=True)
 class Tick:
-    """What a decision depends on besides what waits.
+    """The input of a decision, besides the files that wait.
 
     Attributes:
         project: The address of the project, which is part of each hash.

@@ -46,7 +46,7 @@ class WaitingFile:
 
     @property
     def identity(self) -> str:
-        """What stays when the file moves from area to area, and changes when it is written or touched."""
+        """An identity that stays when the file moves from area to area, and changes when it is written or touched."""
         return f"{self.archive or ''}/{self.name}\0{self.size}\0{self.version}"
 
 
@@ -99,7 +99,7 @@ class WatchedDomain:
 
 @dataclass
 class Waiting:
-    """What waits in all areas at one time.
+    """The files that wait in all areas at one time.
 
     Attributes:
         files: The files, by table.

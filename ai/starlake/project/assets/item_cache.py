@@ -24,7 +24,7 @@ _SKIPPED = frozenset({"__pycache__", ".git", ".ipynb_checkpoints"})
 
 
 class ItemCache:
-    """What is kept of one project: its items, and what was found in its SQL.
+    """The cache of one project: its items, and what was found in its SQL.
 
     Args:
         name: What there is one file for: the project as it is opened.

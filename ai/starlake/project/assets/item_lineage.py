@@ -29,7 +29,7 @@ Resolve = Callable[[Sequence[str]], tuple[str, ...]]
 KnownColumns = Mapping[tuple[str, ...], Sequence[ItemColumn]]
 """The columns of tables, by the parts of their names in lower case."""
 _DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""What sqlglot's optimizer raises for SQL that it does not expect; a location loads all the same."""
+"""Errors of sqlglot's optimizer for SQL that it does not expect; a location loads all the same."""
 
 
 def query_columns(

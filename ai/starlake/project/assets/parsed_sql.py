@@ -1,4 +1,4 @@
-"""What was found in SQL before: parsing it takes far longer than all else that is read of a project."""
+"""Answers about SQL from before: parsing takes far longer than all else that is read of a project."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ParsedSql:
         self._known = known or SqlAnswers()
         self._trees: dict[tuple[str, str], Statements] = {}
         self.used = SqlAnswers()
-        """What was asked for, to be kept for the next time; what nobody asks for any more is not."""
+        """The answers that were asked for, to be kept for the next time; others are dropped."""
 
     def tables(self, sql: str, dialect: str) -> tuple[str, ...]:
         """Return the tables that SQL reads; see `referenced_tables`."""

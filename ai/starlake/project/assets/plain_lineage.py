@@ -47,7 +47,7 @@ def plain_lineage(tree: Any, dialect: str, names_of: NamesOf) -> dict[str, Node]
 
 
 class _Reading:
-    """What the selects of one query share."""
+    """The data that the selects of one query share."""
 
     def __init__(self, dialect: Any, names_of: NamesOf) -> None:
         self._dialect = dialect

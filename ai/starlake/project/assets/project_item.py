@@ -1,4 +1,4 @@
-"""What a project makes, as plain data: a loaded table, or the table or view of a task."""
+"""The items of a project, as plain data: a loaded table, or the table or view of a task."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class ProjectItem:
 
 @dataclass
 class SqlAnswers:
-    """What was found, by the hash of all that it depends on.
+    """Answers about SQL, by the hash of all that they depend on.
 
     Attributes:
         tables: The tables that SQL reads.

@@ -111,7 +111,7 @@ class _Line:
 
     @property
     def name(self) -> str:
-        """What it is called in the storage."""
+        """Its name in the storage."""
         return _LINE + "/".join(self.key.path)
 
     def join(self) -> None:

@@ -51,7 +51,7 @@ class StepBackfills(Resolvable, Model):
 
 
 class StepOptions(Resolvable, Model):
-    """What holds for the steps that load tables and run tasks."""
+    """Settings of the steps that load tables and run tasks."""
 
     retry_policy: Annotated[
         StepRetries | None,

@@ -11,7 +11,7 @@ from ai.starlake.common import StarlakeError
 
 
 class ScaffoldedProject(BaseModel):
-    """What `dg scaffold defs` asks for."""
+    """Parameters of `dg scaffold defs`."""
 
     project_path: str | None = Field(default=None, description="The folder of the Starlake project.")
     init: bool = Field(

@@ -250,7 +250,7 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
 
     @property
     def _function(self) -> Callable[[AssetExecutionContext], Iterator[Event]] | None:
-        """What the steps call if a subclass overrides `execute`."""
+        """The function that steps call if a subclass overrides `execute`."""
         if type(self).execute is StarlakeProjectComponent.execute:
             return None
         starlake = StarlakeResource.from_job(self.executor) if self.executor else StarlakeResource()

@@ -106,7 +106,7 @@ class _FileSensor:
 
     @cached_property
     def watch(self) -> FileWatch:
-        """What looks for files; it keeps what it has read of the project."""
+        """The search for files; it keeps what it has read of the project."""
         rules = rules_of_domains(self.build.translated.project.items)
         chosen = dict.fromkeys(domain for domain, _ in self.tables)
         domains = tuple(WatchedDomain(rules[name], self._settings_of(name)) for name in chosen)

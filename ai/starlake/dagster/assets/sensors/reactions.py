@@ -152,7 +152,7 @@ class _Outcome:
 
 
 class _Tick:
-    """What a reaction does at each tick: it hands each event on, once."""
+    """The tick of a reaction: it hands each event on, once."""
 
     def __init__(self, reaction: _Reaction, name: str) -> None:
         self._reaction = reaction

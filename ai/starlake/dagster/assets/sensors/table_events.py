@@ -1,4 +1,4 @@
-"""What runs record of tables that somebody may want to hear of: failures, rejected rows, checks that fail."""
+"""Events of tables that somebody may want to hear of: failures, rejected rows, checks that fail."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ _BEFORE_THE_STEPS = (DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, Dags
 
 @dataclass(frozen=True)
 class DataState:
-    """What an asset holds after a step.
+    """The state of an asset after a step.
 
     Args:
         version: The version of its data; None for the one that Dagster derives from code and inputs.

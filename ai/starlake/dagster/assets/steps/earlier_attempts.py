@@ -1,4 +1,4 @@
-"""What earlier attempts at a step did, so that a retry runs the commands of those items only that failed."""
+"""Earlier attempts at a step, so that a retry runs the commands of those items only that failed."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class KeptItem:
 
 @dataclass
 class EarlierAttempts:
-    """What earlier attempts at a step did.
+    """The earlier attempts at a step.
 
     Attributes:
         kept: The assets that need not be made again.

@@ -1,4 +1,4 @@
-"""What became of an item, from what an executor reports of the command that made it."""
+"""The outcome of an item, from what an executor reports of the command that made it."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ class StepCommands:
 
     @cached_property
     def _reports_each(self) -> bool:
-        """Whether several tables are to load, and the executor reports each of them."""
+        """True if several tables are to load, and the executor reports each of them."""
         tables = [item for item in self._items if item.kind == "table"]
         if len(tables) < _SEVERAL:
             return False

@@ -23,7 +23,7 @@ FAILED = "starlake/failed"
 
 
 class StepProgress:
-    """What has become of the items of a step, in this attempt and in those before it.
+    """The progress of the items of a step, in this attempt and in those before it.
 
     Args:
         build: Knows the keys of items.
