@@ -23,6 +23,11 @@ _PLAIN = [("grpc.enable_http_proxy", 0)]
 """An emulator is not behind a proxy, whatever http_proxy says."""
 
 
+_made_clients: list[Any] = []
+"""All clients of this process, so that none is collected. gRPC closes the channel of a client that is, in whichever
+thread the collector runs, and waits for its calls: for ever, if an interruption has ended the thread of one."""
+
+
 class GcpClients:
     """The clients of one project and region.
 
@@ -128,9 +133,12 @@ class GcpClients:
             import grpc
 
             transport = client.get_transport_class("grpc")
-            return client(transport=transport(channel=grpc.insecure_channel(host_of(endpoint), options=_PLAIN)))
-        options = {"api_endpoint": host_of(endpoint)} if endpoint else None
-        return client(credentials=self._default_credentials[0], client_options=options)
+            made = client(transport=transport(channel=grpc.insecure_channel(host_of(endpoint), options=_PLAIN)))
+        else:
+            options = {"api_endpoint": host_of(endpoint)} if endpoint else None
+            made = client(credentials=self._default_credentials[0], client_options=options)
+        _made_clients.append(made)
+        return made
 
 
 def default_credentials(impersonate: str | None = None) -> tuple[Any, str | None]:
