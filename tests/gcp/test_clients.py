@@ -11,7 +11,7 @@ from starlake_gcp_emulator import GcpEmulator
 
 
 def test_a_client_that_nobody_uses_any_more_is_not_collected() -> None:
-    """GRPC would close its channel then, and wait for ever for a call that an interruption has left behind."""
+    """GRPC would close its channel then, in whichever thread the collector runs, and may not return from that."""
     with GcpEmulator() as emulator:
         clients = GcpClients(GcpEndpoints(cloud_run=emulator.endpoint), project="p", region="r")
         client = weakref.ref(clients.run_jobs)

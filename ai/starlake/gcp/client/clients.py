@@ -24,8 +24,8 @@ _PLAIN = [("grpc.enable_http_proxy", 0)]
 
 
 _made_clients: list[Any] = []
-"""All clients of this process, so that none is collected. gRPC closes the channel of a client that is, in whichever
-thread the collector runs, and waits for its calls: for ever, if an interruption has ended the thread of one."""
+"""All clients of this process, so that none is collected: gRPC then closes its channel in whichever thread the
+collector runs, and has been seen not to return from that."""
 
 
 class GcpClients:
