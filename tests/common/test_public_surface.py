@@ -101,6 +101,7 @@ SURFACE = {
     "ai.starlake.embedded": {"Engine", "LoadResult", "PreloadResult", "StageResult", "TransformResult"},
     "ai.starlake.dagster": {
         "DagsterStarlakeTranslator",
+        "StarlakeDagsterFacade",
         "StarlakeDagsterJob",
         "StarlakeDuckDB",
         "StarlakeProject",

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from ai.starlake.dagster.assets.sensors.table_events import TableEvent
     from ai.starlake.dagster.assets.starlake_resource import StarlakeResource
     from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
+    from ai.starlake.dagster.facade.starlake_facade import StarlakeDagsterFacade
     from ai.starlake.dagster.job import StarlakeDagsterJob
     from ai.starlake.project.assets.starlake_project import StarlakeProject
 
 __all__ = [
     "DagsterStarlakeTranslator",
+    "StarlakeDagsterFacade",
     "StarlakeDagsterJob",
     "StarlakeDuckDB",
     "StarlakeProject",
@@ -51,6 +53,7 @@ _get = lazy_names(
         "assets.sensors.reactions": ["on_check_failed", "on_rows_rejected", "on_table_failed"],
         "assets.sensors.table_events": ["TableEvent"],
         "assets.starlake_resource": ["StarlakeResource"],
+        "facade.starlake_facade": ["StarlakeDagsterFacade"],
         "assets.translator": ["DagsterStarlakeTranslator"],
     },
 )

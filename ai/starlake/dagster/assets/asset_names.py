@@ -33,7 +33,7 @@ def tags_of(item: ProjectItem) -> Mapping[str, str]:
     for tag in item.tags:
         name, _, value = tag.partition("=")
         if not tag.lower().startswith(_OWNER) and name.strip():
-            tags[_for_tags(name)] = _for_tags(value)
+            tags[tag_text(name)] = tag_text(value)
     return tags
 
 
@@ -51,5 +51,6 @@ def kinds_of(item: ProjectItem) -> set[str]:
     return {kind for kind in ("starlake", item.warehouse, "view" if item.kind == "view" else item.format) if kind}
 
 
-def _for_tags(text: str) -> str:
+def tag_text(text: str) -> str:
+    """Return a text as the value of a tag may have it."""
     return _NOT_IN_TAGS.sub("_", text.strip())[:_LONGEST]

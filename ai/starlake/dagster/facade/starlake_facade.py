@@ -1,0 +1,150 @@
+"""A Starlake project that somebody else runs, as assets of Dagster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from dagster import Definitions
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.assets.asset_build import AssetBuild
+from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
+from ai.starlake.dagster.facade.audit_checks import audit_checks
+from ai.starlake.dagster.facade.external_assets import external_assets
+from ai.starlake.dagster.facade.facade_build import Audit, FacadeBuild, FacadeSettings, Mirror
+from ai.starlake.dagster.facade.mirror_job import mirror_job
+from ai.starlake.dagster.facade.sync_job import sync_job
+from ai.starlake.dagster.facade.track_sensor import track_sensor
+from ai.starlake.project.assets.starlake_project import StarlakeProject
+
+if TYPE_CHECKING:
+    from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
+    from ai.starlake.project.assets.item_selection import Words
+
+_MIRRORS = ("runs", "events", None)
+_DEFAULT = "default"
+
+
+class StarlakeDagsterFacade:
+    """A Starlake project whose loads and transforms another scheduler runs: Dagster shows them, and reacts to them.
+
+    Making one reads nothing, and connects to nothing.
+
+    Args:
+        project: The project, or its folder.
+        audit: The database of its audit: a DuckDB file, or an SQLAlchemy URL such as
+            ``postgresql+psycopg://reader@host/warehouse``. A reference to a secret stands for a URL with a password.
+        dagster_graphql_host: The host of Dagster's webserver, such as ``localhost``. With it, the code location reloads
+            when the project changes.
+        dagster_graphql_port: Its port.
+        dagster_graphql_kwargs: Further arguments of `DagsterGraphQLClient`.
+        timezone: The time zone of the audit's timestamps; by default that of the project's application.
+        group_seconds: Where each file has a JOBID of its own, rows are one run that follow each other within this time.
+        settle_seconds: How long a run must be quiet before it is mirrored.
+        lateness_seconds: How late a row may become visible in the audit.
+        ignore_job_ids: A regular expression: runs whose JOBID it matches as a whole are not mirrored.
+        log_url_template: The link to the log of a run, with ``{job_id}``, ``{domain}``, ``{table}`` and ``{date}``.
+        code_location: The name of the code location to reload; that of the sensor by default.
+        options: Options of assets, such as ``start_date`` and ``partitions``.
+    """
+
+    def __init__(
+        self,
+        project: AnyProject,
+        audit: Audit,
+        dagster_graphql_host: str | None = None,
+        dagster_graphql_port: int | None = None,
+        dagster_graphql_kwargs: Mapping[str, Any] | None = None,
+        *,
+        timezone: str | None = None,
+        group_seconds: float = 120,
+        settle_seconds: float = 60,
+        lateness_seconds: float = 3600,
+        ignore_job_ids: str | None = None,
+        log_url_template: str | None = None,
+        code_location: str | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.project = project if isinstance(project, StarlakeProject) else StarlakeProject(project)
+        self.settings = FacadeSettings(
+            audit=audit,
+            timezone=timezone,
+            group_seconds=group_seconds,
+            settle_seconds=settle_seconds,
+            lateness_seconds=lateness_seconds,
+            ignore_job_ids=ignore_job_ids,
+            log_url_template=log_url_template,
+            code_location=code_location,
+            graphql_host=dagster_graphql_host,
+            graphql_port=dagster_graphql_port,
+            graphql_kwargs=dict(dagster_graphql_kwargs or {}),
+        )
+        self._options = dict(options or {})
+
+    def create_definitions(
+        self,
+        environment: str | None = None,
+        asset_prefix: Prefix | None = None,
+        enable_sensor_by_default: bool = True,  # noqa: FBT001, FBT002  part of the public contract
+        *,
+        mirror: Mirror | None = "runs",
+        translator: DagsterStarlakeTranslator | None = None,
+        select: Words | None = None,
+        exclude: Words | None = None,
+        name: str = "starlake",
+    ) -> Definitions:
+        """Return external assets with their checks, the jobs and the sensor; merge it by `Definitions.merge`.
+
+        Nothing is asked of a network or a database.
+
+        Args:
+            environment: Selects ``env.{environment}.sl.yml`` of the project, and is part of the names of jobs and
+                sensor. By default that of ``SL_ENV``, else ``default``, which selects no file.
+            asset_prefix: The first part or parts of the keys of all that the project makes.
+            enable_sensor_by_default: Whether the sensor runs until somebody switches it off.
+            mirror: ``runs`` to show each run outside as a run of Dagster, ``events`` to record its outcomes without
+                one; None for neither, and no sensor.
+            translator: Makes the specs of assets and checks.
+            select: Which tables and tasks, in Starlake's words; all by default.
+            exclude: Which of them not.
+            name: What the names of jobs and sensor begin with.
+
+        Raises:
+            StarlakeError: If a file of the project cannot be used, if two items have one key, if a word of the
+                selection names nothing, or if `mirror` is none of the three.
+        """
+        from ai.starlake.dagster.shell import StarlakeDagsterShellJob  # it runs nothing: it only holds the options
+
+        if mirror not in _MIRRORS:
+            raise StarlakeError(f"mirror is {mirror!r}", fix="use 'runs', 'events' or None")
+        chosen = environment or self.project.env or os.environ.get("SL_ENV") or None
+        project = StarlakeProject(self.project.root, env=chosen, options=self.project.options)
+        build = FacadeBuild(
+            settings=self.settings,
+            assets=AssetBuild.of(
+                project,
+                StarlakeDagsterShellJob(options=self._options),
+                translator=translator,
+                select=select,
+                exclude=exclude,
+                asset_prefix=asset_prefix,
+                overrides={"automation": "none"},  # nothing of it is made here
+            ),
+            environment=chosen or _DEFAULT,
+            mirror=mirror,
+            sensor_runs=enable_sensor_by_default,
+            name=name,
+        )
+        return _definitions(build)
+
+
+def _definitions(build: FacadeBuild) -> Definitions:
+    sync, mirror = sync_job(build), mirror_job(build) if build.mirror == "runs" else None
+    return Definitions(
+        assets=external_assets(build),
+        asset_checks=audit_checks(build),
+        jobs=[job for job in (sync, mirror) if job is not None],
+        sensors=[track_sensor(build, sync, mirror)] if build.mirror else [],
+    )

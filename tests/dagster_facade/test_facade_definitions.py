@@ -1,0 +1,157 @@
+"""A project that somebody else runs, as definitions: what is there before anything has run."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from dagster import AssetCheckKey, AssetKey, DefaultSensorStatus, Definitions
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster import StarlakeDagsterFacade, build_starlake_definitions
+from tests.dagster_assets.conftest import SAMPLE, Folder, columns_of, deps_of, lineage_of
+
+NOWHERE = "postgresql+psycopg://reader:s3cret-pw@localhost:1/nowhere"
+
+
+@pytest.fixture
+def shop(folder: Folder) -> Folder:
+    """A table with an expectation, and a task that reads it."""
+    expectation = """
+        comment: All orders.
+        tags: [daily, "owner:ada@example.org"]
+        expectations:
+          - expect: "is_row_count_to_be_between(1, 9)"
+            failOnError: true
+    """
+    folder.table("shop", "orders", "id: long, price: double", expectation)
+    folder.task("kpis", "sales", "SELECT sum(price) AS total FROM shop.orders")
+    return folder
+
+
+def definitions_of(folder: Folder, environment: str | None = None, **arguments: object) -> Definitions:
+    return StarlakeDagsterFacade(folder.root, NOWHERE).create_definitions(environment, **arguments)
+
+
+def specs_of(definitions: Definitions) -> dict[str, object]:
+    repository = definitions.get_repository_def()
+    specs = {spec.key.to_user_string(): spec for each in repository.assets_defs_by_key.values() for spec in each.specs}
+    return {key: specs[key] for key in sorted(specs)}
+
+
+class TestAssets:
+    def test_they_are_external_and_have_all_that_is_known(self, shop: Folder) -> None:
+        definitions = definitions_of(shop, "prod")
+        graph = definitions.get_repository_def().asset_graph
+        assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {"shop/orders", "kpis/sales"}
+        assert not any(graph.get(key).is_executable for key in graph.get_all_asset_keys())
+        specs = specs_of(definitions)
+        orders, sales = specs["shop/orders"], specs["kpis/sales"]
+        assert orders.description == "All orders."
+        assert orders.owners == ["ada@example.org"]
+        assert {"daily": "", "starlake/environment": "prod"}.items() <= orders.tags.items()
+        assert orders.kinds == {"starlake", "duckdb", "csv"}
+        assert list(columns_of(orders)) == ["id", "price"]
+        assert deps_of(sales) == {"shop/orders"}
+        assert lineage_of(sales.metadata["dagster/column_lineage"]) == {"total": ["shop/orders.price"]}
+        assert orders.code_version
+        assert orders.automation_condition is None
+        assert sales.automation_condition is None
+
+    def test_a_prefix_and_a_selection(self, shop: Folder) -> None:
+        specs = specs_of(definitions_of(shop, asset_prefix=["prod"], select="shop"))
+        assert list(specs) == ["prod/shop/orders"]
+
+    def test_the_environment_selects_an_env_file(self, folder: Folder) -> None:
+        folder.write("env.sl.yml", 'version: 1\nenv:\n  SOURCE: "small"\n')
+        folder.write("env.prod.sl.yml", 'version: 1\nenv:\n  SOURCE: "large"\n')
+        folder.table("shop", "small")
+        folder.table("shop", "large")
+        folder.task("kpis", "sales", "SELECT id FROM shop.{{SOURCE}}")
+        assert deps_of(specs_of(definitions_of(folder))["kpis/sales"]) == {"shop/small"}
+        assert deps_of(specs_of(definitions_of(folder, "prod"))["kpis/sales"]) == {"shop/large"}
+
+
+class TestChecks:
+    def test_each_asset_has_those_of_its_expectations_and_last_run(self, shop: Folder) -> None:
+        keys = definitions_of(shop).get_repository_def().asset_graph.asset_check_keys
+        orders, sales = AssetKey(["shop", "orders"]), AssetKey(["kpis", "sales"])
+        assert set(keys) == {
+            AssetCheckKey(orders, "last_run"),
+            AssetCheckKey(orders, "rejected_rows"),
+            AssetCheckKey(orders, "is_row_count_to_be_between_1_9"),
+            AssetCheckKey(sales, "last_run"),
+        }
+
+
+class TestNames:
+    def test_of_jobs_and_sensor(self, shop: Folder) -> None:
+        definitions = definitions_of(shop, "prod")
+        assert {job.name for job in definitions.jobs} == {"starlake_sync_prod", "starlake_mirror_prod"}
+        (sensor,) = definitions.sensors
+        assert sensor.name == "starlake_track_prod"
+        assert sensor.minimum_interval_seconds == 30
+        assert sensor.default_status is DefaultSensorStatus.RUNNING
+
+    def test_without_an_environment(self, shop: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delenv("SL_ENV", raising=False)
+        assert definitions_of(shop).sensors[0].name == "starlake_track_default"
+        monkeypatch.setenv("SL_ENV", "test")
+        assert definitions_of(shop).sensors[0].name == "starlake_track_test"
+
+    def test_the_sensor_may_wait_to_be_started(self, shop: Folder) -> None:
+        (sensor,) = definitions_of(shop, enable_sensor_by_default=False).sensors
+        assert sensor.default_status is DefaultSensorStatus.STOPPED
+
+    def test_events_need_no_mirror_job(self, shop: Folder) -> None:
+        definitions = definitions_of(shop, mirror="events")
+        assert {job.name for job in definitions.jobs} == {"starlake_sync_default"}
+        assert len(definitions.sensors) == 1
+
+    def test_without_a_mirror_there_is_no_sensor(self, shop: Folder) -> None:
+        definitions = definitions_of(shop, mirror=None)
+        assert {job.name for job in definitions.jobs} == {"starlake_sync_default"}
+        assert not definitions.sensors
+
+    def test_another_mirror_is_refused(self, shop: Folder) -> None:
+        with pytest.raises(StarlakeError, match="mirror is 'run'"):
+            definitions_of(shop, mirror="run")
+
+
+class TestMerging:
+    def test_two_environments_of_one_project(self, shop: Folder) -> None:
+        facade = StarlakeDagsterFacade(shop.root, NOWHERE)
+        merged = Definitions.merge(
+            facade.create_definitions("prod", "prod"), facade.create_definitions("test", "test", mirror="events")
+        )
+        Definitions.validate_loadable(merged)
+        assert len(specs_of(merged)) == 4
+        assert {sensor.name for sensor in merged.sensors} == {"starlake_track_prod", "starlake_track_test"}
+
+    def test_beside_a_project_that_is_run_here(self, shop: Folder) -> None:
+        merged = Definitions.merge(definitions_of(shop, asset_prefix="there"), build_starlake_definitions(SAMPLE))
+        Definitions.validate_loadable(merged)
+        assert {"there/shop/orders", "starbake/Orders"} <= set(specs_of(merged))
+
+    def test_two_projects_of_one_environment_have_names_of_their_own(self, shop: Folder) -> None:
+        other = StarlakeDagsterFacade(SAMPLE, NOWHERE).create_definitions("prod", name="bakery")
+        merged = Definitions.merge(definitions_of(shop, "prod"), other)
+        Definitions.validate_loadable(merged)
+        assert {sensor.name for sensor in merged.sensors} == {"starlake_track_prod", "bakery_track_prod"}
+
+
+def test_definitions_need_neither_a_network_nor_the_audit(shop: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("a connection is made")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    Definitions.validate_loadable(definitions_of(shop))
+    missing = Path(shop.root) / "missing.db"
+    Definitions.validate_loadable(StarlakeDagsterFacade(shop.root, missing).create_definitions())
+    assert not missing.exists()
+
+
+def test_the_address_of_the_audit_is_not_shown(shop: Folder) -> None:
+    facade = StarlakeDagsterFacade(shop.root, NOWHERE)
+    assert "s3cret-pw" not in repr(facade.settings)
