@@ -2,6 +2,7 @@
 
 from ai.starlake.job.cli_versions import StarlakeCli
 from ai.starlake.job.command import StarlakeCommand
+from ai.starlake.job.compute_profiles import ComputeProfile
 from ai.starlake.job.job_factory import StarlakeJobFactory
 from ai.starlake.job.job_options import JobOptions, StarlakeOptions, StarlakeOptionWarning
 from ai.starlake.job.names import StarlakeExecutionEnvironment, StarlakeExecutionMode, StarlakeOrchestrator, TaskType
@@ -11,6 +12,7 @@ from ai.starlake.job.spark_config import StarlakeSparkConfig
 from ai.starlake.job.starlake_job import IStarlakeJob
 
 __all__ = [
+    "ComputeProfile",
     "EnvironmentReference",
     "FileReference",
     "IStarlakeJob",

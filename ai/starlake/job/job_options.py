@@ -28,6 +28,7 @@ from ai.starlake.common.rejects import RejectLimit
 from ai.starlake.common.storage import Files
 from ai.starlake.common.written_values import json_object
 from ai.starlake.job.cli_versions import StarlakeCli
+from ai.starlake.job.compute_profiles import ComputeChoice, ComputeOption, InvalidComputeError, chosen_profile
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
 from ai.starlake.job.secret_references import EnvironmentValue, environment_value
 
@@ -181,6 +182,14 @@ class JobOptions(BaseModel):
     spark_executor_memory: str = Field(default="11g", description="memory per Spark executor")
     spark_executor_cores: Annotated[int, Field(gt=0)] = Field(default=4, description="cores per Spark executor")
     spark_executor_instances: Annotated[int, Field(gt=0)] = Field(default=1, description="number of Spark executors")
+    compute: ComputeOption = Field(
+        default={},
+        description="named sizes of what commands run on, as a mapping, the text of a JSON object, or the path of a "
+        "YAML file (docs/compute.md)",
+    )
+    compute_profile: str | None = Field(
+        default=None, description="the profile of `compute` that commands have; by default none"
+    )
 
     @classmethod
     def read(cls: type[OptionsT], options: Mapping[str, Any], *, warn: bool = True) -> OptionsT:
@@ -233,6 +242,7 @@ class JobOptions(BaseModel):
         Raises:
             StarlakeError: If they do not go together.
         """
+        chosen_profile(self.compute, self.default_compute)
 
     @classmethod
     def _warn_of_unknown(cls, given: Mapping[str, Any]) -> None:
@@ -246,6 +256,11 @@ class JobOptions(BaseModel):
     def environment(self) -> Mapping[str, EnvironmentValue]:
         """The environment variables of Starlake; secrets as references."""
         return self.sl_env_var
+
+    @property
+    def default_compute(self) -> ComputeChoice | None:
+        """The profile of commands for which nobody chose another one; None for none."""
+        return ComputeChoice(self.compute_profile, "option compute_profile") if self.compute_profile else None
 
     @cached_property
     def files(self) -> Files:
@@ -289,6 +304,9 @@ def _explain(model: type[JobOptions], given: Mapping[str, Any], problem: Any) ->
     described = next((f.description for n, f in model.model_fields.items() if name in _spellings(n, f)), "")
     if problem["type"] == "missing":
         return f"option {name} is required\nIt is: {described}"
+    error = problem.get("ctx", {}).get("error")
+    if isinstance(error, InvalidComputeError):
+        return str(error)
     reason = problem["msg"].removeprefix("Value error, ")
     shown = f"a value of type {type(value).__name__}" if _may_hold_secrets(name) else _shown(value)
     return f"option {name}: {shown} is not accepted: {reason}\nIt is: {described}"
