@@ -31,6 +31,7 @@ SURFACE = {
     },
     "ai.starlake.dataset": {"StarlakeDataset"},
     "ai.starlake.job": {
+        "ComputeProfile",
         "EnvironmentReference",
         "FileReference",
         "IStarlakeJob",
