@@ -19,6 +19,10 @@ DAG_TEMPLATES = "starlake.dag_templates"
 """Packages whose folders hold templates of DAG files, by the name of the folder in them that the templates share."""
 
 
+SECRETS = "starlake.secrets"
+"""Stores of secrets, by the name that references call them: each returns a reference when it is called."""
+
+
 @functools.cache
 def plug_ins(group: str) -> Mapping[str, EntryPoint]:
     """Return what installed packages offer, by name, in alphabetical order. The packages are searched once a process.

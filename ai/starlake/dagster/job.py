@@ -27,6 +27,7 @@ from ai.starlake.dagster.asset_keys import dataset_key
 from ai.starlake.dagster.command_op import CommandBody
 from ai.starlake.dagster.dummy import DummyBody
 from ai.starlake.dagster.ops import Body, OpFactory, OpSpec, outputs_of
+from ai.starlake.dagster.resource_secrets import resources_of
 from ai.starlake.dagster.run_command import CommandRunner
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.executor.prepared import shown
@@ -327,6 +328,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
                 retries=settings.retries if node.retries is None else node.retries,
                 retry_delay=settings.retry_delay if node.retry_delay is None else node.retry_delay,
                 pool=node.pool,
+                resources=resources_of(self.sl_env_vars.values()),
             )
         )
 

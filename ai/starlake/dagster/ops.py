@@ -27,6 +27,7 @@ from dagster import (
 
 from ai.starlake.common import NameCollisionError, NameRegistry, StarlakeError, sanitize_id
 from ai.starlake.dagster import _compat
+from ai.starlake.dagster.resource_secrets import within_step
 from ai.starlake.dagster.run_info import CONFIG_SCHEMA
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def interruptible(
     if context.run_id in _interrupted_runs:
         raise Failure(INTERRUPTED, allow_retries=False)
     try:
-        yield from events(context)
+        with within_step(context):
+            yield from events(context)
     except _compat.INTERRUPTIONS as interruption:
         if run_is_ending(context):
             _compat.ends_the_run(interruption)
@@ -150,6 +152,7 @@ class OpSpec:
         retries: How often to try again.
         retry_delay: Seconds before the first retry.
         pool: The pool whose slots its steps take.
+        resources: The keys of the resources that it requires.
         retry_policy: When to try again, instead of `retries` and `retry_delay`.
     """
 
@@ -163,6 +166,7 @@ class OpSpec:
     retries: int = 0
     retry_delay: float = 0
     pool: str | None = None
+    resources: frozenset[str] = frozenset()
     retry_policy: RetryPolicy | None = None
 
 
@@ -214,6 +218,7 @@ class OpFactory:
             tags=spec.tags,
             retry_policy=spec.retry_policy or _retry_policy(spec.retries, spec.retry_delay),
             pool=spec.pool,
+            required_resource_keys=set(spec.resources),
         )
         self._made[name] = (spec, made)
         return made
@@ -246,6 +251,7 @@ class OpFactory:
             tags=spec.tags,
             retry_policy=spec.retry_policy or _retry_policy(spec.retries, spec.retry_delay),
             pool=spec.pool,
+            required_resource_keys=set(spec.resources),
         )(compute)
 
 

@@ -16,7 +16,8 @@ from ai.starlake.common.storage.location import local_path
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.command import check_encodable
-from ai.starlake.job.secret_references import referenced_variables, resolve_environment
+from ai.starlake.job.secret_references import referenced_variables
+from ai.starlake.job.secret_stores import resolve_environment
 
 _SHORTEST_INHERITED = 6
 """Characters of the shortest inherited value that is masked. `TOKENIZERS_PARALLELISM=true` must not mask every true."""
@@ -62,7 +63,7 @@ class PreparedCommand:
         Raises:
             StarlakeError: If a secret has no value, or a variable cannot be passed to a process.
         """
-        asked_for, secrets = resolve_environment(command.environment)
+        asked_for, secrets = resolve_environment(command.environment, renew=execution.attempt > 0)
         for name, value in asked_for.items():
             _check_variable(name, value)
         told = {"SL_API": "true", "SL_JOB_ID": execution.job_id}

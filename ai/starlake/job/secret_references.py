@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError
 
@@ -41,6 +40,7 @@ class EnvironmentReference:
         name: The name of the variable.
     """
 
+    kept: ClassVar[bool] = False
     name: str
 
     def __post_init__(self) -> None:
@@ -66,6 +66,7 @@ class FileReference:
         path: The path of the file; a final line break does not belong to the value.
     """
 
+    kept: ClassVar[bool] = False
     path: str
 
     def resolve(self) -> str:
@@ -81,62 +82,3 @@ class FileReference:
 
 
 EnvironmentValue = str | SecretReference
-
-_KINDS: dict[str, Callable[[str], SecretReference]] = {"env": EnvironmentReference, "file": FileReference}
-
-
-def environment_value(name: str, value: Any) -> EnvironmentValue:
-    """Read the value of one entry of the option `sl_env_var`.
-
-    Args:
-        name: The name of the entry.
-        value: A text or a number; a reference, either an object with `resolve` or written as ``{"env": "NAME"}`` or
-            ``{"file": "/path"}``; or a `dagster.EnvVar`.
-
-    Raises:
-        StarlakeError: If it is none of these.
-    """
-    if isinstance(value, SecretReference):
-        return value
-    variable = getattr(value, "env_var_name", None)  # dagster.EnvVar, which this package must not import
-    if isinstance(variable, str):
-        return EnvironmentReference(variable)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (str, int, float)):
-        return str(value)
-    if isinstance(value, Mapping) and len(value) == 1:
-        kind, where = next(iter(value.items()))
-        if kind in _KINDS and isinstance(where, str) and where:
-            return _KINDS[kind](where)
-    raise StarlakeError(
-        f"option sl_env_var: the value of {name} is neither a text, a number nor a reference",
-        cause=f"it is a {type(value).__name__}",
-        fix='write "text", a number, {"env": "NAME_OF_A_VARIABLE"} or {"file": "/path/of/a/secret"}',
-    )
-
-
-def resolve_environment(environment: Mapping[str, EnvironmentValue]) -> tuple[dict[str, str], set[str]]:
-    """Fetch what an environment refers to.
-
-    Args:
-        environment: Names with texts and references.
-
-    Returns:
-        Names with texts, and those of the texts that came from references: they are secrets.
-
-    Raises:
-        StarlakeError: If a reference leads nowhere; it names the entry, never a value.
-    """
-    texts: dict[str, str] = {}
-    secrets: set[str] = set()
-    for name, value in environment.items():
-        if isinstance(value, str):
-            texts[name] = value
-            continue
-        try:
-            texts[name] = value.resolve()
-        except StarlakeError as error:
-            raise StarlakeError(f"{name} of option sl_env_var has no value", cause=str(error)) from None
-        secrets.add(texts[name])
-    return texts, secrets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import ClusterControllerClient, JobControllerClient
     from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
     from google.cloud.run_v2 import ExecutionsClient, JobsClient
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient
     from google.cloud.storage import Client as StorageClient
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -51,18 +53,9 @@ class GcpClients:
         Raises:
             StarlakeError: If nothing says which one.
         """
-        named = self._project or next((os.environ[name] for name in _PROJECT_VARIABLES if os.environ.get(name)), None)
-        if named:
-            return named
         addresses = (self.endpoints.dataproc, self.endpoints.cloud_run)
-        found = None if any(map(is_insecure, addresses)) else self._default_credentials[1]
-        if not found:
-            raise StarlakeError(
-                "the project of Google Cloud is not known",
-                cause="neither the options, the environment nor the credentials name one",
-                fix="set option dataproc_project_id or cloud_run_project_id, or the variable GOOGLE_CLOUD_PROJECT",
-            )
-        return found
+        emulated = any(map(is_insecure, addresses))
+        return self._project or default_project(lambda: None if emulated else self._default_credentials[1])
 
     @cached_property
     def clusters(self) -> ClusterControllerClient:
@@ -128,17 +121,7 @@ class GcpClients:
         return default_credentials(self.endpoints.impersonate)
 
     def _made(self, client: Any, endpoint: str | None) -> Any:
-        """Return a client of the right address and credentials; by gRPC, the one transport that both services share."""
-        if endpoint and is_insecure(endpoint):
-            import grpc
-
-            transport = client.get_transport_class("grpc")
-            made = client(transport=transport(channel=grpc.insecure_channel(host_of(endpoint), options=_PLAIN)))
-        else:
-            options = {"api_endpoint": host_of(endpoint)} if endpoint else None
-            made = client(credentials=self._default_credentials[0], client_options=options)
-        _made_clients.append(made)
-        return made
+        return _grpc_client(client, endpoint, lambda: self._default_credentials[0])
 
 
 def default_credentials(impersonate: str | None = None) -> tuple[Any, str | None]:
@@ -161,6 +144,56 @@ def default_credentials(impersonate: str | None = None) -> tuple[Any, str | None
             source_credentials=credentials, target_principal=impersonate, target_scopes=[_SCOPE]
         )
     return credentials, project
+
+
+def default_project(of_credentials: Callable[[], str | None]) -> str:
+    """Return the project that the environment names, or the credentials.
+
+    Args:
+        of_credentials: Returns the project of the credentials, if they have one.
+
+    Raises:
+        StarlakeError: If nothing says which one.
+    """
+    named = next((os.environ[name] for name in _PROJECT_VARIABLES if os.environ.get(name)), None) or of_credentials()
+    if not named:
+        raise StarlakeError(
+            "the project of Google Cloud is not known",
+            cause="neither the options, the environment nor the credentials name one",
+            fix="set option dataproc_project_id or cloud_run_project_id, or the variable GOOGLE_CLOUD_PROJECT",
+        )
+    return named
+
+
+def secret_manager_client(endpoint: str | None = None) -> SecretManagerServiceClient:
+    """Return a client of Secret Manager.
+
+    Args:
+        endpoint: Its address; by default Google's own.
+
+    Raises:
+        MissingExtraError: If google-cloud-secret-manager is not installed.
+        GcpCallError: If there are no credentials.
+    """
+    try:
+        from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+    except ImportError as error:
+        raise MissingExtraError("google-cloud-secret-manager", "secrets-gcp", str(error)) from None
+    return _grpc_client(SecretManagerServiceClient, endpoint, lambda: default_credentials()[0])
+
+
+def _grpc_client(client: Any, endpoint: str | None, credentials: Callable[[], Any]) -> Any:
+    """Return a client of the right address and credentials; by gRPC, the transport that all of these services share."""
+    if endpoint and is_insecure(endpoint):
+        import grpc
+
+        transport = client.get_transport_class("grpc")
+        made = client(transport=transport(channel=grpc.insecure_channel(host_of(endpoint), options=_PLAIN)))
+    else:
+        options = {"api_endpoint": host_of(endpoint)} if endpoint else None
+        made = client(credentials=credentials(), client_options=options)
+    _made_clients.append(made)
+    return made
 
 
 def storage_client(endpoints: GcpEndpoints, project: str | None = None) -> StorageClient:

@@ -31,7 +31,7 @@ class Endpoints:
 
 
 class Emulator(ABC):
-    """Dataproc v1, Cloud Run v2, Cloud Logging v2 and Cloud Storage on the loopback interface, for tests."""
+    """Dataproc v1, Cloud Run v2, Cloud Logging v2, Secret Manager v1 and Cloud Storage on loopback, for tests."""
 
     @property
     @abstractmethod
@@ -219,6 +219,15 @@ class Emulator(ABC):
     def add_bucket(self, name: str) -> None:
         """Make a bucket of Cloud Storage, unless it is there."""
         self._do("add_bucket", name=name)
+
+    def add_secret(self, name: str, value: str) -> None:
+        """Add a version to a secret of Secret Manager.
+
+        Args:
+            name: ``projects/P/secrets/S``.
+            value: The value of the version.
+        """
+        self._do("add_secret", name=name, value=value)
 
     def advance(self, seconds: float) -> None:
         """Move the clock on; clusters whose time to live is over by then are being deleted when this returns.

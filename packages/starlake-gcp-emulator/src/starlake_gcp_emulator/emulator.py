@@ -24,7 +24,7 @@ SPEED = 300.0
 
 
 class GcpEmulator(Emulator):
-    """Dataproc v1, Cloud Run v2, Cloud Logging v2 and Cloud Storage on the loopback interface, for tests.
+    """Dataproc v1, Cloud Run v2, Cloud Logging v2, Secret Manager v1 and Cloud Storage on loopback, for tests.
 
     Clusters and jobs go through the states that they have on Google's side, and jobs and executions really run a
     command, each in a process group of its own. Use it as a context manager; leaving it ends all of its processes.

@@ -19,6 +19,7 @@ from starlake_gcp_emulator.errors import Code, RpcError
 from starlake_gcp_emulator.faults import Fault, Faults, When
 from starlake_gcp_emulator.journal import Journal
 from starlake_gcp_emulator.methods import all_methods
+from starlake_gcp_emulator.secrets import Secrets, methods_of_secrets
 from starlake_gcp_emulator.state.operations import Operations
 from starlake_gcp_emulator.state.processes import Processes
 from starlake_gcp_emulator.state.world import World
@@ -50,7 +51,8 @@ class Machine:
         self._executions = Executions(self.world, operations, self._processes)
         self._run_jobs = RunJobs(self.world, operations, self._executions, command)
         methods = all_methods(self._clusters, self._jobs, self._run_jobs, self._executions, operations)
-        self.methods = {**methods, **methods_of_logging(self._executions)}
+        self._secrets = Secrets()
+        self.methods = {**methods, **methods_of_logging(self._executions), **methods_of_secrets(self._secrets)}
         self.faults = Faults(self.methods)
 
     @property
@@ -87,6 +89,7 @@ class Machine:
             "fail_clusters": self._fail_clusters,
             "add_job": self._add_job,
             "add_bucket": self._storage.create_bucket,
+            "add_secret": self._secrets.add,
             "advance": self.world.clock.advance,
         }
         actions[action](**arguments)

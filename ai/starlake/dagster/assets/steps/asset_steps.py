@@ -19,6 +19,7 @@ from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.assets.steps.batches import Batch, batches
 from ai.starlake.dagster.assets.steps.materializing import AssetBody
 from ai.starlake.dagster.ops import OpSpec
+from ai.starlake.dagster.resource_secrets import resources_of
 
 if TYPE_CHECKING:
     from dagster import OpDefinition
@@ -68,6 +69,7 @@ def step_of(build: AssetBuild, batch: Batch, make: Callable[[OpSpec], OpDefiniti
         retry_delay=settings.retry_delay,
         pool=build.pool or build.sl_job.pool,
         retry_policy=build.retry_policy,
+        resources=resources_of(build.environment.values()),
     )
     op = make(spec)
     with quiet():

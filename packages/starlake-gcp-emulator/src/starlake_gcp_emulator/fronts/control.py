@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "/emulator/"
 LISTS = ("journal", "clusters", "spark_jobs", "executions")
-ACTIONS = ("fault", "clear_faults", "fail_clusters", "add_job", "add_bucket", "advance")
+ACTIONS = ("fault", "clear_faults", "fail_clusters", "add_job", "add_bucket", "add_secret", "advance")
 LONGEST_WAIT = 10.0
 
 

@@ -1,0 +1,1 @@
+"""Amazon Web Services: secrets of Secrets Manager."""

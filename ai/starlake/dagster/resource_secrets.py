@@ -1,0 +1,93 @@
+"""Secrets that a resource of Dagster holds, known within the steps of a run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ai.starlake.common import StarlakeError
+
+if TYPE_CHECKING:
+    from dagster import OpExecutionContext
+
+    from ai.starlake.job.secret_references import EnvironmentValue
+
+
+class _Steps(threading.local):
+    """The steps that this thread runs, the innermost last."""
+
+    def __init__(self) -> None:
+        self.contexts: list[OpExecutionContext] = []
+
+
+_steps = _Steps()
+
+
+@contextmanager
+def within_step(context: OpExecutionContext) -> Iterator[None]:
+    """Let references find the resources of a step while it runs.
+
+    Args:
+        context: The context of the step.
+    """
+    _steps.contexts.append(context)
+    try:
+        yield
+    finally:
+        _steps.contexts.remove(context)
+
+
+@dataclass(frozen=True)
+class ResourceField:
+    """A field of a resource, such as ``vault.password``.
+
+    Steps whose commands refer to it require the resource. A field that is a mapping, or an object, is entered by a
+    further name; a method without arguments is called.
+
+    Args:
+        where: The key of the resource and the names of the field, joined by dots.
+    """
+
+    kept: ClassVar[bool] = False
+    where: str
+
+    @property
+    def resource(self) -> str:
+        """The key of the resource."""
+        return self.where.partition(".")[0]
+
+    def resolve(self) -> str:
+        """Read the field.
+
+        Raises:
+            StarlakeError: If no step runs in this thread, or if the resource has no such field.
+        """
+        if not _steps.contexts:
+            raise StarlakeError(
+                f"the resource {self.resource} is not known here",
+                cause="resources exist within the steps of a run, and this is a sensor or a schedule",
+                fix="refer to the secret's store itself, or use the pre-load check of a step",
+            )
+        value = getattr(_steps.contexts[-1].resources, self.resource)
+        for name in self.where.split(".")[1:]:
+            value = _entered(value, name, self.where)
+        if not isinstance(value, str):
+            raise StarlakeError(f"{self.where} is not a string", cause=f"it is a {type(value).__name__}")
+        return value
+
+
+def resources_of(environment: Iterable[EnvironmentValue]) -> frozenset[str]:
+    """Return the keys of the resources that the values of an environment refer to."""
+    return frozenset(value.resource for value in environment if isinstance(value, ResourceField))
+
+
+def _entered(value: Any, name: str, where: str) -> Any:
+    if isinstance(value, dict) and name in value:
+        return value[name]
+    if not hasattr(value, name):
+        raise StarlakeError(f"{where} does not exist", cause=f"a {type(value).__name__} has no {name}")
+    found = getattr(value, name)
+    return found() if callable(found) else found
