@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from ai.starlake.aws.secrets_manager import AwsSecret
 from ai.starlake.common import StarlakeError
-from ai.starlake.job.secret_stores import environment_value
+from ai.starlake.common.secrets import environment_value
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.secrets import environment_value
 from ai.starlake.gcp.secret_manager import GoogleSecret
-from ai.starlake.job.secret_stores import environment_value
 from starlake_gcp_emulator import GcpEmulator
 
 

@@ -6,8 +6,8 @@ import dagster
 import pytest
 
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError
+from ai.starlake.common.secrets import environment_value, resolve_environment
 from ai.starlake.job import EnvironmentReference, FileReference
-from ai.starlake.job.secret_stores import environment_value, resolve_environment
 
 
 class Vault:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.extras import MissingExtraError
-from ai.starlake.job.secret_stores import field_of
+from ai.starlake.common.secrets import field_of
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 MASK = "***"
 
@@ -75,6 +75,28 @@ def secret_arguments(arguments: Sequence[str]) -> set[str]:
         if name.startswith("-") and names_a_secret(name):
             values.add(value if equals else following if not following.startswith("--") else "")
     return values - {""}
+
+
+_PASSWORD_OF_URL = re.compile(r"://[^\s/?#:@]*:([^\s/?#]+)@")
+
+
+def passwords_of_urls(text: str) -> set[str]:
+    """Return the passwords of URLs in a text, as they are written and as they are sent.
+
+    >>> sorted(passwords_of_urls("postgresql://ada:p%40ss@localhost/shop"))
+    ['p%40ss', 'p@ss']
+    """
+    written = set(_PASSWORD_OF_URL.findall(text)) if "://" in text else set()
+    return written | set(map(unquote, written))
+
+
+def mask_passwords_of_urls(text: str) -> str:
+    """Mask the passwords of URLs in a text.
+
+    >>> mask_passwords_of_urls("postgresql://ada:p%40ss@localhost/shop")
+    'postgresql://ada:***@localhost/shop'
+    """
+    return _PASSWORD_OF_URL.sub(lambda found: found[0].replace(f":{found[1]}@", f":{MASK}@"), text)
 
 
 class Redactor:

@@ -13,7 +13,7 @@ from ai.starlake.common import StarlakeError
 if TYPE_CHECKING:
     from dagster import OpExecutionContext
 
-    from ai.starlake.job.secret_references import EnvironmentValue
+    from ai.starlake.common.secrets import EnvironmentValue
 
 
 class _Steps(threading.local):
@@ -37,7 +37,8 @@ def within_step(context: OpExecutionContext) -> Iterator[None]:
     try:
         yield
     finally:
-        _steps.contexts.remove(context)
+        if context in _steps.contexts:  # a generator that is collected may end in another thread
+            _steps.contexts.remove(context)
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ResourceField:
         where: The key of the resource and the names of the field, joined by dots.
     """
 
-    kept: ClassVar[bool] = False
+    lifetime: ClassVar[float] = 0
     where: str
 
     @property

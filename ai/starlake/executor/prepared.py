@@ -12,12 +12,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ai.starlake.common import Redactor, StarlakeError, names_a_secret, secret_arguments
+from ai.starlake.common.secrets import referenced_variables, resolve_environment
 from ai.starlake.common.storage.location import local_path
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.command import check_encodable
-from ai.starlake.job.secret_references import referenced_variables
-from ai.starlake.job.secret_stores import resolve_environment
 
 _SHORTEST_INHERITED = 6
 """Characters of the shortest inherited value that is masked. `TOKENIZERS_PARALLELISM=true` must not mask every true."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.secrets import field_of
 from ai.starlake.gcp.client.clients import default_credentials, default_project, secret_manager_client
 from ai.starlake.gcp.client.endpoints import is_insecure
 from ai.starlake.gcp.client.google_errors import explained
-from ai.starlake.job.secret_stores import field_of
 
 _TIMEOUT = 20.0
 """Seconds that the answer may take, repetitions included."""

@@ -1,5 +1,6 @@
 """The abstract job factory and what it is made of: options, pre-load strategies, Spark configurations, commands."""
 
+from ai.starlake.common.secrets import EnvironmentReference, FileReference, SecretReference
 from ai.starlake.job.cli_versions import StarlakeCli
 from ai.starlake.job.command import StarlakeCommand
 from ai.starlake.job.compute_profiles import ComputeProfile
@@ -7,7 +8,6 @@ from ai.starlake.job.job_factory import StarlakeJobFactory
 from ai.starlake.job.job_options import JobOptions, StarlakeOptions, StarlakeOptionWarning
 from ai.starlake.job.names import StarlakeExecutionEnvironment, StarlakeExecutionMode, StarlakeOrchestrator, TaskType
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
-from ai.starlake.job.secret_references import EnvironmentReference, FileReference, SecretReference
 from ai.starlake.job.spark_config import StarlakeSparkConfig
 from ai.starlake.job.starlake_job import IStarlakeJob
 

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import Any, overload
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.secrets import EnvironmentValue
 from ai.starlake.common.written_values import NotAPairError, comma_pairs
-from ai.starlake.job.secret_references import EnvironmentValue
 
 _UNFIT = {
     ",": "a comma",

@@ -25,13 +25,12 @@ from pydantic.fields import FieldInfo
 
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError, mask_named_values, names_a_secret, zone_of
 from ai.starlake.common.rejects import RejectLimit
+from ai.starlake.common.secrets import EnvironmentValue, environment_value
 from ai.starlake.common.storage import Files
 from ai.starlake.common.written_values import json_object
 from ai.starlake.job.cli_versions import StarlakeCli
 from ai.starlake.job.compute_profiles import ComputeChoice, ComputeOption, InvalidComputeError, chosen_profile
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
-from ai.starlake.job.secret_references import EnvironmentValue
-from ai.starlake.job.secret_stores import environment_value
 
 OptionsT = TypeVar("OptionsT", bound="JobOptions")
 

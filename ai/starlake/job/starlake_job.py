@@ -9,12 +9,12 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
+from ai.starlake.common.secrets import EnvironmentValue
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job.cli_versions import StarlakeCli
 from ai.starlake.job.job_options import JobOptions, OptionsT, StarlakeOptions, composed
 from ai.starlake.job.names import StarlakeOrchestrator
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
-from ai.starlake.job.secret_references import EnvironmentValue
 from ai.starlake.job.spark_config import StarlakeSparkConfig
 from ai.starlake.job.starlake_commands import load_command, names_of, required, stage_command, transform_command
 

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.secrets import EnvironmentValue
 from ai.starlake.common.storage import Files
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.protocol import (
@@ -31,7 +32,6 @@ from ai.starlake.executor.protocol import (
     Stream,
 )
 from ai.starlake.job import EnvironmentReference, FileReference, StarlakeCommand
-from ai.starlake.job.secret_references import EnvironmentValue
 
 SECRET = "hunter22-of-nobody"  # noqa: S105  what must not be seen
 _STAND_IN = Path(__file__).with_name("_stand_in_main.py")

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.secrets import EnvironmentReference
 from ai.starlake.common.storage import Files
 from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.notes import LoadNote, LoadNotes
 from ai.starlake.executor.remote import Handle, RemoteCommandFailedError, RemoteTimeoutError
 from ai.starlake.gcp.client.google_errors import GcpCallError, PermissionDeniedError
 from ai.starlake.job import StarlakeSparkConfig
-from ai.starlake.job.secret_references import EnvironmentReference
 
 
 class Interruption(BaseException):

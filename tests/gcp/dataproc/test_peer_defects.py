@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
+from ai.starlake.common.secrets import EnvironmentReference
 from ai.starlake.executor.remote import RemoteCommandFailedError, RunIdentity
 from ai.starlake.gcp import StarlakeDataprocClusterConfig
 from ai.starlake.gcp.dataproc.resource_names import cluster_name, is_cluster_name
-from ai.starlake.job.secret_references import EnvironmentReference
 
 
 def test_g03_a_file_with_a_dot_in_its_name_makes_a_valid_cluster():

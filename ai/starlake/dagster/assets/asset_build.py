@@ -27,10 +27,10 @@ from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 if TYPE_CHECKING:
     from dagster import AssetCheckSpec, AssetKey, AssetSpec, BackfillPolicy, PartitionsDefinition, RetryPolicy
 
+    from ai.starlake.common.secrets import EnvironmentValue
     from ai.starlake.dagster.assets.checks.declared_check import DeclaredCheck
     from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
     from ai.starlake.dagster.job import StarlakeDagsterJob
-    from ai.starlake.job.secret_references import EnvironmentValue
     from ai.starlake.project.assets.item_selection import Words
     from ai.starlake.project.assets.project_item import ProjectItem, Target
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError, date_variables
+from ai.starlake.common.secrets import resolve_environment
 from ai.starlake.common.storage import Files, local_path
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import Execution, StarlakeExecutor, StarlakeResult
 from ai.starlake.job import JobOptions, StarlakeCommand
-from ai.starlake.job.secret_stores import resolve_environment
 from ai.starlake.orchestration.dates.run_dates import RunDates
 
 if TYPE_CHECKING:

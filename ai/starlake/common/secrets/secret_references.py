@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,14 @@ from ai.starlake.common import MissingEnvironmentVariable, StarlakeError
 
 @runtime_checkable
 class SecretReference(Protocol):
-    """Something that stands for a value and can fetch it at run time."""
+    """Something that stands for a value and can fetch it at run time.
+
+    What it fetches is kept for an hour, for every reference that equals this one. An attribute `lifetime` says
+    otherwise, in seconds: 0 for a value that costs nothing to read.
+
+    `resolve` raises a `StarlakeError` that holds no value. A `ConnectionError` or a `TimeoutError` means that the store
+    may answer if it is asked again.
+    """
 
     def resolve(self) -> str:
         """Fetch the value.
@@ -40,7 +48,7 @@ class EnvironmentReference:
         name: The name of the variable.
     """
 
-    kept: ClassVar[bool] = False
+    lifetime: ClassVar[float] = 0
     name: str
 
     def __post_init__(self) -> None:
@@ -66,7 +74,7 @@ class FileReference:
         path: The path of the file; a final line break does not belong to the value.
     """
 
-    kept: ClassVar[bool] = False
+    lifetime: ClassVar[float] = 0
     path: str
 
     def resolve(self) -> str:
@@ -82,3 +90,36 @@ class FileReference:
 
 
 EnvironmentValue = str | SecretReference
+
+
+def field_of(secret: str, field: str | None, label: str) -> str:
+    """Return a secret, or one field of a secret that is a JSON object.
+
+    Args:
+        secret: The secret.
+        field: The name of the field; None for the whole secret.
+        label: The name of the secret, for error messages.
+
+    Raises:
+        StarlakeError: If the secret is not a JSON object, or has no such field; it shows no value.
+    """
+    if field is None:
+        return secret
+    try:
+        content = json.loads(secret)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict):
+        raise StarlakeError(
+            f"{label} has no field {field}",
+            cause="it is not a JSON object",
+            fix="remove `field` from the reference, or store a JSON object",
+        )
+    if field not in content:
+        raise StarlakeError(
+            f"{label} has no field {field}",
+            cause=f"its fields are {', '.join(sorted(content))}",
+            fix="correct `field` of the reference",
+        )
+    value = content[field]
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,98 @@
+"""Replace references by the values that they stand for, in the process that needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from ai.starlake.common.errors import StarlakeError
+from ai.starlake.common.redaction import Redactor, passwords_of_urls
+from ai.starlake.common.secrets.secret_cache import secret_cache
+from ai.starlake.common.secrets.secret_references import EnvironmentValue, SecretReference
+from ai.starlake.common.secrets.secret_stores import reference_of
+
+ResultT = TypeVar("ResultT")
+
+
+def resolve_environment(
+    environment: Mapping[str, EnvironmentValue], *, renew: bool = False
+) -> tuple[dict[str, str], set[str]]:
+    """Fetch what an environment refers to.
+
+    Args:
+        environment: Names with strings and references.
+        renew: Whether to fetch values again that this process knows: an earlier attempt failed, perhaps of them.
+
+    Returns:
+        Names with strings, and the secrets among them: those that came from references.
+
+    Raises:
+        StarlakeError: If a reference leads nowhere; it names the entry, never a value.
+    """
+    values: dict[str, str] = {}
+    secrets: set[str] = set()
+    for name, value in environment.items():
+        if isinstance(value, str):
+            values[name] = value
+            continue
+        values[name] = _value(f"{name} of option sl_env_var", value, renew=renew)
+        secrets |= _secrets_in(values[name])
+    return values, secrets
+
+
+def resolved_text(value: Any, *, label: str, renew: bool = False) -> tuple[str, Redactor]:
+    """Return what a value stands for, and what masks it: for the URL of a database, a token, a header.
+
+    Args:
+        value: A string, or a reference to one as `reference_of` reads it.
+        label: What the value is for, such as ``option audit``, for error messages.
+        renew: Whether to fetch a value again that this process knows, because it was refused.
+
+    Returns:
+        The string, and a redactor. Of a string that is written down it masks the passwords of URLs in it, of a secret
+        that was fetched all of it too.
+
+    Raises:
+        StarlakeError: If a reference leads nowhere; it names the label, never a value.
+    """
+    read = reference_of(label, value)
+    if isinstance(read, str):
+        return read, Redactor(passwords_of_urls(read))
+    text = _value(label, read, renew=renew)
+    return text, Redactor(_secrets_in(text))
+
+
+def used(value: Any, use: Callable[[str], ResultT], *, refused: Callable[[Exception], bool], label: str) -> ResultT:
+    """Use a secret, and once more if it was refused and its store has another one by now.
+
+    Args:
+        value: A string or a reference; see `resolved_text`.
+        use: Uses the string, such as to log in.
+        refused: Returns True for an error that says that the string was not accepted.
+        label: What the value is for, for error messages.
+
+    Raises:
+        StarlakeError: If a reference leads nowhere. Errors of `use` pass as they are.
+    """
+    text, _ = resolved_text(value, label=label)
+    try:
+        return use(text)
+    except Exception as error:
+        if not refused(error):
+            raise
+        latest, _ = resolved_text(value, label=label, renew=True)
+        if latest == text:
+            raise
+    return use(latest)
+
+
+def _value(label: str, reference: SecretReference, *, renew: bool) -> str:
+    try:
+        return secret_cache.value(reference, renew=renew)
+    except StarlakeError as error:
+        cause = "\n".join(filter(None, (error.culprit, error.cause)))
+        raise StarlakeError(f"{label} has no value", cause=cause, fix=error.fix) from None
+
+
+def _secrets_in(text: str) -> set[str]:
+    return {text, *passwords_of_urls(text)}

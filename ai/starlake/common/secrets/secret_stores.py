@@ -1,0 +1,101 @@
+"""Stores of secrets, found by the names that references call them: our own, and those of installed packages."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ai.starlake.common.errors import StarlakeError
+from ai.starlake.common.plug_ins import SECRETS, load, plug_ins
+from ai.starlake.common.secrets.secret_references import (
+    EnvironmentReference,
+    EnvironmentValue,
+    FileReference,
+    SecretReference,
+)
+
+
+def reference_of(label: str, value: Any) -> EnvironmentValue:
+    """Read a value that a user wrote: a string, or a reference to one. Nothing is fetched.
+
+    Args:
+        label: What the value is for, such as ``option sl_env_var: the value of TOKEN``, for error messages.
+        value: A string or a number; a reference: an object with `resolve`, a mapping of the name of a store to what it
+            is called there, as in ``{"env": "NAME"}`` or ``{"aws": {"secret": "prod/db", "field": "password"}}``; or a
+            `dagster.EnvVar`.
+
+    Raises:
+        StarlakeError: If it is none of these, or if no installed package offers the store.
+    """
+    if isinstance(value, SecretReference):
+        return value
+    variable = getattr(value, "env_var_name", None)  # dagster.EnvVar, which this package must not import
+    if isinstance(variable, str):
+        return EnvironmentReference(variable)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (str, int, float)):
+        return str(value)
+    if isinstance(value, Mapping) and len(value) == 1:
+        store, where = next(iter(value.items()))
+        if isinstance(store, str) and where and isinstance(where, (str, Mapping)):
+            return _reference(label, store, where)
+    raise StarlakeError(
+        f"{label} is neither a string, a number nor a reference",
+        cause=f"it is a {type(value).__name__}",
+        fix='write "text", a number, or the name of a store with what it is called there, as in {"env": "NAME"} or '
+        '{"file": "/path/of/a/secret"}',
+    )
+
+
+def environment_value(name: str, value: Any) -> EnvironmentValue:
+    """Read the value of one entry of the option `sl_env_var`. See `reference_of`.
+
+    Args:
+        name: The name of the entry.
+        value: What the user wrote.
+    """
+    return reference_of(f"option sl_env_var: the value of {name}", value)
+
+
+def _reference(label: str, store: str, where: str | Mapping[str, Any]) -> SecretReference:
+    factory = _factory(label, store)
+    parts = inspect.signature(factory).parameters
+    try:
+        inspect.signature(factory).bind(*([where] if isinstance(where, str) else []), **_named(where))
+    except TypeError as error:
+        raise StarlakeError(
+            f"{label} is a reference to the store {store!r} with wrong parts",
+            cause=str(error),
+            fix=f"a reference to it takes {', '.join(parts)}",
+        ) from None
+    made = factory(where) if isinstance(where, str) else factory(**where)
+    if not isinstance(made, SecretReference):
+        raise StarlakeError(
+            f"the store {store!r} of secrets returns a {type(made).__name__}",
+            cause="it has no method `resolve`",
+            fix=f"let the entry point {store} of {SECRETS} return an object with `resolve() -> str`",
+        )
+    return made
+
+
+def _named(where: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    return {} if isinstance(where, str) else where
+
+
+def _factory(label: str, store: str) -> Callable[..., Any]:
+    if store in _BUILT_IN:
+        return _BUILT_IN[store]
+    offered = plug_ins(SECRETS)
+    if store not in offered:
+        raise StarlakeError(
+            f"{label} refers to the store {store[:40]!r}, which no installed package offers",
+            cause=f"known are {', '.join(sorted({*_BUILT_IN, *offered}))}",
+            fix=f"correct the name, or install a package with an entry point of that name in the group {SECRETS}",
+        )
+    factory: Callable[..., Any] = load(offered[store], f"the store {store!r} of secrets")
+    return factory
+
+
+_BUILT_IN: Mapping[str, Callable[[str], SecretReference]] = {"env": EnvironmentReference, "file": FileReference}
