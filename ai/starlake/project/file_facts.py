@@ -25,7 +25,7 @@ from ai.starlake.project.reading.task_files import TaskReader
 from ai.starlake.project.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from ai.starlake.project.audit_outcomes import ItemOnRecord
+    from ai.starlake.project.audit.audit_outcomes import ItemOnRecord
 
 AREAS = ("incoming", "stage", "ingesting", "archive", "unresolved", "replay")
 """The areas that there are."""
@@ -156,12 +156,16 @@ class FileFacts:
         Raises:
             StarlakeError: If the audit cannot be reached from here; the culprit is one sentence.
         """
-        from ai.starlake.project.audit_outcomes import AuditFile, AuditRecords
+        from ai.starlake.project.audit.audit_database import AuditUnreachableError
+        from ai.starlake.project.audit.project_audit import audit_of_project
 
         items = [self._item_on_record(name, verb) for name in names]
         tables = ("expectations",) if verb == "check" else ("audit", "rejected", "expectations")
-        audit = AuditFile.of(self._settings)
-        records = AuditRecords(**audit.records(tables, job_id, [(item.domain, item.table) for item in items]))
+        try:
+            audit = audit_of_project(self._settings)
+            records = audit.records(tables, job_id, [(item.domain, item.table) for item in items])
+        except AuditUnreachableError as error:
+            raise StarlakeError(f"{error.culprit}: {error.cause}") from error
         if verb == "check":
             return tuple(map(records.last_checks, items))
         known = {(item.domain.lower(), item.table.lower()): item for item in items}
@@ -171,11 +175,11 @@ class FileFacts:
             name = f"{domain}.{table}" if verb == "load" or "." not in paths else paths
             return item or self._item_on_record(name, verb)
 
-        return tuple(records.outcomes("LOAD" if verb == "load" else "TRANSFORM", find))
+        return tuple(records.outcomes(find, "LOAD" if verb == "load" else "TRANSFORM"))
 
     def _item_on_record(self, name: str, verb: str) -> ItemOnRecord:
         """Return a table or task as the audit names it; the project may have lost its metadata since."""
-        from ai.starlake.project.audit_outcomes import ItemOnRecord
+        from ai.starlake.project.audit.audit_outcomes import ItemOnRecord
 
         domain, _, rest = name.rpartition(".")
         if verb in ("load", "check"):

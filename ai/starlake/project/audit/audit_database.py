@@ -1,0 +1,69 @@
+"""What a reader of Starlake's audit offers, whatever database the audit is in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.common.outcomes.audit_rows import AuditRow
+from ai.starlake.common.outcomes.table_outcomes import TableOutcome
+from ai.starlake.project.audit.audit_outcomes import ItemFinder
+
+
+class AuditUnreachableError(StarlakeError):
+    """The audit cannot be read: no server, no permission, no table. The text holds no password."""
+
+
+class AuditBusyError(AuditUnreachableError):
+    """The DuckDB file is held by a process that writes it: what was asked can be asked again later."""
+
+
+class AuditDatabase(Protocol):
+    """Reads the audit tables of Starlake. Every method opens what it needs and closes it before it returns.
+
+    Each raises `AuditBusyError` while another process writes a DuckDB file, else `AuditUnreachableError`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return a name for people, without a password."""
+        ...
+
+    def minutes(self, since: datetime) -> Mapping[datetime, int]:
+        """Count the rows of each minute of `ended`, from the minute of `since` on, in one query."""
+        ...
+
+    def rows(self, since: datetime, until: datetime, *, limit: int) -> list[AuditRow]:
+        """Return the rows that ended from `since` up to, not including, `until`, oldest first.
+
+        No more than `limit`, but for those that ended at the same microsecond as the last one: these are all there.
+        So the next rows are those of after the end of the last one.
+        """
+        ...
+
+    def rows_of(
+        self, job_ids: Collection[str], *, since: datetime | None = None, until: datetime | None = None
+    ) -> list[AuditRow]:
+        """Return the rows of commands, oldest first.
+
+        Args:
+            job_ids: Their JOBIDs.
+            since: The earliest end of a row.
+            until: What the end of a row is before.
+        """
+        ...
+
+    def last_rows(self) -> list[AuditRow]:
+        """Return the last row, and the last successful one, of each DOMAIN, SCHEMA and STEP, oldest first."""
+        ...
+
+    def outcomes(self, rows: Sequence[AuditRow], find: ItemFinder) -> list[TableOutcome]:
+        """Return what became of each table and task of some rows, with what the audit says of rejects and checks.
+
+        Args:
+            rows: The rows of a run.
+            find: Finds the table or task of a row.
+        """
+        ...

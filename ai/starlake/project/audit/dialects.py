@@ -1,0 +1,58 @@
+"""How databases write what the queries of the audit need beyond plain SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ai.starlake.common import StarlakeError
+
+
+@dataclass(frozen=True)
+class SqlWords:
+    """Expressions of a database, with ``{0}``, ``{1}`` for their arguments.
+
+    Args:
+        plus_milliseconds: A timestamp without time zone, and milliseconds to add.
+        minute: The minute of such a timestamp.
+        in_utc: A timestamp with time zone, as one without, in UTC.
+    """
+
+    plus_milliseconds: str
+    minute: str = "date_trunc('minute', {0})"
+    in_utc: str = "timezone('UTC', {0})"
+
+
+_POSTGRES = SqlWords("({0} + ({1}) * interval '1 millisecond')")
+DUCKDB = _POSTGRES
+
+_WORDS: Mapping[str, SqlWords] = {
+    "postgresql": _POSTGRES,
+    "redshift": SqlWords("dateadd(millisecond, {1}, {0})"),
+    "snowflake": SqlWords(
+        "dateadd(millisecond, {1}, {0})", in_utc="CAST(convert_timezone('UTC', {0}) AS TIMESTAMP_NTZ)"
+    ),
+    "bigquery": SqlWords(
+        "datetime_add({0}, INTERVAL ({1}) MILLISECOND)", "datetime_trunc({0}, MINUTE)", "DATETIME({0}, 'UTC')"
+    ),
+    "databricks": SqlWords("timestampadd(MILLISECOND, {1}, {0})", in_utc="{0}"),
+    "mysql": SqlWords("timestampadd(MICROSECOND, ({1}) * 1000, {0})", "date_format({0}, '%Y-%m-%d %H:%i:00')", "{0}"),
+}
+
+
+def words_of(dialect: str) -> SqlWords:
+    """Return the expressions of a database.
+
+    Args:
+        dialect: The name of its SQLAlchemy dialect.
+
+    Raises:
+        StarlakeError: If it has none here.
+    """
+    try:
+        return _WORDS[dialect]
+    except KeyError:
+        raise StarlakeError(
+            f"the audit cannot be read from a database of the dialect {dialect}",
+            fix=f"use one of DuckDB, {', '.join(sorted(_WORDS))}",
+        ) from None
