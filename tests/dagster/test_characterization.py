@@ -364,6 +364,13 @@ class TestPartitionsOfTime:
         assert self.KEY in partitions.get_partition_keys()
         assert partitions.has_partition_key(self.KEY) is accepted
 
+    @pytest.mark.parametrize(("cron", "year"), [("0 0 29 2 *", 2028), ("0 0 29 02 *", 2024)])
+    def test_a_search_on_a_leap_day_misses_it_in_one_spelling(self, cron, year):
+        start = datetime(2020, 1, 1, tzinfo=timezone.utc)
+        partitions = TimeWindowPartitionsDefinition(cron_schedule=cron, start=start, fmt=self.FORMAT)
+        windows = _compat.windows_from(partitions, datetime(2024, 2, 29, tzinfo=timezone.utc))
+        assert next(iter(windows)).start == datetime(year, 2, 29, tzinfo=timezone.utc)
+
     def test_windows_from_a_timestamp_on(self):
         begin = datetime(2026, 4, 22, 12, tzinfo=timezone.utc)
         windows = itertools.islice(_compat.windows_from(self.cairo("0 0 * * *"), begin), 2)

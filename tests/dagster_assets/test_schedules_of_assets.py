@@ -14,6 +14,7 @@ from dagster import (
     StaticPartitionsDefinition,
     build_schedule_context,
 )
+from dagster._utils.schedules import schedule_execution_time_iterator
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import DagsterStarlakeTranslator, build_starlake_definitions
@@ -116,6 +117,15 @@ class TestTicks:
         found = tick(definitions(shop), "bakery_daily_schedule", datetime(2026, 3, 1, tzinfo=UTC))
         assert not found.run_requests
         assert "2026-03-01" in found.skip_message
+
+    @pytest.mark.parametrize("partitions", ["none", "standard"])
+    def test_dagster_finds_the_tick_of_a_leap_day(self, folder, partitions):
+        folder.table("shop", "orders", more=scheduled("0 0 29 2 *"))
+        options = {} if partitions == "standard" else {"partitions": "none"}
+        (schedule,) = definitions(folder, start_date="2016-01-01", **options).schedules
+        begin = datetime(2024, 2, 28, 23, tzinfo=UTC).timestamp()
+        first = next(schedule_execution_time_iterator(begin, schedule.cron_schedule, "UTC"))
+        assert first == datetime(2024, 2, 29, tzinfo=UTC)
 
     def test_missed_ticks_are_made_up_for(self, shop, tmp_path):
         with DagsterInstance.local_temp(str(tmp_path)) as instance:

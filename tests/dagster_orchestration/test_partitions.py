@@ -105,6 +105,17 @@ class TestTicks:
         window = window_of(partitions, datetime.fromtimestamp(second, timezone.utc))
         assert window.start.timestamp() <= second < window.end.timestamp()
 
+    @pytest.mark.parametrize("zone", ["UTC", "Europe/Paris", "America/New_York"])
+    @pytest.mark.parametrize("cron", ["0 0 29 2 *", "30 2 29 2 *"])
+    def test_a_leap_day_is_in_its_own_window(self, cron, zone):
+        partitions = time_partitions(cron, date(2016, 1, 1), zone)
+        tick, *_ = ticks_of(partitions.cron_schedule, zone, datetime(2024, 2, 28, 23, tzinfo=ZoneInfo(zone)), 1)
+        assert (tick.astimezone(ZoneInfo(zone)).date(), tick.year) == (date(2024, 2, 29), 2024)
+        window = window_of(partitions, tick)
+        assert (window.start.timestamp(), window.end.year) == (tick.timestamp(), 2028)
+        assert key_completed_by(partitions, tick).startswith("2020-02-29")
+        assert [key[:10] for key in keys_between(partitions, tick, tick)] == ["2024-02-29"]
+
     def test_the_hour_that_comes_twice_is_two_partitions(self):
         partitions = time_partitions("0 * * * *", date(2026, 1, 1), "Europe/Paris")
         keys = keys_between(partitions, date(2026, 10, 25), date(2026, 10, 25))

@@ -112,7 +112,7 @@ def schedule_of(
     return ScheduleDefinition(
         name=name,
         job=job,
-        cron_schedule=cron,
+        cron_schedule=windows.tickable(cron),
         execution_timezone=partitions.timezone,
         execution_fn=tick,
         default_status=DefaultScheduleStatus[options.default_status.upper()],

@@ -43,6 +43,10 @@ _ALSO_DAILY = "00 0 * * *"
 """The times of `_DAILY`, spelled otherwise: Dagster's shortcut for `_DAILY` refuses days without a midnight; see
 `time_partitions`."""
 
+_LEAP_DAY, _ALSO_LEAP_DAY = " 29 2 *", " 29 02 *"
+"""The end of the cron expressions of 29 February, and another spelling: Dagster's shortcut for the first one misses the
+day if a search begins on the 28th or 29th, as that of its scheduler does, and returns windows of later leap years."""
+
 _YEARS_AHEAD = 2
 _DAYS_BACK = (2, 8, 40, 400)
 """How many days before a timestamp a search begins where Dagster's search at the timestamp itself fails."""
@@ -69,7 +73,7 @@ def time_partitions(cron: str, start: date | None, zone: str) -> TimeWindowParti
     first = start or DEFAULT_START
     try:
         return TimeWindowPartitionsDefinition(
-            cron_schedule=_ALSO_DAILY if cron == _DAILY and _lacks_a_midnight(zone, first.year) else cron,
+            cron_schedule=_ALSO_DAILY if cron == _DAILY and _lacks_a_midnight(zone, first.year) else tickable(cron),
             start=datetime(first.year, first.month, first.day, tzinfo=zone_of(zone)),
             timezone=zone,
             fmt=KEY_FORMAT,
@@ -118,6 +122,11 @@ def standard_partitions(cron: str, start: date | None, zone: str) -> TimeWindowP
     return MonthlyPartitionsDefinition(
         begin, minute_offset=minute, hour_offset=hour, day_offset=day or 1, timezone=zone
     )
+
+
+def tickable(cron: str) -> str:
+    """Return a cron expression in a spelling with which Dagster's scheduler finds each of its ticks."""
+    return cron.removesuffix(_LEAP_DAY) + _ALSO_LEAP_DAY if cron.endswith(_LEAP_DAY) else cron
 
 
 _MIDNIGHT = UsualCron("daily", 0, 0)

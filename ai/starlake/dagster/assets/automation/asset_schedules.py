@@ -27,6 +27,7 @@ from ai.starlake.common.crons import cron_identity, usual_cron
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.assets.rejects.rejected_keys import rejected_keys
 from ai.starlake.dagster.pipelines.partition_schedules import schedule_of
+from ai.starlake.dagster.pipelines.partitions import tickable
 
 if TYPE_CHECKING:
     from ai.starlake.dagster._compat.graphs import AssetJob
@@ -143,7 +144,7 @@ def _schedule(group: _Group, job: AssetJob, options: OrchestrationOptions) -> Sc
         name=f"{group.name}_schedule",
         job=job,
         execution_fn=tick,
-        cron_schedule=group.cron,
+        cron_schedule=tickable(group.cron),
         execution_timezone=options.zone,
         default_status=DefaultScheduleStatus[options.default_status.upper()],
         description=f"Starts {group.name} at {group.cron} ({options.zone}).",
