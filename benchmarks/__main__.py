@@ -1,4 +1,4 @@
-"""Measures, shows a table, and optionally writes it down as JSON."""
+"""Measures, shows each line when it is known and then a table, and optionally writes it down as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from benchmarks.engine import ROWS, engine
 from benchmarks.machine import machine
 from benchmarks.suites import SUITES
-from benchmarks.table import table_of
+from benchmarks.table import line_of, table_of
 
 _WIDTH = 150
 
@@ -36,7 +36,9 @@ def main(suites: tuple[str, ...], repetitions: int, rows: int, file: Path | None
     measures = {**SUITES, "engine": partial(engine, rows=rows)}
     for name in suites or measures:
         with console.status(f"measuring: {name}"):
-            found += measures[name](repetitions)
+            for one in measures[name](repetitions):
+                console.print(line_of(one), highlight=False, soft_wrap=True)
+                found.append(one)
     console.print(table_of(found))
     console.print("; ".join(f"{name}: {value}" for name, value in system.items()))
     if file:

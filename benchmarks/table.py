@@ -23,6 +23,12 @@ def table_of(comparisons: Iterable[Comparison]) -> Table:
     return table
 
 
+def line_of(one: Comparison) -> str:
+    """One comparison on a line, for those who wait for the table."""
+    limit = "" if one.limit_median is None else f" (limit {_number(one.limit_median)} {one.unit}, {one.ratio:.2f}x)"
+    return f"{one.what}: {_number(one.our_median)} {one.unit}{limit}"
+
+
 def _goal(one: Comparison) -> str:
     if one.goal is None:
         return ""
