@@ -33,7 +33,8 @@ def shown(value) -> str:
 def permissions() -> list[list[str]]:
     calls = {"Client": "Cloud Storage", "Bucket": "Cloud Storage", "Blob": "Cloud Storage"}
     calls |= {"ClusterControllerClient": "Dataproc", "JobControllerClient": "Dataproc", "JobsClient": "Cloud Run"}
-    calls |= {"ExecutionsClient": "Cloud Run", "LoggingServiceV2Client": "Cloud Logging"}
+    calls |= {"SecretManagerServiceClient": "Secret Manager", "ExecutionsClient": "Cloud Run"}
+    calls |= {"LoggingServiceV2Client": "Cloud Logging"}
     return [
         [calls[client], f"`{method}`", ", ".join(f"`{name}`" for name in names)]
         for (client, method), names in PERMISSIONS.items()

@@ -9,6 +9,7 @@ import pytest
 from google.cloud.dataproc_v1 import ClusterControllerClient, JobControllerClient
 from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
 from google.cloud.run_v2 import ExecutionsClient, JobsClient
+from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
 from ai.starlake.gcp.client.google_errors import PERMISSIONS
 
@@ -18,7 +19,14 @@ SOURCES = sorted(LIBRARY.glob("gcp/**/*.py"))
 ABOVE = sorted(
     [*LIBRARY.glob("dagster/gcp/**/*.py"), LIBRARY / "dagster" / "remote.py", *LIBRARY.glob("dagster/cli/**/*.py")]
 )
-CLIENTS = (ClusterControllerClient, JobControllerClient, JobsClient, ExecutionsClient, LoggingServiceV2Client)
+CLIENTS = (
+    ClusterControllerClient,
+    JobControllerClient,
+    JobsClient,
+    ExecutionsClient,
+    LoggingServiceV2Client,
+    SecretManagerServiceClient,
+)
 STORAGE = {"list_blobs", "get_blob", "rewrite", "copy_blob", "download_as_bytes", "download_as_text", "blob.delete"}
 """Methods of Cloud Storage's client, which take a policy of retries by name."""
 
@@ -66,6 +74,7 @@ def test_the_search_knows_the_methods() -> None:
         "create_cluster",
         "submit_job",
         "list_log_entries",
+        "access_secret_version",
     } <= REMOTE
     assert {"wait_operation", "get_operation"} <= REMOTE
 

@@ -36,37 +36,50 @@ class AwsSecret:
         """
         try:
             import boto3
+            from botocore.config import Config
             from botocore.exceptions import BotoCoreError, ClientError
         except ImportError as error:
             raise MissingExtraError("boto3", "secrets-aws", str(error)) from None
+        patience = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
         try:
-            client = boto3.client("secretsmanager", region_name=self.region, endpoint_url=self.endpoint)
+            session = boto3.session.Session()  # that of `boto3.client` is not for several threads
+            client = session.client(
+                "secretsmanager", region_name=self.region, endpoint_url=self.endpoint, config=patience
+            )
             answer = client.get_secret_value(SecretId=self.secret, VersionStage=self.stage)
         except (BotoCoreError, ClientError) as error:
-            raise StarlakeError(
-                f"the secret {self.secret} of AWS Secrets Manager cannot be read",
-                cause=str(error),
-                fix=_fix(error),
-            ) from None
-        return field_of(_string(answer, self.secret), self.field, f"the secret {self.secret} of AWS Secrets Manager")
+            raise StarlakeError(f"{self._label} cannot be read", cause=str(error), fix=_fix(error)) from None
+        return field_of(_string(answer, self._label), self.field, self._label)
+
+    @property
+    def _label(self) -> str:
+        details = ", ".join(filter(None, (self.region, self.stage if self.stage != "AWSCURRENT" else None)))
+        return f"the secret {self.secret} of AWS Secrets Manager{details and f' ({details})'}"
 
 
-def _string(answer: Any, name: str) -> str:
+def _string(answer: Any, label: str) -> str:
     if "SecretString" in answer:
         return str(answer["SecretString"])
     try:
         return bytes(answer["SecretBinary"]).decode("utf-8")
     except UnicodeDecodeError:
         raise StarlakeError(
-            f"the secret {name} of AWS Secrets Manager is not a string", cause="it is binary, and not UTF-8"
+            f"{label} is not a string", cause="it is binary, and not UTF-8", fix="store it as SecretString"
         ) from None
+
+
+_FIXES = {
+    "ResourceNotFoundException": "correct the name of the secret, its region or its stage",
+    "AccessDeniedException": "grant secretsmanager:GetSecretValue, and kms:Decrypt where a key of your own encrypts it,"
+    " to the identity that runs the step",
+    "DecryptionFailure": "grant kms:Decrypt on the key of the secret to the identity that runs the step",
+    "ExpiredTokenException": "log in to AWS again, for example by `aws sso login`",
+    "UnrecognizedClientException": "correct the credentials of AWS that the process finds",
+}
+_CREDENTIALS = "see that the process has credentials and a region of AWS, such as AWS_PROFILE or AWS_DEFAULT_REGION"
 
 
 def _fix(error: Exception) -> str:
     response = getattr(error, "response", {})
     code = response.get("Error", {}).get("Code", "") if isinstance(response, dict) else ""
-    if code == "ResourceNotFoundException":
-        return "correct the name of the secret, its region or its stage"
-    if code == "AccessDeniedException":
-        return "grant secretsmanager:GetSecretValue on the secret to the identity that runs the step"
-    return "see that the process has credentials and a region of AWS, such as AWS_PROFILE or AWS_DEFAULT_REGION"
+    return _FIXES.get(code, _CREDENTIALS)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ai.starlake.common import Redactor, StarlakeError, names_a_secret, secret_arguments
-from ai.starlake.common.secrets import referenced_variables, resolve_environment
+from ai.starlake.common.secrets import SecretReference, referenced_variables, resolve_environment, secret_cache
 from ai.starlake.common.storage.location import local_path
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.job import StarlakeCommand
@@ -27,6 +28,10 @@ _SERVER = "SL_HTTP_PORT"
 _PROGRAM = ("starlake",)
 
 
+def _never(reference: SecretReference) -> bool:  # noqa: ARG001  the default of a function that takes a reference
+    return False
+
+
 @dataclass(frozen=True)
 class PreparedCommand:
     """A command with all that it takes to run it.
@@ -36,6 +41,8 @@ class PreparedCommand:
         argv: Its arguments, verb first.
         environment: Its environment, secrets included.
         redactor: Masks the secrets.
+        references: The variables whose values the service fetches itself, with what they refer to.
+        secret_names: The variables whose values came from references.
         folder: Where it runs on this machine; None for the working folder, or another machine.
     """
 
@@ -43,11 +50,18 @@ class PreparedCommand:
     argv: tuple[str, ...] = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     redactor: Redactor = field(repr=False)
+    references: Mapping[str, SecretReference] = field(default_factory=dict)
+    secret_names: frozenset[str] = frozenset()
     folder: Path | None = None
 
     @classmethod
     def of(
-        cls, command: StarlakeCommand, execution: Execution, base_environment: Mapping[str, str] | None = None
+        cls,
+        command: StarlakeCommand,
+        execution: Execution,
+        base_environment: Mapping[str, str] | None = None,
+        *,
+        passed_on: Callable[[SecretReference], bool] = _never,
     ) -> PreparedCommand:
         """Prepare a command, in the process that runs it or submits it.
 
@@ -58,11 +72,17 @@ class PreparedCommand:
             command: The command.
             execution: The attempt.
             base_environment: What the command inherits: `os.environ` where it runs on this machine, nothing elsewhere.
+            passed_on: Returns True for a reference that the service takes as it is. Its value is only fetched to mask
+                it, and it is no error if this process may not.
 
         Raises:
             StarlakeError: If a secret has no value, or a variable cannot be passed to a process.
         """
-        asked_for, secrets = resolve_environment(command.environment, renew=execution.attempt > 0)
+        given, renew = command.environment, execution.attempt > 0
+        references = {name: each for name, each in given.items() if not isinstance(each, str) and passed_on(each)}
+        known = {name: each for name, each in given.items() if name not in references}
+        asked_for, secrets = resolve_environment(known, renew=renew)
+        secrets |= _readable(references.values(), renew=renew)
         for name, value in asked_for.items():
             _check_variable(name, value)
         told = {"SL_API": "true", "SL_JOB_ID": execution.job_id}
@@ -73,7 +93,8 @@ class PreparedCommand:
         named = {value for name, value in asked_for.items() if names_a_secret(name)}
         inherited = own if base is own else {**own, **base}
         redactor = Redactor({*secrets, *named, *_named_in(command), *_inherited(inherited)})
-        return cls(command, command.argv, environment, redactor)
+        names = frozenset(name for name, each in known.items() if not isinstance(each, str))
+        return cls(command, command.argv, environment, redactor, references, names)
 
     @property
     def job_id(self) -> str:
@@ -138,6 +159,15 @@ def shown(command: StarlakeCommand) -> str:
     texts = {name: value for name, value in command.environment.items() if isinstance(value, str)}
     named = {value for name, value in texts.items() if names_a_secret(name)}
     return Redactor({*named, *_named_in(command)}).shown((*_PROGRAM, *command))
+
+
+def _readable(references: Iterable[SecretReference], *, renew: bool) -> set[str]:
+    """Return the values of those references that this process may read."""
+    values = set()
+    for reference in references:
+        with suppress(StarlakeError):
+            values.add(secret_cache.value(reference, renew=renew))
+    return values
 
 
 def _check_variable(name: str, value: str) -> None:

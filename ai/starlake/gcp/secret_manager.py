@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.secrets import field_of
+from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.clients import default_credentials, default_project, secret_manager_client
 from ai.starlake.gcp.client.endpoints import is_insecure
-from ai.starlake.gcp.client.google_errors import explained
 
-_TIMEOUT = 20.0
-"""Seconds that the answer may take, repetitions included."""
+if TYPE_CHECKING:
+    from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+
+_TOLERANCE = 20.0
+"""Seconds for which a call is repeated that Google does not answer."""
+_TIMEOUT = 10.0
+"""Seconds that one answer may take."""
+_INTERVAL = 1.0
 
 
 @dataclass(frozen=True)
@@ -38,14 +47,17 @@ class GoogleSecret:
         Raises:
             StarlakeError: If it cannot be read.
         """
-        client = secret_manager_client(self.endpoint)
-        name = self.full_name
-        with explained(f"read {name}", ("secretmanager.versions.access",), str):
-            answer = client.access_secret_version(request={"name": name}, timeout=_TIMEOUT)
+        client, name = _client(self.endpoint), self.full_name
+        calls = Calls(_QuietLog(), interval=_INTERVAL, tolerance=_TOLERANCE)
+        answer = calls.read(client.access_secret_version, {"name": name}, what=f"read {name}", timeout=_TIMEOUT)
         try:
             value = answer.payload.data.decode("utf-8")
         except UnicodeDecodeError:
-            raise StarlakeError(f"the secret {name} is not a string", cause="it is not UTF-8") from None
+            raise StarlakeError(
+                f"the secret {name} is not a string",
+                cause="it is not UTF-8",
+                fix="store it as text, for example in base64",
+            ) from None
         return field_of(value, self.field, f"the secret {name}")
 
     @property
@@ -60,5 +72,34 @@ class GoogleSecret:
             name = f"projects/{self.project or default_project(self._project_of_credentials)}/secrets/{name}"
         return name if "/versions/" in name else f"{name}/versions/{self.version}"
 
+    @property
+    def selector(self) -> dict[str, str]:
+        """The secret and its version, as the definitions of Cloud Run name them."""
+        secret, _, version = self.full_name.partition("/versions/")
+        return {"secret": secret, "version": version}
+
     def _project_of_credentials(self) -> str | None:
         return None if is_insecure(self.endpoint) else default_credentials()[1]
+
+
+@functools.cache
+def _client(endpoint: str | None) -> SecretManagerServiceClient:
+    return secret_manager_client(endpoint)
+
+
+class _QuietLog:
+    """Tells the log of this process of calls that are repeated: no step may be there to tell."""
+
+    def output(self, stream: str, line: str) -> None:
+        """Take a line of output."""
+
+    def info(self, message: str) -> None:
+        """Log what is of interest."""
+        _logger.info(message)
+
+    def warning(self, message: str) -> None:
+        """Log what a person should see to."""
+        _logger.warning(message)
+
+
+_logger = logging.getLogger(__name__)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import uuid
 from dataclasses import replace
@@ -15,6 +16,7 @@ from ai.starlake.executor import CommandFailedError, RecoveryError
 from ai.starlake.executor.notes import LoadNote, LoadNotes
 from ai.starlake.executor.remote import Handle, RemoteCommandFailedError, RemoteTimeoutError
 from ai.starlake.gcp.client.google_errors import GcpCallError, PermissionDeniedError
+from ai.starlake.gcp.exposed_secrets import ExposedSecretWarning
 from ai.starlake.job import StarlakeSparkConfig
 
 
@@ -95,6 +97,20 @@ def test_secrets_reach_the_job_and_no_log(bench, gcp, monkeypatch):
     assert gcp.spark_jobs[0].env["DB_PASSWORD"] == "hunter-two"
     assert "DB_PASSWORD" in bench.report.everything()
     assert "hunter-two" not in bench.report.everything() + str(caught.value)
+
+
+def test_spark_masks_secrets_whose_names_do_not_speak_of_one(bench, gcp, monkeypatch):
+    monkeypatch.setenv("MY_SECRET", "hunter-two")
+    reference = EnvironmentReference("MY_SECRET")
+    bench.executor().run(bench.load(DB_URL=reference, DB_PASSWORD=reference), bench.execution())
+    redaction = re.compile(gcp.spark_jobs[0].properties["spark.redaction.regex"])
+    names = ("DB_URL", "DB_PASSWORD", "SL_ROOT")
+    assert [bool(redaction.search(f"spark.executorEnv.{name}")) for name in names] == [True, True, False]
+
+
+def test_a_warning_names_the_secrets_that_others_can_read(bench):
+    with pytest.warns(ExposedSecretWarning, match=r"^option sl_env_var: DB_X is a plain value; .*dataproc\.jobs\.get"):
+        bench.executor(sl_env_var={"DB_X": {"env": "MY_SECRET"}, "SL_ROOT": "gs://bucket"})
 
 
 def test_a_failed_job_shows_the_last_lines_of_its_driver(bench, gcp):

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from ai.starlake.common.secrets import SecretReference
 from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.protocol import Execution
@@ -131,8 +132,13 @@ class RemoteRequest:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """All of its environment, secrets included."""
+        """All of its environment, secrets included, but for what `references` has."""
         return self.prepared.environment
+
+    @property
+    def references(self) -> Mapping[str, SecretReference]:
+        """The variables whose values the service fetches itself, with what they refer to."""
+        return self.prepared.references
 
     def name(self, limit: int = NAME_LIMIT) -> str:
         """Return a name, the same for the same attempt at the same command; see `command_name`."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.outcomes.outcome_data import masked_outcomes
+from ai.starlake.common.secrets import SecretReference
 from ai.starlake.executor.notes import LoadNote
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.output import CommandOutput
@@ -57,6 +58,7 @@ class RemoteExecutor:
         tolerance: Seconds for which a call that fails for a passing reason is repeated.
         facts: How to learn about the project; without it, loads cannot be repeated.
         project_variables: Returns the variables with which a step reads the project, from those of the command.
+        passed_on: Returns True for a reference to a secret that the service takes as it is.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class RemoteExecutor:
         tolerance: float = 600,
         facts: FactsFactory | None = None,
         project_variables: Callable[[Mapping[str, str]], Mapping[str, str]] = dict,
+        passed_on: Callable[[SecretReference], bool] = lambda _: False,
     ) -> None:
         self._connect = connect
         self._calls = calls
@@ -75,6 +78,7 @@ class RemoteExecutor:
         self._tolerance = tolerance
         self._facts = facts
         self._project_variables = project_variables
+        self._passed_on = passed_on
 
     def backend(
         self, execution: Execution, mask: Callable[[str], str] = str, *, tolerance: float | None = None
@@ -167,7 +171,7 @@ class RemoteExecutor:
         return sweep(left)
 
     def _attempt(self, command: StarlakeCommand, execution: Execution) -> _Attempt:
-        prepared = PreparedCommand.of(command, execution)
+        prepared = PreparedCommand.of(command, execution, passed_on=self._passed_on)
         backend = self.backend(execution, prepared.mask)
         request = RemoteRequest(prepared.mapped(backend.spelled), execution)
         return _Attempt(backend, request, self._facts, self._project_variables(request.environment))

@@ -28,6 +28,7 @@ PERMISSIONS: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
         ("ExecutionsClient", "cancel_execution"): ("run.executions.cancel",),
         ("ExecutionsClient", "wait_operation"): ("run.operations.get",),
         ("LoggingServiceV2Client", "list_log_entries"): ("logging.logEntries.list",),
+        ("SecretManagerServiceClient", "access_secret_version"): ("secretmanager.versions.access",),
         ("Client", "list_blobs"): ("storage.objects.list",),
         ("Bucket", "get_blob"): ("storage.objects.get", "storage.objects.list"),
         ("Blob", "delete"): ("storage.objects.delete",),

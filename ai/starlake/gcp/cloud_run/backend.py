@@ -37,6 +37,7 @@ from ai.starlake.gcp.cloud_run.executions import (
     state_of,
     without_retries,
 )
+from ai.starlake.gcp.secret_manager import GoogleSecret
 
 if TYPE_CHECKING:
     from google.cloud import run_v2
@@ -51,6 +52,12 @@ _LOOK_PAUSE = 3.0
 """The most seconds between two of these searches."""
 _DOUBT = 120.0
 """Seconds for which executions that turn up late are searched for, after a start without an answer."""
+
+
+_WITHOUT_REFERENCES = (
+    "add the secret to the job (gcloud run jobs update --update-secrets) and remove it from sl_env_var, or set option"
+    " cloud_run_secrets to value"
+)
 
 
 class LostAnswerError(StarlakeError):
@@ -245,11 +252,13 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
     def _overrides(self, request: RemoteRequest, marker: Marker) -> Mapping[str, Any]:
         settings = self._settings
         variables = {**request.environment, **marker.environment}
-        override = {
-            "name": settings.cloud_run_container,
-            "args": list(request.arguments),
-            "env": [{"name": name, "value": value} for name, value in variables.items()],
-        }
+        plain = [{"name": name, "value": value} for name, value in variables.items()]
+        references = [
+            {"name": name, "value_source": {"secret_key_ref": reference.selector}}
+            for name, reference in request.references.items()
+            if isinstance(reference, GoogleSecret)
+        ]
+        override = {"name": settings.cloud_run_container, "args": list(request.arguments), "env": [*plain, *references]}
         overrides: dict[str, Any] = {"container_overrides": [override], "task_count": 1}
         if settings.cloud_run_task_timeout is not None:
             overrides["timeout"] = {"seconds": int(settings.cloud_run_task_timeout)}
@@ -259,7 +268,15 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
         """Start an execution; the order is sent once. Unless an error is definite, it may be started all the same."""
         request = {"name": self._name, "overrides": overrides}
         what = f"start Cloud Run job {self.job}"
-        operation = self.calls.once(self._clients.run_jobs.run_job, request, what=what)
+        try:
+            operation = self.calls.once(self._clients.run_jobs.run_job, request, what=what)
+        except GcpCallError as error:
+            secrets = _secrets_in(overrides)
+            if error.code != "INVALID_ARGUMENT" or not secrets:
+                raise
+            fix = f"see that {', '.join(secrets)} of sl_env_var refers to a secret that the service account of the job"
+            fix += f" may read; if Cloud Run takes no references here, {_WITHOUT_REFERENCES}"
+            raise GcpCallError(what, error.code, error.message, fix=fix) from None
         self._operation = operation.operation.name
         return operation.metadata
 
@@ -362,6 +379,7 @@ class CloudRunExecutor(RemoteExecutor):
             tolerance=settings.outage_tolerance,
             facts=facts,
             project_variables=settings.project_variables,
+            passed_on=settings.passed_on,
         )
 
     @cached_property
@@ -378,3 +396,9 @@ def _fits(marker: Marker, search: Search) -> bool:
         and search.step_key in (None, marker.step_key)
         and search.reference in (None, str(marker))
     )
+
+
+def _secrets_in(overrides: Mapping[str, Any]) -> list[str]:
+    """Return the variables of overrides that refer to secrets."""
+    variables = (one for container in overrides["container_overrides"] for one in container["env"])
+    return sorted(one["name"] for one in variables if "value_source" in one)

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from ai.starlake.common.secrets import SecretReference
 from ai.starlake.gcp.client.endpoints import GcpEndpoints
+from ai.starlake.gcp.exposed_secrets import taken_by_cloud_run, warn_of_exposed
 from ai.starlake.gcp.gcp_options import GcpOptions
 from ai.starlake.job.job_options import Seconds
 
@@ -54,6 +56,11 @@ class CloudRunOptions(GcpOptions):
     cloud_run_log_wait: Seconds = Field(
         default=15, description="how many seconds to wait for lines that reach Cloud Logging late"
     )
+    cloud_run_secrets: Literal["reference", "value"] = Field(
+        default="reference",
+        description="how whole secrets of Secret Manager in `sl_env_var` reach a container: by `reference`, which the"
+        " service account of the Cloud Run job resolves, or as plain `value`, like all others",
+    )
     cloud_run_pool: Name | None = Field(
         default="cloud_run", description="the Dagster pool of the ops; its limit keeps them within the quota of the API"
     )
@@ -76,6 +83,24 @@ class CloudRunOptions(GcpOptions):
         """Return the options with the delay by its other name."""
         own = {"retry_delay": given["retry_delay_in_seconds"]} if "retry_delay_in_seconds" in given else {}
         return super()._completed({**own, **given})
+
+    def _check(self) -> None:
+        """Warn of secrets that whoever may view executions can read."""
+        super()._check()
+        if self.cloud_run_secrets == "reference":
+            job = self.cloud_run_job_name
+            warn_of_exposed(
+                self.environment,
+                f"whoever may view the executions of Cloud Run job {job} can read it there",
+                "keep it in Google Secret Manager, as a secret of its own without `field`, and refer to that, as in "
+                '{"google": "projects/p/secrets/s"}; or add it to the job (gcloud run jobs update --update-secrets), '
+                "and remove it from sl_env_var; cloud_run_secrets: value silences this warning",
+                passed_on=self.passed_on,
+            )
+
+    def passed_on(self, reference: SecretReference) -> bool:
+        """Return True for a reference to a secret that Cloud Run resolves itself."""
+        return self.cloud_run_secrets == "reference" and taken_by_cloud_run(self.cloud_run_endpoint)(reference)
 
     @property
     def region(self) -> str:

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from ai.starlake.common.written_values import comma_list, json_object
 from ai.starlake.gcp.client.endpoints import gs_uri
 from ai.starlake.gcp.dataproc.resource_names import CLUSTER_NAME_LIMIT, is_cluster_name
+from ai.starlake.gcp.exposed_secrets import warn_of_exposed
 from ai.starlake.gcp.gcp_options import GcpOptions
 from ai.starlake.job.job_options import Seconds
 
@@ -153,6 +154,16 @@ class DataprocOptions(DataprocClusterOptions):
     dataproc_endpoint: str | None = Field(
         default=None, description="the address of Dataproc; `http://...` is called in the clear, as an emulator is"
     )
+
+    def _check(self) -> None:
+        """Warn of secrets that whoever may view Spark jobs can read."""
+        super()._check()
+        warn_of_exposed(
+            self.environment,
+            "whoever may view the Spark jobs of the project (dataproc.jobs.get) can read it in their properties",
+            "let the service account of the cluster read it (roles/secretmanager.secretAccessor), set the variable on"
+            " the cluster, as an initialization action can, and remove it from sl_env_var; or restrict who sees jobs",
+        )
 
     @property
     def impersonated(self) -> str | None:

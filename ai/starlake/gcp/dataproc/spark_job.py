@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
@@ -40,7 +41,7 @@ def spark_job(settings: DataprocOptions, request: RemoteRequest, job_id: str) ->
             "main_class": settings.spark_job_main_class,
             "jar_file_uris": list(settings.spark_jar_list),
             "args": list(request.arguments),
-            "properties": _properties(settings, request.environment, execution.spark_config),
+            "properties": _properties(settings, request, execution.spark_config),
         },
     }
     job: Job = dataproc_message("Job", fields, "the Spark job")
@@ -48,10 +49,11 @@ def spark_job(settings: DataprocOptions, request: RemoteRequest, job_id: str) ->
 
 
 def _properties(
-    settings: DataprocOptions, environment: Mapping[str, str], config: StarlakeSparkConfig | None
+    settings: DataprocOptions, request: RemoteRequest, config: StarlakeSparkConfig | None
 ) -> dict[str, str]:
     known = config or StarlakeSparkConfig(options=settings.model_dump(include=_EXECUTOR_OPTIONS))
-    return {**_defaults(settings.spark_bucket), **_environment(environment), **known.__config__()}
+    own = {**_environment(request.environment), **_redaction(request.prepared.secret_names)}
+    return {**_defaults(settings.spark_bucket), **own, **known.__config__()}
 
 
 _EXECUTOR_OPTIONS = {"spark_executor_memory", "spark_executor_cores", "spark_executor_instances"}
@@ -85,3 +87,13 @@ def _environment(environment: Mapping[str, str]) -> dict[str, str]:
         if not name or any(character in name for character in "= \t\n"):
             raise StarlakeError(f"option sl_env_var: {name!r} cannot be the name of a variable")
     return {f"{prefix}{name}": value for prefix in (_DRIVER, _EXECUTOR) for name, value in environment.items()}
+
+
+_REDACTED = "(?i)secret|password|token|access[.]?key"
+"""The names of the properties whose values Spark masks, by default, in its pages, its event log and its own log."""
+
+
+def _redaction(names: Iterable[str]) -> dict[str, str]:
+    """Return the property that lets Spark mask the values of variables too whose names do not speak of a secret."""
+    others = [name for name in sorted(names) if not re.search(_REDACTED, name)]
+    return {"spark.redaction.regex": "|".join((_REDACTED, *map(re.escape, others)))} if others else {}

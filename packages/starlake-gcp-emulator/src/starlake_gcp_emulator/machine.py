@@ -19,9 +19,10 @@ from starlake_gcp_emulator.errors import Code, RpcError
 from starlake_gcp_emulator.faults import Fault, Faults, When
 from starlake_gcp_emulator.journal import Journal
 from starlake_gcp_emulator.methods import all_methods
-from starlake_gcp_emulator.secrets import Secrets, methods_of_secrets
+from starlake_gcp_emulator.secrets import methods_of_secrets
 from starlake_gcp_emulator.state.operations import Operations
 from starlake_gcp_emulator.state.processes import Processes
+from starlake_gcp_emulator.state.secret_versions import Secrets
 from starlake_gcp_emulator.state.world import World
 from starlake_gcp_emulator.timing import Timing
 
@@ -49,9 +50,9 @@ class Machine:
         drivers = Drivers(command, main_class, self._processes, self._storage, self.world.touch)
         self._jobs = SparkJobs(self.world, self._clusters, drivers)
         self._executions = Executions(self.world, operations, self._processes)
-        self._run_jobs = RunJobs(self.world, operations, self._executions, command)
-        methods = all_methods(self._clusters, self._jobs, self._run_jobs, self._executions, operations)
         self._secrets = Secrets()
+        self._run_jobs = RunJobs(self.world, operations, self._executions, command, self._secrets)
+        methods = all_methods(self._clusters, self._jobs, self._run_jobs, self._executions, operations)
         self.methods = {**methods, **methods_of_logging(self._executions), **methods_of_secrets(self._secrets)}
         self.faults = Faults(self.methods)
 

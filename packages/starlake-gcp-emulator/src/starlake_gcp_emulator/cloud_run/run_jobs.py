@@ -16,6 +16,7 @@ from starlake_gcp_emulator.state import checks
 from starlake_gcp_emulator.state.messages import copy, plain
 from starlake_gcp_emulator.state.operations import Operations
 from starlake_gcp_emulator.state.pages import page
+from starlake_gcp_emulator.state.secret_versions import Secrets
 from starlake_gcp_emulator.state.world import World
 
 _TIMEOUT, _MAX_RETRIES, _LONGEST = 600, 3, 7 * 24 * 60 * 60
@@ -31,13 +32,17 @@ class RunJobs:
         operations: Where long-running operations are kept.
         executions: Where executions are kept.
         command: What stands for the entry point of every image.
+        secrets: Where variables get their values that refer to Secret Manager.
     """
 
-    def __init__(self, world: World, operations: Operations, executions: Executions, command: Sequence[str]) -> None:
+    def __init__(
+        self, world: World, operations: Operations, executions: Executions, command: Sequence[str], secrets: Secrets
+    ) -> None:
         self._world = world
         self._operations = operations
         self._executions = executions
         self._command = tuple(command)
+        self._secrets = secrets
         self._jobs: dict[str, run.Job] = {}
 
     def deploy(self, job: run.Job) -> run.Job:
@@ -115,7 +120,7 @@ class RunJobs:
             raise refused(f"Job {job.name} has no command, and the emulator stands for no image's entry point")
         plan = TaskPlan(
             argv=argv,
-            env={variable.name: variable.value for variable in container.env},
+            env={variable.name: self._value(variable, job.name) for variable in container.env},
             timeout=template.timeout.total_seconds(),
             max_retries=template.max_retries,
         )
@@ -124,6 +129,18 @@ class RunJobs:
             operation.succeed(run.Execution())
             return operation.message()
         return self._executions.begin(job, template, tasks, plan).message()
+
+    def _value(self, variable: run.EnvVar, job: str) -> str:
+        """Return the value of a variable of a container, from Secret Manager if it refers to a secret there."""
+        selector = variable.value_source.secret_key_ref
+        if not selector.secret:
+            return str(variable.value)
+        project = "/".join(job.split("/")[:2])
+        secret = selector.secret if "/" in selector.secret else f"{project}/secrets/{selector.secret}"
+        try:
+            return self._secrets.read(f"{secret}/versions/{selector.version or 'latest'}")[1].decode()
+        except RpcError as error:  # which code Cloud Run answers with is not documented
+            raise invalid(f"Invalid env {variable.name}: {error}") from None
 
     def _change(self, job: run.Job, *, only_check: bool) -> operations_pb2.Operation:
         before = self._jobs.get(job.name)
