@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -62,6 +62,7 @@ class FacadeBuild:
         mirror: How runs outside are mirrored: as runs, as events without a run, or not at all.
         sensor_runs: Whether the sensor runs until somebody switches it off.
         name: What the names of jobs and sensors begin with.
+        remake: Makes the definitions again, of the project as it is then.
     """
 
     settings: FacadeSettings
@@ -70,6 +71,7 @@ class FacadeBuild:
     mirror: Mirror | None = "runs"
     sensor_runs: bool = True
     name: str = "starlake"
+    remake: Callable[[], object] = field(default=lambda: None)
 
     def name_of(self, part: str) -> str:
         """Return the name of a job, a sensor or an op: ``starlake_sync_prod``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dagster import Definitions
@@ -136,6 +137,16 @@ class StarlakeDagsterFacade:
             mirror=mirror,
             sensor_runs=enable_sensor_by_default,
             name=name,
+            remake=partial(
+                self.create_definitions,
+                environment,
+                asset_prefix,
+                mirror=mirror,
+                translator=translator,
+                select=select,
+                exclude=exclude,
+                name=name,
+            ),
         )
         return _definitions(build)
 

@@ -14,6 +14,8 @@ from dagster import (
     SkipReason,
 )
 
+from ai.starlake.dagster.facade.reloading import CodeLocationReload, with_reload
+
 if TYPE_CHECKING:
     from ai.starlake.dagster.facade.facade_build import FacadeBuild
 
@@ -28,10 +30,12 @@ def track_sensor(build: FacadeBuild, sync: JobDefinition, mirror: JobDefinition 
         sync: The job of the first tick.
         mirror: The job that mirrors a run; None to record events without one.
     """
+    track = TrackSensor(build, sync.name, mirror.name if mirror else None)
+    reload = CodeLocationReload(build.settings, build.assets.translated.project, build.remake)
     return SensorDefinition(
         name=build.name_of("track"),
         jobs=[job for job in (sync, mirror) if job is not None],
-        evaluation_fn=TrackSensor(build, sync.name, mirror.name if mirror else None).evaluate,
+        evaluation_fn=with_reload(reload, track.evaluate),
         minimum_interval_seconds=_INTERVAL,
         description="Finds runs of Starlake that were started outside of Dagster.",
         default_status=DefaultSensorStatus.RUNNING if build.sensor_runs else DefaultSensorStatus.STOPPED,

@@ -53,11 +53,10 @@ class StarlakeProject:
         Raises:
             StarlakeError: If a file of the project cannot be used, or if two items make one table.
         """
-        from ai.starlake.project.assets.item_cache import ItemCache, content_hash
+        from ai.starlake.project.assets.item_cache import ItemCache
 
-        content = content_hash(self.model.settings.metadata, self.environment, self.options)
         cache = ItemCache(repr(self._identity()), self.environment)
-        items = cache.items(content)
+        items = cache.items(self.content)
         if items is not None:
             return items
         from ai.starlake.project.assets.item_reading import read_items  # which takes longer than what is kept
@@ -65,8 +64,19 @@ class StarlakeProject:
 
         parsed = ParsedSql(cache.answers())
         items = read_items(self.model, parsed)
-        cache.keep(content, items, parsed.used)
+        cache.keep(self.content, items, parsed.used)
         return items
+
+    @cached_property
+    def content(self) -> str:
+        """The hash of all that the items are made of, as it was when it was first asked for, before they were read.
+
+        Raises:
+            StarlakeError: If there is no project, or its application or env files cannot be used.
+        """
+        from ai.starlake.project.assets.item_cache import content_hash
+
+        return content_hash(self.model.settings.metadata, self.environment, self.options)
 
     def with_items(self, items: tuple[ProjectItem, ...]) -> StarlakeProject:
         """Return the project with items that were read before, so that it is not read for them."""
