@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from ai.starlake.common.outcomes.audit_rows import AuditRow
-from ai.starlake.orchestration.outside.outside_runs import OutsideRun, name_of_job
-from ai.starlake.orchestration.outside.tracked_audit import TrackedAudit
-from ai.starlake.orchestration.outside.tracking_cursor import TrackingCursor
+from ai.starlake.orchestration.outside.late_rows import first_minute_checked, note_of_late_rows, rows_per_hour
+from ai.starlake.orchestration.outside.outside_runs import OutsideRun
+from ai.starlake.orchestration.outside.row_reading import RowReading
+from ai.starlake.orchestration.outside.run_release import Release, released
+from ai.starlake.orchestration.outside.seen_minutes import SeenMinute
+from ai.starlake.orchestration.outside.tracked_audit import (
+    MICROSECONDS,
+    TrackedAudit,
+    all_rows,
+    identity,
+    microseconds,
+    minute_of,
+    rows_per_minute,
+    time_of,
+)
+from ai.starlake.orchestration.outside.tracking_cursor import LONGEST_CURSOR, TrackingCursor
 from ai.starlake.orchestration.outside.tracking_options import TrackingOptions
+from ai.starlake.orchestration.outside.waiting_runs import RunSorter, WaitingRun, made_by_starlake
 
 Own = Callable[[Collection[str]], set[str]]
 """Returns those of some JOBIDs that are of runs of this Dagster instance."""
+
+MOST_ROWS_AT_FIRST = 100_000
+"""How many rows the first tick remembers at most, so that it can tell which ones come later."""
+_BYTES_OF_ROW = 100
+"""By how much a row makes the cursor longer, at most: if it is a run by itself."""
+_WAITING_TICKS = 4
+"""How many ticks' rows wait at most until their runs are over."""
+_CHECK_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -41,14 +63,32 @@ def baseline(audit: TrackedAudit, now: datetime, options: TrackingOptions) -> Tr
         audit: The audit.
         now: The time of the tick.
         options: How runs are found.
+
+    Raises:
+        StarlakeError: If the audit cannot be read.
     """
-    since = now - timedelta(seconds=options.lateness_seconds)
-    handled = tuple(row.digest for row in _all(audit, since))
-    return Tracked((), TrackingCursor(since.timestamp(), now.timestamp(), handled))
+    this_minute, lateness = microseconds(now) // MICROSECONDS, _lateness(options)
+    first = first_minute_checked(this_minute - lateness)
+    counts = rows_per_minute(audit, first_minute_checked(first))
+    newest = max(counts, default=first)
+    wanted = max(first, min(newest, this_minute) - lateness)
+    horizon = _remembered_from(counts, wanted)
+    late = {minute: count for minute, count in counts.items() if minute >= horizon}
+    known: dict[int, list[int]] = {}
+    if late:
+        for row in all_rows(audit, horizon * MICROSECONDS, (max(late) + 1) * MICROSECONDS, sum(late.values())):
+            known.setdefault(minute_of(row), []).append(identity(row))
+    minutes = {minute: SeenMinute.of(rows) for minute, rows in known.items()}
+    at = now.timestamp()
+    notes = () if horizon == wanted else (_many_at_first(horizon),)
+    return Tracked((), TrackingCursor(at, horizon, newest, at, minutes, rows_per_hour(counts, horizon)), notes=notes)
 
 
 def track(audit: TrackedAudit, cursor: TrackingCursor, now: datetime, own: Own, options: TrackingOptions) -> Tracked:
     """Return the runs that are to be mirrored, and the cursor of the next tick.
+
+    Which runs they are follows from the cursor alone: evaluated again with the same cursor, it returns the same runs
+    under the same keys, whatever the audit has got in between.
 
     Args:
         audit: The audit.
@@ -56,25 +96,123 @@ def track(audit: TrackedAudit, cursor: TrackingCursor, now: datetime, own: Own, 
         now: The time of the tick.
         own: Returns those of some JOBIDs that are of this Dagster instance.
         options: How runs are found.
+
+    Raises:
+        StarlakeError: If the audit cannot be read; then nothing changes, and the next tick tries again.
     """
-    since = datetime.fromtimestamp(cursor.since, timezone.utc)
-    rows = {row.digest: row for row in _all(audit, since) if row.digest not in cursor.handled}
-    ours = own({row.job_id for row in rows.values()})
-    waiting = {digest: (job_id, seen) for digest, job_id, seen in cursor.waiting}
-    jobs: dict[str, list[AuditRow]] = {}
-    for digest, row in rows.items():
-        waiting.setdefault(digest, (row.job_id, now.timestamp()))
-        jobs.setdefault(row.job_id, []).append(row)
-    runs = []
-    for job_id, of_job in jobs.items():
-        quiet = cursor.tick - max(waiting[row.digest][1] for row in of_job) >= options.settle_seconds
-        if job_id not in ours and quiet:
-            key = hashlib.blake2b("".join(row.digest for row in of_job).encode(), digest_size=10).hexdigest()
-            runs.append(OutsideRun(key, name_of_job(job_id, 1), (job_id,), tuple(of_job)))
-    done = {row.digest for run in runs for row in run.rows} | {row.digest for job in ours for row in jobs.get(job, [])}
-    left = tuple((digest, *seen) for digest, seen in waiting.items() if digest not in done)
-    return Tracked(tuple(runs), TrackingCursor(cursor.since, now.timestamp(), tuple({*cursor.handled, *done}), left))
+    return _Tick(audit, cursor, now.timestamp(), own, options).tracked()
 
 
-def _all(audit: TrackedAudit, since: datetime) -> list[AuditRow]:
-    return list(audit.rows(since, datetime.max.replace(tzinfo=timezone.utc), limit=1_000_000))
+@dataclass(frozen=True)
+class _Tick:
+    audit: TrackedAudit
+    cursor: TrackingCursor
+    now: float
+    own: Own
+    options: TrackingOptions
+
+    def tracked(self) -> Tracked:
+        checks = not 0 <= self.now - self.cursor.checked < _CHECK_SECONDS
+        horizon = self.cursor.horizon
+        counts = rows_per_minute(self.audit, first_minute_checked(horizon) if checks else horizon)
+        watched = {minute: count for minute, count in counts.items() if minute >= horizon}
+        release = released(self.audit, self.cursor, self.options)
+        room = (LONGEST_CURSOR - len(self.cursor.as_text())) // _BYTES_OF_ROW
+        reading = RowReading(self.audit, watched, dict(self.cursor.minutes), self._budget(release, room))
+        changed = reading.changed()
+        reading.read(changed)
+        if not (checks or changed or self.cursor.waiting or reading.minutes != self.cursor.minutes):
+            return Tracked((), self.cursor)
+        hours = rows_per_hour(counts, horizon) if checks else dict(self.cursor.closed)
+        notes = self._notes(release, reading, hours, is_full=bool(changed) and room <= 0)
+        cursor = self._next(release, reading, hours, max(watched, default=0), is_full=room <= 0)
+        cursor = replace(cursor, checked=self.now if checks else cursor.checked)
+        return Tracked(release.runs, cursor, bool(release.over or reading.unfinished), tuple(notes))
+
+    def _budget(self, release: Release, room: int) -> int:
+        limit = self.options.rows_per_tick
+        waiting = sum(len(run.rows) for run in (*release.over, *release.open))
+        return max(0, min(limit, _WAITING_TICKS * limit - waiting, room))
+
+    def _next(
+        self, release: Release, reading: RowReading, hours: Mapping[int, int], newest: int, *, is_full: bool
+    ) -> TrackingCursor:
+        sorter = RunSorter(self.options, self.now, map(self._by_this_clock, release.open), self.cursor.parts)
+        sorter.add(self._of_others(reading.found))
+        waiting, parts = sorter.result()
+        newest = max(newest, self.cursor.newest)
+        horizon = self._horizon(newest, reading, is_full=is_full)
+        late = {minute: seen.present for minute, seen in reading.minutes.items() if minute < horizon}
+        closed = dict(hours)
+        for hour, count in rows_per_hour(late, horizon).items():
+            closed[hour] = closed.get(hour, 0) + count
+        return TrackingCursor(
+            self.now,
+            horizon,
+            newest,
+            self.cursor.checked,
+            {minute: seen for minute, seen in sorted(reading.minutes.items()) if minute >= horizon},
+            {hour: count for hour, count in closed.items() if hour * 60 >= first_minute_checked(horizon)},
+            (*map(self._by_this_clock, release.over), *waiting),
+            {job: part for job, part in parts.items() if part.last >= horizon * MICROSECONDS},
+        )
+
+    def _horizon(self, newest: int, reading: RowReading, *, is_full: bool) -> int:
+        """Return the first minute that is watched from now on: the clock of the audit tells, not that of the sensor."""
+        this_minute = int(self.now) // 60
+        reference = this_minute if is_full else min(newest, this_minute)
+        wanted = min(reference - _lateness(self.options), *reading.unfinished, newest)
+        return max(self.cursor.horizon, wanted)
+
+    def _by_this_clock(self, run: WaitingRun) -> WaitingRun:
+        """Return a run that was not seen later than now, so that it is not waited for if the clock was set back."""
+        return replace(run, since=min(run.since, self.now), seen=min(run.seen, self.now))
+
+    def _of_others(self, rows: Sequence[AuditRow]) -> list[AuditRow]:
+        """Return the rows that neither this Dagster instance made nor somebody whose rows are to be ignored."""
+        ignored = self.options.ignore_job_ids
+        left = [row for row in rows if ignored is None or not ignored.fullmatch(row.job_id)]
+        asked = {row.job_id for row in left if not made_by_starlake(row)}
+        ours = self.own(asked) if asked else set()
+        return [row for row in left if row.job_id not in ours]
+
+    def _notes(
+        self, release: Release, reading: RowReading, hours: Mapping[int, int], *, is_full: bool
+    ) -> Iterable[str]:
+        late = note_of_late_rows(self.cursor.closed, hours)
+        if late:
+            yield late
+        if release.gone:
+            yield f"{release.gone} rows were removed from the audit before they could be mirrored"
+        if reading.doubtful:
+            yield (
+                f"rows were removed from the audit while others were added to the same {len(reading.doubtful)} "
+                "minutes: a row may be mirrored in place of another. Run the sync job"
+            )
+        if is_full:
+            yield (
+                f"the audit has more rows of the last lateness_seconds than a cursor of {LONGEST_CURSOR} bytes "
+                "can tell apart: the others wait. Set lateness_seconds lower if rows do not come that late"
+            )
+
+
+def _lateness(options: TrackingOptions) -> int:
+    """Return how late rows may be, in minutes."""
+    return math.ceil(options.lateness_seconds / 60)
+
+
+def _remembered_from(counts: Mapping[int, int], wanted: int) -> int:
+    """Return the first minute whose rows the first tick remembers: the wanted one, or a later one if they are many."""
+    rows = 0
+    for minute in sorted((minute for minute in counts if minute >= wanted), reverse=True):
+        rows += counts[minute]
+        if rows > MOST_ROWS_AT_FIRST:
+            return minute + 1
+    return wanted
+
+
+def _many_at_first(horizon: int) -> str:
+    return (
+        f"the audit has more than {MOST_ROWS_AT_FIRST} rows of the last lateness_seconds: rows that ended before "
+        f"{time_of(horizon * MICROSECONDS):%Y-%m-%d %H:%M} UTC and come later are not mirrored"
+    )

@@ -1,0 +1,133 @@
+"""Which rows of a minute are known, in two bytes for each of them and yet exactly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from itertools import chain, combinations, islice, product
+from operator import xor
+
+from ai.starlake.orchestration.outside.packed_numbers import packed, unpacked
+
+IDENTITY_BITS = 64
+"""How long the number is that identifies a row."""
+_SPARE_BITS = 10
+"""How many bits a print has more than are needed to count the rows of its minute."""
+_MOST_TRIALS = 1 << 16
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The rows of a minute, told apart.
+
+    Args:
+        known: Those that were known.
+        new: Those that were not.
+        sure: Whether that is beyond doubt.
+    """
+
+    known: list[int]
+    new: list[int]
+    sure: bool = True
+
+
+@dataclass(frozen=True)
+class SeenMinute:
+    """The rows of a minute that are known.
+
+    A print is the first bits of the number that identifies a row. A row that has no print here is new. One that has the
+    print of another row may be known or new: how often a print is there tells how many of its rows are known, and the
+    sum of the numbers of all known rows tells which.
+
+    Args:
+        count: How many rows are known, those included that the audit no longer has: they may come back.
+        present: How many of them the audit has.
+        total: The numbers that identify them, added without carry.
+        bits: The length of a print.
+        prints: The prints, packed.
+        position: Up to which end the rows were read, in microseconds, where the minute has more than one tick takes.
+    """
+
+    count: int
+    present: int
+    total: int
+    bits: int
+    prints: bytes
+    position: int | None = None
+
+    @classmethod
+    def of(cls, rows: Sequence[int], position: int | None = None, *, expected: int = 0) -> SeenMinute:
+        """Return the minute in which some rows are known.
+
+        Args:
+            rows: The numbers that identify them.
+            position: Up to which end its rows were read, if not all were.
+            expected: How many rows will be known, when that is more.
+        """
+        bits = min(IDENTITY_BITS, max(len(rows), expected).bit_length() + _SPARE_BITS)
+        return cls(0, 0, 0, bits, b"").with_more(rows, position)
+
+    def with_more(self, rows: Sequence[int], position: int | None = None) -> SeenMinute:
+        """Return the minute with more known rows.
+
+        Args:
+            rows: The numbers that identify them.
+            position: Up to which end its rows were read, if not all were.
+        """
+        count = self.count + len(rows)
+        prints = chain(unpacked(self.prints, self.bits, self.count), _prints(rows, self.bits))
+        total, present = reduce(xor, rows, self.total), self.present + len(rows)
+        return SeenMinute(count, present, total, self.bits, packed(prints, self.bits, count), position)
+
+    def without_rows(self) -> SeenMinute:
+        """Return the minute whose rows were removed from the audit."""
+        return replace(self, present=0, position=None)
+
+    def after(self, judged: Judged, taken: Sequence[int]) -> SeenMinute:
+        """Return the minute once all of its rows were read.
+
+        Args:
+            judged: Its rows, as `judged` told them apart.
+            taken: Those of the new ones that are known from now on.
+        """
+        if len(judged.known) < self.count:
+            return replace(self, present=len(judged.known)).with_more(taken)
+        return SeenMinute.of([*judged.known, *taken])
+
+    def judged(self, rows: Sequence[int]) -> Judged:
+        """Tell the known from the new.
+
+        Args:
+            rows: The numbers that identify all rows that the minute has now.
+        """
+        prints = Counter(unpacked(self.prints, self.bits, self.count))
+        found: dict[int, list[int]] = {}
+        for row, mark in zip(rows, _prints(rows, self.bits), strict=True):
+            found.setdefault(mark, []).append(row)
+        known: list[int] = []
+        new: list[int] = []
+        doubtful: list[tuple[list[int], int]] = []
+        for mark, same in found.items():
+            if len(same) <= prints[mark]:
+                known += same
+            elif not prints[mark]:
+                new += same
+            else:
+                doubtful.append((sorted(same), prints[mark]))
+        return self._decided(known, new, doubtful) if doubtful else Judged(known, new)
+
+    def _decided(self, known: list[int], new: list[int], doubtful: Sequence[tuple[list[int], int]]) -> Judged:
+        complete = len(known) + sum(count for _, count in doubtful) == self.count  # otherwise rows are gone
+        missing = reduce(xor, known, self.total)
+        trials = product(*(combinations(same, count) for same, count in doubtful)) if complete else iter(())
+        solutions = (trial for trial in islice(trials, _MOST_TRIALS) if reduce(xor, chain(*trial), 0) == missing)
+        solved = next(solutions, None)
+        chosen = set(chain(*(solved or (same[:count] for same, count in doubtful))))
+        rest = [row for same, _ in doubtful for row in same if row not in chosen]
+        return Judged([*known, *chosen], [*new, *rest], sure=solved is not None)
+
+
+def _prints(rows: Iterable[int], bits: int) -> list[int]:
+    return [row >> (IDENTITY_BITS - bits) for row in rows]
