@@ -21,7 +21,7 @@ from dagster import (
     SensorDefinition,
 )
 
-from ai.starlake.common import NameRegistry, StarlakeError
+from ai.starlake.common import NameRegistry, StarlakeError, sanitize_id
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.asset_keys import dataset_key
 from ai.starlake.dagster.command_op import CommandBody
@@ -39,6 +39,7 @@ from ai.starlake.job import (
     StarlakePreLoadStrategy,
     StarlakeSparkConfig,
 )
+from ai.starlake.job.compute_profiles import COMPUTE_TAG
 from ai.starlake.job.job_options import JobOptions, OptionsT
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class NodeOptions:
         pool: The pool whose slots the steps take.
         asset: The keys of the assets that the op materializes, instead of what its dataset says.
         skip_or_start: Whether what comes after the op is skipped when there was nothing to do.
+        compute: The compute profile of its command, instead of the one that the options say.
         assets: The same as `asset`, as files of Starlake 1.2 and 1.3 call it.
         cron: Not read; files of Starlake 1.2 and 1.3 pass it. A run knows its dates from its partition or its tags.
         params: Not read; files of Starlake 1.3 pass it.
@@ -84,6 +86,7 @@ class NodeOptions:
     pool: str | None = None
     asset: AssetLike | Iterable[AssetKey] | None = None
     skip_or_start: bool = False
+    compute: str | None = None
     assets: Iterable[AssetKey] | None = None
     cron: Any = None
     params: Any = None
@@ -196,6 +199,10 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         name = product.name if product else command.value_of("--domains") or task_id
         outs = outputs_of(node.out, node.outs, optional=node.skip_or_start)
         assets = self._assets(node, product)
+        profile = self.compute_of(name, sanitize_id(task_id), node.compute, f"the argument compute of {task_id}")
+        if profile is not None:
+            command = command.with_compute(profile)
+            node = replace(node, tags={COMPUTE_TAG: profile.name, **(node.tags or {})})
         body = self._deciding_body(command, name, outs) if node.skip_or_start else None
         body = body or CommandBody(self.runner, command, name, assets, outs, node.skip_or_start, spark_config)
         return self._op(task_id, shown(command), body, outs, node)

@@ -28,6 +28,7 @@ from ai.starlake.executor.protocol import (
     StarlakeResult,
 )
 from ai.starlake.job import JobOptions, StarlakeCommand, StarlakeSparkConfig
+from ai.starlake.job.compute_profiles import COMPUTE_TAG, OPTION, ComputeProfile, chosen_profile, run_choice
 from ai.starlake.job.sections import names_of_section
 from ai.starlake.orchestration.dates.completion import complete
 from ai.starlake.orchestration.dates.run_dates import RunDates, is_late
@@ -211,6 +212,9 @@ class CommandRunner:
         with failures(retry=False):
             dates = self.dates(context)
             options = options_for(context, names_of_section(name, _compat.op_name_of(context)))
+            choice = run_choice(options.pop(OPTION, None))
+            if choice is not None:
+                command = command.with_compute(chosen_profile(self.settings.compute, choice))
             return complete(command, dates, options, cli=self.settings.starlake_version), dates
 
 
@@ -268,6 +272,8 @@ class CommandRun:
             "starlake/duration": round(result.duration, 3),
             "starlake/command": self.command_line,
         }
+        if self.command.compute is not None:
+            metadata |= _compute(self.command.compute, result.sizes)
         if result.counts:
             metadata |= _rows(result.counts)
             if result.counts.warnings:
@@ -282,6 +288,11 @@ class CommandRun:
         """Return the event that records an asset as made by the command."""
         partition = context.partition_key if context.has_partition_key else None
         return AssetMaterialization(asset, description=self.summary, metadata=self.metadata(), partition=partition)
+
+
+def _compute(profile: ComputeProfile, sizes: Mapping[str, str]) -> dict[str, Any]:
+    shown = {"starlake/compute_sizes": MetadataValue.json(dict(sizes))} if sizes else {}
+    return {COMPUTE_TAG: profile.name, **shown}
 
 
 def _is_over(context: OpExecutionContext, run_id: str) -> bool | None:

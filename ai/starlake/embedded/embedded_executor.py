@@ -19,6 +19,7 @@ from ai.starlake.embedded.interruption import Interruption, run_interruptible
 from ai.starlake.embedded.outcome_log import OutcomeLog
 from ai.starlake.embedded.results import LoadResult
 from ai.starlake.executor.checks_alone import outcomes_of_check
+from ai.starlake.executor.compute_limits import engine_sizes, too_small
 from ai.starlake.executor.executable import engine_variables
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.prepared import PreparedCommand
@@ -58,6 +59,7 @@ class EmbeddedExecutor:
         """
         started = time.monotonic()
         prepared = PreparedCommand.of(command, execution, os.environ).located().with_defaults(self._variables)
+        prepared = prepared.with_variables(engine_sizes(command.compute))
         log = OutcomeLog(wanted=execution.outcomes)
         try:
             outcome = _run(prepared, execution.report, log)
@@ -67,7 +69,9 @@ class EmbeddedExecutor:
         if outcome.exit_code != 0:
             raise _failure(prepared, outcome.error or outcome.negative or "", log)
         counts = _counts(outcome.load) if outcome.load else None
-        return StarlakeResult(duration=time.monotonic() - started, counts=counts, tables=_tables(prepared, log))
+        sizes = command.compute.sizes("duckdb") if command.compute else {}
+        duration = time.monotonic() - started
+        return StarlakeResult(duration=duration, counts=counts, tables=_tables(prepared, log), sizes=sizes)
 
     def check_tables(self, command: StarlakeCommand, execution: Execution) -> tuple[TableOutcome, ...]:
         """Evaluate the expectations of tables as they are; see `ChecksAlone`."""
@@ -110,7 +114,11 @@ def _tell(prepared: PreparedCommand, report: Reporter, stream: Stream, text: str
 
 
 def _failure(prepared: PreparedCommand, text: str, log: OutcomeLog) -> CommandFailedError:
-    return CommandFailedError(prepared.shown(), 1, None, verdict=prepared.mask(text), tables=_tables(prepared, log))
+    verdict, fix = prepared.mask(text), None
+    reason = too_small(prepared.command.compute, 1, [text])
+    if reason is not None:
+        verdict, fix = f"{reason[0]}: {verdict}", reason[1]
+    return CommandFailedError(prepared.shown(), 1, None, verdict=verdict, fix=fix, tables=_tables(prepared, log))
 
 
 def _tables(prepared: PreparedCommand, log: OutcomeLog) -> tuple[TableOutcome, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,7 +13,8 @@ from types import TracebackType
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.areas.turns import turns
-from ai.starlake.embedded.database.connection import DEFAULT_WAIT, OpeningError, open_database
+from ai.starlake.embedded.database.connection import DEFAULT_WAIT, Database, OpeningError, open_database
+from ai.starlake.embedded.database.database_sizes import database_sizes
 from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.embedded.outcome_log import OutcomeLog
 from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
@@ -94,7 +95,7 @@ class Workspace:
         """
         if file not in self._warehouses:
             plan = Plan(file, {}, (), file, files=(file,), made=(), empty=(), problems=())
-            opening = open_database(plan, wait=self._patience(), interruption=self._interruption)
+            opening = self._opening(plan)
             connection = Connection(name=file.name, type="jdbc", options={"url": f"jdbc:duckdb:{file}"})
             self._warehouses[file] = (connection, plan, DuckDBWarehouse(self._stack.enter_context(opening)))
         return self._warehouses[file][2]
@@ -163,9 +164,7 @@ class Workspace:
             return known[2]
         self._require_free(connection, plan)
         try:
-            database = self._stack.enter_context(
-                open_database(plan, wait=self._patience(), interruption=self._interruption)
-            )
+            database = self._stack.enter_context(self._opening(plan))
         except OpeningError as error:
             message = ": ".join(part for part in (error.culprit, error.cause) if part)
             settings = self.project.settings
@@ -173,6 +172,10 @@ class Workspace:
         warehouse = DuckDBWarehouse(database)
         self._warehouses[plan.file] = (connection, plan, warehouse)
         return warehouse
+
+    def _opening(self, plan: Plan) -> AbstractContextManager[Database]:
+        sizes = database_sizes(self.environment)
+        return open_database(plan, wait=self._patience(), interruption=self._interruption, sizes=sizes)
 
     def _require_free(self, connection: Connection, plan: Plan) -> None:
         """Refuse a connection that opens a file which another one has open."""

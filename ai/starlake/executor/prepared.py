@@ -144,6 +144,10 @@ class PreparedCommand:
         """Return the command with variables, which hold no secrets, where its environment lacks them."""
         return replace(self, environment={**variables, **self.environment})
 
+    def with_variables(self, variables: Mapping[str, str]) -> PreparedCommand:
+        """Return the command with variables, which hold no secrets, in place of those of its environment."""
+        return replace(self, environment={**self.environment, **variables}) if variables else self
+
     def mapped(self, change: Callable[[str], str]) -> PreparedCommand:
         """Return the command with every argument and every value of its environment changed.
 

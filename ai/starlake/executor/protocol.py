@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from ai.starlake.common import StarlakeError
@@ -88,6 +88,7 @@ class StarlakeResult:
         remote_id: The id of the job or execution elsewhere.
         log_url: Where its log can be read.
         tables: The outcome of each table or task, as far as the executor can tell; see `Execution.outcomes`.
+        sizes: What the executor made of the command's compute profile, such as ``{"duckdb.threads": "2"}``.
     """
 
     duration: float
@@ -96,6 +97,7 @@ class StarlakeResult:
     remote_id: str | None = None
     log_url: str | None = None
     tables: tuple[TableOutcome, ...] = ()
+    sizes: Mapping[str, str] = field(default_factory=dict)
 
 
 class StarlakeExecutor(Protocol):

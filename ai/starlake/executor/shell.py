@@ -13,12 +13,14 @@ from pathlib import Path
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.outcomes.outcome_data import masked_outcomes
 from ai.starlake.executor.checks_alone import outcomes_of_check
+from ai.starlake.executor.compute_limits import engine_sizes, launcher_sizes, too_small
 from ai.starlake.executor.executable import HOW_TO_GET_ONE, engine_variables, find_executable, is_embedded_engine
 from ai.starlake.executor.failures import failure_text, hint
 from ai.starlake.executor.outcome_file import OutcomeFile
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.prepared import PreparedCommand
+from ai.starlake.executor.process.limits import limited
 from ai.starlake.executor.process.supervision import Runner, require_wanted, run_process
 from ai.starlake.executor.project_facts import FactsFactory, FactsOfRun, ProjectFacts
 from ai.starlake.executor.protocol import CommandFailedError, ExecutableNotFoundError, Execution, StarlakeResult
@@ -83,7 +85,7 @@ class ShellExecutor:
             stack.enter_context(self._turn(process, facts, execution, death_fd))
             stack.enter_context(self._kept(process, facts, execution))
             exit_code = self._runner(
-                process.argv,
+                process.limited,
                 cwd=process.folder,
                 environment=outcomes.environment,
                 on_line=output.take,
@@ -94,7 +96,8 @@ class ShellExecutor:
                 tables = outcomes.read() or self._on_record(process, facts, execution, None, failure)
                 raise process.failure(exit_code, output.tail, tables)
             tables = outcomes.read() or self._on_record(process, facts, execution, output.counts(), None)
-        return StarlakeResult(duration=time.monotonic() - started, counts=output.counts(), tables=tables)
+        duration = time.monotonic() - started
+        return StarlakeResult(duration=duration, counts=output.counts(), tables=tables, sizes=process.sizes)
 
     def _on_record(
         self,
@@ -149,9 +152,13 @@ class ShellExecutor:
 
     def _process(self, command: StarlakeCommand, execution: Execution) -> _Process:
         process = _Process.of(self.executable, PreparedCommand.of(command, execution, os.environ).located())
+        prepared = process.prepared
         if not process.is_embedded_engine:
-            return process
-        return replace(process, prepared=process.prepared.with_defaults(engine_variables(self._lock_timeout)))
+            return replace(
+                process, prepared=prepared.with_variables(launcher_sizes(command.compute, prepared.environment))
+            )
+        prepared = prepared.with_defaults(engine_variables(self._lock_timeout))
+        return replace(process, prepared=prepared.with_variables(engine_sizes(command.compute)))
 
     def _turn(
         self, process: _Process, facts: _Facts | None, execution: Execution, death_fd: int | None
@@ -223,11 +230,27 @@ class _Process:
         """The folder or address of the project."""
         return self.prepared.root or str(self.folder)
 
+    @property
+    def limited(self) -> list[str]:
+        """What to start, so that the command has the limits of its compute profile."""
+        compute = self.prepared.command.compute
+        return limited(self.argv, compute.process) if compute else list(self.argv)
+
+    @property
+    def sizes(self) -> dict[str, str]:
+        """What of the command's compute profile has an effect."""
+        compute = self.prepared.command.compute
+        return compute.sizes("process", "duckdb" if self.is_embedded_engine else "spark") if compute else {}
+
     def __str__(self) -> str:
         return self.prepared.shown(self.argv[: -len(self.prepared.argv)])
 
     def failure(self, exit_code: int, tail: Sequence[str], tables: Sequence[TableOutcome]) -> StarlakeError:
         """Return the error of a command that ended with another exit code than 0."""
+        reason = too_small(self.prepared.command.compute, exit_code, tail)
+        if reason is not None:
+            how, fix = reason
+            return CommandFailedError(str(self), exit_code, tail, fix=fix, verdict=how, tables=tables)
         if exit_code in _NOT_RUN:
             return self._not_run(exit_code, tail)
         by_hand = f"read the command's whole output, or run it by hand in {self.folder}"

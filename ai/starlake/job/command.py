@@ -12,6 +12,7 @@ from typing import Any, overload
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.secrets import EnvironmentValue
 from ai.starlake.common.written_values import NotAPairError, comma_pairs
+from ai.starlake.job.compute_profiles import ComputeProfile
 
 _UNFIT = {
     ",": "a comma",
@@ -37,12 +38,14 @@ class StarlakeCommand(Sequence[str]):
         arguments: What follows the verb, without ``--options``.
         options: The substitutions that go into ``--options k=v,...``.
         environment: What the command needs in its environment; secrets by reference only.
+        compute: The sizes of what it runs on; None where nobody chose any.
     """
 
     verb: str
     arguments: tuple[str, ...] = ()
     options: Mapping[str, str] = field(default_factory=dict)
     environment: Mapping[str, EnvironmentValue] = field(default_factory=dict, repr=False)
+    compute: ComputeProfile | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         for text in (self.verb, *self.arguments):
@@ -113,6 +116,10 @@ class StarlakeCommand(Sequence[str]):
         merged = {**environment, **self.environment} if self.environment else environment
         return self if merged is self.environment else replace(self, environment=merged)
 
+    def with_compute(self, compute: ComputeProfile | None) -> StarlakeCommand:
+        """Return this command with other sizes of what it runs on."""
+        return self if compute == self.compute else replace(self, compute=compute)
+
     def __hash__(self) -> int:
         return hash((self.verb, self.arguments, tuple(self.options.items())))
 
@@ -130,7 +137,8 @@ class StarlakeCommand(Sequence[str]):
         return self.argv[index]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return StarlakeCommand, (self.verb, self.arguments, dict(self.options), dict(self.environment))
+        given = (self.verb, self.arguments, dict(self.options), dict(self.environment), self.compute)
+        return StarlakeCommand, given
 
 
 def _value_of_options(following: Iterator[str], verb: str) -> str:

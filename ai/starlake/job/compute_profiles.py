@@ -34,7 +34,7 @@ from ai.starlake.job.compute_sections import (
 )
 from ai.starlake.job.polars_profile import PolarsProfile
 
-TAG = "starlake/compute"
+COMPUTE_TAG = "starlake/compute"
 """The tag of steps and assets that names their profile."""
 OPTION = "compute_profile"
 _NAME = re.compile(r"[a-z](?:[a-z0-9_-]{0,29}[a-z0-9])?")
@@ -201,10 +201,12 @@ class ComputeChoice:
     Args:
         name: The profile.
         where: Where the choice stands, for errors: an option, a file with its line, an argument.
+        portable: Whether it may be made where there are no profiles at all: a project is used in many places.
     """
 
     name: str
     where: str
+    portable: bool = False
 
 
 def chosen_profile(profiles: Mapping[str, ComputeProfile], *choices: ComputeChoice | None) -> ComputeProfile | None:
@@ -212,16 +214,23 @@ def chosen_profile(profiles: Mapping[str, ComputeProfile], *choices: ComputeChoi
 
     Args:
         profiles: The profiles of the option `compute`.
-        *choices: The choices, a more special one after a more general one; None for none.
+        *choices: The choices, a more special one after a more general one; None for none. A portable one is a profile
+            without sizes where there are no profiles at all.
 
     Raises:
         StarlakeError: If a chosen profile does not exist, even if another one takes precedence.
     """
     made = [choice for choice in choices if choice is not None]
-    for choice in made:
-        if choice.name not in profiles:
-            raise _unknown(choice, profiles)
-    return profiles[made[-1].name] if made else None
+    found = [_found(choice, profiles) for choice in made]
+    return found[-1] if found else None
+
+
+def _found(choice: ComputeChoice, profiles: Mapping[str, ComputeProfile]) -> ComputeProfile:
+    if choice.name in profiles:
+        return profiles[choice.name]
+    if choice.portable and not profiles and _NAME.fullmatch(choice.name):
+        return ComputeProfile(name=choice.name)
+    raise _unknown(choice, profiles)
 
 
 def section_choice(options: Mapping[str, Any], names: Iterable[str]) -> ComputeChoice | None:
@@ -237,6 +246,11 @@ def section_choice(options: Mapping[str, Any], names: Iterable[str]) -> ComputeC
         if isinstance(section, Mapping) and section.get(OPTION) is not None:
             found = ComputeChoice(str(section[OPTION]), f"option {OPTION} in the section {name!r} of the options")
     return found
+
+
+def run_choice(name: str | None) -> ComputeChoice | None:
+    """Return the choice among the options of one run."""
+    return ComputeChoice(name, f"option {OPTION} of the run") if name else None
 
 
 def _nearest(name: str, known: Iterable[str]) -> str | None:

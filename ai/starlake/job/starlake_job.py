@@ -12,9 +12,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 from ai.starlake.common.secrets import EnvironmentValue
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job.cli_versions import StarlakeCli
+from ai.starlake.job.compute_profiles import ComputeChoice, ComputeProfile, chosen_profile, section_choice
 from ai.starlake.job.job_options import JobOptions, OptionsT, StarlakeOptions, composed
 from ai.starlake.job.names import StarlakeOrchestrator
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
+from ai.starlake.job.sections import names_of_section
 from ai.starlake.job.spark_config import StarlakeSparkConfig
 from ai.starlake.job.starlake_commands import load_command, names_of, required, stage_command, transform_command
 
@@ -234,6 +236,28 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
     def post_tasks(self, **kwargs: Any) -> NodeT | None:  # noqa: ARG002
         """Generate what has to run after all commands; None where nothing has to."""
         return None
+
+    def compute_of(
+        self, name: str, op: str, argument: str | None = None, where: str = "the argument compute"
+    ) -> ComputeProfile | None:
+        """Return the compute profile of a command; see `ai.starlake.job.compute_profiles` for what takes precedence.
+
+        Args:
+            name: The Starlake name of what it works on.
+            op: The name of its op.
+            argument: The profile that the code names.
+            where: Where it does, for errors.
+
+        Raises:
+            StarlakeError: If there is no such profile.
+        """
+        settings = self.settings
+        return chosen_profile(
+            settings.compute,
+            settings.default_compute,
+            section_choice(self.options, names_of_section(name, op)),
+            ComputeChoice(argument, where) if argument else None,
+        )
 
     def get_spark_config(self, config_name: str | None = None, **spark_properties: Any) -> StarlakeSparkConfig:
         """Return what a Spark job may use: as the hook `get_spark_config` of the calling module says, else the options.

@@ -31,7 +31,8 @@ from ai.starlake.executor.protocol import (
     StarlakeResult,
     Stream,
 )
-from ai.starlake.job import EnvironmentReference, FileReference, StarlakeCommand
+from ai.starlake.job import EnvironmentReference, FileReference, JobOptions, StarlakeCommand
+from ai.starlake.job.compute_profiles import SECTIONS
 
 SECRET = "hunter22-of-nobody"  # noqa: S105  what must not be seen
 _STAND_IN = Path(__file__).with_name("_stand_in_main.py")
@@ -127,6 +128,15 @@ ARGUMENTS: tuple[tuple[str, ...], ...] = (
     ("transform", "--name", "contract.numbers", "--options", "first=1,second=x y"),
 )
 """Command lines that have, together, each flag of each verb; ``{root}`` is the folder of the project."""
+
+PROFILE_SECTIONS: Mapping[str, Mapping[str, object]] = {
+    "spark": {"executor_memory": "2g", "driver_memory": "1g"},
+    "cloud_run": {"cpu": "2", "memory": "2Gi", "timeout": 300},
+    "dataproc": {"worker_machine_type": "n1-standard-8", "num_workers": 3},
+    "process": {"cpu_seconds": 300, "nice": 1},
+    "duckdb": {"threads": 1, "memory_limit": "500MB"},
+}
+"""A compute profile that has sizes for each kind of executor."""
 
 ODD_NAMES = ("a b", "a'b", 'a"b', "$(touch pwned)", "`touch pwned`", "; touch pwned #", "$HOME", "a\nb", "\\", "é€漢")
 ODD_VALUES = (*ODD_NAMES, "", " ", "*", "--flag", "{{x}}", "%s", "a=b,c=d")
@@ -524,6 +534,18 @@ class ExecutorContract:
         assert result.counts == StarlakeCounts(len(names), len(names), 0)
         assert bench.files("archive") == sorted(names)
         _require_no_trace(bench)
+
+    # -- sizes of what a command runs on ---------------------------------------------------------------------------
+
+    def test_a_command_with_a_compute_profile(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
+        """It receives what it would without; the result has the sizes that the executor reads, as they are given."""
+        profile = JobOptions.read({"compute": {"small": PROFILE_SECTIONS}}).compute["small"]
+        command = bench.command(*_PROBE, MINE="a value").with_compute(profile)
+        result = executor.run(command, bench.execution())
+        assert bench.calls()[-1]["environment"]["MINE"] == "a value"
+        assert result.sizes.items() <= profile.sizes(*SECTIONS).items()
+        plain = executor.run(bench.command(*_PROBE), bench.execution("another step"))
+        assert plain.sizes == {}
 
     # -- secrets ---------------------------------------------------------------------------------------------------
 

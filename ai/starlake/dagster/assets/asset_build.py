@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ai.starlake.dagster.assets.automation.asset_partitions import partitions_of
 from ai.starlake.dagster.assets.automation.automated_specs import AutomatedSpecs
+from ai.starlake.dagster.assets.item_compute import item_compute, tagged
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix, TranslatedProject
 from ai.starlake.dagster.named_jobs import checked_job
 from ai.starlake.dagster.ops import OpFactory
 from ai.starlake.dagster.run_command import CommandRunner
 from ai.starlake.job import JobOptions, StarlakeCommand
+from ai.starlake.job.compute_profiles import ComputeChoice, ComputeProfile, chosen_profile
 from ai.starlake.job.starlake_commands import (
     check_command,
     load_command,
@@ -56,6 +58,8 @@ class AssetBuild:
         retry_policy: When steps are tried again; by default as the options of the job say.
         backfill_policy: How backfills are divided into runs, where the items have partitions.
         op_tags: Further tags of the steps.
+        compute: The compute profile of all items, whatever options and metadata say.
+        runs_elsewhere: Whether the job is known only when a step runs.
         overrides: Options in place of those of the job.
         command_options: Substitutions for all commands, besides those of the project.
         function: What each step calls in place of running the commands of its items.
@@ -76,6 +80,8 @@ class AssetBuild:
     retry_policy: RetryPolicy | None = None
     backfill_policy: BackfillPolicy | None = None
     op_tags: Mapping[str, str] = field(default_factory=dict)
+    compute: str | None = None
+    runs_elsewhere: bool = False
     overrides: Mapping[str, Any] = field(default_factory=dict)
     command_options: Mapping[str, Any] = field(default_factory=dict)
     function: Callable[..., Any] | None = None
@@ -183,7 +189,33 @@ class AssetBuild:
 
     @cached_property
     def _translated_specs(self) -> Mapping[Target, AssetSpec]:
-        return {item.target: spec for item, spec in zip(self.items, self.translated.specs(self.items), strict=True)}
+        specs = zip(self.items, self.translated.specs(self.items), strict=True)
+        return {item.target: tagged(spec, self.compute_of(item)) for item, spec in specs}
+
+    def compute_of(self, item: ProjectItem) -> ComputeProfile | None:
+        """Return the compute profile of the command that makes an item; None where nobody chose one."""
+        return self._compute[item.target]
+
+    @cached_property
+    def _compute(self) -> Mapping[Target, ComputeProfile | None]:
+        choose = item_compute(self.translated, self.sl_job, self._compute_in_code)
+        return {item.target: choose(item) for item in self.translated.project.items}
+
+    @property
+    def _compute_in_code(self) -> ComputeChoice | None:
+        """The profile that code names for all items."""
+        if "compute_profile" in self.overrides:
+            return ComputeChoice(str(self.overrides["compute_profile"]), "the argument compute_profile of run")
+        where = f"the argument compute of {self.name}"
+        return ComputeChoice(self.compute, where, portable=self.runs_elsewhere) if self.compute else None
+
+    def _shared_compute(self, items: Sequence[ProjectItem]) -> ComputeProfile | None:
+        """Return the profile of one command for several items: theirs if it is one, else that of the options."""
+        found = {self.compute_of(item) for item in items}
+        if len(found) == 1:
+            return found.pop()
+        settings = self.settings
+        return chosen_profile(settings.compute, settings.default_compute)
 
     def check_specs(self, items: Sequence[ProjectItem]) -> list[AssetCheckSpec]:
         """Return the specs of the checks of items; none where checks are switched off."""
@@ -205,26 +237,29 @@ class AssetBuild:
             made = load_command(item.domain, item.name, options)
         else:
             made = transform_command(item.full_name, options)
-        return made.with_environment(self.environment)
+        return made.with_environment(self.environment).with_compute(self.compute_of(item))
 
     def check_command(self, item: ProjectItem) -> StarlakeCommand:
         """Return the command that evaluates the expectations of an item as it is."""
         options = {**self.translated.project.options, **self.command_options}
-        return check_command(item.full_name, options).with_environment(self.environment)
+        made = check_command(item.full_name, options).with_environment(self.environment)
+        return made.with_compute(self.compute_of(item))
 
     def replay_command(self, tables: Sequence[ProjectItem]) -> StarlakeCommand:
         """Return the command that loads the rejected rows of tables again."""
         options = {**self.translated.project.options, **self.command_options}
         domains = dict.fromkeys(table.domain for table in tables)
         made = replay_command(domains, [table.name for table in tables], options)
-        return made.with_environment(self.environment)
+        return made.with_environment(self.environment).with_compute(self._shared_compute(tables))
 
     def load_command(self, items: Sequence[ProjectItem]) -> StarlakeCommand:
         """Return the command that loads several tables of one domain."""
         names = ",".join(item.name for item in items)
-        return load_command(items[0].domain, names, self.translated.project.options).with_environment(self.environment)
+        made = load_command(items[0].domain, names, self.translated.project.options)
+        return made.with_environment(self.environment).with_compute(self._shared_compute(items))
 
     def stage_command(self, items: Sequence[ProjectItem]) -> StarlakeCommand:
         """Return the command that moves the files of tables of one domain from the landing area to the stage area."""
         names = [item.name for item in items]
-        return stage_command(self.sl_job.cli, items[0].domain, names).with_environment(self.environment)
+        made = stage_command(self.sl_job.cli, items[0].domain, names).with_environment(self.environment)
+        return made.with_compute(self._shared_compute(items))

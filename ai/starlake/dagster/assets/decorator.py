@@ -35,6 +35,7 @@ def starlake_assets(
     retry_policy: RetryPolicy | None = None,
     op_tags: Mapping[str, str] | None = None,
     checks: bool = True,
+    compute: str | None = None,
 ) -> Callable[[Callable[..., Any]], AssetsDefinition]:
     """Make a function the step of tables and tasks of a project: it takes a `StarlakeResource` and yields its events.
 
@@ -52,6 +53,7 @@ def starlake_assets(
         retry_policy: When the step is tried again.
         op_tags: Further tags of the step.
         checks: Whether expectations become checks.
+        compute: The compute profile of all commands, whatever metadata say.
 
     Raises:
         StarlakeError: If a file of the project cannot be used, if a word names nothing, if nothing is chosen, or if
@@ -73,6 +75,8 @@ def starlake_assets(
             retry_policy=retry_policy,
             op_tags=op_tags or {},
             checks=checks,
+            compute=compute,
+            runs_elsewhere=True,
         )
         if not build.items:
             raise StarlakeError(

@@ -40,6 +40,7 @@ def build_starlake_definitions(
     sensors: bool = True,
     checks: bool = True,
     rejects: bool = False,
+    compute: str | None = None,
 ) -> Definitions:
     """Return the assets of a project with all that belongs to them; merge it with others by `Definitions.merge`.
 
@@ -60,6 +61,7 @@ def build_starlake_definitions(
             that end what runs have left.
         checks: Whether expectations become checks.
         rejects: Whether rejected rows are assets of their own, with a job that replays them.
+        compute: The compute profile of all commands, whatever options and metadata say.
 
     Raises:
         StarlakeError: If a file of the project cannot be used, if two items have one key, or if a word of the selection
@@ -79,6 +81,7 @@ def build_starlake_definitions(
             sensors=sensors,
             checks=checks,
             rejects=rejects,
+            compute=compute,
         )
     )
 

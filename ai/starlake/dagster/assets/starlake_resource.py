@@ -72,7 +72,11 @@ class StarlakeResource(ConfigurableResource[Any]):
             body = _body_of_step(of_op)
             sl_job = self.sl_job
             build = replace(
-                body.build, sl_job=sl_job, overrides=_checked(overrides, sl_job), command_options=options or {}
+                body.build,
+                sl_job=sl_job,
+                runs_elsewhere=False,
+                overrides=_checked(overrides, sl_job),
+                command_options=options or {},
             )
         yield from interruptible(of_op, lambda inner: materialize(build, body.items, inner))
 

@@ -77,6 +77,11 @@ class TranslatedProject:
             keys[item.target] = key
         return keys
 
+    def compute_of(self, item: ProjectItem) -> str | None:
+        """Return the compute profile that the translator says an item has, if it is not the one of the metadata."""
+        named = self._translator.get_compute_profile(item)
+        return named if named != item.compute else None
+
     def partition_of(self, file: WaitingFile) -> str | None:
         """Return the key of the partition that the translator says a file is for; None for the newest one."""
         return self._translator.partition_of(file)

@@ -55,6 +55,14 @@ class DagsterStarlakeTranslator:
                 **(virtual(item) if self.views_as_virtual else {}),
             )
 
+    def get_compute_profile(self, item: ProjectItem) -> str | None:
+        """Return the name of the compute profile of what makes an item; by default the one that its metadata names.
+
+        Args:
+            item: The table, task or view.
+        """
+        return item.compute
+
     def partition_of(self, file: WaitingFile) -> str | None:  # noqa: ARG002
         """Return the key of the partition that a file is for; None for the newest one.
 

@@ -6,7 +6,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.common.file_locks import check_range_locks
 from ai.starlake.common.redaction import mask_named_values
 from ai.starlake.embedded.database.database_file import FileHeldError, make_database_file
+from ai.starlake.embedded.database.database_sizes import set_sizes
 from ai.starlake.embedded.database.quoting import qualified
 from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.project.databases.duckdb_plans import Plan
@@ -125,7 +126,11 @@ class Database:
 
 @contextmanager
 def open_database(
-    plan: Plan | None, *, wait: float = DEFAULT_WAIT, interruption: Interruption | None = None
+    plan: Plan | None,
+    *,
+    wait: float = DEFAULT_WAIT,
+    interruption: Interruption | None = None,
+    sizes: Mapping[str, str] | None = None,
 ) -> Iterator[Database]:
     """Open a database for writing; wait while another process or thread has it.
 
@@ -133,6 +138,7 @@ def open_database(
         plan: How to open it; its files and their folders are created when missing. None for a database in memory.
         wait: Seconds to wait before giving up.
         interruption: Ends the waiting, and the queries on it, when asked to.
+        sizes: What it may use; see `database_sizes`.
 
     Raises:
         Interrupted: If it was asked to.
@@ -146,6 +152,7 @@ def open_database(
         connection = _connect(plan, wait, ending)
         try:
             connection.execute("SET TimeZone = 'UTC'")
+            set_sizes(connection, sizes or {})
             with ending.reaching(connection):
                 yield Database(plan.file if plan else None, connection, ending)
         finally:

@@ -32,7 +32,19 @@ _NOT_SHOWN = frozenset(
 )
 """Parts of the metadata that an item has as fields of its own, or that are code."""
 _NOT_CODE = frozenset(
-    {"comment", "tags", "schedule", "dagRef", "freshness", "directory", "acl", "rls", "sample", "patternSample"}
+    {
+        "comment",
+        "compute",
+        "tags",
+        "schedule",
+        "dagRef",
+        "freshness",
+        "directory",
+        "acl",
+        "rls",
+        "sample",
+        "patternSample",
+    }
 )
 """Parts of the metadata that change nothing about the rows."""
 
@@ -95,6 +107,8 @@ class _ItemReader:
             fail_after=_age(table.metadata.freshness.error, table.file),
             code_version=_version(*_meaning(table)),
             places=tuple(self._places.of_table(table)),
+            compute=table.compute or table.metadata.compute,
+            compute_place=self._places.of_compute_of_table(table),
         )
 
     def _task(self, task: Task) -> ProjectItem:
@@ -131,6 +145,8 @@ class _ItemReader:
             fail_after=_age(task.freshness.error, task.file),
             code_version=_version(*_meaning(task), python, macros),
             places=tuple(self._places.of_task(task)),
+            compute=task.compute,
+            compute_place=self._places.of_compute_of_task(task),
         )
 
     def _warehouse_of(self, item: Table | Task) -> tuple[str, str]:
@@ -182,6 +198,25 @@ class _Places:
                 yield CodePlace(str(file), 1, f"{label} of {task.full_name}")
         if task.file is not None and task.file not in (task.sql_file, task.python_file):
             yield CodePlace(str(task.file), self._line(task, task.file), f"metadata of {task.full_name}")
+
+    def of_compute_of_table(self, table: Table) -> str:
+        """Return the file and line that name the compute profile of a table: its own file, or that of its domain."""
+        if table.file is None or not (table.compute or table.metadata.compute):
+            return ""
+        own = self._store.read(table.file, "table").document
+        path = ("table", "compute") if table.compute else ("table", "metadata", "compute")
+        config = table.file.parent / "_config.sl.yml"
+        if path in own.lines or not config.is_file():
+            return f"{table.file}:{own.line(path)}"
+        return f"{config}:{self._store.read(config, 'load').document.line(('load', 'metadata', 'compute'))}"
+
+    def of_compute_of_task(self, task: Task) -> str:
+        """Return the file and line that name the compute profile of a task."""
+        if task.file is None or not task.compute:
+            return ""
+        if task.file.name.startswith("_config") or task.file in (task.sql_file, task.python_file):
+            return str(task.file)
+        return f"{task.file}:{self._store.read(task.file, 'task').document.line(('task', 'compute'))}"
 
     def _line(self, task: Task, file: Path) -> int:
         if not file.name.startswith("_config"):

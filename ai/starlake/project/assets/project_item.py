@@ -111,6 +111,8 @@ class ProjectItem:
         fail_after: How old it may be before an error, in seconds.
         code_version: Changes with what the YAML and the SQL mean.
         places: The files and lines that it is from.
+        compute: The compute profile that the metadata names.
+        compute_place: The file and line where it does.
     """
 
     kind: ItemKind
@@ -135,6 +137,8 @@ class ProjectItem:
     fail_after: float | None = None
     code_version: str = ""
     places: tuple[CodePlace, ...] = field(repr=False, default=())
+    compute: str | None = None
+    compute_place: str = field(repr=False, default="")
 
     @property
     def full_name(self) -> str:

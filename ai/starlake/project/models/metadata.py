@@ -50,6 +50,8 @@ class Metadata(Model):
     loader: Loader = Loader.SPARK
     sink: Sink = Sink()
     write_strategy: WriteStrategy = WriteStrategy()
+    compute: Text | None = None
+    """The compute profile of what loads the table."""
     schedule: Text | None = None
     """A cron expression, or the name of one of the application's schedule presets."""
     dag_ref: Text | None = None

@@ -49,6 +49,8 @@ class Table(FileModel):
     """SQL predicate on the renamed columns; accepted rows that do not meet it are dropped."""
     rename: Text | None = None
     comment: Text | None = None
+    compute: Text | None = None
+    """The compute profile of what loads the table; that of its metadata by default."""
     tags: Texts = ()
     acl: tuple[AccessControl, ...] = ()
     rls: tuple[RowLevelSecurity, ...] = ()

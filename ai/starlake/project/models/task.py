@@ -46,6 +46,8 @@ class Task(FileModel):
     primary_key: Texts = ()
     tags: Texts = ()
     comment: Text | None = None
+    compute: Text | None = None
+    """The compute profile of what runs the task."""
     schedule: Text | None = None
     dag_ref: Text | None = None
     parse_sql: bool = Field(default=True, alias="parseSQL")

@@ -24,6 +24,9 @@ class TranslatingComponent(Protocol):
     def get_asset_check_spec(self, expectation: ItemExpectation) -> AssetCheckSpec | None:
         """Return the spec of the check that an expectation becomes; None for no check."""
 
+    def get_compute_profile(self, item: ProjectItem) -> str | None:
+        """Return the name of the compute profile of what makes an item."""
+
 
 class ComponentTranslator(DagsterStarlakeTranslator):
     """Asks a component.
@@ -44,3 +47,7 @@ class ComponentTranslator(DagsterStarlakeTranslator):
     def get_asset_check_spec(self, expectation: ItemExpectation) -> AssetCheckSpec | None:
         """Return the spec that the component makes."""
         return self._component.get_asset_check_spec(expectation)
+
+    def get_compute_profile(self, item: ProjectItem) -> str | None:
+        """Return the profile that the component names."""
+        return self._component.get_compute_profile(item)

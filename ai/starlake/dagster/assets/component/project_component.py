@@ -138,6 +138,10 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
     checks: Annotated[bool, described("Whether expectations become checks.")] = True
     schedules: Annotated[bool, described("Whether schedules of the project become schedules and partitions.")] = True
     sensors: Annotated[bool, described("Whether there are sensors that load files when they arrive.")] = True
+    compute: Annotated[
+        str | None,
+        described("The compute profile of all commands, whatever options and metadata say.", ["large"]),
+    ] = None
     name: Annotated[
         str | None,
         described("What the names of jobs, schedules and sensors begin with; by default the project's folder."),
@@ -164,6 +168,14 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
             item: The table or task: its ``kind``, ``domain``, ``name``, ``full_name``, ``metadata`` and more.
         """
         return without(self._default_translator.get_asset_spec(item), left_out(self.include_metadata))
+
+    def get_compute_profile(self, item: ProjectItem) -> str | None:
+        """Return the name of the compute profile of what makes an item; by default the one that its metadata names.
+
+        Args:
+            item: The table or task.
+        """
+        return self._default_translator.get_compute_profile(item)
 
     def get_asset_check_spec(self, expectation: ItemExpectation) -> AssetCheckSpec | None:
         """Return the spec of the check that an expectation becomes; None for no check.
@@ -240,6 +252,7 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
             sensors=self.sensors,
             checks=self.checks,
             rejects=self.rejects,
+            compute=self.compute,
             pool=op.pool,
             retry_policy=op.retry_policy.policy if op.retry_policy else None,
             backfill_policy=op.backfill_policy.policy if op.backfill_policy else None,

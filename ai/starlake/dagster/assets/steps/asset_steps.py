@@ -16,6 +16,7 @@ from ai.starlake.common import sanitize_id
 from ai.starlake.dagster.assets.automation.backfills import backfill_policy_of
 from ai.starlake.dagster.assets.checks.check_partitions import with_partitions
 from ai.starlake.dagster.assets.dagster_features import quiet
+from ai.starlake.dagster.assets.item_compute import compute_tags
 from ai.starlake.dagster.assets.steps.batches import Batch, batches
 from ai.starlake.dagster.assets.steps.materializing import AssetBody
 from ai.starlake.dagster.ops import OpSpec
@@ -64,7 +65,7 @@ def step_of(build: AssetBuild, batch: Batch, make: Callable[[OpSpec], OpDefiniti
         body=AssetBody(build, items),
         ins=dict.fromkeys(inputs, _IN),
         outs={**dict.fromkeys(outputs, _OUT), **dict.fromkeys(check_outputs, _CHECK)},
-        tags={"dagster/compute_kind": "starlake", **build.op_tags},
+        tags={"dagster/compute_kind": "starlake", **compute_tags(map(build.compute_of, items)), **build.op_tags},
         retries=settings.retries,
         retry_delay=settings.retry_delay,
         pool=build.pool or build.sl_job.pool,

@@ -11,6 +11,7 @@ from ai.starlake.common import StarlakeError
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_build import AssetBuild
+    from ai.starlake.job.compute_profiles import ComputeProfile
     from ai.starlake.project.assets.project_item import ProjectItem
 
 
@@ -32,7 +33,8 @@ class Batch:
 def batches(build: AssetBuild) -> list[Batch]:
     """Divide the chosen items into steps, in the order of the items.
 
-    Only items of the same partitions share a step, and of the same way to make all partitions of a backfill.
+    Only items of the same partitions and the same compute profile share a step, and of the same way to make all
+    partitions of a backfill.
 
     Args:
         build: The items, and whether they share steps.
@@ -47,7 +49,7 @@ def batches(build: AssetBuild) -> list[Batch]:
         )
     if build.batched is False:
         return [Batch(build.key(item), f"the asset {item.full_name}", (item,)) for item in build.items]
-    groups: dict[tuple[str, int, bool], list[ProjectItem]] = {}
+    groups: dict[tuple[str, int, bool, ComputeProfile | None], list[ProjectItem]] = {}
     distinct: list[object] = []
     for item in build.items:
         place = build.name if build.batched == "project" else item.domain
@@ -55,11 +57,12 @@ def batches(build: AssetBuild) -> list[Batch]:
         if partitions not in distinct:
             distinct.append(partitions)
         at_once = partitions is not None and build.runs_at_once(item)
-        groups.setdefault((place, distinct.index(partitions), at_once), []).append(item)
+        group = (place, distinct.index(partitions), at_once, build.compute_of(item))
+        groups.setdefault(group, []).append(item)
     what = "project" if build.batched == "project" else "domain"
     prefix = () if build.batched == "project" else build.translated.prefix
-    found, taken = [], dict.fromkeys((place for place, _, _ in groups), 0)
-    for (place, _, _), items in groups.items():
+    found, taken = [], dict.fromkeys((place for place, *_ in groups), 0)
+    for (place, *_), items in groups.items():
         taken[place] += 1
         name = place if taken[place] == 1 else f"{place}_{taken[place]}"
         found.append(Batch(AssetKey([*prefix, name]), f"the assets of {what} {place} (step {name})", tuple(items)))

@@ -130,8 +130,8 @@ class StepCommands:
         executor, command = runner.executor(), self._build.load_command(tables[:1])
         return isinstance(executor, ReportsTables) and executor.reports_tables(command, runner.execution(self._context))
 
-    def _options(self, item: ProjectItem) -> tuple[object, object]:
+    def _options(self, item: ProjectItem) -> tuple[object, ...]:
         """Return what the run has for one item only."""
         with failures(retry=False):
             options = options_for(self._context, names_of_section(item.full_name, self._context.op_def.name))
-        return options, self._build.sl_job.get_spark_config(item.full_name)
+        return options, self._build.sl_job.get_spark_config(item.full_name), self._build.compute_of(item)

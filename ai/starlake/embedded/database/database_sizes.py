@@ -1,0 +1,43 @@
+"""What DuckDB may use for one command, as its environment says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.embedded.database.quoting import literal
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_SETTINGS = {
+    "SL_DUCKDB_THREADS": "threads",
+    "SL_DUCKDB_MEMORY_LIMIT": "memory_limit",
+    "SL_DUCKDB_MAX_TEMP_DIRECTORY_SIZE": "max_temp_directory_size",
+}
+
+
+def database_sizes(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of an environment that say what DuckDB may use."""
+    return {name: value for name in _SETTINGS if (value := environment.get(name, "").strip())}
+
+
+def set_sizes(connection: DuckDBPyConnection, sizes: Mapping[str, str]) -> None:
+    """Make a database use no more than that, whatever its connection says; for as long as it is open.
+
+    Raises:
+        StarlakeError: If DuckDB does not take a value.
+    """
+    import duckdb
+
+    for name, value in sizes.items():
+        text = value if value.isdigit() else literal(value)
+        try:
+            connection.execute(f"SET {_SETTINGS[name]} = {text}")
+        except duckdb.Error as error:
+            raise StarlakeError(
+                f"{name} is {value!r}, which DuckDB does not accept",
+                cause=str(error).splitlines()[0],
+                fix="write a number of threads, or a size such as 2GB",
+            ) from None

@@ -1,0 +1,64 @@
+"""What executors of this machine make of the compute profile of a command, and what they say when it is too small."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from ai.starlake.executor.process.limits import limit_reached
+from ai.starlake.job import ComputeProfile
+
+_LIMIT_OF_DUCKDB = re.compile(r"Out of Memory Error")
+_DISK_OF_DUCKDB = re.compile(r"max_temp_directory_size")
+_WORDS = {"memory": "memory", "cpu_seconds": "CPU time", "open_files": "open files"}
+
+
+def engine_sizes(profile: ComputeProfile | None) -> dict[str, str]:
+    """Return the variables by which the embedded engine learns what DuckDB may use, such as ``SL_DUCKDB_THREADS``."""
+    sizes = profile.duckdb.sizes if profile else {}
+    return {f"SL_DUCKDB_{name.upper()}": str(value) for name, value in sizes.items()}
+
+
+def launcher_sizes(profile: ComputeProfile | None, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables by which Starlake's launcher sizes its Spark job.
+
+    Args:
+        profile: The profile.
+        environment: What the command has without them: its own properties of Spark stay.
+    """
+    properties = dict(profile.spark.properties) if profile else {}
+    memory = properties.get("spark.driver.memory")
+    found = {"SPARK_DRIVER_MEMORY": memory} if memory else {}
+    if properties:
+        options = " ".join(f"--conf {name}={value}" for name, value in properties.items())
+        found["SPARK_CONF_OPTIONS"] = f"{environment.get('SPARK_CONF_OPTIONS', '')} {options}".strip()
+    return found
+
+
+def too_small(profile: ComputeProfile | None, exit_code: int, lines: Sequence[str]) -> tuple[str, str] | None:
+    """Return why a command failed and what to do, if a limit of its profile is the reason; None otherwise.
+
+    Args:
+        profile: The profile.
+        exit_code: How the command ended.
+        lines: What it printed last.
+    """
+    if profile is None:
+        return None
+    reached = limit_reached(profile.process, exit_code, lines)
+    text = "\n".join(lines)
+    duckdb = profile.duckdb
+    if duckdb.max_temp_directory_size is not None and _DISK_OF_DUCKDB.search(text):
+        return _told(profile, "disk space", "duckdb", "max_temp_directory_size", duckdb.max_temp_directory_size)
+    if duckdb.memory_limit is not None and _LIMIT_OF_DUCKDB.search(text):
+        return _told(profile, "memory", "duckdb", "memory_limit", duckdb.memory_limit)
+    if reached is not None:
+        return _told(profile, _WORDS[reached], "process", reached, profile.process.sizes[reached])
+    return None
+
+
+def _told(profile: ComputeProfile, what: str, section: str, field: str, value: object) -> tuple[str, str]:
+    return (
+        f"the command exceeded the {what} limit {value} of compute profile {profile.name} ({section}.{field})",
+        f"raise {section}.{field} of profile {profile.name}, or choose a larger profile",
+    )
