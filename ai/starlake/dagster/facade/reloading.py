@@ -14,6 +14,7 @@ from ai.starlake.common.extras import require_package
 from ai.starlake.common.redaction import Redactor
 from ai.starlake.common.secrets import resolved_text
 from ai.starlake.dagster import _compat
+from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.project.assets.content_watch import ContentWatch
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ def _told_with(result: SensorResult, message: str) -> SensorResult:
         return result
     said = result.skip_reason.skip_message if result.skip_reason else None
     reason = SkipReason("\n".join(filter(None, (said, message))))
-    return SensorResult(skip_reason=reason, cursor=result.cursor, asset_events=result.asset_events)
+    with quiet():
+        return SensorResult(skip_reason=reason, cursor=result.cursor, asset_events=result.asset_events)
 
 
 def reload_location(settings: FacadeSettings, location: str) -> str | None:
