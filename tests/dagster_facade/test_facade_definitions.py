@@ -104,6 +104,11 @@ class TestNames:
         (sensor,) = definitions_of(shop, enable_sensor_by_default=False).sensors
         assert sensor.default_status is DefaultSensorStatus.STOPPED
 
+    def test_the_sensor_may_tick_more_often(self, shop: Folder) -> None:
+        facade = StarlakeDagsterFacade(shop.root, NOWHERE, interval_seconds=5)
+        (sensor,) = facade.create_definitions().sensors
+        assert sensor.minimum_interval_seconds == 5
+
     def test_events_need_no_mirror_job(self, shop: Folder) -> None:
         definitions = definitions_of(shop, mirror="events")
         assert {job.name for job in definitions.jobs} == {"starlake_sync_default"}

@@ -32,6 +32,7 @@ class FacadeSettings:
         lateness_seconds: How late a row of the audit may become visible.
         ignore_job_ids: A regular expression of JOBIDs that are not mirrored.
         log_url_template: The link to a log, with ``{job_id}``, ``{domain}``, ``{table}`` and ``{date}``.
+        interval_seconds: How many seconds pass between two ticks of the sensor.
         code_location: The name of the code location to reload; that of the sensor by default.
         graphql_host: The host of Dagster's webserver; nothing is reloaded without it.
         graphql_port: Its port.
@@ -45,6 +46,7 @@ class FacadeSettings:
     lateness_seconds: float = 3600
     ignore_job_ids: str | None = None
     log_url_template: str | None = None
+    interval_seconds: int = 30
     code_location: str | None = None
     graphql_host: str | None = None
     graphql_port: int | None = None

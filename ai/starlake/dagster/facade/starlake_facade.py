@@ -47,6 +47,7 @@ class StarlakeDagsterFacade:
         lateness_seconds: How late a row may become visible in the audit.
         ignore_job_ids: A regular expression: runs whose JOBID it matches as a whole are not mirrored.
         log_url_template: The link to the log of a run, with ``{job_id}``, ``{domain}``, ``{table}`` and ``{date}``.
+        interval_seconds: How many seconds pass between two ticks of the sensor.
         code_location: The name of the code location to reload; that of the sensor by default.
         options: Options of assets, such as ``start_date`` and ``partitions``.
     """
@@ -65,6 +66,7 @@ class StarlakeDagsterFacade:
         lateness_seconds: float = 3600,
         ignore_job_ids: str | None = None,
         log_url_template: str | None = None,
+        interval_seconds: int = 30,
         code_location: str | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -77,6 +79,7 @@ class StarlakeDagsterFacade:
             lateness_seconds=lateness_seconds,
             ignore_job_ids=ignore_job_ids,
             log_url_template=log_url_template,
+            interval_seconds=interval_seconds,
             code_location=code_location,
             graphql_host=dagster_graphql_host,
             graphql_port=dagster_graphql_port,

@@ -19,8 +19,6 @@ from ai.starlake.dagster.facade.reloading import CodeLocationReload, with_reload
 if TYPE_CHECKING:
     from ai.starlake.dagster.facade.facade_build import FacadeBuild
 
-_INTERVAL = 30
-
 
 def track_sensor(build: FacadeBuild, sync: JobDefinition, mirror: JobDefinition | None) -> SensorDefinition:
     """Return the sensor that mirrors what the audit says of runs outside.
@@ -36,7 +34,7 @@ def track_sensor(build: FacadeBuild, sync: JobDefinition, mirror: JobDefinition 
         name=build.name_of("track"),
         jobs=[job for job in (sync, mirror) if job is not None],
         evaluation_fn=with_reload(reload, track.evaluate),
-        minimum_interval_seconds=_INTERVAL,
+        minimum_interval_seconds=build.settings.interval_seconds,
         description="Finds runs of Starlake that were started outside of Dagster.",
         default_status=DefaultSensorStatus.RUNNING if build.sensor_runs else DefaultSensorStatus.STOPPED,
     )
