@@ -6,6 +6,7 @@ VENV_OLDEST ?= .venv-oldest
 PORT ?= 3000
 PYTEST_WORKERS ?= 2
 DIST ?= dist
+SHARE ?= 1
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -20,7 +21,7 @@ EMULATOR := packages/starlake-gcp-emulator
 REQUIREMENTS := setup.cfg pyproject.toml $(EMULATOR)/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test test-slow test-oldest lint format types imports wheels golden bench pictures gcp-smoke clean
+.PHONY: help setup demo ui test test-slow test-oldest lint format types imports wheels golden bench soak pictures gcp-smoke clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +92,9 @@ golden: $(STAMP) ## Replay the recorded cases against the embedded engine and co
 
 bench: $(STAMP) ## Measure against plain Dagster and plain DuckDB in the same run
 	$(BIN)/python -m benchmarks
+
+soak: $(STAMP) ## Try what must never happen, under 15 minutes, and write docs/reliability.md: SHARE=0.1 [TRIALS=..]
+	$(BIN)/python -m benchmarks.soak --share '$(SHARE)' $(TRIALS)
 
 gcp-smoke: $(STAMP) ## Load the sample on the real Google Cloud: PROJECT=.. REGION=.. BUCKET=.. [JOB=..] [JARS=..]; it costs money
 	@$(BIN)/python samples/gcp_smoke.py --project '$(PROJECT)' --region '$(REGION)' --bucket '$(BUCKET)' --job '$(JOB)' --jars '$(JARS)'

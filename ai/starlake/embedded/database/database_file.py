@@ -91,7 +91,9 @@ def _attach(connection: DuckDBPyConnection, file: Path, versions: tuple[str, ...
     for version in versions:
         try:
             connection.execute(f"ATTACH {literal(str(file))} AS made (STORAGE_VERSION '{version}')")
-        except duckdb.Error:  # noqa: PERF203  a version that this DuckDB does not know
+        except duckdb.IOException:  # noqa: PERF203  such as a full disk: the next attempt would no longer tell
+            raise
+        except duckdb.Error:  # a version that this DuckDB does not know
             continue
         else:
             break
