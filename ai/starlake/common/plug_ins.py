@@ -22,6 +22,9 @@ DAG_TEMPLATES = "starlake.dag_templates"
 SECRETS = "starlake.secrets"
 """Stores of secrets, by the name that references call them: each returns a reference when it is called."""
 
+LAZY_ENGINES = "starlake.lazy_engines"
+"""What runs the lazy frames of Python tasks, by the name that ``engine`` has in a task's YAML; see `LazyEngine`."""
+
 
 @functools.cache
 def plug_ins(group: str) -> Mapping[str, EntryPoint]:

@@ -19,7 +19,7 @@ from ai.starlake.embedded.interruption import Interruption, run_interruptible
 from ai.starlake.embedded.outcome_log import OutcomeLog
 from ai.starlake.embedded.results import LoadResult
 from ai.starlake.executor.checks_alone import outcomes_of_check
-from ai.starlake.executor.compute_limits import engine_sizes, too_small
+from ai.starlake.executor.compute_limits import engine_sizes, for_engine, too_small
 from ai.starlake.executor.executable import engine_variables
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.prepared import PreparedCommand
@@ -48,7 +48,7 @@ class EmbeddedExecutor:
     """
 
     def __init__(self, *, lock_timeout: float = 3600) -> None:
-        self._variables = engine_variables(lock_timeout)
+        self._lock_timeout = lock_timeout
 
     def run(self, command: StarlakeCommand, execution: Execution) -> StarlakeResult:
         """Run a command to its end.
@@ -58,7 +58,8 @@ class EmbeddedExecutor:
             StarlakeError: If its environment or its folder is not as it has to be.
         """
         started = time.monotonic()
-        prepared = PreparedCommand.of(command, execution, os.environ).located().with_defaults(self._variables)
+        prepared = PreparedCommand.of(for_engine(command), execution, os.environ).located()
+        prepared = prepared.with_defaults(engine_variables(self._lock_timeout, execution))
         prepared = prepared.with_variables(engine_sizes(command.compute))
         log = OutcomeLog(wanted=execution.outcomes)
         try:
@@ -69,7 +70,7 @@ class EmbeddedExecutor:
         if outcome.exit_code != 0:
             raise _failure(prepared, outcome.error or outcome.negative or "", log)
         counts = _counts(outcome.load) if outcome.load else None
-        sizes = command.compute.sizes("duckdb") if command.compute else {}
+        sizes = command.compute.sizes("duckdb", "polars") if command.compute else {}
         duration = time.monotonic() - started
         return StarlakeResult(duration=duration, counts=counts, tables=_tables(prepared, log), sizes=sizes)
 

@@ -215,4 +215,5 @@ class Engine:
             scheduled=scheduled,
             interruption=self._interruption,
             outcomes=self._outcomes,
+            reporter=self._reporter,
         )

@@ -31,6 +31,9 @@ class EngineReporter(Protocol):
     def transforming(self, task: str) -> None:
         """Take the beginning of a task."""
 
+    def progressing(self, text: str) -> None:
+        """Take what a person who waits for a task wants to know, such as that a machine starts."""
+
 
 class Silent:
     """Tells nobody."""
@@ -48,4 +51,7 @@ class Silent:
         """Do nothing."""
 
     def transforming(self, task: str) -> None:
+        """Do nothing."""
+
+    def progressing(self, text: str) -> None:
         """Do nothing."""

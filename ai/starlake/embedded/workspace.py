@@ -8,15 +8,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.lazy_frames import RUN_ID, LazySession
 from ai.starlake.embedded.areas.turns import turns
 from ai.starlake.embedded.database.connection import DEFAULT_WAIT, Database, OpeningError, open_database
 from ai.starlake.embedded.database.database_sizes import database_sizes
 from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.embedded.outcome_log import OutcomeLog
+from ai.starlake.embedded.reporting import EngineReporter, Silent
+from ai.starlake.embedded.transform.lazy_engines import LazyEngines
 from ai.starlake.embedded.warehouse.audit import AuditLog, Entry
 from ai.starlake.embedded.warehouse.duckdb.duckdb_warehouse import DuckDBWarehouse
 from ai.starlake.embedded.warehouse.once import Once
@@ -43,6 +47,7 @@ class Workspace:
         scheduled: The logical date of the command, UTC; the start of each job when not given.
         interruption: Ends the command when asked to.
         outcomes: Collects what becomes of tables and tasks.
+        reporter: Takes how a task goes on.
     """
 
     def __init__(
@@ -53,12 +58,14 @@ class Workspace:
         scheduled: datetime | None = None,
         interruption: Interruption | None = None,
         outcomes: OutcomeLog | None = None,
+        reporter: EngineReporter | None = None,
     ) -> None:
         self.project = project
         self.outcomes = outcomes or OutcomeLog()
         self.environment = dict(os.environ if environment is None else environment)
         self.scheduled = scheduled
         self._interruption = interruption
+        self._reporter = reporter or Silent()
         self._stack = ExitStack()
         self._warehouses: dict[Path | None, tuple[Connection, Plan, DuckDBWarehouse]] = {}
 
@@ -116,6 +123,17 @@ class Workspace:
         names = [table.full_name for table in tables]
         with turns(ingesting, names, wait=self._patience(), interruption=self._interruption or Interruption()):
             yield
+
+    @cached_property
+    def lazy_engines(self) -> LazyEngines:
+        """What runs the lazy frames of Python tasks; what they start is stopped when the command ends."""
+        interruption = self._interruption or Interruption()
+        run_id = self.environment.get(RUN_ID) or self.job_id("starlake")
+        engines = LazyEngines(
+            LazySession(self.environment, run_id, tell=self._reporter.progressing, check=interruption.check)
+        )
+        self._stack.callback(engines.close)
+        return engines
 
     @property
     def audit(self) -> AuditLog:

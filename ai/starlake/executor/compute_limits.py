@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ai.starlake.executor.process.limits import limit_reached
-from ai.starlake.job import ComputeProfile
+from ai.starlake.job import ComputeProfile, StarlakeCommand
 
 _LIMIT_OF_DUCKDB = re.compile(r"Out of Memory Error")
 _DISK_OF_DUCKDB = re.compile(r"max_temp_directory_size")
@@ -17,6 +17,15 @@ def engine_sizes(profile: ComputeProfile | None) -> dict[str, str]:
     """Return the variables by which the embedded engine learns what DuckDB may use, such as ``SL_DUCKDB_THREADS``."""
     sizes = profile.duckdb.sizes if profile else {}
     return {f"SL_DUCKDB_{name.upper()}": str(value) for name, value in sizes.items()}
+
+
+def for_engine(command: StarlakeCommand) -> StarlakeCommand:
+    """Return a command with what the embedded engine learns of the section `polars` of its profile, in its environment.
+
+    Secrets are references there, as all of a command's are.
+    """
+    polars = command.compute.polars if command.compute else None
+    return command.with_environment(polars.environment()) if polars else command
 
 
 def launcher_sizes(profile: ComputeProfile | None, environment: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ai.starlake.executor.protocol import ExecutableNotFoundError
+from ai.starlake.common.lazy_frames import RUN_ID
+from ai.starlake.executor.protocol import ExecutableNotFoundError, Execution
 
 HOW_TO_GET_ONE = (
     "install Starlake (https://starlake.ai) and set SL_STARLAKE_PATH to its executable; or, for DuckDB without a Java "
@@ -30,13 +31,14 @@ def is_embedded_engine(executable: Sequence[str]) -> bool:
     return Path(executable[0]).resolve().name == _OURS or list(executable[-2:]) == ["-m", "ai.starlake.embedded"]
 
 
-def engine_variables(lock_timeout: float) -> dict[str, str]:
+def engine_variables(lock_timeout: float, execution: Execution) -> dict[str, str]:
     """Return what the embedded engine is told by its environment when an executor runs it.
 
     Args:
         lock_timeout: How many seconds it waits for a DuckDB file.
+        execution: The attempt; the engine marks what it starts elsewhere with its run.
     """
-    return {"SL_DUCKDB_LOCK_TIMEOUT": f"{lock_timeout:g}", "SL_INGESTING_FILES": "fail"}
+    return {"SL_DUCKDB_LOCK_TIMEOUT": f"{lock_timeout:g}", "SL_INGESTING_FILES": "fail", RUN_ID: execution.root}
 
 
 def find_executable(executable: str | Sequence[str], search_path: str | None) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.outcomes.outcome_data import masked_outcomes
 from ai.starlake.executor.checks_alone import outcomes_of_check
-from ai.starlake.executor.compute_limits import engine_sizes, launcher_sizes, too_small
+from ai.starlake.executor.compute_limits import engine_sizes, for_engine, launcher_sizes, too_small
 from ai.starlake.executor.executable import HOW_TO_GET_ONE, engine_variables, find_executable, is_embedded_engine
 from ai.starlake.executor.failures import failure_text, hint
 from ai.starlake.executor.outcome_file import OutcomeFile
@@ -157,7 +157,10 @@ class ShellExecutor:
             return replace(
                 process, prepared=prepared.with_variables(launcher_sizes(command.compute, prepared.environment))
             )
-        prepared = prepared.with_defaults(engine_variables(self._lock_timeout))
+        told = for_engine(command)
+        if told is not command:
+            prepared = PreparedCommand.of(told, execution, os.environ).located()
+        prepared = prepared.with_defaults(engine_variables(self._lock_timeout, execution))
         return replace(process, prepared=prepared.with_variables(engine_sizes(command.compute)))
 
     def _turn(
@@ -240,7 +243,11 @@ class _Process:
     def sizes(self) -> dict[str, str]:
         """What of the command's compute profile has an effect."""
         compute = self.prepared.command.compute
-        return compute.sizes("process", "duckdb" if self.is_embedded_engine else "spark") if compute else {}
+        return (
+            compute.sizes("process", *(("duckdb", "polars") if self.is_embedded_engine else ("spark",)))
+            if compute
+            else {}
+        )
 
     def __str__(self) -> str:
         return self.prepared.shown(self.argv[: -len(self.prepared.argv)])

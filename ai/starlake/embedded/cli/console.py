@@ -60,6 +60,10 @@ class Console:
         """Take the beginning of a task."""
         self._tell("stderr", f"Transforming {task}")
 
+    def progressing(self, text: str) -> None:
+        """Print how a task goes on, to standard error."""
+        self._tell("stderr", text)
+
 
 def counters_text(result: LoadResult) -> str:
     """Return the line for machines: what all ingestions of a command add up to.

@@ -2,7 +2,7 @@
 
 ``def task(connection, variables)`` is called with the open DuckDB connection and the project's variables. It returns
 a DuckDB relation, or a data frame of pandas, Polars or Arrow; what becomes of the rows is said by the task's YAML, as
-for SQL.
+for SQL. With ``engine`` in the YAML it returns a lazy frame of Polars, which that engine runs.
 """
 
 from __future__ import annotations
@@ -13,24 +13,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.lazy_frames import LazyQuery
 from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.embedded.scratch import scratch_folder
 
 if TYPE_CHECKING:
+    from ai.starlake.common.lazy_frames import LazyEngine
     from ai.starlake.embedded.database.connection import Database
-    from ai.starlake.project import Project, Task
+    from ai.starlake.embedded.workspace import Workspace
+    from ai.starlake.project import Task
 
 _TABLE = "zztmp_python_task"
 _SOURCE = "zztmp_python_source"
 _FUNCTION = "task"
+_CREATE = f"CREATE OR REPLACE TEMPORARY TABLE {_TABLE} AS SELECT * FROM"
 
 
-def python_rows(database: Database, project: Project, task: Task, file: Path) -> str:
+def python_rows(database: Database, workspace: Workspace, task: Task, file: Path) -> str:
     """Run a Python task and return a SELECT of its rows.
 
     Args:
         database: The database of the task; the transaction is open, what the function writes is part of it.
-        project: The project.
+        workspace: The project, and what runs lazy frames.
         task: The task.
         file: Its Python file.
 
@@ -39,9 +43,12 @@ def python_rows(database: Database, project: Project, task: Task, file: Path) ->
     """
     function = _function(task, file)
     try:
-        rows = function(database.connection, dict(project.environment))
+        rows = function(database.connection, dict(workspace.project.environment))
     except Exception as error:
         raise StarlakeError(f"the Python task {task.full_name} failed ({file})", cause=_told(error)) from error
+    if task.engine is not None:
+        _keep_lazy(database, workspace.lazy_engines.named(task.engine), task, rows)
+        return f"SELECT * FROM {_TABLE}"
     try:
         _keep(database, rows)
     except Exception as error:
@@ -53,23 +60,29 @@ def python_rows(database: Database, project: Project, task: Task, file: Path) ->
     return f"SELECT * FROM {_TABLE}"
 
 
+def _keep_lazy(database: Database, engine: LazyEngine, task: Task, frame: Any) -> None:
+    """Copy the rows that an engine makes of a lazy frame into a temporary table, never all of them in memory."""
+    with scratch_folder() as scratch:
+        engine.write(LazyQuery(frame, task.full_name, scratch))
+        database.execute(f"{_CREATE} read_parquet({literal(str(scratch / '**' / '*.parquet'))})")
+
+
 def _keep(database: Database, rows: Any) -> None:
     """Copy the rows into a temporary table."""
     if hasattr(rows, "collect"):
         rows = rows.collect()
-    create = f"CREATE OR REPLACE TEMPORARY TABLE {_TABLE} AS SELECT * FROM"
     if hasattr(rows, "create_view"):
         rows.create_view(_SOURCE, replace=True)
-        database.execute(f"{create} {_SOURCE}")
+        database.execute(f"{_CREATE} {_SOURCE}")
         database.execute(f"DROP VIEW {_SOURCE}")
     elif hasattr(rows, "write_parquet"):  # Polars; needs no Arrow this way
         with scratch_folder() as scratch:
             file = scratch / "rows.parquet"
             rows.write_parquet(file)
-            database.execute(f"{create} read_parquet({literal(str(file))})")
+            database.execute(f"{_CREATE} read_parquet({literal(str(file))})")
     else:
         database.connection.register(_SOURCE, rows)
-        database.execute(f"{create} {_SOURCE}")
+        database.execute(f"{_CREATE} {_SOURCE}")
         database.connection.unregister(_SOURCE)
 
 

@@ -271,7 +271,7 @@ class TaskRun:
     def _source(self, warehouse: Warehouse) -> Statement:
         """Return the statement that gives the task's rows; a Python task runs here."""
         if self._task.sql is None and self._task.python_file is not None:
-            select = python_rows(warehouse.database, self._project, self._task, self._task.python_file)
+            select = python_rows(warehouse.database, self._workspace, self._task, self._task.python_file)
             columns = warehouse.database.describe(select)
             return Statement(warehouse.rows_from(select, columns), self._task.python_file)
         return self._checked(warehouse)

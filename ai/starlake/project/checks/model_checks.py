@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.plug_ins import LAZY_ENGINES, plug_ins
 from ai.starlake.project.findings import Finding, Severity, nearest
 from ai.starlake.project.models import Attribute, Sink, Table, Task, TypeDefinition, WriteStrategy
 from ai.starlake.project.reading.documents import Document, KeyPath
@@ -152,8 +153,20 @@ def check_task(task: Task, document: Document, root: KeyPath, strategies: Collec
     if task.sql_file is not None and task.python_file is not None:
         message = f"the task {task.full_name} has {task.sql_file.name} and {task.python_file.name}; one is not read"
         yield document.finding(root, message, "remove one of the two")
+    if task.engine is not None:
+        yield from _check_engine(task, task.engine, document, (*root, "engine"))
     if task.parse_sql:
         yield from check_strategy(task.write_strategy, task.sink, document, root, strategies)
+
+
+def _check_engine(task: Task, engine: str, document: Document, path: KeyPath) -> Iterator[Finding]:
+    known = plug_ins(LAZY_ENGINES)
+    if engine not in known:
+        hint = nearest(engine, known) or f"use {', '.join(known)}"
+        yield document.finding(path, f"engine: there is no engine {engine!r}", hint)
+    elif task.python_file is None:
+        hint = f"write {task.name}.py beside it, or remove engine"
+        yield document.finding(path, f"engine: {engine} is for Python tasks, and {task.full_name} is not one", hint)
 
 
 def errors(findings: Iterator[Finding]) -> list[Finding]:

@@ -36,6 +36,8 @@ class Task(FileModel):
     sql_file: Path | None = Field(default=None, exclude=True)
     python_file: Path | None = Field(default=None, exclude=True)
     python: Text | None = None
+    engine: Text | None = None
+    """What runs the lazy frame that a Python task returns, such as ``polars``; a key of the embedded engine only."""
     database: Text | None = None
     presql: Texts = ()
     postsql: Texts = ()

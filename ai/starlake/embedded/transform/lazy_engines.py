@@ -1,0 +1,37 @@
+"""Run the lazy frames of Python tasks on the engine that the task names."""
+
+from __future__ import annotations
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.common.lazy_frames import LazyEngine, LazySession
+from ai.starlake.common.plug_ins import LAZY_ENGINES, load, plug_ins
+
+
+class LazyEngines:
+    """The engines of one command, each made when it is first needed.
+
+    Args:
+        session: The command.
+    """
+
+    def __init__(self, session: LazySession) -> None:
+        self._session = session
+        self._made: dict[str, LazyEngine] = {}
+
+    def named(self, name: str) -> LazyEngine:
+        """Return the engine of a name.
+
+        Raises:
+            StarlakeError: If no installed package offers it, or if a package that it needs is not installed.
+        """
+        if name not in self._made:
+            offered = plug_ins(LAZY_ENGINES)
+            if name not in offered:
+                raise StarlakeError(f"there is no engine {name!r}", fix=f"use {', '.join(offered)}")
+            self._made[name] = load(offered[name], f"engine: {name}")(self._session)
+        return self._made[name]
+
+    def close(self) -> None:
+        """Close the engines that were made."""
+        while self._made:
+            self._made.popitem()[1].close()

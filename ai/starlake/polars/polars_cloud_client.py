@@ -1,0 +1,173 @@
+"""The calls of the package polars_cloud. Nothing is imported, and nobody logs in, before the first call."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from ai.starlake.common.extras import require_package
+from ai.starlake.common.redaction import Redactor
+from ai.starlake.executor.remote.remote_errors import RemoteCallError
+from ai.starlake.job.polars_profile import PolarsProfile
+
+_guard = threading.Lock()
+_account: list[str] = []
+"""A digest of the service account that this process is logged in with; the package keeps one login per process."""
+
+
+class PolarsCloudCallError(RemoteCallError):
+    """A call of Polars Cloud did not succeed."""
+
+
+class PolarsCloudClient:
+    """Starts, lists and stops compute contexts.
+
+    Args:
+        profile: The machines.
+        client_id: The service account; None for the login of the process.
+        client_secret: Its secret.
+    """
+
+    def __init__(self, profile: PolarsProfile, client_id: str | None, client_secret: str | None) -> None:
+        require_package("polars_cloud", "engine: polars-cloud", "polars-cloud")
+        self.profile = profile
+        self._account = (client_id or None, client_secret or None)
+        texts = (value for value in profile.env_vars.values() if isinstance(value, str))
+        self.redactor = Redactor([client_secret or "", *texts])
+
+    def authenticate(self) -> None:
+        """Log in, once per process and service account, without asking anybody.
+
+        Raises:
+            PolarsCloudCallError: If the service account is refused, or if the service does not answer.
+        """
+        import polars_cloud
+
+        digest = hashlib.sha256(repr(self._account).encode()).hexdigest()
+        client_id, client_secret = self._account
+        with _guard:
+            if _account == [digest]:
+                return
+            with self.explained(
+                "Polars Cloud does not accept the service account",
+                fix="set client_id and client_secret in the section polars of the compute profile, or the variables "
+                "POLARS_CLOUD_CLIENT_ID and POLARS_CLOUD_CLIENT_SECRET",
+            ):
+                polars_cloud.authenticate(client_id=client_id, client_secret=client_secret, interactive=False)
+            _account[:] = [digest]
+
+    def context(self, labels: Sequence[str]) -> Any:
+        """Return a new compute context, which is not started.
+
+        Args:
+            labels: Its labels, besides those of the profile.
+
+        Raises:
+            PolarsCloudCallError: If Polars Cloud has no such machines.
+        """
+        import polars_cloud
+
+        given = self.profile.sizes
+        arguments = {name: given[name] for name in _ARGUMENTS if name in given}
+        arguments["labels"] = [*labels, *self.profile.labels]
+        if self.profile.cpu_architectures:
+            arguments["cpu_architectures"] = list(self.profile.cpu_architectures)
+        if self.profile.env_vars:
+            arguments["env_vars"] = dict(self.profile.env_vars)
+        with self.explained("Polars Cloud has no compute context of this profile", fix=f"it is {self.profile}"):
+            return polars_cloud.ComputeContext(**arguments)
+
+    def running(self) -> list[ContextOnRecord]:
+        """Return the compute contexts of the workspace that start or run.
+
+        Raises:
+            PolarsCloudCallError: If they cannot be listed.
+        """
+        import polars_cloud
+        from polars_cloud.constants import API_CLIENT
+        from polars_cloud.polars_cloud import ComputeStatusModel
+
+        alive = [ComputeStatusModel.Starting, ComputeStatusModel.Idle, ComputeStatusModel.Running]
+        with self.explained("the compute contexts of Polars Cloud cannot be listed", transient=True):
+            workspace = polars_cloud.Workspace(self.profile.workspace)
+            return [ContextOnRecord(self, each) for each in API_CLIENT.get_compute_clusters(workspace.id, status=alive)]
+
+    @contextmanager
+    def explained(self, culprit: str, *, fix: str | None = None, transient: bool = False) -> Iterator[None]:
+        """Raise the errors of a call as ours, secrets masked.
+
+        Args:
+            culprit: What does not work if the call fails.
+            fix: What the user can do about it.
+            transient: Whether the same call may succeed a little later.
+        """
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001  the package raises many kinds, and its texts may hold secrets
+            cause = self.redactor.mask(f"{type(error).__name__}: {error}")
+            raise PolarsCloudCallError(culprit, cause=cause, fix=fix, transient=transient) from None
+
+
+class ContextOnRecord:
+    """A compute context that Polars Cloud has on record, whoever made it.
+
+    Args:
+        client: The calls.
+        model: What Polars Cloud says of it.
+    """
+
+    def __init__(self, client: PolarsCloudClient, model: Any) -> None:
+        self._client = client
+        self._model = model
+
+    @property
+    def name(self) -> str | None:
+        """Its name; None if it has none."""
+        return None if self._model.name is None else str(self._model.name)
+
+    @property
+    def state(self) -> str:
+        """Such as ``Running``."""
+        return str(self._model.status).rpartition(".")[2]
+
+    @property
+    def created(self) -> datetime:
+        """The time at which it was asked for."""
+        created: datetime = self._model.request_time
+        return created
+
+    def stop(self) -> bool:
+        """Stop it, and forget its name. It may be called twice.
+
+        Returns:
+            True.
+
+        Raises:
+            PolarsCloudCallError: If it cannot be stopped.
+        """
+        from polars_cloud.constants import API_CLIENT
+
+        with self._client.explained(f"the compute context {self.name} cannot be stopped", transient=True):
+            API_CLIENT.stop_compute_cluster(self._model.workspace_id, self._model.id)
+            API_CLIENT.unregister_compute_cluster_manifest(self._model.workspace_id, self.name)
+        return True
+
+
+_ARGUMENTS = (
+    "workspace",
+    "cpus",
+    "memory",
+    "instance_type",
+    "storage",
+    "cluster_size",
+    "requirements",
+    "connection_mode",
+    "log_level",
+    "idle_timeout_mins",
+    "insecure",
+)
+"""Fields of the profile that are arguments of `polars_cloud.ComputeContext` as they are."""

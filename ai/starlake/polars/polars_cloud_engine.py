@@ -1,0 +1,55 @@
+"""``engine: polars-cloud``: the lazy frames of a command run on one compute context of Polars Cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ai.starlake.common.lazy_frames import LazyQuery, LazySession
+from ai.starlake.job.polars_profile import CLIENT_ID, CLIENT_SECRET, PolarsProfile
+from ai.starlake.polars.cloud_context import CloudContext
+from ai.starlake.polars.frames import lazy_frame
+from ai.starlake.polars.polars_cloud_client import PolarsCloudClient
+from ai.starlake.polars.remote_query import RemoteQuery
+
+
+def client_of(environment: Mapping[str, str]) -> PolarsCloudClient:
+    """Return the calls of Polars Cloud with the profile and the service account that an environment names.
+
+    Args:
+        environment: The environment of a command, secrets included.
+    """
+    profile = PolarsProfile.of_environment(environment)
+    return PolarsCloudClient(profile, environment.get(CLIENT_ID), environment.get(CLIENT_SECRET))
+
+
+class PolarsCloudEngine:
+    """Runs lazy frames on a compute context that the first of them starts, and that stops with the command.
+
+    Commands share none: each has machines of its own size for as long as it runs and no longer, in whatever process it
+    runs, and no other command can take them away.
+
+    Args:
+        session: The command.
+    """
+
+    def __init__(self, session: LazySession) -> None:
+        self._session = session
+        client = client_of(session.environment)
+        self._context = CloudContext(client, session.run_id, tell=session.tell, check=session.check)
+        self._machines: Any = None
+
+    def write(self, query: LazyQuery) -> None:
+        """Run a lazy frame, and write its rows into the folder of the query.
+
+        Raises:
+            StarlakeError: If the context does not start, if the query fails, or if rows are missing.
+        """
+        lazy_frame(query.frame, query.task, "polars-cloud")  # before anything costs money
+        if self._machines is None:
+            self._machines = self._context.start()
+        RemoteQuery(self._context, query.task, self._session.check).write(query.frame, self._machines, query.folder)
+
+    def close(self) -> None:
+        """Stop the context, if there is one."""
+        self._context.close()

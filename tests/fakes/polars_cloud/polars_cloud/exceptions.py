@@ -1,0 +1,2 @@
+class WorkspaceResolveError(Exception):
+    pass

@@ -1,0 +1,111 @@
+"""Projects with Python tasks of Polars, and a Polars Cloud in a folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from textwrap import dedent, indent
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.embedded.conftest import Workshop
+
+FAKE = Path(__file__).parents[1] / "fakes" / "polars_cloud"
+SECRET = "s3cr3t/of+robot"
+
+
+class Studio(Workshop):
+    """A project with Python tasks."""
+
+    def python(self, name: str, body: str, **keys: Any) -> None:
+        """Writes a Python task ``mart.{name}``; Polars is `pl` in its function."""
+        self.write(f"metadata/transform/mart/{name}.sl.yml", task=keys)
+        file = self.root / f"metadata/transform/mart/{name}.py"
+        file.write_text(
+            f"import polars as pl\n\n\ndef task(connection, variables):\n{indent(dedent(body).strip(), '    ')}\n"
+        )
+
+
+class FakeCloud:
+    """A Polars Cloud in a folder, with one service account."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.account = f"robot-{uuid4()}"
+        self.environment = {
+            "FAKE_POLARS_CLOUD": str(folder),
+            "POLARS_CLOUD_CLIENT_ID": self.account,
+            "POLARS_CLOUD_CLIENT_SECRET": SECRET,
+        }
+        (folder / "bucket").mkdir(parents=True)
+        self._settings = {"accounts": {self.account: SECRET}, "faults": {}}
+        self.set()
+
+    @property
+    def bucket(self) -> Path:
+        """What the machines can read."""
+        return self.folder / "bucket"
+
+    def set(self, **settings: Any) -> None:
+        """Changes how it behaves; see `service.py`."""
+        self._settings.update(settings)
+        (self.folder / "settings.json").write_text(json.dumps(self._settings))
+
+    def fault(self, call: str, error: str = "a fault", times: int = 1000) -> None:
+        """Lets calls fail."""
+        self._settings["faults"][call] = {"error": error, "times": times}
+        self.set()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        with suppress(FileNotFoundError):
+            return json.loads((self.folder / "state.json").read_text())
+        return {"clusters": {}, "manifests": {}, "queries": [], "calls": {}}
+
+    @property
+    def clusters(self) -> list[dict[str, Any]]:
+        return list(self.state["clusters"].values())
+
+    @property
+    def running(self) -> list[str]:
+        """The names of the contexts that cost money."""
+        return [each["name"] for each in self.clusters if each["status"] in ("Starting", "Idle", "Running")]
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    return Studio(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def fake_package() -> Iterator[None]:
+    """The stand-in can be imported; as of the real package, there is one login per process."""
+    import polars
+
+    before = polars.LazyFrame.remote
+    sys.path.insert(0, str(FAKE))
+    yield
+    sys.path.remove(str(FAKE))
+    polars.LazyFrame.remote = before
+    for name in [name for name in sys.modules if name.partition(".")[0] == "polars_cloud"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+def cloud(fake_package: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeCloud:
+    """A Polars Cloud that nobody uses yet."""
+    from ai.starlake.common.extras import require_package
+
+    require_package.cache_clear()
+    made = FakeCloud(tmp_path / "cloud")
+    monkeypatch.setenv("FAKE_POLARS_CLOUD", str(made.folder))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(FAKE), os.environ.get("PYTHONPATH")])))
+    monkeypatch.setattr("ai.starlake.polars.cloud_context._PAUSE", 0.01)
+    monkeypatch.setattr("ai.starlake.polars.remote_query._POLL", 0.02)
+    return made
