@@ -89,13 +89,13 @@ class Location:
         """What the process that was started prints."""
         return self.root / "log"
 
-    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
-        """Starts `dagster` with some arguments, in a session of its own."""
+    def start(self, *arguments: str | Path, **variables: str) -> subprocess.Popen[bytes]:
+        """Starts `dagster` with some arguments and further variables, in a session of its own."""
         with self.log.open("wb") as log:
             return subprocess.Popen(
                 [dagster_command(), *arguments],
                 cwd=self.root,
-                env=self.environment,
+                env={**self.environment, **variables},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -180,11 +180,11 @@ class Server:
 
 @contextmanager
 def dev_server(location: Location) -> Iterator[Server]:
-    """Runs `dagster dev` on a location: webserver, daemon and code server."""
+    """Runs `dagster dev` on a location: webserver, daemon and code server. Its port is the variable TEST_PORT."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = location.start("dev", "-f", location.file, "-h", "127.0.0.1", "-p", str(port))
+    process = location.start("dev", "-f", location.file, "-h", "127.0.0.1", "-p", str(port), TEST_PORT=str(port))
     server = Server(process, f"http://127.0.0.1:{port}/graphql")
 
     def ready():
