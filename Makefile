@@ -47,9 +47,12 @@ ui: $(STAMP) ## Open Dagster's UI on the demo project (PORT=3000)
 test: $(STAMP) ## Run the tests that a change needs: all but the slow ones
 	$(BIN)/python -m pytest -q -m "not slow" -n $(PYTEST_WORKERS)
 
-test-slow: $(STAMP) ## Run the slow tests: real servers, kills, large data; needs a C compiler
+test-slow: $(STAMP) ## Run the slow tests: real servers, kills, large data; needs a C compiler and PostgreSQL
 	@command -v cc >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq gcc libc6-dev; } || \
 	  echo "No C compiler: the tests of faults in system calls will fail. On Debian: apt-get install gcc libc6-dev" >&2
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq postgresql; } || \
+	  echo "No PostgreSQL: the tests of its audit will fail. On Debian: apt-get install postgresql" >&2
 	$(BIN)/python -m pytest -q -m slow -n $(PYTEST_WORKERS) --dist loadfile --durations 15
 
 test-oldest: $(STAMP_OLDEST) ## Run the tests on Dagster 1.9.13 and the lowest versions that the requirements allow

@@ -11,10 +11,18 @@ import duckdb
 import pytest
 
 from ai.starlake.project.audit import AuditBusyError, AuditUnreachableError, open_audit
+from tests.fakes.outside_audit import DuckDbAudit
+from tests.project.audit_contract import AuditContract
 
 START = datetime(2026, 3, 1, tzinfo=timezone.utc)
 COLUMNS = """JOBID VARCHAR, PATHS VARCHAR, DOMAIN VARCHAR, SCHEMA VARCHAR, SUCCESS BOOLEAN, COUNT BIGINT,
     COUNTACCEPTED BIGINT, COUNTREJECTED BIGINT, TIMESTAMP TIMESTAMP, DURATION BIGINT, MESSAGE VARCHAR, STEP VARCHAR"""
+
+
+class TestContract(AuditContract):
+    @pytest.fixture
+    def new(self, tmp_path):
+        return lambda schema="audit": DuckDbAudit(tmp_path / "contract.db", schema)
 
 
 @pytest.fixture

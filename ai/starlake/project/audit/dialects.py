@@ -16,11 +16,13 @@ class SqlWords:
         plus_milliseconds: A timestamp without time zone, and milliseconds to add.
         minute: The minute of such a timestamp.
         in_utc: A timestamp with time zone, as one without, in UTC.
+        zoned: The types of timestamps with time zone that SQLAlchemy does not know for such.
     """
 
     plus_milliseconds: str
     minute: str = "date_trunc('minute', {0})"
     in_utc: str = "timezone('UTC', {0})"
+    zoned: frozenset[str] = frozenset()
 
 
 _POSTGRES = SqlWords("({0} + ({1}) * interval '1 millisecond')")
@@ -30,13 +32,20 @@ _WORDS: Mapping[str, SqlWords] = {
     "postgresql": _POSTGRES,
     "redshift": SqlWords("dateadd(millisecond, {1}, {0})"),
     "snowflake": SqlWords(
-        "dateadd(millisecond, {1}, {0})", in_utc="CAST(convert_timezone('UTC', {0}) AS TIMESTAMP_NTZ)"
+        "dateadd(millisecond, {1}, {0})",
+        in_utc="CAST(convert_timezone('UTC', {0}) AS TIMESTAMP_NTZ)",
+        zoned=frozenset({"TIMESTAMP_TZ", "TIMESTAMP_LTZ"}),
     ),
     "bigquery": SqlWords(
-        "datetime_add({0}, INTERVAL ({1}) MILLISECOND)", "datetime_trunc({0}, MINUTE)", "DATETIME({0}, 'UTC')"
+        "datetime_add({0}, INTERVAL ({1}) MILLISECOND)",
+        "datetime_trunc({0}, MINUTE)",
+        "DATETIME({0}, 'UTC')",
+        frozenset({"TIMESTAMP"}),
     ),
-    "databricks": SqlWords("timestampadd(MILLISECOND, {1}, {0})", in_utc="{0}"),
-    "mysql": SqlWords("timestampadd(MICROSECOND, ({1}) * 1000, {0})", "date_format({0}, '%Y-%m-%d %H:%i:00')", "{0}"),
+    "databricks": SqlWords("timestampadd(MILLISECOND, {1}, {0})"),
+    "mysql": SqlWords(
+        "timestampadd(MICROSECOND, ({1}) * 1000, {0})", "CAST(date_format({0}, '%Y-%m-%d %H:%i:00') AS DATETIME)"
+    ),
 }
 
 
@@ -54,5 +63,5 @@ def words_of(dialect: str) -> SqlWords:
     except KeyError:
         raise StarlakeError(
             f"the audit cannot be read from a database of the dialect {dialect}",
-            fix=f"use one of DuckDB, {', '.join(sorted(_WORDS))}",
+            fix=f"use DuckDB or one of {', '.join(sorted(_WORDS))}",
         ) from None

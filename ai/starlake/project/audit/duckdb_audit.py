@@ -31,7 +31,6 @@ class DuckDbSource:
     """
 
     file: Path
-    words: SqlWords = DUCKDB
 
     @property
     def name(self) -> str:
@@ -83,6 +82,8 @@ class DuckDbSource:
 class NoSession:
     """The session of a database that does not exist yet: it has no tables."""
 
+    words: SqlWords = DUCKDB
+
     def columns(self, schema: str, table: str) -> Mapping[str, AuditColumn]:
         """Return no columns."""
         del schema, table
@@ -112,6 +113,7 @@ class DuckDbSession:
 
     connection: DuckDBPyConnection
     file: Path
+    words: SqlWords = DUCKDB
 
     def columns(self, schema: str, table: str) -> Mapping[str, AuditColumn]:
         """Return the columns of a table; none if it does not exist."""

@@ -2,28 +2,90 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ai.starlake.project.audit.audit_database import AuditDatabase
+from ai.starlake.common import StarlakeError
+from ai.starlake.common.secrets import reference_of, resolved_text
 from ai.starlake.project.audit.audit_times import AuditClock
 from ai.starlake.project.audit.duckdb_audit import DuckDbSource
 from ai.starlake.project.audit.queried_audit import SCHEMAS, QueriedAudit
+from ai.starlake.project.audit.sqlalchemy_audit import LABEL, SqlAlchemySource
+
+if TYPE_CHECKING:
+    from ai.starlake.project.audit.audit_database import AuditDatabase
+    from ai.starlake.project.audit.queried_audit import AuditSession, AuditSource
+
+_DUCKDB = ("jdbc:duckdb:", "duckdb:///", "duckdb:")
 
 
 def open_audit(
-    audit: str | Path, *, schemas: Mapping[str, str] | None = None, timezone: str = "UTC", name: str | None = None
+    audit: Any, *, schemas: Mapping[str, str] | None = None, timezone: str = "UTC", name: str | None = None
 ) -> AuditDatabase:
-    """Return the audit of Starlake. Nothing is opened or read yet.
+    """Return the audit of Starlake. Nothing is opened, resolved or read yet.
 
     Args:
-        audit: A DuckDB file, or the URL of a database as SQLAlchemy takes it.
+        audit: A DuckDB file, or the URL of a database as SQLAlchemy takes it; or a reference to one of these, as
+            secrets have them: ``{"env": "AUDIT_URL"}``, a `dagster.EnvVar`, an object with `resolve`.
         schemas: The schemas of ``audit``, ``rejected`` and ``expectations``; ``audit`` for those that are not given.
         timezone: The time zone of the JVM that Starlake runs in: its times have none. The embedded engine writes UTC.
-        name: A name of the database for people; made of its URL, without the password, by default.
+        name: A name of the database for people; made of its URL, without user and password, by default.
 
     Raises:
-        StarlakeError: If there is no time zone of that name.
+        StarlakeError: If there is no time zone of that name, or `audit` is none of these.
     """
-    del name
-    return QueriedAudit(DuckDbSource(Path(audit)), {**SCHEMAS, **(schemas or {})}, AuditClock.of(timezone))
+    every = {**SCHEMAS, **(schemas or {})}
+    return QueriedAudit(_source(audit, name), every, AuditClock.of(timezone))
+
+
+def _source(audit: Any, name: str | None) -> AuditSource:
+    if isinstance(audit, PathLike):
+        return DuckDbSource(Path(audit))
+    read = reference_of(LABEL, audit)
+    return _source_of(read, name) if isinstance(read, str) else ReferencedSource(read, name or "the audit")
+
+
+def _source_of(text: str, name: str | None) -> AuditSource:
+    """Return the database of a text that is no reference."""
+    prefix = next((each for each in _DUCKDB if text.startswith(each)), "")
+    if prefix or ("://" not in text and not text.startswith("jdbc:")):
+        return DuckDbSource(Path(text.removeprefix(prefix).partition("?")[0] if prefix else text))
+    if text.startswith("jdbc:"):
+        raise StarlakeError(
+            f"{LABEL} is one of JDBC",
+            fix="write it as SQLAlchemy takes it: postgresql+psycopg://user:password@host:5432/database",
+        )
+    return SqlAlchemySource(text, name)
+
+
+@dataclass
+class ReferencedSource:
+    """A database whose file or URL is a secret: it is resolved when the database is opened.
+
+    Args:
+        reference: The reference.
+        name: A name for people.
+    """
+
+    reference: Any
+    name: str
+    _source: AuditSource | None = field(default=None, init=False, repr=False, compare=False)
+
+    @contextmanager
+    def session(self) -> Iterator[AuditSession]:
+        """Resolve the reference, and open what it names.
+
+        Raises:
+            StarlakeError: If the reference leads nowhere, or the database cannot be read; it shows no password.
+        """
+        text, _ = resolved_text(self.reference, label=LABEL)
+        if self._source is None:
+            found = _source_of(text, self.name)
+            # it resolves the reference on its own, and again when its value was refused
+            self._source = SqlAlchemySource(self.reference, self.name) if isinstance(found, SqlAlchemySource) else found
+        with self._source.session() as session:
+            yield session

@@ -45,6 +45,11 @@ class AuditColumn:
 class AuditSession(Protocol):
     """An open connection to the database of the audit."""
 
+    @property
+    def words(self) -> SqlWords:
+        """Return how the database writes what is not plain SQL."""
+        ...
+
     def columns(self, schema: str, table: str) -> Mapping[str, AuditColumn]:
         """Return the columns of a table by their names in upper case; none if the table does not exist yet."""
         ...
@@ -68,11 +73,6 @@ class AuditSource(Protocol):
     @property
     def name(self) -> str:
         """Return a name for people, without a password."""
-        ...
-
-    @property
-    def words(self) -> SqlWords:
-        """Return how it writes what is not plain SQL."""
         ...
 
     def session(self) -> AbstractContextManager[AuditSession]:
@@ -107,7 +107,7 @@ class QueriedAudit:
             if table is None:
                 return {}
             ended = table.ended(first)
-            minute = self.source.words.minute.format(ended)
+            minute = session.words.minute.format(ended)
             counted = session.fetch(
                 f"SELECT {minute}, count(*) FROM {table.place} WHERE {ended} >= :since GROUP BY 1 ORDER BY 1",  # noqa: S608
                 {"since": _naive(first)},
@@ -230,7 +230,7 @@ class _AuditTable:
             if required:
                 session.require(schema, "audit")
             return None
-        return cls(session, audit.source.words, audit.clock, session.place(schema, "audit"), columns)
+        return cls(session, session.words, audit.clock, session.place(schema, "audit"), columns)
 
     def ended(self, since: datetime) -> str:
         """Return when a row ended, in UTC, as SQL."""

@@ -1,0 +1,240 @@
+"""The audit in a database that SQLAlchemy knows: PostgreSQL, BigQuery, Snowflake and others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from ai.starlake.common import Redactor, StarlakeError, mask_named_values
+from ai.starlake.common.extras import MissingExtraError
+from ai.starlake.common.secrets import resolved_text, used
+from ai.starlake.project.audit.audit_database import AuditUnreachableError
+from ai.starlake.project.audit.dialects import SqlWords, words_of
+from ai.starlake.project.audit.queried_audit import AuditColumn
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Engine
+
+    from ai.starlake.project.audit.queried_audit import AuditSession
+
+LABEL = "the URL of the audit"
+_PATIENCE = 30
+"""Seconds that a query may take; a tick of a sensor that waits for a database blocks the ticks after it."""
+_KNOWN_FOR = 300.0
+"""Seconds for which the columns of a table are known: finding them costs more than the query."""
+_DRIVERS = {"bigquery": "sqlalchemy-bigquery", "snowflake": "snowflake-sqlalchemy", "redshift": "sqlalchemy-redshift"}
+_REFUSED = ("password", "authentication", "credential", "access denied", "permission denied for database")
+
+
+@dataclass
+class SqlAlchemySource:
+    """A database with a URL.
+
+    Args:
+        url: The URL, or a reference to it as secrets have them, which is resolved when the database is opened.
+        label: A name for people; made of the URL, without user and password, by default.
+    """
+
+    url: Any = field(repr=False)
+    label: str | None = None
+    _engines: dict[str, Engine] = field(default_factory=dict, repr=False, compare=False)
+    _columns: dict[tuple[str, str], tuple[float, _Place]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Return a name for people, without user and password."""
+        if self.label is None and isinstance(self.url, str):
+            return name_of(self.url)
+        return self.label or "the database of the audit"
+
+    @contextmanager
+    def session(self) -> Iterator[AuditSession]:
+        """Connect, and disconnect at the end.
+
+        Raises:
+            AuditUnreachableError: If anything of this fails; it shows no password.
+            StarlakeError: If the URL cannot be used at all.
+        """
+        try:
+            from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+        except ImportError as error:
+            raise MissingExtraError("sqlalchemy", "audit", f"an audit that is not a DuckDB file: {error}") from None
+        try:
+            with used(self.url, self._connect, refused=_is_refusal, label=LABEL) as connection:
+                yield SqlAlchemySession(connection, self._columns, self.name)
+        except SQLAlchemyError as error:
+            self._columns.clear()  # the tables may be others by the time that it works again
+            _, redactor = resolved_text(self.url, label=LABEL)
+            said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+            raise _unreachable(self.name, said, redactor, error) from None
+
+    def _connect(self, url: str) -> Connection:
+        if url not in self._engines:
+            self._engines.clear()
+            self._engines[url] = _engine(url)
+        connection = self._engines[url].connect()
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+            connection.exec_driver_sql(f"SET statement_timeout = '{_PATIENCE}s'")
+            connection.commit()
+        return connection
+
+
+def name_of(url: str) -> str:
+    """Return the URL of a database without user, password and parameters."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "the database of the audit"
+    return f"{parts.scheme.partition('+')[0]}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def _engine(url: str) -> Engine:
+    """Return an engine that keeps no connection: between two ticks a database has better use for it.
+
+    So a server that was restarted in between needs no care, either.
+    """
+    from sqlalchemy import create_engine, make_url
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+    from sqlalchemy.pool import NullPool
+
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise StarlakeError(  # its text may be the URL
+            f"{LABEL} is not one of SQLAlchemy",
+            fix="write postgresql+psycopg://user:password@host:5432/database, or the path of a DuckDB file",
+        ) from None
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    backend = parsed.get_backend_name()
+    words_of("mysql" if backend == "mariadb" else backend)
+    arguments = {"connect_timeout": 10} if backend == "postgresql" and "connect_timeout" not in parsed.query else {}
+    try:
+        return create_engine(parsed, poolclass=NullPool, connect_args=arguments)
+    except NoSuchModuleError:
+        package = _DRIVERS.get(backend, f"an SQLAlchemy dialect for {backend}")
+        raise StarlakeError(
+            f"{package} is not installed in this Python environment",
+            cause=f"an audit in {backend} needs it",
+            fix=f"pip install {package}" if backend in _DRIVERS else "install it",
+        ) from None
+    except ImportError as error:
+        raise MissingExtraError(error.name or "a driver", "audit", f"an audit in {backend} needs it") from None
+
+
+def _is_refusal(error: Exception) -> bool:
+    from sqlalchemy.exc import DBAPIError
+
+    said = str(error.orig).lower() if isinstance(error, DBAPIError) else ""
+    return any(word in said for word in _REFUSED)
+
+
+def _unreachable(name: str, said: str, redactor: Redactor, error: Exception) -> AuditUnreachableError:
+    cause = redactor.mask(mask_named_values(" ".join(said.split())))
+    fix = "check that the server runs and is reachable from here"
+    if _is_refusal(error):
+        fix = "check the user and the password in the URL"
+    elif "permission" in said.lower():
+        fix = "let the user read the tables audit, rejected and expectations (GRANT SELECT)"
+    return AuditUnreachableError(f"the audit in {name} cannot be read", cause=cause, fix=fix)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A table: its name as SQL, and its columns."""
+
+    sql: str
+    columns: Mapping[str, AuditColumn]
+
+
+@dataclass(frozen=True)
+class SqlAlchemySession:
+    """An open connection.
+
+    Args:
+        connection: The connection.
+        known: The tables that are known, and until when.
+        name: The name of the database for people.
+    """
+
+    connection: Connection
+    known: dict[tuple[str, str], tuple[float, _Place]]
+    name: str
+
+    @property
+    def words(self) -> SqlWords:
+        """Return how the database writes what is not plain SQL."""
+        dialect = self.connection.dialect.name
+        return words_of("mysql" if dialect == "mariadb" else dialect)
+
+    def columns(self, schema: str, table: str) -> Mapping[str, AuditColumn]:
+        """Return the columns of a table; none if it does not exist."""
+        return self._place(schema, table).columns
+
+    def require(self, schema: str, table: str) -> None:
+        """Refuse a database without the table.
+
+        Raises:
+            AuditUnreachableError: In any case.
+        """
+        raise AuditUnreachableError(
+            f"the audit in {self.name} cannot be read",
+            cause=f"the table {schema}.{table} does not exist, or the user may not see it",
+            fix="check the database in the URL and the schema: audit.domain of the project; "
+            "if Starlake never ran, its first command creates the table",
+        )
+
+    def place(self, schema: str, table: str) -> str:
+        """Return a table as SQL."""
+        return self._place(schema, table).sql
+
+    def fetch(self, sql: str, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
+        """Return the rows of a query."""
+        from sqlalchemy import text
+
+        return self.connection.execute(text(sql), dict(values)).fetchall()
+
+    def _place(self, schema: str, table: str) -> _Place:
+        until, place = self.known.get((schema, table), (0.0, None))
+        if place is None or time.monotonic() > until:
+            place = self._found(schema, table)
+            if place.columns:
+                self.known[schema, table] = (time.monotonic() + _KNOWN_FOR, place)
+        return place
+
+    def _found(self, schema: str, table: str) -> _Place:
+        """Return a table, whatever case its names were created in: with quotes, as Spark does, or without."""
+        from sqlalchemy import inspect
+
+        inspector = inspect(self.connection)
+        for name in _same_name(schema, inspector.get_schema_names()):
+            for own in _same_name(table, [*inspector.get_table_names(name), *inspector.get_view_names(name)]):
+                columns = {
+                    str(column["name"]).upper(): AuditColumn(
+                        self._quoted(column["name"]), self._has_zone(column["type"])
+                    )
+                    for column in inspector.get_columns(own, name)
+                }
+                return _Place(f"{self._quoted(name)}.{self._quoted(own)}", columns)
+        return _Place(f"{self._quoted(schema)}.{self._quoted(table)}", {})
+
+    def _has_zone(self, kind: Any) -> bool:
+        return bool(getattr(kind, "timezone", False)) or type(kind).__name__ in self.words.zoned
+
+    def _quoted(self, name: str) -> str:
+        """Return a name as SQL; SQLAlchemy has names of databases that write them large in small letters."""
+        dialect = self.connection.dialect
+        if dialect.requires_name_normalize:
+            name = dialect.denormalize_name(name) or name
+        return dialect.identifier_preparer.quote_identifier(name)
+
+
+def _same_name(name: str, names: Sequence[str]) -> Iterator[str]:
+    """Yield the names that are equal but for their case, the exact one first."""
+    yield from sorted((each for each in names if each.lower() == name.lower()), key=lambda each: each != name)
