@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 
@@ -45,22 +46,35 @@ class SimulatedAudit:
         self.rows_read = 0
         self.fails: Exception | None = None
         self._random = random.Random(0)
+        self._sorted: tuple[list[AuditRow], int, list[AuditRow], list[datetime]] | None = None
 
     def add(self, *rows: AuditRow) -> None:
         self.content += rows
 
     def minutes(self, since: datetime) -> dict[datetime, int]:
         self._query("minutes")
-        ends = [row.ended for row in self.content]
-        return dict(Counter(end.replace(second=0, microsecond=0) for end in ends if end >= since))
+        _, ends = self._in_order()
+        return dict(Counter(end.replace(second=0, microsecond=0) for end in ends[bisect_left(ends, since) :]))
 
     def rows(self, since: datetime, until: datetime, *, limit: int) -> list[AuditRow]:
         self._query("rows")
-        found = [row for row in self.content if since <= row.ended < until]
-        self._random.shuffle(found)
-        found = in_order(sorted(found, key=lambda row: row.ended)[:limit])
+        rows, ends = self._in_order()
+        first, last = bisect_left(ends, since), bisect_left(ends, until)
+        if last - first > limit:
+            border = ends[first + limit - 1]
+            certain, uncertain = bisect_left(ends, border), bisect_right(ends, border)
+            missing = limit - (max(certain, first) - first)
+            found = [*rows[first:certain], *self._random.sample(rows[certain:uncertain], missing)]
+        else:
+            found = rows[first:last]
         self.rows_read += len(found)
-        return found
+        return in_order(found)
+
+    def _in_order(self) -> tuple[list[AuditRow], list[datetime]]:
+        if self._sorted is None or self._sorted[0] is not self.content or self._sorted[1] != len(self.content):
+            rows = sorted(self.content, key=lambda row: row.ended)
+            self._sorted = self.content, len(rows), rows, [row.ended for row in rows]
+        return self._sorted[2:]
 
     def _query(self, name: str) -> None:
         self.queries.append(name)

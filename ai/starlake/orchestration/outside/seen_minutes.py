@@ -13,8 +13,9 @@ from ai.starlake.orchestration.outside.packed_numbers import packed, unpacked
 
 IDENTITY_BITS = 64
 """How long the number is that identifies a row."""
-_SPARE_BITS = 10
-"""How many bits a print has more than are needed to count the rows of its minute."""
+_SPARE_BITS = ((64, 24), (512, 16))
+_FEWEST_SPARE_BITS = 10
+"""How many bits a print has more than are needed to count the rows of its minute, by how many these are at most."""
 _MOST_TRIALS = 1 << 16
 
 
@@ -66,8 +67,9 @@ class SeenMinute:
             position: Up to which end its rows were read, if not all were.
             expected: How many rows will be known, when that is more.
         """
-        bits = min(IDENTITY_BITS, max(len(rows), expected).bit_length() + _SPARE_BITS)
-        return cls(0, 0, 0, bits, b"").with_more(rows, position)
+        most = max(len(rows), expected)
+        spare = next((spare for limit, spare in _SPARE_BITS if most <= limit), _FEWEST_SPARE_BITS)
+        return cls(0, 0, 0, most.bit_length() + spare, b"").with_more(rows, position)
 
     def with_more(self, rows: Sequence[int], position: int | None = None) -> SeenMinute:
         """Return the minute with more known rows.

@@ -100,11 +100,11 @@ def track(audit: TrackedAudit, cursor: TrackingCursor, now: datetime, own: Own, 
     Raises:
         StarlakeError: If the audit cannot be read; then nothing changes, and the next tick tries again.
     """
-    return _Tick(audit, cursor, now.timestamp(), own, options).tracked()
+    return _TrackingTick(audit, cursor, now.timestamp(), own, options).tracked()
 
 
 @dataclass(frozen=True)
-class _Tick:
+class _TrackingTick:
     audit: TrackedAudit
     cursor: TrackingCursor
     now: float
@@ -124,8 +124,9 @@ class _Tick:
         if not (checks or changed or self.cursor.waiting or reading.minutes != self.cursor.minutes):
             return Tracked((), self.cursor)
         hours = rows_per_hour(counts, horizon) if checks else dict(self.cursor.closed)
-        notes = self._notes(release, reading, hours, is_full=bool(changed) and room <= 0)
-        cursor = self._next(release, reading, hours, max(watched, default=0), is_full=room <= 0)
+        is_full = bool(reading.unfinished) and room < self.options.rows_per_tick
+        notes = self._notes(release, reading, hours, is_full=is_full)
+        cursor = self._next(release, reading, hours, max(watched, default=0), is_full=is_full)
         cursor = replace(cursor, checked=self.now if checks else cursor.checked)
         return Tracked(release.runs, cursor, bool(release.over or reading.unfinished), tuple(notes))
 
