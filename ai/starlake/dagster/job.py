@@ -335,9 +335,15 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
                 retries=settings.retries if node.retries is None else node.retries,
                 retry_delay=settings.retry_delay if node.retry_delay is None else node.retry_delay,
                 pool=node.pool,
-                resources=resources_of(self.sl_env_vars.values()),
+                resources=self._resources_of(body),
             )
         )
+
+    def _resources_of(self, body: Body) -> frozenset[str]:
+        """Return the resources that the secrets of an op's commands are fields of; none where it runs no command."""
+        if isinstance(body, CommandBody):
+            return resources_of(body.command.environment.values())
+        return frozenset() if isinstance(body, DummyBody) else resources_of(self.sl_env_vars.values())
 
     def _assets(self, node: NodeOptions, product: StarlakeDataset | None) -> tuple[AssetKey, ...]:
         """Return the assets that an op materializes; two Starlake names may not become one key."""

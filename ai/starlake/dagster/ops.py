@@ -239,8 +239,9 @@ class OpFactory:
             return function(*args, **kwargs)
 
         # of several outputs Dagster accepts no annotation of the function but a tuple, unless it is itself a generator
-        signature = inspect.signature(function).replace(return_annotation=inspect.Signature.empty)
-        compute.__annotations__ = {name: kind for name, kind in function.__annotations__.items() if name != "return"}
+        signature = _signature(function).replace(return_annotation=inspect.Signature.empty)
+        kinds = {name: each.annotation for name, each in signature.parameters.items()}
+        compute.__annotations__ = {name: kind for name, kind in kinds.items() if kind is not inspect.Parameter.empty}
         vars(compute).update({"__signature__": signature, _BODY: spec.body})
         return op(
             name=self.claim(spec.task_id, spec.source),
@@ -253,6 +254,14 @@ class OpFactory:
             pool=spec.pool,
             required_resource_keys=set(spec.resources),
         )(compute)
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of a function of a user, whose module may postpone the evaluation of annotations."""
+    try:
+        return inspect.signature(function, eval_str=True)
+    except NameError:  # a type that only type checkers import: Dagster says so
+        return inspect.signature(function)
 
 
 _BODY = "starlake_body"

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from dagster import DagsterError
+
 from ai.starlake.common import StarlakeError
 
 if TYPE_CHECKING:
@@ -60,24 +62,44 @@ class ResourceField:
         """The key of the resource."""
         return self.where.partition(".")[0]
 
+    @property
+    def is_here(self) -> bool:
+        """True within a step: sensors and schedules have no resources of their jobs."""
+        return bool(_steps.contexts)
+
     def resolve(self) -> str:
         """Read the field.
 
         Raises:
             StarlakeError: If no step runs in this thread, or if the resource has no such field.
         """
-        if not _steps.contexts:
-            raise StarlakeError(
-                f"the resource {self.resource} is not known here",
-                cause="resources exist within the steps of a run, and this is a sensor or a schedule",
-                fix="refer to the secret's store itself, or use the pre-load check of a step",
-            )
-        value = getattr(_steps.contexts[-1].resources, self.resource)
+        value = self._value()
         for name in self.where.split(".")[1:]:
             value = _entered(value, name, self.where)
         if not isinstance(value, str):
-            raise StarlakeError(f"{self.where} is not a string", cause=f"it is a {type(value).__name__}")
+            raise StarlakeError(
+                f"{self.where} is not a string",
+                cause=f"it is a {type(value).__name__}",
+                fix="name a field of it that is a string, or a method that returns one",
+            )
         return value
+
+    def _value(self) -> Any:
+        if not _steps.contexts:
+            raise StarlakeError(
+                f"the resource {self.resource} is not known here",
+                cause="resources exist within the steps of a run",
+                fix="refer to the store of the secret itself",
+            )
+        resources = _steps.contexts[-1].resources
+        try:
+            return getattr(resources, self.resource)
+        except DagsterError:
+            raise StarlakeError(
+                f"the step does not require the resource {self.resource}",
+                cause="the options of its StarlakeResource refer to it; the definition of the step cannot know that",
+                fix=f"make {self.resource} a parameter of the function of the step",
+            ) from None
 
 
 def resources_of(environment: Iterable[EnvironmentValue]) -> frozenset[str]:
@@ -89,6 +111,8 @@ def _entered(value: Any, name: str, where: str) -> Any:
     if isinstance(value, dict) and name in value:
         return value[name]
     if not hasattr(value, name):
-        raise StarlakeError(f"{where} does not exist", cause=f"a {type(value).__name__} has no {name}")
+        raise StarlakeError(
+            f"{where} does not exist", cause=f"a {type(value).__name__} has no {name}", fix="correct the reference"
+        )
     found = getattr(value, name)
     return found() if callable(found) else found

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dagster import AssetKey, AssetSelection, BackfillPolicy, DagsterInstance
+from dagster import (
+    AssetKey,
+    AssetSelection,
+    BackfillPolicy,
+    ConfigurableResource,
+    DagsterInstance,
+    Definitions,
+    EnvVar,
+)
 
 from ai.starlake.dagster import StarlakeProjectComponent, build_starlake_definitions
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
@@ -369,3 +377,23 @@ def test_every_field_is_described():
         fields = schema["$defs"][name]["properties"]
         assert {field for field, value in fields.items() if not value.get("description")} == set(), name
     assert schema["required"] == ["project"]
+
+
+class Vault(ConfigurableResource):
+    """A resource of a user's own."""
+
+    token: str
+
+
+def test_secrets_are_references_in_yaml(load, bakery, monkeypatch):
+    monkeypatch.setenv("THE_TOKEN", "hunter2-hunter2")
+    script = bakery.root.parent / "starlake"
+    script.write_text(f'#!/bin/sh\nprintf "%s %s" "$TOKEN" "$KEY" > {bakery.root.parent}/seen\n')
+    script.chmod(0o700)
+    references = {"TOKEN": {"resource": "vault.token"}, "KEY": {"env": "THE_TOKEN"}}
+    options = {"SL_STARLAKE_PATH": str(script), "sl_env_var": references}
+    with load(executor={"class": "shell", "options": options}) as (_, definitions):
+        merged = Definitions.merge(definitions, Definitions(resources={"vault": Vault(token=EnvVar("THE_TOKEN"))}))
+        job = merged.resolve_implicit_global_asset_job_def()
+        assert job.execute_in_process(asset_selection=[AssetKey(["kpis", "sales"])]).success
+    assert (bakery.root.parent / "seen").read_text() == "hunter2-hunter2 hunter2-hunter2"

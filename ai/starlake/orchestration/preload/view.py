@@ -60,8 +60,9 @@ class ProjectView:
 
     @cached_property
     def environment(self) -> Mapping[str, str]:
-        """The environment of commands, with the values of secrets."""
-        return resolve_environment(self.settings.environment)[0]
+        """The environment of commands, with the values of secrets but for those that only a step knows."""
+        known = {name: value for name, value in self.settings.environment.items() if getattr(value, "is_here", True)}
+        return resolve_environment(known)[0]
 
     @cached_property
     def known(self) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from ai.starlake.dagster.assets.rejects.rejected_assets import rejected_metadata
 from ai.starlake.dagster.assets.rejects.rejected_keys import loaded_domains, rejected_key
 from ai.starlake.dagster.assets.steps.outcome_events import outcome_metadata
 from ai.starlake.dagster.ops import Body, Event, OpSpec, outputs
+from ai.starlake.dagster.resource_secrets import resources_of
 from ai.starlake.dagster.run_command import outcomes_of_failure
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def _replay_op(build: AssetBuild, domain: str, tables: tuple[ProjectItem, ...]) 
             retry_delay=settings.retry_delay,
             pool=build.pool or build.sl_job.pool,
             retry_policy=build.retry_policy,
+            resources=resources_of(build.environment.values()),
         )
     )
 
