@@ -22,6 +22,7 @@ from dagster import (
     AssetMaterialization,
     AssetObservation,
     AssetsDefinition,
+    AssetSelection,
     AssetSpec,
     BackfillPolicy,
     DagsterEventType,
@@ -40,6 +41,7 @@ from dagster import (
     MaterializeResult,
     Nothing,
     OpDefinition,
+    OpExecutionContext,
     Out,
     Output,
     OutputMapping,
@@ -47,6 +49,7 @@ from dagster import (
     TimeWindowPartitionsDefinition,
     asset,
     build_sensor_context,
+    define_asset_job,
     materialize,
     multi_asset,
     op,
@@ -243,6 +246,10 @@ class TestEvents:
         (record,) = instance.fetch_materializations(AssetKey("a"), limit=1).records
         assert abs(_compat.recorded_at(record) - datetime.now(timezone.utc)) < timedelta(minutes=5)
         assert _compat.recorded_materialization(record).metadata["rows"].value == 5
+        assert _compat.recorded_metadata(record)["rows"].value == 5
+        instance.report_runless_asset_event(AssetObservation("a", metadata={"rows": 6}))
+        (record,) = instance.fetch_observations(AssetKey("a"), limit=1).records
+        assert _compat.recorded_metadata(record)["rows"].value == 6
 
     def test_runs_that_meant_to_make_an_asset_are_known(self, instance):
         @asset
@@ -504,6 +511,51 @@ class TestCheckResults:
         recorded = record.event.dagster_event.asset_check_evaluation_data
         assert (recorded.passed, recorded.metadata["rows"].value) == (False, 2)
         assert getattr(recorded, "blocking", blocking) is blocking
+
+    def test_a_result_is_for_the_last_materialization_of_its_asset(self, instance):
+        result = AssetCheckResult(passed=True, asset_key=AssetKey("orders"), check_name="rows")
+        assert _compat.evaluation_of(result, instance, blocking=True).target_materialization_data is None
+        for _ in range(2):
+            instance.report_runless_asset_event(AssetMaterialization("orders"))
+        (record,) = instance.fetch_materializations(AssetKey("orders"), limit=1).records
+        evaluation = _compat.evaluation_of(result, instance, blocking=True)
+        assert evaluation.target_materialization_data.storage_id == record.storage_id
+        assert _compat.evaluation_of(result, blocking=True).target_materialization_data is None
+
+    def test_results_in_steps_that_make_no_assets_are_on_record_page_by_page(self, instance):
+        key = AssetCheckKey(AssetKey("orders"), "rows")
+
+        def compute(context, _inputs):
+            result = AssetCheckResult(passed=False, asset_key=key.asset_key, check_name="rows", metadata={"rows": 7})
+            yield from _compat.external_evaluations(result, context)
+            yield Output("x")
+
+        before = datetime.now(timezone.utc)
+        for _ in range(3):
+            assert run_of(op_of(compute), instance).success
+        found = list(_compat.check_results(instance, key, page=2))
+        assert [metadata["rows"].value for _, metadata in found] == [7, 7, 7]
+        assert before <= found[-1][0] <= found[0][0]
+        assert list(_compat.check_results(instance, AssetCheckKey(key.asset_key, "other"), page=2)) == []
+
+    def test_a_failed_check_that_blocks_does_not_fail_a_step_of_checks(self, instance):
+        specs = [AssetCheckSpec(name, asset="orders", blocking=True) for name in ("first", "second")]
+
+        def read(context, _inputs):
+            for spec in specs:
+                failed = AssetCheckResult(passed=False, asset_key=spec.asset_key, check_name=spec.name)
+                yield from _compat.harmless_results(failed, context)
+
+        read.__annotations__["context"] = OpExecutionContext
+        reader = op_of(read, outs={spec.name: Out(None, is_required=False) for spec in specs})
+        checks = _compat.checks_of_op(reader, {spec.name: spec for spec in specs})
+        job = define_asset_job("checks", selection=AssetSelection.checks(checks))
+        definitions = Definitions(assets=[AssetSpec("orders")], asset_checks=[checks], jobs=[job])
+        run = definitions.get_repository_def().get_job("checks").execute_in_process(instance=instance)
+        assert run.success
+        for spec in specs:
+            (record,) = instance.event_log_storage.get_asset_check_execution_history(spec.key, limit=5)
+            assert record.event.dagster_event.event_specific_data.passed is False
 
     def test_a_range_of_partitions_has_a_result_for_each_where_checks_have_partitions(self):
         days = DailyPartitionsDefinition("2026-01-01")

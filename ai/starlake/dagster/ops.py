@@ -15,6 +15,7 @@ from dagster import (
     Backoff,
     DagsterRunStatus,
     Failure,
+    Field,
     In,
     Jitter,
     OpDefinition,
@@ -31,13 +32,13 @@ from ai.starlake.dagster.resource_secrets import within_step
 from ai.starlake.dagster.run_info import CONFIG_SCHEMA
 
 if TYPE_CHECKING:
-    from dagster import AssetCheckEvaluation, AssetCheckResult, AssetObservation, MaterializeResult
+    from dagster import AssetCheckEvaluation, AssetCheckResult, AssetObservation, DynamicOutput, MaterializeResult
 
 INTERRUPTED = "interrupted, because the run ends"
 """The description of the failure of a step that is not tried again for that reason."""
 
 Event: TypeAlias = (
-    "AssetMaterialization | AssetObservation | Output[Any] | MaterializeResult[Any] "
+    "AssetMaterialization | AssetObservation | Output[Any] | DynamicOutput[Any] | MaterializeResult[Any] "
     "| AssetCheckResult | AssetCheckEvaluation"
 )
 
@@ -146,7 +147,7 @@ class OpSpec:
         source: What the op does, in words; two ops of one name must have one source.
         body: What it runs.
         ins: Its inputs.
-        outs: Its outputs.
+        outs: Its outputs; a `DynamicOut` for one that it yields several times.
         description: Shown in the UI.
         tags: Tags of its steps.
         retries: How often to try again.
@@ -154,6 +155,7 @@ class OpSpec:
         pool: The pool whose slots its steps take.
         resources: The keys of the resources that it requires.
         retry_policy: When to try again, instead of `retries` and `retry_delay`.
+        config_schema: What its configuration holds; by default what the run of a command may be told.
     """
 
     task_id: str
@@ -168,6 +170,7 @@ class OpSpec:
     pool: str | None = None
     resources: frozenset[str] = frozenset()
     retry_policy: RetryPolicy | None = None
+    config_schema: Field = CONFIG_SCHEMA
 
 
 class OpFactory:
@@ -214,7 +217,7 @@ class OpFactory:
             ins=spec.ins,
             outs=spec.outs,
             description=spec.description,
-            config_schema=CONFIG_SCHEMA,
+            config_schema=spec.config_schema,
             tags=spec.tags,
             retry_policy=spec.retry_policy or _retry_policy(spec.retries, spec.retry_delay),
             pool=spec.pool,
@@ -248,7 +251,7 @@ class OpFactory:
             ins=spec.ins,
             out=dict(spec.outs),
             description=spec.description,
-            config_schema=CONFIG_SCHEMA,
+            config_schema=spec.config_schema,
             tags=spec.tags,
             retry_policy=spec.retry_policy or _retry_policy(spec.retries, spec.retry_delay),
             pool=spec.pool,

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import dagster
-from dagster import AssetRecordsFilter, Output
+from dagster import AssetChecksDefinition, AssetRecordsFilter, Output
 
 if TYPE_CHECKING:
-    from dagster import AssetCheckEvaluation, AssetCheckResult, DagsterInstance, OpExecutionContext
+    from dagster import (
+        AssetCheckEvaluation,
+        AssetCheckKey,
+        AssetCheckResult,
+        AssetCheckSpec,
+        AssetKey,
+        DagsterInstance,
+        OpDefinition,
+        OpExecutionContext,
+    )
 
 
 def has_several_partitions(result: AssetCheckResult, context: OpExecutionContext) -> bool:
@@ -55,22 +65,106 @@ def report_check(result: AssetCheckResult, instance: DagsterInstance, *, blockin
         instance: Where to record it.
         blocking: Whether the check blocks.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Dagster 1.9 says that this may change
+        instance.report_runless_asset_event(evaluation_of(result, instance, blocking=blocking))
+
+
+def evaluation_of(
+    result: AssetCheckResult, instance: DagsterInstance | None = None, *, blocking: bool
+) -> AssetCheckEvaluation:
+    """Return the event that records the result of a check of an asset that no step makes.
+
+    Args:
+        result: The result, with asset and name.
+        instance: Knows the last materialization of the asset, which the result is then for; None for that of the run
+            that records it.
+        blocking: Whether the check blocks.
+    """
     made: Any = getattr(dagster, "AssetCheckEvaluation", None)
     if made is None:  # Dagster 1.9 and 1.10
         made = import_module("dagster._core.definitions.asset_check_evaluation").AssetCheckEvaluation
     further = {"blocking": blocking} if "blocking" in inspect.signature(made).parameters else {}
-    evaluation = made(
+    evaluation: AssetCheckEvaluation = made(
         asset_key=result.asset_key,
         check_name=result.check_name,
         passed=result.passed,
         metadata=result.metadata,
         severity=result.severity,
         description=result.description,
+        target_materialization_data=_last_materialization(result.asset_key, instance, made)
+        if instance and result.asset_key
+        else None,
         **further,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Dagster 1.9 says that this may change
-        instance.report_runless_asset_event(evaluation)
+    return evaluation
+
+
+def checks_of_op(op: OpDefinition, specs: Mapping[str, AssetCheckSpec]) -> AssetChecksDefinition:
+    """Return the checks whose results an op yields; they need no input.
+
+    Args:
+        op: The op.
+        specs: The checks, by the outputs of the op.
+    """
+    made: AssetChecksDefinition = AssetChecksDefinition.create(
+        keys_by_input_name={}, node_def=op, check_specs_by_output_name=specs, can_subset=len(specs) > 1
+    )
+    return made
+
+
+def harmless_results(
+    result: AssetCheckResult, context: OpExecutionContext
+) -> Iterator[AssetCheckResult | AssetCheckEvaluation | Output[None]]:
+    """Yield the result of a check, in a step of checks alone, so that no result ends or fails the step."""
+    evaluation = result.to_asset_check_evaluation(context.get_step_execution_context())
+    if hasattr(evaluation, "blocking"):
+        yield from harmless_evaluations(result, context)
+    else:  # Dagster 1.9 ends the step at a failed result of a blocking check, but not at its event
+        yield evaluation
+
+
+def external_evaluations(result: AssetCheckResult, context: OpExecutionContext) -> Iterator[AssetCheckEvaluation]:
+    """Yield the event that records, in a step that makes no assets, the result of a check of an external asset.
+
+    Dagster 1.9 accepts no such event there: it is recorded without the run.
+    """
+    if hasattr(dagster, "AssetCheckEvaluation"):
+        yield evaluation_of(result, blocking=False)
+    else:
+        report_check(result, context.instance, blocking=False)
+
+
+def check_results(
+    instance: DagsterInstance, check: AssetCheckKey, page: int
+) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
+    """Yield when the results of a check were recorded, and their metadata, the newest first.
+
+    Args:
+        instance: The instance.
+        check: The check.
+        page: How many to read at once.
+    """
+    cursor = None
+    while True:
+        found = instance.event_log_storage.get_asset_check_execution_history(check, limit=page, cursor=cursor)
+        for record in found:
+            event = record.event and record.event.dagster_event
+            data: Any = event.event_specific_data if event else None
+            if record.event is not None and hasattr(data, "metadata"):
+                yield datetime.fromtimestamp(record.event.timestamp, timezone.utc), data.metadata
+        if len(found) < page:
+            return
+        cursor = found[-1].id
+
+
+def _last_materialization(key: AssetKey, instance: DagsterInstance, evaluation: type) -> Any:
+    records = instance.fetch_materializations(AssetRecordsFilter(key), limit=1).records
+    if not records:
+        return None
+    found, module = records[0], import_module(evaluation.__module__)
+    made = module.AssetCheckEvaluationTargetMaterializationData
+    return made(run_id=found.run_id, storage_id=found.storage_id, timestamp=found.timestamp)
 
 
 def _evaluations(result: AssetCheckResult, context: OpExecutionContext, **changes: Any) -> Iterator[Any]:

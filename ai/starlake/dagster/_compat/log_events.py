@@ -65,6 +65,12 @@ def recorded_materialization(record: EventLogRecord | EventLogEntry) -> AssetMat
     return record.asset_materialization
 
 
+def recorded_metadata(record: EventLogRecord) -> Mapping[str, Any]:
+    """Return the metadata of the materialization or the observation of a record."""
+    found = record.asset_materialization or record.asset_observation
+    return found.metadata if found else {}
+
+
 def recorded_at(record: EventLogRecord) -> datetime:
     """Return when an event was recorded."""
     return datetime.fromtimestamp(record.timestamp, timezone.utc)

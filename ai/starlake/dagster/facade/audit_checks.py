@@ -6,17 +6,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dagster import AssetChecksDefinition, AssetCheckSpec, OpExecutionContext, Out
+from dagster import (
+    AssetCheckResult,
+    AssetChecksDefinition,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetKey,
+    Failure,
+    OpExecutionContext,
+    Out,
+)
 
-from ai.starlake.common import sanitize_id
+from ai.starlake.common import StarlakeError, sanitize_id
+from ai.starlake.dagster import _compat
 from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.assets.steps.asset_steps import name_of_key
+from ai.starlake.dagster.facade.mirroring.mirror_events import MirrorEvents
+from ai.starlake.dagster.facade.mirroring.outside_metadata import LAST_RUN
+from ai.starlake.dagster.facade.sync_job import current_state
 from ai.starlake.dagster.ops import Body, Event, OpSpec
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.facade.facade_build import FacadeBuild
 
-LAST_RUN = "last_run"
 _LAST_RUN_MEANS = "The last run of Starlake on record for it succeeded."
 _RESULT = Out(None, is_required=False)
 
@@ -49,11 +61,7 @@ def audit_checks(build: FacadeBuild) -> list[AssetChecksDefinition]:
         )
     )
     with quiet():
-        return [
-            AssetChecksDefinition.create(
-                keys_by_input_name={}, node_def=op, check_specs_by_output_name=named, can_subset=len(named) > 1
-            )
-        ]
+        return [_compat.checks_of_op(op, named)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +74,33 @@ class AuditChecksBody(Body):
 
     build: FacadeBuild
 
-    def events(self, context: OpExecutionContext) -> Iterator[Event]:  # noqa: ARG002
-        """Yield the result on record of each selected check."""
-        raise NotImplementedError
-        yield
+    def events(self, context: OpExecutionContext) -> Iterator[Event]:
+        """Yield the result on record of each selected check. Nothing is evaluated: that is done outside.
+
+        Raises:
+            Failure: If the audit cannot be read.
+        """
+        try:
+            states = current_state(self.build)
+        except StarlakeError as error:
+            raise Failure(str(error), allow_retries=False) from error
+        events = MirrorEvents(self.build, context.instance, context.log.warning)
+        selected = context.selected_asset_check_keys
+        for item in self.build.assets.items:
+            key = self.build.assets.key(item)
+            wanted = {check.name for check in selected if check.asset_key == key}
+            of_item = states.items.get(item.full_name)
+            found = {each.check_name: each for each in events.results(of_item[-1])} if wanted and of_item else {}
+            for name in sorted(wanted):
+                yield from _compat.harmless_results(found.get(name) or _unknown(key, name), context)
+
+
+def _unknown(key: AssetKey, name: str) -> AssetCheckResult:
+    return AssetCheckResult(
+        passed=False,
+        asset_key=key,
+        check_name=name,
+        severity=AssetCheckSeverity.WARN,
+        description="unknown: the audit has no result of it",
+        metadata={"starlake/unknown": "the audit has no result of it"},
+    )

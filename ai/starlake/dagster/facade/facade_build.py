@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ai.starlake.common import sanitize_id
+from ai.starlake.dagster.assets.checks.check_events import CheckResults
+from ai.starlake.dagster.facade.mirroring.items_on_record import ItemsOnRecord
+from ai.starlake.dagster.facade.mirroring.log_links import LogLinks
 
 if TYPE_CHECKING:
-    from dagster import AssetKey
-
+    from ai.starlake.common.secrets import SecretReference
     from ai.starlake.dagster.assets.asset_build import AssetBuild
+    from ai.starlake.orchestration.outside import TrackingOptions
     from ai.starlake.project.assets.project_item import ProjectItem
+    from ai.starlake.project.audit import AuditDatabase
+
+    Audit = str | Path | SecretReference | Mapping[str, Any]
 
 Mirror = Literal["runs", "events"]
-Audit = str | Path
 
 
 @dataclass(frozen=True)
@@ -25,13 +30,10 @@ class FacadeSettings:
     """The settings of a facade that do not depend on its environment.
 
     Args:
-        audit: The database of the audit: a DuckDB file, or an SQLAlchemy URL.
+        audit: The database of the audit: a DuckDB file, an SQLAlchemy URL, or a reference to either.
+        tracking: How runs outside are found.
+        links: The links to logs.
         timezone: The time zone in which the audit's timestamps are written.
-        group_seconds: How far rows of one run outside may lie apart, where each file has a JOBID of its own.
-        settle_seconds: How long a run outside must be quiet before it is mirrored.
-        lateness_seconds: How late a row of the audit may become visible.
-        ignore_job_ids: A regular expression of JOBIDs that are not mirrored.
-        log_url_template: The link to a log, with ``{job_id}``, ``{domain}``, ``{table}`` and ``{date}``.
         interval_seconds: How many seconds pass between two ticks of the sensor.
         code_location: The name of the code location to reload; that of the sensor by default.
         graphql_host: The host of Dagster's webserver; nothing is reloaded without it.
@@ -40,12 +42,9 @@ class FacadeSettings:
     """
 
     audit: Audit = field(repr=False)
-    timezone: str | None = None
-    group_seconds: float = 120
-    settle_seconds: float = 60
-    lateness_seconds: float = 3600
-    ignore_job_ids: str | None = None
-    log_url_template: str | None = None
+    tracking: TrackingOptions = field(repr=False)
+    links: LogLinks
+    timezone: str = "UTC"
     interval_seconds: int = 30
     code_location: str | None = None
     graphql_host: str | None = None
@@ -80,11 +79,33 @@ class FacadeBuild:
         return sanitize_id(f"{self.name}_{part}_{self.environment}")
 
     @cached_property
-    def keys(self) -> Mapping[str, AssetKey]:
-        """The asset key of each item, by its Starlake name."""
-        return {item.full_name: self.assets.key(item) for item in self.assets.items}
+    def audit(self) -> AuditDatabase:
+        """The audit. What it is in is opened when it is read, and closed after each reading.
+
+        Raises:
+            StarlakeError: If a reference leads nowhere, or if the project cannot be read.
+        """
+        from ai.starlake.common.secrets import resolved_text
+        from ai.starlake.project.audit import open_audit
+        from ai.starlake.project.audit.project_audit import audit_schemas
+
+        given = self.settings.audit
+        text, _ = resolved_text(str(given) if isinstance(given, Path) else given, label="the argument audit")
+        application = self.assets.translated.project.model.application
+        return open_audit(text, schemas=audit_schemas(application), timezone=self.settings.timezone)
 
     @cached_property
-    def items(self) -> Mapping[str, ProjectItem]:
-        """The items by their Starlake names."""
-        return {item.full_name: item for item in self.assets.items}
+    def on_record(self) -> ItemsOnRecord:
+        """The items as the audit names them."""
+        return ItemsOnRecord(self.assets.translated.project.items, self.assets.items)
+
+    def checks_of(self, item: ProjectItem) -> CheckResults:
+        """Return what makes the results of the checks of an item."""
+        return CheckResults(self._checks[item.full_name], self.assets.sl_job.settings.max_rejected)
+
+    @cached_property
+    def _checks(self) -> Mapping[str, list[Any]]:
+        found: dict[str, list[Any]] = {item.full_name: [] for item in self.assets.items}
+        for check in self.assets.declared_checks(self.assets.items):
+            found[check.item.full_name].append(check)
+        return found

@@ -14,14 +14,18 @@ from ai.starlake.dagster.assets.asset_build import AssetBuild
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
 from ai.starlake.dagster.facade.audit_checks import audit_checks
 from ai.starlake.dagster.facade.external_assets import external_assets
-from ai.starlake.dagster.facade.facade_build import Audit, FacadeBuild, FacadeSettings, Mirror
+from ai.starlake.dagster.facade.facade_build import FacadeBuild, FacadeSettings, Mirror
 from ai.starlake.dagster.facade.mirror_job import mirror_job
+from ai.starlake.dagster.facade.mirroring.log_links import LogLinks
 from ai.starlake.dagster.facade.sync_job import sync_job
 from ai.starlake.dagster.facade.track_sensor import track_sensor
+from ai.starlake.dagster.named_jobs import named_job
+from ai.starlake.orchestration.outside import TrackingOptions
 from ai.starlake.project.assets.starlake_project import StarlakeProject
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
+    from ai.starlake.dagster.facade.facade_build import Audit
     from ai.starlake.project.assets.item_selection import Words
 
 _MIRRORS = ("runs", "events", None)
@@ -41,7 +45,8 @@ class StarlakeDagsterFacade:
             when the project changes.
         dagster_graphql_port: Its port.
         dagster_graphql_kwargs: Further arguments of `DagsterGraphQLClient`.
-        timezone: The time zone of the audit's timestamps; by default that of the project's application.
+        timezone: The time zone of the audit's timestamps: that of the JVM that Starlake runs in. The embedded engine
+            writes UTC.
         group_seconds: Where each file has a JOBID of its own, rows are one run that follow each other within this time.
         settle_seconds: How long a run must be quiet before it is mirrored.
         lateness_seconds: How late a row may become visible in the audit.
@@ -60,7 +65,7 @@ class StarlakeDagsterFacade:
         dagster_graphql_port: int | None = None,
         dagster_graphql_kwargs: Mapping[str, Any] | None = None,
         *,
-        timezone: str | None = None,
+        timezone: str = "UTC",
         group_seconds: float = 120,
         settle_seconds: float = 60,
         lateness_seconds: float = 3600,
@@ -71,21 +76,24 @@ class StarlakeDagsterFacade:
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.project = project if isinstance(project, StarlakeProject) else StarlakeProject(project)
+        self._options = dict(options or {})
         self.settings = FacadeSettings(
             audit=audit,
+            tracking=TrackingOptions.over(
+                self._options,
+                group_seconds=group_seconds,
+                settle_seconds=settle_seconds,
+                lateness_seconds=lateness_seconds,
+                ignore_job_ids=ignore_job_ids,
+            ),
+            links=LogLinks(log_url_template),
             timezone=timezone,
-            group_seconds=group_seconds,
-            settle_seconds=settle_seconds,
-            lateness_seconds=lateness_seconds,
-            ignore_job_ids=ignore_job_ids,
-            log_url_template=log_url_template,
             interval_seconds=interval_seconds,
             code_location=code_location,
             graphql_host=dagster_graphql_host,
             graphql_port=dagster_graphql_port,
             graphql_kwargs=dict(dagster_graphql_kwargs or {}),
         )
-        self._options = dict(options or {})
 
     def create_definitions(
         self,
@@ -119,8 +127,6 @@ class StarlakeDagsterFacade:
             StarlakeError: If a file of the project cannot be used, if two items have one key, if a word of the
                 selection names nothing, or if `mirror` is none of the three.
         """
-        from ai.starlake.dagster.shell import StarlakeDagsterShellJob  # it runs nothing: it only holds the options
-
         if mirror not in _MIRRORS:
             raise StarlakeError(f"mirror is {mirror!r}", fix="use 'runs', 'events' or None")
         chosen = environment or self.project.env or os.environ.get("SL_ENV") or None
@@ -129,7 +135,7 @@ class StarlakeDagsterFacade:
             settings=self.settings,
             assets=AssetBuild.of(
                 project,
-                StarlakeDagsterShellJob(options=self._options),
+                named_job("shell", self._options),  # it runs nothing: it holds the options
                 translator=translator,
                 select=select,
                 exclude=exclude,

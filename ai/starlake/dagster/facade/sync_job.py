@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dagster import GraphDefinition, JobDefinition, Nothing, OpExecutionContext, Out, in_process_executor
+from dagster import (
+    AssetCheckResult,
+    Failure,
+    GraphDefinition,
+    JobDefinition,
+    Nothing,
+    OpExecutionContext,
+    Out,
+    in_process_executor,
+)
 
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster import _compat
+from ai.starlake.dagster.facade.mirroring.mirror_events import MirrorEvents
+from ai.starlake.dagster.facade.mirroring.outside_items import OutsideItem, by_item, outside_items
 from ai.starlake.dagster.ops import Body, Event, OpSpec, outputs
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.facade.facade_build import FacadeBuild
+    from ai.starlake.project.audit import AuditRow
 
 _DONE = {"result": Out(Nothing)}
+STATE = "state of the audit"
+"""What stands for the name of a run outside where an event is from the synchronisation."""
 
 
 def sync_job(build: FacadeBuild) -> JobDefinition:
@@ -33,11 +49,9 @@ def sync_job(build: FacadeBuild) -> JobDefinition:
             tags={"dagster/compute_kind": "starlake"},
         )
     )
-    return GraphDefinition(
-        name=build.assets.ops.claim(name, "the job that synchronises a facade"), node_defs=[op]
-    ).to_job(
-        description="Brings the assets and checks up to date with Starlake's audit.",
-        executor_def=in_process_executor,
+    graph = GraphDefinition(name=build.assets.ops.claim(name, "the job that synchronises a facade"), node_defs=[op])
+    return graph.to_job(
+        description="Brings the assets and checks up to date with Starlake's audit.", executor_def=in_process_executor
     )
 
 
@@ -51,6 +65,70 @@ class SyncBody(Body):
 
     build: FacadeBuild
 
-    def events(self, context: OpExecutionContext) -> Iterator[Event]:  # noqa: ARG002
-        """Record the current state."""
+    def events(self, context: OpExecutionContext) -> Iterator[Event]:
+        """Record what is new: the last success of each asset, then its last outcome.
+
+        Raises:
+            Failure: If the audit cannot be read.
+        """
+        try:
+            states = current_state(self.build)
+        except StarlakeError as error:
+            raise Failure(str(error)) from error
+        if states.unknown:
+            context.log.warning(f"the project does not have these any more: {', '.join(states.unknown)}")
+        events, recorded = MirrorEvents(self.build, context.instance, context.log.warning), 0
+        for of_item in states.items.values():
+            for each in of_item:
+                for event in events.of(each, superseded=each is not of_item[-1]):
+                    recorded += 1
+                    if isinstance(event, AssetCheckResult):
+                        yield from _compat.external_evaluations(event, context)
+                    else:
+                        yield event
+        missing = len(self.build.assets.items) - len(states.items)
+        rest = f"; nothing is on record of {missing} more" if missing else ""
+        on_record = f"{len(states.items)} table(s) and task(s) in {self.build.audit.name}"
+        context.log.info(f"{recorded or 'no'} new event(s) of {on_record}{rest}")
         yield from outputs(_DONE, self.build.environment)
+
+
+@dataclass(frozen=True)
+class States:
+    """The current state of tables and tasks.
+
+    Args:
+        items: By name, the last success, and the last outcome after it that is none.
+        unknown: The names of those on record that the project does not have.
+    """
+
+    items: Mapping[str, Sequence[OutsideItem]]
+    unknown: tuple[str, ...]
+
+
+def current_state(build: FacadeBuild) -> States:
+    """Return the current state of all tables and tasks that are on record.
+
+    Args:
+        build: The items, and the audit.
+
+    Raises:
+        StarlakeError: If the audit cannot be read.
+    """
+    rows, unknown = by_item(build, build.audit.last_rows())
+    successes = [row for of_item in rows.values() for row in _last(of_item, success=True)]
+    failures = [row for of_item in rows.values() for row in _last(of_item, success=False)]
+    items: dict[str, list[OutsideItem]] = {}
+    for some in (successes, failures):
+        for each in outside_items(build, some, STATE).items:
+            items.setdefault(each.item.full_name, []).append(each)
+    return States(items, unknown)
+
+
+def _last(rows: Sequence[AuditRow], *, success: bool) -> list[AuditRow]:
+    """Return the last row that succeeded; or the last one, if it did not."""
+    last = max(rows, key=lambda row: row.ended)
+    if not success:
+        return [] if last.success else [last]
+    succeeded = [row for row in rows if row.success]
+    return [max(succeeded, key=lambda row: row.ended)] if succeeded else []

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime, timezone
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from dagster import (
+    AssetCheckResult,
     DefaultSensorStatus,
     JobDefinition,
+    RunRequest,
     SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
     SkipReason,
 )
 
+from ai.starlake.dagster import _compat
+from ai.starlake.dagster.facade.mirror_job import READ_STEP
+from ai.starlake.dagster.facade.mirroring.mirror_events import MirrorEvents
+from ai.starlake.dagster.facade.mirroring.outside_items import by_item, outside_items
+from ai.starlake.dagster.facade.mirroring.outside_references import OutsideReference
+from ai.starlake.dagster.facade.mirroring.own_runs import own_job_ids
 from ai.starlake.dagster.facade.reloading import CodeLocationReload, with_reload
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.facade.facade_build import FacadeBuild
+    from ai.starlake.orchestration.outside import OutsideRun
+    from ai.starlake.project.audit import AuditRow
 
 
 def track_sensor(build: FacadeBuild, sync: JobDefinition, mirror: JobDefinition | None) -> SensorDefinition:
@@ -55,5 +68,85 @@ class TrackSensor:
     mirror: str | None
 
     def evaluate(self, context: SensorEvaluationContext) -> SensorResult:
-        """Look once for what is new."""
-        return SensorResult(skip_reason=SkipReason("nothing is tracked yet"), cursor=context.cursor)
+        """Look once for what is new.
+
+        Raises:
+            StarlakeError: If the audit cannot be read, unless somebody writes to it: then the next tick looks again.
+        """
+        from ai.starlake.project.audit import AuditBusyError
+
+        try:
+            if not context.cursor:
+                return self._first()
+            return self._next(context, context.cursor)
+        except AuditBusyError as busy:
+            return SensorResult(skip_reason=SkipReason(str(busy)), cursor=context.cursor)
+
+    def _first(self) -> SensorResult:
+        """Ask for the synchronisation: what the audit holds by now is history."""
+        from ai.starlake.orchestration.outside import baseline
+
+        now = datetime.now(timezone.utc)
+        tracked = baseline(self.build.audit, now, self.build.settings.tracking)
+        request = RunRequest(run_key=f"{self.sync} {now:%Y-%m-%dT%H}", job_name=self.sync)
+        return SensorResult(run_requests=[request], cursor=tracked.cursor.as_text())
+
+    def _next(self, context: SensorEvaluationContext, cursor: str) -> SensorResult:
+        from ai.starlake.orchestration.outside import TrackingCursor, track
+
+        now = datetime.now(timezone.utc)
+        own = partial(own_job_ids, context.instance)
+        tracked = track(self.build.audit, TrackingCursor.of_text(cursor), now, own, self.build.settings.tracking)
+        log = _compat.log_of(context)
+        for note in tracked.notes:
+            log.warning(note)
+        runs, unknown = self._of_this_project(tracked.runs)
+        if unknown:
+            log.warning(f"not mirrored, because the project does not have them: {', '.join(unknown)}")
+        answer = self._requests(runs) if self.mirror else self._events(runs, context)
+        if not answer:
+            answer = {"skip_reason": SkipReason(f"no new run in {self.build.audit.name}")}
+        return SensorResult(**answer, cursor=tracked.cursor.as_text())
+
+    def _of_this_project(
+        self, runs: Iterable[OutsideRun]
+    ) -> tuple[list[tuple[OutsideRun, list[AuditRow]]], Sequence[str]]:
+        """Return the runs with their rows of what the facade shows, and the names of what the project does not have."""
+        found, missing = [], dict[str, None]()
+        for run in runs:
+            items, unknown = by_item(self.build, run.rows)
+            missing.update(dict.fromkeys(unknown))
+            shown = {row.digest for rows in items.values() for row in rows}
+            if shown:
+                found.append((run, [row for row in run.rows if row.digest in shown]))
+        return found, list(missing)
+
+    def _requests(self, runs: Iterable[tuple[OutsideRun, Sequence[AuditRow]]]) -> dict[str, Any]:
+        """Return a request of a run for each run outside."""
+        requests = []
+        for run, rows in runs:
+            reference = OutsideReference.of(run, rows)
+            requests.append(
+                RunRequest(
+                    run_key=run.key,
+                    job_name=self.mirror,
+                    run_config={"ops": {READ_STEP: {"config": reference.config()}}},
+                    tags=reference.tags(self.build.environment),
+                )
+            )
+        return {"run_requests": requests} if requests else {}
+
+    def _events(
+        self, runs: Sequence[tuple[OutsideRun, Sequence[AuditRow]]], context: SensorEvaluationContext
+    ) -> dict[str, Any]:
+        """Return the events of all runs outside, in the order in which their tables and tasks ended."""
+        if not runs:
+            return {}
+        made = MirrorEvents(self.build, context.instance, _compat.log_of(context).warning)
+        found = [each for run, rows in runs for each in outside_items(self.build, rows, run.name).items]
+        events = [
+            _compat.evaluation_of(event, blocking=False) if isinstance(event, AssetCheckResult) else event
+            for each in sorted(found, key=lambda each: each.last.ended)
+            for event in made.of(each)
+        ]
+        return {"asset_events": events} if events else {}

@@ -52,7 +52,7 @@ class CheckResults:
         if outcome.checks is None:
             reason = outcome.checks_unknown or _NOT_REPORTED
             return None if outcome.error is not None else _unknown(check, reason)
-        found = _worst(each for each in outcome.checks if _call(each.expect) == _call(check.expectation.expect))
+        found = _worst(each for each in outcome.checks if call_of(each.expect) == call_of(check.expectation.expect))
         if found is None or (found.success is None and not found.error):
             return None if outcome.error is not None else _unknown(check, _NOT_REPORTED)
         return AssetCheckResult(
@@ -196,7 +196,7 @@ def _metadata(check: DeclaredCheck, found: CheckOutcome, outcome: TableOutcome) 
         yield "starlake/audit_id", outcome.audit_id
 
 
-def _call(expect: str) -> str:
+def call_of(expect: str) -> str:
     """Return a call as it can be compared: the audit has it without category, and with double quotes."""
     return Expectation(expect=expect).call.replace("'", '"')
 

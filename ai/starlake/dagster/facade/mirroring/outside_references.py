@@ -1,0 +1,110 @@
+"""References to runs outside: what the configuration of a mirrored run holds, and its tags."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from dagster import Field
+
+from ai.starlake.common import StarlakeError, parse_datetime
+
+if TYPE_CHECKING:
+    from ai.starlake.orchestration.outside import OutsideRun
+    from ai.starlake.project.audit import AuditDatabase, AuditRow
+
+OUTSIDE_RUN_TAG = "starlake/outside_run"
+AUDIT_IDS_TAG = "starlake/audit_ids"
+_LONGEST_TAG = 255
+
+CONFIG = Field(
+    {
+        "name": Field(str, description="The name of the run outside, for people."),
+        "job_ids": Field([str], description="Its JOBIDs in the audit."),
+        "rows": Field([str], description="The digests of its rows in the audit."),
+        "since": Field(str, description="When the first of these rows ended (ISO 8601)."),
+        "until": Field(str, description="When the last of these rows ended (ISO 8601)."),
+    },
+    description="Which rows of the audit are mirrored; the sensor fills it in.",
+)
+
+
+@dataclass(frozen=True)
+class OutsideReference:
+    """A reference to a run outside. It is bounded, as is what a tick finds.
+
+    Args:
+        name: The name of the run.
+        job_ids: Its JOBIDs.
+        rows: The digests of its rows.
+        since: When the first of its rows ended.
+        until: When the last of its rows ended.
+    """
+
+    name: str
+    job_ids: tuple[str, ...]
+    rows: tuple[str, ...]
+    since: str
+    until: str
+
+    @classmethod
+    def of(cls, run: OutsideRun, rows: Sequence[AuditRow]) -> OutsideReference:
+        """Return the reference to some rows of a run."""
+        ends = [row.ended for row in rows]
+        job_ids = tuple(dict.fromkeys(row.job_id for row in rows))
+        return cls(run.name, job_ids, tuple(row.digest for row in rows), min(ends).isoformat(), max(ends).isoformat())
+
+    @classmethod
+    def of_config(cls, config: Mapping[str, Any]) -> OutsideReference:
+        """Return the reference that a configuration holds."""
+        lists = {name: tuple(config[name]) for name in ("job_ids", "rows")}
+        return cls(**{**config, **lists})
+
+    def config(self) -> dict[str, Any]:
+        """Return the reference as the configuration of an op."""
+        return {**asdict(self), "job_ids": list(self.job_ids), "rows": list(self.rows)}
+
+    def tags(self, environment: str) -> dict[str, str]:
+        """Return the tags of the run that mirrors it."""
+        return {
+            OUTSIDE_RUN_TAG: self.name[:_LONGEST_TAG],
+            AUDIT_IDS_TAG: _shortened(self.job_ids),
+            "starlake/environment": environment,
+        }
+
+    def read(self, audit: AuditDatabase) -> tuple[list[AuditRow], int]:
+        """Return the rows, and how many of them are no longer in the audit.
+
+        Raises:
+            StarlakeError: If the audit cannot be read, or holds none of them.
+        """
+        since, until = (parse_datetime(text, timezone.utc) for text in (self.since, self.until))
+        found = audit.rows_of(self.job_ids, since=_earlier(since), until=until + timedelta(seconds=1))
+        wanted = set(self.rows)
+        rows = [row for row in found if row.digest in wanted]
+        if not rows:
+            raise self.gone(len(wanted), audit)
+        return rows, len(wanted) - len(rows)
+
+    def gone(self, number: int, audit: AuditDatabase) -> StarlakeError:
+        """Return the error that rows are no longer in the audit."""
+        return StarlakeError(
+            f"{number} of {len(self.rows)} row(s) of the run {self.name} are not in the audit any more",
+            cause=f"somebody has deleted or changed them in {audit.name}",
+            fix="keep rows of the audit for a day at least; what is there is mirrored",
+        )
+
+
+def _earlier(at: datetime) -> datetime:
+    return at - timedelta(seconds=1)
+
+
+def _shortened(job_ids: Sequence[str]) -> str:
+    """Return JOBIDs as far as a tag holds them, and how many more there are."""
+    text = ", ".join(job_ids)
+    if len(text) <= _LONGEST_TAG:
+        return text
+    first = job_ids[0][: _LONGEST_TAG - 20]
+    return f"{first} and {len(job_ids) - 1} more" if len(job_ids) > 1 else first

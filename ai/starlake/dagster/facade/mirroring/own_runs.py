@@ -1,0 +1,30 @@
+"""Runs of this Dagster instance among those in the audit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from dagster import RunsFilter
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+_RUN = re.compile(r"(?P<run>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\..+", re.DOTALL)
+"""The JOBID of a command that a step ran; see `Execution.job_id`."""
+
+
+def own_job_ids(instance: DagsterInstance, job_ids: Collection[str]) -> set[str]:
+    """Return the JOBIDs of commands that runs of an instance ran, found by one query.
+
+    Args:
+        instance: The instance.
+        job_ids: The JOBIDs, as the audit has them.
+    """
+    runs = {job_id: found["run"] for job_id in job_ids if (found := _RUN.fullmatch(job_id))}
+    if not runs:
+        return set()
+    records = instance.get_run_records(RunsFilter(run_ids=sorted(set(runs.values()))))
+    there = {record.dagster_run.run_id for record in records}
+    return {job_id for job_id, run_id in runs.items() if run_id in there}

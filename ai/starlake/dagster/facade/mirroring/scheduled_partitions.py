@@ -1,0 +1,48 @@
+"""The partitions that runs outside were for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagster import TimeWindowPartitionsDefinition
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.dagster.assets.sensors.partitions_now import has_partition
+from ai.starlake.dagster.pipelines.partitions import key_completed_by, key_of, window_of
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, PartitionsDefinition
+
+    from ai.starlake.project.audit import AuditRow
+
+
+def partition_of(
+    partitions: PartitionsDefinition[str] | None, row: AuditRow, instance: DagsterInstance
+) -> tuple[str | None, str | None]:
+    """Return the key of the partition that a row of the audit is for; and why there is none, where one is missing.
+
+    It is the interval that the logical date falls into, as Airflow and this package set it: the start of the interval.
+    Where that interval was not over when the row was written, the date is a tick at the end of an interval: it is the
+    last one that was over by then. Without a logical date the audit has the start of the command, which says nothing.
+
+    Args:
+        partitions: The partitions of the table or task; None if it has none.
+        row: The row.
+        instance: Knows the partitions that were added at run time.
+    """
+    if partitions is None:
+        return None, None
+    if not isinstance(partitions, TimeWindowPartitionsDefinition):
+        return None, "its partitions are not intervals of time"
+    scheduled = row.scheduled
+    if scheduled is None or abs((scheduled - row.started).total_seconds()) < 1:
+        return None, "the audit has no logical date of it (--scheduledDate)"
+    try:
+        window = window_of(partitions, scheduled)
+        over = window.end.timestamp() <= row.ended.timestamp()
+        key = key_of(partitions, window) if over else key_completed_by(partitions, scheduled)
+    except StarlakeError as error:
+        return None, error.culprit
+    if key is None or not has_partition(partitions, key, instance):
+        return None, f"the logical date {scheduled:%Y-%m-%d %H:%M} UTC is before the first partition"
+    return key, None
