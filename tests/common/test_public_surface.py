@@ -119,6 +119,7 @@ SURFACE = {
     },
     "ai.starlake.dagster.embedded": {"StarlakeDagsterEmbeddedJob"},
     "ai.starlake.dagster.gcp": {"StarlakeDagsterCloudRunJob", "StarlakeDagsterDataprocJob"},
+    "ai.starlake.dagster.polars": {"PolarsCloudCompute"},
     "ai.starlake.dagster.pipelines": {"DagsterOrchestration", "DagsterPipeline"},
     "ai.starlake.dagster.shell": {"ShellOptions", "StarlakeDagsterShellJob"},
     "starlake_gcp_emulator": {

@@ -44,29 +44,36 @@ class FakeCloud:
             "POLARS_CLOUD_CLIENT_SECRET": SECRET,
         }
         (folder / "bucket").mkdir(parents=True)
-        self._settings = {"accounts": {self.account: SECRET}, "faults": {}}
-        self.set()
+        self.set(accounts={self.account: SECRET}, faults={})
 
     @property
     def bucket(self) -> Path:
         """What the machines can read."""
         return self.folder / "bucket"
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How it behaves; see `service.py`."""
+        file = self.folder / "settings.json"
+        return json.loads(file.read_text()) if file.exists() else {}
+
     def set(self, **settings: Any) -> None:
-        """Changes how it behaves; see `service.py`."""
-        self._settings.update(settings)
-        (self.folder / "settings.json").write_text(json.dumps(self._settings))
+        """Changes how it behaves."""
+        (self.folder / "settings.json").write_text(json.dumps({**self.settings, **settings}))
 
     def fault(self, call: str, error: str = "a fault", times: int = 1000) -> None:
         """Lets calls fail."""
-        self._settings["faults"][call] = {"error": error, "times": times}
-        self.set()
+        self.set(faults={**self.settings["faults"], call: {"error": error, "times": times}})
 
     @property
     def state(self) -> dict[str, Any]:
         with suppress(FileNotFoundError):
             return json.loads((self.folder / "state.json").read_text())
         return {"clusters": {}, "manifests": {}, "queries": [], "calls": {}}
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Changes what there is."""
+        (self.folder / "state.json").write_text(json.dumps(state))
 
     @property
     def clusters(self) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from dagster import (
     AssetKey,
@@ -195,18 +195,34 @@ class SweepPreventedError(DagsterError):
         super().__init__(f"what run {run_id} left is looked for again at the next tick: {error}")
 
 
+class Sweeper(Protocol):
+    """Ends what a run left, such as a `RemoteExecutor`."""
+
+    def sweep(self, execution: Execution, *, tolerance: float | None = None) -> list[str]:
+        """End what a run that is over left, and return it in words.
+
+        Args:
+            execution: The run.
+            tolerance: Seconds for which calls are repeated.
+
+        Raises:
+            StarlakeError: If the service refuses a call; all others have been made then.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Janitor:
     """Makes the sensors of a job: the only layer of clean-up that works when the process of a run is dead.
 
     Args:
-        executor: Makes the executor, which ends what a run left.
+        executor: Makes what ends what a run left, such as the executor.
         service: The name of the service in those of the sensors.
         where: Where commands run, for descriptions.
         also_after_success: Whether a run that succeeded may leave something, as one whose last op was skipped does.
     """
 
-    executor: Callable[[], RemoteExecutor]
+    executor: Callable[[], Sweeper]
     service: str
     where: str
     also_after_success: bool = False

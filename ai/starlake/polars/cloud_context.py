@@ -164,6 +164,7 @@ class CloudContext:
         while self._id is None and self._starter is not None and self._starter.is_alive():
             time.sleep(_POLL)  # it has been asked for, and has no id yet
         if self._id is not None:
+            self.client.authenticate()  # another account may have logged in meanwhile
             self._context.stop()
             self._unregister()
             return

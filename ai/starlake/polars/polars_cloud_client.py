@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from ai.starlake.common.extras import require_package
 from ai.starlake.common.redaction import Redactor
 from ai.starlake.executor.remote.remote_errors import RemoteCallError
-from ai.starlake.job.polars_profile import PolarsProfile
+from ai.starlake.job.polars_profile import CLIENT_ID, CLIENT_SECRET, PolarsProfile
 
 _guard = threading.Lock()
 _account: list[str] = []
@@ -38,6 +38,19 @@ class PolarsCloudClient:
         self._account = (client_id or None, client_secret or None)
         texts = (value for value in profile.env_vars.values() if isinstance(value, str))
         self.redactor = Redactor([client_secret or "", *texts])
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> PolarsCloudClient:
+        """Return the calls with the profile and the service account that an environment names.
+
+        Args:
+            environment: The environment of a command, secrets included.
+
+        Raises:
+            StarlakeError: If its profile cannot be used.
+        """
+        profile = PolarsProfile.of_environment(environment)
+        return cls(profile, environment.get(CLIENT_ID), environment.get(CLIENT_SECRET))
 
     def authenticate(self) -> None:
         """Log in, once per process and service account, without asking anybody.

@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from ai.starlake.common.lazy_frames import LazyQuery, LazySession
-from ai.starlake.job.polars_profile import CLIENT_ID, CLIENT_SECRET, PolarsProfile
 from ai.starlake.polars.cloud_context import CloudContext
 from ai.starlake.polars.frames import lazy_frame
 from ai.starlake.polars.polars_cloud_client import PolarsCloudClient
 from ai.starlake.polars.remote_query import RemoteQuery
-
-
-def client_of(environment: Mapping[str, str]) -> PolarsCloudClient:
-    """Return the calls of Polars Cloud with the profile and the service account that an environment names.
-
-    Args:
-        environment: The environment of a command, secrets included.
-    """
-    profile = PolarsProfile.of_environment(environment)
-    return PolarsCloudClient(profile, environment.get(CLIENT_ID), environment.get(CLIENT_SECRET))
 
 
 class PolarsCloudEngine:
@@ -35,7 +23,7 @@ class PolarsCloudEngine:
 
     def __init__(self, session: LazySession) -> None:
         self._session = session
-        client = client_of(session.environment)
+        client = PolarsCloudClient.of(session.environment)
         self._context = CloudContext(client, session.run_id, tell=session.tell, check=session.check)
         self._machines: Any = None
 

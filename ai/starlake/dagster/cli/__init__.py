@@ -13,18 +13,24 @@ require_package("dagster", "starlake-dagster", "dagster")
 
 from ai.starlake.dagster.cli.lazy import LazyGroup  # noqa: E402  it imports what others may have replaced
 
-__all__ = ["gcp", "main"]
+__all__ = ["gcp", "main", "polars"]
 
 gcp = LazyGroup(
     "gcp",
     {"reap": "ai.starlake.dagster.cli.reap_command:reap"},
     help="Looks after what jobs use on Google Cloud.",
 )
+polars = LazyGroup(
+    "polars",
+    {"reap": "ai.starlake.dagster.cli.reap_contexts_command:reap"},
+    help="Looks after what jobs use on Polars Cloud.",
+)
 main = LazyGroup(
     "starlake-dagster",
     {
         "gcp": "ai.starlake.dagster.cli:gcp",
         "generate": "ai.starlake.dagster.cli.generate_command:generate",
+        "polars": "ai.starlake.dagster.cli:polars",
         "init": "ai.starlake.dagster.cli.init_command:init",
     },
     help="Runs Starlake projects on Dagster: new projects, and the tools around the DAG files.",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,18 +10,14 @@ import click
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.option_values import seconds
+from ai.starlake.dagster.cli.reaping import known_runs, show_reaped
 
 if TYPE_CHECKING:
     from ai.starlake.executor.protocol import Stream
-    from ai.starlake.executor.remote.leftovers import Reaped
     from ai.starlake.executor.remote.remote_backend import Leftover
     from ai.starlake.gcp.client.calls import Calls
     from ai.starlake.gcp.client.clients import GcpClients
     from ai.starlake.gcp.client.endpoints import GcpEndpoints
-
-_WIDE = 1000
-"""Columns of a table that no terminal shows: its rows stay whole, for other programs."""
-_COLOURS = {"removed": "green", "would be removed": "yellow", "not removed": "red", "kept": "dim"}
 
 
 class _Standard:
@@ -100,7 +94,7 @@ def reap(
 
     endpoints = GcpEndpoints(dataproc=dataproc_endpoint, cloud_run=cloud_run_endpoint, impersonate=impersonate)
     problems: list[StarlakeError] = []
-    with _runs() as is_over:
+    with known_runs() as is_over:
         rows = reap_leftovers(
             _leftovers(endpoints, project, regions, services, problems),
             older_than=older_than,
@@ -109,7 +103,7 @@ def reap(
             dry_run=dry_run,
         )
     if rows or not problems:
-        _show(rows)
+        show_reaped(rows)
     for error in problems[1:]:
         click.echo(f"warning: {error}", err=True)
     if problems:
@@ -163,49 +157,3 @@ def _found(look: Callable[[], Iterator[Leftover]], problems: list[StarlakeError]
         yield from look()
     except StarlakeError as error:
         problems.append(error)
-
-
-@contextmanager
-def _runs() -> Iterator[Callable[[str], bool | None]]:
-    """Return whether a run is over, as far as the Dagster instance of DAGSTER_HOME knows it."""
-    if not os.environ.get("DAGSTER_HOME"):
-        click.echo("DAGSTER_HOME is not set: no run is known", err=True)
-        yield lambda _run_id: None
-        return
-    from dagster import DagsterInstance
-
-    from ai.starlake.dagster.remote import chain_is_over
-
-    with DagsterInstance.get() as instance:
-        yield lambda run_id: chain_is_over(instance, run_id)
-
-
-def _show(rows: Sequence[Reaped]) -> None:
-    from rich.console import Console
-    from rich.table import Column, Table
-
-    from ai.starlake.executor.remote.progress import duration
-
-    if not rows:
-        click.echo("nothing there")
-        return
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=_WIDE)
-    table = Table("kind", Column("name", overflow="fold"), "region", "state", "age", Column("run", overflow="fold"))
-    for title in ("of", "action", "because"):
-        table.add_column(title, overflow="fold")
-    for row in rows:
-        left = row.leftover
-        table.add_row(
-            left.kind,
-            left.name,
-            left.region,
-            left.state,
-            duration(row.age),
-            left.run_id,
-            left.job_name,
-            f"[{_COLOURS[row.action]}]{row.action}[/]",
-            row.reason,
-        )
-    console.print(table)

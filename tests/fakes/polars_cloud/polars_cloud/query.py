@@ -1,6 +1,7 @@
 import json
 import re
 import threading
+import time
 import uuid
 from dataclasses import dataclass
 from enum import Enum
@@ -102,7 +103,8 @@ class DirectQuery:
         return self._status
 
     def await_result(self, *, raise_on_failure=True, silent=None):
-        assert self._status.is_done()
+        while not self._status.is_done():
+            time.sleep(0.01)
         result = QueryResult(self._info, self._status, self)
         if raise_on_failure and self._status is QueryStatus.FAILED:
             result.raise_err()

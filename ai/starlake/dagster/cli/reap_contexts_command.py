@@ -1,0 +1,53 @@
+"""The command `starlake-dagster polars reap`."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import click
+
+from ai.starlake.common.option_values import seconds
+from ai.starlake.dagster.cli.reaping import known_runs, show_reaped
+
+
+@click.command()
+@click.option("--workspace", help="The workspace; by default that of the service account.")
+@click.option(
+    "--older-than",
+    callback=seconds,
+    metavar="DURATION",
+    default="2h",
+    show_default=True,
+    help="Younger contexts stay: 90s, 15m, 2h, 1d.",
+)
+@click.option(
+    "--unknown", is_flag=True, help="Take also what belongs to runs that this Dagster instance does not know."
+)
+@click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done.")
+def reap(*, workspace: str | None, older_than: float, unknown: bool, dry_run: bool) -> None:
+    """Stop the compute contexts that runs which are over have left on Polars Cloud.
+
+    Stops contexts whose names carry the id of a run that is over, and that are old enough. Sensors do the same, soon
+    after each run; this command is for those who do not run Dagster's daemon, and to see what there is. The service
+    account is that of POLARS_CLOUD_CLIENT_ID and POLARS_CLOUD_CLIENT_SECRET.
+
+    \b
+      starlake-dagster polars reap --workspace analytics --dry-run
+
+    Whether a run is over is looked up in the Dagster instance of DAGSTER_HOME; see starlake-dagster gcp reap.
+    """  # noqa: D301  click takes this very character for "leave the lines as they are"
+    from ai.starlake.executor.remote.leftovers import reap as reap_leftovers
+    from ai.starlake.job.polars_profile import PROFILE
+    from ai.starlake.polars.leftover_contexts import leftover_contexts
+    from ai.starlake.polars.polars_cloud_client import PolarsCloudClient
+
+    profile = json.dumps({"workspace": workspace} if workspace else {})
+    client = PolarsCloudClient.of({**os.environ, PROFILE: profile})
+    with known_runs() as is_over:
+        rows = reap_leftovers(
+            leftover_contexts(client), older_than=older_than, is_over=is_over, unknown_too=unknown, dry_run=dry_run
+        )
+    show_reaped(rows)
+    if any(row.action == "not removed" for row in rows):
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,64 @@
+"""What the commands that remove leftovers share: which runs are over, and the table of what was done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ai.starlake.executor.remote.leftovers import Reaped
+
+_WIDE = 1000
+"""Columns of a table that no terminal shows: its rows stay whole, for other programs."""
+_COLOURS = {"removed": "green", "would be removed": "yellow", "not removed": "red", "kept": "dim"}
+
+
+@contextmanager
+def known_runs() -> Iterator[Callable[[str], bool | None]]:
+    """Yield what tells whether a run is over, as far as the Dagster instance of DAGSTER_HOME knows it."""
+    if not os.environ.get("DAGSTER_HOME"):
+        click.echo("DAGSTER_HOME is not set: no run is known", err=True)
+        yield lambda _run_id: None
+        return
+    from dagster import DagsterInstance
+
+    from ai.starlake.dagster.remote import chain_is_over
+
+    with DagsterInstance.get() as instance:
+        yield lambda run_id: chain_is_over(instance, run_id)
+
+
+def show_reaped(rows: Sequence[Reaped]) -> None:
+    """Print a row for each of the things that were found."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    from ai.starlake.executor.remote.progress import duration
+
+    if not rows:
+        click.echo("nothing there")
+        return
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDE)
+    table = Table("kind", Column("name", overflow="fold"), "region", "state", "age", Column("run", overflow="fold"))
+    for title in ("of", "action", "because"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        left = row.leftover
+        table.add_row(
+            left.kind,
+            left.name,
+            left.region,
+            left.state,
+            duration(row.age),
+            left.run_id,
+            left.job_name,
+            f"[{_COLOURS[row.action]}]{row.action}[/]",
+            row.reason,
+        )
+    console.print(table)

@@ -1,0 +1,100 @@
+"""A resource for ops and assets of the user's own that run queries on Polars Cloud."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from dagster import ConfigurableResource, EnvVar, JobDefinition, SensorDefinition
+from pydantic import Field, ValidationError, field_validator
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.common.secrets.resolution import resolve_environment
+from ai.starlake.dagster import _compat
+from ai.starlake.dagster.polars.contexts_janitor import sensors_of
+from ai.starlake.job.polars_profile import PolarsProfile
+
+_BY_HAND = "outside of a run"
+
+
+class PolarsCloudCompute(ConfigurableResource[Any]):
+    """Compute contexts of Polars Cloud, by name, that are started for a block of code and stopped with it.
+
+    Nothing is started, and nobody logs in, before a block is entered. The service account logs in once per process,
+    and a context is stopped when its block is left: after success, failure and cancellation. What the process of a
+    killed run left, `sensors` find; `idle_timeout_mins` is the last resort.
+    """
+
+    profiles: dict[str, dict[str, Any]] = Field(
+        description="sizes by name: fields of the section `polars` of a compute profile, such as cpus and memory"
+    )
+    client_id: dict[str, Any] = Field(
+        default={}, description="a reference to the service account; by default the variable POLARS_CLOUD_CLIENT_ID"
+    )
+    client_secret: dict[str, Any] = Field(
+        default={}, description="a reference to its secret; by default the variable POLARS_CLOUD_CLIENT_SECRET"
+    )
+
+    @field_validator("client_id", "client_secret", mode="before")
+    @classmethod
+    def _reference(cls, value: Any) -> Any:
+        return {"env": value.env_var_name} if isinstance(value, EnvVar) else value
+
+    @contextmanager
+    def context(self, profile: str) -> Iterator[Any]:
+        """Start a context for a block, and stop it when the block is left, whatever happens.
+
+        Each block has a context of its own: two that run side by side do not wait for each other, and none is stopped
+        under the other.
+
+        Args:
+            profile: Its name in `profiles`.
+
+        Yields:
+            The `polars_cloud.ComputeContext`, for `LazyFrame.remote`.
+
+        Raises:
+            StarlakeError: If there is no such profile, if the service account is refused, or if the machines do not
+                start.
+        """
+        from ai.starlake.polars.cloud_context import CloudContext
+        from ai.starlake.polars.polars_cloud_client import PolarsCloudClient
+
+        client = PolarsCloudClient.of(resolve_environment(self._profile(profile).environment())[0])
+        step = _compat.current_context()
+        log: Any = step.log if step else logging.getLogger(__name__)
+        run_id = (_compat.root_run_of(step.run) or step.run.run_id) if step else _BY_HAND
+        with CloudContext(client, run_id, tell=log.info) as started:
+            yield started
+
+    def sensors(
+        self, jobs: Iterable[JobDefinition] | None = None, *, name: str | None = None
+    ) -> list[SensorDefinition]:
+        """Return the sensors that stop the contexts which killed runs left.
+
+        Args:
+            jobs: The jobs whose runs they look after; by default all jobs of the code location.
+            name: What their names begin with.
+
+        Raises:
+            StarlakeError: If a profile cannot be used.
+        """
+        return sensors_of([self._profile(each).environment() for each in self.profiles], jobs, name)
+
+    def _profile(self, name: str) -> PolarsProfile:
+        if name not in self.profiles:
+            raise StarlakeError(
+                f"PolarsCloudCompute has no profile {name!r}", fix=f"use {', '.join(self.profiles) or 'profiles={...}'}"
+            )
+        account: Mapping[str, Any] = {"client_id": self.client_id, "client_secret": self.client_secret}
+        given = {key: value for key, value in account.items() if value}
+        try:
+            return PolarsProfile.model_validate({**given, **self.profiles[name]})
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
+                for each in error.errors(include_url=False, include_input=False)
+            )
+            raise StarlakeError(f"the profile {name!r} of PolarsCloudCompute cannot be used", cause=problems) from None
