@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ai.starlake.job.compute_sections import SparkCompute
 from ai.starlake.job.job_options import StarlakeOptions
 
 _MEMORY, _CORES, _INSTANCES = "11g", 4, 1
+_EXECUTOR_SIZES = ("executor_memory", "executor_cores", "executor_instances")
 
 
 class StarlakeSparkConfig:
@@ -37,6 +39,28 @@ class StarlakeSparkConfig:
         self.cores = int(get("spark_executor_cores", _CORES, known) if cores is None else cores)
         self.instances = int(get("spark_executor_instances", _INSTANCES, known) if instances is None else instances)
         self.spark_properties = dict(spark_properties)
+        given = {"executor_memory": memory, "executor_cores": cores, "executor_instances": instances}
+        self._given = frozenset(name for name, value in given.items() if value is not None)
+
+    def sized(self, sizes: SparkCompute) -> StarlakeSparkConfig:
+        """Return the configuration with the sizes of a compute profile in place of those of the options.
+
+        Arguments and properties that were given stay.
+
+        Args:
+            sizes: The sizes.
+        """
+        wanted = {name: value for name, value in sizes.sizes.items() if name not in self._given}
+        executors = {f"spark.{name.replace('_', '.')}" for name in _EXECUTOR_SIZES}
+        driver = {name: value for name, value in sizes.properties.items() if name not in executors}
+        made = StarlakeSparkConfig(
+            str(wanted.get("executor_memory", self.memory)),
+            int(wanted.get("executor_cores", self.cores)),
+            int(wanted.get("executor_instances", self.instances)),
+            **{**driver, **self.spark_properties},
+        )
+        made._given = self._given
+        return made
 
     def __config__(self) -> dict[str, str]:
         """Return the properties of the Spark job, by their Spark names."""

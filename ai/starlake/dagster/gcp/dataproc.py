@@ -59,6 +59,8 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
     ) -> None:
         super().__init__(pre_load_strategy, options, filename=filename, module_name=module_name, **kwargs)
         self.cluster_config = cluster_config or self._cluster_config_of_caller()
+        for profile in self.settings.compute.values():
+            self.cluster_config.sized(profile.dataproc)  # a shape that cannot be is an error now
 
     def make_executor(self) -> DataprocExecutor:
         """Make the executor."""

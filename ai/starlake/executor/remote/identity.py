@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ai.starlake.executor.protocol import Execution
+from ai.starlake.job import ComputeProfile
 
 LABEL_RUN = "starlake-run-id"
 """The first of a chain of re-executions: who owns a cluster."""
@@ -18,6 +19,8 @@ LABEL_ATTEMPT_RUN = "starlake-launched-by"
 LABEL_JOB = "starlake-job"
 LABEL_LOCATION = "starlake-code-location"
 LABEL_STEP = "starlake-step"
+LABEL_COMPUTE = "starlake-compute"
+"""The compute profile that a cluster or a job was made for."""
 
 NAME_LIMIT = 100
 """Characters of the name of a command; see `command_name`."""
@@ -39,17 +42,24 @@ class RunIdentity:
         run_id: The run itself.
         job_name: The job, for people who read labels.
         code_location: Where the job is defined, for people who read labels.
+        compute: The compute profile of the command that it is created for.
     """
 
     root_run_id: str
     run_id: str
     job_name: str = ""
     code_location: str = ""
+    compute: ComputeProfile | None = None
 
     @classmethod
-    def of(cls, execution: Execution) -> RunIdentity:
-        """Return the run of an attempt at a command."""
-        return cls(execution.root, execution.run_id, execution.job_name, execution.code_location)
+    def of(cls, execution: Execution, compute: ComputeProfile | None = None) -> RunIdentity:
+        """Return the run of an attempt at a command.
+
+        Args:
+            execution: The attempt.
+            compute: The compute profile of the command.
+        """
+        return cls(execution.root, execution.run_id, execution.job_name, execution.code_location, compute)
 
     @property
     def labels(self) -> dict[str, str]:

@@ -19,6 +19,7 @@ from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.remote.identity import NAME_LIMIT, RunIdentity, command_name
 from ai.starlake.executor.remote.repeats import Repeats
+from ai.starlake.job import ComputeProfile
 
 WorkT = TypeVar("WorkT", bound="RemoteWork")
 
@@ -139,6 +140,11 @@ class RemoteRequest:
     def references(self) -> Mapping[str, SecretReference]:
         """The variables whose values the service fetches itself, with what they refer to."""
         return self.prepared.references
+
+    @property
+    def compute(self) -> ComputeProfile | None:
+        """The compute profile of the command."""
+        return self.prepared.command.compute
 
     def name(self, limit: int = NAME_LIMIT) -> str:
         """Return a name, the same for the same attempt at the same command; see `command_name`."""
@@ -281,6 +287,10 @@ class RemoteBackend(RemoteWork, Protocol):
     def reference(self, request: RemoteRequest) -> str:
         """Return by what a command will be found again, known before it is submitted."""
         return request.name()
+
+    def sizes(self, request: RemoteRequest) -> Mapping[str, str]:  # noqa: ARG002  for those that have any
+        """Return what it makes of the compute profile of a command, such as ``{"cloud_run.cpu": "2"}``."""
+        return {}
 
     def spelled(self, text: str) -> str:
         """Return an argument, or the value of a variable, as commands there have to get it."""

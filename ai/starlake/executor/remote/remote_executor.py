@@ -40,7 +40,7 @@ from ai.starlake.executor.remote.remote_errors import (
     RemoteTimeoutError,
 )
 from ai.starlake.executor.remote.repeats import Repeats
-from ai.starlake.job import StarlakeCommand
+from ai.starlake.job import ComputeProfile, StarlakeCommand
 
 _SUBMISSIONS = 3
 """Max submissions if the infrastructure disappears during submission."""
@@ -59,6 +59,7 @@ class RemoteExecutor:
         facts: How to learn about the project; without it, loads cannot be repeated.
         project_variables: Returns the variables with which a step reads the project, from those of the command.
         passed_on: Returns True for a reference to a secret that the service takes as it is.
+        compute: The compute profile of infrastructure that is made before any command.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class RemoteExecutor:
         facts: FactsFactory | None = None,
         project_variables: Callable[[Mapping[str, str]], Mapping[str, str]] = dict,
         passed_on: Callable[[SecretReference], bool] = lambda _: False,
+        compute: ComputeProfile | None = None,
     ) -> None:
         self._connect = connect
         self._calls = calls
@@ -79,6 +81,7 @@ class RemoteExecutor:
         self._facts = facts
         self._project_variables = project_variables
         self._passed_on = passed_on
+        self._compute = compute
 
     def backend(
         self, execution: Execution, mask: Callable[[str], str] = str, *, tolerance: float | None = None
@@ -137,7 +140,7 @@ class RemoteExecutor:
         if backend.infrastructure is None:
             return ""
         with cleaning_up(partial(_discard_if_ending, backend, execution), unless=Exception):
-            return backend.infrastructure.ensure(RunIdentity.of(execution))
+            return backend.infrastructure.ensure(RunIdentity.of(execution, self._compute))
 
     def delete(self, execution: Execution) -> bool:
         """Delete the infrastructure of the run, if the run made it.
@@ -149,7 +152,7 @@ class RemoteExecutor:
             StarlakeError: If it cannot be deleted.
         """
         infrastructure = self.backend(execution).infrastructure
-        return infrastructure is not None and infrastructure.delete(RunIdentity.of(execution))
+        return infrastructure is not None and infrastructure.delete(RunIdentity.of(execution, self._compute))
 
     def sweep(self, execution: Execution, *, tolerance: float | None = None) -> list[str]:
         """End what a run that is over left behind: commands first, then infrastructure.
@@ -294,7 +297,7 @@ class _Attempt:
         infrastructure, request = self._backend.infrastructure, self._request
         if infrastructure is None:
             return request
-        place = infrastructure.ensure(RunIdentity.of(self._execution))
+        place = infrastructure.ensure(RunIdentity.of(self._execution, self._prepared.command.compute))
         return replace(request, place=place)
 
     def _follow(self, handle: Handle) -> RemoteState:
@@ -341,6 +344,7 @@ class _Attempt:
             remote_id=handle.id,
             log_url=handle.log_url,
             tables=self._outcomes(counts),
+            sizes=self._backend.sizes(self._request),
         )
 
     def _outcomes(self, counts: StarlakeCounts | None = None, failure: str | None = None) -> tuple[TableOutcome, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,8 @@ from ai.starlake.gcp.dataproc.clusters import DataprocClusters
 from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 from ai.starlake.gcp.dataproc.driver_output import DriverOutput
 from ai.starlake.gcp.dataproc.resource_names import request_id
-from ai.starlake.gcp.dataproc.spark_job import spark_job
+from ai.starlake.gcp.dataproc.spark_job import spark_config, spark_job
+from ai.starlake.job.compute_profiles import chosen_profile
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Job
@@ -177,7 +178,10 @@ class DataprocBackend(SparkJobs, RemoteBackend):
         timeout = settings.dataproc_job_wait_timeout
         super().__init__(calls, clients, config.project_id, config.region, timeout=timeout)
         self._settings = settings
-        self.clusters = DataprocClusters(config, clients, calls, timeout=settings.dataproc_create_timeout)
+        shapes = any(profile.dataproc.sizes for profile in settings.compute.values())
+        self.clusters = DataprocClusters(
+            config, clients, calls, timeout=settings.dataproc_create_timeout, shapes=shapes
+        )
         self.infrastructure = self.clusters
 
     def spelled(self, text: str) -> str:
@@ -204,6 +208,14 @@ class DataprocBackend(SparkJobs, RemoteBackend):
             raise
         self.calls.report.info(f"Spark job {job_id} submitted to cluster {request.place}")
         return self.handle(submitted)
+
+    def sizes(self, request: RemoteRequest) -> Mapping[str, str]:
+        """Return the sizes of the Spark job and of the cluster, as far as the profile has them."""
+        if request.compute is None:
+            return {}
+        config = spark_config(self._settings, request).__config__()
+        spark = {f"spark.{name}": config[f"spark.{name.replace('_', '.')}"] for name in request.compute.spark.sizes}
+        return {**spark, **request.compute.sizes("dataproc")}
 
     def output(self, handle: Handle, output: CommandOutput) -> DriverOutput:  # noqa: ARG002  the state tells where it is
         """Return the output of the driver."""
@@ -240,6 +252,7 @@ class DataprocExecutor(RemoteExecutor):
             tolerance=settings.outage_tolerance,
             facts=facts,
             project_variables=settings.project_variables,
+            compute=chosen_profile(settings.compute, settings.default_compute),
         )
 
     @cached_property

@@ -17,9 +17,11 @@ from ai.starlake.gcp.dataproc.machine_config import (
     GivenOptions,
     StarlakeDataprocMasterConfig,
     StarlakeDataprocWorkerConfig,
+    shape_fields,
 )
 from ai.starlake.gcp.dataproc.resource_names import OUR_LABELS
 from ai.starlake.job import StarlakeOptions
+from ai.starlake.job.compute_sections import DataprocCompute
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import ClusterConfig
@@ -81,6 +83,7 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
         self.worker_config = worker_config or StarlakeDataprocWorkerConfig(options=self.settings)
         self.secondary_worker_config = secondary_worker_config or self._secondary()
         self.single_node = self._is_single_node()
+        self._given_properties = dict(cluster_properties)
         self.cluster_properties = self._properties(cluster_properties)
         self.labels = _checked_labels(self.settings.dataproc_cluster_labels)
         _ = self.message  # a typo is an error now, and not when the cluster is made
@@ -112,6 +115,35 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
             single_node=module.get("dataproc_single_node"),
             options=settings,
             **module.mapping("dataproc_cluster_properties"),
+        )
+
+    def sized(self, shape: DataprocCompute) -> StarlakeDataprocClusterConfig:
+        """Return the configuration with the shape of a compute profile, which takes precedence over all else.
+
+        Args:
+            shape: The shape; what it leaves out is as it is.
+
+        Raises:
+            StarlakeError: If there can be no such cluster.
+        """
+        sizes = shape.sizes
+        if not sizes:
+            return self
+        workers, others = sizes.get("num_workers"), sizes.get("num_secondary_workers")
+        single = self.single_node if workers is None else workers == 0
+        laid_over = merged(self.settings.dataproc_cluster_config, shape_fields(sizes, single_node=single))
+        settings = DataprocClusterOptions.over(
+            self.settings,
+            dataproc_single_node=single,
+            dataproc_num_secondary_workers=others,
+            dataproc_cluster_config=laid_over,
+        )
+        return StarlakeDataprocClusterConfig(
+            master_config=self.master_config,
+            worker_config=self.worker_config if workers is None else self.worker_config.counted(workers),
+            secondary_worker_config=None if others is not None else self.secondary_worker_config,
+            options=settings,
+            **self._given_properties,
         )
 
     @property

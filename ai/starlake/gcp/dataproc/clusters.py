@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.process.interrupts import cleaning_up
-from ai.starlake.executor.remote.identity import LABEL_JOB, LABEL_RUN, RunIdentity, label_value
+from ai.starlake.executor.remote.identity import LABEL_COMPUTE, LABEL_JOB, LABEL_RUN, RunIdentity, label_value
 from ai.starlake.executor.remote.progress import Progress, duration
 from ai.starlake.executor.remote.remote_backend import Leftover
 from ai.starlake.gcp.client.calls import Calls
@@ -21,7 +21,7 @@ from ai.starlake.gcp.client.clients import GcpClients
 from ai.starlake.gcp.client.google_errors import AlreadyExistsError, GcpCallError
 from ai.starlake.gcp.dataproc.cluster_calls import ClusterCalls, cluster_state
 from ai.starlake.gcp.dataproc.cluster_config import StarlakeDataprocClusterConfig
-from ai.starlake.gcp.dataproc.resource_names import LABEL_REQUEST, cluster_name
+from ai.starlake.gcp.dataproc.resource_names import LABEL_REQUEST, cluster_name, profiled_name
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Cluster, ClusterConfig
@@ -147,6 +147,7 @@ class DataprocClusters:
         clients: The clients of Dataproc.
         calls: Makes the calls.
         timeout: Seconds that the creation of a cluster, or its deletion, may take.
+        shapes: Whether compute profiles give clusters of one run other shapes.
     """
 
     def __init__(
@@ -156,16 +157,24 @@ class DataprocClusters:
         calls: Calls,
         *,
         timeout: float = 1800,
+        shapes: bool = False,
     ) -> None:
         self._config = config
+        self._shapes = shapes
         self._calls = ClusterCalls(clients, calls, config.project_id, config.region)
         self._report = calls.report
         self._creation = ClusterCreation(self._calls, timeout=timeout)
 
     def name_for(self, run: RunIdentity) -> str:
-        """Return the name of a run's cluster: the same in every step, on every day, and in every re-execution."""
-        config = self._config
-        return config.cluster_name or cluster_name(config.dataproc_name, config.cluster_id or "", run.root_run_id)
+        """Return the name of a run's cluster: the same in every step, on every day, and in every re-execution.
+
+        A compute profile that gives clusters a shape has clusters of its own.
+        """
+        config, profile = self._config, self._profile_of(run)
+        if config.cluster_name:
+            return profiled_name(config.cluster_name, profile) if profile else config.cluster_name
+        parts = filter(None, (config.cluster_id, profile))
+        return cluster_name(config.dataproc_name, "-".join(parts), run.root_run_id)
 
     def get(self, name: str) -> Cluster | None:
         """Return a cluster; None if there is none of that name.
@@ -246,18 +255,37 @@ class DataprocClusters:
             ClusterError: If it could not be deleted.
         """
         name = self.name_for(run)
-        cluster = self.get(name)
-        if cluster is None:
+        main = self.get(name)
+        if main is None:
             self._report.info(f"cluster {name} is gone already")
-            return False
+        found = [*([main] if main else []), *self._of_other_profiles(run, self._calls)]
+        operations = [(cluster, self._calls.delete(cluster)) for cluster in found if self._may_delete(cluster, run)]
+        for cluster, operation in operations if wait else ():
+            self._await_end(cluster, operation)
+        return bool(operations)
+
+    def _may_delete(self, cluster: Cluster, run: RunIdentity) -> bool:
+        name = cluster.cluster_name
         if not is_of(cluster, run):
             self._report.info(f"cluster {name} was not made by this run, and stays")
             return False
         if self._config.cluster_name and self._calls.serves_others(cluster):
             self._report.info(f"other runs have jobs on cluster {name}: its idle limit is left to delete it")
             return False
-        self.remove(cluster, wait=wait)
         return True
+
+    def _of_other_profiles(self, run: RunIdentity, calls: ClusterCalls) -> Iterator[Cluster]:
+        """Yield the clusters of a run that other compute profiles gave another shape; none where no profile does so."""
+        if not self._shapes:
+            return
+        for cluster in calls.list(f"labels.{LABEL_RUN} = {label_value(run.root_run_id)}"):
+            if cluster.cluster_name != self.name_for(run) and cluster_state(cluster) != "DELETING":
+                yield cluster
+
+    @staticmethod
+    def _profile_of(run: RunIdentity) -> str:
+        """Return the name of a run's compute profile, if it gives clusters a shape; empty otherwise."""
+        return run.compute.name if run.compute and run.compute.dataproc.sizes else ""
 
     def left(self, root_run_id: str | None = None) -> Iterator[Leftover]:
         """Yield the clusters that a run made, or any run, and that are not being deleted.
@@ -285,24 +313,30 @@ class DataprocClusters:
 
     def discard(self, run: RunIdentity) -> None:
         """Order the deletion of a run's cluster when the run is being cancelled: in haste, and never with an error."""
+        if self._config.cluster_name:
+            return
         hasty = self._calls.hasty()
         name = self.name_for(run)
         try:
-            cluster = hasty.get(name)
-            if cluster is not None and is_of(cluster, run) and not self._config.cluster_name:
-                hasty.delete(cluster)
-                self._report.info(f"cluster {name} is being deleted, for its run is being cancelled")
+            main = hasty.get(name)
+            for cluster in (*([main] if main else []), *self._of_other_profiles(run, hasty)):
+                name = cluster.cluster_name
+                if is_of(cluster, run):
+                    hasty.delete(cluster)
+                    self._report.info(f"cluster {name} is being deleted, for its run is being cancelled")
         except StarlakeError as error:
             self._report.warning(leak_warning(name, self._config.message, error))
 
     def _create(self, name: str, run: RunIdentity) -> Cluster | None:
         from google.cloud import dataproc_v1
 
+        profile = self._profile_of(run)
+        config = self._config.sized(run.compute.dataproc) if run.compute else self._config
         cluster = dataproc_v1.Cluster(
             project_id=self._config.project_id,
             cluster_name=name,
-            config=self._config.message,
-            labels={**self._config.labels, **run.labels},
+            config=config.message,
+            labels={**self._config.labels, **run.labels, **({LABEL_COMPUTE: profile} if profile else {})},
         )
         return self._creation.make(cluster)
 

@@ -142,6 +142,12 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
             **properties,
         )
 
+    def counted(self, num_instances: int) -> StarlakeDataprocWorkerConfig:
+        """Return as many of these machines."""
+        return StarlakeDataprocWorkerConfig(
+            num_instances, self.machine_type, self.disk_type, self.disk_size, **self.properties
+        )
+
     @classmethod
     def from_module(cls, filename: str, module_name: str, options: GivenOptions) -> StarlakeDataprocWorkerConfig:
         """Make the workers that a DAG file describes.
@@ -161,6 +167,32 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
             settings,
             **properties,
         )
+
+
+_FIELDS = {
+    "machine_type": ("machine_type_uri",),
+    "disk_type": ("disk_config", "boot_disk_type"),
+    "disk_size": ("disk_config", "boot_disk_size_gb"),
+}
+
+
+def shape_fields(sizes: Mapping[str, Any], *, single_node: bool) -> dict[str, Any]:
+    """Return the fields of Dataproc's ``ClusterConfig`` that sizes stand for.
+
+    Args:
+        sizes: The sizes of a compute profile, such as ``{"worker_machine_type": "n1-standard-8"}``.
+        single_node: Whether the cluster has no workers.
+    """
+    fields: dict[str, Any] = {}
+    for group in ("master",) if single_node else ("master", "worker"):
+        for name, path in _FIELDS.items():
+            if (size := sizes.get(f"{group}_{name}")) is not None:
+                for part in reversed(path):
+                    size = {part: size}
+                fields = merged(fields, {f"{group}_config": size})
+    if sizes.get("num_workers"):
+        fields = merged(fields, {"worker_config": {"num_instances": sizes["num_workers"]}})
+    return fields
 
 
 class DagModule:

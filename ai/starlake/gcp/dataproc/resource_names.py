@@ -7,6 +7,7 @@ import uuid
 
 from ai.starlake.executor.remote.identity import (
     LABEL_ATTEMPT_RUN,
+    LABEL_COMPUTE,
     LABEL_JOB,
     LABEL_LOCATION,
     LABEL_RUN,
@@ -19,7 +20,9 @@ from ai.starlake.executor.remote.identity import (
 LABEL_REQUEST = "starlake-request"
 """The request that made a cluster: a failed request cleans up what is its own, and nothing else."""
 
-OUR_LABELS = frozenset({LABEL_RUN, LABEL_ATTEMPT_RUN, LABEL_JOB, LABEL_LOCATION, LABEL_STEP, LABEL_REQUEST})
+OUR_LABELS = frozenset(
+    {LABEL_RUN, LABEL_ATTEMPT_RUN, LABEL_JOB, LABEL_LOCATION, LABEL_STEP, LABEL_REQUEST, LABEL_COMPUTE}
+)
 
 CLUSTER_NAME_LIMIT = 51
 """Characters; Dataproc appends to the name to call its machines."""
@@ -38,6 +41,11 @@ def cluster_name(dataproc_name: str, cluster_id: str, root_run_id: str) -> str:
     if not base[0].isalpha():
         base = f"c-{base}"
     return f"{cut(base, CLUSTER_NAME_LIMIT - _RUN_SUFFIX)}-{run_part(root_run_id)}"
+
+
+def profiled_name(name: str, profile: str) -> str:
+    """Return the name of a shared cluster that has the shape of a compute profile: ``{name}-{profile}``."""
+    return cut(f"{name}-{slug(profile)}", CLUSTER_NAME_LIMIT)
 
 
 def is_cluster_name(name: str) -> bool:

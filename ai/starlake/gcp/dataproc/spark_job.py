@@ -41,19 +41,23 @@ def spark_job(settings: DataprocOptions, request: RemoteRequest, job_id: str) ->
             "main_class": settings.spark_job_main_class,
             "jar_file_uris": list(settings.spark_jar_list),
             "args": list(request.arguments),
-            "properties": _properties(settings, request, execution.spark_config),
+            "properties": _properties(settings, request),
         },
     }
     job: Job = dataproc_message("Job", fields, "the Spark job")
     return job
 
 
-def _properties(
-    settings: DataprocOptions, request: RemoteRequest, config: StarlakeSparkConfig | None
-) -> dict[str, str]:
-    known = config or StarlakeSparkConfig(options=settings.model_dump(include=_EXECUTOR_OPTIONS))
+def spark_config(settings: DataprocOptions, request: RemoteRequest) -> StarlakeSparkConfig:
+    """Return what the Spark job of a command may use: what code says, then its compute profile, then the options."""
+    options = settings.model_dump(include=_EXECUTOR_OPTIONS)
+    known = request.execution.spark_config or StarlakeSparkConfig(options=options)
+    return known.sized(request.compute.spark) if request.compute else known
+
+
+def _properties(settings: DataprocOptions, request: RemoteRequest) -> dict[str, str]:
     own = {**_environment(request.environment), **_redaction(request.prepared.secret_names)}
-    return {**_defaults(settings.spark_bucket), **own, **known.__config__()}
+    return {**_defaults(settings.spark_bucket), **own, **spark_config(settings, request).__config__()}
 
 
 _EXECUTOR_OPTIONS = {"spark_executor_memory", "spark_executor_cores", "spark_executor_instances"}
