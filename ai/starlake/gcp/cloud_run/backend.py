@@ -37,7 +37,9 @@ from ai.starlake.gcp.cloud_run.executions import (
     state_of,
     without_retries,
 )
+from ai.starlake.gcp.cloud_run.sized_jobs import SizedJobs, is_made, job_of, sizes_of
 from ai.starlake.gcp.secret_manager import GoogleSecret
+from ai.starlake.job import ComputeProfile
 
 if TYPE_CHECKING:
     from google.cloud import run_v2
@@ -85,22 +87,31 @@ class CloudRunJob(RemoteWork):
         clients: Google's clients.
         job: The name of the job; by default all jobs of the region.
         margin: Seconds that an execution may take beyond what its command may.
+        also: The names of further jobs, which may not exist, whose executions are found too.
     """
 
     noun = "Cloud Run execution"
     kind = "execution"
 
-    def __init__(self, calls: Calls, clients: GcpClients, job: str = ALL_JOBS, *, margin: float = 600) -> None:
+    def __init__(
+        self,
+        calls: Calls,
+        clients: GcpClients,
+        job: str = ALL_JOBS,
+        *,
+        margin: float = 600,
+        also: Sequence[str] = (),
+    ) -> None:
         self.calls: Calls = calls
         self.region = clients.region
         self.job = job
         self._clients = clients
         self._margin = margin
-        self._name = f"projects/{clients.project}/locations/{clients.region}/jobs/{job}"
+        self._also = tuple(also)
 
     def find(self, search: Search) -> Iterator[Handle]:
         """Yield the executions that fit, the newest first."""
-        for execution, marker in self.marked(lambda marker: _fits(marker, search)):
+        for execution, marker in self.marked(lambda marker: _fits(marker, search), self.job, *self._also):
             if not (search.active and is_over(execution)):
                 yield self.handle(execution, marker, state_of(execution))
 
@@ -120,16 +131,34 @@ class CloudRunJob(RemoteWork):
             return False
         return True
 
-    def marked(self, wanted: Callable[[Marker], bool]) -> list[tuple[run_v2.Execution, Marker]]:
-        """Return the executions whose marker is as wanted, the newest first."""
-        listing = self.calls.listing(
-            self._clients.executions.list_executions,
-            {"parent": self._name, "page_size": 100},
-            what=f"list the executions of Cloud Run job {self.job}",
-            items="executions",
-        )
-        found = [(one, marker) for one in listing if (marker := Marker.found_in(one)) is not None and wanted(marker)]
+    def marked(self, wanted: Callable[[Marker], bool], *jobs: str) -> list[tuple[run_v2.Execution, Marker]]:
+        """Return the executions whose marker is as wanted, the newest first.
+
+        Args:
+            wanted: Tells whether a marker is.
+            *jobs: The names of their jobs; by default the job of this object.
+        """
+        found = [
+            (one, marker)
+            for job in jobs or (self.job,)
+            for one in self._listed(job)
+            if (marker := Marker.found_in(one)) is not None and wanted(marker)
+        ]
         return sorted(found, key=lambda one: one[0].create_time, reverse=True)
+
+    def _listed(self, job: str) -> Iterator[run_v2.Execution]:
+        request = {"parent": self._named(job), "page_size": 100}
+        what = f"list the executions of Cloud Run job {job}"
+        try:
+            yield from self.calls.listing(
+                self._clients.executions.list_executions, request, what=what, items="executions"
+            )
+        except NotFoundError:
+            if job not in self._also:
+                raise
+
+    def _named(self, job: str) -> str:
+        return f"projects/{self._clients.project}/locations/{self._clients.region}/jobs/{job}"
 
     def handle(self, execution: run_v2.Execution, marker: Marker, state: RemoteState | None = None) -> Handle:
         """Return the handle of an execution."""
@@ -167,7 +196,10 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
     timeout_fix = "raise option cloud_run_task_timeout or cloud_run_margin, or find out in its log what it waits for"
 
     def __init__(self, calls: Calls, clients: GcpClients, settings: CloudRunOptions) -> None:
-        super().__init__(calls, clients, settings.cloud_run_job_name, margin=settings.cloud_run_margin)
+        base = settings.cloud_run_job_name
+        sized = dict.fromkeys(job_of(profile, base) for profile in settings.compute.values())
+        also = [job for job in sized if job != base]
+        super().__init__(calls, clients, base, margin=settings.cloud_run_margin, also=also)
         self._settings = settings
         self._marker: Marker | None = None
         self._operation: str | None = None
@@ -189,6 +221,7 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
         """
         marker = self._marker = Marker.of(request.execution)
         overrides = self._overrides(request, marker)
+        self._choose_job(request.compute)
         lost: list[GcpCallError] = []
 
         def attempt() -> Handle:
@@ -206,6 +239,18 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
             return self._without_twins(started, marker) if lost else self.handle(started, marker)
 
         return self.calls.repeated(attempt, what=f"start Cloud Run job {self.job}")
+
+    def sizes(self, request: RemoteRequest) -> Mapping[str, str]:
+        """Return the sizes of the execution, as far as the profile has them."""
+        return sizes_of(request.compute)
+
+    def _choose_job(self, profile: ComputeProfile | None) -> None:
+        """Make the job of a compute profile the one that is started, and make sure that there is one."""
+        base = self._settings.cloud_run_job_name
+        self.job = job_of(profile, base)
+        self._also = tuple(dict.fromkeys(job for job in (base, *self._also) if job != self.job))
+        if profile is not None and is_made(profile):
+            SizedJobs(self.calls, self._clients, base, self._settings.cloud_run_container).ensure(profile)
 
     def look(self, handle: Handle) -> RemoteState:
         """Return the state of an execution; after a start without an answer, end those that turn up late."""
@@ -260,13 +305,17 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
         ]
         override = {"name": settings.cloud_run_container, "args": list(request.arguments), "env": [*plain, *references]}
         overrides: dict[str, Any] = {"container_overrides": [override], "task_count": 1}
-        if settings.cloud_run_task_timeout is not None:
-            overrides["timeout"] = {"seconds": int(settings.cloud_run_task_timeout)}
+        profile = request.compute
+        timeout = (
+            profile.cloud_run.timeout if profile and profile.cloud_run.timeout else settings.cloud_run_task_timeout
+        )
+        if timeout is not None:
+            overrides["timeout"] = {"seconds": int(timeout)}
         return overrides
 
     def order(self, overrides: Mapping[str, Any]) -> run_v2.Execution:
         """Start an execution; the order is sent once. Unless an error is definite, it may be started all the same."""
-        request = {"name": self._name, "overrides": overrides}
+        request = {"name": self._named(self.job), "overrides": overrides}
         what = f"start Cloud Run job {self.job}"
         try:
             operation = self.calls.once(self._clients.run_jobs.run_job, request, what=what)
