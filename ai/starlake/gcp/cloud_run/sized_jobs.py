@@ -92,7 +92,7 @@ class SizedJobs:
 
     def _get(self, job: str) -> run_v2.Job:
         request = {"name": f"{self._place}/jobs/{job}"}
-        return self._calls.read(self._clients.run_jobs.get_job, request, what=f"look at Cloud Run job {job}")
+        return self._calls.read(self._clients.run_jobs.get_job, request, what=f"read Cloud Run job {job}")
 
     def _created(self, wanted: run_v2.Job, name: str) -> run_v2.Job:
         from google.cloud import run_v2
@@ -154,7 +154,7 @@ class SizedJobs:
 
         late = StarlakeError(
             f"Cloud Run job {name} does not get ready",
-            fix="look at it in Google's console: its image, its service account and its sizes have to fit",
+            fix="check it in Google's console: its image, its service account and its sizes have to fit",
         )
         progress = self._calls.progress(f"Cloud Run job {name}", timeout=_READY_TIMEOUT)
         while True:
