@@ -31,6 +31,20 @@ def test_a_secret_is_masked_in_json_and_in_urls_too(secret: str) -> None:
     assert redactor.mask(f"postgres://user:{quote(secret, safe='')}@host") == "postgres://user:***@host"
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("cannot open postgresql://ada:hunter2@db:5432/shop", "cannot open postgresql://ada:***@db:5432/shop"),
+        ("jdbc:redis://:p%40ss@db and http://x:y@z", "jdbc:redis://:***@db and http://x:***@z"),
+        ("http://host:8080/path@2", "http://host:8080/path@2"),
+        ("https://ada@host/?a=b:c@d", "https://ada@host/?a=b:c@d"),
+    ],
+)
+def test_the_password_of_any_url_is_masked(text: str, masked: str) -> None:
+    assert Redactor().mask(text) == masked
+    assert Redactor().mask(masked) == masked
+
+
 def test_a_secret_of_several_lines_is_masked_line_by_line() -> None:
     redactor = Redactor(["-----BEGIN-----\nabcdef\n-----END-----\n"])
     assert [redactor.mask(line) for line in ("key: abcdef", "-----BEGIN-----")] == ["key: ***", "***"]
@@ -78,12 +92,14 @@ def test_a_secret_is_masked_as_programs_write_it(secret: str) -> None:
         "a" * 400_000 + " token",
         "token" + " " * 400_000,
         "a-." * 150_000 + "=token",
+        "://a:" * 100_000,
+        "://a:" + "b@" * 100_000 + "/",
         'token="' + "\\" * 400_000,
         "token: " * 50_000,
         "x=1 " * 100_000 + "token=5",
         "--token " * 50_000,
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_long_texts_take_time_in_proportion_to_their_length(text: str) -> None:
     assert mask_named_values(text)

@@ -272,3 +272,65 @@ def test_the_emulator_stands_in_for_google_cloud(environments, python, project: 
     )
     assert "success True" in printed
     assert list((project / "datasets" / "stage" / "rental").glob("bikes-*.csv"))
+
+
+def test_secrets_of_aws_need_one_extra(environments, python) -> None:
+    code = """
+        import json
+        from http.server import BaseHTTPRequestHandler, HTTPServer
+        from threading import Thread
+        from ai.starlake.common.secrets import environment_value, resolve_environment
+
+        class SecretsManager(BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(json.dumps({"Name": "db", "SecretString": '{"password": "hunter2"}'}).encode())
+
+        server = HTTPServer(("127.0.0.1", 0), SecretsManager)
+        Thread(target=server.serve_forever, daemon=True).start()
+        where = {"secret": "db", "field": "password", "region": "eu-west-1"}
+        where["endpoint"] = f"http://127.0.0.1:{server.server_port}"
+        try:
+            print(resolve_environment({"X": environment_value("X", {"aws": where})}))
+        except Exception as error:
+            print(error)
+        """
+    credentials = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+    assert "hunter2" in python(environments("[secrets-aws]"), code, **credentials)
+    assert 'pip install "starlake-jobs[secrets-aws]"' in python(environments(""), code, **credentials)
+
+
+def test_secrets_of_google_need_one_extra(environments, python) -> None:
+    code = """
+        from ai.starlake.common.secrets import environment_value, resolve_environment
+
+        try:
+            from concurrent.futures import ThreadPoolExecutor
+            import grpc
+            from google.cloud.secretmanager_v1 import AccessSecretVersionRequest, AccessSecretVersionResponse
+
+            def access(request, context):
+                return AccessSecretVersionResponse(name=request.name, payload={"data": b"hunter2"})
+
+            method = grpc.unary_unary_rpc_method_handler(
+                access, AccessSecretVersionRequest.deserialize, AccessSecretVersionResponse.serialize
+            )
+            service = "google.cloud.secretmanager.v1.SecretManagerService"
+            server = grpc.server(ThreadPoolExecutor())
+            server.add_generic_rpc_handlers(
+                [grpc.method_handlers_generic_handler(service, {"AccessSecretVersion": method})]
+            )
+            port = server.add_insecure_port("127.0.0.1:0")
+            server.start()
+        except ImportError:
+            port = 1
+        where = {"secret": "projects/p/secrets/s", "endpoint": f"http://127.0.0.1:{port}"}
+        try:
+            print(resolve_environment({"X": environment_value("X", {"google": where})}))
+        except Exception as error:
+            print(error)
+        """
+    assert "hunter2" in python(environments("[secrets-gcp]"), code)
+    assert 'pip install "starlake-jobs[secrets-gcp]"' in python(environments(""), code)

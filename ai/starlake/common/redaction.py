@@ -96,6 +96,8 @@ def mask_passwords_of_urls(text: str) -> str:
     >>> mask_passwords_of_urls("postgresql://ada:p%40ss@localhost/shop")
     'postgresql://ada:***@localhost/shop'
     """
+    if "://" not in text:  # the common case, and far cheaper to find out
+        return text
     return _PASSWORD_OF_URL.sub(lambda found: found[0].replace(f":{found[1]}@", f":{MASK}@"), text)
 
 
@@ -112,8 +114,8 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if written else None
 
     def mask(self, text: str) -> str:
-        """Return the text with every secret in it replaced."""
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        """Return the text with every secret in it replaced, and every password of a URL."""
+        return mask_passwords_of_urls(self._pattern.sub(MASK, text) if self._pattern else text)
 
     def shown(self, argv: Iterable[str]) -> str:
         """Return a command line for people to read: quoted as for a shell, secrets masked by value and by name.
