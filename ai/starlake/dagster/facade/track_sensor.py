@@ -20,6 +20,7 @@ from dagster import (
 )
 
 from ai.starlake.dagster import _compat
+from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.facade.mirror_job import READ_STEP
 from ai.starlake.dagster.facade.mirroring.mirror_events import MirrorEvents
 from ai.starlake.dagster.facade.mirroring.outside_items import by_item, outside_items
@@ -106,7 +107,8 @@ class TrackSensor:
         answer = self._requests(runs) if self.mirror else self._events(runs, context)
         if not answer:
             answer = {"skip_reason": SkipReason(f"no new run in {self.build.audit.name}")}
-        return SensorResult(**answer, cursor=tracked.cursor.as_text())
+        with quiet():
+            return SensorResult(**answer, cursor=tracked.cursor.as_text())
 
     def _of_this_project(
         self, runs: Iterable[OutsideRun]

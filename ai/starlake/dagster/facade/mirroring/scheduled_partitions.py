@@ -11,9 +11,14 @@ from ai.starlake.dagster.assets.sensors.partitions_now import has_partition
 from ai.starlake.dagster.pipelines.partitions import key_completed_by, key_of, window_of
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from dagster import DagsterInstance, PartitionsDefinition
 
     from ai.starlake.project.audit import AuditRow
+
+_SAME = 1
+"""Seconds between the start and the logical date of a command that was given none."""
 
 
 def partition_of(
@@ -35,14 +40,25 @@ def partition_of(
     if not isinstance(partitions, TimeWindowPartitionsDefinition):
         return None, "its partitions are not intervals of time"
     scheduled = row.scheduled
-    if scheduled is None or abs((scheduled - row.started).total_seconds()) < 1:
+    if scheduled is None or abs((scheduled - row.started).total_seconds()) < _SAME:
         return None, "the audit has no logical date of it (--scheduledDate)"
     try:
-        window = window_of(partitions, scheduled)
-        over = window.end.timestamp() <= row.ended.timestamp()
-        key = key_of(partitions, window) if over else key_completed_by(partitions, scheduled)
+        key = _key(partitions, scheduled, row.ended)
     except StarlakeError as error:
         return None, error.culprit
     if key is None or not has_partition(partitions, key, instance):
         return None, f"the logical date {scheduled:%Y-%m-%d %H:%M} UTC is before the first partition"
     return key, None
+
+
+def _key(partitions: TimeWindowPartitionsDefinition, scheduled: datetime, ended: datetime) -> str | None:
+    """Return the key of the interval that a logical date is for; None where that is before the first one.
+
+    Raises:
+        StarlakeError: If Dagster finds no such interval.
+    """
+    window = window_of(partitions, scheduled)
+    if not window.start.timestamp() <= scheduled.timestamp() < window.end.timestamp():
+        raise StarlakeError(f"Dagster finds no interval of {partitions.cron_schedule!r} for its logical date")
+    over = window.end.timestamp() <= ended.timestamp()
+    return key_of(partitions, window) if over else key_completed_by(partitions, scheduled)
