@@ -379,6 +379,14 @@ class TestRetries:
 
 
 class TestDryRun:
+    @pytest.mark.parametrize("value", ["maybe", "1", "yes"])
+    def test_a_tag_that_is_neither_true_nor_false_runs_nothing(self, sl_job, run, fake, failure_of, value):
+        result = run(sl_job.sl_load(None, "starbake", "Customers"), tags={"starlake/dry_run": value})
+        assert not result.success
+        assert fake.calls() == []
+        assert f"the tag starlake/dry_run of the run is '{value}'" in failure_of(result)
+        assert "set it to true, to log the commands, or to false, to run them" in failure_of(result)
+
     @pytest.mark.parametrize("how", ["config", "tag"])
     def test_a_dry_run_runs_and_records_nothing(self, sl_job, run, fake, logged, how):
         op = sl_job.sl_load(None, "starbake", "Customers")

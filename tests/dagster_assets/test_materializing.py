@@ -179,6 +179,23 @@ class TestStaging:
         assert sl_job.reporting.commands == ["load shop.orders"]
         assert any("incoming/shop, where files of the domain shop wait, does not exist" in text for text in ran.log)
 
+    def test_files_that_wait_where_the_option_does_not_look_fail_the_step(self, orders: Folder) -> None:
+        (orders.root / "elsewhere/shop").mkdir(parents=True)
+        sl_job = job_for(options={"incoming_path": str(orders.root / "elsewhere")})
+        ran = run(definitions(orders, sl_job), assets=["shop/orders"])
+        assert not ran.success
+        assert "leave option incoming_path out, or make the project and the option name one folder" in ran.failure
+        assert "1 file in " in ran.failure
+        assert sl_job.reporting.commands == []
+
+    def test_an_option_for_another_folder_does_no_harm_while_no_file_waits(self, orders: Folder) -> None:
+        (orders.root / "elsewhere/shop").mkdir(parents=True)
+        sl_job = job_for(options={"incoming_path": str(orders.root / "elsewhere")})
+        ran = run(definitions(orders, sl_job), assets=["shop/clients"])
+        assert ran.success
+        assert any("clients" in text or "nothing is staged" in text for text in ran.log)
+        assert sl_job.reporting.commands == ["load shop.clients"]
+
     def test_staging_can_be_switched_off(self, orders: Folder) -> None:
         sl_job = job_for(options={"stage": False})
         run(definitions(orders, sl_job), assets=["shop/orders"])
@@ -193,6 +210,21 @@ class TestNothingToLoad:
         assert made.keys() == {"shop/orders", "kpis/sales"}
         assert made["shop/orders"].metadata["starlake/nothing_to_load"].value is True
         assert made["shop/orders"].metadata["starlake/rows_read"].value == 0
+
+    def test_a_table_that_was_never_loaded_says_so_until_it_is(self, shop: Folder) -> None:
+        def metadata(*outcomes: TableOutcome) -> tuple[set[str], str]:
+            ran = run(definitions(shop, job_for(*outcomes)), assets=["shop/orders"], instance=instance)
+            return set(ran.materializations[0].metadata), "\n".join(ran.log)
+
+        with DagsterInstance.ephemeral() as instance:
+            for _ in range(2):
+                shown, log = metadata(NOTHING)
+                assert "starlake/never_loaded" in shown
+                assert "shop.orders: no load of it is on record, so the table may not exist yet" in log
+            assert "starlake/never_loaded" not in metadata()[0]
+            shown, log = metadata(NOTHING)
+            assert "starlake/never_loaded" not in shown
+            assert "may not exist" not in log
 
     def test_it_can_skip_what_is_downstream(self, shop: Folder) -> None:
         ran = run(

@@ -86,6 +86,12 @@ def test_the_interval_begins_where_the_configuration_says():
     assert resolve_dates(Sources(config=config), UTC).interval == DataInterval(day(2), day(4))
 
 
+def test_a_mistake_in_the_configuration_is_one_beside_a_partition_too():
+    wrong = (("a", "logical_datetime", "yesterday"),)
+    with pytest.raises(StarlakeError, match="'yesterday' is not a date"):
+        resolve_dates(Sources(**{**ALL, "config": wrong}), UTC)
+
+
 def test_a_partition_key_that_is_not_a_date_does_not_count():
     assert resolve_dates(Sources(key="north", tick=TICK), UTC).logical == TICK
 

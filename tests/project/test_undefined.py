@@ -197,6 +197,32 @@ def test_expectations_are_validated(project):
     assert "did you mean none_null?" in found[0].hint
 
 
+def test_an_expectation_that_is_not_jinja_has_its_line(project):
+    project.write(
+        "load/shop/a.sl.yml",
+        "version: 1\ntable:\n  pattern: a\n  attributes: [{name: a, type: int}]\n  expectations:\n"
+        "  - expect: none_null('a'\n  - expect: none_null('a') => result(\n",
+    )
+    project.write("transform/mart/t.sql", "SELECT 1 AS a")
+    project.write("transform/mart/t.sl.yml", "version: 1\ntask:\n  expectations:\n  - expect: none_null('a'\n")
+    found = sorted(validate(project.root, environment={}))
+    assert [(each.file.name, each.line, each.is_error) for each in found] == [
+        ("a.sl.yml", 6, True),
+        ("a.sl.yml", 7, True),
+        ("t.sl.yml", 4, True),
+    ]
+    assert all("this is not valid Jinja" in each.message for each in found)
+
+
+def test_a_file_that_is_not_jinja_is_told_once_with_its_line(project):
+    file = project.write(
+        "load/shop/a.sl.yml",
+        "version: 1\ntable:\n  pattern: a\n  comment: '{% if %}'\n  attributes: [{name: a, type: int}]\n",
+    )
+    (found,) = validate(project.root, environment={})
+    assert (found.file, found.line) == (file, 4)
+
+
 def test_a_missing_profile_variable_says_where_it_is_declared(project):
     project.write("transform/mart/t.sql", "SELECT '{{ currency }}' AS a")
     with pytest.raises(ProjectError, match=r"define it in metadata/env.sl.yml, where --options and profiles override"):

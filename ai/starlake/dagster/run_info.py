@@ -12,6 +12,7 @@ from dagster import (
     DagsterInstance,
     DagsterInvariantViolationError,
     DagsterRun,
+    Failure,
     Field,
     OpExecutionContext,
     TimeWindowPartitionsDefinition,
@@ -20,7 +21,7 @@ from dagster import (
 from ai.starlake.common import DataInterval, StarlakeError, parse_datetime
 from ai.starlake.dagster import _compat
 from ai.starlake.orchestration.dates.run_dates import ConfiguredDates, RunDates, resolve_dates
-from ai.starlake.orchestration.dates.run_tags import DRY_RUN_TAG, is_tagged_dry
+from ai.starlake.orchestration.dates.run_tags import DRY_RUN_TAG, is_tagged_dry, require_dry_run_tag
 
 CONFIG_SCHEMA = Field(
     {
@@ -51,7 +52,15 @@ _MOST_RUNS = 256
 
 
 def is_dry_run(context: OpExecutionContext) -> bool:
-    """Return True if commands are logged instead of run: by the configuration of the op, or by a tag of the run."""
+    """Return True if commands are logged instead of run: by the configuration of the op, or by a tag of the run.
+
+    Raises:
+        Failure: If the tag is neither true nor false.
+    """
+    try:
+        require_dry_run_tag(context.run.tags)
+    except StarlakeError as error:
+        raise Failure(str(error), allow_retries=False) from error
     configured = (context.op_config or {}).get("dry_run")
     return bool(configured) or is_tagged_dry(context.run.tags)
 

@@ -71,6 +71,18 @@ class ProjectError(StarlakeError):
         super().__init__(f"{first.place}: {first.message}", cause=more or None, fix=first.hint or None)
 
 
+def finding_in(file: Path, error: StarlakeError) -> Finding:
+    """Return a finding about a template that is a file of its own, at the line that Jinja names.
+
+    Args:
+        file: The file.
+        error: What is wrong with it; its text begins with the file, and with the line if that is known.
+    """
+    line = getattr(error.__cause__, "lineno", None) or 0
+    said = error.culprit.removeprefix(str(file)).removeprefix(f":{line}").strip(" :")
+    return Finding(file, line, ": ".join(part for part in (said, error.cause) if part), error.fix or "")
+
+
 def attempt(call: Callable[[], T], findings: list[Finding]) -> T | None:
     """Call something, and turn what is wrong into findings.
 

@@ -108,10 +108,10 @@ def resolve_dates(sources: DateSources, zone: tzinfo) -> RunDates:
     Raises:
         StarlakeError: If the configuration or a tag holds a value that is not a date, or if ops have different ones.
     """
+    configured = sources.configured(zone)  # a mistake in it is one, even where the date of a partition counts
     interval = sources.partition_window()
     if interval:
         return RunDates(interval.start, interval)
-    configured = sources.configured(zone)
     tags = sources.tags()
     logical = (
         _date_in_key(sources.partition_key(), zone)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from ai.starlake.common import DataInterval
+from ai.starlake.common import DataInterval, StarlakeError
 
 DRY_RUN_TAG = "starlake/dry_run"
 LOGICAL_DATE_TAG = "starlake/logical_date"
@@ -20,6 +20,21 @@ _LONGEST_TAG = 200
 def is_tagged_dry(tags: Mapping[str, str]) -> bool:
     """Return True if the tags of a run say that its commands are logged instead of run."""
     return tags.get(DRY_RUN_TAG, "").lower() == "true"
+
+
+def require_dry_run_tag(tags: Mapping[str, str]) -> None:
+    """Require that the tag of a dry run is one, where a run has it: what was meant to be dry must not run.
+
+    Raises:
+        StarlakeError: If its value is neither true nor false.
+    """
+    value = tags.get(DRY_RUN_TAG, "")
+    if value.lower() not in ("true", "false", ""):
+        raise StarlakeError(
+            f"the tag {DRY_RUN_TAG} of the run is {value!r}",
+            cause="so it cannot be known whether commands are to be run",
+            fix="set it to true, to log the commands, or to false, to run them",
+        )
 
 
 def date_tags(logical: datetime, interval: DataInterval | None = None) -> dict[str, str]:

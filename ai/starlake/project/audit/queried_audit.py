@@ -257,20 +257,25 @@ class _AuditTable:
         sql = f"SELECT {self._selected()} FROM {self.place} WHERE {condition}{ordered}{limited}"  # noqa: S608
         return [self._row(row) for row in self.session.fetch(sql, values)]
 
-    def last(self) -> list[AuditRow]:
-        """Return the last row and the last successful one of each item."""
-        item = ", ".join(f"lower({self.columns[name].sql})" for name in ("DOMAIN", "SCHEMA"))
-        success = self.columns["SUCCESS"].sql
-        group = f"{item}, {self.columns['STEP'].sql}"
-        newest = f"ORDER BY {self.ended(datetime.now(timezone.utc))} DESC"
-        ranks = (
-            f"row_number() OVER (PARTITION BY {group} {newest}) AS rank_of_all, "
-            f"row_number() OVER (PARTITION BY {group}, {success} {newest}) AS rank_of_outcome"
-        )
-        inner = f"SELECT recorded.*, {ranks} FROM {self.place} recorded"  # noqa: S608
-        condition = f"rank_of_all = 1 OR (rank_of_outcome = 1 AND {success})"
-        sql = f"SELECT {self._selected()} FROM ({inner}) ranked WHERE {condition}"  # noqa: S608
-        return [self._row(row) for row in self.session.fetch(sql, {})]
+    def last(self) -> Iterator[AuditRow]:
+        """Yield the last row and the last successful one of each item and step.
+
+        A maximum per group and a join: a rank of each row would sort the whole table.
+        """
+        texts = [f"coalesce(lower({self.columns[name].sql}), '')" for name in ("DOMAIN", "SCHEMA", "STEP")]
+        ended = self.ended(datetime.now(timezone.utc))
+        keys = {f"key_{place}": sql for place, sql in enumerate((*texts, self.columns["SUCCESS"].sql))}
+        named = ", ".join(f"{sql} AS {key}" for key, sql in keys.items())
+        newest = f"SELECT {named}, max({ended}) AS newest FROM {self.place} GROUP BY 1, 2, 3, 4"  # noqa: S608
+        same = " AND ".join(f"{sql} = {key}" for key, sql in keys.items())
+        sql = f"SELECT {self._selected()} FROM {self.place} JOIN ({newest}) last_ones ON {same} AND {ended} = newest"  # noqa: S608
+        found: dict[tuple[str, ...], dict[bool, AuditRow]] = {}
+        for row in in_order(self._row(each) for each in self.session.fetch(sql, {})):
+            found.setdefault((*row.item, row.step.lower()), {})[row.success] = row
+        for last in found.values():
+            good, bad = last.get(True), last.get(False)
+            yield from ([good] if good else [])
+            yield from ([bad] if bad and (not good or bad.ended >= good.ended) else [])
 
     def _selected(self) -> str:
         return ", ".join(self.columns[name].sql if name in self.columns else "NULL" for name in _COLUMNS)

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ai.starlake.project.findings import Finding, attempt
+from ai.starlake.common import StarlakeError
+from ai.starlake.project.findings import Finding, ProjectError, attempt, finding_in
 from ai.starlake.project.models import Table, Task
 from ai.starlake.project.paths import read_text
 from ai.starlake.project.project import Project
@@ -40,22 +41,37 @@ def undefined_names(project: Project, items: Iterable[Table | Task]) -> list[Fin
     if broken:
         return findings or broken
     for item in items:
-        for each in item.expectations:
-            attempt(partial(_expectation, project, each.call, item), findings)
+        for number, each in enumerate(item.expectations):
+            attempt(partial(_expectation, project, item, number, each.call), findings)
     return findings
 
 
 def _check(renderer: Renderer, text: str, file: Path, known: set[str]) -> None:
     from ai.starlake.project.templating.guards import needed
 
-    names = {name: used for name, used in needed(text, label=str(file)).items() if name not in known}
+    try:
+        found = needed(text, label=str(file))
+    except StarlakeError as error:
+        raise ProjectError([finding_in(file, error)]) from error
+    names = {name: used for name, used in found.items() if name not in known}
     if names:
         renderer.tell(names, known, file, label=str(file))
 
 
-def _expectation(project: Project, call: str, item: Table | Task) -> None:
+def _expectation(project: Project, item: Table | Task, number: int, call: str) -> None:
     label = f"the expectation {call} of {item.full_name}"
-    project.render(f"{{{{ {call} }}}}", macros=True, label=label, file=item.file, planned=True)
+    try:
+        project.render(f"{{{{ {call} }}}}", macros=True, label=label, file=item.file, planned=True)
+    except ProjectError:
+        raise
+    except StarlakeError as error:
+        if item.file is None:
+            raise
+        root = "task" if isinstance(item, Task) else "table"
+        document = project.settings.store.read(item.file, root).document
+        message = error.culprit.replace(f"{label}:1:", f"{label}:")  # its line within the template of a line
+        path = (root, "expectations", number, "expect")
+        raise ProjectError([document.finding(path, message, error.fix or "")]) from error
 
 
 def _templates(project: Project) -> Iterator[Path]:

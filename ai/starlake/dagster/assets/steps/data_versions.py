@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CONTENT = "starlake/content"
 """The metadata under which the files of a load are recorded, as a hash."""
+NEVER_LOADED = "starlake/never_loaded"
+"""The metadata of a table for which nothing was ever loaded, as far as is on record: it may not exist."""
 _TAG = "dagster/data_version"
 _ROW_COUNT = "dagster/row_count"
 _BEFORE_THE_STEPS = (DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING)
@@ -77,11 +79,18 @@ def unchanged_state(key: AssetKey, context: OpExecutionContext) -> DataState:
     """
     last = last_materialization(key, context)
     if last is None:
-        return DataState(None, {})
+        return DataState(None, {} if _was_ever_loaded(key, context) else {NEVER_LOADED: True})
     if _may_have_changed(key, context):
         return DataState(_new_version(key, context), {})
-    kept = {name: last.metadata[name] for name in (CONTENT, _ROW_COUNT) if name in last.metadata}
+    kept = {name: last.metadata[name] for name in (CONTENT, _ROW_COUNT, NEVER_LOADED) if name in last.metadata}
     return DataState(last.tags.get(_TAG) if last.tags else None, kept)
+
+
+def _was_ever_loaded(key: AssetKey, context: OpExecutionContext) -> bool:
+    """Return True if a load of the asset is on record, of whatever partition."""
+    records = context.instance.fetch_materializations(AssetRecordsFilter(key), limit=1).records
+    last = _compat.recorded_materialization(records[0]) if records else None
+    return last is not None and NEVER_LOADED not in last.metadata
 
 
 def last_materialization(key: AssetKey, context: OpExecutionContext) -> AssetMaterialization | None:

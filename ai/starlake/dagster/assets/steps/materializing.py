@@ -12,7 +12,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.assets.checks.check_events import CheckReport
 from ai.starlake.dagster.assets.checks.check_runs import checks_alone, checks_without_files
 from ai.starlake.dagster.assets.dagster_features import output_of
-from ai.starlake.dagster.assets.steps.data_versions import state_after, unchanged_state
+from ai.starlake.dagster.assets.steps.data_versions import NEVER_LOADED, state_after, unchanged_state
 from ai.starlake.dagster.assets.steps.dry_runs import items_behind
 from ai.starlake.dagster.assets.steps.item_outcomes import outcome_of, outcome_of_failure
 from ai.starlake.dagster.assets.steps.outcome_events import materialized, unchanged
@@ -196,5 +196,11 @@ class StepRun:
             raise Failure(str(error)) from error
         self._context.log.info(f"{item.full_name}: there is nothing to load")
         if rule == "materialize":
-            yield unchanged(key, run, unchanged_state(key, self._context))
+            state = unchanged_state(key, self._context)
+            if NEVER_LOADED in state.metadata:
+                self._context.log.warning(
+                    f"{item.full_name}: no load of it is on record, so the table may not exist yet. What reads it "
+                    "runs all the same, unless the option nothing_to_load is 'skip'"
+                )
+            yield unchanged(key, run, state)
         yield from checks_without_files(self._build, item, self._report, self._context)

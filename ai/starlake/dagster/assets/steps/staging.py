@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from dagster import Failure
+
 from ai.starlake.common import StarlakeError
 from ai.starlake.orchestration.preload.files_check import FilesCheck
 from ai.starlake.orchestration.preload.view import PreLoadView, ProjectView
@@ -27,7 +29,7 @@ def stage_what_waits(build: AssetBuild, items: Sequence[ProjectItem], context: O
         context: The context of the step.
 
     Raises:
-        Failure: If the command fails.
+        Failure: If the command fails, or if files wait elsewhere than the option `incoming_path` says.
     """
     if build.options.stage and _files_wait(build, items, context):
         build.runner.run(build.stage_command(items), items[0].full_name, context)
@@ -49,8 +51,27 @@ def _files_wait(build: AssetBuild, items: Sequence[ProjectItem], context: OpExec
         context.log.warning(f"{domain}: files are staged without reading the landing area first: {error}")
         return True
     if found.error is not None:
+        _require_nothing_elsewhere(build, tables, view, found.error)
         context.log.warning(f"{domain}: nothing is staged: {found.error}")
     return found.ready
+
+
+def _require_nothing_elsewhere(
+    build: AssetBuild, tables: tuple[str, ...], view: PreLoadView, error: StarlakeError
+) -> None:
+    """Refuse to load nothing while files wait in the landing area of the project, which the option does not name.
+
+    Raises:
+        Failure: If files wait there.
+    """
+    if build.settings.incoming_path is None:
+        return
+    try:
+        waiting = FilesCheck(tables, imported=True, base=None).look(view)
+    except StarlakeError:
+        return  # the warning about the folder says it all
+    if waiting.ready:
+        raise Failure(f"{error}\n{waiting.reason}", allow_retries=False) from error
 
 
 @lru_cache(maxsize=1)
