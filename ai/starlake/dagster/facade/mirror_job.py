@@ -16,6 +16,7 @@ from dagster import (
     GraphDefinition,
     In,
     JobDefinition,
+    MetadataValue,
     NodeInvocation,
     Nothing,
     OpExecutionContext,
@@ -26,6 +27,7 @@ from dagster import (
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.assets.steps.asset_steps import name_of_key
+from ai.starlake.dagster.assets.steps.step_progress import FAILED
 from ai.starlake.dagster.facade.mirroring.mirror_events import MirrorEvents
 from ai.starlake.dagster.facade.mirroring.outside_items import OutsideItem, outside_items
 from ai.starlake.dagster.facade.mirroring.outside_metadata import message_of
@@ -194,5 +196,7 @@ class OutcomeBody(Body):
         if not recorded:
             context.log.info(f"{each.item.full_name}: its outcome is on record already")
         if each.error is not None:
-            raise Failure(message_of(each), metadata=events.metadata(each), allow_retries=False)
+            message = message_of(each)
+            named = {FAILED: MetadataValue.json({each.item.full_name: message})}  # as `on_table_failed` reads it
+            raise Failure(message, metadata={**events.metadata(each), **named}, allow_retries=False)
         yield from outputs(_DONE, key)
