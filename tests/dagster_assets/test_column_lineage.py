@@ -236,3 +236,16 @@ def test_a_task_that_reads_its_own_table_has_its_columns(shop: Folder) -> None:
     shop.task("kpi", "result", "SELECT o.id, r.seen FROM shop.orders o LEFT JOIN kpi.result r ON r.id = o.id")
     assert deps_of(shop.specs()["kpi/result"]) == {"shop/orders"}
     assert shop.lineage("kpi/result") == {"id": ["shop/orders.id"], "seen": ["kpi/result.seen"]}
+
+
+def test_sql_that_cannot_be_parsed_is_named_with_its_reason(shop: Folder) -> None:
+    shop.task("kpis", "odd", "SELECT id\nFROM shop.orders WHERE ((id = 1")
+    shop.task("kpis", "good", "SELECT id FROM shop.orders")
+    for turn in ("parsed", "from the cache"):
+        with pytest.warns(UserWarning, match=r"kpis.odd has no column lineage: .*odd.sql: line 2: ") as caught:
+            specs = shop.specs()
+        assert len([each for each in caught if "column lineage" in str(each.message)]) == 1, turn
+        said = specs["kpis/odd"].metadata["starlake/lineage_unknown"]
+        assert "odd.sql: line 2: " in str(said)
+        assert deps_of(specs["kpis/odd"]) == {"shop/orders"}, "edges are searched for all the same"
+        assert "starlake/lineage_unknown" not in specs["kpis/good"].metadata

@@ -44,6 +44,8 @@ def table_metadata(item: ProjectItem, *, code_references: bool) -> Iterator[tupl
     }
     if lineage:
         yield COLUMN_LINEAGE, TableColumnLineage(lineage)
+    if item.sql_problem:
+        yield "starlake/lineage_unknown", f"The SQL cannot be parsed: {item.sql_problem}"
     places = [place for place in item.places if not is_address(place.file)]
     if code_references and places:
         yield (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -120,6 +121,12 @@ class TranslatedProject:
     @cached_property
     def _translated(self) -> Mapping[Target, AssetSpec]:
         """The spec of each item as the translator makes it: also those that are not chosen give keys to others."""
+        for item in self.project.items:
+            if item.sql_problem:
+                warnings.warn(
+                    f"{item.full_name} has no column lineage: its SQL cannot be parsed: {item.sql_problem}",
+                    stacklevel=2,
+                )
         with quiet():
             return {item.target: self._translator.get_asset_spec(item) for item in self.project.items}
 

@@ -67,6 +67,7 @@ class _ItemReader:
     def __init__(self, project: Project, parsed: ParsedSql) -> None:
         self._project = project
         self._graph = Graph(project, parsed.tables)
+        self._parsed = parsed
         self._columns = ItemColumns(project.types, project.application, parsed)
         self._known: dict[tuple[str, ...], Sequence[ItemColumn]] = {}
         self._places = _Places(project)
@@ -147,7 +148,14 @@ class _ItemReader:
             places=tuple(self._places.of_task(task)),
             compute=task.compute,
             compute_place=self._places.of_compute_of_task(task),
+            sql_problem=self._sql_problem(task, dialect),
         )
+
+    def _sql_problem(self, task: Task, dialect: str) -> str:
+        """Return why the SQL of a task cannot be parsed, and in which file it is; empty if it can be."""
+        sql = self._graph.sql_of(task)
+        problem = self._parsed.problem(sql, dialect) if sql else ""
+        return f"{task.sql_file or task.file}: {problem}" if problem else ""
 
     def _warehouse_of(self, item: Table | Task) -> tuple[str, str]:
         """Return the kind of database of an item, empty if it has no connection, and its SQL dialect."""

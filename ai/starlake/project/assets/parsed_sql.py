@@ -8,7 +8,7 @@ from typing import Any
 
 from ai.starlake.project.assets.item_lineage import KnownColumns, Resolve, query_columns
 from ai.starlake.project.assets.project_item import ItemColumn, SqlAnswers
-from ai.starlake.project.lineage.sql_references import parsed_statements, referenced_tables
+from ai.starlake.project.lineage.sql_references import parse_problem, parsed_statements, referenced_tables
 
 Statements = list[Any] | None
 _TREES = 64
@@ -33,8 +33,15 @@ class ParsedSql:
         key = _digest("tables", sql, dialect)
         if key not in self.used.tables:
             found = self._known.tables.get(key)
-            self.used.tables[key] = self._tables(sql, dialect) if found is None else found
+            self.used.tables[key] = self._tables(key, sql, dialect) if found is None else found
+            if key in self._known.problems:
+                self.used.problems[key] = self._known.problems[key]
         return self.used.tables[key]
+
+    def problem(self, sql: str, dialect: str) -> str:
+        """Return why SQL cannot be parsed; empty if it can be."""
+        self.tables(sql, dialect)
+        return self.used.problems.get(_digest("tables", sql, dialect), "")
 
     def columns(self, sql: str, dialect: str, resolve: Resolve, known: KnownColumns) -> tuple[ItemColumn, ...]:
         """Return the columns of the last query in SQL; see `query_columns`."""
@@ -44,8 +51,10 @@ class ParsedSql:
         self.used.columns[key] = found = self._columns(sql, dialect, resolve, known) if found is None else found
         return found
 
-    def _tables(self, sql: str, dialect: str) -> tuple[str, ...]:
+    def _tables(self, key: str, sql: str, dialect: str) -> tuple[str, ...]:
         statements = parsed_statements(sql, dialect)
+        if statements is None:
+            self.used.problems[key] = parse_problem(sql, dialect)
         self._trees[sql, dialect] = statements
         if len(self._trees) > _TREES:
             del self._trees[next(iter(self._trees))]

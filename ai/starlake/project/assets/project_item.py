@@ -113,6 +113,7 @@ class ProjectItem:
         places: The files and lines that it is from.
         compute: The compute profile that the metadata names.
         compute_place: The file and line where it does.
+        sql_problem: Why its SQL cannot be parsed, so that its columns are not known; empty if it can be.
     """
 
     kind: ItemKind
@@ -139,6 +140,7 @@ class ProjectItem:
     places: tuple[CodePlace, ...] = field(repr=False, default=())
     compute: str | None = None
     compute_place: str = field(repr=False, default="")
+    sql_problem: str = field(repr=False, default="")
 
     @property
     def full_name(self) -> str:
@@ -158,10 +160,12 @@ class SqlAnswers:
     Attributes:
         tables: The tables that SQL reads.
         columns: The columns of the last query in SQL.
+        problems: Why SQL cannot be parsed; only of such SQL.
     """
 
     tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
     columns: dict[str, tuple[ItemColumn, ...]] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=1)

@@ -92,6 +92,22 @@ def parsed_statements(sql: str, dialect: str) -> list[Any] | None:
         return None
 
 
+def parse_problem(sql: str, dialect: str) -> str:
+    """Return why SQL cannot be parsed, in one sentence; empty if it can be."""
+    from sqlglot import ErrorLevel, parse
+    from sqlglot.errors import ParseError, SqlglotError
+
+    try:
+        parse(sql, read=dialect, error_level=ErrorLevel.RAISE)
+    except ParseError as error:
+        first = error.errors[0] if error.errors else {}
+        line = f"line {first['line']}: " if first.get("line") else ""
+        return f"{line}{first.get('description') or error}".splitlines()[0]
+    except (SqlglotError, RecursionError) as error:
+        return next(iter(str(error).splitlines()), type(error).__name__)
+    return ""
+
+
 def referenced_tables(statements: list[Any] | None, sql: str) -> tuple[str, ...]:
     """Return the tables that SQL reads, given what `parsed_statements` made of it; see `table_references`."""
     if statements is None:
