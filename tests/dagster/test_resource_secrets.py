@@ -73,3 +73,10 @@ def test_outside_of_a_step_the_error_says_why() -> None:
 def test_ops_require_the_resources_of_their_secrets(tmp_path: Path) -> None:
     op = secret_job(tmp_path, "vault.token").sl_load(None, "shop", "orders")
     assert set(op.required_resource_keys) == {"vault"}
+
+
+def test_ops_require_the_resources_of_the_secrets_of_profiles(tmp_path: Path) -> None:
+    profiles = {"cloud": {"polars": {"client_secret": {"resource": "safe.secret"}}}}
+    sl_job = StarlakeDagsterShellJob(options={"compute": profiles, "SL_STARLAKE_PATH": str(tmp_path / "starlake")})
+    assert set(sl_job.sl_load(None, "shop", "orders").required_resource_keys) == {"safe"}
+    assert set(sl_job.dummy_op("nothing").required_resource_keys) == set()

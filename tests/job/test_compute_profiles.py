@@ -68,6 +68,21 @@ def test_what_is_wrong_is_said_with_profile_field_and_value(compute: Any, messag
     assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "polars",
+    [
+        {"client_secret": "hunter2"},
+        {"client_secret": ["hunter2"]},
+        {"env_vars": "hunter2"},
+        {"env_vars": {"A": ["hunter2"]}},
+    ],
+)
+def test_what_may_be_a_secret_is_not_shown(polars: Any) -> None:
+    with pytest.raises(StarlakeError, match=r"a\.polars\.\w+: a value of type") as error:
+        read(compute={"a": {"polars": polars}})
+    assert "hunter2" not in str(error.value)
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(StarlakeError) as error:
         read(compute={"small": {"duckdb": {"threads": "x"}}, "large": {"spark": {"driver_memory": "x"}}})

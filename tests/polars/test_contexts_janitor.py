@@ -111,6 +111,15 @@ def test_a_killed_run_of_the_engine_leaves_a_context_that_the_sensor_stops(studi
     assert tick(sl_job, instance, failed_run) == f"run {failed_run} left nothing"
 
 
+def test_sensors_fetch_no_secret_that_they_do_not_need(cloud, monkeypatch, instance, failed_run):
+    monkeypatch.setenv("THE_SECRET", SECRET)
+    compute = {"small": {"polars": {"client_id": cloud.account, "client_secret": {"env": "THE_SECRET"}}}}
+    secrets = {"DB_PASSWORD": {"env": "NOT_SET_ANYWHERE"}, "TOKEN": {"resource": "vault.token"}}
+    sl_job = StarlakeDagsterShellJob(filename=__file__, options={"compute": compute, "sl_env_var": secrets})
+    name = left_by(cloud, failed_run)
+    assert name in tick(sl_job, instance, failed_run)
+
+
 def test_contexts_of_other_runs_and_of_other_people_stay(cloud, sl_job, instance, failed_run):
     other = str(uuid4())
     mine = {left_by(cloud, failed_run), left_by(cloud, failed_run, workspace=2)}

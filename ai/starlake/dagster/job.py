@@ -349,9 +349,10 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
 
     def _resources_of(self, body: Body) -> frozenset[str]:
         """Return the resources that the secrets of an op's commands are fields of; none where it runs no command."""
-        if isinstance(body, CommandBody):
-            return resources_of(body.command.environment.values())
-        return frozenset() if isinstance(body, DummyBody) else resources_of(self.sl_env_vars.values())
+        if isinstance(body, DummyBody):
+            return frozenset()
+        environment = body.command.environment if isinstance(body, CommandBody) else self.sl_env_vars
+        return resources_of([*environment.values(), *self.settings.secrets_of_profiles])
 
     def _assets(self, node: NodeOptions, product: StarlakeDataset | None) -> tuple[AssetKey, ...]:
         """Return the assets that an op materializes; two Starlake names may not become one key."""

@@ -22,7 +22,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import StarlakeError, names_a_secret
 from ai.starlake.common.written_values import json_object
 from ai.starlake.job.compute_sections import (
     CloudRunCompute,
@@ -165,7 +165,12 @@ def _explained(name: str, entry: Any, problem: dict[str, Any]) -> str:
         return f"{field} is not known; {f'did you mean {near}?' if near else 'use ' + ', '.join(known)}"
     message = str(problem["msg"]).removeprefix("Value error, ")
     value = problem.get("input", entry)
-    return f"{field}: {value!r} is not accepted: {message[:1].lower()}{message[1:]}"
+    shown = f"a value of type {type(value).__name__}" if _may_hold_secrets(path) else repr(value)
+    return f"{field}: {shown} is not accepted: {message[:1].lower()}{message[1:]}"
+
+
+def _may_hold_secrets(path: Iterable[str]) -> bool:
+    return any(part == "env_vars" or names_a_secret(part) for part in path)
 
 
 def _fields_at(path: Iterable[str]) -> list[str]:

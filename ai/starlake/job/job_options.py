@@ -7,7 +7,7 @@ import functools
 import json
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -25,7 +25,7 @@ from pydantic.fields import FieldInfo
 
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError, mask_named_values, names_a_secret, zone_of
 from ai.starlake.common.rejects import RejectLimit
-from ai.starlake.common.secrets import EnvironmentValue, environment_value
+from ai.starlake.common.secrets import EnvironmentValue, SecretReference, environment_value
 from ai.starlake.common.storage import Files
 from ai.starlake.common.written_values import json_object
 from ai.starlake.job.cli_versions import StarlakeCli
@@ -261,6 +261,13 @@ class JobOptions(BaseModel):
     def default_compute(self) -> ComputeChoice | None:
         """The profile of commands for which nobody chose another one; None for none."""
         return ComputeChoice(self.compute_profile, "option compute_profile") if self.compute_profile else None
+
+    @property
+    def secrets_of_profiles(self) -> Iterator[SecretReference]:
+        """The references to secrets in the compute profiles, which commands get in their environment too."""
+        for profile in self.compute.values():
+            values = profile.polars.environment().values() if profile.polars else ()
+            yield from (value for value in values if not isinstance(value, str))
 
     @cached_property
     def files(self) -> Files:

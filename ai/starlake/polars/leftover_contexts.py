@@ -9,6 +9,7 @@ from ai.starlake.common.secrets.secret_references import EnvironmentValue
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.remote.leftovers import sweep
 from ai.starlake.executor.remote.remote_backend import Leftover
+from ai.starlake.job.polars_profile import CLIENT_ID, CLIENT_SECRET, PROFILE
 from ai.starlake.polars.context_names import run_label, run_of
 from ai.starlake.polars.polars_cloud_client import PolarsCloudClient
 
@@ -40,6 +41,10 @@ def leftover_contexts(client: PolarsCloudClient, root_run_id: str | None = None)
         )
 
 
+_NEEDED = (PROFILE, CLIENT_ID, CLIENT_SECRET)
+"""The variables of commands that tell the workspace and the service account. No other secret is fetched."""
+
+
 class ContextSweeper:
     """Stops the compute contexts of a run that is over.
 
@@ -60,5 +65,6 @@ class ContextSweeper:
         Raises:
             StarlakeError: If something cannot be listed or stopped; all else has been stopped then.
         """
-        clients = [PolarsCloudClient.of(resolve_environment(each)[0]) for each in self._environments]
+        accounts = [{name: each[name] for name in _NEEDED if name in each} for each in self._environments]
+        clients = [PolarsCloudClient.of(resolve_environment(each)[0]) for each in accounts]
         return sweep(each for client in clients for each in leftover_contexts(client, execution.root))

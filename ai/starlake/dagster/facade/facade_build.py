@@ -85,14 +85,11 @@ class FacadeBuild:
         Raises:
             StarlakeError: If a reference leads nowhere, or if the project cannot be read.
         """
-        from ai.starlake.common.secrets import resolved_text
         from ai.starlake.project.audit import open_audit
         from ai.starlake.project.audit.project_audit import audit_schemas
 
-        given = self.settings.audit
-        text, _ = resolved_text(str(given) if isinstance(given, Path) else given, label="the argument audit")
         application = self.assets.translated.project.model.application
-        return open_audit(text, schemas=audit_schemas(application), timezone=self.settings.timezone)
+        return open_audit(self.settings.audit, schemas=audit_schemas(application), timezone=self.settings.timezone)
 
     @cached_property
     def on_record(self) -> ItemsOnRecord:

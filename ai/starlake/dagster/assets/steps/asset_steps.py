@@ -70,7 +70,7 @@ def step_of(build: AssetBuild, batch: Batch, make: Callable[[OpSpec], OpDefiniti
         retry_delay=settings.retry_delay,
         pool=build.pool or build.sl_job.pool,
         retry_policy=build.retry_policy,
-        resources=resources_of(build.environment.values()),
+        resources=resources_of([*build.environment.values(), *settings.secrets_of_profiles]),
     )
     op = make(spec)
     with quiet():
