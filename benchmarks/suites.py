@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from benchmarks.assets import assets
 from benchmarks.comparison import Comparison, Results, in_turns, values
 from benchmarks.engine import engine
+from benchmarks.facade import facade
 from benchmarks.fresh import probe
 from benchmarks.graphs import graphs
 
@@ -57,6 +58,7 @@ SUITES: dict[str, Suite] = {
     "graphs": graphs,
     "assets": assets,
     "engine": engine,
+    "facade": facade,
 }
 
 

@@ -42,6 +42,7 @@ class TrackingMachine(RuleBasedStateMachine):
         self.now, self.skew = NOON, timedelta(seconds=skew)
         self.started: dict[str, tuple[AuditRow, ...]] = {}
         self.removed: list[AuditRow] = []
+        self.removals = 0  # a row that is equal to one that was removed would be that one, put back
         for job, delay in history:
             self.audit.add(self._row(job, delay, 1))
         self.expected: list[AuditRow] = []
@@ -50,7 +51,7 @@ class TrackingMachine(RuleBasedStateMachine):
     def _row(self, job: str, delay: int, seconds: int) -> AuditRow:
         ended = self.now + self.skew - timedelta(seconds=delay)
         job_id = f"shop-orders-orders.csv-{int(ended.timestamp()) * 1000}" if job == "made" else job
-        return audit_row(job_id, ended, seconds=seconds)
+        return audit_row(job_id, ended, seconds=seconds, paths=f"file:/{self.removals}.csv")
 
     @rule(job=JOBS, delay=DELAYS, seconds=st.sampled_from([1, 1, 40]), times=st.sampled_from([1, 1, 1, 2, 9, 20]))
     def insert(self, job: str, delay: int, seconds: int, times: int) -> None:
@@ -93,6 +94,7 @@ class TrackingMachine(RuleBasedStateMachine):
         started = [row for rows in self.started.values() for row in rows]
         mirrored = {row.digest for row in started if identity(row) not in waiting}
         numbered = in_order(self.audit.content)
+        self.removals += 1
         kept = [row for row in numbered if row.digest not in mirrored]
         if len({(row.job_id, row.started) for row in numbered}) == len(numbered):  # equal rows would be numbered anew
             self.removed += [row for row in numbered if row.digest in mirrored]

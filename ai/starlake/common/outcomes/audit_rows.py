@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from ai.starlake.common.outcomes.table_outcomes import StarlakeCounts
 
@@ -45,7 +46,7 @@ class AuditRow:
     scheduled: datetime | None = None
     ordinal: int = 0
 
-    @property
+    @cached_property
     def ended(self) -> datetime:
         """Return when it ended, UTC."""
         return self.started + timedelta(seconds=self.duration)
@@ -55,7 +56,7 @@ class AuditRow:
         """Return DOMAIN and SCHEMA in lower case, in which databases do not tell names apart."""
         return self.domain.lower(), self.table.lower()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Return a short text that identifies the row: equal only for the same row, however often it is read."""
         counts = self.counts and (self.counts.input, self.counts.accepted, self.counts.rejected)
@@ -75,7 +76,7 @@ def in_order(rows: Iterable[AuditRow]) -> list[AuditRow]:
     numbered: list[AuditRow] = []
     for row in sorted(rows, key=_order):
         seen[row] = seen.get(row, -1) + 1
-        numbered.append(replace(row, ordinal=seen[row]))
+        numbered.append(row if row.ordinal == seen[row] else replace(row, ordinal=seen[row]))
     return numbered
 
 

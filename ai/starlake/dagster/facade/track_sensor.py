@@ -78,17 +78,19 @@ class TrackSensor:
 
         try:
             if not context.cursor:
-                return self._first()
+                return self._first(context)
             return self._next(context, context.cursor)
         except AuditBusyError as busy:
             return SensorResult(skip_reason=SkipReason(str(busy)), cursor=context.cursor)
 
-    def _first(self) -> SensorResult:
+    def _first(self, context: SensorEvaluationContext) -> SensorResult:
         """Ask for the synchronisation: what the audit holds by now is history."""
         from ai.starlake.orchestration.outside import baseline
 
         now = datetime.now(timezone.utc)
         tracked = baseline(self.build.audit, now, self.build.settings.tracking)
+        for note in tracked.notes:
+            _compat.log_of(context).warning(note)
         request = RunRequest(run_key=f"{self.sync} {now:%Y-%m-%dT%H}", job_name=self.sync)
         return SensorResult(run_requests=[request], cursor=tracked.cursor.as_text())
 

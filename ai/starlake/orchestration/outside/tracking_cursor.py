@@ -7,7 +7,7 @@ import binascii
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -64,7 +64,7 @@ class TrackingCursor:
             "checked": self.checked,
             "minutes": [[minute - self.horizon, *_minute_as_data(seen)] for minute, seen in self.minutes.items()],
             "closed": list(self.closed.items()),
-            "waiting": [astuple(run) for run in self.waiting],
+            "waiting": [_run_as_data(run) for run in self.waiting],
             "parts": [[job, part.further, part.last] for job, part in self.parts.items()],
         }
         packed = zlib.compress(json.dumps(data, separators=(",", ":")).encode(), level=1)
@@ -113,6 +113,10 @@ def _minute_as_data(seen: SeenMinute) -> list[Any]:
 
 def _minute_of_data(count: int, present: int, total: int, bits: int, prints: str, position: int | None) -> SeenMinute:
     return SeenMinute(count, present, total, bits, base64.b64decode(prints, validate=True), position)
+
+
+def _run_as_data(run: WaitingRun) -> list[Any]:
+    return [run.job, run.further, run.first, run.last, run.since, run.seen, run.rows]
 
 
 def _run_of_data(

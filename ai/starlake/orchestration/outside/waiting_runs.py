@@ -57,6 +57,26 @@ def made_by_starlake(row: AuditRow) -> bool:
 
 
 @dataclass
+class _Growing:
+    """A run that gets rows."""
+
+    run: WaitingRun
+    first: int
+    last: int
+    rows: list[int] = field(default_factory=list)
+
+    def get(self, number: int, end: int) -> None:
+        self.first, self.last = min(self.first, end), max(self.last, end)
+        self.rows.append(number)
+
+    def grown(self, now: float) -> WaitingRun:
+        if not self.rows:
+            return self.run
+        rows = (*self.run.rows, *self.rows)
+        return replace(self.run, first=self.first, last=self.last, seen=now, rows=rows)
+
+
+@dataclass
 class RunSorter:
     """Adds rows to the runs that wait.
 
@@ -71,59 +91,51 @@ class RunSorter:
     now: float
     waiting: Iterable[WaitingRun]
     parts: Mapping[int, LastPart]
-    _runs: dict[int | None, list[WaitingRun]] = field(init=False)
+    _runs: dict[int | None, list[_Growing]] = field(init=False)
     _last: dict[int, LastPart] = field(init=False)
 
     def __post_init__(self) -> None:
         self._runs = {}
         self._last = dict(self.parts)
         for run in self.waiting:
-            self._runs.setdefault(run.job, []).append(run)
+            self._runs.setdefault(run.job, []).append(_Growing(run, run.first, run.last))
 
     def add(self, rows: Sequence[AuditRow]) -> None:
         """Add rows to the runs that they belong to, in the order in which they ended."""
-        for row in sorted(rows, key=ended):
+        for row in sorted(rows, key=lambda row: row.ended):
             job = None if made_by_starlake(row) else number_of(row.job_id)
-            runs = self._runs.setdefault(job, [])
-            at = next((at for at in reversed(range(len(runs))) if self._belongs(row, runs[at])), None)
-            if at is None:
-                runs.append(self._new(job, row))
-            else:
-                runs[at] = self._with(runs[at], row)
+            runs, started, end = self._runs.setdefault(job, []), microseconds(row.started), ended(row)
+            run = next((run for run in reversed(runs) if self._belongs(started, end, run)), None)
+            if run is None:
+                new = WaitingRun(job, self._further(job, started), end, end, self.now, self.now, ())
+                run = _Growing(new, end, end)
+                runs.append(run)
+            run.get(identity(row), end)
             if job is not None:
-                self._remember(job, runs[-1 if at is None else at])
+                self._remember(job, run)
 
     def result(self) -> tuple[tuple[WaitingRun, ...], dict[int, LastPart]]:
         """Return the runs that wait now, and the last run of each JOBID."""
-        return tuple(run for runs in self._runs.values() for run in runs), self._last
+        return tuple(run.grown(self.now) for runs in self._runs.values() for run in runs), self._last
 
-    def _belongs(self, row: AuditRow, run: WaitingRun) -> bool:
+    def _belongs(self, started: int, end: int, run: _Growing) -> bool:
         longest = self.options.longest_seconds
-        if len(run.rows) >= self.options.rows_per_tick or self.now - run.since > longest:
+        is_full = len(run.run.rows) + len(run.rows) >= self.options.rows_per_tick
+        if is_full or self.now - run.run.since > longest:
             return False
-        if run.job is None and _gap(row, run) > self.options.group_seconds * _SECOND:
+        gap = max(started - run.last, run.first - end)  # 0 or less if they overlap
+        if run.run.job is None and gap > self.options.group_seconds * _SECOND:
             return False
-        return max(run.last, ended(row)) - min(run.first, ended(row)) <= longest * _SECOND
+        return max(run.last, end) - min(run.first, end) <= longest * _SECOND
 
-    def _new(self, job: int | None, row: AuditRow) -> WaitingRun:
+    def _further(self, job: int | None, started: int) -> int:
+        """Return the how manieth part of its JOBID a run is; a JOBID that is used again later begins with 1."""
         last = None if job is None else self._last.get(job)
-        is_further = (
-            last is not None and microseconds(row.started) - last.last <= self.options.longest_seconds * _SECOND
-        )
-        further = last.further + 1 if last is not None and is_further else 1
-        return WaitingRun(job, further, ended(row), ended(row), self.now, self.now, (identity(row),))
+        if last is None or started - last.last > self.options.longest_seconds * _SECOND:
+            return 1
+        return last.further + 1
 
-    def _with(self, run: WaitingRun, row: AuditRow) -> WaitingRun:
-        first, last = min(run.first, ended(row)), max(run.last, ended(row))
-        return replace(run, first=first, last=last, seen=self.now, rows=(*run.rows, identity(row)))
-
-    def _remember(self, job: int, run: WaitingRun) -> None:
+    def _remember(self, job: int, run: _Growing) -> None:
         before = self._last.get(job)
-        if before is None or run.further >= before.further or run.last > before.last:
-            last = max(run.last, before.last) if before else run.last
-            self._last[job] = LastPart(run.further, last)
-
-
-def _gap(row: AuditRow, run: WaitingRun) -> int:
-    """Return the microseconds between a load or task and a run; 0 or less if they overlap."""
-    return max(microseconds(row.started) - run.last, run.first - ended(row))
+        if before is None or run.run.further >= before.further or run.last > before.last:
+            self._last[job] = LastPart(run.run.further, max(run.last, before.last) if before else run.last)
