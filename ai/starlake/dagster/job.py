@@ -157,25 +157,17 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
 
     def sensors(
         self,
-        jobs: Iterable[JobDefinition] | None = None,
+        jobs: Iterable[JobDefinition] | None = None,  # noqa: ARG002
         *,
-        name: str | None = None,
+        name: str | None = None,  # noqa: ARG002
     ) -> list[SensorDefinition]:
         """Generate the sensors that clean up after runs; none where runs leave nothing.
-
-        Runs leave something where a compute profile has a section `polars`.
 
         Args:
             jobs: The jobs whose runs they look after; by default all jobs of the code location.
             name: What their names begin with.
         """
-        profiles = [profile.polars for profile in self.settings.compute.values() if profile.polars]
-        if not profiles:
-            return []
-        from ai.starlake.dagster.polars.contexts_janitor import sensors_of
-
-        environments = [{**self.settings.environment, **profile.environment()} for profile in profiles]
-        return sensors_of(environments, jobs, name or self.filename)
+        return []
 
     def sl_job(
         self,

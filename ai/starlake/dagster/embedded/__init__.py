@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
 from ai.starlake.dagster import require_dagster
 
 require_dagster()
@@ -9,6 +12,9 @@ require_dagster()
 from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions
+
+if TYPE_CHECKING:
+    from dagster import JobDefinition, SensorDefinition
 
 __all__ = ["StarlakeDagsterEmbeddedJob"]
 
@@ -25,3 +31,11 @@ class StarlakeDagsterEmbeddedJob(StarlakeDagsterJob[JobOptions]):
         from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
 
         return EmbeddedExecutor(lock_timeout=self.settings.duckdb_lock_timeout)
+
+    def sensors(
+        self, jobs: Iterable[JobDefinition] | None = None, *, name: str | None = None
+    ) -> list[SensorDefinition]:
+        """Generate the sensors that clean up after runs: those that compute profiles for Polars Cloud need."""
+        from ai.starlake.dagster.polars.contexts_janitor import sensors_of_profiles
+
+        return sensors_of_profiles(self.settings, jobs, name or self.filename)

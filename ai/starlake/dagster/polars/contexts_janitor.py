@@ -9,6 +9,7 @@ from dagster import JobDefinition, SensorDefinition
 
 from ai.starlake.common.secrets.secret_references import EnvironmentValue
 from ai.starlake.dagster.remote import Janitor
+from ai.starlake.job import JobOptions
 from ai.starlake.job.polars_profile import CLIENT_ID, CLIENT_SECRET, PROFILE, PolarsProfile
 
 if TYPE_CHECKING:
@@ -41,6 +42,21 @@ def sensors_of(
         return ContextSweeper(accounts)
 
     return Janitor(sweeper, "polars_cloud", "on Polars Cloud", also_after_success=True).sensors(jobs, name)
+
+
+def sensors_of_profiles(
+    settings: JobOptions, jobs: Iterable[JobDefinition] | None, name: str | None
+) -> list[SensorDefinition]:
+    """Return the sensors that the compute profiles of a job need; none where none has a section `polars`.
+
+    Args:
+        settings: The options of the job.
+        jobs: The jobs whose runs they look after; by default all jobs of the code location.
+        name: What their names begin with.
+    """
+    profiles = [profile.polars for profile in settings.compute.values() if profile.polars]
+    environments = [{**settings.environment, **profile.environment()} for profile in profiles]
+    return sensors_of(environments, jobs, name) if environments else []
 
 
 def _account(environment: Mapping[str, EnvironmentValue]) -> dict[str, EnvironmentValue]:

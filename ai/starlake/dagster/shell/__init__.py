@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -18,6 +19,8 @@ from ai.starlake.job import JobOptions
 from ai.starlake.orchestration.project_reading import read_project
 
 if TYPE_CHECKING:
+    from dagster import JobDefinition, SensorDefinition
+
     from ai.starlake.executor.process.supervision import Runner
 
 __all__ = ["ShellOptions", "StarlakeDagsterShellJob"]
@@ -61,6 +64,14 @@ class StarlakeDagsterShellJob(StarlakeDagsterJob[ShellOptions]):
             runner=_runner_of(settings.shell_runner),
             death_fd=_compat.run_process_sentinel,
         )
+
+    def sensors(
+        self, jobs: Iterable[JobDefinition] | None = None, *, name: str | None = None
+    ) -> list[SensorDefinition]:
+        """Generate the sensors that clean up after runs: those that compute profiles for Polars Cloud need."""
+        from ai.starlake.dagster.polars.contexts_janitor import sensors_of_profiles
+
+        return sensors_of_profiles(self.settings, jobs, name or self.filename)
 
 
 def _runner_of(name: str) -> Runner:

@@ -75,7 +75,7 @@ class Service:
         else:
             assert uri.startswith(str(self.bucket)), f"{uri} is not in the bucket"
             folder = Path(uri)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def _state(self):
