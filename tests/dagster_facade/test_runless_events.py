@@ -42,6 +42,16 @@ def test_outcomes_are_recorded_without_a_run(mirror: Mirror, scheduler: Schedule
     assert len(mirror.instance.get_run_records()) == 1
 
 
+def test_secrets_in_what_starlake_wrote_are_masked(mirror: Mirror, scheduler: Scheduler, shop: Folder) -> None:
+    scheduler.deliver("shop.returns", "y;1")
+    scheduler.load("shop.returns", job_id="17")
+    with duckdb.connect(str(shop.root / "datasets/duckdb.db")) as connection:
+        connection.execute("UPDATE audit.audit SET MESSAGE = 'no postgresql://ada:hunter2@db, password=hunter2'")
+    mirror.settle()
+    (last,) = mirror.checks("shop/returns")
+    assert last.description == "no postgresql://ada:***@db, password=***"
+
+
 def test_a_crash_before_the_cursor_is_kept_doubles_nothing(mirror: Mirror, scheduler: Scheduler) -> None:
     scheduler.deliver("shop.orders", "1;-5")
     scheduler.load("shop.orders", job_id="17")

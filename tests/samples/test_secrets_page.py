@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,12 +15,14 @@ from typing import ClassVar
 import boto3
 import pytest
 import yaml
+from click.testing import CliRunner
 from dagster import DagsterInstance, GraphDefinition
 from moto import mock_aws
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.plug_ins import plug_ins
 from ai.starlake.common.secrets import environment_value, resolve_environment, secret_cache
+from ai.starlake.dagster.cli import main
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 from tests.fakes.fake_cli import FakeStarlake
 
@@ -168,3 +171,28 @@ def test_the_example_of_a_resource_gives_definitions(tmp_path: Path, monkeypatch
     job = renamed() if renamed else definitions.get_implicit_global_asset_job_def()  # type: ignore[attr-defined]
     assert job.execute_in_process().success
     assert [call.environment["DB_PASSWORD"] for call in fake.calls() if call.verb == "transform"] == ["of s.root"]
+
+
+def test_a_generated_file_has_the_reference_and_its_run_the_value(
+    vault: type[Vault], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeStarlake(tmp_path / "bin", record=["DB_PASSWORD"])
+    environment = {"SL_ROOT": str(tmp_path), "DB_PASSWORD": {"vault": {"path": "secret/data/db", "field": "password"}}}
+    options = {"sl_env_var": json.dumps(environment), "SL_STARLAKE_PATH": str(fake.path)}
+    dag = {"comment": "every day", "template": "load/dagster__scheduled_table__shell.py.j2", "filename": "daily.py"}
+    columns = [{"name": "id", "type": "string"}]
+    for name, content in {
+        "application": {"version": 1, "application": {"loader": "spark", "dagRef": {"load": "daily"}}},
+        "dags/daily": {"version": 1, "dag": {**dag, "options": options}},
+        "load/sales/_config": {"version": 1, "load": {"name": "sales", "metadata": {"directory": "incoming/sales"}}},
+        "load/sales/orders": {"version": 1, "table": {"name": "orders", "pattern": "orders.*", "attributes": columns}},
+    }.items():
+        file = tmp_path / "metadata" / f"{name}.sl.yml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump(content))
+    made = CliRunner().invoke(main, ["generate", "--project", str(tmp_path), "--output", str(tmp_path / "made")])
+    assert made.exit_code == 0, made.output
+    assert "hunter2" not in (tmp_path / "made/daily.py").read_text()
+    jobs = list(runpy.run_path(str(tmp_path / "made/daily.py"))["defs"].jobs)
+    assert all(job.execute_in_process().success for job in jobs)
+    assert "hunter2-hunter2" in {call.environment["DB_PASSWORD"] for call in fake.calls() if call.verb == "load"}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import MetadataValue
 
 from ai.starlake.common import mask_named_values
+from ai.starlake.common.redaction import mask_passwords_of_urls
 from ai.starlake.dagster.assets.steps.outcome_events import outcome_metadata
 
 if TYPE_CHECKING:
@@ -61,5 +62,5 @@ def reference_metadata(each: OutsideItem, rows: Sequence[AuditRow], links: LogLi
 
 
 def message_of(each: OutsideItem) -> str:
-    """Return why a table or task failed, without the values of what is named as a secret."""
-    return mask_named_values(each.error or "")
+    """Return why a table or task failed, without passwords of URLs and the values of what is named as a secret."""
+    return mask_named_values(mask_passwords_of_urls(each.error or ""))
