@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.comparison import Comparison, values
+from benchmarks.comparison import Comparison, Results, values
 from benchmarks.fresh import probe
 
 _TABLES = 300
@@ -20,11 +20,11 @@ def facade(repetitions: int) -> Iterator[Comparison]:
     found = probe("facade_ticks", _TABLES, repetitions * 4)
     for name, what in _WHAT.items():
         ours, limit = found[name]
-        yield Comparison(f"tick of the sensor of a facade, {what}", "ms", *_milliseconds(ours, limit, "tick"), goal=2)
-        yield Comparison("  processor time", "ms", *_milliseconds(ours, limit, "tick_cpu"))
-        yield Comparison("  runs requested", "", values(ours, "runs"), values(limit, "runs"))
-        yield Comparison("  bytes of cursor", "", values(ours, "cursor"), values(limit, "cursor"))
+        yield Comparison(f"tick of the sensor of a facade, {what}", "ms", *_milliseconds(ours, limit, "tick"))
+        yield Comparison("  processor time", "ms", *_milliseconds(ours, limit, "tick_cpu"), goal=2)
+        yield Comparison("  runs requested", "", values(ours, "runs"))
+        yield Comparison("  cursor", "bytes", values(ours, "cursor"))
 
 
-def _milliseconds(ours: list[dict[str, float]], limit: list[dict[str, float]], name: str) -> list[list[float]]:
+def _milliseconds(ours: Results, limit: Results, name: str) -> list[list[float]]:
     return [[1000 * value for value in values(each, name)] for each in (ours, limit)]

@@ -7,6 +7,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.outcomes.audit_rows import AuditRow, in_order
+from ai.starlake.common.outcomes.table_outcomes import StarlakeCounts
 from ai.starlake.orchestration.outside import (
     OutsideRun,
     Tracked,
@@ -22,6 +24,7 @@ from ai.starlake.orchestration.outside import (
     baseline,
     track,
 )
+from ai.starlake.orchestration.outside.tracked_audit import identity
 from ai.starlake.orchestration.outside.tracking_cursor import LONGEST_CURSOR
 from ai.starlake.project.audit.audit_database import AuditBusyError
 from tests.fakes.simulated_audit import NOON, SimulatedAudit, audit_row
@@ -562,3 +565,11 @@ def test_a_cursor_is_the_same_after_it_was_a_text():
     assert cursor.waiting
     again = TrackingCursor(**{name: value for name, value in vars(cursor).items() if not name.startswith("_")})
     assert again.as_text() == sensor.cursor
+
+
+def test_what_identifies_a_row_is_what_kept_cursors_have_of_it():
+    """Whoever changes the digest of rows makes a new version of the cursor: else all rows of an hour come again."""
+    row = audit_row("nightly", NOON, message="it's ü", counts=StarlakeCounts(3, 2, 1, files=True), scheduled=NOON)
+    assert row.digest == "2d41018fcd2babc491b4"
+    assert identity(row) == 96249016253510089
+    assert replace(row, ordinal=1).digest != row.digest

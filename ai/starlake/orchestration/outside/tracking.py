@@ -35,7 +35,8 @@ MOST_ROWS_AT_FIRST = 100_000
 _BYTES_OF_ROW = 100
 """By how much a row makes the cursor longer, at most: if it is a run by itself."""
 _WAITING_TICKS = 4
-"""How many ticks' rows wait at most until their runs are over."""
+_SECONDS_OF_TICK = 30
+"""How many ticks' rows wait at most until their runs are over, besides those of the ticks until they are."""
 _CHECK_SECONDS = 600
 
 
@@ -133,7 +134,8 @@ class _TrackingTick:
     def _budget(self, release: Release, room: int) -> int:
         limit = self.options.rows_per_tick
         waiting = sum(len(run.rows) for run in (*release.over, *release.open))
-        return max(0, min(limit, _WAITING_TICKS * limit - waiting, room))
+        ticks = _WAITING_TICKS + int(self.options.settle_seconds) // _SECONDS_OF_TICK
+        return max(0, min(limit, ticks * limit - waiting, room))
 
     def _next(
         self, release: Release, reading: RowReading, hours: Mapping[int, int], newest: int, *, is_full: bool
