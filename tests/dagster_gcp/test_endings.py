@@ -70,6 +70,26 @@ class Cloud:
         assert all(re.fullmatch(rf"dataproc-cluster-{run_id[:8]}", name) for name in names)
         assert len(names) <= 1
 
+    def of_profiles_is_clean(self, run_id: str, where: str) -> None:
+        """Waits until nothing of a run with two compute profiles is left; looks at which of them had what."""
+        self.gcp.wait_for(
+            lambda _: (
+                all(one.state == "DELETED" for one in self.clusters(run_id))
+                and all(one.state not in ("PENDING", "RUNNING") for one in self.work(run_id))
+            ),
+            timeout=PATIENCE,
+        )
+        assert len(self.work(run_id)) == 2
+        if where == "cloud_run":
+            jobs = [one.name.split("/")[5] for one in self.work(run_id)]
+            assert jobs == [f"{RUN_JOB}-small", f"{RUN_JOB}-large"]
+            return
+        clusters = self.clusters(run_id)
+        assert {one.name for one in clusters} == {
+            f"dataproc-cluster-{size}-{run_id[:8]}" for size in ("small", "large")
+        }
+        assert [one.deleted_by for one in clusters] == ["request"] * 2
+
     def was_cancelled_once(self, run_id: str) -> None:
         self.is_clean(run_id)
         (one,) = self.work(run_id)
@@ -278,6 +298,24 @@ class TestWithDaemon:
         psutil.wait_procs([step for _, step in processes], 15)
         for run_id in runs:
             cloud.was_cancelled_once(run_id)
+
+    def test_runs_of_several_compute_profiles_leave_nothing_of_any(self, server, location, cloud):
+        """Whether they fail, are terminated or killed: each profile has a cluster, or a job, of its own."""
+        launched = {
+            (where, ending): server.launch(f"{where}_profiles_{table}")
+            for where in ("dataproc", "cloud_run")
+            for ending, table in (("fails", "wrong"), ("ends", "slow"), ("is killed", "slow"))
+        }
+        for (_, ending), run_id in launched.items():
+            if ending in ("ends", "is killed"):
+                cloud.gcp.wait_for(
+                    lambda _, of=run_id: [one.state for one in cloud.work(of)][1:] == ["RUNNING"], timeout=PATIENCE
+                )
+                worker = self.processes(location, run_id)[0]
+                server.terminate(run_id) if ending == "ends" else worker.kill()
+        for (where, ending), run_id in launched.items():
+            assert server.ended(run_id) == ("CANCELED" if ending == "ends" else "FAILURE"), (where, ending)
+            cloud.of_profiles_is_clean(run_id, where)
 
     def test_a_run_continues_one_that_failed_and_its_cluster_goes_with_it(self, server, location, cloud):
         (location.root / "project" / "broken").touch()
