@@ -83,6 +83,15 @@ def test_what_may_be_a_secret_is_not_shown(polars: Any) -> None:
     assert "hunter2" not in str(error.value)
 
 
+def test_a_file_that_is_no_yaml_is_named_with_its_line_and_nothing_of_it_is_shown(tmp_path: Path) -> None:
+    file = tmp_path / "compute.yml"
+    file.write_text("small:\n  polars: {client_secret: hunter2-hunter2\nlarge: {}\n")
+    with pytest.raises(StarlakeError) as error:
+        read(compute=str(file))
+    assert f"option compute: {file}:3 is not valid YAML" in str(error.value)
+    assert "hunter2" not in str(error.value)
+
+
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(StarlakeError) as error:
         read(compute={"small": {"duckdb": {"threads": "x"}}, "large": {"spark": {"driver_memory": "x"}}})

@@ -139,8 +139,12 @@ def _read_file(path: Path, where: str) -> Any:
         return yaml.safe_load(path.expanduser().read_text("utf-8")) or {}
     except OSError as error:
         raise InvalidComputeError(f"{where} cannot be read: {error.strerror or error}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InvalidComputeError(f"{where} is not valid YAML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise InvalidComputeError(f"{where} is not in UTF-8: byte {error.start + 1} cannot be decoded") from None
+    except yaml.YAMLError as error:  # its text shows a part of the file, which may hold a secret
+        mark = getattr(error, "problem_mark", None)
+        place = f"{where}:{mark.line + 1}" if mark else where
+        raise InvalidComputeError(f"{place} is not valid YAML: {getattr(error, 'problem', None) or ''}") from None
 
 
 def _profile(name: str, entry: Any) -> ComputeProfile:
