@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any, ClassVar
 
 import boto3
 import pytest
@@ -15,10 +17,14 @@ from ai.starlake.common.secrets import environment_value
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+
+
+@pytest.fixture
+def aws(credentials: None) -> Iterator[Any]:
     with mock_aws():
         yield boto3.client("secretsmanager")
 
@@ -65,3 +71,28 @@ def test_without_a_region_the_error_says_what_is_missing(monkeypatch: pytest.Mon
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
     with pytest.raises(StarlakeError, match="see that the process has credentials and a region"):
         AwsSecret("prod/token").resolve()
+
+
+class Restarting(BaseHTTPRequestHandler):
+    """Answers as Secrets Manager does, but for the first call."""
+
+    calls: ClassVar[list[str]] = []
+
+    def do_POST(self) -> None:
+        self.calls.append(self.path)
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200 if self.calls[1:] else 503)
+        self.end_headers()
+        self.wfile.write(b'{"Name": "prod/token", "SecretString": "hunter2"}' if self.calls[1:] else b"{}")
+
+    def log_message(self, *_: object) -> None: ...
+
+
+@pytest.mark.usefixtures("credentials")
+def test_an_outage_is_ridden_out() -> None:
+    server = HTTPServer(("127.0.0.1", 0), Restarting)
+    Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    assert AwsSecret("prod/token", endpoint=f"http://127.0.0.1:{server.server_port}").resolve() == "hunter2"
+    assert len(Restarting.calls) == 2
+    server.shutdown()
+    server.server_close()

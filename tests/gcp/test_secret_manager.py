@@ -49,6 +49,17 @@ def test_a_missing_secret_is_named(emulator: GcpEmulator) -> None:
         GoogleSecret("projects/shop/secrets/tokken", endpoint=emulator.endpoint).resolve()
 
 
+def test_an_outage_is_ridden_out(emulator: GcpEmulator) -> None:
+    emulator.fault("AccessSecretVersion", "UNAVAILABLE")
+    assert GoogleSecret("projects/shop/secrets/token", endpoint=emulator.endpoint).resolve() == "hunter2"
+
+
+def test_a_missing_field_is_an_error_that_shows_nothing_of_the_secret(emulator: GcpEmulator) -> None:
+    with pytest.raises(StarlakeError, match="secrets/db/versions/latest has no field pass") as caught:
+        GoogleSecret("projects/shop/secrets/db", field="pass", endpoint=emulator.endpoint).resolve()
+    assert "hunter2" not in str(caught.value)
+
+
 def test_a_refusal_names_the_permission(emulator: GcpEmulator) -> None:
     emulator.fault("AccessSecretVersion", "PERMISSION_DENIED")
     with pytest.raises(StarlakeError, match=r"secretmanager\.versions\.access"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from google.cloud.secretmanager_v1.types import AccessSecretVersionRequest, AccessSecretVersionResponse
+
 from starlake_gcp_emulator.methods import Method, Route
 from starlake_gcp_emulator.state.secret_versions import Secrets
 
@@ -12,11 +14,7 @@ _SERVICE = "google.cloud.secretmanager.v1.SecretManagerService"
 
 
 def methods_of_secrets(secrets: Secrets) -> Mapping[str, Method]:
-    """Return the method, by its full name; none if Google's library for Secret Manager is not installed."""
-    try:
-        from google.cloud.secretmanager_v1.types import AccessSecretVersionRequest, AccessSecretVersionResponse
-    except ImportError:
-        return {}
+    """Return the method, by its full name."""
 
     def answer(request: Any) -> Any:
         name, data = secrets.read(request.name)
