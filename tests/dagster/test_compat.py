@@ -536,7 +536,18 @@ class TestCheckResults:
         found = list(_compat.check_results(instance, key, page=2))
         assert [metadata["rows"].value for _, metadata in found] == [7, 7, 7]
         assert before <= found[-1][0] <= found[0][0]
-        assert list(_compat.check_results(instance, AssetCheckKey(key.asset_key, "other"), page=2)) == []
+        other = AssetCheckKey(key.asset_key, "other")
+        assert list(_compat.check_results(instance, other, page=2)) == []
+        latest = _compat.latest_check_results(instance, [key, other])
+        assert {each: metadata["rows"].value for each, metadata in latest.items()} == {key: 7}
+        assert _compat.latest_check_results(instance, []) == {}
+
+    def test_the_last_materializations_of_many_assets_are_known_at_once(self, instance):
+        for rows in (1, 2):
+            instance.report_runless_asset_event(AssetMaterialization("orders", metadata={"rows": rows}))
+        latest = _compat.latest_materializations(instance, [AssetKey("orders"), AssetKey("other")])
+        assert {key: metadata["rows"].value for key, metadata in latest.items()} == {AssetKey("orders"): 2}
+        assert _compat.latest_materializations(instance, []) == {}
 
     def test_a_failed_check_that_blocks_does_not_fail_a_step_of_checks(self, instance):
         specs = [AssetCheckSpec(name, asset="orders", blocking=True) for name in ("first", "second")]

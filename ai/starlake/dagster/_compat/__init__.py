@@ -14,6 +14,7 @@ from ai.starlake.dagster._compat.check_results import (
     harmless_evaluations,
     harmless_results,
     has_several_partitions,
+    latest_check_results,
     report_check,
 )
 from ai.starlake.dagster._compat.graphs import (
@@ -39,6 +40,7 @@ from ai.starlake.dagster._compat.interruptions import (
 from ai.starlake.dagster._compat.log_events import (
     failure_of,
     has_materializations,
+    latest_materializations,
     listen,
     materialization_of,
     materializations_after,
@@ -123,6 +125,8 @@ __all__ = [
     "inner_input",
     "inner_output",
     "key_at",
+    "latest_check_results",
+    "latest_materializations",
     "listen",
     "log_of",
     "mapped_dep",

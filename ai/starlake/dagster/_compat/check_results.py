@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         OpDefinition,
         OpExecutionContext,
     )
+    from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecord
 
 
 def has_several_partitions(result: AssetCheckResult, context: OpExecutionContext) -> bool:
@@ -149,13 +150,26 @@ def check_results(
     while True:
         found = instance.event_log_storage.get_asset_check_execution_history(check, limit=page, cursor=cursor)
         for record in found:
-            event = record.event and record.event.dagster_event
-            data: Any = event.event_specific_data if event else None
-            if record.event is not None and hasattr(data, "metadata"):
-                yield datetime.fromtimestamp(record.event.timestamp, timezone.utc), data.metadata
+            metadata = _metadata_of(record)
+            if record.event is not None and metadata is not None:
+                yield datetime.fromtimestamp(record.event.timestamp, timezone.utc), metadata
         if len(found) < page:
             return
         cursor = found[-1].id
+
+
+def latest_check_results(
+    instance: DagsterInstance, checks: Sequence[AssetCheckKey]
+) -> Mapping[AssetCheckKey, Mapping[str, Any] | None]:
+    """Return the metadata of the last result of each check that was executed; None while it is being executed."""
+    found = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks) if checks else {}
+    return {key: _metadata_of(record) for key, record in found.items()}
+
+
+def _metadata_of(record: AssetCheckExecutionRecord) -> Mapping[str, Any] | None:
+    event = record.event and record.event.dagster_event
+    metadata: Mapping[str, Any] | None = getattr(event.event_specific_data, "metadata", None) if event else None
+    return metadata
 
 
 def _last_materialization(key: AssetKey, instance: DagsterInstance, evaluation: type) -> Any:

@@ -71,6 +71,18 @@ def recorded_metadata(record: EventLogRecord) -> Mapping[str, Any]:
     return found.metadata if found else {}
 
 
+def latest_materializations(
+    instance: DagsterInstance, keys: Sequence[AssetKey]
+) -> Mapping[AssetKey, Mapping[str, Any]]:
+    """Return the metadata of the last materialization of each asset that has one, by one query."""
+    found = instance.event_log_storage.get_latest_materialization_events(keys) if keys else {}
+    return {
+        key: entry.asset_materialization.metadata
+        for key, entry in found.items()
+        if entry and entry.asset_materialization
+    }
+
+
 def recorded_at(record: EventLogRecord) -> datetime:
     """Return when an event was recorded."""
     return datetime.fromtimestamp(record.timestamp, timezone.utc)

@@ -23,7 +23,7 @@ from ai.starlake.dagster import _compat
 from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.facade.mirror_job import READ_STEP
 from ai.starlake.dagster.facade.mirroring.mirror_events import MirrorEvents
-from ai.starlake.dagster.facade.mirroring.outside_items import by_item, outside_items
+from ai.starlake.dagster.facade.mirroring.outside_items import by_item, items_of_runs
 from ai.starlake.dagster.facade.mirroring.outside_references import OutsideReference
 from ai.starlake.dagster.facade.mirroring.own_runs import own_job_ids
 from ai.starlake.dagster.facade.reloading import CodeLocationReload, with_reload
@@ -91,6 +91,8 @@ class TrackSensor:
         tracked = baseline(self.build.audit, now, self.build.settings.tracking)
         for note in tracked.notes:
             _compat.log_of(context).warning(note)
+        for note in tracked.notes:
+            _compat.log_of(context).warning(note)
         request = RunRequest(run_key=f"{self.sync} {now:%Y-%m-%dT%H}", job_name=self.sync)
         return SensorResult(run_requests=[request], cursor=tracked.cursor.as_text())
 
@@ -146,11 +148,12 @@ class TrackSensor:
         """Return the events of all runs outside, in the order in which their tables and tasks ended."""
         if not runs:
             return {}
-        made = MirrorEvents(self.build, context.instance, _compat.log_of(context).warning)
-        found = [each for run, rows in runs for each in outside_items(self.build, rows, run.name).items]
+        found = items_of_runs(self.build, [(run.name, rows) for run, rows in runs])
+        items = sorted((each for of_run in found for each in of_run.items), key=lambda each: each.last.ended)
+        made = MirrorEvents.of_many(self.build, context.instance, _compat.log_of(context).warning, items)
         events = [
             _compat.evaluation_of(event, blocking=False) if isinstance(event, AssetCheckResult) else event
-            for each in sorted(found, key=lambda each: each.last.ended)
+            for each in items
             for event in made.of(each)
         ]
         return {"asset_events": events} if events else {}

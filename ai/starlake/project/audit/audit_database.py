@@ -67,3 +67,12 @@ class AuditDatabase(Protocol):
             find: Finds the table or task of a row.
         """
         ...
+
+    def outcomes_of_runs(self, runs: Sequence[Sequence[AuditRow]], find: ItemFinder) -> list[list[TableOutcome]]:
+        """Return what became of each table and task of several runs, by as many queries as for one.
+
+        Args:
+            runs: The rows of each run.
+            find: Finds the table or task of a row.
+        """
+        ...

@@ -153,13 +153,31 @@ class QueriedAudit:
 
     def outcomes(self, rows: Sequence[AuditRow], find: ItemFinder) -> list[TableOutcome]:
         """Return what became of each table and task of some rows."""
+        return self.outcomes_of_runs([rows], find)[0]
+
+    def outcomes_of_runs(self, runs: Sequence[Sequence[AuditRow]], find: ItemFinder) -> list[list[TableOutcome]]:
+        """Return what became of each table and task of several runs, by as many queries as for one."""
+        rows = [row for of_run in runs for row in of_run]
         if not rows:
-            return []
-        since, until = min(row.started for row in rows), max(row.ended for row in rows) + _LATER
+            return [[] for _ in runs]
+        since, until = _times_of(rows)
         jobs = {row.job_id for row in rows}
         with self.source.session() as session:
             more = {name: list(self._more(session, name, jobs, since, until)) for name in _READ}
-        return list(AuditRecords(sorted(rows, key=lambda row: row.started), **more).outcomes(find))
+        return [list(self._records_of(of_run, more).outcomes(find)) if of_run else [] for of_run in runs]
+
+    def _records_of(self, rows: Sequence[AuditRow], more: Mapping[str, Sequence[Row]]) -> AuditRecords:
+        """Return the records of one run among those of several."""
+        since, until = _times_of(rows)
+        jobs = {row.job_id for row in rows}
+        own = {
+            name: [each for each in found if each["JOBID"] in jobs and self._is_within(each, since, until)]
+            for name, found in more.items()
+        }
+        return AuditRecords(sorted(rows, key=lambda row: row.started), **own)
+
+    def _is_within(self, row: Row, since: datetime, until: datetime) -> bool:
+        return since <= self.clock.utc(row["TIMESTAMP"]) <= until
 
     def records(self, names: Collection[str], job_id: str | None, items: Sequence[tuple[str, str]]) -> AuditRecords:
         """Return what is on record of tables and tasks.
@@ -194,7 +212,7 @@ class QueriedAudit:
         columns = session.columns(self.schemas[name], name)
         for marks, some in _lists(jobs if columns else ()):
             for row in self._read(session, name, columns, f"{columns['JOBID'].sql} IN ({marks})", some):
-                if since <= self.clock.utc(row["TIMESTAMP"]) <= until:
+                if self._is_within(row, since, until):
                     yield row
 
     def _read(
@@ -330,6 +348,11 @@ def _naive(at: datetime) -> datetime:
 
 def _aware(at: datetime) -> datetime:
     return at.replace(tzinfo=timezone.utc) if at.tzinfo is None else at.astimezone(timezone.utc)
+
+
+def _times_of(rows: Sequence[AuditRow]) -> tuple[datetime, datetime]:
+    """Return between which times rejects and results of some rows are recorded."""
+    return min(row.started for row in rows), max(row.ended for row in rows) + _LATER
 
 
 def _window(since: datetime, until: datetime) -> dict[str, datetime]:

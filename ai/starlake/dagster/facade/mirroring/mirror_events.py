@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from ai.starlake.dagster.facade.mirroring.outside_metadata import (
     outside_metadata,
     reference_metadata,
 )
-from ai.starlake.dagster.facade.mirroring.recorded_outcomes import RecordedOutcomes
+from ai.starlake.dagster.facade.mirroring.recorded_outcomes import LatestOutcomes, RecordedOutcomes
 from ai.starlake.dagster.facade.mirroring.scheduled_partitions import partition_of
 
 if TYPE_CHECKING:
@@ -35,11 +35,23 @@ class MirrorEvents:
         build: The items, their checks and partitions.
         instance: What Dagster has on record.
         tell: Is called with what somebody should read.
+        latest: What Dagster had on record last, if that was read before.
     """
 
     build: FacadeBuild
     instance: DagsterInstance
     tell: Callable[[str], None]
+    latest: LatestOutcomes | None = None
+
+    @classmethod
+    def of_many(
+        cls, build: FacadeBuild, instance: DagsterInstance, tell: Callable[[str], None], items: Iterable[OutsideItem]
+    ) -> MirrorEvents:
+        """Return what makes the events of many tables and tasks, which are recorded in the order of their end."""
+        keys = {build.assets.key(each.item): each.item for each in items}
+        declared = [check.spec.key for item in keys.values() for check in build.checks_of(item).of(item.full_name)]
+        checks = [*declared, *(AssetCheckKey(key, LAST_RUN) for key in keys)]
+        return cls(build, instance, tell, LatestOutcomes.of(instance, keys, checks))
 
     def of(self, each: OutsideItem, *, superseded: bool = False) -> Iterator[OutsideEvent]:
         """Yield what is new of a table or task: its materialization, then its checks, ``last_run`` at the end.
@@ -48,7 +60,7 @@ class MirrorEvents:
             each: The table or task.
             superseded: Whether its outcome is known not to be the last one, so that it is none for ``last_run``.
         """
-        recorded = RecordedOutcomes(self.instance)
+        recorded = RecordedOutcomes(self.instance, self.latest)
         key = self.build.assets.key(each.item)
         if each.made is not None and not recorded.has_materialization(key, each.made_rows[-1]):
             yield self._materialization(each, each.made)

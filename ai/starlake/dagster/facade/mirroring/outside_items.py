@@ -70,35 +70,66 @@ class OutsideItems:
     unknown: tuple[str, ...] = field(default=())
 
 
-def outside_items(build: FacadeBuild, rows: Iterable[AuditRow], run: str) -> OutsideItems:
-    """Return what some rows of the audit say, by table and task.
+def outside_items(build: FacadeBuild, rows: Sequence[AuditRow], run: str) -> OutsideItems:
+    """Return what the rows of one run say, by table and task; see `items_of_runs`."""
+    return items_of_runs(build, [(run, rows)])[0]
+
+
+def items_of_runs(build: FacadeBuild, runs: Sequence[tuple[str, Sequence[AuditRow]]]) -> list[OutsideItems]:
+    """Return what the rows of runs say, by run and by table and task. As many queries as for one run.
 
     Args:
         build: The items, and the audit.
-        rows: The rows, those that ended first first.
-        run: The name of the run that they are of.
+        runs: The name of each run, and its rows, those that ended first first.
 
     Raises:
         StarlakeError: If the audit cannot be read.
     """
-    found, unknown = by_item(build, rows)
-    outcomes = _outcomes(build, [row for of_item in found.values() for row in of_item])
-    made = {name: [row for row in of_item if row.success] for name, of_item in found.items()}
-    partial = [name for name, of_item in made.items() if of_item and outcomes[name].error is not None]
-    of_partial = _outcomes(build, [row for name in partial for row in made[name]])
-    succeeded = {**{name: each for name, each in outcomes.items() if each.error is None}, **of_partial}
+    sorted_rows = [by_item(build, rows) for _, rows in runs]
+    outcomes = _outcomes(build, [found for found, _ in sorted_rows])
+    partial = [
+        {
+            name: kept
+            for name, rows in found.items()
+            if outcome[name].error is not None and (kept := [row for row in rows if row.success])
+        }
+        for (found, _), outcome in zip(sorted_rows, outcomes, strict=True)
+    ]
+    made = _outcomes(build, partial)
+    return [
+        OutsideItems(_items(build, run, found, outcome, partly), unknown)
+        for (run, _), (found, unknown), outcome, partly in zip(runs, sorted_rows, outcomes, made, strict=True)
+    ]
+
+
+def _items(
+    build: FacadeBuild,
+    run: str,
+    found: Mapping[str, Sequence[AuditRow]],
+    outcomes: Mapping[str, TableOutcome],
+    partly: Mapping[str, TableOutcome],
+) -> tuple[OutsideItem, ...]:
+    """Return the tables and tasks of one run.
+
+    Args:
+        build: The items.
+        run: The name of the run.
+        found: The rows of each.
+        outcomes: The outcome of each.
+        partly: For those that failed, the outcome of what succeeded before.
+    """
     items = [
         OutsideItem(
             item=build.on_record.named(name),
             run=run,
-            rows=tuple(of_item),
+            rows=tuple(rows),
             outcome=outcomes[name],
-            made_rows=tuple(made[name]),
-            made=succeeded.get(name),
+            made_rows=tuple(row for row in rows if row.success),
+            made=outcomes[name] if outcomes[name].error is None else partly.get(name),
         )
-        for name, of_item in found.items()
+        for name, rows in found.items()
     ]
-    return OutsideItems(tuple(sorted(items, key=lambda each: each.last.ended)), unknown)
+    return tuple(sorted(items, key=lambda each: each.last.ended))
 
 
 def by_item(build: FacadeBuild, rows: Iterable[AuditRow]) -> tuple[Mapping[str, list[AuditRow]], tuple[str, ...]]:
@@ -119,7 +150,9 @@ def by_item(build: FacadeBuild, rows: Iterable[AuditRow]) -> tuple[Mapping[str, 
     return found, tuple(unknown)
 
 
-def _outcomes(build: FacadeBuild, rows: Sequence[AuditRow]) -> Mapping[str, TableOutcome]:
-    if not rows:
-        return {}
-    return {outcome.name: outcome for outcome in build.audit.outcomes(rows, build.on_record.item_on_record)}
+def _outcomes(build: FacadeBuild, runs: Sequence[Mapping[str, Sequence[AuditRow]]]) -> list[dict[str, TableOutcome]]:
+    if not any(runs):
+        return [{} for _ in runs]
+    rows = [[row for of_item in found.values() for row in of_item] for found in runs]
+    outcomes = build.audit.outcomes_of_runs(rows, build.on_record.item_on_record)
+    return [{outcome.name: outcome for outcome in of_run} for of_run in outcomes]

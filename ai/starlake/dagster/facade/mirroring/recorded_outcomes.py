@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -30,13 +31,18 @@ class RecordedOutcomes:
 
     Args:
         instance: The instance.
+        latest: What it had on record last, if that was read before for many assets at once.
     """
 
-    def __init__(self, instance: DagsterInstance) -> None:
+    def __init__(self, instance: DagsterInstance, latest: LatestOutcomes | None = None) -> None:
         self._instance = instance
+        self._latest = latest
 
     def has_materialization(self, key: AssetKey, row: AuditRow) -> bool:
         """Return True if a materialization of an asset records a row of the audit."""
+        known = self._latest and self._latest.materialization(key, row)
+        if known:
+            return known == "recorded"
         return self._is_among(self._instance.fetch_materializations, key, row)
 
     def has_observation(self, key: AssetKey, row: AuditRow) -> bool:
@@ -45,14 +51,16 @@ class RecordedOutcomes:
 
     def standing_of(self, check: AssetCheckKey, row: AuditRow) -> Standing:
         """Return how the outcome of a row stands to the results of a check that are on record."""
+        known = self._latest and self._latest.result(check, row)
+        if known:
+            return known
         standing: Standing | None = None
         results = _compat.check_results(self._instance, check, _PAGE)
         for _, metadata in _until(row, results, _PAGE * _MOST_PAGES):
             if _records(metadata, row):
                 return "recorded"
-            ended = _value(metadata, ENDED)
             if standing is None:
-                standing = "older" if isinstance(ended, float) and ended > row.ended.timestamp() else "new"
+                standing = "older" if _is_later(metadata, row) else "new"
         return standing or "new"
 
     def _is_among(self, fetch: Callable[..., Any], key: AssetKey, row: AuditRow) -> bool:
@@ -69,6 +77,51 @@ class RecordedOutcomes:
             if not page.has_more:
                 return
             cursor = page.cursor
+
+
+@dataclass(frozen=True)
+class LatestOutcomes:
+    """What an instance had on record last of many assets, read by two queries.
+
+    It is enough to tell what is new, as long as one after the other records outcomes in the order of their end. What
+    is not later than the last one has to be searched for.
+
+    Args:
+        materializations: The metadata of the last materialization of each asset that has one.
+        results: The metadata of the last result of each check that has one; None for one that has not ended.
+    """
+
+    materializations: Mapping[AssetKey, Mapping[str, Any]]
+    results: Mapping[AssetCheckKey, Mapping[str, Any] | None]
+
+    @classmethod
+    def of(cls, instance: DagsterInstance, keys: Iterable[AssetKey], checks: Iterable[AssetCheckKey]) -> LatestOutcomes:
+        """Read what an instance has on record of assets and checks."""
+        return cls(
+            _compat.latest_materializations(instance, list(keys)), _compat.latest_check_results(instance, list(checks))
+        )
+
+    def materialization(self, key: AssetKey, row: AuditRow) -> Standing | None:
+        """Return how a row stands to the materializations of an asset; None if they have to be searched."""
+        return _standing(self.materializations.get(key), row) if key in self.materializations else "new"
+
+    def result(self, check: AssetCheckKey, row: AuditRow) -> Standing | None:
+        """Return how a row stands to the results of a check; None if they have to be searched."""
+        return _standing(self.results[check], row) if check in self.results else "new"
+
+
+def _standing(latest: Mapping[str, Any] | None, row: AuditRow) -> Standing | None:
+    if latest is None:
+        return None
+    if _records(latest, row):
+        return "recorded"
+    ended = _value(latest, ENDED)
+    return "new" if isinstance(ended, float) and ended < row.ended.timestamp() else None
+
+
+def _is_later(metadata: Mapping[str, Any], row: AuditRow) -> bool:
+    ended = _value(metadata, ENDED)
+    return isinstance(ended, float) and ended > row.ended.timestamp()
 
 
 def _until(
