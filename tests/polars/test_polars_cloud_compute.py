@@ -104,6 +104,19 @@ def test_a_cancellation_stops_it(cloud, compute, moment):
     assert [each["status"] for each in cloud.clusters] == ["Stopped"]
 
 
+def test_a_secret_that_was_rotated_is_fetched_again(cloud, compute, monkeypatch):
+    with compute.context("small"):
+        pass
+    cloud.set(accounts={cloud.account: "newer"})
+    monkeypatch.setenv("THE_SECRET", "newer")
+    with compute.context("small"):
+        pass
+    monkeypatch.setenv("THE_SECRET", "wrong")
+    with pytest.raises(StarlakeError, match="does not accept the service account"), compute.context("small"):
+        pass
+    assert cloud.running == []
+
+
 def test_mistakes_are_told(cloud, compute):
     with pytest.raises(StarlakeError, match="no profile 'huge'\nTo fix it: use small, large"), compute.context("huge"):
         pass

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from uuid import uuid4
@@ -154,8 +158,8 @@ class TestFailures:
         pl.DataFrame({"id": [1]}).write_parquet(tmp_path / "local.parquet")
         orders.python("t", f"return pl.scan_parquet({str(tmp_path / 'local.parquet')!r})", **OVERWRITE)
         error = run(orders)
-        assert "cannot be sent to Polars Cloud" in error
-        assert "object stores" in error
+        assert "failed on Polars Cloud" in error
+        assert f"the machines cannot read {tmp_path / 'local.parquet'}" in error
         assert cloud.running == []
 
     def test_what_is_no_frame_and_what_cannot_be_kept_costs_nothing(self, orders, cloud):
@@ -216,11 +220,22 @@ def test_an_interruption_leaves_no_context(orders, cloud, moment):
 
 
 def _interrupt_when(cloud, moment, thread):
-    import signal
-
     while not (cloud.running if moment == "starting" else cloud.state["queries"]):
         time.sleep(0.02)
     signal.pthread_kill(thread, signal.SIGINT)
+
+
+def test_a_command_that_is_terminated_stops_its_context_first(orders, cloud):
+    cloud.set(seconds_of_a_query=60)
+    command = [sys.executable, "-m", "ai.starlake.embedded", "transform", "--name", "mart.t"]
+    process = subprocess.Popen(command, env={**os.environ, **orders.environment})
+    while not cloud.state["queries"]:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.terminate()
+    assert process.wait(timeout=60) == -signal.SIGTERM
+    assert len(cloud.clusters) == 1
+    assert cloud.running == []
 
 
 def test_an_interruption_is_raised_as_such(orders, cloud):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 _SHORTEST = 0.001
 _LONGEST = 0.2
 """Seconds between two looks at a query that runs in the background."""
+_SCAN = re.compile(r"\bSCAN \[([^\]]*)\]")
 _LOSSY = {
     "Duration": "DuckDB reads it as a number without its unit; cast it, as with .dt.total_microseconds()",
     "Int128": "DuckDB reads it as bytes; cast it, as with .cast(pl.Decimal(38, 0))",
@@ -76,6 +78,12 @@ def sink(frame: pl.LazyFrame, file: Path, check: Callable[[], None]) -> None:
     except BaseException:
         query.cancel()
         raise
+
+
+def local_files(frame: pl.LazyFrame) -> list[str]:
+    """Return the files of this machine that a frame scans, as far as its plan tells."""
+    found = (path for scan in _SCAN.findall(frame.explain(optimized=False)) for path in scan.split(", "))
+    return [path for path in found if path.startswith(("/", "file:"))]
 
 
 def row_count(folder: Path) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ai.starlake.common.secrets.resolution import resolve_environment
 from ai.starlake.common.secrets.secret_references import EnvironmentValue
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.remote.leftovers import sweep
@@ -66,5 +65,5 @@ class ContextSweeper:
             StarlakeError: If something cannot be listed or stopped; all else has been stopped then.
         """
         accounts = [{name: each[name] for name in _NEEDED if name in each} for each in self._environments]
-        clients = [PolarsCloudClient.of(resolve_environment(each)[0]) for each in accounts]
+        clients = [PolarsCloudClient.logged_in(each) for each in accounts]
         return sweep(each for client in clients for each in leftover_contexts(client, execution.root))

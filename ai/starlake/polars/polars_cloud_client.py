@@ -11,6 +11,8 @@ from typing import Any
 
 from ai.starlake.common.extras import require_package
 from ai.starlake.common.redaction import Redactor
+from ai.starlake.common.secrets.resolution import resolve_environment
+from ai.starlake.common.secrets.secret_references import EnvironmentValue
 from ai.starlake.executor.remote.remote_errors import RemoteCallError
 from ai.starlake.job.polars_profile import CLIENT_ID, CLIENT_SECRET, PolarsProfile
 
@@ -51,6 +53,28 @@ class PolarsCloudClient:
         """
         profile = PolarsProfile.of_environment(environment)
         return cls(profile, environment.get(CLIENT_ID), environment.get(CLIENT_SECRET))
+
+    @classmethod
+    def logged_in(cls, environment: Mapping[str, EnvironmentValue]) -> PolarsCloudClient:
+        """Return the calls of an account that is logged in; a secret that is refused is fetched once more.
+
+        Args:
+            environment: The environment of a command, secrets as references.
+
+        Raises:
+            StarlakeError: If a reference leads nowhere, or if the service account is refused.
+        """
+        values, _ = resolve_environment(environment)
+        client = cls.of(values)
+        try:
+            client.authenticate()
+        except PolarsCloudCallError:
+            latest, _ = resolve_environment(environment, renew=True)
+            if latest == values:
+                raise
+            client = cls.of(latest)
+            client.authenticate()
+        return client
 
     def authenticate(self) -> None:
         """Log in, once per process and service account, without asking anybody.

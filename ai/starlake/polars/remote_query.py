@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from ai.starlake.common.errors import StarlakeError
 from ai.starlake.polars.cloud_context import CloudContext
-from ai.starlake.polars.frames import lazy_frame, require_lossless, row_count, sink
+from ai.starlake.polars.frames import lazy_frame, local_files, require_lossless, row_count, sink
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,7 +56,7 @@ class RemoteQuery:
             StarlakeError: If the query cannot be sent or fails, or if rows are missing on the way back.
         """
         frame = lazy_frame(rows, self._task, "polars-cloud")
-        result = self._result(self._submitted(frame, machines))
+        result = self._result(frame, self._submitted(frame, machines))
         query_id = str(result.finished_task_info.id)
         file = folder / "rows.parquet"
         fix = (
@@ -82,21 +82,25 @@ class RemoteQuery:
         except Exception:  # what it reads may be closed to this machine; the rows are checked again
             logger.debug("the columns of %s are not known yet", self._task, exc_info=True)
         label = self._task.encode()[-_LONGEST_LABEL:].decode(errors="ignore").strip()
-        culprit = f"the lazy frame of the Python task {self._task} cannot be sent to Polars Cloud"
-        fix = "let it read object stores, or frames in memory: files of this machine are out of reach there"
-        with self._explained(culprit, fix=fix):
+        with self._explained(f"the lazy frame of the Python task {self._task} cannot be sent to Polars Cloud"):
             remote = frame.remote(machines).labels([label])
             if results is None:
                 return remote.execute(blocking=False)
             return remote.sink_parquet(f"{results.rstrip('/')}/{self._context.name}/{uuid4()}/")
 
-    def _result(self, query: Any) -> Any:
+    def _result(self, frame: pl.LazyFrame, query: Any) -> Any:
         failed = f"the query of the Python task {self._task} failed on Polars Cloud"
         with self._explained(failed):
             self._wait(query)
             result = query.await_result(raise_on_failure=False)
         if result.status.name != "SUCCESS":
-            with self._explained(failed, str(result.finished_task_info.id)):
+            files = local_files(frame)
+            fix = (
+                f"let it read object stores, or frames in memory: the machines cannot read {files[0]}"
+                if files
+                else None
+            )
+            with self._explained(failed, str(result.finished_task_info.id), fix):
                 result.raise_err()
                 raise RuntimeError(f"it ended in the state {result.status.name}")
         return result

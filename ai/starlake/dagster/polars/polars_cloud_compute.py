@@ -11,7 +11,6 @@ from dagster import ConfigurableResource, EnvVar, JobDefinition, SensorDefinitio
 from pydantic import Field, ValidationError, field_validator
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.common.secrets.resolution import resolve_environment
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.polars.contexts_janitor import sensors_of
 from ai.starlake.job.polars_profile import PolarsProfile
@@ -62,7 +61,7 @@ class PolarsCloudCompute(ConfigurableResource[Any]):
         from ai.starlake.polars.cloud_context import CloudContext
         from ai.starlake.polars.polars_cloud_client import PolarsCloudClient
 
-        client = PolarsCloudClient.of(resolve_environment(self._profile(profile).environment())[0])
+        client = PolarsCloudClient.logged_in(self._profile(profile).environment())
         step = _compat.current_context()
         log: Any = step.log if step else logging.getLogger(__name__)
         run_id = (_compat.root_run_of(step.run) or step.run.run_id) if step else _BY_HAND

@@ -81,6 +81,10 @@ class DirectQuery:
             return
         try:
             service.fault("query", pl.exceptions.ComputeError)
+            for paths in re.findall(r"SCAN \[([^\]]*)\]", lf.explain(optimized=False)):
+                for path in re.split(r",\s*", paths):
+                    if "://" not in path and not path.startswith(str(service.bucket)):
+                        raise FileNotFoundError(f"No such file or directory (os error 2): {path}")  # noqa: TRY301
             rows = lf.collect()
             lost = service.take("lose rows")
             folder = service.storage(sink.uri)
@@ -165,14 +169,6 @@ class LazyFrameRemote:
     def _sent(self, sink):
         for label in self._labels or ():
             assert 0 < len(label.encode()) <= 32
-        service = constants.API_CLIENT.service
-        for paths in re.findall(r"SCAN \[([^\]]*)\]", self.lf.explain(optimized=False)):
-            for path in re.split(r",\s*", paths):
-                if "://" not in path and not path.startswith(str(service.bucket)):
-                    raise ValueError(
-                        "invalid cloud plan: logical plan ineligible for execution on Polars Cloud: "
-                        "contains scan of local file system"
-                    )
         if self.context._compute_id is None:
             self.context.start()
         return DirectQuery(self.lf, self.context, sink, self._labels)
