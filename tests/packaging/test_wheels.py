@@ -334,3 +334,22 @@ def test_secrets_of_google_need_one_extra(environments, python) -> None:
         """
     assert "hunter2" in python(environments("[secrets-gcp]"), code)
     assert 'pip install "starlake-jobs[secrets-gcp]"' in python(environments(""), code)
+
+
+def test_lazy_frames_need_one_extra_each(environments, run, project: Path) -> None:
+    task = project / "metadata" / "transform" / "usage" / "lazy"
+    task.with_suffix(".py").write_text(
+        "import polars as pl\n\n\ndef task(connection, variables):\n    return pl.LazyFrame({'id': [1, 2]})\n"
+    )
+    ways = {
+        ("[embedded,polars]", "polars"): None,
+        ("[polars-cloud]", "polars"): None,
+        # the real package, as far as it gets without an account
+        ("[polars-cloud]", "polars-cloud"): "AuthLoadError: Authentication token was not found",
+        ("[embedded,polars]", "polars-cloud"): "starlake-jobs[polars-cloud]",
+    }
+    for (extras, engine), told in ways.items():
+        task.with_suffix(".sl.yml").write_text(f"version: 1\ntask:\n  engine: {engine}\n")
+        starlake = environments(extras) / "starlake-embedded"
+        assert "0 error(s)" in run(starlake, "validate")
+        assert (told or "") in run(starlake, "transform", "--name", "usage.lazy", code=0 if told is None else 1)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import subprocess
+import sys
 from importlib.util import find_spec
 
 import pytest
@@ -123,3 +125,28 @@ def test_an_extra_that_is_missing_is_named(studio, monkeypatch):
         "ai.starlake.common.extras.find_spec", lambda name: None if name == "polars" else find_spec(name)
     )
     assert 'pip install "starlake-jobs[polars]"' in run(studio, "t")
+
+
+LARGE = """
+import resource, sys
+from pathlib import Path
+import polars as pl
+from ai.starlake.polars.frames import row_count, sink
+
+folder, rows = Path(sys.argv[1]), 1_000_000
+numbers = [pl.int_range(rows).shuffle(seed).alias(str(seed)) for seed in range(4)]
+pl.select(*numbers, text=pl.int_range(rows).cast(pl.String).shuffle(9)).write_parquet(folder / "one")
+(folder / "out").mkdir()
+sink(pl.scan_parquet([folder / "one"] * 20), folder / "out" / "rows.parquet", lambda: None)
+print(row_count(folder / "out"), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_rows(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE, tmp_path], check=True, capture_output=True, text=True, timeout=250
+    )
+    rows, megabytes = map(int, done.stdout.split())
+    assert rows == 20_000_000  # about 1,000 MB in memory
+    assert megabytes < 500
