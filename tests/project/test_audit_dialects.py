@@ -17,7 +17,7 @@ import pytest
 import sqlglot
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.audit import open_audit
+from ai.starlake.project.audit import AuditUnreachableError, open_audit
 from ai.starlake.project.audit.audit_times import AuditClock
 from ai.starlake.project.audit.dialects import words_of
 from ai.starlake.project.audit.duckdb_audit import DuckDbSession
@@ -120,6 +120,16 @@ def test_a_url_that_cannot_be_used(url, said):
         audit.last_rows()
     assert said in str(caught.value)
     assert "hush" not in f"{caught.value}{audit!r}{audit.name}".replace("/hush.db", "")
+
+
+def test_drivers_have_errors_of_their_own(monkeypatch):
+    def connect(*_, **__):
+        raise RuntimeError("no credentials in hush")
+
+    monkeypatch.setattr("psycopg.connect", connect)
+    audit = open_audit("postgresql://me:hush@host/db")
+    with pytest.raises(AuditUnreachableError, match=r"no credentials in \*\*\*"):
+        audit.last_rows()
 
 
 def test_urls_that_are_not_those_of_sqlalchemy(tmp_path):

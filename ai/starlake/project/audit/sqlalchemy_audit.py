@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -37,12 +37,13 @@ class SqlAlchemySource:
     Args:
         url: The URL, or a reference to it as secrets have them, which is resolved when the database is opened.
         label: A name for people; made of the URL, without user and password, by default.
+        known: The tables that were found, and until when that counts.
     """
 
     url: Any = field(repr=False)
     label: str | None = None
     _engines: dict[str, Engine] = field(default_factory=dict, repr=False, compare=False)
-    _columns: dict[tuple[str, str], tuple[float, _Place]] = field(default_factory=dict, repr=False, compare=False)
+    known: dict[tuple[str, str], tuple[float, AuditTablePlace]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -60,27 +61,42 @@ class SqlAlchemySource:
             StarlakeError: If the URL cannot be used at all.
         """
         try:
-            from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+            import sqlalchemy  # noqa: F401
         except ImportError as error:
             raise MissingExtraError("sqlalchemy", "audit", f"an audit that is not a DuckDB file: {error}") from None
+        with self.explained():
+            connection = used(self.url, self._connect, refused=_is_refusal, label=LABEL)
+        with connection:
+            yield SqlAlchemySession(connection, self)
+
+    @contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn what goes wrong within the block into an error that shows no password.
+
+        Raises:
+            AuditUnreachableError: If SQLAlchemy raises an error, or a driver does, as Google's clients do.
+            StarlakeError: As it is.
+        """
         try:
-            with used(self.url, self._connect, refused=_is_refusal, label=LABEL) as connection:
-                yield SqlAlchemySession(connection, self._columns, self.name)
-        except SQLAlchemyError as error:
-            self._columns.clear()  # the tables may be others by the time that it works again
+            yield
+        except StarlakeError:
+            raise
+        except Exception as error:  # noqa: BLE001  Google's client, for one, has errors of its own
+            self.known.clear()  # the tables may be others by the time that it works again
             _, redactor = resolved_text(self.url, label=LABEL)
-            said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-            raise _unreachable(self.name, said, redactor, error) from None
+            raise _unreachable(self.name, redactor, error) from None
 
     def _connect(self, url: str) -> Connection:
         if url not in self._engines:
             self._engines.clear()
             self._engines[url] = _engine(url)
-        connection = self._engines[url].connect()
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
-            connection.exec_driver_sql(f"SET statement_timeout = '{_PATIENCE}s'")
-            connection.commit()
+        with ExitStack() as failing:
+            connection = failing.enter_context(self._engines[url].connect())
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
+                connection.exec_driver_sql(f"SET statement_timeout = '{_PATIENCE}s'")
+                connection.commit()
+            failing.pop_all()
         return connection
 
 
@@ -128,26 +144,35 @@ def _engine(url: str) -> Engine:
         raise MissingExtraError(error.name or "a driver", "audit", f"an audit in {backend} needs it") from None
 
 
-def _is_refusal(error: Exception) -> bool:
-    from sqlalchemy.exc import DBAPIError
+def _said(error: Exception) -> str:
+    """Return what the driver said; SQLAlchemy adds the statement and its parameters."""
+    return str(getattr(error, "orig", None) or error)
 
-    said = str(error.orig).lower() if isinstance(error, DBAPIError) else ""
+
+def _is_refusal(error: Exception) -> bool:
+    said = _said(error).lower()
     return any(word in said for word in _REFUSED)
 
 
-def _unreachable(name: str, said: str, redactor: Redactor, error: Exception) -> AuditUnreachableError:
-    cause = redactor.mask(mask_named_values(" ".join(said.split())))
+def _unreachable(name: str, redactor: Redactor, error: Exception) -> AuditUnreachableError:
+    said = _said(error) or type(error).__name__
     fix = "check that the server runs and is reachable from here"
     if _is_refusal(error):
         fix = "check the user and the password in the URL"
     elif "permission" in said.lower():
         fix = "let the user read the tables audit, rejected and expectations (GRANT SELECT)"
+    cause = redactor.mask(mask_named_values(" ".join(said.split())))
     return AuditUnreachableError(f"the audit in {name} cannot be read", cause=cause, fix=fix)
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A table: its name as SQL, and its columns."""
+class AuditTablePlace:
+    """A table of the audit.
+
+    Args:
+        sql: Its name, quoted.
+        columns: Its columns; none if it does not exist.
+    """
 
     sql: str
     columns: Mapping[str, AuditColumn]
@@ -159,13 +184,11 @@ class SqlAlchemySession:
 
     Args:
         connection: The connection.
-        known: The tables that are known, and until when.
-        name: The name of the database for people.
+        source: The database.
     """
 
     connection: Connection
-    known: dict[tuple[str, str], tuple[float, _Place]]
-    name: str
+    source: SqlAlchemySource
 
     @property
     def words(self) -> SqlWords:
@@ -184,7 +207,7 @@ class SqlAlchemySession:
             AuditUnreachableError: In any case.
         """
         raise AuditUnreachableError(
-            f"the audit in {self.name} cannot be read",
+            f"the audit in {self.source.name} cannot be read",
             cause=f"the table {schema}.{table} does not exist, or the user may not see it",
             fix="check the database in the URL and the schema: audit.domain of the project; "
             "if Starlake never ran, its first command creates the table",
@@ -198,17 +221,20 @@ class SqlAlchemySession:
         """Return the rows of a query."""
         from sqlalchemy import text
 
-        return self.connection.execute(text(sql), dict(values)).fetchall()
+        with self.source.explained():
+            return self.connection.execute(text(sql), dict(values)).fetchall()
 
-    def _place(self, schema: str, table: str) -> _Place:
-        until, place = self.known.get((schema, table), (0.0, None))
+    def _place(self, schema: str, table: str) -> AuditTablePlace:
+        known = self.source.known
+        until, place = known.get((schema, table), (0.0, None))
         if place is None or time.monotonic() > until:
-            place = self._found(schema, table)
+            with self.source.explained():
+                place = self._found(schema, table)
             if place.columns:
-                self.known[schema, table] = (time.monotonic() + _KNOWN_FOR, place)
+                known[schema, table] = (time.monotonic() + _KNOWN_FOR, place)
         return place
 
-    def _found(self, schema: str, table: str) -> _Place:
+    def _found(self, schema: str, table: str) -> AuditTablePlace:
         """Return a table, whatever case its names were created in: with quotes, as Spark does, or without."""
         from sqlalchemy import inspect
 
@@ -221,8 +247,8 @@ class SqlAlchemySession:
                     )
                     for column in inspector.get_columns(own, name)
                 }
-                return _Place(f"{self._quoted(name)}.{self._quoted(own)}", columns)
-        return _Place(f"{self._quoted(schema)}.{self._quoted(table)}", {})
+                return AuditTablePlace(f"{self._quoted(name)}.{self._quoted(own)}", columns)
+        return AuditTablePlace(f"{self._quoted(schema)}.{self._quoted(table)}", {})
 
     def _has_zone(self, kind: Any) -> bool:
         return bool(getattr(kind, "timezone", False)) or type(kind).__name__ in self.words.zoned
