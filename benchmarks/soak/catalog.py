@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from benchmarks.soak.trial import Trial
-from benchmarks.soak.trials import calendars, disks, remote_faults, runs_at_once
+from benchmarks.soak.trials import calendars, cancellations, disks, mirror, remote_faults, runs_at_once, worker_kills
 
 TRIALS: dict[str, Trial] = {
+    "cancellations": cancellations.TRIAL,
+    "worker_kills": worker_kills.TRIAL,
     "remote_faults": remote_faults.TRIAL,
+    "mirror": mirror.TRIAL,
     "disks": disks.TRIAL,
     "runs_at_once": runs_at_once.TRIAL,
     "calendars": calendars.TRIAL,

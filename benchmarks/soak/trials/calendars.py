@@ -250,7 +250,7 @@ is a false green.
 Left out, because Dagster itself is at a loss there: hourly schedules on Lord Howe Island, whose clocks change by half
 an hour, and 30 December 2011, which Samoa did not have.""",
     attempts=240,
-    few=12,
+    few=6,
     seconds=150,
     run=_run,
 )

@@ -167,7 +167,7 @@ The embedded engine's command on a small disk with 0 KB to 9 MB left, plain and 
 on the same disk; and with an area or the database that it may not write to. A command that fails must say why; when
 there is room again, or the right to write, the next load must succeed with each row once.""",
     attempts=60,
-    few=6,
+    few=3,
     seconds=120,
     run=_run,
 )

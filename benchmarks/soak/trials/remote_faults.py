@@ -189,7 +189,7 @@ fail before they take effect, time out, or take effect and lose their answer; so
 its work, and a third of them ends with an exit code. Attempts that an outage ended are retried, as Dagster does. In the
 end no cluster, Spark job or execution may be left.""",
     attempts=1000,
-    few=20,
+    few=10,
     seconds=240,
     run=_run,
 )
