@@ -76,7 +76,9 @@ SURFACE = {
         "run_process",
         "stranded_files",
     },
+    "ai.starlake.aws": {"AwsSecret"},
     "ai.starlake.gcp": {
+        "GoogleSecret",
         "StarlakeDataprocClusterConfig",
         "StarlakeDataprocMasterConfig",
         "StarlakeDataprocWorkerConfig",

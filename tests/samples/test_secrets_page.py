@@ -19,11 +19,13 @@ from click.testing import CliRunner
 from dagster import DagsterInstance, GraphDefinition
 from moto import mock_aws
 
+from ai.starlake.aws import AwsSecret
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.plug_ins import plug_ins
 from ai.starlake.common.secrets import environment_value, resolve_environment, secret_cache
 from ai.starlake.dagster.cli import main
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
+from ai.starlake.gcp import GoogleSecret
 from tests.fakes.fake_cli import FakeStarlake
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "secrets.md").read_text(encoding="utf-8")
@@ -152,6 +154,13 @@ def test_the_example_in_yaml_is_accepted() -> None:
         "AwsSecret(secret='prod/db', field='password', region='eu-west-1'"
     )
     assert repr(environment["API_TOKEN"]).startswith("GoogleSecret(secret='api-token'")
+
+
+def test_the_references_in_python_are_those_of_the_stores() -> None:
+    scope = {"GoogleSecret": GoogleSecret, "AwsSecret": AwsSecret}
+    google, aws = (eval(code, scope) for code in re.findall(r"`((?:GoogleSecret|AwsSecret)\(.*?\))`", PAGE))
+    assert google == environment_value("X", {"google": {"secret": "api-token", "version": "3"}})
+    assert aws == environment_value("X", {"aws": {"secret": "prod/db", "field": "password"}})
 
 
 def test_the_example_of_a_resource_gives_definitions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,1 +1,5 @@
-"""Amazon Web Services: secrets of Secrets Manager."""
+"""Amazon Web Services: secrets of Secrets Manager. Amazon's clients are imported when a secret is read."""
+
+from ai.starlake.aws.secrets_manager import AwsSecret
+
+__all__ = ["AwsSecret"]

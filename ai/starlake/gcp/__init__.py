@@ -1,4 +1,4 @@
-"""Starlake commands on Google Cloud: Dataproc and Cloud Run."""
+"""Starlake commands on Google Cloud: Dataproc and Cloud Run; and secrets of Secret Manager."""
 
 from typing import TYPE_CHECKING
 
@@ -7,8 +7,10 @@ from ai.starlake.common.lazy_names import lazy_names
 if TYPE_CHECKING:
     from ai.starlake.gcp.dataproc.cluster_config import StarlakeDataprocClusterConfig
     from ai.starlake.gcp.dataproc.machine_config import StarlakeDataprocMasterConfig, StarlakeDataprocWorkerConfig
+    from ai.starlake.gcp.secret_manager import GoogleSecret
 
 __all__ = [
+    "GoogleSecret",
     "StarlakeDataprocClusterConfig",
     "StarlakeDataprocMasterConfig",
     "StarlakeDataprocWorkerConfig",
@@ -19,5 +21,6 @@ __getattr__ = lazy_names(
     {
         "dataproc.cluster_config": ["StarlakeDataprocClusterConfig"],
         "dataproc.machine_config": ["StarlakeDataprocMasterConfig", "StarlakeDataprocWorkerConfig"],
+        "secret_manager": ["GoogleSecret"],
     },
 )
