@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -9,11 +10,16 @@ import polars as pl
 import pytest
 from dagster import AssetKey, DagsterInstance, materialize
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import build_starlake_definitions
 from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
+from ai.starlake.dagster.report import DagsterReporter
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 from ai.starlake.embedded import Engine
+from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
 from ai.starlake.embedded.transform.task_run import TransformRequest
+from ai.starlake.executor import Execution
+from ai.starlake.job import JobOptions, StarlakeCommand
 from tests.polars.conftest import SECRET
 
 SUMS = AssetKey(["mart", "sums"])
@@ -95,6 +101,18 @@ def test_a_job_that_was_done_is_not_done_again(shop, cloud):
         assert engine.transform(TransformRequest("mart.sums")).error is None
     assert shop.rows("mart.sums") == [("2026-03-01", 3)]
     assert len(cloud.clusters) == 1
+
+
+def test_only_transforms_need_the_account(shop, cloud, monkeypatch):
+    monkeypatch.delenv("THE_SECRET")
+    profile = JobOptions.read(options(cloud)).compute["small"]
+    root = {"SL_ROOT": str(shop.root)}
+    attempt = Execution("run", "step", DagsterReporter(logging.getLogger(__name__)))
+    EmbeddedExecutor().run(StarlakeCommand("validate", environment=root).with_compute(profile), attempt)
+    with pytest.raises(StarlakeError, match="THE_SECRET"):
+        EmbeddedExecutor().run(
+            StarlakeCommand("transform", ("--name", "mart.report"), environment=root).with_compute(profile), attempt
+        )
 
 
 @pytest.mark.slow

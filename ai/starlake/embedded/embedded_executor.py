@@ -70,7 +70,7 @@ class EmbeddedExecutor:
         if outcome.exit_code != 0:
             raise _failure(prepared, outcome.error or outcome.negative or "", log)
         counts = _counts(outcome.load) if outcome.load else None
-        sizes = command.compute.sizes("duckdb", "polars") if command.compute else {}
+        sizes = command.compute.sizes("duckdb") if command.compute else {}
         duration = time.monotonic() - started
         return StarlakeResult(duration=duration, counts=counts, tables=_tables(prepared, log), sizes=sizes)
 

@@ -22,9 +22,9 @@ def engine_sizes(profile: ComputeProfile | None) -> dict[str, str]:
 def for_engine(command: StarlakeCommand) -> StarlakeCommand:
     """Return a command with what the embedded engine learns of the section `polars` of its profile, in its environment.
 
-    Secrets are references there, as all of a command's are.
+    Secrets are references there, as all of a command's are. Only tasks run on Polars: no other command needs them.
     """
-    polars = command.compute.polars if command.compute else None
+    polars = command.compute.polars if command.compute and command.verb == "transform" else None
     return command.with_environment(polars.environment()) if polars else command
 
 

@@ -243,11 +243,7 @@ class _Process:
     def sizes(self) -> dict[str, str]:
         """What of the command's compute profile has an effect."""
         compute = self.prepared.command.compute
-        return (
-            compute.sizes("process", *(("duckdb", "polars") if self.is_embedded_engine else ("spark",)))
-            if compute
-            else {}
-        )
+        return compute.sizes("process", "duckdb" if self.is_embedded_engine else "spark") if compute else {}
 
     def __str__(self) -> str:
         return self.prepared.shown(self.argv[: -len(self.prepared.argv)])
