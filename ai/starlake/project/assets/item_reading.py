@@ -18,7 +18,7 @@ from ai.starlake.project.assets.project_item import CodePlace, ItemColumn, ItemK
 from ai.starlake.project.findings import Finding, ProjectError
 from ai.starlake.project.lineage.graph import Graph
 from ai.starlake.project.lineage.sql_names import may_be_a_table
-from ai.starlake.project.models import Format, Materialization, Table, Task
+from ai.starlake.project.models import Format, Materialization, Table, Task, compute_of
 from ai.starlake.project.paths import read_text
 from ai.starlake.project.project import Project
 
@@ -108,7 +108,7 @@ class _ItemReader:
             fail_after=_age(table.metadata.freshness.error, table.file),
             code_version=_version(*_meaning(table)),
             places=tuple(self._places.of_table(table)),
-            compute=table.compute or table.metadata.compute,
+            compute=compute_of(table),
             compute_place=self._places.of_compute_of_table(table),
         )
 
@@ -146,7 +146,7 @@ class _ItemReader:
             fail_after=_age(task.freshness.error, task.file),
             code_version=_version(*_meaning(task), python, macros),
             places=tuple(self._places.of_task(task)),
-            compute=task.compute,
+            compute=compute_of(task),
             compute_place=self._places.of_compute_of_task(task),
             sql_problem=self._sql_problem(task, dialect),
         )
@@ -209,7 +209,7 @@ class _Places:
 
     def of_compute_of_table(self, table: Table) -> str:
         """Return the file and line that name the compute profile of a table: its own file, or that of its domain."""
-        if table.file is None or not (table.compute or table.metadata.compute):
+        if table.file is None or not compute_of(table):
             return ""
         own = self._store.read(table.file, "table").document
         path = ("table", "compute") if table.compute else ("table", "metadata", "compute")

@@ -23,7 +23,7 @@ from ai.starlake.project.dag_generation.schedule_names import (
 from ai.starlake.project.dag_generation.templates import StartOf, Templates
 from ai.starlake.project.findings import ProjectError, nearest
 from ai.starlake.project.lineage.graph import Graph
-from ai.starlake.project.models import Application, DagConfig, Domain, Table, Task
+from ai.starlake.project.models import Application, DagConfig, Domain, Table, Task, compute_of
 from ai.starlake.project.project import Project
 
 logger = logging.getLogger(__name__)
@@ -173,7 +173,8 @@ def _load_file(templates: Templates, config: DagConfig, loads: Sequence[_Load]) 
         for name, value in loads[0].variables.items()
     }
     source = f"{config.file} for {loads[0].table.full_name}"
-    file = templates.file(config, source, shared, {"schedules": schedules})
+    profiles = _profiles(config, (load.table for load in loads))
+    file = templates.file(config, source, shared, {"schedules": schedules, **profiles})
     names = [schedule["schedule"] if len(schedules) > 1 else None for schedule in schedules]
     made = frozenset(load.table.full_name for load in loads)
     return replace(file, jobs=tuple(job_name(file.name, name) for name in names), makes=made)
@@ -226,6 +227,7 @@ def task_files(project: Project, templates: Templates, tags: frozenset[str]) -> 
                 "cron": _cron(project.application, config, group),
                 "nodes": dependency_list(graph, group),
                 "tasks": [task.full_name for task in group],
+                **_profiles(config, group),
             }
             # ours do without, so that layers of tasks that read all of the layer below do not grow exponentially
             if templates.is_own(config):
@@ -234,6 +236,14 @@ def task_files(project: Project, templates: Templates, tags: frozenset[str]) -> 
             file = templates.file(config, source, _task_variables(group[0], schedules), context)
             made = frozenset(name for task in group for name in (task.full_name, task.target))
             yield replace(file, jobs=(job_name(file.name),), makes=made)
+
+
+def _profiles(config: DagConfig, items: Iterable[Table | Task]) -> dict[str, dict[str, str]]:
+    """Return the compute profiles that tables and tasks of a file name, for a configuration that has profiles."""
+    if "compute" not in config.options:
+        return {}
+    named = {item.full_name: profile for item in items if (profile := compute_of(item))}
+    return {"compute": named} if named else {}
 
 
 def _task_variables(task: Task, schedules: Schedules) -> dict[str, str]:

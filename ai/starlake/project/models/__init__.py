@@ -28,7 +28,7 @@ from ai.starlake.project.models.enums import (
 from ai.starlake.project.models.metadata import Freshness, Metadata
 from ai.starlake.project.models.strategy_kinds import STRATEGY_KINDS, StrategyKind
 from ai.starlake.project.models.table import AccessControl, Domain, RowLevelSecurity, Table
-from ai.starlake.project.models.task import Task, TransformDomain
+from ai.starlake.project.models.task import Task, TransformDomain, compute_of
 from ai.starlake.project.models.types import TypeDefinition
 from ai.starlake.project.models.write_options import Sink, WriteStrategy
 
@@ -65,4 +65,5 @@ __all__ = [
     "Trim",
     "TypeDefinition",
     "WriteStrategy",
+    "compute_of",
 ]

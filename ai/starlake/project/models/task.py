@@ -11,7 +11,7 @@ from ai.starlake.project.models.attribute import Attribute, Expectation
 from ai.starlake.project.models.base import FileModel, Text, Texts
 from ai.starlake.project.models.enums import SyncStrategy
 from ai.starlake.project.models.metadata import Freshness
-from ai.starlake.project.models.table import AccessControl, RowLevelSecurity
+from ai.starlake.project.models.table import AccessControl, RowLevelSecurity, Table
 from ai.starlake.project.models.write_options import Sink, WriteStrategy
 
 
@@ -77,6 +77,11 @@ class Task(FileModel):
         """Name the table after the task unless the file says otherwise."""
         if not self.table:
             object.__setattr__(self, "table", self.name)
+
+
+def compute_of(item: Table | Task) -> str | None:
+    """Return the compute profile that a table or task names: its own, else that of the table's metadata."""
+    return item.compute or (item.metadata.compute if isinstance(item, Table) else None)
 
 
 class TransformDomain(FileModel):
