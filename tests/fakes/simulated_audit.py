@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta, timezone
 
 from ai.starlake.common.outcomes.audit_rows import AuditRow, in_order
@@ -50,6 +51,9 @@ class SimulatedAudit:
 
     def add(self, *rows: AuditRow) -> None:
         self.content += rows
+
+    def opened(self) -> AbstractContextManager[SimulatedAudit]:
+        return nullcontext(self)
 
     def minutes(self, since: datetime) -> dict[datetime, int]:
         self._query("minutes")

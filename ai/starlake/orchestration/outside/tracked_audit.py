@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
@@ -18,6 +19,9 @@ _PAGE = 2000
 
 class TrackedAudit(Protocol):
     """An audit that is asked for rows by the time at which what they are about ended."""
+
+    def opened(self) -> AbstractContextManager[TrackedAudit]:
+        """Open it once for several readings."""
 
     def minutes(self, since: datetime) -> Mapping[datetime, int]:
         """Return the number of rows of each minute, of those that ended at a time or later.

@@ -70,14 +70,15 @@ def baseline(audit: TrackedAudit, now: datetime, options: TrackingOptions) -> Tr
     """
     this_minute, lateness = microseconds(now) // MICROSECONDS, _lateness(options)
     first = first_minute_checked(this_minute - lateness)
-    counts = rows_per_minute(audit, first_minute_checked(first))
-    newest = max(counts, default=first)
-    wanted = max(first, min(newest, this_minute) - lateness)
-    horizon = _remembered_from(counts, wanted)
-    late = {minute: count for minute, count in counts.items() if minute >= horizon}
     known: dict[int, list[int]] = {}
-    if late:
-        for row in all_rows(audit, horizon * MICROSECONDS, (max(late) + 1) * MICROSECONDS, sum(late.values())):
+    with audit.opened() as opened:
+        counts = rows_per_minute(opened, first_minute_checked(first))
+        newest = max(counts, default=first)
+        wanted = max(first, min(newest, this_minute) - lateness)
+        horizon = _remembered_from(counts, wanted)
+        late = {minute: count for minute, count in counts.items() if minute >= horizon}
+        end = (max(late, default=horizon - 1) + 1) * MICROSECONDS
+        for row in all_rows(opened, horizon * MICROSECONDS, end, sum(late.values())):
             known.setdefault(minute_of(row), []).append(identity(row))
     minutes = {minute: SeenMinute.of(rows) for minute, rows in known.items()}
     at = now.timestamp()
@@ -115,17 +116,18 @@ class _TrackingTick:
     def tracked(self) -> Tracked:
         checks = not 0 <= self.now - self.cursor.checked < _CHECK_SECONDS
         horizon = self.cursor.horizon
-        counts = rows_per_minute(self.audit, first_minute_checked(horizon) if checks else horizon)
-        watched = {minute: count for minute, count in counts.items() if minute >= horizon}
-        release = released(self.audit, self.cursor, self.options)
         room = (LONGEST_CURSOR - len(self.cursor.as_text())) // _BYTES_OF_ROW
-        reading = RowReading(self.audit, watched, dict(self.cursor.minutes), self._budget(release, room))
-        changed = reading.changed()
-        reading.read(changed)
+        with self.audit.opened() as audit:
+            counts = rows_per_minute(audit, first_minute_checked(horizon) if checks else horizon)
+            watched = {minute: count for minute, count in counts.items() if minute >= horizon}
+            release = released(audit, self.cursor, self.options)
+            reading = RowReading(audit, watched, dict(self.cursor.minutes), self._budget(release, room))
+            changed = reading.changed()
+            reading.read(changed)
         if not (checks or changed or self.cursor.waiting or reading.minutes != self.cursor.minutes):
             return Tracked((), self.cursor)
-        hours = rows_per_hour(counts, horizon) if checks else dict(self.cursor.closed)
         is_full = bool(reading.unfinished) and room < self.options.rows_per_tick
+        hours = rows_per_hour(counts, horizon) if checks else dict(self.cursor.closed)
         notes = self._notes(release, reading, hours, is_full=is_full)
         cursor = self._next(release, reading, hours, max(watched, default=0), is_full=is_full)
         cursor = replace(cursor, checked=self.now if checks else cursor.checked)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
@@ -21,7 +22,7 @@ class AuditBusyError(AuditUnreachableError):
 
 
 class AuditDatabase(Protocol):
-    """Reads the audit tables of Starlake. Every method opens what it needs and closes it before it returns.
+    """Reads the audit tables of Starlake. Every method but `opened` opens what it needs, and closes it at its end.
 
     Each raises `AuditBusyError` while another process writes a DuckDB file, else `AuditUnreachableError`.
     """
@@ -29,6 +30,10 @@ class AuditDatabase(Protocol):
     @property
     def name(self) -> str:
         """Return a name for people, without a password."""
+        ...
+
+    def opened(self) -> AbstractContextManager[AuditDatabase]:
+        """Open it once for several readings, which must be short: while a DuckDB file is open, nobody writes it."""
         ...
 
     def minutes(self, since: datetime) -> Mapping[datetime, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,9 +114,15 @@ class DuckDbSession:
     connection: DuckDBPyConnection
     file: Path
     words: SqlWords = DUCKDB
+    _columns: dict[tuple[str, str], Mapping[str, AuditColumn]] = field(default_factory=dict, repr=False, compare=False)
 
     def columns(self, schema: str, table: str) -> Mapping[str, AuditColumn]:
         """Return the columns of a table; none if it does not exist."""
+        if (schema, table) not in self._columns:
+            self._columns[schema, table] = self._found_columns(schema, table)
+        return self._columns[schema, table]
+
+    def _found_columns(self, schema: str, table: str) -> Mapping[str, AuditColumn]:
         same = "database_name = current_database() AND lower(schema_name) = lower($schema) AND table_name = $table"
         found = self.connection.execute(
             f"SELECT column_name, data_type FROM duckdb_columns() WHERE {same}",  # noqa: S608

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any, Protocol
 
@@ -98,6 +98,12 @@ class QueriedAudit:
     def name(self) -> str:
         """Return a name for people, without a password."""
         return self.source.name
+
+    @contextmanager
+    def opened(self) -> Iterator[QueriedAudit]:
+        """Open the database once for several readings, and close it at the end."""
+        with self.source.session() as session:
+            yield replace(self, source=_OpenSource(self.name, session))
 
     def minutes(self, since: datetime) -> Mapping[datetime, int]:
         """Count the rows of each minute of `ended`, from the minute of `since` on."""
@@ -228,6 +234,18 @@ class QueriedAudit:
         place, order = session.place(self.schemas[name], name), columns["TIMESTAMP"].sql
         sql = f"SELECT {selected} FROM {place} WHERE {condition} ORDER BY {order}"  # noqa: S608
         yield from (dict(zip(names, row, strict=True)) for row in session.fetch(sql, values))
+
+
+@dataclass(frozen=True)
+class _OpenSource:
+    """A database that is open."""
+
+    name: str
+    opened: AuditSession
+
+    @contextmanager
+    def session(self) -> Iterator[AuditSession]:
+        yield self.opened
 
 
 @dataclass(frozen=True)
