@@ -79,8 +79,9 @@ class RemoteQuery:
             require_lossless(frame.collect_schema(), self._task)
         except StarlakeError:
             raise
-        except Exception:  # what it reads may be closed to this machine; the rows are checked again
-            logger.debug("the columns of %s are not known yet", self._task, exc_info=True)
+        except Exception as error:  # noqa: BLE001  it may read what this machine may not; the rows are checked again
+            why = self._context.client.redactor.mask(str(error))
+            logger.debug("the columns of %s are not known yet: %s", self._task, why)
         label = self._task.encode()[-_LONGEST_LABEL:].decode(errors="ignore").strip()
         with self._explained(f"the lazy frame of the Python task {self._task} cannot be sent to Polars Cloud"):
             remote = frame.remote(machines).labels([label])
