@@ -77,13 +77,14 @@ class OutsideAudit:
         self, *, without: Iterable[str] = (), quoted: bool = False, times: str = "TIMESTAMP", only: str = ""
     ) -> None:
         """Create the tables as Starlake does, or as a Starlake of another kind."""
-        self.run(f"CREATE SCHEMA IF NOT EXISTS {self.schema}")
+        statements = [f"CREATE SCHEMA IF NOT EXISTS {self.schema}"]
         for table, columns in TABLES.items():
             if only in ("", table):
                 kinds = {name: times if kind == "TIMESTAMP" else kind for name, kind in columns.items()}
                 texts = (f'"{name}" {kind}' if quoted else f"{name} {kind}" for name, kind in kinds.items())
                 wanted = [text for text in texts if text.partition(" ")[0].strip('"') not in without]
-                self.run(f"CREATE TABLE IF NOT EXISTS {self.schema}.{table} ({', '.join(wanted)})")
+                statements.append(f"CREATE TABLE IF NOT EXISTS {self.schema}.{table} ({', '.join(wanted)})")
+        self.run("; ".join(statements))
 
     def write(self, table: str, *rows: dict[str, Any], quoted: bool = False) -> None:
         """Add rows, which have the same columns, to a table."""
