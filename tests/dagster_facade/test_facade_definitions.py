@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import socket
+import traceback
 from pathlib import Path
 
 import pytest
-from dagster import AssetCheckKey, AssetKey, DefaultSensorStatus, Definitions
+from dagster import (
+    AssetCheckKey,
+    AssetKey,
+    DagsterInstance,
+    DefaultSensorStatus,
+    Definitions,
+    build_sensor_context,
+)
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import StarlakeDagsterFacade, build_starlake_definitions
 from tests.dagster_assets.conftest import SAMPLE, Folder, columns_of, deps_of, lineage_of
 
-NOWHERE = "postgresql+psycopg://reader:s3cret-pw@localhost:1/nowhere"
+PASSWORD = "s3cret-pw"
+NOWHERE = f"postgresql+psycopg://reader:{PASSWORD}@localhost:1/nowhere"
 
 
 @pytest.fixture
@@ -159,4 +168,52 @@ def test_definitions_need_neither_a_network_nor_the_audit(shop: Folder, monkeypa
 
 def test_the_address_of_the_audit_is_not_shown(shop: Folder) -> None:
     facade = StarlakeDagsterFacade(shop.root, NOWHERE)
-    assert "s3cret-pw" not in repr(facade.settings)
+    assert PASSWORD not in repr(facade.settings)
+
+
+class TestUnreachable:
+    @pytest.fixture
+    def definitions(self, shop: Folder, instance: DagsterInstance) -> Definitions:
+        """Definitions whose audit is on a server that does not answer."""
+        return definitions_of(shop)
+
+    def test_a_tick_fails_without_the_password(self, definitions: Definitions, instance: DagsterInstance) -> None:
+        context = build_sensor_context(instance=instance, repository_def=definitions.get_repository_def())
+        with pytest.raises(StarlakeError, match="localhost") as raised:
+            definitions.sensors[0].evaluate_tick(context)
+        assert PASSWORD not in "".join(traceback.format_exception(raised.value))
+
+    def test_so_do_runs(
+        self, definitions: Definitions, instance: DagsterInstance, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        reference = {"name": "17", "job_ids": ["17"], "rows": ["abc"], "since": "2026-03-01", "until": "2026-03-01"}
+        for job, config in (
+            ("starlake_sync_default", {}),
+            ("starlake_mirror_default", {"ops": {"read_audit": {"config": reference}}}),
+        ):
+            run = definitions.get_job_def(job).execute_in_process(
+                instance=instance, run_config=config, raise_on_error=False
+            )
+            assert not run.success
+            assert PASSWORD not in "".join(map(str, run.all_events))
+        shown = capfd.readouterr()
+        assert "localhost" in shown.err
+        assert PASSWORD not in shown.err + shown.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"audit": "jdbc:postgresql://host/db"}, "JDBC"),
+        ({"timezone": "Mars"}, "'Mars' is not a time zone"),
+        ({"ignore_job_ids": "("}, "option ignore_job_ids"),
+        ({"settle_seconds": "soon"}, "option settle_seconds"),
+        ({"log_url_template": "https://x/{jobid}"}, "it names {jobid}"),
+        ({"log_url_template": "https://x/{"}, "cannot be used"),
+        ({"options": {"start_date": "soon"}}, "option start_date"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(shop: Folder, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(StarlakeError) as raised:
+        StarlakeDagsterFacade(shop.root, **{"audit": NOWHERE, **arguments}).create_definitions()
+    assert message in str(raised.value)

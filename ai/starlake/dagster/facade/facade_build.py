@@ -83,13 +83,14 @@ class FacadeBuild:
         """The audit. What it is in is opened when it is read, and closed after each reading.
 
         Raises:
-            StarlakeError: If a reference leads nowhere, or if the project cannot be read.
+            StarlakeError: If the project cannot be read.
         """
         from ai.starlake.project.audit import open_audit
         from ai.starlake.project.audit.project_audit import audit_schemas
 
         application = self.assets.translated.project.model.application
-        return open_audit(self.settings.audit, schemas=audit_schemas(application), timezone=self.settings.timezone)
+        settings = self.settings
+        return open_audit(settings.audit, schemas=audit_schemas(application), timezone=settings.timezone)
 
     @cached_property
     def on_record(self) -> ItemsOnRecord:

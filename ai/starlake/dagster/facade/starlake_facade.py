@@ -22,6 +22,7 @@ from ai.starlake.dagster.facade.track_sensor import track_sensor
 from ai.starlake.dagster.named_jobs import named_job
 from ai.starlake.orchestration.outside import TrackingOptions
 from ai.starlake.project.assets.starlake_project import StarlakeProject
+from ai.starlake.project.audit import open_audit
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.translator import DagsterStarlakeTranslator
@@ -55,6 +56,9 @@ class StarlakeDagsterFacade:
         interval_seconds: How many seconds pass between two ticks of the sensor.
         code_location: The name of the code location to reload; that of the sensor by default.
         options: Options of assets, such as ``start_date`` and ``partitions``.
+
+    Raises:
+        StarlakeError: If an argument has a value that cannot be used.
     """
 
     def __init__(
@@ -77,6 +81,7 @@ class StarlakeDagsterFacade:
     ) -> None:
         self.project = project if isinstance(project, StarlakeProject) else StarlakeProject(project)
         self._options = dict(options or {})
+        open_audit(audit, timezone=timezone)  # which reads nothing, and refuses what it cannot open
         self.settings = FacadeSettings(
             audit=audit,
             tracking=TrackingOptions.over(
