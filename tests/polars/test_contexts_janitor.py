@@ -92,6 +92,7 @@ def test_sensors_are_there_where_a_profile_needs_them(sl_job):
     assert StarlakeDagsterShellJob(filename=__file__, options={"compute": {"small": {}}}).sensors() == []
 
 
+@pytest.mark.slow
 def test_a_killed_run_of_the_engine_leaves_a_context_that_the_sensor_stops(studio, cloud, sl_job, instance, failed_run):
     cloud.set(seconds_of_a_query=60)
     studio.python("t", "return pl.LazyFrame({'id': [1]})", engine="polars-cloud")

@@ -225,6 +225,7 @@ def _interrupt_when(cloud, moment, thread):
     signal.pthread_kill(thread, signal.SIGINT)
 
 
+@pytest.mark.slow
 def test_a_command_that_is_terminated_stops_its_context_first(orders, cloud):
     cloud.set(seconds_of_a_query=60)
     command = [sys.executable, "-m", "ai.starlake.embedded", "transform", "--name", "mart.t"]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _SHORTEST = 0.001
 _LONGEST = 0.2
-"""Seconds between two looks at a query that runs in the background."""
+"""Seconds between two polls of a query that runs in the background."""
 _SCAN = re.compile(r"\bSCAN \[([^\]]*)\]")
 _LOSSY = {
     "Duration": "DuckDB reads it as a number without its unit; cast it, as with .dt.total_microseconds()",
