@@ -22,6 +22,8 @@ DAYS = ("2026-11-02", "2026-11-03", "2026-11-04")
 SIZE = {"width": 1400, "height": 900}
 SETTLED = 8000
 """How many milliseconds a page needs to load and draw the state of assets, without an event at the end."""
+DRAWN = 2000
+"""How many milliseconds a page needs after a click."""
 TICKS = 75
 """How many seconds pass until each sensor has looked."""
 
@@ -35,12 +37,14 @@ class View:
         path: The address of the page.
         wait_for: A text that is there when the page is complete.
         height: The height of the window.
+        clicks: What to click then, as selectors of Playwright.
     """
 
     name: str
     path: str
     wait_for: str
     height: int = SIZE["height"]
+    clicks: tuple[str, ...] = ()
 
 
 _GROUPS = ",".join(f"global@global:{group}" for group in ("starbake", "Customers", "Products", "kpis"))
@@ -107,6 +111,9 @@ def take_all(page: Page, address: str, images: Path, views: tuple[View, ...] = V
         page.goto(address + view.path)
         page.get_by_text(view.wait_for).first.wait_for(timeout=60_000)
         page.wait_for_timeout(SETTLED)
+        for selector in view.clicks:
+            page.locator(selector).first.click()
+            page.wait_for_timeout(DRAWN)
         image = images / f"{view.name}.png"
         page.screenshot(path=image)
         yield image

@@ -1,7 +1,7 @@
 """Takes the pictures in images/: the sample's assets, and jobs of generated DAG files, as Dagster's UI shows them.
 
-`make pictures` calls this; with ``assets`` or ``jobs`` it takes only these. It needs Chromium, and the package
-playwright, which that target installs.
+`make pictures` calls this; with ``assets``, ``facade`` or ``jobs`` it takes only these. It needs Chromium, and the
+package playwright, which that target installs.
 
 Dagster writes the groups of an op before its name and cuts the text where the box ends. In the pictures an op has its
 own name only: its groups are the boxes around it.
@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING
 
 from asset_pictures import make_runs, switch_on, take_all
 from demo import DEFINITIONS
+from facade_pictures import DEFINITIONS as FACADE
+from facade_pictures import play_a_night, run_of, views
 
 from ai.starlake.project import Project
 from ai.starlake.project.dag_generation import generate
@@ -199,7 +201,17 @@ def take_assets(folder: Path) -> Iterator[Path]:
         yield from take_all(context.new_page(), address, IMAGES)
 
 
-KINDS = {"assets": take_assets, "jobs": take_jobs}
+def take_facade(folder: Path) -> Iterator[Path]:
+    """Take the pictures of what another scheduler ran; yield their files."""
+    play_a_night(folder, "2026-11-03")
+    with dagster_dev(folder, [FACADE]) as address, browser(folder) as context:
+        run_of(address, "starlake_sync_prod")
+        play_a_night(folder, "2026-11-04", broken="products")
+        run_id = run_of(address, "starlake_mirror_prod")
+        yield from take_all(context.new_page(), address, IMAGES, views(run_id))
+
+
+KINDS = {"assets": take_assets, "facade": take_facade, "jobs": take_jobs}
 
 
 def main(kinds: list[str]) -> int:
