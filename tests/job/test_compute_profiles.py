@@ -8,10 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.job import ComputeProfile, JobOptions
-from ai.starlake.job.compute_profiles import ComputeChoice, chosen_profile, section_choice
+from ai.starlake.job.compute_profiles import (
+    SECTIONS,
+    ComputeChoice,
+    InvalidComputeError,
+    chosen_profile,
+    read_profiles,
+    section_choice,
+)
 from ai.starlake.job.compute_sections import bytes_of
 
 PROFILES: dict[str, Any] = {
@@ -122,6 +131,22 @@ def test_the_section_of_an_op_counts_more_than_that_of_its_table() -> None:
     )
     assert getattr(section_choice(options, names), "name", None) == "large"
     assert section_choice(options, ["other"]) is None
+
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.sampled_from(["2GB", "4g", "2Gi"])
+NAMES = st.sampled_from([*SECTIONS, "threads", "memory", "executor_memory", "job", "num_workers", "env_vars", "x", ""])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.recursive(SCALARS, lambda inner: st.dictionaries(NAMES, inner, max_size=4) | st.lists(inner, max_size=2)))
+def test_whatever_is_given_is_read_or_explained(value: Any) -> None:
+    try:
+        made = read_profiles({"small": value})
+    except InvalidComputeError as error:
+        problems = str(error).splitlines()
+        assert problems[0].startswith("option compute: small")
+    else:
+        assert all(profile == pickle.loads(pickle.dumps(profile)) for profile in made.values())
 
 
 @pytest.mark.parametrize(

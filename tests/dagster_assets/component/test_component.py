@@ -34,6 +34,13 @@ class LoudComponent(StarlakeProjectComponent):
         return None if expectation.name == "rejected_rows" else super().get_asset_check_spec(expectation)
 
 
+class SizedComponent(StarlakeProjectComponent):
+    """Chooses a compute profile in code."""
+
+    def get_compute_profile(self, item):
+        return "large" if item.name == "orders" else super().get_compute_profile(item)
+
+
 def op_of(definitions, key):
     return definitions.resolve_assets_def(AssetKey.from_user_string(key)).op
 
@@ -246,6 +253,20 @@ class TestOverrides:
             assert found.tags["more"] == "yes"
             checks = {key.name for key in definitions.resolve_asset_graph().asset_check_keys}
             assert checks == {"unique_id"}
+
+    def test_compute_profiles(self, load):
+        options = {"compute": {"small": {}, "large": {}}, "compute_profile": "small"}
+        executor = {"class": "embedded", "options": options}
+
+        def profiles(definitions):
+            return {key: spec(definitions, key).tags.get("starlake/compute") for key in ALL}
+
+        with load(executor=executor) as (_, definitions):
+            assert set(profiles(definitions).values()) == {"small"}
+        with load(executor=executor, compute="large") as (_, definitions):
+            assert set(profiles(definitions).values()) == {"large"}
+        with load(f"{__name__}.SizedComponent", executor=executor) as (_, definitions):
+            assert profiles(definitions) == {"shop/orders": "large", "shop/clients": "small", "kpis/sales": "small"}
 
     def test_made_in_python(self, bakery):
         lines = [
