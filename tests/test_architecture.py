@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -41,13 +43,29 @@ def is_private_to_dagster(module: str) -> bool:
     return distribution.startswith("dagster") and any(part.startswith("_") for part in rest)
 
 
-def private_dagster_imports(source: str) -> list[tuple[int, str]]:
-    return sorted({found for found in imported_modules(ast.parse(source)) if is_private_to_dagster(found[1])})
+def private_dagster_imports(tree: ast.AST) -> list[tuple[int, str]]:
+    return sorted({found for found in imported_modules(tree) if is_private_to_dagster(found[1])})
 
 
-def printing_lines(source: str) -> list[int]:
-    calls = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call))
+def printing_lines(tree: ast.AST) -> list[int]:
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
     return [call.lineno for call in calls if name_of(call.func) in {"print", "pprint", "pprint.pprint"}]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the tests below ask of a module. A module is parsed once: there are many."""
+
+    private_imports: list[tuple[int, str]]
+    prints: list[int]
+    classes: list[tuple[str, int]]
+
+
+@functools.cache
+def facts(path: Path) -> Facts:
+    tree = ast.parse(path.read_text("utf-8"))
+    classes = [(node.name, node.lineno) for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    return Facts(private_dagster_imports(tree), printing_lines(tree), classes)
 
 
 @pytest.mark.parametrize(
@@ -61,16 +79,17 @@ def printing_lines(source: str) -> list[int]:
     ],
 )
 def test_the_search_for_private_imports_finds_every_form(source: str) -> None:
-    assert private_dagster_imports(source)
+    assert private_dagster_imports(ast.parse(source))
 
 
 def test_public_imports_of_dagster_are_not_taken_for_private() -> None:
-    assert not private_dagster_imports("from dagster import op, In\nimport dagster as _dagster\nfrom a import _b")
+    public = "from dagster import op, In\nimport dagster as _dagster\nfrom a import _b"
+    assert not private_dagster_imports(ast.parse(public))
 
 
 def test_dagsters_private_modules_are_imported_in_one_package_only() -> None:
     found = {
-        str(path.relative_to(ROOT)): private_dagster_imports(path.read_text("utf-8"))
+        str(path.relative_to(ROOT)): facts(path).private_imports
         for path in [*SOURCES, *SAMPLE_SOURCES]
         if COMPATIBILITY not in path.parents
     }
@@ -78,8 +97,8 @@ def test_dagsters_private_modules_are_imported_in_one_package_only() -> None:
 
 
 def test_no_library_module_prints() -> None:
-    assert printing_lines("import pprint\nprint(1)\npprint.pprint(2)") == [2, 3]
-    found = {str(path.relative_to(ROOT)): printing_lines(path.read_text("utf-8")) for path in SOURCES}
+    assert printing_lines(ast.parse("import pprint\nprint(1)\npprint.pprint(2)")) == [2, 3]
+    found = {str(path.relative_to(ROOT)): facts(path).prints for path in SOURCES}
     assert {path: lines for path, lines in found.items() if lines} == {}
 
 
@@ -119,8 +138,7 @@ def modules(folder: Path) -> list[Path]:
 
 
 def classes(path: Path) -> Iterator[tuple[str, object]]:
-    tree = ast.parse(path.read_text("utf-8"))
-    return ((node.name, f"{path}:{node.lineno}") for node in ast.walk(tree) if isinstance(node, ast.ClassDef))
+    return ((name, f"{path}:{line}") for name, line in facts(path).classes)
 
 
 def circle(imports: Mapping[str, Iterable[str]]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,12 @@ def sentences(file: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, ast.get_docstring(node) or ""
 
 
+@functools.cache
+def all_sentences() -> list[tuple[str, str]]:
+    """All sentences, with the places where they are."""
+    return [(f"{file.relative_to(ROOT)}:{line}", text) for file in SOURCES for line, text in sentences(file)]
+
+
 def is_command(decorator: ast.expr) -> bool:
     return isinstance(decorator, ast.Call) and name_of(decorator.func) in ("command", "group")
 
@@ -60,9 +67,6 @@ def is_command(decorator: ast.expr) -> bool:
 @pytest.mark.parametrize("pattern", AVOIDED)
 def test_sentences_for_users_use_the_standard_terms(pattern: str) -> None:
     found = {
-        f"{file.relative_to(ROOT)}:{line}: {text}"
-        for file in SOURCES
-        for line, text in sentences(file)
-        if re.search(pattern, text) and not text.isidentifier()
+        f"{place}: {text}" for place, text in all_sentences() if re.search(pattern, text) and not text.isidentifier()
     }
     assert not found, f"write {AVOIDED[pattern]} instead:\n" + "\n".join(sorted(found))
