@@ -339,7 +339,9 @@ def test_secrets_of_google_need_one_extra(environments, python) -> None:
 def test_lazy_frames_need_one_extra_each(environments, run, project: Path) -> None:
     task = project / "metadata" / "transform" / "usage" / "lazy"
     task.with_suffix(".py").write_text(
-        "import polars as pl\n\n\ndef task(connection, variables):\n    return pl.LazyFrame({'id': [1, 2]})\n"
+        "import polars as pl\n\n\n"
+        "def task(connection, variables):\n"
+        "    return pl.DataFrame(connection.sql('SELECT 1 AS id')).lazy()\n"
     )
     ways = {
         ("[embedded,polars]", "polars"): None,

@@ -96,7 +96,9 @@ def test_the_tasks_of_a_command_share_a_context(orders, cloud):
 
 def test_rows_of_the_database_go_along_with_the_query(orders, cloud):
     orders.task("mart.u", "SELECT 7 AS id")
-    orders.python("t", "return connection.sql('FROM mart.u').pl().lazy().select(pl.col('id') * 6)", **OVERWRITE)
+    orders.python(
+        "t", "return pl.DataFrame(connection.sql('FROM mart.u')).lazy().select(pl.col('id') * 6)", **OVERWRITE
+    )
     assert run(orders, "u") is None
     assert run(orders, "t") is None
     assert orders.rows("mart.t") == [(42,)]
