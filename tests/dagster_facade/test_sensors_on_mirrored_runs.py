@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import dagster
 import pytest
 from dagster import (
     AssetKey,
@@ -187,9 +188,10 @@ def test_our_reactions_hear_of_mirrored_runs(mirror, scheduler, reaction, check)
     night(scheduler, "night 1", fails=True)
     mirror.settle()
     ticks()
-    (event,) = [event for event in told if event.check == check]
-    assert event.table == "shop.returns"
-    assert "1 invalid records" in event.message
+    events = [event for event in told if event.check == check]
+    assert len(events) == (check is None or hasattr(dagster, "AssetCheckEvaluation"))  # in the run's log since 1.11.16
+    assert {event.table for event in events} <= {"shop.returns"}
+    assert all("1 invalid records" in event.message for event in events)
     told.clear()
     ticks()
     assert told == []
