@@ -11,6 +11,7 @@ from dagster import ConfigurableResource, EnvVar, JobDefinition, SensorDefinitio
 from pydantic import Field, ValidationError, field_validator
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.secrets import EnvironmentReference, reference_of
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.polars.contexts_janitor import sensors_of
 from ai.starlake.job.polars_profile import PolarsProfile
@@ -39,7 +40,8 @@ class PolarsCloudCompute(ConfigurableResource[Any]):
     @field_validator("client_id", "client_secret", mode="before")
     @classmethod
     def _reference(cls, value: Any) -> Any:
-        return {"env": value.env_var_name} if isinstance(value, EnvVar) else value
+        read = reference_of("PolarsCloudCompute", value) if isinstance(value, EnvVar) else value
+        return {"env": read.name} if isinstance(read, EnvironmentReference) else read
 
     @contextmanager
     def context(self, profile: str) -> Iterator[Any]:
