@@ -11,6 +11,7 @@ from dagster import Definitions
 from pydantic.fields import FieldInfo
 
 from ai.starlake.dagster.shell import ShellOptions
+from ai.starlake.embedded import Engine
 from ai.starlake.job import JobOptions
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,9 +42,12 @@ def test_the_options_table_is_that_of_the_code() -> None:
     assert options_table() in README, f"the README should have:\n{options_table()}"
 
 
-def made_by(source: str, job: str, folder: Path, **arguments: object) -> list[str]:
-    """Run a job of an example on a copy of the sample; return the keys of what it made."""
-    project = shutil.copytree(ROOT / "samples" / "starbake", folder / "starbake")
+def sample_in(folder: Path) -> Path:
+    return shutil.copytree(ROOT / "samples" / "starbake", folder / "starbake")
+
+
+def made_by(source: str, job: str, project: Path, **arguments: object) -> list[str]:
+    """Run a job of an example on a project; return the keys of what it made."""
     namespace: dict[str, object] = {}
     exec(compile(source.replace("/path/to/your/starlake/project", str(project)), "README.md", "exec"), namespace)
     definitions = namespace["defs"]
@@ -53,17 +57,25 @@ def made_by(source: str, job: str, folder: Path, **arguments: object) -> list[st
     return [event.materialization.asset_key.to_user_string() for event in result.get_asset_materialization_events()]
 
 
-def test_there_are_two_examples() -> None:
-    assert len(BLOCKS) == 2
+def test_there_are_three_examples() -> None:
+    assert len(BLOCKS) == 3
 
 
 def test_the_first_example_makes_assets_of_a_project(tmp_path: Path) -> None:
-    loaded = made_by(BLOCKS[0], "starbake_daily_05_00", tmp_path, partition_key="2026-11-04")
+    loaded = made_by(BLOCKS[0], "starbake_daily_05_00", sample_in(tmp_path), partition_key="2026-11-04")
     assert sorted(loaded) == [f"starbake/{table}" for table in ("Customers", "Ingredients", "Orders", "Products")]
 
 
-def test_the_second_example_makes_ops(tmp_path: Path) -> None:
-    assert made_by(BLOCKS[1], "nightly", tmp_path) == [
+def test_the_second_example_shows_what_another_scheduler_ran(tmp_path: Path) -> None:
+    project = sample_in(tmp_path)
+    engine = Engine.open(project)
+    engine.stage()
+    engine.load(["starbake"], ["Customers", "Orders"])
+    assert sorted(made_by(BLOCKS[1], "starlake_sync_prod", project)) == ["starbake/Customers", "starbake/Orders"]
+
+
+def test_the_third_example_makes_ops(tmp_path: Path) -> None:
+    assert made_by(BLOCKS[2], "nightly", sample_in(tmp_path)) == [
         "starbake_Customers",
         "starbake_Orders",
         "Customers_CustomerLifeTimeValue",
