@@ -202,6 +202,18 @@ class AuditContract:
         assert [(reason.reason, reason.rows) for reason in loaded.reasons] == [("`id` (int) can't be null", 2)]
         assert (months.name, months.error, months.counts) == ("kpi.months", "no such column", None)
 
+    def test_several_readings_of_one_connection_are_those_of_many(self, tables, audit):
+        tables.write("audit", load(START), load(after(2), job="job-2"), transform(after(4), job="job-2"))
+        tables.write("expectations", check(after(1)), {**check(after(3), COUNT=5, SUCCESS=False), "JOBID": "job-2"})
+        runs = [audit.rows_of([job]) for job in ("job-1", "job-2")]
+        with audit.opened() as opened:
+            assert opened.name == audit.name
+            assert (opened.minutes(START), opened.last_rows()) == (audit.minutes(START), audit.last_rows())
+            assert [opened.rows_of([job]) for job in ("job-1", "job-2")] == runs
+            found = opened.outcomes_of_runs(runs, orders)
+        assert found == [audit.outcomes(run, orders) for run in runs]
+        assert [[one.count for one in run[0].checks or ()] for run in found] == [[0, None], [5, None]]
+
     def test_tables_that_nobody_asks_about_have_no_outcome(self, tables, audit):
         tables.write("audit", load(START), load(START, "clients"))
         rows = audit.last_rows()
@@ -267,26 +279,32 @@ class AuditContract:
         audit = open_audit(tables.audit, timezone="Europe/Paris")
         assert list(audit.minutes(START)) == [datetime(2026, 10, 25, 1, 30, tzinfo=UTC)]
 
-    @settings(max_examples=5)
-    @given(
-        written=st.lists(
-            st.tuples(st.integers(0, 5_000), st.integers(0, 3_000), st.integers(0, 2), st.booleans()), max_size=40
-        ),
-        steps=st.lists(st.integers(2_000, 9_000).map(lambda ms: timedelta(milliseconds=ms)), min_size=1, max_size=4),
-        limit=st.integers(4, 30),
-    )
-    def test_windows_of_any_size_have_each_row_once(self, tables, audit, written, steps, limit):
-        tables.run("DELETE FROM audit.audit")
-        rows = [
-            load(after(at / 1000), f"table_{table}", seconds=ms / 1000, job=f"{table}", SUCCESS=good)
-            for at, ms, table, good in written
-        ]
-        tables.write("audit", *rows)
-        found = windows(audit, START, after(10), steps, limit)
-        assert len({row.digest for row in found}) == len(found) == len(rows)
-        assert sorted(names(found)) == sorted(row["JOBID"] for row in rows)
-        assert {row.digest for row in found} == {row.digest for row in audit.rows(START, after(10), limit=99)}
-        assert sum(audit.minutes(START).values()) == len(rows)
+    def test_windows_of_any_size_have_each_row_once(self, tables, audit):
+        # a property within the test: hypothesis wants one class for each that stands in a class
+        @settings(max_examples=5)
+        @given(
+            written=st.lists(
+                st.tuples(st.integers(0, 5_000), st.integers(0, 3_000), st.integers(0, 2), st.booleans()), max_size=40
+            ),
+            steps=st.lists(
+                st.integers(2_000, 9_000).map(lambda ms: timedelta(milliseconds=ms)), min_size=1, max_size=4
+            ),
+            limit=st.integers(4, 30),
+        )
+        def holds(written, steps, limit):
+            tables.run("DELETE FROM audit.audit")
+            rows = [
+                load(after(at / 1000), f"table_{table}", seconds=ms / 1000, job=f"{table}", SUCCESS=good)
+                for at, ms, table, good in written
+            ]
+            tables.write("audit", *rows)
+            found = windows(audit, START, after(10), steps, limit)
+            assert len({row.digest for row in found}) == len(found) == len(rows)
+            assert sorted(names(found)) == sorted(row["JOBID"] for row in rows)
+            assert {row.digest for row in found} == {row.digest for row in audit.rows(START, after(10), limit=99)}
+            assert sum(audit.minutes(START).values()) == len(rows)
+
+        holds()
 
 
 def orders(domain: str, table: str, paths: str) -> ItemOnRecord:

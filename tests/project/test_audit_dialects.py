@@ -64,7 +64,8 @@ class TranslatedSource:
     @contextmanager
     def session(self):
         with duckdb.connect(str(self.file), read_only=True) as connection:
-            yield TranslatedSession(connection, self.file, words_of(self.dialect), self.dialect, self.has_zone)
+            words = words_of(self.dialect)
+            yield TranslatedSession(connection, self.file, words, dialect=self.dialect, has_zone=self.has_zone)
 
 
 def answers(audit):
