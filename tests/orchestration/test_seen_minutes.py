@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ai.starlake.orchestration.outside.packed_numbers import packed, unpacked
@@ -25,14 +25,14 @@ def test_numbers_are_the_same_after_they_were_packed(bits, numbers):
     assert unpacked(packed(reversed(fitting), bits, len(fitting)), bits, len(fitting)) == fitting
 
 
+@settings(max_examples=60)
 @given(known=ROWS, new=ROWS, spare=st.integers(0, 3))
 def test_new_rows_are_told_from_known_ones_even_if_their_prints_are_alike(known, new, spare):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ai.starlake.orchestration.outside.seen_minutes._SPARE_BITS", ())
         patch.setattr("ai.starlake.orchestration.outside.seen_minutes._FEWEST_SPARE_BITS", spare)
         patch.setattr("ai.starlake.orchestration.outside.seen_minutes._MOST_TRIALS", 1 << 8)
-        minute = SeenMinute.of(sorted(known))
-    judged = minute.judged(sorted(known | new))
+        judged = SeenMinute.of(sorted(known)).judged(sorted(known | new))
     assert not judged.sure or (set(judged.known), set(judged.new)) == (known, new - known)
     assert len(judged.known) == len(known)
 
