@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 
 SOURCE = """
 import os
-from dagster import Definitions, EnvVar
+from dagster import DagsterRunStatus, DefaultSensorStatus, Definitions, EnvVar, JobSelector, run_status_sensor
 from ai.starlake.dagster import StarlakeDagsterFacade
 
 PROJECT = os.environ["TEST_ROOT"] + "/bakery"
@@ -38,7 +38,21 @@ facades = {
     "duckdb": StarlakeDagsterFacade(PROJECT, f"{PROJECT}/datasets/duckdb.db", **fast),
     "postgresql": StarlakeDagsterFacade(PROJECT, EnvVar("AUDIT_URL"), **fast),
 }
+
+
+@run_status_sensor(
+    run_status=DagsterRunStatus.FAILURE,
+    monitored_jobs=[JobSelector(location_name="dag.py", job_name="starlake_mirror_duckdb_runs")],
+    default_status=DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=1,
+)
+def on_failed_night(context):
+    with open(os.environ["TEST_ROOT"] + "/heard", "a") as heard:
+        print(context.dagster_run.tags["starlake/outside_run"], file=heard)
+
+
 defs = Definitions.merge(
+    Definitions(sensors=[on_failed_night]),
     *(
         facade.create_definitions(f"{name}_{mirror}", f"{name}_{mirror}", mirror=mirror)
         for name, facade in facades.items()
@@ -194,6 +208,12 @@ def ticks(server) -> dict[str, int]:
     return found
 
 
+def heard(location: Location) -> list[str]:
+    """The runs that the sensor of a user heard of."""
+    file = location.root / "heard"
+    return file.read_text().splitlines() if file.exists() else []
+
+
 def wait_for_ticks(server, number: int) -> None:
     before = ticks(server)
 
@@ -240,6 +260,7 @@ def test_every_outcome_is_in_dagster_once_with_its_times(outside, location):
             made = Counter(row for row in [*last_of(successes).values(), *new] if row[1] == "success")
             for facade in FACADES:
                 wait_until_equal(facade, lambda facade=facade: recorded.outcomes(facade), outcomes)
+            wait_for("the sensor of a user", lambda: len(heard(location)) >= 2)
             wait_for_ticks(server, 2)
         for facade in FACADES:
             assert recorded.outcomes(facade) == outcomes, facade
@@ -254,4 +275,5 @@ def test_every_outcome_is_in_dagster_once_with_its_times(outside, location):
             }
             (group,) = set(runs) - set(named)
             assert runs[group] == DagsterRunStatus.FAILURE
+            assert facade == "postgresql_runs" or heard(location) == ["night 2", group]
     assert PASSWORD not in location.log.read_text()
