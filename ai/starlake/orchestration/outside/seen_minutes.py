@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import chain, combinations, islice, product
+from itertools import chain, combinations, product
+from math import comb, prod
 from operator import xor
 
 from ai.starlake.orchestration.outside.packed_numbers import packed, unpacked
@@ -123,9 +124,9 @@ class SeenMinute:
     def _decided(self, known: list[int], new: list[int], doubtful: Sequence[tuple[list[int], int]]) -> Judged:
         complete = len(known) + sum(count for _, count in doubtful) == self.count  # otherwise rows are gone
         missing = reduce(xor, known, self.total)
-        trials = product(*(combinations(same, count) for same, count in doubtful)) if complete else iter(())
-        solutions = (trial for trial in islice(trials, _MOST_TRIALS) if reduce(xor, chain(*trial), 0) == missing)
-        solved = next(solutions, None)
+        few = prod(comb(len(same), count) for same, count in doubtful) <= _MOST_TRIALS
+        trials = product(*(combinations(same, count) for same, count in doubtful)) if complete and few else iter(())
+        solved = next((trial for trial in trials if reduce(xor, chain(*trial), 0) == missing), None)
         chosen = set(chain(*(solved or (same[:count] for same, count in doubtful))))
         rest = [row for same, _ in doubtful for row in same if row not in chosen]
         return Judged([*known, *chosen], [*new, *rest], sure=solved is not None)
