@@ -28,20 +28,23 @@ LOGS = Path(".bench") / "soak"
 @click.option(
     "--share", default=1.0, show_default=True, type=click.FloatRange(0, 1), help="Which part of the attempts."
 )
+@click.option(
+    "--patience", default=1.0, show_default=True, help="How many times the limits of time, on a busy machine."
+)
 @click.option("--page-only", is_flag=True, help="Run nothing: make the page of what was found before.")
-def main(trials: tuple[str, ...], share: float, *, page_only: bool) -> None:
+def main(trials: tuple[str, ...], share: float, patience: float, *, page_only: bool) -> None:
     _undisturbed()
-    found = [] if page_only else [_run(name, share) for name in trials or TRIALS]
+    found = [] if page_only else [_run(name, share, patience) for name in trials or TRIALS]
     PAGE.write_text(page(all_results(), TRIALS), encoding="utf-8")
     click.echo(f"wrote {PAGE}")
     sys.exit(not all(result.clean for result in found))
 
 
-def _run(name: str, share: float) -> Result:
+def _run(name: str, share: float, patience: float) -> Result:
     trial = TRIALS[name]
     click.echo(f"{name}: ", nl=False)
     with _output_to(LOGS / f"{name}.log"):
-        result = measured(name, trial, max(1, round(trial.attempts * share)))
+        result = measured(name, trial, max(1, round(trial.attempts * share)), patience)
     result.save()
     counts = ", ".join(f"{number} {kind}" for kind, number in result.tally.found.items())
     click.echo(f"{result.tally.tried} tried, {counts}; {result.seconds:.0f} s")

@@ -274,6 +274,6 @@ of 300,000 rows on the embedded engine; a fifth of the runs with Dagster's multi
 left, the run must be cancelled, the file back in the stage area, and after the next load each row there once.""",
     attempts=100,
     few=2,
-    seconds=270,
+    seconds=230,
     run=_run,
 )

@@ -166,8 +166,8 @@ TRIAL = Trial(
 The embedded engine's command on a small disk with 0 KB to 9 MB left, plain and packed files, with its temporary files
 on the same disk; and with an area or the database that it may not write to. A command that fails must say why; when
 there is room again, or the right to write, the next load must succeed with each row once.""",
-    attempts=60,
+    attempts=48,
     few=3,
-    seconds=120,
+    seconds=80,
     run=_run,
 )

@@ -190,6 +190,6 @@ its work, and a third of them ends with an exit code. Attempts that an outage en
 end no cluster, Spark job or execution may be left.""",
     attempts=1000,
     few=10,
-    seconds=240,
+    seconds=130,
     run=_run,
 )

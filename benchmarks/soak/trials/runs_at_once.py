@@ -144,6 +144,6 @@ turns: tables with APPEND, OVERWRITE, UPSERT_BY_KEY, SCD2 and DELETE_THEN_INSERT
 tables do not exist yet. Both runs must succeed, and rows, files and the audit must be those of one run alone.""",
     attempts=40,
     few=2,
-    seconds=150,
+    seconds=80,
     run=_run,
 )

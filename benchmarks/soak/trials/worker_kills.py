@@ -228,8 +228,8 @@ Under `dagster dev` with run monitoring, five runs at once load a file each on D
 multiprocess executor and in process. The process of each is killed (SIGKILL), most of them while the Spark job runs,
 the rest at any time. Dagster must see that the run is dead, the janitor sensors must end the Spark job and delete the
 cluster, and the next run of the job must load the file, once.""",
-    attempts=15,
+    attempts=10,
     few=1,
-    seconds=150,
+    seconds=110,
     run=_run,
 )
