@@ -131,7 +131,7 @@ class Server:
     url: str
 
     def ask(self, query, **variables):
-        answer = requests.post(self.url, json={"query": query, "variables": variables}, timeout=30)
+        answer = requests.post(self.url, json={"query": query, "variables": variables}, timeout=PATIENCE)
         answer.raise_for_status()
         assert "errors" not in answer.json(), answer.json()["errors"]
         return answer.json()["data"]
