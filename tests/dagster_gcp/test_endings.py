@@ -299,22 +299,20 @@ class TestWithDaemon:
         for run_id in runs:
             cloud.was_cancelled_once(run_id)
 
-    def test_runs_of_several_compute_profiles_leave_nothing_of_any(self, server, location, cloud):
+    @pytest.mark.parametrize("where", ["dataproc", "cloud_run"])
+    def test_runs_of_several_compute_profiles_leave_nothing_of_any(self, server, location, cloud, where):
         """Whether they fail, are terminated or killed: each profile has a cluster, or a job, of its own."""
-        launched = {
-            (where, ending): server.launch(f"{where}_profiles_{table}")
-            for where in ("dataproc", "cloud_run")
-            for ending, table in (("fails", "wrong"), ("ends", "slow"), ("is killed", "slow"))
-        }
-        for (_, ending), run_id in launched.items():
-            if ending in ("ends", "is killed"):
-                cloud.gcp.wait_for(
-                    lambda _, of=run_id: [one.state for one in cloud.work(of)][1:] == ["RUNNING"], timeout=PATIENCE
-                )
-                worker = self.processes(location, run_id)[0]
-                server.terminate(run_id) if ending == "ends" else worker.kill()
-        for (where, ending), run_id in launched.items():
-            assert server.ended(run_id) == ("CANCELED" if ending == "ends" else "FAILURE"), (where, ending)
+        endings = {"fails": "wrong", "ends": "slow", "is killed": "slow"}
+        launched = {ending: server.launch(f"{where}_profiles_{table}") for ending, table in endings.items()}
+        for ending in ("ends", "is killed"):
+            run_id = launched[ending]
+            cloud.gcp.wait_for(
+                lambda _, of=run_id: [one.state for one in cloud.work(of)][1:] == ["RUNNING"], timeout=PATIENCE
+            )
+            worker = self.processes(location, run_id)[0]
+            server.terminate(run_id) if ending == "ends" else worker.kill()
+        for ending, run_id in launched.items():
+            assert server.ended(run_id) == ("CANCELED" if ending == "ends" else "FAILURE"), ending
             cloud.of_profiles_is_clean(run_id, where)
 
     def test_a_run_continues_one_that_failed_and_its_cluster_goes_with_it(self, server, location, cloud):
