@@ -232,8 +232,7 @@ def wait_until_equal(what, ask, expected) -> None:
 
 @pytest.mark.timeout(600)
 def test_every_outcome_is_in_dagster_once_with_its_times(outside, location):
-    outside.night("history 1")
-    outside.night("history 2", returns="x;y")
+    outside.night("history", returns="x;y")
     outside.copy()
     history = outside.rows()
     with DagsterInstance.from_config(str(location.home)) as instance:
