@@ -143,4 +143,4 @@ class TestTracking(TrackingMachine.TestCase):
 
 @pytest.mark.slow
 class TestTrackingForLong(TrackingMachine.TestCase):
-    settings = settings(FEW, max_examples=150, stateful_step_count=50)
+    settings = settings(FEW, max_examples=70, stateful_step_count=50)
