@@ -94,6 +94,16 @@ class TestChecks:
         }
 
 
+def test_how_old_an_asset_may_be_is_told_as_for_assets_of_dagster(folder: Folder) -> None:
+    folder.table("shop", "orders", more="metadata:\n  freshness: {warn: 1 day, error: 2 days}")
+    here, there = build_starlake_definitions(folder.root), definitions_of(folder)
+    policies = [getattr(specs_of(each)["shop/orders"], "freshness_policy", None) for each in (here, there)]
+    assert policies[0] == policies[1]
+    checks = [{*each.get_repository_def().asset_graph.asset_check_keys} for each in (here, there)]
+    assert checks[1] - checks[0] == {AssetCheckKey(AssetKey(["shop", "orders"]), "last_run")}
+    assert policies[0] or len(checks[0]) > 1
+
+
 class TestNames:
     def test_of_jobs_and_sensor(self, shop: Folder) -> None:
         definitions = definitions_of(shop, "prod")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 
 import duckdb
@@ -16,6 +19,17 @@ from tests.dagster_assets.conftest import APPLICATION, Folder
 from tests.dagster_facade.conftest import Mirror, Scheduler, failure_of, plain, steps_of
 
 LINK = "https://logs.example.org/{date}/{domain}.{table}?job={job_id}"
+
+
+@contextmanager
+def written(folder: Folder) -> Iterator[subprocess.Popen[bytes]]:
+    """Another process writes the audit, until its input is closed."""
+    held = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", held, str(folder.root / "datasets/duckdb.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        holder.stdout.readline()
+        yield holder
+        holder.stdin.close()
 
 
 def now() -> float:
@@ -262,15 +276,26 @@ class TestTicks:
         scheduler.deliver("shop.orders", "1;5")
         scheduler.load("shop.orders", job_id="17")
         before = mirror.cursor
-        held = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
-        command = [sys.executable, "-c", held, str(shop.root / "datasets/duckdb.db")]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-            holder.stdout.readline()
+        with written(shop):
             skipped = mirror.tick()
-            holder.stdin.close()
         assert mirror.cursor == before
         assert skipped.skip_message
         assert len(mirror.settle()) == 1
+
+    def test_a_run_waits_for_the_command_that_writes_the_audit(
+        self, shop: Folder, scheduler: Scheduler, instance: DagsterInstance, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        mirror = Mirror(shop, instance)
+        scheduler.deliver("shop.orders", "1;5")
+        scheduler.load("shop.orders", job_id="17")
+        with written(shop) as holder:
+            closing = threading.Timer(1, holder.stdin.close)
+            closing.start()
+            run = mirror.sync()
+            closing.join()
+        assert run.success
+        assert mirror.passed("shop/orders") == [True]
+        assert "waiting for its end" in capfd.readouterr().err
 
     def test_an_audit_that_cannot_be_read_fails_the_tick(self, shop: Folder, instance: DagsterInstance) -> None:
         facade = StarlakeDagsterFacade(shop.root, shop.root / "nowhere" / "duckdb.db")

@@ -21,6 +21,7 @@ from ai.starlake.common import StarlakeError, sanitize_id
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.assets.steps.asset_steps import name_of_key
+from ai.starlake.dagster.facade.mirroring.free_audits import when_free
 from ai.starlake.dagster.facade.mirroring.mirror_events import MirrorEvents
 from ai.starlake.dagster.facade.mirroring.outside_metadata import LAST_RUN
 from ai.starlake.dagster.facade.sync_job import current_state
@@ -81,7 +82,7 @@ class AuditChecksBody(Body):
             Failure: If the audit cannot be read.
         """
         try:
-            states = current_state(self.build)
+            states = when_free(lambda: current_state(self.build), context.log.info)
         except StarlakeError as error:
             raise Failure(str(error), allow_retries=False) from error
         events = MirrorEvents(self.build, context.instance, context.log.warning)

@@ -28,8 +28,9 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.assets.steps.asset_steps import name_of_key
 from ai.starlake.dagster.assets.steps.step_progress import FAILED
+from ai.starlake.dagster.facade.mirroring.free_audits import when_free
 from ai.starlake.dagster.facade.mirroring.mirror_events import MirrorEvents
-from ai.starlake.dagster.facade.mirroring.outside_items import OutsideItem, outside_items
+from ai.starlake.dagster.facade.mirroring.outside_items import OutsideItem, OutsideItems, outside_items
 from ai.starlake.dagster.facade.mirroring.outside_metadata import message_of
 from ai.starlake.dagster.facade.mirroring.outside_references import CONFIG, OutsideReference
 from ai.starlake.dagster.ops import Body, Event, OpSpec, outputs
@@ -132,8 +133,7 @@ class OutsideRuns:
         if context.run_id not in self._read:
             reference = OutsideReference.of_config(_compat.op_configs(context)[READ_STEP].config)
             try:
-                rows, gone = reference.read(self.build.audit)
-                found = outside_items(self.build, rows, reference.name)
+                gone, found = when_free(lambda: self._outcomes(reference), context.log.info)
             except StarlakeError as error:
                 raise Failure(str(error), allow_retries=False) from error
             items = {name_of_key(self.build.assets.key(each.item)): each for each in found.items}
@@ -141,6 +141,10 @@ class OutsideRuns:
             while len(self._read) > _MOST_RUNS:
                 self._read.popitem(last=False)
         return self._read[context.run_id]
+
+    def _outcomes(self, reference: OutsideReference) -> tuple[int, OutsideItems]:
+        rows, gone = reference.read(self.build.audit)
+        return gone, outside_items(self.build, rows, reference.name)
 
 
 @dataclass(frozen=True, eq=False)

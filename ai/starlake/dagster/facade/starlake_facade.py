@@ -11,6 +11,7 @@ from dagster import Definitions
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.assets.asset_build import AssetBuild
+from ai.starlake.dagster.assets.automation.freshness_checks import freshness_checks, freshness_sensor
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
 from ai.starlake.dagster.facade.audit_checks import audit_checks
 from ai.starlake.dagster.facade.external_assets import external_assets
@@ -145,6 +146,7 @@ class StarlakeDagsterFacade:
                 select=select,
                 exclude=exclude,
                 asset_prefix=asset_prefix,
+                name=f"{name}_{chosen or _DEFAULT}",
                 overrides={"automation": "none"},  # nothing of it is made here
             ),
             environment=chosen or _DEFAULT,
@@ -167,9 +169,13 @@ class StarlakeDagsterFacade:
 
 def _definitions(build: FacadeBuild) -> Definitions:
     sync, mirror = sync_job(build), mirror_job(build) if build.mirror == "runs" else None
+    fresh = freshness_checks(build.assets)  # on versions of Dagster without policies
     return Definitions(
         assets=external_assets(build),
-        asset_checks=audit_checks(build),
+        asset_checks=[*audit_checks(build), *fresh],
         jobs=[job for job in (sync, mirror) if job is not None],
-        sensors=[track_sensor(build, sync, mirror)] if build.mirror else [],
+        sensors=[
+            *([track_sensor(build, sync, mirror)] if build.mirror else []),
+            *freshness_sensor(build.assets, fresh),
+        ],
     )

@@ -19,6 +19,7 @@ from dagster import (
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import _compat
+from ai.starlake.dagster.facade.mirroring.free_audits import when_free
 from ai.starlake.dagster.facade.mirroring.mirror_events import MirrorEvents
 from ai.starlake.dagster.facade.mirroring.outside_items import OutsideItem, by_item, outside_items
 from ai.starlake.dagster.ops import Body, Event, OpSpec, outputs
@@ -72,7 +73,7 @@ class SyncBody(Body):
             Failure: If the audit cannot be read.
         """
         try:
-            states = current_state(self.build)
+            states = when_free(lambda: current_state(self.build), context.log.info)
         except StarlakeError as error:
             raise Failure(str(error)) from error
         if states.unknown:

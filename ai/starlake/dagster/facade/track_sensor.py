@@ -91,8 +91,6 @@ class TrackSensor:
         tracked = baseline(self.build.audit, now, self.build.settings.tracking)
         for note in tracked.notes:
             _compat.log_of(context).warning(note)
-        for note in tracked.notes:
-            _compat.log_of(context).warning(note)
         request = RunRequest(run_key=f"{self.sync} {now:%Y-%m-%dT%H}", job_name=self.sync)
         return SensorResult(run_requests=[request], cursor=tracked.cursor.as_text())
 
@@ -105,6 +103,8 @@ class TrackSensor:
         log = _compat.log_of(context)
         for note in tracked.notes:
             log.warning(note)
+        if tracked.behind:
+            log.info("more runs wait than a tick takes: the next ticks go on with them")
         runs, unknown = self._of_this_project(tracked.runs)
         if unknown:
             log.warning(f"not mirrored, because the project does not have them: {', '.join(unknown)}")
@@ -156,4 +156,7 @@ class TrackSensor:
             for each in items
             for event in made.of(each)
         ]
-        return {"asset_events": events} if events else {}
+        if not events:
+            return {}
+        names = ", ".join(run.name for run, _ in runs)
+        return {"asset_events": events, "skip_reason": SkipReason(f"{len(events)} event(s) are recorded of {names}")}
