@@ -10,6 +10,7 @@ from __future__ import annotations
 import configparser
 import os
 import signal
+import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -56,3 +57,10 @@ def pytest_sessionstart() -> None:
         installed = {(each.name, each.value) for each in entry_points(group=group)}
         if not wanted <= installed:
             raise pytest.UsageError(f"the entry points {group} of the installed project are old: run `make setup`")
+
+
+def pytest_sessionfinish() -> None:
+    """Stop the PostgreSQL server of this process, if a test needed one."""
+    server = sys.modules.get("tests.postgres_server")
+    if server is not None:
+        server.stop_shared_server()

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
@@ -136,9 +136,16 @@ def _unprivileged() -> tuple[int, int]:
 @functools.cache
 def shared_server() -> PostgresServer:
     """The server of this process, started when it is needed first and stopped when the process ends."""
-    running = postgres_server()
-    atexit.register(running.__exit__, None, None, None)
-    return running.__enter__()
+    return _SHARED.enter_context(postgres_server())
+
+
+_SHARED = ExitStack()
+atexit.register(_SHARED.close)
+
+
+def stop_shared_server() -> None:
+    """Stop it before the process ends: workers of pytest-xdist do not always end in order."""
+    _SHARED.close()
 
 
 @contextmanager
