@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -17,6 +18,8 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import StarlakeDagsterFacade
 from tests.dagster_assets.conftest import APPLICATION, Folder
 from tests.dagster_facade.conftest import Mirror, Scheduler, failure_of, plain, steps_of
+
+WITH_RETRIES = {"run_retries": {"enabled": True}, "telemetry": {"enabled": False}}
 
 LINK = "https://logs.example.org/{date}/{domain}.{table}?job={job_id}"
 
@@ -90,7 +93,21 @@ class TestOutcomes:
         (last,) = mirror.checks("kpis/sales")
         assert last.description == failure.description
         assert plain(last.metadata)["starlake/log"] == "https://logs/17"
-        assert instance.get_run_by_id(run.run_id).tags["dagster/max_retries"] == "0"
+
+    def test_a_run_that_is_killed_is_launched_again_and_one_of_a_failure_is_not(
+        self, shop: Folder, scheduler: Scheduler, tmp_path: Path
+    ) -> None:
+        with DagsterInstance.local_temp(str(tmp_path), overrides=WITH_RETRIES) as instance:
+            mirror = Mirror(shop, instance)
+            mirror.tick()
+            assert not scheduler.transform("kpis.sales", job_id="17")
+            (run,) = mirror.settle()
+            mirrored = instance.get_run_by_id(run.run_id)
+            assert mirrored.tags["dagster/will_retry"] == "false"
+            job = mirror.definitions.get_job_def("starlake_mirror_prod")
+            killed = instance.create_run_for_job(job, run_config=mirrored.run_config, tags=job.tags)
+            instance.report_run_failed(killed, "the process of the run is gone")
+            assert instance.get_run_by_id(killed.run_id).tags["dagster/will_retry"] == "true"
 
     def test_a_failed_load_that_kept_some_files(
         self, shop: Folder, scheduler: Scheduler, instance: DagsterInstance

@@ -46,8 +46,13 @@ ROWS_GONE = "rows_that_are_gone"
 _RESULT = "result"
 _DONE = {_RESULT: Out(Nothing)}
 _MOST_RUNS = 4
-NO_RETRIES = {"dagster/max_retries": "0"}
-"""Tags of runs that Dagster does not launch again: what failed outside is not run again by mirroring it."""
+RETRIES = {
+    "dagster/max_retries": "3",
+    "dagster/retry_strategy": "ALL_STEPS",
+    "dagster/retry_on_asset_or_op_failure": "false",
+}
+"""Tags of runs that Dagster launches again if they are killed, where run retries are enabled; not if something failed
+outside, which mirroring it again does not change. All steps run again: what is on record is not recorded twice."""
 
 
 def mirror_job(build: FacadeBuild) -> JobDefinition:
@@ -92,7 +97,7 @@ def mirror_job(build: FacadeBuild) -> JobDefinition:
     return graph.to_job(
         description="Mirrors a run of Starlake that was started outside of Dagster.",
         executor_def=in_process_executor,
-        tags=NO_RETRIES,
+        tags=RETRIES,
     )
 
 
