@@ -23,7 +23,7 @@ SECRETS = "starlake.secrets"
 """Stores of secrets, by the name that references call them: each returns a reference when it is called."""
 
 LAZY_ENGINES = "starlake.lazy_engines"
-"""What runs the lazy frames of Python tasks, by the name that ``engine`` has in a task's YAML; see `LazyEngine`."""
+"""Engines of the lazy frames of Python tasks, by the name in ``engine`` of a task's YAML; see `LazyEngine`."""
 
 
 @functools.cache

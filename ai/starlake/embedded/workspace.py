@@ -126,7 +126,7 @@ class Workspace:
 
     @cached_property
     def lazy_engines(self) -> LazyEngines:
-        """What runs the lazy frames of Python tasks; what they start is stopped when the command ends."""
+        """The engines of lazy frames of Python tasks; machines that they start are stopped when the command ends."""
         interruption = self._interruption or Interruption()
         run_id = self.environment.get(RUN_ID) or self.job_id("starlake")
         engines = LazyEngines(

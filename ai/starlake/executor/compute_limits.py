@@ -1,4 +1,4 @@
-"""What executors of this machine make of the compute profile of a command, and what they say when it is too small."""
+"""Compute profiles on the executors of this machine: limits of processes, and errors when a limit is too small."""
 
 from __future__ import annotations
 

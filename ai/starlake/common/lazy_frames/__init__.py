@@ -1,4 +1,4 @@
-"""What runs the lazy frames of Python tasks: the seam between the engine and packages that offer one.
+"""Engines that run the lazy frames of Python tasks: the seam between the engine and packages that offer one.
 
 A package offers a `LazyEngineFactory` as an entry point of the group `starlake.lazy_engines`. The name of the entry
 point is what ``engine`` says in the YAML of a task.

@@ -11,7 +11,7 @@ from functools import cached_property
 from ai.starlake.common.outcomes.table_outcomes import StarlakeCounts
 
 LOAD, TRANSFORM = "LOAD", "TRANSFORM"
-"""What the audit says under STEP."""
+"""Values of the column STEP."""
 
 
 @dataclass(frozen=True)

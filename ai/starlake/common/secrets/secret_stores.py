@@ -26,7 +26,7 @@ def reference_of(label: str, value: Any) -> EnvironmentValue:
             `dagster.EnvVar`.
 
     Raises:
-        StarlakeError: If it is none of these, or if no installed package offers the store.
+        StarlakeError: If it is not one of these, or if no installed package offers the store.
     """
     if isinstance(value, SecretReference):
         return value

@@ -1,4 +1,4 @@
-"""What the commands that remove leftovers share: which runs are over, and the table of what was done."""
+"""Shared by the commands that remove leftovers: which runs are over, and the table of what was done."""
 
 from __future__ import annotations
 

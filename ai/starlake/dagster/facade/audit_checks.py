@@ -12,19 +12,17 @@ from dagster import (
     AssetCheckSeverity,
     AssetCheckSpec,
     AssetKey,
-    Failure,
     OpExecutionContext,
     Out,
 )
 
-from ai.starlake.common import StarlakeError, sanitize_id
+from ai.starlake.common import sanitize_id
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.assets.dagster_features import quiet
 from ai.starlake.dagster.assets.steps.asset_steps import name_of_key
-from ai.starlake.dagster.facade.mirroring.free_audits import when_free
 from ai.starlake.dagster.facade.mirroring.mirror_events import MirrorEvents
 from ai.starlake.dagster.facade.mirroring.outside_metadata import LAST_RUN
-from ai.starlake.dagster.facade.sync_job import current_state
+from ai.starlake.dagster.facade.sync_job import state_when_free
 from ai.starlake.dagster.ops import Body, Event, OpSpec
 
 if TYPE_CHECKING:
@@ -81,10 +79,7 @@ class AuditChecksBody(Body):
         Raises:
             Failure: If the audit cannot be read.
         """
-        try:
-            states = when_free(lambda: current_state(self.build), context.log.info)
-        except StarlakeError as error:
-            raise Failure(str(error), allow_retries=False) from error
+        states = state_when_free(self.build, context)
         events = MirrorEvents(self.build, context.instance, context.log.warning)
         selected = context.selected_asset_check_keys
         for item in self.build.assets.items:

@@ -41,7 +41,7 @@ the code server is one that reloads do not reach; and two facades of one code lo
 
 @dataclass(frozen=True)
 class ReloadReport:
-    """What became of a change of the project.
+    """Result of a change of the project.
 
     Args:
         message: What to tell.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _DONE = {"result": Out(Nothing)}
 STATE = "state of the audit"
-"""What stands for the name of a run outside where an event is from the synchronisation."""
+"""Name of the run outside in events of the synchronisation."""
 
 
 def sync_job(build: FacadeBuild) -> JobDefinition:
@@ -72,10 +72,7 @@ class SyncBody(Body):
         Raises:
             Failure: If the audit cannot be read.
         """
-        try:
-            states = when_free(lambda: current_state(self.build), context.log.info)
-        except StarlakeError as error:
-            raise Failure(str(error)) from error
+        states = state_when_free(self.build, context)
         if states.unknown:
             context.log.warning(f"the project does not have these any more: {', '.join(states.unknown)}")
         events, recorded = MirrorEvents(self.build, context.instance, context.log.warning), 0
@@ -124,6 +121,22 @@ def current_state(build: FacadeBuild) -> States:
         for each in outside_items(build, some, STATE).items:
             items.setdefault(each.item.full_name, []).append(each)
     return States(items, unknown)
+
+
+def state_when_free(build: FacadeBuild, context: OpExecutionContext) -> States:
+    """Return the current state within a step, which waits while another process writes the audit.
+
+    Args:
+        build: The items, and the audit.
+        context: The context of the step.
+
+    Raises:
+        Failure: If the audit cannot be read.
+    """
+    try:
+        return when_free(lambda: current_state(build), context.log.info)
+    except StarlakeError as error:
+        raise Failure(str(error), allow_retries=False) from error
 
 
 def _last(rows: Sequence[AuditRow], *, success: bool) -> list[AuditRow]:

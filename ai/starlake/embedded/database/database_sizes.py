@@ -1,4 +1,4 @@
-"""What DuckDB may use for one command, as its environment says."""
+"""Limits of DuckDB for one command, read from its environment."""
 
 from __future__ import annotations
 

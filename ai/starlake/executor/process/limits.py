@@ -12,7 +12,7 @@ from ai.starlake.job.compute_sections import ProcessCompute, bytes_of
 
 _SCRIPT = Path(__file__).with_name("_limits_main.py")
 _SHELLS = 128
-"""What a shell adds to the number of the signal that ended its command, in its own exit code."""
+"""Added by a shell to the number of the signal that ended its command, in its own exit code."""
 _NO_MEMORY = re.compile(
     r"MemoryError|Out of Memory Error|std::bad_alloc|OutOfMemoryError|Cannot allocate memory|not enough memory"
     r"|insufficient memory|Could not reserve enough space|can't start new thread|unable to create native thread"

@@ -20,7 +20,7 @@ class WaitingRun:
 
     Args:
         job: The number that stands for its JOBID; None for rows with JOBIDs that Starlake made one by one.
-        further: The how manieth part of the JOBID it is.
+        further: The number of this part of the JOBID, from 1.
         first: When the first of its rows ended, in microseconds since 1970.
         last: When the last one did.
         since: When its first row was found, by the clock of the sensor.
@@ -42,7 +42,7 @@ class LastPart:
     """The last run of a JOBID.
 
     Args:
-        further: The how manieth part it is.
+        further: The number of this part, from 1.
         last: When it ended, in microseconds since 1970.
     """
 
@@ -129,7 +129,7 @@ class RunSorter:
         return max(run.last, end) - min(run.first, end) <= longest * _SECOND
 
     def _further(self, job: int | None, started: int) -> int:
-        """Return the how manieth part of its JOBID a run is; a JOBID that is used again later begins with 1."""
+        """Return which part of its JOBID a run is, from 1; a JOBID that is used again later begins with 1."""
         last = None if job is None else self._last.get(job)
         if last is None or started - last.last > self.options.longest_seconds * _SECOND:
             return 1

@@ -1,1 +1,1 @@
-"""What runs outside did, as Dagster records it: from rows of the audit to events, each once."""
+"""Runs outside as Dagster records them: from rows of the audit to events, each once."""

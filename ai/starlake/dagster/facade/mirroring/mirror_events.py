@@ -58,7 +58,7 @@ class MirrorEvents:
 
         Args:
             each: The table or task.
-            superseded: Whether its outcome is known not to be the last one, so that it is none for ``last_run``.
+            superseded: Whether a later outcome is known, so that ``last_run`` does not report this one.
         """
         recorded = RecordedOutcomes(self.instance, self.latest)
         key = self.build.assets.key(each.item)

@@ -1,4 +1,4 @@
-"""What a run outside did for each table and task."""
+"""Outcomes of a run outside, by table and task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OutsideItem:
-    """What a run outside did for one table or task.
+    """Outcome of one table or task in a run outside.
 
     Args:
         item: The table or task.
@@ -59,7 +59,7 @@ class OutsideItem:
 
 @dataclass(frozen=True)
 class OutsideItems:
-    """What is in rows of the audit.
+    """Outcomes in rows of the audit.
 
     Args:
         items: The tables and tasks that the facade shows, those that ended first first.

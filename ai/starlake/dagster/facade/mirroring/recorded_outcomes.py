@@ -1,4 +1,4 @@
-"""What Dagster has on record of runs outside: nothing is recorded twice, and nothing old over something new."""
+"""Outcomes of runs outside that Dagster has recorded: none is recorded twice, and no old one over a newer one."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class RecordedOutcomes:
 
 @dataclass(frozen=True)
 class LatestOutcomes:
-    """What an instance had on record last of many assets, read by two queries.
+    """Last outcomes of many assets that an instance has recorded, read by two queries.
 
     It is enough to tell what is new, as long as one after the other records outcomes in the order of their end. What
     is not later than the last one has to be searched for.
