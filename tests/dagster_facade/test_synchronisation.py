@@ -97,6 +97,17 @@ class TestSync:
         mirror.settle()
         assert len(mirror.observations("shop/returns")) == 1
 
+    def test_a_cursor_that_somebody_clears_loses_nothing(
+        self, shop: Folder, scheduler: Scheduler, instance: DagsterInstance
+    ) -> None:
+        mirror = Mirror(shop, instance)
+        mirror.tick()
+        scheduler.deliver("shop.orders", "1;5")
+        scheduler.load("shop.orders", job_id="17")
+        mirror.cursor = None
+        mirror.settle()
+        assert [plain(made.metadata)["starlake/audit_id"] for made in mirror.materializations("shop/orders")] == ["17"]
+
     def test_an_audit_without_anything(self, shop: Folder, instance: DagsterInstance) -> None:
         mirror = Mirror(shop, instance)
         assert mirror.sync().success

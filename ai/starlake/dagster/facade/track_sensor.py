@@ -91,7 +91,8 @@ class TrackSensor:
         tracked = baseline(self.build.audit, now, self.build.settings.tracking)
         for note in tracked.notes:
             _compat.log_of(context).warning(note)
-        request = RunRequest(run_key=f"{self.sync} {now:%Y-%m-%dT%H}", job_name=self.sync)
+        # a key of this tick alone: whoever clears the cursor soon after the first tick needs another synchronisation
+        request = RunRequest(run_key=f"{self.sync} {now.isoformat()}", job_name=self.sync)
         return SensorResult(run_requests=[request], cursor=tracked.cursor.as_text())
 
     def _next(self, context: SensorEvaluationContext, cursor: str) -> SensorResult:
