@@ -220,6 +220,10 @@ class TestUnreachable:
         ({"settle_seconds": "soon"}, "option settle_seconds"),
         ({"log_url_template": "https://x/{jobid}"}, "it names {jobid}"),
         ({"log_url_template": "https://x/{"}, "cannot be used"),
+        ({"log_url_template": "https://u:secret@x/{job_id}"}, "log_url_template has a password"),
+        ({"audit": " "}, "audit is empty"),
+        ({"options": {"longest_second": 60}}, "did you mean longest_seconds?"),
+        ({"options": {"group_seconds": 60}}, "group_seconds is an argument of the facade"),
         ({"options": {"start_date": "soon"}}, "option start_date"),
     ],
 )
@@ -227,3 +231,11 @@ def test_what_cannot_be_used_is_refused(shop: Folder, arguments: dict[str, objec
     with pytest.raises(StarlakeError) as raised:
         StarlakeDagsterFacade(shop.root, **{"audit": NOWHERE, **arguments}).create_definitions()
     assert message in str(raised.value)
+    assert "secret@" not in str(raised.value)
+
+
+def test_options_of_tracking_are_read_without_a_warning(shop: Folder, recwarn: pytest.WarningsRecorder) -> None:
+    facade = StarlakeDagsterFacade(shop.root, NOWHERE, options={"longest_seconds": 60, "start_date": "2026-01-01"})
+    facade.create_definitions()
+    assert facade.settings.tracking.longest_seconds == 60
+    assert [str(warning.message) for warning in recwarn if "is not known" in str(warning.message)] == []

@@ -52,6 +52,12 @@ def test_a_file_that_does_not_exist_yet_has_no_rows(tmp_path):
     assert audit.name.endswith("later.db, which does not exist yet")
 
 
+def test_a_file_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert str(tmp_path / "audit.db") in open_audit("~/audit.db").name
+    assert str(tmp_path / "audit.db") in open_audit(Path("~/audit.db")).name
+
+
 def test_a_folder_that_does_not_exist_is_a_mistake(tmp_path):
     with pytest.raises(AuditUnreachableError, match=r"the folder .*nowhere does not exist"):
         open_audit(tmp_path / "nowhere" / "duckdb.db").last_rows()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from ai.starlake.dagster.facade.mirroring.log_links import LogLinks
 from ai.starlake.dagster.facade.sync_job import sync_job
 from ai.starlake.dagster.facade.track_sensor import track_sensor
 from ai.starlake.dagster.named_jobs import named_job
+from ai.starlake.job import JobOptions
 from ai.starlake.orchestration.outside import TrackingOptions
 from ai.starlake.project.assets.starlake_project import StarlakeProject
 from ai.starlake.project.audit import open_audit
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from ai.starlake.project.assets.item_selection import Words
 
 _MIRRORS = ("runs", "events", None)
+_ARGUMENTS = frozenset({"group_seconds", "settle_seconds", "lateness_seconds", "ignore_job_ids"})
+_TRACKING = frozenset(TrackingOptions.model_fields) - frozenset(JobOptions.model_fields)
+_NEAR = 0.8
 _DEFAULT = "default"
 
 
@@ -81,12 +86,14 @@ class StarlakeDagsterFacade:
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.project = project if isinstance(project, StarlakeProject) else StarlakeProject(project)
-        self._options = dict(options or {})
+        given = dict(options or {})
+        _check_tracking(given)
+        self._options = {name: value for name, value in given.items() if name not in _TRACKING}
         open_audit(audit, timezone=timezone)  # which reads nothing, and refuses what it cannot open
         self.settings = FacadeSettings(
             audit=audit,
             tracking=TrackingOptions.over(
-                self._options,
+                given,
                 group_seconds=group_seconds,
                 settle_seconds=settle_seconds,
                 lateness_seconds=lateness_seconds,
@@ -179,3 +186,17 @@ def _definitions(build: FacadeBuild) -> Definitions:
             *freshness_sensor(build.assets, fresh),
         ],
     )
+
+
+def _check_tracking(options: Mapping[str, Any]) -> None:
+    """Make sure that the options of tracking are named as they are, and given once.
+
+    Raises:
+        StarlakeError: If one is misspelled, or is an argument of the facade.
+    """
+    for name in options:
+        if name in _ARGUMENTS:
+            raise StarlakeError(f"option {name} is an argument of the facade", fix=f"pass {name}=... beside options")
+        near = get_close_matches(name, _TRACKING, n=1, cutoff=_NEAR)
+        if name not in _TRACKING and near:
+            raise StarlakeError(f"option {name} is not known", fix=f"did you mean {near[0]}?")

@@ -44,16 +44,19 @@ def open_audit(
 
 def _source(audit: Any, name: str | None) -> AuditSource:
     if isinstance(audit, PathLike):
-        return DuckDbSource(Path(audit))
+        return DuckDbSource(Path(audit).expanduser())
     read = reference_of(LABEL, audit)
     return _source_of(read, name) if isinstance(read, str) else ReferencedSource(read, name or "the audit")
 
 
 def _source_of(text: str, name: str | None) -> AuditSource:
     """Return the database of a text that is no reference."""
+    if not text.strip():
+        raise StarlakeError(f"{LABEL} is empty", fix="name the DuckDB file or the database that has Starlake's audit")
     prefix = next((each for each in _DUCKDB if text.startswith(each)), "")
     if prefix or ("://" not in text and not text.startswith("jdbc:")):
-        return DuckDbSource(Path(text.removeprefix(prefix).partition("?")[0] if prefix else text))
+        file = Path(text.removeprefix(prefix).partition("?")[0] if prefix else text)
+        return DuckDbSource(file.expanduser())
     if text.startswith("jdbc:"):
         raise StarlakeError(
             f"{LABEL} is one of JDBC",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.redaction import passwords_of_urls
 
 if TYPE_CHECKING:
     from ai.starlake.project.audit import AuditRow
@@ -28,6 +29,12 @@ class LogLinks:
     def __post_init__(self) -> None:
         if self.template is None:
             return
+        if passwords_of_urls(self.template):
+            raise StarlakeError(
+                "log_url_template has a password",
+                cause="links are shown with every outcome",
+                fix="remove user and password from the link; whoever follows it logs in",
+            )
         try:
             names = {name for _, name, _, _ in Formatter().parse(self.template) if name is not None}
             problem = f"it names {{{next(iter(names - {*_FIELDS}))}}}" if names - {*_FIELDS} else None
