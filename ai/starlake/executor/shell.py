@@ -235,13 +235,13 @@ class _Process:
 
     @property
     def limited(self) -> list[str]:
-        """What to start, so that the command has the limits of its compute profile."""
+        """Return the arguments that start the command with the limits of its compute profile."""
         compute = self.prepared.command.compute
         return limited(self.argv, compute.process) if compute else list(self.argv)
 
     @property
     def sizes(self) -> dict[str, str]:
-        """What of the command's compute profile has an effect."""
+        """Return the sizes of the command's compute profile that have an effect."""
         compute = self.prepared.command.compute
         return compute.sizes("process", "duckdb" if self.is_embedded_engine else "spark") if compute else {}
 

@@ -74,7 +74,7 @@ class ComputeSection(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     title: ClassVar[str] = ""
-    """What reads it, in words."""
+    """The executors that read the section, in words."""
 
     @property
     def sizes(self) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class ProcessCompute(ComputeSection):
 
 
 class DuckDBCompute(ComputeSection):
-    """What DuckDB may use in the embedded engine."""
+    """Limits of DuckDB in the embedded engine."""
 
     title = "the embedded engine, in the step's process or as `starlake-embedded`"
 

@@ -22,7 +22,7 @@ PROFILE = "SL_POLARS"
 CLIENT_ID = "POLARS_CLOUD_CLIENT_ID"
 CLIENT_SECRET = "POLARS_CLOUD_CLIENT_SECRET"  # noqa: S105  the name of a variable, Polars' own
 _MACHINE_VARIABLE = "SL_POLARS_ENV_"
-"""What the names of variables begin with that are meant for the machines."""
+"""Prefix of the variables that are passed on to the machines."""
 _SHORTEST_TIMEOUT = 10
 """Minutes; Polars Cloud accepts no less."""
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.common.option_values import seconds
-from ai.starlake.dagster.cli.reaping import known_runs, show_reaped
+from ai.starlake.dagster.cli.reaping import known_runs, leftover_options, show_reaped
 
 if TYPE_CHECKING:
     from ai.starlake.executor.protocol import Stream
@@ -46,18 +45,7 @@ class _Standard:
     type=click.Choice(["dataproc", "cloud-run"]),
     help="Where to look; both by default.",
 )
-@click.option(
-    "--older-than",
-    callback=seconds,
-    metavar="DURATION",
-    default="2h",
-    show_default=True,
-    help="Younger things stay: 90s, 15m, 2h, 1d.",
-)
-@click.option(
-    "--unknown", is_flag=True, help="Take also what belongs to runs that this Dagster instance does not know."
-)
-@click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done.")
+@leftover_options("things")
 @click.option("--impersonate", metavar="ACCOUNT", help="The service account on whose behalf to call Google Cloud.")
 @click.option("--dataproc-endpoint", metavar="URL", help="Another address of Dataproc, such as that of an emulator.")
 @click.option("--cloud-run-endpoint", metavar="URL", help="Another address of Cloud Run.")

@@ -7,24 +7,12 @@ import os
 
 import click
 
-from ai.starlake.common.option_values import seconds
-from ai.starlake.dagster.cli.reaping import known_runs, show_reaped
+from ai.starlake.dagster.cli.reaping import known_runs, leftover_options, show_reaped
 
 
 @click.command()
 @click.option("--workspace", help="The workspace; by default that of the service account.")
-@click.option(
-    "--older-than",
-    callback=seconds,
-    metavar="DURATION",
-    default="2h",
-    show_default=True,
-    help="Younger contexts stay: 90s, 15m, 2h, 1d.",
-)
-@click.option(
-    "--unknown", is_flag=True, help="Take also what belongs to runs that this Dagster instance does not know."
-)
-@click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done.")
+@leftover_options("contexts")
 def reap(*, workspace: str | None, older_than: float, unknown: bool, dry_run: bool) -> None:
     """Stop the compute contexts that runs which are over have left on Polars Cloud.
 

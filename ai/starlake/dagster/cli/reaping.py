@@ -5,16 +5,52 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from ai.starlake.common.option_values import seconds
 
 if TYPE_CHECKING:
     from ai.starlake.executor.remote.leftovers import Reaped
 
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
 _WIDE = 1000
 """Columns of a table that no terminal shows: its rows stay whole, for other programs."""
 _COLOURS = {"removed": "green", "would be removed": "yellow", "not removed": "red", "kept": "dim"}
+
+
+def leftover_options(things: str) -> Callable[[CommandT], CommandT]:
+    """Return a decorator that adds the options of all commands that remove leftovers.
+
+    Args:
+        things: The leftovers, in the plural, as the help calls them.
+    """
+
+    def decorated(command: CommandT) -> CommandT:
+        for option in reversed(
+            (
+                click.option(
+                    "--older-than",
+                    callback=seconds,
+                    metavar="DURATION",
+                    default="2h",
+                    show_default=True,
+                    help=f"Younger {things} stay: 90s, 15m, 2h, 1d.",
+                ),
+                click.option(
+                    "--unknown",
+                    is_flag=True,
+                    help="Take also what belongs to runs that this Dagster instance does not know.",
+                ),
+                click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done."),
+            )
+        ):
+            command = option(command)
+        return command
+
+    return decorated
 
 
 @contextmanager

@@ -138,7 +138,7 @@ class StarlakeDagsterFacade:
 
         Raises:
             StarlakeError: If a file of the project cannot be used, if two items have one key, if a word of the
-                selection names nothing, or if `mirror` is none of the three.
+                selection names nothing, or if `mirror` has another value.
         """
         if mirror not in _MIRRORS:
             raise StarlakeError(f"mirror is {mirror!r}", fix="use 'runs', 'events' or None")

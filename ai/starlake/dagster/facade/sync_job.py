@@ -96,7 +96,7 @@ class States:
     """The current state of tables and tasks.
 
     Args:
-        items: By name, the last success, and the last outcome after it that is none.
+        items: By name, the last success, and the last failure if it came later.
         unknown: The names of those on record that the project does not have.
     """
 

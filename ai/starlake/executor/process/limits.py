@@ -21,7 +21,7 @@ _NO_FILES = re.compile(r"Too many open files")
 
 
 def limited(argv: Sequence[str], limits: ProcessCompute) -> list[str]:
-    """Return what to start, so that a command has limits: nothing changes where there are none.
+    """Return the arguments that start a command with limits; the command itself if it has no limits.
 
     Args:
         argv: The executable, by its path, and its arguments.

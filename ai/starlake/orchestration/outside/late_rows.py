@@ -30,7 +30,7 @@ def rows_per_hour(counts: Mapping[int, int], horizon: int) -> dict[int, int]:
 
 
 def note_of_late_rows(before: Mapping[int, int], now: Mapping[int, int]) -> str | None:
-    """Return a sentence about the rows that came too late; None if there are none.
+    """Return a sentence about the rows that came too late; None without such rows.
 
     Args:
         before: How many rows each hour had.

@@ -19,7 +19,7 @@ _NEAR = 1_000_000
 
 @dataclass(frozen=True)
 class Release:
-    """What becomes of the runs that wait.
+    """Waiting runs, divided into those that are handed out and those that stay.
 
     Args:
         runs: Those that are handed out, in the order in which they ended.

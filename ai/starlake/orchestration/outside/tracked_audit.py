@@ -1,4 +1,4 @@
-"""What tracking needs of an audit, and how it reads it."""
+"""The reading of an audit by tracking."""
 
 from __future__ import annotations
 

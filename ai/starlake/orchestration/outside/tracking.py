@@ -42,7 +42,7 @@ _CHECK_SECONDS = 600
 
 @dataclass(frozen=True)
 class Tracked:
-    """What a tick found.
+    """Result of a tick.
 
     Args:
         runs: The runs to mirror now, in order.

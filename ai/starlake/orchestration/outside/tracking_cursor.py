@@ -1,4 +1,4 @@
-"""What tracking keeps from one tick to the next, as a text of limited length."""
+"""The state that tracking keeps from one tick to the next, as a string of limited length."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FIX = (
 
 @dataclass(frozen=True)
 class TrackingCursor:
-    """What is known of the audit: which rows were taken, and which of them wait until their run is over.
+    """Rows of the audit that were read, and those of them that wait until their run is over.
 
     Nothing changes it: a tick makes another one. What a tick mirrors follows from the cursor alone, so that a tick that
     is evaluated once more, because its cursor was not kept, mirrors the same runs under the same keys.

@@ -1,4 +1,4 @@
-"""What a reader of Starlake's audit offers, whatever database the audit is in."""
+"""The interface of readers of Starlake's audit, for any database."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Task(FileModel):
     python_file: Path | None = Field(default=None, exclude=True)
     python: Text | None = None
     engine: Text | None = None
-    """What runs the lazy frame that a Python task returns, such as ``polars``; a key of the embedded engine only."""
+    """The engine of the lazy frame that a Python task returns, such as ``polars``; of the embedded engine only."""
     database: Text | None = None
     presql: Texts = ()
     postsql: Texts = ()

@@ -24,7 +24,7 @@ _SAME = 1
 def partition_of(
     partitions: PartitionsDefinition[str] | None, row: AuditRow, instance: DagsterInstance
 ) -> tuple[str | None, str | None]:
-    """Return the key of the partition that a row of the audit is for; and why there is none, where one is missing.
+    """Return the partition key of a row of the audit, and the reason if a partitioned item has no key.
 
     It is the interval that the logical date falls into, as Airflow and this package set it: the start of the interval.
     Where that interval was not over when the row was written, the date is a tick at the end of an interval: it is the
