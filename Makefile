@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 VENV_OLDEST ?= .venv-oldest
+VENV_AIRFLOW ?= .venv-airflow
 PORT ?= 3000
 PYTEST_WORKERS ?= 2
 DIST ?= dist
@@ -11,6 +12,7 @@ SHARE ?= 1
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_OLDEST := $(VENV_OLDEST)/.installed
+STAMP_AIRFLOW := $(VENV_AIRFLOW)/.installed
 DEMO := .demo
 
 # Each of the many processes that tests and demo start would compile all that it imports.
@@ -21,7 +23,7 @@ EMULATOR := packages/starlake-gcp-emulator
 REQUIREMENTS := setup.cfg pyproject.toml $(EMULATOR)/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test test-slow test-oldest lint format types imports wheels golden bench soak pictures gcp-smoke clean
+.PHONY: help setup demo ui test test-slow test-oldest test-airflow lint format types imports wheels golden bench soak pictures gcp-smoke clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,6 +71,15 @@ $(STAMP_OLDEST): $(REQUIREMENTS) | $(STAMP)
 	@$(VENV_OLDEST)/bin/python -c 'import dagster; assert dagster.__version__ == "1.9.13", dagster.__version__'
 	@touch $@
 
+test-airflow: $(STAMP_AIRFLOW) ## Check the types and run the tests of Airflow's side, in an environment with Airflow and without Dagster
+	$(VENV_AIRFLOW)/bin/mypy --package ai.starlake.airflow --exclude 'nothing/'
+	$(VENV_AIRFLOW)/bin/python -m pytest -q tests/airflow -n $(PYTEST_WORKERS) --dist loadfile --durations 15
+
+$(STAMP_AIRFLOW): $(REQUIREMENTS) | $(STAMP)
+	@test -x $(VENV_AIRFLOW)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(VENV_AIRFLOW)
+	$(BIN)/uv pip install --quiet --python $(VENV_AIRFLOW)/bin/python -e '.[test-airflow]' -e $(EMULATOR)
+	@touch $@
+
 lint: $(STAMP) ## Check style and formatting (ruff)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -107,5 +118,5 @@ pictures: $(STAMP) ## Take the pictures in images/ of assets and jobs in Dagster
 	$(BIN)/python samples/pictures.py
 
 clean: ## Remove what the targets above made, the virtual environments too
-	rm -rf $(VENV) $(VENV_OLDEST) $(DEMO) .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build $(DIST) *.egg-info $(EMULATOR)/build $(EMULATOR)/src/*.egg-info
+	rm -rf $(VENV) $(VENV_OLDEST) $(VENV_AIRFLOW) $(DEMO) .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build $(DIST) *.egg-info $(EMULATOR)/build $(EMULATOR)/src/*.egg-info
 	find ai packages tests samples -name __pycache__ -type d -prune -exec rm -rf {} +

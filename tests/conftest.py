@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,10 @@ os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 # end. Dagster makes it worse: it takes SIGTERM to be like SIGINT.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Airflow has an environment of its own: `make test-airflow` runs these tests.
+collect_ignore = [] if find_spec("airflow") and find_spec("airflow.sdk") else ["airflow"]
 
 
 def pytest_sessionstart() -> None:

@@ -37,5 +37,12 @@ def require_package(package: str, what: str, extra: str) -> None:
     Raises:
         MissingExtraError: If it is not installed.
     """
-    if find_spec(package) is None:
+    if not _is_installed(package):
         raise MissingExtraError(package, extra, f"{what} needs it")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # the package around it is not installed
+        return False
