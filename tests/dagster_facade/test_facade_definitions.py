@@ -239,3 +239,38 @@ def test_options_of_tracking_are_read_without_a_warning(shop: Folder, recwarn: p
     facade.create_definitions()
     assert facade.settings.tracking.longest_seconds == 60
     assert [str(warning.message) for warning in recwarn if "is not known" in str(warning.message)] == []
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "told"),
+    [
+        ("audit", 7, "the URL of the audit is 7"),
+        ("timezone", None, "None is not a time zone"),
+        ("interval_seconds", 0, "interval_seconds is 0"),
+        ("interval_seconds", 1.5, "interval_seconds is 1.5"),
+        (
+            "dagster_graphql_host",
+            "http://localhost:3000",
+            "dagster_graphql_host='localhost', dagster_graphql_port=3000",
+        ),
+        ("dagster_graphql_host", "localhost:3000", "dagster_graphql_host is 'localhost:3000'"),
+        ("dagster_graphql_port", "x", "dagster_graphql_port is 'x'"),
+        ("dagster_graphql_port", 0, "from 1 to 65535"),
+        ("dagster_graphql_port", 70_000, "from 1 to 65535"),
+    ],
+)
+def test_an_argument_that_cannot_be_used_is_named_at_once(shop, argument, value, told) -> None:
+    with pytest.raises(StarlakeError) as raised:
+        StarlakeDagsterFacade(shop.root, **{"audit": NOWHERE, argument: value})
+    assert told in str(raised.value)
+
+
+@pytest.mark.parametrize("host", ["localhost", "dagster.example.com", "10.0.0.7", "::1", "[::1]", "web_server"])
+def test_hosts_are_accepted(shop, host) -> None:
+    facade = StarlakeDagsterFacade(shop.root, NOWHERE, dagster_graphql_host=host, dagster_graphql_port="3000")
+    assert (facade.settings.graphql_host, facade.settings.graphql_port) == (host, 3000)
+
+
+def test_a_facade_of_nothing_is_an_error(shop) -> None:
+    with pytest.raises(StarlakeError, match=r"exclude='\*' leaves no table and no task"):
+        StarlakeDagsterFacade(shop.root, NOWHERE).create_definitions(exclude="*")

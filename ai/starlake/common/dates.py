@@ -30,7 +30,7 @@ def zone_of(name: str) -> tzinfo:
     """
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError) as error:
         raise StarlakeError(
             f"{name!r} is not a time zone", fix="use an IANA name such as UTC or Europe/Paris"
         ) from error

@@ -178,11 +178,10 @@ def reload_location(settings: FacadeSettings, location: str) -> str | None:
     except StarlakeError as error:
         return _first_line(error)
     redactor = Redactor(_secrets_of(arguments))
-    port = settings.graphql_port
     try:
         from dagster_graphql import DagsterGraphQLClient
 
-        client = DagsterGraphQLClient(settings.graphql_host or "", int(port) if port else None, **arguments)
+        client = DagsterGraphQLClient(settings.graphql_host or "", settings.graphql_port, **arguments)
         found = client.reload_repository_location(location)
     except Exception as error:  # noqa: BLE001  the client, its transport and requests have errors of their own
         return redactor.mask(_first_line(_root_of(error)))

@@ -16,6 +16,7 @@ from ai.starlake.dagster.assets.automation.freshness_checks import freshness_che
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix
 from ai.starlake.dagster.facade.audit_checks import audit_checks
 from ai.starlake.dagster.facade.external_assets import external_assets
+from ai.starlake.dagster.facade.facade_arguments import check_host, check_interval, port_of
 from ai.starlake.dagster.facade.facade_build import FacadeBuild, FacadeSettings, Mirror
 from ai.starlake.dagster.facade.mirror_job import mirror_job
 from ai.starlake.dagster.facade.mirroring.log_links import LogLinks
@@ -88,6 +89,8 @@ class StarlakeDagsterFacade:
         self.project = project if isinstance(project, StarlakeProject) else StarlakeProject(project)
         given = dict(options or {})
         _check_tracking(given)
+        check_host(dagster_graphql_host)
+        check_interval(interval_seconds)
         self._options = {name: value for name, value in given.items() if name not in _TRACKING}
         open_audit(audit, timezone=timezone)  # which reads nothing, and refuses what it cannot open
         self.settings = FacadeSettings(
@@ -104,7 +107,7 @@ class StarlakeDagsterFacade:
             interval_seconds=interval_seconds,
             code_location=code_location,
             graphql_host=dagster_graphql_host,
-            graphql_port=dagster_graphql_port,
+            graphql_port=port_of(dagster_graphql_port),
             graphql_kwargs=dict(dagster_graphql_kwargs or {}),
         )
 

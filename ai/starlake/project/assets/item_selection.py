@@ -41,7 +41,8 @@ def select_items(
         exclude: What to leave out of it.
 
     Raises:
-        StarlakeError: If a word names nothing, with the nearest name that there is, or if `select` has no word.
+        StarlakeError: If a word names nothing, with the nearest name that there is, if `select` has no word, or if
+            `exclude` leaves nothing of what is selected.
     """
     if select is None and exclude is None:
         return tuple(items)
@@ -49,8 +50,12 @@ def select_items(
         raise StarlakeError("the selection is empty", fix="leave select out to choose all tables and tasks")
     graph = _ItemGraph(items)
     chosen = {item.target for item in items} if select is None else graph.chosen(select)
-    chosen -= set() if exclude is None else graph.chosen(exclude)
-    return tuple(item for item in items if item.target in chosen)
+    left = chosen - (set() if exclude is None else graph.chosen(exclude))
+    if chosen and not left:
+        raise StarlakeError(
+            f"exclude={exclude!r} leaves no table and no task", fix="exclude less, or leave out the call that selects"
+        )
+    return tuple(item for item in items if item.target in left)
 
 
 class _ItemGraph:

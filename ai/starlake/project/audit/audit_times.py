@@ -34,7 +34,7 @@ class AuditClock:
         Raises:
             StarlakeError: If there is no time zone of that name.
         """
-        return cls(timezone.utc if name.upper() in ("UTC", "Z", "GMT") else zone_of(name))
+        return cls(timezone.utc if str(name).upper() in ("UTC", "Z", "GMT") else zone_of(name))
 
     def utc(self, written: datetime) -> datetime:
         """Return a time of the audit, UTC; one that knows its time zone keeps it."""

@@ -45,6 +45,8 @@ def open_audit(
 def _source(audit: Any, name: str | None) -> AuditSource:
     if isinstance(audit, PathLike):
         return DuckDbSource(Path(audit).expanduser())
+    if isinstance(audit, (bool, int, float)):
+        raise StarlakeError(f"{LABEL} is {audit!r}", fix="name the DuckDB file or the URL of the database")
     read = reference_of(LABEL, audit)
     return _source_of(read, name) if isinstance(read, str) else ReferencedSource(read, name or "the audit")
 
