@@ -40,8 +40,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Airflow has an environment of its own: `make test-airflow` runs these tests.
-collect_ignore = [] if find_spec("airflow") and find_spec("airflow.sdk") else ["airflow"]
+# Airflow has an environment of its own: `make test-airflow` runs these tests. To look for `airflow.sdk` would import
+# `airflow`, with the settings of the caller.
+collect_ignore = [] if find_spec("airflow") else ["airflow"]
 
 
 def pytest_sessionstart() -> None:
