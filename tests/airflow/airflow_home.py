@@ -155,8 +155,8 @@ class AirflowRun:
 
     def asset_events(self) -> dict[str, dict[str, Any]]:
         """Return the extra of each asset event by the name of its asset; of several events of one asset the last."""
-        joined = "SELECT name, event.extra FROM asset_event AS event JOIN asset ON asset.id = asset_id ORDER BY event.id"
-        return {row["name"]: json.loads(row["extra"]) for row in self.rows(joined)}
+        sql = "SELECT name, event.extra FROM asset_event AS event JOIN asset ON asset.id = asset_id ORDER BY event.id"
+        return {row["name"]: json.loads(row["extra"]) for row in self.rows(sql)}
 
     def xcoms(self) -> dict[tuple[str, str], Any]:
         """Return each XCom by task id and key."""
