@@ -297,13 +297,14 @@ class AbstractPipeline(ABC, Generic[NativeT]):
         return self.builder.pre_load(domain, tables, task_id, **kwargs)
 
     def skip_or_start(
-        self,
-        task_id: str,  # noqa: ARG002
-        upstream_task: AbstractDependency | None,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
+        self, task_id: str, upstream_task: AbstractDependency | None, **kwargs: Any
     ) -> AbstractTask[NativeT] | None:
-        """Return None: the task of `sl_pre_load` itself skips what comes after it."""
-        return None
+        """Make the task that skips what comes after it when the task of `sl_pre_load` has found nothing.
+
+        Returns:
+            None where the task of `sl_pre_load` itself skips what comes after it, as on Dagster.
+        """
+        return self.builder.skip_or_start(task_id, upstream_task, **kwargs)
 
     def sl_import(
         self, task_id: str | None, domain: str, tables: Iterable[str] = (), **kwargs: Any

@@ -10,7 +10,7 @@ from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job import IStarlakeJob, StarlakePreLoadStrategy, StarlakeSparkConfig, TaskType
 from ai.starlake.orchestration.dependencies import StarlakeDependency, StarlakeDependencyType
 from ai.starlake.orchestration.pipeline_spec import PipelineSpec
-from ai.starlake.orchestration.task_graph import AbstractTask, AbstractTaskGroup, TaskGraph
+from ai.starlake.orchestration.task_graph import AbstractDependency, AbstractTask, AbstractTaskGroup, TaskGraph
 
 NativeT = TypeVar("NativeT")
 
@@ -35,8 +35,27 @@ class TaskMaker(Protocol[NativeT]):
     ) -> NativeT:
         """Make what decides whether a domain is loaded."""
 
-    def name_of(self, native: NativeT) -> str:
-        """Return the name that the orchestrator has for what a task runs."""
+    def skipping(self, upstream: NativeT, arguments: Mapping[str, Any]) -> NativeT | None:
+        """Make what skips all that comes after it when a pre-load check has found nothing.
+
+        Args:
+            upstream: The check.
+            arguments: The arguments of the task; see `arguments`.
+
+        Returns:
+            None where the check itself skips what comes after it.
+        """
+
+    def named_by_the_job(
+        self, make: Callable[..., NativeT | None], path: Sequence[str], given: Mapping[str, Any]
+    ) -> tuple[str, NativeT] | None:
+        """Make what a task runs that the job has a name for, and return that name too; None where it makes nothing.
+
+        Args:
+            make: The method of the job.
+            path: The names of the groups that the task is in, that of the pipeline first.
+            given: Arguments of the caller, which take precedence.
+        """
 
 
 class PipelineBuilder(Generic[NativeT]):
@@ -104,6 +123,17 @@ class PipelineBuilder(Generic[NativeT]):
         name = task_id or f"check_{self._suffixed(domain)}_{strategy.awaited}"
         native = self._maker.pre_load_check(domain, tables, strategy, self._arguments(name, kwargs))
         return self.graph.add_task(name, native, TaskType.PRELOAD, f"the pre-load check of {domain}")
+
+    def skip_or_start(
+        self, task_id: str, upstream_task: AbstractDependency | None, **kwargs: Any
+    ) -> AbstractTask[NativeT] | None:
+        """Make the task that skips what comes after a pre-load check; see `AbstractPipeline.skip_or_start`."""
+        if not isinstance(upstream_task, AbstractTask):
+            return None
+        native = self._maker.skipping(upstream_task.task, self._arguments(task_id, kwargs))
+        if native is None:
+            return None
+        return self.graph.add_task(task_id, native, TaskType.EMPTY, f"the task {task_id}")
 
     def import_files(
         self, task_id: str | None, domain: str, tables: Iterable[str] = (), **kwargs: Any
@@ -177,9 +207,13 @@ class PipelineBuilder(Generic[NativeT]):
     def _suffixed(self, name: str) -> str:
         return f"{name}_{self.spec.schedule_name}" if self.spec.schedule_name else name
 
-    def _arguments(self, task_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    @property
+    def _path(self) -> list[str]:
         group = self.graph.open_group
-        return self._maker.arguments([*(outer.id for outer in group.path), group.id], task_id, given)
+        return [*(outer.id for outer in group.path), group.id]
+
+    def _arguments(self, task_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
+        return self._maker.arguments(self._path, task_id, given)
 
     def _ordering(self, task_id: str, task_type: TaskType, kwargs: Mapping[str, Any]) -> AbstractTask[NativeT]:
         native = self._maker.ordering(task_type, self._arguments(task_id, kwargs))
@@ -188,14 +222,8 @@ class PipelineBuilder(Generic[NativeT]):
     def _named_by_the_job(
         self, make: Callable[..., NativeT | None], label: str, kwargs: Mapping[str, Any]
     ) -> AbstractTask[NativeT] | None:
-        """Make a task that the job has a name for; without one first, because only the result tells that name."""
-        unnamed = make(**{**self._arguments("", kwargs), "task_id": None})
-        if unnamed is None:
-            return None
-        name = kwargs.get("task_id") or self._maker.name_of(unnamed)
-        native = make(**self._arguments(name, kwargs))
-        assert native is not None  # noqa: S101  as before
-        return self.graph.add_task(name, native, None, label)
+        made = self._maker.named_by_the_job(make, self._path, kwargs)
+        return self.graph.add_task(*made, None, label) if made else None
 
     def _options_of(self, name: str) -> str | Mapping[str, Any] | None:
         """Return the options of one table or transform: what stands under its name, or under ``options`` there."""

@@ -86,6 +86,9 @@ def _pre_load(builder: PipelineBuilder[Any], domain: StarlakeDomain, name: str) 
     tables = [table.name for table in domain.tables]
     with builder.group(sanitize_id(f"pre_load_{name}")) as group:
         check = builder.pre_load(domain.name, tables)
+        skip_or_start = builder.skip_or_start(f"skip_or_start_loading_{name}", check)
+        if check and skip_or_start:
+            check >> skip_or_start
         if check and builder.spec.pre_load_strategy is StarlakePreLoadStrategy.IMPORTED:
-            check >> builder.import_files(f"import_{name}", domain.name, tables)
+            (skip_or_start or check) >> builder.import_files(f"import_{name}", domain.name, tables)
     return group

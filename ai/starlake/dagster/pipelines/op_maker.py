@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from dagster import AssetKey, Nothing, OpDefinition, Out
@@ -65,9 +65,20 @@ class OpMaker:
         """Make the op that decides whether a domain is loaded."""
         return self._job.pre_load_check(domain, tuple(sorted(tables)), strategy, **arguments)
 
-    def name_of(self, native: OpDefinition) -> str:
-        """Return the name of an op."""
-        return native.name
+    def skipping(self, upstream: OpDefinition, arguments: Mapping[str, Any]) -> None:
+        """Make nothing: the op of a pre-load check itself skips what comes after it."""
+
+    def named_by_the_job(
+        self, make: Callable[..., OpDefinition | None], path: Sequence[str], given: Mapping[str, Any]
+    ) -> tuple[str, OpDefinition] | None:
+        """Make an op that the job has a name for; without one first, because only the result tells that name."""
+        unnamed = make(**{**self.arguments(path, "", given), "task_id": None})
+        if unnamed is None:
+            return None
+        name = given.get("task_id") or unnamed.name
+        native = make(**self.arguments(path, name, given))
+        assert native is not None  # noqa: S101  as before
+        return name, native
 
     def join(self, name: str, parent: AbstractTaskGroup, ins: Iterable[str]) -> AbstractTask[OpDefinition]:
         """Add a task that only orders to a group, while the job is put together."""
