@@ -12,6 +12,9 @@ class StarlakeError(Exception):
         fix: What the user can do about it.
     """
 
+    permanent: bool = False
+    """True where trying again does not help, so that no orchestrator should."""
+
     def __init__(self, culprit: str, *, cause: str | None = None, fix: str | None = None) -> None:
         self.culprit = culprit
         self.cause = cause

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dagster import AssetKey, OpExecutionContext, Out
 
 from ai.starlake.dagster.ops import Body, Event, outputs
-from ai.starlake.dagster.run_command import CommandRunner
+from ai.starlake.dagster.run_command import DagsterCommandRunner, materialization
 from ai.starlake.job import StarlakeCommand, StarlakeSparkConfig
 
 
@@ -26,7 +26,7 @@ class CommandBody(Body):
         spark_config: What the Spark job may use.
     """
 
-    runner: CommandRunner
+    runner: DagsterCommandRunner
     command: StarlakeCommand
     name: str
     assets: tuple[AssetKey, ...]
@@ -59,7 +59,7 @@ class CommandBody(Body):
             yield from () if self.skippable else outputs(self.outs, self.name)
             return
         defined = assets_of_outputs(context)
-        made = {asset: run.materialization(asset, context) for asset in self.assets}
+        made = {asset: materialization(run, asset, context) for asset in self.assets}
         yield from (event for asset, event in made.items() if asset not in defined)
         if not (self.skippable and run.counts and run.counts.input == 0):
             known = {defined[asset]: event.metadata for asset, event in made.items() if asset in defined}

@@ -28,7 +28,7 @@ from ai.starlake.dagster.command_op import CommandBody
 from ai.starlake.dagster.dummy import DummyBody
 from ai.starlake.dagster.ops import Body, OpFactory, OpSpec, outputs_of
 from ai.starlake.dagster.resource_secrets import resources_of
-from ai.starlake.dagster.run_command import CommandRunner
+from ai.starlake.dagster.run_command import DagsterCommandRunner
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import StarlakeExecutor
@@ -369,9 +369,9 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         return self.make_executor()
 
     @cached_property
-    def runner(self) -> CommandRunner:
+    def runner(self) -> DagsterCommandRunner:
         """The runner of the commands of ops and assets."""
-        return CommandRunner(self.settings, self.executor)
+        return DagsterCommandRunner(self.settings, self.executor)
 
 
 def _output_mapping(name: str, op: OpDefinition) -> OutputMapping:

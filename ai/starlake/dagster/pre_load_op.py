@@ -9,9 +9,10 @@ from dagster import OpExecutionContext, Out
 
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.ops import Body, Event, outputs
-from ai.starlake.dagster.run_command import DRY_RUN, CommandRunner, failures
+from ai.starlake.dagster.run_command import DagsterCommandRunner, failures
 from ai.starlake.dagster.run_info import is_dry_run
 from ai.starlake.executor.prepared import shown
+from ai.starlake.orchestration.command_runs.command_runner import DRY_RUN
 from ai.starlake.orchestration.preload.checks import PreLoadCheck, decide_on_load
 from ai.starlake.orchestration.preload.view import PreLoadView, ProjectView
 from ai.starlake.orchestration.preload.waiting import Patience, PreLoadFinding
@@ -31,7 +32,7 @@ class PreLoadBody(Body):
         skipped: The outputs when there is nothing.
     """
 
-    runner: CommandRunner
+    runner: DagsterCommandRunner
     check: PreLoadCheck
     domain: str
     ready: Mapping[str, Out] = field(hash=False)

@@ -37,7 +37,7 @@ from ai.starlake.dagster import _compat
 from ai.starlake.dagster.job import NodeOptions, StarlakeDagsterJob
 from ai.starlake.dagster.ops import Body, Event, outputs, outputs_of
 from ai.starlake.dagster.report import DagsterReporter
-from ai.starlake.dagster.run_command import CommandRunner, failures
+from ai.starlake.dagster.run_command import DagsterCommandRunner, failures
 from ai.starlake.dagster.run_info import is_dry_run
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.job import StarlakePreLoadStrategy
@@ -155,7 +155,7 @@ class InfrastructureBody(Body):
         outs: The outputs of the op.
     """
 
-    runner: CommandRunner
+    runner: DagsterCommandRunner
     owner: Callable[[], RemoteExecutor]
     noun: str
     deletes: bool

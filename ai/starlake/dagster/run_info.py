@@ -58,9 +58,18 @@ def is_dry_run(context: OpExecutionContext) -> bool:
         Failure: If the tag is neither true nor false.
     """
     try:
-        require_dry_run_tag(context.run.tags)
+        return runs_dry(context)
     except StarlakeError as error:
         raise Failure(str(error), allow_retries=False) from error
+
+
+def runs_dry(context: OpExecutionContext) -> bool:
+    """Return True if commands are logged instead of run; see `is_dry_run`.
+
+    Raises:
+        StarlakeError: If the tag is neither true nor false.
+    """
+    require_dry_run_tag(context.run.tags)
     configured = (context.op_config or {}).get("dry_run")
     return bool(configured) or is_tagged_dry(context.run.tags)
 

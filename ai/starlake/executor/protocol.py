@@ -191,9 +191,13 @@ class CommandFailedError(StarlakeError):
 class ExecutableNotFoundError(StarlakeError):
     """There is no executable to run. Trying again does not help."""
 
+    permanent = True
+
 
 class RecoveryError(StarlakeError):
     """Files that a failed attempt left behind cannot be brought back. Trying again does not help."""
+
+    permanent = True
 
 
 class FilesLeftError(StarlakeError):

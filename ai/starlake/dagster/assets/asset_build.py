@@ -13,7 +13,7 @@ from ai.starlake.dagster.assets.item_compute import item_compute, tagged
 from ai.starlake.dagster.assets.translated_project import AnyProject, Prefix, TranslatedProject
 from ai.starlake.dagster.named_jobs import checked_job
 from ai.starlake.dagster.ops import OpFactory
-from ai.starlake.dagster.run_command import CommandRunner
+from ai.starlake.dagster.run_command import DagsterCommandRunner
 from ai.starlake.job import JobOptions, StarlakeCommand
 from ai.starlake.job.compute_profiles import ComputeChoice, ComputeProfile, chosen_profile
 from ai.starlake.job.starlake_commands import (
@@ -138,9 +138,9 @@ class AssetBuild:
         return JobOptions.over(self.sl_job.settings, **self.overrides, sl_env_var=dict(self.environment))
 
     @cached_property
-    def runner(self) -> CommandRunner:
+    def runner(self) -> DagsterCommandRunner:
         """The runner of the commands."""
-        return CommandRunner(self.settings, self.sl_job.executor)
+        return DagsterCommandRunner(self.settings, self.sl_job.executor)
 
     @cached_property
     def ops(self) -> OpFactory:

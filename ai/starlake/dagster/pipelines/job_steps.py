@@ -19,8 +19,8 @@ from dagster import (
 
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.ops import INTERRUPTED
-from ai.starlake.dagster.run_command import DRY_RUN
 from ai.starlake.dagster.run_options import Path, steps_of
+from ai.starlake.orchestration.command_runs.command_runner import DRY_RUN
 from ai.starlake.orchestration.pipeline_runs import GraphStep, Listener, PipelineGraph, Step, StepState
 
 _COMMAND = "starlake/command"

@@ -16,12 +16,12 @@ from ai.starlake.dagster.assets.rejects.rejected_keys import loaded_domains, rej
 from ai.starlake.dagster.assets.steps.outcome_events import outcome_metadata
 from ai.starlake.dagster.ops import Body, Event, OpSpec, outputs
 from ai.starlake.dagster.resource_secrets import resources_of
-from ai.starlake.dagster.run_command import outcomes_of_failure
+from ai.starlake.dagster.run_command import metadata_of, outcomes_of_failure
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_build import AssetBuild
-    from ai.starlake.dagster.run_command import CommandRun
     from ai.starlake.executor.outcomes import TableOutcome
+    from ai.starlake.orchestration.command_runs.command_run import CommandRun
     from ai.starlake.project.assets.project_item import ProjectItem
 
 _DONE = {"result": Out(Nothing)}
@@ -90,7 +90,7 @@ class ReplayBody(Body):
         if run is not None:
             _require_replay(self.domain, run)
             context.log.info(run.summary)
-            yield from self._recorded(run.result.tables, run.metadata(), context)
+            yield from self._recorded(run.result.tables, metadata_of(run), context)
         yield from outputs(_DONE, self.domain)
 
     def _recorded(

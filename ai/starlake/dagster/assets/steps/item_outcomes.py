@@ -11,7 +11,7 @@ from ai.starlake.executor.outcomes import TableOutcome
 if TYPE_CHECKING:
     from dagster import Failure
 
-    from ai.starlake.dagster.run_command import CommandRun
+    from ai.starlake.orchestration.command_runs.command_run import CommandRun
     from ai.starlake.project.assets.project_item import ProjectItem
 
 _UNREPORTED = "the executor reports no results of expectations"

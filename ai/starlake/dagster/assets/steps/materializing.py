@@ -25,7 +25,7 @@ from ai.starlake.dagster.run_options import bodies_of
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_build import AssetBuild
-    from ai.starlake.dagster.run_command import CommandRun
+    from ai.starlake.orchestration.command_runs.command_run import CommandRun
     from ai.starlake.project.assets.project_item import ProjectItem
 
 

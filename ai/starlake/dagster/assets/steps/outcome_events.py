@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetKey, DataVersion, MaterializeResult
 
 from ai.starlake.dagster.assets.metadata_tables import metadata_table, reasons_table
+from ai.starlake.dagster.run_command import metadata_of
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.steps.data_versions import DataState
-    from ai.starlake.dagster.run_command import CommandRun
     from ai.starlake.executor.outcomes import TableOutcome
+    from ai.starlake.orchestration.command_runs.command_run import CommandRun
 
 NOTHING_TO_LOAD = "starlake/nothing_to_load"
 _MOST_FILES = 50
@@ -30,7 +31,7 @@ def materialized(
         state: What the asset holds now.
         left_out: The names of metadata that are not recorded.
     """
-    metadata = {**run.metadata(), **dict(outcome_metadata(outcome)), **state.metadata}
+    metadata = {**metadata_of(run), **dict(outcome_metadata(outcome)), **state.metadata}
     version = DataVersion(state.version) if state.version is not None else None
     kept = {name: value for name, value in metadata.items() if name not in left_out}
     return MaterializeResult(asset_key=key, metadata=kept, data_version=version)
@@ -45,7 +46,7 @@ def unchanged(key: AssetKey, run: CommandRun, state: DataState) -> MaterializeRe
         state: What the asset holds, as before.
     """
     version = DataVersion(state.version) if state.version is not None else None
-    metadata = {**run.metadata(), **state.metadata, NOTHING_TO_LOAD: True}
+    metadata = {**metadata_of(run), **state.metadata, NOTHING_TO_LOAD: True}
     return MaterializeResult(asset_key=key, metadata=metadata, data_version=version)
 
 

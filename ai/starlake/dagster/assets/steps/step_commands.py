@@ -18,7 +18,7 @@ from ai.starlake.job.sections import names_of_section
 
 if TYPE_CHECKING:
     from ai.starlake.dagster.assets.asset_build import AssetBuild
-    from ai.starlake.dagster.run_command import CommandRun
+    from ai.starlake.orchestration.command_runs.command_run import CommandRun
     from ai.starlake.project.assets.project_item import ProjectItem, Target
 
 _SEVERAL = 2

@@ -1,0 +1,202 @@
+"""The run of a command within a step of a run, whatever the orchestrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ai.starlake.common import StarlakeError, zone_of
+from ai.starlake.executor.outcomes import TableOutcome
+from ai.starlake.executor.prepared import shown
+from ai.starlake.executor.protocol import ChecksAlone, StarlakeExecutor, StarlakeResult
+from ai.starlake.job import JobOptions, StarlakeCommand, StarlakeSparkConfig
+from ai.starlake.job.compute_profiles import OPTION, chosen_profile, run_choice
+from ai.starlake.job.sections import names_of_section
+from ai.starlake.orchestration.command_runs.command_run import (
+    CommandRun,
+    RejectsError,
+    TableFailedError,
+    failed_tables,
+)
+from ai.starlake.orchestration.command_runs.retrying import permanently
+from ai.starlake.orchestration.command_runs.run_step import RunStep
+from ai.starlake.orchestration.dates.completion import complete
+from ai.starlake.orchestration.dates.run_dates import RunDates, is_late
+
+DRY_RUN = "dry run, nothing is run: "
+"""The log's words before a command that a dry run leaves out."""
+
+_LOADS_ONLY = "evaluates expectations only when it loads a table or runs a task"
+
+
+@dataclass(frozen=True)
+class CommandRunner:
+    """Runs commands within steps: what all steps of a job share.
+
+    Args:
+        settings: The options of the job.
+        executor: Gives the executor, in the process that runs the step.
+    """
+
+    settings: JobOptions
+    executor: Callable[[], StarlakeExecutor]
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def dates(self, step: RunStep) -> RunDates:
+        """Return the dates that the run of a step is for."""
+        return step.dates(zone_of(self.settings.timezone))
+
+    def run(
+        self,
+        command: StarlakeCommand,
+        name: str,
+        step: RunStep,
+        spark_config: StarlakeSparkConfig | None = None,
+        *,
+        outcomes: bool = False,
+    ) -> CommandRun | None:
+        """Run a command, completed by what only the run knows; in a dry run, only log it.
+
+        Args:
+            command: The command.
+            name: The Starlake name of what it works on.
+            step: The step.
+            spark_config: What the Spark job may use.
+            outcomes: Whether the executor reports the outcome of each table or task.
+
+        Returns:
+            What it did; None in a dry run.
+
+        Raises:
+            StarlakeError: If it fails, or rejects more rows than it may. See `may_retry`.
+        """
+        begun = self._begin(command, name, step)
+        if begun is None:
+            return None
+        execution = step.execution(spark_config, outcomes=outcomes)
+        execution.report.output("stdout", f"$ {begun.command_line}")
+        result = self.executor().run(begun.command, execution)
+        self._require_few_rejects(name, result)
+        return replace(begun, result=result)
+
+    def load_together(
+        self,
+        command: StarlakeCommand,
+        names: Sequence[str],
+        step: RunStep,
+        spark_config: StarlakeSparkConfig | None = None,
+    ) -> Mapping[str, CommandRun | StarlakeError | None]:
+        """Run a load of several tables on an executor that reports each of them, as `ReportsTables` says.
+
+        Args:
+            command: The command.
+            names: The Starlake names of the tables, whose options are the same.
+            step: The step.
+            spark_config: What the Spark job may use.
+
+        Returns:
+            What it did for each table, or why that failed; None in a dry run.
+
+        Raises:
+            StarlakeError: If the configuration of the run cannot be used.
+        """
+        begun = self._begin(command, names[0], step)
+        if begun is None:
+            return dict.fromkeys(names)
+        execution = step.execution(spark_config, outcomes=True)
+        execution.report.output("stdout", f"$ {begun.command_line}")
+        failure = None
+        try:
+            result = self.executor().run(begun.command, execution)
+        except StarlakeError as error:
+            result, failure = StarlakeResult(0, tables=failed_tables(error)), error
+        return {name: self._part(replace(begun, name=name, result=result), failure) for name in names}
+
+    def _part(self, run: CommandRun, failure: StarlakeError | None) -> CommandRun | StarlakeError:
+        """Return what a load of several tables did for the one that `run` names."""
+        result = run.result
+        outcome = next((each for each in result.tables if each.name.lower() == run.name.lower()), None)
+        failed = any(each.error is not None for each in result.tables)
+        if outcome is None or (failure is not None and not failed):
+            unknown = f"{run.command_line}\nreports nothing of {run.name}, which it should load"
+            return failure or TableFailedError(unknown)
+        if outcome.error is not None:
+            return TableFailedError(f"{outcome.name}: {outcome.error}", failure)
+        duration = result.duration if outcome.duration is None else outcome.duration
+        part = replace(result, counts=outcome.counts, duration=duration, tables=(outcome,))
+        try:
+            self._require_few_rejects(run.name, part)
+        except RejectsError as rejects:
+            return rejects
+        return replace(run, result=part)
+
+    def check(self, command: StarlakeCommand, name: str, step: RunStep) -> TableOutcome | None:
+        """Evaluate the expectations of a table as it is, if the executor can; in a dry run, only log the command.
+
+        Args:
+            command: The command.
+            name: The table or task.
+            step: The step.
+
+        Returns:
+            The results, or why there are none; None in a dry run.
+
+        Raises:
+            StarlakeError: If the configuration of the run cannot be used.
+        """
+        command, _ = self._complete(command, name, step)
+        if _leaves_out(command, step):
+            return None
+        executor = self.executor()
+        if not isinstance(executor, ChecksAlone):
+            return TableOutcome(name, checks_unknown=f"{type(executor).__name__} {_LOADS_ONLY}")
+        try:
+            tables = executor.check_tables(command, step.execution(outcomes=True))
+        except StarlakeError as error:
+            return TableOutcome(name, checks_unknown=str(error))
+        return tables[0] if tables else TableOutcome(name, checks_unknown="the executor reports no results")
+
+    def _begin(self, command: StarlakeCommand, name: str, step: RunStep) -> CommandRun | None:
+        """Return a command that is about to run, without a result; None in a dry run, which only logs it."""
+        command, dates = self._complete(command, name, step)
+        if _leaves_out(command, step):
+            return None
+        if command.verb == "load" and dates.interval and is_late(dates.interval):
+            step.info(
+                f"this run is for {dates.interval.start} to {dates.interval.end}; it loads the files that wait now"
+            )
+        return CommandRun(command, shown(command), name, dates, StarlakeResult(0))
+
+    def _complete(self, command: StarlakeCommand, name: str, step: RunStep) -> tuple[StarlakeCommand, RunDates]:
+        """Return a command with what only the run knows, and the dates of the run."""
+        with permanently():
+            dates = self.dates(step)
+            options = step.options(names_of_section(name, step.name))
+            choice = run_choice(options.pop(OPTION, None))
+            if choice is not None:
+                command = command.with_compute(chosen_profile(self.settings.compute, choice))
+            return complete(command, dates, options, cli=self.settings.starlake_version), dates
+
+    def _require_few_rejects(self, name: str, result: StarlakeResult) -> None:
+        """Refuse the result of a load of which too many rows are rejected.
+
+        Raises:
+            RejectsError: If more are rejected than allowed.
+        """
+        limit = self.settings.max_rejected
+        if result.counts and result.counts.exceed(limit):
+            raise RejectsError(name, result.counts, limit, result.tables)
+
+
+def _leaves_out(command: StarlakeCommand, step: RunStep) -> bool:
+    """Log a command that a dry run leaves out, and return True if this run is one."""
+    with permanently():
+        if not step.is_dry_run:
+            return False
+    step.info(f"{DRY_RUN}{shown(command)}")
+    return True
