@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ai.starlake.common.secrets.secret_references import EnvironmentValue
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.remote.leftovers import sweep
 from ai.starlake.executor.remote.remote_backend import Leftover
-from ai.starlake.job.polars_profile import CLIENT_ID, CLIENT_SECRET, PROFILE
+from ai.starlake.job.polars_profile import CLIENT_ID, CLIENT_SECRET, PROFILE, PolarsProfile
 from ai.starlake.polars.context_names import run_label, run_of
 from ai.starlake.polars.polars_cloud_client import PolarsCloudClient
 
@@ -40,19 +40,15 @@ def leftover_contexts(client: PolarsCloudClient, root_run_id: str | None = None)
         )
 
 
-_NEEDED = (PROFILE, CLIENT_ID, CLIENT_SECRET)
-"""The variables of commands that tell the workspace and the service account. No other secret is fetched."""
-
-
 class ContextSweeper:
     """Stops the compute contexts of a run that is over.
 
     Args:
-        environments: The environments of commands, one for each workspace and service account; secrets as references.
+        accounts: Environments of commands, one for each workspace and service account; see `accounts_of`.
     """
 
-    def __init__(self, environments: Sequence[Mapping[str, EnvironmentValue]]) -> None:
-        self._environments = environments
+    def __init__(self, accounts: Sequence[Mapping[str, EnvironmentValue]]) -> None:
+        self._accounts = accounts
 
     def sweep(self, execution: Execution, *, tolerance: float | None = None) -> list[str]:  # noqa: ARG002
         """Stop what a run left, and return it in words.
@@ -64,6 +60,39 @@ class ContextSweeper:
         Raises:
             StarlakeError: If something cannot be listed or stopped; all else has been stopped then.
         """
-        accounts = [{name: each[name] for name in _NEEDED if name in each} for each in self._environments]
-        clients = [PolarsCloudClient.logged_in(each) for each in accounts]
-        return sweep(each for client in clients for each in leftover_contexts(client, execution.root))
+        return self.sweep_run(execution.root)
+
+    def sweep_run(self, root_run_id: str) -> list[str]:
+        """Stop what a run left, and return it in words.
+
+        Args:
+            root_run_id: The run, with those that re-execute it.
+
+        Raises:
+            StarlakeError: If something cannot be listed or stopped; all else has been stopped then.
+        """
+        clients = [PolarsCloudClient.logged_in(each) for each in self._accounts]
+        return sweep(each for client in clients for each in leftover_contexts(client, root_run_id))
+
+
+def accounts_of(environments: Iterable[Mapping[str, EnvironmentValue]]) -> list[dict[str, EnvironmentValue]]:
+    """Return what of environments says where contexts are and who may stop them, each once.
+
+    No other secret of theirs is fetched then.
+
+    Args:
+        environments: The environments of commands, secrets as references.
+    """
+    accounts: list[dict[str, EnvironmentValue]] = []
+    for environment in environments:
+        account = _account(environment)
+        if account not in accounts:
+            accounts.append(account)
+    return accounts
+
+
+def _account(environment: Mapping[str, EnvironmentValue]) -> dict[str, EnvironmentValue]:
+    given = environment.get(PROFILE)
+    workspace = PolarsProfile.of_environment({PROFILE: given}).workspace if isinstance(given, str) else None
+    named = PolarsProfile(workspace=workspace).environment()
+    return {**named, **{name: environment[name] for name in (CLIENT_ID, CLIENT_SECRET) if name in environment}}

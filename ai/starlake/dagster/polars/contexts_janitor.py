@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
 
 from dagster import JobDefinition, SensorDefinition
 
 from ai.starlake.common.secrets.secret_references import EnvironmentValue
 from ai.starlake.dagster.remote import Janitor
 from ai.starlake.job import JobOptions
-from ai.starlake.job.polars_profile import CLIENT_ID, CLIENT_SECRET, PROFILE, PolarsProfile
-
-if TYPE_CHECKING:
-    from ai.starlake.polars.leftover_contexts import ContextSweeper
 
 
 def sensors_of(
@@ -30,17 +26,9 @@ def sensors_of(
         jobs: The jobs whose runs they look after; by default all jobs of the code location.
         name: What their names begin with.
     """
-    accounts: list[Mapping[str, EnvironmentValue]] = []
-    for environment in environments:
-        account = _account(environment)
-        if account not in accounts:
-            accounts.append(account)
+    from ai.starlake.polars.leftover_contexts import ContextSweeper, accounts_of
 
-    def sweeper() -> ContextSweeper:
-        from ai.starlake.polars.leftover_contexts import ContextSweeper
-
-        return ContextSweeper(accounts)
-
+    sweeper = partial(ContextSweeper, accounts_of(environments))
     return Janitor(sweeper, "polars_cloud", "on Polars Cloud", also_after_success=True).sensors(jobs, name)
 
 
@@ -57,11 +45,3 @@ def sensors_of_profiles(
     profiles = [profile.polars for profile in settings.compute.values() if profile.polars]
     environments = [{**settings.environment, **profile.environment()} for profile in profiles]
     return sensors_of(environments, jobs, name) if environments else []
-
-
-def _account(environment: Mapping[str, EnvironmentValue]) -> dict[str, EnvironmentValue]:
-    """Return what of an environment says where contexts are, and who may stop them."""
-    given = environment.get(PROFILE)
-    workspace = PolarsProfile.of_environment({PROFILE: given}).workspace if isinstance(given, str) else None
-    named = PolarsProfile(workspace=workspace).environment()
-    return {**named, **{name: environment[name] for name in (CLIENT_ID, CLIENT_SECRET) if name in environment}}

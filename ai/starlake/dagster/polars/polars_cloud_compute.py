@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from dagster import ConfigurableResource, EnvVar, JobDefinition, SensorDefinition
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
-from ai.starlake.common import StarlakeError
 from ai.starlake.common.secrets import EnvironmentReference, reference_of
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.polars.contexts_janitor import sensors_of
-from ai.starlake.job.polars_profile import PolarsProfile
+from ai.starlake.polars.named_contexts import NamedContexts
 
 _BY_HAND = "outside of a run"
 
@@ -60,14 +59,10 @@ class PolarsCloudCompute(ConfigurableResource[Any]):
             StarlakeError: If there is no such profile, if the service account is refused, or if the machines do not
                 start.
         """
-        from ai.starlake.polars.cloud_context import CloudContext
-        from ai.starlake.polars.polars_cloud_client import PolarsCloudClient
-
-        client = PolarsCloudClient.logged_in(self._profile(profile).environment())
         step = _compat.current_context()
         log: Any = step.log if step else logging.getLogger(__name__)
         run_id = (_compat.root_run_of(step.run) or step.run.run_id) if step else _BY_HAND
-        with CloudContext(client, run_id, tell=log.info) as started:
+        with self._contexts.context(profile, run_id, log.info) as started:
             yield started
 
     def sensors(
@@ -82,20 +77,8 @@ class PolarsCloudCompute(ConfigurableResource[Any]):
         Raises:
             StarlakeError: If a profile cannot be used.
         """
-        return sensors_of([self._profile(each).environment() for each in self.profiles], jobs, name)
+        return sensors_of([each.environment() for each in self._contexts.all_profiles()], jobs, name)
 
-    def _profile(self, name: str) -> PolarsProfile:
-        if name not in self.profiles:
-            raise StarlakeError(
-                f"PolarsCloudCompute has no profile {name!r}", fix=f"use {', '.join(self.profiles) or 'profiles={...}'}"
-            )
-        account: Mapping[str, Any] = {"client_id": self.client_id, "client_secret": self.client_secret}
-        given = {key: value for key, value in account.items() if value}
-        try:
-            return PolarsProfile.model_validate({**given, **self.profiles[name]})
-        except ValidationError as error:
-            problems = "; ".join(
-                f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
-                for each in error.errors(include_url=False, include_input=False)
-            )
-            raise StarlakeError(f"the profile {name!r} of PolarsCloudCompute cannot be used", cause=problems) from None
+    @property
+    def _contexts(self) -> NamedContexts:
+        return NamedContexts("PolarsCloudCompute", self.profiles, self.client_id, self.client_secret)

@@ -1,0 +1,84 @@
+"""Compute contexts by name, for code of the user's own: each is started for a block, and stopped with it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import ValidationError
+
+from ai.starlake.common.errors import StarlakeError
+from ai.starlake.job.polars_profile import PolarsProfile
+
+logger = logging.getLogger(__name__)
+
+
+class NamedContexts:
+    """Starts contexts by the names of their sizes.
+
+    Args:
+        owner: What the user wrote, for errors.
+        profiles: Sizes by name: fields of the section `polars` of a compute profile.
+        client_id: A reference to the service account; empty for the variable POLARS_CLOUD_CLIENT_ID.
+        client_secret: A reference to its secret; empty for the variable POLARS_CLOUD_CLIENT_SECRET.
+    """
+
+    def __init__(
+        self, owner: str, profiles: Mapping[str, Mapping[str, Any]], client_id: Any, client_secret: Any
+    ) -> None:
+        self._owner = owner
+        self._profiles = profiles
+        account = {"client_id": client_id, "client_secret": client_secret}
+        self._account = {key: value for key, value in account.items() if value}
+
+    @contextmanager
+    def context(self, profile: str, run_id: str, tell: Callable[[str], None] = logger.info) -> Iterator[Any]:
+        """Start a context for a block, and stop it when the block is left, whatever happens.
+
+        Args:
+            profile: Its name.
+            run_id: The run that it is for.
+            tell: Takes what a person who waits wants to know.
+
+        Yields:
+            The `polars_cloud.ComputeContext`, for `LazyFrame.remote`.
+
+        Raises:
+            StarlakeError: If there is no such profile, if the service account is refused, or if the machines do not
+                start.
+        """
+        from ai.starlake.polars.cloud_context import CloudContext
+        from ai.starlake.polars.polars_cloud_client import PolarsCloudClient
+
+        client = PolarsCloudClient.logged_in(self.profile(profile).environment())
+        with CloudContext(client, run_id, tell=tell) as started:
+            yield started
+
+    def profile(self, name: str) -> PolarsProfile:
+        """Return a profile, with the service account.
+
+        Raises:
+            StarlakeError: If there is none of this name, or if it cannot be used.
+        """
+        if name not in self._profiles:
+            raise StarlakeError(
+                f"{self._owner} has no profile {name!r}", fix=f"use {', '.join(self._profiles) or 'profiles={...}'}"
+            )
+        try:
+            return PolarsProfile.model_validate({**self._account, **self._profiles[name]})
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, each['loc']))}: {each['msg']}"
+                for each in error.errors(include_url=False, include_input=False)
+            )
+            raise StarlakeError(f"the profile {name!r} of {self._owner} cannot be used", cause=problems) from None
+
+    def all_profiles(self) -> list[PolarsProfile]:
+        """Return all profiles, with the service account.
+
+        Raises:
+            StarlakeError: If one of them cannot be used.
+        """
+        return [self.profile(name) for name in self._profiles]
