@@ -30,6 +30,9 @@ class TaskMaker(Protocol[NativeT]):
     def ordering(self, task_type: TaskType, arguments: Mapping[str, Any]) -> NativeT:
         """Make what the first task, the last one, or one that only orders others runs."""
 
+    def check_id(self, domain: str, schedule: str | None) -> str:
+        """Return what the name of a pre-load check says of its domain, and of the schedule where there are several."""
+
     def pre_load_check(
         self, domain: str, tables: Iterable[str], strategy: StarlakePreLoadStrategy, arguments: Mapping[str, Any]
     ) -> NativeT:
@@ -81,6 +84,10 @@ class PipelineBuilder(Generic[NativeT]):
         self.graph: TaskGraph[NativeT] = TaskGraph(spec.pipeline_id)
         self._maker = maker
         self._variables = variables
+        self.preparation: AbstractTask[NativeT] | None = None
+        """The task that prepares the place where commands run."""
+        self.clean_up: AbstractTask[NativeT] | None = None
+        """The task that cleans it up."""
         self._of_dependencies: dict[str, AbstractTask[NativeT]] = {}
 
     def group(self, group_id: str) -> AbstractTaskGroup:
@@ -107,11 +114,13 @@ class PipelineBuilder(Generic[NativeT]):
 
     def before_all(self, **kwargs: Any) -> AbstractTask[NativeT] | None:
         """Make the task that prepares the place where commands run; None where nothing has to be prepared."""
-        return self._named_by_the_job(self.job.pre_tasks, "the tasks before all others", kwargs)
+        self.preparation = self._named_by_the_job(self.job.pre_tasks, "the tasks before all others", kwargs)
+        return self.preparation
 
     def after_all(self, **kwargs: Any) -> AbstractTask[NativeT] | None:
         """Make the task that cleans up what `before_all` has prepared; None where there is nothing to clean up."""
-        return self._named_by_the_job(self.job.post_tasks, "the tasks after all others", kwargs)
+        self.clean_up = self._named_by_the_job(self.job.post_tasks, "the tasks after all others", kwargs)
+        return self.clean_up
 
     def pre_load(
         self, domain: str, tables: Iterable[str] = (), task_id: str | None = None, **kwargs: Any
@@ -120,7 +129,7 @@ class PipelineBuilder(Generic[NativeT]):
         strategy = self.spec.pre_load_strategy
         if strategy is StarlakePreLoadStrategy.NONE:
             return None
-        name = task_id or f"check_{self._suffixed(domain)}_{strategy.awaited}"
+        name = task_id or f"check_{self._maker.check_id(domain, self.spec.schedule_name)}_{strategy.awaited}"
         native = self._maker.pre_load_check(domain, tables, strategy, self._arguments(name, kwargs))
         return self.graph.add_task(name, native, TaskType.PRELOAD, f"the pre-load check of {domain}")
 

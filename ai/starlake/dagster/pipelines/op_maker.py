@@ -59,6 +59,10 @@ class OpMaker:
             given["ins"] = {}
         return self._job.dummy_op(task_id, **given)
 
+    def check_id(self, domain: str, schedule: str | None) -> str:
+        """Return the domain of a pre-load check with its schedule."""
+        return f"{domain}_{schedule}" if schedule else domain
+
     def pre_load_check(
         self, domain: str, tables: Iterable[str], strategy: StarlakePreLoadStrategy, arguments: Mapping[str, Any]
     ) -> OpDefinition:

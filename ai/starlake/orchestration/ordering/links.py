@@ -61,16 +61,20 @@ class Links:
 
     Args:
         graph: The tasks of the pipeline.
+        keep_last: Whether the last tasks of a group keep what the pipeline puts before them, whatever comes in between.
 
     Raises:
         StarlakeError: If tasks wait for each other in a circle.
     """
 
-    def __init__(self, graph: TaskGraph[Any]) -> None:
+    def __init__(self, graph: TaskGraph[Any], *, keep_last: bool = False) -> None:
         self._graph = graph
-        self._edges = _without_detours(_without_empty_groups(graph))
+        self._edges = _without_detours(_without_empty_groups(graph), keep_last=keep_last)
         self._links = [Link(before, after) for before, after in self._edges]
         self.conditions: dict[AnyTask, list[RunCondition]] = {}
+        """The conditions of what each task waits for, each once."""
+        self.outcomes: dict[AnyTask, RunCondition] = {}
+        """When the outcome of each task comes about that others wait for."""
         self._entries: dict[AbstractTaskGroup, list[AbstractDependency]] = {}
         for member in (graph.root, *graph.root.walk()):
             if isinstance(member, AbstractTaskGroup):
@@ -84,6 +88,14 @@ class Links:
     def entries(self, group: AbstractTaskGroup) -> list[AbstractDependency]:
         """Return what comes first in a group: what waits for nothing else in it."""
         return self._entries[group]
+
+    def waiting(self) -> dict[AnyTask, list[Link]]:
+        """Return the links of each task that waits for something, those of its groups included."""
+        found: dict[AnyTask, list[Link]] = {}
+        for link, firsts in zip(self._links, self._firsts, strict=True):
+            for task in firsts:
+                found.setdefault(task, []).append(link)
+        return found
 
     def _exits(self, group: AbstractTaskGroup) -> list[AbstractDependency]:
         waited_for = self._inner[0].get(group, set())
@@ -129,6 +141,7 @@ class Links:
                 is_check = item.task_type is TaskType.PRELOAD
                 own[item] = all_of([*reached.get(item, ()), frozenset([item] if is_check else [])])
         self.conditions = {task: list(conditions) for task, conditions in reached.items()}
+        self.outcomes = own
 
     @cached_property
     def _firsts(self) -> list[list[AnyTask]]:
@@ -207,7 +220,7 @@ def _without_empty_groups(graph: TaskGraph[Any]) -> list[Edge]:
     return list(edges)
 
 
-def _without_detours(edges: list[Edge]) -> list[Edge]:
+def _without_detours(edges: list[Edge], *, keep_last: bool) -> list[Edge]:
     """Return the order without what says nothing new about the first and the last tasks of a group.
 
     Generated files put every task after the first one and before the last one, whatever else it waits for.
@@ -225,6 +238,9 @@ def _without_detours(edges: list[Edge]) -> list[Edge]:
             kept.update(of_group)
             continue
         forward = _peeled(group.members, of_group)
+        if keep_last:
+            kept.update(forward)
+            continue
         backward = _peeled(group.members, [(after, before) for before, after in forward])
         kept.update((before, after) for after, before in backward)
     return [edge for edge in edges if edge in kept]
