@@ -72,7 +72,7 @@ $(STAMP_OLDEST): $(REQUIREMENTS) | $(STAMP)
 	@touch $@
 
 test-airflow: $(STAMP_AIRFLOW) ## Check the types and run the tests of Airflow's side, in an environment with Airflow and without Dagster
-	$(VENV_AIRFLOW)/bin/mypy --package ai.starlake.airflow --exclude 'nothing/'
+	$(VENV_AIRFLOW)/bin/mypy $$(find ai/starlake/airflow -name '*.py')
 	$(VENV_AIRFLOW)/bin/python -m pytest -q tests/airflow -n $(PYTEST_WORKERS) --dist loadfile --durations 15
 
 $(STAMP_AIRFLOW): $(REQUIREMENTS) | $(STAMP)

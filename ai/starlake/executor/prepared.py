@@ -92,7 +92,10 @@ class PreparedCommand:
         environment.pop(_SERVER, None)
         named = {value for name, value in asked_for.items() if names_a_secret(name)}
         inherited = own if base is own else {**own, **base}
-        redactor = Redactor({*secrets, *named, *_named_in(command), *_inherited(inherited)})
+        known_secrets = {*secrets, *named, *_named_in(command)}
+        if known_secrets and execution.on_secrets is not None:
+            execution.on_secrets(known_secrets)
+        redactor = Redactor({*known_secrets, *_inherited(inherited)})
         names = frozenset(name for name, each in known.items() if not isinstance(each, str))
         return cls(command, command.argv, environment, redactor, references, names)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
@@ -46,6 +46,7 @@ class Execution:
         run_is_ending: Asked after an interruption: whether it is the whole run that ends, and not this step alone.
         is_run_over: Asked about another run, by its id: whether it is over; None where that is not known.
         outcomes: Whether to report the outcome of each table or task.
+        on_secrets: Told the secrets of a command before it runs, for an orchestrator that masks its own logs, too.
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class Execution:
     run_is_ending: Callable[[], bool] | None = None
     is_run_over: Callable[[str], bool | None] | None = None
     outcomes: bool = False
+    on_secrets: Callable[[Collection[str]], None] | None = None
 
     @property
     def root(self) -> str:

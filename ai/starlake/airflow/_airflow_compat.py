@@ -1,0 +1,14 @@
+"""All that this project uses of Airflow beyond its public interface; `tests/airflow/test_airflow_compat.py` pins it."""
+
+from __future__ import annotations
+
+
+def supervisor_socket() -> int | None:
+    """Return the socket between the process of a task and its supervisor; None outside of such a process.
+
+    It has nothing to read while the task asks for nothing, until the supervisor is gone.
+    """
+    from airflow.sdk.execution_time import task_runner
+
+    connection = getattr(getattr(task_runner, "SUPERVISOR_COMMS", None), "socket", None)
+    return None if connection is None else int(connection.fileno())

@@ -1,0 +1,106 @@
+"""The operator that runs a command of Starlake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from ai.starlake.airflow.task_runs.interruption import InterruptibleBlock, TaskEndedError
+from ai.starlake.common import StarlakeError
+
+if TYPE_CHECKING:
+    from ai.starlake.job import StarlakeCommand, StarlakeSparkConfig
+    from ai.starlake.orchestration.command_runs.command_run import CommandRun
+    from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
+
+_IN_XCOM = ("rows_read", "rows_accepted", "rows_rejected", "warnings", "duration", "remote_id", "log")
+"""What other tasks may want to know of a command, as names of `CommandRun.facts`."""
+ENDED = "Airflow ended the task before its command was done. The command has been ended, too."
+
+
+class StarlakeOperator(BaseOperator):
+    """Run one command of Starlake on an executor.
+
+    Nothing of it is a template: neither its arguments nor its environment are rendered, shown in the UI or kept in the
+    database of Airflow. Its XCom says what it made, in numbers; there is none when it made nothing, in a dry run or
+    when there was no file to load, and then its outlets have no event.
+
+    Args:
+        runner: Runs the command.
+        command: The command.
+        name: The Starlake name of what it works on.
+        spark_config: What the Spark job may use.
+        cron: The cron expression of what it works on.
+        **kwargs: What every operator takes.
+    """
+
+    template_fields: Sequence[str] = ()
+    shallow_copy_attrs: Sequence[str] = ("runner", "command", "spark_config")
+    ui_color = "#e3ecf9"
+    _block: InterruptibleBlock | None = None
+
+    def __init__(
+        self,
+        *,
+        runner: CommandRunner,
+        command: StarlakeCommand,
+        name: str,
+        spark_config: StarlakeSparkConfig | None = None,
+        cron: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.runner = runner
+        self.command = command
+        self.name = name
+        self.spark_config = spark_config
+        self.cron = cron
+
+    def execute(self, context: Context) -> dict[str, Any] | None:
+        """Run the command.
+
+        Returns:
+            What it made, in numbers; None when it made nothing.
+
+        Raises:
+            AirflowFailException: If it fails, and trying again does not help.
+            AirflowException: If it fails otherwise.
+        """
+        run = self._run(context)
+        if run is None or run.read_nothing:
+            if run is not None:
+                self.log.info(f"{run.summary}: there was no file, so that no asset event is recorded")
+            self.outlets = []  # of this run of the task alone: Airflow executes a copy of each operator
+            return None
+        (self.log.warning if run.is_remarkable else self.log.info)(run.summary)
+        facts = run.facts()
+        return {name: facts[name] for name in _IN_XCOM if name in facts}
+
+    def on_kill(self) -> None:
+        """End the command: Airflow calls this when it ends the task, in the middle of `execute`."""
+        if self._block is None:
+            self._block = InterruptibleBlock()
+        self._block.interrupt()
+
+    def _run(self, context: Context) -> CommandRun | None:
+        from ai.starlake.airflow.task_runs.airflow_step import AirflowStep
+
+        step = AirflowStep(context, self.log, self.cron)
+        self._block = self._block or InterruptibleBlock()
+        try:
+            with self._block.opened():
+                return self.runner.run(self.command, self.name, step, self.spark_config)
+        except TaskEndedError:
+            raise AirflowException(ENDED) from None
+        except StarlakeError as error:
+            raise failure_of(error) from None
+
+
+def failure_of(error: StarlakeError) -> AirflowException:
+    """Return an error as Airflow heeds it: it retries the task, if it has retries left, only where that may help."""
+    from ai.starlake.orchestration.command_runs.retrying import may_retry
+
+    return (AirflowException if may_retry(error) else AirflowFailException)(str(error))

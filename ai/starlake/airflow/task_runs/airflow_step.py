@@ -1,0 +1,131 @@
+"""A task of Airflow, as the run of a command sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from typing import TYPE_CHECKING, Any
+
+from ai.starlake.airflow.task_runs.task_report import AirflowReporter, TaskLog
+from ai.starlake.executor.process.interrupts import interrupts_held
+from ai.starlake.executor.protocol import Execution
+from ai.starlake.job import StarlakeSparkConfig
+from ai.starlake.job.sections import options_of
+from ai.starlake.orchestration.dates.run_dates import RunDates
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+_OVER = frozenset({"success", "failed"})
+_BETWEEN = ":"
+"""Stands between the id of a DAG, which has no such character, and that of its run."""
+
+
+@dataclass(frozen=True)
+class AirflowStep:
+    """A task instance that runs commands; see `RunStep`.
+
+    Whatever asks Airflow's supervisor for something holds interrupts back meanwhile: a question that is given up
+    half-way leaves its answer to the next one.
+
+    Args:
+        context: The context of the task.
+        log: The log of the task.
+        cron: The cron expression of what the command works on; None where it has none.
+    """
+
+    context: Context
+    log: TaskLog
+    cron: str | None = None
+    _masked: set[str] = field(default_factory=set, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The id of the task, without those of its groups."""
+        return str(self._ti.task_id).rpartition(".")[2]
+
+    @property
+    def is_dry_run(self) -> bool:
+        """True if commands are logged instead of run: ``dry_run`` in the configuration of the run."""
+        return bool((self._dag_run.conf or {}).get("dry_run"))
+
+    def dates(self, zone: tzinfo) -> RunDates:
+        """Return the dates of the run."""
+        run = self._dag_run
+        return RunDates((run.logical_date or run.run_after).astimezone(zone), None)
+
+    def options(self, names: Iterable[str]) -> dict[str, str]:
+        """Return the options of the run's configuration for these names."""
+        return options_of((self._dag_run.conf or {}).get("sl_options") or {}, names)
+
+    def execution(self, spark_config: StarlakeSparkConfig | None = None, *, outcomes: bool = False) -> Execution:
+        """Return this attempt at the task, as executors see it.
+
+        The number of a try grows with each retry, and with each time that somebody clears the task: all but the first
+        count as repeated, and look for what the one before has left.
+        """
+        ti = self._ti
+        return Execution(
+            run_id=run_key(ti.dag_id, ti.run_id),
+            step_key=step_key(ti.task_id, ti.map_index),
+            report=AirflowReporter(self.log),
+            attempt=max(ti.try_number - 1, 0),
+            spark_config=spark_config,
+            job_name=ti.dag_id,
+            run_is_ending=self._run_is_ending,
+            is_run_over=self._is_run_over,
+            outcomes=outcomes,
+            on_secrets=self.mask,
+        )
+
+    def info(self, message: str) -> None:
+        """Log something in the log of the task."""
+        self.log.info(message)
+
+    def mask(self, secrets: Collection[str]) -> None:
+        """Let Airflow mask secrets, in this process and in that of its supervisor."""
+        from airflow.sdk.log import mask_secret
+
+        unknown = sorted(set(secrets) - self._masked)
+        if unknown:
+            self._masked.update(unknown)
+            with interrupts_held():
+                mask_secret(list(unknown))
+
+    @property
+    def _ti(self) -> Any:
+        return self.context["ti"]
+
+    @property
+    def _dag_run(self) -> Any:
+        return self.context["dag_run"]
+
+    def _run_is_ending(self) -> bool:
+        ti = self._ti
+        return self._state(ti.dag_id, ti.run_id) in _OVER
+
+    def _is_run_over(self, run_id: str) -> bool | None:
+        dag_id, _, run = run_id.partition(_BETWEEN)
+        if not run:
+            return None
+        try:
+            state = self._state(dag_id, run)
+        except Exception as error:  # noqa: BLE001  what it raises for a run that is not there differs between versions
+            self.log.info(f"whether run {run_id} is over is not known: {error}")
+            return None
+        return state in _OVER if state else None
+
+    def _state(self, dag_id: str, run_id: str) -> str:
+        with interrupts_held():
+            return str(self._ti.get_dagrun_state(dag_id, run_id))
+
+
+def run_key(dag_id: str, run_id: str) -> str:
+    """Return the id of a DAG run that no run of another DAG has."""
+    return f"{dag_id}{_BETWEEN}{run_id}"
+
+
+def step_key(task_id: str, map_index: int | None) -> str:
+    """Return the key of a task instance in its run."""
+    return task_id if map_index is None or map_index < 0 else f"{task_id}[{map_index}]"

@@ -1,0 +1,23 @@
+"""The process of a task, and those of the commands that it starts."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ai.starlake.airflow import _airflow_compat
+from ai.starlake.executor.process.supervision import Runner, run_process
+
+GRACE = 2.0
+"""Seconds that a command has between SIGTERM and SIGKILL: Airflow gives the task five to end all of it."""
+
+run_task_process: Runner = partial(run_process, grace=GRACE)
+"""Runs a process as `run_process` does, and ends it in the time that Airflow gives a task."""
+
+
+def supervisor_death_fd() -> int | None:
+    """Return a file descriptor that becomes readable when the supervisor of this task is gone.
+
+    Nobody would learn then how the command went, and Airflow begins the task again elsewhere, beside it. None where
+    the task has no supervisor in another process, as in `dag.test()`.
+    """
+    return _airflow_compat.supervisor_socket()
