@@ -10,12 +10,9 @@ from dagster import OpExecutionContext, Out
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.ops import Body, Event, outputs
 from ai.starlake.dagster.run_command import DagsterCommandRunner, failures
-from ai.starlake.dagster.run_info import is_dry_run
-from ai.starlake.executor.prepared import shown
-from ai.starlake.orchestration.command_runs.command_runner import DRY_RUN
-from ai.starlake.orchestration.preload.checks import PreLoadCheck, decide_on_load
-from ai.starlake.orchestration.preload.view import PreLoadView, ProjectView
-from ai.starlake.orchestration.preload.waiting import Patience, PreLoadFinding
+from ai.starlake.orchestration.command_runs.pre_load_decision import PreLoadDecision
+from ai.starlake.orchestration.preload.checks import PreLoadCheck
+from ai.starlake.orchestration.preload.waiting import PreLoadFinding
 
 READY, SKIPPED = "load_domain", "skipped"
 
@@ -45,36 +42,17 @@ class PreLoadBody(Body):
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
         """Decide within an op."""
-        if is_dry_run(context):
-            context.log.info(f"dry run: domain {self.domain} counts as ready, nothing is checked")
-            with failures(retry=False):
-                command = self.check.planned(self._view(context))
-            if command is not None:
-                context.log.info(f"{DRY_RUN}{shown(command)}")
-            yield from outputs(self.ready, self.domain)
-            return
-        with failures():
-            found = _as_before(context, tuple(self.ready)) or decide_on_load(self.check, self._view(context))
-        if warning := found.warning():
-            context.log.warning(warning)
-        with failures(retry=False):
-            Patience.of(self.runner.settings, for_ack=self.check.for_ack).check(found, self.domain)
-        decision = "will be loaded" if found.ready else "is skipped"
-        context.log.info(f"domain {self.domain} {decision}: {found.reason}")
-        yield from outputs(self.ready if found.ready else self.skipped, self.domain)
-
-    def _view(self, context: OpExecutionContext) -> PreLoadView:
         runner = self.runner
-        dates, execution = runner.dates(context), runner.execution(context)
-        return PreLoadView(ProjectView(runner.settings), dates, self.domain, runner.executor, execution)
+        decision = PreLoadDecision(runner.settings, runner.executor, self.check, self.domain)
+        with failures():
+            ready = decision.decide(runner.step(context), lambda: _as_before(context, tuple(self.ready)))
+        yield from outputs(self.ready if ready else self.skipped, self.domain)
 
 
 def _as_before(context: OpExecutionContext, ready: tuple[str, ...]) -> PreLoadFinding | None:
-    """Return what the run that this one continues found, if it was ready.
+    """Return what the run that this one continues found, if it was ready; see `PreLoadDecision.decide`.
 
-    Its files have been moved on and its ack file is consumed by then: looking again would find nothing, and the rows of
-    a failed load would be left behind by a run that succeeds. A run that was continued from its failure did not look
-    itself; what counts is the last one that did.
+    A run that was continued from its failure did not look itself; what counts is the last one that did.
     """
     step = _compat.step_key_of(context)
     parent = _compat.parent_run_of(context.run)

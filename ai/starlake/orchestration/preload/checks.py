@@ -10,14 +10,14 @@ import re
 import tempfile
 import uuid
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import local_path
 from ai.starlake.executor.prepared import shown
 from ai.starlake.job import JobOptions, StarlakeCommand, StarlakePreLoadStrategy
 from ai.starlake.orchestration.preload.files_check import FilesCheck, missing
-from ai.starlake.orchestration.preload.view import PreLoadView
+from ai.starlake.orchestration.preload.view import DomainView, PreLoadView
 from ai.starlake.orchestration.preload.waiting import Patience, PreLoadFinding
 
 _NOT_IN_A_NAME = re.compile(r"\W")
@@ -44,6 +44,19 @@ class PreLoadCheck(Protocol):
 
         Raises:
             StarlakeError: If the command cannot be put together.
+        """
+        ...
+
+
+@runtime_checkable
+class Peeks(Protocol):
+    """An optional ability of checks: tell without a command, and without consuming what they look for."""
+
+    def peek(self, view: DomainView) -> bool:
+        """Return True if there is something to load.
+
+        Raises:
+            StarlakeError: If it cannot find out.
         """
         ...
 
@@ -89,6 +102,20 @@ def _command_check(
 def decide_on_load(check: PreLoadCheck, view: PreLoadView) -> PreLoadFinding:
     """Return whether a domain is loaded, once there is something to load or the time is up.
 
+    Args:
+        check: Finds out.
+        view: The project and the run.
+
+    Raises:
+        StarlakeError: If the check cannot find out.
+    """
+    patience = Patience.of(view.settings, for_ack=check.for_ack)
+    return patience.wait(lambda: look_once(check, view), view.execution.report.info)
+
+
+def look_once(check: PreLoadCheck, view: PreLoadView) -> PreLoadFinding:
+    """Return whether there is something to load now.
+
     Files that a failed load left count as well: nothing else that is waited for may come any more.
 
     Args:
@@ -98,11 +125,6 @@ def decide_on_load(check: PreLoadCheck, view: PreLoadView) -> PreLoadFinding:
     Raises:
         StarlakeError: If the check cannot find out.
     """
-    patience = Patience.of(view.settings, for_ack=check.for_ack)
-    return patience.wait(lambda: _look_once(check, view), view.execution.report.info)
-
-
-def _look_once(check: PreLoadCheck, view: PreLoadView) -> PreLoadFinding:
     found = check.look(view)
     left = [] if found.ready else _left_by_others(view)
     if not left:
@@ -137,6 +159,10 @@ class AckCheck:
     def planned(self, view: PreLoadView) -> StarlakeCommand | None:  # noqa: ARG002
         """Return None: no command is run."""
         return None
+
+    def peek(self, view: DomainView) -> bool:
+        """Return True if the file is there, which stays."""
+        return view.files.location(view.render(self.path)).exists()
 
     def look(self, view: PreLoadView) -> PreLoadFinding:
         """Look once."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import local_path
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.orchestration.preload.view import DomainView, PreLoadView
+from ai.starlake.orchestration.preload.view import DomainView
 from ai.starlake.orchestration.preload.waiting import PreLoadFinding
 
 if TYPE_CHECKING:
@@ -34,11 +34,15 @@ class FilesCheck:
     base: str | None
     for_ack = False
 
-    def planned(self, view: PreLoadView) -> StarlakeCommand | None:  # noqa: ARG002
+    def planned(self, view: DomainView) -> StarlakeCommand | None:  # noqa: ARG002
         """Return None: no command is run."""
         return None
 
-    def look(self, view: PreLoadView) -> PreLoadFinding:
+    def peek(self, view: DomainView) -> bool:
+        """Return True if files wait."""
+        return self.look(view).ready
+
+    def look(self, view: DomainView) -> PreLoadFinding:
         """Look once.
 
         Raises:
@@ -70,7 +74,7 @@ class FilesCheck:
     def _option(self) -> str:
         return "incoming_path" if self.imported else "pending_path"
 
-    def _rules(self, view: PreLoadView) -> FileRules | None:
+    def _rules(self, view: DomainView) -> FileRules | None:
         """Return which tables take a file; None, so that every file counts, where the project is not on this machine.
 
         Raises:
@@ -87,14 +91,14 @@ class FilesCheck:
         contents = partial(archived, folder) if self.imported else None
         return arrivals(names, rules.selected(self.tables), lambda: rules, contents)
 
-    def _elsewhere(self, view: PreLoadView, folder: str) -> list[str]:
+    def _elsewhere(self, view: DomainView, folder: str) -> list[str]:
         """Say that Starlake takes files from another folder than the option names."""
         own = self._own_folder(view)
         if own is None or _same(own, folder):
             return []
         return [f"{view.place}Starlake takes files of {view.domain} from {own}, not from {folder} ({self._option})"]
 
-    def _own_folder(self, view: PreLoadView) -> str | None:
+    def _own_folder(self, view: DomainView) -> str | None:
         """Return the folder that the project names, where an option names one too."""
         if self.base is None or self._rules(view) is None:
             return None
@@ -103,7 +107,7 @@ class FilesCheck:
         except StarlakeError:
             return None  # the metadata names none
 
-    def _unsure(self, view: PreLoadView, folders: list[str]) -> StarlakeError | None:
+    def _unsure(self, view: DomainView, folders: list[str]) -> StarlakeError | None:
         """Return why it cannot be said that nothing waits; None if it can."""
         own = self._own_folder(view)
         if own is not None and not _same(own, folders[0]):
@@ -115,7 +119,7 @@ class FilesCheck:
             )
         return missing(view, folders, self._option, self._place(view))
 
-    def _place(self, view: PreLoadView) -> str:
+    def _place(self, view: DomainView) -> str:
         """Return the file and line to look at, for messages."""
         try:
             return f"{view.landing.place}: " if self.imported and view.is_readable else view.place

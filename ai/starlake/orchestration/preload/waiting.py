@@ -69,7 +69,7 @@ class Patience:
         while not (found := look()).ready:
             now = time.monotonic()
             if now >= deadline:
-                return replace(found, reason=f"{found.reason} within {self.timeout:g} s") if self.timeout else found
+                return self.ended(found)
             next_look = min(now + self.interval, deadline)
             while now < next_look:
                 if now >= heartbeat:
@@ -78,6 +78,10 @@ class Patience:
                 time.sleep(min(next_look, heartbeat) - now)
                 now = time.monotonic()
         return found
+
+    def ended(self, found: PreLoadFinding) -> PreLoadFinding:
+        """Return the finding of a check that has waited until its time was up."""
+        return replace(found, reason=f"{found.reason} within {self.timeout:g} s") if self.timeout else found
 
     def check(self, found: PreLoadFinding, domain: str) -> None:
         """Make sure that there is something to load, where it is an error when there is not.

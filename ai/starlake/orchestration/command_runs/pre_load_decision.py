@@ -1,0 +1,100 @@
+"""The decision whether a domain is loaded, within a step of a run, whatever the orchestrator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ai.starlake.common import zone_of
+from ai.starlake.executor.prepared import shown
+from ai.starlake.executor.protocol import StarlakeExecutor
+from ai.starlake.job import JobOptions
+from ai.starlake.orchestration.command_runs.command_runner import DRY_RUN
+from ai.starlake.orchestration.command_runs.retrying import permanently
+from ai.starlake.orchestration.command_runs.run_step import RunStep
+from ai.starlake.orchestration.preload.checks import PreLoadCheck, decide_on_load, look_once
+from ai.starlake.orchestration.preload.view import PreLoadView, ProjectView
+from ai.starlake.orchestration.preload.waiting import Patience, PreLoadFinding
+
+
+@dataclass(frozen=True)
+class PreLoadDecision:
+    """Decides whether a domain is loaded.
+
+    Args:
+        settings: The options of the job.
+        executor: Gives the executor, in the process that runs the step.
+        check: Finds out whether there is something to load.
+        domain: The domain.
+    """
+
+    settings: JobOptions
+    executor: Callable[[], StarlakeExecutor]
+    check: PreLoadCheck
+    domain: str
+
+    @property
+    def patience(self) -> Patience:
+        """How long there may be nothing to load."""
+        return Patience.of(self.settings, for_ack=self.check.for_ack)
+
+    def decide(self, step: RunStep, before: Callable[[], PreLoadFinding | None]) -> bool:
+        """Return True if the domain is loaded; wait in this process for something to load, as the options say.
+
+        Args:
+            step: The step.
+            before: Returns what an earlier attempt found, if it was ready. Its files have been moved on and its ack
+                file is consumed by then: looking again would find nothing, and the rows of a failed load would be left
+                behind by a run that succeeds.
+
+        Raises:
+            StarlakeError: If that cannot be found out, or if it is an error that there is nothing.
+        """
+        if self.is_dry_run(step):
+            return True
+        return self.conclude(step, before() or decide_on_load(self.check, self._view(step)))
+
+    def is_dry_run(self, step: RunStep) -> bool:
+        """Return True if nothing is checked, because commands are only logged; the domain counts as ready then.
+
+        Raises:
+            StarlakeError: If the configuration of the run cannot be used.
+        """
+        with permanently():
+            if not step.is_dry_run:
+                return False
+            step.info(f"dry run: domain {self.domain} counts as ready, nothing is checked")
+            command = self.check.planned(self._view(step))
+        if command is not None:
+            step.info(f"{DRY_RUN}{shown(command)}")
+        return True
+
+    def look(self, step: RunStep) -> PreLoadFinding:
+        """Look once.
+
+        Raises:
+            StarlakeError: If it cannot be found out whether there is something to load.
+        """
+        return look_once(self.check, self._view(step))
+
+    def conclude(self, step: RunStep, found: PreLoadFinding) -> bool:
+        """Return True if there is something to load; log why, or why not.
+
+        Args:
+            step: The step.
+            found: The last finding; nothing is waited for any more.
+
+        Raises:
+            StarlakeError: If there is nothing, and that is an error or cannot be believed.
+        """
+        if warning := found.warning():
+            step.execution().report.warning(warning)
+        with permanently():
+            self.patience.check(found, self.domain)
+        decision = "will be loaded" if found.ready else "is skipped"
+        step.info(f"domain {self.domain} {decision}: {found.reason}")
+        return found.ready
+
+    def _view(self, step: RunStep) -> PreLoadView:
+        dates = step.dates(zone_of(self.settings.timezone))
+        return PreLoadView(ProjectView(self.settings), dates, self.domain, self.executor, step.execution())
