@@ -76,6 +76,32 @@ class CronWindows:
 CRON_WINDOWS = CronWindows()
 
 
+def slot_at(cron: str, zone: str, at: datetime, windows: Windows = CRON_WINDOWS) -> DataInterval:
+    """Return the last window that is over at a time: it ends at the last tick at or before it.
+
+    Args:
+        cron: The cron expression.
+        zone: The time zone in which it is meant.
+        at: The time.
+        windows: The arithmetic of cron expressions.
+    """
+    end = windows.window_of(cron, zone, at).start
+    return DataInterval(windows.window_of(cron, zone, end - timedelta(seconds=1)).start, end)
+
+
+def window_from(cron: str, zone: str, start: datetime, windows: Windows = CRON_WINDOWS) -> DataInterval | None:
+    """Return the window that begins at a tick; None if the time is not a tick.
+
+    Args:
+        cron: The cron expression.
+        zone: The time zone in which it is meant.
+        start: The tick.
+        windows: The arithmetic of cron expressions.
+    """
+    found = windows.window_of(cron, zone, start)
+    return found if found.start.timestamp() == start.timestamp() else None
+
+
 @functools.lru_cache(maxsize=256)
 def typical_period(windows: Windows, cron: str, zone: str) -> float:
     """Return the seconds between two ticks, on the average of some dozens of them."""

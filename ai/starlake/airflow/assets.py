@@ -1,0 +1,29 @@
+"""The assets of Airflow that loads and transforms of Starlake update."""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset
+
+from ai.starlake.common import sanitize_id
+from ai.starlake.dataset import StarlakeDataset
+
+
+def asset_of(dataset: StarlakeDataset | str) -> Asset:
+    """Return the asset that stands for a table or a task; by the same name in every DAG, so that one can wait for it.
+
+    It holds no `extra`: what the DAG files of several DAGs say of one asset would be written over and over.
+
+    Args:
+        dataset: The table or task, or its Starlake name, ``domain.table``.
+    """
+    name = dataset.name if isinstance(dataset, StarlakeDataset) else dataset
+    return Asset(asset_name(name))
+
+
+def asset_name(name: str) -> str:
+    """Return the name of the asset of a table or task, which is its URI too.
+
+    Args:
+        name: Its Starlake name, ``domain.table``.
+    """
+    return sanitize_id(name).lower()

@@ -1,0 +1,27 @@
+"""The link from a task to the log of what it ran elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import BaseOperatorLink
+
+
+class StarlakeLogLink(BaseOperatorLink):
+    """Opens the log of a remote command from its task.
+
+    The operator keeps the address as its `log_url`; Airflow stores it, an XCom of one string, when the task is over.
+    The server reads that string and nothing else: it needs no package of an executor, nor this one.
+    """
+
+    name = "Starlake log"
+    xcom_key = "_link_StarlakeLogLink"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
+        """Return the address of the log; an empty string for a command that ran here.
+
+        Args:
+            operator: The operator that ran.
+            ti_key: The task's attempt.
+        """
+        return getattr(operator, "log_url", None) or ""
