@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 def supervisor_socket() -> int | None:
     """Return the socket between the process of a task and its supervisor; None outside of such a process.
@@ -12,3 +14,20 @@ def supervisor_socket() -> int | None:
 
     connection = getattr(getattr(task_runner, "SUPERVISOR_COMMS", None), "socket", None)
     return None if connection is None else int(connection.fileno())
+
+
+def cron_intervals(cron: str, zone: str) -> Any:
+    """Return the timetable whose runs are each for the time from one tick of a cron expression to the next.
+
+    It is public since Airflow 3.2.
+    """
+    timetable: Any
+    try:
+        from airflow.sdk import CronDataIntervalTimetable
+
+        timetable = CronDataIntervalTimetable
+    except ImportError:
+        from airflow.timetables import interval
+
+        timetable = interval.CronDataIntervalTimetable
+    return timetable(cron, timezone=zone)

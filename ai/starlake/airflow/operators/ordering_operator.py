@@ -2,18 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, Context, TaskInstanceState
 from airflow.sdk.exceptions import AirflowSkipException
+
+from ai.starlake.airflow.operators.starlake_operator import StarlakeOperator
+
+if TYPE_CHECKING:
+    from ai.starlake.airflow.task_runs.start_decision import StartDecision
+
+_COLOR = "#f4f4f4"
 
 
 class StarlakeOrderingOperator(EmptyOperator):
     """Do nothing but order others. The scheduler marks it as done; no worker runs it."""
 
-    ui_color = "#f4f4f4"
+    ui_color = _COLOR
+
+
+class StarlakeStartOperator(BaseOperator):
+    """Come before all other tasks: decide on the dates of the run, and whether a run that data has started goes on.
+
+    The XComs ``sl_data_interval_start``, ``sl_data_interval_end`` and ``sl_logical_date`` hold the dates, where there
+    are some. For the decision see `ai.starlake.airflow.task_runs.start_decision`. When the run does not go on, this
+    task and all that come after it are skipped.
+
+    Args:
+        zone: The time zone of the pipeline.
+        cron: The cron expression that starts it.
+        decision: Decides whether a run that data has started goes on; None where the clock or a person starts it.
+        **kwargs: What every operator takes.
+    """
+
+    ui_color = _COLOR
+    shallow_copy_attrs: Sequence[str] = ("decision",)
+
+    def __init__(
+        self, *, zone: str = "UTC", cron: str | None = None, decision: StartDecision | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.zone = zone
+        self.cron = cron
+        self.decision = decision
+
+    def execute(self, context: Context) -> None:
+        """Decide on the dates; skip the run, or wait, if it is not to go on now."""
+        from ai.starlake.airflow.task_runs.task_dates import dates_of_task, decided_dates
+        from ai.starlake.common import zone_of
+
+        dates = self._decided(context)
+        if dates is None:
+            found = dates_of_task(context, zone_of(self.zone), self.cron)
+            dates = decided_dates(found.logical, found.interval)
+        for key, value in dates.items():
+            context["ti"].xcom_push(key=key, value=value)
+
+    def execute_later(self, context: Context, event: Any = None) -> None:  # noqa: ARG002  what the trigger says
+        """Decide again, when the least time between two runs is over."""
+        self.execute(context)
+
+    def _decided(self, context: Context) -> dict[str, str] | None:
+        """Return the dates that the run is for, as the events say that have started it; None if none has."""
+        from ai.starlake.airflow.task_runs.start_decision import MEMORY, GoOn, NotBefore, Skip
+        from ai.starlake.airflow.task_runs.task_dates import decided_dates
+
+        if self.decision is None or not context.get("triggering_asset_events"):
+            return None
+        ti = context["ti"]
+        kept = ti.xcom_pull(task_ids=self.task_id, key=MEMORY, include_prior_dates=True)
+        outcome = self.decision.decide(context, kept, datetime.now(timezone.utc))
+        if isinstance(outcome, NotBefore):
+            self._wait_until(outcome.at)
+        if isinstance(outcome, Skip):
+            ti.xcom_push(key=MEMORY, value=outcome.kept)
+            raise AirflowSkipException(outcome.reason)
+        if not isinstance(outcome, GoOn):
+            return None
+        if outcome.left_out:
+            earlier = ", ".join(each.isoformat() for each in outcome.left_out)
+            self.log.warning("data of earlier intervals gets no run of its own: %s", earlier)
+        ti.xcom_push(key=MEMORY, value=outcome.kept)
+        return decided_dates(outcome.start.logical, outcome.start.interval)
+
+    def _wait_until(self, at: datetime) -> None:
+        from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
+        self.log.info("the last run was launched a short time ago: waits until %s (min_timedelta_between_runs)", at)
+        self.defer(trigger=DateTimeTrigger(moment=at), method_name="execute_later")
 
 
 class StarlakeSkipOperator(BaseOperator):
@@ -24,7 +103,7 @@ class StarlakeSkipOperator(BaseOperator):
         **kwargs: What every operator takes.
     """
 
-    ui_color = "#f4f4f4"
+    ui_color = _COLOR
 
     def __init__(self, *, check_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -42,7 +121,7 @@ class StarlakeEndOperator(BaseOperator):
     It is skipped, without an event, when no task before it has recorded one: when there was nothing to load.
     """
 
-    ui_color = "#f4f4f4"
+    ui_color = _COLOR
 
     def execute(self, context: Context) -> None:
         """Skip if nothing was loaded or transformed in this run."""
@@ -50,12 +129,15 @@ class StarlakeEndOperator(BaseOperator):
             raise AirflowSkipException("nothing was loaded or transformed in this run")
 
     def _has_work(self, context: Context) -> bool:
-        working = {task.task_id for task in self.get_flat_relatives(upstream=True) if task.outlets}
-        return bool(working & succeeded(context))
-
-
-def succeeded(context: Context) -> set[str]:
-    """Return the names of the tasks of the run that have succeeded so far."""
-    ti: Any = context["ti"]
-    states: Mapping[str, Mapping[str, str]] = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])
-    return {task for task, state in states.get(ti.run_id, {}).items() if state == "success"}
+        """Return True if a task before this one has recorded an event: one that has made nothing pushes no XCom."""
+        ti: Any = context["ti"]
+        states: Mapping[str, Mapping[str, str]] = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])
+        done = {task_id for task_id, state in states.get(ti.run_id, {}).items() if state == TaskInstanceState.SUCCESS}
+        before = sorted(self.get_flat_relatives(upstream=True), key=lambda task: task.task_id)
+        return any(
+            not isinstance(task, StarlakeOperator)
+            or not task.do_xcom_push
+            or ti.xcom_pull(task_ids=task.task_id) is not None
+            for task in before
+            if task.outlets and task.task_id in done
+        )

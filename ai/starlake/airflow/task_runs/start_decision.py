@@ -1,0 +1,144 @@
+"""The decision of the first task of a DAG that data starts: whether its run goes on, and for which dates.
+
+Airflow starts a run when assets are updated, and forgets the events that have started it. Starlake's options ask for
+more: a data cycle that all datasets have to be updated for (`data_cycle_enabled`, `data_cycle`), datasets that are
+fresh enough or slower than the cycle (`beyond_data_cycle_enabled`, `optional_dataset_enabled`), and a least time
+between two runs (`min_timedelta_between_runs`). The first task of the run decides on them, from the events that have
+started it and from what the first task of the run before has kept as an XCom: it asks nobody but Airflow's context.
+
+- If something is still missing, the run is skipped, and what it has seen is kept for the next one.
+- If the last run was launched too short a time ago, the task waits, without taking a slot of a worker.
+- If the last run was launched after all of the events, and for their interval, there is nothing left to do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from ai.starlake.airflow.task_runs.triggering_events import updates_of
+from ai.starlake.common import zone_of
+from ai.starlake.orchestration.freshness.decision import Start, Update, Wait, decide
+from ai.starlake.orchestration.freshness.memory import Memory
+from ai.starlake.orchestration.freshness.policy import Policy, TriggerDataset, policy_of
+from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
+
+MEMORY = "sl_freshness"
+"""The key of the XCom in which the first task keeps what it has seen."""
+
+
+@dataclass(frozen=True)
+class Skip:
+    """The run is skipped.
+
+    Args:
+        reason: Why, in words.
+        kept: What to keep for the next run.
+    """
+
+    reason: str
+    kept: str
+
+
+@dataclass(frozen=True)
+class NotBefore:
+    """The run goes on, but later.
+
+    Args:
+        at: When.
+    """
+
+    at: datetime
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """The run goes on.
+
+    Args:
+        start: What it is for.
+        left_out: Earlier intervals that have updates and get no run.
+        kept: What to keep for the next run.
+    """
+
+    start: Start
+    left_out: tuple[datetime, ...]
+    kept: str
+
+
+@dataclass(frozen=True)
+class StartDecision:
+    """Decides whether a run that data has started goes on.
+
+    Args:
+        datasets: The datasets that the pipeline waits for.
+        options: The options of the pipeline.
+    """
+
+    datasets: tuple[TriggerDataset, ...]
+    options: OrchestrationOptions
+
+    def decide(self, context: Mapping[str, Any], kept: str | None, now: datetime) -> Skip | NotBefore | GoOn | None:
+        """Decide once.
+
+        Args:
+            context: The context of the first task.
+            kept: What the first task of the run before has kept.
+            now: The time.
+
+        Returns:
+            None if no dataset has started the run, but a person has.
+        """
+        zone = zone_of(self.options.zone)
+        new = updates_of(context, [dataset.name for dataset in self.datasets], zone)
+        if not new:
+            return None
+        # a run is for one interval, the newest: Airflow has started it already
+        policy = replace(policy_of(self.datasets, self.options), every_interval=False)
+        memory, latest = _read(kept)
+        known = {name: _merged(latest.get(name), new.get(name, ())) for name in {**latest, **new}}
+        last = {name: updates[-1] for name, updates in known.items()}
+        if memory.launched and _is_covered(policy, memory, new):
+            return Skip(f"the run of {memory.launched:%Y-%m-%d %H:%M:%S %Z} had all of it", _written(memory, last))
+        decision = decide(replace(policy, min_between_runs=0), memory, known, now)
+        if isinstance(decision.outcome, Wait):
+            return Skip(decision.outcome.reason, _written(decision.memory, last))
+        earliest = memory.launched + timedelta(seconds=policy.min_between_runs) if memory.launched else now
+        if now < earliest:
+            return NotBefore(earliest)
+        return GoOn(decision.outcome[-1], decision.left_out, _written(decision.memory, last))
+
+
+def _merged(last: Update | None, new: Sequence[Update]) -> list[Update]:
+    """Return updates in the order of their numbers, after the last one that was known before."""
+    return [*([last] if last else []), *(each for each in new if last is None or each.storage_id > last.storage_id)]
+
+
+def _is_covered(policy: Policy, memory: Memory, new: Mapping[str, Sequence[Update]]) -> bool:
+    """Return True if the last run was launched after all events, and runs for their intervals were started."""
+    updates = [update for found in new.values() for update in found]
+    if memory.launched is None or any(update.at > memory.launched for update in updates):
+        return False
+    every = policy.every
+    return every is None or all(
+        policy.windows.window_of(every, policy.zone, update.logical).start in memory.started for update in updates
+    )
+
+
+def _read(kept: str | None) -> tuple[Memory, dict[str, Update]]:
+    found = json.loads(kept) if kept else {}
+    latest = {
+        name: Update(int(number), datetime.fromisoformat(at), datetime.fromisoformat(logical))
+        for name, (number, at, logical) in found.get("latest", {}).items()
+    }
+    return Memory.read(found.get("memory")), latest
+
+
+def _written(memory: Memory, latest: Mapping[str, Update]) -> str:
+    updates = {
+        name: [each.storage_id, each.at.isoformat(), each.logical.isoformat()] for name, each in sorted(latest.items())
+    }
+    return json.dumps({"memory": memory.written(), "latest": updates})
