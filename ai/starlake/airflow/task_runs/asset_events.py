@@ -12,9 +12,6 @@ from ai.starlake.airflow.task_runs.triggering_events import SCHEDULED_DATE
 from ai.starlake.common import format_timestamp
 from ai.starlake.orchestration.command_runs.command_run import CommandRun
 
-_PARAMETERS = {"sl_uri": "uri", "sl_sink": "sink", "sl_cron": "cron", "sl_freshness": "freshness"}
-"""By the key of the extra, the parameter of the task that has its value."""
-
 
 def record(context: Context, run: CommandRun | None) -> None:
     """Tell Airflow what the events of the outlets of a task are to hold, which it records when the task succeeds.
@@ -36,7 +33,7 @@ def record(context: Context, run: CommandRun | None) -> None:
     for outlet in context["task"].outlets:
         if isinstance(outlet, Asset):
             event = context["outlet_events"][outlet]
-            event.extra = {**outlet.extra, **extra, **event.extra}
+            event.extra = {"sl_uri": outlet.uri, **outlet.extra, **extra, **event.extra}
 
 
 def withhold(context: Context) -> None:
@@ -52,12 +49,13 @@ def withhold(context: Context) -> None:
 
 
 def _extra(context: Mapping[str, Any], run: CommandRun) -> dict[str, Any]:
-    params = context.get("params") or {}
-    given = {key: params.get(name) for key, name in _PARAMETERS.items()}
     started = context["ti"].start_date or datetime.now(timezone.utc)
+    freshness = (context.get("params") or {}).get("freshness")
     return {
         "source": context["dag"].dag_id,
-        **{key: value for key, value in given.items() if value is not None},
+        "sl_sink": run.name,
+        "sl_cron": getattr(context["task"], "cron", None),
+        **({"sl_freshness": freshness} if freshness is not None else {}),
         "ts": format_timestamp(started),
         SCHEDULED_DATE: format_timestamp(run.dates.logical),
         **{key: _plain(value) for key, value in run.facts().items()},

@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from ai.starlake.airflow.task_runs.run_conf import RunConf
-from ai.starlake.airflow.task_runs.triggering_events import events_of_run, newest_scheduled_date
-from ai.starlake.common import DataInterval, StarlakeError, parse_datetime
+from ai.starlake.airflow.task_runs.triggering_events import TriggeringEvent, events_of_run, newest_scheduled_date
+from ai.starlake.common import DataInterval, StarlakeError, parse_datetime, zone_of
 from ai.starlake.common.crons import cron_problem
+from ai.starlake.executor.process.interrupts import interrupts_held
 from ai.starlake.orchestration.dates.run_dates import ConfiguredDates, RunDates, resolve_dates
 from ai.starlake.orchestration.dates.run_tags import date_tags
 from ai.starlake.orchestration.freshness.windows import slot_at, window_from
@@ -24,7 +25,7 @@ INTERVAL_END = "sl_data_interval_end"
 LOGICAL_DATE = "sl_logical_date"
 
 
-def dates_of_task(context: Mapping[str, Any], zone: tzinfo, cron: str | None = None) -> RunDates:
+def dates_of_task(context: Mapping[str, Any], zone: tzinfo) -> RunDates:
     """Return the dates of the run of a task.
 
     The order is that of Dagster's runs (see `resolve_dates`); each source has its counterpart:
@@ -32,11 +33,11 @@ def dates_of_task(context: Mapping[str, Any], zone: tzinfo, cron: str | None = N
     1. the partition, of a DAG whose timetable has some: the window of the cron expression that begins at its date;
        without a cron expression, the date in its key;
     2. ``logical_datetime`` and ``previous_logical_datetime`` of `dag_run.conf`;
-    3. the dates that task ``start`` has decided on (Dagster's sensor tags the run with them); without that task, the
-       newest date of the events that have triggered the run;
+    3. of a run that assets have triggered, the dates that task ``start`` has decided on (Dagster's sensor tags the run
+       with them); without that task, the newest date of the events;
     4. the schedule: the end of the run's data interval, which is the tick that launched it (Dagster's tag of the
        scheduled time). A scheduled run and a run of a backfill always have one;
-    5. the launch: `dag_run.run_after`, the only time that each run has. It doesn't change when tasks are cleared.
+    5. the launch: `dag_run.run_after`, the only time that each run has. It does not change when tasks are cleared.
 
     A run of a DAG with a cron expression is for a tick, also when it is started by hand: 4 and 5 give the last tick at
     or before their time. Its interval is the time from the tick before to that tick. This differs from Dagster, where
@@ -45,14 +46,13 @@ def dates_of_task(context: Mapping[str, Any], zone: tzinfo, cron: str | None = N
 
     Args:
         context: The context of the task.
-        zone: The time zone of dates without an offset, of cron expressions, and of the result.
-        cron: The cron expression of the pipeline. Left out, it is the schedule of the DAG, if that is one.
+        zone: The time zone of dates without an offset, and of the result.
 
     Raises:
         StarlakeError: If the configuration of the run, or an event that has triggered it, holds a value that is not a
             date.
     """
-    return resolve_dates(_TaskDates(context, zone, cron or _cron_of_dag(context)), zone)
+    return resolve_dates(_TaskDates(context, zone, _Ticks.of_dag(context)), zone)
 
 
 def decided_dates(logical: datetime, interval: DataInterval | None) -> dict[str, str]:
@@ -68,22 +68,69 @@ def decided_dates(logical: datetime, interval: DataInterval | None) -> dict[str,
     return dates
 
 
+def dates_of_start(context: Mapping[str, Any], zone: tzinfo) -> RunDates | None:
+    """Return the dates that task ``start`` has decided on; None where it has not, or there is no such task.
+
+    Args:
+        context: The context of a task that comes after it.
+        zone: The time zone of dates without an offset.
+    """
+    if START_TASK not in getattr(context["dag"], "task_ids", ()):
+        return None
+    with interrupts_held():  # an answer of Airflow's supervisor that nobody waits for is taken for the next one
+        logical, start, end = (
+            None if text is None else parse_datetime(str(text), zone)
+            for key in (LOGICAL_DATE, INTERVAL_START, INTERVAL_END)
+            for text in [context["ti"].xcom_pull(task_ids=START_TASK, key=key)]
+        )
+    logical = logical or end
+    return RunDates(logical, DataInterval(start, end) if start and end else None) if logical else None
+
+
+@dataclass(frozen=True)
+class _Ticks:
+    """The ticks of a cron expression in its time zone."""
+
+    cron: str
+    zone: str
+
+    @classmethod
+    def of_dag(cls, context: Mapping[str, Any]) -> _Ticks | None:
+        """Return the ticks of the schedule of the DAG; None if it is no cron expression in a time zone with a name.
+
+        The cron expression of what a task makes does not count: dates are the same in all tasks of a run.
+        """
+        timetable = getattr(context["dag"], "timetable", None)
+        cron, zone = getattr(timetable, "expression", None), getattr(timetable, "timezone", None)
+        if not isinstance(cron, str) or cron_problem(cron) is not None:
+            return None
+        try:
+            zone_of(str(zone))
+        except StarlakeError:
+            return None
+        return cls(cron, str(zone))
+
+    def slot(self, at: datetime) -> DataInterval:
+        """Return the window that ends at the last tick at or before a time."""
+        return slot_at(self.cron, self.zone, at)
+
+    def window(self, start: datetime) -> DataInterval | None:
+        """Return the window that begins at a tick; None if the time is not a tick."""
+        return window_from(self.cron, self.zone, start)
+
+
 @dataclass(frozen=True)
 class _TaskDates:
     """The sources of the dates of a DAG run; see `DateSources`."""
 
     context: Mapping[str, Any]
     zone: tzinfo
-    cron: str | None
-
-    @property
-    def _run(self) -> Any:
-        return self.context["dag_run"]
+    ticks: _Ticks | None
 
     def partition_window(self) -> DataInterval | None:
         """Return the window of the cron expression that begins at the date of the partition."""
-        date = self._partition_date
-        return window_from(self.cron, str(self.zone), date) if date and self.cron else None
+        found = self.ticks.window(self._partition_date) if self._partition_date and self.ticks else None
+        return DataInterval(found.start.astimezone(self.zone), found.end.astimezone(self.zone)) if found else None
 
     def partition_key(self) -> str | None:
         """Return the date of the partition, else its key."""
@@ -94,20 +141,27 @@ class _TaskDates:
         return RunConf.of(self.context).dates(zone)
 
     def tags(self) -> Mapping[str, str]:
-        """Return the dates that the run was launched for: as decided by task ``start``, by events, or by the tick."""
+        """Return the dates that the run was launched for, with their interval: by data, by its schedule, by hand."""
         run = self._run
-        if run.data_interval_end is None:
-            return self._decided() or self._of_events()
-        return self._of_time(run.data_interval_end)
+        events = events_of_run(self.context)
+        if events and run.data_interval_end is None:
+            found = self._of_data(events)
+            if found is not None:
+                return date_tags(found.logical, found.interval)
+        return self._of_time(run.data_interval_start, run.data_interval_end or run.run_after)
 
     def scheduled(self) -> datetime | None:
         """Return None: what tells the tick of a run tells its interval too, and so is among the tags."""
         return None
 
     def launched(self) -> datetime:
-        """Return the tick for which the run was launched by hand; without a cron expression, the time of launch."""
+        """Return when the run was launched."""
         launched: datetime = self._run.run_after
-        return slot_at(self.cron, str(self.zone), launched).end if self.cron else launched
+        return launched
+
+    @property
+    def _run(self) -> Any:
+        return self.context["dag_run"]
 
     @property
     def _key(self) -> str | None:
@@ -124,36 +178,14 @@ class _TaskDates:
                 return None
         return date
 
-    def _decided(self) -> Mapping[str, str]:
-        if START_TASK not in getattr(self.context["dag"], "task_ids", ()):
-            return {}
-        pulled = {
-            key: self.context["ti"].xcom_pull(task_ids=START_TASK, key=key)
-            for key in (LOGICAL_DATE, INTERVAL_START, INTERVAL_END)
-        }
-        start, end = self._read(pulled[INTERVAL_START]), self._read(pulled[INTERVAL_END])
-        logical = self._read(pulled[LOGICAL_DATE]) or end
-        return date_tags(logical, DataInterval(start, end) if start and end else None) if logical else {}
+    def _of_data(self, events: list[TriggeringEvent]) -> RunDates | None:
+        decided = dates_of_start(self.context, self.zone)
+        newest = None if decided else newest_scheduled_date(events, self.zone)
+        return RunDates(newest, None) if newest else decided
 
-    def _read(self, value: Any) -> datetime | None:
-        return parse_datetime(str(value), self.zone) if value is not None else None
-
-    def _of_events(self) -> Mapping[str, str]:
-        newest = newest_scheduled_date(events_of_run(self.context), self.zone)
-        if newest:
-            return date_tags(newest)
-        return self._of_time(self._run.run_after) if self.cron else {}
-
-    def _of_time(self, at: datetime) -> Mapping[str, str]:
-        """Return the dates of the last tick at or before a time; without a cron expression, those of the run itself."""
-        if self.cron:
-            slot = slot_at(self.cron, str(self.zone), at)
+    def _of_time(self, start: datetime | None, at: datetime) -> Mapping[str, str]:
+        """Return the dates of the last tick at or before a time; without ticks, the time itself and its interval."""
+        if self.ticks:
+            slot = self.ticks.slot(at)
             return date_tags(slot.end, slot)
-        start = self._run.data_interval_start
         return date_tags(at, DataInterval(start, at) if start and start < at else None)
-
-
-def _cron_of_dag(context: Mapping[str, Any]) -> str | None:
-    """Return the schedule of the DAG, if it is a cron expression."""
-    schedule = getattr(context["dag"], "schedule", None)
-    return schedule if isinstance(schedule, str) and cron_problem(schedule) is None else None
