@@ -56,7 +56,7 @@ class StarlakeStartOperator(BaseOperator):
 
         dates = self._decided(context)
         if dates is None:
-            found = dates_of_task(context, zone_of(self.zone), self.cron)
+            found = dates_of_task(context, zone_of(self.zone))
             dates = decided_dates(found.logical, found.interval)
         for key, value in dates.items():
             context["ti"].xcom_push(key=key, value=value)
