@@ -47,6 +47,10 @@ class CommandRunner:
     def __eq__(self, other: object) -> bool:
         return self is other
 
+    def __deepcopy__(self, memo: dict[int, object]) -> CommandRunner:
+        """Return itself: orchestrators copy their tasks, and all of a job share one."""
+        return self
+
     def dates(self, step: RunStep) -> RunDates:
         """Return the dates that the run of a step is for."""
         return step.dates(zone_of(self.settings.timezone))
