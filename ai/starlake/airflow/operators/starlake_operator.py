@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from ai.starlake.airflow.links import StarlakeLogLink
 from ai.starlake.airflow.task_runs.interruption import InterruptibleBlock, TaskEndedError
 from ai.starlake.common import StarlakeError
 
@@ -39,7 +40,10 @@ class StarlakeOperator(BaseOperator):
 
     template_fields: Sequence[str] = ()
     shallow_copy_attrs: Sequence[str] = ("runner", "command", "spark_config")
+    operator_extra_links = (StarlakeLogLink(),)
     ui_color = "#e3ecf9"
+    log_url: str | None = None
+    """Where the log of the command can be read, once it is known; None for one that ran here."""
     _block: InterruptibleBlock | None = None
 
     def __init__(
@@ -59,6 +63,11 @@ class StarlakeOperator(BaseOperator):
         self.spark_config = spark_config
         self.cron = cron
 
+    @property
+    def subject(self) -> str:
+        """The Starlake name of what the command works on, which a section of a run's options may have."""
+        return self.name
+
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Run the command.
 
@@ -69,12 +78,16 @@ class StarlakeOperator(BaseOperator):
             AirflowFailException: If it fails, and trying again does not help.
             AirflowException: If it fails otherwise.
         """
+        from ai.starlake.airflow.task_runs.asset_events import record
+
         run = self._run(context)
-        if run is None or run.read_nothing:
-            if run is not None:
-                self.log.info(f"{run.summary}: there was no file, so that no asset event is recorded")
-            self.outlets = []  # of this run of the task alone: Airflow executes a copy of each operator
+        record(context, run)
+        if run is None:
             return None
+        if run.read_nothing:
+            self.log.info(f"{run.summary}: there was no file, so that no asset event is recorded")
+            return None
+        self.log_url = run.result.log_url
         (self.log.warning if run.is_remarkable else self.log.info)(run.summary)
         facts = run.facts()
         return {name: facts[name] for name in _IN_XCOM if name in facts}

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from ai.starlake.airflow.task_runs.run_conf import RunConf, options_of_task
+from ai.starlake.airflow.task_runs.task_dates import dates_of_task
 from ai.starlake.airflow.task_runs.task_report import AirflowReporter, TaskLog
 from ai.starlake.executor.process.interrupts import interrupts_held
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.job import StarlakeSparkConfig
-from ai.starlake.job.sections import options_of
 from ai.starlake.orchestration.dates.run_dates import RunDates
 
 if TYPE_CHECKING:
@@ -42,22 +43,22 @@ class AirflowStep:
 
     @property
     def name(self) -> str:
-        """The id of the task, without those of its groups."""
-        return str(self._ti.task_id).rpartition(".")[2]
+        """The id of the task."""
+        return str(self._ti.task_id)
 
     @property
     def is_dry_run(self) -> bool:
         """True if commands are logged instead of run: ``dry_run`` in the configuration of the run."""
-        return bool((self._dag_run.conf or {}).get("dry_run"))
+        return RunConf.of(self._values).is_dry_run
 
     def dates(self, zone: tzinfo) -> RunDates:
         """Return the dates of the run."""
-        run = self._dag_run
-        return RunDates((run.logical_date or run.run_after).astimezone(zone), None)
+        with interrupts_held():
+            return dates_of_task(self._values, zone, self.cron)
 
     def options(self, names: Iterable[str]) -> dict[str, str]:
         """Return the options of the run's configuration for these names."""
-        return options_of((self._dag_run.conf or {}).get("sl_options") or {}, names)
+        return options_of_task(self._values, names)
 
     def execution(self, spark_config: StarlakeSparkConfig | None = None, *, outcomes: bool = False) -> Execution:
         """Return this attempt at the task, as executors see it.
@@ -98,8 +99,8 @@ class AirflowStep:
         return self.context["ti"]
 
     @property
-    def _dag_run(self) -> Any:
-        return self.context["dag_run"]
+    def _values(self) -> Mapping[str, Any]:
+        return cast("Mapping[str, Any]", self.context)
 
     def _run_is_ending(self) -> bool:
         ti = self._ti
