@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ai.starlake.dagster.cli import main
-from ai.starlake.dagster.cli.starts import Starts
+from ai.starlake.dagster.pipelines.partitions import PARTITION_WINDOWS
 from ai.starlake.embedded.cli.bootstrap import bootstrap
+from ai.starlake.project.dag_generation.starts import Starts
 
 
 @pytest.fixture
@@ -132,7 +133,7 @@ def test_help_names_the_templates() -> None:
 def test_partitions_begin_with_the_last_interval_that_is_over(
     tmp_path: Path, crons: list[str], zone: str, expected: str
 ) -> None:
-    starts = Starts(tmp_path, datetime(2026, 3, 11, 18, 30, tzinfo=timezone.utc))
+    starts = Starts(tmp_path, PARTITION_WINDOWS.window_of, datetime(2026, 3, 11, 18, 30, tzinfo=timezone.utc))
     assert str(starts("dag.py", crons, zone)) == expected
 
 

@@ -205,8 +205,8 @@ def test_what_templates_are_given(shop: Shop, monkeypatch: pytest.MonkeyPatch) -
         ("one.py", "load/dagster__scheduled_table__fargate.py.j2", "AWS Fargate(.|\n)*where X is cloud_run, dataproc"),
         (
             "one.py",
-            "load/airflow__scheduled_table__bash.py.j2",
-            "for Airflow(.|\n)*dagster__scheduled_table__shell",
+            "load/snowflake__scheduled_table__sql.py.j2",
+            "for Snowflake(.|\n)*dagster__scheduled_table__shell",
         ),
         ("one.py", "load/dagster_scheduled_table_shell.py.j2", "did you mean load/dagster__scheduled_table__shell"),
         ("one.py", "dagster/load.py.j2", "does not exist"),

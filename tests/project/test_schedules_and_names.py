@@ -178,6 +178,6 @@ def test_a_template_that_does_not_exist_is_found(project):
 
 
 def test_templates_for_another_orchestrator_are_none_of_our_business(project):
-    project.write("dags/loads.sl.yml", DAG.format(kind="load/airflow__scheduled_table", place="bash", filename="x.py"))
+    project.write("dags/loads.sl.yml", DAG.format(kind="load/snowflake__scheduled_table", place="sql", filename="x.py"))
     table(project, "t")
     assert validate(project.root, environment={}) == []

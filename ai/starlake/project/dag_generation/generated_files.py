@@ -32,6 +32,7 @@ class DagFile:
         source: What it is made for, for error messages.
         jobs: The names of the jobs that it makes in Dagster, as far as they are known.
         makes: The full names of the tables that these jobs make.
+        orchestrator: The orchestrator that it is for, such as ``dagster``; None where its template does not say so.
     """
 
     name: str
@@ -39,6 +40,7 @@ class DagFile:
     source: str
     jobs: tuple[str, ...] = ()
     makes: frozenset[str] = frozenset()
+    orchestrator: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse names that lead out of the output folder."""

@@ -11,6 +11,9 @@ from ai.starlake.common.plug_ins import DAG_TEMPLATES, load, plug_ins
 
 _NAME = re.compile(r"(load|transform)/([a-z]+)__scheduled_(table|task)__(\w+)\.py\.j2")
 
+_OLD_SHELL = "bash"
+"""What Starlake called `shell` in older names of templates."""
+
 
 @functools.cache
 def folders() -> Mapping[str, Path]:
@@ -38,6 +41,12 @@ def shipped() -> Mapping[str, Path]:
     }
 
 
+def orchestrator_of(name: str) -> str | None:
+    """Return the orchestrator that the name of a template tells, such as ``dagster``; None where it tells none."""
+    match = _NAME.fullmatch(name)
+    return match[2] if match else None
+
+
 def why_missing(name: str) -> tuple[str, str] | None:
     """Return why a template that Starlake ships is not installed, and what to use instead; None for other names.
 
@@ -54,7 +63,7 @@ def why_missing(name: str) -> tuple[str, str] | None:
         ours = " or ".join(f"{kind}/{other}__scheduled_{what}__shell.py.j2" for other in orchestrators)
         here = " and ".join(other.capitalize() for other in orchestrators)
         return f"it is for {orchestrator.capitalize()}, and this package is for {here}", f"use {ours}"
-    environments = [place for *same, place in known if same == [kind, orchestrator, what]]
+    environments = [place for *same, place in known if same == [kind, orchestrator, what] and place != _OLD_SHELL]
     if not environments:
         return None
     where = "AWS Fargate" if environment == "fargate" else environment

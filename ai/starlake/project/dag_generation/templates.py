@@ -14,6 +14,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.common.redaction import names_a_secret
 from ai.starlake.project.dag_generation import installed_templates
 from ai.starlake.project.dag_generation.generated_files import DagFile
+from ai.starlake.project.dag_generation.python_source import access_control, docstring, literal
 from ai.starlake.project.dag_generation.schedule_names import NO_SCHEDULE
 from ai.starlake.project.findings import nearest
 from ai.starlake.project.models import DagConfig
@@ -24,11 +25,17 @@ if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 _PROJECT = {"sl_project_id": "-1", "sl_project_name": "[noname]", "sl_airflow_access_control": "None"}
-"""What a project outside of Starlake's own service is called, as in Starlake."""
+"""What a project outside of Starlake's own service is called, as in Starlake. Variables of the same names take
+precedence."""
+
+_ACCESS = "sl_airflow_access_control"
 
 _OF_RUNS = {"ds": "{{ds}}"}
 """What options may name that only a run knows; it stays as it is."""
 
+
+_SHARED = Path(__file__).with_name("shared_templates")
+"""What the templates of all orchestrators have in common."""
 
 StartOf = Callable[[str, Sequence[str], str], date | None]
 """Gives the first day of the partitions of a file: by its name, its cron expressions and their time zone."""
@@ -59,7 +66,7 @@ class Templates:
 
     def file_name(self, config: DagConfig, variables: Mapping[str, str]) -> str:
         """Return the rendered file name of a configuration."""
-        given = {**_PROJECT, **variables}
+        given = {**self._facts, **variables}
         text = self._project.render(config.filename, given, label=f"{config.file}: filename", file=config.file)
         return text.replace(f"_{_PROJECT['sl_project_id']}", "").strip()
 
@@ -76,7 +83,7 @@ class Templates:
             StarlakeError: If there is no such template, if it cannot be rendered, or if the file name leads elsewhere.
         """
         name = self.file_name(config, variables)
-        whole = {"config": self._config(config, variables, name, _crons(context)), **context, **_PROJECT}
+        whole = {"config": self._config(config, variables, name, _crons(context)), **context, **self._facts}
         as_json = json.dumps(whole, indent=2, ensure_ascii=False)
         given = {
             "context": whole,
@@ -96,7 +103,8 @@ class Templates:
             raise
         self._tell(missing, [*given, *whole], template)
         # what statements at the ends of a template leave, Starlake drops as well
-        return DagFile(name, text.strip() + "\n", source)
+        orchestrator = installed_templates.orchestrator_of(config.template)
+        return DagFile(name, text.strip() + "\n", source, orchestrator=orchestrator)
 
     def _tell(self, missing: Mapping[str, bool], known: Iterable[str], template: Path) -> None:
         if missing:
@@ -107,7 +115,7 @@ class Templates:
         self, config: DagConfig, variables: Mapping[str, str], name: str, crons: Sequence[str]
     ) -> dict[str, Any]:
         def rendered(text: str, key: str) -> str:
-            given = {**_PROJECT, **_OF_RUNS, **variables}
+            given = {**self._facts, **_OF_RUNS, **variables}
             return self._project.render(text, given, label=f"{config.file}: {key}", file=config.file)
 
         options = {name: rendered(value, f"options.{name}") for name, value in config.options.items()}
@@ -120,6 +128,16 @@ class Templates:
             "template": config.template,
             "options": [{"name": name, "value": value} for name, value in options.items()],
         }
+
+    @cached_property
+    def _facts(self) -> Mapping[str, str]:
+        """What all files of the project are given.
+
+        Raises:
+            StarlakeError: If the access control is not a dictionary.
+        """
+        facts = {name: self._project.environment.get(name, value) for name, value in _PROJECT.items()}
+        return {**facts, _ACCESS: access_control(facts[_ACCESS])}
 
     @cached_property
     def _env(self) -> list[dict[str, str]]:
@@ -157,7 +175,7 @@ class Templates:
         from jinja2 import FileSystemLoader
 
         environment = new_environment(
-            loader=FileSystemLoader([str(folder) for folder in (self._folder, *installed_templates.folders().values())])
+            loader=FileSystemLoader(list(map(str, (self._folder, *installed_templates.folders().values(), _SHARED))))
         )
         environment.filters.update(literal=literal, docstring=docstring)
         return environment
@@ -179,54 +197,3 @@ def own_variables(project: Project) -> dict[str, str]:
         for name, value in sorted(project.environment.items())
         if name.startswith("SL_") or os.environ.get(name) != value
     }
-
-
-_LINE = 110
-"""Columns that a list or dictionary may fill before each of its items gets a line of its own."""
-
-
-def literal(value: Any, indent: int = 0, before: int = 0) -> str:
-    """Return a value as Python source, so that no quote in it ends the string that it stands in.
-
-    Strings stand in double quotes unless that costs a backslash, as ruff and Black write them. A list or dictionary
-    that is too long for a line has a line for each of its items.
-
-    Args:
-        value: A string, a number, a boolean, None, or a list or dictionary of these.
-        indent: The columns that the statement is indented by.
-        before: The columns that stand before the value.
-
-    Raises:
-        TypeError: If it is anything else, such as a name that the template does not know.
-    """
-    line = _line(value)
-    if not isinstance(value, (list, Mapping)) or not value or max(indent, before) + len(line) < _LINE:
-        return line
-    inner = indent + 4
-    if isinstance(value, list):
-        items = [literal(item, inner, inner) for item in value]
-    else:
-        keys = {key: f"{_line(key)}: " for key in value}
-        items = [key + literal(value[name], inner, inner + len(key)) for name, key in keys.items()]
-    opening, closing = "[]" if isinstance(value, list) else "{}"
-    lines = "".join(f"{' ' * inner}{item},\n" for item in items)
-    return f"{opening}\n{lines}{' ' * indent}{closing}"
-
-
-def _line(value: Any) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(map(_line, value))}]"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_line(key)}: {_line(item)}" for key, item in value.items()) + "}"
-    if not isinstance(value, (str, int, float, bool, type(None))):
-        raise TypeError(f"{value!r}, a {type(value).__name__}, cannot be written as a literal")
-    text = repr(value)
-    if isinstance(value, str) and text.startswith("'") and '"' not in text:
-        return f'"{text[1:-1]}"'
-    return text
-
-
-def docstring(value: Any) -> str:
-    """Return a string for within three double quotes."""
-    text = str(value).strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    return f'{text[:-1]}\\"' if text.endswith('"') else text

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
-from ai.starlake.dagster.pipelines import partitions
+from ai.starlake.common import DataInterval
+
+WindowOf = Callable[[str, str, datetime], DataInterval]
+"""Returns the window of a cron expression, in a time zone, that a timestamp falls into."""
 
 _START = re.compile(r"""["']start_date["']\s*:\s*["'](\d{4}-\d\d-\d\d)""")
 
@@ -22,10 +25,12 @@ class Starts:
 
     Args:
         folder: The folder of the files.
+        window_of: The orchestrator's arithmetic of cron expressions.
         now: The time.
     """
 
     folder: Path
+    window_of: WindowOf
     now: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     def __call__(self, name: str, crons: Sequence[str], zone: str) -> date | None:
@@ -38,6 +43,5 @@ class Starts:
 
     def _last_begin(self, cron: str, zone: str) -> date:
         """Return the day on which the last interval that is over began."""
-        windows = partitions.cycles(cron, zone)
-        current = partitions.window_of(windows, self.now)
-        return partitions.window_of(windows, current.start.astimezone(timezone.utc) - timedelta(seconds=1)).start.date()
+        current = self.window_of(cron, zone, self.now)
+        return self.window_of(cron, zone, current.start.astimezone(timezone.utc) - timedelta(seconds=1)).start.date()

@@ -1,0 +1,21 @@
+"""The command line `starlake-airflow`: what people do with Starlake on Airflow besides running DAGs.
+
+Nothing here needs Airflow itself: files can be generated where it is not installed.
+"""
+
+from __future__ import annotations
+
+from ai.starlake.common.foreign import require_own_package
+
+require_own_package()
+
+from ai.starlake.common.command_line.lazy_group import LazyGroup  # noqa: E402  it imports what others may have replaced
+
+__all__ = ["main"]
+
+main = LazyGroup(
+    "starlake-airflow",
+    {"generate": "ai.starlake.airflow.cli.generate:generate"},
+    help="Runs Starlake projects on Airflow: the tools around the DAG files.",
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
+)

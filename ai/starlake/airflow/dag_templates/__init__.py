@@ -1,0 +1,1 @@
+"""Templates of DAG files for Airflow; the folder `airflow` holds what they share."""

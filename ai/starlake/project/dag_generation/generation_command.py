@@ -1,0 +1,169 @@
+"""The command `generate` of each orchestrator: `starlake-dagster generate`, `starlake-airflow generate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ai.starlake.common.option_values import names, pairs_once
+
+if TYPE_CHECKING:
+    from ai.starlake.project.dag_generation.generated_files import DagFile, FileStep, GeneratedFolder
+    from ai.starlake.project.dag_generation.starts import WindowOf
+
+_ARGUMENTS = (
+    click.option(
+        "--project",
+        "root",
+        envvar="SL_ROOT",
+        default=".",
+        metavar="SL_ROOT",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        help="The folder of the project, which holds metadata; SL_ROOT or the working folder by default.",
+    ),
+    click.option(
+        "--output",
+        "folder",
+        metavar="DIR",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Where the files go; metadata/.build/dags of the project by default.",
+    ),
+    click.option("--domains", is_flag=True, help="Only files that load tables."),
+    click.option("--tasks", is_flag=True, help="Only files that run tasks."),
+    click.option(
+        "--tags", default="", callback=names, metavar="A,B", help="Only tables and tasks with one of these tags."
+    ),
+    click.option(
+        "--options", multiple=True, callback=pairs_once, metavar="K=V,...", help="Variables; they win over env files."
+    ),
+    click.option("--clean", is_flag=True, help="Remove files that were generated earlier and no longer are."),
+    click.option(
+        "--force",
+        is_flag=True,
+        help="Replace files that somebody else has written, or edited; with --clean, remove edited ones too.",
+    ),
+    click.option("--dry-run", is_flag=True, help="Only say what would change."),
+)
+
+_HELP = """Write the DAG files of a project, without a JVM.
+
+They are what metadata/dags configures. A table or task says by dagRef which configuration it uses; a configuration
+says by template what the file becomes:
+
+\b
+  load/{name}__scheduled_table__shell.py.j2       transform/{name}__scheduled_task__shell.py.j2
+  and the same with cloud_run, dataproc or embedded in place of shell
+
+A template of your own, in metadata/dags/templates, goes before one of these. One called {name}/own.py.j2 is put
+into each file before its job is made: the place for hooks such as get_spark_config.
+
+{start}
+
+Files that have not changed are not touched, so that running this again costs nothing. A file that somebody else has
+written, or edited since, is neither replaced nor removed unless you say --force.
+"""
+
+_WIDE = 160
+"""Columns of the table where it is not shown by a terminal."""
+
+
+@dataclass(frozen=True)
+class GenerationTexts:
+    """What the command says of an orchestrator.
+
+    Args:
+        orchestrator: The orchestrator, such as ``Dagster``.
+        start: What its help says of the first day of new files.
+        opening: Returns the command that opens files of a folder in the orchestrator, for a project.
+        next_step: What to do there first.
+        window_of: Imports the orchestrator's arithmetic of cron expressions.
+    """
+
+    orchestrator: str
+    start: str
+    opening: Callable[[Path, Path, Sequence[Path]], str]
+    next_step: str
+    window_of: Callable[[], WindowOf]
+
+    @property
+    def name(self) -> str:
+        """The orchestrator, as the names of templates have it."""
+        return self.orchestrator.lower()
+
+
+def generation_command(texts: GenerationTexts) -> click.Command:
+    """Return the command that writes DAG files.
+
+    Args:
+        texts: What it says of its orchestrator.
+    """
+
+    def generate(
+        root: Path,
+        folder: Path | None,
+        *,
+        domains: bool,
+        tasks: bool,
+        tags: tuple[str, ...],
+        options: dict[str, str],
+        clean: bool,
+        force: bool,
+        dry_run: bool,
+    ) -> None:
+        from ai.starlake.project.dag_generation.generated_files import GeneratedFolder, check_syntax
+        from ai.starlake.project.dag_generation.generation import generate as render
+        from ai.starlake.project.dag_generation.starts import Starts
+        from ai.starlake.project.project import Project
+
+        project = Project.read(root, options=options)
+        output = GeneratedFolder(folder or project.settings.metadata / ".build" / "dags")
+        kinds = {"tasks": tasks or not domains, "domains": domains or not tasks}
+        files = render(project, tags=tags, start_of=Starts(output.folder, texts.window_of()), **kinds)
+        check_syntax(files)
+        steps = output.plan(files, clean=clean, force=force)
+        if not dry_run:
+            output.carry_out(steps)
+        _show(output, steps, root=root, dry_run=dry_run)
+        if not dry_run:
+            _tell_what_is_next(texts, output.folder, files, root)
+        if not files:
+            click.echo("Nothing to generate: no table or task has a dagRef, or none of them is asked for.", err=True)
+
+    for argument in reversed(_ARGUMENTS):
+        generate = argument(generate)
+    return click.command("generate", help=_HELP.format(name=texts.name, start=texts.start))(generate)
+
+
+def _show(output: GeneratedFolder, steps: Sequence[FileStep], *, root: Path, dry_run: bool) -> None:
+    """Print what happened."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    if not steps:
+        return
+    table = Table("file", "", "made by", title=f"{'Would be generated' if dry_run else 'Generated'} in {output.folder}")
+    table.title_justify = "left"
+    for step in steps:
+        made_by = step.source.replace(f"{root.resolve()}/", "").replace(f"{root}/", "")
+        table.add_row(Text(step.name), Text(step.change.value), Text(made_by))
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(table)
+
+
+def _tell_what_is_next(texts: GenerationTexts, folder: Path, files: Sequence[DagFile], root: Path) -> None:
+    """Print how to open the files in the orchestrator, if there are files for it."""
+    others = [file for file in files if file.orchestrator not in (None, texts.name)]
+    made = [folder / file.name for file in files if file.name.endswith(".py") and file not in others]
+    if made:
+        click.echo(f"To see them in {texts.orchestrator}: {texts.opening(root.resolve(), folder, made)}")
+        click.echo(texts.next_step)
+    if others:
+        names = ", ".join(sorted(file.name for file in others))
+        click.echo(f"Not for {texts.orchestrator}, as their templates say: {names}")
