@@ -313,6 +313,10 @@ class RecordedSupervisor:
     def _answer_GetXCom(self, msg: Any, comms: Any) -> Any:  # noqa: N802
         return comms.XComResult(key=msg.key, value=self.xcoms.get((msg.task_id, msg.key)))
 
+    def _answer_GetXComSequenceSlice(self, msg: Any, comms: Any) -> Any:  # noqa: N802
+        found = self.xcoms.get((msg.task_id, msg.key))
+        return comms.XComSequenceSliceResult(root=[] if found is None else [found])
+
     def _answer_GetVariable(self, msg: Any, comms: Any) -> Any:  # noqa: N802
         if msg.key in self.variables:
             return comms.VariableResult(key=msg.key, value=self.variables[msg.key])

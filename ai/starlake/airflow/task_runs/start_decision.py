@@ -9,6 +9,9 @@ started it and from what the first task of the run before has kept as an XCom: i
 - If something is still missing, the run is skipped, and what it has seen is kept for the next one.
 - If the last run was launched too short a time ago, the task waits, without taking a slot of a worker.
 - If the last run was launched after all of the events, and for their interval, there is nothing left to do.
+
+The scheduled date of an event is the tick that ends an interval (see `dates_of_task`), so an update counts for the
+interval, or the data cycle, that ends at its date; and the logical date of the run is the end of its interval.
 """
 
 from __future__ import annotations
@@ -28,6 +31,8 @@ from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 MEMORY = "sl_freshness"
 """The key of the XCom in which the first task keeps what it has seen."""
+
+_LAST_SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -93,11 +98,11 @@ class StartDecision:
             None if no dataset has started the run, but a person has.
         """
         zone = zone_of(self.options.zone)
-        new = updates_of(context, [dataset.name for dataset in self.datasets], zone)
-        if not new:
-            return None
         # a run is for one interval, the newest: Airflow has started it already
         policy = replace(policy_of(self.datasets, self.options), every_interval=False)
+        new = _within(policy, updates_of(context, [dataset.name for dataset in self.datasets], zone))
+        if not new:
+            return None
         memory, latest = _read(kept)
         known = {name: _merged(latest.get(name), new.get(name, ())) for name in {**latest, **new}}
         last = {name: updates[-1] for name, updates in known.items()}
@@ -109,7 +114,16 @@ class StartDecision:
         earliest = memory.launched + timedelta(seconds=policy.min_between_runs) if memory.launched else now
         if now < earliest:
             return NotBefore(earliest)
-        return GoOn(decision.outcome[-1], decision.left_out, _written(decision.memory, last))
+        start = decision.outcome[-1]
+        if policy.every is not None:
+            start = replace(start, logical=start.interval.end)
+        return GoOn(start, decision.left_out, _written(decision.memory, last))
+
+
+def _within(policy: Policy, updates: Mapping[str, list[Update]]) -> dict[str, list[Update]]:
+    """Return updates with a date within the interval that ends at theirs, which `decide` knows by its begin."""
+    back = timedelta() if policy.every is None else _LAST_SECOND
+    return {name: [replace(each, logical=each.logical - back) for each in found] for name, found in updates.items()}
 
 
 def _merged(last: Update | None, new: Sequence[Update]) -> list[Update]:
