@@ -213,6 +213,17 @@ def test_of_a_load_on_another_machine_dagster_is_asked(other, executor, report, 
     assert (result.counts.accepted, set(asked)) == (loaded, {"run-other"})
 
 
+def test_a_retry_on_another_machine_loads_what_the_attempt_before_left(other, executor, report, datasets):
+    other.kill()
+    other.wait()
+    (note,) = (datasets / "ingesting").rglob("*.json")
+    found = json.loads(note.read_text())
+    note.write_text(json.dumps(found | {"host": "elsewhere"}))
+    retry = Execution(found["run"], found["step"], report, attempt=1, is_run_over=lambda run: False)
+    assert executor.run(LOAD, retry).counts.accepted == 1
+    assert names(datasets / "archive/sales") == ["orders-1.csv"]
+
+
 def test_nothing_was_left(executor, report, datasets):
     assert executor.run(LOAD, Execution("run-1", "step-1", report, attempt=1)).counts.accepted == 0
     assert report.warnings == []

@@ -83,6 +83,8 @@ class LoadNote:
         if runs:
             return True
         if runs is None or self.host != this_host():
+            if (self.run, self.step) == (execution.run_id, execution.step_key):
+                return False  # the attempt before: an orchestrator makes one at a time, on this machine or another one
             return execution.is_run_over is None or execution.is_run_over(self.run) is not True
         if self.worker[0] == os.getpid():
             return self.id in _active and self.worker == _worker(os.getpid())

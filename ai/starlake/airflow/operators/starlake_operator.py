@@ -34,7 +34,6 @@ class StarlakeOperator(BaseOperator):
         command: The command.
         name: The Starlake name of what it works on.
         spark_config: What the Spark job may use.
-        cron: The cron expression of what it works on.
         **kwargs: What every operator takes.
     """
 
@@ -53,7 +52,6 @@ class StarlakeOperator(BaseOperator):
         command: StarlakeCommand,
         name: str,
         spark_config: StarlakeSparkConfig | None = None,
-        cron: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -61,7 +59,6 @@ class StarlakeOperator(BaseOperator):
         self.command = command
         self.name = name
         self.spark_config = spark_config
-        self.cron = cron
 
     @property
     def subject(self) -> str:
@@ -101,7 +98,7 @@ class StarlakeOperator(BaseOperator):
     def _run(self, context: Context) -> CommandRun | None:
         from ai.starlake.airflow.task_runs.airflow_step import AirflowStep
 
-        step = AirflowStep(context, self.log, self.cron)
+        step = AirflowStep(context, self.log)
         self._block = self._block or InterruptibleBlock()
         try:
             with self._block.opened():

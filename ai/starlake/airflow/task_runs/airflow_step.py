@@ -33,12 +33,10 @@ class AirflowStep:
     Args:
         context: The context of the task.
         log: The log of the task.
-        cron: The cron expression of what the command works on; None where it has none.
     """
 
     context: Context
     log: TaskLog
-    cron: str | None = None
     _masked: set[str] = field(default_factory=set, repr=False, compare=False)
 
     @property
@@ -54,7 +52,7 @@ class AirflowStep:
     def dates(self, zone: tzinfo) -> RunDates:
         """Return the dates of the run."""
         with interrupts_held():
-            return dates_of_task(self._values, zone, self.cron)
+            return dates_of_task(self._values, zone)
 
     def options(self, names: Iterable[str]) -> dict[str, str]:
         """Return the options of the run's configuration for these names."""
