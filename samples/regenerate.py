@@ -1,14 +1,16 @@
-"""Writes samples/generated anew: the DAG files of the sample project, once for each place where its commands may run.
+"""Writes samples/generated and samples/airflow/generated anew: the DAG files of the sample project.
 
     python samples/regenerate.py
 
-One call of `starlake-dagster generate` makes those of one place, the one that dagRef in metadata/application.sl.yml
-names; SL_DAG_REF_LOAD and SL_DAG_REF_TRANSFORM name another.
+Those of Dagster are made once for each place where commands may run, those of Airflow for the embedded engine. One
+call of `starlake-dagster generate` or `starlake-airflow generate` makes those that dagRef in
+metadata/application.sl.yml names; SL_DAG_REF_LOAD and SL_DAG_REF_TRANSFORM name others.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from ai.starlake.project import Project
@@ -16,12 +18,13 @@ from ai.starlake.project.dag_generation import DagFile, GeneratedFolder, generat
 
 SAMPLES = Path(__file__).resolve().parent
 PLACES = ("shell", "embedded", "cloud_run", "dataproc")
+FOLDERS = {"generated": PLACES, "airflow/generated": ("airflow",)}
 
 
-def render() -> list[DagFile]:
+def render(places: Iterable[str] = PLACES) -> list[DagFile]:
     """The files, sorted by place and name."""
     files: list[DagFile] = []
-    for place in PLACES:
+    for place in places:
         refs = {"SL_DAG_REF_LOAD": f"load_{place}", "SL_DAG_REF_TRANSFORM": f"transform_{place}"}
         files += generate(Project.read(SAMPLES / "starbake", environment=refs))
     return files
@@ -29,8 +32,9 @@ def render() -> list[DagFile]:
 
 def main() -> int:
     """Writes the files."""
-    output = GeneratedFolder(SAMPLES / "generated")
-    output.carry_out(output.plan(render(), clean=True, force=True))
+    for folder, places in FOLDERS.items():
+        output = GeneratedFolder(SAMPLES / folder)
+        output.carry_out(output.plan(render(places), clean=True, force=True))
     return 0
 
 
