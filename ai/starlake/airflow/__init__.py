@@ -2,9 +2,33 @@
 
 from __future__ import annotations
 
-from ai.starlake.common.extras import require_package
+from typing import TYPE_CHECKING
 
-__all__ = ["require_airflow"]
+from ai.starlake.common.extras import require_package
+from ai.starlake.common.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from ai.starlake.airflow.airflow_job import StarlakeAirflowJob
+    from ai.starlake.airflow.airflow_options import DEFAULT_DAG_ARGS, StarlakeAirflowOptions
+
+__all__ = ["DEFAULT_DAG_ARGS", "StarlakeAirflowJob", "StarlakeAirflowOptions"]
+
+_get = lazy_names(
+    __name__,
+    {"airflow_job": ["StarlakeAirflowJob"], "airflow_options": ["DEFAULT_DAG_ARGS", "StarlakeAirflowOptions"]},
+)
+
+
+def __getattr__(name: str) -> object:
+    """Import names on demand: the command line and the DAG templates in here do without Airflow."""
+    if name in __all__:
+        require_airflow()
+    return _get(name)
+
+
+def __dir__() -> list[str]:
+    """Return the names."""
+    return sorted({*globals(), *__all__})
 
 
 def require_airflow() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, Context
@@ -22,7 +23,36 @@ _IN_XCOM = ("rows_read", "rows_accepted", "rows_rejected", "warnings", "duration
 ENDED = "Airflow ended the task before its command was done. The command has been ended, too."
 
 
-class StarlakeOperator(BaseOperator):
+class InterruptibleOperator(BaseOperator):
+    """Base of the operators that end what they have started when Airflow ends their task."""
+
+    _block: InterruptibleBlock | None = None
+
+    def on_kill(self) -> None:
+        """End what runs: Airflow calls this when it ends the task, in the middle of `execute`."""
+        if self._block is None:
+            self._block = InterruptibleBlock()
+        self._block.interrupt()
+
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Let `on_kill` end a block.
+
+        Raises:
+            AirflowFailException: If it raises a `StarlakeError`, and trying again does not help.
+            AirflowException: If it raises any other `StarlakeError`, or is ended.
+        """
+        self._block = self._block or InterruptibleBlock()
+        try:
+            with self._block.opened():
+                yield
+        except TaskEndedError:
+            raise AirflowException(ENDED) from None
+        except StarlakeError as error:
+            raise failure_of(error) from None
+
+
+class StarlakeOperator(InterruptibleOperator):
     """Run one command of Starlake on an executor.
 
     Nothing of it is a template: neither its arguments nor its environment are rendered, shown in the UI or kept in the
@@ -43,7 +73,6 @@ class StarlakeOperator(BaseOperator):
     ui_color = "#e3ecf9"
     log_url: str | None = None
     """Where the log of the command can be read, once it is known; None for one that ran here."""
-    _block: InterruptibleBlock | None = None
 
     def __init__(
         self,
@@ -89,24 +118,12 @@ class StarlakeOperator(BaseOperator):
         facts = run.facts()
         return {name: facts[name] for name in _IN_XCOM if name in facts}
 
-    def on_kill(self) -> None:
-        """End the command: Airflow calls this when it ends the task, in the middle of `execute`."""
-        if self._block is None:
-            self._block = InterruptibleBlock()
-        self._block.interrupt()
-
     def _run(self, context: Context) -> CommandRun | None:
         from ai.starlake.airflow.task_runs.airflow_step import AirflowStep
 
         step = AirflowStep(context, self.log)
-        self._block = self._block or InterruptibleBlock()
-        try:
-            with self._block.opened():
-                return self.runner.run(self.command, self.name, step, self.spark_config)
-        except TaskEndedError:
-            raise AirflowException(ENDED) from None
-        except StarlakeError as error:
-            raise failure_of(error) from None
+        with self.interruptible():
+            return self.runner.run(self.command, self.name, step, self.spark_config)
 
 
 def failure_of(error: StarlakeError) -> AirflowException:

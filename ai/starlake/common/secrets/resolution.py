@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ai.starlake.common.errors import StarlakeError
 from ai.starlake.common.redaction import Redactor, passwords_of_urls
 from ai.starlake.common.secrets.secret_cache import secret_cache
-from ai.starlake.common.secrets.secret_references import EnvironmentValue, SecretReference
+from ai.starlake.common.secrets.secret_references import EnvironmentValue, JoinedReference, SecretReference
 from ai.starlake.common.secrets.secret_stores import reference_of
 
 ResultT = TypeVar("ResultT")
@@ -35,8 +35,8 @@ def resolve_environment(
         if isinstance(value, str):
             values[name] = value
             continue
-        values[name] = _value(f"{name} of option sl_env_var", value, renew=renew)
-        secrets |= _secrets_in(values[name])
+        values[name], found = _resolved(f"{name} of option sl_env_var", value, renew=renew)
+        secrets |= found
     return values, secrets
 
 
@@ -58,8 +58,8 @@ def resolved_text(value: Any, *, label: str, renew: bool = False) -> tuple[str, 
     read = reference_of(label, value)
     if isinstance(read, str):
         return read, Redactor(passwords_of_urls(read))
-    text = _value(label, read, renew=renew)
-    return text, Redactor(_secrets_in(text))
+    text, secrets = _resolved(label, read, renew=renew)
+    return text, Redactor(secrets)
 
 
 def used(value: Any, use: Callable[[str], ResultT], *, refused: Callable[[Exception], bool], label: str) -> ResultT:
@@ -86,12 +86,25 @@ def used(value: Any, use: Callable[[str], ResultT], *, refused: Callable[[Except
     return use(latest)
 
 
+def _resolved(label: str, reference: SecretReference, *, renew: bool) -> tuple[str, set[str]]:
+    """Return the value of a reference, and the secrets in it: itself, and each part that was fetched."""
+    if not isinstance(reference, JoinedReference):
+        text = _value(label, reference, renew=renew)
+        return text, _secrets_in(text)
+    parts = [each if isinstance(each, str) else _value(label, each, renew=renew) for each in reference.parts]
+    fetched = {part for part, each in zip(parts, reference.parts, strict=True) if not isinstance(each, str)}
+    text = "".join(parts)
+    return text, {*_secrets_in(text), *fetched}
+
+
 def _value(label: str, reference: SecretReference, *, renew: bool) -> str:
     try:
         return secret_cache.value(reference, renew=renew)
     except StarlakeError as error:
         cause = "\n".join(filter(None, (error.culprit, error.cause)))
-        raise StarlakeError(f"{label} has no value", cause=cause, fix=error.fix) from None
+        unresolved = StarlakeError(f"{label} has no value", cause=cause, fix=error.fix)
+        unresolved.permanent = error.permanent
+        raise unresolved from None
 
 
 def _secrets_in(text: str) -> set[str]:

@@ -89,6 +89,26 @@ class FileReference:
             raise StarlakeError(f"the secret in {self.path} cannot be read", cause=type(error).__name__) from None
 
 
+@dataclass(frozen=True)
+class JoinedReference:
+    """A string with references within it, such as the URL of a database.
+
+    Args:
+        parts: Strings and references, in their order.
+    """
+
+    lifetime: ClassVar[float] = 0
+    parts: tuple[str | SecretReference, ...]
+
+    def resolve(self) -> str:
+        """Fetch what the parts refer to, and join all of them.
+
+        Raises:
+            StarlakeError: If one of them leads nowhere.
+        """
+        return "".join(part if isinstance(part, str) else part.resolve() for part in self.parts)
+
+
 EnvironmentValue = str | SecretReference
 
 

@@ -22,8 +22,8 @@ def reference_of(label: str, value: Any) -> EnvironmentValue:
     Args:
         label: What the value is for, such as ``option sl_env_var: the value of TOKEN``, for error messages.
         value: A string or a number; a reference: an object with `resolve`, a mapping of the name of a store to what it
-            is called there, as in ``{"env": "NAME"}`` or ``{"aws": {"secret": "prod/db", "field": "password"}}``; or a
-            `dagster.EnvVar`.
+            is called there, as in ``{"env": "NAME"}`` or ``{"aws": {"secret": "prod/db", "field": "password"}}``, or
+            with the parts beside the store, ``{"aws": "prod/db", "field": "password"}``; or a `dagster.EnvVar`.
 
     Raises:
         StarlakeError: If it is not one of these, or if no installed package offers the store.
@@ -37,10 +37,11 @@ def reference_of(label: str, value: Any) -> EnvironmentValue:
         return str(value).lower()
     if isinstance(value, (str, int, float)):
         return str(value)
-    if isinstance(value, Mapping) and len(value) == 1:
-        store, where = next(iter(value.items()))
-        if isinstance(store, str) and where and isinstance(where, (str, Mapping)):
-            return _reference(label, store, where)
+    if isinstance(value, Mapping) and value:
+        store = _store_of(value)
+        where = value[store]
+        if isinstance(store, str) and where and isinstance(where, (str, Mapping) if len(value) == 1 else str):
+            return _reference(label, store, where, {name: part for name, part in value.items() if name != store})
     raise StarlakeError(
         f"{label} is neither a string, a number nor a reference",
         cause=f"it is a {type(value).__name__}",
@@ -59,18 +60,25 @@ def environment_value(name: str, value: Any) -> EnvironmentValue:
     return reference_of(f"option sl_env_var: the value of {name}", value)
 
 
-def _reference(label: str, store: str, where: str | Mapping[str, Any]) -> SecretReference:
+def _store_of(value: Mapping[Any, Any]) -> Any:
+    """Return the key of a mapping that names a store: its only one, or the only one that is known."""
+    known = [name for name in value if name in _BUILT_IN or name in plug_ins(SECRETS)] if len(value) > 1 else []
+    return known[0] if len(known) == 1 else next(iter(value))
+
+
+def _reference(label: str, store: str, where: str | Mapping[str, Any], further: Mapping[Any, Any]) -> SecretReference:
     factory = _factory(label, store)
     parts = inspect.signature(factory).parameters
     try:
-        inspect.signature(factory).bind(*([where] if isinstance(where, str) else []), **_named(where))
+        named = {**_named(where), **further}
+        inspect.signature(factory).bind(*([where] if isinstance(where, str) else []), **named)
     except TypeError as error:
         raise StarlakeError(
             f"{label} is a reference to the store {store!r} with wrong parts",
             cause=str(error),
             fix=f"a reference to it takes {', '.join(parts)}",
         ) from None
-    made = factory(where) if isinstance(where, str) else factory(**where)
+    made = factory(where, **named) if isinstance(where, str) else factory(**named)
     if not isinstance(made, SecretReference):
         raise StarlakeError(
             f"the store {store!r} of secrets returns a {type(made).__name__}",

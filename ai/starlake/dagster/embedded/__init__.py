@@ -12,6 +12,7 @@ require_dagster()
 from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions
+from ai.starlake.orchestration.command_runs.executor_factories import embedded_executor
 
 if TYPE_CHECKING:
     from dagster import JobDefinition, SensorDefinition
@@ -28,9 +29,7 @@ class StarlakeDagsterEmbeddedJob(StarlakeDagsterJob[JobOptions]):
 
     def make_executor(self) -> StarlakeExecutor:
         """Make the executor, which calls the engine."""
-        from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
-
-        return EmbeddedExecutor(lock_timeout=self.settings.duckdb_lock_timeout)
+        return embedded_executor(self.settings)
 
     def sensors(
         self, jobs: Iterable[JobDefinition] | None = None, *, name: str | None = None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from ai.starlake.dagster.remote import StarlakeDagsterRemoteJob
 from ai.starlake.gcp.cloud_run.cloud_run_options import CloudRunOptions
 from ai.starlake.job import JobOptions
-from ai.starlake.orchestration.project_reading import read_project
+from ai.starlake.orchestration.command_runs.executor_factories import cloud_run_executor
 
 if TYPE_CHECKING:
     from ai.starlake.gcp.cloud_run.backend import CloudRunExecutor
@@ -29,9 +28,7 @@ class StarlakeDagsterCloudRunJob(StarlakeDagsterRemoteJob[CloudRunOptions]):
 
     def make_executor(self) -> CloudRunExecutor:
         """Make the executor."""
-        from ai.starlake.gcp.cloud_run.backend import CloudRunExecutor
-
-        return CloudRunExecutor(self.settings, facts=partial(read_project, files=self.settings.files))
+        return cloud_run_executor(self.settings)
 
     @property
     def pool(self) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dagster import OpDefinition
@@ -12,7 +11,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.dagster.remote import StarlakeDagsterRemoteJob, with_start
 from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 from ai.starlake.job import JobOptions, StarlakePreLoadStrategy
-from ai.starlake.orchestration.project_reading import read_project
+from ai.starlake.orchestration.command_runs.executor_factories import dataproc_executor
 
 if TYPE_CHECKING:
     from dagster_gcp import DataprocResource
@@ -64,11 +63,7 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
 
     def make_executor(self) -> DataprocExecutor:
         """Make the executor."""
-        from ai.starlake.gcp.dataproc.backend import DataprocExecutor
-
-        return DataprocExecutor(
-            self.settings, cluster_config=self.cluster_config, facts=partial(read_project, files=self.settings.files)
-        )
+        return dataproc_executor(self.settings, self.cluster_config)
 
     def dummy_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
         """Generate an op that does nothing but order others.

@@ -1,0 +1,316 @@
+"""The factory of Airflow's operators. Executors differ; everything here is the same for all of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta, timezone
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic
+
+from ai.starlake.airflow.airflow_options import (
+    DEFAULT_DAG_ARGS,
+    AirflowOptions,
+    StarlakeAirflowOptions,
+    in_zone,
+)
+from ai.starlake.airflow.task_arguments import operator_arguments, task_id_of
+from ai.starlake.common.secrets import EnvironmentReference
+from ai.starlake.dataset import StarlakeDataset
+from ai.starlake.executor.protocol import StarlakeExecutor
+from ai.starlake.job import (
+    IStarlakeJob,
+    JobOptions,
+    StarlakeCommand,
+    StarlakeOrchestrator,
+    StarlakePreLoadStrategy,
+    StarlakeSparkConfig,
+)
+from ai.starlake.job.job_options import OptionsT
+from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
+
+if TYPE_CHECKING:
+    from airflow.sdk import Asset, BaseOperator
+
+Dataset = StarlakeDataset | str
+
+_OWN = frozenset({"compute", "cron"})
+"""Arguments of tasks that run commands, besides those of every operator."""
+
+
+class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], Generic[OptionsT]):
+    """Generates operators of Airflow that run Starlake commands.
+
+    A subclass says on which executor, by the method `make_executor`; and which further options it has, by
+    `options_model`, which is its type parameter too. Every method that makes an operator takes the arguments of
+    Airflow's `BaseOperator`, durations also as seconds; those that run commands take `compute` and `cron` too.
+
+    Args:
+        filename: The file of the caller; generated DAG files pass it.
+        module_name: The module of the caller, whose hooks and variables count; generated DAG files pass it.
+        pre_load_strategy: When a domain is loaded; by default the option of that name.
+        options: The options, as docs/airflow.md lists them.
+        outlets: Assets that `outlets` begins with.
+        **kwargs: Further options, which take precedence over `options`.
+
+    Raises:
+        StarlakeError: If an option has a value that it does not accept.
+    """
+
+    settings: OptionsT
+
+    def __init__(
+        self,
+        filename: str | None = None,
+        module_name: str | None = None,
+        pre_load_strategy: StarlakePreLoadStrategy | str | None = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        outlets: Iterable[Asset] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(pre_load_strategy, options, filename=filename, module_name=module_name, **kwargs)
+        self.outlets: list[Asset] = list(outlets)
+        """The assets of all tasks made so far."""
+
+    def __deepcopy__(self, memo: dict[int, object]) -> StarlakeAirflowJob[OptionsT]:
+        """Return the job itself, which nothing changes: Airflow copies tasks with all that they hold."""
+        return self
+
+    @classmethod
+    def further_options(cls) -> tuple[type[JobOptions], ...]:
+        """Return the options of Airflow and of pipelines."""
+        from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
+
+        return OrchestrationOptions, AirflowOptions
+
+    @classmethod
+    def sl_orchestrator(cls) -> StarlakeOrchestrator:
+        """Return who runs the operators."""
+        return StarlakeOrchestrator.AIRFLOW
+
+    @abstractmethod
+    def make_executor(self) -> StarlakeExecutor:
+        """Make the executor of the commands. Called once in each process that runs a task."""
+
+    def executor(self) -> StarlakeExecutor:
+        """Return the executor of the commands, in the process that runs a task."""
+        return self._executor
+
+    @cached_property
+    def _executor(self) -> StarlakeExecutor:
+        return self.make_executor()
+
+    @cached_property
+    def runner(self) -> CommandRunner:
+        """The runner of the commands of tasks."""
+        return CommandRunner(self.settings, self.executor)
+
+    @cached_property
+    def airflow_options(self) -> AirflowOptions:
+        """The options of Airflow, whatever the executor."""
+        return self.options_of(AirflowOptions)
+
+    @property
+    def pool(self) -> str:
+        """The pool of the tasks that run commands."""
+        return self.airflow_options.default_pool
+
+    @property
+    def sl_root(self) -> str | None:
+        """The folder or address of the project; None where neither the options nor the environment say it."""
+        root = self.sl_env_vars.get("SL_ROOT", EnvironmentReference("SL_ROOT"))
+        return root if isinstance(root, str) else os.environ.get("SL_ROOT")
+
+    @property
+    def timezone(self) -> str:
+        """The time zone of dates and cron expressions."""
+        return self.settings.timezone
+
+    @property
+    def start_date(self) -> datetime:
+        """The first date of the DAG, in its time zone: that of the option, or the day of the DAG file's last change."""
+        from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
+
+        given = self.options_of(OrchestrationOptions).start_date
+        return in_zone(given or self._day_of_file(), self.timezone)
+
+    @property
+    def end_date(self) -> datetime | None:
+        """The date from which on no run is scheduled, in the DAG's time zone; None for no end."""
+        given = self.airflow_options.end_date
+        return in_zone(given, self.timezone) if given else None
+
+    def default_dag_args(self) -> dict[str, Any]:
+        """Return the default arguments of the tasks of a DAG.
+
+        Those of the option `default_dag_args` take precedence over a variable of that name in the calling module, and
+        this over `DEFAULT_DAG_ARGS`; the options `retries`, `retry_delay` and `start_date` over all of them.
+        """
+        settings = self.airflow_options
+        given = settings.model_fields_set
+        arguments = {**DEFAULT_DAG_ARGS, **self._arguments_of_module(), **settings.default_dag_args}
+        if "retries" in given:
+            arguments["retries"] = settings.retries
+        if "retry_delay" in given:
+            arguments["retry_delay"] = timedelta(seconds=settings.retry_delay)
+        for name in ("start_date", "end_date"):
+            moment = arguments.get(name)
+            if isinstance(moment, datetime) and moment.tzinfo is None:
+                midnight = in_zone(moment.date(), self.timezone)
+                arguments[name] = midnight.replace(hour=moment.hour, minute=moment.minute, second=moment.second)
+        if "start_date" not in settings.default_dag_args:
+            arguments["start_date"] = self.start_date
+        return arguments
+
+    def sl_job(
+        self,
+        task_id: str,
+        arguments: Sequence[str],
+        spark_config: StarlakeSparkConfig | None = None,
+        dataset: Dataset | None = None,
+        **kwargs: Any,
+    ) -> BaseOperator:
+        """Generate the operator that runs a command of Starlake.
+
+        When the command succeeds, the asset of what it produces gets one event.
+
+        Args:
+            task_id: The id of the task; made valid where it is not.
+            arguments: The command, verb first.
+            spark_config: What the Spark job may use, where there is one.
+            dataset: What the command produces; nothing by default.
+            **kwargs: Arguments of `BaseOperator`; `compute`, the compute profile of the command; `cron`, the cron
+                expression of what it works on.
+
+        Raises:
+            StarlakeError: If an argument is not known.
+        """
+        from ai.starlake.airflow.operators.starlake_operator import StarlakeOperator
+
+        given = operator_arguments(task_id, {"pool": self.pool, **kwargs}, _OWN)
+        command = StarlakeCommand.of(arguments).with_environment(self.sl_env_vars)
+        product = StarlakeDataset(dataset) if isinstance(dataset, str) else dataset
+        name = product.name if product else command.value_of("--domains") or task_id
+        profile = self.compute_of(
+            name, task_id_of(task_id), given.pop("compute", None), f"the argument compute of {task_id}"
+        )
+        if profile is not None:
+            command = command.with_compute(profile)
+        given["outlets"] = self._outlets(product, given.get("outlets"))
+        return StarlakeOperator(
+            task_id=task_id_of(task_id),
+            runner=self.runner,
+            command=command,
+            name=name,
+            spark_config=spark_config,
+            **given,
+        )
+
+    def dummy_op(self, task_id: str, **kwargs: Any) -> BaseOperator:
+        """Generate an operator that does nothing but order others.
+
+        Args:
+            task_id: The id of the task.
+            **kwargs: Arguments of `BaseOperator`.
+        """
+        from ai.starlake.airflow.operators.ordering_operator import StarlakeOrderingOperator
+
+        return StarlakeOrderingOperator(task_id=task_id_of(task_id), **self._of_ordering(task_id, kwargs))
+
+    def start_op(self, task_id: str = "start", **kwargs: Any) -> BaseOperator:
+        """Generate the operator that comes before all others.
+
+        Args:
+            task_id: The id of the task.
+            **kwargs: Arguments of `BaseOperator`.
+        """
+        return self.dummy_op(task_id, **kwargs)
+
+    def end_op(self, task_id: str = "end", **kwargs: Any) -> BaseOperator:
+        """Generate the operator that comes after all others.
+
+        Its outlets get an event when any task before it has loaded or transformed something. It fails, by Airflow's
+        own rules, when one of them has failed, and runs when some were skipped.
+
+        Args:
+            task_id: The id of the task.
+            **kwargs: Arguments of `BaseOperator`.
+        """
+        from ai.starlake.airflow.operators.ordering_operator import StarlakeEndOperator
+
+        given = self._of_ordering(task_id, kwargs)
+        return StarlakeEndOperator(task_id=task_id_of(task_id), **{"trigger_rule": "none_failed", **given})
+
+    def skip_or_start_op(self, task_id: str | None, upstream_task: BaseOperator, **kwargs: Any) -> BaseOperator:
+        """Generate the operator that skips what comes after it when a pre-load check has found nothing to load.
+
+        Args:
+            task_id: The id of the task; by default named after the check.
+            upstream_task: The operator of the check, as `sl_pre_load` returns it.
+            **kwargs: Arguments of `BaseOperator`.
+        """
+        from ai.starlake.airflow.operators.ordering_operator import StarlakeSkipOperator
+
+        check = upstream_task.task_id
+        name = task_id or f"validating_{check.rpartition('.')[2]}"
+        return StarlakeSkipOperator(task_id=task_id_of(name), check_id=check, **self._of_ordering(name, kwargs))
+
+    def pre_load_check(
+        self,
+        domain: str,
+        tables: tuple[str, ...],
+        strategy: StarlakePreLoadStrategy,
+        *,
+        task_id: str | None = None,
+        **kwargs: Any,
+    ) -> BaseOperator:
+        """Generate the operator that decides whether a domain is loaded.
+
+        Args:
+            domain: The domain.
+            tables: The tables whose files count; all when empty.
+            strategy: When to load; not ``none``.
+            task_id: The id of the task.
+            **kwargs: Arguments of `BaseOperator`.
+        """
+        raise NotImplementedError  # with the sensor
+
+    def _pre_load(
+        self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any
+    ) -> BaseOperator:
+        return self.pre_load_check(domain, tables, strategy, **kwargs)
+
+    def _outlets(self, product: StarlakeDataset | None, further: Iterable[Asset] | None) -> list[Asset]:
+        """Return the assets that a task updates; they are remembered in `outlets`."""
+        from ai.starlake.airflow.assets import asset_of
+
+        own = [asset_of(product)] if product and product.name else []
+        made = [*own, *(asset for asset in further or () if asset not in own)]
+        self.outlets += [asset for asset in made if asset not in self.outlets]
+        return made
+
+    def _of_ordering(self, task_id: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments of an operator that runs no command."""
+        given = operator_arguments(task_id, {"pool": self.pool, **kwargs}, _OWN)
+        return {name: value for name, value in given.items() if name not in _OWN}
+
+    def _arguments_of_module(self) -> Mapping[str, Any]:
+        module = sys.modules.get(self.module_name) if self.module_name else None
+        found = getattr(module, "default_dag_args", None)
+        return found if isinstance(found, Mapping) else {}
+
+    def _day_of_file(self) -> date:
+        """Return the day, in UTC, of the last change of the DAG file; that of `DEFAULT_DAG_ARGS` without one."""
+        module = sys.modules.get(self.module_name) if self.module_name else None
+        file = getattr(module, "__file__", None) or self.filename
+        try:
+            changed = os.stat(file).st_mtime if file else None  # noqa: PTH116  pathlib is not needed for this
+        except OSError:
+            changed = None
+        if changed is None:
+            default: datetime = DEFAULT_DAG_ARGS["start_date"]
+            return default.date()
+        return datetime.fromtimestamp(changed, timezone.utc).date()

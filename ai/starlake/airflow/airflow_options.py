@@ -1,0 +1,171 @@
+"""The options of jobs on Airflow, and the default arguments of their DAGs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from ai.starlake.common import StarlakeError, parse_datetime, zone_of
+from ai.starlake.common.written_values import json_object
+from ai.starlake.job import JobOptions, StarlakeOptions
+from ai.starlake.job.job_options import Seconds
+from ai.starlake.orchestration.orchestration_options import DateOption
+
+DEFAULT_POOL = "default_pool"
+"""The pool of tasks that name no other one; every Airflow has it."""
+
+DEFAULT_DAG_ARGS: Mapping[str, Any] = MappingProxyType(
+    {
+        "depends_on_past": False,
+        "start_date": datetime(2023, 1, 1),  # noqa: DTZ001  as generated files have it; the time zone of the DAG counts
+        "email_on_failure": False,
+        "email_on_retry": False,
+        "retries": 1,
+        "retry_delay": timedelta(minutes=5),
+        "max_active_runs": 1,
+    }
+)
+"""The default arguments of the tasks of DAGs, as generated files import them."""
+
+_DURATIONS = frozenset({"execution_timeout", "max_retry_delay", "retry_delay"})
+_DATES = frozenset({"end_date", "start_date"})
+
+
+class StarlakeAirflowOptions(StarlakeOptions):
+    """Looks up one option by name, as generated DAG files do."""
+
+    @classmethod
+    def get_context_var(
+        cls, var_name: str, default_value: Any = None, options: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> Any:
+        """Find the value of an option: in the options, then in the environment, then the default.
+
+        No Variable of Airflow is asked for: a DAG file is read every few seconds.
+
+        Args:
+            var_name: The name of the option.
+            default_value: What to return when it is nowhere. If this is a string, a string is returned in any case, as
+                generated DAG files expect; a mapping becomes the text of a JSON object.
+            options: The options of the job.
+            **kwargs: Not read; files written for Starlake's own package may pass the arguments of a lookup.
+
+        Raises:
+            MissingEnvironmentVariable: If it is nowhere and there is no default.
+        """
+        del kwargs
+        given = (options or {}).get(var_name)
+        if isinstance(default_value, str) and isinstance(given, (dict, list)):
+            return json.dumps(given)
+        return super().get_context_var(var_name, default_value, options)
+
+
+def _read_arguments(value: Any) -> Any:
+    read = json_object(value or {})
+    return {name: _read_argument(name, entry) for name, entry in read.items()}
+
+
+def _read_argument(name: str, value: Any) -> Any:
+    """Read an argument of tasks that JSON cannot hold as it is: a duration in seconds, a date."""
+    if name in _DURATIONS:
+        return as_duration(name, value)
+    if name in _DATES and isinstance(value, str):
+        try:
+            return parse_datetime(value, zone_of("UTC")).replace(tzinfo=None) if value else None
+        except StarlakeError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return value
+
+
+def as_duration(name: str, value: Any) -> timedelta | None:
+    """Return a duration that may be written as a number of seconds.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if value is None or isinstance(value, timedelta):
+        return value
+    try:
+        return timedelta(seconds=float(value))
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{name} is not a number of seconds") from None
+
+
+ArgumentsOption = Annotated[dict[str, Any], BeforeValidator(_read_arguments)]
+
+
+class AirflowOptions(JobOptions):
+    """The options of jobs on Airflow, besides those that every job and every pipeline has.
+
+    The description of a field is what the table in docs/airflow.md says of it.
+    """
+
+    unread_options: ClassVar[frozenset[str]] = frozenset(
+        {
+            "airflow_api_auth",
+            "airflow_api_base_url",
+            "airflow_api_conn_id",
+            "retry_on_failure",
+            "separator",
+            "use_gcloud",
+        }
+    )
+
+    retries: Annotated[int, Field(ge=0)] = Field(
+        default=1, description="how often a failed task is tried again; by default as `default_dag_args` says"
+    )
+    retry_delay: Seconds = Field(
+        default=300, description="how many seconds to wait before a retry; by default as `default_dag_args` says"
+    )
+    end_date: DateOption = Field(default=None, description="the day from which on no run is scheduled any more")
+    default_pool: Annotated[str, Field(min_length=1)] = Field(
+        default=DEFAULT_POOL, description="the pool whose slots tasks that run commands take"
+    )
+    default_dag_args: ArgumentsOption = Field(
+        default={}, description="default arguments of tasks, as the text of a JSON object; durations in seconds"
+    )
+    max_active_runs: Annotated[int, Field(gt=0)] | None = Field(
+        default=None, description="how many runs of a DAG there may be at once; 3, or 1 where assets start it"
+    )
+    pre_load_deferrable: bool = Field(
+        default=True, description="whether a pre-load check waits in the triggerer, so that it takes no slot"
+    )
+    sl_schedule_parameter_name: str = Field(
+        default="sl_schedule", description="the parameter that names the scheduled date of an asset"
+    )
+    sl_schedule_format: str = Field(default="%Y%m%dT%H%M", description="the format of that date")
+
+    @classmethod
+    def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Return the options with the Jinja of `sl_env_var` as references, and the pool by its name on Dagster."""
+        own = {"default_pool": given["pool"]} if "pool" in given else {}
+        if "sl_env_var" in given:
+            own["sl_env_var"] = _without_jinja(given["sl_env_var"])
+        return super()._completed({**own, **given, **{k: v for k, v in own.items() if k == "sl_env_var"}})
+
+
+def _without_jinja(value: Any) -> Any:
+    """Return an environment with references in place of Jinja; what is not an environment is refused later."""
+    from ai.starlake.airflow.airflow_secrets import reference_of_template
+
+    try:
+        environment = json_object(value)
+    except ValueError:
+        return value
+    return {name: reference_of_template(name, entry) for name, entry in environment.items()}
+
+
+def in_zone(day: date, zone: str) -> datetime:
+    """Return the midnight with which a day begins in a time zone, as Airflow serializes dates best.
+
+    Args:
+        day: The day.
+        zone: The name of the zone.
+    """
+    import pendulum
+
+    return pendulum.datetime(day.year, day.month, day.day, tz=zone)

@@ -1,0 +1,33 @@
+"""Starlake commands as local processes, run by tasks of Airflow.
+
+The name is that of Starlake's own package: no shell takes part.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ai.starlake.airflow import require_airflow
+
+require_airflow()
+
+from ai.starlake.airflow.airflow_job import StarlakeAirflowJob
+from ai.starlake.executor.process_options import ProcessOptions
+from ai.starlake.executor.protocol import StarlakeExecutor
+from ai.starlake.job import JobOptions
+from ai.starlake.orchestration.command_runs.executor_factories import shell_executor
+
+__all__ = ["StarlakeAirflowBashJob"]
+
+
+class StarlakeAirflowBashJob(StarlakeAirflowJob[ProcessOptions]):
+    """Generates tasks that run each Starlake command as a process on the machine of the worker.
+
+    See `StarlakeAirflowJob` for the arguments.
+    """
+
+    options_model: ClassVar[type[JobOptions]] = ProcessOptions
+
+    def make_executor(self) -> StarlakeExecutor:
+        """Make the executor, which starts processes."""
+        return shell_executor(self.settings)

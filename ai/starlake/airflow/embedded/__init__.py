@@ -1,0 +1,25 @@
+"""Starlake commands on the embedded engine, within the process of a task of Airflow."""
+
+from __future__ import annotations
+
+from ai.starlake.airflow import require_airflow
+
+require_airflow()
+
+from ai.starlake.airflow.airflow_job import StarlakeAirflowJob
+from ai.starlake.executor.protocol import StarlakeExecutor
+from ai.starlake.job import JobOptions
+from ai.starlake.orchestration.command_runs.executor_factories import embedded_executor
+
+__all__ = ["StarlakeAirflowEmbeddedJob"]
+
+
+class StarlakeAirflowEmbeddedJob(StarlakeAirflowJob[JobOptions]):
+    """Generates tasks that run each Starlake command on the embedded DuckDB engine, within the process of the task.
+
+    See `StarlakeAirflowJob` for the arguments.
+    """
+
+    def make_executor(self) -> StarlakeExecutor:
+        """Make the executor, which calls the engine."""
+        return embedded_executor(self.settings)
