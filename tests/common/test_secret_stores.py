@@ -82,7 +82,7 @@ def test_a_store_of_another_package_is_found_by_name() -> None:
 
 
 def test_an_unknown_store_is_an_error_that_names_those_that_are_known() -> None:
-    known = r"known are absent, aws, broken, env, file, google, resource, vault"
+    known = r"known are absent, aws, broken, connection, env, file, google, resource, variable, vault"
     with pytest.raises(StarlakeError, match=rf"the value of X refers to the store 'valt'.*\n{known}\n") as caught:
         environment_value("X", {"valt": "hunter2"})
     assert "hunter2" not in str(caught.value)

@@ -52,8 +52,13 @@ def test_options_of_single_tasks_are_not_taken_for_misspelled_ones(recwarn: pyte
     ("orchestrator", "environment", "message"),
     [
         ("dagster", "fargate", "does not run Starlake on fargate with dagster"),
+        (
+            "airflow",
+            "fargate",
+            "does not run Starlake on fargate with airflow(.|\n)*cloud_run, dataproc, embedded, shell",
+        ),
         ("dagster", "sql", "cloud_run, dataproc, embedded, shell"),
-        ("airflow", "shell", "the only orchestrator that it knows is dagster"),
+        ("snowflake", "shell", "orchestrators that it knows: airflow, dagster"),
     ],
 )
 def test_what_is_not_here_is_said_to_be_so(orchestrator: str, environment: str, message: str) -> None:

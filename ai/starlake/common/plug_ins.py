@@ -53,6 +53,6 @@ def load(plug_in: EntryPoint, what: str) -> Any:
         extras = f"[{','.join(plug_in.extras)}]" if plug_in.extras else ""
         raise StarlakeError(
             f"{what} needs a package that is not installed",
-            cause=str(error),
+            cause=error.culprit if isinstance(error, StarlakeError) else str(error),
             fix=f'pip install "{distribution}{extras}"',
         ) from error

@@ -67,7 +67,7 @@ def _no_executor(orchestrator: str, environment: str, installed: list[str]) -> S
         fix = f"use one of the execution environments {', '.join(here)}: generate the file from the template that is "
         fix += "named for it; or install a package that offers the other one"
     elif orchestrators:
-        names = f"the only orchestrator that it knows is {' or '.join(orchestrators)}; {names}"
+        names = f"orchestrators that it knows: {', '.join(orchestrators)}; {names}"
         fix = f"generate the file from a template whose name begins with {' or '.join(orchestrators)}"
     else:
         fix = "install starlake-jobs again, so that its entry points are known"

@@ -12,7 +12,7 @@ from ai.starlake.airflow import require_airflow
 require_airflow()
 
 from ai.starlake.airflow.airflow_job import StarlakeAirflowJob
-from ai.starlake.executor.process_options import ProcessOptions
+from ai.starlake.executor.process.process_options import ProcessOptions
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions
 from ai.starlake.orchestration.command_runs.executor_factories import shell_executor

@@ -39,7 +39,7 @@ def reference_of(label: str, value: Any) -> EnvironmentValue:
         return str(value)
     if isinstance(value, Mapping) and value:
         store = _store_of(value)
-        where = value[store]
+        where = value.get(store)
         if isinstance(store, str) and where and isinstance(where, (str, Mapping) if len(value) == 1 else str):
             return _reference(label, store, where, {name: part for name, part in value.items() if name != store})
     raise StarlakeError(
@@ -61,9 +61,11 @@ def environment_value(name: str, value: Any) -> EnvironmentValue:
 
 
 def _store_of(value: Mapping[Any, Any]) -> Any:
-    """Return the key of a mapping that names a store: its only one, or the only one that is known."""
-    known = [name for name in value if name in _BUILT_IN or name in plug_ins(SECRETS)] if len(value) > 1 else []
-    return known[0] if len(known) == 1 else next(iter(value))
+    """Return the key of a mapping that names a store: its only one, or the only one that is known; None without."""
+    known = (
+        list(value) if len(value) == 1 else [name for name in value if name in _BUILT_IN or name in plug_ins(SECRETS)]
+    )
+    return known[0] if len(known) == 1 else None
 
 
 def _reference(label: str, store: str, where: str | Mapping[str, Any], further: Mapping[Any, Any]) -> SecretReference:

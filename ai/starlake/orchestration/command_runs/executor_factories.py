@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
     from ai.starlake.executor.process.supervision import Runner
-    from ai.starlake.executor.process_options import ProcessOptions
+    from ai.starlake.executor.process.process_options import ProcessOptions
     from ai.starlake.executor.project_facts import FactsFactory
     from ai.starlake.executor.shell import ShellExecutor
     from ai.starlake.gcp import StarlakeDataprocClusterConfig
