@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
-    from ai.starlake.executor.process.supervision import Runner
     from ai.starlake.executor.process.process_options import ProcessOptions
+    from ai.starlake.executor.process.supervision import Runner
     from ai.starlake.executor.project_facts import FactsFactory
     from ai.starlake.executor.shell import ShellExecutor
     from ai.starlake.gcp import StarlakeDataprocClusterConfig
