@@ -11,7 +11,8 @@ from dagster import DagsterInstance
 
 from starlake_gcp_emulator import GcpEmulator
 from tests.fakes.fake_cli import FakeStarlake
-from tests.generated.machinery import GCP_PROJECT, REGION, RUN_JOB, on_google_cloud
+from tests.fakes.shops import GCP_PROJECT, REGION, RUN_JOB
+from tests.generated.machinery import on_google_cloud
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -10,7 +10,8 @@ from typing import Any
 from dagster import DagsterInstance
 
 from ai.starlake.job.compute_profiles import COMPUTE_TAG
-from tests.generated.machinery import Bakery, Layers, imported, run
+from tests.fakes.shops import Bakery, Layers
+from tests.generated.machinery import imported, run
 
 COMPUTE = json.dumps({"small": {"process": {"nice": 1}}, "large": {"process": {"cpu_seconds": 300}}})
 

@@ -14,7 +14,8 @@ from dagster import DagsterInstance
 
 from ai.starlake.embedded.engine import Engine
 from tests.fakes.fake_cli import FakeStarlake
-from tests.generated.machinery import TABLES, Bakery, imported, run, validated
+from tests.fakes.shops import TABLES, Bakery
+from tests.generated.machinery import imported, run, validated
 
 STRATEGIES = ("none", "imported", "pending", "ack")
 JOBS = {0: {"starbake_load": None}, 1: {"starbake_load": "0 5 * * *"}}

@@ -10,7 +10,8 @@ from dagster import DagsterInstance
 
 from starlake_gcp_emulator import GcpEmulator
 from tests.fakes.fake_cli import FakeStarlake
-from tests.generated.machinery import Bakery, Layers, imported, run, validated
+from tests.fakes.shops import Bakery, Layers
+from tests.generated.machinery import imported, run, validated
 
 PLACE_OF_OWN_PARTS = "dags/templates/dagster/own.py.j2"
 

@@ -13,7 +13,8 @@ import pytest
 from dagster import DagsterInstance
 
 from starlake_gcp_emulator import GcpEmulator
-from tests.generated.machinery import GCP_PROJECT, REGION, RUN_JOB, SAMPLE, Bakery, imported, on_google_cloud, run
+from tests.fakes.shops import GCP_PROJECT, REGION, RUN_JOB, SAMPLE, Bakery
+from tests.generated.machinery import imported, on_google_cloud, run
 
 EXECUTABLE = str(Path(sys.executable).with_name("starlake-embedded"))
 GENERATED = [SAMPLE.parent / "generated" / f"starbake_{name}.py" for name in ("load_shell", "transform_dataproc")]

@@ -12,7 +12,8 @@ import pytest
 from dagster import DagsterInstance
 
 from tests.fakes.fake_cli import FakeStarlake
-from tests.generated.machinery import Layers, imported, run, validated
+from tests.fakes.shops import Layers
+from tests.generated.machinery import imported, run, validated
 
 KINDS = ("data", "cron", "first")
 SIZES = ((1, 1), (3, 3), (3, 7), (10, 10))
