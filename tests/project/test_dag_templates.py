@@ -109,6 +109,18 @@ def test_a_projects_own_template_may_extend_ours(tmp_path: Path) -> None:
     assert "StarlakeTable(" in text
 
 
+def test_a_template_of_starlake_finds_its_parts_in_the_project(tmp_path: Path) -> None:
+    root = a_project(tmp_path)
+    name = "load/dagster__scheduled_table__shell.py.j2"
+    write(root, f"dags/templates/{name}", "{% include 'templates/dags/load/__scheduled_table_tpl.py.j2' %}")
+    write(root, "dags/templates/load/__scheduled_table_tpl.py.j2", "{% include 'templates/dags/__part.py' %} # loads")
+    write(root, "dags/templates/__part.py", "part = 1")
+    assert generated(root)["loads.py"] == "part = 1 # loads\n"
+    (root / "metadata/dags/templates/__part.py").unlink()
+    with pytest.raises(StarlakeError, match=r"templates/dags/__part\.py"):
+        generated(root)
+
+
 def test_hooks_of_the_project_come_before_the_job(tmp_path: Path) -> None:
     root = a_project(tmp_path)
     write(root, "dags/templates/dagster/own.py.j2", "\nspark_properties = {'a': 'b'}\n")

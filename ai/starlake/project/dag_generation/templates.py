@@ -172,11 +172,12 @@ class Templates:
 
     @cached_property
     def _environment(self) -> SandboxedEnvironment:
-        from jinja2 import FileSystemLoader
+        from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
-        environment = new_environment(
-            loader=FileSystemLoader(list(map(str, (self._folder, *installed_templates.folders().values(), _SHARED))))
-        )
+        files = FileSystemLoader(list(map(str, (self._folder, *installed_templates.folders().values(), _SHARED))))
+        # Starlake's templates include each other as `templates/dags/load/...`, copied into a project, too
+        of_starlake = PrefixLoader({"templates": files}, delimiter="/dags/")
+        environment = new_environment(loader=ChoiceLoader([files, of_starlake]))
         environment.filters.update(literal=literal, docstring=docstring)
         return environment
 
