@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
 
 
 def supervisor_socket() -> int | None:
@@ -31,3 +35,14 @@ def cron_intervals(cron: str, zone: str) -> Any:
 
         timetable = interval.CronDataIntervalTimetable
     return timetable(cron, timezone=zone)
+
+
+def put_after(task: BaseOperator, befores: Iterable[BaseOperator]) -> None:
+    """Put a task after others of its DAG.
+
+    `set_upstream` does the same, but computes the hash of the DAG for each of them: a third of the time that it takes
+    to make 1,000 tasks.
+    """
+    for before in befores:
+        before.downstream_task_ids.add(task.task_id)
+        task.upstream_task_ids.add(before.task_id)

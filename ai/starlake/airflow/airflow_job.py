@@ -6,7 +6,7 @@ import os
 import sys
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timezone
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic
 
@@ -33,6 +33,8 @@ from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, BaseOperator
+
+    from ai.starlake.airflow.task_runs.start_decision import StartDecision
 
 Dataset = StarlakeDataset | str
 
@@ -74,6 +76,7 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         super().__init__(pre_load_strategy, options, filename=filename, module_name=module_name, **kwargs)
         self.outlets: list[Asset] = list(outlets)
         """The assets of all tasks made so far."""
+        self._names_of_outlets = {(asset.name, asset.uri) for asset in self.outlets}
 
     def __deepcopy__(self, memo: dict[int, object]) -> StarlakeAirflowJob[OptionsT]:
         """Return the job itself, which nothing changes: Airflow copies tasks with all that they hold."""
@@ -150,12 +153,7 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         this over `DEFAULT_DAG_ARGS`; the options `retries`, `retry_delay` and `start_date` over all of them.
         """
         settings = self.airflow_options
-        given = settings.model_fields_set
-        arguments = {**DEFAULT_DAG_ARGS, **self._arguments_of_module(), **settings.default_dag_args}
-        if "retries" in given:
-            arguments["retries"] = settings.retries
-        if "retry_delay" in given:
-            arguments["retry_delay"] = timedelta(seconds=settings.retry_delay)
+        arguments = settings.merged_dag_args(self._arguments_of_module())
         for name in ("start_date", "end_date"):
             moment = arguments.get(name)
             if isinstance(moment, datetime) and moment.tzinfo is None:
@@ -220,14 +218,18 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
 
         return StarlakeOrderingOperator(task_id=task_id_of(task_id), **self._of_ordering(task_id, kwargs))
 
-    def start_op(self, task_id: str = "start", **kwargs: Any) -> BaseOperator:
-        """Generate the operator that comes before all others.
+    def start_op(self, task_id: str = "start", *, decision: StartDecision | None = None, **kwargs: Any) -> BaseOperator:
+        """Generate the operator that comes before all others, and decides on the dates of the run.
 
         Args:
             task_id: The id of the task.
+            decision: Decides whether a run that data has started goes on.
             **kwargs: Arguments of `BaseOperator`.
         """
-        return self.dummy_op(task_id, **kwargs)
+        from ai.starlake.airflow.operators.ordering_operator import StarlakeStartOperator
+
+        given = self._of_ordering(task_id, kwargs)
+        return StarlakeStartOperator(task_id=task_id_of(task_id), zone=self.timezone, decision=decision, **given)
 
     def end_op(self, task_id: str = "end", **kwargs: Any) -> BaseOperator:
         """Generate the operator that comes after all others.
@@ -289,7 +291,10 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
 
         own = [asset_of(product)] if product and product.name else []
         made = [*own, *(asset for asset in further or () if asset not in own)]
-        self.outlets += [asset for asset in made if asset not in self.outlets]
+        for asset in made:  # comparing assets would take seconds where there are 1,000
+            if (asset.name, asset.uri) not in self._names_of_outlets:
+                self._names_of_outlets.add((asset.name, asset.uri))
+                self.outlets.append(asset)
         return made
 
     def _of_ordering(self, task_id: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:

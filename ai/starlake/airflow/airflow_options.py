@@ -139,6 +139,22 @@ class AirflowOptions(JobOptions):
     )
     sl_schedule_format: str = Field(default="%Y%m%dT%H%M", description="the format of that date")
 
+    def merged_dag_args(self, of_file: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return default arguments of tasks: what the options say, what the file says, and what is left by both.
+
+        The variable of a generated file has the defaults laid over the option of that name already: where it says what
+        the defaults say, the option counts.
+
+        Args:
+            of_file: The variable ``default_dag_args`` of the DAG file.
+        """
+        arguments = {**DEFAULT_DAG_ARGS, **(of_file or {}), **self.default_dag_args}
+        if "retries" in self.model_fields_set:
+            arguments["retries"] = self.retries
+        if "retry_delay" in self.model_fields_set:
+            arguments["retry_delay"] = timedelta(seconds=self.retry_delay)
+        return arguments
+
     @classmethod
     def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Return the options with the Jinja of `sl_env_var` as references, and the pool by its name on Dagster."""

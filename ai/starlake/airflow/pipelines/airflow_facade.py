@@ -1,0 +1,75 @@
+"""The classes that DAG files call, on Airflow: pipelines become DAGs."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from airflow.sdk import DAG, BaseOperator
+
+from ai.starlake.airflow.pipelines.dag_arguments import dag_arguments
+from ai.starlake.airflow.pipelines.dag_assembly import DagAssembly
+from ai.starlake.airflow.pipelines.operator_maker import OperatorMaker
+from ai.starlake.common import StarlakeError
+from ai.starlake.orchestration import AbstractOrchestration, AbstractPipeline
+from ai.starlake.orchestration.pipeline_runs import RunnablePipeline
+from ai.starlake.orchestration.pipeline_spec import PipelineSpec
+
+
+class AirflowOrchestration(AbstractOrchestration[BaseOperator]):
+    """The pipelines of a file. When its ``with`` statement has ended well, the module has a variable for each DAG.
+
+    See `AbstractOrchestration` for the arguments.
+    """
+
+    def publish(self) -> None:
+        """Set a variable of the module for each DAG, named as the DAG."""
+        for pipeline in self.pipelines:
+            if isinstance(pipeline, AirflowPipeline):
+                self.caller_globals.setdefault(pipeline.pipeline_id, pipeline.dag)
+
+    def _pipeline(self, spec: PipelineSpec) -> AirflowPipeline:
+        return AirflowPipeline(self, spec)
+
+
+class AirflowPipeline(AbstractPipeline[BaseOperator]):
+    """A pipeline that becomes a DAG.
+
+    Within its ``with`` statement the DAG is open: operators that are made there without Starlake are part of it too.
+
+    Args:
+        orchestration: What it is part of.
+        spec: What it is.
+
+    Raises:
+        StarlakeError: If an option cannot be used, or if the job is not one for Airflow.
+    """
+
+    def __init__(self, orchestration: AbstractOrchestration[BaseOperator], spec: PipelineSpec) -> None:
+        self._maker = OperatorMaker(orchestration.job, spec)
+        super().__init__(orchestration, spec, self._maker)
+        self.dag = DAG(spec.pipeline_id, **dag_arguments(self._maker.job, spec, self.caller_globals))
+        """The DAG."""
+        self.dag.fileloc = str(self.caller_globals.get("__file__") or self.dag.fileloc)
+        self._maker.put_into(self.dag)
+
+    def __enter__(self) -> AirflowPipeline:
+        self.dag.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Put the tasks in order; an exception goes on as it is."""
+        try:
+            super().__exit__(kind, error, traceback)
+        finally:
+            self.dag.__exit__(kind, error, traceback)
+
+    @property
+    def runs(self) -> RunnablePipeline:
+        """Return what runs the DAG in this process."""
+        raise StarlakeError("DAGs cannot be run from a terminal yet", fix="use airflow dags test")
+
+    def assemble(self) -> None:
+        """Put the tasks in order."""
+        DagAssembly(self.builder, self._maker).assemble()
