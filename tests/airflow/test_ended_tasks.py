@@ -72,8 +72,10 @@ class Shop:
     def begun(self, task: SupervisedTask) -> list[int]:
         """Wait until the command works on its file; return all processes of the task."""
         wait_for(
-            lambda: all((self.folder / name).exists() and (self.folder / name).read_text() for name in _PROCESSES)
-            or task.supervisor.poll() is not None,
+            lambda: (
+                all((self.folder / name).exists() and (self.folder / name).read_text() for name in _PROCESSES)
+                or task.supervisor.poll() is not None
+            ),
             "the load",
         )
         assert task.supervisor.poll() is None, task.log

@@ -29,5 +29,7 @@ class StarlakeAirflowBashJob(StarlakeAirflowJob[ProcessOptions]):
     options_model: ClassVar[type[JobOptions]] = ProcessOptions
 
     def make_executor(self) -> StarlakeExecutor:
-        """Make the executor, which starts processes."""
-        return shell_executor(self.settings)
+        """Make the executor, which starts processes, and ends them with their task."""
+        from ai.starlake.airflow.task_runs.task_process import run_task_process, supervisor_death_fd
+
+        return shell_executor(self.settings, runner=run_task_process, death_fd=supervisor_death_fd)

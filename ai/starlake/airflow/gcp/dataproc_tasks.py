@@ -126,7 +126,7 @@ class StarlakeAirflowDataprocJob(StarlakeAirflowJob[DataprocOptions]):
         return StarlakeInfrastructureOperator(
             task_id=name,
             runner=self.runner,
-            owner=self._infrastructure_owner,
+            maker=self._infrastructure_owner,
             noun="cluster",
             deletes=deletes,
             **self._of_ordering(name, kwargs),

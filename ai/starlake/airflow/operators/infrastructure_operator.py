@@ -21,28 +21,28 @@ class StarlakeInfrastructureOperator(InterruptibleOperator):
 
     Args:
         runner: Knows the step.
-        owner: Returns what makes and deletes it, in the process that runs the task.
+        maker: Returns what makes and deletes it, in the process that runs the task.
         noun: What it is called, such as ``cluster``.
         deletes: Whether it is deleted rather than made.
         **kwargs: What every operator takes.
     """
 
     template_fields: Sequence[str] = ()
-    shallow_copy_attrs: Sequence[str] = ("runner", "owner")
+    shallow_copy_attrs: Sequence[str] = ("runner", "maker")
     ui_color = "#e8e0f4"
 
     def __init__(
         self,
         *,
         runner: CommandRunner,
-        owner: Callable[[], RemoteExecutor],
+        maker: Callable[[], RemoteExecutor],
         noun: str,
         deletes: bool,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.runner = runner
-        self.owner = owner
+        self.maker = maker
         self.noun = noun
         self.deletes = deletes
 
@@ -62,7 +62,7 @@ class StarlakeInfrastructureOperator(InterruptibleOperator):
             if step.is_dry_run:
                 step.info(f"dry run: no {self.noun} is {'deleted' if self.deletes else 'created'}")
                 return None
-            owner, execution = self.owner(), step.execution()
+            owner, execution = self.maker(), step.execution()
             if not self.deletes:
                 return owner.ensure(execution)
             step.info(

@@ -26,7 +26,7 @@ class StarlakePreLoadTrigger(BaseTrigger):
     """
 
     def __init__(self, watch: Mapping[str, Any], interval: float, deadline: str) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's own has no types
         self.watch = dict(watch)
         self.interval = interval
         self.deadline = deadline
