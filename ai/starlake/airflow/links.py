@@ -7,6 +7,18 @@ from typing import Any
 from airflow.sdk import BaseOperatorLink
 
 
+def keep_log(operator: Any, log_url: str | None) -> None:
+    """Let the link of a task open a log; a command that ran here has none, and then nothing is stored.
+
+    Args:
+        operator: The operator that runs: a copy of the DAG's own, which keeps its links.
+        log_url: Where the log of its command can be read.
+    """
+    operator.log_url = log_url
+    if not log_url:
+        operator.operator_extra_links = ()
+
+
 class StarlakeLogLink(BaseOperatorLink):
     """Opens the log of a remote command from its task.
 

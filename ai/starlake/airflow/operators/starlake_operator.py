@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from ai.starlake.airflow.links import StarlakeLogLink
+from ai.starlake.airflow.links import StarlakeLogLink, keep_log
 from ai.starlake.airflow.task_runs.interruption import InterruptibleBlock, TaskEndedError
 from ai.starlake.common import StarlakeError
 
@@ -108,22 +108,27 @@ class StarlakeOperator(InterruptibleOperator):
 
         run = self._run(context)
         record(context, run)
+        keep_log(self, run.result.log_url if run else None)
         if run is None:
             return None
         if run.read_nothing:
             self.log.info(f"{run.summary}: there was no file, so that no asset event is recorded")
             return None
-        self.log_url = run.result.log_url
         (self.log.warning if run.is_remarkable else self.log.info)(run.summary)
         facts = run.facts()
         return {name: facts[name] for name in _IN_XCOM if name in facts}
 
     def _run(self, context: Context) -> CommandRun | None:
         from ai.starlake.airflow.task_runs.airflow_step import AirflowStep
+        from ai.starlake.executor.protocol import CommandFailedError
 
         step = AirflowStep(context, self.log)
         with self.interruptible():
-            return self.runner.run(self.command, self.name, step, self.spark_config)
+            try:
+                return self.runner.run(self.command, self.name, step, self.spark_config)
+            except StarlakeError as error:
+                keep_log(self, error.log_url if isinstance(error, CommandFailedError) else None)
+                raise
 
 
 def failure_of(error: StarlakeError) -> AirflowException:

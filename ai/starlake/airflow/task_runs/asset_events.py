@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
-from typing import Any
+from datetime import datetime
+from typing import Any, cast
 
 from airflow.sdk import Asset, Context
 
+from ai.starlake.airflow.task_runs.task_dates import cron_of_dag
 from ai.starlake.airflow.task_runs.triggering_events import SCHEDULED_DATE
 from ai.starlake.common import format_timestamp
 from ai.starlake.orchestration.command_runs.command_run import CommandRun
@@ -18,7 +19,8 @@ def record(context: Context, run: CommandRun | None) -> None:
 
     The extra of each has what is known of the run of the command - rows read, accepted and rejected, duration, log,
     remote id, logical date - and the keys of Starlake's own files: ``source``, ``sl_uri``, ``sl_sink``, ``sl_cron``,
-    ``sl_freshness``, ``ts``, ``sl_scheduled_date``. What the asset itself or a callback has put there stays.
+    ``sl_freshness`` (the parameter ``freshness`` of the task), ``ts``, ``sl_scheduled_date``. What the asset itself or
+    a callback has put there stays.
 
     A dry run, and a load that found no file, made nothing: then no event is recorded, so that no DAG runs for it.
 
@@ -29,7 +31,7 @@ def record(context: Context, run: CommandRun | None) -> None:
     if run is None or run.read_nothing:
         withhold(context)
         return
-    extra = _extra(context, run)
+    extra = _extra(cast("Mapping[str, Any]", context), run)
     for outlet in context["task"].outlets:
         if isinstance(outlet, Asset):
             event = context["outlet_events"][outlet]
@@ -49,17 +51,16 @@ def withhold(context: Context) -> None:
 
 
 def _extra(context: Mapping[str, Any], run: CommandRun) -> dict[str, Any]:
-    started = context["ti"].start_date or datetime.now(timezone.utc)
-    freshness = (context.get("params") or {}).get("freshness")
-    return {
+    known = {
+        "sl_cron": cron_of_dag(context),
+        "sl_freshness": (context.get("params") or {}).get("freshness"),
         "source": context["dag"].dag_id,
         "sl_sink": run.name,
-        "sl_cron": getattr(context["task"], "cron", None),
-        **({"sl_freshness": freshness} if freshness is not None else {}),
-        "ts": format_timestamp(started),
+        "ts": format_timestamp(context["ti"].start_date),
         SCHEDULED_DATE: format_timestamp(run.dates.logical),
-        **{key: _plain(value) for key, value in run.facts().items()},
+        **run.facts(),
     }
+    return {key: _plain(value) for key, value in known.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:
@@ -68,6 +69,4 @@ def _plain(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items()}
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    return str(value)
+    return value if isinstance(value, (str, int, float)) else str(value)

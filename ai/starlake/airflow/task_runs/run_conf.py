@@ -124,7 +124,7 @@ def options_of_task(context: Mapping[str, Any], names: Iterable[str], subjects: 
     """
     names = list(names)
     conf = RunConf.of(context)
-    given = [options_of_events(events_of_run(context)), conf.options(), _plain(conf.sl_options())]
+    given = [options_of_events(events_of_run(context)), conf.options(), plain_options(conf.sl_options())]
     found: dict[str, str] = {}
     for options in given:
         _check(options, context, (*names, *subjects))
@@ -153,7 +153,7 @@ def options_of_events(events: Iterable[TriggeringEvent]) -> Mapping[str, Any]:
                     raise _disagreement(section, name, known[name][0], event.asset)
                 known[name] = event.asset, text
     sections = {section: {name: text for name, (_, text) in known.items()} for section, known in found.items()}
-    return _plain(sections)
+    return plain_options(sections)
 
 
 def _disagreement(section: str, name: str, first: str, second: str) -> StarlakeError:
@@ -188,8 +188,12 @@ def section_names(dag: Any) -> frozenset[str]:
     return frozenset(found)
 
 
-def _plain(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return sections as `options_of` takes them: the options of section ``all`` are the plain ones."""
+def plain_options(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return sections as `options_of` takes them: the options of section ``all`` are the plain ones.
+
+    Args:
+        sections: Sections, as in ``sl_options``.
+    """
     return {**sections.get(ALL, {}), **{name: options for name, options in sections.items() if name != ALL}}
 
 

@@ -87,6 +87,16 @@ def dates_of_start(context: Mapping[str, Any], zone: tzinfo) -> RunDates | None:
     return RunDates(logical, DataInterval(start, end) if start and end else None) if logical else None
 
 
+def cron_of_dag(context: Mapping[str, Any]) -> str | None:
+    """Return the cron expression that starts the runs of a DAG; None where there is none.
+
+    Args:
+        context: The context of a task of the DAG.
+    """
+    ticks = _Ticks.of_dag(context)
+    return ticks.cron if ticks else None
+
+
 @dataclass(frozen=True)
 class _Ticks:
     """The ticks of a cron expression in its time zone."""
