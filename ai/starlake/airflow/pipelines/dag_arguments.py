@@ -8,6 +8,7 @@ from typing import Any
 
 from ai.starlake.airflow.airflow_job import StarlakeAirflowJob
 from ai.starlake.airflow.airflow_options import DEFAULT_DAG_ARGS, AirflowOptions
+from ai.starlake.airflow.macros import MACROS
 from ai.starlake.airflow.pipelines.dag_schedules import schedule_of
 from ai.starlake.orchestration.pipeline_spec import PipelineSpec
 
@@ -42,16 +43,12 @@ def dag_arguments(job: StarlakeAirflowJob[Any], spec: PipelineSpec, variables: M
         "catchup": spec.options.catchup,
         "max_active_runs": 1 if spec.triggers else options.max_active_runs or _ACTIVE_RUNS,
         "default_args": {name: value for name, value in defaults.items() if name not in _DATES | _OF_DAGS},
-        "user_defined_macros": {**_macros(), **(variables.get("user_defined_macros") or {})},
+        "user_defined_macros": {**MACROS, **(variables.get("user_defined_macros") or {})},
         "user_defined_filters": variables.get("user_defined_filters") or None,
         "access_control": variables.get("access_control") or None,
         **{name: _in_zone(value, spec.options.zone) for name, value in dates.items()},
     }
     return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _macros() -> Mapping[str, Any]:
-    return {}
 
 
 def _in_zone(value: Any, zone: str) -> datetime | None:
