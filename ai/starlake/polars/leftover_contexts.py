@@ -10,7 +10,7 @@ from ai.starlake.executor.remote.leftovers import sweep
 from ai.starlake.executor.remote.remote_backend import Leftover
 from ai.starlake.job.polars_profile import CLIENT_ID, CLIENT_SECRET, PROFILE, PolarsProfile
 from ai.starlake.polars.context_names import run_label, run_of
-from ai.starlake.polars.polars_cloud_client import PolarsCloudClient
+from ai.starlake.polars.polars_cloud_client import OnSecrets, PolarsCloudClient
 
 
 def leftover_contexts(client: PolarsCloudClient, root_run_id: str | None = None) -> Iterator[Leftover]:
@@ -62,16 +62,17 @@ class ContextSweeper:
         """
         return self.sweep_run(execution.root)
 
-    def sweep_run(self, root_run_id: str) -> list[str]:
+    def sweep_run(self, root_run_id: str, on_secrets: OnSecrets | None = None) -> list[str]:
         """Stop what a run left, and return it in words.
 
         Args:
             root_run_id: The run, with those that re-execute it.
+            on_secrets: Told the secrets before they are used, for an orchestrator that masks its own logs, too.
 
         Raises:
             StarlakeError: If something cannot be listed or stopped; all else has been stopped then.
         """
-        clients = [PolarsCloudClient.logged_in(each) for each in self._accounts]
+        clients = [PolarsCloudClient.logged_in(each, on_secrets) for each in self._accounts]
         return sweep(each for client in clients for each in leftover_contexts(client, root_run_id))
 
 

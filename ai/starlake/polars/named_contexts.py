@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from ai.starlake.common.errors import StarlakeError
 from ai.starlake.job.polars_profile import PolarsProfile
+from ai.starlake.polars.cloud_context import CloudContext
+from ai.starlake.polars.polars_cloud_client import OnSecrets, PolarsCloudClient
 
 logger = logging.getLogger(__name__)
 
@@ -34,13 +36,20 @@ class NamedContexts:
         self._account = {key: value for key, value in account.items() if value}
 
     @contextmanager
-    def context(self, profile: str, run_id: str, tell: Callable[[str], None] = logger.info) -> Iterator[Any]:
+    def context(
+        self,
+        profile: str,
+        run_id: str,
+        tell: Callable[[str], None] = logger.info,
+        on_secrets: OnSecrets | None = None,
+    ) -> Iterator[Any]:
         """Start a context for a block, and stop it when the block is left, whatever happens.
 
         Args:
             profile: Its name.
             run_id: The run that it is for.
             tell: Takes what a person who waits wants to know.
+            on_secrets: Told the secrets before they are used, for an orchestrator that masks its own logs, too.
 
         Yields:
             The `polars_cloud.ComputeContext`, for `LazyFrame.remote`.
@@ -49,10 +58,7 @@ class NamedContexts:
             StarlakeError: If there is no such profile, if the service account is refused, or if the machines do not
                 start.
         """
-        from ai.starlake.polars.cloud_context import CloudContext
-        from ai.starlake.polars.polars_cloud_client import PolarsCloudClient
-
-        client = PolarsCloudClient.logged_in(self.profile(profile).environment())
+        client = PolarsCloudClient.logged_in(self.profile(profile).environment(), on_secrets)
         with CloudContext(client, run_id, tell=tell) as started:
             yield started
 

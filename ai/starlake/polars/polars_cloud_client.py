@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,8 @@ from ai.starlake.common.secrets.resolution import resolve_environment
 from ai.starlake.common.secrets.secret_references import EnvironmentValue
 from ai.starlake.executor.remote.remote_errors import RemoteCallError
 from ai.starlake.job.polars_profile import CLIENT_ID, CLIENT_SECRET, PolarsProfile
+
+OnSecrets = Callable[[Collection[str]], None]
 
 _guard = threading.Lock()
 _account: list[str] = []
@@ -55,21 +57,24 @@ class PolarsCloudClient:
         return cls(profile, environment.get(CLIENT_ID), environment.get(CLIENT_SECRET))
 
     @classmethod
-    def logged_in(cls, environment: Mapping[str, EnvironmentValue]) -> PolarsCloudClient:
+    def logged_in(
+        cls, environment: Mapping[str, EnvironmentValue], on_secrets: OnSecrets | None = None
+    ) -> PolarsCloudClient:
         """Return the calls of an account that is logged in; a secret that is refused is fetched once more.
 
         Args:
             environment: The environment of a command, secrets as references.
+            on_secrets: Told the secrets before they are used, for an orchestrator that masks its own logs, too.
 
         Raises:
             StarlakeError: If a reference leads nowhere, or if the service account is refused.
         """
-        values, _ = resolve_environment(environment)
+        values = _resolved(environment, on_secrets)
         client = cls.of(values)
         try:
             client.authenticate()
         except PolarsCloudCallError:
-            latest, _ = resolve_environment(environment, renew=True)
+            latest = _resolved(environment, on_secrets, renew=True)
             if latest == values:
                 raise
             client = cls.of(latest)
@@ -192,6 +197,15 @@ class ContextOnRecord:
             API_CLIENT.stop_compute_cluster(self._model.workspace_id, self._model.id)
             API_CLIENT.unregister_compute_cluster_manifest(self._model.workspace_id, self.name)
         return True
+
+
+def _resolved(
+    environment: Mapping[str, EnvironmentValue], on_secrets: OnSecrets | None, *, renew: bool = False
+) -> dict[str, str]:
+    values, secrets = resolve_environment(environment, renew=renew)
+    if secrets and on_secrets is not None:
+        on_secrets(secrets)
+    return values
 
 
 _ARGUMENTS = (
