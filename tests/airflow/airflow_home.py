@@ -324,5 +324,6 @@ class RecordedSupervisor:
 
     def _answer_GetConnection(self, msg: Any, comms: Any) -> Any:  # noqa: N802
         if msg.conn_id in self.connections:
-            return comms.ConnectionResult(conn_id=msg.conn_id, **self.connections[msg.conn_id])
+            fields = dict.fromkeys(("host", "schema", "login", "password", "port", "extra"))
+            return comms.ConnectionResult(conn_id=msg.conn_id, **{**fields, **self.connections[msg.conn_id]})
         return comms.ErrorResponse(error=comms.ErrorType.CONNECTION_NOT_FOUND)

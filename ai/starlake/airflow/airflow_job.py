@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 Dataset = StarlakeDataset | str
 
-_OWN = frozenset({"compute", "cron"})
+_OWN = frozenset({"compute"})
 """Arguments of tasks that run commands, besides those of every operator."""
 
 
@@ -47,7 +47,7 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
 
     A subclass says on which executor, by the method `make_executor`; and which further options it has, by
     `options_model`, which is its type parameter too. Every method that makes an operator takes the arguments of
-    Airflow's `BaseOperator`, durations also as seconds; those that run commands take `compute` and `cron` too.
+    Airflow's `BaseOperator`, durations also as seconds; those that run commands take `compute` too.
 
     Args:
         filename: The file of the caller; generated DAG files pass it.
@@ -180,8 +180,7 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
             arguments: The command, verb first.
             spark_config: What the Spark job may use, where there is one.
             dataset: What the command produces; nothing by default.
-            **kwargs: Arguments of `BaseOperator`; `compute`, the compute profile of the command; `cron`, the cron
-                expression of what it works on.
+            **kwargs: Arguments of `BaseOperator`; and `compute`, the compute profile of the command.
 
         Raises:
             StarlakeError: If an argument is not known.

@@ -12,7 +12,7 @@ from ai.starlake.airflow.airflow_options import as_duration
 from ai.starlake.common import StarlakeError
 
 _DURATIONS = ("retry_delay", "max_retry_delay", "execution_timeout")
-_NOT_READ = frozenset({"events", "output_datasets", "scheduled", "source", "task_type"})
+_NOT_READ = frozenset({"cron", "events", "output_datasets", "scheduled", "source", "task_type"})
 """Arguments that files of Starlake's own package pass, and that change nothing here."""
 _OTHER = re.compile(r"[^\w.-]", re.ASCII)
 
