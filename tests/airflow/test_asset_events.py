@@ -12,6 +12,7 @@ import pytest
 from airflow.sdk import DAG, Asset, AssetAlias, BaseOperator
 
 from ai.starlake.airflow.assets import asset_of
+from ai.starlake.airflow.operators.ordering_operator import StarlakeEndOperator
 from ai.starlake.airflow.operators.starlake_operator import StarlakeOperator
 from ai.starlake.common import StarlakeError
 from ai.starlake.dataset import StarlakeDataset
@@ -76,6 +77,8 @@ def sample() -> DAG:
         load("kpi", StarlakeResult(0.5), "transform", name="kpi.Orders-Of", outlets=[asset_of("kpi.Orders-Of"), own])
         failure = CommandFailedError("starlake load", 1, ["out of memory"], log_url=LOG)
         load("failing", failure, retries=0)
+        end = StarlakeEndOperator(task_id="end", outlets=[asset_of("sales_loads")], trigger_rule="none_failed")
+        [dag.get_task("orders"), dag.get_task("nothing")] >> end
         AddsAnOutlet(task_id="undeclared", outlet=lambda _: Asset("undeclared?sl_schedule=20260302T0200"))
         AddsAnOutlet(task_id="aliased", outlet=_an_alias)
     return dag
@@ -132,6 +135,17 @@ def test_what_an_asset_holds_is_in_its_event_which_so_carries_options(run: Airfl
     assert (extra["owner"], extra["sl_options"]) == ("sales", {"all": {"country": "FR"}})
     assert extra["source"] == "sales_loads"
     assert "owner" not in run.asset_events()["kpi_orders_of"]
+
+
+def test_the_event_of_a_pipeline_has_the_dates_of_its_run(run: AirflowRun) -> None:
+    extra = run.asset_events()["sales_loads"]
+    del extra["ts"]
+    assert extra == {
+        "sl_uri": "sales_loads",
+        "source": "sales_loads",
+        "sl_cron": "0 2 * * *",
+        "sl_scheduled_date": "2026-03-02T02:00:00+0000",
+    }
 
 
 def test_a_task_that_fails_records_no_event(run: AirflowRun) -> None:

@@ -243,7 +243,8 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         from ai.starlake.airflow.operators.ordering_operator import StarlakeEndOperator
 
         given = self._of_ordering(task_id, kwargs)
-        return StarlakeEndOperator(task_id=task_id_of(task_id), **{"trigger_rule": "none_failed", **given})
+        rule = given.pop("trigger_rule", "none_failed")
+        return StarlakeEndOperator(task_id=task_id_of(task_id), zone=self.timezone, trigger_rule=rule, **given)
 
     def skip_or_start_op(self, task_id: str | None, upstream_task: BaseOperator, **kwargs: Any) -> BaseOperator:
         """Generate the operator that skips what comes after it when a pre-load check has found nothing to load.

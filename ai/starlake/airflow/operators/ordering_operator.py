@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import BaseOperator, Context, TaskInstanceState
@@ -33,7 +33,6 @@ class StarlakeStartOperator(BaseOperator):
 
     Args:
         zone: The time zone of the pipeline.
-        cron: The cron expression that starts it.
         decision: Decides whether a run that data has started goes on; None where the clock or a person starts it.
         **kwargs: What every operator takes.
     """
@@ -41,12 +40,9 @@ class StarlakeStartOperator(BaseOperator):
     ui_color = _COLOR
     shallow_copy_attrs: Sequence[str] = ("decision",)
 
-    def __init__(
-        self, *, zone: str = "UTC", cron: str | None = None, decision: StartDecision | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, zone: str = "UTC", decision: StartDecision | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.zone = zone
-        self.cron = cron
         self.decision = decision
 
     def execute(self, context: Context) -> None:
@@ -119,14 +115,29 @@ class StarlakeEndOperator(BaseOperator):
     """Come after all other tasks, and record the run of the pipeline as an event of its outlets.
 
     It is skipped, without an event, when no task before it has recorded one: when there was nothing to load.
+
+    Args:
+        zone: The time zone of the pipeline.
+        **kwargs: What every operator takes.
     """
 
     ui_color = _COLOR
 
+    def __init__(self, *, zone: str = "UTC", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.zone = zone
+
     def execute(self, context: Context) -> None:
-        """Skip if nothing was loaded or transformed in this run."""
-        if self.outlets and not self._has_work(context):
+        """Record the dates of the run with the events; skip if nothing was loaded or transformed in it."""
+        from ai.starlake.airflow.task_runs.asset_events import record_pipeline
+        from ai.starlake.airflow.task_runs.task_dates import dates_of_task
+        from ai.starlake.common import zone_of
+
+        if not self.outlets:
+            return
+        if not self._has_work(context):
             raise AirflowSkipException("nothing was loaded or transformed in this run")
+        record_pipeline(context, dates_of_task(cast("Mapping[str, Any]", context), zone_of(self.zone)))
 
     def _has_work(self, context: Context) -> bool:
         """Return True if a task before this one has recorded an event: one that has made nothing pushes no XCom."""

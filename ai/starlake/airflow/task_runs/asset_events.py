@@ -12,6 +12,7 @@ from ai.starlake.airflow.task_runs.task_dates import cron_of_dag
 from ai.starlake.airflow.task_runs.triggering_events import SCHEDULED_DATE
 from ai.starlake.common import format_timestamp
 from ai.starlake.orchestration.command_runs.command_run import CommandRun
+from ai.starlake.orchestration.dates.run_dates import RunDates
 
 
 def record(context: Context, run: CommandRun | None) -> None:
@@ -31,11 +32,19 @@ def record(context: Context, run: CommandRun | None) -> None:
     if run is None or run.read_nothing:
         withhold(context)
         return
-    extra = _extra(cast("Mapping[str, Any]", context), run)
-    for outlet in context["task"].outlets:
-        if isinstance(outlet, Asset):
-            event = context["outlet_events"][outlet]
-            event.extra = {"sl_uri": outlet.uri, **outlet.extra, **extra, **event.extra}
+    of_task = cast("Mapping[str, Any]", context)
+    freshness = (of_task.get("params") or {}).get("freshness")
+    _record(context, {**_of_run(of_task, run.dates), "sl_sink": run.name, "sl_freshness": freshness, **run.facts()})
+
+
+def record_pipeline(context: Context, dates: RunDates) -> None:
+    """Tell Airflow what the events of the outlets of the last task of a pipeline are to hold.
+
+    Args:
+        context: The context of the task.
+        dates: The dates of the run.
+    """
+    _record(context, _of_run(cast("Mapping[str, Any]", context), dates))
 
 
 def withhold(context: Context) -> None:
@@ -50,17 +59,21 @@ def withhold(context: Context) -> None:
     context["task"].outlets = []
 
 
-def _extra(context: Mapping[str, Any], run: CommandRun) -> dict[str, Any]:
-    known = {
-        "sl_cron": cron_of_dag(context),
-        "sl_freshness": (context.get("params") or {}).get("freshness"),
+def _record(context: Context, facts: Mapping[str, Any]) -> None:
+    extra = {key: _plain(value) for key, value in facts.items() if value is not None}
+    for outlet in context["task"].outlets:
+        if isinstance(outlet, Asset):
+            event = context["outlet_events"][outlet]
+            event.extra = {"sl_uri": outlet.uri, **outlet.extra, **extra, **event.extra}
+
+
+def _of_run(context: Mapping[str, Any], dates: RunDates) -> dict[str, Any]:
+    return {
         "source": context["dag"].dag_id,
-        "sl_sink": run.name,
+        "sl_cron": cron_of_dag(context),
         "ts": format_timestamp(context["ti"].start_date),
-        SCHEDULED_DATE: format_timestamp(run.dates.logical),
-        **run.facts(),
+        SCHEDULED_DATE: format_timestamp(dates.logical),
     }
-    return {key: _plain(value) for key, value in known.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:
