@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import time
+import traceback
 import urllib.error
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.message import Message
 from pathlib import Path
+from types import FrameType
 
 import pytest
 import requests
@@ -127,6 +131,19 @@ def test_a_repeated_attempt_of_a_command_fetches_it_again() -> None:
     assert tokens == ["value 1", "value 1", "value 2", "value 2"]
 
 
+def wait_for_waiting(number: int) -> None:
+    """Until so many threads wait for what another one fetches."""
+
+    def waits(frame: FrameType) -> bool:
+        calls = [(each.name, Path(each.filename).name) for each in traceback.extract_stack(frame)]
+        return ("value", "secret_cache.py") in calls and ("result", "_base.py") in calls
+
+    deadline = time.monotonic() + 60
+    while sum(map(waits, sys._current_frames().values())) < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 @pytest.mark.parametrize("renew", [False, True])
 def test_of_fifty_steps_that_ask_at_once_one_fetches_it(renew: bool) -> None:
     cache, together, store = SecretCache(), threading.Barrier(50), Store()
@@ -135,18 +152,19 @@ def test_of_fifty_steps_that_ask_at_once_one_fetches_it(renew: bool) -> None:
     answered = threading.Event()
 
     def slow(number: int) -> str:
-        answered.wait(10)
+        answered.wait(60)
         return f"value {number}"
 
     store.answer = slow
 
     def step(_: int) -> str:
-        together.wait(10)
+        together.wait(60)
         return cache.value(store, renew=renew)
 
-    with ThreadPoolExecutor(51) as threads:
+    with ThreadPoolExecutor(50) as threads:
         values = threads.map(step, range(50))
-        threads.submit(lambda: (threading.Event().wait(0.2), answered.set()))
+        wait_for_waiting(49)
+        answered.set()
     latest = "value 2" if renew else "value 1"
     assert set(values) == {latest}
     assert store.asked == (2 if renew else 1)
@@ -158,13 +176,13 @@ def test_of_fifty_steps_all_fail_with_the_one_that_asked_and_later_ones_ask_agai
     def sealed(number: int) -> str:
         if number > 1:
             return "opened"
-        threading.Event().wait(0.2)
+        wait_for_waiting(49)
         raise StarlakeError("sealed")
 
     store = Store(sealed)
 
     def step(_: int) -> str:
-        together.wait(10)
+        together.wait(60)
         try:
             return cache.value(store)
         except StarlakeError as error:
@@ -181,18 +199,18 @@ def test_when_the_step_that_asks_is_interrupted_another_one_asks() -> None:
 
     def answer(number: int) -> str:
         asking.set()
-        threading.Event().wait(0.2)
         if number == 1:
+            wait_for_waiting(1)
             raise KeyboardInterrupt
         return "hunter2"
 
     store = Store(answer)
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(cache.value, store)
-        asking.wait(10)
+        assert asking.wait(60)
         second = threads.submit(cache.value, store)
-        assert second.result(10) == "hunter2"
-        assert isinstance(first.exception(10), KeyboardInterrupt)
+        assert second.result(60) == "hunter2"
+        assert isinstance(first.exception(60), KeyboardInterrupt)
 
 
 def test_a_reference_that_cannot_be_hashed_is_fetched_each_time(cache: SecretCache) -> None:

@@ -49,7 +49,7 @@ def database(tmp_path: Path) -> StarlakeDuckDB:
 
 @pytest.fixture
 def holder(database: StarlakeDuckDB):
-    """Another process that has the file open for some seconds."""
+    """Another process that has the file open for some seconds, at most until the test ends."""
     started = []
 
     def hold(seconds: float) -> None:
@@ -88,7 +88,7 @@ class TestSample:
 
 class TestTurns:
     def test_without_the_resource_a_file_that_is_in_use_cannot_be_opened(self, database, holder) -> None:
-        holder(30)
+        holder(600)
         with pytest.raises(duckdb.Error, match="lock"):
             duckdb.connect(database.database)
 
@@ -99,7 +99,7 @@ class TestTurns:
         assert duckdb.connect(database.database).sql("SELECT count(*) FROM weather").fetchall() == [(0,)]
 
     def test_a_connection_waits_no_longer_than_it_may(self, database, holder) -> None:
-        holder(30)
+        holder(600)
         short = StarlakeDuckDB(database=database.database, timeout=0.3)
         with pytest.raises(StarlakeError, match="is in use"), short.get_connection():
             pass
@@ -122,7 +122,7 @@ class TestTurns:
         begun = threading.Event()
         thread = threading.Thread(target=hold)
         thread.start()
-        begun.wait(30)
+        assert begun.wait(60)
         result = job_of_all(definitions).execute_in_process(instance=DagsterInstance.ephemeral())
         thread.join()
         assert result.success
@@ -131,25 +131,24 @@ class TestTurns:
 
     def test_a_step_that_waits_is_told_who_holds_the_file(self, database) -> None:
         """Two steps of two runs: the second waits, and names the first."""
-        begun, told = threading.Event(), []
+        begun, told = threading.Event(), threading.Event()
 
         @asset
         def slow() -> None:
             with database.turn():
                 begun.set()
-                time.sleep(1)
+                told.wait(120)
 
         def first() -> None:
             job_of_all(Definitions(assets=[slow])).execute_in_process(instance=DagsterInstance.ephemeral())
 
         thread = threading.Thread(target=first)
         thread.start()
-        begun.wait(30)
         short = StarlakeDuckDB(database=database.database, timeout=0.2)
         try:
-            with short.turn():
+            assert begun.wait(60)
+            with pytest.raises(StarlakeError, match="step slow of run"), short.turn():
                 pass
-        except StarlakeError as error:
-            told.append(str(error))
-        thread.join()
-        assert "step slow of run" in told[0]
+        finally:
+            told.set()
+            thread.join()

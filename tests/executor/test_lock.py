@@ -20,7 +20,10 @@ TRANSFORM = StarlakeCommand("transform", ("--name", "kpi.revenue"))
 WRITER = """
 log = open(os.environ["SL_ROOT"] + "/log", "a", buffering=1)
 print("start", file=log)
-time.sleep(float(os.environ.get("WRITE", "0.3")))
+until = time.monotonic() + float(os.environ.get("WRITE", "0.3"))
+while time.monotonic() < until and not os.path.exists(os.environ["SL_ROOT"] + "/waited for"):
+    time.sleep(0.01)
+time.sleep(0.1)
 print("end", file=log)
 """
 
@@ -66,15 +69,19 @@ def wait_until(condition, within=60):
 
 
 def test_writers_of_one_database_take_turns_and_say_for_whom_they_wait(driver, cli, project):
+    """The first writes until the other two wait; then all write at once, if nothing keeps them from it."""
     script = cli(WRITER)
-    holders = [driver(HOLDER, script, f"run-{number}") for number in range(3)]
-    outputs = [holder.communicate(timeout=60) for holder in holders]
-    assert [holder.returncode for holder in holders] == [0, 0, 0], outputs
+    first = driver(HOLDER, script, "run-0", WRITE="600")
+    wait_until((project / "log").exists)
+    others = [driver(HOLDER, script, f"run-{number}") for number in (1, 2)]
+    waiting = [other.stdout.readline() for other in others]
+    assert all("waiting" in line and "process" in line and "since" in line for line in waiting)
+    assert all("step load_orders of run run-0" in line for line in waiting)
+    (project / "waited for").touch()
+    outputs = [holder.communicate(timeout=60) for holder in (first, *others)]
+    assert [holder.returncode for holder in (first, *others)] == [0, 0, 0], outputs
     assert writes(project) == ["start", "end"] * 3
-    waiting = [line for out, _ in outputs for line in out.splitlines() if "waiting" in line]
-    assert waiting
-    assert all("step load_orders of run run-" in line and "process" in line and "since" in line for line in waiting)
-    assert all(out.count("waiting") <= 1 for out, _ in outputs)
+    assert not any("waiting" in out for out, _ in outputs)
 
 
 @pytest.fixture

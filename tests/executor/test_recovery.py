@@ -118,7 +118,7 @@ def test_a_failure_takes_only_the_files_of_its_own_load(cli, facts, execution, d
             "LATE", "['customers-9.csv', 'orders-9.csv']"
         )
     )
-    by_hand = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "load"])
+    by_hand = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)", "load"])
     try:
         fail(ShellExecutor(script, facts=facts), execution, datasets)
     finally:

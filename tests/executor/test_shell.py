@@ -204,15 +204,18 @@ class TestSecrets:
             assert secret not in told
         assert "*** *** *** PROD" in told
 
-    def test_they_are_on_no_command_line(self, cli, command, execution):
+    def test_they_are_on_no_command_line(self, cli, command, execution, tmp_path):
         seen = []
 
         class Looking(type(execution.report)):
             def output(self, stream, line):
                 running = psutil.process_iter(["cmdline"])
                 seen.extend(" ".join(process.info["cmdline"] or ()) for process in running)
+                (tmp_path / "seen").touch()
 
-        script = cli("print('now', flush=True); time.sleep(0.3)")
+        script = cli(
+            f"print('now', flush=True)\nwhile not os.path.exists({str(tmp_path / 'seen')!r}): time.sleep(0.01)"
+        )
         ShellExecutor(script).run(command, Execution("run-1", "step-1", Looking()))
         assert any(script in line for line in seen)
         assert not any(secret in line for line in seen for secret in (self.SECRET, "from-a-file", "hunter22"))

@@ -31,6 +31,8 @@ print("env", json.dumps({k: v for k, v in os.environ.items() if k.startswith(("S
 for argument in sys.argv[1:]:
     if argument.startswith("sleep="):
         time.sleep(float(argument[6:]))
+    while argument.startswith("until=") and not os.path.exists(argument[6:]):
+        time.sleep(0.01)
     if argument.startswith("exit="):
         print("it went wrong")
         sys.exit(int(argument[5:]))

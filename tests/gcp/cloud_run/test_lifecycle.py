@@ -92,8 +92,13 @@ def starts_late(executions, gcp, monkeypatch):
 
 
 @pytest.mark.usefixtures("starts_late")
-def test_an_execution_that_turns_up_while_another_one_is_followed_is_cancelled(bench, gcp, executions):
-    bench.run("transform", "sleep=1")
+def test_an_execution_that_turns_up_while_another_one_is_followed_is_cancelled(bench, gcp, executions, tmp_path):
+    def end():
+        gcp.wait_for(lambda _: any(one.cancelled for one in executions()))
+        (tmp_path / "end").touch()
+
+    threading.Thread(target=end).start()
+    bench.run("transform", f"until={tmp_path}/end")
     gcp.wait_for(lambda _: [one.state for one in executions()] == ["SUCCEEDED", "CANCELLED"])
     assert "twice" in bench.report.everything()
     assert [one.cancelled for one in executions()] == [0, 1]

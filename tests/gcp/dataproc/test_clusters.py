@@ -289,13 +289,14 @@ class TestSharedCluster:
         assert bench.clusters().delete(bench.run()) is True
         assert gcp.clusters == {}
 
-    def test_it_stays_while_others_work_on_it(self, bench, gcp):
+    def test_it_stays_while_others_work_on_it(self, bench, gcp, tmp_path):
         bench.clusters().ready(bench.run())
         other = bench.execution("22222222-0000-4000-8000-000000000000")
-        work = threading.Thread(target=lambda: bench.executor().run(bench.load("sleep=1"), other))
+        work = threading.Thread(target=lambda: bench.executor().run(bench.load(f"until={tmp_path}/end"), other))
         work.start()
         gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
         assert bench.clusters().delete(bench.run()) is False
+        (tmp_path / "end").touch()
         work.join()
         assert gcp.spark_jobs[0].state == "DONE"
         assert list(live(gcp)) == ["shared"]

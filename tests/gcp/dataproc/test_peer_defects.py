@@ -50,15 +50,16 @@ def test_g04_the_name_of_the_cluster_does_not_change_at_midnight(bench, gcp, mon
     assert gcp.clusters == {}
 
 
-def test_g05_two_runs_at_once_have_clusters_of_their_own(bench, gcp):
+def test_g05_two_runs_at_once_have_clusters_of_their_own(bench, gcp, tmp_path):
     one, other = bench.execution(), bench.execution()
     executor = bench.executor()
     executor.ensure(one)
     executor.ensure(other)
-    work = threading.Thread(target=lambda: bench.executor().run(bench.load("sleep=0.5"), other))
+    work = threading.Thread(target=lambda: bench.executor().run(bench.load(f"until={tmp_path}/end"), other))
     work.start()
     gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
     executor.delete(one)
+    (tmp_path / "end").touch()
     work.join()
     assert [job.state for job in gcp.spark_jobs] == ["DONE"]
     assert [view.labels["starlake-run-id"] for view in gcp.clusters.values()] == [other.run_id]
