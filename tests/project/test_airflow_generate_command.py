@@ -132,7 +132,9 @@ def test_a_projects_own_template_goes_before_ours(project: Path, tmp_path: Path)
 ROLES = {"SL_1_OP": ["can_edit", "can_read"], "a \"quoted' role": {"DAGs": ["can_read"]}}
 
 
-@pytest.mark.parametrize("text", [repr(ROLES), repr({**ROLES, "SL_1_OP": {"can_read", "can_edit"}})])
+@pytest.mark.parametrize(
+    "text", [repr(ROLES), repr({**ROLES, "SL_1_OP": {"can_read", "can_edit"}})], ids=["lists", "a set"]
+)
 def test_access_control_comes_from_a_variable(project: Path, tmp_path: Path, text: str) -> None:
     file = project / "metadata/env.sl.yml"
     before = file.read_text()
