@@ -8,6 +8,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,12 +54,56 @@ def test_load_files(
     assert loaded(file, capfd) == expected_loads(place, strategy, schedules)
 
 
-@pytest.mark.parametrize(("form", "place", "kind"), itertools.product(FORMS, PLACES, KINDS))
+@pytest.mark.parametrize(("form", "place", "kind"), list(itertools.product(FORMS, PLACES, KINDS)))
 def test_transform_files(
     form: str | None, place: str, kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     file = transforms(bakery(tmp_path / "starbake", place, form), kind)
     assert loaded(file, capfd) == {"starbake_transform": expected_transforms(place, kind)}
+
+
+GIVEN = {
+    "default_dag_args": '{"owner": "bakers", "retries": 4, "email_on_retry": true}',
+    "default_pool": "ovens",
+    "tags": "bread daily",
+    "retry_delay": "60",
+    "end_date": "2030-01-01",
+    "timezone": "Europe/Paris",
+    "max_active_runs": "2",
+}
+"""Options that DAGs and tasks have as arguments."""
+
+
+def serialized(file: Path) -> dict[str, Any]:
+    """What Airflow's server knows of the DAGs of a file, but for its place and for edges."""
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    found: dict[str, Any] = {}
+    for dag_id, dag in dag_bag(file).dags.items():
+        data = DagSerialization.to_dict(dag)["dag"]
+        tasks = {task["__var"]["task_id"]: task["__var"] for task in data.pop("tasks")}
+        for task in tasks.values():
+            task.pop("downstream_task_ids", None)
+        for name in ("fileloc", "relative_fileloc", "_processor_dags_folder", "task_group"):
+            data.pop(name, None)
+        found[dag_id] = (data, tasks)
+    return found
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_our_templates_make_the_dags_of_starlakes(place: str, tmp_path: Path) -> None:
+    seen = []
+    for form in FORMS:
+        folder = tmp_path / str(form)
+        loads = bakery(folder / "load" / "starbake", place, form, GIVEN).loads("none", 2)
+        tasks = transforms(bakery(folder / "transform" / "starbake", place, form, GIVEN), "all")
+        seen.append({**serialized(loads), **serialized(tasks)})
+    assert set(seen[0]) == {"starbake_load_cron1", "starbake_load_hourly", "starbake_transform"}
+    assert seen[0] == seen[1]
+    assert seen[0] == seen[2]
+    for data, made in seen[0].values():
+        assert set(data["tags"]) >= {"bread", "daily"}
+        assert all(task["pool"] == "ovens" and task["retries"] == 4 for task in made.values())
 
 
 def test_a_file_makes_the_same_dag_at_each_parse(tmp_path: Path) -> None:
