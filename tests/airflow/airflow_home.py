@@ -291,12 +291,14 @@ class RecordedSupervisor:
         xcoms: Values by task id and key; what the task pushes comes in, what it pulls is looked up.
         variables: Values of Variables by key, as if the database of Airflow held them.
         connections: The fields of Connections by id, such as ``{"conn_type": "http", "password": "x"}``.
+        task_state: What a task keeps in `context["task_state_store"]` from try to try, by key.
     """
 
     sent: list[Any] = field(default_factory=list)
     xcoms: dict[tuple[str, str], Any] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     connections: dict[str, dict[str, Any]] = field(default_factory=dict)
+    task_state: dict[str, Any] = field(default_factory=dict)
 
     def send(self, msg: Any) -> Any:
         """Take a message of the task, and answer as the supervisor does."""
@@ -327,3 +329,12 @@ class RecordedSupervisor:
             fields = dict.fromkeys(("host", "schema", "login", "password", "port", "extra"))
             return comms.ConnectionResult(conn_id=msg.conn_id, **{**fields, **self.connections[msg.conn_id]})
         return comms.ErrorResponse(error=comms.ErrorType.CONNECTION_NOT_FOUND)
+
+    def _answer_GetTaskStateStore(self, msg: Any, comms: Any) -> Any:  # noqa: N802
+        if msg.key in self.task_state:
+            return comms.TaskStateStoreResult(value=self.task_state[msg.key])
+        return comms.ErrorResponse(error=comms.ErrorType.TASK_STORE_NOT_FOUND)
+
+    def _answer_SetTaskStateStore(self, msg: Any, comms: Any) -> Any:  # noqa: N802
+        self.task_state[msg.key] = msg.value
+        return comms.OKResponse(ok=True)

@@ -275,10 +275,24 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
             domain: The domain.
             tables: The tables whose files count; all when empty.
             strategy: When to load; not ``none``.
-            task_id: The id of the task.
+            task_id: The id of the task; by default named after the domain.
             **kwargs: Arguments of `BaseOperator`.
+
+        Raises:
+            StarlakeError: If the version of Starlake in use has no such check, or an argument is not known.
         """
-        raise NotImplementedError  # with the sensor
+        from ai.starlake.airflow.operators.pre_load_sensor import StarlakePreLoadSensor
+
+        name = task_id or f"check_{domain}_{strategy.awaited}"
+        return StarlakePreLoadSensor(
+            task_id=task_id_of(name),
+            runner=self.runner,
+            domain=domain,
+            tables=tables,
+            strategy=strategy,
+            deferrable=self.airflow_options.pre_load_deferrable,
+            **self._of_ordering(name, kwargs),
+        )
 
     def _pre_load(
         self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any

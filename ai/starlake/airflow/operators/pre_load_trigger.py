@@ -43,6 +43,8 @@ class StarlakePreLoadTrigger(BaseTrigger):
         while (left := self._seconds_left()) > 0:
             await asyncio.sleep(min(self.interval, left))
             seen = await asyncio.to_thread(poll.look)  # a look at files blocks
+            if seen is None:
+                self.log.warning(f"poll {poll.failures} of {_MOST_FAILURES + 1} that may fail: {poll.error}")
             if seen is None and poll.failures > _MOST_FAILURES:
                 yield TriggerEvent({"status": "failed", "error": poll.error})
                 return
@@ -66,10 +68,14 @@ class _Polls:
 
     def look(self) -> bool | None:
         """Return whether there may be something to load; None if that cannot be found out."""
+        from airflow.sdk.log import mask_secret
+
         from ai.starlake.orchestration.preload.pre_load_watch import PreLoadWatch
 
         try:
-            self._watch = self._watch or PreLoadWatch.of_plain_data(self._data)
+            if self._watch is None:
+                self._watch = PreLoadWatch.of_plain_data(self._data)
+                mask_secret(sorted(self._watch.secrets))
             seen: bool = self._watch.seen()
         except Exception as error:  # noqa: BLE001  the task fails with it, and must not wait for ever
             self.failures += 1

@@ -12,6 +12,7 @@ from ai.starlake.job import JobOptions
 from ai.starlake.orchestration.command_runs.command_runner import DRY_RUN
 from ai.starlake.orchestration.command_runs.retrying import permanently
 from ai.starlake.orchestration.command_runs.run_step import RunStep
+from ai.starlake.orchestration.dates.run_dates import RunDates
 from ai.starlake.orchestration.preload.checks import PreLoadCheck, decide_on_load, look_once
 from ai.starlake.orchestration.preload.view import PreLoadView, ProjectView
 from ai.starlake.orchestration.preload.waiting import Patience, PreLoadFinding
@@ -37,6 +38,14 @@ class PreLoadDecision:
     def patience(self) -> Patience:
         """How long there may be nothing to load."""
         return Patience.of(self.settings, for_ack=self.check.for_ack)
+
+    def dates(self, step: RunStep) -> RunDates:
+        """Return the dates of the run, which paths may hold.
+
+        Raises:
+            StarlakeError: If the configuration of the run cannot be used.
+        """
+        return step.dates(zone_of(self.settings.timezone))
 
     def decide(self, step: RunStep, before: Callable[[], PreLoadFinding | None]) -> bool:
         """Return True if the domain is loaded; wait in this process for something to load, as the options say.
@@ -96,5 +105,7 @@ class PreLoadDecision:
         return found.ready
 
     def _view(self, step: RunStep) -> PreLoadView:
-        dates = step.dates(zone_of(self.settings.timezone))
-        return PreLoadView(ProjectView(self.settings), dates, self.domain, self.executor, step.execution())
+        project, execution = ProjectView(self.settings), step.execution()
+        if execution.on_secrets is not None:
+            execution.on_secrets(project.secrets)
+        return PreLoadView(project, self.dates(step), self.domain, self.executor, execution)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -48,6 +48,15 @@ class PreLoadWatch:
             StarlakeError: If it cannot be found out.
         """
         return self._check.peek(self._view)
+
+    @property
+    def secrets(self) -> Collection[str]:
+        """The secrets that this process has fetched to look, for its masks.
+
+        Raises:
+            StarlakeError: If one cannot be fetched.
+        """
+        return self._view.project.secrets
 
     def as_plain_data(self) -> dict[str, Any]:
         """Return what `of_plain_data` makes this of again: strings, numbers, lists and mappings, and no secret.

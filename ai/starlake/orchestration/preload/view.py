@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -58,11 +58,20 @@ class ProjectView:
         """The folder of the project, or its address."""
         return self._variables["SL_ROOT"]
 
-    @cached_property
+    @property
     def environment(self) -> Mapping[str, str]:
         """The environment of commands, with the values of secrets but for those that only a step knows."""
+        return self._resolved[0]
+
+    @property
+    def secrets(self) -> Collection[str]:
+        """The secrets in the environment, which a path may hold."""
+        return self._resolved[1]
+
+    @cached_property
+    def _resolved(self) -> tuple[Mapping[str, str], Collection[str]]:
         known = {name: value for name, value in self.settings.environment.items() if getattr(value, "is_here", True)}
-        return resolve_environment(known)[0]
+        return resolve_environment(known)
 
     @cached_property
     def known(self) -> Mapping[str, str]:

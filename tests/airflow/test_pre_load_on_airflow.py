@@ -1,0 +1,529 @@
+"""Pre-load checks on Airflow: decisions as on Dagster, waits that take no slot, and failures that are never a skip."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import threading
+import time
+from datetime import datetime, timedelta, timezone
+from pkgutil import resolve_name
+from typing import Any, ClassVar
+
+import fsspec
+import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, TriggerRule
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowRescheduleException,
+    DownstreamTasksSkipped,
+    TaskDeferred,
+)
+from fsspec.implementations.memory import MemoryFileSystem
+
+from ai.starlake.airflow.operators.pre_load_sensor import StarlakePreLoadSensor
+from ai.starlake.airflow.operators.pre_load_trigger import StarlakePreLoadTrigger
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor.shell import ShellExecutor
+from ai.starlake.job import JobOptions
+from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
+from ai.starlake.orchestration.project_reading import read_project
+from tests.airflow.airflow_home import AirflowRun, context_of, run_dag
+from tests.fakes.fake_cli import FakeStarlake
+from tests.fakes.small_project import Project
+from tests.orchestration.pre_load_cases import CASES, FAILED, LOADED, RUN_DATE, SKIPPED, PreLoadCase
+
+START = datetime(2026, 1, 1, tzinfo=timezone.utc)
+PATIENT = {"pre_load_sensor": "true", "pre_load_poke_interval": 0.02, "pre_load_timeout": 60}
+AREAS = {"imported": "incoming", "pending": "stage"}
+
+
+class Checks:
+    """Makes pre-load sensors, and runs them as Airflow does in a worker."""
+
+    def __init__(self, project: Project, fake: FakeStarlake) -> None:
+        self.project = project
+        self.fake = fake
+
+    def runner(self, *, env=None, **options) -> CommandRunner:
+        environment = {"SL_ROOT": str(self.project.root), **(env or {})}
+        executable = options.pop("SL_STARLAKE_PATH", str(self.fake.path))
+        settings = JobOptions.read({"sl_env_var": environment, "ack_wait_timeout": 0, **options})
+        return CommandRunner(settings, lambda: ShellExecutor(executable, facts=read_project))
+
+    def sensor(self, strategy, tables=(), *, dag_arguments=None, arguments=None, **options) -> StarlakePreLoadSensor:
+        with DAG("a_dag", schedule=None, start_date=START, default_args=dag_arguments or {}):
+            return StarlakePreLoadSensor(
+                task_id="check",
+                runner=self.runner(**options),
+                domain="starbake",
+                tables=tables,
+                strategy=strategy,
+                **(arguments or {}),
+            )
+
+    def execute(self, sensor, **context) -> bool:
+        return sensor.execute(self.context(sensor, **context))
+
+    def deferred(self, sensor, **context) -> TaskDeferred:
+        with pytest.raises(TaskDeferred) as deferred:
+            self.execute(sensor, **context)
+        return deferred.value
+
+    def context(self, sensor, **arguments) -> Any:
+        return context_of(sensor.dag, "check", **{"logical_date": RUN_DATE, **arguments})
+
+
+@pytest.fixture
+def project(tmp_path):
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture
+def checks(project, fake, supervisor):
+    return Checks(project, fake)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_a_decision(case: PreLoadCase, checks: Checks, project, fake, capsys):
+    case.set_up(project, fake)
+    sensor = checks.sensor(case.strategy, case.tables, env=dict(case.env), **case.options)
+    failure, outcome = None, FAILED
+    try:
+        ready = checks.execute(sensor, conf={"dry_run": True} if case.dry_run else {})
+        outcome = LOADED if ready else SKIPPED
+    except AirflowException as error:
+        failure = error
+    text = "\n".join([capsys.readouterr().out, str(failure or "")])
+    assert outcome == case.outcome, text
+    assert case.says in text
+    case.check_files(project)
+    if failure:
+        assert isinstance(failure, AirflowFailException) is not case.retries
+    if case.dry_run:
+        assert not fake.calls()
+
+
+class TestPeerDefects:
+    @pytest.mark.parametrize("code", [1, 2, 126, 127, 137])
+    @pytest.mark.parametrize("waits", [False, True])
+    def test_a05_a_check_that_fails_is_not_nothing_to_load(self, checks, fake, supervisor, code, waits):
+        """Neither a skip, nor another poll (A27), whatever the exit code and the defaults of the DAG."""
+        fake.behave("preload", exit_codes=[code])
+        sensor = checks.sensor(
+            "imported",
+            pre_load_check="command",
+            dag_arguments={"soft_fail": True, "never_fail": True, "silent_fail": True},
+            **(PATIENT if waits else {}),
+        )
+        with pytest.raises(AirflowException, match=f"exit code {code}"):
+            checks.execute(sensor)
+        assert len(fake.calls("preload")) == 1
+        assert not supervisor.xcoms
+
+    def test_a27_retries_wait_in_one_window(self, checks):
+        """The deadline stays; somebody who clears the task begins a new window."""
+        sensor = checks.sensor("pending", arguments={"retries": 2}, **PATIENT)
+        first = checks.deferred(sensor, try_number=1, max_tries=2)
+        again = checks.deferred(sensor, try_number=2, max_tries=2)
+        cleared = checks.deferred(sensor, try_number=4, max_tries=5)
+        deadlines = [datetime.fromisoformat(each.trigger.deadline) for each in (first, again, cleared)]
+        assert deadlines[1] == deadlines[0]
+        assert deadlines[2] > deadlines[0]
+
+    def test_a27_a_retry_after_the_window_does_not_wait(self, checks, project, supervisor):
+        project.put("stage", "strange.csv")
+        sensor = checks.sensor("pending", arguments={"retries": 1}, **PATIENT)
+        checks.deferred(sensor, max_tries=1)
+        (window,) = supervisor.task_state.values()
+        window["start"] = (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat()
+        with pytest.raises(AirflowFailException) as failure:
+            checks.execute(sensor, try_number=2, max_tries=1)
+        culprit, cause, fix = str(failure.value).splitlines()
+        assert culprit == "domain starbake has nothing to load"
+        assert cause.startswith("no file in ")
+        assert cause.endswith("within 60 s")
+        assert "pre_load_timeout" in fix
+        assert "pre_load_sensor_soft_fail" in fix
+
+    def test_a29_the_ack_file_has_the_date_of_the_run(self, checks, project):
+        """By default, whenever the file of the DAG is parsed."""
+        today = project.put("pending", f"{datetime.now(timezone.utc):%Y-%m-%d}.ack")
+        sensor = checks.sensor("ack")
+        assert checks.execute(sensor) is False
+        ack = project.put("pending", "2026-03-01.ack")
+        assert checks.execute(sensor) is True
+        assert (ack.exists(), today.exists()) == (False, True)
+
+
+class TestWaits:
+    @pytest.mark.parametrize("strategy", [*AREAS, "ack"])
+    def test_it_waits_in_the_triggerer(self, checks, project, strategy, capsys):
+        deferred = checks.deferred(checks.sensor(strategy, **PATIENT))
+        assert isinstance(deferred.trigger, StarlakePreLoadTrigger)
+        assert deferred.trigger.interval == 0.02
+        assert timedelta(seconds=60) < deferred.timeout < timedelta(seconds=700)
+        assert "waiting: no " in capsys.readouterr().out
+
+    def test_an_ack_file_is_waited_for_as_on_dagster(self, checks):
+        sensor = checks.sensor("ack", ack_wait_timeout=60, ack_poll_interval=7)
+        assert checks.deferred(sensor).trigger.interval == 7
+
+    def test_it_is_rescheduled_without_a_triggerer(self, checks):
+        sensor = checks.sensor("pending", arguments={"deferrable": False}, **{**PATIENT, "pre_load_poke_interval": 30})
+        before = datetime.now(timezone.utc)
+        with pytest.raises(AirflowRescheduleException) as rescheduled:
+            checks.execute(sensor)
+        assert before + timedelta(seconds=30) <= rescheduled.value.reschedule_date
+        assert sensor.reschedule
+
+    def test_a_command_runs_in_a_worker_each_time(self, checks, fake):
+        fake.behave("preload", ready=[False, True])
+        sensor = checks.sensor("imported", pre_load_check="command", **PATIENT)
+        with pytest.raises(AirflowRescheduleException):
+            checks.execute(sensor)
+        assert checks.execute(sensor) is True
+        assert len(fake.calls("preload")) == 2
+
+    def test_the_worker_decides_and_consumes_the_ack_file_once(self, checks, project):
+        sensor = checks.sensor("ack", **PATIENT)
+        deferred = checks.deferred(sensor)
+        ack = project.put("pending", "2026-03-01.ack")
+        assert events_of(deferred.trigger) == [{"status": "seen"}]
+        assert ack.exists()
+        assert sensor.look_again(checks.context(sensor), {"status": "seen"}) is True
+        assert not ack.exists()
+
+    def test_the_word_of_the_trigger_is_not_trusted(self, checks):
+        """Another run may have consumed the ack file meanwhile."""
+        sensor = checks.sensor("ack", **PATIENT)
+        deadline = checks.deferred(sensor).trigger.deadline
+        with pytest.raises(TaskDeferred) as deferred:
+            sensor.look_again(checks.context(sensor), {"status": "seen"})
+        assert deferred.value.trigger.deadline == deadline
+
+    def test_a_trigger_that_failed_is_a_failure(self, checks):
+        sensor = checks.sensor("pending", **PATIENT)
+        with pytest.raises(AirflowException, match=r"(?s)triggerer could not wait.*no such disk.*pre_load_deferrable"):
+            sensor.look_again(checks.context(sensor), {"status": "failed", "error": "no such disk"})
+
+    def test_unless_the_worker_finds_something(self, checks, project):
+        sensor = checks.sensor("pending", **PATIENT)
+        project.put("stage")
+        assert sensor.look_again(checks.context(sensor), {"status": "failed", "error": "no such disk"}) is True
+
+    @pytest.mark.parametrize("error", ["Trigger timeout", "Trigger failure"])
+    def test_a_triggerer_that_failed_is_a_failure(self, checks, error):
+        sensor = checks.sensor("pending", dag_arguments={"soft_fail": True}, **PATIENT)
+        with pytest.raises(AirflowException, match=f"(?s)triggerer could not wait.*{error}"):
+            sensor.resume_execution("__fail__", {"error": error}, checks.context(sensor))
+
+    def test_time_that_is_up_may_be_no_failure(self, checks, supervisor):
+        options = {**PATIENT, "pre_load_sensor_soft_fail": "true", "env": {"SL_MISSING_FOLDERS": "empty"}}
+        sensor = checks.sensor("pending", **options)
+        checks.deferred(sensor)
+        (window,) = supervisor.task_state.values()
+        window["start"] = (datetime.now(timezone.utc) - timedelta(hours=1)).isoformat()
+        assert sensor.look_again(checks.context(sensor), {"status": "late"}) is False
+
+    @pytest.mark.parametrize("argument", ["soft_fail", "never_fail", "silent_fail", "timeout", "poke_interval", "mode"])
+    def test_arguments_that_options_replace(self, checks, argument):
+        with pytest.raises(StarlakeError, match=f"the argument {argument} is not accepted"):
+            checks.sensor("pending", arguments={argument: 1})
+
+
+class TestAsBefore:
+    """An earlier try in this run found it ready: its files have been moved on, and its ack file is gone."""
+
+    def test_it_is_loaded_again(self, checks, project, capsys):
+        project.put("pending", "2026-03-01.ack")
+        sensor = checks.sensor("ack")
+        assert checks.execute(sensor) is True
+        assert checks.execute(sensor, try_number=2) is True
+        assert "an earlier try in this run found it ready: found ack file" in capsys.readouterr().out
+
+    def test_a_skip_is_looked_at_again(self, checks, project):
+        sensor = checks.sensor("ack")
+        assert checks.execute(sensor) is False
+        project.put("pending", "2026-03-01.ack")
+        assert checks.execute(sensor, try_number=2) is True
+
+    def test_an_airflow_without_a_memory_looks_again(self, checks, project):
+        """Before 3.3."""
+        project.put("stage")
+        sensor = checks.sensor("pending", **PATIENT)
+        context = checks.context(sensor)
+        del context["task_state_store"]
+        assert sensor.execute(context) is True
+        project.put("stage").unlink()
+        with pytest.raises(TaskDeferred) as deferred:
+            sensor.execute(context)
+        left = datetime.fromisoformat(deferred.value.trigger.deadline) - context["dag_run"].start_date
+        assert left == timedelta(seconds=60)
+
+
+class UnreliableStore(MemoryFileSystem):
+    """An object store that is slow, and does not always answer."""
+
+    protocol = "unreliable"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    cachable = False
+    failures = 0
+    seconds = 0.0
+
+    def ls(self, path, detail=True, **kwargs):
+        time.sleep(self.seconds)
+        if type(self).failures > 0:
+            type(self).failures -= 1
+            raise ConnectionError("the store does not answer")
+        return super().ls(path, detail=detail, **kwargs)
+
+
+@pytest.fixture
+def store(monkeypatch):
+    fsspec.register_implementation("unreliable", UnreliableStore, clobber=True)
+    UnreliableStore.store.clear()
+    UnreliableStore().pipe_file("unreliable://lake/other/x", b"")
+    monkeypatch.setattr(UnreliableStore, "failures", 0)
+    return UnreliableStore
+
+
+def events_of(trigger: StarlakePreLoadTrigger) -> list[Any]:
+    async def collect():
+        return [event.payload async for event in trigger.run()]
+
+    return asyncio.run(collect())
+
+
+def again(trigger: StarlakePreLoadTrigger) -> StarlakePreLoadTrigger:
+    """The trigger as another triggerer makes it, from what the database holds."""
+    path, arguments = trigger.serialize()
+    made = resolve_name(path)(**json.loads(json.dumps(arguments)))
+    assert isinstance(made, StarlakePreLoadTrigger)
+    return made
+
+
+class TestTrigger:
+    @pytest.mark.parametrize("strategy", AREAS)
+    def test_it_sees_what_comes(self, checks, project, strategy):
+        trigger = again(checks.deferred(checks.sensor(strategy, **PATIENT)).trigger)
+        timer = threading.Timer(0.2, lambda: project.put(AREAS[strategy]))
+        timer.start()
+        assert events_of(trigger) == [{"status": "seen"}]
+        timer.join()
+
+    def test_files_of_other_tables_wake_nobody(self, checks, project):
+        sensor = checks.sensor("pending", ("Orders",), **{**PATIENT, "pre_load_timeout": 0.2})
+        trigger = checks.deferred(sensor).trigger
+        project.put("stage")
+        assert events_of(trigger) == [{"status": "late"}]
+
+    def test_its_time_ends(self, checks):
+        trigger = checks.deferred(checks.sensor("ack", **{**PATIENT, "pre_load_timeout": 0.1})).trigger
+        assert events_of(trigger) == [{"status": "late"}]
+        assert events_of(again(trigger)) == [{"status": "late"}]
+
+    def test_it_goes_on_in_another_triggerer(self, checks, project):
+        trigger = checks.deferred(checks.sensor("pending", **PATIENT)).trigger
+
+        async def stopped():
+            running = asyncio.ensure_future(anext(trigger.run()))
+            await asyncio.sleep(0.1)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+
+        asyncio.run(stopped())
+        project.put("stage")
+        assert events_of(again(trigger)) == [{"status": "seen"}]
+
+    def test_a_kill_leaves_nothing(self, checks, project):
+        """No thread, no file, and the ack file where it is."""
+        threads = threading.active_count()
+        trigger = checks.deferred(checks.sensor("ack", **PATIENT)).trigger
+        folder = project.put("pending", "other.ack").parent
+
+        async def killed():
+            running = asyncio.ensure_future(anext(trigger.run()))
+            await asyncio.sleep(0.1)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            (folder / "2026-03-01.ack").touch()
+            await trigger.on_kill()
+            await trigger.cleanup()
+
+        asyncio.run(killed())
+        assert threading.active_count() == threads
+        assert sorted(path.name for path in folder.iterdir()) == ["2026-03-01.ack", "other.ack"]
+
+    def test_a_store_that_does_not_answer_for_a_while(self, checks, store):
+        sensor = checks.sensor("pending", pending_path="unreliable://lake", **PATIENT)
+        trigger = checks.deferred(sensor).trigger
+        store.failures = 3
+        store().pipe_file("unreliable://lake/starbake/customers_1.csv", b"id\n1\n")
+        assert events_of(trigger) == [{"status": "seen"}]
+
+    def test_a_store_that_does_not_answer_at_all(self, checks, store):
+        sensor = checks.sensor("pending", pending_path="unreliable://lake", **PATIENT)
+        trigger = checks.deferred(sensor).trigger
+        store.failures = 1000
+        (event,) = events_of(trigger)
+        assert event["status"] == "failed"
+        assert "the store does not answer" in event["error"]
+        assert store.failures == 1000 - 4
+
+    def test_a_slow_store_blocks_no_other_trigger(self, checks, store, monkeypatch):
+        trigger = checks.deferred(checks.sensor("pending", pending_path="unreliable://lake", **PATIENT)).trigger
+        store().pipe_file("unreliable://lake/starbake/customers_1.csv", b"id\n1\n")
+        monkeypatch.setattr(store, "seconds", 0.5)
+        turns = 0
+
+        async def others():
+            nonlocal turns
+            running = asyncio.ensure_future(anext(trigger.run()))
+            while not running.done():
+                await asyncio.sleep(0.01)
+                turns += 1
+            return (await running).payload
+
+        assert asyncio.run(others()) == {"status": "seen"}
+        assert turns > 10
+
+    def test_it_holds_no_secret(self, checks, monkeypatch):
+        monkeypatch.setenv("LAKE", "/s3cret-folder")
+        env = {"DB_PASSWORD": "s3cret", "TOKEN": {"env": "LAKE"}, "SL_DATASETS": {"env": "LAKE"}}
+        deferred = checks.deferred(checks.sensor("ack", env=env, **PATIENT))
+        assert "s3cret" not in json.dumps([deferred.trigger.serialize(), deferred.kwargs], default=str)
+        assert "s3cret" not in repr(deferred.trigger)
+
+    def test_references_are_resolved_in_the_triggerer(self, checks, project, monkeypatch, tmp_path):
+        monkeypatch.setenv("LAKE", str(tmp_path / "there"))
+        trigger = checks.deferred(checks.sensor("ack", env={"SL_DATASETS": {"env": "LAKE"}}, **PATIENT)).trigger
+        monkeypatch.setenv("LAKE", str(tmp_path / "here"))
+        ack = tmp_path / "here/pending/starbake/2026-03-01.ack"
+        ack.parent.mkdir(parents=True)
+        ack.touch()
+        assert events_of(again(trigger)) == [{"status": "seen"}]
+
+
+class TestSkips:
+    def test_only_what_follows_is_skipped(self, checks, supervisor, project):
+        project.put("stage", "strange.csv")
+        sensor = checks.sensor("pending")
+        with sensor.dag:
+            sensor >> [EmptyOperator(task_id="load"), EmptyOperator(task_id="all_done", trigger_rule="all_done")]
+            sensor >> EmptyOperator(task_id="end", trigger_rule=TriggerRule.NONE_FAILED)
+            sensor >> EmptyOperator(task_id="delete").as_teardown()
+        with pytest.raises(DownstreamTasksSkipped) as skipped:
+            checks.execute(sensor)
+        assert sorted(skipped.value.tasks) == ["all_done", "load"]
+        assert supervisor.xcoms["check", "return_value"] is False
+
+    def test_none_is_no_sensor(self, checks):
+        with pytest.raises(StarlakeError, match="no pre-load check of starbake"):
+            checks.sensor("none")
+
+
+def fail_once(context, result=None):
+    """Fail after the check has decided, and consumed its ack file."""
+    if context["ti"].try_number == 1:
+        raise RuntimeError("the first try")
+
+
+@pytest.fixture(scope="module")
+def a_run(tmp_path_factory) -> tuple[AirflowRun, Project]:
+    """Domains beside each other: without a file, with an ack file and a first try that fails, and one that waits."""
+    folder = tmp_path_factory.mktemp("a_run")
+    project = Project(folder / "project")
+    checks = Checks(project, FakeStarlake(folder / "bin"))
+    project.put("pending", "2026-03-01.ack")
+    project.put("stage", "strange.csv")
+    started = threading.Event()
+    database: list[Any] = []
+
+    def put_when_deferred():
+        started.wait(60)
+        for _ in range(1200):
+            with sqlite3.connect(f"file:{database[0]}?mode=ro", uri=True) as connection:
+                found = connection.execute("SELECT state FROM task_instance WHERE task_id = 'wait'").fetchone()
+            if found and found[0] == "deferred":
+                project.put("incoming")
+                return
+            time.sleep(0.05)
+
+    def remember_database(context):
+        from airflow import settings
+
+        database.append(settings.engine.url.database)
+        started.set()
+
+    with DAG("domains", schedule=None, start_date=START) as dag:
+        end = EmptyOperator(task_id="end", trigger_rule=TriggerRule.NONE_FAILED)
+        nothing = StarlakePreLoadSensor(
+            task_id="nothing", runner=checks.runner(), domain="starbake", strategy="pending"
+        )
+        nothing >> EmptyOperator(task_id="start_nothing") >> EmptyOperator(task_id="load_nothing") >> end
+        acked = StarlakePreLoadSensor(
+            task_id="acked",
+            runner=checks.runner(),
+            domain="starbake",
+            strategy="ack",
+            retries=1,
+            retry_delay=timedelta(0),
+            post_execute=fail_once,
+        )
+        acked >> EmptyOperator(task_id="load_acked") >> end
+        wait = StarlakePreLoadSensor(
+            task_id="wait",
+            runner=checks.runner(**PATIENT),
+            domain="starbake",
+            strategy="imported",
+            pre_execute=remember_database,
+        )
+        wait >> EmptyOperator(task_id="load_wait") >> end
+    writer = threading.Thread(target=put_when_deferred, daemon=True)
+    writer.start()
+    run = run_dag(dag, logical_date=RUN_DATE)
+    writer.join(60)
+    return run, project
+
+
+class TestARun:
+    """Airflow's own task runner, inline triggerer, database and trigger rules."""
+
+    def test_a_domain_without_files_skips_its_own_tasks_only(self, a_run):
+        run, _ = a_run
+        assert run.state == "success"
+        assert {name for name, state in run.tasks.items() if state == "skipped"} == {"start_nothing", "load_nothing"}
+        assert run.tasks["end"] == "success"
+        assert run.xcoms()["nothing", "return_value"] is False
+
+    def test_a_retry_after_the_ack_file_is_consumed_loads(self, a_run):
+        run, project = a_run
+        assert project.files("pending") == []
+        assert (run.tasks["acked"], run.tasks["load_acked"]) == ("success", "success")
+        assert [row["try_number"] for row in run.rows("SELECT * FROM task_instance WHERE task_id = 'acked'")] == [2]
+
+    def test_what_a_check_found_outlives_that_its_task_is_cleared(self, a_run):
+        from airflow import settings
+        from airflow.models.taskinstance import TaskInstance, clear_task_instances
+
+        run, _ = a_run
+        found = "SELECT value FROM task_state_store WHERE task_id = 'acked' AND key = 'starlake_found'"
+        before = run.rows(found)
+        session = settings.Session()
+        clear_task_instances(session.query(TaskInstance).filter_by(task_id="acked").all(), session)
+        session.commit()
+        assert run.rows("SELECT state FROM task_instance WHERE task_id = 'acked'") == [{"state": None}]
+        assert run.rows(found) == before
+        assert len(before) == 1
+
+    def test_a_check_waits_without_a_slot(self, a_run):
+        run, _ = a_run
+        assert (run.tasks["wait"], run.tasks["load_wait"]) == ("success", "success")
+        assert run.xcoms()["wait", "return_value"] is True
