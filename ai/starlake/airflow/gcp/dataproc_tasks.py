@@ -115,14 +115,15 @@ class StarlakeAirflowDataprocJob(StarlakeAirflowJob[DataprocOptions]):
     @property
     def _cluster_id(self) -> str:
         if self._given_cluster_config is not None:
-            return sanitize_id(self._given_cluster_config.settings.cluster_id or "")
+            return self._given_cluster_config.settings.cluster_id or ""
         own = getattr(sys.modules.get(self.module_name or ""), "cluster_id", None) or self.settings.cluster_id
-        return sanitize_id(own or self.settings.cluster_config_name or PurePath(self.filename or "").stem.lower())
+        return str(own or self.settings.cluster_config_name or PurePath(self.filename or "").stem.lower())
 
     def _cluster_task(self, verb: str, *, deletes: bool, task_id: str | None = None, **kwargs: Any) -> BaseOperator:
         from ai.starlake.airflow.operators.infrastructure_operator import StarlakeInfrastructureOperator
 
-        name = task_id or "_".join(part for part in (verb, self._cluster_id, "cluster") if part)
+        cluster = self._cluster_id and sanitize_id(self._cluster_id)
+        name = task_id or "_".join(part for part in (verb, cluster, "cluster") if part)
         return StarlakeInfrastructureOperator(
             task_id=name,
             runner=self.runner,
