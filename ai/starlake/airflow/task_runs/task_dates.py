@@ -110,8 +110,10 @@ class _Ticks:
 
         The cron expression of what a task makes does not count: dates are the same in all tasks of a run.
         """
-        timetable = getattr(context["dag"], "timetable", None)
-        cron, zone = getattr(timetable, "expression", None), getattr(timetable, "timezone", None)
+        dag = context["dag"]
+        timetable = getattr(dag, "timetable", None)
+        cron = getattr(timetable, "expression", None) or getattr(timetable, "summary", None)  # before Airflow 3.2
+        zone = getattr(timetable, "timezone", None) or getattr(dag, "timezone", None)
         if not isinstance(cron, str) or cron_problem(cron) is not None:
             return None
         try:
