@@ -67,10 +67,10 @@ class SupervisedTask:
         """Let the server say that the task is no longer wanted, as when somebody marks it as failed in the UI."""
         (self.folder / "unwanted").touch()
 
-    def wait(self) -> list[dict[str, Any]]:
-        """Wait for the end of the task, and return what the server was told, the last state of the task last."""
+    def wait(self) -> dict[str, Any]:
+        """Wait for the end of the task; return what the server was told of its last state, with its asset events."""
         self.supervisor.wait(timeout=60)
-        return list(self.told())
+        return [told for told in self.told() if "state" in told][-1]
 
     def told(self) -> Iterator[dict[str, Any]]:
         """Yield what the server was told so far."""
@@ -130,7 +130,8 @@ def _main(dag_file: Path, folder: Path, try_number: int) -> int:
     def server(request: httpx.Request) -> httpx.Response:
         text = request.read().decode()
         with (folder / "told.jsonl").open("a") as told:
-            told.write(json.dumps({"path": request.url.path, **(json.loads(text) if text else {})}) + "\n")
+            body = json.loads(text) if text else {}
+            told.write(json.dumps({"path": request.url.path, **(body if isinstance(body, dict) else {})}) + "\n")
         if request.url.path.endswith("/run"):
             return httpx.Response(200, json={"dag_run": run, "max_tries": 1, "should_retry": True})
         if request.url.path.endswith("/heartbeat") and (folder / "unwanted").exists():

@@ -63,7 +63,7 @@ class EmbeddedExecutor:
         prepared = prepared.with_variables(engine_sizes(command.compute))
         log = OutcomeLog(wanted=execution.outcomes)
         try:
-            outcome = _run(prepared, execution.report, log)
+            outcome = _run(prepared, execution, log)
         except Exception as error:  # noqa: BLE001  its text may hold a secret
             text = str(error) if isinstance(error, StarlakeError) else f"{type(error).__name__}: {error}"
             raise _failure(prepared, text, log) from None
@@ -94,13 +94,14 @@ class EmbeddedExecutor:
         return [file for domain in domains for file in stranded_files(facts, domain)]
 
 
-def _run(prepared: PreparedCommand, report: Reporter, log: OutcomeLog) -> VerbOutcome:
+def _run(prepared: PreparedCommand, execution: Execution, log: OutcomeLog) -> VerbOutcome:
+    report = execution.report
     interruption = Interruption()
     tell = partial(_tell, prepared, report)
     session = Session(prepared.environment, tell, folder=prepared.folder, interruption=interruption, outcomes=log)
 
     def call() -> VerbOutcome:
-        with _warnings_to(prepared, report):
+        with _warnings_to(prepared, None if execution.has_python_log else report):
             return run_verb(prepared.argv, session)
 
     outcome = run_interruptible(call, interruption, lambda: report.warning(_ABANDONED))
@@ -138,9 +139,14 @@ def _counts(result: LoadResult) -> StarlakeCounts:
 
 
 class _Warnings(logging.Handler):
-    """Report the warnings that one thread logs, and mask them for all other handlers, too."""
+    """Report the warnings that one thread logs, and mask them for all other handlers, too.
 
-    def __init__(self, prepared: PreparedCommand, report: Reporter) -> None:
+    Args:
+        prepared: Masks them.
+        report: Where to report them; None where another handler does.
+    """
+
+    def __init__(self, prepared: PreparedCommand, report: Reporter | None) -> None:
         super().__init__(logging.WARNING)
         self._prepared = prepared
         self._report = report
@@ -149,12 +155,13 @@ class _Warnings(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if record.thread == self._thread:
             record.msg, record.args = self._prepared.mask(record.getMessage()), None
-            self._report.warning(record.msg)
+            if self._report is not None:
+                self._report.warning(record.msg)
 
 
 @contextmanager
-def _warnings_to(prepared: PreparedCommand, report: Reporter) -> Iterator[None]:
-    """Report what the engine logs as a warning in this thread."""
+def _warnings_to(prepared: PreparedCommand, report: Reporter | None) -> Iterator[None]:
+    """Report what the engine logs as a warning in this thread; see `_Warnings`."""
     logger, handler = logging.getLogger("ai.starlake"), _Warnings(prepared, report)
     logger.addHandler(handler)
     try:

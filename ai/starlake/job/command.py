@@ -136,6 +136,10 @@ class StarlakeCommand(Sequence[str]):
     def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
         return self.argv[index]
 
+    def __deepcopy__(self, memo: dict[int, object]) -> StarlakeCommand:
+        """Return itself, for nothing changes it: orchestrators copy their tasks with all that they hold."""
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         given = (self.verb, self.arguments, dict(self.options), dict(self.environment), self.compute)
         return StarlakeCommand, given

@@ -70,7 +70,6 @@ class StarlakeOperator(InterruptibleOperator):
     """
 
     template_fields: Sequence[str] = ()
-    shallow_copy_attrs: Sequence[str] = ("runner", "command", "spark_config")
     operator_extra_links = (StarlakeLogLink(),)
     ui_color = "#e3ecf9"
     log_url: str | None = None

@@ -75,6 +75,7 @@ class AirflowStep:
             run_is_ending=self._run_is_ending,
             is_run_over=self._is_run_over,
             outcomes=outcomes,
+            has_python_log=True,
             on_secrets=self.mask,
         )
 
