@@ -32,6 +32,7 @@ from ai.starlake.job import JobOptions
 from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
 from ai.starlake.orchestration.project_reading import read_project
 from tests.airflow.airflow_home import AirflowRun, context_of, run_dag
+from tests.airflow.dag_files import dag_of, load_file
 from tests.fakes.fake_cli import FakeStarlake
 from tests.fakes.small_project import Project
 from tests.orchestration.pre_load_cases import CASES, FAILED, LOADED, RUN_DATE, SKIPPED, PreLoadCase
@@ -527,3 +528,64 @@ class TestARun:
         run, _ = a_run
         assert (run.tasks["wait"], run.tasks["load_wait"]) == ("success", "success")
         assert run.xcoms()["wait", "return_value"] is True
+
+
+LOADS = [("daily", None, {"starbake": ["Customers"], "other": ["Things"]})]
+
+
+class TestGeneratedFiles:
+    """The files that Starlake's templates make: the check, and the tasks that its group has for it."""
+
+    @pytest.mark.parametrize(
+        ("strategy", "check"),
+        [("imported", "incoming_files"), ("pending", "pending_files"), ("ack", "ack_file")],
+    )
+    def test_their_tasks(self, tmp_path, strategy, check):
+        options = {"pre_load_strategy": strategy, "pre_load_deferrable": "false", "default_pool": "loads"}
+        dag = dag_of(load_file(tmp_path, LOADS, **options))
+        group = "starbake.pre_load_starbake"
+        sensor = dag.get_task(f"{group}.check_starbake_{check}")
+        assert isinstance(sensor, StarlakePreLoadSensor)
+        assert (sensor.domain, sensor.tables, sensor.deferrable) == ("starbake", ("Customers",), False)
+        assert sensor.pool == "loads"
+        skip = f"{group}.skip_or_start_loading_starbake"
+        assert sensor.downstream_task_ids == {skip}
+        following = [dag.get_task(skip), *dag.get_task(skip).get_flat_relatives(upstream=False)]
+        rules = {task.task_id: task.trigger_rule for task in following}
+        assert rules.pop("end") == "none_failed"
+        assert set(rules.values()) == {"all_success"}
+
+    def test_there_is_no_check_by_the_strategy_none(self, tmp_path):
+        dag = dag_of(load_file(tmp_path, LOADS, pre_load_strategy="none"))
+        assert not [task for task in dag.tasks if isinstance(task, StarlakePreLoadSensor)]
+
+    def test_they_are_the_same_at_each_parse(self, tmp_path):
+        from airflow.serialization.serialized_objects import DagSerialization
+
+        file = load_file(tmp_path, LOADS, pre_load_strategy="ack", pre_load_sensor="true")
+        first, second = (json.dumps(DagSerialization.to_dict(dag_of(file)), sort_keys=True) for _ in range(2))
+        assert first == second
+
+    def test_a_domain_without_files_does_not_skip_the_end(self, tmp_path, project, fake):
+        config = project.root / "metadata/load/other/_config.sl.yml"
+        config.parent.mkdir()
+        config.write_text(
+            f"version: 1\nload:\n  name: other\n  metadata:\n    directory: '{project.root}/incoming/other'\n"
+        )
+        table = (project.root / "metadata/load/starbake/Customers.sl.yml").read_text()
+        (config.parent / "Things.sl.yml").write_text(table.replace("Customers", "Things"))
+        project.put("incoming")
+        project.put("incoming", "strange.csv", domain="other")
+        environment = json.dumps({"SL_ROOT": str(project.root)})
+        options = {"sl_env_var": environment, "SL_STARLAKE_PATH": str(fake.path), "pre_load_strategy": "imported"}
+        run = run_dag(load_file(tmp_path, LOADS, **options), logical_date=RUN_DATE)
+        assert run.state == "success"
+        skipped = {name for name, state in run.tasks.items() if state == "skipped"}
+        assert skipped == {
+            "other.pre_load_other.skip_or_start_loading_other",
+            "other.pre_load_other.import_other",
+            "other.load_other.load_other_Things",
+        }
+        assert {state for name, state in run.tasks.items() if name not in skipped} == {"success"}
+        assert [call.verb for call in fake.calls()] == ["stage", "load"]
+        assert set(run.asset_events()) == {"starbake_customers", "shop_load"}
