@@ -136,6 +136,8 @@ def _main(dag_file: Path, folder: Path, try_number: int) -> int:
             return httpx.Response(200, json={"dag_run": run, "max_tries": 1, "should_retry": True})
         if request.url.path.endswith("/heartbeat") and (folder / "unwanted").exists():
             return httpx.Response(409, json={"detail": {"reason": "not_running", "current_state": "failed"}})
+        if request.method == "GET" and "/store/" in request.url.path:
+            return httpx.Response(404, json={"detail": {"reason": "not_found", "message": "nothing is kept"}})
         return httpx.Response(200, json={})
 
     ti = TaskInstanceDTO(

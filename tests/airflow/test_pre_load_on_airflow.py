@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import sqlite3
 import threading
 import time
@@ -33,6 +34,7 @@ from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
 from ai.starlake.orchestration.project_reading import read_project
 from tests.airflow.airflow_home import AirflowRun, context_of, run_dag
 from tests.airflow.dag_files import dag_of, load_file
+from tests.airflow.supervised_task import SupervisedTask, alive, wait_for
 from tests.fakes.fake_cli import FakeStarlake
 from tests.fakes.small_project import Project
 from tests.orchestration.pre_load_cases import CASES, FAILED, LOADED, RUN_DATE, SKIPPED, PreLoadCase
@@ -589,3 +591,49 @@ class TestGeneratedFiles:
         assert {state for name, state in run.tasks.items() if name not in skipped} == {"success"}
         assert [call.verb for call in fake.calls()] == ["stage", "load"]
         assert set(run.asset_events()) == {"starbake_customers", "shop_load"}
+
+
+_HANGING = """\
+#!/usr/bin/env bash
+bash -c "trap '' TERM; echo \\$\\$ > {folder}/child; while :; do sleep 1; done" &
+echo $$ > {folder}/launcher
+wait
+"""
+_DAG = """\
+from datetime import datetime, timezone
+from airflow.sdk import DAG
+from ai.starlake.airflow.bash import StarlakeAirflowBashJob
+
+job = StarlakeAirflowBashJob(filename=__file__, module_name=__name__, options={options!r})
+with DAG("kept", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)):
+    job.sl_pre_load("starbake", {{"Customers"}}, "pending")
+"""
+
+
+def test_a_check_that_airflow_ends_leaves_no_process_and_decides_nothing(tmp_path, project):
+    """Under a real supervisor, which sends SIGTERM, and would send SIGKILL after five seconds."""
+    starlake = tmp_path / "starlake"
+    starlake.write_text(_HANGING.format(folder=shlex.quote(str(tmp_path))))
+    starlake.chmod(0o755)
+    options = {
+        "SL_STARLAKE_PATH": str(starlake),
+        "sl_env_var": json.dumps({"SL_ROOT": str(project.root)}),
+        "pre_load_check": "command",
+    }
+    dag_file = tmp_path / "dags/kept.py"
+    dag_file.parent.mkdir()
+    dag_file.write_text(_DAG.format(options=options))
+    files = [tmp_path / "launcher", tmp_path / "child"]
+    with SupervisedTask(dag_file, tmp_path / "try1") as task:
+        wait_for(
+            lambda: all(file.exists() and file.read_text() for file in files) or task.supervisor.poll() is not None,
+            "the command",
+        )
+        assert task.supervisor.poll() is None, task.log
+        processes = [task.pid, *(int(file.read_text()) for file in files)]
+        task.end_as_unwanted()
+        told = task.wait()
+        assert alive(*processes) == []
+    assert "escalating" not in task.log, "the task did not end in time"
+    assert "Airflow ended the task" in task.log
+    assert not [each for each in told if "/xcoms/" in each["path"] or each.get("state") in ("success", "skipped")]
