@@ -104,7 +104,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
             os.kill(pid, signal.SIGKILL)
 
 
-def test_a_task_that_is_no_longer_wanted_ends_by_itself(shop: Shop):
+def test_a22_a_task_that_is_no_longer_wanted_ends_by_itself(shop: Shop):
     """Airflow sends SIGTERM, and would send SIGKILL after five seconds."""
     with shop.task() as task:
         processes = shop.begun(task)
@@ -118,7 +118,7 @@ def test_a_task_that_is_no_longer_wanted_ends_by_itself(shop: Shop):
     shop.retry()
 
 
-def test_the_command_of_a_task_that_is_killed_is_ended(shop: Shop):
+def test_a22_the_command_of_a_task_that_is_killed_is_ended(shop: Shop):
     """As the kernel does it when memory runs out: nothing of the task itself can act."""
     with shop.task() as task:
         processes = shop.begun(task)
@@ -129,7 +129,7 @@ def test_the_command_of_a_task_that_is_killed_is_ended(shop: Shop):
     shop.retry()
 
 
-def test_the_command_of_a_task_whose_supervisor_is_killed_is_ended(shop: Shop):
+def test_a22_the_command_of_a_task_whose_supervisor_is_killed_is_ended(shop: Shop):
     """Airflow would begin the task again elsewhere, beside it."""
     with shop.task() as task:
         processes = shop.begun(task)

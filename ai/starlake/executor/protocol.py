@@ -46,7 +46,7 @@ class Execution:
         run_is_ending: Asked after an interruption: whether it is the whole run that ends, and not this step alone.
         is_run_over: Asked about another run, by its id: whether it is over; None where that is not known.
         outcomes: Whether to report the outcome of each table or task.
-        has_python_log: Whether the report is where Python's own log goes, too, so that logged warnings are there already.
+        has_python_log: Whether the report is where Python's own log goes, too: warnings that are logged are there then.
         on_secrets: Told the secrets of a command before it runs, for an orchestrator that masks its own logs, too.
     """
 
