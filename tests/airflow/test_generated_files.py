@@ -15,6 +15,7 @@ import pytest
 from tests.airflow.airflow_home import dag_bag
 from tests.airflow.generated_dags import (
     PLACES,
+    STRATEGIES,
     Made,
     bakery,
     described,
@@ -27,8 +28,8 @@ FORMS = (None, "newer", "older")
 """Our own templates, and those in the two forms of Starlake's."""
 KINDS = ("any", "all", "cron", "first")
 LOADS = [
-    *itertools.product((None,), PLACES, ("none",), range(3)),
-    *itertools.product(FORMS[1:], PLACES, ("none",), (2,)),
+    *itertools.product((None,), PLACES, STRATEGIES, range(3)),
+    *itertools.product(FORMS[1:], PLACES, STRATEGIES, (2,)),
 ]
 
 
@@ -95,7 +96,7 @@ def test_our_templates_make_the_dags_of_starlakes(place: str, tmp_path: Path) ->
     seen = []
     for form in FORMS:
         folder = tmp_path / str(form)
-        loads = bakery(folder / "load" / "starbake", place, form, GIVEN).loads("none", 2)
+        loads = bakery(folder / "load" / "starbake", place, form, GIVEN).loads("imported", 2)
         tasks = transforms(bakery(folder / "transform" / "starbake", place, form, GIVEN), "all")
         seen.append({**serialized(loads), **serialized(tasks)})
     assert set(seen[0]) == {"starbake_load_cron1", "starbake_load_hourly", "starbake_transform"}
@@ -109,9 +110,9 @@ def test_our_templates_make_the_dags_of_starlakes(place: str, tmp_path: Path) ->
 def test_a_file_makes_the_same_dag_at_each_parse(tmp_path: Path) -> None:
     """Sets of a file have another order in each process; the DAG may not, or each parse would be a new version."""
     files = [
-        str(bakery(tmp_path / "load", "shell", "newer").loads("none", 2)),
+        str(bakery(tmp_path / "load", "shell", "newer").loads("imported", 2)),
         str(transforms(bakery(tmp_path / "transform", "shell", "newer"), "any")),
-        str(bakery(tmp_path / "dataproc", "dataproc", "older").loads("none", 1)),
+        str(bakery(tmp_path / "dataproc", "dataproc", "older").loads("imported", 1)),
     ]
     code = (
         "import hashlib, json, sys\n"

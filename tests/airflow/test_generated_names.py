@@ -63,7 +63,7 @@ def test_one_schedule_has_a_domain_called_as_its_first_task(shop: Shop, fake: Fa
     for number in range(2, len(DOMAINS)):
         (shop.root / f"metadata/load/d{number}/t.sl.yml").unlink()
         (shop.root / f"metadata/load/d{number}/_config.sl.yml").unlink()
-    shop.configure("load", "start.py")
+    shop.configure("load", "start.py", pre_load_strategy="imported")
     (dag,) = dag_bag(shop.generate()).dags.values()
     assert dag.dag_id == "start"
     assert {"start", "end"} <= set(dag.task_dict)
