@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import (
 )
 
 from ai.starlake.airflow.operators.starlake_operator import ENDED, failure_of
-from ai.starlake.airflow.task_runs.interruption import InterruptibleBlock, TaskEndedError
+from ai.starlake.airflow.task_runs.task_ending import InterruptibleBlock, TaskEndedError
 from ai.starlake.common import StarlakeError
 from ai.starlake.job import StarlakePreLoadStrategy
 

@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from ai.starlake.airflow.links import StarlakeLogLink, keep_log
-from ai.starlake.airflow.task_runs.interruption import InterruptibleBlock, TaskEndedError
+from ai.starlake.airflow.task_runs.task_ending import InterruptibleBlock, TaskEndedError
 from ai.starlake.common import StarlakeError
 
 if TYPE_CHECKING:
