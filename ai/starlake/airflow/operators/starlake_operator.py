@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from ai.starlake.airflow.links import StarlakeLogLink, keep_log
+from ai.starlake.airflow.log_link import StarlakeLogLink, keep_log
 from ai.starlake.airflow.task_runs.task_ending import InterruptibleBlock, TaskEndedError
 from ai.starlake.common import StarlakeError
 

@@ -12,7 +12,7 @@ import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowException
 
-from ai.starlake.airflow.links import StarlakeLogLink
+from ai.starlake.airflow.log_link import StarlakeLogLink
 from ai.starlake.airflow.operators.starlake_operator import StarlakeOperator
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.protocol import CommandFailedError, Execution, StarlakeResult
