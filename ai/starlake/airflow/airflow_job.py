@@ -19,7 +19,6 @@ from ai.starlake.airflow.airflow_options import (
 from ai.starlake.airflow.task_arguments import operator_arguments, task_id_of
 from ai.starlake.common.secrets import EnvironmentReference
 from ai.starlake.dataset import StarlakeDataset
-from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import (
     IStarlakeJob,
     JobOptions,
@@ -29,12 +28,13 @@ from ai.starlake.job import (
     StarlakeSparkConfig,
 )
 from ai.starlake.job.job_options import OptionsT
-from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, BaseOperator
 
     from ai.starlake.airflow.task_runs.start_decision import StartDecision
+    from ai.starlake.executor.protocol import StarlakeExecutor
+    from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
 
 Dataset = StarlakeDataset | str
 
@@ -109,6 +109,8 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
     @cached_property
     def runner(self) -> CommandRunner:
         """The runner of the commands of tasks."""
+        from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
+
         return CommandRunner(self.settings, self.executor)
 
     @cached_property

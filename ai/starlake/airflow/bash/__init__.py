@@ -5,17 +5,19 @@ The name is that of Starlake's own package: no shell takes part.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from ai.starlake.airflow import require_airflow
 
 require_airflow()
 
 from ai.starlake.airflow.airflow_job import StarlakeAirflowJob
-from ai.starlake.executor.process.process_options import ProcessOptions
-from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions
+from ai.starlake.job.process_options import ProcessOptions
 from ai.starlake.orchestration.command_runs.executor_factories import shell_executor
+
+if TYPE_CHECKING:
+    from ai.starlake.executor.protocol import StarlakeExecutor
 
 __all__ = ["StarlakeAirflowBashJob"]
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ai.starlake.airflow import require_airflow
 
 require_airflow()
 
 from ai.starlake.airflow.airflow_job import StarlakeAirflowJob
-from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions
 from ai.starlake.orchestration.command_runs.executor_factories import embedded_executor
+
+if TYPE_CHECKING:
+    from ai.starlake.executor.protocol import StarlakeExecutor
 
 __all__ = ["StarlakeAirflowEmbeddedJob"]
 

@@ -13,9 +13,9 @@ require_dagster()
 
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.job import StarlakeDagsterJob
-from ai.starlake.executor.process.process_options import ProcessOptions
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions
+from ai.starlake.job.process_options import ProcessOptions
 from ai.starlake.orchestration.command_runs.executor_factories import shell_executor
 
 if TYPE_CHECKING:

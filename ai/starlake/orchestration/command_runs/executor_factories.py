@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
-    from ai.starlake.executor.process.process_options import ProcessOptions
     from ai.starlake.executor.process.supervision import Runner
     from ai.starlake.executor.project_facts import FactsFactory
     from ai.starlake.executor.shell import ShellExecutor
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from ai.starlake.gcp.dataproc.backend import DataprocExecutor
     from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
     from ai.starlake.job import JobOptions
+    from ai.starlake.job.process_options import ProcessOptions
 
 
 def shell_executor(

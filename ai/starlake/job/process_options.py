@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from ai.starlake.job import JobOptions
+from ai.starlake.job.job_options import JobOptions
 
 
 def _read_executable(value: object) -> object:
