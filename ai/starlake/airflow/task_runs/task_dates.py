@@ -112,7 +112,7 @@ class _Ticks:
         """
         dag = context["dag"]
         timetable = getattr(dag, "timetable", None)
-        cron = getattr(timetable, "expression", None) or getattr(timetable, "summary", None)  # before Airflow 3.2
+        cron = getattr(timetable, "expression", None) or getattr(timetable, "summary", None)  # one of Airflow's core
         zone = getattr(timetable, "timezone", None) or getattr(dag, "timezone", None)
         if not isinstance(cron, str) or cron_problem(cron) is not None:
             return None
