@@ -11,6 +11,7 @@ import pytest
 from ai.starlake.common import Redactor, StarlakeError
 from ai.starlake.common.plug_ins import plug_ins
 from ai.starlake.common.secrets import (
+    JoinedReference,
     SecretReference,
     environment_value,
     field_of,
@@ -191,3 +192,24 @@ class TestFields:
 def test_no_redactor_masks_what_is_no_secret() -> None:
     _, redactor = resolved_text("duckdb.db", label="it")
     assert redactor.mask("duckdb.db") == Redactor().mask("duckdb.db") == "duckdb.db"
+
+
+def test_parts_may_stand_beside_the_store() -> None:
+    values, secrets = resolve_environment({"X": environment_value("X", {"key": "password", "vault": "db"})})
+    assert values == {"X": "password of the database"}
+    assert secrets == {"password of the database"}
+
+
+@pytest.mark.parametrize(
+    "given", [{"vault": "db", "broken": "x"}, {"vault": {"path": "db"}, "key": "x"}, {"a": "b", "c": "d"}]
+)
+def test_what_could_be_read_in_two_ways_is_refused(given: dict[str, object]) -> None:
+    with pytest.raises(StarlakeError, match="the value of X is neither"):
+        environment_value("X", given)
+
+
+def test_every_reference_within_a_string_is_a_secret() -> None:
+    url = JoinedReference(("x://ada:", environment_value("X", {"vault": "db"}), "@h"))
+    values, secrets = resolve_environment({"X": url})
+    assert values["X"] == url.resolve() == "x://ada:value of the database@h"
+    assert {"value of the database", values["X"]} <= secrets
