@@ -55,7 +55,7 @@ test-slow: $(STAMP) ## Run the slow tests: real servers, kills, large data; need
 	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -qq && apt-get install -y -qq postgresql; } || \
 	  echo "No PostgreSQL: the tests of its audit will fail. On Debian: apt-get install postgresql" >&2
-	$(BIN)/python -m pytest -q -m slow -n $(PYTEST_WORKERS) --dist loadfile --durations 15
+	$(BIN)/python -m pytest -q -m slow -n $(PYTEST_WORKERS) --dist loadfile --no-loadscope-reorder --durations 40
 
 test-oldest: $(STAMP_OLDEST) ## Run the tests on Dagster 1.9.13 and the lowest versions that the requirements allow
 	$(VENV_OLDEST)/bin/python -m pytest -q -m "not slow" -n $(PYTEST_WORKERS)

@@ -8,6 +8,7 @@ seen yet. What it finds becomes a test of its own.
 from __future__ import annotations
 
 import configparser
+import gc
 import os
 import signal
 import sys
@@ -63,6 +64,34 @@ def pytest_sessionstart() -> None:
         installed = {(each.name, each.value) for each in entry_points(group=group)}
         if not wanted <= installed:
             raise pytest.UsageError(f"the entry points {group} of the installed project are old: run `make setup`")
+
+
+# Files of slow tests that take longest, the longest first. Each is one worker's work: begun last, it would keep the
+# others waiting at the end.
+_LONG = (
+    "embedded_properties/test_kills.py",
+    "soak/test_soak.py",
+    "embedded_properties/test_system_calls.py",
+    "dagster_dev/test_facade.py",
+    "gcp/dataproc/test_random_faults.py",
+    "samples/test_first_hour.py",
+    "dagster_gcp/test_endings.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; leave all others in their order."""
+    here = Path(__file__).parent
+    places = {here / name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage less often: what Dagster's import and all tests are made of is none, but is looked through."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_sessionfinish() -> None:

@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb  # noqa: F401  a forked process need not import it again
+# A forked process need not import these again.
+import duckdb  # noqa: F401
+import jinja2.sandbox  # noqa: F401
+import tenacity  # noqa: F401
 
+import ai.starlake.embedded.cli.console
+import ai.starlake.embedded.intake.formats.dsv
 import ai.starlake.embedded.transform.transforms  # noqa: F401
 from ai.starlake.embedded.cli.main import run
 from ai.starlake.embedded.database.connection import Database

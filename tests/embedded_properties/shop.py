@@ -91,9 +91,13 @@ class Shop:
         """Runs a task."""
         return self.engine().transform(TransformRequest(name, **fields))
 
+    def database(self) -> duckdb.DuckDBPyConnection:
+        """The database, to be read."""
+        return duckdb.connect(str(self.datasets / "duckdb.db"), read_only=True)
+
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Asks the database."""
-        with duckdb.connect(str(self.datasets / "duckdb.db"), read_only=True) as connection:
+        with self.database() as connection:
             return connection.execute(query).fetchall()
 
     def files(self, area: str) -> list[str]:
@@ -103,10 +107,21 @@ class Shop:
 
     def tables(self) -> dict[str, list[tuple[Any, ...]]]:
         """The rows of every table but the audit's."""
-        names = self.rows("SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'audit'")
-        return {f"{schema}.{name}": sorted(self.rows(f'FROM "{schema}"."{name}"'), key=repr) for schema, name in names}
+        with self.database() as connection:
+            return tables_of(connection)
 
     def clear(self) -> None:
         """Drops all data; the metadata stays."""
         shutil.rmtree(self.datasets, ignore_errors=True)
         shutil.rmtree(self.root / "incoming", ignore_errors=True)
+
+
+def tables_of(connection: duckdb.DuckDBPyConnection) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows of every table but the audit's."""
+    names = connection.execute(
+        "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name <> 'audit'"
+    ).fetchall()
+    return {
+        f"{schema}.{name}": sorted(connection.execute(f'FROM "{schema}"."{name}"').fetchall(), key=repr)
+        for schema, name in names
+    }

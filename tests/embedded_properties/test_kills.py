@@ -9,6 +9,7 @@ from collections import Counter
 
 import pytest
 from killing import KILLED, Kill, count_points, run_command
+from shop import tables_of
 
 ATTRIBUTES = [{"name": "id", "type": "long"}, {"name": "label", "type": "string"}]
 LOAD = ["load"]
@@ -57,14 +58,16 @@ class Work:
 
     def state(self):
         """Tables, audit and files, without what depends on the time."""
+        with self.shop.database() as connection:  # to open it takes longer than to read it
+            found = tables_of(connection)
+            audit = connection.execute(
+                "SELECT PATHS, DOMAIN, SCHEMA, COUNT, COUNTREJECTED, STEP FROM audit.audit WHERE SUCCESS"
+            ).fetchall()
+            rejected = connection.execute("SELECT SCHEMA, ERROR FROM audit.rejected").fetchall()
         tables = {
             name: Counter(tuple("time" if hasattr(cell, "year") else cell for cell in row) for row in rows)
-            for name, rows in self.shop.tables().items()
+            for name, rows in found.items()
         }
-        audit = self.shop.rows(
-            "SELECT PATHS, DOMAIN, SCHEMA, COUNT, COUNTREJECTED, STEP FROM audit.audit WHERE SUCCESS"
-        )
-        rejected = self.shop.rows("SELECT SCHEMA, ERROR FROM audit.rejected")
         areas = {area: self.shop.files(area) for area in ("stage", "ingesting", "archive", "unresolved")}
         return tables, Counter(audit), Counter(rejected), areas
 
