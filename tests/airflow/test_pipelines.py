@@ -14,7 +14,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.job import IStarlakeJob
 from ai.starlake.orchestration import StarlakeSchedule
 from tests.airflow.airflow_home import dag_bag
-from tests.airflow.dag_files import DATAPROC, dag_of, edges, load_file, node, table, transform_file
+from tests.airflow.dag_files import DATAPROC, dag_of, dags_of, edges, load_file, node, table, transform_file
 
 ONE = [("daily", "0 5 * * *", {"crm": ["people"], "shop": ["orders", "lines"]})]
 TWO = [("daily", "0 5 * * *", {"crm": ["people"]}), ("hourly", "0 * * * *", {"crm": ["calls"]})]
@@ -34,6 +34,43 @@ def flat(*trees: dict[str, Any]) -> str:
     for tree in trees:
         walk(tree)
     return repr(json.dumps(list(found.values())))
+
+
+@pytest.mark.parametrize(("strategy", "awaited"), [("imported", "incoming_files"), ("pending", "pending_files")])
+def test_the_tasks_of_loads_have_the_ids_of_starlakes_own(tmp_path, strategy, awaited):
+    dag = dag_of(load_file(tmp_path, ONE, pre_load_strategy=strategy))
+    assert dag.dag_id == "shop_load"
+    crm = ["crm.load_crm.load_crm_people", f"crm.pre_load_crm.check_crm_{awaited}"]
+    crm += ["crm.pre_load_crm.skip_or_start_loading_crm", *(["crm.pre_load_crm.import_crm"] * (strategy == "imported"))]
+    assert {task for task in dag.task_ids if task.startswith("crm")} == set(crm)
+    assert {"start", "end", "shop.load_shop.load_shop_orders", "shop.load_shop.load_shop_lines"} <= set(dag.task_ids)
+
+
+def test_the_tasks_of_each_of_several_schedules_are_a_dag(tmp_path):
+    dags = dags_of(load_file(tmp_path, TWO, pre_load_strategy="ack"))
+    assert sorted(dags) == ["shop_load_daily", "shop_load_hourly"]
+    assert sorted(dags["shop_load_daily"].task_ids) == [
+        "crm_daily.load_crm_daily.load_crm_people",
+        "crm_daily.pre_load_crm_daily.check_crm_ack_file",
+        "crm_daily.pre_load_crm_daily.skip_or_start_loading_crm_daily",
+        "end_daily",
+        "start_daily",
+    ]
+
+
+def test_loads_come_after_their_check_and_before_the_end(tmp_path):
+    dag = dag_of(load_file(tmp_path, ONE, pre_load_strategy="imported"))
+    assert edges(dag) == {
+        *(f"start >> check_{d}_incoming_files" for d in ("crm", "shop")),
+        *(f"check_{d}_incoming_files >> skip_or_start_loading_{d}" for d in ("crm", "shop")),
+        *(f"skip_or_start_loading_{d} >> import_{d}" for d in ("crm", "shop")),
+        "import_crm >> load_crm_people",
+        "import_shop >> load_shop_orders",
+        "import_shop >> load_shop_lines",
+        *(f"{load} >> end" for load in ("load_crm_people", "load_shop_orders", "load_shop_lines")),
+    }
+    rules = {task.task_id: task.trigger_rule.value for task in dag.tasks if task.trigger_rule.value != "all_success"}
+    assert rules == {"end": "none_failed"}
 
 
 def test_without_a_check_loads_come_right_after_the_start(tmp_path):
