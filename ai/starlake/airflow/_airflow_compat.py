@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -46,3 +52,42 @@ def put_after(task: BaseOperator, befores: Iterable[BaseOperator]) -> None:
     for before in befores:
         before.downstream_task_ids.add(task.task_id)
         task.upstream_task_ids.add(before.task_id)
+
+
+@contextmanager
+def private_database(file: str) -> Iterator[None]:
+    """Give this process a database of its own, in which `DAG.test` finds one DAG file; it is gone afterwards.
+
+    Args:
+        file: The DAG file.
+    """
+    from airflow import settings
+
+    with TemporaryDirectory(prefix="starlake-airflow-") as folder:
+        bundle = {
+            "name": "dags-folder",
+            "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle",
+            "kwargs": {"path": file},
+        }
+        variables = {
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow.db",
+            "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps([bundle]),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        }
+        before = {name: os.environ.get(name) for name in variables}
+        os.environ.update(variables)
+        try:
+            subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], check=True, capture_output=True)
+            settings.configure_vars()
+            settings.reconfigure_orm()
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
+            settings.configure_vars()
+            settings.reconfigure_orm()
+
+
+def returned(ti: Any) -> Any:
+    """Return what the task of a task instance has returned, from the database."""
+    return ti.xcom_pull(task_ids=ti.task_id)

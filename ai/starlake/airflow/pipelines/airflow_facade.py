@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, BaseOperator
 
 from ai.starlake.airflow.pipelines.dag_arguments import dag_arguments
 from ai.starlake.airflow.pipelines.dag_assembly import DagAssembly
 from ai.starlake.airflow.pipelines.operator_maker import OperatorMaker
-from ai.starlake.common import StarlakeError
 from ai.starlake.orchestration import AbstractOrchestration, AbstractPipeline
-from ai.starlake.orchestration.pipeline_runs import RunnablePipeline
 from ai.starlake.orchestration.pipeline_spec import PipelineSpec
+
+if TYPE_CHECKING:
+    from ai.starlake.airflow.pipelines.dag_runs import DagRuns
 
 
 class AirflowOrchestration(AbstractOrchestration[BaseOperator]):
@@ -65,10 +68,12 @@ class AirflowPipeline(AbstractPipeline[BaseOperator]):
         finally:
             self.dag.__exit__(kind, error, traceback)
 
-    @property
-    def runs(self) -> RunnablePipeline:
+    @cached_property
+    def runs(self) -> DagRuns:
         """Return what runs the DAG in this process."""
-        raise StarlakeError("DAGs cannot be run from a terminal yet", fix="use airflow dags test")
+        from ai.starlake.airflow.pipelines.dag_runs import DagRuns
+
+        return DagRuns(self)
 
     def assemble(self) -> None:
         """Put the tasks in order."""
