@@ -6,6 +6,8 @@ import select
 import socket
 from typing import Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import CommsDecoder
 from airflow.sdk.execution_time.supervisor import set_supervisor_comms
@@ -28,3 +30,18 @@ def test_without_a_supervisor_in_another_process_there_is_no_socket(supervisor: 
     assert _airflow_compat.supervisor_socket() is None
     with set_supervisor_comms(None):
         assert _airflow_compat.supervisor_socket() is None
+
+
+def test_a_task_is_put_after_others_as_airflow_itself_does():
+    def made(order: Any) -> dict[str, tuple[set[str], set[str]]]:
+        with DAG("a_dag") as dag:
+            tasks = [EmptyOperator(task_id=name) for name in ("one", "two", "three")]
+            order(tasks[2], tasks[:2])
+        return {task.task_id: (task.upstream_task_ids, task.downstream_task_ids) for task in dag.tasks}
+
+    assert made(_airflow_compat.put_after) == made(lambda task, befores: task.set_upstream(befores))
+
+
+def test_each_run_of_a_cron_expression_has_its_interval():
+    timetable = _airflow_compat.cron_intervals("0 5 * * *", "Europe/Paris")
+    assert (timetable.expression, str(timetable.timezone)) == ("0 5 * * *", "Europe/Paris")

@@ -73,7 +73,7 @@ class AirflowPipeline(AbstractPipeline[BaseOperator]):
         """Return what runs the DAG in this process."""
         from ai.starlake.airflow.pipelines.dag_runs import DagRuns
 
-        return DagRuns(self)
+        return DagRuns(self.dag, self.spec, self.tasks)
 
     def assemble(self) -> None:
         """Put the tasks in order."""

@@ -30,7 +30,8 @@ from ai.starlake.orchestration.pipeline_runs import (
 if TYPE_CHECKING:
     from airflow.sdk import DAG
 
-    from ai.starlake.airflow.pipelines.airflow_facade import AirflowPipeline
+    from ai.starlake.orchestration import AbstractTask
+    from ai.starlake.orchestration.pipeline_spec import PipelineSpec
 
 _EVERY_DAY = "0 0 * * *"
 _MOST_INTERVALS = 10_000
@@ -40,16 +41,15 @@ class DagRuns:
     """Run the DAG of a pipeline, and describe it. See `RunnablePipeline`.
 
     Args:
-        pipeline: The pipeline.
+        dag: The DAG.
+        spec: What the pipeline is.
+        tasks: Its tasks.
     """
 
-    def __init__(self, pipeline: AirflowPipeline) -> None:
-        self._pipeline = pipeline
-        self._spec = pipeline.spec
-
-    @property
-    def _dag(self) -> DAG:
-        return self._pipeline.dag
+    def __init__(self, dag: DAG, spec: PipelineSpec, tasks: Sequence[AbstractTask[Any]]) -> None:
+        self._dag = dag
+        self._spec = spec
+        self._tasks = tasks
 
     @property
     def pipeline_id(self) -> str:
@@ -64,7 +64,7 @@ class DagRuns:
             steps=len(self._dag.task_dict),
             schedule=f"{self._spec.cron} ({options.zone})" if self._spec.cron else None,
             sensor=str(policy_of(datasets, options).condition) if datasets else None,
-            loads=sum(task.task_type is TaskType.LOAD for task in self._pipeline.tasks),
+            loads=sum(task.task_type is TaskType.LOAD for task in self._tasks),
         )
 
     def section_names(self) -> frozenset[str]:
@@ -145,7 +145,7 @@ class DagRuns:
     @property
     def _working(self) -> frozenset[str]:
         kinds = (TaskType.LOAD, TaskType.TRANSFORM)
-        return frozenset(task.task.task_id for task in self._pipeline.tasks if task.task_type in kinds)
+        return frozenset(task.task.task_id for task in self._tasks if task.task_type in kinds)
 
     @property
     def _every(self) -> str:
