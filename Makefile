@@ -23,7 +23,7 @@ EMULATOR := packages/starlake-gcp-emulator
 REQUIREMENTS := setup.cfg pyproject.toml $(EMULATOR)/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui test test-slow test-oldest test-airflow lint format types imports wheels golden bench soak pictures gcp-smoke clean
+.PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow lint format types imports wheels golden bench soak pictures gcp-smoke clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ demo: $(STAMP) ## Make the sample bakery's assets with a real Dagster run, then 
 
 ui: $(STAMP) ## Open Dagster's UI on the demo project (PORT=3000)
 	@$(BIN)/python samples/demo.py --home $(DEMO) --ui --port $(PORT)
+
+airflow-demo: $(STAMP_AIRFLOW) ## Load and transform the sample bakery with real tasks of Airflow, then show the tables
+	@$(VENV_AIRFLOW)/bin/python samples/airflow/run.py --home $(DEMO)-airflow
 
 test: $(STAMP) ## Run the tests that a change needs: all but the slow ones
 	$(BIN)/python -m pytest -q -m "not slow" -n $(PYTEST_WORKERS)
@@ -118,5 +121,5 @@ pictures: $(STAMP) ## Take the pictures in images/ of assets and jobs in Dagster
 	$(BIN)/python samples/pictures.py
 
 clean: ## Remove what the targets above made, the virtual environments too
-	rm -rf $(VENV) $(VENV_OLDEST) $(VENV_AIRFLOW) $(DEMO) .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build $(DIST) *.egg-info $(EMULATOR)/build $(EMULATOR)/src/*.egg-info
+	rm -rf $(VENV) $(VENV_OLDEST) $(VENV_AIRFLOW) $(DEMO) $(DEMO)-airflow .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build $(DIST) *.egg-info $(EMULATOR)/build $(EMULATOR)/src/*.egg-info
 	find ai packages tests samples -name __pycache__ -type d -prune -exec rm -rf {} +
