@@ -632,7 +632,8 @@ def test_a_check_that_airflow_ends_leaves_no_process_and_decides_nothing(tmp_pat
         assert task.supervisor.poll() is None, task.log
         processes = [task.pid, *(int(file.read_text()) for file in files)]
         task.end_as_unwanted()
-        told = task.wait()
+        task.wait()
+        told = list(task.told())
         assert alive(*processes) == []
     assert "escalating" not in task.log, "the task did not end in time"
     assert "Airflow ended the task" in task.log
