@@ -12,17 +12,24 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def probe(name: str, *arguments: object) -> dict[str, Any]:
+def probe(name: str, *arguments: object, python: Path | str = sys.executable) -> dict[str, Any]:
     """Runs ``python -m benchmarks.probes.{name}`` and reads the JSON object that it prints last.
 
-    Nothing of the caller's Dagster or Starlake set-up leaks into it.
+    Nothing of the caller's Dagster, Airflow or Starlake set-up leaks into it.
+
+    Args:
+        name: The probe.
+        *arguments: Its arguments.
+        python: The interpreter.
 
     Raises:
         RuntimeError: If it fails.
     """
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("SL_", "DAGSTER_"))}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("SL_", "DAGSTER_", "AIRFLOW"))
+    }
     done = subprocess.run(
-        [sys.executable, "-m", f"benchmarks.probes.{name}", *map(str, arguments)],
+        [str(python), "-m", f"benchmarks.probes.{name}", *map(str, arguments)],
         cwd=ROOT,
         env=environment,
         capture_output=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from benchmarks.airflow_tasks import airflow
 from benchmarks.assets import assets
 from benchmarks.comparison import Comparison, Results, in_turns, values
 from benchmarks.engine import engine
@@ -59,6 +60,7 @@ SUITES: dict[str, Suite] = {
     "assets": assets,
     "engine": engine,
     "facade": facade,
+    "airflow": airflow,
 }
 
 

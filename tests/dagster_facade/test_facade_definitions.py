@@ -272,5 +272,5 @@ def test_hosts_are_accepted(shop, host) -> None:
 
 
 def test_a_facade_of_nothing_is_an_error(shop) -> None:
-    with pytest.raises(StarlakeError, match=r"exclude='\*' leaves no table and no task"):
+    with pytest.raises(StarlakeError, match=r"exclude='\*': there is no table and no task left"):
         StarlakeDagsterFacade(shop.root, NOWHERE).create_definitions(exclude="*")

@@ -52,9 +52,7 @@ def select_items(
     chosen = {item.target for item in items} if select is None else graph.chosen(select)
     left = chosen - (set() if exclude is None else graph.chosen(exclude))
     if chosen and not left:
-        raise StarlakeError(
-            f"exclude={exclude!r} leaves no table and no task", fix="exclude less, or leave out the call that selects"
-        )
+        raise StarlakeError(f"exclude={exclude!r}: there is no table and no task left", fix="exclude less")
     return tuple(item for item in items if item.target in left)
 
 
