@@ -107,7 +107,7 @@ wheels: $(STAMP) ## Build the wheels of both distributions (DIST=dist)
 golden: $(STAMP) ## Replay the recorded cases against the embedded engine and count them by group
 	$(BIN)/python tests/golden/tally.py
 
-bench: $(STAMP) $(STAMP_AIRFLOW) ## Measure against plain Dagster, Airflow and DuckDB in the same run
+bench: $(STAMP) ## Measure against plain Dagster and plain DuckDB in the same run
 	$(BIN)/python -m benchmarks
 
 soak: $(STAMP) ## Try what must never happen, under 15 minutes, and write docs/reliability.md: SHARE=0.1 [TRIALS=..]

@@ -12,24 +12,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def probe(name: str, *arguments: object, python: Path | str = sys.executable) -> dict[str, Any]:
+def probe(name: str, *arguments: object) -> dict[str, Any]:
     """Runs ``python -m benchmarks.probes.{name}`` and reads the JSON object that it prints last.
 
-    Nothing of the caller's Dagster, Airflow or Starlake set-up leaks into it.
-
-    Args:
-        name: The probe.
-        *arguments: Its arguments.
-        python: The interpreter.
+    Nothing of the caller's Dagster or Starlake set-up leaks into it.
 
     Raises:
         RuntimeError: If it fails.
     """
-    environment = {
-        key: value for key, value in os.environ.items() if not key.startswith(("SL_", "DAGSTER_", "AIRFLOW"))
-    }
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("SL_", "DAGSTER_"))}
     done = subprocess.run(
-        [str(python), "-m", f"benchmarks.probes.{name}", *map(str, arguments)],
+        [sys.executable, "-m", f"benchmarks.probes.{name}", *map(str, arguments)],
         cwd=ROOT,
         env=environment,
         capture_output=True,

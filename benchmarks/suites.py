@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from benchmarks.airflow_tasks import airflow
 from benchmarks.assets import assets
 from benchmarks.comparison import Comparison, Results, in_turns, values
 from benchmarks.engine import engine
@@ -60,7 +59,6 @@ SUITES: dict[str, Suite] = {
     "assets": assets,
     "engine": engine,
     "facade": facade,
-    "airflow": airflow,
 }
 
 
