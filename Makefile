@@ -107,8 +107,9 @@ wheels: $(STAMP) ## Build the wheels of both distributions (DIST=dist)
 golden: $(STAMP) ## Replay the recorded cases against the embedded engine and count them by group
 	$(BIN)/python tests/golden/tally.py
 
-bench: $(STAMP) ## Measure against plain Dagster and plain DuckDB in the same run
+bench: $(STAMP) $(STAMP_AIRFLOW) ## Measure against plain Dagster, DuckDB and Airflow in the same run
 	$(BIN)/python -m benchmarks
+	$(VENV_AIRFLOW)/bin/python -m benchmarks airflow
 
 soak: $(STAMP) ## Try what must never happen, under 15 minutes, and write docs/reliability.md: SHARE=0.1 [TRIALS=..]
 	$(BIN)/python -m benchmarks.soak --share '$(SHARE)' $(TRIALS)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from benchmarks.engine import ROWS, engine
 from benchmarks.machine import machine
-from benchmarks.suites import SUITES
+from benchmarks.suites import ELSEWHERE, SUITES
 from benchmarks.table import line_of, table_of
 
 _WIDTH = 150
@@ -34,7 +34,7 @@ def main(suites: tuple[str, ...], repetitions: int, rows: int, file: Path | None
     system = machine()
     found = []
     measures = {**SUITES, "engine": partial(engine, rows=rows)}
-    for name in suites or measures:
+    for name in suites or [each for each in measures if each not in ELSEWHERE]:
         with console.status(f"measuring: {name}"):
             for one in measures[name](repetitions):
                 console.print(line_of(one), highlight=False, soft_wrap=True)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from benchmarks.comparison import Comparison, Results, in_turns, values
 from benchmarks.fresh import probe
-from benchmarks.load_job import domains
-from benchmarks.project import make_asset_project
+from benchmarks.project import domains, make_asset_project
 
 _SIZES = {1_000: 5, 5_000: 2}
 """How many tables, and how often that is measured at most: five thousand take most of a minute."""

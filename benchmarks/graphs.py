@@ -9,8 +9,7 @@ from pathlib import Path
 
 from benchmarks.comparison import Comparison, Results, values
 from benchmarks.fresh import probe
-from benchmarks.load_job import domains
-from benchmarks.project import make_project
+from benchmarks.project import domains, make_project
 
 _DAG = "version: 1\ndag: {template: %s, filename: %s.py}\n"
 _LOAD = "load/dagster__scheduled_table__shell.py.j2"

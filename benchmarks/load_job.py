@@ -14,15 +14,7 @@ from dagster import (
 )
 
 from benchmarks.factories import Factory
-
-TABLES_PER_DOMAIN = 50
-
-
-def domains(tables: int) -> dict[str, list[str]]:
-    """Names of domains with those of their tables."""
-    names = [f"table_{number}" for number in range(tables)]
-    starts = range(0, tables, TABLES_PER_DOMAIN)
-    return {f"domain_{start // TABLES_PER_DOMAIN}": names[start : start + TABLES_PER_DOMAIN] for start in starts}
+from benchmarks.project import domains
 
 
 def load_ops(factory: Factory, tables: int) -> dict[str, list[OpDefinition]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -15,7 +15,7 @@ def machine() -> dict[str, str]:
         "system": platform.platform(),
         "load average": ", ".join(f"{load:.1f}" for load in os.getloadavg()),
         "python": platform.python_version(),
-        "dagster": version("dagster"),
+        **{name: version(name) for name in ("dagster", "apache-airflow") if installed(name)},
     }
 
 
@@ -24,3 +24,11 @@ def _processor() -> str:
     lines = information.read_text(encoding="utf-8").splitlines() if information.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def installed(name: str) -> bool:
+    """Whether a package is there: Dagster and Airflow have an environment each."""
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False

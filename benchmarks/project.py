@@ -33,6 +33,16 @@ table:
 """
 
 
+TABLES_PER_DOMAIN = 50
+
+
+def domains(tables: int) -> dict[str, list[str]]:
+    """Names of domains with those of their tables."""
+    names = [f"table_{number}" for number in range(tables)]
+    starts = range(0, tables, TABLES_PER_DOMAIN)
+    return {f"domain_{start // TABLES_PER_DOMAIN}": names[start : start + TABLES_PER_DOMAIN] for start in starts}
+
+
 def make_project(root: Path, domains: dict[str, list[str]]) -> Path:
     """Writes the project; returns its folder."""
     metadata = root / "metadata"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from benchmarks.airflow import airflow
 from benchmarks.assets import assets
 from benchmarks.comparison import Comparison, Results, in_turns, values
 from benchmarks.engine import engine
@@ -59,7 +60,10 @@ SUITES: dict[str, Suite] = {
     "assets": assets,
     "engine": engine,
     "facade": facade,
+    "airflow": airflow,
 }
+ELSEWHERE = frozenset({"airflow"})
+"""Suites that need another environment: they are measured when they are named."""
 
 
 def _times(what: str, found: tuple[Results, Results], name: str, goal: float) -> Iterator[Comparison]:

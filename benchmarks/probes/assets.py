@@ -21,7 +21,7 @@ from dagster import (
 )
 
 from benchmarks.clock import Clock
-from benchmarks.load_job import domains
+from benchmarks.project import domains
 
 _COLUMNS = {"key": "BIGINT", "label": "VARCHAR", "amount": "DOUBLE", "day": "DATE", "at": "TIMESTAMP"}
 
