@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-import sqlite3
 import threading
 import time
 from datetime import datetime, timedelta, timezone
@@ -446,24 +445,13 @@ def a_run(tmp_path_factory) -> tuple[AirflowRun, Project]:
     checks = Checks(project, FakeStarlake(folder / "bin"))
     project.put("pending", "2026-03-01.ack")
     project.put("stage", "strange.csv")
-    started = threading.Event()
-    database: list[Any] = []
 
-    def put_when_deferred():
-        started.wait(60)
-        for _ in range(1200):
-            with sqlite3.connect(f"file:{database[0]}?mode=ro", uri=True) as connection:
-                found = connection.execute("SELECT state FROM task_instance WHERE task_id = 'wait'").fetchone()
-            if found and found[0] == "deferred":
-                project.put("incoming")
-                return
-            time.sleep(0.05)
+    class DeliveredWhenDeferred(StarlakePreLoadSensor):
+        """The file comes when the worker has looked and gives its slot back."""
 
-    def remember_database(context):
-        from airflow import settings
-
-        database.append(settings.engine.url.database)
-        started.set()
+        def defer(self, **arguments):
+            project.put("incoming")
+            super().defer(**arguments)
 
     with DAG("domains", schedule=None, start_date=START) as dag:
         end = EmptyOperator(task_id="end", trigger_rule=TriggerRule.NONE_FAILED)
@@ -481,19 +469,14 @@ def a_run(tmp_path_factory) -> tuple[AirflowRun, Project]:
             post_execute=fail_once,
         )
         acked >> EmptyOperator(task_id="load_acked") >> end
-        wait = StarlakePreLoadSensor(
+        wait = DeliveredWhenDeferred(
             task_id="wait",
             runner=checks.runner(**PATIENT),
             domain="starbake",
             strategy="imported",
-            pre_execute=remember_database,
         )
         wait >> EmptyOperator(task_id="load_wait") >> end
-    writer = threading.Thread(target=put_when_deferred, daemon=True)
-    writer.start()
-    run = run_dag(dag, logical_date=RUN_DATE)
-    writer.join(60)
-    return run, project
+    return run_dag(dag, logical_date=RUN_DATE), project
 
 
 class TestARun:
