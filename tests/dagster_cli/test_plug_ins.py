@@ -98,7 +98,7 @@ except Exception as error:
 
 def test_errors_name_it_among_the_installed_ones(python):
     text = python("-c", CREATE.format(environment="databricks")).stdout
-    assert "installed executors: dagster.acme, dagster.broken, dagster.cloud_run, dagster.dataproc" in text
+    assert "dagster.acme, dagster.broken, dagster.cloud_run, dagster.dataproc" in text
 
 
 def test_a_package_that_it_lacks_is_named_with_its_distribution_and_extras(python):

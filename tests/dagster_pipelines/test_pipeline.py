@@ -254,10 +254,10 @@ class TestModules:
     def test_a_job_of_nobody_has_no_orchestration(self, make_module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         job = make_module().job
         with monkeypatch.context() as patch:
-            patch.setattr(type(job), "sl_orchestrator", classmethod(lambda _: StarlakeOrchestrator.AIRFLOW))
-            with pytest.raises(StarlakeError, match="is for airflow, which runs no pipelines here") as caught:
+            patch.setattr(type(job), "sl_orchestrator", classmethod(lambda _: StarlakeOrchestrator.SNOWFLAKE))
+            with pytest.raises(StarlakeError, match="is for snowflake, which runs no pipelines here") as caught:
                 OrchestrationFactory.create_orchestration(job)
-        assert "installed orchestrators: dagster" in str(caught.value)
+        assert "installed orchestrators: airflow, dagster" in str(caught.value)
         assert type(OrchestrationFactory.create_orchestration(job)).__name__ == "DagsterOrchestration"
 
     def test_the_jobs_of_several_files_fit_into_one_code_location(
