@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG, Asset, BaseOperator
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.serialization.serialized_objects import DagSerialization
 
 from ai.starlake.airflow.bash import StarlakeAirflowBashJob
@@ -173,6 +175,20 @@ class TestOrder:
         made = job().skip_or_start_op(None, check)
         assert (made.task_id, made.check_id) == ("validating_check_sales", "check_sales")
         assert job().sl_pre_load("sales", {"a"}, "none") is None
+
+    @pytest.mark.parametrize("found", [True, False, None])
+    def test_skip_or_start_skips_only_what_a_check_has_decided_on(self, found, dag, supervisor):
+        """A check that failed has no XCom: were that a skip, a trigger rule such as all_done made the run a success."""
+        made = job().skip_or_start_op(None, job().sl_pre_load("sales", {"a"}, "imported"), trigger_rule="all_done")
+        if found is not None:
+            supervisor.xcoms[made.check_id, "return_value"] = found
+        error = {True: None, False: AirflowSkipException, None: AirflowFailException}[found]
+        with pytest.raises(error, match=made.check_id) if error else nullcontext():
+            made.execute(context_of(dag, made.task_id))
+
+    def test_a_check_always_tells_its_decision(self, dag):
+        """Else skip_or_start would not know it where the DAG has do_xcom_push=False among its defaults."""
+        assert job().sl_pre_load("sales", {"a"}, "imported", do_xcom_push=False).do_xcom_push
 
 
 class TestBeforeItRuns:

@@ -10,7 +10,8 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import BaseOperator, Context, TaskInstanceState
 from airflow.sdk.exceptions import AirflowSkipException
 
-from ai.starlake.airflow.operators.starlake_operator import StarlakeOperator
+from ai.starlake.airflow.operators.starlake_operator import StarlakeOperator, failure_of
+from ai.starlake.common import StarlakeError
 
 if TYPE_CHECKING:
     from ai.starlake.airflow.task_runs.start_decision import StartDecision
@@ -95,7 +96,8 @@ class StarlakeSkipOperator(BaseOperator):
     """Skip itself, and so all that comes after it with the trigger rule ``all_success``, when a check found nothing.
 
     Args:
-        check_id: The task of the pre-load check. Its XCom ``return_value`` is true if there is something to load.
+        check_id: The task of the pre-load check. Its XCom ``return_value`` is true if there is something to load; a
+            check without one has not decided, which is a failure and never "nothing to load".
         **kwargs: What every operator takes.
     """
 
@@ -106,8 +108,15 @@ class StarlakeSkipOperator(BaseOperator):
         self.check_id = check_id
 
     def execute(self, context: Context) -> None:
-        """Skip if the check has found nothing."""
-        if not context["ti"].xcom_pull(task_ids=self.check_id):
+        """Skip if the check has found nothing.
+
+        Raises:
+            AirflowFailException: If the check has not decided: it failed, or was skipped or marked by hand.
+        """
+        found = context["ti"].xcom_pull(task_ids=self.check_id)
+        if found is None:
+            raise failure_of(_undecided(self.check_id))
+        if not found:
             raise AirflowSkipException(f"{self.check_id} found nothing to load")
 
 
@@ -152,3 +161,13 @@ class StarlakeEndOperator(BaseOperator):
             for task in before
             if task.outlets and task.task_id in done
         )
+
+
+def _undecided(check_id: str) -> StarlakeError:
+    error = StarlakeError(
+        f"{check_id} has not decided whether there is something to load",
+        cause="its XCom return_value has no value: it failed, or it was skipped or marked in the UI",
+        fix=f"clear {check_id}, so that it decides",
+    )
+    error.permanent = True
+    return error

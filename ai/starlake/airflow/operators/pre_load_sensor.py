@@ -97,6 +97,7 @@ class StarlakePreLoadSensor(BaseSensorOperator, SkipMixin):
         super().__init__(
             poke_interval=patience.interval, timeout=patience.timeout, mode="reschedule", **no_skips, **kwargs
         )
+        self.do_xcom_push = True  # whatever the defaults of the DAG say: what comes next reads the decision
         self.runner = runner
         self.domain = domain
         self.deferrable = deferrable
