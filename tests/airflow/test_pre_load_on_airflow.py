@@ -27,9 +27,11 @@ from fsspec.implementations.memory import MemoryFileSystem
 from ai.starlake.airflow.operators.pre_load_sensor import StarlakePreLoadSensor
 from ai.starlake.airflow.operators.pre_load_trigger import StarlakePreLoadTrigger
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.secrets import EnvironmentReference, JoinedReference
 from ai.starlake.executor.shell import ShellExecutor
 from ai.starlake.job import JobOptions
 from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
+from ai.starlake.orchestration.preload.pre_load_watch import PreLoadWatch
 from ai.starlake.orchestration.project_reading import read_project
 from tests.airflow.airflow_home import AirflowRun, context_of, run_dag
 from tests.airflow.dag_files import dag_of, load_file
@@ -402,6 +404,23 @@ class TestTrigger:
         deferred = checks.deferred(checks.sensor("ack", env=env, **PATIENT))
         assert "s3cret" not in json.dumps([deferred.trigger.serialize(), deferred.kwargs], default=str)
         assert "s3cret" not in repr(deferred.trigger)
+
+    def test_an_error_shows_no_secret_of_a_path(self, checks, monkeypatch):
+        monkeypatch.setenv("LAKE", "s3cret-folder")
+        joined = JoinedReference(("/nowhere/", EnvironmentReference("LAKE")))
+        sensor = checks.sensor("imported", env={"SL_ROOT": joined}, **PATIENT)
+        with pytest.raises(AirflowException) as failed:
+            checks.execute(sensor)
+        assert "SL_ROOT is ***" in str(failed.value)
+        assert "s3cret" not in str(failed.value)
+        watch = PreLoadWatch(sensor.runner.settings, "starbake", (), sensor.strategy, RUN_DATE)
+        trigger = StarlakePreLoadTrigger(
+            watch.as_plain_data(), 0.01, (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat()
+        )
+        (event,) = events_of(again(trigger))
+        assert event["status"] == "failed"
+        assert "***" in event["error"]
+        assert "s3cret" not in event["error"]
 
     def test_references_are_resolved_in_the_triggerer(self, checks, project, monkeypatch, tmp_path):
         monkeypatch.setenv("LAKE", str(tmp_path / "there"))

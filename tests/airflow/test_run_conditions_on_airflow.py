@@ -5,10 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+from airflow.sdk import DAG, Asset
 
+from ai.starlake.airflow.bash import StarlakeAirflowBashJob
+from ai.starlake.airflow.operators.starlake_operator import StarlakeOperator
+from ai.starlake.job import StarlakeCommand
 from tests.airflow.airflow_home import AirflowRun, run_dag
 from tests.airflow.dag_files import load_file, node, table, transform_file
 from tests.fakes.fake_cli import FakeStarlake
@@ -137,3 +142,19 @@ def test_what_was_prepared_is_cleaned_up_and_hides_no_failure(tmp_path, failing)
     assert run.tasks["kpi_b_task"] == ("failed" if failing else "success")
     assert run.tasks["end"] == ("upstream_failed" if failing else "success")
     assert run.state == ("failed" if failing else "success")
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_the_end_knows_what_instances_of_a_mapped_task_have_loaded(tmp_path, rows):
+    fake = FakeStarlake(tmp_path / "bin")
+    fake.behave("load", counts=(rows, rows, 0))
+    with DAG("mapped", schedule=None, start_date=datetime(2026, 1, 1, tzinfo=timezone.utc)) as dag:
+        job = StarlakeAirflowBashJob(options=_options(tmp_path, fake))
+        commands = [["load", "--domains", "shop", "--tables", table] for table in ("orders", "lines")]
+        loads = StarlakeOperator.partial(
+            task_id="load", runner=job.runner, name="shop.any", outlets=[Asset("shop_any")]
+        ).expand(command=[StarlakeCommand.of(each).with_environment(job.sl_env_vars) for each in commands])
+        loads >> job.end_op(outlets=[Asset("shop")])
+    run = run_dag(dag)
+    assert (run.state, run.tasks["end"]) == ("success", "success" if rows else "skipped")
+    assert set(run.asset_events()) == ({"shop_any", "shop"} if rows else set())

@@ -177,3 +177,14 @@ def test_a_dry_run_runs_nothing_and_records_no_event(dag: DAG, capsys: pytest.Ca
     assert "--scheduledDate 2026-03-02T02:00:00+0000 --options country=DE" in logged
     assert task.outlets == []
     assert len(context["outlet_events"]) == 0
+
+
+@pytest.mark.parametrize("name", ["dryrun", "dry-run", "Dry_Run", "option", "logical_datetimes", "sl_option"])
+def test_a_key_that_is_nearly_one_of_ours_is_refused(dag: DAG, name: str) -> None:
+    with pytest.raises(StarlakeError, match=f"{name} in dag_run.conf is not known"):
+        RunConf.of(context_of(dag, ORDERS, conf={name: True}))
+
+
+@pytest.mark.parametrize("name", ["date", "run", "load", "comment", "dates", "dry_run", "sl_options"])
+def test_keys_of_others_are_left_to_them(dag: DAG, name: str) -> None:
+    assert RunConf.of(context_of(dag, ORDERS, conf={name: {}})).values == {name: {}}

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 import pytest
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.secrets import EnvironmentReference, JoinedReference
 from ai.starlake.gcp.gcp_options import GcpOptions
 from ai.starlake.job import JobOptions, StarlakePreLoadStrategy
 from ai.starlake.job.job_options import composed
@@ -115,6 +116,22 @@ class TestPlainData:
         assert "s3cret" not in data
         assert "hand-made" not in data
         assert "FileReference" in data
+
+    def test_references_within_a_path_are_resolved_by_the_process_that_watches(self, project, monkeypatch):
+        joined = JoinedReference((f"{project.root}/", EnvironmentReference("LAKE")))
+        data = json.dumps(watch_of(project, "pending", env={"SL_DATASETS": joined}).as_plain_data())
+        monkeypatch.setenv("LAKE", "datasets")
+        project.put("stage")
+        assert PreLoadWatch.of_plain_data(json.loads(data)).seen()
+
+    @pytest.mark.parametrize(
+        ("name", "text"),
+        [("JDBC", "host={};password=s3cret"), ("JDBC", "pg://a:s3cret@{}"), ("DB_PASSWORD", "s3cret{}")],
+    )
+    def test_a_secret_that_is_written_beside_a_reference_is_left_out(self, project, name, text):
+        before, _, after = text.partition("{}")
+        joined = JoinedReference((before, EnvironmentReference("LAKE"), after))
+        assert "s3cret" not in json.dumps(watch_of(project, "pending", env={name: joined}).as_plain_data())
 
     def test_a_class_that_is_missing_is_named(self, project):
         data = watch_of(project, "pending").as_plain_data()

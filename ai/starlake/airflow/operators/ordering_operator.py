@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
@@ -154,13 +154,28 @@ class StarlakeEndOperator(BaseOperator):
         states: Mapping[str, Mapping[str, str]] = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])
         done = {task_id for task_id, state in states.get(ti.run_id, {}).items() if state == TaskInstanceState.SUCCESS}
         before = sorted(self.get_flat_relatives(upstream=True), key=lambda task: task.task_id)
-        return any(
-            not isinstance(task, StarlakeOperator)
-            or not task.do_xcom_push
-            or ti.xcom_pull(task_ids=task.task_id) is not None
-            for task in before
-            if task.outlets and task.task_id in done
-        )
+        return any(_has_recorded(task, done, ti) for task in before if task.outlets)
+
+
+def _has_recorded(task: Any, done: Collection[str], ti: Any) -> bool:
+    """Return True if a task, or an instance of a mapped one, has ended well and recorded an event of its outlets.
+
+    Args:
+        task: The task.
+        done: What has ended well: ids of tasks, and of instances, whose numbers come after an underscore.
+        ti: Reads XComs.
+    """
+    kind = task.operator_class if task.is_mapped else type(task)
+    tells = issubclass(kind, StarlakeOperator) and getattr(task, "do_xcom_push", True)
+    numbers = [-1] if task.task_id in done else []
+    if task.is_mapped:
+        after = [each.removeprefix(f"{task.task_id}_") for each in done if each.startswith(f"{task.task_id}_")]
+        numbers = [int(number) for number in after if number.isdecimal()]
+    return any(not tells or _made(ti, task.task_id, number) for number in sorted(numbers))
+
+
+def _made(ti: Any, task_id: str, number: int) -> bool:
+    return ti.xcom_pull(task_ids=task_id, map_indexes=number) is not None
 
 
 def _undecided(check_id: str) -> StarlakeError:

@@ -45,8 +45,9 @@ _OURS = {
 class StarlakePreLoadSensor(BaseSensorOperator, SkipMixin):
     """Decide whether a domain is loaded; where options say so, wait until there is something to load.
 
-    Its XCom is true if there is something. If not, the tasks right after it are skipped, but for those whose trigger
-    rule accepts that, such as the end of the DAG. A check that fails is a failure, and never "nothing to load".
+    Its XCom is true if there is something. If not, the tasks right after it are skipped, but for teardowns and those
+    with the trigger rule none_failed, none_failed_min_one_success or always, such as the end of the DAG. A check that
+    fails is a failure, and never "nothing to load".
 
     It looks in the worker, waits in the triggerer, and looks in the worker again before it decides: an ack file is
     consumed there, once. A check by a command (`pre_load_check`) runs in a worker each time, and is rescheduled in

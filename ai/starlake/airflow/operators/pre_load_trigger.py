@@ -79,8 +79,19 @@ class _Polls:
             seen: bool = self._watch.seen()
         except Exception as error:  # noqa: BLE001  the task fails with it, and must not wait for ever
             self.failures += 1
-            self.error = f"{error}" or type(error).__name__
+            self.error = self._masked(f"{error}" or type(error).__name__)
             self._watch = None
             return None
         self.failures = 0
         return seen
+
+    def _masked(self, text: str) -> str:
+        """Return an error without the secrets that paths hold: it becomes an event, which Airflow keeps."""
+        from ai.starlake.common import StarlakeError
+        from ai.starlake.common.redaction import Redactor
+
+        try:
+            secrets = self._watch.secrets if self._watch is not None else ()
+        except StarlakeError:  # none could be fetched, so that the text holds none
+            secrets = ()
+        return Redactor(secrets).mask(text)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import tzinfo
+from difflib import get_close_matches
 from typing import Any
 
 from ai.starlake.airflow.task_runs.triggering_events import TriggeringEvent, events_of_run
@@ -23,6 +24,8 @@ ALL = "all"
 
 _DATES = ("logical_datetime", "previous_logical_datetime")
 _WHERE = "dag_run.conf"
+_KEYS = ("dry_run", OPTIONS, SL_OPTIONS, *_DATES)
+_NEAR = 0.85
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,19 @@ class RunConf:
 
         Args:
             context: The context of the task.
+
+        Raises:
+            StarlakeError: If a key is nearly one of ours: what was meant to be dry must not run.
         """
-        return cls(getattr(context["dag_run"], "conf", None) or {})
+        values = getattr(context["dag_run"], "conf", None) or {}
+        for name in values:
+            near = get_close_matches(str(name).lower().replace("-", "_"), _KEYS, n=1, cutoff=_NEAR)
+            if name not in _KEYS and near:
+                raise StarlakeError(
+                    f"{name} in {_WHERE} is not known",
+                    fix=f"write {near[0]}, or name it less alike if it is for others",
+                )
+        return cls(values)
 
     @property
     def is_dry_run(self) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ai.starlake.common import zone_of
+from ai.starlake.common import StarlakeError, zone_of
+from ai.starlake.common.redaction import Redactor
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions
@@ -61,7 +63,11 @@ class PreLoadDecision:
         """
         if self.is_dry_run(step):
             return True
-        return self.conclude(step, before() or decide_on_load(self.check, self._view(step)))
+        found = before()
+        if found is None:
+            with self._view(step) as view:
+                found = decide_on_load(self.check, view)
+        return self.conclude(step, found)
 
     def is_dry_run(self, step: RunStep) -> bool:
         """Return True if nothing is checked, because commands are only logged; the domain counts as ready then.
@@ -73,7 +79,8 @@ class PreLoadDecision:
             if not step.is_dry_run:
                 return False
             step.info(f"dry run: domain {self.domain} counts as ready, nothing is checked")
-            command = self.check.planned(self._view(step))
+            with self._view(step) as view:
+                command = self.check.planned(view)
         if command is not None:
             step.info(f"{DRY_RUN}{shown(command)}")
         return True
@@ -84,7 +91,8 @@ class PreLoadDecision:
         Raises:
             StarlakeError: If it cannot be found out whether there is something to load.
         """
-        return look_once(self.check, self._view(step))
+        with self._view(step) as view:
+            return look_once(self.check, view)
 
     def conclude(self, step: RunStep, found: PreLoadFinding) -> bool:
         """Return True if there is something to load; log why, or why not.
@@ -104,8 +112,22 @@ class PreLoadDecision:
         step.info(f"domain {self.domain} {decision}: {found.reason}")
         return found.ready
 
-    def _view(self, step: RunStep) -> PreLoadView:
+    @contextmanager
+    def _view(self, step: RunStep) -> Iterator[PreLoadView]:
+        """Let a check see the project; mask secrets in its errors, which name paths and addresses."""
         project, execution = ProjectView(self.settings), step.execution()
         if execution.on_secrets is not None:
             execution.on_secrets(project.secrets)
-        return PreLoadView(project, self.dates(step), self.domain, self.executor, execution)
+        try:
+            yield PreLoadView(project, self.dates(step), self.domain, self.executor, execution)
+        except StarlakeError as error:
+            error.args = (_masked(str(error), project),)
+            raise
+
+
+def _masked(text: str, project: ProjectView) -> str:
+    try:
+        secrets = project.secrets
+    except StarlakeError:  # none could be fetched, so that the text holds none
+        secrets = ()
+    return Redactor(secrets).mask(text)

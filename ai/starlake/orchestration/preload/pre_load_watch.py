@@ -13,7 +13,8 @@ from pkgutil import resolve_name
 from typing import Any
 
 from ai.starlake.common import StarlakeError, names_a_secret
-from ai.starlake.common.redaction import passwords_of_urls
+from ai.starlake.common.redaction import mask_named_values, passwords_of_urls
+from ai.starlake.common.secrets import JoinedReference
 from ai.starlake.job import JobOptions, StarlakePreLoadStrategy
 from ai.starlake.job.job_options import composed
 from ai.starlake.orchestration.dates.run_dates import RunDates
@@ -120,8 +121,17 @@ def _plain_options(settings: JobOptions) -> Mapping[str, Any]:
 
 
 def _plain_environment(environment: Mapping[str, Any]) -> Mapping[str, Any]:
-    plain = {name: value if isinstance(value, str) else _reference(value) for name, value in environment.items()}
+    kept = {name: value for name, value in environment.items() if not _is_written_secret(name, value)}
+    plain = {name: value if isinstance(value, str) else _reference(value) for name, value in kept.items()}
     return {name: value for name, value in plain.items() if value and not _may_be_secret(name, value)}
+
+
+def _is_written_secret(name: str, value: Any) -> bool:
+    """Return True for strings and references that are joined, of which a string may be secret."""
+    if not isinstance(value, JoinedReference):
+        return False
+    text = "".join(part if isinstance(part, str) else "reference" for part in value.parts)
+    return _may_be_secret(name, text) or mask_named_values(text) != text
 
 
 def _may_be_secret(name: str, value: Any) -> bool:
@@ -138,14 +148,27 @@ def _reference(value: Any) -> dict[str, Any] | None:
     """Return a reference as plain data; None for one that is more than names, such as a user's own object."""
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return None
-    parts = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
-    if not all(part is None or _is_plain(part) for part in parts.values()):
+    given = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+    parts = {name: _plain_part(part) for name, part in given.items()}
+    if any(parts[name] is None and part is not None for name, part in given.items()):
         return None
     return {_REFERENCE: _path_of(type(value)), "parts": parts}
 
 
+def _plain_part(part: Any) -> Any:
+    """Return a part of a reference as plain data; None if it is not."""
+    if isinstance(part, tuple):
+        parts = [_plain_part(each) for each in part]
+        return None if None in parts else parts
+    return part if _is_plain(part) else _reference(part)
+
+
 def _value_of(value: Any) -> Any:
-    return _located(value[_REFERENCE])(**value["parts"]) if isinstance(value, Mapping) else value
+    if isinstance(value, list):
+        return tuple(_value_of(each) for each in value)
+    if not isinstance(value, Mapping):
+        return value
+    return _located(value[_REFERENCE])(**{name: _value_of(part) for name, part in value["parts"].items()})
 
 
 def _path_of(kind: type) -> str:
