@@ -51,7 +51,8 @@ class StarlakeCommand(Sequence[str]):
         for text in (self.verb, *self.arguments):
             if not isinstance(text, str) or "\0" in text:
                 raise StarlakeError(f"{text!r} cannot be an argument of `starlake {self.verb}`")
-            check_encodable(text, f"argument {text!a} of `starlake {ascii(self.verb)[1:-1]}`")
+            if not text.isascii():
+                check_encodable(text, f"argument {text!a} of `starlake {ascii(self.verb)[1:-1]}`")
         for name, value in self.options.items():
             check_option(name, value)
         object.__setattr__(self, "options", _frozen(self.options))
@@ -114,11 +115,17 @@ class StarlakeCommand(Sequence[str]):
     def with_environment(self, environment: Mapping[str, EnvironmentValue]) -> StarlakeCommand:
         """Return this command with a larger environment; the command's own values take precedence."""
         merged = {**environment, **self.environment} if self.environment else environment
-        return self if merged is self.environment else replace(self, environment=merged)
+        return self if merged is self.environment else self._with("environment", _frozen(merged))
 
     def with_compute(self, compute: ComputeProfile | None) -> StarlakeCommand:
         """Return this command with other sizes of what it runs on."""
-        return self if compute == self.compute else replace(self, compute=compute)
+        return self if compute == self.compute else self._with("compute", compute)
+
+    def _with(self, name: str, value: Any) -> StarlakeCommand:
+        """Return this command with another field, which nothing has to check: there may be thousands of commands."""
+        made = object.__new__(type(self))
+        made.__dict__.update(self.__dict__, **{name: value})
+        return made
 
     def __hash__(self) -> int:
         return hash((self.verb, self.arguments, tuple(self.options.items())))
