@@ -133,7 +133,7 @@ MACROS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (sl_dates, sl_options_from_events, sl_scheduled_dataset, sl_scheduled_date, ts_as_datetime)
 }
-"""What a DAG of Starlake takes as `user_defined_macros`."""
+"""The `user_defined_macros` of a DAG of Starlake."""
 
 
 def _decided(context: Mapping[str, Any] | None) -> tuple[datetime, tuple[datetime, datetime] | None] | None:

@@ -66,7 +66,7 @@ class StarlakeAirflowDataprocJob(StarlakeAirflowJob[DataprocOptions]):
 
     @cached_property
     def cluster_config(self) -> StarlakeDataprocClusterConfig:
-        """What the cluster consists of.
+        """Machines and software of the cluster.
 
         Made in the process of a task, by when the calling module has all its hooks: to describe a cluster needs
         Google's packages, which take longer to import than a DAG file to read.

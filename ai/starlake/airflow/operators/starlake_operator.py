@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
 
 _IN_XCOM = ("rows_read", "rows_accepted", "rows_rejected", "warnings", "duration", "remote_id", "log")
-"""What other tasks may want to know of a command, as names of `CommandRun.facts`."""
+"""Facts of a command that other tasks may read, by their names in `CommandRun.facts`."""
 ENDED = "Airflow ended the task before its command was done. The command has been ended, too."
 
 

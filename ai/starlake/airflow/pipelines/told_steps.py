@@ -1,4 +1,4 @@
-"""What the tasks of a run tell while `DAG.test` runs them, and what became of them."""
+"""Reports of the tasks of a run while `DAG.test` runs them, and their outcomes."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ _NEAR = 0.85
 
 @dataclass(frozen=True)
 class RunConf:
-    """What `dag_run.conf` says to commands.
+    """The configuration in `dag_run.conf`, as far as it is for commands.
 
     The keys are those of the configuration of ops on Dagster - ``logical_datetime``, ``previous_logical_datetime``,
     ``dry_run``, ``options`` - and ``sl_options``, in the form of Starlake's own files:

@@ -106,7 +106,7 @@ class _Ticks:
 
     @classmethod
     def of_dag(cls, context: Mapping[str, Any]) -> _Ticks | None:
-        """Return the ticks of the schedule of the DAG; None if it is no cron expression in a time zone with a name.
+        """Return the ticks of the schedule of the DAG; None unless it is a cron expression in a time zone with a name.
 
         The cron expression of what a task makes does not count: dates are the same in all tasks of a run.
         """

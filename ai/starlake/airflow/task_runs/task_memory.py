@@ -1,4 +1,4 @@
-"""What a task remembers from one try to the next, and when somebody clears it."""
+"""The memory of a task: from one try to the next, and when somebody clears it."""
 
 from __future__ import annotations
 
