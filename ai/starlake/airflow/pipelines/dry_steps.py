@@ -76,7 +76,7 @@ class DryStep:
         return options_of(self.substitutions, names)
 
     def execution(self, spark_config: StarlakeSparkConfig | None = None, *, outcomes: bool = False) -> Execution:
-        """Return None: nothing is executed, so that there is no attempt."""
+        """Return an execution that reports nothing: no command is run."""
         return Execution("dry-run", self.task_id, _Silence(), spark_config=spark_config, outcomes=outcomes)
 
     def info(self, message: str) -> None:
