@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.job.compute_profiles import COMPUTE_TAG
+from ai.starlake.job.compute_choices import COMPUTE_TAG
 
 COMPUTE = {"small": {"process": {"nice": 1}}, "large": {"process": {"cpu_seconds": 300}, "spark": {"driver_cores": 2}}}
 

@@ -15,7 +15,7 @@ from ai.starlake.dagster import (
 )
 from ai.starlake.executor import StarlakeResult
 from ai.starlake.job import StarlakeCommand
-from ai.starlake.job.compute_profiles import COMPUTE_TAG
+from ai.starlake.job.compute_choices import COMPUTE_TAG
 from ai.starlake.project.assets.project_item import ProjectItem
 from tests.dagster_assets.conftest import Folder
 from tests.dagster_assets.reporting import Reporting, ReportingJob, loaded, run

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from dagster import DependencyDefinition, GraphDefinition, In, JobDefinition, Nothing
 
-from ai.starlake.job.compute_profiles import COMPUTE_TAG
+from ai.starlake.job.compute_choices import COMPUTE_TAG
 from tests.dagster_gcp.conftest import RUN_JOB
 
 COMPUTE = {

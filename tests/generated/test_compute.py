@@ -9,7 +9,7 @@ from typing import Any
 
 from dagster import DagsterInstance
 
-from ai.starlake.job.compute_profiles import COMPUTE_TAG
+from ai.starlake.job.compute_choices import COMPUTE_TAG
 from tests.fakes.shops import Bakery, Layers
 from tests.generated.machinery import imported, run
 

@@ -10,7 +10,8 @@ import yaml
 from dagster import Definitions
 from pydantic import BaseModel
 
-from ai.starlake.job.compute_profiles import COMPUTE_TAG, SECTIONS, ComputeProfile
+from ai.starlake.job.compute_choices import COMPUTE_TAG
+from ai.starlake.job.compute_profiles import SECTIONS, ComputeProfile
 from ai.starlake.job.compute_sections import ComputeSection
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "compute.md"

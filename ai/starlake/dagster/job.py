@@ -39,7 +39,7 @@ from ai.starlake.job import (
     StarlakePreLoadStrategy,
     StarlakeSparkConfig,
 )
-from ai.starlake.job.compute_profiles import COMPUTE_TAG
+from ai.starlake.job.compute_choices import COMPUTE_TAG
 from ai.starlake.job.job_options import JobOptions, OptionsT
 
 if TYPE_CHECKING:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.secrets import EnvironmentValue
 from ai.starlake.common.written_values import NotAPairError, comma_pairs
-from ai.starlake.job.compute_profiles import ComputeProfile
+
+if TYPE_CHECKING:
+    from ai.starlake.job.compute_profiles import ComputeProfile
 
 _UNFIT = {
     ",": "a comma",

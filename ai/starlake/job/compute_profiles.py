@@ -1,29 +1,16 @@
-"""Compute profiles: named sizes, and the rule that says which one a command has.
-
-From the most general to the most special, where a later one takes precedence:
-
-1. the option `compute_profile`;
-2. ``compute`` in the metadata of the project: of a domain, a table or a task;
-3. `compute_profile` in the section of the options that is named for the table, task or op;
-4. code: the argument `compute`, or the translator;
-5. `compute_profile` among the options of one run.
-
-What a profile leaves out is as the other options of the job say.
-"""
+"""Compute profiles: named sizes. What a profile leaves out is as the other options of the job say."""
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ai.starlake.common import StarlakeError, names_a_secret
+from ai.starlake.common import names_a_secret
 from ai.starlake.common.written_values import json_object
+from ai.starlake.job.compute_names import PROFILE_NAME, InvalidComputeError, nearest_name
 from ai.starlake.job.compute_sections import (
     CloudRunCompute,
     ComputeSection,
@@ -34,10 +21,6 @@ from ai.starlake.job.compute_sections import (
 )
 from ai.starlake.job.polars_profile import PolarsProfile
 
-COMPUTE_TAG = "starlake/compute"
-"""The tag of steps and assets that names their profile."""
-OPTION = "compute_profile"
-_NAME = re.compile(r"[a-z](?:[a-z0-9_-]{0,29}[a-z0-9])?")
 _FILES = (".yml", ".yaml", ".json")
 
 
@@ -80,10 +63,6 @@ class ComputeProfile(BaseModel):
             if isinstance(part, ComputeSection):
                 found.update((f"{section}.{name}", str(value)) for name, value in part.sizes.items())
         return found
-
-
-class InvalidComputeError(ValueError):
-    """The profiles of the option `compute` cannot be used; the message names the profile, the field and the value."""
 
 
 def read_profiles(value: Any) -> Any:
@@ -148,7 +127,7 @@ def _read_file(path: Path, where: str) -> Any:
 
 
 def _profile(name: str, entry: Any) -> ComputeProfile:
-    if not _NAME.fullmatch(name):
+    if not PROFILE_NAME.fullmatch(name):
         raise ValueError(
             "it cannot be the name of a profile; use at most 31 lower-case letters, digits, - and _, the first a letter"
         )
@@ -165,7 +144,7 @@ def _explained(name: str, entry: Any, problem: dict[str, Any]) -> str:
     field = ".".join((name, *path))
     if problem["type"] == "extra_forbidden":
         known = _fields_at(path[:-1])
-        near = _nearest(path[-1], known)
+        near = nearest_name(path[-1], known)
         return f"{field} is not known; {f'did you mean {near}?' if near else 'use ' + ', '.join(known)}"
     message = str(problem["msg"]).removeprefix("Value error, ")
     value = problem.get("input", entry)
@@ -199,75 +178,3 @@ def _alike(profiles: Iterable[str]) -> list[str]:
 
 SECTIONS = tuple(name for name in ComputeProfile.model_fields if name != "name")
 """The names of the sections."""
-
-ComputeOption = Annotated[dict[str, ComputeProfile], BeforeValidator(read_profiles)]
-
-
-@dataclass(frozen=True)
-class ComputeChoice:
-    """A profile that somebody chose.
-
-    Args:
-        name: The profile.
-        where: Where the choice stands, for errors: an option, a file with its line, an argument.
-        portable: Whether it may be made where there are no profiles at all: a project is used in many places.
-    """
-
-    name: str
-    where: str
-    portable: bool = False
-
-
-def chosen_profile(profiles: Mapping[str, ComputeProfile], *choices: ComputeChoice | None) -> ComputeProfile | None:
-    """Return the profile of the last choice; None where nobody chose one.
-
-    Args:
-        profiles: The profiles of the option `compute`.
-        *choices: The choices, a more special one after a more general one; None for none. A portable one is a profile
-            without sizes where there are no profiles at all.
-
-    Raises:
-        StarlakeError: If a chosen profile does not exist, even if another one takes precedence.
-    """
-    made = [choice for choice in choices if choice is not None]
-    found = [_found(choice, profiles) for choice in made]
-    return found[-1] if found else None
-
-
-def _found(choice: ComputeChoice, profiles: Mapping[str, ComputeProfile]) -> ComputeProfile:
-    if choice.name in profiles:
-        return profiles[choice.name]
-    if choice.portable and not profiles and _NAME.fullmatch(choice.name):
-        return ComputeProfile(name=choice.name)
-    raise _unknown(choice, profiles)
-
-
-def section_choice(options: Mapping[str, Any], names: Iterable[str]) -> ComputeChoice | None:
-    """Return the choice in the sections of options that are named for a table, task or op.
-
-    Args:
-        options: The options of a job, sections included.
-        names: The names that its section may have, the most special one last.
-    """
-    found = None
-    for name in names:
-        section = options.get(name)
-        if isinstance(section, Mapping) and section.get(OPTION) is not None:
-            found = ComputeChoice(str(section[OPTION]), f"option {OPTION} in the section {name!r} of the options")
-    return found
-
-
-def run_choice(name: str | None) -> ComputeChoice | None:
-    """Return the choice among the options of one run."""
-    return ComputeChoice(name, f"option {OPTION} of the run") if name else None
-
-
-def _nearest(name: str, known: Iterable[str]) -> str | None:
-    return next(iter(difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)), None)
-
-
-def _unknown(choice: ComputeChoice, profiles: Mapping[str, ComputeProfile]) -> StarlakeError:
-    near = _nearest(choice.name, profiles)
-    known = f"option compute has {', '.join(profiles)}" if profiles else "option compute has no profiles"
-    fix = f"did you mean {near}?" if near else f"add {choice.name} to option compute, or name one that it has"
-    return StarlakeError(f"{choice.where}: there is no compute profile {choice.name!r}", cause=known, fix=fix)

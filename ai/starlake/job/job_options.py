@@ -9,7 +9,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
     AliasChoices,
@@ -29,8 +29,16 @@ from ai.starlake.common.secrets import EnvironmentValue, SecretReference, enviro
 from ai.starlake.common.storage import Files
 from ai.starlake.common.written_values import json_object
 from ai.starlake.job.cli_versions import StarlakeCli
-from ai.starlake.job.compute_profiles import ComputeChoice, ComputeOption, InvalidComputeError, chosen_profile
+from ai.starlake.job.compute_choices import ComputeChoice, chosen_profile
+from ai.starlake.job.compute_names import InvalidComputeError
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
+
+if TYPE_CHECKING:
+    from ai.starlake.job.compute_profiles import ComputeProfile
+
+    Profiles = dict[str, ComputeProfile]
+else:
+    Profiles = dict
 
 OptionsT = TypeVar("OptionsT", bound="JobOptions")
 
@@ -79,10 +87,17 @@ def _read_zone(value: Any) -> Any:
     return str(value)
 
 
+def _read_compute(value: Any) -> Any:
+    from ai.starlake.job.compute_profiles import read_profiles  # their models take longer to import than all the rest
+
+    return read_profiles(value)
+
+
 EnvironmentOption = Annotated[dict[str, Any], BeforeValidator(_read_environment)]
 StrategyOption = Annotated[StarlakePreLoadStrategy, BeforeValidator(StarlakePreLoadStrategy.of)]
 CliOption = Annotated[StarlakeCli, BeforeValidator(StarlakeCli.of)]
 ZoneOption = Annotated[str, BeforeValidator(_read_zone)]
+ComputeOption = Annotated[Profiles, BeforeValidator(_read_compute)]
 LimitOption = Annotated[InstanceOf[RejectLimit], BeforeValidator(RejectLimit.of)]
 AssetKeyStyle = Literal["id", "path"]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ai.starlake.job.compute_sections import SparkCompute
 from ai.starlake.job.job_options import StarlakeOptions
+
+if TYPE_CHECKING:
+    from ai.starlake.job.compute_sections import SparkCompute
 
 _MEMORY, _CORES, _INSTANCES = "11g", 4, 1
 _EXECUTOR_SIZES = ("executor_memory", "executor_cores", "executor_instances")

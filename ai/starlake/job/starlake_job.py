@@ -7,18 +7,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from ai.starlake.common.secrets import EnvironmentValue
 from ai.starlake.dataset import StarlakeDataset
 from ai.starlake.job.cli_versions import StarlakeCli
-from ai.starlake.job.compute_profiles import ComputeChoice, ComputeProfile, chosen_profile, section_choice
+from ai.starlake.job.compute_choices import ComputeChoice, chosen_profile, section_choice
 from ai.starlake.job.job_options import JobOptions, OptionsT, StarlakeOptions, composed
 from ai.starlake.job.names import StarlakeOrchestrator
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
 from ai.starlake.job.sections import names_of_section
 from ai.starlake.job.spark_config import StarlakeSparkConfig
 from ai.starlake.job.starlake_commands import load_command, names_of, required, stage_command, transform_command
+
+if TYPE_CHECKING:
+    from ai.starlake.job.compute_profiles import ComputeProfile
 
 NodeT = TypeVar("NodeT")
 
@@ -240,7 +243,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
     def compute_of(
         self, name: str, op: str, argument: str | None = None, where: str = "the argument compute"
     ) -> ComputeProfile | None:
-        """Return the compute profile of a command; see `ai.starlake.job.compute_profiles` for what takes precedence.
+        """Return the compute profile of a command; see `ai.starlake.job.compute_choices` for what takes precedence.
 
         Args:
             name: The Starlake name of what it works on.

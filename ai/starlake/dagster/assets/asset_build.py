@@ -15,7 +15,8 @@ from ai.starlake.dagster.named_jobs import checked_job
 from ai.starlake.dagster.ops import OpFactory
 from ai.starlake.dagster.run_command import DagsterCommandRunner
 from ai.starlake.job import JobOptions, StarlakeCommand
-from ai.starlake.job.compute_profiles import ComputeChoice, ComputeProfile, chosen_profile
+from ai.starlake.job.compute_choices import ComputeChoice, chosen_profile
+from ai.starlake.job.compute_profiles import ComputeProfile
 from ai.starlake.job.starlake_commands import (
     check_command,
     load_command,

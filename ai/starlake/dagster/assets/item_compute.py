@@ -6,14 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.dagster.assets.dagster_features import quiet
-from ai.starlake.job.compute_profiles import (
-    COMPUTE_TAG,
-    OPTION,
-    ComputeChoice,
-    ComputeProfile,
-    chosen_profile,
-    section_choice,
-)
+from ai.starlake.job.compute_choices import COMPUTE_TAG, OPTION, ComputeChoice, chosen_profile, section_choice
+from ai.starlake.job.compute_profiles import ComputeProfile
 from ai.starlake.job.sections import check_sections, names_of_section
 
 if TYPE_CHECKING:

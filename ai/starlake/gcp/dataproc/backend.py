@@ -38,7 +38,7 @@ from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 from ai.starlake.gcp.dataproc.driver_output import DriverOutput
 from ai.starlake.gcp.dataproc.resource_names import request_id
 from ai.starlake.gcp.dataproc.spark_job import spark_config, spark_job
-from ai.starlake.job.compute_profiles import chosen_profile
+from ai.starlake.job.compute_choices import chosen_profile
 
 if TYPE_CHECKING:
     from google.cloud.dataproc_v1 import Job

@@ -10,7 +10,7 @@ from ai.starlake.executor.outcomes import TableOutcome
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import ChecksAlone, StarlakeExecutor, StarlakeResult
 from ai.starlake.job import JobOptions, StarlakeCommand, StarlakeSparkConfig
-from ai.starlake.job.compute_profiles import OPTION, chosen_profile, run_choice
+from ai.starlake.job.compute_choices import OPTION, chosen_profile, run_choice
 from ai.starlake.job.sections import names_of_section
 from ai.starlake.orchestration.command_runs.command_run import (
     CommandRun,
