@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from ai.starlake.common import StarlakeError
 from ai.starlake.job import ComputeProfile, JobOptions
 from ai.starlake.job.compute_choices import ComputeChoice, chosen_profile, section_choice
-from ai.starlake.job.compute_names import InvalidComputeError
 from ai.starlake.job.compute_profiles import SECTIONS, read_profiles
 from ai.starlake.job.compute_sections import bytes_of
+from ai.starlake.job.names import InvalidComputeError
 
 PROFILES: dict[str, Any] = {
     "small": {"duckdb": {"threads": 1, "memory_limit": "200MB"}},

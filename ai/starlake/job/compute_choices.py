@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.job.compute_names import PROFILE_NAME, nearest_name
+from ai.starlake.job.names import PROFILE_NAME, nearest_name
 
 if TYPE_CHECKING:
     from ai.starlake.job.compute_profiles import ComputeProfile

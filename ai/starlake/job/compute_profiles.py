@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ai.starlake.common import names_a_secret
 from ai.starlake.common.written_values import json_object
-from ai.starlake.job.compute_names import PROFILE_NAME, InvalidComputeError, nearest_name
 from ai.starlake.job.compute_sections import (
     CloudRunCompute,
     ComputeSection,
@@ -19,6 +18,7 @@ from ai.starlake.job.compute_sections import (
     ProcessCompute,
     SparkCompute,
 )
+from ai.starlake.job.names import PROFILE_NAME, InvalidComputeError, nearest_name
 from ai.starlake.job.polars_profile import PolarsProfile
 
 _FILES = (".yml", ".yaml", ".json")

@@ -30,7 +30,7 @@ from ai.starlake.common.storage import Files
 from ai.starlake.common.written_values import json_object
 from ai.starlake.job.cli_versions import StarlakeCli
 from ai.starlake.job.compute_choices import ComputeChoice, chosen_profile
-from ai.starlake.job.compute_names import InvalidComputeError
+from ai.starlake.job.names import InvalidComputeError
 from ai.starlake.job.pre_load_strategy import StarlakePreLoadStrategy
 
 if TYPE_CHECKING:

@@ -1,9 +1,11 @@
-"""The words by which generated DAG files name orchestrators, execution environments, modes and kinds of tasks."""
+"""The words by which DAG files name orchestrators, environments, modes and kinds of tasks; and names of profiles."""
 
 from __future__ import annotations
 
+import difflib
 import functools
-from collections.abc import Collection
+import re
+from collections.abc import Collection, Iterable
 from enum import Enum, EnumMeta
 from typing import Any, TypeVar
 
@@ -131,3 +133,15 @@ class TaskType(JobWord):
     TRANSFORM = "transform"
     EMPTY = "empty"
     END = "end"
+
+
+PROFILE_NAME = re.compile(r"[a-z](?:[a-z0-9_-]{0,29}[a-z0-9])?")
+
+
+class InvalidComputeError(ValueError):
+    """The profiles of the option `compute` cannot be used; the message names the profile, the field and the value."""
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like another one; None if none is."""
+    return next(iter(difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)), None)
