@@ -70,6 +70,7 @@ class _Polls:
         """Return whether there may be something to load; None if that cannot be found out."""
         from airflow.sdk.log import mask_secret
 
+        from ai.starlake.common.redaction import mask_passwords_of_urls
         from ai.starlake.orchestration.preload.pre_load_watch import PreLoadWatch
 
         try:
@@ -79,19 +80,9 @@ class _Polls:
             seen: bool = self._watch.seen()
         except Exception as error:  # noqa: BLE001  the task fails with it, and must not wait for ever
             self.failures += 1
-            self.error = self._masked(f"{error}" or type(error).__name__)
+            text = f"{error}" or type(error).__name__
+            self.error = mask_passwords_of_urls(text) if self._watch is None else self._watch.masked(text)
             self._watch = None
             return None
         self.failures = 0
         return seen
-
-    def _masked(self, text: str) -> str:
-        """Return an error without the secrets that paths hold: it becomes an event, which Airflow keeps."""
-        from ai.starlake.common import StarlakeError
-        from ai.starlake.common.redaction import Redactor
-
-        try:
-            secrets = self._watch.secrets if self._watch is not None else ()
-        except StarlakeError:  # none could be fetched, so that the text holds none
-            secrets = ()
-        return Redactor(secrets).mask(text)

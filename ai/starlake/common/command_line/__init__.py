@@ -1,1 +1,1 @@
-"""What the command lines have in common."""
+"""Parts that all command lines share."""

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError, zone_of
-from ai.starlake.common.redaction import Redactor
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions
@@ -121,13 +120,5 @@ class PreLoadDecision:
         try:
             yield PreLoadView(project, self.dates(step), self.domain, self.executor, execution)
         except StarlakeError as error:
-            error.args = (_masked(str(error), project),)
+            error.args = (project.masked(str(error)),)
             raise
-
-
-def _masked(text: str, project: ProjectView) -> str:
-    try:
-        secrets = project.secrets
-    except StarlakeError:  # none could be fetched, so that the text holds none
-        secrets = ()
-    return Redactor(secrets).mask(text)

@@ -59,6 +59,10 @@ class PreLoadWatch:
         """
         return self._view.project.secrets
 
+    def masked(self, text: str) -> str:
+        """Return a text, such as an error that names a path, without these secrets."""
+        return self._view.project.masked(text)
+
     def as_plain_data(self) -> dict[str, Any]:
         """Return what `of_plain_data` makes this of again: strings, numbers, lists and mappings, and no secret.
 

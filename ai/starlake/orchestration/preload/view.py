@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError, date_variables
+from ai.starlake.common.redaction import Redactor
 from ai.starlake.common.secrets import resolve_environment
 from ai.starlake.common.storage import Files, local_path
 from ai.starlake.executor.prepared import shown
@@ -67,6 +68,14 @@ class ProjectView:
     def secrets(self) -> Collection[str]:
         """The secrets in the environment, which a path may hold."""
         return self._resolved[1]
+
+    def masked(self, text: str) -> str:
+        """Return a text, such as an error that names a path, without the secrets of the environment."""
+        try:
+            secrets = self.secrets
+        except StarlakeError:  # none could be fetched, so that the text holds none
+            secrets = ()
+        return Redactor(secrets).mask(text)
 
     @cached_property
     def _resolved(self) -> tuple[Mapping[str, str], Collection[str]]:

@@ -73,7 +73,7 @@ _WIDE = 160
 
 @dataclass(frozen=True)
 class GenerationTexts:
-    """What the command says of an orchestrator.
+    """Texts of the command for an orchestrator.
 
     Args:
         orchestrator: The orchestrator, such as ``Dagster``.

@@ -12,7 +12,7 @@ from ai.starlake.common.plug_ins import DAG_TEMPLATES, load, plug_ins
 _NAME = re.compile(r"(load|transform)/([a-z]+)__scheduled_(table|task)__(\w+)\.py\.j2")
 
 _OLD_SHELL = "bash"
-"""What Starlake called `shell` in older names of templates."""
+"""The name of `shell` in older names of templates."""
 
 
 @functools.cache

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 _PROJECT = {"sl_project_id": "-1", "sl_project_name": "[noname]", "sl_airflow_access_control": "None"}
-"""What a project outside of Starlake's own service is called, as in Starlake. Variables of the same names take
+"""The name of a project outside of Starlake's own service, as in Starlake. Variables of the same names take
 precedence."""
 
 _ACCESS = "sl_airflow_access_control"
@@ -35,7 +35,7 @@ _OF_RUNS = {"ds": "{{ds}}"}
 
 
 _SHARED = Path(__file__).with_name("shared_templates")
-"""What the templates of all orchestrators have in common."""
+"""Parts that the templates of all orchestrators share."""
 
 StartOf = Callable[[str, Sequence[str], str], date | None]
 """Gives the first day of the partitions of a file: by its name, its cron expressions and their time zone."""
@@ -131,7 +131,7 @@ class Templates:
 
     @cached_property
     def _facts(self) -> Mapping[str, str]:
-        """What all files of the project are given.
+        """Values that all files of the project are given.
 
         Raises:
             StarlakeError: If the access control is not a dictionary.
