@@ -154,7 +154,15 @@ class TestShellExecutorWithTheEngine(TestEmbeddedExecutor):
     def is_running(self, bench: ContractBench) -> bool:
         """Return whether a child of this process works on the project, and has begun to."""
         begun = any("Transforming" in line for _, line in bench.report.lines) or bench.files("ingesting")
-        return bool(begun) and any("ai.starlake.embedded" in child.cmdline() for child in psutil.Process().children())
+        return bool(begun) and any(map(_runs_the_engine, psutil.Process().children()))
+
+
+def _runs_the_engine(child: psutil.Process) -> bool:
+    """Return whether a child runs the engine; one that ended in between, or that nobody waited for yet, does not."""
+    try:
+        return "ai.starlake.embedded" in child.cmdline()
+    except psutil.Error:
+        return False
 
 
 def test_each_command_line_of_the_contract_is_checked() -> None:

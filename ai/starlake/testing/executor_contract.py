@@ -658,10 +658,16 @@ def interrupted_when(begun: Callable[[], bool], *, within: float = 60.0) -> Iter
 
     def watch() -> None:
         deadline = time.monotonic() + within
-        while not over.wait(0.02):
-            if begun() or time.monotonic() > deadline:
+        begins = False
+        try:
+            while not (begins or over.wait(0.02)):
+                begins = begun() or time.monotonic() > deadline
+        except BaseException:
+            begins = True  # otherwise the main thread waits for a command that nothing ends
+            raise
+        finally:
+            if begins:
                 signal.pthread_kill(main, signal.SIGTERM)
-                return
 
     handler = signal.signal(signal.SIGTERM, interrupt)
     watcher = threading.Thread(target=watch, daemon=True)
