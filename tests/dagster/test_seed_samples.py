@@ -1,7 +1,8 @@
 """The samples that the documentation of starlake-dagster shows: they load, and run as they say.
 
 The load sample is verbatim but for its paths. The transform sample calls a function `spark_config` that it does not
-define; the tests write `sl_job.get_spark_config` there, as docs/coming-from-starlake-dagster.md tells users to do.
+define; the tests write `sl_job.get_spark_config` there, as docs/first-hour/starlake-dagster.md tells
+users to do.
 """
 
 from __future__ import annotations

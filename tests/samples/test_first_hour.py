@@ -17,7 +17,7 @@ import pytest
 import requests
 
 ROOT = Path(__file__).resolve().parents[2]
-GUIDE = (ROOT / "docs" / "getting-started.md").read_text("utf-8")
+GUIDE = (ROOT / "docs" / "first-hour" / "starlake.md").read_text("utf-8")
 COMMANDS = re.findall(r"^```bash\n(.*?)^```", GUIDE, flags=re.MULTILINE | re.DOTALL)
 FILES = re.findall(
     r"^```(?:yaml|sql)\n(?:#|--) (metadata/\S+)\n(.*?)^```",
