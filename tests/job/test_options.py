@@ -41,6 +41,14 @@ DEFAULTS = {
     "spark_executor_cores": 4,
     "spark_executor_instances": 1,
     "SL_STARLAKE_PATH": "starlake",
+    "warm": False,
+    "warm_servers": None,
+    "warm_idle_timeout": 600,
+    "warm_scope": "run",
+    "warm_java": None,
+    "warm_class_path": None,
+    "warm_jvm_options": None,
+    "warm_start_timeout": 120,
     "shell_runner": "process",
 }
 
@@ -65,6 +73,14 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
     ("incoming_path", "gs://bucket/in", "gs://bucket/in"),
     ("SL_STARLAKE_PATH", "/opt/my starlake/starlake", "/opt/my starlake/starlake"),
     ("SL_STARLAKE_PATH", ["python", "-m", "x"], ("python", "-m", "x")),
+    ("warm", "true", True),
+    ("warm_servers", "3", 3),
+    ("warm_idle_timeout", "90", 90),
+    ("warm_scope", "code_location", "code_location"),
+    ("warm_class_path", "/opt/starlake.jar:/opt/spark/jars/*", ("/opt/starlake.jar", "/opt/spark/jars/*")),
+    ("warm_class_path", ["/opt/starlake.jar"], ("/opt/starlake.jar",)),
+    ("warm_jvm_options", "-Xmx4g '-Dname=a b'", ("-Xmx4g", "-Dname=a b")),
+    ("warm_jvm_options", ["-Dname=a b"], ("-Dname=a b",)),
 ]
 
 REFUSED: list[tuple[str, Any]] = [
@@ -96,6 +112,16 @@ REFUSED: list[tuple[str, Any]] = [
     ("SL_STARLAKE_PATH", ""),
     ("SL_STARLAKE_PATH", []),
     ("incoming_path", ["a"]),
+    ("warm", "perhaps"),
+    ("warm_servers", 0),
+    ("warm_servers", "two"),
+    ("warm_idle_timeout", 0),
+    ("warm_idle_timeout", "soon"),
+    ("warm_scope", "job"),
+    ("warm_java", ""),
+    ("warm_class_path", 5),
+    ("warm_jvm_options", "'-Dname=a b"),
+    ("warm_start_timeout", 0),
 ]
 
 

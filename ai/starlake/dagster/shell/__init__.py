@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import require_dagster
 
 require_dagster()
@@ -14,8 +15,8 @@ require_dagster()
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.job import StarlakeDagsterJob
 from ai.starlake.executor.protocol import StarlakeExecutor
+from ai.starlake.executor.warm.warm_options import WarmOptions
 from ai.starlake.job import JobOptions
-from ai.starlake.job.process_options import ProcessOptions
 from ai.starlake.orchestration.command_runs.executor_factories import shell_executor
 
 if TYPE_CHECKING:
@@ -26,12 +27,21 @@ if TYPE_CHECKING:
 __all__ = ["ShellOptions", "StarlakeDagsterShellJob"]
 
 
-class ShellOptions(ProcessOptions):
+class ShellOptions(WarmOptions):
     """The options of `StarlakeDagsterShellJob`."""
 
     shell_runner: Literal["process", "dagster-shell"] = Field(
         default="process", description="what starts processes: ours, or the package dagster-shell (see below)"
     )
+
+    def _check(self) -> None:
+        super()._check()
+        if self.warm and self.shell_runner != "process":
+            raise StarlakeError(
+                f"options warm and shell_runner: {self.shell_runner} exclude each other",
+                cause="a warm server takes the place of the processes that dagster-shell starts",
+                fix="leave one of them out",
+            )
 
 
 class StarlakeDagsterShellJob(StarlakeDagsterJob[ShellOptions]):

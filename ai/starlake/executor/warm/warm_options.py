@@ -1,0 +1,84 @@
+"""The options of warm servers."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import warnings
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+
+from ai.starlake.executor.executable import is_embedded_engine
+from ai.starlake.executor.warm.warm_settings import Scope, WarmSettings
+from ai.starlake.job.job_options import StarlakeOptionWarning
+from ai.starlake.job.process_options import ProcessOptions
+
+
+def _read_class_path(value: object) -> object:
+    return tuple(filter(None, value.split(os.pathsep))) if isinstance(value, str) else value
+
+
+def _read_words(value: object) -> object:
+    return tuple(shlex.split(value)) if isinstance(value, str) else value
+
+
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class WarmOptions(ProcessOptions):
+    """The options of jobs whose commands may run in warm servers."""
+
+    warm: bool = Field(
+        default=False, description="run commands in a Java virtual machine that lives on between them (docs/warm.md)"
+    )
+    warm_servers: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="how many warm servers run at the same time; by default 1 for a DuckDB file, 2 otherwise",
+    )
+    warm_idle_timeout: _Positive = Field(
+        default=600, description="how many seconds a warm server waits for a command before it ends"
+    )
+    warm_scope: Scope = Field(
+        default="run", description="whose end ends a warm server: `run`, or `code_location`, whose runs share it"
+    )
+    warm_java: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="the `java` of warm servers; by default that of `JAVA_HOME`, then of `PATH`",
+    )
+    warm_class_path: Annotated[tuple[str, ...] | None, BeforeValidator(_read_class_path)] = Field(
+        default=None,
+        description="the class path of warm servers, as a list or separated by colons; "
+        "by default that of the `starlake` script",
+    )
+    warm_jvm_options: Annotated[tuple[str, ...] | None, BeforeValidator(_read_words)] = Field(
+        default=None,
+        description="options of the Java virtual machine of warm servers, such as `-Xmx4g`, as a list or one string; "
+        "they take precedence over those of the `starlake` script",
+    )
+    warm_start_timeout: _Positive = Field(
+        default=120, description="how many seconds a warm server may take to start, before commands run as processes"
+    )
+
+    def _check(self) -> None:
+        super()._check()
+        executable = [self.SL_STARLAKE_PATH] if isinstance(self.SL_STARLAKE_PATH, str) else self.SL_STARLAKE_PATH
+        if self.warm and is_embedded_engine(executable):
+            warnings.warn(
+                f"option warm has no effect: {executable[0]} is the embedded engine, which has no JVM",
+                StarlakeOptionWarning,
+                stacklevel=2,
+            )
+
+    @property
+    def warm_settings(self) -> WarmSettings:
+        """How warm servers are started, and how long they live."""
+        return WarmSettings(
+            servers=self.warm_servers,
+            idle_timeout=self.warm_idle_timeout,
+            scope=self.warm_scope,
+            java=self.warm_java,
+            class_path=self.warm_class_path or (),
+            jvm_options=self.warm_jvm_options or (),
+            start_timeout=self.warm_start_timeout,
+        )
