@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 VENV_OLDEST ?= .venv-oldest
 VENV_AIRFLOW ?= .venv-airflow
+VENV_DOCS ?= .venv-docs
 PORT ?= 3000
 PYTEST_WORKERS ?= 2
 DIST ?= dist
@@ -13,6 +14,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 STAMP_OLDEST := $(VENV_OLDEST)/.installed
 STAMP_AIRFLOW := $(VENV_AIRFLOW)/.installed
+STAMP_DOCS := $(VENV_DOCS)/.installed
 DEMO := .demo
 
 # Each of the many processes that tests and demo start would compile all that it imports.
@@ -23,7 +25,7 @@ EMULATOR := packages/starlake-gcp-emulator
 REQUIREMENTS := setup.cfg pyproject.toml $(EMULATOR)/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow lint format types imports wheels golden bench soak pictures gcp-smoke clean
+.PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow lint format types imports wheels golden bench soak docs docs-check docs-reference pictures gcp-smoke clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -117,10 +119,23 @@ soak: $(STAMP) ## Try what must never happen, under 15 minutes, and write docs/r
 gcp-smoke: $(STAMP) ## Load the sample on the real Google Cloud: PROJECT=.. REGION=.. BUCKET=.. [JOB=..] [JARS=..]; it costs money
 	@$(BIN)/python samples/gcp_smoke.py --project '$(PROJECT)' --region '$(REGION)' --bucket '$(BUCKET)' --job '$(JOB)' --jars '$(JARS)'
 
+docs: $(STAMP_DOCS) ## Serve the site, and build it again at each change (PORT=3000)
+	$(VENV_DOCS)/bin/mkdocs serve --dev-addr 127.0.0.1:$(PORT)
+
+docs-check: $(STAMP_DOCS) ## Build the site into build/site; a link or an anchor that leads nowhere is an error
+	@NO_MKDOCS_2_WARNING=1 $(VENV_DOCS)/bin/mkdocs build --strict
+	@echo "$$(find build/site -name '*.html' | wc -l) pages in build/site"
+
+# Its own environment: the site is made from the sources, without Dagster.
+$(STAMP_DOCS): $(REQUIREMENTS) | $(STAMP)
+	@test -x $(VENV_DOCS)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(VENV_DOCS)
+	$(BIN)/uv pip install --quiet --python $(VENV_DOCS)/bin/python -e '.[docs]'
+	@touch $@
+
 pictures: $(STAMP) ## Take the pictures in images/ of assets and jobs in Dagster's UI (needs Chromium)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python playwright
 	$(BIN)/python samples/pictures.py
 
 clean: ## Remove what the targets above made, the virtual environments too
-	rm -rf $(VENV) $(VENV_OLDEST) $(VENV_AIRFLOW) $(DEMO) $(DEMO)-airflow .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build $(DIST) *.egg-info $(EMULATOR)/build $(EMULATOR)/src/*.egg-info
+	rm -rf $(VENV) $(VENV_OLDEST) $(VENV_AIRFLOW) $(VENV_DOCS) $(DEMO) $(DEMO)-airflow .bench .pytest_cache .hypothesis .ruff_cache .mypy_cache .import_linter_cache build $(DIST) *.egg-info $(EMULATOR)/build $(EMULATOR)/src/*.egg-info
 	find ai packages tests samples -name __pycache__ -type d -prune -exec rm -rf {} +
