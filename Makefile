@@ -22,7 +22,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # The distributions of this repository: their folders, and the files that say what they need.
 EMULATOR := packages/starlake-gcp-emulator
-REQUIREMENTS := setup.cfg pyproject.toml $(EMULATOR)/pyproject.toml
+REQUIREMENTS := VERSION setup.cfg pyproject.toml $(EMULATOR)/pyproject.toml
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow lint format types imports wheels golden bench soak docs docs-check docs-reference pictures gcp-smoke clean

@@ -80,7 +80,7 @@ def test_a_wheel_holds_the_templates(tmp_path: Path) -> None:
     """What is not listed as package data is missing from an installed engine only, where no other test looks."""
     source = tmp_path / "source"
     shutil.copytree(REPOSITORY / "ai", source / "ai", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+    for name in ("VERSION", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(REPOSITORY / name, source)
     command = [Path(sys.executable).with_name("uv"), "build", "--wheel", "--out-dir", tmp_path / "dist", source]
     run_process(command, check=True, capture_output=True, timeout=240)

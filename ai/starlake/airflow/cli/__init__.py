@@ -9,11 +9,11 @@ from ai.starlake.common.foreign import require_own_package
 
 require_own_package()
 
-from ai.starlake.common.command_line.lazy_group import LazyGroup  # noqa: E402  it imports what others may have replaced
+from ai.starlake.common.command_line.lazy_group import program  # noqa: E402  it imports what others may have replaced
 
 __all__ = ["main"]
 
-main = LazyGroup(
+main = program(
     "starlake-airflow",
     {"generate": "ai.starlake.airflow.cli.generate:generate"},
     help="Runs Starlake projects on Airflow: the tools around the DAG files.",

@@ -42,3 +42,15 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except StarlakeError as error:
             raise click.ClickException(str(error)) from error
+
+
+def program(name: str, modules: Mapping[str, str], **attributes: Any) -> click.Command:
+    """Return the group of an installed program. Its option `--version` prints the version of the distribution.
+
+    Args:
+        name: The name of the program.
+        modules: Where each command is, as ``module:attribute``.
+        **attributes: What `click.Group` takes.
+    """
+    version = click.version_option(package_name="starlake-jobs", prog_name=name, message="%(prog)s %(version)s")
+    return version(LazyGroup(name, modules, **attributes))

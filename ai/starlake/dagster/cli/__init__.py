@@ -11,7 +11,7 @@ from ai.starlake.common.foreign import require_own_package
 require_own_package()
 require_package("dagster", "starlake-dagster", "dagster")
 
-from ai.starlake.common.command_line.lazy_group import LazyGroup  # noqa: E402  it imports what others may have replaced
+from ai.starlake.common.command_line.lazy_group import LazyGroup, program  # noqa: E402  it imports what others may have replaced
 
 __all__ = ["gcp", "main", "polars"]
 
@@ -25,7 +25,7 @@ polars = LazyGroup(
     {"reap": "ai.starlake.dagster.cli.reap_contexts_command:reap"},
     help="Looks after what jobs use on Polars Cloud.",
 )
-main = LazyGroup(
+main = program(
     "starlake-dagster",
     {
         "gcp": "ai.starlake.dagster.cli:gcp",

@@ -16,6 +16,7 @@ from starlake_gcp_emulator.emulator import EMBEDDED, MAIN_CLASS, SPEED, GcpEmula
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="starlake-gcp-emulator", message="%(prog)s %(version)s")
 @click.option("--port", default=0, show_default=True, help="The port of gRPC; 0 for a free one.")
 @click.option("--rest-port", default=0, show_default=True, help="The port of REST; 0 for a free one.")
 @click.option("--storage-port", default=0, show_default=True, help="The port of Cloud Storage; 0 for a free one.")
