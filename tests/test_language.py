@@ -1,37 +1,143 @@
-"""Sentences that users meet: errors, logs, `--help`, options. They are short, and use the standard terms."""
+"""The language of the project: no phrase that docs/glossary.md avoids, in code, messages or documentation."""
 
 from __future__ import annotations
 
 import ast
 import functools
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SOURCES = sorted((ROOT / "ai" / "starlake").rglob("*.py"))
+GLOSSARY = ROOT / "docs" / "glossary.md"
+PENDING = (
+    "ai/starlake/airflow",
+    "ai/starlake/aws",
+    "ai/starlake/common",
+    "ai/starlake/dagster",
+    "ai/starlake/dataset",
+    "ai/starlake/embedded",
+    "ai/starlake/executor",
+    "ai/starlake/gcp",
+    "ai/starlake/job",
+    "ai/starlake/orchestration",
+    "ai/starlake/polars",
+    "ai/starlake/project",
+    "ai/starlake/testing",
+    "benchmarks",
+    "packages",
+    "samples",
+    "tests",
+    "docs",
+    "README.md",
+)
+"""Folders and files that are not rewritten yet."""
+
+
+def is_pending(file: Path) -> bool:
+    return any(file.is_relative_to(ROOT / place) for place in PENDING)
+
+
+SOURCES = sorted(
+    file
+    for folder in ("ai", "benchmarks", "packages", "samples", "tests")
+    for file in (ROOT / folder).rglob("*.py")
+    if "golden" not in file.parts and file != Path(__file__) and not is_pending(file)
+)
+PAGES = sorted(
+    file
+    for pattern in ("*.md", "docs/**/*.md", "samples/**/*.md", "packages/**/*.md", "ai/**/*.j2", "samples/**/*.j2")
+    for file in ROOT.glob(pattern)
+    if file != GLOSSARY and not is_pending(file)
+)
 USER_FACING = re.compile(
     r"Error$|BadParameter|UsageError|Finding$|SkipReason|^(error|warning|info|echo|tell|warn|print|__init__|option|argument|"
     r"command|Option|Field|finding|Failure|add_argument|_print|output)$"
 )
 """Functions whose strings reach users, by the last part of their names."""
-AVOIDED = {
-    r"(?<!there )\b(is|are|was) no (?!longer|more|need)\w+": "is not a ...",
-    r"(?<!there )\b(is|are) none\b": "is None, or is not valid",
-    r"\bcounts? more\b": "takes precedence",
-    r"\blooks? (at|whether)\b|\blooked at\b|\btwo looks\b": "polls, waits, checks, reads",
-    r"\bmoments?\b": "timestamp",
-    r"\bthe original\b": "Starlake",
-    r"\bthe zone\b|\ba zone\b": "time zone",
-    r"\bthat is there\b": "existing",
-    r"\bsays not\b|\bis told\b": "another sentence",
-}
+CODE = re.compile(r"```.*?```|``.*?``|`[^`]*`|https?://\S+", re.DOTALL)
+"""Parts of a text that are not prose."""
+
+
+class Sentence(NamedTuple):
+    """Prose of the project, and its place."""
+
+    place: str
+    text: str
+
+
+class Phrase(NamedTuple):
+    """A phrase to avoid, and its replacement."""
+
+    avoided: str
+    pattern: re.Pattern[str]
+    fine: re.Pattern[str] | None
+    write: str
+
+    def is_in(self, text: str) -> bool:
+        """Return True if a text uses the phrase outside of code."""
+        prose = CODE.sub("CODE", text)
+        if self.fine:
+            prose = self.fine.sub("FINE", prose)
+        return self.pattern.search(prose) is not None
+
+
+def pattern_of(phrase: str) -> str:
+    """Return a regular expression for a phrase of the glossary."""
+    words = []
+    for word in phrase.split():
+        if word == "...":
+            words.append(r"[\w-]+")
+        else:
+            alternatives = [re.sub(r"\\\((\w+)\\\)", r"(?:\1)?", re.escape(one)) for one in word.split("/")]
+            words.append(f"(?:{'|'.join(alternatives)})")
+    return r"\b" + r"[\s#]+".join(words) + r"\b"
+
+
+def compiled(phrases: list[str]) -> re.Pattern[str]:
+    return re.compile("|".join(map(pattern_of, phrases)), re.IGNORECASE)
+
+
+def table_rows(page: str, heading: str) -> Iterator[list[str]]:
+    """Yield the rows of the table below a heading, without its head."""
+    section = page.split(f"### {heading}\n")[1].split("\n#", maxsplit=1)[0]
+    rows = [line for line in section.splitlines() if line.startswith("|")]
+    yield from ([cell.strip() for cell in row.strip("|").split("|")] for row in rows[2:])
+
+
+def quoted(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def avoided_phrases(page: str) -> list[Phrase]:
+    """Return the phrases that a glossary avoids."""
+    found = []
+    for write, avoid, fine in table_rows(page, "Phrases to avoid"):
+        exceptions = compiled(quoted(fine)) if quoted(fine) else None
+        for phrase in quoted(avoid):
+            pattern = compiled([phrase])
+            if phrase.endswith("none"):  # None, the value, is fine
+                pattern = re.compile(re.sub(r"\(\?:none\)", "(?-i:none)", pattern.pattern), re.IGNORECASE)
+            found.append(Phrase(phrase, pattern, exceptions, write))
+    return found
+
+
+def avoided_beginnings(page: str) -> list[Phrase]:
+    """Return the beginnings of docstrings that a glossary avoids."""
+    return [
+        Phrase(beginning, re.compile(rf"\A\s*{re.escape(beginning)}\b(?!\.)"), None, write)
+        for write, avoid in table_rows(page, "Beginnings to avoid")
+        for beginning in quoted(avoid)
+    ]
 
 
 def strings_of(call: ast.Call) -> Iterator[tuple[int, str]]:
-    """The strings of a call, those of f-strings with a word in place of each value."""
+    """Yield the strings of a call, those of f-strings with a word in place of each value."""
     for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
         for node in ast.walk(argument):
             if isinstance(node, ast.JoinedStr):
@@ -45,28 +151,130 @@ def name_of(function: ast.expr) -> str:
     return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
 
 
-def sentences(file: Path) -> Iterator[tuple[int, str]]:
-    tree = ast.parse(file.read_text("utf-8"))
+def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the docstrings of a module, its classes, functions and attributes."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        for statement in node.body:
+            value = statement.value if isinstance(statement, ast.Expr) else None
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                yield statement.lineno, value.value
+
+
+def comments(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the comments of a module, those of adjoining lines as one."""
+    block: list[str] = []
+    last = 0
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            if block and token.start[0] != last + 1:
+                yield last, " ".join(block)
+                block = []
+            block.append(token.string)
+            last = token.start[0]
+    if block:
+        yield last, " ".join(block)
+
+
+def messages(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """Yield the strings of calls that show them to users."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and USER_FACING.search(name_of(node.func)):
-            yield from strings_of(node)
-        elif isinstance(node, ast.FunctionDef) and any(map(is_command, node.decorator_list)):
-            yield node.lineno, ast.get_docstring(node) or ""
+            yield from ((line, text) for line, text in strings_of(node) if not text.isidentifier())
+
+
+def prose_of(source: str, place: str) -> Iterator[Sentence]:
+    """Yield the docstrings, comments and messages of a module."""
+    tree = ast.parse(source)
+    found = [*docstrings(tree), *comments(source)]
+    if place.startswith("ai/"):
+        found += messages(tree)
+    yield from (Sentence(f"{place}:{line}", text) for line, text in found)
 
 
 @functools.cache
-def all_sentences() -> list[tuple[str, str]]:
-    """All sentences, with the places where they are."""
-    return [(f"{file.relative_to(ROOT)}:{line}", text) for file in SOURCES for line, text in sentences(file)]
+def all_prose() -> list[Sentence]:
+    found = [Sentence(str(file.relative_to(ROOT)), file.read_text("utf-8")) for file in PAGES]
+    for file in SOURCES:
+        found += prose_of(file.read_text("utf-8"), str(file.relative_to(ROOT)))
+    return found
 
 
-def is_command(decorator: ast.expr) -> bool:
-    return isinstance(decorator, ast.Call) and name_of(decorator.func) in ("command", "group")
+@functools.cache
+def all_docstrings() -> list[Sentence]:
+    return [
+        Sentence(f"{file.relative_to(ROOT)}:{line}", text)
+        for file in SOURCES
+        for line, text in docstrings(ast.parse(file.read_text("utf-8")))
+    ]
 
 
-@pytest.mark.parametrize("pattern", AVOIDED)
-def test_sentences_for_users_use_the_standard_terms(pattern: str) -> None:
-    found = {
-        f"{place}: {text}" for place, text in all_sentences() if re.search(pattern, text) and not text.isidentifier()
-    }
-    assert not found, f"write {AVOIDED[pattern]} instead:\n" + "\n".join(sorted(found))
+def report(phrase: Phrase, sentences: list[Sentence]) -> str:
+    """Return the places of a phrase, with the words around it; empty if there are none."""
+    lines = []
+    for place, text in sentences:
+        if phrase.is_in(text):
+            prose = CODE.sub("CODE", text)
+            prose = phrase.fine.sub("FINE", prose) if phrase.fine else prose
+            lines += [
+                f"{place}: ...{prose[max(match.start() - 40, 0) : match.end() + 40]!r}"
+                for match in phrase.pattern.finditer(prose)
+            ]
+    return "\n".join(sorted(set(lines)))
+
+
+PHRASES = avoided_phrases(GLOSSARY.read_text("utf-8"))
+BEGINNINGS = avoided_beginnings(GLOSSARY.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("phrase", PHRASES, ids=lambda phrase: phrase.avoided)
+def test_no_phrase_that_the_glossary_avoids(phrase: Phrase) -> None:
+    found = report(phrase, all_prose())
+    assert not found, f"write {phrase.write!r} instead of {phrase.avoided!r}:\n{found}"
+
+
+@pytest.mark.parametrize("beginning", BEGINNINGS, ids=lambda phrase: phrase.avoided)
+def test_no_docstring_begins_as_the_glossary_avoids(beginning: Phrase) -> None:
+    found = report(beginning, all_docstrings())
+    assert not found, f"write {beginning.write} instead of {beginning.avoided!r}:\n{found}"
+
+
+FAULTY = '''
+"""What is wrong."""
+LIMIT = 1
+"""How many there are."""
+# it is no
+# number
+def fail(value):
+    """Return a text."""
+    raise ValueError(f"{value} is none")
+'''
+
+
+def test_the_finder_finds_faults() -> None:
+    prose = list(prose_of(FAULTY, "ai/faulty.py"))
+    found = {phrase.avoided for phrase in PHRASES if report(phrase, prose)}
+    assert found == {"is/are/was no ...", "a text", "is/are/was none"}
+    begun = [Sentence(str(line), text) for line, text in docstrings(ast.parse(FAULTY))]
+    assert {phrase.avoided for phrase in BEGINNINGS if report(phrase, begun)} == {"What", "How"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "There is no such file.",
+        "The value is None.",
+        "It is no longer used.",
+        "Read a text file in the time zone of the project.",
+        "The option `the original` is code.",
+        "No one counts them.",
+    ],
+)
+def test_the_finder_accepts_plain_sentences(text: str) -> None:
+    assert not [phrase.avoided for phrase in PHRASES if phrase.is_in(text)]
+
+
+def test_the_glossary_names_phrases_for_the_finder() -> None:
+    assert len(PHRASES) > 20
+    assert len(BEGINNINGS) > 10
