@@ -1,1 +1,1 @@
-"""Warm Starlake: commands run one after another in a Java virtual machine that lives on."""
+"""Run commands of Starlake in Java virtual machines that live longer than one command."""
