@@ -255,9 +255,15 @@ class WarmHello:
             name.decode(errors="replace"): value.decode(errors="replace") for name, value in _mapping(frame).items()
         }
         checks = {name.removeprefix("check:"): value for name, value in values.items() if name.startswith("check:")}
-        port, pid, protocol = (_number(values, name) for name in ("port", "pid", "protocol"))
-        texts = (values.get(name, "") for name in ("source", "java", "starlake"))
-        return cls(port, pid, protocol, *texts, checks=checks)
+        return cls(
+            port=_number(values, "port"),
+            pid=_number(values, "pid"),
+            protocol=_number(values, "protocol"),
+            source=values.get("source", ""),
+            java=values.get("java", ""),
+            starlake=values.get("starlake", ""),
+            checks=checks,
+        )
 
     @classmethod
     def of_bytes(cls, data: bytes) -> WarmHello:
