@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -21,7 +21,13 @@ from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.output import CommandOutput
 from ai.starlake.executor.prepared import PreparedCommand
 from ai.starlake.executor.process.limits import limited
-from ai.starlake.executor.process.supervision import Runner, require_wanted, run_process
+from ai.starlake.executor.process.supervision import (
+    CommandContext,
+    Runner,
+    RunnerOfCommands,
+    require_wanted,
+    run_process,
+)
 from ai.starlake.executor.project_facts import FactsFactory, FactsOfRun, ProjectFacts
 from ai.starlake.executor.protocol import CommandFailedError, ExecutableNotFoundError, Execution, StarlakeResult
 from ai.starlake.job import StarlakeCommand
@@ -42,7 +48,7 @@ class ShellExecutor:
         lock: One writer at a time: ``auto`` (a lock file beside the DuckDB file, where the project writes into one),
             ``off``, or the path of a lock file for all commands that write.
         lock_timeout: How many seconds to wait for another writer.
-        runner: What runs the process.
+        runner: What runs the process; it may be a `RunnerOfCommands`, too.
         death_fd: Asked at run time for a file descriptor that becomes readable when nobody waits for the command any
             more, such as `parent_death_fd`.
     """
@@ -84,7 +90,7 @@ class ShellExecutor:
             outcomes = stack.enter_context(OutcomeFile.of(process.prepared, wanted=execution.outcomes))
             stack.enter_context(self._turn(process, facts, execution, death_fd))
             stack.enter_context(self._kept(process, facts, execution))
-            exit_code = self._runner(
+            exit_code = self._runner_of(process, facts, execution)(
                 process.limited,
                 cwd=process.folder,
                 environment=outcomes.environment,
@@ -98,6 +104,23 @@ class ShellExecutor:
             tables = outcomes.read() or self._on_record(process, facts, execution, output.counts(), None)
         duration = time.monotonic() - started
         return StarlakeResult(duration=duration, counts=output.counts(), tables=tables, sizes=process.sizes)
+
+    def prestart(self, command: StarlakeCommand, execution: Execution) -> None:
+        """Begin to start what commands like this one need, where the runner has such a thing, without waiting for it.
+
+        It never raises an error: what is wrong is wrong for the commands, too, which say so.
+        """
+        if not isinstance(self._runner, RunnerOfCommands):
+            return
+        with suppress(StarlakeError):
+            process = self._process(command, execution)
+            context = _context(process, self._facts_of(process, execution), execution)
+            self._runner.prestart(context, cwd=process.folder, environment=process.prepared.environment)
+
+    def _runner_of(self, process: _Process, facts: _Facts | None, execution: Execution) -> Runner:
+        if isinstance(self._runner, RunnerOfCommands):
+            return self._runner.bound(_context(process, facts, execution))
+        return self._runner
 
     def _on_record(
         self,
@@ -193,6 +216,10 @@ class ShellExecutor:
         return lambda: facts.read(execution.run_id, process.root, prepared.environment, again=execution.repeated)
 
 
+def _context(process: _Process, facts: _Facts | None, execution: Execution) -> CommandContext:
+    return CommandContext(execution, tuple(process.executable), process.prepared.mask, facts)
+
+
 _NOT_RUN = {126: "may not be executed", 127: "was not found"}
 
 
@@ -221,7 +248,12 @@ class _Process:
     @cached_property
     def is_embedded_engine(self) -> bool:
         """True for the command of the embedded engine."""
-        return is_embedded_engine(self.argv[: -len(self.prepared.argv)])
+        return is_embedded_engine(self.executable)
+
+    @property
+    def executable(self) -> Sequence[str]:
+        """What runs, before the verb."""
+        return self.argv[: -len(self.prepared.argv)]
 
     @property
     def folder(self) -> Path:
@@ -246,7 +278,7 @@ class _Process:
         return compute.sizes("process", "duckdb" if self.is_embedded_engine else "spark") if compute else {}
 
     def __str__(self) -> str:
-        return self.prepared.shown(self.argv[: -len(self.prepared.argv)])
+        return self.prepared.shown(self.executable)
 
     def failure(self, exit_code: int, tail: Sequence[str], tables: Sequence[TableOutcome]) -> StarlakeError:
         """Return the error of a command that ended with another exit code than 0."""

@@ -10,15 +10,19 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, runtime_checkable
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.process.groups import end_group, kill_group
 from ai.starlake.executor.process.interrupts import interrupts_held
 from ai.starlake.executor.process.lines import LineSplitter
 from ai.starlake.executor.process.watchdog import MARK, WATCHDOG
-from ai.starlake.executor.protocol import ExecutableNotFoundError, Stream
+from ai.starlake.executor.protocol import ExecutableNotFoundError, Execution, Stream
+
+if TYPE_CHECKING:
+    from ai.starlake.executor.project_facts import ProjectFacts
 
 OnLine = Callable[[Stream, str], None]
 
@@ -51,6 +55,36 @@ class Runner(Protocol):
         death_fd: int | None = None,
     ) -> int:
         """Run a process to its end and return its exit code."""
+        ...
+
+
+@dataclass(frozen=True)
+class CommandContext:
+    """What a runner may have to know of a command besides its process.
+
+    Args:
+        execution: The attempt.
+        executable: The first of its arguments: what runs, before the verb.
+        mask: Masks its secrets, in texts for people.
+        facts: Reads the facts of its project; None where they are not known.
+    """
+
+    execution: Execution
+    executable: tuple[str, ...] = ()
+    mask: Callable[[str], str] = str
+    facts: Callable[[], ProjectFacts] | None = None
+
+
+@runtime_checkable
+class RunnerOfCommands(Protocol):
+    """An optional ability of runners: to know each command that they run, and to prepare for those to come."""
+
+    def bound(self, context: CommandContext) -> Runner:
+        """Return what runs one command."""
+        ...
+
+    def prestart(self, context: CommandContext, *, cwd: Path, environment: Mapping[str, str]) -> None:
+        """Begin to start what commands like this one need, without waiting for it; never raise an error."""
         ...
 
 
