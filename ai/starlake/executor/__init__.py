@@ -1,4 +1,4 @@
-"""Where commands run: the protocol of executors, and the one that starts local processes."""
+"""Protocol of executors, and the executor that starts local processes."""
 
 from typing import TYPE_CHECKING
 

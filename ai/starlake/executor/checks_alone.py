@@ -1,4 +1,4 @@
-"""Expectations of tables as they are, evaluated by the command ``check`` of the embedded engine."""
+"""Evaluate the expectations of existing tables by the command ``check`` of the embedded engine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def outcomes_of_check(
         execution: The attempt.
 
     Raises:
-        StarlakeError: If it tells no outcomes.
+        StarlakeError: If it reports no outcomes.
     """
     try:
         return executor.run(command, replace(execution, outcomes=True)).tables

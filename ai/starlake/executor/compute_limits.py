@@ -14,26 +14,26 @@ _WORDS = {"memory": "memory", "cpu_seconds": "CPU time", "open_files": "open fil
 
 
 def engine_sizes(profile: ComputeProfile | None) -> dict[str, str]:
-    """Return the variables by which the embedded engine learns what DuckDB may use, such as ``SL_DUCKDB_THREADS``."""
+    """Return the variables that tell the embedded engine what DuckDB may use, such as ``SL_DUCKDB_THREADS``."""
     sizes = profile.duckdb.sizes if profile else {}
     return {f"SL_DUCKDB_{name.upper()}": str(value) for name, value in sizes.items()}
 
 
 def for_engine(command: StarlakeCommand) -> StarlakeCommand:
-    """Return a command with what the embedded engine learns of the section `polars` of its profile, in its environment.
+    """Return a command with the section `polars` of its profile in its environment, for the embedded engine.
 
-    Secrets are references there, as all of a command's are. Only tasks run on Polars: no other command needs them.
+    Secrets remain references, as in every command. Only tasks run on Polars: no other command needs the section.
     """
     polars = command.compute.polars if command.compute and command.verb == "transform" else None
     return command.with_environment(polars.environment()) if polars else command
 
 
 def launcher_sizes(profile: ComputeProfile | None, environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables by which Starlake's launcher sizes its Spark job.
+    """Return the variables that size the Spark job of Starlake's launcher.
 
     Args:
         profile: The profile.
-        environment: What the command has without them: its own properties of Spark stay.
+        environment: The environment of the command; its own Spark properties take precedence.
     """
     properties = dict(profile.spark.properties) if profile else {}
     memory = properties.get("spark.driver.memory")
@@ -45,12 +45,12 @@ def launcher_sizes(profile: ComputeProfile | None, environment: Mapping[str, str
 
 
 def too_small(profile: ComputeProfile | None, exit_code: int, lines: Sequence[str]) -> tuple[str, str] | None:
-    """Return why a command failed and what to do, if a limit of its profile is the reason; None otherwise.
+    """Return the cause and the fix if a limit of its profile made a command fail; None otherwise.
 
     Args:
         profile: The profile.
-        exit_code: How the command ended.
-        lines: What it printed last.
+        exit_code: Exit code of the command.
+        lines: Last lines that it printed.
     """
     if profile is None:
         return None

@@ -1,4 +1,4 @@
-"""One writer at a time: DuckDB refuses a second process that opens its file, and Starlake then fails."""
+"""Locks for one writer at a time: DuckDB refuses a second process that opens its file, and Starlake then fails."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ from ai.starlake.job import StarlakeCommand
 REMIND_EVERY = 180.0
 """Seconds between two messages that a command still waits."""
 SETTLE = 6.0
-"""Seconds that the command of a killed holder may need to end: what the watchdog gives it, and a little more."""
+"""Seconds to wait for the command of a killed holder: the grace of the watchdog, and a little more."""
 _CHECK_EVERY, _POLL = 1.0, 0.1
 _FIX = "set option duckdb_lock to the path of a file on a disk of this machine, or to 'off'"
 _NOTE_SIZE = 1024
-"""Bytes of a note, filled up with blanks: more than any run and host are called by."""
+"""Bytes of a note, padded with blanks: longer than the name of any run and host."""
 
 
 def lock_files(
     command: StarlakeCommand, setting: str, facts: Callable[[], ProjectFacts] | None, report: Reporter
 ) -> list[Path]:
-    """Return the lock files that a command which writes has to hold.
+    """Return the lock files that a writing command has to hold.
 
     Args:
         command: The command.
         setting: ``auto`` for a file beside each DuckDB file that it writes into, else the path of a lock file.
-        facts: Tells where it writes.
-        report: Takes the warning that this cannot be found out.
+        facts: Facts about the databases that it writes to.
+        report: Receives a warning if the databases cannot be determined.
 
     Raises:
         StarlakeError: If the setting is not a path on this machine.
@@ -51,7 +51,7 @@ def lock_files(
         return []
     try:
         files = set(_databases(command, facts()))
-    except Exception as error:  # noqa: BLE001  the real CLI may well run a project that we cannot read
+    except Exception as error:  # noqa: BLE001  the real CLI may be able to run a project that we cannot read
         report.warning(
             f"commands that write do not wait for each other: where they write could not be found out: {error}"
         )
@@ -60,7 +60,7 @@ def lock_files(
 
 
 def lock_file_of(database: Path) -> Path:
-    """Return the lock file beside a DuckDB file, which commands that write into it hold."""
+    """Return the lock file beside a DuckDB file; commands that write to the file hold it."""
     return Path(f"{os.path.realpath(database)}.lock")
 
 
@@ -74,7 +74,7 @@ def _own_lock(text: str) -> Path:
 
 
 def _databases(command: StarlakeCommand, project: ProjectFacts) -> Iterator[Path | None]:
-    """Yield the DuckDB files that a command writes into."""
+    """Yield the DuckDB files that a command writes to."""
     if command.verb in ("load", "replay"):
         domains: list[str | None] = [*names_of(command, "--domains", "--include")]
         tables: list[str | None] = [*names_of(command, "--tables", "--schemas")]
@@ -88,16 +88,16 @@ def _databases(command: StarlakeCommand, project: ProjectFacts) -> Iterator[Path
 def writer_locks(
     paths: Iterable[Path], execution: Execution, timeout: float, check: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
-    """Hold lock files while a command writes. The operating system frees them when their holder is killed.
+    """Hold lock files while a command writes. The operating system releases them when their holder is killed.
 
     Args:
         paths: The lock files; taken in sorted order, so that two commands never wait for each other in a circle.
-        execution: Who holds them, and where to tell that it waits.
-        timeout: How many seconds to wait for all of them.
+        execution: The attempt that holds them; its report receives the message that it waits.
+        timeout: Seconds to wait for all of them.
         check: Called about once a second while it waits; may raise to give up.
 
     Raises:
-        WriterBusyError: If another command holds one for longer.
+        WriterBusyError: If another command holds one of them for longer than the timeout.
         StarlakeError: If a lock file cannot be made, or if its file system refuses locks.
     """
     deadline = time.monotonic() + timeout
@@ -109,7 +109,7 @@ def writer_locks(
 
 @dataclass(frozen=True)
 class _Wait:
-    """How long to wait for locks, and whom to tell."""
+    """Timeout of a wait for locks, and the report that receives its messages."""
 
     execution: Execution
     timeout: float
@@ -149,9 +149,9 @@ def _held(path: Path, wait: _Wait) -> Iterator[None]:
 
 
 def _note(holder: Path, text: str) -> None:
-    """Note down who holds a lock, which is a courtesy to those who wait; a blank note says nobody.
+    """Note down who holds a lock, as information for those who wait; a blank note means no holder.
 
-    It is written over: to make and remove a file, or to cut it off, costs many times what the lock itself does.
+    The note is overwritten: creating, truncating and removing a file costs many times as much as the lock itself.
     """
     with suppress(OSError):
         file = os.open(holder, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
@@ -170,7 +170,7 @@ def _lock(path: Path) -> FileLock:
 
 
 def _take(lock: FileLock, patience: float) -> bool:
-    """Try for some seconds."""
+    """Try to take the lock until the timeout."""
     deadline = time.monotonic() + patience
     try:
         while not lock.acquire():
@@ -183,7 +183,7 @@ def _take(lock: FileLock, patience: float) -> bool:
 
 
 def _let_settle(holder: Path, execution: Execution) -> None:
-    """Report a note of a holder that was killed; its command may still be ending."""
+    """Report the note of a holder that was killed, and wait, because its command may still be ending."""
     try:
         if not holder.read_bytes().strip():
             return

@@ -1,4 +1,4 @@
-"""Find the executable of Starlake, and tell ours from the original."""
+"""Find the executable of Starlake, and distinguish the embedded engine from Starlake's own CLI."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OURS = "starlake-embedded"
 def is_embedded_engine(executable: Sequence[str]) -> bool:
     """Return True for the command of the embedded engine.
 
-    It waits for a DuckDB file that another process has, and keeps the files of a load that fails: nothing else has to.
+    The engine waits for a DuckDB file that another process holds, and keeps the files of a failed load by itself.
 
     Args:
         executable: What `find_executable` returned.
@@ -32,17 +32,17 @@ def is_embedded_engine(executable: Sequence[str]) -> bool:
 
 
 def engine_variables(lock_timeout: float, execution: Execution) -> dict[str, str]:
-    """Return what the embedded engine is told by its environment when an executor runs it.
+    """Return the environment variables that configure the embedded engine when an executor runs it.
 
     Args:
-        lock_timeout: How many seconds it waits for a DuckDB file.
-        execution: The attempt; the engine marks what it starts elsewhere with its run.
+        lock_timeout: Seconds that it waits for a DuckDB file.
+        execution: The attempt; the engine labels remote resources with its run.
     """
     return {"SL_DUCKDB_LOCK_TIMEOUT": f"{lock_timeout:g}", "SL_INGESTING_FILES": "fail", RUN_ID: execution.root}
 
 
 def find_executable(executable: str | Sequence[str], search_path: str | None) -> list[str]:
-    """Find what to run.
+    """Return the command line that starts the executable.
 
     Args:
         executable: A path, which may hold blanks and begin with ``~``; or a name, to be found in the folders of
@@ -54,7 +54,7 @@ def find_executable(executable: str | Sequence[str], search_path: str | None) ->
         The absolute path, followed by the arguments that come first.
 
     Raises:
-        ExecutableNotFoundError: If there is none, or it may not be executed.
+        ExecutableNotFoundError: If there is no such file, or it is not executable.
     """
     first, *others = [executable] if isinstance(executable, str) else list(executable) or [""]
     if not first.strip():
@@ -77,7 +77,7 @@ def find_executable(executable: str | Sequence[str], search_path: str | None) ->
 
 
 _found: dict[tuple[str, ...], str] = {}
-"""What was found in which folders: a run of many commands looks for one executable."""
+"""Executables found so far, by name and folders: a run of many commands searches for one executable."""
 
 
 def _which(name: str, folders: Sequence[str]) -> str | None:

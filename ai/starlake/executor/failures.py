@@ -1,4 +1,4 @@
-"""Say why a command failed: by the lines of its output, its exit code, and what to do about them."""
+"""Explain why a command failed, from the lines of its output and its exit code, and what to do about it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import zip_longest
 _LAST_LINES, _FIRST_LINES, _FURTHER_LINES = 50, 20, 29
 _WIDTH = 2000
 _HEADER_WIDTH = 300
-"""Characters of a line within which its level stands."""
+"""Characters at the start of a line that may contain the log level."""
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _LEVELS = "TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL|SEVERE"
@@ -50,9 +50,9 @@ _CAUSE = re.compile(r"^\s*Caused by: ")
 
 
 def level_of(line: str) -> str | None:
-    """Return the level that a logger wrote a line with, such as ``ERROR``; None for a line without one.
+    """Return the log level of a line, such as ``ERROR``; None if the line has no level.
 
-    Known are the layouts of log4j, logback, Spark, java.util.logging and Python, and lines of key-value pairs or JSON.
+    The layouts of log4j, logback, Spark, java.util.logging and Python, key-value pairs and JSON are recognized.
     """
     head = _plain(line[:_HEADER_WIDTH])
     level = _level_in_header(head)
@@ -66,7 +66,7 @@ def level_of(line: str) -> str | None:
 
 
 def _level_in_header(head: str) -> str | None:
-    """Return the level before a message: what stands before it are dates, threads, numbers, and names with dividers."""
+    """Return the level before a message. Dates, threads, numbers, and names with separators may precede it."""
     tokens = _TOKEN.findall(head)
     for token, following in zip_longest(tokens, tokens[1:], fillvalue=""):
         is_bracket = token[0] in "[(<"
@@ -80,20 +80,20 @@ def _level_in_header(head: str) -> str | None:
 
 
 def is_error(line: str) -> bool:
-    """Return whether a logger wrote a line as an error."""
+    """Return True if a logger wrote the line as an error."""
     return level_of(line) in _ERRORS
 
 
 def is_warning(line: str) -> bool:
-    """Return whether a logger wrote a line as a warning."""
+    """Return True if a logger wrote the line as a warning."""
     return level_of(line) in _WARNINGS
 
 
 class Excerpt:
-    """Keeps the lines of an output that say why its command failed, in constant memory.
+    """Keeps the lines of an output that explain why its command failed, in constant memory.
 
-    These are the first line that a logger wrote as an error and what follows it, without stack frames, messages below
-    warnings, and what Spark says when it shuts down. Of an output without such a line, they are the last lines.
+    The excerpt holds the first line that a logger wrote as an error and what follows it, without stack frames, messages
+    below warnings, and Spark's shutdown messages. If an output has no such line, the excerpt holds its last lines.
     """
 
     def __init__(self) -> None:
@@ -114,7 +114,7 @@ class Excerpt:
 
     @property
     def lines(self) -> list[str]:
-        """The lines."""
+        """The lines of the excerpt."""
         if not self._first:
             return list(self._last)
         gap = [f"... ({self._left_out} lines are left out)"] if self._left_out else []
@@ -130,12 +130,12 @@ class Excerpt:
 
 
 def failure_text(culprit: str, lines: Sequence[str] | None, *, verdict: str = "", fix: str | None = None) -> str:
-    """Return the text of a failed command's error: the cause first, for user interfaces fold long texts.
+    """Return the error message of a failed command. The cause comes first, because user interfaces fold long messages.
 
     Args:
-        culprit: Which command failed, and how.
-        lines: The lines of an `Excerpt`; None where the output is not known.
-        verdict: What the service that ran the command says about its end.
+        culprit: The command that failed, and how it ended.
+        lines: The lines of an `Excerpt`; None if the output is unknown.
+        verdict: The message of the service that ran the command.
         fix: What the user can do about it.
     """
     told = [culprit, verdict, f"To fix it: {fix}" if fix else ""]
@@ -183,7 +183,7 @@ starlake_version to the version that `starlake --version` prints""",
 
 
 def hint(exit_code: int, tail: Sequence[str]) -> str | None:
-    """Return what the user can do about it; None when there is nothing to say beyond the output."""
+    """Return the fix for a failed command; None if the output says it all."""
     if exit_code in _BY_EXIT_CODE:
         return _BY_EXIT_CODE[exit_code]
     text = "\n".join(tail)

@@ -1,7 +1,7 @@
-"""Notes of the loads that are under way: which files they take, and who runs them.
+"""Notes of running loads: the files that they load, and the process that runs them.
 
 The files of a load lie in the ingesting area of its domain while it runs, and stay there when it is killed. A note
-beside that area tells the two apart, for every process and machine that reaches the area.
+beside that area distinguishes the two cases, for every process and machine that reaches the area.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from ai.starlake.executor.process._watchdog_main import related_groups
 from ai.starlake.executor.protocol import Execution
 
 _SETTLE = 8.0
-"""Seconds that the command of a killed process may need to end: what the watchdog gives it, and a little more."""
+"""Seconds to wait for the command of a killed process: the grace of the watchdog, and a little more."""
 _PAUSE = 0.2
 _active: set[str] = set()
-"""The loads of this process."""
+"""The running loads of this process."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,16 @@ class LoadNote:
     """One load of files of a domain.
 
     Args:
-        id: Names the note.
-        run: The run of Dagster.
-        step: The step of the run.
+        id: Name of the note.
+        run: Id of the run.
+        step: Key of the step or task.
         host: The machine of the process that waits for the load; see `this_host`.
-        worker: That process: its id, and when it began.
+        worker: That process: its id and its start time.
         job_id: The value of SL_JOB_ID in the environment of the command.
-        remote: What the command is known by where it runs, for commands that run elsewhere.
-        tables: The tables that it loads; none for all.
-        files: The names of the files that waited when the load began.
-        ended: Whether the load is over, and did not succeed.
+        remote: Reference to the command in the remote service, for remote commands.
+        tables: The tables that it loads; empty for all tables.
+        files: Names of the files that waited when the load began.
+        ended: True if the load has ended without success.
     """
 
     id: str
@@ -60,22 +60,22 @@ class LoadNote:
 
     @classmethod
     def of(cls, execution: Execution, job_id: str, remote: Mapping[str, str]) -> LoadNote:
-        """Return a note of a load that this process begins."""
+        """Return a note of a load that this process starts."""
         return cls(
             uuid.uuid4().hex, execution.run_id, execution.step_key, this_host(), _worker(os.getpid()), job_id, remote
         )
 
     def concerns(self, tables: Iterable[str]) -> bool:
-        """Return whether it loads one of some tables; no names stand for all tables."""
+        """Return True if the load includes one of some tables; no names mean all tables."""
         others = {table.lower() for table in tables}
         return not others or not self.tables or not others.isdisjoint(table.lower() for table in self.tables)
 
     def is_alive(self, execution: Execution, runs_remotely: RunsRemotely) -> bool:
-        """Return whether the load may still be working on its files; wait for the end of a command being killed.
+        """Return True if the load may still use its files; wait for the end of a command that is being killed.
 
         Args:
-            execution: The attempt that wants to know.
-            runs_remotely: Tells of a load whose command runs elsewhere whether it does so still.
+            execution: The attempt that asks.
+            runs_remotely: Returns True if the remote command of a load is still running.
         """
         if self.ended:
             return False
@@ -84,7 +84,7 @@ class LoadNote:
             return True
         if runs is None or self.host != this_host():
             if (self.run, self.step) == (execution.run_id, execution.step_key):
-                return False  # the attempt before: an orchestrator makes one at a time, on this machine or another one
+                return False  # an earlier attempt: an orchestrator runs one at a time, on this machine or another one
             return execution.is_run_over is None or execution.is_run_over(self.run) is not True
         if self.worker[0] == os.getpid():
             return self.id in _active and self.worker == _worker(os.getpid())
@@ -92,12 +92,12 @@ class LoadNote:
 
 
 RunsRemotely = Callable[[LoadNote, float], bool | None]
-"""Tells of a load whose command runs elsewhere whether it does so still, after some seconds for its end at most; None
-where that cannot be asked."""
+"""Returns True if the remote command of a load is still running, after waiting some seconds for its end; None if the
+service cannot be asked."""
 
 
 def _command_runs(job_id: str) -> bool:
-    """Return whether the command of a process that is gone still runs; the watchdog of that process is ending it."""
+    """Return True if the command of a process that has ended still runs; the watchdog of that process is ending it."""
     deadline = time.monotonic() + _SETTLE
     while related_groups({f"SL_JOB_ID={job_id}".encode()}, set()):
         if time.monotonic() >= deadline:
@@ -108,13 +108,13 @@ def _command_runs(job_id: str) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _worker(pid: int) -> tuple[int, str]:
-    """Return the id of this process, and when it began; a forked process has another id."""
+    """Return the id and the start time of this process; a forked process has another id."""
     return pid, began_at(pid)
 
 
 @functools.cache
 def this_host() -> str:
-    """Return what tells the machine, or the container, from all others; a restarted one is another."""
+    """Return an identifier of the machine or container; it changes when the machine is restarted."""
     parts = [socket.gethostname()]
     with suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip())
@@ -123,7 +123,7 @@ def this_host() -> str:
 
 
 def began_at(pid: int) -> str:
-    """Return when a process began; empty for none, ``?`` for one where the system does not tell."""
+    """Return the start time of a process; empty if it does not run, ``?`` if the system does not report it."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
         state, *_ = fields = text.rpartition(")")[2].split()
@@ -140,11 +140,11 @@ def began_at(pid: int) -> str:
 
 
 def load_by_hand_runs(root: str, own_job_id: str) -> bool:
-    """Return whether another command ``load`` of a project may run on this machine; True where one cannot tell.
+    """Return True if another ``load`` command of a project may run on this machine, or if that is unknown.
 
     Args:
         root: The root of the project.
-        own_job_id: The value of SL_JOB_ID in the environment of a command that does not count.
+        own_job_id: The SL_JOB_ID of the command to ignore.
     """
     processes = Path("/proc")
     if not (processes / "self" / "environ").exists():
@@ -173,7 +173,7 @@ class LoadNotes:
     """The notes of one domain.
 
     Args:
-        folder: Where they are.
+        folder: The folder that holds them.
     """
 
     def __init__(self, folder: Location) -> None:
@@ -191,7 +191,7 @@ class LoadNotes:
                 yield _parsed(text, str(self._folder.child(name)))
 
     def write(self, note: LoadNote) -> None:
-        """Write a note, over the one of the same load; the load counts as under way until `ended`."""
+        """Write a note, replacing the one of the same load; the load counts as running until `ended`."""
         if note.ended:
             _active.discard(note.id)
         else:
@@ -199,11 +199,11 @@ class LoadNotes:
         self._file(note).write(json.dumps(vars(note)))
 
     def end(self, note: LoadNote, files: tuple[str, ...]) -> None:
-        """Write down that a load is over and did not succeed, and which files it leaves to the next one."""
+        """Record that a load has ended without success, and which files it leaves for the next load."""
         self.write(replace(note, files=files, ended=True))
 
     def remove(self, note: LoadNote) -> None:
-        """Remove a note; nothing happens if there is none."""
+        """Remove a note if it exists."""
         _active.discard(note.id)
         self._file(note).remove()
 

@@ -1,4 +1,4 @@
-"""The file in which a process of this machine says what became of its tables and tasks."""
+"""The file in which a process of this machine reports the outcomes of its tables and tasks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class OutcomeFile:
 
     Args:
         prepared: The command.
-        path: The file; None if nobody wants to know.
+        path: The file; None if the outcomes are not wanted.
     """
 
     prepared: PreparedCommand
@@ -28,11 +28,11 @@ class OutcomeFile:
     @classmethod
     @contextmanager
     def of(cls, prepared: PreparedCommand, *, wanted: bool) -> Iterator[OutcomeFile]:
-        """Keep a folder for the file as long as the command runs.
+        """Create a folder for the file, which exists as long as the command runs.
 
         Args:
             prepared: The command.
-            wanted: Whether anybody wants to know.
+            wanted: Whether the outcomes are wanted.
         """
         if not wanted:
             yield cls(prepared)
@@ -42,12 +42,12 @@ class OutcomeFile:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The environment of the command, which names the file."""
+        """The environment of the command, with the path of the file."""
         environment = self.prepared.environment
         return environment if self.path is None else {**environment, OUTCOME_FILE: str(self.path)}
 
     def read(self) -> tuple[TableOutcome, ...]:
-        """Return what the command wrote, secrets masked; nothing if it wrote nothing, or nothing that can be read."""
+        """Return the outcomes that the command wrote, secrets masked; empty if there are none that can be read."""
         if self.path is None:
             return ()
         try:

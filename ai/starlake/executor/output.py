@@ -1,4 +1,4 @@
-"""Read the output of a command: its lines, its row counts, and the lines that say why it failed."""
+"""Read the output of a command: its lines, its row counts, and the lines that explain a failure."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class CountsReader:
     """Reads the counts from the lines that `starlake load` prints.
 
     With SL_API set it prints one line ``IngestionCounters:{"inputCount":3,...}`` for all of its jobs; without, and in
-    older versions, a block of ``Input records: 3``, ``Accepted: 2``, ``Rejected: 1`` per job. The former counts more;
-    several of either kind are added up.
+    older versions, a block of ``Input records: 3``, ``Accepted: 2``, ``Rejected: 1`` per job. The former takes
+    precedence; several of either kind are added up.
 
-    A native load does not know what it refused and says -1; that, and any other negative number, counts as 0.
+    A native load does not know the number of its rejects and prints -1; negative numbers count as 0.
     """
 
     def __init__(self) -> None:
@@ -34,20 +34,21 @@ class CountsReader:
 
     @property
     def counts(self) -> StarlakeCounts | None:
-        """What was read so far; None when nothing was said."""
+        """The counts so far; None if no line had counts."""
         if self._counters is None or self._summaries is None:
             return self._counters or self._summaries
         return replace(self._counters, lost_files=self._summaries.lost_files)
 
     def read(self, line: str) -> None:
-        """Take the next line. It is never an error; what looks like counts but is not valid is a `problem`."""
+        """Read the next line. A line never raises; invalid counts are recorded as a `problem`."""
         if _MARKER in line:
             self._read_counters(line.partition(_MARKER)[2])
         elif summary := _SUMMARY.match(line):
             self._read_summary(summary[1], int(summary[2]))
 
     def _read_counters(self, text: str) -> None:
-        # not by a JSON parser: the list of paths behind the counts can be so long that the line comes in pieces
+        # A JSON parser does not work here: the list of paths behind the counts can be so long that the line comes in
+        # pieces.
         found = [pattern.search(text) for pattern in _COUNTERS]
         numbers = [int(match[1]) for match in found if match]
         if len(numbers) < len(_COUNTERS):
@@ -74,11 +75,11 @@ def _add(counts: StarlakeCounts | None, numbers: list[int], *, files: bool) -> S
 
 
 class CommandOutput:
-    """Passes on lines with secrets masked, reads the row counts from them, and keeps those that say why it failed.
+    """Passes on lines with secrets masked, reads the row counts from them, and keeps those that explain a failure.
 
     Args:
         redactor: Masks the secrets.
-        report: Where lines go.
+        report: Receives the lines.
     """
 
     def __init__(self, redactor: Redactor, report: Reporter) -> None:
@@ -88,7 +89,7 @@ class CommandOutput:
         self._excerpt = Excerpt()
 
     def take(self, stream: Stream, line: str) -> None:
-        """Take the next line."""
+        """Read the next line."""
         masked = self._redactor.mask(line)
         self._excerpt.take(masked)
         if stream == "stdout":
@@ -97,11 +98,11 @@ class CommandOutput:
 
     @property
     def tail(self) -> list[str]:
-        """The lines that say why the command failed, secrets masked; see `Excerpt`."""
+        """The lines that explain why the command failed, secrets masked; see `Excerpt`."""
         return self._excerpt.lines
 
     def counts(self) -> StarlakeCounts | None:
-        """Return the row counts, if there were any; report counts that could not be read."""
+        """Return the row counts, if any; report counts that could not be read."""
         if self._reader.problem:
             self._report.warning(self._redactor.mask(self._reader.problem))
         return self._reader.counts

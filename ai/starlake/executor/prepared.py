@@ -1,6 +1,6 @@
-"""Prepare a command for its run: resolve its secrets, build its environment, mask whatever people read of it.
+"""Prepare a command for its run: resolve its secrets, build its environment, mask its output.
 
-The one place that does: an executor runs a `PreparedCommand`, and what only shows a command calls `shown`.
+Nothing else does: an executor runs a `PreparedCommand`, and code that only displays a command calls `shown`.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from ai.starlake.job import StarlakeCommand
 from ai.starlake.job.command import check_encodable
 
 _SHORTEST_INHERITED = 6
-"""Characters of the shortest inherited value that is masked. `TOKENIZERS_PARALLELISM=true` must not mask every true."""
+"""Minimum length of inherited values that are masked. `TOKENIZERS_PARALLELISM=true` must not mask every "true"."""
 _FOLDERS = frozenset({"PWD", "OLDPWD"})
-"""Variables of every shell whose names only look like those of secrets."""
+"""Variables of every shell whose names only resemble those of secrets."""
 _SERVER = "SL_HTTP_PORT"
-"""With it, Starlake's launcher sends the command to a server and loses its exit code."""
+"""If this variable is set, Starlake's launcher sends the command to a server and loses its exit code."""
 _PROGRAM = ("starlake",)
 
 
-def _never(reference: SecretReference) -> bool:  # noqa: ARG001  the default of a function that takes a reference
+def _never(reference: SecretReference) -> bool:  # noqa: ARG001  the default for a function that takes a reference
     return False
 
 
 @dataclass(frozen=True)
 class PreparedCommand:
-    """A command with all that it takes to run it.
+    """A command with its environment, its resolved secrets and its redactor.
 
     Args:
         command: The command.
         argv: Its arguments, verb first.
         environment: Its environment, secrets included.
         redactor: Masks the secrets.
-        references: The variables whose values the service fetches itself, with what they refer to.
+        references: The variables whose values the service fetches itself, with their references.
         secret_names: The variables whose values came from references.
-        folder: Where it runs on this machine; None for the working folder, or another machine.
+        folder: Working folder on this machine; None for the current one, or for another machine.
     """
 
     command: StarlakeCommand
@@ -65,15 +65,15 @@ class PreparedCommand:
     ) -> PreparedCommand:
         """Prepare a command, in the process that runs it or submits it.
 
-        The environment is the base, what Starlake has to be told - SL_API makes it print the row counts, SL_JOB_ID goes
-        into its audit - and what the command asks for, which takes precedence.
+        The environment consists of the base, Starlake's settings (SL_API makes it print the row counts, SL_JOB_ID is
+        recorded in its audit), and the variables of the command, which take precedence.
 
         Args:
             command: The command.
             execution: The attempt.
-            base_environment: What the command inherits: `os.environ` where it runs on this machine, nothing elsewhere.
-            passed_on: Returns True for a reference that the service takes as it is. Its value is only fetched to mask
-                it, and it is no error if this process may not.
+            base_environment: The inherited environment: `os.environ` on this machine, empty elsewhere.
+            passed_on: Returns True for a reference that the service resolves itself. Its value is fetched only to mask
+                it; that this process may not read it is not an error.
 
         Raises:
             StarlakeError: If a secret has no value, or a variable cannot be passed to a process.
@@ -86,7 +86,7 @@ class PreparedCommand:
         for name, value in asked_for.items():
             _check_variable(name, value)
         told = {"SL_API": "true", "SL_JOB_ID": execution.job_id}
-        own = dict(os.environ)  # to read it decodes every variable
+        own = dict(os.environ)  # reading it decodes every variable
         base = own if base_environment is os.environ else base_environment or {}
         environment = {**base, **told, **asked_for}
         environment.pop(_SERVER, None)
@@ -101,23 +101,23 @@ class PreparedCommand:
 
     @property
     def job_id(self) -> str:
-        """What Starlake writes into the column JOBID of its audit."""
+        """Value of the column JOBID in Starlake's audit."""
         return self.environment["SL_JOB_ID"]
 
     @property
     def root(self) -> str:
-        """The folder or address of the project; empty where the environment does not tell."""
+        """Folder or URI of the project; empty if the environment does not define it."""
         return self.environment.get("SL_ROOT", "")
 
     def mask(self, text: str) -> str:
-        """Return a text with every secret in it replaced."""
+        """Return a string with every secret in it masked."""
         return self.redactor.mask(text)
 
     def shown(self, program: Sequence[str] = _PROGRAM) -> str:
-        """Return the command line as people read it: quoted as for a shell, secrets masked.
+        """Return the command line for display: quoted as for a shell, secrets masked.
 
         Args:
-            program: What stands before the arguments.
+            program: Program name before the arguments.
         """
         return self.redactor.shown((*program, *self.argv))
 
@@ -125,12 +125,12 @@ class PreparedCommand:
         return self.shown()
 
     def located(self) -> PreparedCommand:
-        """Return the command with the folder that it runs in on this machine: SL_ROOT, where that is a folder.
+        """Return the command with its working folder on this machine: SL_ROOT, if that is a folder.
 
         A relative SL_ROOT becomes absolute, or the command would apply it twice.
 
         Raises:
-            StarlakeError: If SL_ROOT is a path of this machine, and not a folder.
+            StarlakeError: If SL_ROOT is a local path but not a folder.
         """
         folder = local_path(self.root) if self.root.strip() else None
         if folder is None:
@@ -144,32 +144,32 @@ class PreparedCommand:
         return replace(self, folder=folder.absolute(), environment={**self.environment, "SL_ROOT": root})
 
     def with_defaults(self, variables: Mapping[str, str]) -> PreparedCommand:
-        """Return the command with variables, which hold no secrets, where its environment lacks them."""
+        """Return the command with variables added that its environment lacks; they hold no secrets."""
         return replace(self, environment={**variables, **self.environment})
 
     def with_variables(self, variables: Mapping[str, str]) -> PreparedCommand:
-        """Return the command with variables, which hold no secrets, in place of those of its environment."""
+        """Return the command with variables that replace those of its environment; they hold no secrets."""
         return replace(self, environment={**self.environment, **variables}) if variables else self
 
     def mapped(self, change: Callable[[str], str]) -> PreparedCommand:
-        """Return the command with every argument and every value of its environment changed.
+        """Return the command with every argument and every value of its environment converted.
 
         Args:
-            change: Returns what to pass instead, such as a location as another service writes it.
+            change: Converts a value, such as a location to the notation of another service.
         """
         environment = {name: change(value) for name, value in self.environment.items()}
         return replace(self, argv=tuple(map(change, self.argv)), environment=environment)
 
 
 def shown(command: StarlakeCommand) -> str:
-    """Return a command as people read it, without resolving its references: quoted as for a shell, secrets masked."""
+    """Return a command for display, without resolving its references: quoted as for a shell, secrets masked."""
     texts = {name: value for name, value in command.environment.items() if isinstance(value, str)}
     named = {value for name, value in texts.items() if names_a_secret(name)}
     return Redactor({*named, *_named_in(command)}).shown((*_PROGRAM, *command))
 
 
 def _readable(references: Iterable[SecretReference], *, renew: bool) -> set[str]:
-    """Return the values of those references that this process may read."""
+    """Return the values of the references that this process may read."""
     values = set()
     for reference in references:
         with suppress(StarlakeError):
@@ -194,7 +194,7 @@ def _named_in(command: StarlakeCommand) -> set[str]:
 
 
 def _inherited(environment: Mapping[str, str]) -> Iterator[str]:
-    """Yield the secrets in an environment that commands inherit, and may print when they fail."""
+    """Yield the secrets of an environment that commands inherit: a failing command may print them."""
     referenced = referenced_variables()
     for name, value in environment.items():
         if name in referenced or (_variable_names_a_secret(name) and _is_secret(name, value)):
@@ -209,5 +209,5 @@ def _is_secret(name: str, value: str) -> bool:
 
 
 def _is_path(value: str) -> bool:
-    """Return True for the path of a file, such as that of a key: the path is needed to understand an error."""
+    """Return True for the path of a file, such as a key file: an error is hard to understand without the path."""
     return value.startswith("/") and "\n" not in value and Path(value).exists()

@@ -1,4 +1,4 @@
-"""What an executor asks about the Starlake project whose commands it runs."""
+"""Facts about a Starlake project that executors need."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ai.starlake.executor.outcomes import TableOutcome
 
 
 class ProjectFacts(Protocol):
-    """Answers about a project. Each raises a `StarlakeError` when the project cannot be read."""
+    """Answers about a project. Each method raises a `StarlakeError` if the project cannot be read."""
 
     @property
     def files(self) -> Files:
-        """How the files of the project, and those in its areas, are reached."""
+        """The file layer for the files of the project and of its areas."""
         ...
 
     def duckdb_file(
         self, domain: str | None = None, table: str | None = None, *, task: str | None = None
     ) -> Path | None:
-        """Return the DuckDB file that a load, or a task ``domain.task``, writes into; None if elsewhere."""
+        """Return the DuckDB file that a load, or a task ``domain.task``, writes to; None for another database."""
         ...
 
     def table_pattern(self, domain: str, table: str) -> re.Pattern[str]:
-        """Return what the name of a file must match, as a whole, to be a file of a table."""
+        """Return the regular expression that the whole name of a file of a table matches."""
         ...
 
     def area(self, name: str, domain: str) -> str:
@@ -36,34 +36,34 @@ class ProjectFacts(Protocol):
 
 @runtime_checkable
 class AuditReader(Protocol):
-    """An optional ability of facts about a project: to tell what Starlake recorded in its audit.
+    """Optional ability of facts about a project: read the outcomes that Starlake recorded in its audit.
 
-    The facts that come with this package read audits in DuckDB files of this machine. Your own may read others.
+    The facts of this package read audits in DuckDB files of this machine. Other implementations may read others.
     """
 
     def recorded_outcomes(self, names: Sequence[str], *, verb: str, job_id: str | None) -> tuple[TableOutcome, ...]:
-        """Return what the audit says of tables and tasks.
+        """Return the outcomes of tables and tasks from the audit.
 
         Args:
-            names: The tables and tasks, as commands take them; empty for all that is on record.
+            names: The tables and tasks, as commands take them; empty for all that are recorded.
             verb: ``load``, ``transform`` or ``job``; ``check`` for the last results of expectations alone.
             job_id: The JOBID of the command; None for the last one.
 
         Raises:
-            StarlakeError: If the audit cannot be reached from here; the culprit is one sentence.
+            StarlakeError: If the audit cannot be reached from here; its culprit is one sentence.
         """
         ...
 
 
 FactsFactory = Callable[[str, Mapping[str, str]], ProjectFacts]
-"""Makes the facts of a project from its root folder and the environment of the command."""
+"""Creates the facts of a project from its root folder and the environment of the command."""
 
 
 class FactsOfRun:
-    """Reads a project once for the commands of a run that this process runs, however many there are.
+    """Reads a project once for all commands of a run in this process.
 
     Args:
-        factory: Makes the facts.
+        factory: Creates the facts.
     """
 
     def __init__(self, factory: FactsFactory) -> None:
@@ -76,9 +76,9 @@ class FactsOfRun:
         Args:
             run_id: The run.
             root: The root of the project.
-            environment: The environment of the command. The id of the job in it, which differs from command to
-                command, says nothing about the project.
-            again: Whether to read the project anew, as before a repeated attempt: somebody may have mended it.
+            environment: The environment of the command. The job id in it, which differs between commands, does not
+                matter.
+            again: Whether to read the project again, as before a repeated attempt: it may have been corrected.
         """
         key = (run_id, root, frozenset(item for item in environment.items() if item[0] != "SL_JOB_ID"))
         last = self._last

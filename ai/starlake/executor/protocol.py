@@ -1,4 +1,4 @@
-"""What an executor is: it runs one command and says how that went."""
+"""Protocol of executors: an executor runs one command and returns its result."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ Stream = Literal["stdout", "stderr"]
 
 
 class Reporter(Protocol):
-    """Where an executor tells what goes on."""
+    """Receives the messages of an executor."""
 
     def output(self, stream: Stream, line: str) -> None:
-        """One line that the command printed, without its line break, secrets masked."""
+        """Report one line that the command printed, without its line break, secrets masked."""
         ...
 
     def info(self, message: str) -> None:
-        """Something that a person who watches the run wants to know."""
+        """Report progress."""
         ...
 
     def warning(self, message: str) -> None:
-        """Something that a person should look at."""
+        """Report a problem that needs attention."""
         ...
 
 
 @dataclass(frozen=True)
 class Execution:
-    """One attempt at a command, as the run sees it.
+    """One attempt at a command, as part of a run.
 
     Args:
         run_id: The run.
         step_key: The step of the run.
-        report: Where to tell what goes on.
+        report: Receives progress messages.
         attempt: 0 for the first attempt of this step in this run.
         resumed: Whether the run continues another one that failed.
-        spark_config: What the Spark job may use.
+        spark_config: Resources of the Spark job.
         root_run_id: The first of the chain of re-executions that the run belongs to; itself by default.
-        job_name: The job of the run, for labels that people read.
-        code_location: Where the job is defined, for labels that people read.
-        run_is_ending: Asked after an interruption: whether it is the whole run that ends, and not this step alone.
-        is_run_over: Asked about another run, by its id: whether it is over; None where that is not known.
+        job_name: The job of the run, for labels.
+        code_location: Where the job is defined, for labels.
+        run_is_ending: Called after an interruption; returns True if the whole run ends, not only this step.
+        is_run_over: Called with the id of another run; returns True if it has ended, None if unknown.
         outcomes: Whether to report the outcome of each table or task.
-        has_python_log: Whether the report is where Python's own log goes, too: warnings that are logged are there then.
-        on_secrets: Told the secrets of a command before it runs, for an orchestrator that masks its own logs, too.
+        has_python_log: Whether the report also receives Python's log, including logged warnings.
+        on_secrets: Called with the secrets of a command before it runs, for orchestrators that mask their own logs.
     """
 
     run_id: str
@@ -67,32 +67,32 @@ class Execution:
 
     @property
     def root(self) -> str:
-        """The first of the chain of re-executions that the run belongs to."""
+        """The first run of the chain of re-executions that the run belongs to."""
         return self.root_run_id or self.run_id
 
     @property
     def job_id(self) -> str:
-        """What Starlake writes into the column JOBID of its audit."""
+        """Value of the column JOBID in Starlake's audit."""
         return f"{self.run_id}.{self.step_key}"
 
     @property
     def repeated(self) -> bool:
-        """True if an earlier attempt may have left something behind."""
+        """True if an earlier attempt may have left files or processes behind."""
         return self.attempt > 0 or self.resumed
 
 
 @dataclass(frozen=True)
 class StarlakeResult:
-    """How a command went.
+    """Result of a command.
 
     Args:
-        duration: Seconds that it took.
-        exit_code: What it exited with.
-        counts: What a load read, kept and refused; None when the command did not say.
-        remote_id: The id of the job or execution elsewhere.
-        log_url: Where its log can be read.
-        tables: The outcome of each table or task, as far as the executor can tell; see `Execution.outcomes`.
-        sizes: What the executor made of the command's compute profile, such as ``{"duckdb.threads": "2"}``.
+        duration: Seconds.
+        exit_code: Exit code of the command.
+        counts: Rows that a load read, accepted and rejected; None if the command did not report them.
+        remote_id: Id of the remote job or execution.
+        log_url: URL of its log.
+        tables: The outcome of each table or task, as far as the executor knows; see `Execution.outcomes`.
+        sizes: Sizes applied from the command's compute profile, such as ``{"duckdb.threads": "2"}``.
     """
 
     duration: float
@@ -105,12 +105,12 @@ class StarlakeResult:
 
 
 class StarlakeExecutor(Protocol):
-    """Runs commands of Starlake somewhere."""
+    """Runs Starlake commands, on this machine or in a remote service."""
 
     def run(self, command: StarlakeCommand, execution: Execution) -> StarlakeResult:
         """Run a command to its end.
 
-        Whatever is raised while it runs, an interruption included, ends the command before it goes on.
+        Any exception while it runs, an interruption included, ends the command before it propagates.
 
         Raises:
             StarlakeError: If the command fails or cannot be run.
@@ -120,13 +120,13 @@ class StarlakeExecutor(Protocol):
 
 @runtime_checkable
 class ChecksAlone(Protocol):
-    """An optional ability of executors: evaluate the expectations of tables without loading them."""
+    """Optional ability of executors: evaluate the expectations of tables without loading them."""
 
     def check_tables(self, command: StarlakeCommand, execution: Execution) -> tuple[TableOutcome, ...]:
-        """Evaluate the expectations of tables as they are; nothing is written.
+        """Evaluate the expectations of existing tables; nothing is written.
 
-        An expectation that is not met is a result. A table that cannot be checked has an outcome without results that
-        says why.
+        An expectation that is not met is a result, not an error. A table that cannot be checked has an outcome without
+        results that gives the reason.
 
         Args:
             command: ``check --names domain.table,domain.task``, with its environment.
@@ -140,13 +140,12 @@ class ChecksAlone(Protocol):
 
 @runtime_checkable
 class ReportsTables(Protocol):
-    """An optional ability of executors: report the outcome of each table of a load, also of one that fails."""
+    """Optional ability of executors: report the outcome of each table of a load, also if the load fails."""
 
     def reports_tables(self, command: StarlakeCommand, execution: Execution) -> bool:
         """Return True if the result or the error of a load has the outcome of each table that the load names.
 
-        A table without an outcome was not reached. One for which no file waits has an outcome with counts that read
-        nothing.
+        A table without an outcome was not reached. The counts of a table without files say that no file was read.
 
         Args:
             command: ``load --domains domain --tables table,table``, with its environment.
@@ -160,13 +159,13 @@ class CommandFailedError(StarlakeError):
 
     Args:
         command: The command, secrets masked.
-        exit_code: What it exited with; negative for the signal that ended it.
-        tail: The lines that say why, secrets masked; see `Excerpt`. None where its output is not known.
+        exit_code: Exit code; negative for the signal that ended it.
+        tail: The lines that explain the failure, secrets masked; see `Excerpt`. None if its output is unknown.
         fix: What the user can do about it.
-        log_url: Where its log can be read.
-        how: How it ended, where the exit code does not say that.
-        verdict: What the service that ran it says about its end, secrets masked.
-        tables: The outcome of each table or task, as far as the executor can tell; see `Execution.outcomes`.
+        log_url: URL of its log.
+        how: How it ended, if the exit code does not tell.
+        verdict: Message of the service that ran it, secrets masked.
+        tables: The outcome of each table or task, as far as the executor knows; see `Execution.outcomes`.
     """
 
     def __init__(
@@ -193,13 +192,13 @@ class CommandFailedError(StarlakeError):
 
 
 class ExecutableNotFoundError(StarlakeError):
-    """There is no executable to run. Trying again does not help."""
+    """There is no executable to run. A retry does not help."""
 
     permanent = True
 
 
 class RecoveryError(StarlakeError):
-    """Files that a failed attempt left behind cannot be brought back. Trying again does not help."""
+    """Files of a failed attempt cannot be moved back. A retry does not help."""
 
     permanent = True
 
@@ -209,4 +208,4 @@ class FilesLeftError(StarlakeError):
 
 
 class WriterBusyError(StarlakeError):
-    """Another command has been writing into the same database for longer than this one may wait."""
+    """Another command has been writing to the same database for longer than the timeout."""

@@ -1,7 +1,7 @@
-"""Keeps the files of a load that does not succeed: they wait in the stage area for whoever loads next.
+"""Keep the files of a load that does not succeed: they wait in the stage area for the next load.
 
 The real `starlake load` moves the files of a table from the stage area to the ingesting area, and leaves them there
-when it fails. The next load would find nothing, and succeed: their rows would be lost.
+when it fails. The next load would find no files and succeed: their rows would be lost.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NOTES = ".dagster"
-"""The folder of the ingesting area that holds the notes of loads."""
+"""Folder of the ingesting area that holds the notes of loads."""
 _PATIENCE = 30.0
-"""Seconds that a command which runs elsewhere may need to end."""
+"""Seconds to wait for the end of a remote command."""
 _ENGINE_JOURNAL = ".starlake-load-*"
 _BY_HAND = (
     "look into the ingesting area of the domain, move the files that are to be loaded to its stage area, and launch a "
@@ -38,7 +38,7 @@ _BY_HAND = (
 
 
 def stranded_files(facts: ProjectFacts, domain: str) -> list[str]:
-    """Return the files in the ingesting area of a domain: a load works on them now, or left them.
+    """Return the files in the ingesting area of a domain: a running load uses them, or a failed load left them.
 
     Raises:
         StarlakeError: If the project or the area cannot be read.
@@ -48,7 +48,7 @@ def stranded_files(facts: ProjectFacts, domain: str) -> list[str]:
 
 
 def names_of(command: StarlakeCommand, *flags: str) -> list[str]:
-    """Return the names that stand, between commas, behind any of some flags."""
+    """Return the comma-separated names after any of some flags."""
     return [name for flag in flags for name in comma_list(command.value_of(flag) or "")]
 
 
@@ -62,12 +62,12 @@ class LoadFiles:
 
     Args:
         command: The load. Without tables, it loads all files of its domains.
-        facts: Finds out where the areas are and what the files of a table are called.
+        facts: Facts about the areas, and about the file names of tables.
         execution: The attempt.
         job_id: The value of SL_JOB_ID in the environment of the command.
-        remote: What the command is known by where it runs, for commands that run elsewhere.
-        runs_remotely: Tells of such a load whether its command still runs.
-        others_run: Tells whether a load that nobody noted, such as one started by hand, may be running.
+        remote: Reference to the command in the remote service, for remote commands.
+        runs_remotely: Returns True if the remote command of a load is still running.
+        others_run: Returns True if a load without a note, such as one started by hand, may be running.
     """
 
     command: StarlakeCommand
@@ -80,11 +80,11 @@ class LoadFiles:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Within the block, the command runs. Whichever way it does not succeed, its files go back.
+        """Keep the files of a command that runs within the block: they are moved back unless it succeeds.
 
         Raises:
-            RecoveryError: If files of an earlier attempt cannot be brought back.
-            FilesLeftError: If there are files that nobody loads, and nobody knows whose they are.
+            RecoveryError: If files of an earlier attempt cannot be moved back.
+            FilesLeftError: If there are files that no load uses and no note mentions.
         """
         domains = self._begun()
         try:
@@ -97,7 +97,7 @@ class LoadFiles:
             domain.succeeded()
 
     def left(self) -> list[str]:
-        """Return the files that loads which are over left: in the ingesting area, or put back into the stage area.
+        """Return the files that ended loads left: in the ingesting area, or moved back to the stage area.
 
         Raises:
             StarlakeError: If the project or an area cannot be read.
@@ -130,7 +130,7 @@ class LoadFiles:
                     cause=f"files of the failed attempt may be in the ingesting area, but: {error}",
                     fix=_BY_HAND,
                 ) from error
-            # the real CLI may well run a project that we cannot read
+            # the real CLI may be able to run a project that we cannot read
             tell = execution.report.warning if begun else execution.report.info
             tell(
                 "files that an earlier load left in the ingesting area are not searched for, and those of this load "
@@ -140,7 +140,7 @@ class LoadFiles:
         return begun
 
     def _domains(self, *, check: bool) -> list[_DomainFiles]:
-        if "--inPlace" in self.command.arguments:  # loads files where they are, and moves none
+        if "--inPlace" in self.command.arguments:  # loads files in place, and moves none
             return []
         names = names_of(self.command, "--domains", "--include")
         if self.facts is None or not names:
@@ -169,7 +169,7 @@ class _DomainFiles:
         self._note = replace(note, tables=self._tables)
 
     def begin(self) -> None:
-        """Bring back what loads that are over left, and note down what this one is about to take."""
+        """Move back the files of loads that have ended, and note the files that this load will use."""
         alive, over = self._others()
         there = self._in(self._ingesting)
         busy = {name for note in alive for name in note.files}
@@ -189,15 +189,15 @@ class _DomainFiles:
             self._forget(note)
 
     def give_up(self) -> None:
-        """Forget the load, whose command does not run."""
+        """Remove the note of the load, whose command does not run."""
         with suppress(StarlakeError):
             self._notes.remove(self._note)
 
     def failed(self) -> None:
-        """Bring back what the load took; nothing that is raised here may hide why it failed."""
+        """Move back the files of the load. An error here must not hide why the load failed."""
         try:
             self._failed()
-        except Exception as error:  # noqa: BLE001  whatever it is, the failure of the command is what counts
+        except Exception as error:  # noqa: BLE001  the failure of the command is what matters
             self._execution.report.warning(
                 f"files of the load that failed may be in {self._ingesting} still; the next load of {self._domain} "
                 f"brings them back, or fails and names them: {error}"
@@ -221,10 +221,10 @@ class _DomainFiles:
         self._notes.end(self._note, files) if files else self._notes.remove(self._note)
 
     def succeeded(self) -> None:
-        """Forget the load.
+        """Remove the note of the load.
 
         Raises:
-            RecoveryError: If it left files in the ingesting area all the same.
+            RecoveryError: If it left files in the ingesting area.
         """
         alive, _ = self._others()
         busy = {name for note in alive for name in note.files} | self._before
@@ -240,7 +240,7 @@ class _DomainFiles:
             )
 
     def left(self) -> list[str]:
-        """Return what loads that are over left, in the ingesting area or put back."""
+        """Return the files of loads that have ended, in the ingesting area or moved back."""
         alive, over = self._others()
         busy = {name for note in alive for name in note.files}
         ingesting = self._ingesting.list_files()
@@ -250,7 +250,7 @@ class _DomainFiles:
         return names + [str(self._stage.child(name)) for name in self._stage.list_files() if name in noted]
 
     def _others(self) -> tuple[list[LoadNote], list[LoadNote]]:
-        """Return the other loads of the domain: those that may be under way, and those that are over."""
+        """Return the other loads of the domain: those that may be running, and those that have ended."""
         alive: list[LoadNote] = []
         over: list[LoadNote] = []
         for note in self._notes:
@@ -260,7 +260,7 @@ class _DomainFiles:
         return alive, over
 
     def _forget(self, note: LoadNote) -> None:
-        """Remove the note of a load that is over, unless it speaks of files that this load does not take."""
+        """Remove the note of a load that has ended, unless it lists files that this load does not use."""
         rest = [name for name in note.files if not self._is_ours(name)]
         waiting = {*self._stage.list_files(), *self._ingesting.list_files()}
         if waiting.isdisjoint(rest):
@@ -274,7 +274,7 @@ class _DomainFiles:
         return not self._patterns or any(pattern.fullmatch(name) for pattern in self._patterns)
 
     def _in(self, folder: Location) -> list[str]:
-        """Return the names of the files of the tables in a folder, but for those that the embedded engine keeps."""
+        """Return the names of the files of the tables in a folder, except those that the embedded engine keeps."""
         there = folder.list_files()
         kept = _of_the_engine(folder) if there else set()
         return [name for name in there if name not in kept and self._is_ours(name)]
@@ -300,7 +300,7 @@ class _DomainFiles:
 
 
 def _of_the_engine(folder: Location) -> set[str]:
-    """Return the files of which the embedded engine has journals: it knows, by its database, where they belong."""
+    """Return the files that the embedded engine has journals of: it knows from its database where they belong."""
     path: Path | None = local_path(str(folder))
     if path is None or not path.is_dir():
         return set()

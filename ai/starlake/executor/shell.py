@@ -1,4 +1,4 @@
-"""Run commands of Starlake as processes of this machine."""
+"""Run Starlake commands as processes on this machine."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ _Facts = Callable[[], ProjectFacts]
 
 
 class ShellExecutor:
-    """Run each command as a process group of its own, without a shell.
+    """Runs each command in a process group of its own, without a shell.
 
-    The embedded engine waits for DuckDB files and keeps the files of loads that fail by itself; for any other
-    executable the executor does.
+    The embedded engine waits for DuckDB files and keeps the files of failed loads by itself; for any other executable
+    the executor does both.
 
     Args:
-        executable: What to run; see `find_executable`.
-        facts: How to learn about the project; without it, loads cannot be repeated, and writers do not wait for each
+        executable: The executable; see `find_executable`.
+        facts: Creates the facts about a project; without it, loads cannot be repeated, and writers do not wait for each
             other unless `lock` names a file.
         lock: One writer at a time: ``auto`` (a lock file beside the DuckDB file, where the project writes into one),
             ``off``, or the path of a lock file for all commands that write.
-        lock_timeout: How many seconds to wait for another writer.
-        runner: What runs the process; it may be a `RunnerOfCommands`, too.
-        death_fd: Asked at run time for a file descriptor that becomes readable when nobody waits for the command any
-            more, such as `parent_death_fd`.
+        lock_timeout: Seconds to wait for another writer.
+        runner: Runs the process; may be a `RunnerOfCommands`.
+        death_fd: Called at run time; returns a file descriptor that becomes readable when the command is no longer
+            wanted, such as `parent_death_fd`.
     """
 
     def __init__(
@@ -74,12 +74,12 @@ class ShellExecutor:
         """Run a command to its end.
 
         Raises:
-            ExecutableNotFoundError: If there is nothing to run.
-            CommandFailedError: If it ends with another exit code than 0.
-            WriterBusyError: If another command has been writing for too long.
+            ExecutableNotFoundError: If there is no executable.
+            CommandFailedError: If its exit code is not 0.
+            WriterBusyError: If another command has been writing for longer than `lock_timeout`.
             RecoveryError: If it is a load that cannot be repeated safely.
-            FilesLeftError: If files wait where no load finds them, and nobody knows whose they are.
-            StarlakeError: If its environment or its folder is not as it has to be.
+            FilesLeftError: If files wait in the ingesting area, where no load finds them.
+            StarlakeError: If its environment or its folder is invalid.
         """
         started = time.monotonic()
         process = self._process(command, execution)
@@ -140,9 +140,10 @@ class ShellExecutor:
         return masked_outcomes(found, prepared.mask)
 
     def check_tables(self, command: StarlakeCommand, execution: Execution) -> tuple[TableOutcome, ...]:
-        """Evaluate the expectations of tables as they are, if the executable is the embedded engine's.
+        """Evaluate the expectations of existing tables, if the executable is the embedded engine.
 
-        Starlake itself has no such command: the outcomes are its last results on record, or say why there are none.
+        Starlake itself has no such command: the outcomes are its last recorded results, or the reason why there are
+        none.
 
         Raises:
             StarlakeError: If the command cannot be run.
@@ -155,17 +156,17 @@ class ShellExecutor:
         return masked_outcomes(last_checks(command, self._facts_of(process, execution)), process.prepared.mask)
 
     def reports_tables(self, command: StarlakeCommand, execution: Execution) -> bool:
-        """Return True for the command of the embedded engine, which reports each table."""
+        """Return True for the embedded engine, which reports each table."""
         try:
             return self._process(command, execution).is_embedded_engine
-        except StarlakeError:  # which the command itself raises, too
+        except StarlakeError:  # the command itself raises it too
             return False
 
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
-        """Return the files that loads which are over left, as far as a load would work on them.
+        """Return the files of loads that have ended, as far as a load would use them.
 
         Raises:
-            StarlakeError: If that cannot be found out.
+            StarlakeError: If that cannot be determined.
         """
         from ai.starlake.executor.recovery import LoadFiles
 
@@ -189,7 +190,7 @@ class ShellExecutor:
     def _turn(
         self, process: _Process, facts: _Facts | None, execution: Execution, death_fd: int | None
     ) -> AbstractContextManager[None]:
-        """Let one command at a time write into a DuckDB file."""
+        """Let one command at a time write to a DuckDB file."""
         waits_by_itself = process.is_embedded_engine and self._lock == "auto"
         if waits_by_itself or self._lock == "off" or not process.prepared.command.writes:
             return nullcontext()
@@ -199,7 +200,7 @@ class ShellExecutor:
         return writer_locks(locks, execution, self._lock_timeout, lambda: require_wanted(death_fd))
 
     def _kept(self, process: _Process, facts: _Facts | None, execution: Execution) -> AbstractContextManager[None]:
-        """Keep the files of a load that fails."""
+        """Keep the files of a failed load."""
         if process.is_embedded_engine or process.prepared.command.verb != "load":
             return nullcontext()
         from ai.starlake.executor.notes import load_by_hand_runs
@@ -240,7 +241,7 @@ class _Process:
         """Find the executable.
 
         Raises:
-            ExecutableNotFoundError: If there is nothing to run.
+            ExecutableNotFoundError: If there is no executable.
         """
         found = find_executable(executable, prepared.environment.get("PATH"))
         return cls(prepared, [*found, *prepared.argv])
@@ -262,7 +263,7 @@ class _Process:
 
     @property
     def root(self) -> str:
-        """The folder or address of the project."""
+        """Folder or URI of the project."""
         return self.prepared.root or str(self.folder)
 
     @property
@@ -281,7 +282,7 @@ class _Process:
         return self.prepared.shown(self.executable)
 
     def failure(self, exit_code: int, tail: Sequence[str], tables: Sequence[TableOutcome]) -> StarlakeError:
-        """Return the error of a command that ended with another exit code than 0."""
+        """Return the error of a command whose exit code is not 0."""
         reason = too_small(self.prepared.command.compute, exit_code, tail)
         if reason is not None:
             how, fix = reason

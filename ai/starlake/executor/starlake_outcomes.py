@@ -1,4 +1,4 @@
-"""The outcomes of a command of Starlake itself, which reports counts only: from its audit, where that can be read."""
+"""Outcomes of a command of Starlake itself, which reports counts only: read from its audit, if possible."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def outcomes_on_record(
     *,
     failure: str | None = None,
 ) -> tuple[TableOutcome, ...]:
-    """Return the outcomes of a command that has ended; none if it is not known which tables it worked on.
+    """Return the outcomes of a command that has ended; none if its tables are unknown.
 
     Args:
         command: The command.
         facts: The facts about its project, which may be an `AuditReader`.
         job_id: Its JOBID in the audit.
-        counts: What it printed.
-        failure: How it failed.
+        counts: The counts that it printed.
+        failure: The error that it failed with.
     """
     if command.verb not in _VERBS:
         return ()
@@ -45,7 +45,7 @@ def outcomes_on_record(
 
 
 def last_checks(command: StarlakeCommand, facts: Callable[[], ProjectFacts] | None) -> tuple[TableOutcome, ...]:
-    """Return the last results of expectations on record, for Starlake cannot evaluate them alone.
+    """Return the last recorded results of expectations, because Starlake cannot evaluate them alone.
 
     Args:
         command: ``check --names domain.table,...``.
@@ -67,7 +67,7 @@ def _reader(facts: Callable[[], ProjectFacts] | None) -> AuditReader:
 
 
 def _names(command: StarlakeCommand) -> list[str]:
-    """Return the tables or the task that a command names; none if it does not."""
+    """Return the tables or the task that a command names; none if it names none."""
     if command.verb != "load":
         name = command.value_of("--name")
         return [name] if name and "--recursive" not in command.arguments else []
@@ -78,16 +78,16 @@ def _names(command: StarlakeCommand) -> list[str]:
 def _unread(
     command: StarlakeCommand, names: Sequence[str], counts: StarlakeCounts | None, failure: str | None, why: str
 ) -> tuple[TableOutcome, ...]:
-    """Return what is known without the audit: something of a single table only."""
+    """Return what is known without the audit: the outcome of a single table only."""
     if len(names) != 1 or (command.verb == "load" and counts is not None and counts.read_nothing):
         return ()
     return (TableOutcome(names[0], counts, failure, checks_unknown=why),)
 
 
 def _of_failure(found: Sequence[TableOutcome], names: Sequence[str], failure: str) -> tuple[TableOutcome, ...]:
-    """Return the outcomes of a command that failed; none if the audit does not tell which table it was.
+    """Return the outcomes of a command that failed; none if the audit does not tell which table failed.
 
-    Starlake records the load of a table as a success that fails because of its expectations.
+    Starlake records the load of a table as a success even if it fails because of its expectations.
     """
     if not any(table.error for table in found):
         found = [replace(table, error=_UNMET) if _is_unmet(table) else table for table in found]

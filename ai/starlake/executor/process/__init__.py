@@ -1,1 +1,1 @@
-"""Run processes of this machine, and leave none of them behind."""
+"""Run processes on this machine, and leave none of them behind."""

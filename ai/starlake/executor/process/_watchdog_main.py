@@ -1,10 +1,10 @@
-"""The watchdog itself: a script of its own, started by `ai.starlake.executor.process.watchdog`, standard library only.
+"""The watchdog process: a script started by `ai.starlake.executor.process.watchdog`, standard library only.
 
-Its standard input notes (``+``) and forgets (``-``) groups of processes, by their number, and marks in their
-environment, by which it finds those that have no number yet and those that left their group. When the input ends,
-because the process that writes it ended however abruptly, what is still noted is ended: SIGTERM, a grace, SIGKILL.
+It reads from its standard input which groups of processes to note (``+``) and to forget (``-``), by their id, and marks
+in their environment, by which it finds those without an id yet and those that left their group. When the input ends,
+because the process that writes it has ended, the watchdog ends all noted groups: SIGTERM, a grace period, SIGKILL.
 
-Arguments: the grace in seconds, and the variable that holds the mark.
+Arguments: the grace period in seconds, and the variable that holds the mark.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 
 _PAUSE = 0.05
 _SEARCH = 1.0
-"""Seconds to look for marks: what is about to be started shows its environment a moment later."""
+"""Seconds to search for marks: a process that is about to start shows its environment only after a delay."""
 
 
 def _read_notes() -> set[str]:
@@ -33,12 +33,12 @@ def _read_notes() -> set[str]:
 
 
 def related_groups(entries: set[bytes], groups: set[int], among: Iterable[str] | None = None) -> set[int]:
-    """Return the groups of the processes that descend from some groups, or carry an entry in their environment.
+    """Return the groups of the processes that descend from some groups, or have an entry in their environment.
 
-    A process that made a session of its own has left its group, but not the environment that it was started with.
-    Only Linux shows both; elsewhere there are none. Zombies do not count, nor does our own group.
+    A process that created its own session has left its group, but keeps the environment that it was started with. Only
+    Linux shows both; elsewhere the result is empty. Zombies and our own group are ignored.
 
-    `among` limits the search to the processes with some ids.
+    `among` limits the search to some process ids.
     """
     table = dict(_processes(entries, among))
     found = {pid for pid, (_, group, marked) in table.items() if marked or group in groups}
@@ -48,7 +48,7 @@ def related_groups(entries: set[bytes], groups: set[int], among: Iterable[str] |
 
 
 def _processes(entries: set[bytes], among: Iterable[str] | None) -> Iterator[tuple[int, tuple[int, int, bool]]]:
-    """Yield the processes that run: id, parent, group, and whether the environment has one of some entries."""
+    """Yield the running processes: id, parent, group, and whether the environment has one of some entries."""
     if among is None:
         among = os.listdir("/proc") if os.path.isdir("/proc/self") else ()  # noqa: PTH112, PTH208  starts faster
     for name in among:
@@ -56,7 +56,7 @@ def _processes(entries: set[bytes], among: Iterable[str] | None) -> Iterator[tup
             continue
         try:
             with open(f"/proc/{name}/stat", "rb") as file:  # noqa: PTH123
-                # pid (name) state parent group ...; the name may hold blanks and brackets
+                # pid (name) state parent group ...; the name may contain blanks and brackets
                 state, parent, group = file.read().rpartition(b")")[2].split()[:3]
         except (OSError, ValueError):
             continue
@@ -73,7 +73,7 @@ def _is_marked(name: str, entries: set[bytes]) -> bool:
 
 
 def _reaches(group: int, number: int) -> bool:
-    """Send a signal to a group; False if there is no such group any more."""
+    """Send a signal to a group; return False if the group does not exist."""
     try:
         os.killpg(group, number)
     except OSError:
@@ -99,7 +99,7 @@ def _end(notes: set[str], grace: float, variable: str) -> None:
 
 
 def _main() -> None:
-    # whoever ends a whole tree of processes must not end the watchdog first
+    # a program that ends a whole tree of processes must not end the watchdog first
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")

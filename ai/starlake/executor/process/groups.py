@@ -1,4 +1,4 @@
-"""Groups of processes: how to end one, all of it."""
+"""End all processes of a process group."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _AFTER_KILL = 2.0
 _SOON = 2.0
 """Seconds within which a machine does not use up all of its process ids."""
 _FEW = 256
-"""The most process ids that are looked at one by one; more are found in the list of all processes."""
+"""Maximum number of process ids to check one by one; more are looked up in the list of all processes."""
 
 
 def end_group(leader: subprocess.Popen[bytes], grace: float, entry: str = "", began: float | None = None) -> None:
-    """End a process that leads a group, all others of the group, and what it started: SIGTERM, a grace, SIGKILL.
+    """End the leader of a process group, its group, and what it started: SIGTERM, a grace period, SIGKILL.
 
-    A process that left the group for a session of its own, as daemons do, is found on Linux: by the entry, or as a
-    descendant of the group. One that did both - cut its environment off, and outlived its parent - is not, nor is one
-    of another user.
+    A process that left the group for a session of its own, as daemons do, is found on Linux: by the entry in its
+    environment, or as a descendant of the group. A process that cleared its environment and outlived its parent is not
+    found, nor is one of another user.
 
     Args:
-        leader: The leader; reaped afterwards.
+        leader: The leader of the group; it is reaped.
         grace: Seconds between the two signals.
-        entry: ``NAME=value``, which the environment of the group holds and that of no other process.
-        began: A time before the start of the leader, by `time.monotonic`; with it, the search after a short command
-            costs the same on a machine of many processes as on one of few.
+        entry: ``NAME=value``, which only the environment of the group contains.
+        began: A time before the start of the leader, by `time.monotonic`. It limits the search after a short command to
+            processes that are young enough.
     """
     deadline = time.monotonic() + grace
     try:
@@ -48,7 +48,7 @@ def end_group(leader: subprocess.Popen[bytes], grace: float, entry: str = "", be
 
 
 def kill_group(leader: subprocess.Popen[bytes], entry: str = "") -> None:
-    """End a group without a grace, and reap its leader; see `end_group`."""
+    """End a group without a grace period, and reap its leader; see `end_group`."""
     strays = _strays(leader.pid, entry)
     for group in (leader.pid, *strays):
         _signal(group, signal.SIGKILL)
@@ -58,7 +58,7 @@ def kill_group(leader: subprocess.Popen[bytes], entry: str = "") -> None:
 
 
 def _runs(leader: subprocess.Popen[bytes]) -> bool:
-    """Return True if a process runs; it is not reaped by asking, and neither is its number given to another."""
+    """Return True if a process is running. The check does not reap it, so its id is not reused."""
     if not hasattr(os, "waitid"):
         return leader.poll() is None
     with suppress(ChildProcessError):
@@ -71,9 +71,9 @@ def _strays(group: int, entry: str, began: float | None = None) -> set[int]:
 
 
 def _younger(process: int, began: float | None) -> Sequence[str] | None:
-    """Return the ids of processes that may have been started after one; None for all, where that is not known.
+    """Return the ids of processes that may have started after another one; None if unknown, which means all.
 
-    The system gives ids in turn. So what a process starts has a higher one, unless all of them are used up meanwhile.
+    The system assigns ids in increasing order. A child has a higher id than its parent, unless the ids wrapped around.
     """
     if began is None or time.monotonic() - began > _SOON:
         return None
@@ -87,7 +87,7 @@ def _younger(process: int, began: float | None) -> Sequence[str] | None:
 def _strays_gone(
     group: int, entry: str, known: set[int], deadline: float, number: int, began: float | None = None
 ) -> bool:
-    """Signal groups that turn up, and wait until none of them lives."""
+    """Signal groups that appear, and wait until none of them is alive."""
     told = set(known)
 
     def gone() -> bool:
@@ -101,7 +101,7 @@ def _strays_gone(
 
 
 def _comes_true(condition: Callable[[], bool], deadline: float) -> bool:
-    """Poll a condition, with growing pauses, until it holds; return False if it does not by the deadline."""
+    """Poll a condition at growing intervals until it holds; return False if it does not by the deadline."""
     pause = _FIRST_PAUSE
     while not condition():
         left = deadline - time.monotonic()
@@ -113,21 +113,20 @@ def _comes_true(condition: Callable[[], bool], deadline: float) -> bool:
 
 
 def _signal(group: int, number: int) -> None:
-    # macOS answers EPERM for a group of nothing but zombies
+    # macOS answers EPERM for a group that has only zombies
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, number)
 
 
 def _gone(leader: subprocess.Popen[bytes], within: float) -> bool:
-    """Wait until nothing of a group lives, for some seconds at most."""
+    """Wait until no process of a group is alive, for a limited number of seconds."""
     return _comes_true(lambda: leader.poll() is not None and not _lives(leader.pid), time.monotonic() + within)
 
 
 def _lives(group: int) -> bool:
-    """Return True if a group whose leader was reaped has members that run.
+    """Return True if a group whose leader was reaped has running members.
 
-    Orphans that nobody reaps, as in a container whose first process does not care, are zombies for good: they count
-    as gone.
+    Orphans that nobody reaps, as in a container whose first process does not, stay zombies: they count as ended.
     """
     try:
         os.killpg(group, 0)
@@ -141,7 +140,7 @@ def _lives(group: int) -> bool:
 
 def _runs_in(process: Path, group: int) -> bool:
     try:
-        # pid (name) state parent group ...; the name may hold blanks and brackets
+        # pid (name) state parent group ...; the name may contain blanks and brackets
         state, _parent, of_group = (process / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()[:3]
     except (OSError, ValueError):
         return False

@@ -1,4 +1,4 @@
-"""Hold interrupts back, and clean up after them."""
+"""Delay interrupts, and clean up after them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Let SIGINT and SIGTERM wait until the end of a block, for their handlers may raise anywhere.
+    """Delay SIGINT and SIGTERM until the end of a block, because their handlers may raise anywhere.
 
-    Handlers are exchanged rather than signals blocked: a process that is started meanwhile would inherit blocked
-    signals, and never notice a SIGTERM. For the same reason ignored signals get a handler too: a Dagster process that
-    a script started in its background ignores SIGINT, and takes SIGTERM to be like SIGINT. Handlers run in the main
-    thread alone; in others there is nothing to hold.
+    Handlers are replaced instead of signals being blocked: a process started in the block would inherit blocked signals
+    and never receive a SIGTERM. For the same reason ignored signals get a handler: a Dagster process that a script
+    started in the background ignores SIGINT, and treats SIGTERM like SIGINT. Handlers run in the main thread only; in
+    other threads there is nothing to delay.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -45,12 +45,12 @@ def interrupts_held() -> Iterator[None]:
 def cleaning_up(
     clean_up: Callable[[], object], *, unless: tuple[type[BaseException], ...] | type[BaseException] = ()
 ) -> Iterator[None]:
-    """Clean up if a block raises, with interrupts held, and raise the same again.
+    """Clean up if a block raises, with interrupts delayed, and raise the same error again.
 
     Args:
         clean_up: Cleans up.
-        unless: Errors after which there is nothing to clean up. With ``unless=Exception`` only an interruption counts:
-            SIGINT, SIGTERM, a run that is cancelled.
+        unless: Errors that need no clean-up. With ``unless=Exception`` only an interruption counts: SIGINT, SIGTERM, a
+            run that is cancelled.
     """
     try:
         yield

@@ -1,4 +1,4 @@
-"""The limits of a process, as the section `process` of a compute profile gives them."""
+"""Limits of a process, from the section `process` of a compute profile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ai.starlake.job.compute_sections import ProcessCompute, bytes_of
 
 _SCRIPT = Path(__file__).with_name("_limits_main.py")
 _SHELLS = 128
-"""Added by a shell to the number of the signal that ended its command, in its own exit code."""
+"""A shell adds this to the number of the signal that ended its command, for its own exit code."""
 _NO_MEMORY = re.compile(
     r"MemoryError|Out of Memory Error|std::bad_alloc|OutOfMemoryError|Cannot allocate memory|not enough memory"
     r"|insufficient memory|Could not reserve enough space|can't start new thread|unable to create native thread"
@@ -21,7 +21,7 @@ _NO_FILES = re.compile(r"Too many open files")
 
 
 def limited(argv: Sequence[str], limits: ProcessCompute) -> list[str]:
-    """Return the arguments that start a command with limits; the command itself if it has no limits.
+    """Return the arguments that start a command with limits; the command unchanged if it has no limits.
 
     Args:
         argv: The executable, by its path, and its arguments.
@@ -36,12 +36,12 @@ def limited(argv: Sequence[str], limits: ProcessCompute) -> list[str]:
 
 
 def limit_reached(limits: ProcessCompute, exit_code: int, lines: Sequence[str]) -> str | None:
-    """Return the name of the limit that ended a command; None where none did, as far as one can tell.
+    """Return the name of the limit that ended a command; None if no limit did, or if that is unknown.
 
     Args:
         limits: The limits.
-        exit_code: How the command ended.
-        lines: What it printed last.
+        exit_code: Exit code of the command.
+        lines: Last lines that it printed.
     """
     text = "\n".join(lines)
     if limits.cpu_seconds is not None and _ended_by(signal.SIGXCPU, exit_code):

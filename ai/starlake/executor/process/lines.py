@@ -1,4 +1,4 @@
-"""From the bytes of a pipe to lines of text, in constant memory."""
+"""Split the bytes of a pipe into lines of text, in constant memory."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import codecs
 from collections.abc import Iterator
 
 LINE_LIMIT = 64 * 1024
-"""The longest line, in characters; a longer one is cut into pieces."""
+"""Maximum characters of a line; a longer one is split into pieces."""
 
 _WORD_LIMIT = 4 * 1024
 
 
 class LineSplitter:
-    r"""Cuts a stream of bytes into lines.
+    r"""Splits a stream of bytes into lines.
 
-    Bytes that are not UTF-8 become escapes such as ``\xff``, and so do null characters, which databases that keep
-    event logs refuse. A line longer than `LINE_LIMIT` comes in pieces; they are cut behind a blank where there is one,
-    so that no word, which may be a secret to mask, is torn.
+    Bytes that are not UTF-8 become escapes such as ``\xff``. So do null characters, which the databases of event logs
+    refuse. A line longer than `LINE_LIMIT` is split into pieces, after a blank if possible, so that no word, which may
+    be a secret to mask, is split.
     """
 
     def __init__(self) -> None:
@@ -24,14 +24,14 @@ class LineSplitter:
         self._rest = ""
 
     def feed(self, data: bytes, *, final: bool = False) -> Iterator[str]:
-        """Take the next bytes.
+        """Add the next bytes.
 
         Args:
-            data: At most a few times `LINE_LIMIT`, or memory grows accordingly.
+            data: At most a few times `LINE_LIMIT` bytes, or memory grows accordingly.
             final: Whether these are the last ones.
 
         Yields:
-            The lines that are complete now, without their line breaks.
+            The lines that are complete, without their line breaks.
         """
         text = self._rest + self._decoder.decode(data, final).replace("\0", "\\x00")
         *lines, self._rest = text.split("\n")
@@ -45,7 +45,7 @@ class LineSplitter:
 
 
 def _pieces(line: str) -> list[str]:
-    """Cuts a line; the last piece is the one that may still grow."""
+    """Split a line; the last piece is the one that may still grow."""
     pieces = []
     while len(line) > LINE_LIMIT:
         blank = line.rfind(" ", LINE_LIMIT - _WORD_LIMIT, LINE_LIMIT)

@@ -1,4 +1,4 @@
-"""Starts a process, passes on what it prints, and sees to it that nothing of it is left."""
+"""Run a process, pass on its output, and leave nothing of it behind."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ OnLine = Callable[[Stream, str], None]
 
 _CHUNK = 64 * 1024
 _LINGER = 1.0
-"""Seconds that a background process may keep the pipes open after the command itself ended."""
+"""Seconds that a background process may keep the pipes open after the command itself has ended."""
 _POLL = 0.05
 _GLANCE = 0.5
-"""Seconds after which a wait without end is begun anew: a signal that arrives just before the system call does not
-interrupt it, and its handler would run no earlier than at the next event."""
+"""Select timeout in seconds. Without it, a signal that arrives just before `select` is handled only at the next
+event."""
 
 _NOT_RUNNABLE = {
     errno.ENOENT: "it, or the interpreter that its first line names, does not exist",
@@ -43,7 +43,7 @@ _NOT_RUNNABLE = {
 
 
 class Runner(Protocol):
-    """Something that runs a process as `run_process` does."""
+    """Runs a process as `run_process` does."""
 
     def __call__(
         self,
@@ -89,16 +89,16 @@ class RunnerOfCommands(Protocol):
 
 
 def parent_death_fd() -> int | None:
-    """Return a file descriptor that becomes readable when the `multiprocessing` parent of this process is gone.
+    """Return a file descriptor that becomes readable when the `multiprocessing` parent of this process has ended.
 
-    None where this process was started otherwise.
+    Return None if this process was started otherwise.
     """
     parent = multiprocessing.parent_process()
     return None if parent is None else int(parent.sentinel)
 
 
 def require_wanted(death_fd: int | None) -> None:
-    """Make sure that a file descriptor as of `parent_death_fd` is not readable.
+    """Check that a file descriptor, such as the one of `parent_death_fd`, is not readable.
 
     Raises:
         StarlakeError: If it is.
@@ -128,17 +128,17 @@ def run_process(
 ) -> int:
     """Run a process to its end.
 
-    There is no shell, and the standard input is empty. The process leads a session of its own. Whichever way this
-    function is left - the process ended, a signal handler raised, `on_line` raised - nothing that it started is left:
-    SIGTERM, a grace, SIGKILL. On Linux that includes processes with a session of their own, such as daemons; see
-    `end_group`. Should this process itself be killed, the watchdog does the same.
+    There is no shell, and the standard input is empty. The process leads a session of its own. However this function
+    ends - the process ended, a signal handler raised, `on_line` raised - no process that it started is left: SIGTERM, a
+    grace period, SIGKILL. On Linux that includes processes with a session of their own, such as daemons; see
+    `end_group`. If this process itself is killed, the watchdog does the same.
 
-    All work is done in the calling thread, so that a signal handler which raises interrupts the wait at once.
+    All work is done in the calling thread, so that a signal handler that raises interrupts the wait at once.
 
     Args:
         argv: The executable and its arguments.
         cwd: The working directory; by default the current one.
-        environment: All of its environment but for the mark of the watchdog; by default the one of this process.
+        environment: Its environment, to which the mark of the watchdog is added; by default that of this process.
         on_line: Called with each line that it prints; see `LineSplitter` on odd bytes and long lines.
         grace: Seconds between SIGTERM and SIGKILL.
         death_fd: A file descriptor that becomes readable when the process is no longer wanted.
@@ -148,8 +148,8 @@ def run_process(
 
     Raises:
         ExecutableNotFoundError: If there is no such executable.
-        StarlakeError: If it cannot be started for another reason, if `death_fd` became readable, or if nobody can tell
-            the exit code.
+        StarlakeError: If it cannot be started for another reason, if `death_fd` became readable, or if the exit code is
+            unknown.
     """
     require_wanted(death_fd)
     mark = WATCHDOG.announce()
@@ -189,7 +189,7 @@ def _start(argv: Sequence[str], cwd: Path | str | None, environment: Mapping[str
 
 
 def _close(process: subprocess.Popen[bytes], grace: float, mark: str, began: float) -> None:
-    """Leave nothing behind, however often it is interrupted."""
+    """End all processes, however often this is interrupted."""
     entry = f"{MARK}={mark}"
     try:
         end_group(process, grace, entry, began)
@@ -204,7 +204,7 @@ def _close(process: subprocess.Popen[bytes], grace: float, mark: str, began: flo
 
 
 def _attend(process: subprocess.Popen[bytes], on_line: OnLine, death_fd: int | None) -> None:
-    """Pass on lines until the process ended and its pipes were closed, or were not for a while."""
+    """Pass on lines until the process has ended and its pipes are closed, or stay open for too long."""
     with ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
         pipes = _pipes(process, on_line)
@@ -245,7 +245,7 @@ def _watch(
 
 
 def _patience(deadline: float | None, *, polling: bool) -> float:
-    """How many seconds to wait for the next event."""
+    """Return the seconds to wait for the next event."""
     if deadline is not None:
         return max(0.0, deadline - time.monotonic())
     return _POLL if polling else _GLANCE
@@ -261,14 +261,14 @@ class _Pipe:
         self._splitter = LineSplitter()
 
     def pump(self) -> bool:
-        """Pass on what is there; False at the end of the stream."""
+        """Pass on the available output; return False at the end of the stream."""
         data = os.read(self.fd, _CHUNK)
         for line in self._splitter.feed(data):
             self._on_line(self._stream, line)
         return bool(data)
 
     def finish(self) -> None:
-        """Pass on a last line that has no line break."""
+        """Pass on a last line without a line break."""
         for line in self._splitter.feed(b"", final=True):
             self._on_line(self._stream, line)
 
@@ -279,7 +279,7 @@ def _pipes(process: subprocess.Popen[bytes], on_line: OnLine) -> list[_Pipe]:
 
 
 def _exit_fd(pid: int) -> int | None:
-    """Return a file descriptor that becomes readable when a process ends; None where the system has no such thing."""
+    """Return a file descriptor that becomes readable when a process ends; None if the system does not support it."""
     try:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
@@ -287,10 +287,10 @@ def _exit_fd(pid: int) -> int | None:
 
 
 def _exited(process: subprocess.Popen[bytes]) -> bool:
-    """Return True if a process ended. It is not reaped yet, so that the number of its group is not given to another.
+    """Return True if a process has ended. It is not reaped, so the id of its group is not reused.
 
     Raises:
-        StarlakeError: If somebody else reaped it: `subprocess` would take its exit code for 0.
+        StarlakeError: If other code reaped it: `subprocess` would report the exit code 0.
     """
     if not hasattr(os, "waitid"):  # macOS before Python 3.13
         return process.poll() is not None

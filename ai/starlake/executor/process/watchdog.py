@@ -1,4 +1,4 @@
-"""Ends what we started even when we are killed in a way that nobody can handle."""
+"""End the processes that we started even if we are killed by a signal that cannot be handled."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pathlib import Path
 _SCRIPT = Path(__file__).with_name("_watchdog_main.py")
 _GRACE = 5.0
 MARK = "STARLAKE_WATCHDOG"
-"""The variable in the environment of a command by which the watchdog finds it."""
+"""Environment variable of a command by which the watchdog finds it."""
 _log = logging.getLogger(__name__)
 
 
 class Watchdog:
-    """One small process beside this one, which ends the noted groups of processes when this one is gone.
+    """A small process beside this one, which ends the noted groups of processes when this one has ended.
 
-    It notices our end because its standard input, a pipe that we alone hold, ends then. A group is announced before it
-    is started, by a mark in its environment, because nobody can start a group and note its number in one step: should
-    we be killed in between, the watchdog looks for the mark. By it, too, it finds what left its group for a session of
-    its own. (On Linux; elsewhere that moment and those processes remain.)
+    It notices our end because its standard input, a pipe that only we hold, ends. A group is announced before it is
+    started, by a mark in its environment, because starting a group and noting its id are two steps: if we are killed in
+    between, the watchdog searches for the mark. The mark also finds processes that left their group for a session of
+    their own. (On Linux; elsewhere these cases are not covered.)
 
-    The cost: 1 ms for the first group, a few microseconds for each further one, 8 MB.
+    Cost: 1 ms for the first group, a few microseconds for each further one, 8 MB of memory.
 
     Args:
         grace: Seconds that a group has between SIGTERM and SIGKILL.
@@ -44,14 +44,14 @@ class Watchdog:
 
     @property
     def pid(self) -> int | None:
-        """The process id; None before the first start."""
+        """Process id; None before the first start."""
         return self._process.pid if self._process else None
 
     def announce(self) -> str:
-        """Says that a group is about to be started; starts the watchdog first, if need be anew.
+        """Announce that a group is about to be started; start the watchdog first if it does not run.
 
         Returns:
-            The mark of the group: the value of the variable `MARK` in its environment.
+            The mark of the group: the value of `MARK` in its environment.
         """
         mark = f"mark-{os.getpid()}-{time.time_ns()}"
         with self._lock:
@@ -66,7 +66,7 @@ class Watchdog:
             self._tell(f"+{group}\n")
 
     def release(self, mark: str, group: int | None = None) -> None:
-        """Forgets a mark whose group ended, or did not start."""
+        """Forget a mark whose group has ended, or did not start."""
         notes = [mark] if group is None else [mark, str(group)]
         with self._lock:
             self._notes.difference_update(notes)
@@ -105,7 +105,7 @@ class Watchdog:
         os.write(write, "".join(f"+{note}\n" for note in self._notes).encode())
 
     def _forget(self) -> None:
-        """Give up a watchdog that ended."""
+        """Drop a watchdog that has ended."""
         if self._pipe is not None:
             os.close(self._pipe)
             self._pipe = None
@@ -113,7 +113,7 @@ class Watchdog:
             self._process.poll()
 
     def _leave(self) -> None:
-        """In a forked child: the pipe is our parent's alone, or its end would go unnoticed while we live."""
+        """Close the pipe in a forked child: only the parent may hold it, or its end would go unnoticed."""
         if self._pipe is not None:
             os.close(self._pipe)
         if self._process is not None:
@@ -121,7 +121,7 @@ class Watchdog:
         self._reset()
 
     def _stop(self) -> None:
-        """At a normal exit: lets the watchdog end, and reaps it."""
+        """Let the watchdog end at a normal exit, and reap it."""
         self._forget()
         if self._process is not None:
             try:

@@ -1,4 +1,4 @@
-"""Run commands elsewhere: one life cycle for every service, and a backend for each.
+"""Run commands in remote services: one life cycle for every service, and a backend for each.
 
 A service is a class derived from `RemoteBackend`; `RemoteExecutor` runs commands on it.
 """

@@ -1,4 +1,4 @@
-"""Names and labels of what runs create elsewhere: functions of the run, so that every process finds the same."""
+"""Names and labels of remote resources: functions of the run, so that every process computes the same."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ai.starlake.executor.protocol import Execution
 from ai.starlake.job import ComputeProfile
 
 LABEL_RUN = "starlake-run-id"
-"""The first of a chain of re-executions: who owns a cluster."""
+"""Label with the first run of a chain of re-executions, which owns a cluster."""
 LABEL_ATTEMPT_RUN = "starlake-launched-by"
-"""The very run that submitted a command."""
+"""Label with the run that submitted a command."""
 LABEL_JOB = "starlake-job"
 LABEL_LOCATION = "starlake-code-location"
 LABEL_STEP = "starlake-step"
 LABEL_COMPUTE = "starlake-compute"
-"""The compute profile that a cluster or a job was made for."""
+"""Label with the compute profile of a cluster or a job."""
 
 NAME_LIMIT = 100
-"""Characters of the name of a command; see `command_name`."""
+"""Maximum characters of the name of a command; see `command_name`."""
 _LABEL_LIMIT = 63
 _RUN_DIGITS = 8
 _DIGEST_DIGITS = 8
@@ -35,14 +35,14 @@ _LABEL_VALUE = re.compile(rf"(?:[a-z0-9](?:[a-z0-9_-]{{0,{_LABEL_LIMIT - 2}}}[a-
 
 @dataclass(frozen=True)
 class RunIdentity:
-    """The run that something is created for.
+    """The run that a resource is created for.
 
     Args:
-        root_run_id: The first of a chain of re-executions; clusters are theirs together.
+        root_run_id: The first run of a chain of re-executions, which shares its clusters.
         run_id: The run itself.
-        job_name: The job, for people who read labels.
-        code_location: Where the job is defined, for people who read labels.
-        compute: The compute profile of the command that it is created for.
+        job_name: The job, for labels.
+        code_location: The code location of the job, for labels.
+        compute: The compute profile of the command.
     """
 
     root_run_id: str
@@ -63,7 +63,7 @@ class RunIdentity:
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels that mark a cluster as this run's."""
+        """Labels that mark a cluster as belonging to this run."""
         named = {LABEL_JOB: label_value(self.job_name), LABEL_LOCATION: label_value(self.code_location)}
         return {LABEL_RUN: label_value(self.root_run_id), **{key: value for key, value in named.items() if value}}
 
@@ -78,9 +78,9 @@ def step_labels(execution: Execution) -> dict[str, str]:
 
 
 def command_name(step_key: str, run_id: str, attempt: int, arguments: Sequence[str], *, limit: int = NAME_LIMIT) -> str:
-    """Return the name of a command: letters, digits and hyphens, the first and the last of which is no hyphen.
+    """Return the name of a command: letters, digits and hyphens; it neither begins nor ends with a hyphen.
 
-    Two processes that work on the same attempt, one after the other, come to the same name: the second finds the
+    Two processes that work on the same attempt, one after the other, compute the same name: the second finds the
     command of the first instead of submitting another. A step that runs several commands has a name for each.
 
     Args:
@@ -88,7 +88,7 @@ def command_name(step_key: str, run_id: str, attempt: int, arguments: Sequence[s
         run_id: The run.
         attempt: The attempt at the step, from 0.
         arguments: The arguments of the command.
-        limit: The most characters.
+        limit: Maximum number of characters.
     """
     tail = f"{run_part(run_id)}-{attempt}-{_digest(json.dumps([run_id, step_key, attempt, *arguments]))}"
     step = slug(step_key.rpartition(".")[2]) or "step"
@@ -96,10 +96,10 @@ def command_name(step_key: str, run_id: str, attempt: int, arguments: Sequence[s
 
 
 def label_value(text: str) -> str:
-    """Return a text as the value of a label: at most 63 lower-case letters, digits, underscores and hyphens.
+    """Return a string as the value of a label: at most 63 lower-case letters, digits, underscores and hyphens.
 
-    The first and the last is a letter or digit, as Kubernetes wants it. A text that has to be changed for that gets a
-    digest of its own, so that different texts stay different.
+    The first and the last character is a letter or a digit, as Kubernetes requires. A string that has to be changed
+    gets a digest of its own, so that different strings stay different.
     """
     if _LABEL_VALUE.fullmatch(text):
         return text
@@ -108,20 +108,20 @@ def label_value(text: str) -> str:
 
 
 def slug(text: str) -> str:
-    """Return a text as lower-case letters, digits and single hyphens between them."""
+    """Return a string as lower-case letters, digits and single hyphens between them."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     return _OTHER.sub("-", plain.lower()).strip("-")
 
 
 def cut(text: str, limit: int) -> str:
-    """Return a text of at most so many characters: where it has to be cut, a digest replaces what is lost."""
+    """Return a string of at most `limit` characters: if it has to be cut, a digest replaces the rest."""
     if len(text) <= limit:
         return text
     return f"{text[: limit - _DIGEST_DIGITS - 1].rstrip('-')}-{_digest(text)}"
 
 
 def run_part(run_id: str) -> str:
-    """Return the first eight digits, as people know a run by; of an id that is no UUID, those of its digest."""
+    """Return the first eight digits of a run id; for an id that is not a UUID, those of its digest."""
     return run_id[:_RUN_DIGITS] if _RUN_PREFIX.match(run_id) else _digest(run_id)
 
 

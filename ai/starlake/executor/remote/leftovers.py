@@ -1,4 +1,4 @@
-"""Find what runs left behind elsewhere, and remove it."""
+"""Find and remove what runs left in remote services."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Action = Literal["removed", "would be removed", "kept", "not removed"]
 
 @dataclass(frozen=True)
 class Reaped:
-    """What became of something that was left behind.
+    """Result of removing a leftover.
 
     Args:
-        leftover: The thing.
-        age: Its age, in seconds.
+        leftover: The leftover.
+        age: Its age in seconds.
         action: What was done.
         reason: Why.
     """
@@ -37,7 +37,7 @@ def leftover_work(work: RemoteWork, root_run_id: str | None = None) -> Iterator[
 
     Args:
         work: The service.
-        root_run_id: The run, with those that re-execute it; all runs by default.
+        root_run_id: The run and its re-executions; all runs by default.
 
     Raises:
         RemoteCallError: If the service refuses a call.
@@ -48,10 +48,10 @@ def leftover_work(work: RemoteWork, root_run_id: str | None = None) -> Iterator[
 
 
 def sweep(leftovers: Iterable[Leftover]) -> list[str]:
-    """Remove what a run that is over left, but for what others work on.
+    """Remove what a run that has ended left, except what other runs use.
 
-    Every order names what it ends: giving it twice does no harm. An error is raised when all have been given: a command
-    that cannot be cancelled must not keep its cluster.
+    Every request names what it ends, so repeating it does no harm. An error is raised when all requests have been made:
+    a command that cannot be cancelled must not keep its cluster.
 
     Returns:
         What was removed, in words.
@@ -75,18 +75,18 @@ def reap(
     dry_run: bool = False,
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc),
 ) -> list[Reaped]:
-    """Remove what is old enough and belongs to a run that is over.
+    """Remove what is old enough and belongs to a run that has ended.
 
     Args:
-        leftovers: The things that were found.
-        older_than: Seconds of age below which nothing is touched.
-        is_over: Tells whether a run, and all that re-execute it, is over; None when nobody knows the run.
-        unknown_too: Whether to remove what belongs to runs that nobody knows.
-        dry_run: Whether to say only what would be done.
-        now: Tells the time.
+        leftovers: The leftovers that were found.
+        older_than: Minimum age in seconds.
+        is_over: Returns True if a run and all its re-executions have ended; None for an unknown run.
+        unknown_too: Whether to remove what belongs to unknown runs.
+        dry_run: Whether to report only what would be done.
+        now: Returns the current time.
 
     Returns:
-        One row for each of the leftovers. What could not be removed is a row, too, and no error.
+        One row for each of the leftovers. What could not be removed is a row too, not an error.
     """
     rows = []
     for leftover in leftovers:

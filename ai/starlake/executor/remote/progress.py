@@ -1,4 +1,4 @@
-"""Tell how something that takes long is getting on, so that no log is silent for an hour."""
+"""Report the progress of long operations, so that no log is silent for an hour."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from collections.abc import Callable
 from ai.starlake.executor.protocol import Reporter
 
 HEARTBEAT = 60.0
-"""The most seconds between two lines about something whose state does not change."""
+"""Maximum seconds between two messages about an operation whose state does not change."""
 
 
 class Progress:
-    """Watches something: tells each change of its state with the time that passed, and now and then that it goes on.
+    """Watches an operation: reports each change of its state with the elapsed time, and that it is still running.
 
     Args:
-        report: Where to tell it.
-        what: The thing that is watched, such as ``Cloud Run execution x``.
+        report: Receives the messages.
+        what: Name of the operation, such as ``Cloud Run execution x``.
         interval: Seconds between two polls.
-        timeout: Seconds that it may take; no limit by default.
-        clock: Tells the time, in seconds.
-        sleep: Waits some seconds.
+        timeout: Timeout in seconds; no limit by default.
+        clock: Returns the time in seconds.
+        sleep: Waits for a number of seconds.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Progress:
         return self._clock() - self._started
 
     def see(self, state: str) -> None:
-        """Take the state that was just seen."""
+        """Record the current state."""
         now = self._clock()
         if state != self._state:
             self._report.info(f"{self._what}: {state}, after {duration(self.elapsed)}")
@@ -63,24 +63,24 @@ class Progress:
         """Wait until the next poll.
 
         Args:
-            late: What to raise when the time is up.
+            late: The error to raise after the timeout.
         """
         self.require_time(late)
         pause = jittered(self._interval)
         self._sleep(pause if self.timeout is None else max(0.0, min(pause, self.timeout - self.elapsed)))
 
     def require_time(self, late: Exception) -> None:
-        """Make sure that the time is not up.
+        """Raise an error after the timeout.
 
         Args:
-            late: What to raise when it is.
+            late: The error to raise.
         """
         if self.timeout is not None and self.elapsed >= self.timeout:
             raise late
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as people say them.
+    """Return a duration in seconds in readable form.
 
     >>> duration(8000)
     '2 h 13 min'
@@ -92,5 +92,5 @@ def duration(seconds: float) -> str:
 
 
 def jittered(seconds: float) -> float:
-    """Return about so many seconds: steps that began together do not ask together for ever."""
+    """Return about so many seconds, so that steps that began together do not poll together."""
     return seconds * random.uniform(0.8, 1.2)  # noqa: S311  nothing to guess

@@ -1,7 +1,7 @@
-"""The protocol of services that run commands elsewhere.
+"""Protocol of the services that run commands remotely.
 
-A backend knows one service: it submits a command, finds, polls and cancels what was submitted, and reads its output.
-When to do which is the business of `RemoteExecutor`, and the same for every service.
+A backend knows one service: it submits a command, finds, polls and cancels submitted commands, and reads their output.
+`RemoteExecutor` decides when to do which, in the same way for every service.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ WorkT = TypeVar("WorkT", bound="RemoteWork")
 
 
 class Phase(Enum):
-    """The part of its life that a remote command is in."""
+    """Phase of a remote command."""
 
     ACTIVE = "active"
     ENDING = "ending"
-    """It is being cancelled."""
+    """The command is being cancelled."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -40,11 +40,11 @@ class RemoteState:
     """The state of a remote command.
 
     Args:
-        phase: The part of its life that it is in.
-        text: The state as people know it, such as ``RUNNING``.
-        exit_code: The exit code of a command that failed; 1 where the service does not tell.
-        verdict: What the service says about the end of a command; may hold secrets.
-        native: What the service answered.
+        phase: The phase of the command.
+        text: The state as the service names it, such as ``RUNNING``.
+        exit_code: The exit code of a command that failed; 1 if the service does not report it.
+        verdict: Message of the service about the end of a command; may contain secrets.
+        native: The answer of the service.
     """
 
     phase: Phase
@@ -55,26 +55,26 @@ class RemoteState:
 
     @property
     def is_over(self) -> bool:
-        """True if it has ended, well or not."""
+        """True if the command has ended, successfully or not."""
         return self.phase not in (Phase.ACTIVE, Phase.ENDING)
 
 
 @dataclass(frozen=True)
 class Handle:
-    """A command that runs, or ran, elsewhere.
+    """A command that runs, or ran, remotely.
 
     Args:
-        id: The id by which the service knows it.
-        name: The name by which people know it.
+        id: Its id in the service.
+        name: Its name for display.
         arguments: The arguments of the command.
-        run_id: The run that submitted it, as such or as the value of a label.
-        root_run_id: The first of the chain of re-executions of that run, as such or as the value of a label.
+        run_id: The run that submitted it, as its id or as the value of a label.
+        root_run_id: The first run of the chain of re-executions, as its id or as the value of a label.
         state: The state as last seen; None if it has not been polled.
         created: When it was submitted.
-        belongs_to: The job or step that it was submitted for, as people know it.
-        log_url: Where its log can be read.
-        timeout: Seconds that it may take; None for any time.
-        native: What the service answered.
+        belongs_to: The job or step that it was submitted for, for display.
+        log_url: URL of its log.
+        timeout: Timeout in seconds; None without a limit.
+        native: The answer of the service.
     """
 
     id: str
@@ -97,13 +97,13 @@ class Handle:
 
 @dataclass(frozen=True)
 class Search:
-    """The remote commands to look for. Those of all runs, if no argument is given.
+    """Remote commands to search for; those of all runs if no argument is given.
 
     Args:
         root_run_id: The first of a chain of re-executions.
         step_key: The step.
         reference: The request that submitted it; see `RemoteBackend.reference`.
-        active: Whether those that have ended may be left out.
+        active: Whether ended commands may be left out.
     """
 
     root_run_id: str | None = None
@@ -117,9 +117,9 @@ class RemoteRequest:
     """A command to submit.
 
     Args:
-        prepared: The command, with its arguments and its environment as the service has to get them.
+        prepared: The command, with its arguments and its environment in the form that the service takes.
         execution: The attempt.
-        place: The infrastructure that it runs on; empty where the service has none.
+        place: The infrastructure that it runs on; empty if the service has none.
     """
 
     prepared: PreparedCommand
@@ -133,12 +133,12 @@ class RemoteRequest:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """All of its environment, secrets included, but for what `references` has."""
+        """Its environment, secrets included, except the variables in `references`."""
         return self.prepared.environment
 
     @property
     def references(self) -> Mapping[str, SecretReference]:
-        """The variables whose values the service fetches itself, with what they refer to."""
+        """Variables whose values the service fetches itself, with their references."""
         return self.prepared.references
 
     @property
@@ -153,32 +153,32 @@ class RemoteRequest:
 
 
 class LineSource(Protocol):
-    """Passes on the output of a remote command. CommandOutput that cannot be read is a warning, and no error."""
+    """Passes on the output of a remote command. Output that cannot be read is a warning, not an error."""
 
     def advance(self, state: RemoteState) -> None:
-        """Pass on what is new. Called after each poll."""
+        """Pass on new output. Called after each poll."""
         ...
 
     def finish(self, state: RemoteState) -> None:
-        """Pass on the rest. Called once, when the command is over."""
+        """Pass on the remaining output. Called once, when the command has ended."""
         ...
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something that a run made and that is still there.
+    """A remote resource of a run that still exists.
 
     Args:
         kind: Such as ``cluster``, ``Spark job`` or ``execution``.
         name: Its name.
-        region: Where it is.
-        run_id: The first of the chain of re-executions that it was made for.
-        job_name: The Dagster job, as its label says.
+        region: Its region.
+        run_id: The first run of the chain of re-executions that it was created for.
+        job_name: The job, from its label.
         state: Such as ``RUNNING``.
-        created: When it was made.
-        remove: Removes it, and returns whether there was something to remove.
-        is_needed: Returns whether others work on it.
-        noun: What it is called in messages; by default as `kind`.
+        created: When it was created.
+        remove: Removes it; returns True if it existed.
+        is_needed: Returns True if other runs use it.
+        noun: Its name in messages; by default `kind`.
     """
 
     kind: str
@@ -197,10 +197,10 @@ class Leftover:
 
 
 class Infrastructure(Protocol):
-    """What commands run on, if it is made for a run, such as a cluster."""
+    """The infrastructure that commands run on, such as a cluster, if it is created for a run."""
 
     def ensure(self, run: RunIdentity) -> str:
-        """Make sure that it is there and ready.
+        """Make sure that the infrastructure exists and is ready.
 
         Returns:
             Its name.
@@ -208,105 +208,105 @@ class Infrastructure(Protocol):
         ...
 
     def delete(self, run: RunIdentity) -> bool:
-        """Delete it, if the run made it, and wait for the end of it.
+        """Delete it, if the run created it, and wait until it is deleted.
 
         Returns:
-            Whether there was something to delete.
+            True if it existed.
         """
         ...
 
     def discard(self, run: RunIdentity) -> None:
-        """Order its deletion when the run is being cancelled: in haste, and never with an error."""
+        """Request its deletion while the run is being cancelled: quickly, and without ever raising."""
         ...
 
     def left(self, root_run_id: str | None = None) -> Iterable[Leftover]:
-        """Yield what was made for a run and for those that re-execute it; by default for any run."""
+        """Yield what was created for a run and its re-executions; by default for any run."""
         ...
 
 
 class RemoteWork(Protocol):
-    """What was submitted to a service. Every method raises a `RemoteCallError` if the service refuses a call.
+    """The commands submitted to a service. Every method raises a `RemoteCallError` if the service refuses a call.
 
-    Calls should go through `calls`, which repeats what fails for a passing reason.
+    Calls should be made with `calls`, which repeats them after transient errors.
     """
 
     noun: ClassVar[str]
-    """What a remote command is called in messages, such as ``Spark job``."""
+    """Name of a remote command in messages, such as ``Spark job``."""
     kind: ClassVar[str] = ""
-    """What it is called in tables; by default as in messages."""
+    """Name of a remote command in tables; by default as in messages."""
     region: str = ""
-    """Where it runs, for people."""
+    """Region of the service, for display."""
     calls: Repeats
 
     def find(self, search: Search) -> Iterable[Handle]:
-        """Yield the remote commands that fit, with their states, the newest first."""
+        """Yield the matching remote commands with their states, newest first."""
         ...
 
     def look(self, handle: Handle) -> RemoteState:
-        """Return the state as it is now."""
+        """Return the current state."""
         ...
 
     def cancel(self, handle: Handle) -> bool:
-        """Order the end of a command, without waiting for it. That it is over or gone is no error.
+        """Request the cancellation of a command, without waiting for it. An ended command is not an error.
 
         Returns:
-            Whether it is being cancelled.
+            True if it is being cancelled.
         """
         ...
 
     def hasty(self: WorkT) -> WorkT:
-        """Return a copy whose calls have less patience, for when something is cleaned up."""
+        """Return a copy whose calls give up sooner, for cleaning up."""
         made = copy.copy(self)
         made.calls = self.calls.hasty()
         return made
 
 
 class RemoteBackend(RemoteWork, Protocol):
-    """A service that runs commands. Derive from it: what is optional has a body."""
+    """A service that runs commands. Derive from it; methods with a body are optional."""
 
     key: ClassVar[str]
-    """The name under which notes of loads keep references to commands."""
+    """Name under which notes of loads keep references to commands."""
     adopts_other_runs: ClassVar[bool] = False
-    """True if a running command of the run that is re-executed is followed, rather than cancelled and run again."""
+    """True if a running command of the re-executed run is followed, instead of being cancelled and run again."""
     timeout_fix: ClassVar[str] = "find out in its log what it waits for"
-    """What to do about a command that takes too long."""
+    """Advice for a command that takes too long."""
     infrastructure: Infrastructure | None = None
 
     def submit(self, request: RemoteRequest) -> Handle:
-        """Submit a command, so that there is exactly one even if answers are lost.
+        """Submit a command so that it runs exactly once even if answers are lost.
 
         Raises:
-            NotReadyError: If the infrastructure takes no commands; nothing was submitted.
+            NotReadyError: If the infrastructure accepts no commands; nothing was submitted.
         """
         ...
 
     def output(self, handle: Handle, output: CommandOutput) -> LineSource:
-        """Return what passes on the output of a command."""
+        """Return the object that passes on the output of a command."""
         ...
 
     def reference(self, request: RemoteRequest) -> str:
-        """Return by what a command will be found again, known before it is submitted."""
+        """Return the reference by which a command is found again; it is known before the submission."""
         return request.name()
 
-    def sizes(self, request: RemoteRequest) -> Mapping[str, str]:  # noqa: ARG002  for those that have any
-        """Return what it makes of the compute profile of a command, such as ``{"cloud_run.cpu": "2"}``."""
+    def sizes(self, request: RemoteRequest) -> Mapping[str, str]:  # noqa: ARG002  for backends that have sizes
+        """Return the sizes applied from the compute profile of a command, such as ``{"cloud_run.cpu": "2"}``."""
         return {}
 
     def spelled(self, text: str) -> str:
-        """Return an argument, or the value of a variable, as commands there have to get it."""
+        """Return an argument, or the value of a variable, in the form that commands of the service take."""
         return text
 
-    def wait(self, handle: Handle) -> bool:  # noqa: ARG002  for those that can
-        """Wait for the end of a command by one long request, if the service has such.
+    def wait(self, handle: Handle) -> bool:  # noqa: ARG002  for backends that support it
+        """Wait for the end of a command by one long request, if the service supports it.
 
         Returns:
-            Whether it waited; otherwise the executor sleeps until the next poll.
+            True if it waited; otherwise the executor sleeps until the next poll.
         """
         return False
 
 
 class NoOutput:
-    """The output of a command that cannot be read, or is not wanted."""
+    """Output of a command that cannot be read, or is not wanted."""
 
     def advance(self, state: RemoteState) -> None:
         """Pass on nothing."""
@@ -316,5 +316,5 @@ class NoOutput:
 
 
 def described(work: RemoteWork, handle: Handle) -> str:
-    """Return a remote command as people know it, such as ``Spark job x``."""
+    """Return the display name of a remote command, such as ``Spark job x``."""
     return f"{work.noun} {handle.name}"

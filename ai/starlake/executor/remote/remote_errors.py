@@ -1,4 +1,4 @@
-"""The errors of commands that run elsewhere, and of the services that run them."""
+"""Errors of remote commands, and of the services that run them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from ai.starlake.executor.outcomes import TableOutcome
 from ai.starlake.executor.protocol import CommandFailedError
 
 _SIGNALS = 128
-"""A shell's way to tell a signal: its number is added to this."""
+"""A shell adds this to the number of a signal in its exit code."""
 
 
 class RemoteCallError(StarlakeError):
-    """A call of a service did not succeed.
+    """A call to a service failed.
 
     Args:
-        culprit: The call that did not succeed.
-        cause: What the service said, secrets masked.
+        culprit: The call that failed.
+        cause: Message of the service, secrets masked.
         fix: What the user can do about it.
-        transient: Whether the same call may succeed a little later.
-        definite: Whether the service refused; otherwise the call may have had its effect all the same.
-        missing: Whether there is no such thing.
+        transient: Whether the same call may succeed later.
+        definite: Whether the service refused the call; otherwise it may have taken effect.
+        missing: Whether the resource does not exist.
     """
 
     def __init__(
@@ -44,36 +44,36 @@ class RemoteCallError(StarlakeError):
 
     @property
     def transient(self) -> bool:
-        """True if the same call may succeed a little later."""
+        """True if the same call may succeed later."""
         return self.patience > 0
 
     @property
     def passes(self) -> bool:
-        """True if what prevented the call may pass within minutes, as an outage does."""
+        """True if the obstacle may disappear within minutes, as an outage does."""
         return self.transient
 
 
 class NotReadyError(StarlakeError):
-    """The infrastructure went away, or stopped taking commands, before the submission. Nothing was submitted."""
+    """The infrastructure disappeared, or stopped accepting commands, before the submission. Nothing was submitted."""
 
 
 class RemoteTimeoutError(StarlakeError):
-    """A command took longer than it may, or does not end after its cancellation."""
+    """A command exceeded its timeout, or does not end after its cancellation."""
 
 
 class RemoteCommandFailedError(CommandFailedError):
-    """A command that ran elsewhere did not end well.
+    """A remote command failed.
 
     Args:
         command: The command, secrets masked.
-        remote: What ran it, such as ``Spark job x``.
+        remote: Its name in the service, such as ``Spark job x``.
         remote_id: Its id.
         state: The state in which it ended; `was_cancelled` takes precedence.
         exit_code: The exit code of the command.
-        tail: The lines that say why, secrets masked; none where its output is not known.
-        verdict: What the service says about its end, secrets masked.
-        log_url: Where its log can be read.
-        was_cancelled: Whether somebody cancelled it.
+        tail: The lines that explain the failure, secrets masked; None if its output is unknown.
+        verdict: Message of the service, secrets masked.
+        log_url: URL of its log.
+        was_cancelled: Whether it was cancelled.
         tables: The outcome of each table or task, as far as it is known.
     """
 

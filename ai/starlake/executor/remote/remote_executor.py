@@ -1,4 +1,4 @@
-"""Run commands elsewhere: settle, recover, submit, follow, clean up; the same for every service."""
+"""Run commands remotely: settle, recover, submit, follow, clean up; the same for every service."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ from ai.starlake.job import ComputeProfile, StarlakeCommand
 _SUBMISSIONS = 3
 """Max submissions if the infrastructure disappears during submission."""
 _END_TIMEOUT = 300.0
-"""Seconds that a command which was cancelled may take to end."""
+"""Seconds to wait for the end of a cancelled command."""
 
 
 class RemoteExecutor:
     """Run each command on a service.
 
     Args:
-        connect: Makes the backend of an attempt from what makes its calls: the class of the backend, or a function.
-        calls: Makes that; takes the arguments of `Repeats`.
+        connect: Creates the backend of an attempt from its calls: the class of the backend, or a function.
+        calls: Creates the calls; takes the arguments of `Repeats`.
         interval: Seconds between two polls.
-        tolerance: Seconds for which a call that fails for a passing reason is repeated.
-        facts: How to learn about the project; without it, loads cannot be repeated.
-        project_variables: Returns the variables with which a step reads the project, from those of the command.
-        passed_on: Returns True for a reference to a secret that the service takes as it is.
-        compute: The compute profile of infrastructure that is made before any command.
+        tolerance: Seconds for which a call is repeated after transient errors.
+        facts: Creates the facts about a project; without it, loads cannot be repeated.
+        project_variables: Returns the variables to read the project with, from those of the command.
+        passed_on: Returns True for a secret reference that the service resolves itself.
+        compute: The compute profile of infrastructure that is created before any command.
     """
 
     def __init__(
@@ -90,8 +90,8 @@ class RemoteExecutor:
 
         Args:
             execution: The attempt.
-            mask: Masks secrets in what the service says.
-            tolerance: Seconds for which calls are repeated, if others than those of the executor.
+            mask: Masks secrets in messages of the service.
+            tolerance: Seconds for which calls are repeated; by default those of the executor.
         """
         patience = self._tolerance if tolerance is None else tolerance
         return self._connect(self._calls(execution.report, interval=self._interval, tolerance=patience, mask=mask))
@@ -99,20 +99,20 @@ class RemoteExecutor:
     def run(self, command: StarlakeCommand, execution: Execution) -> StarlakeResult:
         """Run a command to its end.
 
-        A repeated attempt first searches what earlier ones left: it follows a command with the same arguments that
-        still runs, takes the result of one that succeeded, and ends any other. Whatever is raised, an interruption
-        included, ends the command; the files of a load that does not succeed go back to the stage area.
+        A repeated attempt first searches for commands of earlier ones: it follows a command with the same arguments
+        that still runs, takes the result of one that succeeded, and ends any other. Any exception, an interruption
+        included, ends the command; the files of a load that does not succeed are moved back to the stage area.
 
         Raises:
-            RemoteCommandFailedError: If the command does not succeed, or is cancelled by somebody else.
+            RemoteCommandFailedError: If the command does not succeed, or is cancelled by another user.
             RemoteTimeoutError: If it takes too long.
             RecoveryError: If it is a load that cannot be repeated safely.
-            StarlakeError: If a secret has no value, there is nothing to run it on, or the service refuses a call.
+            StarlakeError: If a secret has no value, its infrastructure does not exist, or the service refuses a call.
         """
         return self._attempt(command, execution).run()
 
     def check_tables(self, command: StarlakeCommand, execution: Execution) -> tuple[TableOutcome, ...]:
-        """Return the last results of expectations on record, or why there are none; see `ChecksAlone`.
+        """Return the last recorded results of expectations, or the reason why there are none; see `ChecksAlone`.
 
         Raises:
             StarlakeError: If a secret has no value.
@@ -120,21 +120,21 @@ class RemoteExecutor:
         return self._attempt(command, execution).last_checks()
 
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
-        """Return the files that loads which are over left, as far as a load would work on them.
+        """Return the files of loads that have ended, as far as a load would use them.
 
         Raises:
-            StarlakeError: If that cannot be found out.
+            StarlakeError: If that cannot be determined.
         """
         return self._attempt(command, execution).files().left()
 
     def ensure(self, execution: Execution) -> str:
-        """Make sure that the run has its infrastructure.
+        """Make sure that the infrastructure of the run exists.
 
         Returns:
             Its name; empty for a service that has none.
 
         Raises:
-            StarlakeError: If it cannot be made.
+            StarlakeError: If it cannot be created.
         """
         backend = self.backend(execution)
         if backend.infrastructure is None:
@@ -143,10 +143,10 @@ class RemoteExecutor:
             return backend.infrastructure.ensure(RunIdentity.of(execution, self._compute))
 
     def delete(self, execution: Execution) -> bool:
-        """Delete the infrastructure of the run, if the run made it.
+        """Delete the infrastructure of the run, if the run created it.
 
         Returns:
-            Whether there was something to delete.
+            True if it existed.
 
         Raises:
             StarlakeError: If it cannot be deleted.
@@ -155,17 +155,17 @@ class RemoteExecutor:
         return infrastructure is not None and infrastructure.delete(RunIdentity.of(execution, self._compute))
 
     def sweep(self, execution: Execution, *, tolerance: float | None = None) -> list[str]:
-        """End what a run that is over left behind: commands first, then infrastructure.
+        """End what a run that has ended left behind: commands first, then infrastructure.
 
         Args:
             execution: The run.
-            tolerance: Seconds for which calls are repeated.
+            tolerance: Seconds for which calls are repeated after transient errors.
 
         Returns:
             What was ended, in words.
 
         Raises:
-            StarlakeError: If the service refuses a call; all others have been made then.
+            StarlakeError: If the service refuses a call; all other calls have been made by then.
         """
         backend = self.backend(execution, tolerance=tolerance)
         left = list(leftover_work(backend, execution.root))
@@ -205,7 +205,7 @@ class _Attempt:
                 return self._submitted()
 
     def last_checks(self) -> tuple[TableOutcome, ...]:
-        """Return the last results of expectations on record; nothing is submitted."""
+        """Return the last recorded results of expectations; nothing is submitted."""
         from ai.starlake.executor.starlake_outcomes import last_checks
 
         return masked_outcomes(last_checks(self._prepared.command, self._facts), self._prepared.mask)
@@ -214,7 +214,7 @@ class _Attempt:
         """Return the files of a load.
 
         Args:
-            reference: By what its command will be found again; None for a command that is not run.
+            reference: Reference by which its command is found again; None for a command that is not run.
         """
         return LoadFiles(
             self._prepared.command,
@@ -251,7 +251,7 @@ class _Attempt:
         return None if ended.phase is Phase.CANCELLED else self._result(kept, ended)
 
     def _counts(self, handle: Handle) -> bool:
-        """Return whether the result of an earlier attempt is that of this one."""
+        """Return True if the result of an earlier attempt is valid for this one."""
         phase = handle.state.phase if handle.state else Phase.ACTIVE
         if handle.arguments != self._request.arguments:
             return False
@@ -261,7 +261,7 @@ class _Attempt:
         return self._backend.adopts_other_runs and phase is Phase.ACTIVE
 
     def _end(self, handle: Handle) -> None:
-        """Cancel what an earlier attempt left, and wait for its end."""
+        """Cancel a command of an earlier attempt, and wait for its end."""
         backend, what = self._backend, described(self._backend, handle)
         self._report.warning(f"{what} of an earlier attempt has to end first")
         backend.cancel(handle)
@@ -357,7 +357,7 @@ class _Attempt:
         return masked_outcomes(found, self._prepared.mask)
 
     def _abandon_request(self, request: RemoteRequest, submitted: list[Handle]) -> None:
-        """Cancel what came of a request, even if its answer was lost or is on its way yet."""
+        """Cancel the command of a request, even if the answer was lost or has not arrived yet."""
         if submitted:
             self._abandon(submitted[0])
             return
@@ -380,7 +380,7 @@ class _Attempt:
         abandon(self._backend.hasty(), handle)
 
     def _runs(self, note: LoadNote, patience: float) -> bool | None:
-        """Return whether the command of a load runs, after some seconds for its end; None if it ran elsewhere."""
+        """Return True if the command of a load is running, after some seconds for its end; None if it ran elsewhere."""
         reference = note.remote.get(self._backend.key)
         if reference is None:
             return None
@@ -394,7 +394,7 @@ class _Attempt:
 
 
 def abandon(work: RemoteWork, handle: Handle) -> None:
-    """Cancel a command that nobody waits for any more; a warning if that is not possible."""
+    """Cancel a command whose result is no longer wanted; warn if that is not possible."""
     what = described(work, handle)
     work.calls.report.info(f"cancelling {what}")
     try:
@@ -413,7 +413,7 @@ def _state_if_there(backend: RemoteBackend, handle: Handle) -> RemoteState | Non
 
 
 def _discard_if_ending(backend: RemoteBackend, execution: Execution) -> None:
-    """Delete the infrastructure if the whole run is ending; a step that fails leaves it to the others."""
+    """Delete the infrastructure if the whole run is ending; after a failed step, other steps still use it."""
     if backend.infrastructure is not None and _run_is_ending(execution):
         backend.infrastructure.discard(RunIdentity.of(execution))
 
@@ -421,6 +421,6 @@ def _discard_if_ending(backend: RemoteBackend, execution: Execution) -> None:
 def _run_is_ending(execution: Execution) -> bool:
     try:
         return execution.run_is_ending is not None and execution.run_is_ending()
-    except Exception as error:  # noqa: BLE001  what interrupted the step matters more than who cannot be asked
+    except Exception as error:  # noqa: BLE001  the interruption of the step matters more
         execution.report.warning(f"whether the run is ending is not known: {error}")
         return False

@@ -1,4 +1,4 @@
-"""Repeat the calls of a service that fail for a passing reason."""
+"""Repeat calls to a service after transient errors."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ ResultT = TypeVar("ResultT")
 RepeatsT = TypeVar("RepeatsT", bound="Repeats")
 
 _HASTE = 15.0
-"""Seconds for which calls are repeated when something is cleaned up and nobody can wait for long."""
+"""Seconds for which calls are repeated while cleaning up."""
 _HASTY_CALL = 5.0
-"""Seconds that one answer may take then."""
+"""Timeout in seconds of one call while cleaning up."""
 _LONGEST = 200
-"""The most characters of what a service said, in the line about a call that is repeated."""
+"""Maximum characters of a message of the service, in the log line about a repeated call."""
 
 
 def patience_with(error: BaseException) -> float:
-    """Return the seconds for which repeating the call that raised an error may help; 0 if it does not."""
+    """Return the seconds for which repeating the call that raised an error may help; 0 if it does not help."""
     return error.patience if isinstance(error, RemoteCallError) else 0.0
 
 
 class RepeatPolicy:
-    """Decide how long a call is repeated, by what it failed of.
+    """Decides how long a call is repeated, by the error that it raised.
 
     Args:
-        tolerance: Seconds for which a call that fails for a passing reason is repeated.
-        clock: Tells the time, in seconds.
-        patience: Tells how long repeating may help; see `patience_with`.
+        tolerance: Seconds for which a call is repeated after transient errors.
+        clock: Returns the time in seconds.
+        patience: Returns how long repeating may help; see `patience_with`.
     """
 
     def __init__(
@@ -59,16 +59,16 @@ class RepeatPolicy:
 
 
 class Repeats:
-    """Ride out short outages of a service, and watch what takes long.
+    """Repeats calls during short outages of a service, and watches long operations.
 
     Args:
-        report: Told about each call that is repeated.
-        interval: Seconds between two polls of something that takes long. Pauses before repetitions grow from a second
-            to three times as much, and are shorter when it is.
-        tolerance: Seconds for which a call that fails for a passing reason is repeated.
-        mask: Masks secrets in what the service says.
-        clock: Tells the time, in seconds.
-        sleep: Waits some seconds.
+        report: Receives a message about each repeated call.
+        interval: Seconds between two polls of a long operation. Pauses before repetitions grow from one second to three
+            times the interval, and are shorter if the interval is.
+        tolerance: Seconds for which a call is repeated after transient errors.
+        mask: Masks secrets in messages of the service.
+        clock: Returns the time in seconds.
+        sleep: Waits for a number of seconds.
     """
 
     service = "the service"
@@ -90,7 +90,7 @@ class Repeats:
         self.clock = clock
         self.sleep = sleep
         self.longest = math.inf
-        """The most seconds that one answer may take, whatever the call."""
+        """Maximum seconds of any call."""
 
     def within(self: RepeatsT, tolerance: float) -> RepeatsT:
         """Return a copy with another tolerance."""
@@ -100,7 +100,7 @@ class Repeats:
         return made
 
     def hasty(self: RepeatsT) -> RepeatsT:
-        """Return a copy with less patience, for when something is cleaned up and nobody can wait for long."""
+        """Return a copy that gives up sooner, for cleaning up."""
         made = self.within(max(1.0, min(_HASTE, self.tolerance)))
         made.longest = _HASTY_CALL
         return made
@@ -110,23 +110,23 @@ class Repeats:
         self.sleep(jittered(seconds))
 
     def progress(self, what: str, *, timeout: float | None = None) -> Progress:
-        """Begin to watch something.
+        """Start to watch an operation.
 
         Args:
-            what: The thing that is watched, such as ``Cloud Run execution x``.
-            timeout: Seconds that it may take.
+            what: Name of the operation, such as ``Cloud Run execution x``.
+            timeout: Timeout in seconds.
         """
         return Progress(self.report, what, interval=self.interval, timeout=timeout, clock=self.clock, sleep=self.sleep)
 
     def repeated(self, action: Callable[[], ResultT], *, what: str) -> ResultT:
-        """Do something that has the same effect however often it is done, until the service answers.
+        """Repeat an idempotent action until the service answers.
 
         Args:
-            action: Makes a call; raises a `RemoteCallError` that is transient if it may be made again.
-            what: What it is to do, as in ``start job x``.
+            action: Makes a call; raises a transient `RemoteCallError` if it may be repeated.
+            what: Description of the action, as in ``start job x``.
 
         Raises:
-            RemoteCallError: If the service refuses, or did not answer for as long as the tolerance says.
+            RemoteCallError: If the service refuses the call, or does not answer within the tolerance.
         """
         first = min(1.0, self.interval)
         retrying = Retrying(
@@ -143,7 +143,7 @@ class Repeats:
         return patience_with(error)
 
     def reason_of(self, error: BaseException) -> str:
-        """Return why a call is repeated, in words; may hold secrets."""
+        """Return the reason why a call is repeated; may contain secrets."""
         return str(getattr(error, "cause", None) or error)
 
     def _tell(self, state: RetryCallState, what: str) -> None:
