@@ -125,6 +125,7 @@ docs: $(STAMP_DOCS) ## Serve the site, and build it again at each change (PORT=3
 docs-check: $(STAMP_DOCS) ## Build the site into build/site; a link or an anchor that leads nowhere is an error
 	@NO_MKDOCS_2_WARNING=1 $(VENV_DOCS)/bin/mkdocs build --strict
 	@echo "$$(find build/site -name '*.html' | wc -l) pages in build/site"
+	@$(BIN)/python -m tests.documentation.code_blocks
 
 # Its own environment: the site is made from the sources, without Dagster.
 $(STAMP_DOCS): $(REQUIREMENTS) | $(STAMP)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ai.starlake.airflow.airflow_options import AirflowOptions
+from ai.starlake.airflow.airflow_secrets import ConnectionReference, VariableReference
 from tests.airflow.airflow_home import dag_bag, run_dag
 from tests.bakery import SAMPLE
 
@@ -52,6 +54,16 @@ def test_the_other_examples_load_without_a_word(number: int, tmp_path: Path) -> 
     file.write_text(f"from airflow.sdk import DAG  # or it is taken for another file\n{PYTHON[number]}")
     bag = dag_bag(file)
     assert (bag.import_errors, bag.captured_warnings) == ({}, {})
+
+
+def test_the_example_of_the_page_about_secrets_names_them_only() -> None:
+    page = (DOCS / "secrets.md").read_text(encoding="utf-8")
+    (example,) = [block for block in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S) if "airflow" in block]
+    scope: dict[str, Any] = {}
+    exec(example, scope)
+    environment = scope["sl_job"].sl_env_vars
+    assert environment["DB_PASSWORD"] == ConnectionReference("warehouse", "password")
+    assert environment["API_TOKEN"] == VariableReference("api_token")
 
 
 def test_what_it_links_to_is_there() -> None:
