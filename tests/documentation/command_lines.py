@@ -17,10 +17,10 @@ OURS = {
     "starlake-embedded": "ai.starlake.embedded.cli.main:starlake",
 }
 MODULES = {"ai.starlake.orchestration": "ai.starlake.orchestration.cli:pipelines"}
-FOREIGN = set(
-    "airflow apt-get cat cd cp curl dagster dagster-daemon dagster-webserver dg docker env export gcloud git helm "
-    "kubectl ls mkdir pip psql source uv".split()
-)
+FOREIGN = {
+    *("airflow", "apt-get", "cat", "cd", "cp", "curl", "dagster", "dagster-daemon", "dagster-webserver", "dg"),
+    *("docker", "env", "export", "gcloud", "git", "helm", "kubectl", "ls", "mkdir", "pip", "psql", "source", "uv"),
+}
 """Programs of others: their options are theirs."""
 _ASSIGNMENT = re.compile(r"^\w+=")
 
