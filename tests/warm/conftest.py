@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.warm.fake_starlake import NO_JDK, FakeStarlake, install_fake_starlake, jdk
+
+
+@pytest.fixture(scope="session")
+def fake_starlake(tmp_path_factory: pytest.TempPathFactory) -> FakeStarlake:
+    """A fake Starlake, installed as the real one is; see `tests/warm/java/ai/starlake/job/Main.java`."""
+    if not jdk():
+        pytest.skip(NO_JDK)
+    return install_fake_starlake(tmp_path_factory.mktemp("starlake") / "home")

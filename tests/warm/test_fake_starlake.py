@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def run(fake_starlake, tmp_path):
+    def run(*arguments):
+        return subprocess.run(
+            [fake_starlake.starlake, *arguments],
+            env=fake_starlake.environment(tmp_path, SL_JOB_ID="the-job"),
+            cwd=tmp_path,
+            capture_output=True,
+            check=False,
+            timeout=600,
+        )
+
+    return run
+
+
+def test_the_fake_does_what_the_stand_in_of_the_executor_contract_does(run, tmp_path):
+    done = run("transform", "--name", "contract.exits_3")
+    assert done.returncode == 3
+    [call] = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert call["argv"] == ["transform", "--name", "contract.exits_3"]
+    assert call["environment"]["SL_JOB_ID"] == "the-job"
+
+
+def test_the_fake_tells_a_failure_as_starlake_does(run):
+    assert run("transform", "--name", "fake.throws").returncode == 1
