@@ -15,11 +15,11 @@ class AwsSecret:
     """A secret of AWS Secrets Manager, fetched with the credentials that boto3 finds.
 
     Args:
-        secret: Its name or its ARN.
-        field: The field to take, if the secret is a JSON object, as those of databases are.
+        secret: Name or ARN of the secret.
+        field: The field to use if the secret is a JSON object, as secrets of databases are.
         region: The region, such as ``eu-west-1``; by default that of the environment or the profile.
         stage: The stage of the version: ``AWSCURRENT``, ``AWSPREVIOUS`` or one of your own.
-        endpoint: The address of the service, if it is not Amazon's own.
+        endpoint: URL of the service; by default that of Amazon.
     """
 
     secret: str
@@ -42,7 +42,7 @@ class AwsSecret:
             raise MissingExtraError("boto3", "secrets-aws", str(error)) from None
         patience = Config(connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4})
         try:
-            session = boto3.session.Session()  # that of `boto3.client` is not for several threads
+            session = boto3.session.Session()  # the default session of `boto3.client` is not thread-safe
             client = session.client(
                 "secretsmanager", region_name=self.region, endpoint_url=self.endpoint, config=patience
             )

@@ -1,4 +1,4 @@
-"""Cron expressions: which ones a schedule may have."""
+"""Cron expressions that a schedule may have."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _USUAL = "write minute, hour, day of month, month and day of week, as in '0 6 * 
 
 
 class CronProblem(NamedTuple):
-    """Why a text is not a schedule, and what to do about it."""
+    """Reason why a string is not a schedule, and the fix."""
 
     cause: str
     fix: str
@@ -26,7 +26,7 @@ class UsualCron(NamedTuple):
     """A cron expression that occurs once an hour, a day, a week or a month.
 
     Attributes:
-        cycle: What it occurs once in.
+        cycle: Period in which it occurs once.
         minute: The minute.
         hour: The hour; 0 for ``hourly``.
         day: The day of the week, counted from Sunday, which is 0; or the day of the month; else None.
@@ -42,10 +42,10 @@ _DAYS_OF_EVERY_MONTH = 28
 
 
 def usual_cron(text: str) -> UsualCron | None:
-    """Return what is usual about a cron expression; None for one that occurs at other times.
+    """Return the parts of a common cron expression; None for one that occurs at other times.
 
     Args:
-        text: Five fields, or a word such as ``@daily``; a valid one.
+        text: Five fields, or a word such as ``@daily``; valid.
     """
     fields, weeks = _expanded(text)
     single = [field[0] if len(field) == 1 and isinstance(field[0], int) else None for field in fields]
@@ -69,14 +69,14 @@ def cron_identity(text: str) -> Hashable:
     """Return a value that is equal for cron expressions which mean the same, such as ``@daily`` and ``00 0 * * *``.
 
     Args:
-        text: Five fields, or a word such as ``@daily``; a valid one.
+        text: Five fields, or a word such as ``@daily``; valid.
     """
     fields, weeks = _expanded(text)
     return tuple(map(tuple, fields)), frozenset((day, frozenset(found)) for day, found in weeks.items())
 
 
 def _expanded(text: str) -> tuple[Sequence[Sequence[int | str]], Mapping[int, AbstractSet[int | str]]]:
-    """Return the values of each field, and which weeks of a month count, by the day of the week."""
+    """Return the values of each field, and the weeks of a month that count, by the day of the week."""
     from croniter import croniter
 
     fields, weeks = croniter.expand(text)
@@ -84,7 +84,7 @@ def _expanded(text: str) -> tuple[Sequence[Sequence[int | str]], Mapping[int, Ab
 
 
 def cron_problem(text: str) -> CronProblem | None:
-    """Return what is wrong with a cron expression; None for one that Dagster accepts and that occurs.
+    """Return the problem of a cron expression; None if Dagster accepts it and it occurs.
 
     Args:
         text: Five fields, or a word such as ``@daily``.
@@ -108,7 +108,7 @@ def _unreadable(text: str) -> CronProblem | None:
 
     try:
         croniter.expand(text)
-        croniter(text, datetime(2024, 1, 1)).get_next(datetime)  # noqa: DTZ001  any date, in no zone
+        croniter(text, datetime(2024, 1, 1)).get_next(datetime)  # noqa: DTZ001  any date, in no time zone
     except CroniterBadDateError:
         return CronProblem("it never occurs: its months do not have such a day", "correct its day or month")
     except (CroniterError, ValueError, KeyError, OverflowError) as error:

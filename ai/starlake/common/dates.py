@@ -1,4 +1,4 @@
-"""Dates: the logical date of a run, its data interval, and their texts."""
+"""Dates: the logical date of a run, its data interval, and their string forms."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ai.starlake.common.errors import StarlakeError
 
 SL_TIMESTAMP_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
-"""How a moment is written on the command line of Starlake; no blanks, because its launcher would split at them."""
+"""Format of timestamps on Starlake's command line; without blanks, because its launcher would split at them."""
 
 _MARGIN = timedelta(days=2)
 
 
 @dataclass(frozen=True)
 class DataInterval:
-    """The span of time whose data a run is for: from `start` up to, not including, `end`."""
+    """The time span whose data a run processes: from `start` up to, not including, `end`."""
 
     start: datetime
     end: datetime
 
 
 def zone_of(name: str) -> tzinfo:
-    """Find a time zone by its IANA name.
+    """Return the time zone of an IANA name.
 
     Raises:
-        StarlakeError: If there is no time zone of that name.
+        StarlakeError: If no time zone has this name.
     """
     try:
         return ZoneInfo(name)
@@ -40,14 +40,14 @@ def parse_datetime(text: str, zone: tzinfo) -> datetime:
     """Read a timestamp in ISO 8601.
 
     Args:
-        text: A date or a date and time; a zone of its own takes precedence over `zone`.
-        zone: The zone of a text that names none.
+        text: A date or a date and time; an offset in it takes precedence over `zone`.
+        zone: The time zone of a string without an offset.
 
     Returns:
-        A moment that knows its zone.
+        A timezone-aware datetime.
 
     Raises:
-        StarlakeError: If the text is not a moment.
+        StarlakeError: If the string is not a timestamp.
     """
     from dateutil import parser
 
@@ -70,13 +70,13 @@ def parse_datetime(text: str, zone: tzinfo) -> datetime:
 
 
 def format_timestamp(moment: datetime) -> str:
-    """Write a timestamp as Starlake's command line takes it, such as ``2026-03-01T00:00:00+0000``.
+    """Return a timestamp in the form of Starlake's command line, such as ``2026-03-01T00:00:00+0000``.
 
-    Always in UTC: Starlake stores it in columns without a zone, for which databases drop the offset.
+    Always in UTC: Starlake stores it in columns without a time zone, for which databases drop the offset.
     """
     return moment.astimezone(timezone.utc).strftime(SL_TIMESTAMP_FORMAT)
 
 
 def date_variables(moment: datetime) -> dict[str, str]:
-    """Return the variables that stand for a logical date in a path template: ``ds``, ``ds_nodash`` and ``ts``."""
+    """Return the variables of a logical date in a path template: ``ds``, ``ds_nodash`` and ``ts``."""
     return {"ds": moment.strftime("%Y-%m-%d"), "ds_nodash": moment.strftime("%Y%m%d"), "ts": format_timestamp(moment)}

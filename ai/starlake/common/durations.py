@@ -1,4 +1,4 @@
-"""Durations as Starlake's metadata writes them: ``3 days``, ``2 hours``."""
+"""Durations in Starlake's metadata: ``3 days``, ``2 hours``."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)\s*")
 
 
 def duration(text: str) -> timedelta:
-    """Return the duration that a text stands for.
+    """Return the duration that a string names.
 
     Raises:
-        StarlakeError: If it is not a number and a unit, or longer than can be counted.
+        StarlakeError: If it is not a number and a unit, or too long for a timedelta.
 
     >>> duration("3 days")
     datetime.timedelta(days=3)

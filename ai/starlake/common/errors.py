@@ -1,4 +1,4 @@
-"""The errors of this project: each says what is wrong, why, and what to do about it."""
+"""Errors of this project: each names the culprit, the cause and the fix."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ class StarlakeError(Exception):
     """Base of every error that this project raises on purpose.
 
     Args:
-        culprit: What is wrong, naming the file, option, table or command at fault.
-        cause: Why it is wrong, or what was found instead of what was expected.
-        fix: What the user can do about it.
+        culprit: The problem, with the file, option, table or command at fault.
+        cause: The cause: why it is wrong, or what was found instead.
+        fix: The fix: what the user can do.
     """
 
     permanent: bool = False
-    """True where trying again does not help, so that no orchestrator should."""
+    """True if a retry does not help; an orchestrator then does not retry."""
 
     def __init__(self, culprit: str, *, cause: str | None = None, fix: str | None = None) -> None:
         self.culprit = culprit
@@ -23,7 +23,7 @@ class StarlakeError(Exception):
         super().__init__("\n".join(part for part in parts if part))
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Survives pickling, which Dagster does when an error crosses from a step's process to the run's."""
+        """Support pickling, which Dagster does when an error crosses from a step's process to the run's process."""
         return _rebuild, (type(self), self.args, self.__dict__.copy())
 
 
@@ -35,7 +35,7 @@ def _rebuild(kind: type[StarlakeError], args: tuple[object, ...], state: dict[st
 
 
 class MissingEnvironmentVariable(StarlakeError):  # noqa: N818  the name is part of the public contract
-    """A variable was asked for that neither the options nor the environment define, and that has no default.
+    """A variable is defined neither in the options nor in the environment, and has no default.
 
     Args:
         name: The name of the variable.
@@ -48,13 +48,13 @@ class MissingEnvironmentVariable(StarlakeError):  # noqa: N818  the name is part
 
 
 class NameCollisionError(StarlakeError):
-    """Two Starlake names became one Dagster name.
+    """Two Starlake names result in the same name of the orchestrator.
 
     Args:
-        name: The Dagster name that both became.
-        first: What took the name first.
-        second: What asked for it next.
-        hint: What else may help.
+        name: The name that both result in.
+        first: The source that took the name first.
+        second: The source that requested it next.
+        hint: A further fix.
     """
 
     def __init__(self, name: str, first: str, second: str, hint: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Small languages with the syntax of Python's expressions: parsed by Python, evaluated by rules, never executed."""
+"""Small languages with the syntax of Python expressions: parsed by Python, evaluated by rules, never executed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 Evaluate = Callable[[ast.expr], Any]
 """Returns the value of a part of an expression."""
 Rule = Callable[[Any, Evaluate], Any]
-"""Returns the value of a node, given what evaluates its parts."""
+"""Returns the value of a node; its argument evaluates the parts of the node."""
 
 
 class ExpressionError(ValueError):
-    """An expression is not one of the language; its text says why."""
+    """A string is not an expression of the language; the message gives the reason."""
 
 
 def evaluate(text: str, rules: Mapping[type[ast.expr], Rule], *, allowed: str = "") -> Any:
@@ -22,11 +22,11 @@ def evaluate(text: str, rules: Mapping[type[ast.expr], Rule], *, allowed: str = 
 
     Args:
         text: The expression.
-        rules: What the language has: a rule for each kind of node.
-        allowed: What a node without a rule is, for messages.
+        rules: The rules of the language, by kind of node.
+        allowed: Description of a node without a rule, for messages.
 
     Raises:
-        ExpressionError: If it is not an expression, has a node without a rule, or is nested too deep. Rules may raise
+        ExpressionError: If it is not an expression, has a node without a rule, or is nested too deeply. Rules may raise
             it, too.
     """
 
@@ -39,7 +39,7 @@ def evaluate(text: str, rules: Mapping[type[ast.expr], Rule], *, allowed: str = 
     source = " ".join(text.splitlines()).strip()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's own, about what is refused below anyway
+            warnings.simplefilter("ignore")  # Python's own warnings, about expressions that are refused below
             tree = ast.parse(source, mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(_reason(error, source)) from None
@@ -50,7 +50,7 @@ def evaluate(text: str, rules: Mapping[type[ast.expr], Rule], *, allowed: str = 
 
 
 def operands(node: ast.BinOp | ast.BoolOp) -> list[ast.expr]:
-    """Return what one operator joins, from left to right: Python nests ``a & b & c`` to the left."""
+    """Return the operands of one operator, from left to right: Python nests ``a & b & c`` to the left."""
     if isinstance(node, ast.BoolOp):
         return node.values
     found: list[ast.expr] = []
@@ -62,7 +62,7 @@ def operands(node: ast.BinOp | ast.BoolOp) -> list[ast.expr]:
 
 
 def _reason(error: BaseException, source: str) -> str:
-    """Return why Python's parser refuses an expression. Its own words speak of Python, and differ by version."""
+    """Return the reason why Python cannot parse an expression. Messages of Python differ by version."""
     place = error.offset if isinstance(error, SyntaxError) else None
     if not source or not place or place > len(source):
         return "it is not complete, or nested too deep" if source else "it is empty"

@@ -1,4 +1,4 @@
-"""The extras of this distribution: an error that names the one to install where a package is missing."""
+"""Extras of this distribution: an error names the extra to install if a package is missing."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ai.starlake.common.errors import StarlakeError
 
 
 class MissingExtraError(StarlakeError, ImportError):
-    """A package is not installed that an extra of this distribution brings.
+    """A package of an extra of this distribution is not installed.
 
     Args:
-        package: Its name, as pip knows it.
+        package: Its name on PyPI.
         extra: The extra.
-        cause: What needs it, or what the import said.
+        cause: The part that needs it, or the error of the import.
     """
 
     def __init__(self, package: str, extra: str, cause: str) -> None:
@@ -27,11 +27,11 @@ class MissingExtraError(StarlakeError, ImportError):
 
 @functools.cache
 def require_package(package: str, what: str, extra: str) -> None:
-    """Make sure that a package is installed, without importing it.
+    """Check that a package is installed, without importing it.
 
     Args:
         package: The package.
-        what: What needs it, for the error message.
+        what: The part that needs it, for the error message.
         extra: The extra that installs it.
 
     Raises:
@@ -44,5 +44,5 @@ def require_package(package: str, what: str, extra: str) -> None:
 def _is_installed(package: str) -> bool:
     try:
         return find_spec(package) is not None
-    except ModuleNotFoundError:  # the package around it is not installed
+    except ModuleNotFoundError:  # its parent package is not installed
         return False

@@ -1,6 +1,6 @@
-"""Locks on files and folders, which the operating system frees when their holder ends, however it ends.
+"""Locks on files and folders, which the operating system releases when their holder ends, however it ends.
 
-Libraries that offer such locks do not tell a lock that somebody holds from one that the file system refuses (a network
+Libraries that offer such locks do not distinguish a lock that is held from one that the file system refuses (a network
 share without a lock daemon, for example), and wait for both.
 """
 
@@ -20,9 +20,9 @@ class LocksRefusedError(StarlakeError):
     """The file system refuses locks. Waiting does not help.
 
     Args:
-        path: What was to be locked.
-        error: What the operating system said.
-        fix: What the user can do about it.
+        path: The file or folder to lock.
+        error: The error of the operating system.
+        fix: What the user can do.
     """
 
     def __init__(self, path: Path, error: OSError, *, fix: str) -> None:
@@ -34,11 +34,11 @@ class LocksRefusedError(StarlakeError):
 
 
 class FileLock:
-    """A lock that one holder has at a time, in this process and all others.
+    """A lock with one holder at a time, in this process and all others.
 
     Args:
         path: The lock file; it is created when missing.
-        fix: What the user can do where the file system refuses locks.
+        fix: What the user can do if the file system refuses locks.
     """
 
     def __init__(self, path: Path, *, fix: str) -> None:
@@ -47,7 +47,7 @@ class FileLock:
         self._file: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock if it is free; return whether it was.
+        """Take the lock if it is free; return True if it was taken.
 
         Raises:
             LocksRefusedError: If the file system refuses locks.
@@ -70,10 +70,10 @@ class FileLock:
         return True
 
     def release(self, *, remove: bool = False) -> None:
-        """Free the lock if it is held.
+        """Release the lock if it is held.
 
         Args:
-            remove: Whether the lock file is deleted.
+            remove: Whether to delete the lock file.
         """
         if self._file is None:
             return
@@ -83,7 +83,7 @@ class FileLock:
         self._file = None
 
     def _is_removed(self, file: int) -> bool:
-        """Return whether an earlier holder deleted the lock file after it was opened here."""
+        """Return True if an earlier holder deleted the lock file after it was opened here."""
         try:
             return not os.path.samestat(os.fstat(file), self.path.stat())
         except FileNotFoundError:
@@ -94,7 +94,7 @@ def try_lock_folder(descriptor: int) -> bool | None:
     """Try to lock an open folder.
 
     Returns:
-        True if it is locked, None if another process holds it, False where the file system refuses locks.
+        True if it is locked, None if another process holds it, False if the file system refuses locks.
     """
     import fcntl
 
@@ -108,11 +108,11 @@ def try_lock_folder(descriptor: int) -> bool | None:
 
 
 def check_range_locks(path: Path, *, fix: str) -> None:
-    """Check that the file system grants locks of byte ranges, which DuckDB takes on its files.
+    """Check that the file system grants locks on byte ranges, which DuckDB takes on its files.
 
     Args:
-        path: The file that could not be locked. A new file beside it, which nobody can hold, is locked instead.
-        fix: What the user can do where the file system refuses locks.
+        path: The file that could not be locked. A new file beside it, which no process holds, is locked instead.
+        fix: What the user can do if the file system refuses locks.
 
     Raises:
         LocksRefusedError: If it does not.
@@ -121,7 +121,7 @@ def check_range_locks(path: Path, *, fix: str) -> None:
 
     try:
         probe = tempfile.TemporaryFile(prefix=".starlake-lock-", dir=path.parent)  # noqa: SIM115
-    except OSError:  # a folder that cannot be written says nothing about locks
+    except OSError:  # a folder that is not writable says nothing about locks
         return
     with probe:
         try:

@@ -1,4 +1,4 @@
-"""Recognize Starlake's own packages beside this one: both install the package `ai.starlake`, over each other."""
+"""Detect Starlake's own packages beside this one: both install the package `ai.starlake`, over each other."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class ForeignPackageError(StarlakeError):
 
 
 def require_own_package() -> None:
-    """Make sure that nobody else installed files into `ai.starlake`.
+    """Check that no other distribution installed files into `ai.starlake`.
 
     Called at import, so it only reads an attribute: Starlake's own packages install an ``ai/__init__.py``, this project
     does not.
 
     Raises:
-        ForeignPackageError: If there is one.
+        ForeignPackageError: If there is such a file.
     """
     import ai
 

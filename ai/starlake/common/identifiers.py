@@ -1,4 +1,4 @@
-"""Names: from what Starlake allows to what Dagster allows."""
+"""Conversion of Starlake names to names that Dagster accepts."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ RESERVED_NAMES = frozenset(
     }
     | {"bool", "input", "output", "type", *keyword.kwlist}
 )
-"""Names that Dagster refuses although their characters are fine."""
+"""Names that Dagster refuses although their characters are valid."""
 
 
 def sanitize_id(id: str) -> str:  # noqa: A002  the parameter's name is part of the public contract
-    """Turn a Starlake name into a name that Dagster accepts for ops, graphs, jobs, groups and checks.
+    """Return the name that Dagster accepts for an op, graph, job, group or check, for a Starlake name.
 
-    Letters lose their accents; whatever is not a letter, a digit or an underscore becomes an underscore. Case is kept:
-    the sensors of generated DAG files look for exactly this name. A name that Dagster reserves gets an underscore.
+    Letters lose their accents; every character that is not a letter, a digit or an underscore becomes an underscore.
+    Case is kept: the sensors of generated DAG files search for exactly this name. A name that Dagster reserves gets an
+    underscore.
 
     Args:
         id: Any name, such as ``domain.table``.
@@ -58,11 +59,11 @@ def sanitize_id(id: str) -> str:  # noqa: A002  the parameter's name is part of 
 
 
 def job_name(filename: str, schedule: str | None = None) -> str:
-    """Return the name of the job that a DAG file makes.
+    """Return the name of the job of a DAG file.
 
     Args:
         filename: The file.
-        schedule: The name of its schedule; None if the file makes one job only.
+        schedule: The name of its schedule; None if the file has one job only.
 
     >>> job_name("dags/Sales-load.py", "daily")
     'sales_load_daily'
@@ -77,21 +78,21 @@ def _without_accents(text: str) -> str:
 
 
 class NameRegistry:
-    """Which source each derived name stands for; a second source for a name is an error that names both.
+    """The source of each derived name; a second source for a name is an error that names both.
 
-    Dagster itself refuses two definitions of one name too, but does not say which Starlake names they stand for.
+    Dagster itself also refuses two definitions with the same name, but does not name their Starlake names.
     """
 
     def __init__(self) -> None:
         self._owners: dict[str, tuple[Hashable, str]] = {}
 
     def claim(self, name: str, source: Hashable, label: str) -> None:
-        """Take a name for a source.
+        """Reserve a name for a source.
 
         Args:
             name: The derived name.
-            source: What the name is derived from; equal sources may share a name.
-            label: How to call the source in an error message.
+            source: The Starlake name that it is derived from; equal sources may share a name.
+            label: Description of the source in an error message.
 
         Raises:
             NameCollisionError: If another source has the name.

@@ -1,4 +1,4 @@
-"""Names of a package that are imported when they are first used."""
+"""Names of a package that are imported on first use."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from importlib import import_module
 
 
 def lazy_names(package: str, modules: Mapping[str, Iterable[str]]) -> Callable[[str], object]:
-    """Return the ``__getattr__`` of a package: what only some users need is imported for them only.
+    """Return the ``__getattr__`` of a package that imports names on first use.
 
-    A code location that builds jobs loads faster without what a command needs when it runs.
+    A code location that creates jobs loads faster without the modules that commands need only when they run.
 
     Args:
         package: The name of the package.
-        modules: The names, by the module below the package that has them.
+        modules: The names by their module below the package.
     """
     places = {name: module for module, names in modules.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""Values of options on the command line: callbacks of click."""
+"""Option values of the command line: callbacks for click."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ai.starlake.common.written_values import NotAPairError, comma_list, comma_p
 
 
 def names(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    """Return names separated by commas; blanks around them do not count."""
+    """Return comma-separated names without the blanks around them."""
     del context, parameter
     return comma_list(value)
 
 
 def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Return ``name=value`` pairs separated by commas; a value may hold ``=`` but no comma.
+    """Return comma-separated ``name=value`` pairs; a value may contain ``=`` but no comma.
 
     Raises:
-        click.BadParameter: If there is no ``=`` in a pair, or nothing before it.
+        click.BadParameter: If there is no ``=`` in a pair, or the name is empty.
     """
     try:
         return comma_pairs(",".join(values))
@@ -30,7 +30,7 @@ def pairs(context: click.Context, parameter: click.Parameter, values: tuple[str,
 
 
 def pairs_once(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """Return the pairs of an option that may be given once; see `pairs`.
+    """Return the pairs of an option that may be given only once; see `pairs`.
 
     Raises:
         click.BadParameter: If it is given twice, or if there is no ``=`` in a pair.
@@ -41,10 +41,10 @@ def pairs_once(context: click.Context, parameter: click.Parameter, values: tuple
 
 
 def moment(context: click.Context, parameter: click.Parameter, value: str | None) -> datetime | None:
-    """Return a date, or a date and time; UTC, unless it names another offset.
+    """Return a date, or a date and time; in UTC unless it has an offset.
 
     Raises:
-        click.BadParameter: If it is neither.
+        click.BadParameter: If the value is neither.
     """
     if value is None:
         return None
@@ -61,7 +61,7 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
 
 
 def seconds(_context: click.Context | None, parameter: click.Parameter | None, value: str) -> float:
-    """Read ``90s``, ``15m``, ``2h`` or ``1d``; a number alone is in seconds.
+    """Return a duration in seconds: ``90s``, ``15m``, ``2h`` or ``1d``; a number alone is in seconds.
 
     Raises:
         click.BadParameter: If the value is not a duration.

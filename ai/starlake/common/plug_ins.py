@@ -1,4 +1,4 @@
-"""Classes and folders that installed packages offer under a name, as entry points."""
+"""Classes and folders that installed packages register under a name, as entry points."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ ORCHESTRATORS = "starlake.orchestrators"
 """Orchestration classes by the name of their orchestrator."""
 
 DAG_TEMPLATES = "starlake.dag_templates"
-"""Packages whose folders hold templates of DAG files, by the name of the folder in them that the templates share."""
+"""Packages with templates of DAG files, by the name of the folder that the templates share."""
 
 
 SECRETS = "starlake.secrets"
-"""Stores of secrets, by the name that references call them: each returns a reference when it is called."""
+"""Secret stores by their name in references: each returns a reference when it is called."""
 
 LAZY_ENGINES = "starlake.lazy_engines"
-"""Engines of the lazy frames of Python tasks, by the name in ``engine`` of a task's YAML; see `LazyEngine`."""
+"""Engines for the lazy frames of Python tasks, by the name in ``engine`` of a task's YAML; see `LazyEngine`."""
 
 
 @functools.cache
 def plug_ins(group: str) -> Mapping[str, EntryPoint]:
-    """Return what installed packages offer, by name, in alphabetical order. The packages are searched once a process.
+    """Return the registered objects by name, in alphabetical order. Packages are searched once per process.
 
     Args:
         group: A group of entry points, such as `EXECUTORS`.
@@ -37,11 +37,11 @@ def plug_ins(group: str) -> Mapping[str, EntryPoint]:
 
 
 def load(plug_in: EntryPoint, what: str) -> Any:
-    """Import what a package offers.
+    """Import a registered object.
 
     Args:
         plug_in: The entry point.
-        what: What needs it, for the error message.
+        what: The part that needs it, for the error message.
 
     Raises:
         StarlakeError: If a package that it needs is not installed.

@@ -1,4 +1,4 @@
-"""Keep secrets out of whatever people read: logs, events, metadata, errors."""
+"""Mask secrets in all output: logs, events, metadata, errors."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from urllib.parse import quote, quote_plus, unquote
 MASK = "***"
 
 _SHORTEST_LINE = 6
-"""Characters of the shortest line of a secret of several lines that is masked on its own."""
+"""Minimum characters of a line of a multi-line secret that is masked on its own."""
 
 _SHORTEST_ENCODED = 6
-"""Characters of the shortest secret whose base64 form is masked too: a shorter form turns up by chance."""
+"""Minimum characters of a secret whose base64 form is masked too: a shorter form would appear by chance."""
 
 _SECRET_NAME = re.compile(
     r"passw|pwd|secret|token|credential|api[_-]?key|private[_-]?key|access[_-]?key|authorization", re.IGNORECASE
 )
 
-# A name is matched as a whole word. A pattern that is tried from each of its characters takes time that grows with the
+# A name is matched as a whole word. A pattern that is tried at each of its characters takes time that grows with the
 # square of its length, and values such as base64 are long words.
 _NAME = re.compile(r"""(?<![\w.-])(?P<name>[\w.-]+)(?![\w.-])["']?(?P<sign>\s*[:=]\s*|\s+)""")
 _VALUE = re.compile(r"""(?:(?:bearer|basic)\s+)?("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s,;&}]+)""", re.IGNORECASE)
 
 
 def names_a_secret(name: str) -> bool:
-    """Return True if a variable of that name is likely to hold a secret, such as ``DB_PASSWORD``."""
+    """Return True if a variable with this name is likely to hold a secret, such as ``DB_PASSWORD``."""
     return _SECRET_NAME.search(name) is not None
 
 
 def mask_named_values(text: str) -> str:
-    """Mask the values that follow a name of a secret, in time that grows linearly with the length of the text.
+    """Mask the values that follow the name of a secret, in time linear in the length of the string.
 
     A value follows ``:`` or ``=``, or is the argument of a flag such as ``--accessToken``.
 
@@ -43,7 +43,7 @@ def mask_named_values(text: str) -> str:
     >>> mask_named_values("starlake load --accessToken x")
     'starlake load --accessToken ***'
     """
-    if not names_a_secret(text):  # the common case, and far cheaper to find out
+    if not names_a_secret(text):  # the common case, and far cheaper to check
         return text
     return "".join(_masked_pieces(text))
 
@@ -68,7 +68,7 @@ def _introduces_a_secret(named: re.Match[str], text: str) -> bool:
 
 
 def secret_arguments(arguments: Sequence[str]) -> set[str]:
-    """Return the arguments that are the values of flags whose names speak of a secret, such as ``--accessToken x``."""
+    """Return the values of flags whose names indicate a secret, such as ``--accessToken x``."""
     values = set()
     for flag, following in zip_longest(arguments, arguments[1:], fillvalue="--"):
         name, equals, value = flag.partition("=")
@@ -81,7 +81,7 @@ _PASSWORD_OF_URL = re.compile(r"://[^\s/?#:@]*:([^\s/?#]+)@")
 
 
 def passwords_of_urls(text: str) -> set[str]:
-    """Return the passwords of URLs in a text, as they are written and as they are sent.
+    """Return the passwords of URLs in a string, both percent-encoded and decoded.
 
     >>> sorted(passwords_of_urls("postgresql://ada:p%40ss@localhost/shop"))
     ['p%40ss', 'p@ss']
@@ -91,21 +91,21 @@ def passwords_of_urls(text: str) -> set[str]:
 
 
 def mask_passwords_of_urls(text: str) -> str:
-    """Mask the passwords of URLs in a text.
+    """Mask the passwords of URLs in a string.
 
     >>> mask_passwords_of_urls("postgresql://ada:p%40ss@localhost/shop")
     'postgresql://ada:***@localhost/shop'
     """
-    if "://" not in text:  # the common case, and far cheaper to find out
+    if "://" not in text:  # the common case, and far cheaper to check
         return text
     return _PASSWORD_OF_URL.sub(lambda found: found[0].replace(f":{found[1]}@", f":{MASK}@"), text)
 
 
 class Redactor:
-    """Replace known secret values by a mask.
+    """Replaces known secret values by a mask.
 
     Args:
-        secrets: The values to hide; empty ones hide nothing.
+        secrets: The values to mask; empty ones are ignored.
     """
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
@@ -114,21 +114,21 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if written else None
 
     def mask(self, text: str) -> str:
-        """Return the text with every secret in it replaced, and every password of a URL."""
+        """Return a string with every secret and every password of a URL masked."""
         return mask_passwords_of_urls(self._pattern.sub(MASK, text) if self._pattern else text)
 
     def shown(self, argv: Iterable[str]) -> str:
-        """Return a command line for people to read: quoted as for a shell, secrets masked by value and by name.
+        """Return a command line for display: quoted as for a shell, secrets masked by value and by name.
 
-        Values are masked before they are quoted: quotes within a secret change how it is written.
+        Values are masked before they are quoted: quotes within a secret change its written form.
         """
         return mask_named_values(self.mask(shlex.join(map(self.mask, argv))))
 
 
 def _written_forms(secret: str) -> set[str]:
-    """Return the forms in which programs write a secret, line by line too, because output is read in lines.
+    """Return the forms in which programs write a secret, also line by line, because output is read in lines.
 
-    The brackets of a key file in JSON are lines of it, too; to mask every bracket would make output unreadable.
+    The brackets of a JSON key file are lines of it too; masking every bracket would make output unreadable.
     """
     lines = secret.splitlines()
     telling = lines if len(lines) == 1 else [line for line in lines if len(line.strip()) >= _SHORTEST_LINE]
@@ -137,7 +137,7 @@ def _written_forms(secret: str) -> set[str]:
 
 
 def _escaped_forms(text: str) -> set[str]:
-    """Return a value as JSON, Python, a shell, a URL and base64 write it."""
+    """Return the forms of a value in JSON, Python, a shell, a URL and base64."""
     encoded = text.encode("utf-8", "surrogatepass")
     forms = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]}
     forms |= {literal[1:-1] for literal in (repr(text), ascii(text), repr(encoded)[1:])}

@@ -1,6 +1,6 @@
-"""How many rows of a load may be rejected: a number of rows, or a percentage of the rows read."""
+"""Reject limits: a number of rows, or a percentage of the rows read."""
 
-# Annotations are evaluated here: pydantic 2.5 looks for their names in the module of the model that has such a field.
+# Annotations are evaluated here: pydantic 2.5 looks up their names in the module of the model with such a field.
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,10 +11,10 @@ _FORM = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<percent>%?)")
 
 @dataclass(frozen=True)
 class RejectLimit:
-    """How many rows may be rejected.
+    """Maximum number of rejected rows.
 
     Args:
-        number: Rows, or percent of the rows read.
+        number: Number of rows, or percent of the rows read.
         percent: Whether the number is a percentage.
     """
 
@@ -23,10 +23,10 @@ class RejectLimit:
 
     @classmethod
     def of(cls, value: Any) -> "RejectLimit":
-        """Read a limit: ``5`` is rows, ``10%`` a percentage.
+        """Parse a limit: ``5`` is rows, ``10%`` a percentage.
 
         Raises:
-            ValueError: If it is neither; the text says what is accepted.
+            ValueError: If it is neither; the message names the accepted forms.
         """
         if isinstance(value, cls):
             return value
@@ -34,21 +34,21 @@ class RejectLimit:
         if found is None:
             raise ValueError(f"{value!r} is neither a number of rows, such as 5, nor a percentage, such as 10%")
         number, percent = Decimal(found["number"]), bool(found["percent"])
-        if percent and number > 100:  # noqa: PLR2004  all of them
+        if percent and number > 100:  # noqa: PLR2004  100 percent
             raise ValueError(f"{value!r} is more than 100%")
         if not percent and number != int(number):
             raise ValueError(f"{value!r} is not a whole number of rows; write {value}% for a percentage")
         return cls(number, percent)
 
     def allows(self, rejected: int, rows: int) -> bool:
-        """Return True if so many rejected rows are allowed.
+        """Return True if the number of rejected rows is within the limit.
 
         Args:
-            rejected: How many rows were rejected.
-            rows: How many rows were read.
+            rejected: Number of rejected rows.
+            rows: Number of rows read.
         """
         return rejected * 100 <= self.number * rows if self.percent else rejected <= self.number
 
     def __str__(self) -> str:
-        """Return the limit as it is written in files and options."""
+        """Return the limit in the form that files and options use."""
         return f"{self.number}{'%' if self.percent else ''}"

@@ -1,4 +1,4 @@
-"""Values that people write as one string: lists, pairs and JSON objects. Each form is read here and nowhere else."""
+"""Values that users write as one string: lists, pairs and JSON objects. Each form is parsed only here."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class NotAPairError(ValueError):
 
 
 def comma_list(text: str) -> tuple[str, ...]:
-    """Return the items between commas, without the blanks around them; empty ones do not count."""
+    """Return comma-separated items, without the blanks around them; empty ones are ignored."""
     return tuple(item.strip() for item in text.split(",") if item.strip())
 
 
 def comma_pairs(text: str) -> dict[str, str]:
-    """Return ``name=value`` pairs between commas, as Starlake splits them: a value may hold ``=`` but no comma.
+    """Return comma-separated ``name=value`` pairs, split as by Starlake: a value may contain ``=`` but no comma.
 
-    Values keep the blanks around them; names do not.
+    Blanks around values are kept, those around names are not.
 
     Raises:
-        NotAPairError: If an item has no ``=``, or nothing before it.
+        NotAPairError: If an item has no ``=``, or an empty name.
     """
     pairs: dict[str, str] = {}
     for item in text.split(","):
@@ -43,10 +43,10 @@ def comma_pairs(text: str) -> dict[str, str]:
 
 
 def json_object(value: Any) -> dict[str, Any]:
-    """Return an object, or the one that a JSON text holds; an empty text is an empty object.
+    """Return an object, or the one in a JSON string; an empty string is an empty object.
 
     Raises:
-        ValueError: If it is neither. The message does not show the text, which may hold secrets.
+        ValueError: If it is neither. The message does not show the string, which may contain secrets.
     """
     if isinstance(value, str):
         try:

@@ -1,4 +1,4 @@
-"""What a load or a transform produces."""
+"""Datasets: the tables that loads and transforms produce."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ai.starlake.common import sanitize_id
 
 @dataclass(frozen=True, init=False)
 class StarlakeDataset:
-    """A table, as what a load or a transform produces or another one needs.
+    """A table that a load or a transform produces, or that another one reads.
 
     Args:
         name: Its Starlake name, ``domain.table``.
-        uri: The same, as files of Starlake 1.3 pass it.
-        **kwargs: Nothing else is read.
+        uri: Its Starlake name too; DAG files of Starlake 1.3 pass this argument.
+        **kwargs: Ignored.
     """
 
     name: str
@@ -25,12 +25,12 @@ class StarlakeDataset:
 
     @property
     def uri(self) -> str:
-        """Its name in the orchestrator: the key of the asset that is materialized, with the case of the name kept."""
+        """Name in the orchestrator: the key of the materialized asset, with the case of the name kept."""
         return sanitize_id(self.name)
 
     @property
     def domain(self) -> str:
-        """The domain; empty when the name has none."""
+        """The domain; empty if the name has none."""
         return self.name.rpartition(".")[0]
 
     @property

@@ -1,4 +1,4 @@
-"""The abstract job factory and what it is made of: options, pre-load strategies, Spark configurations, commands."""
+"""The abstract job factory and its parts: options, pre-load strategies, Spark configurations, commands."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""How the versions of the `starlake` command differ. The only place that knows."""
+"""Differences between versions of the `starlake` command. No other module knows them."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _PRELOAD_SINCE = (1, 3, 3)
 
 @dataclass(frozen=True)
 class StarlakeCli:
-    """What a version of the command line accepts.
+    """Features of one version of the command line.
 
-    Facts are those of the tags of the starlake-ai/starlake repository.
+    The facts are those of the tags of the starlake-ai/starlake repository.
 
     Args:
-        version: Major, minor and patch number; the default stands for the current release.
+        version: Major, minor and patch number; by default the current release.
     """
 
     version: tuple[int, int, int] = _CURRENT
@@ -32,7 +32,7 @@ class StarlakeCli:
         """Read the option `starlake_version`.
 
         Raises:
-            StarlakeError: If the text is no version of Starlake.
+            StarlakeError: If the string is not a version of Starlake.
         """
         if version is None:
             return cls()
@@ -51,24 +51,24 @@ class StarlakeCli:
 
     @property
     def stage_verb(self) -> str:
-        """The verb that moves files from the landing area to the pending area: `import` became `stage` in 1.2.0."""
+        """The verb that moves files from the landing area to the stage area: `import` became `stage` in 1.2.0."""
         return "stage" if self.version >= _STAGE_SINCE else "import"
 
     def stage_arguments(self, domain: str, tables: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the arguments of that verb for a domain; before 1.2.0 it cannot choose tables."""
+        """Return the arguments of that verb for a domain; before 1.2.0 it cannot select tables."""
         if self.version < _STAGE_SINCE:
             return ("--include", domain)
         return ("--domains", domain, *(("--tables", ",".join(tables)) if tables else ()))
 
     def accepts(self, flag: str) -> bool:
-        """Tells whether this version knows a flag that others do not."""
+        """Return True if this version has a flag that others do not have."""
         return self.version >= _FLAG_SINCE[flag]
 
     def require_preload_command(self) -> None:
-        """Make sure that `starlake preload` can tell "nothing to load" from a failure.
+        """Check that `starlake preload` distinguishes "nothing to load" from a failure.
 
         Raises:
-            StarlakeError: If this version has no such command, or answers both alike.
+            StarlakeError: If this version has no such command, or has the same exit code for both.
         """
         if self.version < _PRELOAD_SINCE or not self.accepts("--notReadySentinel"):
             raise StarlakeError(

@@ -1,4 +1,4 @@
-"""One command of Starlake, as data."""
+"""One Starlake command, as data."""
 
 from __future__ import annotations
 
@@ -30,17 +30,16 @@ VERBS_THAT_WRITE = frozenset({"load", "transform", "job", "replay"})
 
 @dataclass(frozen=True)
 class StarlakeCommand(Sequence[str]):
-    """A verb with its arguments. Immutable: whatever runs it, however often, runs the same.
+    """A verb with its arguments. Immutable: every attempt runs the same command.
 
-    It is also the sequence of texts that stand on the command line, verb first, so that code that takes a list of
-    arguments can take a command.
+    It is also the sequence of strings of the command line, verb first, so that code for lists of arguments accepts it.
 
     Args:
-        verb: Such as ``load``.
-        arguments: What follows the verb, without ``--options``.
-        options: The substitutions that go into ``--options k=v,...``.
-        environment: What the command needs in its environment; secrets by reference only.
-        compute: The sizes of what it runs on; None where nobody chose any.
+        verb: The verb, such as ``load``.
+        arguments: The arguments after the verb, without ``--options``.
+        options: The substitutions for ``--options k=v,...``.
+        environment: Its environment variables; secrets as references only.
+        compute: Its compute profile; None without one.
     """
 
     verb: str
@@ -62,7 +61,7 @@ class StarlakeCommand(Sequence[str]):
 
     @classmethod
     def of(cls, arguments: Sequence[str]) -> StarlakeCommand:
-        """Read a list of arguments, verb first; a command is returned as it is.
+        """Return the command of a list of arguments, verb first; a command is returned unchanged.
 
         Raises:
             StarlakeError: If the list is empty or its ``--options`` cannot be read.
@@ -88,17 +87,17 @@ class StarlakeCommand(Sequence[str]):
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """All texts of the command line, verb first."""
+        """All strings of the command line, verb first."""
         pairs = ",".join(f"{name}={value}" for name, value in self.options.items())
         return (self.verb, *self.arguments, *(("--options", pairs) if pairs else ()))
 
     @property
     def writes(self) -> bool:
-        """True if the command writes into the database of the project."""
+        """True if the command writes to the database of the project."""
         return self.verb in VERBS_THAT_WRITE
 
     def value_of(self, flag: str) -> str | None:
-        """Return the value of a flag such as ``--domains``; None when it is absent."""
+        """Return the value of a flag such as ``--domains``; None if it is absent."""
         for position, text in enumerate(self.arguments):
             if text == flag and position + 1 < len(self.arguments):
                 return self.arguments[position + 1]
@@ -111,7 +110,7 @@ class StarlakeCommand(Sequence[str]):
         return replace(self, arguments=(*self.arguments, *arguments))
 
     def with_options(self, options: Mapping[str, str]) -> StarlakeCommand:
-        """Return this command with more options; they take precedence over those it has."""
+        """Return this command with more options; they take precedence over its own."""
         return replace(self, options={**self.options, **options}) if options else self
 
     def with_environment(self, environment: Mapping[str, EnvironmentValue]) -> StarlakeCommand:
@@ -120,11 +119,11 @@ class StarlakeCommand(Sequence[str]):
         return self if merged is self.environment else self._with("environment", _frozen(merged))
 
     def with_compute(self, compute: ComputeProfile | None) -> StarlakeCommand:
-        """Return this command with other sizes of what it runs on."""
+        """Return this command with another compute profile."""
         return self if compute == self.compute else self._with("compute", compute)
 
     def _with(self, name: str, value: Any) -> StarlakeCommand:
-        """Return this command with another field, which nothing has to check: there may be thousands of commands."""
+        """Return this command with another field, without validation: there may be thousands of commands."""
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__, **{name: value})
         return made
@@ -146,7 +145,7 @@ class StarlakeCommand(Sequence[str]):
         return self.argv[index]
 
     def __deepcopy__(self, memo: dict[int, object]) -> StarlakeCommand:
-        """Return itself, for nothing changes it: orchestrators copy their tasks with all that they hold."""
+        """Return this command itself, since it is immutable: orchestrators copy their tasks with all that they hold."""
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -166,14 +165,14 @@ def _value_of_options(following: Iterator[str], verb: str) -> str:
 
 
 def check_encodable(text: str, culprit: str) -> None:
-    """Make sure that the system can pass a string to a process.
+    """Check that the system can pass a string to a process.
 
     Args:
         text: The string.
-        culprit: What the error names; the string itself may be a secret.
+        culprit: The culprit of the error; the string itself may be a secret.
 
     Raises:
-        StarlakeError: If it holds half of a surrogate pair, which no encoding has a form for.
+        StarlakeError: If it contains half of a surrogate pair, which cannot be encoded.
     """
     try:
         text.encode()
@@ -196,7 +195,7 @@ def _frozen(mapping: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def parse_options(text: str) -> dict[str, str]:
-    """Return the options that ``k=v,k=v`` holds; see `comma_pairs`.
+    """Return the options in a string such as ``k=v,k=v``; see `comma_pairs`.
 
     Raises:
         StarlakeError: If an item has no ``=``.
@@ -212,11 +211,11 @@ def parse_options(text: str) -> dict[str, str]:
 
 
 def option_text(name: str, value: Any) -> str:
-    """Return the text of an option's value, as SQL and YAML write it: ``null``, ``true``, ``2026-03-01``.
+    """Return the value of an option in the form that SQL and YAML use: ``null``, ``true``, ``2026-03-01``.
 
     Args:
         name: The option, for the error message.
-        value: A string, a number, a truth value, a date or None.
+        value: A string, a number, a boolean, a date or None.
 
     Raises:
         StarlakeError: If it is anything else, such as a list.
@@ -237,10 +236,10 @@ def option_text(name: str, value: Any) -> str:
 
 
 def check_option(name: str, value: str) -> None:
-    """Make sure that ``--options`` carries a value unchanged.
+    """Check that ``--options`` passes a value unchanged.
 
     Raises:
-        StarlakeError: If it would not.
+        StarlakeError: If it does not.
     """
     check_encodable(name + value, f"option {name!a}")
     unfit = next((what for character, what in _UNFIT.items() if character in value or character in name), None)

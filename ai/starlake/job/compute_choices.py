@@ -1,6 +1,6 @@
-"""Choices of compute profiles: the rule that says which one a command has.
+"""Choices of compute profiles: the rule that selects the profile of a command.
 
-From the most general to the most special, where a later one takes precedence:
+From the most general to the most specific, where a later one takes precedence:
 
 1. the option `compute_profile`;
 2. ``compute`` in the metadata of the project: of a domain, a table or a task;
@@ -8,7 +8,7 @@ From the most general to the most special, where a later one takes precedence:
 4. code: the argument `compute`, or the translator;
 5. `compute_profile` among the options of one run.
 
-What a profile leaves out is as the other options of the job say.
+The other options of the job supply what a profile leaves out.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from ai.starlake.job.compute_profiles import ComputeProfile
 
 COMPUTE_TAG = "starlake/compute"
-"""The tag of steps and assets that names their profile."""
+"""Tag of steps and assets with the name of their profile."""
 OPTION = "compute_profile"
 
 
 @dataclass(frozen=True)
 class ComputeChoice:
-    """A profile that somebody chose.
+    """A chosen profile.
 
     Args:
         name: The profile.
-        where: Where the choice stands, for errors: an option, a file with its line, an argument.
-        portable: Whether it may be made where there are no profiles at all: a project is used in many places.
+        where: Place of the choice, for errors: an option, a file with its line, an argument.
+        portable: Whether it is ignored if there are no profiles at all: a project is used in many places.
     """
 
     name: str
@@ -44,12 +44,12 @@ class ComputeChoice:
 
 
 def chosen_profile(profiles: Mapping[str, ComputeProfile], *choices: ComputeChoice | None) -> ComputeProfile | None:
-    """Return the profile of the last choice; None where nobody chose one.
+    """Return the profile of the last choice; None if there is none.
 
     Args:
         profiles: The profiles of the option `compute`.
-        *choices: The choices, a more special one after a more general one; None for none. A portable one is a profile
-            without sizes where there are no profiles at all.
+        *choices: The choices, from the most general to the most specific; None for no choice. A portable one is a
+            profile without sizes if there are no profiles at all.
 
     Raises:
         StarlakeError: If a chosen profile does not exist, even if another one takes precedence.
@@ -70,11 +70,11 @@ def _found(choice: ComputeChoice, profiles: Mapping[str, ComputeProfile]) -> Com
 
 
 def section_choice(options: Mapping[str, Any], names: Iterable[str]) -> ComputeChoice | None:
-    """Return the choice in the sections of options that are named for a table, task or op.
+    """Return the choice in the sections of options for a table, task or op.
 
     Args:
         options: The options of a job, sections included.
-        names: The names that its section may have, the most special one last.
+        names: The names that its section may have, the most specific one last.
     """
     found = None
     for name in names:
@@ -85,7 +85,7 @@ def section_choice(options: Mapping[str, Any], names: Iterable[str]) -> ComputeC
 
 
 def run_choice(name: str | None) -> ComputeChoice | None:
-    """Return the choice among the options of one run."""
+    """Return the choice in the options of one run."""
     return ComputeChoice(name, f"option {OPTION} of the run") if name else None
 
 

@@ -1,4 +1,4 @@
-"""Compute profiles: named sizes. What a profile leaves out is as the other options of the job say."""
+"""Compute profiles: named sizes. The other options of the job supply what a profile leaves out."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _FILES = (".yml", ".yaml", ".json")
 
 
 class ComputeProfile(BaseModel):
-    """Named sizes. Each executor reads its own section; nothing changes a profile.
+    """Named sizes. Each executor reads its own section. Immutable.
 
     Args:
         name: Its name.
         spark: For Spark.
         cloud_run: For Cloud Run.
         dataproc: For Dataproc.
-        process: For processes of this machine.
+        process: For processes on this machine.
         duckdb: For the embedded engine.
         polars: For Polars Cloud.
     """
@@ -52,7 +52,7 @@ class ComputeProfile(BaseModel):
         yield from self.sizes(*SECTIONS).items()
 
     def sizes(self, *sections: str) -> dict[str, str]:
-        """Return the sizes that sections give, such as ``{"duckdb.threads": "2"}``.
+        """Return the sizes in some sections, such as ``{"duckdb.threads": "2"}``.
 
         Args:
             *sections: The names of the sections.
@@ -69,7 +69,7 @@ def read_profiles(value: Any) -> Any:
     """Return the profiles of the option `compute`, by name.
 
     Args:
-        value: A mapping, the text of a JSON object, or the path of a YAML file with one.
+        value: A mapping, a JSON object as a string, or the path of a YAML file with one.
 
     Raises:
         InvalidComputeError: If they cannot be used.
@@ -89,7 +89,7 @@ def read_profiles(value: Any) -> Any:
 
 
 def _read(name: str, entry: Any) -> tuple[ComputeProfile | None, list[str]]:
-    """Return a profile, or what is wrong with it."""
+    """Return a profile, or its problem."""
     if isinstance(entry, ComputeProfile):
         return entry, []
     try:
@@ -120,7 +120,7 @@ def _read_file(path: Path, where: str) -> Any:
         raise InvalidComputeError(f"{where} cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise InvalidComputeError(f"{where} is not in UTF-8: byte {error.start + 1} cannot be decoded") from None
-    except yaml.YAMLError as error:  # its text shows a part of the file, which may hold a secret
+    except yaml.YAMLError as error:  # the error message shows a part of the file, which may contain a secret
         mark = getattr(error, "problem_mark", None)
         place = f"{where}:{mark.line + 1}" if mark else where
         raise InvalidComputeError(f"{place} is not valid YAML: {getattr(error, 'problem', None) or ''}") from None
@@ -166,7 +166,7 @@ def _fields_at(path: Iterable[str]) -> list[str]:
 
 
 def _alike(profiles: Iterable[str]) -> list[str]:
-    """Return what is wrong with names that become one in those of clusters and jobs, which have no underscores."""
+    """Return the problem of names that become equal in the names of clusters and jobs, which have no underscores."""
     taken: dict[str, str] = {}
     problems = []
     for name in profiles:

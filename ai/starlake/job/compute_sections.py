@@ -1,4 +1,4 @@
-"""The sections of a compute profile: the sizes that each executor reads."""
+"""Sections of a compute profile: the sizes that each executor reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CLOUD_RUN_CPU = re.compile(r"[1-9]\d*m|[1-9]|0?\.\d+")
 
 
 def bytes_of(text: str) -> int:
-    """Return the number of bytes that a size such as ``2GB`` or ``512MiB`` stands for.
+    """Return the bytes of a size such as ``2GB`` or ``512MiB``.
 
     Raises:
         ValueError: If it is not a size.
@@ -69,16 +69,16 @@ Disk = Annotated[int, Field(ge=10)]
 
 
 class ComputeSection(BaseModel):
-    """A part of a profile: the sizes for one kind of executor. What is left out is as the options of the job say."""
+    """A part of a profile: the sizes for one kind of executor. The other options of the job supply what is left out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     title: ClassVar[str] = ""
-    """The executors that read the section, in words."""
+    """Title of the executors that read the section."""
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """The sizes that are given, by the names of their fields."""
+        """The sizes that are set, by field name."""
         return {name: value for name, value in self if value is not None}
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
@@ -139,7 +139,7 @@ class DataprocCompute(ComputeSection):
 
 
 class ProcessCompute(ComputeSection):
-    """The limits of a command that runs as a process of this machine, and of each process that it starts."""
+    """Limits of a command that runs as a process on this machine, and of each process that it starts."""
 
     title = "processes of the shell executor"
 

@@ -1,4 +1,4 @@
-"""Jobs by the names of their orchestrator and execution environment."""
+"""Job classes by the names of their orchestrator and execution environment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ai.starlake.job.starlake_job import IStarlakeJob
 
 
 class StarlakeJobFactory:
-    """Makes the job that a generated DAG file asks for. Only the module of that one is imported."""
+    """Creates the job that a generated DAG file asks for. Only the module of its class is imported."""
 
     @classmethod
     def create_job(
@@ -24,15 +24,15 @@ class StarlakeJobFactory:
         options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> IStarlakeJob[Any]:
-        """Make a job.
+        """Create a job.
 
         Args:
-            filename: The file of the caller, after which pipelines are named.
-            module_name: The module of the caller, whose variables and hooks count.
-            orchestrator: Who runs its pipelines.
-            execution_environment: Where its commands run.
-            options: The options, as the README lists them.
-            **kwargs: What the class of the job takes.
+            filename: The file of the caller; pipelines are named after it.
+            module_name: The module of the caller; its variables and hooks are used.
+            orchestrator: The orchestrator of its pipelines.
+            execution_environment: The execution environment of its commands.
+            options: The options of the job.
+            **kwargs: Arguments of the class of the job.
 
         Raises:
             StarlakeError: If there is no such class, if a package that it needs is not installed, or if an option has a
@@ -45,8 +45,8 @@ class StarlakeJobFactory:
     def job_class(cls, orchestrator: str, environment: str) -> type[IStarlakeJob[Any]]:
         """Return the class of jobs that run commands in an execution environment.
 
-        Packages offer such classes as entry points of the group ``starlake.executors``, whose names are those of the
-        orchestrator and the environment: ``dagster.shell``.
+        Packages register such classes as entry points of the group ``starlake.executors``, named after the orchestrator
+        and the environment: ``dagster.shell``.
 
         Raises:
             StarlakeError: If no installed package offers one, or if a package that it needs is not installed.

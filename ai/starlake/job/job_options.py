@@ -1,4 +1,4 @@
-"""The options of a job: typed, checked once, when the job is constructed."""
+"""The options of a job: typed, and validated once, when the job is created."""
 
 from __future__ import annotations
 
@@ -48,22 +48,22 @@ class StarlakeOptionWarning(UserWarning):
 
 
 class StarlakeOptions:
-    """Looks up one option by name."""
+    """Access to single options by name."""
 
     @staticmethod
     def get_context_var(var_name: str, default_value: Any = None, options: Mapping[str, Any] | None = None) -> Any:
-        """Find the value of an option: in the options, then in the environment, then the default.
+        """Return the value of an option: from the options, the environment, or the default.
 
-        Only names in upper case are looked up in the environment. ``0``, ``False`` and ``''`` are values.
+        Only names in upper case are read from the environment. ``0``, ``False`` and ``''`` are values.
 
         Args:
             var_name: The name of the option.
-            default_value: What to return when it is nowhere. If this is a text, a text is returned in any case, as
+            default_value: The value if it is not found. If this is a string, the result is always a string, as
                 generated DAG files expect: ``True`` becomes ``'True'``.
             options: The options of the job.
 
         Raises:
-            MissingEnvironmentVariable: If it is nowhere and there is no default.
+            MissingEnvironmentVariable: If it is not found and has no default.
         """
         value = (options or {}).get(var_name)
         if value is None and var_name.isupper():
@@ -88,7 +88,9 @@ def _read_zone(value: Any) -> Any:
 
 
 def _read_compute(value: Any) -> Any:
-    from ai.starlake.job.compute_profiles import read_profiles  # their models take longer to import than all the rest
+    from ai.starlake.job.compute_profiles import (
+        read_profiles,
+    )  # their models take longer to import than all other models
 
     return read_profiles(value)
 
@@ -104,9 +106,9 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class JobOptions(BaseModel):
-    """The options that every job has. A class of jobs adds its own by a subclass of this model.
+    """The options of every job. A job class adds its own by a subclass of this model.
 
-    The description of a field is what the README's table says of it.
+    The descriptions of the fields are shown in the options reference.
     """
 
     model_config = ConfigDict(
@@ -114,7 +116,7 @@ class JobOptions(BaseModel):
     )
 
     unread_options: ClassVar[frozenset[str]] = frozenset()
-    """Names that users may give although nothing reads them here. A subclass adds its own."""
+    """Names that users may give although nothing reads them. A subclass adds its own."""
 
     sl_env_var: EnvironmentOption = Field(
         default={},
@@ -208,15 +210,15 @@ class JobOptions(BaseModel):
 
     @classmethod
     def read(cls: type[OptionsT], options: Mapping[str, Any], *, warn: bool = True) -> OptionsT:
-        """Return the options of a job, with the environment and the defaults filled in.
+        """Return the options of a job, completed from the environment and the defaults.
 
         Args:
-            options: What the user gave; None counts as not given. Mappings under other names than those of options are
-                the options of single tasks.
-            warn: Whether names that nothing reads are warned about.
+            options: The user's options; None means not given. Mappings under names that are not options are the options
+                of single tasks.
+            warn: Whether to warn about names that nothing reads.
 
         Raises:
-            StarlakeError: If a value is of the wrong type; all such options are named, with what they accept.
+            StarlakeError: If a value is of the wrong type; all such options are named, with their accepted values.
         """
         given = {name: value for name, value in options.items() if value is not None}
         if warn:
@@ -229,10 +231,10 @@ class JobOptions(BaseModel):
 
     @classmethod
     def over(cls: type[OptionsT], options: Mapping[str, Any] | JobOptions | None, **changes: Any) -> OptionsT:
-        """Return options with some values in place of their own.
+        """Return options with some values replaced.
 
         Args:
-            options: The options: those of a job, which are read already, or what a user gave.
+            options: The options: those of a job, already validated, or those of a user.
             **changes: The values; None leaves the option as it is.
 
         Raises:
@@ -248,14 +250,14 @@ class JobOptions(BaseModel):
 
     @classmethod
     def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the given options with those that follow from others, or from the environment."""
+        """Return the given options, with those that follow from others or from the environment."""
         return given
 
     def _check(self) -> None:
-        """Check what concerns several options.
+        """Check the options that depend on each other.
 
         Raises:
-            StarlakeError: If they do not go together.
+            StarlakeError: If they contradict each other.
         """
         chosen_profile(self.compute, self.default_compute)
 
@@ -269,38 +271,38 @@ class JobOptions(BaseModel):
 
     @property
     def environment(self) -> Mapping[str, EnvironmentValue]:
-        """The environment variables of Starlake; secrets as references."""
+        """Environment variables of Starlake; secrets as references."""
         return self.sl_env_var
 
     @property
     def default_compute(self) -> ComputeChoice | None:
-        """The profile of commands for which nobody chose another one; None for none."""
+        """Profile of commands without a chosen profile; None without a profile."""
         return ComputeChoice(self.compute_profile, "option compute_profile") if self.compute_profile else None
 
     @property
     def secrets_of_profiles(self) -> Iterator[SecretReference]:
-        """The references to secrets in the compute profiles, which commands get in their environment too."""
+        """References to secrets in the compute profiles; commands receive them in their environment."""
         for profile in self.compute.values():
             values = profile.polars.environment().values() if profile.polars else ()
             yield from (value for value in values if not isinstance(value, str))
 
     @cached_property
     def files(self) -> Files:
-        """How files are reached."""
+        """The file layer of the job."""
         return Files()
 
     def project_variables(self, environment: Mapping[str, str]) -> dict[str, str]:
         """Return the variables with which a step reads the project of its command.
 
         Args:
-            environment: The variables that the command has.
+            environment: The variables of the command.
         """
         return dict(environment)
 
 
 @functools.cache
 def composed(*models: type[JobOptions]) -> type[JobOptions]:
-    """Return the model that has the options of several models, so that all are read at once."""
+    """Return a model with the options of several models, so that all are validated together."""
     needed = [model for model in models if not any(other is not model and issubclass(other, model) for other in models)]
     bases = tuple(dict.fromkeys(needed))
     return bases[0] if len(bases) == 1 else create_model("".join(base.__name__ for base in bases), __base__=bases)
@@ -343,6 +345,6 @@ def _shown(value: Any) -> str:
 
 
 def _spellings(name: str, field: FieldInfo) -> set[object]:
-    """All names that an option is known by."""
+    """All names of an option."""
     others = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else [field.alias]
     return {name, *(each for each in others if each is not None)}

@@ -1,4 +1,4 @@
-"""The words by which DAG files name orchestrators, environments, modes and kinds of tasks; and names of profiles."""
+"""Names of orchestrators, environments, modes and kinds of tasks in DAG files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ WordT = TypeVar("WordT", bound="JobWord")
 
 
 class JobWord(str, Enum):
-    """A word out of a few; its text is its value, as in Starlake's own package."""
+    """One of a fixed set of words; its value is the same as in Starlake's own package."""
 
     @classmethod
     def of(cls: type[WordT], word: WordT | str) -> WordT:
-        """Read a word; case does not matter.
+        """Return the member for a word, ignoring case.
 
         Raises:
-            StarlakeError: If it is not one of them.
+            StarlakeError: If there is no such member.
         """
         text = word.value if isinstance(word, cls) else str(word)
         try:
@@ -35,7 +35,7 @@ class JobWord(str, Enum):
 
     @classmethod
     def from_str(cls: type[WordT], value: str) -> WordT:
-        """Read a word, under the name that Starlake's own package has for it."""
+        """Return the member for a word; the name of this method in Starlake's own package."""
         return cls.of(value)
 
     @classmethod
@@ -47,13 +47,13 @@ class JobWord(str, Enum):
 
 
 class _OpenWords(EnumMeta):
-    """Names of installed packages besides the few that are written here: ``StarlakeExecutionEnvironment.OWN``."""
+    """Members from installed packages besides the fixed ones: ``StarlakeExecutionEnvironment.OWN``."""
 
     def __getattr__(cls, name: str) -> Any:
-        """Return the word of an installed package.
+        """Return the member of an installed package.
 
         Raises:
-            AttributeError: If there is no such word.
+            AttributeError: If there is no such member.
         """
         members = cls.__dict__.get("_member_map_", {})  # up to Python 3.11, members are found here only
         word = members.get(name)
@@ -65,7 +65,7 @@ class _OpenWords(EnumMeta):
 
 
 class _OpenWord(JobWord, metaclass=_OpenWords):
-    """A word out of a few, or one that an installed package adds."""
+    """A word of a fixed set, or one that an installed package adds."""
 
     @classmethod
     def _installed(cls) -> Collection[str]:
@@ -74,7 +74,7 @@ class _OpenWord(JobWord, metaclass=_OpenWords):
 
     @classmethod
     def _missing_(cls, value: object) -> Any:
-        """Return the word of an installed package, the same object each time; None if there is none."""
+        """Return the member of an installed package, always the same object; None if there is none."""
         text = str(value).strip().lower()
         return _added(cls, text) if text in cls._installed() else None
 
@@ -87,7 +87,7 @@ def _added(kind: type[WordT], text: str) -> WordT:
 
 
 class StarlakeOrchestrator(_OpenWord):
-    """Who runs pipelines. Some are named here only so that an error can say that nobody offers them."""
+    """Orchestrators of pipelines. Some exist only so that an error can say that they are not supported."""
 
     AIRFLOW = "airflow"
     DAGSTER = "dagster"
@@ -100,7 +100,7 @@ class StarlakeOrchestrator(_OpenWord):
 
 
 class StarlakeExecutionEnvironment(_OpenWord):
-    """Where commands run. Some are named here only so that an error can say that nobody offers them."""
+    """Execution environments of commands. Some exist only so that an error can say that they are not supported."""
 
     CLOUD_RUN = "cloud_run"
     DATAPROC = "dataproc"
@@ -115,7 +115,7 @@ class StarlakeExecutionEnvironment(_OpenWord):
 
 
 class StarlakeExecutionMode(JobWord):
-    """How a pipeline is run from the command line."""
+    """Ways to run a pipeline from the command line."""
 
     DRY_RUN = "dry_run"
     RUN = "run"
@@ -123,7 +123,7 @@ class StarlakeExecutionMode(JobWord):
 
 
 class TaskType(JobWord):
-    """What a task is for."""
+    """Kinds of tasks."""
 
     START = "start"
     PRELOAD = "preload"
@@ -139,9 +139,9 @@ PROFILE_NAME = re.compile(r"[a-z](?:[a-z0-9_-]{0,29}[a-z0-9])?")
 
 
 class InvalidComputeError(ValueError):
-    """The profiles of the option `compute` cannot be used; the message names the profile, the field and the value."""
+    """The profiles of the option `compute` are invalid; the message names the profile, the field and the value."""
 
 
 def nearest_name(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like another one; None if none is."""
+    """Return the known name that is most similar to another one; None if none is similar."""
     return next(iter(difflib.get_close_matches(name.lower(), list(known), n=1, cutoff=0.6)), None)

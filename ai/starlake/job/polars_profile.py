@@ -1,7 +1,8 @@
-"""The section of a compute profile for Polars Cloud, and how it reaches the process that runs a command.
+"""The section of a compute profile for Polars Cloud, and its form in the environment of a command.
 
-It travels in the environment of the command: the fields as JSON in `PROFILE`, and what may be secret as variables of
-its own: the service account, and the variables of the machines. References are resolved where the command runs.
+The section is part of the environment of the command: the fields as JSON in `PROFILE`, and possible secrets as
+variables of their own: the service account, and the variables of the machines. References are resolved where the
+command runs.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from ai.starlake.common.secrets.secret_stores import reference_of
 from ai.starlake.job.compute_sections import ComputeSection, Count, Name
 
 PROFILE = "SL_POLARS"
-"""The variable that holds the fields of the profile as JSON."""
+"""Variable with the fields of the profile as JSON."""
 CLIENT_ID = "POLARS_CLOUD_CLIENT_ID"
-CLIENT_SECRET = "POLARS_CLOUD_CLIENT_SECRET"  # noqa: S105  the name of a variable, Polars' own
+CLIENT_SECRET = "POLARS_CLOUD_CLIENT_SECRET"  # noqa: S105  a variable of Polars
 _MACHINE_VARIABLE = "SL_POLARS_ENV_"
 """Prefix of the variables that are passed on to the machines."""
 _SHORTEST_TIMEOUT = 10
-"""Minutes; Polars Cloud accepts no less."""
+"""Minutes; the minimum that Polars Cloud accepts."""
 
 
 def _reference(value: Any) -> Any:
@@ -34,7 +35,7 @@ def _reference(value: Any) -> Any:
 def _secret(value: Any) -> Any:
     found = _reference(value)
     if not isinstance(found, SecretReference):
-        raise ValueError('it is written down here; name where it is, such as {"env": "POLARS_CLOUD_CLIENT_SECRET"}')  # noqa: TRY004  pydantic takes a ValueError
+        raise ValueError('it is written down here; name where it is, such as {"env": "POLARS_CLOUD_CLIENT_SECRET"}')  # noqa: TRY004  pydantic
     return found
 
 
@@ -55,9 +56,9 @@ def _checked(label: str, value: Any) -> EnvironmentValue:
 
 
 class PolarsProfile(ComputeSection):
-    """The machines of Polars Cloud that the lazy frame of a task runs on, and who may start them.
+    """Machines of Polars Cloud for the lazy frame of a task, and the service account that starts them.
 
-    All fields but the last three are arguments of `polars_cloud.ComputeContext`.
+    All fields except the last three are arguments of `polars_cloud.ComputeContext`.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True)
@@ -108,11 +109,11 @@ class PolarsProfile(ComputeSection):
 
     @property
     def sizes(self) -> dict[str, Any]:
-        """The fields that are given and hold no secrets."""
+        """The fields that are set and contain no secrets."""
         return {name: value for name, value in super().sizes.items() if name not in _SECRET and value not in ((), {})}
 
     def environment(self) -> dict[str, EnvironmentValue]:
-        """Return the variables by which the profile reaches the process that runs a command; secrets as references."""
+        """Return the variables that pass the profile to the process of a command; secrets as references."""
         machines = {f"{_MACHINE_VARIABLE}{name}": value for name, value in self.env_vars.items()}
         account = {CLIENT_ID: self.client_id, CLIENT_SECRET: self.client_secret}
         return {
@@ -126,7 +127,7 @@ class PolarsProfile(ComputeSection):
         """Return the profile of a command; one with defaults if it has none.
 
         Args:
-            environment: The environment of the command, references resolved.
+            environment: The environment of the command, with resolved references.
 
         Raises:
             StarlakeError: If `PROFILE` is not a profile.

@@ -1,4 +1,4 @@
-"""The strategies by which a domain is loaded or skipped."""
+"""Strategies that decide whether a domain is loaded or skipped."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from ai.starlake.job.names import JobWord
 
 
 class StarlakePreLoadStrategy(JobWord):
-    """The conditions under which a domain is loaded.
+    """Conditions under which a domain is loaded.
 
-    ``none``: always. ``imported``: files wait in the landing area; they are imported first. ``pending``: files wait in
-    the pending area of the domain. ``ack``: an acknowledgement file is there.
+    ``none``: always. ``imported``: files wait in the landing area; they are staged first. ``pending``: files wait in
+    the stage area of the domain. ``ack``: an acknowledgement file exists.
     """
 
     NONE = "none"
@@ -19,12 +19,12 @@ class StarlakePreLoadStrategy(JobWord):
 
     @property
     def awaited(self) -> str:
-        """What a check of the strategy waits for, as names of tasks say it."""
+        """Name of the awaited files or file, for names of tasks."""
         return {self.IMPORTED: "incoming_files", self.PENDING: "pending_files", self.ACK: "ack_file"}[self]
 
     @classmethod
     def is_valid(cls, strategy: str) -> bool:
-        """Return True if a text names a strategy; case does not matter."""
+        """Return True if a string names a strategy, ignoring case."""
         return strategy.strip().lower() in cls.all_strategies()
 
     @classmethod
@@ -34,10 +34,10 @@ class StarlakePreLoadStrategy(JobWord):
 
     @classmethod
     def of(cls, word: StarlakePreLoadStrategy | str | None) -> StarlakePreLoadStrategy:
-        """Read a strategy; case does not matter, and None stands for ``none``.
+        """Return the strategy of a name, ignoring case; None means ``none``.
 
         Raises:
-            StarlakeError: If it is not one of them.
+            StarlakeError: If there is no such strategy.
         """
         return cls.NONE if word is None else super().of(word)
 

@@ -1,4 +1,4 @@
-"""The options of jobs whose commands run as processes on the machine of the step."""
+"""Options of jobs whose commands run as processes on the machine of the step."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ai.starlake.job.job_options import JobOptions
 
 
 def _read_executable(value: object) -> object:
-    """Read the option: a path is one string, blanks and all; a command with arguments is a list."""
+    """Validate the option: a path is one string, including blanks; a command with arguments is a list."""
     return tuple(value) if isinstance(value, list) else value
 
 
 class ProcessOptions(JobOptions):
-    """The options of jobs whose commands run as processes on the machine of the step."""
+    """Options of jobs whose commands run as processes on the machine of the step."""
 
     SL_STARLAKE_PATH: Annotated[str | tuple[str, ...], BeforeValidator(_read_executable), Field(min_length=1)] = Field(
         default="starlake",

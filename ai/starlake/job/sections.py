@@ -1,4 +1,4 @@
-"""Sections among the options of a run: options under the name of one table, task or op."""
+"""Sections in the options of a run: options under the name of one table, task or op."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _NEAR = 0.75
 
 
 def check_sections(options: Mapping[str, Any], known: Collection[str], where: str, *, strict: bool = True) -> list[str]:
-    """Make sure that each section of options is for something that there is.
+    """Check that each section of options names an existing table, task or op.
 
     Args:
         options: Options by name, and sections, which are mappings.
-        known: The names that a section may have.
-        where: What has these names, for the error message.
-        strict: Whether each other name is an error; otherwise only one that is nearly a known name, and so a mistake.
+        known: The valid names of sections.
+        where: Description of the names, for the error message.
+        strict: Whether every other name is an error; otherwise only a name similar to a known one is.
 
     Returns:
-        The other names that are no error; none where it is strict.
+        The other names that are not errors; empty if `strict`.
 
     Raises:
-        StarlakeError: If a section has another name.
+        StarlakeError: If the name of a section is an error.
     """
     others = [name for name, value in options.items() if isinstance(value, Mapping) and name not in known]
     lowered = {each.lower(): each for each in sorted(known, reverse=True)}
@@ -40,25 +40,25 @@ def check_sections(options: Mapping[str, Any], known: Collection[str], where: st
 
 
 def sections_of(options: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
-    """Return the plain options, and the sections of these names."""
+    """Return the plain options, and the sections of some names."""
     return {name: value for name, value in options.items() if not isinstance(value, Mapping) or name in known}
 
 
 def names_of_section(name: str, op: str) -> tuple[str, ...]:
-    """Return the names that a section for an op may have, the most special one last.
+    """Return the valid names of a section for an op, the most specific one last.
 
     Args:
-        name: The Starlake name of what it works on.
+        name: The Starlake name of its table or task.
         op: The name of the op.
     """
     return tuple(dict.fromkeys([sanitize_id(name), name, op]))
 
 
 def options_of(options: Mapping[str, Any], names: Iterable[str]) -> dict[str, str]:
-    """Return the plain options, and those of the sections of these names, which take precedence in their order.
+    """Return the plain options, and those of the sections of some names; later sections take precedence.
 
     Raises:
-        StarlakeError: If a value cannot be an option.
+        StarlakeError: If a value is not valid for an option.
     """
     found = {name: option_text(name, value) for name, value in options.items() if not isinstance(value, Mapping)}
     for name in names:

@@ -1,4 +1,4 @@
-"""What a Spark job may use."""
+"""Resources of a Spark job."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StarlakeSparkConfig:
         memory: Memory per executor, such as ``11g``; by default the option `spark_executor_memory`.
         cores: Cores per executor; by default the option `spark_executor_cores`.
         instances: Number of executors; by default the option `spark_executor_instances`.
-        cls_options: Where the defaults come from.
+        cls_options: Source of the defaults.
         options: The options of the job.
         **spark_properties: Further properties, such as ``**{"spark.driver.memory": "4g"}``.
     """

@@ -1,4 +1,4 @@
-"""The commands that stage, load and transform, by the names of Starlake: the same for ops and for assets."""
+"""The commands that stage, load and transform, with Starlake's names: the same for ops and for assets."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Options = str | Mapping[str, Any]
 
 
 def stage_command(cli: StarlakeCli, domain: str, tables: Iterable[str] = ()) -> StarlakeCommand:
-    """Return the command that moves files from the landing area to the stage area: `stage`, or before 1.2.0 `import`.
+    """Return the command that moves files from the landing area to the stage area: `stage`, or `import` before 1.2.0.
 
     Args:
-        cli: What the version of Starlake in use accepts.
+        cli: The version of Starlake in use.
         domain: The domain.
         tables: The tables whose files to move; all by default.
     """
@@ -48,7 +48,7 @@ def transform_command(name: str, options: Options | None = None) -> StarlakeComm
 
 
 def check_command(name: str, options: Options | None = None) -> StarlakeCommand:
-    """Return the command that evaluates the expectations of a table as it is; see `ChecksAlone`.
+    """Return the command that evaluates the expectations of an existing table; see `ChecksAlone`.
 
     Args:
         name: The table or task, ``domain.name``.
@@ -70,7 +70,7 @@ def replay_command(domains: Iterable[str], tables: Iterable[str], options: Optio
 
 
 def names_of(tables: Iterable[str]) -> tuple[str, ...]:
-    """Return names of tables in a settled order: generated files pass sets, whose order differs between processes."""
+    """Return names of tables in a defined order: generated files pass sets, whose order differs between processes."""
     if isinstance(tables, str):
         return comma_list(tables)
     names = tuple(tables)
@@ -78,7 +78,7 @@ def names_of(tables: Iterable[str]) -> tuple[str, ...]:
 
 
 def required(what: str, value: str) -> str:
-    """Return a name.
+    """Return a name that must not be empty.
 
     Raises:
         StarlakeError: If it is empty.
@@ -89,10 +89,10 @@ def required(what: str, value: str) -> str:
 
 
 def options_of_command(options: Options | None) -> dict[str, str]:
-    """Return the options of a command, as texts.
+    """Return the options of a command, as strings.
 
     Raises:
-        StarlakeError: If one cannot be an option.
+        StarlakeError: If a value is not valid for an option.
     """
     if isinstance(options, Mapping):
         return {str(name): option_text(str(name), value) for name, value in options.items()}

@@ -27,24 +27,24 @@ NodeT = TypeVar("NodeT")
 
 
 class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
-    """Generates the nodes of an orchestrator that run Starlake commands. Every command goes through `sl_job`.
+    """Creates the nodes of an orchestrator that run Starlake commands. Every command is created by `sl_job`.
 
     Args:
-        pre_load_strategy: When a domain is loaded; by default the option of that name.
-        options: The options, as the README lists them.
+        pre_load_strategy: The pre-load strategy; by default the option of that name.
+        options: The options of the job.
         filename: The file of the caller; generated DAG files pass it.
-        module_name: The module of the caller, whose hook `get_spark_config` counts; generated DAG files pass it.
+        module_name: The module of the caller, whose hook `get_spark_config` is used; generated DAG files pass it.
         **kwargs: Further options, which take precedence over `options`.
 
     Raises:
-        StarlakeError: If an option has a value that it does not accept.
+        StarlakeError: If an option has an invalid value.
     """
 
     options_model: ClassVar[type[JobOptions]] = JobOptions
-    """The options of the executor."""
+    """Model of the executor's options."""
 
     settings: JobOptions
-    """All options, read once."""
+    """All options, validated once."""
 
     def __init__(
         self,
@@ -66,19 +66,19 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
 
     @classmethod
     def further_options(cls) -> tuple[type[JobOptions], ...]:
-        """Return the options of the orchestrator, which are read together with those of the executor."""
+        """Return the options of the orchestrator, which are validated together with those of the executor."""
         return ()
 
     @classmethod
     def sl_orchestrator(cls) -> StarlakeOrchestrator:
-        """Who runs the nodes; Starlake itself, unless a subclass says otherwise."""
+        """Return the orchestrator of the nodes; Starlake itself, unless a subclass overrides it."""
         return StarlakeOrchestrator.STARLAKE
 
     def options_of(self, model: type[OptionsT]) -> OptionsT:
         """Return the options of a model.
 
         Args:
-            model: The options; read now where the class of this job does not name them.
+            model: The model; its options are validated now unless the class of this job includes the model.
 
         Raises:
             StarlakeError: If a value is of the wrong type.
@@ -87,30 +87,30 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
 
     @property
     def pre_load_strategy(self) -> StarlakePreLoadStrategy:
-        """When a domain is loaded, unless `sl_pre_load` is told otherwise."""
+        """The pre-load strategy of domains for which `sl_pre_load` receives no other."""
         return self.settings.pre_load_strategy
 
     @property
     def sl_env_vars(self) -> Mapping[str, EnvironmentValue]:
-        """The environment variables of Starlake; secrets as references."""
+        """Environment variables of Starlake; secrets as references."""
         return self._environment
 
     @property
     def cli(self) -> StarlakeCli:
-        """What the version of Starlake in use accepts."""
+        """The version of Starlake in use."""
         return self.settings.starlake_version
 
     def sl_dataset(self, uri: str, **kwargs: Any) -> str:  # noqa: ARG002
-        """Return the name of a table in the orchestrator, as files of Starlake 1.2 and 1.3 ask for it.
+        """Return the name of a table in the orchestrator, for DAG files of Starlake 1.2 and 1.3.
 
         Args:
             uri: Its Starlake name.
-            **kwargs: Nothing else is read.
+            **kwargs: Ignored.
         """
         return StarlakeDataset(uri).uri
 
     def sl_import(self, task_id: str | None, domain: str, tables: Iterable[str] = (), **kwargs: Any) -> NodeT:
-        """Generate the op that moves the files of a domain from the landing area to the stage area.
+        """Create the op that moves the files of a domain from the landing area to the stage area.
 
         The command is ``starlake stage``, or ``starlake import`` before Starlake 1.2.0.
 
@@ -118,7 +118,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
             task_id: The name of the node, ``{domain}_import`` by default.
             domain: The domain.
             tables: The tables whose files to move; all by default.
-            **kwargs: What `sl_job` takes.
+            **kwargs: Arguments of `sl_job`.
         """
         return self.sl_job(task_id or f"{domain}_import", stage_command(self.cli, domain, tables), **kwargs)
 
@@ -132,16 +132,16 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         load_options: str | Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> NodeT:
-        """Generate the op that loads the files of a table in the stage area.
+        """Create the op that loads the files of a table in the stage area.
 
         Args:
             task_id: The name of the node, ``{domain}_{table}_load`` by default.
             domain: The domain of the table.
             table: The table.
-            spark_config: What the Spark job may use, where there is one.
-            dataset: What the load produces, ``{domain}.{table}`` by default.
+            spark_config: Resources of the Spark job, if there is one.
+            dataset: The dataset of the load, ``{domain}.{table}`` by default.
             load_options: Substitutions in its metadata: ``name=value,name=value``, or a mapping.
-            **kwargs: What `sl_job` takes.
+            **kwargs: Arguments of `sl_job`.
         """
         return self.sl_job(
             task_id or f"{domain}_{table}_load",
@@ -160,15 +160,15 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         dataset: StarlakeDataset | str | None = None,
         **kwargs: Any,
     ) -> NodeT:
-        """Generate the op that runs a transform.
+        """Create the op that runs a transform.
 
         Args:
             task_id: The name of the node, `transform_name` by default.
             transform_name: The transform, ``domain.task``.
             transform_options: Substitutions in its SQL: ``name=value,name=value``, or a mapping.
-            spark_config: What the Spark job may use, where there is one.
-            dataset: What the transform produces, `transform_name` by default.
-            **kwargs: What `sl_job` takes.
+            spark_config: Resources of the Spark job, if there is one.
+            dataset: The dataset of the transform, `transform_name` by default.
+            **kwargs: Arguments of `sl_job`.
         """
         command = transform_command(transform_name, transform_options)
         return self.sl_job(
@@ -186,16 +186,16 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         pre_load_strategy: StarlakePreLoadStrategy | str | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Generate what decides whether a domain is loaded.
+        """Create the check that decides whether a domain is loaded.
 
         Args:
             domain: The domain.
-            tables: The tables whose files count; all by default.
-            pre_load_strategy: When to load; by default the strategy of this job.
-            **kwargs: What `sl_job` takes.
+            tables: The tables whose files are considered; all by default.
+            pre_load_strategy: The strategy; by default that of this job.
+            **kwargs: Arguments of `sl_job`.
 
         Returns:
-            None for the strategy ``none``: there is nothing to decide.
+            None for the strategy ``none``, which needs no check.
         """
         strategy = (
             self.pre_load_strategy if pre_load_strategy is None else StarlakePreLoadStrategy.of(pre_load_strategy)
@@ -206,7 +206,7 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
 
     @abstractmethod
     def _pre_load(self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any) -> Any:
-        """Generate the decision for a strategy other than ``none``."""
+        """Create the check for a strategy other than ``none``."""
 
     @abstractmethod
     def sl_job(
@@ -218,38 +218,38 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         dataset: StarlakeDataset | str | None = None,
         **kwargs: Any,
     ) -> NodeT:
-        """Generate the op that runs a command of Starlake.
+        """Create the op that runs a Starlake command.
 
         Args:
             task_id: The name of the node.
-            arguments: The command, verb first: a `StarlakeCommand` or any sequence of texts.
-            spark_config: What the Spark job may use, where there is one.
-            dataset: What the command produces.
-            **kwargs: What the orchestrator takes.
+            arguments: The command, verb first: a `StarlakeCommand` or any sequence of strings.
+            spark_config: Resources of the Spark job, if there is one.
+            dataset: The dataset of the command.
+            **kwargs: Arguments of the orchestrator.
         """
 
     @abstractmethod
     def dummy_op(self, task_id: str, **kwargs: Any) -> NodeT:
-        """Generate an op that does nothing but order others."""
+        """Create an op that runs no command and only orders others."""
 
     def pre_tasks(self, **kwargs: Any) -> NodeT | None:  # noqa: ARG002
-        """Generate what has to run before any command; None where nothing has to."""
+        """Create the op that runs before all commands; None if there is none."""
         return None
 
     def post_tasks(self, **kwargs: Any) -> NodeT | None:  # noqa: ARG002
-        """Generate what has to run after all commands; None where nothing has to."""
+        """Create the op that runs after all commands; None if there is none."""
         return None
 
     def compute_of(
         self, name: str, op: str, argument: str | None = None, where: str = "the argument compute"
     ) -> ComputeProfile | None:
-        """Return the compute profile of a command; see `ai.starlake.job.compute_choices` for what takes precedence.
+        """Return the compute profile of a command; see `ai.starlake.job.compute_choices` for the order of precedence.
 
         Args:
-            name: The Starlake name of what it works on.
+            name: The Starlake name of its table or task.
             op: The name of its op.
-            argument: The profile that the code names.
-            where: Where it does, for errors.
+            argument: The profile that the code chooses.
+            where: The place of that choice, for errors.
 
         Raises:
             StarlakeError: If there is no such profile.
@@ -263,9 +263,9 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
         )
 
     def get_spark_config(self, config_name: str | None = None, **spark_properties: Any) -> StarlakeSparkConfig:
-        """Return what a Spark job may use: as the hook `get_spark_config` of the calling module says, else the options.
+        """Return the resources of a Spark job, from the hook `get_spark_config` of the calling module or the options.
 
-        Variables of that module which are named as options of Spark take precedence over these.
+        Variables of that module with the names of Spark options take precedence over the options.
 
         Args:
             config_name: Passed to the hook.

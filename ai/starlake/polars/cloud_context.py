@@ -1,4 +1,4 @@
-"""A compute context of Polars Cloud that is stopped, whatever happens."""
+"""A compute context of Polars Cloud that is always stopped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 _POLL = 0.1
 _STOPPING = 60.0
-"""Seconds to wait for the end of the calls that stop a context; they go on beyond."""
+"""Seconds to wait for the calls that stop a context; they continue in the background."""
 _TRIES = 4
 _PAUSE = 2.0
 
@@ -25,15 +25,15 @@ _PAUSE = 2.0
 class CloudContext:
     """A compute context for one run: started when it is entered, stopped when it is left.
 
-    It is started in a thread of its own, so that an interruption does not have to wait for machines; and stopped in one
-    that Python waits for when the process ends, so that an interruption cannot prevent that. A process that is killed
+    It is started in a thread of its own, so that an interruption does not have to wait for machines. It is stopped in a
+    thread that Python waits for at the end of the process, so that an interruption cannot prevent it. A killed process
     leaves its context to the sensors of `polars_cloud_sensors`, and to `idle_timeout_mins`.
 
     Args:
         client: The calls.
         run_id: The run.
-        tell: Takes what a person who waits wants to know.
-        check: Raises when the run is to end.
+        tell: Receives progress messages.
+        check: Raises an error if the run has to end.
     """
 
     def __init__(
@@ -83,15 +83,15 @@ class CloudContext:
 
     @property
     def is_over(self) -> bool:
-        """True if Polars Cloud says that the machines are gone, or on their way."""
+        """True if Polars Cloud reports that the machines have stopped, or are stopping."""
         try:
             status = self._context.get_status()
-        except Exception:  # noqa: BLE001  not known, then
+        except Exception:  # noqa: BLE001  the state is unknown then
             return False
         return bool(status.is_stopped() or status.is_failed())
 
     def link(self, *more: str) -> str:
-        """Return the address of the page of the context, or of one below it."""
+        """Return the URL of the page of the context, or of a page below it."""
         from polars_cloud.constants import FRONTEND_DOMAIN
 
         return "/".join((f"https://{FRONTEND_DOMAIN}/portal", str(self._context.workspace.id), str(self._id), *more))
@@ -99,7 +99,7 @@ class CloudContext:
     def close(self) -> None:
         """Stop the machines.
 
-        If that fails, a warning says so, and no error: the work is done, or has failed for a reason of its own.
+        A failure is a warning, not an error: the work is done, or has failed for another reason.
         """
         if not self._asked:
             return
@@ -119,7 +119,7 @@ class CloudContext:
 
     @property
     def _id(self) -> Any:
-        return getattr(self._context, "_compute_id", None)  # the package shows it in `repr` only
+        return getattr(self._context, "_compute_id", None)  # the package only shows it in `repr`
 
     def _start(self) -> None:
         self.client.authenticate()
@@ -138,10 +138,10 @@ class CloudContext:
 
     def _call_start(self) -> None:
         try:
-            self._context.register(self.name)  # the name is what tells the run of a context to those who clean up
+            self._context.register(self.name)  # the clean-up finds the run of a context by this name
             self._asked = True
             self._context.start(wait=True)
-        except Exception as error:  # noqa: BLE001  raised in the thread that waits
+        except Exception as error:  # noqa: BLE001  raised in the waiting thread
             self._failure.append(error)
 
     def _not_started(self, error: Exception) -> StarlakeError:
@@ -162,9 +162,9 @@ class CloudContext:
 
     def _stop_once(self) -> None:
         while self._id is None and self._starter is not None and self._starter.is_alive():
-            time.sleep(_POLL)  # it has been asked for, and has no id yet
+            time.sleep(_POLL)  # it was requested, and has no id yet
         if self._id is not None:
-            self.client.authenticate()  # another account may have logged in meanwhile
+            self.client.authenticate()  # another account may have logged in since
             self._context.stop()
             self._unregister()
             return

@@ -1,4 +1,4 @@
-"""Names of compute contexts: they tell which run a context belongs to, since Polars Cloud lists names and no labels."""
+"""Names of compute contexts. They contain the run, because Polars Cloud lists names but no labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 
 _NAME = re.compile(r"starlake-(?P<run>[0-9a-f]{32})-[0-9a-f]{8}")
 MARK = "starlake"
-"""The label of all contexts that are made here."""
+"""Label of all contexts that this package creates."""
 
 
 def context_name(run_id: str) -> str:
@@ -18,7 +18,7 @@ def context_name(run_id: str) -> str:
 
 
 def run_label(run_id: str) -> str:
-    """Return the label of a run: the 32 digits of its id; of an id that is no UUID, those of a digest."""
+    """Return the label of a run: the 32 digits of its id; for an id that is not a UUID, those of a digest."""
     try:
         return UUID(run_id).hex
     except ValueError:
@@ -26,6 +26,6 @@ def run_label(run_id: str) -> str:
 
 
 def run_of(name: str | None) -> str | None:
-    """Return the run that a context of this name belongs to; None if it was not made here."""
+    """Return the run of a context from its name; None if this package did not create it."""
     found = _NAME.fullmatch(name or "")
     return str(UUID(found["run"])) if found else None

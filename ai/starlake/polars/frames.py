@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _SHORTEST = 0.001
 _LONGEST = 0.2
-"""Seconds between two polls of a query that runs in the background."""
+"""Maximum seconds between two polls of a query that runs in the background."""
 _SCAN = re.compile(r"\bSCAN \[([^\]]*)\]")
 _LOSSY = {
     "Duration": "DuckDB reads it as a number without its unit; cast it, as with .dt.total_microseconds()",
@@ -23,11 +23,11 @@ _LOSSY = {
     "UInt128": "DuckDB reads it as bytes; cast it, as with .cast(pl.Decimal(38, 0))",
     "Object": "Parquet has no such type; cast it, as with .cast(pl.String)",
 }
-"""Types that change on the way to the table, and what to do about it."""
+"""Types that change on the way to the table, and the fix for each."""
 
 
 def lazy_frame(rows: Any, task: str, engine: str) -> pl.LazyFrame:
-    """Return what a task returned as a lazy frame.
+    """Return the lazy frame for the return value of a task.
 
     Raises:
         StarlakeError: If it is not a frame of Polars.
@@ -46,10 +46,10 @@ def lazy_frame(rows: Any, task: str, engine: str) -> pl.LazyFrame:
 
 
 def require_lossless(schema: Mapping[str, Any], task: str) -> None:
-    """Refuse columns that would have another type, or other values, in the table.
+    """Refuse columns that would change their type or their values in the table.
 
     Raises:
-        StarlakeError: If there is one; it names them all.
+        StarlakeError: If there are such columns; the error names all of them.
     """
     lossy = {name: found for name, dtype in schema.items() for found in _lossy_types(dtype)}
     if lossy:
@@ -59,14 +59,14 @@ def require_lossless(schema: Mapping[str, Any], task: str) -> None:
 
 
 def sink(frame: pl.LazyFrame, file: Path, check: Callable[[], None]) -> None:
-    """Run a frame here on the streaming engine, and write its rows to a Parquet file.
+    """Run a frame in this process on the streaming engine, and write its rows to a Parquet file.
 
     It runs in the background, so that an interruption of this thread ends it.
 
     Args:
         frame: The frame.
         file: The file to write.
-        check: Raises when it is to end.
+        check: Raises an error if the query has to end.
     """
     query = frame.sink_parquet(file, lazy=True).collect(engine="streaming", background=True)
     pause = _SHORTEST
@@ -81,7 +81,7 @@ def sink(frame: pl.LazyFrame, file: Path, check: Callable[[], None]) -> None:
 
 
 def local_files(frame: pl.LazyFrame) -> list[str]:
-    """Return the files of this machine that a frame scans, as far as its plan tells."""
+    """Return the local files that a frame scans, as far as its plan shows them."""
     found = (path for scan in _SCAN.findall(frame.explain(optimized=False)) for path in scan.split(", "))
     return [path for path in found if path.startswith(("/", "file:"))]
 

@@ -1,4 +1,4 @@
-"""Find and stop the compute contexts that killed runs left."""
+"""Find and stop the compute contexts of killed runs."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ai.starlake.polars.polars_cloud_client import OnSecrets, PolarsCloudClient
 
 
 def leftover_contexts(client: PolarsCloudClient, root_run_id: str | None = None) -> Iterator[Leftover]:
-    """Yield the compute contexts that start or run for runs of ours.
+    """Yield the compute contexts of our runs that are starting or running.
 
     Args:
-        client: The calls, which name the workspace.
-        root_run_id: The run, with those that re-execute it; all runs by default.
+        client: The calls, with their workspace.
+        root_run_id: The run and its re-executions; all runs by default.
 
     Raises:
         PolarsCloudCallError: If they cannot be listed.
@@ -41,7 +41,7 @@ def leftover_contexts(client: PolarsCloudClient, root_run_id: str | None = None)
 
 
 class ContextSweeper:
-    """Stops the compute contexts of a run that is over.
+    """Stops the compute contexts of a run that has ended.
 
     Args:
         accounts: Environments of commands, one for each workspace and service account; see `accounts_of`.
@@ -51,35 +51,35 @@ class ContextSweeper:
         self._accounts = accounts
 
     def sweep(self, execution: Execution, *, tolerance: float | None = None) -> list[str]:  # noqa: ARG002
-        """Stop what a run left, and return it in words.
+        """Stop the contexts of a run; return a description of each.
 
         Args:
             execution: The run.
-            tolerance: Of no effect: each call is made once.
+            tolerance: Ignored: each call is made once.
 
         Raises:
-            StarlakeError: If something cannot be listed or stopped; all else has been stopped then.
+            StarlakeError: If a context cannot be listed or stopped; all others are stopped by then.
         """
         return self.sweep_run(execution.root)
 
     def sweep_run(self, root_run_id: str, on_secrets: OnSecrets | None = None) -> list[str]:
-        """Stop what a run left, and return it in words.
+        """Stop the contexts of a run; return a description of each.
 
         Args:
-            root_run_id: The run, with those that re-execute it.
-            on_secrets: Told the secrets before they are used, for an orchestrator that masks its own logs, too.
+            root_run_id: The run and its re-executions.
+            on_secrets: Called with the secrets before they are used, for orchestrators that mask their own logs.
 
         Raises:
-            StarlakeError: If something cannot be listed or stopped; all else has been stopped then.
+            StarlakeError: If a context cannot be listed or stopped; all others are stopped by then.
         """
         clients = [PolarsCloudClient.logged_in(each, on_secrets) for each in self._accounts]
         return sweep(each for client in clients for each in leftover_contexts(client, root_run_id))
 
 
 def accounts_of(environments: Iterable[Mapping[str, EnvironmentValue]]) -> list[dict[str, EnvironmentValue]]:
-    """Return what of environments says where contexts are and who may stop them, each once.
+    """Return the workspaces and service accounts of environments, each once.
 
-    No other secret of theirs is fetched then.
+    No other secret of the environments is fetched.
 
     Args:
         environments: The environments of commands, secrets as references.

@@ -37,4 +37,4 @@ class LocalPolars:
             ) from error
 
     def close(self) -> None:
-        """Do nothing: a query that runs ends with its call."""
+        """Do nothing: a running query ends with its call."""

@@ -1,4 +1,4 @@
-"""Compute contexts by name, for code of the user's own: each is started for a block, and stopped with it."""
+"""Compute contexts by name, for user code: each is started for a block, and stopped at its end."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class NamedContexts:
     """Starts contexts by the names of their sizes.
 
     Args:
-        owner: What the user wrote, for errors.
+        owner: Description of the caller, for errors.
         profiles: Sizes by name: fields of the section `polars` of a compute profile.
         client_id: A reference to the service account; empty for the variable POLARS_CLOUD_CLIENT_ID.
         client_secret: A reference to its secret; empty for the variable POLARS_CLOUD_CLIENT_SECRET.
@@ -43,13 +43,13 @@ class NamedContexts:
         tell: Callable[[str], None] = logger.info,
         on_secrets: OnSecrets | None = None,
     ) -> Iterator[Any]:
-        """Start a context for a block, and stop it when the block is left, whatever happens.
+        """Start a context for a block, and always stop it at the end of the block.
 
         Args:
-            profile: Its name.
-            run_id: The run that it is for.
-            tell: Takes what a person who waits wants to know.
-            on_secrets: Told the secrets before they are used, for an orchestrator that masks its own logs, too.
+            profile: Name of the profile.
+            run_id: The run of the context.
+            tell: Receives progress messages.
+            on_secrets: Called with the secrets before they are used, for orchestrators that mask their own logs.
 
         Yields:
             The `polars_cloud.ComputeContext`, for `LazyFrame.remote`.
@@ -66,7 +66,7 @@ class NamedContexts:
         """Return a profile, with the service account.
 
         Raises:
-            StarlakeError: If there is none of this name, or if it cannot be used.
+            StarlakeError: If it does not exist or is invalid.
         """
         if name not in self._profiles:
             raise StarlakeError(
@@ -85,6 +85,6 @@ class NamedContexts:
         """Return all profiles, with the service account.
 
         Raises:
-            StarlakeError: If one of them cannot be used.
+            StarlakeError: If one of them is invalid.
         """
         return [self.profile(name) for name in self._profiles]

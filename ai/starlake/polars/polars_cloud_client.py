@@ -1,4 +1,4 @@
-"""The calls of the package polars_cloud. Nothing is imported, and nobody logs in, before the first call."""
+"""Calls of the package polars_cloud. Nothing is imported, and no login happens, before the first call."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ OnSecrets = Callable[[Collection[str]], None]
 
 _guard = threading.Lock()
 _account: list[str] = []
-"""A digest of the service account that this process is logged in with; the package keeps one login per process."""
+"""Digest of the service account of this process's login; the package keeps one login per process."""
 
 
 class PolarsCloudCallError(RemoteCallError):
-    """A call of Polars Cloud did not succeed."""
+    """A call to Polars Cloud failed."""
 
 
 class PolarsCloudClient:
@@ -45,13 +45,13 @@ class PolarsCloudClient:
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> PolarsCloudClient:
-        """Return the calls with the profile and the service account that an environment names.
+        """Return the calls with the profile and the service account of an environment.
 
         Args:
             environment: The environment of a command, secrets included.
 
         Raises:
-            StarlakeError: If its profile cannot be used.
+            StarlakeError: If its profile is invalid.
         """
         profile = PolarsProfile.of_environment(environment)
         return cls(profile, environment.get(CLIENT_ID), environment.get(CLIENT_SECRET))
@@ -60,14 +60,14 @@ class PolarsCloudClient:
     def logged_in(
         cls, environment: Mapping[str, EnvironmentValue], on_secrets: OnSecrets | None = None
     ) -> PolarsCloudClient:
-        """Return the calls of an account that is logged in; a secret that is refused is fetched once more.
+        """Return the calls of a logged-in account; a refused secret is fetched once more.
 
         Args:
             environment: The environment of a command, secrets as references.
-            on_secrets: Told the secrets before they are used, for an orchestrator that masks its own logs, too.
+            on_secrets: Called with the secrets before they are used, for orchestrators that mask their own logs.
 
         Raises:
-            StarlakeError: If a reference leads nowhere, or if the service account is refused.
+            StarlakeError: If a reference cannot be resolved, or if the service account is refused.
         """
         values = _resolved(environment, on_secrets)
         client = cls.of(values)
@@ -82,7 +82,7 @@ class PolarsCloudClient:
         return client
 
     def authenticate(self) -> None:
-        """Log in, once per process and service account, without asking anybody.
+        """Log in without user interaction, once per process and service account.
 
         Raises:
             PolarsCloudCallError: If the service account is refused, or if the service does not answer.
@@ -106,7 +106,7 @@ class PolarsCloudClient:
         """Return a new compute context, which is not started.
 
         Args:
-            labels: Its labels, besides those of the profile.
+            labels: Its labels, in addition to those of the profile.
 
         Raises:
             PolarsCloudCallError: If Polars Cloud has no such machines.
@@ -124,7 +124,7 @@ class PolarsCloudClient:
             return polars_cloud.ComputeContext(**arguments)
 
     def running(self) -> list[ContextOnRecord]:
-        """Return the compute contexts of the workspace that start or run.
+        """Return the compute contexts of the workspace that are starting or running.
 
         Raises:
             PolarsCloudCallError: If they cannot be listed.
@@ -140,26 +140,26 @@ class PolarsCloudClient:
 
     @contextmanager
     def explained(self, culprit: str, *, fix: str | None = None, transient: bool = False) -> Iterator[None]:
-        """Raise the errors of a call as ours, secrets masked.
+        """Convert the errors of a call to ours, secrets masked.
 
         Args:
-            culprit: What does not work if the call fails.
-            fix: What the user can do about it.
-            transient: Whether the same call may succeed a little later.
+            culprit: The problem if the call fails.
+            fix: What the user can do.
+            transient: Whether the same call may succeed later.
         """
         try:
             yield
-        except Exception as error:  # noqa: BLE001  the package raises many kinds, and its texts may hold secrets
+        except Exception as error:  # noqa: BLE001  the package raises many kinds, and its messages may contain secrets
             cause = self.redactor.mask(f"{type(error).__name__}: {error}")
             raise PolarsCloudCallError(culprit, cause=cause, fix=fix, transient=transient) from None
 
 
 class ContextOnRecord:
-    """A compute context that Polars Cloud has on record, whoever made it.
+    """A compute context that Polars Cloud knows, whoever created it.
 
     Args:
         client: The calls.
-        model: What Polars Cloud says of it.
+        model: The context as Polars Cloud describes it.
     """
 
     def __init__(self, client: PolarsCloudClient, model: Any) -> None:
@@ -168,22 +168,22 @@ class ContextOnRecord:
 
     @property
     def name(self) -> str | None:
-        """Its name; None if it has none."""
+        """Name of the context; None if it has none."""
         return None if self._model.name is None else str(self._model.name)
 
     @property
     def state(self) -> str:
-        """Such as ``Running``."""
+        """State of the context, such as ``Running``."""
         return str(self._model.status).rpartition(".")[2]
 
     @property
     def created(self) -> datetime:
-        """The time at which it was asked for."""
+        """Time of the request for the context."""
         created: datetime = self._model.request_time
         return created
 
     def stop(self) -> bool:
-        """Stop it, and forget its name. It may be called twice.
+        """Stop the context, and delete its name. May be called twice.
 
         Returns:
             True.
@@ -221,4 +221,4 @@ _ARGUMENTS = (
     "idle_timeout_mins",
     "insecure",
 )
-"""Fields of the profile that are arguments of `polars_cloud.ComputeContext` as they are."""
+"""Fields of the profile that are passed unchanged to `polars_cloud.ComputeContext`."""

@@ -12,10 +12,10 @@ from ai.starlake.polars.remote_query import RemoteQuery
 
 
 class PolarsCloudEngine:
-    """Runs lazy frames on a compute context that the first of them starts, and that stops with the command.
+    """Runs lazy frames on a compute context that starts with the first of them and stops with the command.
 
-    Commands share none: each has machines of its own size for as long as it runs and no longer, in whatever process it
-    runs, and no other command can take them away.
+    Commands do not share a context: each has machines of its own size, exactly as long as it runs and in whatever
+    process, and no other command can stop them.
 
     Args:
         session: The command.
@@ -33,7 +33,7 @@ class PolarsCloudEngine:
         Raises:
             StarlakeError: If the context does not start, if the query fails, or if rows are missing.
         """
-        lazy_frame(query.frame, query.task, "polars-cloud")  # before anything costs money
+        lazy_frame(query.frame, query.task, "polars-cloud")  # before costs arise
         if self._machines is None:
             self._machines = self._context.start()
         RemoteQuery(self._context, query.task, self._session.check).write(query.frame, self._machines, query.folder)

@@ -1,4 +1,4 @@
-"""Run one lazy frame on a compute context, and bring all of its rows here."""
+"""Run one lazy frame on a compute context, and fetch all of its rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 _POLL = 0.5
 _LONGEST_LABEL = 32
-"""Bytes of a label of a query."""
+"""Maximum bytes of a label of a query."""
 _PATIENCE = 60.0
 """Seconds for which the status of a query may be unknown."""
 
@@ -30,13 +30,14 @@ _PATIENCE = 60.0
 class RemoteQuery:
     """One lazy frame on a compute context.
 
-    `execute` is the way back from a `ComputeContext`: `collect` works on clusters of one's own only. It writes the rows
-    to the temporary storage of the workspace, `sink_parquet` to a place of one's own; they are read from there.
+    `execute` returns the result from a `ComputeContext`: `collect` works on clusters of one's own only. It writes the
+    rows to the temporary storage of the workspace, `sink_parquet` writes them to a folder of one's own; they are read
+    from there.
 
     Args:
-        context: Where it runs; it is started.
+        context: A started context.
         task: The name of the task.
-        check: Raises when the run is to end.
+        check: Raises an error if the run has to end.
     """
 
     def __init__(self, context: CloudContext, task: str, check: Callable[[], None]) -> None:
@@ -45,7 +46,7 @@ class RemoteQuery:
         self._check = check
 
     def write(self, rows: Any, machines: Any, folder: Path) -> None:
-        """Run it, and write its rows into a Parquet file.
+        """Run the query, and write its rows to a Parquet file.
 
         Args:
             rows: The lazy frame.
@@ -53,7 +54,7 @@ class RemoteQuery:
             folder: The folder to write into.
 
         Raises:
-            StarlakeError: If the query cannot be sent or fails, or if rows are missing on the way back.
+            StarlakeError: If the query cannot be sent or fails, or if rows are missing in the result.
         """
         frame = lazy_frame(rows, self._task, "polars-cloud")
         result = self._result(frame, self._submitted(frame, machines))
@@ -79,7 +80,7 @@ class RemoteQuery:
             require_lossless(frame.collect_schema(), self._task)
         except StarlakeError:
             raise
-        except Exception as error:  # noqa: BLE001  it may read what this machine may not; the rows are checked again
+        except Exception as error:  # noqa: BLE001  it may have more permissions than this machine
             why = self._context.client.redactor.mask(str(error))
             logger.debug("the columns of %s are not known yet: %s", self._task, why)
         label = self._task.encode()[-_LONGEST_LABEL:].decode(errors="ignore").strip()
@@ -127,14 +128,14 @@ class RemoteQuery:
             raise RuntimeError(f"{expected} rows were made, and {found} came back")
 
     def _forget(self, result: Any) -> None:
-        """Delete rows in the temporary storage, where the workspace allows that; its owner deletes them otherwise."""
+        """Delete rows in the temporary storage if the workspace allows it; its owner deletes them otherwise."""
         if self._context.client.profile.results is None:
             with contextlib.suppress(Exception):
                 result.delete()
 
     @contextmanager
     def _explained(self, culprit: str, query_id: str | None = None, fix: str | None = None) -> Iterator[None]:
-        """Raise what goes wrong as an error with the address of the query, or of the context; secrets masked."""
+        """Convert errors to ours, with the URL of the query or of the context; secrets masked."""
         try:
             yield
         except StarlakeError:

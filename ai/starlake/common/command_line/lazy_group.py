@@ -12,12 +12,12 @@ from ai.starlake.common import StarlakeError
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported one by one. A `StarlakeError` ends it with the error's words and exit code 1.
+    """A group whose commands are imported one by one. A `StarlakeError` ends it with its message and exit code 1.
 
     Args:
         name: The name of the group.
-        modules: Where each command is, as ``module:attribute``.
-        **attributes: What `click.Group` takes.
+        modules: The commands, as ``module:attribute``.
+        **attributes: Arguments of `click.Group`.
     """
 
     def __init__(self, name: str, modules: Mapping[str, str], **attributes: Any) -> None:

@@ -1,7 +1,7 @@
-"""Engines that run the lazy frames of Python tasks: the seam between the engine and packages that offer one.
+"""Engines for the lazy frames of Python tasks: the interface between the embedded engine and packages with an engine.
 
-A package offers a `LazyEngineFactory` as an entry point of the group `starlake.lazy_engines`. The name of the entry
-point is what ``engine`` says in the YAML of a task.
+A package registers a `LazyEngineFactory` as an entry point of the group `starlake.lazy_engines`. The name of the entry
+point is the value of ``engine`` in the YAML of a task.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 RUN_ID = "SL_RUN_ID"
-"""The variable by which executors tell a command its run: the first of a chain of re-executions."""
+"""Variable by which executors pass the run to a command: the first run of a chain of re-executions."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class LazySession:
 
     Args:
         environment: The environment of the command, secrets included.
-        run_id: The run that the command belongs to, for the names and labels of what is started for it.
-        tell: Takes what a person who watches the run wants to know.
-        check: Raises when the command is to end.
+        run_id: The run that the command belongs to, for the names and labels of resources that are started for it.
+        tell: Receives progress messages.
+        check: Raises an error if the command has to end.
     """
 
     environment: Mapping[str, str] = field(repr=False)
@@ -37,9 +37,9 @@ class LazyQuery:
     """A lazy frame to run.
 
     Args:
-        frame: What the function of the task returned.
+        frame: The value that the function of the task returned.
         task: The name of the task, ``domain.task``.
-        folder: An empty folder that only this user can read.
+        folder: An empty folder that only the current user can read.
     """
 
     frame: Any
@@ -51,7 +51,7 @@ class LazyEngine(Protocol):
     """Runs the lazy frames of one command."""
 
     def write(self, query: LazyQuery) -> None:
-        """Run a lazy frame, and write all of its rows into the folder of the query, as files that end with .parquet.
+        """Run a lazy frame, and write all of its rows to the folder of the query, as files that end with .parquet.
 
         Raises:
             StarlakeError: If it is not a lazy frame, or if it fails.

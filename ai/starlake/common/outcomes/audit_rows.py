@@ -1,4 +1,4 @@
-"""Rows of Starlake's audit, whatever database they were read from."""
+"""Rows of Starlake's audit, from any database."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class AuditRow:
         job_id: The JOBID. Starlake makes one per load of files unless ``SL_JOB_ID`` is set.
         paths: The files of a load, separated by commas; the name of a task.
         domain: The DOMAIN.
-        table: The SCHEMA: the table's name, or the task's.
+        table: The SCHEMA: the name of the table or task.
         success: Whether it succeeded.
-        counts: What a load read, kept and refused; None for a task, and where nothing was counted.
-        started: When it began, UTC.
-        duration: Seconds that it took.
-        message: ``success``, or why it failed.
-        step: ``LOAD``, ``TRANSFORM``, or what else Starlake wrote.
-        scheduled: The logical date, UTC; None where the audit does not have it.
-        ordinal: How many rows before it are equal to it in everything else.
+        counts: Rows that a load read, accepted and rejected; None for a task, or if nothing was counted.
+        started: Start time in UTC.
+        duration: Seconds.
+        message: ``success``, or the error.
+        step: ``LOAD``, ``TRANSFORM`` or another value.
+        scheduled: The logical date, UTC; None if the audit does not have it.
+        ordinal: Number of preceding rows that are otherwise equal.
     """
 
     job_id: str
@@ -48,17 +48,17 @@ class AuditRow:
 
     @cached_property
     def ended(self) -> datetime:
-        """Return when it ended, UTC."""
+        """Return its end time in UTC."""
         return self.started + timedelta(seconds=self.duration)
 
     @property
     def item(self) -> tuple[str, str]:
-        """Return DOMAIN and SCHEMA in lower case, in which databases do not tell names apart."""
+        """Return DOMAIN and SCHEMA in lower case, because databases treat them as case-insensitive."""
         return self.domain.lower(), self.table.lower()
 
     @cached_property
     def digest(self) -> str:
-        """Return a short text that identifies the row: equal only for the same row, however often it is read."""
+        """Return a short string that identifies the row: equal only for the same row, however often it is read."""
         counts = self.counts and (self.counts.input, self.counts.accepted, self.counts.rejected)
         scheduled = self.scheduled and self.scheduled.timestamp()
         when = (self.started.timestamp(), self.duration, scheduled)
@@ -67,10 +67,10 @@ class AuditRow:
 
 
 def in_order(rows: Iterable[AuditRow]) -> list[AuditRow]:
-    """Return rows by the time of their end, equal ones numbered; the same order whatever order they are read in.
+    """Return rows by their end time, equal ones numbered; the order does not depend on the order of reading.
 
     Args:
-        rows: Rows as they are read; those that are equal all at once.
+        rows: Rows in any order; equal rows must all be included.
     """
     seen: dict[AuditRow, int] = {}
     numbered: list[AuditRow] = []

@@ -1,4 +1,4 @@
-"""Outcomes as data, to hand them from one process to another in a file."""
+"""Outcomes as data, to pass them between processes in a file."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ai.starlake.common.outcomes.table_outcomes import (
 )
 
 OUTCOME_FILE = "SL_OUTCOME_FILE"
-"""The variable that names a file for a command to write the outcomes of its tables and tasks to."""
+"""Variable with the path of a file for a command to write the outcomes of its tables and tasks to."""
 
 
 def outcomes_text(tables: Sequence[TableOutcome]) -> str:
-    """Return the content of a file of outcomes: JSON."""
+    """Return the content of an outcome file: JSON."""
     return json.dumps({"tables": outcomes_as_data(tables)}, ensure_ascii=False)
 
 
 def outcomes_of_text(text: str) -> tuple[TableOutcome, ...]:
-    """Return the outcomes in the content of a file; none if it cannot be read."""
+    """Return the outcomes in the content of a file; empty if it cannot be read."""
     try:
         return outcomes_from_data(json.loads(text)["tables"])
     except (ValueError, TypeError, LookupError, AttributeError):
@@ -33,7 +33,7 @@ def outcomes_of_text(text: str) -> tuple[TableOutcome, ...]:
 
 
 def masked_outcomes(tables: Sequence[TableOutcome], mask: Callable[[str], str]) -> tuple[TableOutcome, ...]:
-    """Return outcomes with the secrets in their texts masked."""
+    """Return outcomes with the secrets in their strings masked."""
     return outcomes_from_data(_masked(outcomes_as_data(tables), mask))
 
 
@@ -46,7 +46,7 @@ def _masked(data: Any, mask: Callable[[str], str]) -> Any:
 
 
 def outcomes_as_data(tables: Sequence[TableOutcome]) -> list[dict[str, Any]]:
-    """Return outcomes as data that JSON can hold."""
+    """Return outcomes as JSON-compatible data."""
     return [{**asdict(table), "checks": _checks_as_data(table)} for table in tables]
 
 
@@ -57,11 +57,11 @@ def _checks_as_data(table: TableOutcome) -> list[dict[str, Any]] | None:
 
 
 def outcomes_from_data(data: Sequence[Mapping[str, Any]]) -> tuple[TableOutcome, ...]:
-    """Return the outcomes that `outcomes_as_data` made data of.
+    """Return the outcomes from the data of `outcomes_as_data`.
 
     Raises:
-        TypeError: If the data lack something, or have something that is not known.
-        KeyError: If they lack something.
+        TypeError: If the data lack a field, or have an unknown one.
+        KeyError: If the data lack a field.
     """
     return tuple(_outcome(one) for one in data)
 

@@ -1,4 +1,4 @@
-"""Reasons for rejects, counted."""
+"""Reasons for rejects, with their counts."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _OF_VALUES = (
 )
 _OF_ROWS = (r"the row goes on to line \d+ within quotes; set metadata\.multiline: true", "[^:]*")
 _REASON = re.compile(rf"(?P<value>`[^`]*`(?:{'|'.join(_OF_VALUES)}))(?:: .*)?$|(?P<row>{'|'.join(_OF_ROWS)})")
-"""A reason, without the value or the row at fault behind it: a column may be private."""
+"""A reason, without the value or the row at fault that follows it: a column may be private."""
 
 
 def reject_reasons(errors: Iterable[str]) -> tuple[RejectReason, ...]:
     """Return the most frequent reasons in the errors of rejected rows; a row may have several.
 
     Args:
-        errors: The error of each row, as ``audit.rejected`` has it or without its frame.
+        errors: The error of each row, as in ``audit.rejected``, or without its frame.
     """
     found: Counter[str] = Counter()
     for error in errors:
@@ -39,7 +39,7 @@ def reject_reasons(errors: Iterable[str]) -> tuple[RejectReason, ...]:
 
 
 def _reasons(error: str) -> Iterator[str]:
-    """Yield the reasons of one row: that of the whole row, or those of its values, which may have several lines."""
+    """Yield the reasons of one row: that of the whole row, or those of its values, which may span several lines."""
     first, *rest = _LINE.sub("", error).split("\n")
     if not first.startswith("`"):
         rest = []
@@ -50,7 +50,7 @@ def _reasons(error: str) -> Iterator[str]:
 
 
 def added_reasons(*parts: Sequence[RejectReason]) -> tuple[RejectReason, ...]:
-    """Return the most frequent of several lists of reasons, those with one text as one."""
+    """Return the most frequent of several lists of reasons, with equal reasons added up."""
     found: Counter[str] = Counter()
     for each in (reason for part in parts for reason in part):
         found[each.reason] += each.rows

@@ -10,15 +10,15 @@ from ai.starlake.common.rejects import RejectLimit
 
 @dataclass(frozen=True)
 class StarlakeCounts:
-    """Rows that a load read, kept and refused, and the number of its warnings.
+    """Rows that a load read, accepted and rejected, and the number of its warnings.
 
     Args:
         input: Rows read.
-        accepted: Rows kept.
-        rejected: Rows refused.
-        warnings: Warnings given.
-        files: Whether it read any file, even one without rows; None where the command does not say.
-        lost_files: How many of its ingestions kept no row and refused some; at least that many files.
+        accepted: Rows accepted.
+        rejected: Rows rejected.
+        warnings: Number of warnings.
+        files: Whether it read any file, even one without rows; None if the command does not report it.
+        lost_files: Number of its ingestions that accepted no row and rejected some; at least as many files.
     """
 
     input: int
@@ -30,14 +30,14 @@ class StarlakeCounts:
 
     @property
     def read_nothing(self) -> bool:
-        """True if it found no file to read."""
+        """True if no file was read."""
         return self.input == 0 and not self.files
 
     def exceed(self, limit: RejectLimit | None) -> bool:
-        """Return True if more rows were refused than may be.
+        """Return True if more rows were rejected than allowed.
 
         Args:
-            limit: How many may be; without one a file may not be refused as a whole.
+            limit: Maximum number of rejects; by default, no file may be rejected as a whole.
         """
         if limit is not None:
             return not limit.allows(self.rejected, self.input)
@@ -59,10 +59,10 @@ class CheckOutcome:
     """Result of one expectation.
 
     Args:
-        expect: The expectation, as the YAML has it.
-        success: Whether the data meets it; it does not if its query fails. None if that is not known.
-        count: The number that its query returned; None if it returned anything else, or failed.
-        error: Why its query failed.
+        expect: The expectation, as in the YAML.
+        success: Whether the data meets it; False if its query fails, None if unknown.
+        count: The number that its query returned; None if it did not return a number, or failed.
+        error: Error of its query.
         rows: The first rows that violate it, column by column, as shortened text; only where the expectation counts
             rows that match a condition, and never columns with privacy.
     """
@@ -79,8 +79,8 @@ class RejectReason:
     """A reason for rejects.
 
     Args:
-        reason: The reason, as the audit has it, without the value at fault.
-        rows: Rows that were rejected for it, among those on record: the first ``audit.maxErrors`` of each ingestion.
+        reason: The reason as in the audit, without the value at fault.
+        rows: Rows that were rejected for it, among the recorded ones: the first ``audit.maxErrors`` of each ingestion.
     """
 
     reason: str
@@ -107,16 +107,16 @@ class TableOutcome:
     """Outcome of one table or task of a command.
 
     Args:
-        name: The table or task, as commands take it: ``domain.table`` or ``domain.task``.
-        counts: What a load read, kept and refused; None for a task, or if the command does not say.
-        error: Why it failed; None if it succeeded.
+        name: Name of the table or task: ``domain.table`` or ``domain.task``.
+        counts: Rows that a load read, accepted and rejected; None for a task, or if the command does not report them.
+        error: The error; None if it succeeded.
         checks: The results of its expectations; empty if it has none, None if they cannot be read.
-        checks_unknown: Why `checks` is None, in one sentence.
+        checks_unknown: The reason why `checks` is None, in one sentence.
         reasons: The most frequent reasons for its rejects, most frequent first.
         files: The files that it read.
         row_count: Rows of the table after the command; None if unknown.
         audit_id: Its JOBID in the audit.
-        duration: Seconds that it took.
+        duration: Seconds.
     """
 
     name: str

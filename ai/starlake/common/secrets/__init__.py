@@ -1,4 +1,4 @@
-"""Secrets: references to them, the stores that they name, and the values that this process has fetched."""
+"""Secrets: references to them, the stores that hold them, and the values that this process has fetched."""
 
 from ai.starlake.common.secrets.resolution import resolve_environment, resolved_text, used
 from ai.starlake.common.secrets.secret_cache import secret_cache

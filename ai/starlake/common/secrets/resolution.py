@@ -1,4 +1,4 @@
-"""Replace references by the values that they stand for, in the process that needs them."""
+"""Replace references by their values, in the process that needs them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ ResultT = TypeVar("ResultT")
 def resolve_environment(
     environment: Mapping[str, EnvironmentValue], *, renew: bool = False
 ) -> tuple[dict[str, str], set[str]]:
-    """Fetch what an environment refers to.
+    """Fetch the values that an environment refers to.
 
     Args:
-        environment: Names with strings and references.
-        renew: Whether to fetch values again that this process knows: an earlier attempt failed, perhaps of them.
+        environment: Strings and references by name.
+        renew: Whether to fetch known values again, because an earlier attempt failed, possibly because of them.
 
     Returns:
-        Names with strings, and the secrets among them: those that came from references.
+        The strings by name, and the secrets among them: those that came from references.
 
     Raises:
-        StarlakeError: If a reference leads nowhere; it names the entry, never a value.
+        StarlakeError: If a reference cannot be resolved; the error names the entry, never a value.
     """
     values: dict[str, str] = {}
     secrets: set[str] = set()
@@ -41,19 +41,19 @@ def resolve_environment(
 
 
 def resolved_text(value: Any, *, label: str, renew: bool = False) -> tuple[str, Redactor]:
-    """Return what a value stands for, and what masks it: for the URL of a database, a token, a header.
+    """Return the value of a string or reference, and a redactor for it: for a database URL, a token, a header.
 
     Args:
         value: A string, or a reference to one as `reference_of` reads it.
-        label: What the value is for, such as ``option audit``, for error messages.
-        renew: Whether to fetch a value again that this process knows, because it was refused.
+        label: Purpose of the value, such as ``option audit``, for error messages.
+        renew: Whether to fetch a known value again, because it was refused.
 
     Returns:
-        The string, and a redactor. Of a string that is written down it masks the passwords of URLs in it, of a secret
-        that was fetched all of it too.
+        The string, and a redactor. It masks passwords of URLs in a plain string, and the whole value of a fetched
+        secret.
 
     Raises:
-        StarlakeError: If a reference leads nowhere; it names the label, never a value.
+        StarlakeError: If a reference cannot be resolved; the error names the label, never a value.
     """
     read = reference_of(label, value)
     if isinstance(read, str):
@@ -63,16 +63,16 @@ def resolved_text(value: Any, *, label: str, renew: bool = False) -> tuple[str, 
 
 
 def used(value: Any, use: Callable[[str], ResultT], *, refused: Callable[[Exception], bool], label: str) -> ResultT:
-    """Use a secret, and once more if it was refused and its store has another one by now.
+    """Use a secret, and use it once more if it was refused and its store has a new value.
 
     Args:
         value: A string or a reference; see `resolved_text`.
-        use: Uses the string, such as to log in.
-        refused: Returns True for an error that says that the string was not accepted.
-        label: What the value is for, for error messages.
+        use: Uses the string, for example to log in.
+        refused: Returns True for an error that means that the string was refused.
+        label: Purpose of the value, for error messages.
 
     Raises:
-        StarlakeError: If a reference leads nowhere. Errors of `use` pass as they are.
+        StarlakeError: If a reference cannot be resolved. Errors of `use` propagate.
     """
     text, _ = resolved_text(value, label=label)
     try:

@@ -1,4 +1,4 @@
-"""The secrets that this process has fetched, so that each is fetched once."""
+"""Cache of the secrets that this process has fetched, so that each is fetched once."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ai.starlake.common.secrets.secret_references import SecretReference
 ResultT = TypeVar("ResultT")
 
 LIFETIME = 3600.0
-"""Seconds for which a value is kept. Amazon's own cache of secrets has the same default."""
+"""Seconds that a value is cached. Amazon's own cache of secrets has the same default."""
 
 PATIENCE = 20.0
-"""Seconds for which a store that does not answer is asked again."""
+"""Seconds for which requests to a store that does not answer are repeated."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +31,15 @@ class _Known:
 
 
 class SecretCache:
-    """Fetch each secret once, and again when its lifetime is over or its value was refused.
+    """Fetches each secret once, and again when its lifetime is over or its value was refused.
 
-    Of threads that ask for one secret at once, one fetches it. The others get what it gets, an error too: a store that
-    is down is not asked by one thread after the other. An error is not kept for those who ask later.
+    Of threads that request one secret at the same time, one fetches it. The others get the same result, also an error:
+    a store that is down is not asked by one thread after the other. An error is not kept for later requests.
 
     Args:
-        clock: Tells the time, in seconds.
-        sleep: Waits some seconds.
-        patience: Seconds for which a store that does not answer is asked again.
+        clock: Returns the time in seconds.
+        sleep: Waits for a number of seconds.
+        patience: Seconds for which requests to a store that does not answer are repeated.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class SecretCache:
         """Return the value of a reference.
 
         Args:
-            reference: The reference; one that cannot be hashed is fetched each time.
-            renew: Whether to fetch it again, because what used the known value was refused.
+            reference: The reference; an unhashable one is fetched each time.
+            renew: Whether to fetch it again, because the known value was refused.
 
         Raises:
             StarlakeError: If there is no such value, or if its store did not answer.
@@ -84,12 +84,12 @@ class SecretCache:
                 return fetched
 
     def clear(self) -> None:
-        """Forget all values."""
+        """Remove all values."""
         with self._lock:
             self._known.clear()
 
     def _fetch(self, reference: SecretReference, lifetime: float, fetch: Future[str | None]) -> str:
-        """Fetch a value for all who wait for it; where this thread is interrupted, one of them does so instead."""
+        """Fetch a value for all threads that wait for it; if this thread is interrupted, another one fetches it."""
         try:
             value = self._fetched(reference)
         except BaseException as error:
@@ -107,15 +107,15 @@ class SecretCache:
         return value
 
     def _fetched(self, reference: SecretReference) -> str:
-        """Ask the store, again where it does not answer; raise only errors that hold no value."""
+        """Ask the store, repeatedly if it does not answer; raise only errors that contain no value."""
         try:
             value = self._answer(reference)
         except StarlakeError:
             raise
-        except Exception as error:  # noqa: BLE001  whatever the store of a user raises
+        except Exception as error:  # noqa: BLE001  a user's store may raise any error
             raise StarlakeError(
                 f"{_shown(reference)} cannot be read", cause=_reason(error), fix=_fix(error)
-            ) from None  # its text and its frames may hold the value
+            ) from None  # its message and its frames may contain the value
         if not isinstance(value, str):
             raise StarlakeError(
                 f"{_shown(reference)} is not a string",
@@ -139,11 +139,11 @@ class SecretCache:
 
 
 secret_cache = SecretCache()
-"""The values that this process knows."""
+"""The secrets that this process has fetched."""
 
 
 _PASSING = frozenset({"ConnectError", "ConnectionError", "ReadError", "Timeout", "TimeoutError", "TimeoutException"})
-"""Classes of errors of the network: Python's own, and those of requests, httpx and urllib3 by their names."""
+"""Network errors: Python's own classes, and those of requests, httpx and urllib3 by their names."""
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -151,14 +151,14 @@ def _is_passing(error: BaseException) -> bool:
     """Return True if a store may answer when it is asked again."""
     if isinstance(error, StarlakeError):
         return False
-    reason = getattr(error, "reason", None)  # of urllib, what it met
+    reason = getattr(error, "reason", None)  # the cause of an error of urllib
     kinds = {kind.__name__ for each in (error, reason) for kind in type(each).__mro__}
     status = getattr(error, "code", None) or getattr(getattr(error, "response", None), "status_code", None)
     return bool(kinds & _PASSING) or status in _BUSY
 
 
 def _reason(error: Exception) -> str:
-    """Return what went wrong: what an error of the network says; of others only where they were raised."""
+    """Return the cause of an error: the message of a network error; for others only the place that raised them."""
     name = type(error).__name__
     if isinstance(error, OSError):
         return f"{name}: {mask_named_values(str(error))}"

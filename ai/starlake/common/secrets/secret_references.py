@@ -1,4 +1,4 @@
-"""Values that are named, not written down: secrets stay where they are until the process that needs them asks."""
+"""Values that are referenced, not written down: secrets stay in their store until a process needs them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ai.starlake.common import MissingEnvironmentVariable, StarlakeError
 
 @runtime_checkable
 class SecretReference(Protocol):
-    """Something that stands for a value and can fetch it at run time.
+    """Refers to a value, and can fetch it at run time.
 
-    What it fetches is kept for an hour, for every reference that equals this one. An attribute `lifetime` says
-    otherwise, in seconds: 0 for a value that costs nothing to read.
+    The value is cached for an hour, for all references that are equal to this one. An attribute `lifetime` sets another
+    number of seconds: 0 for a value that is cheap to read.
 
-    `resolve` raises a `StarlakeError` that holds no value. A `ConnectionError` or a `TimeoutError` means that the store
-    may answer if it is asked again.
+    `resolve` raises a `StarlakeError` that contains no value. A `ConnectionError` or a `TimeoutError` means that the
+    store may answer if it is asked again.
     """
 
     def resolve(self) -> str:
@@ -36,7 +36,7 @@ _referenced: set[str] = set()
 
 
 def referenced_variables() -> frozenset[str]:
-    """Return the names of the environment variables that this process has references to."""
+    """Return the names of the environment variables that references of this process use."""
     return frozenset(_referenced)
 
 
@@ -71,7 +71,7 @@ class FileReference:
     """The content of a file on the machine that runs the command, as Docker and Kubernetes mount secrets.
 
     Args:
-        path: The path of the file; a final line break does not belong to the value.
+        path: The path of the file; a final line break is not part of the value.
     """
 
     lifetime: ClassVar[float] = 0
@@ -101,10 +101,10 @@ class JoinedReference:
     parts: tuple[str | SecretReference, ...]
 
     def resolve(self) -> str:
-        """Fetch what the parts refer to, and join all of them.
+        """Fetch the referenced parts, and join all parts.
 
         Raises:
-            StarlakeError: If one of them leads nowhere.
+            StarlakeError: If one of them cannot be resolved.
         """
         return "".join(part if isinstance(part, str) else part.resolve() for part in self.parts)
 
@@ -121,7 +121,7 @@ def field_of(secret: str, field: str | None, label: str) -> str:
         label: The name of the secret, for error messages.
 
     Raises:
-        StarlakeError: If the secret is not a JSON object, or has no such field; it shows no value.
+        StarlakeError: If the secret is not a JSON object, or has no such field; the error contains no value.
     """
     if field is None:
         return secret

@@ -1,4 +1,4 @@
-"""Stores of secrets, found by the names that references call them: our own, and those of installed packages."""
+"""Secret stores by their name in references: our own, and those of installed packages."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ai.starlake.common.secrets.secret_references import (
 
 
 def reference_of(label: str, value: Any) -> EnvironmentValue:
-    """Read a value that a user wrote: a string, or a reference to one. Nothing is fetched.
+    """Read a user's value: a string, or a reference to one. Nothing is fetched.
 
     Args:
-        label: What the value is for, such as ``option sl_env_var: the value of TOKEN``, for error messages.
-        value: A string or a number; a reference: an object with `resolve`, a mapping of the name of a store to what it
-            is called there, as in ``{"env": "NAME"}`` or ``{"aws": {"secret": "prod/db", "field": "password"}}``, or
-            with the parts beside the store, ``{"aws": "prod/db", "field": "password"}``; or a `dagster.EnvVar`.
+        label: Purpose of the value, such as ``option sl_env_var: the value of TOKEN``, for error messages.
+        value: A string or a number; a reference: an object with `resolve`, a mapping of the name of a store to the name
+            in that store, as in ``{"env": "NAME"}`` or ``{"aws": {"secret": "prod/db", "field": "password"}}``, or with
+            the parts beside the store, ``{"aws": "prod/db", "field": "password"}``; or a `dagster.EnvVar`.
 
     Raises:
         StarlakeError: If it is not one of these, or if no installed package offers the store.
@@ -51,17 +51,17 @@ def reference_of(label: str, value: Any) -> EnvironmentValue:
 
 
 def environment_value(name: str, value: Any) -> EnvironmentValue:
-    """Read the value of one entry of the option `sl_env_var`. See `reference_of`.
+    """Read the value of one entry of the option `sl_env_var`; see `reference_of`.
 
     Args:
         name: The name of the entry.
-        value: What the user wrote.
+        value: The user's value.
     """
     return reference_of(f"option sl_env_var: the value of {name}", value)
 
 
 def _store_of(value: Mapping[Any, Any]) -> Any:
-    """Return the key of a mapping that names a store: its only one, or the only one that is known; None without."""
+    """Return the key of a mapping that names a store: its only key, or the only known one; None if there is none."""
     known = (
         list(value) if len(value) == 1 else [name for name in value if name in _BUILT_IN or name in plug_ins(SECRETS)]
     )

@@ -1,4 +1,4 @@
-"""Files wherever they are: on this machine, or in object stores."""
+"""Files on this machine or in object stores."""
 
 from ai.starlake.common.storage.file_layer import Files, Storage
 from ai.starlake.common.storage.location import ListedFile, Location, local_path

@@ -1,4 +1,4 @@
-"""The file layer of a job: a value that is made from its options and handed to whatever reaches files."""
+"""The file layer of a job: a value made from its options, which all code that accesses files receives."""
 
 from __future__ import annotations
 
@@ -19,67 +19,67 @@ from ai.starlake.common.storage.local_disk import LocalLocation
 from ai.starlake.common.storage.location import Location, local_path
 
 PLUG_INS = "starlake.storage"
-"""The group of entry points that add schemes. The name of one is the scheme; its object, called without arguments,
-returns a `Storage`."""
+"""Group of entry points that add URI schemes. The name of an entry point is the scheme; its object, called without
+arguments, returns a `Storage`."""
 
 _PATIENCE = 10.0
-"""Seconds within which an object store has to answer."""
+"""Seconds to wait for an answer of an object store."""
 
 
 class Storage(Protocol):
-    """How the files of one scheme are reached. Neither method calls the store yet."""
+    """Access to the files of one scheme. Neither method calls the store."""
 
     def path(self, uri: str) -> Path:
-        """Return a path of universal-pathlib, to read files by."""
+        """Return a path of universal-pathlib, to read files."""
         ...
 
     def location(self, uri: str) -> Location:
-        """Return a location, to move, write and remove files by."""
+        """Return a location, to move, write and remove files."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """How a job reaches files.
+    """Access of a job to files.
 
-    Two jobs with different options have two of these, and do not get in each other's way.
+    Two jobs with different options have two independent instances.
 
     Args:
-        storages: The storages of some schemes. Other schemes are those of plug-ins, else left to fsspec.
+        storages: The storages of some schemes. Other schemes come from plug-ins, or from fsspec.
     """
 
     storages: Mapping[str, Storage] = field(default_factory=dict)
     _probes: dict[str, _Probe] = field(default_factory=dict, init=False, repr=False)
 
     def location(self, location: str | Path) -> Location:
-        """Return the location of a path or a URI, without a call of the store.
+        """Return the location of a path or a URI, without calling the store.
 
         Raises:
-            StarlakeError: If it is a URI that cannot be understood.
+            StarlakeError: If the URI is invalid.
         """
         local = local_path(location)
         return self._storage(str(location)).location(str(location)) if local is None else LocalLocation(local)
 
     def path(self, location: str | Path) -> Path:
-        """Return the path object of a path or a URI, without a call of the store.
+        """Return the path object of a path or a URI, without calling the store.
 
         Raises:
-            StarlakeError: If it is a URI that cannot be understood, or that there is no driver for.
+            StarlakeError: If the URI is invalid, or its scheme has no driver.
         """
         local = local_path(location)
         return self._storage(str(location)).path(str(location)) if local is None else local
 
     def is_folder(self, folder: Path) -> bool:
-        """Return True if a folder exists; in an object store, if there is anything in it.
+        """Return True if a folder exists; in an object store, if it contains an object.
 
-        An object store that does not answer is waited for once: until it does, each further question fails at once.
+        An object store that does not answer is waited for once: until it answers, each further call fails at once.
 
         Args:
             folder: A path that `path` returned, or one below it.
 
         Raises:
             StarlakeError: If the object store cannot be reached, or does not answer within ten seconds. The drivers of
-                object stores repeat their calls for a minute, and then say that there is no folder.
+                object stores repeat their calls for a minute, and then report that the folder does not exist.
         """
         if local_path(folder) is not None:
             return folder.is_dir()
@@ -95,16 +95,16 @@ class Files:
 
 
 class _Probe:
-    """One question to an object store, asked in a thread: drivers repeat their calls for longer than we wait.
+    """One request to an object store, made in a thread: drivers repeat their calls for longer than we wait.
 
     Args:
-        folder: The folder that is asked for.
+        folder: The requested folder.
     """
 
     def __init__(self, folder: Path) -> None:
         from ai.starlake.common.storage.object_store import require_driver
 
-        require_driver(folder)  # importing it may take longer than the store
+        require_driver(folder)  # its import may take longer than the request
         self._folder = folder
         self._deadline = time.monotonic() + _PATIENCE
         self._future: Future[bool] = Future()
@@ -117,7 +117,7 @@ class _Probe:
         return str(folder) == str(self._folder) or time.monotonic() >= self._deadline
 
     def answer(self) -> bool:
-        """Return whether the folder exists.
+        """Return True if the folder exists.
 
         Raises:
             StarlakeError: If the store cannot be reached, or does not answer in time.
@@ -148,7 +148,7 @@ class _Probe:
 
 @functools.cache
 def _plug_in(scheme: str) -> Storage | None:
-    """Return what is installed for a scheme; to look for it costs some milliseconds, once."""
+    """Return the plug-in of a scheme; the search takes some milliseconds, once."""
     found = next(iter(entry_points(group=PLUG_INS, name=scheme)), None)
     if found is None:
         return None

@@ -12,7 +12,7 @@ from ai.starlake.common.storage.location import ListedFile, Location, explained,
 
 
 class LocalLocation(Location):
-    """A path of this machine."""
+    """A path on this machine."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -30,7 +30,7 @@ class LocalLocation(Location):
         return LocalLocation(self.path / name)
 
     def list_files(self) -> list[str]:
-        """Return the names of the files in this folder; links to files count."""
+        """Return the names of the files in this folder, links to files included."""
         try:
             with explained("listed", self), os.scandir(self.path) as entries:
                 return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
@@ -38,7 +38,7 @@ class LocalLocation(Location):
             return []
 
     def entries(self) -> list[ListedFile]:
-        """Return the files with their sizes and times; links to files count."""
+        """Return the files with their sizes and times, links to files included."""
         try:
             with explained("listed", self), os.scandir(self.path) as entries:
                 found = [_entry(entry) for entry in entries if not entry.name.startswith(".")]
@@ -47,7 +47,7 @@ class LocalLocation(Location):
         return sorted(filter(None, found), key=lambda entry: entry.name)
 
     def exists(self) -> bool:
-        """Return True if there is such a file; an error if a folder has its name."""
+        """Return True if the file exists; raise an error if a folder has its name."""
         try:
             with explained("looked at", self):
                 mode = self.path.stat().st_mode
@@ -58,7 +58,7 @@ class LocalLocation(Location):
         return True
 
     def remove(self) -> bool:
-        """Remove this file; True in exactly one of several processes that try."""
+        """Remove this file; return True in exactly one of several processes that try."""
         try:
             with explained("removed", self):
                 self.path.unlink()
@@ -67,7 +67,7 @@ class LocalLocation(Location):
         return True
 
     def read(self) -> str | None:
-        """Return the text of this file."""
+        """Return the content of this file."""
         try:
             with explained("read", self):
                 return self.path.read_text(encoding="utf-8")
@@ -75,7 +75,7 @@ class LocalLocation(Location):
             return None
 
     def write(self, text: str) -> None:
-        """Write this file; its folder is made when missing."""
+        """Write this file; create its folder if it is missing."""
         part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         with explained("written", self):
             if not self.path.parent.is_dir():
@@ -88,7 +88,7 @@ class LocalLocation(Location):
                 raise
 
     def move_into(self, folder: Location) -> Location:
-        """Move this file, to another disk if need be."""
+        """Move this file, to another disk if necessary."""
         if not isinstance(folder, LocalLocation):
             raise two_kinds(self, folder)
         target = folder.path / self.name
@@ -103,7 +103,7 @@ class LocalLocation(Location):
 
 
 def _entry(found: os.DirEntry[str]) -> ListedFile | None:
-    """Return a regular file with its size and time; None for anything else, and for what is gone meanwhile."""
+    """Return a regular file with its size and time; None for anything else, and for a file that has disappeared."""
     try:
         status = found.stat()
     except FileNotFoundError:
@@ -121,11 +121,11 @@ def _make_folder(path: Path) -> None:
 
 
 def _move_local(source: Path, target: Path) -> None:
-    """Move a file. A link first, a removal then: unlike a rename it never replaces a file that just appeared."""
+    """Move a file by a link, then a removal: unlike a rename, this never replaces a file that has just appeared."""
     try:
         os.link(source, target)
     except FileExistsError:
-        # of a move that was killed half way, the two are one file already
+        # after a move that was killed half-way, both are the same file already
         if not target.samefile(source):
             raise
     except OSError as error:

@@ -1,6 +1,6 @@
-"""The operations on a file or folder, wherever it is.
+"""Operations on a file or folder in any storage.
 
-"Nothing there" is an answer; everything else that keeps us from it is a `StarlakeError`, never an empty answer.
+"Does not exist" is a result; every other obstacle is a `StarlakeError`, never an empty result.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from ai.starlake.common.errors import StarlakeError
 
 @dataclass(frozen=True)
 class ListedFile:
-    """A file as the listing of its folder shows it.
+    """A file in the listing of its folder.
 
     Attributes:
-        name: Its name.
-        size: Its size in bytes; None if the listing does not tell.
-        version: Changes when another content is written, and not when the file is moved: the time when it was written,
-            or the checksum of a store that copies to move. Empty where the listing does not tell.
-        modified: When it was written last, as a timestamp, where files can be seen before they are complete; None where
-            they appear as a whole, as in object stores.
+        name: File name.
+        size: Size in bytes; None if the listing does not contain it.
+        version: Changes when the content changes, and not when the file is moved: the modification time, or the
+            checksum in a store that moves by copying. Empty if the listing does not contain it.
+        modified: Modification time as a timestamp, in storages that show incomplete files; None if files appear as a
+            whole, as in object stores.
     """
 
     name: str
@@ -35,7 +35,7 @@ class ListedFile:
 
 
 class Location(ABC):
-    """A file or a folder that may or may not exist. `Files.location` makes one."""
+    """A file or a folder that may or may not exist; created by `Files.location`."""
 
     @abstractmethod
     def __str__(self) -> str: ...
@@ -51,16 +51,16 @@ class Location(ABC):
 
     @abstractmethod
     def list_files(self) -> list[str]:
-        """Return the names of the files in this folder, sorted; none if there is no such folder.
+        """Return the names of the files in this folder, sorted; empty if the folder does not exist.
 
-        Folders in it, and files whose names begin with a dot, do not count, as Starlake has it.
+        Folders in it, and files whose names begin with a dot, are ignored, as by Starlake.
 
         Raises:
             StarlakeError: If it is not a folder or cannot be read.
         """
 
     def entries(self) -> list[ListedFile]:
-        """Return the files of `list_files` with what one listing tells of them.
+        """Return the files of `list_files` with the facts from one listing.
 
         Raises:
             StarlakeError: If it is not a folder or cannot be read.
@@ -69,10 +69,10 @@ class Location(ABC):
 
     @abstractmethod
     def exists(self) -> bool:
-        """Return True if there is such a file.
+        """Return True if the file exists.
 
         Raises:
-            StarlakeError: If it is not a file, or the store cannot tell.
+            StarlakeError: If it is not a file, or the store does not answer.
         """
 
     @abstractmethod
@@ -80,8 +80,8 @@ class Location(ABC):
         """Remove this file.
 
         Returns:
-            True if it was this call that removed it; of several at once, exactly one on a local disk. Most object
-            stores cannot tell.
+            True if this call removed it; of several concurrent calls exactly one, on a local disk. Most object stores
+            cannot tell.
 
         Raises:
             StarlakeError: If it cannot be removed.
@@ -89,7 +89,7 @@ class Location(ABC):
 
     @abstractmethod
     def read(self) -> str | None:
-        """Return the text of this file; None if there is no such file.
+        """Return the content of this file; None if the file does not exist.
 
         Raises:
             StarlakeError: If it cannot be read.
@@ -97,7 +97,7 @@ class Location(ABC):
 
     @abstractmethod
     def write(self, text: str) -> None:
-        """Write this file, over the one that is there. Whoever reads it meanwhile sees the old text or the new one.
+        """Write this file, replacing an existing one. A concurrent reader sees the old content or the new one.
 
         Raises:
             StarlakeError: If it cannot be written.
@@ -105,21 +105,21 @@ class Location(ABC):
 
     @abstractmethod
     def move_into(self, folder: Location) -> Location:
-        """Move this file into a folder, which is made when missing. Replaces nothing.
+        """Move this file into a folder, which is created if it is missing. No file is replaced.
 
         Returns:
-            Its new location.
+            The new location.
 
         Raises:
-            FileExistsError: If the folder has a file of that name; this one stays where it is.
+            FileExistsError: If the folder has a file of that name; this file stays in place.
             StarlakeError: If it cannot be moved.
         """
 
 
 def local_path(location: str | Path) -> Path | None:
-    """Return the path of a local location; None for a URI of another scheme than ``file``.
+    """Return the path of a local location; None for a URI with a scheme other than ``file``.
 
-    Like Hadoop, and unlike browsers, Starlake takes the path of a ``file:`` URI as it is: ``%20`` is no blank.
+    Like Hadoop, and unlike browsers, Starlake does not decode the path of a ``file:`` URI: ``%20`` is not a blank.
 
     Raises:
         StarlakeError: If it is empty, holds a null, or is a ``file:`` URI with a host.
@@ -144,7 +144,7 @@ def local_path(location: str | Path) -> Path | None:
 
 @contextmanager
 def explained(action: str, location: object) -> Iterator[None]:
-    """Turn errors of the system into ours; those that mean "nothing there" or "already there" pass."""
+    """Turn errors of the system into ours; "does not exist" and "exists already" propagate."""
     try:
         yield
     except (FileNotFoundError, FileExistsError):

@@ -1,4 +1,4 @@
-"""Files in object stores and whatever else has a driver of fsspec."""
+"""Files in object stores and other storages with an fsspec driver."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PACKAGES = {
 
 
 class DriverStorage:
-    """The files of a scheme as fsspec's driver reaches them, with the settings that the driver finds by itself."""
+    """The files of a scheme through an fsspec driver, with the settings that the driver finds by itself."""
 
     def path(self, uri: str) -> Path:
         """Return a path of universal-pathlib."""
@@ -40,14 +40,14 @@ class DriverStorage:
 
 
 def upath(uri: str, **storage_options: Any) -> Path:
-    """Return a path of universal-pathlib; its type is that of pathlib, whose interface it has.
+    """Return a path of universal-pathlib; its declared type is that of pathlib, whose interface it has.
 
     Args:
         uri: The URI.
         **storage_options: Settings of the driver.
 
     Raises:
-        StarlakeError: If there is no driver for the scheme.
+        StarlakeError: If the scheme has no driver.
     """
     from upath import UPath
 
@@ -88,11 +88,11 @@ class DriverLocation(Location):
         return DriverLocation(f"{self.uri}/{name}")
 
     def list_files(self) -> list[str]:
-        """Return the names of the files in this folder; an error if there is no such bucket."""
+        """Return the names of the files in this folder; raise an error if the bucket does not exist."""
         return [entry.name for entry in self.entries()]
 
     def entries(self) -> list[ListedFile]:
-        """Return the files in this folder with what the driver tells of them; an error if there is no such bucket."""
+        """Return the files in this folder with the driver's facts; raise an error if the bucket does not exist."""
         path = self._path()
         try:
             with _explained_remote("listed", self):
@@ -102,12 +102,12 @@ class DriverLocation(Location):
         except FileNotFoundError:
             self._require_bucket(path)
             return []
-        own = path.path.strip("/")  # an object store lists the empty object that stands for the folder, too
+        own = path.path.strip("/")  # an object store also lists the empty object that represents the folder
         entries = [_entry(each) for each in found if each["type"] == "file" and each["name"].strip("/") != own]
         return sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
 
     def exists(self) -> bool:
-        """Return True if there is such a file; an error if there is no such bucket."""
+        """Return True if the file exists; raise an error if the bucket does not exist."""
         path = self._path()
         try:
             with _explained_remote("looked at", self):
@@ -120,7 +120,7 @@ class DriverLocation(Location):
         return True
 
     def remove(self) -> bool:
-        """Remove this file; return whether it was this call, as far as the store can tell."""
+        """Remove this file; return True if this call removed it, as far as the store can tell."""
         if not self.exists():
             return False
         path = self._path()
@@ -132,7 +132,7 @@ class DriverLocation(Location):
         return True
 
     def read(self) -> str | None:
-        """Return the text of this file."""
+        """Return the content of this file."""
         path = self._path()
         try:
             with _explained_remote("read", self):
@@ -148,7 +148,7 @@ class DriverLocation(Location):
             path.fs.pipe_file(path.path, text.encode())
 
     def move_into(self, folder: Location) -> Location:
-        """Move this file: in an object store a copy, and then a removal."""
+        """Move this file: in an object store a copy, followed by a removal."""
         if not isinstance(folder, DriverLocation):
             raise two_kinds(self, folder)
         target = DriverLocation(f"{folder.uri}/{self.name}")
@@ -157,21 +157,21 @@ class DriverLocation(Location):
         source = self._path()
         try:
             with _explained_remote(f"moved to {folder}", self):
-                source.fs.makedirs(folder._path().path, exist_ok=True)  # noqa: SLF001  one of us
+                source.fs.makedirs(folder._path().path, exist_ok=True)  # noqa: SLF001  our own class
                 source.fs.mv(source.path, target._path().path)
         except FileNotFoundError as error:
             raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more") from error
         return target
 
     def _path(self) -> UPath:
-        """Return the path, with a driver that remembers nothing: others change what we look for."""
+        """Return the path with a driver that caches nothing: other processes change the files."""
         path: Any = upath(self.uri)
         with _known_driver(self.uri):
             path.fs.invalidate_cache()
         return cast("UPath", path)
 
     def _require_bucket(self, path: UPath) -> None:
-        """Make sure that it is the file or folder that is missing, and not the bucket."""
+        """Check that the file or folder is missing, and not its bucket."""
         bucket = path.drive.strip("/")
         if not bucket:
             return
@@ -184,7 +184,7 @@ class DriverLocation(Location):
 
 
 def _entry(found: Mapping[str, Any]) -> ListedFile:
-    """Return a file as a driver lists it; each has a word of its own for the checksum, and some have none."""
+    """Return a file from the listing of a driver; drivers name the checksum differently, or have none."""
     checksums = (found.get(word) for word in _CHECKSUMS)
     version = next((str(each) for each in checksums if each), "")
     return ListedFile(found["name"].strip("/").rpartition("/")[2], found.get("size"), version)
@@ -207,7 +207,7 @@ def _known_driver(uri: str) -> Iterator[None]:
 
 @contextmanager
 def _explained_remote(action: str, location: Location) -> Iterator[None]:
-    """As `explained`; each driver has errors of its own, those of its HTTP client among them."""
+    """Like `explained`, for drivers: each has errors of its own, those of its HTTP client among them."""
     try:
         with explained(action, location):
             yield
