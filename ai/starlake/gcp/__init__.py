@@ -1,4 +1,4 @@
-"""Starlake commands on Google Cloud: Dataproc and Cloud Run; and secrets of Secret Manager."""
+"""Starlake commands on Google Cloud: Dataproc, Cloud Run, and secrets of Secret Manager."""
 
 from typing import TYPE_CHECKING
 

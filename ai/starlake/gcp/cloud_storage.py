@@ -1,7 +1,7 @@
 """Files in Google Cloud Storage.
 
-Every call carries the generation of the object that it is about: what somebody else puts in its place meanwhile is
-neither removed nor replaced.
+Every call carries the generation of its object: an object that another process puts in its place is neither removed nor
+replaced.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ if TYPE_CHECKING:
     from google.cloud.storage import Blob, Client
 
 _TIMEOUT = 60.0
-"""Seconds that one answer may take."""
+"""Timeout of one call in seconds."""
 _TOLERANCE = 120.0
-"""Seconds for which a call that fails for a passing reason is repeated."""
+"""Seconds for which a call is repeated after transient errors."""
 
 
 @dataclass(frozen=True)
 class CloudStorage:
-    """The files of the schemes ``gs`` and ``gcs``, which mean the same.
+    """Files of the schemes ``gs`` and ``gcs``, which are synonyms.
 
     Args:
-        endpoint: The address of Cloud Storage; by default what STORAGE_EMULATOR_HOST says, else Google's.
-        impersonate: The service account on whose behalf Cloud Storage is called.
+        endpoint: URL of Cloud Storage; by default the variable STORAGE_EMULATOR_HOST, else that of Google.
+        impersonate: The service account to impersonate.
     """
 
     endpoint: str | None = None
     impersonate: str | None = None
 
     def path(self, uri: str) -> Path:
-        """Return a path of universal-pathlib, whose driver is gcsfs.
+        """Return a path of universal-pathlib with the driver gcsfs.
 
         Raises:
-            GcpCallError: If there are no credentials to act for another account with.
+            GcpCallError: If there are no credentials to impersonate another account.
         """
         return upath(uri, **self._driver_settings)
 
     def location(self, uri: str) -> GcsLocation:
-        """Return a location that is reached by Google's own client, which can name generations of objects.
+        """Return a location that uses Google's own client, which supports generations of objects.
 
         Raises:
             StarlakeError: If the URI names no bucket.
@@ -66,12 +66,12 @@ class CloudStorage:
 
     @cached_property
     def _driver_settings(self) -> Mapping[str, Any]:
-        """The settings of gcsfs. Made once: fsspec takes other credentials for those of another store."""
+        """Settings of gcsfs. Created once: for fsspec, new credentials mean another store."""
         address = endpoint_of_storage(self.endpoint)
         given: dict[str, Any] = {"endpoint_url": address.rstrip("/")} if address else {}
         if is_insecure(address):
-            # gcsfs asks Google, by gRPC and nowhere else, for the kind of each bucket; an emulator has no answer to
-            # that, and each call would wait for one for a minute and a half
+            # gcsfs asks Google, by gRPC only, for the kind of each bucket; an emulator does not answer, and each call
+            # would wait for a minute and a half
             return {**given, "token": "anon", "retry_timeout": 0}
         if self.impersonate:
             given["token"] = default_credentials(self.impersonate)[0]
@@ -79,10 +79,10 @@ class CloudStorage:
 
 
 class GcsLocation(Location):
-    """An object, or the folder that a prefix stands for.
+    """An object, or the folder of a prefix.
 
     Args:
-        storage: How Cloud Storage is reached.
+        storage: Access to Cloud Storage.
         bucket: The bucket.
         key: The name of the object; empty for the bucket itself.
     """
@@ -105,11 +105,11 @@ class GcsLocation(Location):
         return GcsLocation(self._storage, self.bucket, f"{self.key}/{name}".lstrip("/"))
 
     def list_files(self) -> list[str]:
-        """Return the names of the files in this folder; an error if there is no such bucket."""
+        """Return the names of the files in this folder; raise an error if the bucket does not exist."""
         return [entry.name for entry in self.entries()]
 
     def entries(self) -> list[ListedFile]:
-        """Return the files in this folder with their sizes and checksums; an error if there is no such bucket."""
+        """Return the files in this folder with sizes and checksums; raise an error if the bucket does not exist."""
         found = self._listed("listed")
         if not found and self.key and self._blob("listed") is not None:
             raise StarlakeError(f"{self} cannot be listed", cause=os.strerror(errno.ENOTDIR))
@@ -117,20 +117,21 @@ class GcsLocation(Location):
         return sorted((entry for entry in files if not entry.name.startswith(".")), key=lambda entry: entry.name)
 
     def exists(self) -> bool:
-        """Return True if there is such a file; an error if there is no such bucket."""
+        """Return True if the file exists; raise an error if the bucket does not exist."""
         return self._file("looked at") is not None
 
     def remove(self) -> bool:
-        """Remove this file; True in exactly one of several processes that try.
+        """Remove this file; return True in exactly one of several processes that try.
 
-        One exception: where an answer is lost and the file is gone at the next try, this call counts as the one. A file
-        that nobody got would be worse than one that two got, and rarer still is that two try while answers are lost.
+        One exception: if an answer is lost and the file is gone at the next attempt, this call returns True. A file
+        that no process gets would be worse than one that two get, and two processes that try while answers are lost are
+        rarer still.
         """
         blob = self._file("removed")
         return blob is not None and self._delete(blob)
 
     def read(self) -> str | None:
-        """Return the text of this file."""
+        """Return the content of this file."""
         blob = self._blob("read")
         if blob is None:
             return None
@@ -147,7 +148,7 @@ class GcsLocation(Location):
             blob.upload_from_string(text, content_type="application/json", timeout=_TIMEOUT, retry=_retry())
 
     def move_into(self, folder: Location) -> Location:
-        """Move this file: a copy within Cloud Storage, which replaces nothing, and then a removal."""
+        """Move this file: a copy within Cloud Storage, which replaces nothing, followed by a removal."""
         if not isinstance(folder, GcsLocation):
             raise two_kinds(self, folder)
         target = folder.child(self.name)
@@ -159,14 +160,14 @@ class GcsLocation(Location):
         except GcpCallError as error:
             if error.code not in ("NOT_FOUND", "FAILED_PRECONDITION"):
                 raise
-            # of a move that was killed half way, or whose answer was lost, both are there with the same content
+            # after a move that was killed half-way, or whose answer was lost, both exist with the same content
             if not target.holds(blob):
                 raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more") from None
         self._delete(blob)
         return target
 
     def holds(self, other: Blob) -> bool:
-        """Return True if there is this file, with the content of another one.
+        """Return True if this file exists with the content of another one.
 
         Raises:
             FileExistsError: If it has another content.
@@ -177,9 +178,9 @@ class GcsLocation(Location):
         return blob is not None
 
     def _listed(self, action: str, most: int | None = None) -> list[ListedFile]:
-        """Return the files and, with a slash at the end of their names, the folders in this folder.
+        """Return the files, and the folders with a trailing slash, in this folder.
 
-        The name of the placeholder of the folder itself is empty.
+        The placeholder of the folder itself has an empty name.
         """
         prefix = f"{self.key}/" if self.key else ""
         try:
@@ -193,10 +194,10 @@ class GcsLocation(Location):
         return [*files, *(ListedFile(name.removeprefix(prefix)) for name in found.prefixes)]
 
     def _file(self, action: str) -> Blob | None:
-        """Return the object as it is now, or None if it does not exist.
+        """Return the current object; None if it does not exist.
 
         Raises:
-            StarlakeError: If a folder has the name, or if there is no bucket.
+            StarlakeError: If a folder has the name, or if the bucket does not exist.
         """
         blob = self._blob(action) if self.key else None
         if blob is None and self._listed(action, most=1):
@@ -204,7 +205,7 @@ class GcsLocation(Location):
         return blob
 
     def _blob(self, action: str) -> Blob | None:
-        """Return the object as it is now; None if there is none, be it for want of the bucket."""
+        """Return the current object; None if it does not exist, or its bucket does not."""
         bucket = self._client.bucket(self.bucket)
         with self._explained(action, bucket.get_blob):
             return bucket.get_blob(self.key, timeout=_TIMEOUT, retry=_retry())
@@ -248,15 +249,15 @@ class GcsLocation(Location):
 
 @functools.lru_cache(maxsize=8)
 def _client(endpoint: str | None, impersonate: str | None) -> Client:
-    """Return the client of an address and account: one each, since each has a pool of connections."""
+    """Return the client for a URL and account, one each, because each has a pool of connections."""
     return storage_client(GcpEndpoints(storage=endpoint, impersonate=impersonate))
 
 
 def _retry(lost: list[Exception] | None = None) -> Any:
-    """Return what repeats a call that fails for a passing reason.
+    """Return the retry policy for calls with transient errors.
 
     Args:
-        lost: Gets the errors of the calls whose answers were lost.
+        lost: Receives the errors of calls whose answers were lost.
     """
     from google.api_core.retry import Retry
 

@@ -1,4 +1,4 @@
-"""Warn of secrets that a service of Google Cloud shows to others than the command that gets them."""
+"""Warn about secrets that a service of Google Cloud shows to others than the command."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ai.starlake.gcp.secret_manager import GoogleSecret
 
 
 class ExposedSecretWarning(UserWarning):
-    """The value of a secret can be read by others than the command that needs it."""
+    """Others than the command can read the value of a secret."""
 
 
 def taken_by_cloud_run(cloud_run: str | None) -> Callable[[SecretReference], bool]:
-    """Return what tells the references that Cloud Run resolves itself: whole secrets of Secret Manager.
+    """Return a test for references that Cloud Run resolves itself: whole secrets of Secret Manager.
 
     Args:
-        cloud_run: The address of Cloud Run. An emulator knows the secrets of an emulator, Google those of Google.
+        cloud_run: URL of Cloud Run. An emulator knows the secrets of an emulator, Google those of Google.
     """
 
     def is_taken(reference: SecretReference) -> bool:
@@ -36,12 +36,12 @@ def warn_of_exposed(
     *,
     passed_on: Callable[[SecretReference], bool] = lambda _: False,
 ) -> None:
-    """Warn, once for all, of the secrets in an environment that a service gets as plain values.
+    """Warn once about all secrets in an environment that a service receives as plain values.
 
     Args:
         environment: The variables of commands.
-        where: Who can read the values, and where.
-        fix: What to do about it.
+        where: The readers of the values, and the place.
+        fix: The fix.
         passed_on: Returns True for a reference that the service resolves itself.
     """
     exposed = [name for name, value in environment.items() if not isinstance(value, str) and not passed_on(value)]

@@ -1,4 +1,4 @@
-"""The options that Dataproc and Cloud Run share."""
+"""Options that Dataproc and Cloud Run share."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ai.starlake.job.job_options import Seconds
 
 
 class GcpOptions(JobOptions):
-    """The options of every job on Google Cloud."""
+    """Options of every job on Google Cloud."""
 
     storage_endpoint: str | None = Field(
         default=None, description="the address of Cloud Storage; see also the variable STORAGE_EMULATOR_HOST"
@@ -33,7 +33,7 @@ class GcpOptions(JobOptions):
     )
 
     def _check(self) -> None:
-        """Check that `starlake preload` answers where the step can read it."""
+        """Check that `starlake preload` writes its answer where the step can read it."""
         super()._check()
         if self.pre_load_check == "command" and not self.pre_load_not_ready_sentinel_path:
             raise StarlakeError(
@@ -45,21 +45,21 @@ class GcpOptions(JobOptions):
 
     @property
     def impersonated(self) -> str | None:
-        """The service account on whose behalf Google Cloud is called."""
+        """The service account to impersonate on Google Cloud."""
         return None
 
     @cached_property
     def files(self) -> Files:
-        """How files are reached: those on Cloud Storage with this endpoint and account."""
+        """The file layer of the job: files on Cloud Storage use this URL and account."""
         from ai.starlake.gcp.cloud_storage import CloudStorage
 
         storage = CloudStorage(self.storage_endpoint or None, self.impersonated)
         return Files({"gs": storage, "gcs": storage})
 
     def project_variables(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Return the variables with which a step reads the project: the metadata are those of the copy, if any.
+        """Return the variables with which a step reads the project: the metadata of the copy, if any.
 
-        All else, such as the areas, is where the command has it.
+        The areas, and everything else, stay where the command has them.
         """
         copy = self.project_copy
         if not copy:

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 
 _TOLERANCE = 20.0
-"""Seconds for which a call is repeated that Google does not answer."""
+"""Seconds for which a call without an answer is repeated."""
 _TIMEOUT = 10.0
-"""Seconds that one answer may take."""
+"""Timeout of one call in seconds."""
 _INTERVAL = 1.0
 
 
@@ -28,11 +28,11 @@ class GoogleSecret:
     """A secret of Google Secret Manager, fetched with the Application Default Credentials.
 
     Args:
-        secret: Its id, or its full name ``projects/p/secrets/s`` or ``projects/p/secrets/s/versions/v``.
-        field: The field to take, if the secret is a JSON object.
+        secret: Id or full name of the secret, ``projects/p/secrets/s`` or ``projects/p/secrets/s/versions/v``.
+        field: The field to use if the secret is a JSON object.
         project: The project; by default that of the name, the environment or the credentials.
         version: The version, unless the name has one.
-        endpoint: The address of the service; one that begins with ``http://`` is called in the clear.
+        endpoint: URL of the service; one that begins with ``http://`` is called without TLS.
     """
 
     secret: str
@@ -65,7 +65,7 @@ class GoogleSecret:
         """The name of the version, with its project.
 
         Raises:
-            StarlakeError: If nothing says which project.
+            StarlakeError: If the project is not configured.
         """
         name = self.secret.strip("/")
         if not name.startswith("projects/"):
@@ -74,7 +74,7 @@ class GoogleSecret:
 
     @property
     def selector(self) -> dict[str, str]:
-        """The secret and its version, as the definitions of Cloud Run name them."""
+        """The secret and its version, as in the definitions of Cloud Run."""
         secret, _, version = self.full_name.partition("/versions/")
         return {"secret": secret, "version": version}
 
@@ -88,17 +88,17 @@ def _client(endpoint: str | None) -> SecretManagerServiceClient:
 
 
 class _QuietLog:
-    """Tells the log of this process of calls that are repeated: no step may be there to tell."""
+    """Logs repeated calls with Python's logging: there may be no step to report to."""
 
     def output(self, stream: str, line: str) -> None:
-        """Take a line of output."""
+        """Receive a line of output."""
 
     def info(self, message: str) -> None:
-        """Log what is of interest."""
+        """Log a progress message."""
         _logger.info(message)
 
     def warning(self, message: str) -> None:
-        """Log what a person should see to."""
+        """Log a warning."""
         _logger.warning(message)
 
 

@@ -1,1 +1,1 @@
-"""Google's clients: the calls, their retries, and the errors that they raise."""
+"""Clients of Google Cloud: their calls, retries and errors."""

@@ -1,8 +1,7 @@
-"""The only place that calls a service of Google Cloud, so that every call is retried, or not, on purpose.
+"""The only module that calls services of Google Cloud, so that the retries of every call are deliberate.
 
-The clients' own retries are switched off: they differ from method to method, say nothing in the log, and repeat calls
-that must not be repeated. Each call gets a time limit of its own, and an answer that does not come in time counts as
-lost.
+The clients' own retries are switched off: they differ between methods, are not logged, and repeat calls that must not
+be repeated. Each call has a timeout of its own; an answer that arrives later counts as lost.
 """
 
 from __future__ import annotations
@@ -17,23 +16,23 @@ ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 READ_TIMEOUT = 20.0
-"""Seconds that the answer to a question may take."""
+"""Timeout in seconds of calls that read."""
 WRITE_TIMEOUT = 60.0
-"""Seconds that the answer to an order may take."""
+"""Timeout in seconds of calls that write."""
 
 
 class Rpc(Protocol, Generic[ResultT_co]):
     """A method of one of Google's clients."""
 
     def __call__(self, request: Any, *, retry: Any, timeout: Any) -> ResultT_co:
-        """Call it."""
+        """Call the method."""
         ...
 
 
 class Calls(Repeats):
-    """Make calls of Google Cloud, and ride out short outages. See `Repeats` for the arguments.
+    """Makes calls to Google Cloud, and repeats them during short outages. See `Repeats` for the arguments.
 
-    Errors of Google's clients become those of `ai.starlake.gcp.client.google_errors`.
+    Errors of Google's clients are converted to those of `ai.starlake.gcp.client.google_errors`.
     """
 
     service = "Google Cloud"
@@ -46,16 +45,16 @@ class Calls(Repeats):
         what: str,
         timeout: float = READ_TIMEOUT,
     ) -> ResultT:
-        """Ask a question, again and again while the service does not answer.
+        """Make a call that reads, repeatedly while the service does not answer.
 
         Args:
             method: The method of the client.
             request: The request, as a message or a mapping.
-            what: What the call is to do, as in ``look at cluster x``.
-            timeout: Seconds that one answer may take.
+            what: Description of the call, as in ``get cluster x``.
+            timeout: Timeout of one call in seconds.
 
         Raises:
-            GcpCallError: If the service refuses, or did not answer for as long as the tolerance says.
+            GcpCallError: If the service refuses, or does not answer within the tolerance.
         """
         limit = min(timeout, self.longest)
         return self.repeated(
@@ -71,14 +70,14 @@ class Calls(Repeats):
         items: str,
         timeout: float = READ_TIMEOUT,
     ) -> Iterator[Any]:
-        """Ask for a list, page by page as it is consumed.
+        """Yield the items of a list, page by page as they are consumed.
 
         Args:
             method: The method of the client.
             request: The request, as a mapping, without ``page_token``.
-            what: What the call is to do.
+            what: Description of the call.
             items: The field of a page that holds its items, such as ``executions``.
-            timeout: Seconds that one answer may take.
+            timeout: Timeout of one call in seconds.
 
         Yields:
             The items.
@@ -86,7 +85,7 @@ class Calls(Repeats):
         token = ""
         while True:
             pager = self.read(method, {**request, "page_token": token}, what=what, timeout=timeout)
-            page = next(iter(pager.pages))  # the pager holds its first page already
+            page = next(iter(pager.pages))  # the pager has its first page already
             yield from getattr(page, items)
             token = page.next_page_token
             if not token:
@@ -100,9 +99,9 @@ class Calls(Repeats):
         what: str,
         timeout: float = WRITE_TIMEOUT,
     ) -> ResultT:
-        """Give an order that has the same effect however often it is given, until the service answers.
+        """Make an idempotent call that writes, until the service answers.
 
-        Such are those with a request id, and deletion and cancellation by nature.
+        Such are calls with a request id, and deletions and cancellations.
 
         See `read` for arguments and errors.
         """
@@ -116,26 +115,26 @@ class Calls(Repeats):
         what: str,
         timeout: float = WRITE_TIMEOUT,
     ) -> ResultT:
-        """Give an order that would have its effect twice if it were given twice: never sends it again.
+        """Make a call that writes and is not idempotent: it is never sent again.
 
         See `read` for arguments.
 
         Raises:
-            GcpCallError: If the answer is an error. Unless it is `definite`, the order may have been carried out.
+            GcpCallError: If the answer is an error. Unless it is `definite`, the call may have taken effect.
         """
         with explained(what, permissions_of(method), self.mask):
             return method(request, retry=None, timeout=min(timeout, self.longest))
 
     def repeated(self, action: Callable[[], ResultT], *, what: str, permissions: tuple[str, ...] = ()) -> ResultT:
-        """Do something that has the same effect however often it is done. See `Repeats.repeated`.
+        """Repeat an idempotent action; see `Repeats.repeated`.
 
         Args:
             action: Makes calls of Google's clients, without retries of its own.
-            what: What it is to do.
+            what: Description of the action.
             permissions: The IAM permissions that it needs.
 
         Raises:
-            GcpCallError: If the service refuses, or did not answer for as long as the tolerance says.
+            GcpCallError: If the service refuses, or does not answer within the tolerance.
         """
         with explained(what, permissions, self.mask):
             return super().repeated(action, what=what)
@@ -145,5 +144,5 @@ class Calls(Repeats):
         return patience_of(error)
 
     def reason_of(self, error: BaseException) -> str:
-        """Return the code of an error, and what the service said."""
+        """Return the code of an error, and the message of the service."""
         return f"{code_of(error)}: {said_by(error)}"

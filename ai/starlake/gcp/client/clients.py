@@ -1,4 +1,4 @@
-"""Google's clients, made in the process that calls, when they are first needed."""
+"""Google's clients, created in the process that calls, on first use."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _PROJECT_VARIABLES = ("GOOGLE_CLOUD_PROJECT", "GCP_PROJECT", "GCLOUD_PROJECT")
 _PLAIN = [("grpc.enable_http_proxy", 0)]
-"""An emulator is not behind a proxy, whatever http_proxy says."""
+"""An emulator is not behind a proxy, whatever http_proxy is."""
 
 
 _made_clients: list[Any] = []
-"""All clients of this process, so that none is collected: gRPC then closes its channel in whichever thread the
-collector runs, and has been seen not to return from that."""
+"""All clients of this process, so that none is garbage-collected: gRPC would close its channel in the thread of the
+collector, which was observed to hang."""
 
 
 class GcpClients:
     """The clients of one project and region.
 
-    Making one opens no connection and reads no credentials; the first call does.
+    Creating one opens no connection and reads no credentials; the first call does.
 
     Args:
-        endpoints: Where the services are.
+        endpoints: The URLs of the services.
         project: The project; by default that of the environment, or of the credentials.
         region: The region, such as ``europe-west1``.
     """
@@ -51,7 +51,7 @@ class GcpClients:
         """The id of the project.
 
         Raises:
-            StarlakeError: If nothing says which one.
+            StarlakeError: If it is not configured.
         """
         addresses = (self.endpoints.dataproc, self.endpoints.cloud_run)
         emulated = any(map(is_insecure, addresses))
@@ -59,7 +59,7 @@ class GcpClients:
 
     @cached_property
     def clusters(self) -> ClusterControllerClient:
-        """The client of Dataproc's clusters."""
+        """Client for Dataproc clusters."""
         try:
             from google.cloud import dataproc_v1
         except ImportError as error:
@@ -68,7 +68,7 @@ class GcpClients:
 
     @cached_property
     def spark_jobs(self) -> JobControllerClient:
-        """The client of Dataproc's jobs."""
+        """Client for Dataproc jobs."""
         try:
             from google.cloud import dataproc_v1
         except ImportError as error:
@@ -77,12 +77,12 @@ class GcpClients:
 
     @property
     def operations(self) -> ClusterControllerClient:
-        """The client of Dataproc's long-running operations, by its method `get_operation`."""
+        """Client for Dataproc's long-running operations, by its method `get_operation`."""
         return self.clusters
 
     @cached_property
     def run_jobs(self) -> JobsClient:
-        """The client of Cloud Run's jobs."""
+        """Client for Cloud Run jobs."""
         try:
             from google.cloud import run_v2
         except ImportError as error:
@@ -91,7 +91,7 @@ class GcpClients:
 
     @cached_property
     def executions(self) -> ExecutionsClient:
-        """The client of the executions of Cloud Run's jobs."""
+        """Client for executions of Cloud Run jobs."""
         try:
             from google.cloud import run_v2
         except ImportError as error:
@@ -100,7 +100,7 @@ class GcpClients:
 
     @cached_property
     def logging(self) -> LoggingServiceV2Client:
-        """The client of Cloud Logging."""
+        """Client for Cloud Logging."""
         try:
             from google.cloud.logging_v2.services.logging_service_v2 import LoggingServiceV2Client
         except ImportError as error:
@@ -109,7 +109,7 @@ class GcpClients:
 
     @cached_property
     def storage(self) -> StorageClient:
-        """The client of Cloud Storage."""
+        """Client for Cloud Storage."""
         return storage_client(self.endpoints, self._project)
 
     @property
@@ -125,10 +125,10 @@ class GcpClients:
 
 
 def default_credentials(impersonate: str | None = None) -> tuple[Any, str | None]:
-    """Return the Application Default Credentials and the project that they name.
+    """Return the Application Default Credentials and their project.
 
     Args:
-        impersonate: The e-mail address of a service account to act for.
+        impersonate: E-mail address of a service account to impersonate.
 
     Raises:
         GcpCallError: If there are no credentials.
@@ -147,13 +147,13 @@ def default_credentials(impersonate: str | None = None) -> tuple[Any, str | None
 
 
 def default_project(of_credentials: Callable[[], str | None]) -> str:
-    """Return the project that the environment names, or the credentials.
+    """Return the project of the environment, or of the credentials.
 
     Args:
         of_credentials: Returns the project of the credentials, if they have one.
 
     Raises:
-        StarlakeError: If nothing says which one.
+        StarlakeError: If it is not configured.
     """
     named = next((os.environ[name] for name in _PROJECT_VARIABLES if os.environ.get(name)), None) or of_credentials()
     if not named:
@@ -169,7 +169,7 @@ def secret_manager_client(endpoint: str | None = None) -> SecretManagerServiceCl
     """Return a client of Secret Manager.
 
     Args:
-        endpoint: Its address; by default Google's own.
+        endpoint: Its URL; by default that of Google.
 
     Raises:
         MissingExtraError: If google-cloud-secret-manager is not installed.
@@ -183,7 +183,7 @@ def secret_manager_client(endpoint: str | None = None) -> SecretManagerServiceCl
 
 
 def _grpc_client(client: Any, endpoint: str | None, credentials: Callable[[], Any]) -> Any:
-    """Return a client of the right address and credentials; by gRPC, the transport that all of these services share."""
+    """Return a client with the right URL and credentials; by gRPC, the transport that all of these services support."""
     if endpoint and is_insecure(endpoint):
         import grpc
 
@@ -220,10 +220,10 @@ def storage_client(endpoints: GcpEndpoints, project: str | None = None) -> Stora
 
 
 def endpoint_of_storage(given: str | None) -> str | None:
-    """Return the URL of Cloud Storage; None for Google's own.
+    """Return the URL of Cloud Storage; None for that of Google.
 
     Args:
-        given: What the options say; it takes precedence over the variable STORAGE_EMULATOR_HOST.
+        given: The value of the option; it takes precedence over the variable STORAGE_EMULATOR_HOST.
     """
     address = given or os.environ.get("STORAGE_EMULATOR_HOST")
     if not address or "://" in address:

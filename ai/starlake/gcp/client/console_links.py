@@ -1,4 +1,4 @@
-"""Where people see in Google's console what we started."""
+"""Links to the resources that we create, in Google's console."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ _CONSOLE = "https://console.cloud.google.com"
 
 
 def dataproc_link(kind: str, name: str, project: str, region: str) -> str:
-    """Return the page of a cluster or job of Dataproc.
+    """Return the URL of the page of a Dataproc cluster or job.
 
     Args:
         kind: ``clusters`` or ``jobs``.
-        name: Its name or id.
+        name: Name or id of the cluster or job.
         project: The project.
         region: The region.
     """
@@ -20,10 +20,10 @@ def dataproc_link(kind: str, name: str, project: str, region: str) -> str:
 
 
 def execution_link(name: str) -> str:
-    """Return the page of an execution of Cloud Run.
+    """Return the URL of the page of a Cloud Run execution.
 
     Args:
-        name: Its full name, ``projects/P/locations/L/jobs/J/executions/E``.
+        name: Full name of the execution, ``projects/P/locations/L/jobs/J/executions/E``.
     """
     _, project, _, region, *_, execution = name.split("/")
     return f"{_CONSOLE}/run/jobs/executions/details/{quote(region)}/{quote(execution)}?project={quote(project)}"

@@ -1,4 +1,4 @@
-"""Where the services of Google Cloud are, and on whose behalf they are called."""
+"""URLs of the services of Google Cloud, and the service account that calls them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class GcpEndpoints:
-    """The addresses of the services.
+    """URLs of the services.
 
-    An address that begins with ``http://`` is called in the clear and without credentials, as an emulator is.
-    ``https://...``, a bare ``host:port``, and None, which stands for Google's own address, are called with TLS and the
+    A URL that begins with ``http://`` is called without TLS and without credentials, as an emulator is.
+    ``https://...``, a bare ``host:port``, and None, which means Google's own URL, are called with TLS and the
     Application Default Credentials.
 
     Args:
-        dataproc: Of Dataproc; by default that of the region.
-        cloud_run: Of Cloud Run.
-        storage: Of Cloud Storage; by default what the variable STORAGE_EMULATOR_HOST says, else Google's.
-        logging: Of Cloud Logging.
-        impersonate: The e-mail address of a service account on whose behalf calls are made.
+        dataproc: URL of Dataproc; by default that of the region.
+        cloud_run: URL of Cloud Run.
+        storage: URL of Cloud Storage; by default the variable STORAGE_EMULATOR_HOST, else that of Google.
+        logging: URL of Cloud Logging.
+        impersonate: E-mail address of the service account to impersonate.
     """
 
     dataproc: str | None = None
@@ -29,15 +29,15 @@ class GcpEndpoints:
 
 
 def gs_uri(text: str) -> str:
-    """Return the same location as Google's libraries write it: ``gcs://`` is ``gs://``; any other text as it is."""
+    """Return a location in the form of Google's libraries: ``gs://`` for ``gcs://``; any other string unchanged."""
     return f"gs://{text.removeprefix('gcs://')}" if text.startswith("gcs://") else text
 
 
 def is_insecure(endpoint: str | None) -> bool:
-    """Return whether an address is called in the clear and without credentials."""
+    """Return True if a URL is called without TLS and credentials."""
     return bool(endpoint) and str(endpoint).startswith("http://")
 
 
 def host_of(endpoint: str) -> str:
-    """Return the ``host:port`` of an address."""
+    """Return the ``host:port`` of a URL."""
     return endpoint.partition("://")[2].rstrip("/") if "://" in endpoint else endpoint.rstrip("/")

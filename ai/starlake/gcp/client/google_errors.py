@@ -1,4 +1,4 @@
-"""The errors of Google Cloud, each with the call, its code and what to do about it."""
+"""Errors of Google Cloud, each with the call, its code and the fix."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PERMISSIONS: Mapping[tuple[str, str], tuple[str, ...]] = MappingProxyType(
         ("Blob", "rewrite"): ("storage.objects.get", "storage.objects.create"),
     }
 )
-"""The IAM permissions that each call needs, by client and method: Google's reference of permissions per method."""
+"""The IAM permissions that each call requires, by client and method: Google's reference of permissions per method."""
 
 _REFUSED = frozenset(
     {
@@ -55,23 +55,23 @@ _REFUSED = frozenset(
 _TRANSIENT = frozenset(
     {"UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED", "UNKNOWN", "CANCELLED"}
 )
-"""Codes of answers after which the same call may succeed. CANCELLED is one: Google's services send it at random, and
-this library never cancels a call of its own."""
+"""Error codes after which the same call may succeed. CANCELLED is one: Google's services send it at random, and this
+library never cancels a call of its own."""
 
 _BRIEFLY = 60.0
-"""Seconds for which a call is repeated whose credentials were not accepted: a token that expires in the middle of a
-long job is refused once or twice before its successor is used."""
+"""Seconds for which a call with rejected credentials is repeated: a token that expires during a long job is rejected
+once or twice before its successor is used."""
 
 
 class GcpCallError(RemoteCallError):
-    """A call of Google Cloud did not succeed.
+    """A call to Google Cloud failed.
 
     Args:
-        what: What the call was to do, such as ``start Cloud Run job x``.
+        what: Description of the call, such as ``start Cloud Run job x``.
         code: The canonical code, such as ``UNAVAILABLE``.
-        message: What the service said, secrets masked.
-        fix: What the user can do about it.
-        patience: Seconds for which repeating the call may help; by default as the code says.
+        message: Message of the service, secrets masked.
+        fix: What the user can do.
+        patience: Seconds for which repeating the call may help; by default those of the code.
     """
 
     def __init__(
@@ -87,20 +87,20 @@ class GcpCallError(RemoteCallError):
 
     @property
     def passes(self) -> bool:
-        """True if what prevented the call may pass within minutes, as an outage or the state of a job does."""
+        """True if the obstacle may disappear within minutes, as an outage or the state of a job does."""
         return self.transient or self.code == "FAILED_PRECONDITION"
 
 
 class PermissionDeniedError(GcpCallError):
-    """The account may not make the call. The error names the permissions that it needs."""
+    """The account is not permitted to make the call. The error names the required permissions."""
 
 
 class NotFoundError(GcpCallError):
-    """There is no such thing, or it is not visible to this account."""
+    """The resource does not exist, or is not visible to this account."""
 
 
 class AlreadyExistsError(GcpCallError):
-    """There is such a thing already."""
+    """The resource exists already."""
 
 
 _KINDS: dict[str, type[GcpCallError]] = {
@@ -115,17 +115,17 @@ _FIXES = {
     "RESOURCE_EXHAUSTED": "ask for a higher quota, or run fewer steps at once with a Dagster pool",
     "UNAVAILABLE": "try again later; https://status.cloud.google.com shows outages",
 }
-"""What the user can do, where the code alone tells."""
+"""Fixes, for codes that determine the fix."""
 
 _REVOKED = ("invalid_grant", "invalid_client", "unauthorized_client", "Reauthentication", "credentials were not found")
-"""What google-auth says about credentials that will not do any better later: expired, revoked or missing. By gRPC it
-arrives as a string within UNAVAILABLE, like a network that is down."""
+"""Messages of google-auth about credentials that will not work later either: expired, revoked or missing. With gRPC it
+is a string within UNAVAILABLE, like a network failure."""
 
 _IMPERSONATION = "impersonated credentials"
-"""What google-auth says when the service that gives tokens for another account answered anything but 200."""
+"""Message of google-auth if the token service for another account answered with a status other than 200."""
 
 _STATUS = re.compile(r"""(?:"code":\s*|[Ss]tatus(?:\ code)?:\s*|<title>\D{0,20}|['"]\s*)([45]\d\d)\b""")
-"""The HTTP status within what google-auth says: it quotes the answer of the service that gives tokens."""
+"""The HTTP status within a message of google-auth, which quotes the answer of the token service."""
 
 _PASSING_STATUS = frozenset({408, 429, *range(500, 600)})
 
@@ -147,7 +147,7 @@ _BY_HTTP_STATUS = {
 
 
 def code_of(error: BaseException) -> str | None:
-    """Return the canonical code of an error of Google's clients, or of one of ours about them; None for others."""
+    """Return the canonical code of an error of Google's clients, or of one of ours for it; None for other errors."""
     if isinstance(error, GcpCallError):
         return error.code
     from google.api_core.exceptions import GoogleAPICallError, RetryError
@@ -173,7 +173,7 @@ def _code_of_call(error: Any) -> str:
 
 
 def _is_passing(error: Any) -> bool:
-    """Return True if the service that gives tokens could not be reached, or says so itself."""
+    """Return True if the token service could not be reached, or reports that it is unavailable."""
     from google.auth.exceptions import TransportError
 
     behind = (error, error.__cause__, *error.args)
@@ -181,11 +181,11 @@ def _is_passing(error: Any) -> bool:
 
 
 def _code_of_credentials(text: str, code: str) -> str:
-    """Return the code of an answer of the service that gives tokens.
+    """Return the code of an answer of the token service.
 
     Args:
-        text: What google-auth says of it.
-        code: The code, where the text does not tell.
+        text: The message of google-auth.
+        code: The code if the message does not determine it.
     """
     if any(sign in text for sign in _REVOKED):
         return "UNAUTHENTICATED"
@@ -196,7 +196,7 @@ def _code_of_credentials(text: str, code: str) -> str:
 
 
 def patience_of(error: BaseException) -> float:
-    """Return the seconds for which repeating the call that raised an error may help; 0 if it does not."""
+    """Return the seconds for which repeating the call that raised an error may help; 0 if it does not help."""
     if isinstance(error, GcpCallError):
         return error.patience
     from google.auth.exceptions import DefaultCredentialsError
@@ -217,29 +217,29 @@ def _patience(code: str, text: str) -> float:
 
 
 def permissions_of(method: object) -> tuple[str, ...]:
-    """Return the IAM permissions that a method of one of Google's clients needs; none where they are not known."""
+    """Return the IAM permissions that a method of one of Google's clients requires; empty if unknown."""
     owner = type(getattr(method, "__self__", None)).__name__
     return PERMISSIONS.get((owner, getattr(method, "__name__", "")), ())
 
 
 def said_by(error: BaseException) -> str:
-    """Return what the service said, or whoever could not reach it."""
+    """Return the message of the service, or of the client that could not reach it."""
     return str(getattr(error, "message", None) or error)
 
 
 @contextmanager
 def explained(what: str, permissions: tuple[str, ...] = (), mask: Callable[[str], str] = str) -> Iterator[None]:
-    """Raise our errors in place of those of Google's clients; other errors pass as they are.
+    """Raise our errors in place of those of Google's clients; other errors propagate.
 
-    The error of the client does not become the cause of ours: it holds what the service said, unmasked.
+    The error of the client does not become the cause of ours: it contains the unmasked message of the service.
 
     Args:
-        what: What a call is to do.
-        permissions: The IAM permissions that it needs.
-        mask: Masks secrets in what the service said.
+        what: Description of the call.
+        permissions: The IAM permissions that it requires.
+        mask: Masks secrets in the message of the service.
 
     Raises:
-        GcpCallError: If the call does not succeed.
+        GcpCallError: If the call fails.
     """
     from google.api_core.exceptions import GoogleAPIError
     from google.auth.exceptions import GoogleAuthError

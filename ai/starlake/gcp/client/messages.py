@@ -1,4 +1,4 @@
-"""Dataproc's messages, made of plain mappings."""
+"""Dataproc messages, made from plain mappings."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ai.starlake.common.extras import MissingExtraError
 
 
 def dataproc_message(kind: str, fields: Mapping[str, Any], what: str) -> Any:
-    """Make a message of `google.cloud.dataproc_v1`, which refuses unknown fields and values of the wrong type.
+    """Return a message of `google.cloud.dataproc_v1`, which refuses unknown fields and values of the wrong type.
 
     Args:
         kind: The name of its class, such as ``ClusterConfig``.
         fields: Its fields, in snake case.
-        what: What the fields describe, for the error.
+        what: Description of the fields, for the error.
 
     Raises:
         MissingExtraError: If google-cloud-dataproc is not installed.
-        StarlakeError: If the message has no such field, or one of another type.
+        StarlakeError: If a field is unknown, or has another type.
     """
     try:
         from google.cloud import dataproc_v1
@@ -37,7 +37,7 @@ def dataproc_message(kind: str, fields: Mapping[str, Any], what: str) -> Any:
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one mapping laid over another; mappings within them are merged, all else is replaced."""
+    """Return one mapping laid over another; nested mappings are merged, other values replaced."""
     result = dict(base)
     for name, value in over.items():
         known = result.get(name)

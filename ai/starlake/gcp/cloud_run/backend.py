@@ -1,4 +1,4 @@
-"""Run commands as executions of a Cloud Run job: what is special about them; see `RemoteExecutor` for all else."""
+"""Run commands as executions of a Cloud Run job: the specific parts; see `RemoteExecutor` for the common ones."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ if TYPE_CHECKING:
     from google.cloud import run_v2
 
 ALL_JOBS = "-"
-"""The name that stands for all jobs of a region, if executions are only searched for."""
+"""Name for all jobs of a region, for searches for executions."""
 _WAIT = 30
 """Seconds that one long request waits."""
 _LOOKS = 3
 """Max searches for an execution whose start got no answer, before another one is started."""
 _LOOK_PAUSE = 3.0
-"""The most seconds between two of these searches."""
+"""Maximum seconds between two of these searches."""
 _DOUBT = 120.0
-"""Seconds for which executions that turn up late are searched for, after a start without an answer."""
+"""Seconds for which late executions are searched for, after a start without an answer."""
 
 
 _WITHOUT_REFERENCES = (
@@ -63,11 +63,11 @@ _WITHOUT_REFERENCES = (
 
 
 class LostAnswerError(StarlakeError):
-    """Nobody can tell whether an execution was started.
+    """It is unknown whether an execution was started.
 
     Args:
         job: The job.
-        started: The answer to the order to start it.
+        started: The answer to the request to start it.
         looked: The answer to the search for its executions.
     """
 
@@ -86,7 +86,7 @@ class CloudRunJob(RemoteWork):
         calls: Makes the calls.
         clients: Google's clients.
         job: The name of the job; by default all jobs of the region.
-        margin: Seconds that an execution may take beyond what its command may.
+        margin: Seconds that an execution may take beyond the timeout of its command.
         also: The names of further jobs, which may not exist, whose executions are found too.
     """
 
@@ -110,7 +110,7 @@ class CloudRunJob(RemoteWork):
         self._also = tuple(also)
 
     def find(self, search: Search) -> Iterator[Handle]:
-        """Yield the executions that fit, the newest first."""
+        """Yield the matching executions, newest first."""
         for execution, marker in self.marked(lambda marker: _fits(marker, search), self.job, *self._also):
             if not (search.active and is_over(execution)):
                 yield self.handle(execution, marker, state_of(execution))
@@ -121,7 +121,7 @@ class CloudRunJob(RemoteWork):
         return state_of(self.calls.read(self._clients.executions.get_execution, {"name": handle.id}, what=what))
 
     def cancel(self, handle: Handle) -> bool:
-        """Order the end of an execution. Refusals can be wrong: whether it has ended is looked at then."""
+        """Request the cancellation of an execution. Refusals can be wrong: whether it has ended is checked then."""
         what = f"cancel Cloud Run execution {handle.name}"
         try:
             self.calls.repeat(self._clients.executions.cancel_execution, {"name": handle.id}, what=what)
@@ -132,10 +132,10 @@ class CloudRunJob(RemoteWork):
         return True
 
     def marked(self, wanted: Callable[[Marker], bool], *jobs: str) -> list[tuple[run_v2.Execution, Marker]]:
-        """Return the executions whose marker is as wanted, the newest first.
+        """Return the executions with a wanted marker, newest first.
 
         Args:
-            wanted: Tells whether a marker is.
+            wanted: Returns True for a wanted marker.
             *jobs: The names of their jobs; by default the job of this object.
         """
         found = [
@@ -206,18 +206,18 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
         self._in_doubt_until = 0.0
 
     def spelled(self, text: str) -> str:
-        """Return a text with ``gcs://`` as ``gs://``: Starlake knows no other."""
+        """Return a string with ``gs://`` for ``gcs://``, which Starlake does not know."""
         return gs_uri(text)
 
     def reference(self, request: RemoteRequest) -> str:
-        """Return ``run/step/attempt``: by that the executions of an attempt are marked."""
+        """Return ``run/step/attempt``, the marker of the executions of an attempt."""
         return str(Marker.of(request.execution))
 
     def submit(self, request: RemoteRequest) -> Handle:
         """Start an execution, exactly one even if answers are lost.
 
         Raises:
-            LostAnswerError: If nobody can tell whether it was started.
+            LostAnswerError: If it is unknown whether it was started.
         """
         marker = self._marker = Marker.of(request.execution)
         overrides = self._overrides(request, marker)
@@ -241,11 +241,11 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
         return self.calls.repeated(attempt, what=f"start Cloud Run job {self.job}")
 
     def sizes(self, request: RemoteRequest) -> Mapping[str, str]:
-        """Return the sizes of the execution, as far as the profile has them."""
+        """Return the sizes of the execution that the profile sets."""
         return sizes_of(request.compute)
 
     def _choose_job(self, profile: ComputeProfile | None) -> None:
-        """Make the job of a compute profile the one that is started, and make sure that there is one."""
+        """Select the job of a compute profile as the job to start, and make sure that it exists."""
         base = self._settings.cloud_run_job_name
         self.job = job_of(profile, base)
         self._also = tuple(dict.fromkeys(job for job in (base, *self._also) if job != self.job))
@@ -253,22 +253,22 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
             SizedJobs(self.calls, self._clients, base, self._settings.cloud_run_container).ensure(profile)
 
     def look(self, handle: Handle) -> RemoteState:
-        """Return the state of an execution; after a start without an answer, end those that turn up late."""
+        """Return the state of an execution; after a start without an answer, end late executions."""
         state = super().look(handle)
         if self.calls.clock() < self._in_doubt_until:
             self._end_twins(handle)
         return state
 
     def cancel(self, handle: Handle) -> bool:
-        """Order the end of an execution, and of those of the same request that turned up late."""
+        """Request the cancellation of an execution, and of late ones of the same request."""
         try:
             return super().cancel(handle)
         finally:
             if self.calls.clock() < self._in_doubt_until:
                 self._end_twins(handle)
 
-    def wait(self, handle: Handle) -> bool:  # noqa: ARG002  the operation is that of the execution
-        """Wait for the end of an execution by one long request, for half a minute at most."""
+    def wait(self, handle: Handle) -> bool:  # noqa: ARG002  the operation belongs to the execution
+        """Wait for the end of an execution by one long request, for at most half a minute."""
         if self._settings.cloud_run_async or not self._operation:
             return False
         request = {"name": self._operation, "timeout": {"seconds": _WAIT}}
@@ -279,7 +279,7 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
         return True
 
     def output(self, handle: Handle, output: CommandOutput) -> LineSource:
-        """Return the log of an execution, and tell where people can read it."""
+        """Return the log of an execution, and report its URL."""
         report, execution = self.calls.report, handle.native
         report.info(f"Cloud Run execution {handle.name}: {execution_link(handle.id)}; its log: {handle.log_url}")
         retries = execution.template.max_retries
@@ -314,7 +314,7 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
         return overrides
 
     def order(self, overrides: Mapping[str, Any]) -> run_v2.Execution:
-        """Start an execution; the order is sent once. Unless an error is definite, it may be started all the same."""
+        """Start an execution; the request is sent once. Unless an error is definite, the execution may have started."""
         request = {"name": self._named(self.job), "overrides": overrides}
         what = f"start Cloud Run job {self.job}"
         try:
@@ -348,7 +348,7 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
         return [execution for execution, _ in self.marked(marker.__eq__)]
 
     def _without_twins(self, started: run_v2.Execution, marker: Marker) -> Handle:
-        """Return the execution that stays, when one whose start seemed to have failed turns up late."""
+        """Return the execution that stays if one whose start seemed to have failed appears late."""
         try:
             found = self._of_request(marker)
         except GcpCallError as error:
@@ -365,12 +365,12 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
         return self.handle(first, marker)
 
     def _end_twins(self, followed: Handle) -> None:
-        """Cancel other executions of the same request, should its start have reached Cloud Run so late."""
+        """Cancel other executions of the same request, in case its start reached Cloud Run late."""
         marker = self._marker
         if marker is None:
             return
         hasty = CloudRunJob(self.calls.hasty(), self._clients, self.job)
-        with suppress(GcpCallError):  # the next look searches again
+        with suppress(GcpCallError):  # the next search repeats it
             for twin, _ in hasty.marked(marker.__eq__):
                 if twin.name != followed.id and not is_over(twin):
                     self.calls.report.warning(f"Cloud Run started {self.job} twice: the later execution is cancelled")
@@ -381,20 +381,20 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
 
 
 class _Log:
-    """The output of an execution: all lines, or the last ones of one that failed."""
+    """Output of an execution: all lines, or the last lines of a failed one."""
 
     def __init__(self, log: ExecutionLog, *, everything: bool, wait: float) -> None:
         self._log = log
         self._everything = everything
         self._wait = wait
 
-    def advance(self, state: RemoteState) -> None:  # noqa: ARG002  the log knows what it has read
+    def advance(self, state: RemoteState) -> None:  # noqa: ARG002  the log keeps its own position
         """Pass on new lines, if all are wanted."""
         if self._everything:
             self._log.advance()
 
     def finish(self, state: RemoteState) -> None:
-        """Pass on the last lines, as far as they are wanted."""
+        """Pass on the last lines, if they are wanted."""
         if self._everything:
             self._log.finish(self._wait, self._log.advance)
         elif state.exit_code:
@@ -402,13 +402,13 @@ class _Log:
 
 
 class CloudRunExecutor(RemoteExecutor):
-    """Run each command as an execution of one Cloud Run job, whose image has Starlake as its entry point.
+    """Runs each command as an execution of one Cloud Run job, whose image has Starlake as its entry point.
 
     Args:
         settings: The options of the job.
-        clients: Google's clients; by default those that the options describe, made when they are first needed.
-        facts: How to learn about the project; without it, loads cannot be repeated.
-        calls: Makes what makes the calls: the class, or what takes its arguments.
+        clients: Google's clients; by default those of the options, created on first use.
+        facts: Creates the facts about a project; without it, loads cannot be repeated.
+        calls: The class that makes the calls, or a function with its arguments.
     """
 
     def __init__(

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from google.cloud.run_v2 import Execution
 
 _TOLERANCE = 10.0
-"""Seconds for which a question is repeated: the log must not keep us from looking at the execution."""
+"""Seconds for which a query is repeated: reading the log must not delay polling the execution."""
 _OVERLAP = timedelta(seconds=60)
-"""Entries reach Cloud Logging out of order; those of the last minute are asked for again."""
+"""Seconds of entries to read again: entries reach Cloud Logging out of order."""
 _STREAMS: dict[str, Stream] = {"stdout": "stdout", "stderr": "stderr"}
-"""How the names of the logs end that hold what containers print; others hold what the service says."""
+"""Suffixes of the names of logs with the output of containers; other logs hold messages of the service."""
 _PAGE = 1000
 _TAIL = _PAGE
-"""The last lines of a failed command: the first error stands before some hundred stack frames."""
+"""Number of last lines of a failed command: some hundred stack frames follow the first error."""
 _PAUSE = 3.0
 
 
@@ -36,7 +36,7 @@ class ExecutionLog:
         clients: Google's clients.
         calls: Makes the calls.
         execution: The execution.
-        output: Takes the lines.
+        output: Receives the lines.
     """
 
     def __init__(self, clients: GcpClients, calls: Calls, execution: Execution, output: CommandOutput) -> None:
@@ -56,20 +56,20 @@ class ExecutionLog:
         self._filter = " AND ".join(terms)
 
     def advance(self) -> int:
-        """Pass on the lines that arrived since the last time; return how many."""
+        """Pass on the lines that arrived since the last call; return their number."""
         since = (self._latest - _OVERLAP).isoformat()
         entries = self._ask(f'{self._filter} AND timestamp>="{since}"', "timestamp asc", most=None)
         return self._pass_on(entries)
 
     def last_lines(self) -> int:
-        """Pass on the last lines; return how many."""
+        """Pass on the last lines; return their number."""
         return self._pass_on(reversed(self._ask(self._filter, "timestamp desc", most=_TAIL)))
 
     def finish(self, wait: float, take: Callable[[], int]) -> None:
-        """Pass on what arrives late.
+        """Pass on lines that arrive late.
 
         Args:
-            wait: Seconds to wait for it at most. Two looks without anything new, after there was something, are enough.
+            wait: Maximum seconds to wait. It ends after two queries without new lines, once there were lines.
             take: `advance` or `last_lines`.
         """
         progress = self._calls.progress("the log", timeout=wait)
@@ -113,7 +113,7 @@ class ExecutionLog:
 
 
 def _text_of(entry: Any) -> str:
-    """Return the text of an entry; a line that is a JSON object was taken apart by Cloud Run."""
+    """Return the text of an entry; Cloud Run parses a line that is a JSON object."""
     if entry.text_payload:
         return str(entry.text_payload)
     payload = dict(entry.json_payload or {})

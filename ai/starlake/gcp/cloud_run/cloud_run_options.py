@@ -1,4 +1,4 @@
-"""The options of jobs whose commands run on Cloud Run."""
+"""Options of jobs whose commands run on Cloud Run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_TASK = 7 * 24 * 3600
 
 
 class CloudRunOptions(GcpOptions):
-    """The options of `StarlakeDagsterCloudRunJob`."""
+    """Options of `StarlakeDagsterCloudRunJob` and `StarlakeAirflowCloudRunJob`."""
 
     cloud_run_project_id: Name | None = Field(
         default=None,
@@ -80,12 +80,12 @@ class CloudRunOptions(GcpOptions):
 
     @classmethod
     def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the options with the delay by its other name."""
+        """Return the options, with the delay under its other name."""
         own = {"retry_delay": given["retry_delay_in_seconds"]} if "retry_delay_in_seconds" in given else {}
         return super()._completed({**own, **given})
 
     def _check(self) -> None:
-        """Warn of secrets that whoever may view executions can read."""
+        """Warn about secrets that everyone who may view executions can read."""
         super()._check()
         if self.cloud_run_secrets == "reference":
             job = self.cloud_run_job_name
@@ -109,17 +109,17 @@ class CloudRunOptions(GcpOptions):
 
     @property
     def interval(self) -> float:
-        """Seconds between two looks at an execution."""
+        """Seconds between two polls of an execution."""
         return self.cloud_run_async_poke_interval or self.poll_interval
 
     @property
     def impersonated(self) -> str | None:
-        """The service account on whose behalf Google Cloud is called."""
+        """The service account to impersonate on Google Cloud."""
         return self.cloud_run_service_account or None
 
     @property
     def endpoints(self) -> GcpEndpoints:
-        """Where the services are."""
+        """URLs of the services."""
         return GcpEndpoints(
             cloud_run=self.cloud_run_endpoint,
             storage=self.storage_endpoint,

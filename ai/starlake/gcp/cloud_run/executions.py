@@ -1,7 +1,7 @@
-"""Read executions of Cloud Run: their states, and the marks by which they are known again.
+"""Read Cloud Run executions: their states, and the markers that identify them.
 
-`RunJob` knows no request id. When its answer is lost, or the process that waited for an execution is killed, variables
-in the environment of the execution, which `ListExecutions` shows, are the only way to find what was started.
+`RunJob` has no request id. If its answer is lost, or the process that waited for an execution is killed, variables in
+the environment of the execution, which `ListExecutions` shows, are the only way to find it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 _EXIT_CODE = re.compile(r"\b(?:exit(?:ed)?(?: with)?|code|status)\D{0,12}?(\d{1,3})\b", re.IGNORECASE)
 
 MARKER = "DAGSTER_STARLAKE_EXECUTION"
-"""The variable that holds ``run/step/attempt``."""
+"""Variable with ``run/step/attempt``."""
 ROOT = "DAGSTER_STARLAKE_ROOT_RUN"
-"""The variable that holds the first of a chain of re-executions."""
+"""Variable with the first run of a chain of re-executions."""
 REQUEST = "DAGSTER_STARLAKE_REQUEST"
-"""The variable that tells one request from all others: an attempt may run a command several times."""
+"""Variable that identifies one request: an attempt may run a command several times."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Marker:
         run_id: The run.
         step_key: The step of the run.
         attempt: The attempt at the step, from 0.
-        root_run_id: The first of the chain of re-executions that the run belongs to.
-        request: Another one for each command that is run.
+        root_run_id: The first run of the chain of re-executions.
+        request: A new one for each command.
     """
 
     run_id: str
@@ -52,7 +52,7 @@ class Marker:
 
     @classmethod
     def found_in(cls, execution: run_v2.Execution) -> Marker | None:
-        """Return the marker of an execution of Cloud Run; None when it has none: it is not ours."""
+        """Return the marker of an execution; None if it has none, and is not ours."""
         containers = execution.template.containers
         variables = {entry.name: entry.value for container in containers for entry in container.env}
         parts = variables.get(MARKER, "").split("/")
@@ -66,12 +66,12 @@ class Marker:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that carry it."""
+        """Variables that hold the marker."""
         return {MARKER: str(self), ROOT: self.root_run_id, REQUEST: self.request}
 
 
 def arguments_of(execution: run_v2.Execution) -> tuple[str, ...]:
-    """Return the arguments of the container of an execution that carries the marker; none where no container does."""
+    """Return the arguments of the container with the marker; empty if no container has it."""
     marked = (one for one in execution.template.containers if any(entry.name == MARKER for entry in one.env))
     return next((tuple(one.args) for one in marked), ())
 
@@ -82,12 +82,12 @@ def short(name: str) -> str:
 
 
 def is_over(execution: run_v2.Execution) -> bool:
-    """Return whether an execution runs no more, and will not again."""
+    """Return True if an execution has ended, and will not run again."""
     return bool(execution.completion_time)
 
 
 def has_succeeded(execution: run_v2.Execution) -> bool:
-    """Return whether every task of an execution that is over succeeded. One that was cancelled did not."""
+    """Return True if every task of an ended execution succeeded, and it was not cancelled."""
     spoiled = execution.failed_count or execution.cancelled_count
     return is_over(execution) and not spoiled and execution.succeeded_count == max(1, execution.task_count)
 
@@ -95,7 +95,7 @@ def has_succeeded(execution: run_v2.Execution) -> bool:
 def state_of(execution: run_v2.Execution) -> RemoteState:
     """Return the state of an execution.
 
-    A load that Cloud Run began again by itself found no files then: its success is none.
+    A load that Cloud Run itself retried found no files then: its success does not count.
     """
     verdict = next((one.message for one in execution.conditions if one.type_ == "Completed"), "")
     if not is_over(execution):
@@ -113,7 +113,7 @@ def state_of(execution: run_v2.Execution) -> RemoteState:
 
 
 def without_retries(execution: run_v2.Execution) -> str:
-    """Return how to tell Cloud Run not to begin the executions of a job again."""
+    """Return the overrides that tell Cloud Run not to retry the executions of a job."""
     project, region, job = (str(execution.name).split("/")[place] for place in (1, 3, 5))
     update = f"gcloud run jobs update {job} --max-retries 0 --region {region} --project {project}"
     return f"`{update}`: let Dagster try again instead (option retries)"
@@ -129,7 +129,7 @@ def _progress_of(execution: run_v2.Execution) -> str:
 def longest(execution: run_v2.Execution) -> float | None:
     """Return the seconds that the command of an execution may run; None for no limit.
 
-    Every attempt of Cloud Run's own is counted.
+    Retries of Cloud Run are included.
     """
     timeout = execution.template.timeout
     seconds = timeout.total_seconds() if timeout else 0

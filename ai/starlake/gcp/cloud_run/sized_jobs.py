@@ -1,8 +1,8 @@
-"""Cloud Run jobs of the sizes of a compute profile.
+"""Cloud Run jobs with the sizes of a compute profile.
 
 An execution cannot have other CPUs or memory than its job: the service allows overrides of arguments, environment,
-tasks and timeout only. So each profile with such sizes has a job of its own, made from the one that the options name.
-A job costs nothing while nothing of it runs: it stays for the next run.
+tasks and timeout only. So each profile with such sizes has a job of its own, made from the job of the options. An idle
+job costs nothing: it stays for the next run.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from google.cloud import run_v2
 
 LABEL_MADE_FROM = "starlake-made-from"
-"""A digest of the job that a job was made from, and of its sizes: with another one it is made anew."""
+"""A digest of the base job and of the sizes: if it changes, the job is updated."""
 _NAME_LIMIT = 49
-"""Characters of the name of a job; Cloud Run appends to it to call executions."""
+"""Maximum characters of the name of a job; Cloud Run appends to it to name executions."""
 _READY_TIMEOUT = 300.0
 
 
@@ -34,7 +34,7 @@ def job_of(profile: ComputeProfile | None, base: str) -> str:
 
     Args:
         profile: The profile.
-        base: The job that the options name.
+        base: The job of the options.
     """
     if profile is None:
         return base
@@ -44,7 +44,7 @@ def job_of(profile: ComputeProfile | None, base: str) -> str:
 
 
 def is_made(profile: ComputeProfile | None) -> bool:
-    """Return True if the job of a profile is made from another one."""
+    """Return True if the job of a profile is made from another job."""
     return profile is not None and not profile.cloud_run.job and bool(_limits(profile))
 
 
@@ -54,13 +54,13 @@ def _limits(profile: ComputeProfile) -> dict[str, str]:
 
 
 class SizedJobs:
-    """Makes the jobs of profiles in one region.
+    """Creates the jobs of profiles in one region.
 
     Args:
         calls: Makes the calls.
         clients: Google's clients.
-        base: The job that the options name.
-        container: The container that has the sizes, where the job has several.
+        base: The job of the options.
+        container: The container that gets the sizes, if the job has several.
     """
 
     def __init__(self, calls: Calls, clients: GcpClients, base: str, container: str = "") -> None:
@@ -71,10 +71,10 @@ class SizedJobs:
         self._place = f"projects/{clients.project}/locations/{clients.region}"
 
     def ensure(self, profile: ComputeProfile) -> None:
-        """Make sure that there is a job of a profile's sizes, made from the base as it is now.
+        """Make sure that a job with the sizes of a profile exists, made from the current base job.
 
         Raises:
-            StarlakeError: If there is another job of that name, or if it does not get ready.
+            StarlakeError: If another job has this name, or if the job does not become ready.
             GcpCallError: If Cloud Run refuses a call.
         """
         name = job_of(profile, self._base)
@@ -108,7 +108,7 @@ class SizedJobs:
         return self._get(name)
 
     def _sized(self, base: run_v2.Job, profile: ComputeProfile, name: str) -> run_v2.Job:
-        """Return the job of a profile: what the service fills in is left out."""
+        """Return the definition of the job of a profile, without the fields that the service fills in."""
         from google.cloud import run_v2
 
         template = run_v2.ExecutionTemplate(base.template)
@@ -168,5 +168,5 @@ class SizedJobs:
 
 
 def sizes_of(profile: ComputeProfile | None) -> Mapping[str, str]:
-    """Return the sizes that executions of a profile have."""
+    """Return the sizes of the executions of a profile."""
     return profile.sizes("cloud_run") if profile else {}

@@ -1,1 +1,1 @@
-"""Commands as Spark jobs of a Dataproc cluster."""
+"""Commands as Spark jobs on a Dataproc cluster."""

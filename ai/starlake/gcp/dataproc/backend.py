@@ -1,4 +1,4 @@
-"""Run commands as Spark jobs of Dataproc: what is special about them; see `RemoteExecutor` for all else."""
+"""Run commands as Spark jobs of Dataproc: the specific parts; see `RemoteExecutor` for the common ones."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class SparkJobs(RemoteWork):
         clients: The clients of Dataproc.
         project: The project; by default that of the clients.
         region: The region; by default that of the clients.
-        timeout: Seconds that a job may take; None for any time.
+        timeout: Timeout in seconds of a job; None without a limit.
     """
 
     noun = "Spark job"
@@ -86,7 +86,7 @@ class SparkJobs(RemoteWork):
         self._timeout = timeout
 
     def find(self, search: Search) -> Iterator[Handle]:
-        """Yield the Spark jobs that fit, the newest first."""
+        """Yield the matching Spark jobs, newest first."""
         if search.reference is not None:
             with suppress(NotFoundError):
                 yield self.handle(self._get(search.reference))
@@ -106,7 +106,7 @@ class SparkJobs(RemoteWork):
         return _state(self._get(handle.id))
 
     def cancel(self, handle: Handle) -> bool:
-        """Order the cancellation of a Spark job, until its state allows it."""
+        """Request the cancellation of a Spark job, until its state allows it."""
         progress = self.calls.progress(f"Spark job {handle.id}", timeout=_CANCEL_TIMEOUT)
         while (refusal := self._order_cancellation(handle.id)) is not None:
             try:
@@ -136,7 +136,7 @@ class SparkJobs(RemoteWork):
         )
 
     def link(self, job_id: str) -> str:
-        """Return the address where people see a Spark job and its log."""
+        """Return the URL of the page of a Spark job and its log."""
         return dataproc_link("jobs", job_id, self._project, self.region)
 
     def _get(self, job_id: str) -> Job:
@@ -144,7 +144,7 @@ class SparkJobs(RemoteWork):
         return self.calls.read(self._clients.spark_jobs.get_job, request, what=f"look at Spark job {job_id}")
 
     def _order_cancellation(self, job_id: str) -> GcpCallError | None:
-        """Return why a job is not being cancelled: there is none, it has ended, or its state does not allow it now.
+        """Return the reason why a job is not being cancelled: it is gone, has ended, or its state does not allow it.
 
         Dataproc cannot cancel a job in SETUP_DONE (googleapis/google-cloud-java#3754).
         """
@@ -165,7 +165,7 @@ class DataprocBackend(SparkJobs, RemoteBackend):
         calls: Makes the calls.
         clients: The clients of Dataproc.
         settings: The options of the job.
-        config: What a cluster consists of.
+        config: The configuration of the cluster.
     """
 
     key = "spark_job"
@@ -185,11 +185,11 @@ class DataprocBackend(SparkJobs, RemoteBackend):
         self.infrastructure = self.clusters
 
     def spelled(self, text: str) -> str:
-        """Return a text with ``gcs://`` as ``gs://``: Starlake knows no other."""
+        """Return a string with ``gs://`` for ``gcs://``, which Starlake does not know."""
         return gs_uri(text)
 
     def submit(self, request: RemoteRequest) -> Handle:
-        """Submit a Spark job, once: if there is one of its id already, that is the job."""
+        """Submit a Spark job exactly once: an existing job with its id is that job."""
         from google.cloud import dataproc_v1
 
         job_id = request.name()
@@ -210,27 +210,27 @@ class DataprocBackend(SparkJobs, RemoteBackend):
         return self.handle(submitted)
 
     def sizes(self, request: RemoteRequest) -> Mapping[str, str]:
-        """Return the sizes of the Spark job and of the cluster, as far as the profile has them."""
+        """Return the sizes of the Spark job and of the cluster that the profile sets."""
         if request.compute is None:
             return {}
         config = spark_config(self._settings, request).__config__()
         spark = {f"spark.{name}": config[f"spark.{name.replace('_', '.')}"] for name in request.compute.spark.sizes}
         return {**spark, **request.compute.sizes("dataproc")}
 
-    def output(self, handle: Handle, output: CommandOutput) -> DriverOutput:  # noqa: ARG002  the state tells where it is
+    def output(self, handle: Handle, output: CommandOutput) -> DriverOutput:  # noqa: ARG002  the state has its location
         """Return the output of the driver."""
         return DriverOutput(self._clients, self.calls, output)
 
 
 class DataprocExecutor(RemoteExecutor):
-    """Run each command as a Spark job, on the cluster of the run, which is made when it is missing.
+    """Runs each command as a Spark job, on the cluster of the run, which is created if it is missing.
 
     Args:
         settings: The options of the job.
-        clients: Google's clients; by default those that the options describe, made when they are first needed.
-        cluster_config: What the cluster consists of; by default what the options say.
-        facts: How to learn about the project; without it, loads cannot be repeated.
-        calls: What makes the calls; see `Calls`.
+        clients: Google's clients; by default those of the options, created on first use.
+        cluster_config: The configuration of the cluster; by default that of the options.
+        facts: Creates the facts about a project; without it, loads cannot be repeated.
+        calls: Makes the calls; see `Calls`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The calls of Dataproc's cluster controller, one method each."""
+"""Calls of Dataproc's cluster controller, one method each."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def cluster_state(cluster: Cluster) -> str:
 class ClusterCalls:
     """The clusters of one project and region.
 
-    Each method raises a `GcpCallError` when Dataproc refuses, or does not answer for too long.
+    Each method raises a `GcpCallError` if Dataproc refuses the call, or does not answer in time.
 
     Args:
         clients: The clients of Dataproc.
@@ -41,15 +41,15 @@ class ClusterCalls:
         self._place = {"project_id": project, "region": region}
 
     def hasty(self) -> ClusterCalls:
-        """Return calls with less patience, for when something is cleaned up."""
+        """Return calls that give up sooner, for cleaning up."""
         return ClusterCalls(self._clients, self.calls.hasty(), self._project, self.region)
 
     def link(self, name: str) -> str:
-        """Return the address where people see a cluster."""
+        """Return the URL of the page of a cluster."""
         return dataproc_link("clusters", name, self._project, self.region)
 
     def get(self, name: str) -> Cluster | None:
-        """Return a cluster; None if there is none of that name."""
+        """Return a cluster; None if it does not exist."""
         request = {**self._place, "cluster_name": name}
         try:
             return self.calls.read(self._clients.clusters.get_cluster, request, what=f"look at cluster {name}")
@@ -57,15 +57,15 @@ class ClusterCalls:
             return None
 
     def list(self, selection: str) -> Iterator[Cluster]:
-        """Yield the clusters that a filter selects, such as ``labels.team = sales``."""
+        """Yield the clusters of a filter, such as ``labels.team = sales``."""
         request = {**self._place, "filter": selection}
         return self.calls.listing(self._clients.clusters.list_clusters, request, what="list clusters", items="clusters")
 
     def create(self, cluster: Cluster, request_id: str) -> str:
-        """Ask for a cluster; the answer to a repeated request is that to the first one.
+        """Request a cluster; a repeated request gets the answer of the first one.
 
         Returns:
-            The name of the operation.
+            Name of the operation.
         """
         from google.cloud import dataproc_v1
 
@@ -74,10 +74,10 @@ class ClusterCalls:
         return str(self.calls.repeat(self._clients.clusters.create_cluster, request, what=what).operation.name)
 
     def delete(self, cluster: Cluster) -> str | None:
-        """Ask for the deletion of this very cluster, by its uuid: not of one that has come to have its name.
+        """Request the deletion of exactly this cluster, by its uuid: not of a newer one with the same name.
 
         Returns:
-            The name of the operation; None if the cluster is gone, or somebody else is deleting it.
+            The name of the operation; None if the cluster is gone, or is being deleted already.
         """
         if cluster_state(cluster) == "DELETING":
             return None
@@ -97,7 +97,7 @@ class ClusterCalls:
         return str(answer.operation.name)
 
     def outcome(self, operation: str) -> tuple[bool, str | None]:
-        """Return whether an operation is over, and what went wrong in it."""
+        """Return whether an operation has ended, and its error."""
         from google.longrunning import operations_pb2
 
         request = operations_pb2.GetOperationRequest(name=operation)
@@ -105,7 +105,7 @@ class ClusterCalls:
         return answer.done, answer.error.message if answer.HasField("error") else None
 
     def serves_others(self, cluster: Cluster) -> bool:
-        """Return whether jobs of others than the run that made a cluster are active on it."""
+        """Return True if jobs of other runs than the one that created the cluster are active on it."""
         name, owner = cluster.cluster_name, cluster.labels.get(LABEL_RUN)
         request = {**self._place, "cluster_name": name, "filter": "status.state = ACTIVE"}
         what = f"list the jobs of cluster {name}"

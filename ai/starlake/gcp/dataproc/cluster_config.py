@@ -34,11 +34,11 @@ _PROPERTIES = {
     "dataproc:dataproc.logging.stackdriver.job.driver.enable": "true",
     "dataproc:dataproc.logging.stackdriver.job.yarn.container.enable": "true",
 }
-"""Puts the logs of drivers and executors into Cloud Logging, where they outlive the cluster."""
+"""Sends the logs of drivers and executors to Cloud Logging, where they outlive the cluster."""
 
 
 class StarlakeDataprocClusterConfig(StarlakeOptions):
-    """The configuration of the cluster of a job. The options, which docs/gcp.md lists, say what arguments leave open.
+    """Configuration of the cluster of a job. Options, listed in docs/gcp.md, supply the missing arguments.
 
     Args:
         cluster_id: A part of the cluster's name.
@@ -47,7 +47,7 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
         worker_config: The workers.
         secondary_worker_config: The secondary workers; none by default.
         idle_delete_ttl: Seconds without work after which Google deletes the cluster, 300 to 1209600.
-        single_node: Whether the master does the work alone; by default when there are no workers.
+        single_node: Whether the cluster consists of the master alone; by default if there are no workers.
         options: The options of the job.
         auto_delete_ttl: Seconds of age at which Google deletes the cluster, 600 to 1209600.
         **cluster_properties: Properties of the cluster, such as ``**{"spark:spark.sql.shuffle.partitions": "64"}``.
@@ -86,11 +86,11 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
         self._given_properties = dict(cluster_properties)
         self.cluster_properties = self._properties(cluster_properties)
         self.labels = _checked_labels(self.settings.dataproc_cluster_labels)
-        _ = self.message  # a typo is an error now, and not when the cluster is made
+        _ = self.message  # a typo is an error now, not when the cluster is created
 
     @classmethod
     def from_module(cls, filename: str, module_name: str, options: GivenOptions) -> StarlakeDataprocClusterConfig:
-        """Make the configuration that a DAG file describes by its hooks and its globals.
+        """Return the configuration that a DAG file defines by its hooks and its globals.
 
         The hooks are ``get_dataproc_master_config``, ``get_dataproc_worker_config`` and
         ``get_dataproc_secondary_worker_config``; they are called with the option `cluster_config_name`, by default the
@@ -118,13 +118,13 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
         )
 
     def sized(self, shape: DataprocCompute) -> StarlakeDataprocClusterConfig:
-        """Return the configuration with the shape of a compute profile, which takes precedence over all else.
+        """Return the configuration with the shape of a compute profile, which takes precedence.
 
         Args:
-            shape: The shape; what it leaves out is as it is.
+            shape: The shape; sizes that it leaves out stay unchanged.
 
         Raises:
-            StarlakeError: If there can be no such cluster.
+            StarlakeError: If Dataproc allows no such cluster.
         """
         sizes = shape.sizes
         if not sizes:
@@ -168,20 +168,20 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
 
     @property
     def cluster_name(self) -> str | None:
-        """The whole name of a cluster that runs share; None when each run has its own."""
+        """The name of a cluster that runs share; None if each run has its own."""
         return self.settings.dataproc_cluster_name
 
     @cached_property
     def message(self) -> ClusterConfig:
-        """The configuration as Dataproc takes it."""
+        """The configuration as a Dataproc message."""
         config: ClusterConfig = dataproc_message("ClusterConfig", self.__config__(), "the Dataproc cluster")
         return config
 
     def __config__(self, **cluster_properties: Any) -> dict[str, Any]:
         """Return the fields of Dataproc's ``ClusterConfig``.
 
-        They are fit for the message and, field names aside, for JSON: a duration is a text such as ``3600s``, which is
-        the only form that JSON has for it.
+        They are valid for the message and, field names aside, for JSON: a duration is a string such as ``3600s``, the
+        only form that JSON has for it.
 
         Args:
             **cluster_properties: Further properties of the cluster.
@@ -256,8 +256,8 @@ class StarlakeDataprocClusterConfig(StarlakeOptions):
     def _environment(self) -> dict[str, str]:
         """Return the environment of Spark drivers, which a job cannot set where Dataproc runs them by default.
 
-        The values end up in the shell script spark-env.sh. Those that a shell might not take as they are stay out, and
-        so do secrets, since whoever sees the cluster sees its properties.
+        The values become part of the shell script spark-env.sh. Values that a shell might interpret are left out, and
+        so are secrets, because everyone who sees the cluster sees its properties.
         """
         texts = {name: gs_uri(value) for name, value in self.settings.environment.items() if isinstance(value, str)}
         plain = {"SL_API": "true", **texts}

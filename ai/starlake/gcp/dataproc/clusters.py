@@ -1,7 +1,7 @@
-"""The life of a Dataproc cluster: made when a run needs it, adopted where it is ours, and gone when the run is over.
+"""Life cycle of a Dataproc cluster: created when a run needs it, reused if it is ours, deleted when the run has ended.
 
-Two of the layers that delete clusters are Google's own: each cluster that we make has an idle and an age limit. All
-else here is for the cluster to be gone sooner, and never to take away somebody else's.
+Two of the layers that delete clusters are Google's own: each cluster that we create has an idle and an age limit. The
+other layers delete the cluster sooner, and never delete a cluster of others.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _HALTED = frozenset({"STOPPED", "STOPPING"})
 _UNSEEN = 6
 """Max "already exists" answers without a visible cluster before giving up."""
 USABLE = frozenset({"RUNNING", "UPDATING", "ERROR_DUE_TO_UPDATE"})
-"""The states of a cluster that takes jobs."""
+"""States of a cluster that accepts jobs."""
 ON_THE_WAY = frozenset({"UNKNOWN", "CREATING", "STARTING", "REPAIRING", "DELETING"})
-"""The states that pass by themselves."""
+"""Transitional states."""
 
 
 class ClusterError(StarlakeError):
-    """A cluster cannot be made, used or deleted."""
+    """A cluster cannot be created, used or deleted."""
 
 
 class ClusterTimeoutError(ClusterError):
-    """A cluster did not get ready, or did not go, in time."""
+    """A cluster did not become ready, or was not deleted, in time."""
 
     def __init__(self, name: str, timeout: float) -> None:
         super().__init__(
@@ -50,13 +50,13 @@ class ClusterTimeoutError(ClusterError):
 
 
 class ClusterCreation:
-    """Create clusters.
+    """Creates clusters.
 
-    Each gets a mark of its own as a label: what a creation leaves is told from what somebody else made by it.
+    Each gets a unique mark as a label, which distinguishes what a creation leaves from clusters of others.
 
     Args:
         calls: The calls of Dataproc.
-        timeout: Seconds that a creation may take.
+        timeout: Timeout in seconds of a creation.
     """
 
     def __init__(self, calls: ClusterCalls, *, timeout: float) -> None:
@@ -65,17 +65,17 @@ class ClusterCreation:
         self._timeout = timeout
 
     def make(self, cluster: Cluster) -> Cluster | None:
-        """Make a cluster and wait for it. What fails or is interrupted is cleaned up.
+        """Create a cluster and wait for it; clean up after a failure or an interruption.
 
         Args:
-            cluster: What it is to be.
+            cluster: The cluster to create.
 
         Returns:
-            The cluster as it became; None if there is one of its name already.
+            The created cluster; None if one with its name exists.
 
         Raises:
-            ClusterError: If it cannot be made.
-            ClusterTimeoutError: If it does not get ready in time.
+            ClusterError: If it cannot be created.
+            ClusterTimeoutError: If it does not become ready in time.
             GcpCallError: If Dataproc refuses a call.
         """
         name, mark = cluster.cluster_name, str(uuid.uuid4())
@@ -90,15 +90,15 @@ class ClusterCreation:
             return None
 
     def progress(self, name: str) -> Progress:
-        """Begin to watch a cluster, for as long as a creation may take."""
+        """Start to watch a cluster, with the timeout of a creation."""
         return self._calls.calls.progress(f"cluster {name}", timeout=self._timeout)
 
     def late(self, name: str) -> ClusterTimeoutError:
-        """Return the error of a cluster that takes longer."""
+        """Return the error of a cluster that exceeds the timeout."""
         return ClusterTimeoutError(name, self._timeout)
 
     def _awaited(self, name: str, operation: str) -> Cluster:
-        """Wait for the creation; then poll the cluster itself, which may have been deleted meanwhile."""
+        """Wait for the creation; then poll the cluster itself, which may have been deleted since."""
         progress = self.progress(name)
         progress.see("CREATING")
         done, problem = self._calls.outcome(operation)
@@ -118,11 +118,11 @@ class ClusterCreation:
         return cluster
 
     def _clean_up(self, wanted: Cluster, mark: str, operations: list[str]) -> None:
-        """Delete what a creation that failed or was interrupted may have left, by the mark that it put on it."""
+        """Delete what a failed or interrupted creation may have left, by its mark."""
         hasty, name = self._calls.hasty(), wanted.cluster_name
         try:
             cluster = hasty.get(name)
-            if cluster is None and not operations:  # the request may be on its way yet
+            if cluster is None and not operations:  # the request may not have arrived yet
                 hasty.calls.sleep(min(1.0, hasty.calls.interval))
                 cluster = hasty.get(name)
             if cluster is not None and cluster.labels.get(LABEL_REQUEST) == mark:
@@ -133,20 +133,20 @@ class ClusterCreation:
 
 
 def leak_warning(name: str, config: ClusterConfig, error: StarlakeError) -> str:
-    """Return the warning that nobody can tell whether a cluster is gone."""
+    """Return the warning that a cluster may still exist."""
     age = config.lifecycle_config.auto_delete_ttl
     end = f"Google deletes it when it is {age.total_seconds():.0f} s old" if age else "it has no age limit: look for it"
     return f"whether cluster {name} is gone is not known; {end}. {error}"
 
 
 class DataprocClusters:
-    """The clusters that a configuration describes.
+    """The clusters of a configuration.
 
     Args:
-        config: What a cluster consists of.
+        config: The configuration.
         clients: The clients of Dataproc.
         calls: Makes the calls.
-        timeout: Seconds that the creation of a cluster, or its deletion, may take.
+        timeout: Timeout in seconds of the creation of a cluster, and of its deletion.
         shapes: Whether compute profiles give clusters of one run other shapes.
     """
 
@@ -168,7 +168,7 @@ class DataprocClusters:
     def name_for(self, run: RunIdentity) -> str:
         """Return the name of a run's cluster: the same in every step, on every day, and in every re-execution.
 
-        A compute profile that gives clusters a shape has clusters of its own.
+        A compute profile with a cluster shape has clusters of its own.
         """
         config, profile = self._config, self._profile_of(run)
         if config.cluster_name:
@@ -177,23 +177,23 @@ class DataprocClusters:
         return cluster_name(config.dataproc_name, "-".join(parts), run.root_run_id)
 
     def get(self, name: str) -> Cluster | None:
-        """Return a cluster; None if there is none of that name.
+        """Return a cluster; None if it does not exist.
 
         Raises:
-            GcpCallError: If Dataproc does not say.
+            GcpCallError: If Dataproc does not answer.
         """
         return self._calls.get(name)
 
     def of_run(self, root_run_id: str) -> Iterator[Cluster]:
-        """Yield the clusters that were made for a run, whatever they are called.
+        """Yield the clusters that were created for a run, whatever their names.
 
         Raises:
-            GcpCallError: If Dataproc does not say.
+            GcpCallError: If Dataproc does not answer.
         """
         return self._calls.list(f"labels.{LABEL_RUN} = {label_value(root_run_id)}")
 
     def ensure(self, run: RunIdentity) -> str:
-        """Find the cluster of a run, and make it when there is none; see `ready`.
+        """Return the name of the cluster of a run, and create the cluster if it is missing; see `ready`.
 
         Returns:
             Its name.
@@ -201,20 +201,20 @@ class DataprocClusters:
         return str(self.ready(run).cluster_name)
 
     def ready(self, run: RunIdentity) -> Cluster:
-        """Find the cluster of a run, and make it when there is none.
+        """Return the cluster of a run, and create it if it is missing.
 
-        One that is being made is waited for; one that is being deleted is waited for and then made anew, as is one of
-        the run's own that is broken.
+        A cluster that is being created is waited for; one that is being deleted is waited for and then created again,
+        as is a broken one of the same run.
 
         Args:
             run: The run.
 
         Returns:
-            A cluster that takes jobs.
+            A cluster that accepts jobs.
 
         Raises:
-            ClusterError: If it belongs to another run, is stopped, or cannot be made.
-            ClusterTimeoutError: If it does not get ready in time.
+            ClusterError: If it belongs to another run, is stopped, or cannot be created.
+            ClusterTimeoutError: If it does not become ready in time.
             GcpCallError: If Dataproc refuses a call.
         """
         name = self.name_for(run)
@@ -239,19 +239,19 @@ class DataprocClusters:
             progress.pause(self._creation.late(name))
 
     def delete(self, run: RunIdentity, *, wait: bool = True) -> bool:
-        """Delete the cluster of a run, if the run made it. That it is gone already is success.
+        """Delete the cluster of a run, if the run created it. A cluster that is gone already is a success.
 
-        A cluster that runs share stays as long as other runs have jobs on it; its idle limit is its end then.
+        A cluster that runs share stays as long as other runs have jobs on it; its idle limit ends it then.
 
         Args:
             run: The run.
             wait: Whether to wait until it is gone.
 
         Returns:
-            Whether there was one to delete.
+            True if it existed.
 
         Raises:
-            GcpCallError: If Dataproc refuses.
+            GcpCallError: If Dataproc refuses the call.
             ClusterError: If it could not be deleted.
         """
         name = self.name_for(run)
@@ -275,7 +275,7 @@ class DataprocClusters:
         return True
 
     def _of_other_profiles(self, run: RunIdentity, calls: ClusterCalls) -> Iterator[Cluster]:
-        """Yield the clusters of a run that other compute profiles gave another shape; none where no profile does so."""
+        """Yield the clusters of a run that other compute profiles gave another shape; none if no profile does so."""
         if not self._shapes:
             return
         for cluster in calls.list(f"labels.{LABEL_RUN} = {label_value(run.root_run_id)}"):
@@ -288,23 +288,23 @@ class DataprocClusters:
         return run.compute.name if run.compute and run.compute.dataproc.sizes else ""
 
     def left(self, root_run_id: str | None = None) -> Iterator[Leftover]:
-        """Yield the clusters that a run made, or any run, and that are not being deleted.
+        """Yield the clusters that one run, or any run, created and that are not being deleted.
 
         Raises:
-            GcpCallError: If Dataproc does not say.
+            GcpCallError: If Dataproc does not answer.
         """
         run = "*" if root_run_id is None else label_value(root_run_id)
         return leftover_clusters(self._calls, f"labels.{LABEL_RUN} = {run}")
 
     def remove(self, cluster: Cluster, *, wait: bool = True) -> None:
-        """Delete this very cluster, and no other one that has come to have its name.
+        """Delete exactly this cluster, and no newer one with its name.
 
         Args:
             cluster: The cluster.
             wait: Whether to wait until it is gone.
 
         Raises:
-            GcpCallError: If Dataproc refuses.
+            GcpCallError: If Dataproc refuses the call.
             ClusterError: If it could not be deleted.
         """
         operation = self._calls.delete(cluster)
@@ -312,7 +312,7 @@ class DataprocClusters:
             self._await_end(cluster, operation)
 
     def discard(self, run: RunIdentity) -> None:
-        """Order the deletion of a run's cluster when the run is being cancelled: in haste, and never with an error."""
+        """Request the deletion of a run's cluster while the run is being cancelled: quickly, and never raise."""
         if self._config.cluster_name:
             return
         hasty = self._calls.hasty()
@@ -378,7 +378,7 @@ class DataprocClusters:
             )
 
     def _require_name(self, name: str, unseen: int) -> None:
-        """Raise if a name is taken without a visible cluster for longer than some seconds after a deletion."""
+        """Raise an error if a name stays taken without a visible cluster, for some seconds after a deletion."""
         if unseen < _UNSEEN:
             return
         raise ClusterError(
@@ -395,19 +395,19 @@ class DataprocClusters:
 
 
 def is_of(cluster: Cluster, run: RunIdentity) -> bool:
-    """Return whether a cluster was made by a run, or by one that the run re-executes."""
+    """Return True if a cluster was created by a run, or by one that the run re-executes."""
     return bool(cluster.labels.get(LABEL_RUN) == label_value(run.root_run_id))
 
 
 def leftover_clusters(calls: ClusterCalls, selection: str = f"labels.{LABEL_RUN} = *") -> Iterator[Leftover]:
-    """Yield the clusters that runs made and that are not being deleted.
+    """Yield the clusters that runs created and that are not being deleted.
 
     Args:
         calls: The calls of Dataproc.
         selection: The filter that selects them; by default those of any run.
 
     Raises:
-        GcpCallError: If Dataproc does not say.
+        GcpCallError: If Dataproc does not answer.
     """
     for cluster in calls.list(selection):
         if cluster_state(cluster) != "DELETING":

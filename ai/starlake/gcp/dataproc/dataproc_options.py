@@ -1,4 +1,4 @@
-"""The options of jobs whose commands run on Dataproc."""
+"""Options of jobs whose commands run on Dataproc."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ SecondsOrNone = Annotated[Annotated[float, Field(gt=0)] | None, BeforeValidator(
 
 
 class DataprocMachineOptions(GcpOptions):
-    """The options that describe the machines of a cluster."""
+    """Options that describe the machines of a cluster."""
 
     dataproc_master_machine_type: Name = Field(default="n1-standard-4", description="the master's machine type")
     dataproc_master_disk_type: Name = Field(default="pd-standard", description="the type of the master's disk")
@@ -80,7 +80,7 @@ class DataprocMachineOptions(GcpOptions):
 
 
 class DataprocClusterOptions(DataprocMachineOptions):
-    """The options that describe a cluster."""
+    """Options that describe a cluster."""
 
     cluster_id: Name | None = Field(
         default=None, description="a part of the cluster's name; the name of the DAG file by default"
@@ -127,14 +127,14 @@ class DataprocClusterOptions(DataprocMachineOptions):
 
     @classmethod
     def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the options with the project that the environment names."""
+        """Return the options with the project of the environment."""
         named = next(filter(None, map(os.environ.get, _PROJECT_VARIABLES)), None)
         own = {"dataproc_project_id": named} if named else {}
         return super()._completed({**own, **given})
 
 
 class DataprocOptions(DataprocClusterOptions):
-    """The options of `StarlakeDagsterDataprocJob`."""
+    """Options of `StarlakeDagsterDataprocJob` and `StarlakeAirflowDataprocJob`."""
 
     spark_jar_list: Jars = Field(description="the jars of Starlake and of what it needs, separated by commas")
     spark_bucket: Bucket = Field(
@@ -156,7 +156,7 @@ class DataprocOptions(DataprocClusterOptions):
     )
 
     def _check(self) -> None:
-        """Warn of secrets that whoever may view Spark jobs can read."""
+        """Warn about secrets that everyone who may view Spark jobs can read."""
         super()._check()
         warn_of_exposed(
             self.environment,
@@ -167,5 +167,5 @@ class DataprocOptions(DataprocClusterOptions):
 
     @property
     def impersonated(self) -> str | None:
-        """The service account on whose behalf Google Cloud is called."""
+        """The service account to impersonate on Google Cloud."""
         return self.dataproc_impersonate_service_account or None

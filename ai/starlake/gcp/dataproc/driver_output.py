@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 _CHUNK = 1024 * 1024
 _PATIENCE = 15.0
-"""Seconds for which reading is repeated; the output is not worth more, for the job runs all the same."""
+"""Seconds for which reading is repeated; not longer, because the job runs without its output too."""
 
 
 class DriverOutput:
-    """Pass on the output of a driver, piece by piece.
+    """Passes on the output of a driver, piece by piece.
 
-    Dataproc writes it into objects whose names are that of `Job.driver_output_resource_uri` with ``.000000000``,
-    ``.000000001`` and so on, and lets the last of them grow. CommandOutput that cannot be read is told of once.
+    Dataproc writes it to objects whose names are that of `Job.driver_output_resource_uri` with ``.000000000``,
+    ``.000000001`` and so on; the last of them grows. Output that cannot be read is reported once.
 
     Args:
         clients: The client of Cloud Storage.
         calls: Makes the calls.
-        output: Takes the lines.
+        output: Receives the lines.
     """
 
     def __init__(self, clients: GcpClients, calls: Calls, output: CommandOutput) -> None:
@@ -42,7 +42,7 @@ class DriverOutput:
         self._given_up = False
 
     def advance(self, state: RemoteState) -> None:
-        """Pass on what is new since the last time."""
+        """Pass on the output since the last call."""
         job: Job = state.native
         bucket, _, path = str(job.driver_output_resource_uri).removeprefix("gs://").partition("/")
         if not path or (self._given_up and not state.is_over):
@@ -53,7 +53,7 @@ class DriverOutput:
         except NotFoundError as error:
             if state.is_over:
                 self._warn(error)
-        except Exception as error:  # noqa: BLE001  whatever it is, the job goes on, and is what counts
+        except Exception as error:  # noqa: BLE001  the job continues, and only its end matters
             self._warn(error)
 
     def _warn(self, error: Exception) -> None:
@@ -61,8 +61,8 @@ class DriverOutput:
             self._calls.report.warning(f"the output of the driver cannot be read: {error}")
         self._given_up = True
 
-    def finish(self, state: RemoteState) -> None:  # noqa: ARG002  all but the end of a line was passed on before
-        """Pass on the last line, if it has no end."""
+    def finish(self, state: RemoteState) -> None:  # noqa: ARG002  all complete lines were passed on already
+        """Pass on the last line, if it has no line break."""
         self._take(b"", final=True)
 
     def _take(self, data: bytes, *, final: bool = False) -> None:
@@ -80,7 +80,7 @@ class DriverOutput:
                 yield data
 
     def _blobs(self, bucket: str, path: str) -> list[Blob]:
-        """Return the objects of the output, in their order."""
+        """Return the objects of the output, in order."""
 
         def listed() -> list[Blob]:
             return list(self._clients.storage.list_blobs(bucket, prefix=f"{path}.", retry=None))

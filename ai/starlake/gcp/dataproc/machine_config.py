@@ -13,19 +13,19 @@ from ai.starlake.gcp.dataproc.dataproc_options import DataprocMachineOptions
 from ai.starlake.job import StarlakeOptions
 
 GivenOptions = Mapping[str, Any] | DataprocMachineOptions
-"""The options of a job: those that it has read, or what a user gave."""
+"""The options of a job, validated already or as the user gave them."""
 
 MachineT = TypeVar("MachineT", bound="StarlakeDataprocMachineConfig")
 
 
 class StarlakeDataprocMachineConfig(StarlakeOptions):
-    """A group of machines that are alike.
+    """A group of identical machines.
 
     Args:
-        num_instances: How many there are.
-        machine_type: Their type.
-        disk_type: The type of their boot disks.
-        disk_size: The size of their boot disks, in GB.
+        num_instances: Number of machines.
+        machine_type: Type of the machines.
+        disk_type: Type of their boot disks.
+        disk_size: Size of their boot disks in GB.
         **properties: Further fields of Dataproc's ``InstanceGroupConfig``, laid over the others.
 
     Raises:
@@ -54,7 +54,7 @@ class StarlakeDataprocMachineConfig(StarlakeOptions):
 
 
 class StarlakeDataprocMasterConfig(StarlakeDataprocMachineConfig):
-    """The master of a cluster; what is not said is as the options say.
+    """The master of a cluster; options supply the arguments that are not given.
 
     Args:
         machine_type: The option `dataproc_master_machine_type` by default.
@@ -88,9 +88,9 @@ class StarlakeDataprocMasterConfig(StarlakeDataprocMachineConfig):
 
     @classmethod
     def from_module(cls, filename: str, module_name: str, options: GivenOptions) -> StarlakeDataprocMasterConfig:
-        """Make the master that a DAG file describes.
+        """Return the master that a DAG file defines.
 
-        Its hook ``get_dataproc_master_config(name, **dataproc_master_properties)`` counts, else its globals
+        Its hook ``get_dataproc_master_config(name, **dataproc_master_properties)`` is used, else its globals
         ``dataproc_master_machine_type``, ``dataproc_master_disk_type`` and ``dataproc_master_disk_size``.
         """
         settings = DataprocMachineOptions.over(options)
@@ -107,7 +107,7 @@ class StarlakeDataprocMasterConfig(StarlakeDataprocMachineConfig):
 
 
 class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
-    """The workers of a cluster; what is not said is as the options say.
+    """The workers of a cluster; options supply the arguments that are not given.
 
     Args:
         num_instances: The option `dataproc_num_workers` by default.
@@ -143,16 +143,16 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
         )
 
     def counted(self, num_instances: int) -> StarlakeDataprocWorkerConfig:
-        """Return as many of these machines."""
+        """Return the same machines in another number."""
         return StarlakeDataprocWorkerConfig(
             num_instances, self.machine_type, self.disk_type, self.disk_size, **self.properties
         )
 
     @classmethod
     def from_module(cls, filename: str, module_name: str, options: GivenOptions) -> StarlakeDataprocWorkerConfig:
-        """Make the workers that a DAG file describes.
+        """Return the workers that a DAG file defines.
 
-        Its hook ``get_dataproc_worker_config(name, **dataproc_worker_properties)`` counts, else its globals
+        Its hook ``get_dataproc_worker_config(name, **dataproc_worker_properties)`` is used, else its globals
         ``dataproc_worker_num_instances``, ``..._machine_type``, ``..._disk_type`` and ``..._disk_size``.
         """
         settings = DataprocMachineOptions.over(options)
@@ -177,7 +177,7 @@ _FIELDS = {
 
 
 def shape_fields(sizes: Mapping[str, Any], *, single_node: bool) -> dict[str, Any]:
-    """Return the fields of Dataproc's ``ClusterConfig`` that sizes stand for.
+    """Return the fields of Dataproc's ``ClusterConfig`` for the sizes of a profile.
 
     Args:
         sizes: The sizes of a compute profile, such as ``{"worker_machine_type": "n1-standard-8"}``.
@@ -196,12 +196,12 @@ def shape_fields(sizes: Mapping[str, Any], *, single_node: bool) -> dict[str, An
 
 
 class DagModule:
-    """The globals and hooks by which a DAG file describes its cluster.
+    """Globals and hooks by which a DAG file defines its cluster.
 
     Args:
         filename: The file.
         module_name: The name of its module.
-        config_name: What the hooks are called with; the name of the file by default.
+        config_name: Argument of the hooks; the name of the file by default.
     """
 
     def __init__(self, filename: str, module_name: str, config_name: str | None) -> None:
@@ -210,14 +210,14 @@ class DagModule:
         self.config_name = config_name or PurePath(filename or "").stem.lower()
 
     def get(self, name: str) -> Any:
-        """Return the value of a global; None when there is none."""
+        """Return the value of a global; None if it does not exist."""
         return self._globals.get(name)
 
     def mapping(self, name: str) -> dict[str, Any]:
-        """Return the value of a global that is a mapping; an empty one when there is none.
+        """Return the value of a global that is a mapping; an empty one if it does not exist.
 
         Raises:
-            StarlakeError: If it is something else.
+            StarlakeError: If it is not a mapping.
         """
         value = self._globals.get(name) or {}
         if not isinstance(value, Mapping):
@@ -227,10 +227,10 @@ class DagModule:
         return dict(value)
 
     def call(self, hook: str, kind: type[MachineT], **properties: Any) -> MachineT | None:
-        """Return what a hook returns; None when there is no hook or it returns nothing.
+        """Return the result of a hook; None if there is no hook or it returns None.
 
         Raises:
-            StarlakeError: If it returns something else.
+            StarlakeError: If it returns a value of another type.
         """
         function = self._globals.get(hook)
         made = function(self.config_name, **properties) if callable(function) else None

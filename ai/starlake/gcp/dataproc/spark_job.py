@@ -1,4 +1,4 @@
-"""Describe a command of Starlake as a Spark job of Dataproc."""
+"""Describe a Starlake command as a Spark job of Dataproc."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _DRIVER, _EXECUTOR = "spark.yarn.appMasterEnv.", "spark.executorEnv."
 
 
 def spark_job(settings: DataprocOptions, request: RemoteRequest, job_id: str) -> Job:
-    """Describe the Spark job of one attempt at a command.
+    """Return the Spark job of one attempt at a command.
 
-    The service never restarts its driver: a load that is started again by itself would find its files gone.
+    The service never restarts its driver: a restarted load would find no files.
 
     Args:
         settings: The options of the job.
@@ -49,7 +49,7 @@ def spark_job(settings: DataprocOptions, request: RemoteRequest, job_id: str) ->
 
 
 def spark_config(settings: DataprocOptions, request: RemoteRequest) -> StarlakeSparkConfig:
-    """Return what the Spark job of a command may use: what code says, then its compute profile, then the options."""
+    """Return the resources of the Spark job of a command: from code, then its compute profile, then the options."""
     options = settings.model_dump(include=_EXECUTOR_OPTIONS)
     known = request.execution.spark_config or StarlakeSparkConfig(options=options)
     return known.sized(request.compute.spark) if request.compute else known
@@ -64,9 +64,9 @@ _EXECUTOR_OPTIONS = {"spark_executor_memory", "spark_executor_cores", "spark_exe
 
 
 def _defaults(bucket: str) -> dict[str, Any]:
-    """Return the properties that Starlake needs: a partition that is written replaces that partition only.
+    """Return the properties that Starlake requires: writing a partition replaces that partition only.
 
-    Executors are as asked for. A `StarlakeSparkConfig` may say otherwise.
+    Executors have the requested sizes. A `StarlakeSparkConfig` can override them.
     """
     return {
         "spark.hadoop.fs.defaultFS": f"gs://{bucket}",
@@ -84,8 +84,8 @@ def _defaults(bucket: str) -> dict[str, Any]:
 def _environment(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the properties that set the environment of driver and executors.
 
-    The first kind of property reaches a driver that runs in the cluster (``spark.submit.deployMode=cluster``); one that
-    runs on the master gets what the properties of the cluster hold (see `StarlakeDataprocClusterConfig`).
+    The first kind of property reaches a driver that runs in the cluster (``spark.submit.deployMode=cluster``); a driver
+    on the master gets the properties of the cluster (see `StarlakeDataprocClusterConfig`).
     """
     for name in environment:
         if not name or any(character in name for character in "= \t\n"):
@@ -94,10 +94,10 @@ def _environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 _REDACTED = "(?i)secret|password|token|access[.]?key"
-"""The names of the properties whose values Spark masks, by default, in its pages, its event log and its own log."""
+"""Names of the properties whose values Spark masks, by default, in its pages, its event log and its own log."""
 
 
 def _redaction(names: Iterable[str]) -> dict[str, str]:
-    """Return the property that lets Spark mask the values of variables too whose names do not speak of a secret."""
+    """Return the property that makes Spark mask variables whose names do not indicate a secret."""
     others = [name for name in sorted(names) if not re.search(_REDACTED, name)]
     return {"spark.redaction.regex": "|".join((_REDACTED, *map(re.escape, others)))} if others else {}
