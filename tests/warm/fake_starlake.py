@@ -13,6 +13,8 @@ from pathlib import Path
 
 import ai.starlake.testing
 
+RUNS = "FAKE_STARLAKE_RUNS"
+"""The variable that names what the fake runs instead of the stand-in of the executor contract."""
 NO_JDK = "no JDK: the fake Starlake cannot be compiled, there is no javac on PATH"
 _JAVA = Path(__file__).with_name("java")
 _STAND_IN = Path(ai.starlake.testing.__file__).with_name("_stand_in_main.py")

@@ -31,3 +31,14 @@ def test_the_fake_does_what_the_stand_in_of_the_executor_contract_does(run, tmp_
 
 def test_the_fake_tells_a_failure_as_starlake_does(run):
     assert run("transform", "--name", "fake.throws").returncode == 1
+
+
+def test_the_fake_runs_what_it_is_told_to(fake_starlake, tmp_path):
+    script = tmp_path / "script"
+    script.write_text('#!/bin/sh\necho "$MINE" "$@"\n')
+    script.chmod(0o755)
+    environment = fake_starlake.environment(tmp_path, MINE="a value", FAKE_STARLAKE_RUNS=str(script))
+    done = subprocess.run(
+        [fake_starlake.starlake, "load", "x y"], env=environment, capture_output=True, check=True, timeout=600
+    )
+    assert done.stdout == b"a value load x y\n"

@@ -319,13 +319,18 @@ class ExecutorContract:
         raise NotImplementedError("override make_executor, or the fixture executor")
 
     @pytest.fixture
-    def bench(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ContractBench:
+    def bench_folder(self, tmp_path: Path) -> Path:
+        """Return the folder of a test, which is empty. Override it where all tests have to work in the same one."""
+        return tmp_path
+
+    @pytest.fixture
+    def bench(self, bench_folder: Path, monkeypatch: pytest.MonkeyPatch) -> ContractBench:
         """Return the project of a test; the environment has no variables of Starlake, and one secret."""
         for name in [name for name in os.environ if name.startswith("SL_")]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("WHERE_THE_SECRET_IS", SECRET)
-        monkeypatch.chdir(tmp_path)
-        return ContractBench.make(tmp_path)
+        monkeypatch.chdir(bench_folder)
+        return ContractBench.make(bench_folder)
 
     @pytest.fixture
     def executor(self, bench: ContractBench) -> StarlakeExecutor:

@@ -21,7 +21,8 @@ import java.util.concurrent.Executors;
  *
  * <p>{@code transform --name fake.WHAT} does what a virtual machine can do wrong; see {@link #misbehave}. Everything else
  * is done by the stand-in executable of the executor contract, as a child process with the environment of System.getenv
- * and on the project that the settings name. Its exit codes other than 0 and 1 end the virtual machine.
+ * and on the project that the settings name; or by another executable, if FAKE_STARLAKE_RUNS names one. Its exit codes
+ * other than 0 and 1 end the virtual machine.
  *
  * <p>On the class path, fake.properties names Python (`python`) and the stand-in (`stand_in`).
  */
@@ -125,7 +126,9 @@ public class Main {
             properties.load(file);
         }
         List<String> command = new ArrayList<>();
-        command.addAll(List.of(properties.getProperty("python"), "-I", "-S", properties.getProperty("stand_in"), root()));
+        String runs = System.getenv("FAKE_STARLAKE_RUNS");
+        command.addAll(runs != null ? List.of(runs)
+            : List.of(properties.getProperty("python"), "-I", "-S", properties.getProperty("stand_in"), root()));
         command.addAll(arguments);
         int code = child(command, "");
         if (code > 1) System.exit(code);
