@@ -28,7 +28,7 @@ REQUIREMENTS := VERSION setup.cfg pyproject.toml $(EMULATOR)/pyproject.toml
 .PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow lint format types imports wheels golden bench soak docs docs-check docs-reference pictures gcp-smoke clean
 
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## Create .venv and install the project into it (again only when its requirements change)
 
@@ -126,6 +126,9 @@ docs-check: $(STAMP_DOCS) ## Build the site into build/site; a link or an anchor
 	@NO_MKDOCS_2_WARNING=1 $(VENV_DOCS)/bin/mkdocs build --strict
 	@echo "$$(find build/site -name '*.html' | wc -l) pages in build/site"
 	@$(BIN)/python -m tests.documentation.code_blocks
+
+docs-reference: $(STAMP) ## Write the pages of docs/reference after the options and commands of the code
+	$(BIN)/python docs/_site/reference.py
 
 # Its own environment: the site is made from the sources, without Dagster.
 $(STAMP_DOCS): $(REQUIREMENTS) | $(STAMP)

@@ -1,0 +1,35 @@
+"""The pages of docs/reference are those that `make docs-reference` writes."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def reference() -> ModuleType:
+    """The program that writes the pages."""
+    spec = importlib.util.spec_from_file_location("site_reference", DOCS / "_site" / "reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_pages_are_those_of_the_code(reference: ModuleType) -> None:
+    written = {file.name: file.read_text("utf-8") for file in (DOCS / "reference").glob("*.md")}
+    made = {name: make() for name, make in reference.PAGES.items()}
+    assert sorted(written) == sorted(made)
+    assert [name for name in made if written[name] != made[name]] == [], "run `make docs-reference`"
+
+
+def test_every_option_says_what_it_is(reference: ModuleType) -> None:
+    fields = [field for *_, model, _ in reference.SECTIONS for field in model.model_fields.items()]
+    assert len(fields) > 100
+    assert [name for name, field in fields if not field.description] == []
