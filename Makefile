@@ -25,7 +25,7 @@ EMULATOR := packages/starlake-gcp-emulator
 REQUIREMENTS := VERSION setup.cfg pyproject.toml $(EMULATOR)/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow lint format types imports wheels golden bench soak docs docs-check docs-reference pictures gcp-smoke clean
+.PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow lint format types imports wheels golden bench soak docs docs-check docs-links docs-reference pictures gcp-smoke clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,6 +129,9 @@ docs-check: $(STAMP_DOCS) ## Build the site into build/site; a link or an anchor
 
 docs-reference: $(STAMP) ## Write the pages of docs/reference after the options and commands of the code
 	$(BIN)/python docs/_site/reference.py
+
+docs-links: $(STAMP) ## Ask each address outside of the repository that a page links to (needs the network)
+	$(BIN)/python -m tests.documentation.links --ask
 
 # Its own environment: the site is made from the sources, without Dagster.
 $(STAMP_DOCS): $(REQUIREMENTS) | $(STAMP)
