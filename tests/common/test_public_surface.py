@@ -124,6 +124,7 @@ SURFACE = {
     "ai.starlake.dagster.polars": {"PolarsCloudCompute"},
     "ai.starlake.dagster.pipelines": {"DagsterOrchestration", "DagsterPipeline"},
     "ai.starlake.dagster.shell": {"ShellOptions", "StarlakeDagsterShellJob"},
+    "ai.starlake.dagster.warm": {"StarlakeDagsterWarmJob", "WarmJobOptions"},
     "starlake_gcp_emulator": {
         "Call",
         "Clock",

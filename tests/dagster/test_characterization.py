@@ -6,6 +6,7 @@ import inspect
 import itertools
 import json
 import multiprocessing
+import os
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
@@ -165,7 +166,7 @@ import multiprocessing
 def ask(context):
     fd = _compat.run_process_sentinel()
     parent = multiprocessing.parent_process()
-    return fd is not None and fd == parent.sentinel
+    return fd is not None and fd == parent.sentinel and _compat.run_process_id() == parent.pid
 
 @op
 def parents(context, sentinel: bool):
@@ -181,6 +182,7 @@ def asking():
 def test_only_a_step_in_a_process_of_its_own_knows_the_process_of_its_run():
     assert multiprocessing.parent_process() is None or multiprocessing.parent_process().sentinel
     assert _compat.run_process_sentinel() is None
+    assert _compat.run_process_id() == os.getpid()
 
 
 @pytest.mark.slow

@@ -66,10 +66,10 @@ def test_what_is_not_here_is_said_to_be_so(orchestrator: str, environment: str, 
         create(orchestrator, environment)
 
 
-@pytest.mark.parametrize("environment", ["shell", "cloud_run", "dataproc", "embedded"])
+@pytest.mark.parametrize("environment", ["shell", "cloud_run", "dataproc", "embedded", "warm"])
 def test_only_the_module_asked_for_is_imported(environment: str) -> None:
     """The peer imports every module that it has, Google's packages among them, for each generated file."""
-    others = {"shell": "shell", "cloud_run": "gcp", "dataproc": "gcp", "embedded": "embedded"}
+    others = {"shell": "shell", "cloud_run": "gcp", "dataproc": "gcp", "embedded": "embedded", "warm": "shell"}
     code = (
         "import sys\nfrom ai.starlake.job import StarlakeJobFactory\n"
         "loaded = [name for name in sys.modules if name.split('.')[0] in ('dagster', 'duckdb', 'google')]\n"

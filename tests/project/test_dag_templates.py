@@ -16,7 +16,7 @@ from ai.starlake.project import Project
 from ai.starlake.project.dag_generation import generate
 from ai.starlake.project.dag_generation.templates import docstring, literal
 
-PLACES = ("shell", "embedded", "cloud_run", "dataproc")
+PLACES = ("shell", "embedded", "cloud_run", "dataproc", "warm")
 NASTY = 'it\'s "quoted" \\ {braces} """ \'end\''
 
 

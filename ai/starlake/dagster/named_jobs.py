@@ -18,8 +18,8 @@ def named_job(executor: str, options: Mapping[str, Any] | None = None) -> Starla
     """Make a job by the name of its executor.
 
     Args:
-        executor: ``embedded``, ``shell``, ``dataproc``, ``cloud_run`` or what an installed package offers besides; or a
-            class with its module, such as ``my_package.MyJob``.
+        executor: ``embedded``, ``shell``, ``warm``, ``dataproc``, ``cloud_run`` or what an installed package offers
+            besides; or a class with its module, such as ``my_package.MyJob``.
         options: The options of the job.
 
     Raises:

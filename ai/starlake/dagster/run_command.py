@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
-from dagster import AssetKey, AssetMaterialization, Failure, MetadataValue, OpExecutionContext
+from dagster import (
+    AssetKey,
+    AssetMaterialization,
+    DagsterEventType,
+    EventLogEntry,
+    Failure,
+    MetadataValue,
+    OpExecutionContext,
+)
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import _compat
@@ -30,6 +38,7 @@ from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
 from ai.starlake.orchestration.command_runs.retrying import may_retry
 from ai.starlake.orchestration.dates.run_dates import RunDates
 
+_ENDS_OF_RUNS = {DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}
 _SHOWN_AS: Mapping[str, Callable[[Any], Any]] = {
     "logical_date": MetadataValue.timestamp,
     "compute_sizes": MetadataValue.json,
@@ -83,6 +92,7 @@ class DagsterStep:
             run_is_ending=lambda: run_is_ending(context),
             is_run_over=lambda run_id: _is_over(context, run_id),
             outcomes=outcomes,
+            at_end_of_run=lambda act: _at_end_of_run(context, act),
         )
 
     def info(self, message: str) -> None:
@@ -189,6 +199,18 @@ def _as_it_is(value: Any) -> Any:
 def _is_over(context: OpExecutionContext, run_id: str) -> bool | None:
     run = context.instance.get_run_by_id(run_id)
     return None if run is None else run.is_finished
+
+
+def _at_end_of_run(context: OpExecutionContext, act: Callable[[], None]) -> None:
+    """Do something after the last event of a run, once; a step in a process of its own never sees that event."""
+    left = [act]
+
+    def on_entry(entry: EventLogEntry) -> None:
+        event = entry.dagster_event
+        if left and event is not None and event.event_type in _ENDS_OF_RUNS:
+            left.pop()()
+
+    _compat.listen(context.instance, context.run_id, on_entry)
 
 
 @contextmanager

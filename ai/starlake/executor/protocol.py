@@ -48,6 +48,8 @@ class Execution:
         outcomes: Whether to report the outcome of each table or task.
         has_python_log: Whether the report also receives Python's log, including logged warnings.
         on_secrets: Called with the secrets of a command before it runs, for orchestrators that mask their own logs.
+        at_end_of_run: Called with what to do when the run ends; it is done only in a process that notices this,
+            which the process of a step may not. None if nobody can tell.
     """
 
     run_id: str
@@ -64,6 +66,7 @@ class Execution:
     outcomes: bool = False
     has_python_log: bool = False
     on_secrets: Callable[[Collection[str]], None] | None = None
+    at_end_of_run: Callable[[Callable[[], None]], None] | None = None
 
     @property
     def root(self) -> str:

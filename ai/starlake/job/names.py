@@ -108,6 +108,7 @@ class StarlakeExecutionEnvironment(_OpenWord):
     FARGATE = "fargate"
     SHELL = "shell"
     SQL = "sql"
+    WARM = "warm"
 
     @classmethod
     def _installed(cls) -> Collection[str]:

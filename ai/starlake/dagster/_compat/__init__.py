@@ -35,6 +35,7 @@ from ai.starlake.dagster._compat.interruptions import (
     UninterruptedRetryPolicy,
     ends_the_run,
     retry_policy_of,
+    run_process_id,
     run_process_sentinel,
 )
 from ai.starlake.dagster._compat.log_events import (
@@ -154,6 +155,7 @@ __all__ = [
     "resumed_run_of",
     "retry_policy_of",
     "root_run_of",
+    "run_process_id",
     "run_process_sentinel",
     "runs_planned_since",
     "seconds_of",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
+import os
 import sys
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING
 from dagster import DagsterExecutionInterruptedError, RetryPolicy
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     from dagster import OpExecutionContext
 
 INTERRUPTIONS = (DagsterExecutionInterruptedError, KeyboardInterrupt)
@@ -20,18 +23,30 @@ _STEP_PROCESS_MODULE = "dagster._core.executor.child_process_executor"
 _ENDS_THE_RUN = "starlake_ends_the_run"
 
 
-@functools.lru_cache(maxsize=1)
 def run_process_sentinel() -> int | None:
     """Return a file descriptor that becomes readable when the process of the run ends.
 
     It is for steps in a process of their own, which Dagster's multiprocess executor does not end when it is killed
     itself. None in every other process: a run's own process may well outlive the one that launched it.
     """
+    run_process = _run_process()
+    return None if run_process is None else run_process.sentinel
+
+
+def run_process_id() -> int:
+    """Return the id of the process of the run: of the parent, in a step of the multiprocess executor; of this one."""
+    run_process = _run_process()
+    return os.getpid() if run_process is None or run_process.pid is None else run_process.pid
+
+
+@functools.lru_cache(maxsize=1)
+def _run_process() -> BaseProcess | None:
+    """Return the process of the run, if this is one that it started for a step."""
     parent = multiprocessing.parent_process()
     frame: FrameType | None = sys._getframe()  # noqa: SLF001  the stack is the only place that tells
     while parent is not None and frame is not None:
         if frame.f_globals.get("__name__") == _STEP_PROCESS_MODULE:
-            return parent.sentinel
+            return parent
         frame = frame.f_back
     return None
 

@@ -53,7 +53,11 @@ class StarlakeDagsterShellJob(StarlakeDagsterJob[ShellOptions]):
     options_model: ClassVar[type[JobOptions]] = ShellOptions
 
     def make_executor(self) -> StarlakeExecutor:
-        """Make the executor, which starts processes."""
+        """Make the executor, which starts processes, or runs commands in warm servers."""
+        if self.settings.warm:
+            from ai.starlake.dagster.shell._warm_servers import executor_of
+
+            return executor_of(self.settings)
         runner = _runner_of(self.settings.shell_runner)
         return shell_executor(self.settings, runner=runner, death_fd=_compat.run_process_sentinel)
 

@@ -23,15 +23,14 @@ def _read_words(value: object) -> object:
     return tuple(shlex.split(value)) if isinstance(value, str) else value
 
 
+WARM = "run commands in a Java virtual machine that lives on between them (docs/warm.md)"
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class WarmOptions(ProcessOptions):
     """The options of jobs whose commands may run in warm servers."""
 
-    warm: bool = Field(
-        default=False, description="run commands in a Java virtual machine that lives on between them (docs/warm.md)"
-    )
+    warm: bool = Field(default=False, description=WARM)
     warm_servers: Annotated[int, Field(ge=1)] | None = Field(
         default=None,
         description="how many warm servers run at the same time; by default 1 for a DuckDB file, 2 otherwise",

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
     from ai.starlake.executor.process.supervision import Runner
     from ai.starlake.executor.project_facts import FactsFactory
+    from ai.starlake.executor.protocol import Execution
     from ai.starlake.executor.shell import ShellExecutor
+    from ai.starlake.executor.warm.warm_options import WarmOptions
+    from ai.starlake.executor.warm.warm_server import Owner
     from ai.starlake.gcp import StarlakeDataprocClusterConfig
     from ai.starlake.gcp.cloud_run.backend import CloudRunExecutor
     from ai.starlake.gcp.cloud_run.cloud_run_options import CloudRunOptions
@@ -50,6 +53,27 @@ def shell_executor(
         runner=runner or run_process,
         death_fd=death_fd,
     )
+
+
+def warm_executor(
+    settings: WarmOptions,
+    *,
+    owner: Callable[[], Owner],
+    scope: Callable[[Execution], str],
+    death_fd: Callable[[], int | None] | None = None,
+) -> ShellExecutor:
+    """Make the executor that runs commands in warm servers, and as processes where that is in doubt.
+
+    Args:
+        settings: The options of the job.
+        owner: Returns the process whose end ends the servers.
+        scope: Returns what names the commands that share servers.
+        death_fd: Returns a file descriptor that is closed when the run's process dies; none by default.
+    """
+    from ai.starlake.executor.warm.warm_runner import WarmRunner
+
+    runner = WarmRunner(settings.warm_settings, owner=owner, scope=scope)
+    return shell_executor(settings, runner=runner, death_fd=death_fd)
 
 
 def embedded_executor(settings: JobOptions) -> EmbeddedExecutor:

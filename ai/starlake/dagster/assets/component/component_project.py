@@ -53,7 +53,8 @@ class ExecutorPlace(Resolvable):
             model_field_name="class",
             model_field_type=str,
             description="`embedded` (DuckDB, in the process of the step), `shell` (the command `starlake`), "
-            "`dataproc`, `cloud_run`, or a class of yours with its module, such as `my_package.MyJob`.",
+            "`warm` (the same, in one JVM), `dataproc`, `cloud_run`, or a class of yours with its module, "
+            "such as `my_package.MyJob`.",
             examples=["embedded", "shell", "my_package.MyJob"],
         ),
     ] = "embedded"

@@ -1,0 +1,29 @@
+"""Starlake commands in Java virtual machines that live on between them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from ai.starlake.dagster.shell import ShellOptions, StarlakeDagsterShellJob
+from ai.starlake.executor.warm.warm_options import WARM
+from ai.starlake.job import JobOptions
+
+__all__ = ["StarlakeDagsterWarmJob", "WarmJobOptions"]
+
+
+class WarmJobOptions(ShellOptions):
+    """The options of `StarlakeDagsterWarmJob`."""
+
+    warm: bool = Field(default=True, description=WARM)
+
+
+class StarlakeDagsterWarmJob(StarlakeDagsterShellJob):
+    """Generates ops that run Starlake commands in a Java virtual machine that the commands of a run share.
+
+    What `StarlakeDagsterShellJob` does with the option ``warm``, without starting a Java virtual machine for each
+    command. See `IStarlakeJob` for the arguments.
+    """
+
+    options_model: ClassVar[type[JobOptions]] = WarmJobOptions
