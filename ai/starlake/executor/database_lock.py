@@ -126,7 +126,7 @@ class _Wait:
                 raise _busy(lock, holder, self.timeout)
             if now >= remind_at:
                 self.execution.report.info(
-                    f"waiting for {lock.path}, which {_who(holder)} holds, for {left:.0f} s at most"
+                    f"waiting for {lock.path}, which {name_of_holder(holder)} holds, for {left:.0f} s at most"
                 )
                 remind_at = now + REMIND_EVERY
             patience = min(left, _CHECK_EVERY)
@@ -139,20 +139,25 @@ def _held(path: Path, wait: _Wait) -> Iterator[None]:
     wait.acquire(lock, holder)
     try:
         _let_settle(holder, wait.execution)
-        _note(holder, _describe(wait.execution))
+        note_holder(holder, wait.execution)
         try:
             yield
         finally:
-            _note(holder, "")
+            note_holder(holder, None)
     finally:
         lock.release()
 
 
-def _note(holder: Path, text: str) -> None:
-    """Note down who holds a lock, as information for those who wait; a blank note means no holder.
+def note_holder(holder: Path, execution: Execution | None) -> None:
+    """Note down who holds a lock, as information for those who wait.
 
     The note is overwritten: creating, truncating and removing a file costs many times as much as the lock itself.
+
+    Args:
+        holder: The file of the note.
+        execution: Who holds it; None for nobody, which is a blank note.
     """
+    text = _describe(execution) if execution else ""
     with suppress(OSError):
         file = os.open(holder, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
         try:
@@ -189,7 +194,9 @@ def _let_settle(holder: Path, execution: Execution) -> None:
             return
     except OSError:
         return
-    execution.report.info(f"{_who(holder)} was killed while it wrote; giving its command {SETTLE:.0f} s to end")
+    execution.report.info(
+        f"{name_of_holder(holder)} was killed while it wrote; giving its command {SETTLE:.0f} s to end"
+    )
     time.sleep(SETTLE)
 
 
@@ -205,7 +212,8 @@ def _describe(execution: Execution) -> str:
     )
 
 
-def _who(holder: Path) -> str:
+def name_of_holder(holder: Path) -> str:
+    """Return who holds a lock, according to its note."""
     try:
         note = json.loads(holder.read_text(encoding="utf-8"))
         return (
@@ -218,7 +226,7 @@ def _who(holder: Path) -> str:
 def _busy(lock: FileLock, holder: Path, timeout: float) -> WriterBusyError:
     return WriterBusyError(
         f"waited {timeout:.0f} s for {lock.path}",
-        cause=f"{_who(holder)} holds it; one command at a time can write into a DuckDB file",
+        cause=f"{name_of_holder(holder)} holds it; one command at a time can write into a DuckDB file",
         fix="let that command end, or raise duckdb_lock_timeout; lower max_concurrent so that fewer commands queue up",
     )
 

@@ -9,19 +9,21 @@ from __future__ import annotations
 import functools
 import json
 import os
-import socket
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage.location import Location
 from ai.starlake.executor.process._watchdog_main import related_groups
+from ai.starlake.executor.process.lifetimes import began_at, this_host
 from ai.starlake.executor.protocol import Execution
+
+if TYPE_CHECKING:
+    from ai.starlake.executor.warm.discovery import CommandFile
 
 _SETTLE = 8.0
 """Seconds to wait for the command of a killed process: the grace of the watchdog, and a little more."""
@@ -99,44 +101,26 @@ service cannot be asked."""
 def _command_runs(job_id: str) -> bool:
     """Return True if the command of a process that has ended still runs; the watchdog of that process is ending it."""
     deadline = time.monotonic() + _SETTLE
-    while related_groups({f"SL_JOB_ID={job_id}".encode()}, set()):
+    while related_groups({f"SL_JOB_ID={job_id}".encode()}, set()) or _runs_warm(
+        lambda command: command.job_id == job_id
+    ):
         if time.monotonic() >= deadline:
             return True
         time.sleep(_PAUSE)
     return False
 
 
+def _runs_warm(is_wanted: Callable[[CommandFile], bool]) -> bool:
+    """Return True if a warm server runs such a command: its process shows neither the command nor its environment."""
+    from ai.starlake.executor.warm.discovery import running_commands
+
+    return any(map(is_wanted, running_commands()))
+
+
 @functools.lru_cache(maxsize=1)
 def _worker(pid: int) -> tuple[int, str]:
     """Return the id and the start time of this process; a forked process has another id."""
     return pid, began_at(pid)
-
-
-@functools.cache
-def this_host() -> str:
-    """Return an identifier of the machine or container; it changes when the machine is restarted."""
-    parts = [socket.gethostname()]
-    with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip())
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return "/".join(parts)
-
-
-def began_at(pid: int) -> str:
-    """Return the start time of a process; empty if it does not run, ``?`` if the system does not report it."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
-        state, *_ = fields = text.rpartition(")")[2].split()
-        return "" if state in "ZX" else fields[19]
-    except (OSError, IndexError):
-        pass
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except OSError:
-        return "?"
-    return "" if Path("/proc/self/stat").exists() else "?"
 
 
 def load_by_hand_runs(root: str, own_job_id: str) -> bool:
@@ -150,7 +134,11 @@ def load_by_hand_runs(root: str, own_job_id: str) -> bool:
     if not (processes / "self" / "environ").exists():
         return True
     others = (entry for entry in processes.iterdir() if entry.name.isdigit() and entry.name != str(os.getpid()))
-    return any(_loads(entry, root, own_job_id) for entry in others)
+    if any(_loads(entry, root, own_job_id) for entry in others):
+        return True
+    return _runs_warm(
+        lambda command: command.verb == "load" and command.job_id != own_job_id and _is_same_folder(command.root, root)
+    )
 
 
 def _loads(process: Path, root: str, own_job_id: str) -> bool:
@@ -166,7 +154,11 @@ def _loads(process: Path, root: str, own_job_id: str) -> bool:
     named = [
         entry.partition(b"=")[2].decode(errors="replace") for entry in environment if entry.startswith(b"SL_ROOT=")
     ]
-    return any(os.path.realpath(one.removeprefix("file:")) == os.path.realpath(root) for one in [*named, folder])
+    return any(_is_same_folder(one, root) for one in [*named, folder])
+
+
+def _is_same_folder(one: str, other: str) -> bool:
+    return os.path.realpath(one.removeprefix("file:")) == os.path.realpath(other)
 
 
 class LoadNotes:

@@ -81,7 +81,14 @@ def _reaches(group: int, number: int) -> bool:
     return True
 
 
-def _end(notes: set[str], grace: float, variable: str) -> None:
+def end_noted(notes: set[str], grace: float, variable: str) -> None:
+    """End groups: SIGTERM, a grace, SIGKILL.
+
+    Args:
+        notes: Their numbers, and marks in the environment of processes.
+        grace: Seconds between the two signals.
+        variable: The variable that holds the mark.
+    """
     entries = {f"{variable}={note}".encode() for note in notes if not note.isdigit()}
     groups = {int(note) for note in notes if note.isdigit()}
     started = time.monotonic()
@@ -103,7 +110,7 @@ def _main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.chdir("/")
-    _end(_read_notes(), float(sys.argv[1]), sys.argv[2])
+    end_noted(_read_notes(), float(sys.argv[1]), sys.argv[2])
 
 
 if __name__ == "__main__":

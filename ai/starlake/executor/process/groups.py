@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from ai.starlake.executor.process._watchdog_main import related_groups
 
@@ -20,7 +20,20 @@ _FEW = 256
 """Maximum number of process ids to check one by one; more are looked up in the list of all processes."""
 
 
-def end_group(leader: subprocess.Popen[bytes], grace: float, entry: str = "", began: float | None = None) -> None:
+class Leader(Protocol):
+    """A process that leads a group: a child of this process, such as a `subprocess.Popen`, or another one."""
+
+    @property
+    def pid(self) -> int:
+        """Its id, and that of its group."""
+        ...
+
+    def poll(self) -> int | None:
+        """Return None as long as it runs."""
+        ...
+
+
+def end_group(leader: Leader, grace: float, entry: str = "", began: float | None = None) -> None:
     """End the leader of a process group, its group, and what it started: SIGTERM, a grace period, SIGKILL.
 
     A process that left the group for a session of its own, as daemons do, is found on Linux: by the entry in its
@@ -28,7 +41,7 @@ def end_group(leader: subprocess.Popen[bytes], grace: float, entry: str = "", be
     found, nor is one of another user.
 
     Args:
-        leader: The leader of the group; it is reaped.
+        leader: The leader of the group; it is reaped if it is a child of this process.
         grace: Seconds between the two signals.
         entry: ``NAME=value``, which only the environment of the group contains.
         began: A time before the start of the leader, by `time.monotonic`. It limits the search after a short command to
@@ -47,7 +60,7 @@ def end_group(leader: subprocess.Popen[bytes], grace: float, entry: str = "", be
     kill_group(leader, entry)
 
 
-def kill_group(leader: subprocess.Popen[bytes], entry: str = "") -> None:
+def kill_group(leader: Leader, entry: str = "") -> None:
     """End a group without a grace period, and reap its leader; see `end_group`."""
     strays = _strays(leader.pid, entry)
     for group in (leader.pid, *strays):
@@ -57,13 +70,27 @@ def kill_group(leader: subprocess.Popen[bytes], entry: str = "") -> None:
     _strays_gone(leader.pid, entry, strays, deadline, signal.SIGKILL)
 
 
-def _runs(leader: subprocess.Popen[bytes]) -> bool:
+def kill_marked(entry: str) -> None:
+    """Kill the groups of all processes whose environment has an entry, on Linux; see `end_group`."""
+    entries = {entry.encode()}
+    told: set[int] = set()
+
+    def gone() -> bool:
+        alive = related_groups(entries, set())
+        for group in alive - told:
+            _signal(group, signal.SIGKILL)
+        told.update(alive)
+        return not alive
+
+    _comes_true(gone, time.monotonic() + _AFTER_KILL)
+
+
+def _runs(leader: Leader) -> bool:
     """Return True if a process is running. The check does not reap it, so its id is not reused."""
-    if not hasattr(os, "waitid"):
-        return leader.poll() is None
-    with suppress(ChildProcessError):
-        return os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None
-    return False
+    if hasattr(os, "waitid"):
+        with suppress(ChildProcessError):
+            return os.waitid(os.P_PID, leader.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None
+    return leader.poll() is None
 
 
 def _strays(group: int, entry: str, began: float | None = None) -> set[int]:
@@ -118,7 +145,7 @@ def _signal(group: int, number: int) -> None:
         os.killpg(group, number)
 
 
-def _gone(leader: subprocess.Popen[bytes], within: float) -> bool:
+def _gone(leader: Leader, within: float) -> bool:
     """Wait until no process of a group is alive, for a limited number of seconds."""
     return _comes_true(lambda: leader.poll() is not None and not _lives(leader.pid), time.monotonic() + within)
 

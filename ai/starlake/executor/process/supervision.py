@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Protocol, runtime_checkable
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.process.groups import end_group, kill_group
 from ai.starlake.executor.process.interrupts import interrupts_held
+from ai.starlake.executor.process.lifetimes import end_fd
 from ai.starlake.executor.process.lines import LineSplitter
 from ai.starlake.executor.process.watchdog import MARK, WATCHDOG
 from ai.starlake.executor.protocol import ExecutableNotFoundError, Execution, Stream
@@ -210,7 +211,7 @@ def _attend(process: subprocess.Popen[bytes], on_line: OnLine, death_fd: int | N
         pipes = _pipes(process, on_line)
         for pipe in pipes:
             selector.register(pipe.fd, selectors.EVENT_READ, pipe)
-        exit_fd = _exit_fd(process.pid)
+        exit_fd = end_fd(process.pid)
         if exit_fd is not None:
             stack.callback(os.close, exit_fd)
             selector.register(exit_fd, selectors.EVENT_READ)
@@ -276,14 +277,6 @@ class _Pipe:
 def _pipes(process: subprocess.Popen[bytes], on_line: OnLine) -> list[_Pipe]:
     streams: list[tuple[Stream, IO[bytes] | None]] = [("stdout", process.stdout), ("stderr", process.stderr)]
     return [_Pipe(stream, pipe.fileno(), on_line) for stream, pipe in streams if pipe is not None]
-
-
-def _exit_fd(pid: int) -> int | None:
-    """Return a file descriptor that becomes readable when a process ends; None if the system does not support it."""
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        return None
 
 
 def _exited(process: subprocess.Popen[bytes]) -> bool:

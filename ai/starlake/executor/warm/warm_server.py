@@ -2,29 +2,68 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import multiprocessing
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ai.starlake.common import StarlakeError
+from ai.starlake.executor.process.groups import end_group, kill_marked
+from ai.starlake.executor.process.watchdog import MARK
+from ai.starlake.executor.warm.discovery import Lifetime, ServerEnd, ServerFile, ServerSlot
+from ai.starlake.executor.warm.frames import PROTOCOL, FrameError, WarmHello, WarmStart
+
+if TYPE_CHECKING:
+    from ai.starlake.executor.warm.launch import WarmLaunch
+    from ai.starlake.executor.warm.warm_settings import WarmSettings
+
+_GUARD = Path(__file__).with_name("_guard_main.py")
+_GUARD_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", MARK)
+"""The guard outlives the commands, and needs none of their secrets."""
+_GUARD_GRACE = 5.0
+"""Seconds between the two signals with which the guard ends a server."""
+_GUARD_START = 60.0
+_GRACE = 0.4
+"""Seconds between the two signals on an interruption: Spark removes its temporary folders."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
+_MARGIN = 30.0
+"""Seconds after the guard's deadline at which the guard itself is taken for dead."""
+_END_WITHIN = 3.0
+"""Seconds until the guard of a server that ended has written down how."""
+_SAID_LINES = 12
+
+
+class WarmDoubtError(StarlakeError):
+    """A command cannot run in a server; it has not begun, and can run as a process.
+
+    Args:
+        reason: Why, in one clause; the same for all commands that share the reason.
+        details: What the virtual machine said, secrets included.
+        lasting: Whether another server would fail in the same way.
+    """
+
+    def __init__(self, reason: str, details: str = "", *, lasting: bool = False) -> None:
+        self.reason = reason
+        self.details = details
+        self.lasting = lasting
+        super().__init__(reason)
 
 
 @dataclass(frozen=True)
-class Owner:
-    """The process whose end ends a server.
-
-    Args:
-        pid: Its id.
-        began: When it began, as the system tells it: ids are given again.
-    """
-
-    pid: int
-    began: str
+class Owner(Lifetime):
+    """The process whose end ends a server."""
 
     @classmethod
     def of_process(cls, pid: int) -> Owner:
         """Return a process as an owner."""
-        from ai.starlake.executor.notes import began_at
-
-        return cls(pid, began_at(pid))
+        return cls(pid, Lifetime.of(pid).began)
 
     @classmethod
     def of_run(cls) -> Owner:
@@ -46,3 +85,211 @@ class WarmStatus:
     pid: int
     resident: int | None
     commands: int
+
+
+def resident_bytes(pid: int) -> int | None:
+    """Return how many bytes of memory a process occupies; None where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class WarmServer:
+    """A server that runs, or is about to.
+
+    Args:
+        slot: Its slot, whose lock this process holds.
+        file: What is written down about it.
+    """
+
+    slot: ServerSlot
+    file: ServerFile
+
+    @classmethod
+    def find(cls, slot: ServerSlot, report: Callable[[str], None] = lambda _: None) -> WarmServer | None:
+        """Return the server of a slot; None if there is none. Clean up after one that ended.
+
+        Args:
+            slot: The slot, whose lock this process holds.
+            report: Takes a message about a server that ended.
+
+        Raises:
+            UntrustedFileError: If somebody else may have written its file.
+            WarmDoubtError: If it did not start.
+        """
+        file = slot.read()
+        if file is None:
+            return None
+        server = cls(slot, file)
+        if file.may_serve:
+            return server
+        try:
+            end = server.how_it_ended()
+            server.require_started(end)
+        finally:
+            server.end()
+        report(f"the warm server (process {file.process.pid}) has ended: {end or 'nobody saw how'}")
+        return None
+
+    def require_started(self, end: ServerEnd | None) -> WarmHello:
+        """Make sure that a server which has ended, or listens, once began to listen.
+
+        Args:
+            end: How it ended, if that is known.
+
+        Raises:
+            WarmDoubtError: If it did not, or if it found that it cannot serve.
+        """
+        data = self.file.read_hello()
+        if data is None:
+            how = end or "its guard is gone"
+            raise WarmDoubtError(f"the warm server did not start: {how}", end.said if end else "", lasting=bool(end))
+        try:
+            hello = WarmHello.of_bytes(data)
+        except FrameError as error:
+            raise WarmDoubtError(f"the warm server cannot be understood: {error.cause}", lasting=True) from error
+        require_sound(hello)
+        return hello
+
+    @classmethod
+    def start(cls, slot: ServerSlot, launch: WarmLaunch, owner: Lifetime, settings: WarmSettings) -> WarmServer:
+        """Begin to start a server, by a guard of its own; do not wait for it.
+
+        Args:
+            slot: The slot, whose lock this process holds.
+            launch: How to start it.
+            owner: The process whose end ends it.
+            settings: How long it lives, and how long its start may take.
+
+        Raises:
+            WarmDoubtError: If the guard does not start.
+        """
+        file = ServerFile.new(slot.folder)
+        start = WarmStart(file.token, str(file.hello), settings.idle_timeout)
+        task = {
+            "owner": [owner.pid, owner.began],
+            "argv": launch.argv(),
+            "environment": dict(launch.environment),
+            "folder": str(launch.folder),
+            "start": base64.b64encode(start.encoded()).decode(),
+            "start_timeout": settings.start_timeout,
+            "server": file.shared,
+            "server_file": str(slot.server_file),
+            "hello_file": str(file.hello),
+            "end_file": str(file.end),
+            "variable": MARK,
+            "grace": _GUARD_GRACE,
+        }
+        _run_guard(json.dumps(task).encode())
+        return cls(slot, slot.read() or file)
+
+    def wait(self, timeout: float, check: Callable[[], None]) -> WarmHello:
+        """Wait until the server listens.
+
+        Args:
+            timeout: How many seconds its guard gives it.
+            check: Called again and again; may raise to give up.
+
+        Raises:
+            WarmDoubtError: If it does not start.
+        """
+        deadline, pause = time.monotonic() + timeout + _MARGIN, _FIRST_PAUSE
+        while self.file.read_hello() is None:
+            check()
+            end = self.file.read_end()
+            if end is not None or not self.file.guard.runs:
+                return self.require_started(end or self.file.read_end())
+            if time.monotonic() > deadline:
+                raise WarmDoubtError("the warm server did not start: its guard does not answer")
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return self.require_started(None)
+
+    def current(self) -> WarmServer:
+        """Return the server as its guard knows it by now: its process may just have started."""
+        file = self.slot.read()
+        return WarmServer(self.slot, file) if file is not None and file.mark == self.file.mark else self
+
+    def how_it_ended(self, within: float = _END_WITHIN) -> ServerEnd | None:
+        """Return how the server ended, once its guard has written it down; None if it does not.
+
+        Args:
+            within: How many seconds to wait for it.
+        """
+        deadline = time.monotonic() + within
+        while True:
+            guard_runs = self.file.guard.runs
+            end = self.file.read_end()
+            if end is not None or not guard_runs or time.monotonic() > deadline:
+                return end
+            time.sleep(_FIRST_PAUSE)
+
+    def end(self, grace: float = 0.0) -> None:
+        """End the server and whatever it started; return once nothing of it is left.
+
+        Args:
+            grace: Seconds between SIGTERM and SIGKILL.
+        """
+        entry = f"{MARK}={self.file.mark}"
+        process = self.current().file.process
+        if process.runs:
+            end_group(process, grace, entry)
+        kill_marked(entry)
+        self.slot.forget(self.file)
+
+    def interrupt(self) -> None:
+        """End the server within a second, as an interrupted command does."""
+        self.end(_GRACE)
+
+    def status(self, commands: int) -> WarmStatus:
+        """Return what people want to know."""
+        return WarmStatus(self.file.process.pid, resident_bytes(self.file.process.pid), commands)
+
+
+def require_sound(hello: WarmHello) -> None:
+    """Make sure that commands may run in a server.
+
+    Raises:
+        WarmDoubtError: If it speaks another version of the protocol, or its checks failed.
+    """
+    if hello.protocol != PROTOCOL:
+        versions = f"version {hello.protocol} of the protocol, not {PROTOCOL}"
+        raise WarmDoubtError(f"the warm server speaks {versions}", lasting=True)
+    if hello.failed_checks or not hello.port:
+        failed = "; ".join(f"{name}: {result}" for name, result in sorted(hello.failed_checks.items()))
+        found = f"Starlake {hello.starlake or 'of an unknown version'}"
+        raise WarmDoubtError(f"{found} cannot be kept warm: {failed or 'the server does not listen'}", lasting=True)
+
+
+def _run_guard(task: bytes) -> None:
+    """Start a guard; return once it has left this process, and started the server."""
+    environment = {name: os.environ[name] for name in _GUARD_VARIABLES if name in os.environ}
+    try:
+        process = subprocess.Popen(
+            [sys.executable or "python3", "-I", "-S", str(_GUARD)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise WarmDoubtError(f"the guard of the warm server cannot be started: {error.strerror}") from error
+    try:
+        _, said = process.communicate(task, _GUARD_START)
+    except subprocess.TimeoutExpired as error:
+        raise WarmDoubtError(f"the guard of the warm server did not start within {_GUARD_START:g} s") from error
+    finally:
+        if process.returncode is None:
+            process.kill()
+            process.wait()
+    if process.returncode:
+        raise WarmDoubtError("the guard of the warm server does not start", said.decode("utf-8", "replace"))
+
+
+def last_lines(said: str) -> list[str]:
+    """Return the last lines of what a virtual machine said."""
+    return [line.rstrip() for line in said.splitlines() if line.strip()][-_SAID_LINES:]

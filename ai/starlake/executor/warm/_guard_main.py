@@ -1,0 +1,230 @@
+"""The guard of one warm server: a script of its own, started by `warm_server`, standard library only.
+
+It starts the server's virtual machine, and waits for the end of the server or of its owner, whichever comes first. When
+the owner ends, however abruptly, it ends the server: SIGTERM, a grace, SIGKILL, for the whole group and whatever
+carries its mark. It holds the pipe that is the server's standard input, and the server halts when that ends: should the
+guard be killed, the server does not outlive it.
+
+Its own standard input is one `GuardTask` as JSON. It leaves the process that started it at once, so that nobody has to
+wait for it, and writes down the server's process, and later how that ended, in files of mode 0600.
+"""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import json
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+# the watchdog and its neighbour, without the packages that they belong to: those take half a second to import
+sys.path.insert(0, os.path.abspath(f"{__file__}/../../process"))  # noqa: PTH100
+_lifetimes: Any = importlib.import_module("lifetimes")
+_watchdog: Any = importlib.import_module("_watchdog_main")
+
+_KEPT = 16 * 1024
+"""Bytes of what the virtual machine said last, such as why it crashed."""
+_GLANCE, _START_GLANCE = 1.0, 0.05
+"""Seconds between two looks at what no event tells; the end of processes is none where there is no pidfd."""
+_SEARCH_GRACE = 1.0
+
+
+class _Guard:
+    def __init__(self, task: dict[str, Any]) -> None:
+        self._task = task
+        self._owner: tuple[int, str] = (task["owner"][0], task["owner"][1])
+        self._deadline = time.monotonic() + task["start_timeout"]
+        self._started = False
+        self._said = b""
+        self._selector = selectors.DefaultSelector()
+        self._told_by_events = {"owner": False, "server": False}
+
+    def start(self) -> subprocess.Popen[bytes] | None:
+        """Start the server; None if it does not start."""
+        task = self._task
+        self._write_server(0)
+        try:
+            process = subprocess.Popen(
+                task["argv"],
+                cwd=task["folder"],
+                env={**task["environment"], task["variable"]: task["server"]["mark"]},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            self._write_end(
+                0, None, f"{task['argv'][0]} cannot be started: {getattr(error, 'strerror', None) or error}"
+            )
+            self._clean_up()
+            return None
+        self._write_server(process.pid)
+        return process
+
+    def watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait for the end of the server, or of its owner, and leave nothing of the server."""
+        self._tell_secrets(process)
+        self._register(process)
+        reason = self._wait(process)
+        group, mark, variable = process.pid, self._task["server"]["mark"], self._task["variable"]
+        if not reason:
+            ended = os.waitid(os.P_PID, group, os.WEXITED | os.WNOWAIT) if hasattr(os, "waitid") else None
+            code = process.wait() if ended is None else _exit_code(ended)
+            self._read_rest(process)
+            self._write_end(group, code, "")
+            # while nobody reaps the leader, the number of the group is its own
+            _kill(group)
+            process.wait()
+            _watchdog.end_noted({mark}, _SEARCH_GRACE, variable)
+        else:
+            self._write_end(group, None, reason)
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # its end is seen although nobody waits for it
+            _watchdog.end_noted({str(group), mark}, self._task["grace"], variable)
+            _kill(group)
+        self._clean_up()
+
+    def _write_server(self, pid: int) -> None:
+        guard = [os.getpid(), _lifetimes.began_at(os.getpid())]
+        process = [pid, _lifetimes.began_at(pid) if pid else ""]
+        _write(self._task["server_file"], {**self._task["server"], "guard": guard, "process": process})
+
+    def _write_end(self, pid: int, code: int | None, reason: str) -> None:
+        said = self._said[-_KEPT:].decode("utf-8", "replace")
+        _write(self._task["end_file"], {"pid": pid, "exit_code": code, "reason": reason, "said": said})
+
+    def _clean_up(self) -> None:
+        """Remove what nobody will look for any more; the next command of the owner removes the rest."""
+        if not self._owner_lives():
+            import shutil
+
+            shutil.rmtree(os.path.dirname(self._task["server_file"]), ignore_errors=True)  # noqa: PTH120
+
+    def _tell_secrets(self, process: subprocess.Popen[bytes]) -> None:
+        with suppress(OSError):  # it may have ended already
+            if process.stdin is not None:
+                process.stdin.write(base64.b64decode(self._task["start"]))
+                process.stdin.flush()
+
+    def _register(self, process: subprocess.Popen[bytes]) -> None:
+        if process.stdout is not None:
+            os.set_blocking(process.stdout.fileno(), False)
+            self._selector.register(process.stdout, selectors.EVENT_READ, "said")
+        for name, pid in (("owner", self._owner[0]), ("server", process.pid)):
+            descriptor = _lifetimes.end_fd(pid)
+            if descriptor is not None:
+                self._told_by_events[name] = True
+                self._selector.register(descriptor, selectors.EVENT_READ, name)
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> str:
+        """Return why the server has to end; empty if it ended by itself."""
+        while True:
+            if not self._owner_lives():
+                return "the process that it belongs to ended"
+            if _ended(process):
+                return ""
+            if not self._started:
+                self._started = os.path.exists(self._task["hello_file"])  # noqa: PTH110
+                if not self._started and time.monotonic() > self._deadline:
+                    return f"it did not answer within {self._task['start_timeout']:g} s"
+            for key, _ in self._selector.select(self._patience()):
+                if key.data == "said" and self._read(process) == b"":
+                    self._selector.unregister(key.fileobj)
+
+    def _patience(self) -> float | None:
+        if not self._started:
+            return _START_GLANCE
+        return None if all(self._told_by_events.values()) else _GLANCE
+
+    def _owner_lives(self) -> bool:
+        return bool(_lifetimes.began_at(self._owner[0]) == self._owner[1])
+
+    def _read(self, process: subprocess.Popen[bytes]) -> bytes | None:
+        """Keep the last that the virtual machine said; None if there is nothing now, empty at the end of it."""
+        if process.stdout is None:
+            return b""
+        try:
+            data = os.read(process.stdout.fileno(), 65536)
+        except BlockingIOError:
+            return None
+        self._said = (self._said + data)[-_KEPT:]
+        return data
+
+    def _read_rest(self, process: subprocess.Popen[bytes]) -> None:
+        while self._read(process):
+            pass
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    """Return True if a child ended; it is not reaped by asking."""
+    if not hasattr(os, "waitid"):
+        return process.poll() is not None
+    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+
+
+def _exit_code(ended: os.waitid_result) -> int:
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+
+def _kill(group: int) -> None:
+    with suppress(OSError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _write(path: str, content: dict[str, Any]) -> None:
+    """Write a file that is whole or not there, and that nobody else reads."""
+    partial = f"{path}.{os.getpid()}"
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(content, file)
+        os.replace(partial, path)  # noqa: PTH105
+    except OSError as error:  # without a folder nobody finds the server, which ends when nobody uses it
+        sys.stderr.write(f"{path} cannot be written: {error}\n")
+
+
+def _leave() -> int | None:
+    """Become a process that nobody waits for.
+
+    Returns:
+        A file descriptor to close once the server is on its way; None in the process that was started, after that.
+    """
+    told, tell = os.pipe()
+    if os.fork():
+        os.close(tell)
+        os.read(told, 1)
+        return None
+    os.close(told)
+    os.setsid()
+    return tell
+
+
+def main() -> None:
+    """Guard a server to its end."""
+    # whoever ends a whole tree of processes must not end the guard first; ignored signals would be inherited
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda _number, _frame: None)
+    task = json.load(sys.stdin.buffer)
+    tell = _leave()
+    if tell is None:
+        return
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    os.chdir("/")
+    guard = _Guard(task)
+    process = guard.start()
+    os.close(tell)
+    if process is not None:
+        guard.watch(process)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Commands of warm servers, run without Dagster, against a server whose faults a test chooses."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from ai.starlake.executor import Execution
+from ai.starlake.executor.process.groups import kill_marked
+from ai.starlake.executor.process.supervision import CommandContext
+from ai.starlake.executor.process.watchdog import MARK
+from ai.starlake.executor.warm.discovery import ServerFile
+from ai.starlake.executor.warm.warm_runner import WarmRunner
+from ai.starlake.executor.warm.warm_settings import WarmSettings
+
+FAULTY_JAVA = Path(__file__).with_name("faulty_java.py")
+PATIENCE = 60.0
+"""Seconds after which a test gives up; a loaded machine takes some of them."""
+
+
+class Recorder:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.infos: list[str] = []
+        self.warnings: list[str] = []
+
+    def output(self, stream, line):
+        pass
+
+    def info(self, message):
+        self.infos.append(message)
+
+    def warning(self, message):
+        self.warnings.append(message)
+
+
+def wait_for(condition: Callable[[], object], what: str = "") -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"it did not happen: {what or condition}"
+        time.sleep(0.02)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def gone(*pids: int) -> None:
+    """Wait until processes are gone."""
+    wait_for(lambda: not any(map(alive, pids)), f"the end of {pids}")
+
+
+class WarmCommands:
+    """Runs commands of one scope.
+
+    The executable prints `cold`: a line without it comes from a server.
+    """
+
+    def __init__(self, folder: Path, runtime: Path, *faults: str, silence: float = 60.0, **settings: object) -> None:
+        self.folder = folder
+        self.runtime = runtime
+        self.executable = folder / "starlake"
+        self.executable.write_text('#!/bin/sh\necho cold "$@"\n')
+        self.executable.chmod(0o755)
+        java = folder / "java"
+        java.write_text(f"#!{sys.executable}\n{FAULTY_JAVA.read_text()}")
+        java.chmod(0o755)
+        options = tuple(f"-Dfault={fault}" for fault in faults)
+        self.settings = WarmSettings(
+            **{"java": str(java), "class_path": ("nowhere",), "jvm_options": options, "start_timeout": 60.0, **settings}
+        )
+        self.runner = WarmRunner(self.settings, silence=silence)
+        self.report = Recorder()
+
+    def context(self, run_id: str = "run-1", step: str = "step-1", **more: object) -> CommandContext:
+        return CommandContext(Execution(run_id, step, self.report), (str(self.executable),), **more)
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        return {"PATH": os.defpath, "SL_ROOT": str(self.folder), "SL_JOB_ID": "run-1.step-1", **variables}
+
+    def run(
+        self,
+        *arguments: str,
+        context: CommandContext | None = None,
+        argv: tuple[str, ...] = (),
+        on_line: Callable[[str, str], None] | None = None,
+        death_fd: int | None = None,
+        **variables: str,
+    ) -> tuple[int, list[tuple[str, str]]]:
+        """Run a command; return its exit code and its lines."""
+        lines: list[tuple[str, str]] = []
+
+        def take(stream, line):
+            lines.append((stream, line))
+            if on_line is not None:
+                on_line(stream, line)
+
+        code = self.runner.bound(context or self.context())(
+            argv or (str(self.executable), *arguments),
+            cwd=self.folder,
+            environment=self.environment(**variables),
+            on_line=take,
+            death_fd=death_fd,
+        )
+        return code, lines
+
+    def prestart(self) -> None:
+        self.runner.prestart(self.context(), cwd=self.folder, environment=self.environment())
+
+    def process(self) -> int:
+        """Return the process that runs commands."""
+        code, lines = self.run("process")
+        assert code == 0
+        return int(lines[0][1])
+
+    def files(self) -> list[Path]:
+        return sorted(self.runtime.glob("starlake-warm/*/*-*.json"))
+
+    def servers(self) -> list[ServerFile]:
+        """Return what is written down about servers."""
+        found = [ServerFile.read(path) for path in self.files()]
+        return [server for server in found if server is not None]
+
+
+@contextmanager
+def nothing_left(runtime: Path) -> Iterator[None]:
+    """End the servers that are known in a folder."""
+    try:
+        yield
+    finally:
+        for path in runtime.glob("starlake-warm/*/*-*.json"):
+            server = ServerFile.read(path)
+            if server is not None:
+                kill_marked(f"{MARK}={server.mark}")
