@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from ai.starlake.executor.warm.frames import (
+from ai.starlake.executor.warm.warm_frames import (
     CHECKS_FAILED,
     CLIENT_GONE,
     OWNER_GONE,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.executor.warm.frames import (
+from ai.starlake.executor.warm.warm_frames import (
     LARGEST_PAYLOAD,
     Frame,
     FrameError,

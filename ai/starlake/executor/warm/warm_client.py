@@ -13,7 +13,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.executor.process.lines import LineSplitter
 from ai.starlake.executor.process.supervision import OnLine, require_wanted
 from ai.starlake.executor.protocol import Stream
-from ai.starlake.executor.warm.frames import (
+from ai.starlake.executor.warm.warm_frames import (
     GO,
     Frame,
     FrameError,

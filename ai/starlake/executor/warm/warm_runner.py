@@ -17,7 +17,6 @@ from ai.starlake.executor.process.interrupts import cleaning_up
 from ai.starlake.executor.process.supervision import CommandContext, OnLine, Runner, require_wanted, run_process
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.warm.discovery import CommandFile, ScopeFolder, ServerSlot
-from ai.starlake.executor.warm.frames import FrameError, WarmHello, WarmRequest
 from ai.starlake.executor.warm.launch import WarmLaunch
 from ai.starlake.executor.warm.warm_client import (
     SILENCE,
@@ -28,6 +27,7 @@ from ai.starlake.executor.warm.warm_client import (
     environment_mismatch,
     untrusted_result,
 )
+from ai.starlake.executor.warm.warm_frames import FrameError, WarmHello, WarmRequest
 from ai.starlake.executor.warm.warm_server import (
     Owner,
     WarmDoubtError,

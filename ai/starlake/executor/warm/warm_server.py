@@ -18,7 +18,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.executor.process.groups import end_group, kill_marked
 from ai.starlake.executor.process.watchdog import MARK
 from ai.starlake.executor.warm.discovery import Lifetime, ServerEnd, ServerFile, ServerSlot
-from ai.starlake.executor.warm.frames import PROTOCOL, FrameError, WarmHello, WarmStart
+from ai.starlake.executor.warm.warm_frames import PROTOCOL, FrameError, WarmHello, WarmStart
 
 if TYPE_CHECKING:
     from ai.starlake.executor.warm.launch import WarmLaunch
