@@ -355,12 +355,21 @@ class ScopeFolder:
             _require_private(folder.path, folder.path.lstat(), stat.S_ISDIR)
             return folder
         _write_object(folder.path / _OWNER, {"host": this_host(), "owner": [owner.pid, owner.began]})
-        _sweep(outer)
+        _sweep(outer, keep=folder.path)
         return folder
 
     def slot(self, fingerprint: str, number: int) -> ServerSlot:
         """Return a place for servers that share a fingerprint."""
         return ServerSlot(self.path, f"{_digest(fingerprint)}-{number}")
+
+    def slots(self) -> Iterator[ServerSlot]:
+        """Yield the places that have, or had, a server."""
+        for path in sorted(self.path.glob("*-*.json")):
+            yield ServerSlot(self.path, path.stem)
+
+    def remove(self) -> None:
+        """Remove the folder of a scope that is over."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def is_first(self, reason: str) -> bool:
         """Return True for the first process of the scope that asks for a reason."""
@@ -405,18 +414,19 @@ def _owner_of(folder: Path) -> Lifetime | None:
         return None
 
 
-def _sweep(outer: Path) -> None:
+def _sweep(outer: Path, keep: Path) -> None:
     """Remove the folders of owners that are gone, and end what their guards could not."""
     for folder in outer.iterdir():
         owner = _owner_of(folder)
-        if owner is None or owner.runs:
+        if owner is None or owner.runs or folder == keep:
             continue
-        for path in folder.glob("*-*.json"):
+        scope = ScopeFolder(folder)
+        for slot in scope.slots():
             with suppress(UntrustedFileError):
-                server = ServerFile.read(path)
+                server = slot.read()
                 if server is not None and server.process.runs:
                     kill_marked(f"{MARK}={server.mark}")
-        shutil.rmtree(folder, ignore_errors=True)
+        scope.remove()
 
 
 def running_commands() -> Iterator[CommandFile]:

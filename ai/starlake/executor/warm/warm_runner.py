@@ -33,6 +33,7 @@ from ai.starlake.executor.warm.warm_server import (
     WarmDoubtError,
     WarmServer,
     WarmStatus,
+    end_servers,
     last_lines,
 )
 from ai.starlake.executor.warm.warm_settings import WarmSettings
@@ -89,6 +90,7 @@ class WarmRunner:
         self.silence = silence
         self.status: WarmStatus | None = None
         """The server that ran the last command of this process; None if that was a process."""
+        self._ends: set[str] = set()
 
     def bound(self, context: CommandContext) -> Runner:
         """Return what runs one command, whose circumstances are known."""
@@ -103,6 +105,12 @@ class WarmRunner:
             _WarmCommand(self, context).prestart(cwd, environment)
         except Exception as error:  # noqa: BLE001  it is told by the first command, which finds the same
             _log.debug("no warm server was started: %s", error)
+
+    def end_with_run(self, execution: Execution, scope: ScopeFolder) -> None:
+        """End the servers of a run with it, where this process goes on after that."""
+        if self.settings.scope == "run" and execution.at_end_of_run is not None and execution.run_id not in self._ends:
+            self._ends.add(execution.run_id)
+            execution.at_end_of_run(partial(end_servers, scope))
 
     def __call__(
         self,
@@ -163,6 +171,7 @@ class _WarmCommand:
             with _doubting():
                 owner = self._runner.owner()
                 scope = ScopeFolder.of(self._scope, owner)
+            self._runner.end_with_run(self._context.execution, scope)
             request = WarmRequest(arguments, environment, str(cwd))
             with self._turn(scope, launch, death_fd) as slot:
                 turn = _Turn(self._runner, self._context, scope, slot, launch, owner, death_fd)
@@ -176,6 +185,7 @@ class _WarmCommand:
         self._arguments(self._context.executable)
         launch, owner = self._launch(cwd, environment), self._runner.owner()
         scope = ScopeFolder.of(self._scope, owner)
+        self._runner.end_with_run(self._context.execution, scope)
         slot = scope.slot(launch.fingerprint, 0)
         lock = slot.lock()
         if not lock.acquire():

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,14 @@ from typing import TYPE_CHECKING
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor.process.groups import end_group, kill_marked
 from ai.starlake.executor.process.watchdog import MARK
-from ai.starlake.executor.warm.discovery import Lifetime, ServerEnd, ServerFile, ServerSlot
+from ai.starlake.executor.warm.discovery import (
+    Lifetime,
+    ScopeFolder,
+    ServerEnd,
+    ServerFile,
+    ServerSlot,
+    UntrustedFileError,
+)
 from ai.starlake.executor.warm.warm_frames import PROTOCOL, FrameError, WarmHello, WarmStart
 
 if TYPE_CHECKING:
@@ -247,6 +255,16 @@ class WarmServer:
     def status(self, commands: int) -> WarmStatus:
         """Return what people want to know."""
         return WarmStatus(self.file.process.pid, resident_bytes(self.file.process.pid), commands)
+
+
+def end_servers(scope: ScopeFolder) -> None:
+    """End all servers of a scope that is over, and remove its folder."""
+    for slot in scope.slots():
+        with suppress(UntrustedFileError):
+            file = slot.read()
+            if file is not None:
+                WarmServer(slot, file).interrupt()
+    scope.remove()
 
 
 def require_sound(hello: WarmHello) -> None:
