@@ -168,7 +168,7 @@ def test_an_id_that_was_given_again_is_another_process(runtime, owner):
 
 def test_folders_of_owners_that_are_gone_are_removed(runtime, owner):
     gone = ended_process()
-    old, current = ScopeFolder.of("run-1", gone), ScopeFolder.of("run-1", owner)
+    current, old = ScopeFolder.of("run-1", owner), ScopeFolder.of("run-1", gone)
     written(old.slot(FINGERPRINT, 0), process=[gone.pid, gone.began])
     ScopeFolder.of("run-2", owner)
     assert not old.path.exists()
