@@ -74,7 +74,7 @@ _LONG = (
     "embedded_properties/test_system_calls.py",
     "dagster_dev/test_facade.py",
     "gcp/dataproc/test_random_faults.py",
-    "samples/test_first_hour.py",
+    "packaging/test_first_hour.py",
     "dagster_gcp/test_endings.py",
 )
 

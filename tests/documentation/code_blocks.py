@@ -25,7 +25,10 @@ PLAIN = {"text"}
 RUN = {"python"}
 CHECKED = {"bash", "console", "dockerfile", "ini", "jinja", "json", "sql", "toml", "yaml"}
 
-_BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>[\w-]*)[^\n]*\n(?P<text>.*?)^(?P=indent)```$", re.M | re.S)
+_BLOCK = re.compile(
+    r'^(?P<indent> *)```(?P<language>[\w-]*)(?: title="(?P<title>[^"]+)")?[^\n]*\n(?P<text>.*?)^(?P=indent)```$',
+    re.M | re.S,
+)
 _MARKS = re.compile(r"<!-- (?P<kind>run by|not run:|setup:)\s(?P<value>(?:(?!-->).)*?)\s*-->\s*\Z", re.S)
 
 
@@ -40,6 +43,7 @@ class Block:
         text: The code.
         mark: What the comment above says about it: "run by", "not run" or "setup".
         value: What follows in that comment.
+        title: The file that the block is the text of, where the fence names one.
     """
 
     page: str
@@ -48,6 +52,7 @@ class Block:
     text: str
     mark: str = ""
     value: str = ""
+    title: str = ""
 
     @property
     def place(self) -> str:
@@ -73,7 +78,8 @@ def blocks_of(page: Path) -> list[Block]:
         kind, value = (marks["kind"].rstrip(":"), marks["value"]) if marks else ("", "")
         code = "".join(line.removeprefix(block["indent"]) for line in block["text"].splitlines(keepends=True))
         line = text.count("\n", 0, block.start("text")) + 1
-        found.append(Block(str(page.relative_to(ROOT)), line, block["language"], code, kind, value))
+        place = str(page.relative_to(ROOT))
+        found.append(Block(place, line, block["language"], code, kind, value, block["title"] or ""))
     return found
 
 

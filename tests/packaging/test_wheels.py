@@ -20,14 +20,6 @@ pytestmark = pytest.mark.slow
 Run = Callable[..., str]
 
 
-@pytest.fixture(scope="session")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The wheels by the name of their distribution, as `make wheels` builds them."""
-    folder = tmp_path_factory.mktemp("dist")
-    subprocess.run(["make", "wheels", f"DIST={folder}", f"VENV={sys.prefix}"], cwd=ROOT, check=True, timeout=300)
-    return {wheel.name.partition("-")[0]: wheel for wheel in folder.glob("*.whl")}
-
-
 @pytest.fixture(scope="module")
 def environments(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """Makes a fresh virtual environment with one extra, or several, of the wheel; returns its folder of programs."""
