@@ -12,11 +12,9 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
@@ -24,6 +22,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+
+from tests.waiting import PATIENCE, reserved_port, wait_for
 
 USER = "starlake"
 PASSWORD = "p@ss:w/rd-hush"
@@ -50,8 +50,9 @@ def _die_with_the_parent() -> None:
 class PostgresServer:
     """A server that runs; `url` is that of a database, made if it is new."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, port: int) -> None:
         self.folder = folder
+        self.port = port
         self.data = folder / "data"
         self._owner = _unprivileged() if os.geteuid() == 0 else None
         self._numbers = count(1)
@@ -64,9 +65,6 @@ class PostgresServer:
         self.start()
 
     def start(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = getattr(self, "port", None) or probe.getsockname()[1]
         settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", f"port={self.port}", *FASTER]
         command = [binary("postgres"), "-D", str(self.data), *(part for each in settings for part in ("-c", each))]
         self._process = subprocess.Popen(
@@ -76,13 +74,10 @@ class PostgresServer:
             preexec_fn=_die_with_the_parent,  # noqa: PLW1509  it calls the kernel and nothing else
             **self._as_owner(),
         )
-        until = time.monotonic() + 30
-        while not self._answers():
-            assert self._process.poll() is None, (self.folder / "log").read_text()
-            assert time.monotonic() < until, (self.folder / "log").read_text()
-            time.sleep(0.02)
+        wait_for("PostgreSQL", self._answers, seen=(self.folder / "log").read_text)
 
     def _answers(self) -> bool:
+        assert self._process.poll() is None, (self.folder / "log").read_text()
         try:
             self.connect("postgres").close()
         except psycopg.OperationalError:
@@ -92,7 +87,7 @@ class PostgresServer:
     def stop(self) -> None:
         """Stop it at once: open connections break."""
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(30)
+        self._process.wait(PATIENCE)
 
     def database(self, name: str | None = None) -> str:
         """Make a database, and return its URL as SQLAlchemy takes it."""
@@ -153,10 +148,11 @@ def postgres_server() -> Iterator[PostgresServer]:
     """Run a server. Each process that tests run in has its own: a second takes less than sharing one would."""
     folder = Path(tempfile.mkdtemp(prefix="starlake-postgres-"))
     server = None
-    try:
-        server = PostgresServer(folder)
-        yield server
-    finally:
-        if server is not None:
-            server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    with reserved_port() as port:
+        try:
+            server = PostgresServer(folder, port)
+            yield server
+        finally:
+            if server is not None:
+                server.stop()
+            shutil.rmtree(folder, ignore_errors=True)

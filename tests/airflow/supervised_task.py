@@ -12,13 +12,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.waiting import PATIENCE, end, is_alive, whole_lines
 
 _REPOSITORY = Path(__file__).parents[2]
 
@@ -52,16 +53,17 @@ class SupervisedTask:
 
     def __exit__(self, *_: object) -> None:
         if self.supervisor.poll() is None:
-            for process in psutil.Process(self.supervisor.pid).children():
-                process.kill()
-            self.supervisor.kill()
+            end(*self._children(), self.supervisor.pid)
             self.supervisor.wait()
 
     @property
     def pid(self) -> int:
         """The process of the task."""
-        (child,) = psutil.Process(self.supervisor.pid).children()
-        return child.pid
+        (pid,) = self._children()
+        return pid
+
+    def _children(self) -> list[int]:
+        return [child.pid for child in psutil.Process(self.supervisor.pid).children()]
 
     def end_as_unwanted(self) -> None:
         """Let the server say that the task is no longer wanted, as when somebody marks it as failed in the UI."""
@@ -69,14 +71,12 @@ class SupervisedTask:
 
     def wait(self) -> dict[str, Any]:
         """Wait for the end of the task; return what the server was told of its last state, with its asset events."""
-        self.supervisor.wait(timeout=60)
+        self.supervisor.wait(PATIENCE)
         return [told for told in self.told() if "state" in told][-1]
 
     def told(self) -> Iterator[dict[str, Any]]:
         """Yield what the server was told so far."""
-        file = self.folder / "told.jsonl"
-        for line in file.read_text().splitlines() if file.exists() else ():
-            yield json.loads(line)
+        yield from map(json.loads, whole_lines(self.folder / "told.jsonl"))
 
     @property
     def log(self) -> str:
@@ -87,15 +87,7 @@ class SupervisedTask:
 
 def alive(*pids: int) -> list[int]:
     """Return which of some processes live."""
-    return [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE]
-
-
-def wait_for(happens: Any, what: str, *, within: float = 60.0) -> None:
-    """Wait until something is the case."""
-    deadline = time.monotonic() + within
-    while not happens():
-        assert time.monotonic() < deadline, f"{what} did not happen"
-        time.sleep(0.05)
+    return [pid for pid in pids if is_alive(pid)]
 
 
 def _main(dag_file: Path, folder: Path, try_number: int) -> int:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.airflow.supervised_task import SupervisedTask, alive, wait_for
+from tests.airflow.supervised_task import SupervisedTask, alive
+from tests.waiting import wait_for, whole_lines
 
 _LOAD = """\
 #!/usr/bin/env bash
@@ -72,11 +73,8 @@ class Shop:
     def begun(self, task: SupervisedTask) -> list[int]:
         """Wait until the command works on its file; return all processes of the task."""
         wait_for(
-            lambda: (
-                all((self.folder / name).exists() and (self.folder / name).read_text() for name in _PROCESSES)
-                or task.supervisor.poll() is not None
-            ),
             "the load",
+            lambda: all(whole_lines(self.folder / name) for name in _PROCESSES) or task.supervisor.poll() is not None,
         )
         assert task.supervisor.poll() is None, task.log
         assert self.files("ingesting") == ["orders-1.csv"]
@@ -124,7 +122,7 @@ def test_a22_the_command_of_a_task_that_is_killed_is_ended(shop: Shop):
         processes = shop.begun(task)
         os.kill(processes[0], signal.SIGKILL)
         task.wait()
-        wait_for(lambda: not alive(*processes), "the end of the command", within=15)
+        wait_for("the end of the command", lambda: not alive(*processes))
     assert shop.files("ingesting") == ["orders-1.csv"], "nobody could bring it back"
     shop.retry()
 
@@ -135,6 +133,6 @@ def test_a22_the_command_of_a_task_whose_supervisor_is_killed_is_ended(shop: Sho
         processes = shop.begun(task)
         task.supervisor.kill()
         task.supervisor.wait()
-        wait_for(lambda: not alive(*processes), "the end of the command", within=15)
+        wait_for("the end of the command", lambda: not alive(*processes))
     assert (shop.files("stage"), shop.files("ingesting")) == (["orders-1.csv"], [])
     shop.retry()

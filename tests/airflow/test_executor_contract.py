@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
-import time
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
@@ -30,6 +28,7 @@ from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
 from ai.starlake.testing.executor_contract import SECRET, ContractBench, ExecutorContract
 from tests.airflow.airflow_home import context_of
 from tests.executor_contract import test_embedded as with_the_engine
+from tests.waiting import interrupt_when
 
 SETTINGS = JobOptions.read({"starlake_version": "1.5.0", "max_rejected": "100%"})
 """A version whose commands a run doesn't complete by a date: the contract compares them as they were given."""
@@ -151,17 +150,13 @@ class TestShellExecutorInTasks(ExecutorContract):
         task = _Task(executor, bench.execution())
         operator, context = task.operator(bench.command("load", "--domains", "contract", "--tables", "slow"))
         handler = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
-        main = threading.main_thread().ident
-        assert main is not None
 
-        def end() -> None:
-            while not (bench.files("ingesting") and self.is_running(bench)):
-                time.sleep(0.02)
-            signal.pthread_kill(main, signal.SIGTERM)
+        def runs() -> bool:
+            return bool(bench.files("ingesting")) and self.is_running(bench)
 
-        threading.Thread(target=end, daemon=True).start()
         try:
-            with pytest.raises(AirflowException, match="Airflow ended the task") as failure:
+            ended = pytest.raises(AirflowException, match="Airflow ended the task")
+            with interrupt_when(runs, signal.SIGTERM), ended as failure:
                 operator.execute(context)
         finally:
             signal.signal(signal.SIGTERM, handler)

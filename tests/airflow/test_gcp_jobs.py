@@ -5,8 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from ai.starlake.airflow.operators.infrastructure_operator import StarlakeInfras
 from ai.starlake.common import StarlakeError
 from starlake_gcp_emulator import GcpEmulator
 from tests.airflow.airflow_home import RecordedSupervisor, context_of
+from tests.waiting import PATIENCE, interrupt_when
 
 PROJECT, REGION, RUN_JOB = "my-project", "europe-west1", "starlake"
 SPARK = {"dataproc_project_id": PROJECT, "spark_bucket": "my-bucket", "spark_jar_list": "gcs://jars/starlake.jar"}
@@ -176,22 +175,19 @@ class TestCloudRun:
         """The operator of Airflow's provider leaves it running, and so does the peer."""
         dag = self.dag(cloud_run, "slow")
         operator: BaseOperator = dag.get_task("load")
-        main, before = threading.main_thread().ident, len(gcp.executions)
-        assert main is not None
+        before = len(gcp.executions)
         handler = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
 
-        def end() -> None:
-            while not [one for one in gcp.executions[before:] if one.state == "RUNNING"]:
-                time.sleep(0.02)
-            signal.pthread_kill(main, signal.SIGTERM)
+        def runs() -> bool:
+            return any(one.state == "RUNNING" for one in gcp.executions[before:])
 
-        threading.Thread(target=end, daemon=True).start()
         try:
-            with pytest.raises(AirflowException, match="Airflow ended the task"):
+            ended = pytest.raises(AirflowException, match="Airflow ended the task")
+            with interrupt_when(runs, signal.SIGTERM), ended:
                 operator.execute(context_of(dag, "load", run_id="r3"))
         finally:
             signal.signal(signal.SIGTERM, handler)
-        gcp.wait_for(lambda _: gcp.executions[before].state == "CANCELLED", timeout=60)
+        gcp.wait_for(lambda _: gcp.executions[before].state == "CANCELLED", timeout=PATIENCE)
 
     def test_hand_written_files_find_its_attributes(self, cloud_run: StarlakeAirflowCloudRunJob):
         assert cloud_run.project_id == PROJECT

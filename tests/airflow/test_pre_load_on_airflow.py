@@ -35,10 +35,11 @@ from ai.starlake.orchestration.preload.pre_load_watch import PreLoadWatch
 from ai.starlake.orchestration.project_reading import read_project
 from tests.airflow.airflow_home import AirflowRun, context_of, run_dag
 from tests.airflow.dag_files import dag_of, load_file
-from tests.airflow.supervised_task import SupervisedTask, alive, wait_for
+from tests.airflow.supervised_task import SupervisedTask
 from tests.fakes.fake_cli import FakeStarlake
 from tests.fakes.small_project import Project
 from tests.orchestration.pre_load_cases import CASES, FAILED, LOADED, RUN_DATE, SKIPPED, PreLoadCase
+from tests.waiting import PATIENCE, meanwhile, wait_for, wait_until_gone, whole_lines
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 PATIENT = {"pre_load_sensor": "true", "pre_load_poke_interval": 0.02, "pre_load_timeout": 60}
@@ -277,10 +278,11 @@ class UnreliableStore(MemoryFileSystem):
     pseudo_dirs: ClassVar[list[str]] = [""]
     cachable = False
     failures = 0
-    seconds = 0.0
+    answers = threading.Event()
+    answers.set()
 
     def ls(self, path, detail=True, **kwargs):
-        time.sleep(self.seconds)
+        self.answers.wait(PATIENCE)
         if type(self).failures > 0:
             type(self).failures -= 1
             raise ConnectionError("the store does not answer")
@@ -315,10 +317,13 @@ class TestTrigger:
     @pytest.mark.parametrize("strategy", AREAS)
     def test_it_sees_what_comes(self, checks, project, strategy):
         trigger = again(checks.deferred(checks.sensor(strategy, **PATIENT)).trigger)
-        timer = threading.Timer(0.2, lambda: project.put(AREAS[strategy]))
-        timer.start()
-        assert events_of(trigger) == [{"status": "seen"}]
-        timer.join()
+
+        def put_later():
+            time.sleep(0.2)
+            project.put(AREAS[strategy])
+
+        with meanwhile(put_later):
+            assert events_of(trigger) == [{"status": "seen"}]
 
     def test_files_of_other_tables_wake_nobody(self, checks, project):
         sensor = checks.sensor("pending", ("Orders",), **{**PATIENT, "pre_load_timeout": 0.2})
@@ -347,7 +352,7 @@ class TestTrigger:
 
     def test_a_kill_leaves_nothing(self, checks, project):
         """No thread, no file, and the ack file where it is."""
-        threads = threading.active_count()
+        threads = set(threading.enumerate())
         trigger = checks.deferred(checks.sensor("ack", **PATIENT)).trigger
         folder = project.put("pending", "other.ack").parent
 
@@ -362,7 +367,7 @@ class TestTrigger:
             await trigger.cleanup()
 
         asyncio.run(killed())
-        assert threading.active_count() == threads
+        assert set(threading.enumerate()) <= threads
         assert sorted(path.name for path in folder.iterdir()) == ["2026-03-01.ack", "other.ack"]
 
     def test_a_store_that_does_not_answer_for_a_while(self, checks, store):
@@ -384,19 +389,17 @@ class TestTrigger:
     def test_a_slow_store_blocks_no_other_trigger(self, checks, store, monkeypatch):
         trigger = checks.deferred(checks.sensor("pending", pending_path="unreliable://lake", **PATIENT)).trigger
         store().pipe_file("unreliable://lake/starbake/customers_1.csv", b"id\n1\n")
-        monkeypatch.setattr(store, "seconds", 0.5)
-        turns = 0
+        monkeypatch.setattr(store, "answers", threading.Event())
 
         async def others():
-            nonlocal turns
             running = asyncio.ensure_future(anext(trigger.run()))
-            while not running.done():
+            for _ in range(10):
                 await asyncio.sleep(0.01)
-                turns += 1
+            assert not running.done()
+            store.answers.set()
             return (await running).payload
 
         assert asyncio.run(others()) == {"status": "seen"}
-        assert turns > 10
 
     def test_it_holds_no_secret(self, checks, monkeypatch):
         monkeypatch.setenv("LAKE", "/s3cret-folder")
@@ -627,16 +630,13 @@ def test_a_check_that_airflow_ends_leaves_no_process_and_decides_nothing(tmp_pat
     dag_file.write_text(_DAG.format(options=options))
     files = [tmp_path / "launcher", tmp_path / "child"]
     with SupervisedTask(dag_file, tmp_path / "try1") as task:
-        wait_for(
-            lambda: all(file.exists() and file.read_text() for file in files) or task.supervisor.poll() is not None,
-            "the command",
-        )
+        wait_for("the command", lambda: all(map(whole_lines, files)) or task.supervisor.poll() is not None)
         assert task.supervisor.poll() is None, task.log
         processes = [task.pid, *(int(file.read_text()) for file in files)]
         task.end_as_unwanted()
         task.wait()
         told = list(task.told())
-        assert alive(*processes) == []
+        wait_until_gone(*processes)
     assert "escalating" not in task.log, "the task did not end in time"
     assert "Airflow ended the task" in task.log
     assert not [each for each in told if "/xcoms/" in each["path"] or each.get("state") in ("success", "skipped")]

@@ -21,6 +21,7 @@ from ai.starlake.project import Project
 from ai.starlake.project.dag_generation import DagFile, generate
 from tests.airflow.airflow_home import migrated_database
 from tests.bakery import DELIVERED, SAMPLE, TABLES, TRANSFORMS, assert_every_row_is_loaded_or_rejected
+from tests.waiting import reserved_port, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -173,10 +174,10 @@ def bakery(loopback: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> It
     """Airflow, which has read the DAG files. No process is left after the tests."""
     made = Bakery(tmp_path_factory.mktemp("bakery"))
     home = loopback.AirflowFolder(made.home, made.dags, made.prepare())
-    with loopback.running(home) as made.server:
+    with reserved_port() as port, loopback.running(home, port) as made.server:
         made.server.wait_until_ready(dags=3)
         yield made
-    assert list(processes_of(made.home)) == []
+    wait_for("the end of all", lambda: not list(processes_of(made.home)), seen=lambda: list(processes_of(made.home)))
 
 
 def processes_of(home: Path) -> Iterator[str]:

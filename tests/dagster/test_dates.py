@@ -258,7 +258,7 @@ class TestSchedules:
 
 class TestLaunch:
     def test_it_is_the_launch_time_in_every_op(self, loads, run, fake, shared_instance):
-        fake.behave("load", sleep=1.1)
+        fake.behave("load", sleep=0.6)
         result = run(loads())
         launched = shared_instance.get_run_record_by_id(result.run_id).create_timestamp
         assert len(fake.calls()) == 3

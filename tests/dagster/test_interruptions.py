@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
+from contextlib import ExitStack
 
 import pytest
 from dagster import (
@@ -18,6 +15,7 @@ from dagster import (
 
 from ai.starlake.dagster import ops
 from ai.starlake.dagster.pipelines.job_steps import Steps
+from tests.waiting import interrupt_when
 
 RETRIES = {"retries": 2, "retry_delay": 0}
 
@@ -31,24 +29,22 @@ def instance():
 @pytest.fixture
 def interrupts(fake, instance):
     """Interrupts this process when the first command runs; says before whether its run is to be cancelled."""
-    threads = []
+    fake.behave("load", sleep=300)
+    with ExitStack() as watching:
 
-    def start(number=signal.SIGINT, *, cancelled=True):
-        def interrupt():
-            deadline = time.monotonic() + 30
-            while not fake.calls() and time.monotonic() < deadline:
-                time.sleep(0.05)
-            for run in instance.get_runs() if cancelled else ():
-                instance.report_run_canceling(run)
-            if fake.calls():
-                os.kill(os.getpid(), number)
+        def start(*, cancelled=True, then_fast=False):
+            def command_runs():
+                if not fake.calls():
+                    return False
+                for run in instance.get_runs() if cancelled else ():
+                    instance.report_run_canceling(run)
+                if then_fast:
+                    fake.behave("load")
+                return True
 
-        threads.append(threading.Thread(target=interrupt))
-        threads[-1].start()
+            watching.enter_context(interrupt_when(command_runs))
 
-    yield start
-    for thread in threads:
-        thread.join()
+        yield start
 
 
 def job_of(*ops, **options):
@@ -75,7 +71,6 @@ def outcome(job, instance):
 @pytest.mark.parametrize("options", [{}, RETRIES])
 @pytest.mark.parametrize("cancelled", [True, False])
 def test_an_interrupted_run_ends_as_dagster_has_it(factory, fake, instance, interrupts, options, cancelled):
-    fake.behave("load", sleep=30)
     interrupts(cancelled=cancelled)
     status, events, interrupted = outcome(job_of(*two_loads(factory, **options)), instance)
     assert status is (DagsterRunStatus.CANCELED if cancelled else DagsterRunStatus.FAILURE)
@@ -86,7 +81,6 @@ def test_an_interrupted_run_ends_as_dagster_has_it(factory, fake, instance, inte
 
 
 def test_a_retry_policy_of_the_job_does_not_begin_it_again_either(factory, fake, instance, interrupts):
-    fake.behave("load", sleep=30)
     interrupts()
     job = job_of(*two_loads(factory), op_retry_policy=RetryPolicy(max_retries=3))
     status, events, interrupted = outcome(job, instance)
@@ -100,8 +94,7 @@ def test_a_step_that_loses_its_machine_while_the_run_goes_on_is_tried_again(
     factory, fake, instance, interrupts, monkeypatch
 ):
     monkeypatch.setattr(ops, "_INTERRUPTED_WITH_THE_RUN", frozenset())  # as an executor with a machine for each step
-    fake.behave("load", sleep=3)
-    interrupts(cancelled=False)
+    interrupts(cancelled=False, then_fast=True)
     first, _ = two_loads(factory, **RETRIES)
     status, events, interrupted = outcome(job_of(first), instance)
     assert status is DagsterRunStatus.SUCCESS

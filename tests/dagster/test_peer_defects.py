@@ -12,7 +12,6 @@ import sys
 import time
 from datetime import datetime, timezone
 
-import psutil
 import pytest
 from dagster import (
     AssetKey,
@@ -35,6 +34,7 @@ from dagster import (
 from ai.starlake.common import NameCollisionError, StarlakeError, sanitize_id
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 from ai.starlake.job import StarlakeOptionWarning, StarlakeSparkConfig
+from tests.waiting import PATIENCE, is_alive, wait_for, wait_until_gone, whole_lines
 
 
 def chained(job, pre_load):
@@ -250,15 +250,11 @@ GraphDefinition(name="g", node_defs=[job.sl_load("a", "starbake", "Customers")])
 """
     process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 60
-        while not (pid_file.exists() and pid_file.read_text().strip()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        sleeper = psutil.Process(int(pid_file.read_text()))
+        (sleeper,) = wait_for("the command", lambda: whole_lines(pid_file))
+        assert is_alive(int(sleeper))
         process.send_signal(number)
-        process.wait(30)
-        gone, alive = psutil.wait_procs([sleeper], timeout=10)
-        assert alive == []
-        assert gone == [sleeper]
+        process.wait(PATIENCE)
+        wait_until_gone(int(sleeper))
     finally:
         process.kill()
         process.wait()

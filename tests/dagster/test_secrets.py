@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -53,19 +52,22 @@ def files_with(text, folder):
 
 
 class CommandLines(threading.Thread):
-    """Watches the command lines of all processes that this one started."""
+    """Watches the command lines of all processes that this one started, and lets the command go on that it has seen."""
 
-    def __init__(self):
+    def __init__(self, command, seen):
         super().__init__(daemon=True)
+        self.command, self.told = command, seen
         self.seen = set()
         self.done = threading.Event()
 
     def run(self):
-        while not self.done.is_set():
-            for process in psutil.Process().children(recursive=True):
-                with suppress(psutil.Error):  # it ended meanwhile
-                    self.seen.add(" ".join(process.cmdline()))
-            time.sleep(0.02)
+        while not self.done.wait(0.02):
+            with suppress(psutil.Error):  # it ended meanwhile
+                for process in psutil.Process().children(recursive=True):
+                    with suppress(psutil.Error):
+                        self.seen.add(" ".join(process.cmdline()))
+            if any(self.command in line for line in self.seen):
+                self.told.touch()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -76,12 +78,12 @@ def test_a_secret_reaches_the_command_only(factory, fake, reference, tmp_path, c
         exit_codes=[code],
         stdout=[f"connecting with {SECRET}"],
         stderr=[f"ERROR bad password {SECRET}"],
-        sleep=0.2,
+        until=tmp_path / "seen",
         print_environment=True,
     )
     job = factory(env={"DB_PASSWORD": reference(kind)}, event_log_lines="all")
     graph = GraphDefinition(name="g", node_defs=[job.sl_load("a", "starbake", "Customers")])
-    watch = CommandLines()
+    watch = CommandLines("load --domains starbake", tmp_path / "seen")
     watch.start()
     home = tmp_path / "home"
     home.mkdir()
@@ -118,7 +120,7 @@ secretive = JobDefinition(name="j", graph_def=graph)
 """)
     home = tmp_path / "home"
     home.mkdir()
-    watch = CommandLines()
+    watch = CommandLines("load --domains starbake", tmp_path / "seen")
     watch.start()
     with DagsterInstance.local_temp(str(home)) as instance:
         with execute_job(ReconstructableJob.for_file(str(file), "secretive"), instance=instance) as result:

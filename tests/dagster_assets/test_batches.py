@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -18,6 +14,7 @@ from tests.dagster_assets.conftest import Folder
 from tests.dagster_assets.flaky import Shop
 from tests.dagster_assets.reporting import job_of_all
 from tests.fakes.fake_cli import FakeStarlake
+from tests.waiting import interrupt_when
 
 
 def steps_run(result) -> list[str]:
@@ -182,20 +179,12 @@ class TestFailures:
 
 def test_an_interruption_ends_a_step_and_nothing_more_of_it_runs(shop: Shop, tmp_path: Path) -> None:
     fake = FakeStarlake(tmp_path / "bin")
-    fake.behave("load", sleep=30)
+    fake.behave("load", sleep=300)
     job = StarlakeDagsterShellJob(options={"SL_STARLAKE_PATH": str(fake), "retries": 2, "retry_delay": 0})
     definitions = build_starlake_definitions(shop.folder.root, job, batched="project", sensors=False)
 
-    def interrupt() -> None:
-        deadline = time.monotonic() + 30
-        while not fake.calls("load") and time.monotonic() < deadline:
-            time.sleep(0.05)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    result = job_of_all(definitions).execute_in_process(instance=DagsterInstance.ephemeral(), raise_on_error=False)
-    thread.join()
+    with interrupt_when(lambda: fake.calls("load")):
+        result = job_of_all(definitions).execute_in_process(instance=DagsterInstance.ephemeral(), raise_on_error=False)
     assert not result.success
     assert made_by(result) == set()
     assert len(fake.calls("load")) == 1

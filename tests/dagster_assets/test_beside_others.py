@@ -21,6 +21,7 @@ from tests.dagster_assets.conftest import Folder
 from tests.dagster_assets.flaky import Shop
 from tests.dagster_assets.reporting import job_of_all
 from tests.fakes.fake_cli import FakeStarlake
+from tests.waiting import PATIENCE, meanwhile
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "beside_others"
 
@@ -44,7 +45,7 @@ def sample(tmp_path: Path) -> Definitions:
 
 @pytest.fixture
 def database(tmp_path: Path) -> StarlakeDuckDB:
-    return StarlakeDuckDB(database=str(tmp_path / "shared.db"), timeout=30)
+    return StarlakeDuckDB(database=str(tmp_path / "shared.db"), timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -120,11 +121,9 @@ class TestTurns:
                 ended.append(time.time())
 
         begun = threading.Event()
-        thread = threading.Thread(target=hold)
-        thread.start()
-        assert begun.wait(60)
-        result = job_of_all(definitions).execute_in_process(instance=DagsterInstance.ephemeral())
-        thread.join()
+        with meanwhile(hold):
+            assert begun.wait(PATIENCE)
+            result = job_of_all(definitions).execute_in_process(instance=DagsterInstance.ephemeral())
         assert result.success
         (load,) = fake.calls("load")
         assert load.started > ended[0]
@@ -142,13 +141,11 @@ class TestTurns:
         def first() -> None:
             job_of_all(Definitions(assets=[slow])).execute_in_process(instance=DagsterInstance.ephemeral())
 
-        thread = threading.Thread(target=first)
-        thread.start()
         short = StarlakeDuckDB(database=database.database, timeout=0.2)
-        try:
-            assert begun.wait(60)
-            with pytest.raises(StarlakeError, match="step slow of run"), short.turn():
-                pass
-        finally:
-            told.set()
-            thread.join()
+        with meanwhile(first):
+            try:
+                assert begun.wait(PATIENCE)
+                with pytest.raises(StarlakeError, match="step slow of run"), short.turn():
+                    pass
+            finally:
+                told.set()

@@ -13,9 +13,8 @@ from dagster import AssetKey, AssetMaterialization, DagsterInstance, DagsterRunS
 from ai.starlake.dagster import build_starlake_definitions
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 from tests.fakes.fake_cli import FakeStarlake
+from tests.waiting import PATIENCE, wait_for
 
-SLEEP = 1.0
-"""Seconds that each command takes."""
 RUN = """
 import sys
 from dagster import DagsterInstance, materialize
@@ -48,30 +47,37 @@ class Place:
     def run(self, instance, partition, **options):
         return materialize(self.assets(**options), partition_key=partition, instance=instance, raise_on_error=False)
 
-    def run_in_processes(self, count: int) -> list[int]:
-        """Makes partitions, each in a process of its own; returns their exit codes."""
+    def start_processes(self, count: int) -> list[subprocess.Popen[bytes]]:
+        """Makes partitions, each in a process of its own."""
+        self.home.mkdir()
+        (self.home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+        with DagsterInstance.from_config(str(self.home)) as made:  # SQLite's files can't be made by several at once
+            made.get_dynamic_partitions("none")
+            made.get_runs()
         arguments = [str(self.project), str(self.fake), str(self.home)]
         command = [sys.executable, "-W", "ignore", "-c", RUN, *arguments]
-        started = [subprocess.Popen([*command, f"2026-03-0{day}"]) for day in range(1, count + 1)]
-        return [process.wait() for process in started]
+        return [subprocess.Popen([*command, f"2026-03-0{day}"]) for day in range(1, count + 1)]
 
-    def spans(self) -> list[tuple[float, float]]:
-        """When each command ran, in their order."""
-        return sorted((call.started, call.started + SLEEP) for call in self.fake.calls("transform"))
+    def behave(self, **told) -> Path:
+        """Lets the commands that begin from now on take until a file exists; returns the file."""
+        end = self.fake.folder / f"end of {len(self.fake.calls())}"
+        self.fake.behave("transform", until=end, **told)
+        return end
+
+    def wait_for_line(self, length: int) -> None:
+        """Waits until so many runs stand in line for the table."""
+        with DagsterInstance.from_config(str(self.home)) as instance:
+            wait_for(f"a line of {length}", lambda: len(instance.get_dynamic_partitions(TestLine.name)) == length)
+
+    def wait_for_commands(self, number: int) -> None:
+        """Waits until so many commands have begun."""
+        wait_for(f"{number} command(s)", lambda: len(self.fake.calls("transform")) == number)
 
 
 @pytest.fixture
 def place(folder, tmp_path) -> Place:
     folder.task("kpi", "sales", "SELECT 1 AS a", "task:\n  schedule: daily\n")
-    home = tmp_path / "home"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    with DagsterInstance.from_config(str(home)) as made:  # SQLite's files can't be made by several processes at once
-        made.get_dynamic_partitions("none")
-        made.get_runs()
-    fake = FakeStarlake(tmp_path / "bin")
-    fake.behave("transform", sleep=SLEEP)
-    return Place(folder.root, home, fake)
+    return Place(folder.root, tmp_path / "home", FakeStarlake(tmp_path / "bin"))
 
 
 @pytest.fixture
@@ -83,19 +89,30 @@ def instance():
 @pytest.mark.slow
 class TestProcesses:
     def test_the_first_runs_alone_and_the_rest_side_by_side(self, place):
-        assert place.run_in_processes(4) == [0] * 4
-        (_, end), *others = place.spans()
-        assert len(others) == 3
-        assert all(start >= end for start, _ in others)
-        assert others[1][0] < others[0][1]
+        end_of_first = place.behave()
+        started = place.start_processes(4)
+        place.wait_for_line(4)
+        place.wait_for_commands(1)
+        end_of_others = place.behave()
+        end_of_first.touch()
+        place.wait_for_commands(4)  # none of the three has ended
+        end_of_others.touch()
+        assert [process.wait(PATIENCE) for process in started] == [0] * 4
 
     def test_if_it_fails_the_next_one_is_alone(self, place):
-        place.fake.behave("transform", sleep=SLEEP, exit_codes=(1, 0))
-        assert sorted(place.run_in_processes(3)) == [0, 0, 1]
-        spans = place.spans()
-        assert len(spans) == 3
-        assert spans[1][0] >= spans[0][1]
-        assert spans[2][0] >= spans[1][1]
+        end_of_first = place.behave(exit_codes=(1,))
+        started = place.start_processes(3)
+        place.wait_for_line(3)
+        place.wait_for_commands(1)
+        end_of_second = place.behave()
+        end_of_first.touch()
+        place.wait_for_commands(2)
+        place.wait_for_line(2)
+        end_of_third = place.behave()
+        end_of_second.touch()
+        place.wait_for_commands(3)
+        end_of_third.touch()
+        assert sorted(process.wait(PATIENCE) for process in started) == [0, 0, 1]
 
 
 class TestLine:

@@ -12,7 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.dagster_dev.machinery import Location, wait_for
+from tests.dagster_dev.machinery import Location
+from tests.waiting import PATIENCE, wait_for, whole_lines
 
 # As Starlake's own launcher: a script that starts the real program without `exec`, so that it has a child.
 _WRAPPER = """#!/bin/sh
@@ -41,9 +42,9 @@ class Running:
     def members(self) -> list[psutil.Process]:
         return [process for process in psutil.process_iter() if _runs_in(process, self.group)]
 
-    def left(self, others: list[psutil.Process], within: float) -> list[str]:
-        """What is left of the command, and of other processes, after some seconds."""
-        _, alive = psutil.wait_procs([*self.members(), *others], timeout=within)
+    def left(self, others: list[psutil.Process]) -> list[str]:
+        """What is left of the command, and of other processes, after a while; they would run for longer."""
+        _, alive = psutil.wait_procs([*self.members(), *others], timeout=PATIENCE)
         return [str(process) for process in {*alive, *self.members()}]
 
 
@@ -55,7 +56,8 @@ def running(location: Location, starter: subprocess.Popen[bytes], job: str, run_
         return next((location.root / "pids").glob(f"{run_id or '*'}.*[!p]"), None)
 
     note = wait_for("the wrapper", note_of_wrapper)
-    group = int(note.read_text())
+    (line,) = whole_lines(note)
+    group = int(line)
     step = psutil.Process(group).parent()
     assert step is not None
     worker = step if job.endswith("in_process") else step.parent()

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import psutil
-import pytest
 import requests
+
+from tests.waiting import PATIENCE, end, reserved_port, wait_for
 
 DAGSTER_YAML = """\
 telemetry:
@@ -25,8 +23,6 @@ run_coordinator:
   module: dagster.core.run_coordinator
   class: DefaultRunCoordinator
 """
-PATIENCE = 120
-"""Seconds until a slow machine must have done what a test waits for."""
 _MARK = "STARLAKE_TEST_MARK"
 
 REPOSITORY = """{ repositoriesOrError { ... on RepositoryConnection { nodes { name location { name } } } } }"""
@@ -37,20 +33,6 @@ REEXECUTE = """mutation($params: ReexecutionParams!) { launchRunReexecution(reex
 TERMINATE = """mutation($run: String!) { terminateRun(runId: $run, terminatePolicy: SAFE_TERMINATE) {
   __typename ... on TerminateRunFailure { message } } }"""
 STATUS = """query($run: ID!) { runOrError(runId: $run) { ... on Run { status } } }"""
-
-T = TypeVar("T")
-
-
-def wait_for(what: str, ask: Callable[[], T | None], patience: float = PATIENCE) -> T:
-    """Asks until the answer is true."""
-    deadline = time.monotonic() + patience
-    while True:
-        answer = ask()
-        if answer:
-            return answer
-        if time.monotonic() > deadline:
-            pytest.fail(f"waited {patience:g} s for {what}")
-        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -112,8 +94,7 @@ class Location:
     def end_all(self) -> None:
         """Kills it."""
         while left := self.processes():
-            for process in left:
-                process.send_signal(signal.SIGKILL)
+            end(*(process.pid for process in left))
             psutil.wait_procs(left, 1)
 
     def _is_ours(self, process: psutil.Process) -> bool:
@@ -181,9 +162,11 @@ class Server:
 @contextmanager
 def dev_server(location: Location) -> Iterator[Server]:
     """Runs `dagster dev` on a location: webserver, daemon and code server. Its port is the variable TEST_PORT."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with reserved_port() as port:
+        yield from _dev_server(location, port)
+
+
+def _dev_server(location: Location, port: int) -> Iterator[Server]:
     process = location.start("dev", "-f", location.file, "-h", "127.0.0.1", "-p", str(port), TEST_PORT=str(port))
     server = Server(process, f"http://127.0.0.1:{port}/graphql")
 
@@ -192,12 +175,12 @@ def dev_server(location: Location) -> Iterator[Server]:
         return server.repository()
 
     try:
-        wait_for("dagster dev", ready, patience=120)
+        wait_for("dagster dev", ready)
         yield server
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(20)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
 

@@ -43,7 +43,7 @@ def test_terminating_a_run_leaves_nothing_of_its_command(server, launch, command
     run_id, running = launch(f"{command}_{executor}")
     server.terminate(run_id)
     assert server.ended(run_id) == "CANCELED"
-    assert running.left([running.step, running.worker], within=15) == []
+    assert running.left([running.step, running.worker]) == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -51,13 +51,13 @@ def test_terminating_a_run_leaves_nothing_of_its_command(server, launch, command
 def test_a_signal_to_the_process_of_a_run_leaves_nothing_of_its_command(launch, executor, number):
     _, running = launch(f"gentle_{executor}")
     running.worker.send_signal(number)
-    assert running.left([running.worker, running.step], within=10) == []
+    assert running.left([running.worker, running.step]) == []
 
 
 def test_a_killed_step_leaves_nothing_of_its_command_and_fails_the_run(server, launch):
     run_id, running = launch("stubborn_default")
     running.step.kill()
-    assert running.left([running.step], within=10) == []
+    assert running.left([running.step]) == []
     assert server.ended(run_id) == "FAILURE"
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 import uuid
 from collections import Counter
 from datetime import timezone
@@ -21,9 +20,10 @@ import pytest
 from dagster import AssetCheckKey, AssetKey, AssetRecordsFilter, DagsterInstance, DagsterRunStatus, RunsFilter
 
 from tests.dagster_assets.conftest import APPLICATION, Folder
-from tests.dagster_dev.machinery import Location, dev_server, wait_for
+from tests.dagster_dev.machinery import Location, dev_server
 from tests.fakes.outside_audit import PostgresAudit, copy_new_rows
 from tests.postgres_server import PASSWORD, shared_server
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -224,10 +224,7 @@ def wait_for_ticks(server, number: int) -> None:
 
 
 def wait_until_equal(what, ask, expected) -> None:
-    deadline = time.monotonic() + 120
-    while ask() != expected:
-        assert time.monotonic() < deadline, f"{what}: {ask()} is not {expected}"
-        time.sleep(0.5)
+    wait_for(what, lambda: ask() == expected, seen=lambda: f"{ask()} is not {expected}")
 
 
 @pytest.mark.timeout(600)

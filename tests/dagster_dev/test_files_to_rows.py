@@ -9,7 +9,8 @@ import duckdb
 import pytest
 
 from tests.dagster_assets.conftest import APPLICATION, Folder
-from tests.dagster_dev.machinery import Location, Server, dev_server, wait_for
+from tests.dagster_dev.machinery import Location, Server, dev_server
+from tests.waiting import wait_for
 
 SOURCE = """
 import os

@@ -7,7 +7,8 @@ import uuid
 import pytest
 
 from tests.dagster_assets.conftest import APPLICATION, Folder
-from tests.dagster_dev.machinery import Location, dev_server, wait_for
+from tests.dagster_dev.machinery import Location, dev_server
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 

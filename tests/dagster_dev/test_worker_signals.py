@@ -6,6 +6,8 @@ import signal
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 slow = pytest.mark.slow
 
@@ -38,8 +40,8 @@ def execute(location, running):
 def test_whatever_ends_the_run_ends_its_command(execute, location, executor, number):
     worker, command = execute(f"gentle_{executor}")
     worker.send_signal(number)
-    assert worker.wait(30) != 0
-    assert command.left(location.processes(), within=10) == []
+    assert worker.wait(PATIENCE) != 0
+    assert command.left(location.processes()) == []
 
 
 @slow
@@ -48,7 +50,7 @@ def test_a_killed_run_ends_a_command_that_ignores_sigterm(execute, location, exe
     worker, command = execute(f"stubborn_{executor}")
     worker.kill()
     worker.wait()
-    assert command.left(location.processes(), within=10) == []
+    assert command.left(location.processes()) == []
 
 
 @slow
@@ -56,5 +58,5 @@ def test_a_killed_step_ends_its_command_and_fails_the_run(execute, location):
     worker, command = execute("gentle_default")
     assert command.worker.pid == worker.pid != command.step.pid
     command.step.kill()
-    assert worker.wait(30) != 0
-    assert command.left(location.processes(), within=10) == []
+    assert worker.wait(PATIENCE) != 0
+    assert command.left(location.processes()) == []

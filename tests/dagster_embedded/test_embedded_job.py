@@ -20,6 +20,7 @@ from dagster import DagsterInstance, Definitions, Failure, GraphDefinition, OpDe
 
 from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
+from tests.waiting import PATIENCE, wait_for
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 SHELL = ("ai.starlake.dagster.shell", "StarlakeDagsterShellJob")
@@ -225,14 +226,13 @@ def test_an_interruption_ends_a_step_whose_python_code_goes_on(tmp_path: Path, b
     command = [sys.executable, "-c", SLOW_RUN, str(root)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         assert process.stdout is not None
-        while not begun.exists():
-            assert process.poll() is None, process.stdout.read()
-            time.sleep(0.05)
+        wait_for("the code of the task", lambda: begun.exists() or process.poll() is not None)
         process.send_signal(signal.SIGINT)
         started = time.monotonic()
-        process.stdout.read()
-        assert process.wait(timeout=60) != 0
-        assert time.monotonic() - started < 60
+        output = process.stdout.read()
+        assert process.wait(PATIENCE) != 0
+        assert begun.exists(), output
+        assert time.monotonic() - started < PATIENCE
     task.write_text("def task(connection, variables):\n    return connection.sql('SELECT 1 AS n')\n")
     again = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert again.returncode == 0, again.stdout + again.stderr
@@ -252,8 +252,8 @@ def test_an_interruption_reaches_a_running_query(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         started = time.monotonic()
         process.stdout.read()
-        assert process.wait(timeout=30) != 0
-        assert time.monotonic() - started < 30  # the query would take years
+        assert process.wait(PATIENCE) != 0
+        assert time.monotonic() - started < PATIENCE  # the query would take years
 
 
 DIES_ONCE = """#!/bin/sh

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
+from types import SimpleNamespace
 
 import duckdb
 import pytest
@@ -16,6 +17,7 @@ from dagster import DagsterInstance, build_sensor_context
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.dagster import StarlakeDagsterFacade
+from ai.starlake.dagster.facade.mirroring import free_audits
 from tests.dagster_assets.conftest import APPLICATION, Folder
 from tests.dagster_facade.conftest import Mirror, Scheduler, failure_of, plain, steps_of
 
@@ -300,16 +302,25 @@ class TestTicks:
         assert len(mirror.settle()) == 1
 
     def test_a_run_waits_for_the_command_that_writes_the_audit(
-        self, shop: Folder, scheduler: Scheduler, instance: DagsterInstance, capfd: pytest.CaptureFixture[str]
+        self,
+        shop: Folder,
+        scheduler: Scheduler,
+        instance: DagsterInstance,
+        capfd: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         mirror = Mirror(shop, instance)
         scheduler.deliver("shop.orders", "1;5")
         scheduler.load("shop.orders", job_id="17")
         with written(shop) as holder:
-            closing = threading.Timer(1, holder.stdin.close)
-            closing.start()
+
+            def sleep(_: float) -> None:
+                """The command ends while the run waits."""
+                holder.stdin.close()
+                holder.wait()
+
+            monkeypatch.setattr(free_audits, "time", SimpleNamespace(monotonic=time.monotonic, sleep=sleep))
             run = mirror.sync()
-            closing.join()
         assert run.success
         assert mirror.passed("shop/orders") == [True]
         assert "waiting for its end" in capfd.readouterr().err

@@ -10,6 +10,7 @@ import re
 import signal
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ import pytest
 from dagster import DagsterInstance
 
 from starlake_gcp_emulator import EmulatorClient
-from tests.dagster_dev.machinery import DAGSTER_YAML, PATIENCE, Location, Server, dev_server
+from tests.dagster_dev.machinery import DAGSTER_YAML, Location, Server, dev_server
 from tests.dagster_gcp.conftest import PROJECT, REGION, RUN_JOB, SPARK, shell_command
+from tests.waiting import PATIENCE, end
 
 pytestmark = pytest.mark.slow
 
@@ -194,14 +196,16 @@ class TestWithoutDaemon:
         worker.wait()
         for process in psutil.process_iter(["cmdline"]):
             if process.info["cmdline"] == ["sleep", "600"] and self._is_of(process, cloud.gcp.pid):
-                process.kill()
-        cloud.gcp.wait_for(lambda _: cloud.work(run_id)[0].state == "ERROR")
+                end(process.pid)
+        cloud.gcp.wait_for(lambda _: cloud.work(run_id)[0].state == "ERROR", timeout=PATIENCE)
         cloud.gcp.advance(3601)
         cloud.is_clean(run_id)
         assert [one.deleted_by for one in cloud.clusters(run_id)] == ["idle_ttl"]
 
     def _is_of(self, process, ancestor):
-        return any(parent.pid == ancestor for parent in process.parents())
+        with suppress(psutil.Error):  # it ended meanwhile
+            return any(parent.pid == ancestor for parent in process.parents())
+        return False
 
     def test_two_runs_at_once_do_not_get_in_each_others_way(self, tmp_path_factory, location_of, cloud):
         clusters, executions = len(cloud.gcp.all_clusters), len(cloud.gcp.executions)
@@ -295,7 +299,7 @@ class TestWithDaemon:
         assert self.ended(server, runs) == ["FAILURE"] * 3
         for run_id in runs:
             cloud.was_cancelled_once(run_id)
-        psutil.wait_procs([step for _, step in processes], 15)
+        psutil.wait_procs([step for _, step in processes], PATIENCE)
         for run_id in runs:
             cloud.was_cancelled_once(run_id)
 

@@ -16,6 +16,7 @@ import pytest
 from dagster import AssetKey, DagsterInstance
 
 from ai.starlake.orchestration.cli import run
+from tests.waiting import PATIENCE, wait_for
 
 DAILY = [("daily", "0 0 * * *")]
 
@@ -368,14 +369,12 @@ def test_an_interrupted_run_leaves_nothing_behind(dag_file, fake, tmp_path):
     arguments = [sys.executable, "-m", "ai.starlake.orchestration", "run", "-f", str(dag_file("kpis"))]
     process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ})
     try:
-        deadline = time.monotonic() + 60
-        while not fake.calls() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_for("the command", fake.calls)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=PATIENCE)
     finally:
         process.kill()
         process.wait()
     assert (process.returncode, err.decode().strip()) == (130, "interrupted")
-    assert psutil.wait_procs(children, timeout=10)[1] == []
+    assert psutil.wait_procs(children, timeout=PATIENCE)[1] == []

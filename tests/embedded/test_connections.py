@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import duckdb
@@ -11,6 +10,7 @@ import pytest
 from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.transform.task_run import TransformRequest
 from ai.starlake.project.checks.project_checks import validate
+from tests.waiting import all_at_once
 
 MEMORY = "jdbc:duckdb:"
 
@@ -193,16 +193,8 @@ def test_threads_that_attach_one_file_take_turns(shop):
     shop.table("more", {"id": "int"})
     shop.put("rows.csv", "id\n1\n")
     shop.put("more.csv", "id\n1\n")
-    results = []
-    threads = [
-        threading.Thread(target=lambda name=name: results.append(shop.engine.load(["shop"], [name]).failures))
-        for name in ("rows", "more")
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert results == [(), ()]
+    loads = [lambda name=name: shop.engine.load(["shop"], [name]).failures for name in ("rows", "more")]
+    assert all_at_once(*loads) == [(), ()]
     assert read(shop.root / "one.db", "SELECT id FROM shop.rows UNION ALL SELECT id FROM shop.more") == [(1,), (1,)]
 
 

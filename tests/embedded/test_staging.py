@@ -9,7 +9,6 @@ import io
 import os
 import shutil
 import tarfile
-import threading
 import zipfile
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from ai.starlake.embedded.areas import stage as landing
 from ai.starlake.embedded.areas.archives import ArchiveError, opened
 from ai.starlake.embedded.intake import load_jobs
 from ai.starlake.project.landing import FileRule, FileRules
+from tests.waiting import all_at_once
 
 ID = {"id": "int"}
 CSV = r"rows.*\.csv"
@@ -555,20 +555,11 @@ class TestTwoAtOnce:
         for number in range(20):
             land(f"rows{number}.csv", rows(number))
             land(f"day{number}.zip", zipped([("rows.csv", rows(number + 1000))]))
-        results, errors = [], []
 
         def run():
-            try:
-                results.append(shop.engine.stage())
-            except Exception as error:  # noqa: BLE001
-                errors.append(error)
+            return shop.engine.stage()
 
-        threads = [threading.Thread(target=run) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert errors == []
+        results = all_at_once(*[run] * 4)
         assert sum(len(result.moves) for result in results) == 40
         assert loaded(shop) == [*range(20), *range(1000, 1020)]
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from google.auth.credentials import AnonymousCredentials
 from google.cloud import dataproc_v1, run_v2, storage
 
 from starlake_gcp_emulator import Emulator, GcpEmulator, ManualClock
+from tests.waiting import wait_for
 
 PROJECT, REGION = "p", "europe-west1"
 JOB = f"projects/{PROJECT}/locations/{REGION}/jobs/j"
@@ -183,11 +183,7 @@ def gone() -> Callable[[int], bool]:
         return False
 
     def wait(group: int) -> bool:
-        deadline = time.monotonic() + 60
-        while any(runs(process, group) for process in psutil.process_iter()):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.02)
+        wait_for(f"the end of group {group}", lambda: not any(runs(one, group) for one in psutil.process_iter()))
         return True
 
     return wait

@@ -250,7 +250,7 @@ def test_the_time_of_day_ends_clusters_too(connect: Any) -> None:
         connect(gcp).create(lifecycle_config={"idle_delete_ttl": {"seconds": 300}}).result(timeout=60)
         gcp.advance(299.7)
         assert gcp.clusters["c"].state == "RUNNING"
-        gcp.wait_for(lambda gcp: not gcp.clusters, timeout=10)
+        gcp.wait_for(lambda gcp: not gcp.clusters, timeout=60)
         assert gcp.all_clusters[0].deleted_by == "idle_ttl"
 
 

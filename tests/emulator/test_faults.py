@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from ai.starlake.common import StarlakeError
 from starlake_gcp_emulator import Call, GcpEmulator
 from starlake_gcp_emulator.errors import Code
 from starlake_gcp_emulator.faults import Fault, Faults
+from tests.waiting import PATIENCE, all_at_once, meanwhile, wait_for
 
 JOB = "projects/p/locations/europe-west1/jobs/j"
 ERRORS = {
@@ -100,10 +100,11 @@ def test_a_share_of_calls_is_struck_and_the_choice_can_be_repeated(seed: int, pr
 
 
 def test_an_answer_can_be_late_without_being_wrong(grpc_api: Any, gcp: GcpEmulator) -> None:
-    gcp.fault("RunJob", "OK", when="after", delay=0.3)
+    grpc_api.run_jobs.get_job(name=JOB)  # connects: the time of the next call is that of its answer
+    gcp.fault("RunJob", "OK", when="after", delay=1)
     with pytest.raises(exceptions.DeadlineExceeded):
-        grpc_api.run_jobs.run_job(name=JOB, timeout=0.1)
-    assert len(gcp.executions) == 1
+        grpc_api.run_jobs.run_job(name=JOB, timeout=0.5)
+    gcp.wait_for(lambda gcp: len(gcp.executions) == 1)
 
 
 def test_answers_can_wait_for_each_other_even_those_that_refuse(api: Any, gcp: GcpEmulator) -> None:
@@ -113,7 +114,7 @@ def test_answers_can_wait_for_each_other_even_those_that_refuse(api: Any, gcp: G
         assert not wait([first], timeout=0.2).done
         with pytest.raises(exceptions.NotFound):
             api.get("nowhere")
-        assert isinstance(first.exception(30), exceptions.NotFound)
+        assert isinstance(first.exception(PATIENCE), exceptions.NotFound)
 
 
 @pytest.mark.parametrize(
@@ -157,11 +158,7 @@ def test_the_journal_keeps_the_order_of_calls_that_come_at_once(grpc_api: Any, g
         for turn in range(25):
             grpc_api.run("say", env={"WHO": f"{number}.{turn}"})
 
-    threads = [threading.Thread(target=calls, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    all_at_once(*(partial(calls, number) for number in range(4)))
     sent = [call.request["overrides"]["container_overrides"][0]["env"][0]["value"] for call in gcp.calls("RunJob")]
     assert sent == [view.env["WHO"] for view in gcp.executions]
     assert len(set(sent)) == 100
@@ -175,14 +172,10 @@ def test_a_call_stands_in_the_journal_while_it_waits(grpc_api: Any, gcp: GcpEmul
 
     operation = grpc_api.run("hang")
     request = operations_pb2.WaitOperationRequest(name=operation.operation.name)
-    waiting = threading.Thread(target=lambda: grpc_api.executions.wait_operation(request, timeout=20))
-    waiting.start()
-    deadline = time.monotonic() + 60
-    while not gcp.calls("WaitOperation") and time.monotonic() < deadline:
-        time.sleep(0.005)
-    assert [call.outcome for call in gcp.calls("WaitOperation")] == ["IN_FLIGHT"]
-    grpc_api.executions.cancel_execution(name=operation.metadata.name)
-    waiting.join(10)
+    with meanwhile(lambda: grpc_api.executions.wait_operation(request, timeout=PATIENCE)):
+        wait_for("the call", lambda: gcp.calls("WaitOperation"))
+        assert [call.outcome for call in gcp.calls("WaitOperation")] == ["IN_FLIGHT"]
+        grpc_api.executions.cancel_execution(name=operation.metadata.name)
     assert [call.outcome for call in gcp.calls("WaitOperation")] == ["OK"]
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from ai.starlake.common import StarlakeError
 from starlake_gcp_emulator import Emulator, EmulatorClient, GcpEmulator, Timing
+from tests.waiting import PATIENCE, wait_until_gone
 
 JOB = "projects/p/locations/europe-west1/jobs/j"
 STUBBORN = 'trap "" TERM; echo $$; while :; do sleep 0.1; done'
@@ -156,8 +157,8 @@ def test_the_command_prints_its_endpoints_and_ends_on_a_signal(number: int) -> N
         assert client.endpoint == found["dataproc_endpoint"]
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(number)
-        assert process.wait(20) == 0
-        assert not [child for child in children if child.is_running()]
+        assert process.wait(PATIENCE) == 0
+        wait_until_gone(*(child.pid for child in children))
     finally:
         process.kill()
         process.communicate()

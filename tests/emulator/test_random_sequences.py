@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any
 
 import grpc
-import psutil
 from google.api_core import exceptions
 from google.cloud import dataproc_v1
 from google.cloud.dataproc_v1.services.cluster_controller.transports import ClusterControllerGrpcTransport
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from starlake_gcp_emulator import ClusterView, GcpEmulator, ManualClock
+from tests.waiting import is_alive
 
 PLACE = {"project_id": "p", "region": "r"}
 NAMES = st.sampled_from(["a", "b"])
@@ -103,13 +103,7 @@ class Sequence(RuleBasedStateMachine):
         finally:
             self.channel.close()
             self.gcp.stop()
-        assert not [line for view in self.gcp.spark_jobs for line in view.output if runs(int(line))]
-
-
-def runs(pid: int) -> bool:
-    with suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    return False
+        assert not [line for view in self.gcp.spark_jobs for line in view.output if is_alive(int(line))]
 
 
 TestSequences = Sequence.TestCase

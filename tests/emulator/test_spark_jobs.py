@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from starlake_gcp_emulator import GcpEmulator, Timing
 from starlake_gcp_emulator.errors import RpcError
 from starlake_gcp_emulator.state import checks
+from tests.waiting import PATIENCE
 
 State = dataproc_v1.JobStatus.State
 SLOW_JOBS = Timing(create_cluster=0.02, setup_job=0.3, start_job=0.3)
@@ -279,7 +280,7 @@ def test_output_is_seen_while_the_driver_runs_and_goes_on_in_a_further_object_af
         other.wait_for(lambda gcp: gcp.spark_jobs[0].output[-1:] == ("seen",))
         place = {"client_options": {"api_endpoint": other.storage_endpoint}, "credentials": AnonymousCredentials()}
         bucket, _, prefix = job.driver_output_resource_uri.removeprefix("gs://").partition("/")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         text = ""
         while "seen" not in text and time.monotonic() < deadline:
             blobs = sorted(storage.Client(project="p", **place).list_blobs(bucket, prefix=prefix), key=lambda b: b.name)

@@ -4,17 +4,16 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
-import psutil
 import pytest
 
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.storage import Files
 from ai.starlake.executor import Execution
+from tests.waiting import wait_for, whole_lines
 
 
 class Recorder:
@@ -130,13 +129,6 @@ def driver(tmp_path):
         process.communicate()
 
 
-def alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 @pytest.fixture
 def pids(tmp_path):
     """Where scripts of a test write their process ids: `echo $$ > $PIDS/name`."""
@@ -146,24 +138,11 @@ def pids(tmp_path):
     class Pids:
         path = str(folder)
 
-        def wait_for(self, *names: str, within: float = 30) -> list[int]:
-            deadline = time.monotonic() + within
-            while time.monotonic() < deadline:
-                texts = [(folder / name).read_text() if (folder / name).exists() else "" for name in names]
-                if all(text.endswith("\n") for text in texts):
-                    return [int(text) for text in texts]
-                time.sleep(0.02)
-            raise AssertionError(f"{names} did not start: {list(folder.iterdir())}")
+        def wait_for(self, *names: str) -> list[int]:
+            def noted():
+                lines = [whole_lines(folder / name) for name in names]
+                return all(lines) and [int(line) for (line,) in lines]
 
-        def seconds_until_gone(self, *numbers: int, within: float = 15) -> float:
-            started = time.monotonic()
-            while any(map(alive, numbers)):
-                if time.monotonic() - started > within:
-                    left = [number for number in numbers if alive(number)]
-                    for number in left:
-                        os.kill(number, 9)
-                    raise AssertionError(f"still alive after {within} s: {left}")
-                time.sleep(0.02)
-            return time.monotonic() - started
+            return wait_for(f"{names} to start", noted, seen=lambda: list(folder.iterdir()))
 
     return Pids()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ai.starlake.common import StarlakeError
 from ai.starlake.executor import ExecutableNotFoundError, run_process
 from ai.starlake.executor.process.watchdog import MARK, Watchdog
+from tests.waiting import PATIENCE, wait_until_gone
 
 ECHO = "import sys, os, json; print(json.dumps([sys.argv[1:], os.environ.get('VALUE')]))"
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)
@@ -93,8 +94,8 @@ def test_a_background_process_neither_hangs_the_command_nor_survives_it(pids, re
     started = time.monotonic()
     code, lines = run("bash", "-c", script)
     assert (code, lines) == (0, [("stdout", "done")])
-    assert time.monotonic() - started < 30
-    assert pids.seconds_until_gone(*pids.wait_for("child")) < 1
+    assert time.monotonic() - started < PATIENCE
+    wait_until_gone(*pids.wait_for("child"))
 
 
 def test_what_a_background_process_prints_in_time_is_heard():
@@ -109,7 +110,7 @@ def test_an_error_of_the_listener_ends_the_command(pids):
 
     with pytest.raises(KeyError):
         run_process(["sh", "-c", f"echo $$ > {pids.path}/shell; echo x; sleep 600"], on_line=refuse)
-    assert pids.seconds_until_gone(*pids.wait_for("shell")) < 1
+    wait_until_gone(*pids.wait_for("shell"))
 
 
 def test_a_command_that_ignores_sigterm_is_killed_after_the_grace(pids):
@@ -120,8 +121,8 @@ def test_a_command_that_ignores_sigterm_is_killed_after_the_grace(pids):
     started = time.monotonic()
     with pytest.raises(KeyError):
         run_process(["sh", "-c", script], on_line=refuse, grace=0.5)
-    assert 0.4 < time.monotonic() - started < 30
-    assert pids.seconds_until_gone(*pids.wait_for("shell")) < 1
+    assert 0.4 < time.monotonic() - started < PATIENCE
+    wait_until_gone(*pids.wait_for("shell"))
 
 
 def test_a_command_may_clean_up_in_the_grace(tmp_path):
@@ -130,18 +131,23 @@ def test_a_command_may_clean_up_in_the_grace(tmp_path):
 
     script = f"trap 'echo bye > {tmp_path}/note; exit' TERM; echo x; while :; do sleep 0.05; done"
     with pytest.raises(KeyError):
-        run_process(["sh", "-c", script], on_line=refuse)
+        run_process(["sh", "-c", script], on_line=refuse, grace=PATIENCE)
     assert (tmp_path / "note").read_text() == "bye\n"
+
+
+def descriptors():
+    """The open files of this process, without the folder that is read here."""
+    return {entry.name for entry in Path("/proc/self/fd").iterdir() if entry.exists()}
 
 
 def test_no_file_descriptors_are_lost():
     run("true")
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = descriptors()
     for _ in range(20):
         run("sh", "-c", "echo x")
         with pytest.raises(ExecutableNotFoundError):
             run("/no/such/executable")
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert descriptors() <= before
 
 
 def test_a_lost_exit_code_is_an_error_and_no_success():
@@ -177,7 +183,7 @@ print(*seen, peak_kilobytes() - before)
     ],
 )
 def test_a_hundred_megabytes_pass_through_in_constant_memory(driver, script, breaks):
-    out, err = driver(MEMORY, "sh", "-c", script, PYTHONPATH=str(ROOT)).communicate(timeout=120)
+    out, err = driver(MEMORY, "sh", "-c", script, PYTHONPATH=str(ROOT)).communicate(timeout=PATIENCE)
     lines, characters, kilobytes = map(int, out.split())
     assert 99_999_999 <= characters + lines * breaks <= 100_000_001, err
     assert lines > 1000
@@ -213,7 +219,7 @@ print(interrupted)
 
 
 def test_an_interruption_at_any_moment_leaves_nothing_behind(driver):
-    out, err = driver(RACE).communicate(timeout=60)
+    out, err = driver(RACE).communicate(timeout=PATIENCE)
     assert out == "300\n", err
 
 
@@ -247,7 +253,7 @@ def refuse(stream, line):
 for number in (signal.SIGINT, signal.SIGTERM):
     signal.signal(number, signal.SIG_IGN)
 try:
-    run_process(["sh", "-c", sys.argv[1]], on_line=refuse)
+    run_process(["sh", "-c", sys.argv[1]], on_line=refuse, grace=120)
 finally:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 """
@@ -255,7 +261,7 @@ finally:
 
 def test_a_command_notices_a_sigterm_that_its_owner_ignores(driver, tmp_path):
     script = f"trap 'echo bye > {tmp_path}/note; exit' TERM; echo x; while :; do sleep 0.05; done"
-    assert "KeyError" in driver(IGNORANT, script).communicate(timeout=20)[1]
+    assert "KeyError" in driver(IGNORANT, script).communicate(timeout=PATIENCE)[1]
     assert (tmp_path / "note").read_text() == "bye\n"
 
 
@@ -276,8 +282,8 @@ def test_a_handler_that_raises_ends_the_wrapper_and_its_child(driver, pids, wrap
     owner = driver(OWNER, "handled", wrapper)
     left = pids.wait_for("wrapper", "child")
     owner.send_signal(number)
-    assert owner.communicate(timeout=30)[0] == "interrupted\n"
-    assert pids.seconds_until_gone(*left) < 1
+    assert owner.communicate(timeout=PATIENCE)[0] == "interrupted\n"
+    wait_until_gone(*left)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -286,7 +292,7 @@ def test_a_killed_owner_leaves_nothing_behind(driver, pids, wrapper, number):
     left = pids.wait_for("wrapper", "child")
     owner.send_signal(number)
     owner.wait()
-    assert pids.seconds_until_gone(*left) < 10
+    wait_until_gone(*left)
 
 
 STRAYS = {
@@ -316,8 +322,8 @@ def test_a_child_with_a_session_of_its_own_is_ended_too(driver, pids, stray, num
     owner = driver(OWNER, "unhandled" if number == signal.SIGKILL else "handled", stray)
     left = pids.wait_for("leader", "stray")
     owner.send_signal(number)
-    owner.communicate(timeout=60)
-    assert pids.seconds_until_gone(*left) < 15
+    owner.communicate(timeout=PATIENCE)
+    wait_until_gone(*left)
 
 
 def test_a_daemon_does_not_outlive_a_command_that_succeeds(pids):
@@ -326,7 +332,7 @@ def test_a_daemon_does_not_outlive_a_command_that_succeeds(pids):
     daemon = f"(setsid bash -c 'echo $$ > {note}; sleep 600' >/dev/null 2>&1 &)"
     script = f"{daemon}; while [ ! -s {note} ]; do :; done"
     assert run("bash", "-c", script)[0] == 0
-    assert pids.seconds_until_gone(*pids.wait_for("stray")) < 15
+    wait_until_gone(*pids.wait_for("stray"))
     assert bystander.poll() is None
     bystander.kill()
     bystander.wait()
@@ -338,8 +344,10 @@ def test_a_killed_owner_whose_command_ignores_sigterm(driver, pids, tmp_path):
     path.chmod(0o755)
     owner = driver(OWNER, "unhandled", str(path))
     left = pids.wait_for("stubborn")
+    started = time.monotonic()
     owner.kill()
-    assert 4 < pids.seconds_until_gone(*left) < 10
+    wait_until_gone(*left)
+    assert time.monotonic() - started > 4
 
 
 def test_signals_during_the_grace_do_not_save_the_command(driver, pids, tmp_path):
@@ -351,8 +359,8 @@ def test_signals_during_the_grace_do_not_save_the_command(driver, pids, tmp_path
     owner.terminate()
     time.sleep(0.3)
     owner.terminate()
-    assert owner.communicate(timeout=30)[0] == "interrupted\n"
-    assert pids.seconds_until_gone(*left) < 1
+    assert owner.communicate(timeout=PATIENCE)[0] == "interrupted\n"
+    wait_until_gone(*left)
 
 
 WORKER = """
@@ -377,16 +385,16 @@ if __name__ == "__main__":
 
 def test_a_killed_run_worker_ends_the_commands_of_its_steps(driver, pids, wrapper):
     owner = driver(WORKER, pids.path, wrapper)
-    left = pids.wait_for("worker", "wrapper", "child", within=30)
+    left = pids.wait_for("worker", "wrapper", "child")
     owner.kill()
     owner.wait()
-    assert pids.seconds_until_gone(*left) < 10
+    wait_until_gone(*left)
     assert "the process of the run is gone" in Path(pids.path, "error").read_text()
 
 
 def test_without_a_parent_by_multiprocessing_nothing_is_watched(driver):
     script = "from ai.starlake.executor import parent_death_fd; print(parent_death_fd())"
-    assert driver(script).communicate(timeout=30)[0] == "None\n"
+    assert driver(script).communicate(timeout=PATIENCE)[0] == "None\n"
 
 
 def test_a_readable_death_fd_starts_nothing(tmp_path):
@@ -424,8 +432,8 @@ if len(sys.argv) > 2:
 def test_the_watchdog_ends_with_its_owner(driver, pids, how):
     owner = driver(WATCHED, how)
     watchdog = int(owner.stdout.readline())
-    owner.wait(timeout=30)
-    assert pids.seconds_until_gone(watchdog) < 1
+    owner.wait(timeout=PATIENCE)
+    wait_until_gone(watchdog)
 
 
 def test_a_dead_watchdog_is_replaced(driver, pids, wrapper):
@@ -433,7 +441,7 @@ def test_a_dead_watchdog_is_replaced(driver, pids, wrapper):
     left = pids.wait_for("wrapper", "child")
     owner.kill()
     owner.wait()
-    assert pids.seconds_until_gone(*left) < 10
+    wait_until_gone(*left)
 
 
 def test_a_watchdog_that_cannot_start_is_mentioned_and_hinders_nothing(monkeypatch, caplog):
@@ -453,7 +461,7 @@ def test_a_group_that_was_started_but_not_noted_yet_is_found_by_its_mark(pids):
     started = subprocess.Popen(["sh", "-c", "sleep 600; :"], env=environment, start_new_session=True)
     try:
         watchdog._stop()
-        assert started.wait(timeout=30) == -signal.SIGTERM
+        assert started.wait(timeout=PATIENCE) == -signal.SIGTERM
         assert bystander.poll() is None
     finally:
         bystander.kill()

@@ -106,7 +106,7 @@ def test_the_result_has_counts_and_a_duration(cli, execution):
     result = ShellExecutor(cli(f"print({line!r}); time.sleep(0.2)")).run(LOAD, execution)
     assert result.counts == StarlakeCounts(3, 2, 1)
     assert result.exit_code == 0
-    assert 0.2 <= result.duration < 5
+    assert 0.2 <= result.duration < 60
 
 
 def test_broken_counts_warn_and_do_not_fail(cli, execution):

@@ -123,6 +123,8 @@ def _main(folder: Path, argv: list[str]) -> int:
         project.move("incoming", "stage")
     taken = project.move("stage", "ingesting") if verb == "load" else []
     time.sleep(told.get("sleep", 0))
+    while told.get("until") and not os.path.exists(told["until"]):  # noqa: PTH110
+        time.sleep(0.01)
     code: int = _in_turn(told.get("exit_codes", [0]), turn)
     if verb == "preload" and code == 0:
         code = _preload(project, _in_turn(told["ready"], turn) if told.get("ready") else None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ai.starlake.common import StarlakeError
+from tests.waiting import whole_lines
 
 _SCRIPT = Path(__file__).with_name("_fake_cli_main.py")
 _JOURNAL, _BEHAVIOUR = "calls.jsonl", "behaviour.json"
@@ -90,6 +91,7 @@ class FakeStarlake:
         stdout: Sequence[str] = (),
         stderr: Sequence[str] = (),
         sleep: float = 0,
+        until: Path | None = None,
         counts: tuple[int, int, int] | None = None,
         ready: Sequence[bool] = (),
         print_environment: bool = False,
@@ -103,6 +105,7 @@ class FakeStarlake:
             stdout: Lines that it prints.
             stderr: Lines that it prints on standard error.
             sleep: Seconds that it takes, after it has printed and taken its files.
+            until: It also takes until this file exists.
             counts: The rows that a load read, accepted and rejected, instead of what its files hold.
             ready: What calls of ``preload`` answer, as `exit_codes`; by default what the files say.
             print_environment: Whether it prints all of its environment.
@@ -118,6 +121,7 @@ class FakeStarlake:
             "stdout": list(stdout),
             "stderr": list(stderr),
             "sleep": sleep,
+            "until": str(until or ""),
             "counts": list(counts) if counts else None,
             "ready": list(ready),
             "print_environment": print_environment,
@@ -130,9 +134,8 @@ class FakeStarlake:
         Args:
             verb: Only calls of this verb.
         """
-        journal = self.folder / _JOURNAL
-        lines = journal.read_text(encoding="utf-8").splitlines() if journal.exists() else []
-        calls = (FakeCall(**{**entry, "argv": tuple(entry["argv"])}) for entry in map(json.loads, lines))
+        entries = map(json.loads, whole_lines(self.folder / _JOURNAL))
+        calls = (FakeCall(**{**entry, "argv": tuple(entry["argv"])}) for entry in entries)
         return [call for call in calls if verb in (None, call.verb)]
 
     def forget(self) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from ai.starlake.common import StarlakeError
 from tests.fakes.fake_cli import FakeStarlake
+from tests.waiting import PATIENCE, wait_for
 
 
 @pytest.fixture
@@ -136,10 +137,9 @@ def test_calls_at_once_are_all_recorded(fake, call):
 def test_a_call_that_is_killed_is_recorded(fake, tmp_path):
     fake.behave("load", sleep=60)
     process = subprocess.Popen([fake.path, "load"], env={"SL_ROOT": str(tmp_path), "PATH": os.environ["PATH"]})
-    while not fake.calls():
-        time.sleep(0.02)
+    wait_for("the call", fake.calls)
     os.kill(fake.calls()[0].pid, signal.SIGKILL)
-    assert process.wait(10) != 0
+    assert process.wait(PATIENCE) != 0
     assert len(fake.calls()) == 1
 
 

@@ -9,9 +9,12 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.waiting import wait_for
 
 JOBS, PODS = "/apis/batch/v1/namespaces/default/jobs", "/api/v1/namespaces/default/pods"
 LABEL = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
@@ -81,8 +84,9 @@ class Job:
         self.deleted += 1
         self.metadata.setdefault("deletionTimestamp", now())
         for number in (signal.SIGTERM, signal.SIGKILL):
-            if self.process.poll() is None:
-                os.killpg(self.process.pid, number)
+            with suppress(ProcessLookupError):  # the reader may wait for it meanwhile
+                if self.process.poll() is None:
+                    os.killpg(self.process.pid, number)
             self.reader.join(GRACE)
 
 
@@ -138,11 +142,8 @@ class FakeKubernetes:
         """Let the next calls of a method fail, before or after their effect."""
         self.faults += [(method, code, when)] * count
 
-    def wait_for(self, wanted, timeout=20):
-        deadline = time.monotonic() + timeout
-        while not wanted(self):
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+    def wait_for(self, wanted):
+        wait_for("the fake to be as wanted", lambda: wanted(self), seen=lambda: self.calls[-5:])
 
     def handle(self, method, path, query, body):
         self.calls.append((method, path))

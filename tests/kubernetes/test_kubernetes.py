@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import uuid
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from ai.starlake.executor.remote.leftovers import leftover_work, reap
 from ai.starlake.job import EnvironmentReference, StarlakeCommand
 from tests.kubernetes.fake_kubernetes import FakeKubernetes
 from tests.kubernetes.sample import ROOT, SAMPLE, sample_module
+from tests.waiting import meanwhile
 
 ENTRY_POINT = [
     sys.executable,
@@ -150,7 +150,7 @@ def test_an_outage_in_the_middle_is_ridden_out(bench, kubernetes):
 def test_a_refusal_is_told_and_leaves_nothing(bench, kubernetes):
     kubernetes.fault("POST", 403)
     with pytest.raises(RemoteCallError, match="Kubernetes could not create job"):
-        bench.run("sleep=30")
+        bench.run("sleep=120")
     assert kubernetes.all_jobs == []
     assert bench.report.warnings == []
 
@@ -158,7 +158,7 @@ def test_a_refusal_is_told_and_leaves_nothing(bench, kubernetes):
 def test_a_submission_that_fails_after_its_effect_leaves_nothing(bench, kubernetes):
     kubernetes.fault("POST", 403, when="after")
     with pytest.raises(RemoteCallError):
-        bench.run("sleep=30")
+        bench.run("sleep=120")
     kubernetes.wait_for(lambda fake: fake.jobs == {})
     assert states(kubernetes) == ["deleted"]
 
@@ -170,7 +170,7 @@ def test_an_interruption_deletes_the_job_once(bench, kubernetes):
 
     bench.report.on_info = act
     with pytest.raises(Interruption):
-        bench.run("sleep=30")
+        bench.run("sleep=120")
     kubernetes.wait_for(lambda fake: fake.jobs == {})
     assert [job.deleted for job in kubernetes.all_jobs] == [1]
 
@@ -182,16 +182,13 @@ def test_a_job_that_somebody_deletes_is_a_failure(bench, kubernetes):
         (left,) = leftover_work(bench.executor().backend(execution))
         assert left.remove()
 
-    somebody = threading.Thread(target=deletes)
-    somebody.start()
-    with pytest.raises(CommandFailedError, match="was cancelled by somebody"):
-        bench.run("sleep=30")
-    somebody.join()
+    with meanwhile(deletes), pytest.raises(CommandFailedError, match="was cancelled by somebody"):
+        bench.run("sleep=120")
 
 
 def test_a_command_that_takes_too_long_is_cancelled(bench, kubernetes):
     with pytest.raises(RemoteTimeoutError, match="kubernetes_timeout"):
-        bench.run("sleep=30", kubernetes_timeout=0.3)
+        bench.run("sleep=120", kubernetes_timeout=0.3)
     kubernetes.wait_for(lambda fake: fake.jobs == {})
 
 
@@ -236,7 +233,7 @@ def test_jobs_of_other_steps_and_runs_go_on(bench, kubernetes):
 
 def test_what_a_run_left_is_swept_and_reaped(bench, kubernetes):
     one, other, third = bench.execution(job_name="sales"), bench.execution(), bench.execution()
-    names = [bench.orphan(execution, "sleep=30") for execution in (one, other, third)]
+    names = [bench.orphan(execution, "sleep=120") for execution in (one, other, third)]
     assert bench.executor().sweep(one) == [f"Kubernetes job {names[0]}"]
     rows = reap(
         leftover_work(bench.executor().backend(other)), older_than=0, is_over=lambda run_id: run_id == other.run_id

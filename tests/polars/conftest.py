@@ -59,7 +59,7 @@ class FakeCloud:
 
     def set(self, **settings: Any) -> None:
         """Changes how it behaves."""
-        (self.folder / "settings.json").write_text(json.dumps({**self.settings, **settings}))
+        self._replace("settings.json", {**self.settings, **settings})
 
     def fault(self, call: str, error: str = "a fault", times: int = 1000) -> None:
         """Lets calls fail."""
@@ -73,7 +73,13 @@ class FakeCloud:
 
     def write(self, state: dict[str, Any]) -> None:
         """Changes what there is."""
-        (self.folder / "state.json").write_text(json.dumps(state))
+        self._replace("state.json", state)
+
+    def _replace(self, name: str, content: dict[str, Any]) -> None:
+        """Writes a file in one step: other processes may read it meanwhile."""
+        new = self.folder / f"{name}.test"
+        new.write_text(json.dumps(content))
+        new.replace(self.folder / name)
 
     @property
     def clusters(self) -> list[dict[str, Any]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-import time
 from datetime import datetime, timezone
 from uuid import UUID, uuid4
 
@@ -26,6 +26,7 @@ from ai.starlake.dagster.remote import SweepPreventedError
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 from ai.starlake.polars.context_names import context_name
 from tests.polars.conftest import SECRET
+from tests.waiting import PATIENCE, wait_for
 
 AFTER = {"failure": "PIPELINE_FAILURE", "cancellation": "PIPELINE_CANCELED", "success": "PIPELINE_SUCCESS"}
 
@@ -100,11 +101,9 @@ def test_a_killed_run_of_the_engine_leaves_a_context_that_the_sensor_stops(studi
     process = subprocess.Popen(
         [sys.executable, "-m", "ai.starlake.embedded", "transform", "--name", "mart.t"], env=environment
     )
-    while not cloud.state["queries"]:
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_for("the query", lambda: cloud.state["queries"] or process.poll() is not None)
     process.kill()
-    process.wait(timeout=30)
+    assert process.wait(PATIENCE) == -signal.SIGKILL
     (name,) = cloud.running
     assert tick(sl_job, instance, failed_run) == f"run {failed_run} left compute context {name}"
     assert cloud.running == []

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from uuid import uuid4
 
@@ -20,6 +19,7 @@ from ai.starlake.embedded.interruption import Interrupted, Interruption, run_int
 from ai.starlake.embedded.transform.task_run import TransformRequest
 from ai.starlake.project import Project
 from tests.polars.conftest import SECRET
+from tests.waiting import PATIENCE, interrupt_when, wait_for
 
 OVERWRITE = {"engine": "polars-cloud", "writeStrategy": {"type": "OVERWRITE"}}
 RUN = str(uuid4())
@@ -202,29 +202,22 @@ class TestFailures:
 
 @pytest.mark.parametrize("moment", ["starting", "query"])
 def test_an_interruption_leaves_no_context(orders, cloud, moment):
-    cloud.set(**{"seconds_to_start" if moment == "starting" else "seconds_of_a_query": 30})
+    cloud.set(**{"seconds_to_start" if moment == "starting" else "seconds_of_a_query": 300})
     interruption = Interruption()
     engine = Engine(
         Project.read(orders.root, environment=orders.environment),
         environment=orders.environment,
         interruption=interruption,
     )
-    timer = threading.Timer(0, _interrupt_when, [cloud, moment, threading.main_thread().ident])
-    timer.start()
+    at_work = lambda: cloud.running if moment == "starting" else cloud.state["queries"]  # noqa: E731
     started = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
+    with interrupt_when(at_work), pytest.raises(KeyboardInterrupt):
         run_interruptible(
             lambda: engine.transform(TransformRequest("mart.t")), interruption, lambda: pytest.fail("left behind")
         )
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 250
     assert len(cloud.clusters) == 1
     assert cloud.running == []
-
-
-def _interrupt_when(cloud, moment, thread):
-    while not (cloud.running if moment == "starting" else cloud.state["queries"]):
-        time.sleep(0.02)
-    signal.pthread_kill(thread, signal.SIGINT)
 
 
 @pytest.mark.slow
@@ -232,11 +225,9 @@ def test_a_command_that_is_terminated_stops_its_context_first(orders, cloud):
     cloud.set(seconds_of_a_query=60)
     command = [sys.executable, "-m", "ai.starlake.embedded", "transform", "--name", "mart.t"]
     process = subprocess.Popen(command, env={**os.environ, **orders.environment})
-    while not cloud.state["queries"]:
-        assert process.poll() is None
-        time.sleep(0.05)
+    wait_for("the query", lambda: cloud.state["queries"] or process.poll() is not None)
     process.terminate()
-    assert process.wait(timeout=60) == -signal.SIGTERM
+    assert process.wait(PATIENCE) == -signal.SIGTERM
     assert len(cloud.clusters) == 1
     assert cloud.running == []
 

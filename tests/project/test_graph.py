@@ -192,9 +192,9 @@ def test_many_ways_through_the_graph_cost_no_more_than_its_tasks(files):
             files.write(f"transform/mart/t{layer}_{n}.sql", f"SELECT * FROM {', '.join(sources)}")
     project = files.read()
     graph = Graph(project)
-    started = time.perf_counter()
+    started = time.process_time()
     tree = graph.dependency_tree(project.task(f"mart.t{layers - 1}_0"))
-    assert time.perf_counter() - started < 5  # there are 3**29 ways
+    assert time.process_time() - started < 20  # there are 3**29 ways
     first, second = tree["children"][:2]
     assert first["children"][0] is second["children"][0]
 

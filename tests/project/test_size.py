@@ -24,9 +24,9 @@ def big(files):
 
 
 def test_all_tables_are_read_in_seconds(big):
-    started = time.perf_counter()
+    started = time.process_time()
     domains = big.read().domains
-    assert time.perf_counter() - started < 20  # about one on an idle machine
+    assert time.process_time() - started < 20  # about one on an idle machine
     assert sum(len(domain.tables) for domain in domains) == DOMAINS * TABLES
 
 

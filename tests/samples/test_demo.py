@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 import requests
 
 from tests.bakery import SAMPLE, assert_every_row_is_loaded_or_rejected
+from tests.waiting import PATIENCE, reserved_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,18 +50,15 @@ RUNS = """{ shouldShowNux runsOrError { ... on Runs { results {
 
 @pytest.mark.slow
 def test_the_ui_opens_on_the_run_in_its_timeline_and_shows_no_dialog(done_demo: Done) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     command = [sys.executable, str(ROOT / "samples" / "demo.py"), "--home", str(done_demo.home)]
     log = done_demo.home / "ui.log"
-    with log.open("w") as out:
+    with reserved_port() as port, log.open("w") as out:
         server = subprocess.Popen([*command, "--ui", "--port", str(port)], stdout=out, stderr=out)
-    try:
-        answer = ask(f"http://127.0.0.1:{port}/graphql", RUNS, server, log)
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.wait(60)
+        try:
+            answer = ask(f"http://127.0.0.1:{port}/graphql", RUNS, server, log)
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(PATIENCE)
     assert f"http://localhost:{port}" in log.read_text("utf-8")
     assert answer["shouldShowNux"] is False
     (run,) = answer["runsOrError"]["results"]

@@ -107,8 +107,8 @@ def _transform(areas: _ProjectFiles) -> int:
 
 def _main(root: Path, argv: list[str]) -> int:
     entry = {"argv": argv, "environment": dict(os.environ), "pid": os.getpid()}
-    with (root / "calls.jsonl").open("a", encoding="utf-8") as journal:
-        journal.write(json.dumps(entry) + "\n")
+    with (root / "calls.jsonl").open("ab", buffering=0) as journal:  # one write: commands may run at once
+        journal.write(f"{json.dumps(entry)}\n".encode())
     areas = _ProjectFiles(root, argv)
     verb = argv[0] if argv else ""
     if verb in ("stage", "import"):

@@ -270,7 +270,9 @@ class ContractBench:
     def calls(self) -> list[dict[str, Any]]:
         """Return what each command received so far: ``argv``, ``environment``, ``pid``."""
         journal = self.root / "calls.jsonl"
-        return [json.loads(line) for line in journal.read_text("utf-8").splitlines()] if journal.exists() else []
+        written = journal.read_text("utf-8") if journal.exists() else ""
+        whole = written.rpartition("\n")[0]  # a command may be writing the last line
+        return [json.loads(line) for line in whole.splitlines()]
 
 
 class _InterruptedError(BaseException):
@@ -307,7 +309,7 @@ class ExecutorContract:
     """
 
     exit_codes: tuple[int, ...] = (1, 3)
-    patience: float = 20.0
+    patience: float = 60.0
     reports_outcomes: bool = False
 
     def make_executor(self, bench: ContractBench) -> StarlakeExecutor:
@@ -646,11 +648,11 @@ class ExecutorContract:
 
 
 @contextmanager
-def interrupted_when(begun: Callable[[], bool], *, within: float = 60.0) -> Iterator[None]:
+def interrupted_when(begun: Callable[[], bool], *, within: float = 120.0) -> Iterator[None]:
     """Interrupt the main thread, by the handler of a signal, as soon as something is the case.
 
     Args:
-        begun: Tells whether it is.
+        begun: Tells whether it is. What it raises ends the wait, and is raised after the block.
         within: Seconds after which it is no longer waited for: the thread is interrupted then, too.
     """
 
@@ -660,6 +662,7 @@ def interrupted_when(begun: Callable[[], bool], *, within: float = 60.0) -> Iter
     over = threading.Event()
     main = threading.main_thread().ident
     assert main is not None
+    failures: list[BaseException] = []
 
     def watch() -> None:
         deadline = time.monotonic() + within
@@ -667,12 +670,11 @@ def interrupted_when(begun: Callable[[], bool], *, within: float = 60.0) -> Iter
         try:
             while not (begins or over.wait(0.02)):
                 begins = begun() or time.monotonic() > deadline
-        except BaseException:
+        except BaseException as error:  # noqa: BLE001  it is raised in the main thread
+            failures.append(error)
             begins = True  # otherwise the main thread waits for a command that nothing ends
-            raise
-        finally:
-            if begins:
-                signal.pthread_kill(main, signal.SIGTERM)
+        if begins:
+            signal.pthread_kill(main, signal.SIGTERM)
 
     handler = signal.signal(signal.SIGTERM, interrupt)
     watcher = threading.Thread(target=watch, daemon=True)
@@ -683,6 +685,8 @@ def interrupted_when(begun: Callable[[], bool], *, within: float = 60.0) -> Iter
         over.set()
         watcher.join()
         signal.signal(signal.SIGTERM, handler)
+    if failures:
+        raise failures[0]
 
 
 def _is_alive(pid: int) -> bool:

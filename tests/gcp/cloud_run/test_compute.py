@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
+from functools import partial
 
 import pytest
 from google.cloud import run_v2
@@ -13,6 +13,7 @@ from ai.starlake.executor import CommandFailedError
 from ai.starlake.gcp.client.google_errors import GcpCallError
 from ai.starlake.job import JobOptions, StarlakeCommand
 from tests.gcp.cloud_run.conftest import JOB, JOB_NAME, PROJECT, REGION, Bench, Recorder
+from tests.waiting import all_at_once
 
 PLACE = f"projects/{PROJECT}/locations/{REGION}"
 
@@ -128,11 +129,7 @@ def test_what_is_not_allowed_names_the_permission(sized, gcp):
 
 
 def test_steps_that_begin_together_make_one_job(sized, gcp):
-    threads = [threading.Thread(target=run, args=(sized, "large"), kwargs={"step": f"s{n}"}) for n in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    all_at_once(*(partial(run, sized, "large", step=f"s{n}") for n in range(3)))
     assert started(gcp) == [f"{JOB}-{sized.names['large']}"] * 3
     assert all(one.state == "SUCCEEDED" for one in gcp.executions[gcp.before[0] :])
 

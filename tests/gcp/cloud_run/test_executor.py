@@ -112,7 +112,7 @@ def test_an_execution_that_was_cancelled_is_a_failure(bench, gcp, executions):
 
     bench.report.on_info = cancel
     with pytest.raises(CommandFailedError, match="was cancelled"):
-        bench.run("transform", "sleep=30")
+        bench.run("transform", "sleep=120")
 
 
 def test_success_means_every_task(bench, gcp, executions):
@@ -133,7 +133,7 @@ def test_a_load_that_cloud_run_tried_again_is_no_success(bench, gcp, tmp_path):
 
 def test_the_task_timeout_is_enforced_by_cloud_run(bench, executions, called):
     with pytest.raises(CommandFailedError):
-        bench.run("transform", "sleep=30", cloud_run_task_timeout=1)
+        bench.run("transform", "sleep=120", cloud_run_task_timeout=1)
     assert executions()[0].state == "FAILED"
     assert executions()[0].cancelled == 0
 
@@ -143,7 +143,7 @@ def test_an_execution_that_does_not_end_in_time_is_cancelled(bench, gcp, executi
     minutes = itertools.count(0, 60)
     bench.calls = functools.partial(Calls, clock=lambda: next(minutes))
     with pytest.raises(RemoteTimeoutError, match="cancelled after 700 s"):
-        bench.run("transform", "sleep=30", cloud_run_task_timeout=100)
+        bench.run("transform", "sleep=120", cloud_run_task_timeout=100)
     gcp.wait_for(lambda _: executions()[0].state == "CANCELLED")
     assert executions()[0].cancelled == 1
 
@@ -151,7 +151,7 @@ def test_an_execution_that_does_not_end_in_time_is_cancelled(bench, gcp, executi
 def test_the_end_is_noticed_at_once_by_one_long_request(bench, called):
     started = time.monotonic()
     bench.run("transform", "sleep=0.3", cloud_run_async=False, poll_interval=60)
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 59
     assert called().count("GetExecution") == 2
     assert called().count("WaitOperation") == 1
 
@@ -194,7 +194,7 @@ def test_a_secret_in_what_google_says_is_masked(bench, gcp, monkeypatch):
 def test_a_missing_permission_is_named(bench, gcp, method, permission):
     gcp.fault(method, "PERMISSION_DENIED")
     with pytest.raises(PermissionDeniedError, match=permission):
-        bench.run("transform", "sleep=30")
+        bench.run("transform", "sleep=120")
 
 
 class Facts:
@@ -261,7 +261,7 @@ def test_an_execution_that_does_not_succeed_gives_its_files_back_on_gs(bench, gc
             job.cancel(left)
 
     bench.report.on_info = act
-    command = ("exit=1",) if end == "exit=1" else ("sleep=30",)
+    command = ("exit=1",) if end == "exit=1" else ("sleep=120",)
     with pytest.raises(Interruption if end == "interrupted" else CommandFailedError):
         bench.run(*LOAD, *command, environment={"SL_ROOT": f"gs://{bucket}"})
     assert (stage.list_files(), ingesting.list_files()) == (["orders-1.csv"], [])

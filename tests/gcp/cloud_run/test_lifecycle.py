@@ -12,8 +12,9 @@ from ai.starlake.gcp.client.calls import Calls
 from ai.starlake.gcp.client.google_errors import GcpCallError
 from ai.starlake.gcp.cloud_run.backend import CloudRunBackend, CloudRunJob, LostAnswerError
 from ai.starlake.gcp.cloud_run.executions import Marker
+from tests.waiting import meanwhile
 
-SLEEP = ("transform", "sleep=30")
+SLEEP = ("transform", "sleep=120")
 
 
 @pytest.mark.parametrize("code", ["UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "RESOURCE_EXHAUSTED"])
@@ -94,11 +95,13 @@ def starts_late(executions, gcp, monkeypatch):
 @pytest.mark.usefixtures("starts_late")
 def test_an_execution_that_turns_up_while_another_one_is_followed_is_cancelled(bench, gcp, executions, tmp_path):
     def end():
-        gcp.wait_for(lambda _: any(one.cancelled for one in executions()))
-        (tmp_path / "end").touch()
+        try:
+            gcp.wait_for(lambda _: any(one.cancelled for one in executions()))
+        finally:
+            (tmp_path / "end").touch()
 
-    threading.Thread(target=end).start()
-    bench.run("transform", f"until={tmp_path}/end")
+    with meanwhile(end):
+        bench.run("transform", f"until={tmp_path}/end")
     gcp.wait_for(lambda _: [one.state for one in executions()] == ["SUCCEEDED", "CANCELLED"])
     assert "twice" in bench.report.everything()
     assert [one.cancelled for one in executions()] == [0, 1]
@@ -137,11 +140,8 @@ def test_an_interruption_cancels_the_execution_once(bench, gcp, executions, call
 def test_an_interruption_of_the_start_cancels_what_came_of_it(bench, gcp, executions, called, interrupt):
     """The signal comes while the answer to RunJob is on its way."""
     gcp.fault("RunJob", "OK", when="after", delay=2)
-    watcher = threading.Thread(target=lambda: (gcp.wait_for(lambda _: executions()), interrupt()))
-    watcher.start()
-    with pytest.raises(interrupt.error):
+    with meanwhile(lambda: (gcp.wait_for(lambda _: executions()), interrupt())), pytest.raises(interrupt.error):
         bench.run(*SLEEP)
-    watcher.join()
     gcp.wait_for(lambda _: executions()[0].state == "CANCELLED")
     assert (executions()[0].cancelled, called().count("RunJob")) == (1, 1)
 
@@ -207,7 +207,7 @@ def test_a_retry_starts_anew_after_a_failure(bench, gcp, executions):
 
 
 def test_a_retry_starts_anew_when_the_one_that_was_left_is_cancelled(bench, gcp, executions):
-    name = bench.orphan("transform", "sleep=30")
+    name = bench.orphan("transform", "sleep=120")
     command = bench.clients().executions.cancel_execution
 
     def act(message):
@@ -217,7 +217,7 @@ def test_a_retry_starts_anew_when_the_one_that_was_left_is_cancelled(bench, gcp,
             gcp.add_job(bench.job_name, max_retries=0, command=["/bin/true"])
 
     bench.report.on_info = act
-    result = bench.run("transform", "sleep=30", execution=bench.execution(attempt=1))
+    result = bench.run("transform", "sleep=120", execution=bench.execution(attempt=1))
     assert result.remote_id == executions()[1].name
 
 
@@ -263,7 +263,7 @@ def test_a_marker_is_read_as_it_was_written(bench):
 
 
 def test_what_runs_left_behind_is_found_and_ended(bench, gcp, executions):
-    left = bench.orphan("transform", "sleep=30", root_run_id="the-root")
+    left = bench.orphan("transform", "sleep=120", root_run_id="the-root")
     bench.clients().run_jobs.run_job(request={"name": bench.job_name})  # somebody else's
     bench.run("transform")
     calls = Calls(bench.report, interval=0.02)

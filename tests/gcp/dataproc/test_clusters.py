@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 import pytest
@@ -11,6 +10,7 @@ from ai.starlake.gcp.client.google_errors import PermissionDeniedError
 from ai.starlake.gcp.dataproc.cluster_calls import ClusterCalls
 from ai.starlake.gcp.dataproc.clusters import ClusterError, ClusterTimeoutError
 from ai.starlake.gcp.dataproc.resource_names import LABEL_REQUEST
+from tests.waiting import all_at_once, meanwhile
 
 
 class Interruption(BaseException):
@@ -53,13 +53,7 @@ def test_a_running_cluster_of_the_run_is_adopted(bench, gcp):
 
 
 def test_steps_that_begin_together_make_one_cluster(bench, gcp):
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(bench.clusters().ready(bench.run()))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(found) == 4
+    found = all_at_once(*[lambda: bench.clusters().ready(bench.run())] * 4)
     assert len({cluster.cluster_uuid for cluster in found}) == len(gcp.all_clusters) == 1
 
 
@@ -219,14 +213,12 @@ def test_an_interruption_before_the_creation_makes_none(bench, gcp):
 
 
 def test_who_waits_for_the_cluster_of_another_step_does_not_take_it_away(slow_bench, slow_gcp):
-    made = threading.Thread(target=lambda: slow_bench.clusters().ready(slow_bench.run()))
-    made.start()
-    slow_gcp.wait_for(lambda slow_gcp: slow_gcp.clusters)
-    waiting = replace_report(slow_bench)
-    interrupting(waiting, "CREATING")
-    with pytest.raises(Interruption):
-        waiting.clusters().ready(slow_bench.run())
-    made.join()
+    with meanwhile(lambda: slow_bench.clusters().ready(slow_bench.run())):
+        slow_gcp.wait_for(lambda slow_gcp: slow_gcp.clusters)
+        waiting = replace_report(slow_bench)
+        interrupting(waiting, "CREATING")
+        with pytest.raises(Interruption):
+            waiting.clusters().ready(slow_bench.run())
     assert list(live(slow_gcp).values()) == ["RUNNING"]
 
 
@@ -243,20 +235,14 @@ def test_a_creation_that_takes_too_long_is_cleaned_up(slow_bench, slow_gcp):
 
 def test_a_cluster_that_vanishes_while_it_is_made_is_an_error(slow_bench, slow_gcp):
     clusters = slow_bench.clusters()
-    cluster_is_there = threading.Event()
 
     def takes_it_away():
         slow_gcp.wait_for(lambda slow_gcp: any(view.state == "CREATING" for view in slow_gcp.clusters.values()))
         other = slow_bench.clusters()
         other.remove(other.get(other.name_for(slow_bench.run())), wait=False)
-        cluster_is_there.set()
 
-    thief = threading.Thread(target=takes_it_away)
-    thief.start()
-    with pytest.raises(StarlakeError):
+    with meanwhile(takes_it_away), pytest.raises(StarlakeError):
         clusters.ready(slow_bench.run())
-    thief.join()
-    assert cluster_is_there.is_set()
     assert live(slow_gcp) == {}
 
 
@@ -292,12 +278,13 @@ class TestSharedCluster:
     def test_it_stays_while_others_work_on_it(self, bench, gcp, tmp_path):
         bench.clusters().ready(bench.run())
         other = bench.execution("22222222-0000-4000-8000-000000000000")
-        work = threading.Thread(target=lambda: bench.executor().run(bench.load(f"until={tmp_path}/end"), other))
-        work.start()
-        gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
-        assert bench.clusters().delete(bench.run()) is False
-        (tmp_path / "end").touch()
-        work.join()
+        with meanwhile(lambda: bench.executor().run(bench.load(f"until={tmp_path}/end"), other)):
+            try:
+                gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
+                deleted = bench.clusters().delete(bench.run())
+            finally:
+                (tmp_path / "end").touch()
+        assert deleted is False
         assert gcp.spark_jobs[0].state == "DONE"
         assert list(live(gcp)) == ["shared"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -11,6 +11,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.gcp import StarlakeDataprocClusterConfig, StarlakeDataprocMasterConfig, StarlakeDataprocWorkerConfig
 from ai.starlake.job import JobOptions, StarlakeSparkConfig
 from tests.gcp.dataproc.conftest import PROJECT, Bench
+from tests.waiting import all_at_once
 
 COMPUTE = {
     "sparky": {"spark": {"executor_memory": "20g", "driver_memory": "3g", "driver_cores": 2}},
@@ -151,11 +152,7 @@ def test_a_sweep_after_a_killed_run_ends_them_all(bench, gcp):
 
 def test_steps_of_a_profile_that_begin_together_make_one_cluster(bench, gcp):
     executor = bench.executor()
-    threads = [threading.Thread(target=run, args=(bench, "small", f"step{n}", executor)) for n in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    all_at_once(*(partial(run, bench, "small", f"step{n}", executor) for n in range(3)))
     assert [job.state for job in gcp.spark_jobs] == ["DONE"] * 3
     assert len(gcp.all_clusters) == 1
 

@@ -18,6 +18,7 @@ from ai.starlake.executor.remote import Handle, RemoteCommandFailedError, Remote
 from ai.starlake.gcp.client.google_errors import GcpCallError, PermissionDeniedError
 from ai.starlake.gcp.exposed_secrets import ExposedSecretWarning
 from ai.starlake.job import StarlakeSparkConfig
+from tests.waiting import PATIENCE, meanwhile
 
 
 class Interruption(BaseException):
@@ -128,11 +129,8 @@ def test_a_job_that_somebody_cancelled_is_a_failure(bench, gcp):
         gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
         bench.executor().backend(bench.execution()).cancel(handle(gcp.spark_jobs[0].name))
 
-    somebody = threading.Thread(target=cancels)
-    somebody.start()
-    with pytest.raises(RemoteCommandFailedError, match="was cancelled by somebody"):
-        bench.executor().run(bench.load("sleep=30"), bench.execution())
-    somebody.join()
+    with meanwhile(cancels), pytest.raises(RemoteCommandFailedError, match="was cancelled by somebody"):
+        bench.executor().run(bench.load("sleep=120"), bench.execution())
 
 
 def test_a_job_whose_cluster_is_taken_away_is_a_failure(bench, gcp):
@@ -142,11 +140,8 @@ def test_a_job_whose_cluster_is_taken_away_is_a_failure(bench, gcp):
         gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
         bench.executor().delete(execution)
 
-    somebody = threading.Thread(target=deletes)
-    somebody.start()
-    with pytest.raises(RemoteCommandFailedError):
-        bench.executor().run(bench.load("sleep=30"), execution)
-    somebody.join()
+    with meanwhile(deletes), pytest.raises(RemoteCommandFailedError):
+        bench.executor().run(bench.load("sleep=120"), execution)
 
 
 def test_output_that_cannot_be_read_is_no_failure(bench, gcp):
@@ -164,7 +159,7 @@ def test_a_long_output_arrives_whole_and_in_order(bench, gcp):
 
 def test_a_job_that_takes_too_long_is_cancelled(bench, gcp):
     with pytest.raises(RemoteTimeoutError, match="dataproc_job_wait_timeout"):
-        bench.executor(dataproc_job_wait_timeout=0.3).run(bench.load("sleep=30"), bench.execution())
+        bench.executor(dataproc_job_wait_timeout=0.3).run(bench.load("sleep=120"), bench.execution())
     gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "CANCELLED")
     assert gcp.spark_jobs[0].cancelled == 1
 
@@ -176,7 +171,7 @@ def test_an_interruption_cancels_the_job_once(bench, gcp, moment):
     execution = bench.execution()
     executor.ensure(replace(execution, report=type(bench.report)()))
     with pytest.raises(Interruption):
-        executor.run(bench.load("sleep=30"), execution)
+        executor.run(bench.load("sleep=120"), execution)
     gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "CANCELLED")
     assert gcp.spark_jobs[0].cancelled == 1
     assert [call.outcome for call in gcp.calls("CancelJob")].count("OK") == 1
@@ -186,7 +181,7 @@ def test_an_interruption_cancels_the_job_once(bench, gcp, moment):
 def test_an_interruption_of_the_whole_run_deletes_the_cluster_too(bench, gcp):
     interrupt_at(bench, "submitted to cluster")
     with pytest.raises(Interruption):
-        bench.executor().run(bench.load("sleep=30"), bench.execution(run_is_ending=lambda: True))
+        bench.executor().run(bench.load("sleep=120"), bench.execution(run_is_ending=lambda: True))
     gcp.wait_for(lambda gcp: not gcp.clusters)
     assert gcp.spark_jobs[0].state in ("CANCELLED", "ERROR")
 
@@ -197,7 +192,7 @@ def test_an_interruption_is_not_hidden_by_a_question_that_has_no_answer(bench, g
 
     interrupt_at(bench, "submitted to cluster")
     with pytest.raises(Interruption):
-        bench.executor().run(bench.load("sleep=30"), bench.execution(run_is_ending=is_ending))
+        bench.executor().run(bench.load("sleep=120"), bench.execution(run_is_ending=is_ending))
     gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "CANCELLED")
     assert any("the database is gone" in warning for warning in bench.report.warnings)
 
@@ -224,7 +219,7 @@ def test_the_same_attempt_in_another_process_finds_its_job(bench, gcp):
         target=lambda: executor.run(bench.load("sleep=0.5"), replace(execution, report=Dies())), daemon=True
     )
     doomed.start()
-    assert dies.wait(20)
+    assert dies.wait(PATIENCE)
     result = bench.executor().run(bench.load("sleep=0.5"), execution)
     assert len(gcp.spark_jobs) == 1
     assert result.remote_id == gcp.spark_jobs[0].name
@@ -290,7 +285,7 @@ def test_a_re_execution_runs_the_command_again(bench, gcp):
 
 def test_a_re_execution_with_other_arguments_ends_what_its_predecessor_left_running(bench, gcp):
     execution = bench.execution()
-    bench.orphan(execution, "sleep=30")
+    bench.orphan(execution, "sleep=120")
     again = bench.execution(str(uuid.uuid4()), root_run_id=execution.run_id, resumed=True)
     bench.executor().run(bench.transform(), again)
     assert [job.state for job in gcp.spark_jobs] == ["CANCELLED", "DONE"]
@@ -298,7 +293,7 @@ def test_a_re_execution_with_other_arguments_ends_what_its_predecessor_left_runn
 
 def test_the_jobs_of_other_steps_go_on(bench, gcp):
     execution = bench.execution()
-    bench.orphan(replace(execution, step_key="another"), "sleep=30")
+    bench.orphan(replace(execution, step_key="another"), "sleep=120")
     bench.executor().run(bench.transform(), replace(execution, attempt=1))
     assert [job.state for job in gcp.spark_jobs] == ["RUNNING", "DONE"]
 
@@ -376,7 +371,7 @@ def test_a_job_that_is_interrupted_gives_its_files_back_when_it_has_ended(bench,
     bench.report.on_info = take_and_interrupt
     (stage / "orders-1.csv").touch()
     with pytest.raises(Interruption):
-        bench.executor().run(bench.load("sleep=30", SL_ROOT=str(tmp_path)), execution)
+        bench.executor().run(bench.load("sleep=120", SL_ROOT=str(tmp_path)), execution)
     assert gcp.spark_jobs[0].state == "CANCELLED"
     assert (names(stage), names(ingesting)) == (["orders-1.csv"], [])
 
@@ -385,7 +380,7 @@ def test_a_new_run_leaves_the_files_of_a_job_that_runs_and_takes_those_of_one_th
     stage, ingesting = areas
     (ingesting / "orders-1.csv").touch()
     killed = bench.execution()
-    load = bench.load("sleep=30", SL_ROOT=str(tmp_path))
+    load = bench.load("sleep=120", SL_ROOT=str(tmp_path))
     job_id = bench.orphan(killed, command=load)
     note = replace(LoadNote.of(killed, killed.job_id, {"spark_job": job_id}), files=("orders-1.csv",), host="elsewhere")
     LoadNotes(Files().location(tmp_path / "datasets/ingesting/.dagster/sales")).write(note)
@@ -445,7 +440,7 @@ def test_an_outage_longer_than_the_tolerance_ends_the_step_and_its_job(bench, gc
     executor.ensure(execution)
     gcp.fault("GetJob", "UNAVAILABLE", count=None)
     with pytest.raises(GcpCallError, match="UNAVAILABLE"):
-        executor.run(bench.load("sleep=30"), execution)
+        executor.run(bench.load("sleep=120"), execution)
     gcp.wait_for(lambda gcp: gcp.spark_jobs[0].state == "CANCELLED")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from ai.starlake.common.secrets import EnvironmentReference
 from ai.starlake.executor.remote import RemoteCommandFailedError, RunIdentity
 from ai.starlake.gcp import StarlakeDataprocClusterConfig
 from ai.starlake.gcp.dataproc.resource_names import cluster_name, is_cluster_name
+from tests.waiting import meanwhile
 
 
 def test_g03_a_file_with_a_dot_in_its_name_makes_a_valid_cluster():
@@ -55,12 +55,12 @@ def test_g05_two_runs_at_once_have_clusters_of_their_own(bench, gcp, tmp_path):
     executor = bench.executor()
     executor.ensure(one)
     executor.ensure(other)
-    work = threading.Thread(target=lambda: bench.executor().run(bench.load(f"until={tmp_path}/end"), other))
-    work.start()
-    gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
-    executor.delete(one)
-    (tmp_path / "end").touch()
-    work.join()
+    with meanwhile(lambda: bench.executor().run(bench.load(f"until={tmp_path}/end"), other)):
+        try:
+            gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
+            executor.delete(one)
+        finally:
+            (tmp_path / "end").touch()
     assert [job.state for job in gcp.spark_jobs] == ["DONE"]
     assert [view.labels["starlake-run-id"] for view in gcp.clusters.values()] == [other.run_id]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
@@ -84,12 +84,11 @@ class Sequence:
         try:
             self.with_retries("create", lambda executor, execution: executor.ensure(execution))
             self.made = True
-            threads = [threading.Thread(target=self.load, args=(step,)) for step in steps[1:]]
-            for thread in threads:
-                thread.start()
-            self.load(steps[0])
-            for thread in threads:
-                thread.join()
+            with ThreadPoolExecutor(2) as threads:
+                others = [threads.submit(self.load, step) for step in steps[1:]]
+                self.load(steps[0])
+            for other in others:
+                other.result()
         finally:
             self.bench.gcp.clear_faults()
             self.clean_up()

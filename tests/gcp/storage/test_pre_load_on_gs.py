@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
+import time
 
 import pytest
 from dagster import DependencyDefinition, GraphDefinition, In, JobDefinition
 
 from ai.starlake.dagster.gcp import StarlakeDagsterCloudRunJob
+from tests.waiting import meanwhile
 
 
 @pytest.fixture
@@ -73,10 +74,12 @@ def test_an_ack_file_is_consumed(check, bucket):
 
 
 def test_an_ack_file_is_waited_for(check, bucket):
-    timer = threading.Timer(0.3, put, (bucket, "datasets/acks/sales.ack"))
-    timer.start()
-    assert check("ack", global_ack_file_path="{SL_DATASETS}/acks/{domain}.ack", ack_wait_timeout=20) == "ready"
-    timer.join()
+    def put_later():
+        time.sleep(0.3)
+        put(bucket, "datasets/acks/sales.ack")
+
+    with meanwhile(put_later):
+        assert check("ack", global_ack_file_path="{SL_DATASETS}/acks/{domain}.ack", ack_wait_timeout=120) == "ready"
 
 
 def test_a_missing_permission_fails_and_skips_nothing(check, bucket, proxy):
