@@ -20,12 +20,14 @@ DEMO := .demo
 # Each of the many processes that tests and demo start would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
+WARM_JAVA := ai/starlake/executor/warm/java
+
 # The distributions of this repository: their folders, and the files that say what they need.
 EMULATOR := packages/starlake-gcp-emulator
 REQUIREMENTS := VERSION setup.cfg pyproject.toml $(EMULATOR)/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow lint format types imports wheels golden bench soak docs docs-check docs-links docs-reference pictures gcp-smoke clean
+.PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow lint format types imports wheels golden warm-server bench soak docs docs-check docs-links docs-reference pictures gcp-smoke clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +110,13 @@ wheels: $(STAMP) ## Build the wheels of both distributions (DIST=dist)
 
 golden: $(STAMP) ## Replay the recorded cases against the embedded engine and count them by group
 	$(BIN)/python tests/golden/tally.py
+
+# `java`, a JRE, is enough to run them: most machines of users have no compiler. The digests say what they are made of.
+warm-server: ## Compile the server of warm Starlake (needs a JDK, 11 or later)
+	rm -f $(WARM_JAVA)/*.class
+	javac --release 11 -Xlint:all -Werror -d $(WARM_JAVA) $(WARM_JAVA)/*.java
+	cd $(WARM_JAVA) && $(PYTHON) -c 'import hashlib, pathlib; \
+	  [print(hashlib.sha256(path.read_bytes()).hexdigest(), "", path) for path in sorted(pathlib.Path().glob("*.[jc]*a*"))]' > SHA256SUMS
 
 bench: $(STAMP) $(STAMP_AIRFLOW) ## Measure against plain Dagster, DuckDB and Airflow in the same run
 	$(BIN)/python -m benchmarks

@@ -63,7 +63,7 @@ def test_the_digest_is_another_when_a_variable_is(environment, name, value):
 
 
 def _hello(**changes):
-    values = {"port": "1234", "pid": "7", "protocol": "1", "source": "abc", "java": "17.0.1", "starlake": "1.5.16"}
+    values = {"port": "1234", "pid": "7", "protocol": "1", "java": "17.0.1", "starlake": "1.5.16"}
     values.update({"check:run": "ok", "check:pool": "no such method"}, **changes)
     return Frame.of(FrameKind.HELLO, *(text.encode() for item in values.items() for text in item))
 
@@ -71,7 +71,7 @@ def _hello(**changes):
 def test_a_hello_says_what_does_not_work():
     hello = WarmHello.of_bytes(_hello().encoded)
     assert (hello.port, hello.pid, hello.protocol) == (1234, 7, 1)
-    assert (hello.source, hello.java, hello.starlake) == ("abc", "17.0.1", "1.5.16")
+    assert (hello.java, hello.starlake) == ("17.0.1", "1.5.16")
     assert hello.failed_checks == {"pool": "no such method"}
 
 
@@ -106,3 +106,9 @@ def test_what_is_not_of_the_protocol_is_an_error(read, said):
 def test_a_token_shows_in_no_representation():
     assert "geheim" not in repr(WarmStart("geheim", "/tmp/x", 1))
     assert "geheim" not in repr(WarmRequest(["geheim"], {"A": "geheim"}, "/"))
+
+
+def test_nothing_is_passed_that_makes_starlake_end_the_virtual_machine():
+    request = WarmRequest(["bootstrap", "--template", "x"], {"SL_FORCE_HALT": "true", "A": "1"}, "/")
+    assert request.arguments == ["bootstrap", "--no-exit", "--template", "x"]
+    assert request.environment == {"A": "1"}

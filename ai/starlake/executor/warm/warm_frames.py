@@ -23,14 +23,15 @@ connection if the token is wrong or does not come within some seconds. Then come
              <---------------- END      exit code; SL_ROOT and digest once more, read after the command
 
 A command that got no `GO` never runs: a client that waits for `READY` in vain may run it elsewhere. After `GO` it may
-not, whatever happens. If the connection ends after `REQUEST` and before `END`, the server halts (`CLIENT_GONE`).
+not, whatever happens. If the connection ends after `GO` and before `END`, the server halts (`CLIENT_GONE`).
 There is no way to stop a command but to kill the server. One command at a time: while one is under way, the requests of
 other connections are refused.
 
 **Exit codes.** Starlake's `run` returns a truth value: the code is 0 or 1. If it throws, the code is 1 and the stack
 trace is on `STDERR`. If it returns a number, that is the code. If the command ends the virtual machine (`System.exit`),
 the server sends `EXITING` instead of `END`, once all output is sent: the exit code is then the exit status of the
-server's process, which only its parent learns. A crash sends nothing. A security manager could tell the code, but
+server's process, which only its parent learns. `Runtime.halt`, which Starlake calls where `forceHalt` is set, and a
+crash send nothing; the exit status tells them apart. A security manager could tell the code, but
 Java 24 has none, and it would change how pools of threads load classes.
 
 **Output.** Bytes of one stream arrive in their order, cut anywhere; `LineSplitter` makes lines of them. Everything that
@@ -50,7 +51,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import ClassVar
 
@@ -64,6 +65,7 @@ CHECKS_FAILED = 72
 CLIENT_GONE = 73
 OWNER_GONE = 74
 """Exit codes of a server that halts by itself; 0 after its idle time-out."""
+_NEVER_PASSED = frozenset({"SL_FORCE_HALT"})
 _HEADER = 5
 _LENGTH = 4
 
@@ -203,11 +205,13 @@ class WarmStart:
         token: What clients have to send; never an argument, a variable or a log line.
         hello_file: Where to write `HELLO`; in a folder of mode 0700.
         idle_timeout: Seconds without a command after which the server ends.
+        properties: System properties to set before anything of Starlake is loaded; some may be secret.
     """
 
     token: str
     hello_file: str
     idle_timeout: float
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"WarmStart(hello_file={self.hello_file!r}, idle_timeout={self.idle_timeout!r})"
@@ -215,8 +219,9 @@ class WarmStart:
     def encoded(self) -> bytes:
         """Return the frame to send."""
         milliseconds = str(max(1, round(self.idle_timeout * 1000)))
-        parts = (self.token.encode(), os.fsencode(self.hello_file), milliseconds.encode())
-        return Frame.of(FrameKind.START, *parts).encoded
+        head = (self.token.encode(), os.fsencode(self.hello_file), milliseconds.encode())
+        properties = [os.fsencode(text) for item in self.properties.items() for text in item]
+        return Frame.of(FrameKind.START, *head, *properties).encoded
 
 
 @dataclass(frozen=True)
@@ -227,7 +232,6 @@ class WarmHello:
         port: Where it listens; 0 if its checks failed.
         pid: Its process.
         protocol: The version of the protocol that it speaks.
-        source: The digest of the Java source that it was compiled from.
         java: The version of Java.
         starlake: The version of Starlake that it found; empty if it cannot tell.
         checks: The result of each check by its name: ``ok``, or what is wrong.
@@ -238,7 +242,6 @@ class WarmHello:
     port: int
     pid: int
     protocol: int
-    source: str
     java: str
     starlake: str
     checks: Mapping[str, str]
@@ -259,7 +262,6 @@ class WarmHello:
             port=_number(values, "port"),
             pid=_number(values, "pid"),
             protocol=_number(values, "protocol"),
-            source=values.get("source", ""),
             java=values.get("java", ""),
             starlake=values.get("starlake", ""),
             checks=checks,
@@ -305,6 +307,13 @@ class WarmRequest:
     arguments: Sequence[str]
     environment: Mapping[str, str]
     folder: str
+
+    def __post_init__(self) -> None:
+        """Leave out what would make Starlake end the virtual machine when the command ends."""
+        kept = {name: value for name, value in self.environment.items() if name not in _NEVER_PASSED}
+        object.__setattr__(self, "environment", kept)
+        if list(self.arguments[:1]) == ["bootstrap"] and "--no-exit" not in self.arguments:
+            object.__setattr__(self, "arguments", ["bootstrap", "--no-exit", *self.arguments[1:]])
 
     def encoded(self) -> bytes:
         """Return the frame to send: the folder, the number of arguments, the arguments, names and values in turn."""

@@ -1,0 +1,172 @@
+import java.lang.reflect.*;
+import java.security.MessageDigest;
+import java.util.*;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+/** What is known of the inside of Starlake, of its libraries and of Java: all of it is reached by reflection. */
+final class StarlakeInside {
+    static final String PROBE = "SL_WARM_PROBE", CONFIG = "com.typesafe.config.";
+    static final String[] POOLS = {"StarlakeConnectionPool$", "JdbcDbUtils$StarlakeConnectionPool$"};
+
+    interface Check { void run() throws Exception; }
+
+    /** Try all that is needed, and tell the results. */
+    static boolean check() throws Exception {
+        Map<Object, Object> before = new HashMap<>();
+        boolean works = works("environment", () -> { before.putAll(environment()); checkEnvironment(before); });
+        works &= works("configuration", StarlakeInside::checkConfiguration);
+        works &= works("settings", StarlakeInside::checkSettings);
+        works &= works("duckdb", StarlakeInside::clearPool);
+        works &= works("run", () -> entry());
+        String version = "";
+        for (String name : new String[] {"ai.starlake.buildinfo.BuildInfo$", "buildinfo.BuildInfo$"}) {
+            try { version = (String) call(name, "version"); } catch (Exception | LinkageError next) { }
+        }
+        StarlakeWarmServer.say("starlake", version);
+        if (works) { environment().keySet().retainAll(before.keySet()); reset(); }
+        return works;
+    }
+
+    static boolean works(String name, Check check) {
+        String result = "ok";
+        try { check.run(); } catch (Throwable failed) { result = cause(failed).toString(); }
+        StarlakeWarmServer.say("check:" + name, result);
+        return result.equals("ok");
+    }
+
+    static void checkEnvironment(Map<Object, Object> before) throws Exception {
+        Map<String, String> seen = System.getenv();
+        Set<Map.Entry<String, String>> entries = seen.entrySet(); // views that others may keep
+        environment().put(variable("Variable", PROBE.getBytes()), variable("Value", "probe".getBytes()));
+        boolean shown = "probe".equals(System.getenv(PROBE)) && entries.contains(Map.entry(PROBE, "probe"))
+            && System.getenv().keySet().contains(PROBE) && seen.size() == before.size() + 1;
+        require(shown, "System.getenv does not show a new variable");
+        require("probe".equals(new ProcessBuilder().environment().get(PROBE)), "child processes do not get a new variable");
+    }
+
+    static void checkConfiguration() throws Exception {
+        call(CONFIG + "impl.ConfigImpl", "reloadEnvVariablesConfig");
+        require("probe".equals(configured(PROBE)), "the configuration does not show a new variable after its reload");
+    }
+
+    static void checkSettings() throws Exception {
+        Object kept = call("ai.starlake.config.Settings$", "referenceConfig");
+        call("ai.starlake.config.Settings$", "invalidateCaches");
+        require(kept != call("ai.starlake.config.Settings$", "referenceConfig"), "invalidateCaches keeps the old settings");
+    }
+
+    /** Let go of DuckDB files. Versions before 1.5.1 close their connections by themselves. */
+    static void clearPool() throws Exception {
+        for (String name : POOLS) {
+            Class<?> pool;
+            try { pool = Class.forName("ai.starlake.extract." + name); } catch (ClassNotFoundException next) { continue; }
+            boolean keeps = Arrays.stream(pool.getDeclaredFields()).anyMatch(f -> f.getName().endsWith("duckDbPool"));
+            if (keeps) call(pool.getName(), "clearDuckdbPool");
+            return;
+        }
+        throw new ClassNotFoundException("ai.starlake.extract.StarlakeConnectionPool");
+    }
+
+    static Method entry() throws Exception {
+        Method run = Class.forName("ai.starlake.job.Main").getMethod("run", String[].class);
+        require(run.getReturnType() != void.class, "ai.starlake.job.Main.run does not tell how a command went");
+        return run;
+    }
+
+    static int run(String[] arguments) throws Exception {
+        Object result = entry().invoke(entry().getDeclaringClass().getConstructor().newInstance(), (Object) arguments);
+        return result instanceof Number ? ((Number) result).intValue() : Boolean.TRUE.equals(result) ? 0 : 1;
+    }
+
+    static void reset() throws Exception {
+        call(CONFIG + "impl.ConfigImpl", "reloadEnvVariablesConfig");
+        call("ai.starlake.config.Settings$", "invalidateCaches");
+        clearPool();
+    }
+
+    /** True in a thread of a pool, or of Spark's and other libraries: it outlives commands, and works for all. */
+    static boolean servesAll() {
+        String outermost = StackWalker.getInstance().walk(frames -> frames.map(frame -> frame.getClassName())
+            .filter(name -> !name.startsWith("java.lang.")).reduce("", (one, next) -> next));
+        return outermost.matches("(java\\.util|org\\.apache|io\\.netty|scala\\.concurrent)\\..*");
+    }
+
+    // ---- the environment: names and values in turn, as bytes
+
+    /** The map inside System.getenv, of which all its views and the environment of child processes are made. */
+    @SuppressWarnings("unchecked")
+    static Map<Object, Object> environment() throws Exception {
+        Field map = Class.forName("java.lang.ProcessEnvironment").getDeclaredField("theEnvironment");
+        map.setAccessible(true);
+        return (Map<Object, Object>) map.get(null);
+    }
+
+    static Object variable(String kind, byte[] data) throws Exception {
+        Method valueOf = Class.forName("java.lang.ProcessEnvironment$" + kind).getMethod("valueOf", byte[].class);
+        valueOf.setAccessible(true);
+        return valueOf.invoke(null, (Object) data);
+    }
+
+    static void enter(List<byte[]> variables) throws Exception {
+        Map<Object, Object> map = environment();
+        map.clear();
+        for (int i = 0; i < variables.size(); i += 2) {
+            map.put(variable("Variable", variables.get(i)), variable("Value", variables.get(i + 1)));
+        }
+        reset();
+    }
+
+    /** SL_ROOT as settings read it, and the digest of the environment as System.getenv shows it. */
+    static List<byte[]> state(List<byte[]> variables) throws Exception {
+        Map<String, byte[]> wanted = new HashMap<>();
+        for (byte[] each : variables) wanted.put(text(each), each);
+        TreeSet<byte[]> entries = new TreeSet<>(Arrays::compareUnsigned);
+        for (Map.Entry<String, String> each : System.getenv().entrySet()) {
+            String value = System.getenv(each.getKey());
+            byte[] name = bytes(wanted, each.getKey()), data = bytes(wanted, each.getValue().equals(value) ? value : "?" + value);
+            byte[] entry = Arrays.copyOf(name, name.length + data.length + 2);
+            entry[name.length] = '=';
+            System.arraycopy(data, 0, entry, name.length + 1, data.length);
+            entries.add(entry);
+        }
+        MessageDigest digest = MessageDigest.getInstance("SHA-256");
+        entries.forEach(digest::update);
+        StringBuilder hex = new StringBuilder();
+        for (byte each : digest.digest()) hex.append(String.format("%02x", each));
+        return List.of(bytes(wanted, configured("SL_ROOT")), hex.toString().getBytes(UTF_8));
+    }
+
+    /** The bytes that a text was made of; Java may have lost some of them. */
+    static byte[] bytes(Map<String, byte[]> wanted, String text) { return wanted.getOrDefault(text, text.getBytes(UTF_8)); }
+
+    static String text(byte[] data) {
+        try { return variable("Value", data).toString(); } catch (Exception e) { throw new IllegalStateException(e); }
+    }
+
+    static String configured(String name) throws Exception {
+        Object config = call(CONFIG + "ConfigFactory", "systemEnvironment");
+        Class<?> type = Class.forName(CONFIG + "Config");
+        boolean has = (Boolean) type.getMethod("hasPath", String.class).invoke(config, name);
+        return has ? (String) type.getMethod("getString", String.class).invoke(config, name) : "";
+    }
+
+    // ---- reflection
+
+    /** Call a static method, or one of a Scala object. */
+    static Object call(String type, String name) throws Exception {
+        Class<?> found = Class.forName(type);
+        Method method = found.getMethod(name);
+        method.setAccessible(true);
+        boolean isStatic = Modifier.isStatic(method.getModifiers());
+        return method.invoke(isStatic ? null : found.getField("MODULE$").get(null));
+    }
+
+    static void require(boolean condition, String otherwise) {
+        if (!condition) throw new IllegalStateException(otherwise);
+    }
+
+    static Throwable cause(Throwable failed) {
+        return failed instanceof InvocationTargetException ? failed.getCause() : failed;
+    }
+}
