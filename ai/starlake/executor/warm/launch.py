@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ai.starlake.executor.warm.frames import PROTOCOL
 from ai.starlake.executor.warm.installation import StarlakeInstallation, find_java, java_version
 from ai.starlake.executor.warm.spark_settings import driver_options, heap, spark_properties, split_options
+from ai.starlake.executor.warm.warm_frames import PROTOCOL
 from ai.starlake.executor.warm.warm_settings import WarmSettings
 
 SERVER_CLASSES = Path(__file__).with_name("java")
@@ -58,25 +58,25 @@ class WarmLaunch:
         java: The Java binary.
         class_path: The class path, the server's own folder included.
         jvm_options: The options of the virtual machine; nothing in them is secret.
-        properties: System properties for the `START` frame: they may be secret, and the command line is not.
         environment: The variables to start it with; no secrets. Each command brings all of its own.
         folder: The working folder, which is the same for all of its commands.
         fingerprint: A digest of what has to be equal for two commands to share a server.
         heap: The largest size of the heap, such as ``4g``.
         version: The version of Starlake, as far as the name of its jar says it.
         added: What the `starlake` script adds to the environment of a command.
+        properties: System properties for the `START` frame: they may be secret, and the command line is not.
     """
 
     java: str
     class_path: Sequence[str]
     jvm_options: Sequence[str]
-    properties: Mapping[str, str] = field(repr=False)
     environment: Mapping[str, str] = field(repr=False)
     folder: Path
     fingerprint: str
     heap: str = ""
     version: str = ""
     added: Mapping[str, str] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(

@@ -172,7 +172,7 @@ class _WarmCommand:
                 owner = self._runner.owner()
                 scope = ScopeFolder.of(self._scope, owner)
             self._runner.end_with_run(self._context.execution, scope)
-            request = WarmRequest(arguments, environment, str(cwd))
+            request = WarmRequest(arguments, launch.of_command(environment), str(cwd))
             with self._turn(scope, launch, death_fd) as slot:
                 turn = _Turn(self._runner, self._context, scope, slot, launch, owner, death_fd)
                 return turn.run(request, on_line)

@@ -176,7 +176,7 @@ class WarmServer:
             WarmDoubtError: If the guard does not start.
         """
         file = ServerFile.new(slot.folder)
-        start = WarmStart(file.token, str(file.hello), settings.idle_timeout)
+        start = WarmStart(file.token, str(file.hello), settings.idle_timeout, launch.properties)
         task = {
             "owner": [owner.pid, owner.began],
             "argv": launch.argv(),

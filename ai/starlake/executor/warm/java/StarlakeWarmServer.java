@@ -10,7 +10,7 @@ import java.util.stream.Collectors;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
-/** Runs commands of Starlake one after another by its public entry, as the docstring of frames.py describes. */
+/** Runs commands of Starlake one after another by its public entry, as the docstring of warm_frames.py describes. */
 public final class StarlakeWarmServer {
     static final int START = 1, OPEN = 2, HELLO = 3, REQUEST = 4, READY = 5, REFUSED = 6, GO = 7, STDOUT = 8, STDERR = 9;
     static final int HEARTBEAT = 10, END = 11, EXITING = 12, CHECKS_FAILED = 72, CLIENT_GONE = 73, OWNER_GONE = 74;
