@@ -14,7 +14,7 @@ from ai.starlake.common import StarlakeError
 _JARS = "bin/sl/starlake-core_*-assembly.jar"
 _JAR_NAME = re.compile(r"starlake-core_(?P<scala>[^-]+)-(?P<version>.+)-assembly\.jar")
 _ASSIGNED = re.compile(r"^\s*(?:export\s+)?(\w+)=\"?(?:\$\{\1:-)?([^}\"\s]*)\}?\"?\s*$", re.MULTILINE)
-_JAVA_VERSION = re.compile(r"^JAVA_VERSION=\"?(\d+)", re.MULTILINE)
+_JAVA_VERSION = re.compile(r"^JAVA_VERSION=\"?(?:1\.)?(\d+)", re.MULTILINE)
 OLDEST_JAVA = 11
 HOW_TO_SET = "set the option warm_class_path to the jars of Starlake, its dependencies and Spark"
 

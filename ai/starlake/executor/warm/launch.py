@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ai.starlake.common import StarlakeError
 from ai.starlake.executor.warm.installation import StarlakeInstallation, find_java, java_version
 from ai.starlake.executor.warm.spark_settings import driver_options, heap, spark_properties, split_options
 from ai.starlake.executor.warm.warm_frames import PROTOCOL
@@ -93,6 +94,12 @@ class WarmLaunch:
         Raises:
             StarlakeError: If it cannot be derived: what was looked for and where, and which option sets it.
         """
+        if len(executable) > 1:
+            raise StarlakeError(
+                f"the executable {' '.join(executable)} has arguments of its own",
+                cause="a warm server calls Starlake itself, and cannot know what they do",
+                fix="name the starlake script alone",
+            )
         installation = None if settings.class_path else StarlakeInstallation.of(executable, environment)
         home = installation.home if installation else None
         java = find_java(settings.java, home, environment)
