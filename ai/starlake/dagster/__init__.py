@@ -60,10 +60,10 @@ _get = lazy_names(
 
 
 def __getattr__(name: str) -> object:
-    """Import names on demand: the command line and the DAG templates in here do without Dagster."""
+    """Import names on demand: the command line and the DAG templates work without Dagster."""
     if name in __all__:
         require_dagster()
-    if name == "StarlakeProject":  # of a room that does without Dagster
+    if name == "StarlakeProject":  # of a package that works without Dagster
         from ai.starlake.project.assets.starlake_project import StarlakeProject
 
         return StarlakeProject
@@ -71,7 +71,7 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    """Return the names, which `dg` searches for components; without the component where Dagster has none."""
+    """Return the names, which `dg` searches for components; without the component if Dagster has none."""
     return sorted({*globals(), *__all__} - (set() if _has_components() else {"StarlakeProjectComponent"}))
 
 
@@ -84,9 +84,9 @@ def _has_components() -> bool:
 
 
 def require_dagster() -> None:
-    """Make sure that Dagster is installed.
+    """Check that Dagster is installed.
 
     Raises:
-        MissingExtraError: If it is not.
+        MissingExtraError: If it is not installed.
     """
     require_package("dagster", "Starlake on Dagster", "dagster")

@@ -1,4 +1,4 @@
-"""The asset keys of datasets: what ops materialize, and what sensors look for."""
+"""Asset keys of datasets: ops materialize them, and sensors wait for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def dataset_key(dataset: StarlakeDataset, style: AssetKeyStyle) -> AssetKey:
 
     Args:
         dataset: The dataset.
-        style: ``id`` for one part, ``domain_table``; ``path`` for two, which are those of the assets of a project.
+        style: ``id`` for one part, ``domain_table``; ``path`` for two, as the assets of a project have them.
     """
     if style == "id":
         return AssetKey(dataset.uri)

@@ -1,4 +1,4 @@
-"""Ops that run a command: what they record of it, and which outputs they yield."""
+"""Ops that run a command: the events that they record, and the outputs that they yield."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ai.starlake.job import StarlakeCommand, StarlakeSparkConfig
 
 @dataclass(frozen=True)
 class CommandBody(Body):
-    """The body of an op that runs one command, and records what it made.
+    """Body of an op that runs one command, and records its assets.
 
     Args:
         runner: Runs the command.
         command: The command.
-        name: The Starlake name of what it works on.
-        assets: What to record as materialized when it succeeds.
+        name: The Starlake name of its table or task.
+        assets: The assets to record as materialized when it succeeds.
         outs: The outputs of the op.
-        skippable: Whether what comes after is skipped when a load found no row.
-        spark_config: What the Spark job may use.
+        skippable: Whether downstream ops are skipped if a load found no row.
+        spark_config: Resources of the Spark job.
     """
 
     runner: DagsterCommandRunner
@@ -36,12 +36,12 @@ class CommandBody(Body):
 
     @property
     def subject(self) -> str | None:
-        """The Starlake name of what the command works on."""
+        """Starlake name of the table or task of the command."""
         return self.name
 
     @property
     def verb(self) -> str | None:
-        """The verb of the command."""
+        """Verb of the command."""
         return self.command.verb
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
@@ -69,7 +69,7 @@ class CommandBody(Body):
 def assets_of_outputs(context: OpExecutionContext) -> Mapping[AssetKey, str]:
     """Return, by asset, the output whose value Dagster records as its materialization.
 
-    There are some where an op is made an asset, by `AssetsDefinition.from_op` or within one of a graph.
+    Such outputs exist if an op becomes an asset, by `AssetsDefinition.from_op` or within one of a graph.
     """
     if not context.has_assets_def:
         return {}

@@ -1,4 +1,4 @@
-"""Ops that do nothing."""
+"""Ops that run no command."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ai.starlake.orchestration.dates.run_tags import OUTCOME_TAG
 
 @dataclass(frozen=True)
 class DummyBody(Body):
-    """Yields outputs, and materializes the assets that it is told to.
+    """Yields outputs, and materializes its assets.
 
     Args:
         value: The value of the outputs.
-        assets: What to record as materialized.
+        assets: The assets to record as materialized.
         outs: The outputs of the op.
-        only_after_data: Whether nothing is recorded unless another op of the run has recorded something.
+        only_after_data: Whether to record them only if another op of the run has recorded an asset.
     """
 
     value: str

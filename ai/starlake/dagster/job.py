@@ -1,4 +1,4 @@
-"""The factory of Dagster ops. Executors differ; everything here is the same for all of them."""
+"""The factory of Dagster ops, common to all executors."""
 
 from __future__ import annotations
 
@@ -56,21 +56,21 @@ _NOT_READ = frozenset({"assets", "cron", "params", "output_datasets"})
 
 @dataclass(frozen=True)
 class NodeOptions:
-    """The arguments that every method which makes an op takes besides its own.
+    """Arguments of every method that creates an op, in addition to its own.
 
     Args:
         ins: The inputs.
         out: The only output (a name or a definition), or all of them.
         outs: All outputs.
-        retries: How often to try again; by default the option of that name.
+        retries: Number of retries; by default the option of that name.
         retry_delay: Seconds before the first retry; by default the option of that name.
         description: Shown in the UI.
         tags: Tags of the steps.
         pool: The pool whose slots the steps take.
-        asset: The keys of the assets that the op materializes, instead of what its dataset says.
-        skip_or_start: Whether what comes after the op is skipped when there was nothing to do.
-        compute: The compute profile of its command, instead of the one that the options say.
-        assets: The same as `asset`, as files of Starlake 1.2 and 1.3 call it.
+        asset: The keys of the assets that the op materializes, instead of that of its dataset.
+        skip_or_start: Whether downstream ops are skipped if there was nothing to do.
+        compute: The compute profile of its command, instead of that of the options.
+        assets: Like `asset`, the name in files of Starlake 1.2 and 1.3.
         cron: Not read; files of Starlake 1.2 and 1.3 pass it. A run knows its dates from its partition or its tags.
         params: Not read; files of Starlake 1.3 pass it.
         output_datasets: Not read; files of Starlake 1.3 pass it. The last task records the asset of its pipeline.
@@ -94,10 +94,10 @@ class NodeOptions:
 
     @classmethod
     def of(cls, task_id: str, given: Mapping[str, Any]) -> NodeOptions:
-        """Read keyword arguments.
+        """Parse keyword arguments.
 
         Raises:
-            StarlakeError: If one is not known.
+            StarlakeError: If one is unknown.
         """
         unknown = sorted(name for name in given if name not in cls.__dataclass_fields__)
         if unknown:
@@ -111,10 +111,10 @@ class NodeOptions:
 
 
 class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
-    """Generates Dagster ops that run Starlake commands.
+    """Creates Dagster ops that run Starlake commands.
 
-    A subclass says on which executor, by the method `make_executor`; and which further options it has, by
-    `options_model`, which is its type parameter too.
+    A subclass sets the executor by the method `make_executor`, and its further options by `options_model`, which is its
+    type parameter too.
 
     See `IStarlakeJob` for the arguments.
     """
@@ -131,20 +131,20 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
 
     @classmethod
     def sl_orchestrator(cls) -> StarlakeOrchestrator:
-        """Return who runs the ops."""
+        """Return the orchestrator of the ops."""
         return StarlakeOrchestrator.DAGSTER
 
     @abstractmethod
     def make_executor(self) -> StarlakeExecutor:
-        """Make the executor of the commands. Called once in each process that runs an op."""
+        """Return the executor of the commands. Called once in each process that runs an op."""
 
     @property
     def pool(self) -> str | None:
-        """The pool of the steps that run commands; None for no pool."""
+        """Pool of the steps that run commands; None for no pool."""
         return self.settings.pool
 
     def variables_of(self, project: StarlakeProject) -> Mapping[str, str]:
-        """Return the environment variables with which commands of a project's assets find it.
+        """Return the environment variables for the commands of a project's assets.
 
         Args:
             project: The project.
@@ -161,11 +161,11 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         *,
         name: str | None = None,  # noqa: ARG002
     ) -> list[SensorDefinition]:
-        """Generate the sensors that clean up after runs; none where runs leave nothing.
+        """Return the sensors that clean up after runs; none if runs leave nothing.
 
         Args:
-            jobs: The jobs whose runs they look after; by default all jobs of the code location.
-            name: What their names begin with.
+            jobs: The jobs whose runs they clean up after; by default all jobs of the code location.
+            name: Prefix of their names.
         """
         return []
 
@@ -178,20 +178,20 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         dataset: Dataset | None = None,
         **kwargs: Any,
     ) -> OpDefinition:
-        """Generate the op that runs a command of Starlake.
+        """Create the op that runs a Starlake command.
 
-        When the command succeeds, the op records one materialization of what it produces, and yields its outputs.
+        If the command succeeds, the op records one materialization of its dataset, and yields its outputs.
 
         Args:
-            task_id: The name of the op; made valid where it is not.
+            task_id: The name of the op; invalid characters are replaced.
             arguments: The command, verb first.
-            spark_config: What the Spark job may use, where there is one.
-            dataset: What the command produces; nothing by default.
+            spark_config: Resources of the Spark job, if there is one.
+            dataset: The dataset of the command; none by default.
             **kwargs: See `NodeOptions`.
 
         Raises:
             NameCollisionError: If another op has the name.
-            StarlakeError: If an argument is not known.
+            StarlakeError: If an argument is unknown.
         """
         node = NodeOptions.of(task_id, {"pool": self.pool, **kwargs})
         command = StarlakeCommand.of(arguments).with_environment(self.sl_env_vars)
@@ -214,7 +214,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         pre_load_strategy: StarlakePreLoadStrategy | str | None = None,
         **kwargs: Any,
     ) -> GraphDefinition | None:
-        """Generate the graph that decides whether a domain is loaded; None for the strategy ``none``.
+        """Create the graph that decides whether a domain is loaded; None for the strategy ``none``.
 
         See `IStarlakeJob.sl_pre_load` for the arguments.
         """
@@ -222,7 +222,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         return made
 
     def dummy_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
-        """Generate an op that does nothing but order others.
+        """Create an op that runs no command and only orders others.
 
         Args:
             task_id: The name of the op, and the value of its outputs.
@@ -234,9 +234,9 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         return self._op(task_id, "an op that only orders others", body, outs, node)
 
     def end_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
-        """Generate the op that comes after all others.
+        """Create the op that runs after all others.
 
-        It records its assets as materialized when any op before it has recorded one: not when all loads were skipped.
+        It records its assets as materialized if any op before it has recorded one: not if all loads were skipped.
 
         Args:
             task_id: The name of the op, and the value of its outputs.
@@ -257,14 +257,14 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         out: Out | None = None,
         **kwargs: Any,
     ) -> OpDefinition:
-        """Generate the op that decides whether a domain is loaded: it yields either `load_domain` or `skipped`.
+        """Create the op that decides whether a domain is loaded: it yields either `load_domain` or `skipped`.
 
         Args:
             domain: The domain.
-            tables: The tables whose files count; all when empty.
-            strategy: When to load; not ``none``.
+            tables: The tables whose files are considered; all if empty.
+            strategy: The strategy; not ``none``.
             task_id: The name of the op.
-            out: What both outputs are; of type str by default.
+            out: Definition of both outputs; type str by default.
             **kwargs: See `NodeOptions`.
         """
         from ai.starlake.dagster.pre_load_op import READY, SKIPPED, PreLoadBody
@@ -280,7 +280,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
     def _pre_load(
         self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any
     ) -> GraphDefinition:
-        """Generate a graph that yields exactly one of its outputs `load_domain` and `skipped`."""
+        """Create a graph that yields exactly one of its outputs `load_domain` and `skipped`."""
         from ai.starlake.dagster.pre_load_op import READY, SKIPPED
 
         node = NodeOptions.of(f"{domain}_pre_load", kwargs)
@@ -305,7 +305,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         )
 
     def _deciding_body(self, command: StarlakeCommand, name: str, outs: Mapping[str, Out]) -> Body | None:
-        """Return the body of an op that decides on a load; None for a command that does anything else."""
+        """Return the body of an op that decides on a load; None for any other command."""
         from ai.starlake.dagster.pre_load_op import PreLoadBody
         from ai.starlake.orchestration.preload.checks import CommandCheck
 
@@ -340,14 +340,14 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         )
 
     def _resources_of(self, body: Body) -> frozenset[str]:
-        """Return the resources that the secrets of an op's commands are fields of; none where it runs no command."""
+        """Return the resources whose fields the secrets of an op's commands are; none if it runs no command."""
         if isinstance(body, DummyBody):
             return frozenset()
         environment = body.command.environment if isinstance(body, CommandBody) else self.sl_env_vars
         return resources_of([*environment.values(), *self.settings.secrets_of_profiles])
 
     def _assets(self, node: NodeOptions, product: StarlakeDataset | None) -> tuple[AssetKey, ...]:
-        """Return the assets that an op materializes; two Starlake names may not become one key."""
+        """Return the assets that an op materializes; two Starlake names must not result in one key."""
         if node.asset is not None:
             return _asset_keys(node.asset)
         if product is None:

@@ -1,4 +1,4 @@
-"""Jobs by the names that YAML and resources give to their executors."""
+"""Jobs by the names of their executors in YAML and resources."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _OURS = "dagster."
 
 
 def named_job(executor: str, options: Mapping[str, Any] | None = None) -> StarlakeDagsterJob[Any]:
-    """Make a job by the name of its executor.
+    """Return a job for the name of its executor.
 
     Args:
-        executor: ``embedded``, ``shell``, ``warm``, ``dataproc``, ``cloud_run`` or what an installed package offers
-            besides; or a class with its module, such as ``my_package.MyJob``.
+        executor: ``embedded``, ``shell``, ``warm``, ``dataproc``, ``cloud_run`` or one of an installed package; or a
+            class with its module, such as ``my_package.MyJob``.
         options: The options of the job.
 
     Raises:
-        StarlakeError: If there is no such class, if a package that it needs is not installed, or if an option has a
-            value that it does not accept.
+        StarlakeError: If there is no such class, if a package that it needs is not installed, or if an option has an
+            invalid value.
     """
     found = plug_ins(EXECUTORS).get(f"{_OURS}{executor}")
     job_class = load(found, f"the executor {executor}") if found else _imported(executor)
@@ -38,7 +38,7 @@ def checked_job(job: object) -> StarlakeDagsterJob[Any]:
     """Return a job; that of the embedded engine for None.
 
     Args:
-        job: What a caller passed as ``sl_job``.
+        job: The value of ``sl_job``.
 
     Raises:
         StarlakeError: If it is anything else, such as the class of a job or the name of an executor.
@@ -55,7 +55,7 @@ def checked_job(job: object) -> StarlakeDagsterJob[Any]:
 
 
 def executor_names() -> list[str]:
-    """Return the short names of the executors that installed packages offer."""
+    """Return the short names of the executors of installed packages."""
     return [name.removeprefix(_OURS) for name in plug_ins(EXECUTORS) if name.startswith(_OURS)]
 
 

@@ -1,4 +1,4 @@
-"""The one place where ops are made."""
+"""The only module that creates ops."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dagster import AssetCheckEvaluation, AssetCheckResult, AssetObservation, DynamicOutput, MaterializeResult
 
 INTERRUPTED = "interrupted, because the run ends"
-"""The description of the failure of a step that is not tried again for that reason."""
+"""Description of the failure of an interrupted step that is not retried."""
 
 Event: TypeAlias = (
     "AssetMaterialization | AssetObservation | Output[Any] | DynamicOutput[Any] | MaterializeResult[Any] "
@@ -47,45 +47,45 @@ _OLD_FILE = "a DAG file that Starlake 1.1 generated, generate again with starlak
 
 
 class Body(ABC):
-    """The body of an op: the compute function that Dagster calls.
+    """Body of an op: the compute function that Dagster calls.
 
-    An instance rather than a function, and with one signature for all: Dagster inspects that of every op, and a job of
-    a thousand tables has as many.
+    An instance rather than a function, and with one signature for all: Dagster inspects the signature of every op, and
+    a job with a thousand tables has as many.
     """
 
     __signature__: ClassVar[inspect.Signature] = inspect.Signature(
         [
             inspect.Parameter(
                 "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=OpExecutionContext
-            ),  # also of the steps of assets, whose own context warns of most of its parts
+            ),  # for steps of assets too, whose own context warns about most of its parts
             inspect.Parameter("inputs", inspect.Parameter.POSITIONAL_OR_KEYWORD),
         ]
     )
 
     @property
     def subject(self) -> str | None:
-        """The Starlake name of what the op works on, such as a table; None where it works on nothing."""
+        """Starlake name of the table or task of the op; None if it has none."""
         return None
 
     @property
     def subjects(self) -> Iterable[str]:
-        """The Starlake names that a section of a run's options may have: those of the whole project for an asset."""
+        """Starlake names for sections of a run's options: those of the whole project for an asset."""
         return () if self.subject is None else (self.subject,)
 
     @property
     def verb(self) -> str | None:
-        """The verb of the command that the op runs; None where it runs none for its own sake."""
+        """Verb of the command of the op; None if it runs none of its own."""
         return None
 
     @abstractmethod
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
-        """Do the work; yield what the op produces, outputs included."""
+        """Run the op; yield its events, outputs included."""
 
     def __call__(self, context: OpExecutionContext, inputs: Mapping[str, Any]) -> Iterator[Event]:  # noqa: ARG002
-        """Do the work within an op. Its inputs only order ops.
+        """Run within an op. Its inputs only order ops.
 
         Raises:
-            Failure: If its whole run is interrupted, and a retry policy that is not ours would begin it again.
+            Failure: If its whole run is interrupted, and a retry policy that is not ours would repeat it.
         """
         yield from interruptible(context, self.events)
 
@@ -93,14 +93,14 @@ class Body(ABC):
 def interruptible(
     context: OpExecutionContext, events: Callable[[OpExecutionContext], Iterator[Event]]
 ) -> Iterator[Event]:
-    """Yield the events of a step, so that an interruption of its whole run ends it for good.
+    """Yield the events of a step; an interruption of the whole run ends the step for good.
 
     Args:
         context: The context of the step.
-        events: Does the work.
+        events: Yields the events.
 
     Raises:
-        Failure: If the whole run is interrupted, and a retry policy that is not ours would begin the step again.
+        Failure: If the whole run is interrupted, and a retry policy that is not ours would repeat the step.
     """
     if context.run_id in _interrupted_runs:
         raise Failure(INTERRUPTED, allow_retries=False)
@@ -118,14 +118,15 @@ def interruptible(
 
 
 _interrupted_runs: set[str] = set()
-"""Runs of this process whose interruption Dagster took for the failure of one step: it goes on with the others."""
+"""Interrupted runs of this process: Dagster took the interruption for the failure of one step, and continues with
+others."""
 
 
 def run_is_ending(context: OpExecutionContext) -> bool:
-    """Return True if an interruption of a step is one of its whole run.
+    """Return True if the interruption of a step is one of its whole run.
 
-    The executors of Dagster that run steps on the machine of the run interrupt a step only when the run ends. Others
-    give a step a machine of its own, which may be taken away while the run goes on.
+    Dagster executors that run steps on the machine of the run interrupt a step only when the run ends. Others give a
+    step a machine of its own, which may be removed while the run continues.
     """
     if context.job_def.executor_def.name in _INTERRUPTED_WITH_THE_RUN:
         return True
@@ -140,22 +141,22 @@ _INTERRUPTED_WITH_THE_RUN = frozenset(
 
 @dataclass(frozen=True)
 class OpSpec:
-    """Everything about an op but its definition.
+    """Everything about an op except its definition.
 
     Args:
-        task_id: What the op is called; its name is derived from it.
-        source: What the op does, in words; two ops of one name must have one source.
-        body: What it runs.
+        task_id: Id of the op; its name is derived from it.
+        source: Description of the op; two ops with one name must have one source.
+        body: Its body.
         ins: Its inputs.
         outs: Its outputs; a `DynamicOut` for one that it yields several times.
         description: Shown in the UI.
         tags: Tags of its steps.
-        retries: How often to try again.
+        retries: Number of retries.
         retry_delay: Seconds before the first retry.
         pool: The pool whose slots its steps take.
         resources: The keys of the resources that it requires.
-        retry_policy: When to try again, instead of `retries` and `retry_delay`.
-        config_schema: What its configuration holds; by default what the run of a command may be told.
+        retry_policy: Retry policy, instead of `retries` and `retry_delay`.
+        config_schema: Schema of its configuration; by default that of command runs.
     """
 
     task_id: str
@@ -174,11 +175,11 @@ class OpSpec:
 
 
 class OpFactory:
-    """Makes ops, and keeps their names apart.
+    """Creates ops, and keeps their names unique.
 
-    Dagster refuses two definitions of one name in a graph or a code location, and does not say where they come from.
-    Asked twice for the same op, the factory returns the one it has; asked for another op of that name, it says which
-    two clash.
+    Dagster refuses two definitions with one name in a graph or a code location, and does not report their sources.
+    Asked twice for the same op, the factory returns the existing one; asked for another op with that name, it raises an
+    error that names both.
     """
 
     def __init__(self) -> None:
@@ -186,10 +187,10 @@ class OpFactory:
         self._made: dict[str, tuple[OpSpec, OpDefinition]] = {}
 
     def claim(self, name: str, source: str) -> str:
-        """Take the name that is derived from another one, for an op or a graph.
+        """Reserve the name that is derived from another one, for an op or a graph.
 
         Raises:
-            NameCollisionError: If something else has that name.
+            NameCollisionError: If another source has that name.
         """
         valid = sanitize_id(name)
         label = f"{source} ({name!r})"
@@ -197,7 +198,7 @@ class OpFactory:
         return valid
 
     def make(self, spec: OpSpec) -> OpDefinition:
-        """Make an op.
+        """Create an op.
 
         Raises:
             NameCollisionError: If another op has the name that is derived from its task id, even if only its
@@ -227,11 +228,11 @@ class OpFactory:
         return made
 
     def make_from(self, function: Callable[..., Any], spec: OpSpec) -> OpDefinition:
-        """Make an op whose function a user writes; it is called as Dagster calls one under its decorator.
+        """Create an op with a user's function, which is called as Dagster calls one under its decorator.
 
         Args:
             function: The function of the user.
-            spec: All else. Its body says what the op works on; see `body_of`.
+            spec: Everything else. Its body has the names of its tables; see `body_of`.
 
         Raises:
             NameCollisionError: If another op has the name that is derived from its task id.
@@ -241,7 +242,7 @@ class OpFactory:
         def compute(*args: Any, **kwargs: Any) -> Any:
             return function(*args, **kwargs)
 
-        # of several outputs Dagster accepts no annotation of the function but a tuple, unless it is itself a generator
+        # for several outputs Dagster accepts no annotation of the function but a tuple, unless it is a generator itself
         signature = _signature(function).replace(return_annotation=inspect.Signature.empty)
         kinds = {name: each.annotation for name, each in signature.parameters.items()}
         compute.__annotations__ = {name: kind for name, kind in kinds.items() if kind is not inspect.Parameter.empty}
@@ -260,10 +261,10 @@ class OpFactory:
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:
-    """Return the signature of a function of a user, whose module may postpone the evaluation of annotations."""
+    """Return the signature of a user's function, whose module may postpone the evaluation of annotations."""
     try:
         return inspect.signature(function, eval_str=True)
-    except NameError:  # a type that only type checkers import: Dagster says so
+    except NameError:  # a type that only type checkers import: Dagster reports it
         return inspect.signature(function)
 
 
@@ -271,7 +272,7 @@ _BODY = "starlake_body"
 
 
 def body_of(definition: Any) -> Body | None:
-    """Return the body of an op that a factory made; None for any other op."""
+    """Return the body of an op of a factory; None for any other op."""
     function = _compat.function_of(definition)
     body = function if isinstance(function, Body) else getattr(function, _BODY, None)
     return body if isinstance(body, Body) else None
@@ -295,12 +296,12 @@ _RESULT: Mapping[str, Out] = MappingProxyType({"result": Out(str)})
 def outputs_of(
     out: str | Out | Mapping[str, Out] | None, outs: Mapping[str, Out] | None, *, optional: bool = False
 ) -> Mapping[str, Out]:
-    """Return the outputs of an op as a caller describes them, ``result`` of type str by default.
+    """Return the outputs of an op from a caller's arguments, ``result`` of type str by default.
 
     Args:
         out: The name of the only output, its definition, or all outputs.
         outs: All outputs.
-        optional: Whether the op may end without them, so that what comes after it is skipped.
+        optional: Whether the op may end without them, so that downstream ops are skipped.
 
     Raises:
         StarlakeError: If both are given.
@@ -322,12 +323,12 @@ def outputs_of(
 def outputs(
     outs: Mapping[str, Out], value: str, metadata: Mapping[str, Mapping[str, Any]] | None = None
 ) -> Iterator[Output[Any]]:
-    """Yield the values of outputs that only order what comes after them: a short text where the type asks for a value.
+    """Yield the values of outputs that only order downstream ops: a short string if the type requires a value.
 
     Args:
         outs: The outputs.
-        value: The text.
-        metadata: By output, what is known of the asset that it is.
+        value: The value.
+        metadata: Metadata of the output's asset, by output.
     """
     for name, out in outs.items():
         yield Output(None if _is_nothing(out) else value, name, metadata=(metadata or {}).get(name))

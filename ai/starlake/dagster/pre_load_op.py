@@ -19,14 +19,14 @@ READY, SKIPPED = "load_domain", "skipped"
 
 @dataclass(frozen=True)
 class PreLoadBody(Body):
-    """The body of an op that decides whether a domain is loaded.
+    """Body of an op that decides whether a domain is loaded.
 
     Args:
         runner: Runs commands.
-        check: Finds out whether there is something to load.
+        check: Checks whether there is something to load.
         domain: The domain.
-        ready: The outputs when there is something to load.
-        skipped: The outputs when there is nothing.
+        ready: The outputs if there is something to load.
+        skipped: The outputs if there is nothing to load.
     """
 
     runner: DagsterCommandRunner
@@ -37,7 +37,7 @@ class PreLoadBody(Body):
 
     @property
     def subject(self) -> str | None:
-        """The domain that is asked about."""
+        """The domain of the check."""
         return self.domain
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
@@ -50,9 +50,9 @@ class PreLoadBody(Body):
 
 
 def _as_before(context: OpExecutionContext, ready: tuple[str, ...]) -> PreLoadFinding | None:
-    """Return what the run that this one continues found, if it was ready; see `PreLoadDecision.decide`.
+    """Return the decision of the run that this one continues, if it was ready; see `PreLoadDecision.decide`.
 
-    A run that was continued from its failure did not look itself; what counts is the last one that did.
+    A run that was continued from its failure did not check itself; the last one that did is used.
     """
     step = _compat.step_key_of(context)
     parent = _compat.parent_run_of(context.run)

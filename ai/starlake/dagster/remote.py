@@ -1,4 +1,4 @@
-"""Ops and sensors for commands that run on a service, whichever: what a run made for itself, and what it left."""
+"""Ops and sensors for commands on any service: the infrastructure of a run, and what it left."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from ai.starlake.project.assets.starlake_project import StarlakeProject
 
 PATIENCE = 10.0
-"""Seconds for which a sensor repeats calls: Dagster gives a tick of a sensor one minute."""
+"""Seconds for which a sensor repeats calls: Dagster limits a tick to one minute."""
 _INTERVAL = 10
 _TRIES = 3600.0
-"""Seconds after the end of a run for which a sweep that an outage prevented is tried again."""
+"""Seconds after the end of a run for which a sweep is retried after an outage."""
 _ACTIVE = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.STARTING,
@@ -62,45 +62,45 @@ _ACTIVE = [
 
 
 class StarlakeDagsterRemoteJob(StarlakeDagsterJob[OptionsT]):
-    """Base of the factories whose ops run commands on a service.
+    """Base of the job classes whose ops run commands on a service.
 
-    A subclass makes the `RemoteExecutor`; that the sensors, the pool and the ops of the infrastructure work with it is
-    the business of this class. See `IStarlakeJob` for the arguments.
+    A subclass creates the `RemoteExecutor`; this class provides the sensors, the pool and the ops of the
+    infrastructure. See `IStarlakeJob` for the arguments.
     """
 
     service: ClassVar[str]
-    """The name of the service in those of the sensors, such as ``dataproc``."""
+    """Name of the service in the names of sensors, such as ``dataproc``."""
     where: ClassVar[str]
-    """Where commands run, for descriptions, such as ``on Google Cloud``."""
+    """Place where commands run, for descriptions, such as ``on Google Cloud``."""
     leaves_after_success: ClassVar[bool] = False
-    """True if a run that succeeded may leave something, as one whose last op was skipped does."""
+    """True if a successful run may leave something, for example if its last op was skipped."""
 
     @abstractmethod
     def make_executor(self) -> RemoteExecutor:
-        """Make the executor. Called in the process that runs an op or a sensor, once for each."""
+        """Return the executor. Called once in each process that runs an op or a sensor."""
 
     def variables_of(self, project: StarlakeProject) -> Mapping[str, str]:
-        """Return the variables of a project's commands: a folder of this machine means nothing where they run."""
+        """Return the variables of a project's commands: a local folder is meaningless where they run."""
         variables = project.variables
         return variables if is_address(project.root) else {k: v for k, v in variables.items() if k != "SL_ROOT"}
 
     def pre_load_check(
         self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any
     ) -> OpDefinition:
-        """Generate the op that decides whether a domain is loaded. See `StarlakeDagsterJob.pre_load_check`."""
+        """Create the op that decides whether a domain is loaded. See `StarlakeDagsterJob.pre_load_check`."""
         pool = {"pool": self.pool} if self.settings.pre_load_check == "command" else {}
         return super().pre_load_check(domain, tables, strategy, **{**pool, **kwargs})
 
     def sensors(
         self, jobs: Iterable[JobDefinition] | None = None, *, name: str | None = None
     ) -> list[SensorDefinition]:
-        """Generate the sensors that end what runs that are over have left.
+        """Return the sensors that end what finished runs have left.
 
-        They run in Dagster's daemon; a run whose process died is only noticed with run monitoring.
+        They run in Dagster's daemon; the end of a run whose process died is only noticed with run monitoring.
 
         Args:
-            jobs: The jobs whose runs they look after; by default all jobs of the code location.
-            name: What their names begin with.
+            jobs: The jobs whose runs they clean up after; by default all jobs of the code location.
+            name: Prefix of their names.
         """
         janitor = Janitor(self.make_executor, self.service, self.where, self.leaves_after_success)
         return janitor.sensors(jobs, name or self.filename)
@@ -108,13 +108,12 @@ class StarlakeDagsterRemoteJob(StarlakeDagsterJob[OptionsT]):
     def infrastructure_op(
         self, default_id: str, noun: str, *, deletes: bool, task_id: str | None = None, **kwargs: Any
     ) -> OpDefinition:
-        """Generate the op that makes or deletes the infrastructure of the run.
+        """Create the op that creates or deletes the infrastructure of the run.
 
         Args:
             default_id: The name of the op.
-            noun: What the infrastructure is called, such as ``cluster``.
-            deletes: Whether it is deleted rather than made. Then the op has an input ``start``, unless `ins` says
-                otherwise.
+            noun: Name of the infrastructure, such as ``cluster``.
+            deletes: Whether to delete it instead of creating it. Then the op has an input ``start`` by default.
             task_id: Another name of the op.
             **kwargs: See `NodeOptions`.
         """
@@ -135,22 +134,22 @@ class StarlakeDagsterRemoteJob(StarlakeDagsterJob[OptionsT]):
 
 
 def with_start(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of an op, with an input ``start`` if they name none."""
+    """Return the arguments of an op, with an input ``start`` if they have no inputs."""
     return {**kwargs, "ins": {"start": In(Nothing)} if kwargs.get("ins") is None else kwargs["ins"]}
 
 
 @dataclass(frozen=True)
 class InfrastructureBody(Body):
-    """Makes or deletes what the commands of a run run on, such as a cluster.
+    """Creates or deletes the infrastructure of a run, such as a cluster.
 
-    Its name depends on the run alone, and is found when the op runs: every step of the run, and of the runs that
-    re-execute it, comes to the same one.
+    Its name depends on the run alone, and is computed when the op runs: every step of the run, and of the runs that
+    re-execute it, computes the same one.
 
     Args:
-        runner: Knows the step.
-        owner: Returns what makes and deletes it, in the process that runs the op.
-        noun: What it is called.
-        deletes: Whether it is deleted rather than made.
+        runner: The runner of the step.
+        owner: Returns the executor that creates and deletes it, in the process that runs the op.
+        noun: Name of the infrastructure.
+        deletes: Whether to delete it instead of creating it.
         assets: The assets to record as materialized.
         outs: The outputs of the op.
     """
@@ -181,14 +180,14 @@ class InfrastructureBody(Body):
 
 
 class SweepPreventedError(DagsterError):
-    """The service does not answer: the sensor looks after the same run again at its next tick.
+    """The service does not answer: the sensor handles the same run again at its next tick.
 
-    Any other error would be the end of it: Dagster notes it, and goes on to the next run. One of its own kind ends the
-    tick instead, and leaves the cursor of the sensor where it is.
+    Any other error would end the clean-up: Dagster records it, and continues with the next run. This one ends the tick
+    instead, and leaves the cursor of the sensor unchanged.
 
     Args:
-        run_id: The run that is to be looked after.
-        error: What the service said.
+        run_id: The run to clean up after.
+        error: Error of the service.
     """
 
     def __init__(self, run_id: str, error: StarlakeError) -> None:
@@ -196,30 +195,30 @@ class SweepPreventedError(DagsterError):
 
 
 class Sweeper(Protocol):
-    """Ends what a run left, such as a `RemoteExecutor`."""
+    """Ends what a run left, for example a `RemoteExecutor`."""
 
     def sweep(self, execution: Execution, *, tolerance: float | None = None) -> list[str]:
-        """End what a run that is over left, and return it in words.
+        """End what a finished run left; return a description.
 
         Args:
             execution: The run.
-            tolerance: Seconds for which calls are repeated.
+            tolerance: Seconds for which calls are repeated after transient errors.
 
         Raises:
-            StarlakeError: If the service refuses a call; all others have been made then.
+            StarlakeError: If the service refuses a call; all others have been made by then.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Janitor:
-    """Makes the sensors of a job: the only layer of clean-up that works when the process of a run is dead.
+    """Creates the sensors of a job: the only layer of clean-up that works if the process of a run is dead.
 
     Args:
-        executor: Makes what ends what a run left, such as the executor.
-        service: The name of the service in those of the sensors.
-        where: Where commands run, for descriptions.
-        also_after_success: Whether a run that succeeded may leave something, as one whose last op was skipped does.
+        executor: Creates the sweeper, such as the executor.
+        service: Name of the service in the names of sensors.
+        where: Place where commands run, for descriptions.
+        also_after_success: Whether a successful run may leave something, for example if its last op was skipped.
     """
 
     executor: Callable[[], Sweeper]
@@ -228,11 +227,11 @@ class Janitor:
     also_after_success: bool = False
 
     def sensors(self, jobs: Iterable[JobDefinition] | None, name: str | None) -> list[SensorDefinition]:
-        """Return the sensors, which run unless somebody stops them.
+        """Return the sensors, which run by default.
 
         Args:
-            jobs: The jobs whose runs they look after; by default all jobs of the code location.
-            name: What their names begin with: a name, or the path of a DAG file.
+            jobs: The jobs whose runs they clean up after; by default all jobs of the code location.
+            name: Prefix of their names: a name, or the path of a DAG file.
         """
         monitored = None if jobs is None else list(jobs)
         first = monitored[0].name if monitored else "starlake"
@@ -259,10 +258,10 @@ class Janitor:
         return made
 
     def look_after(self, context: RunStatusSensorContext) -> SkipReason:
-        """Look after one run, unless another one continues it: that one needs what is there, and ends later.
+        """Clean up after one run, unless another one continues it: that one needs the resources, and ends later.
 
         Raises:
-            SweepPreventedError: If the service does not answer right now.
+            SweepPreventedError: If the service does not answer.
             StarlakeError: If it refuses, or has not answered for an hour.
         """
         from ai.starlake.executor.remote.remote_errors import RemoteCallError
@@ -297,7 +296,7 @@ def _seconds_since_the_end(instance: DagsterInstance, run_id: str) -> float:
 
 
 def chain_is_over(instance: DagsterInstance, root: str) -> bool | None:
-    """Return whether a run, and all that re-execute it, are over; None when the instance does not know it."""
+    """Return True if a run and all its re-executions have ended; None if the instance does not know it."""
     run = instance.get_run_by_id(root)
     if run is None:
         return None
@@ -305,9 +304,9 @@ def chain_is_over(instance: DagsterInstance, root: str) -> bool | None:
 
 
 def _active_run(instance: DagsterInstance, root: str, run_id: str) -> str | None:
-    """Return another run of the same chain of re-executions that is under way.
+    """Return another active run of the same chain of re-executions.
 
-    All active runs are searched, not those with the tag of the root alone: `execute_job` sets no such tag.
+    All active runs are searched, not only those with the tag of the root: `execute_job` sets no such tag.
     """
     active = [record.dagster_run for record in instance.get_run_records(RunsFilter(statuses=_ACTIVE))]
     return next((run.run_id for run in active if run.run_id != run_id and _is_of(run, root)), None)

@@ -1,4 +1,4 @@
-"""Where a command's output goes: all of it to the compute log, what matters to the event log."""
+"""Routing of a command's output: all of it to the compute log, important lines to the event log."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _MOST_LINES = 100
 class DagsterReporter:
     """Reports to Dagster.
 
-    Dagster captures what a step writes to its standard streams as the compute log, which the UI shows under stdout and
-    stderr. The event log is a database: each line there costs a transaction, so only warnings, errors and our own words
-    go there by default.
+    Dagster captures the standard streams of a step as the compute log, which the UI shows under stdout and stderr. The
+    event log is a database: each line there costs a transaction, so only warnings, errors and our own messages go there
+    by default.
 
     Args:
         log: The log of the op.
@@ -28,13 +28,13 @@ class DagsterReporter:
         self._left = _MOST_LINES
 
     def output(self, stream: Stream, line: str) -> None:
-        """Take one line that the command printed."""
+        """Receive one line of the command's output."""
         from ai.starlake.executor.failures import is_error, is_warning
 
         target = sys.stdout if stream == "stdout" else sys.stderr
         try:
             target.write(f"{line}\n")
-        except UnicodeEncodeError:  # the locale of the process cannot write it; that must not end the command
+        except UnicodeEncodeError:  # the locale of the process cannot encode it; that must not end the command
             target.write(f"{line.encode('ascii', 'backslashreplace').decode()}\n")
         target.flush()
         failed = is_error(line)
@@ -44,11 +44,11 @@ class DagsterReporter:
             self._log.info(line)
 
     def info(self, message: str) -> None:
-        """Take something that a person who watches the run wants to know."""
+        """Receive a progress message."""
         self._log.info(message)
 
     def warning(self, message: str) -> None:
-        """Take something that a person should look at."""
+        """Receive a warning."""
         self._log.warning(message)
 
     def _important(self, line: str, *, is_error: bool) -> None:

@@ -1,4 +1,4 @@
-"""Secrets that a resource of Dagster holds, known within the steps of a run."""
+"""Secrets in Dagster resources, available within the steps of a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Steps(threading.local):
-    """The steps that this thread runs, the innermost last."""
+    """The steps that this thread runs, innermost last."""
 
     def __init__(self) -> None:
         self.contexts: list[OpExecutionContext] = []
@@ -39,7 +39,7 @@ def within_step(context: OpExecutionContext) -> Iterator[None]:
     try:
         yield
     finally:
-        if context in _steps.contexts:  # a generator that is collected may end in another thread
+        if context in _steps.contexts:  # a generator that is garbage-collected may end in another thread
             _steps.contexts.remove(context)
 
 
@@ -47,8 +47,8 @@ def within_step(context: OpExecutionContext) -> Iterator[None]:
 class ResourceField:
     """A field of a resource, such as ``vault.password``.
 
-    Steps whose commands refer to it require the resource. A field that is a mapping, or an object, is entered by a
-    further name; a method without arguments is called.
+    Steps whose commands refer to it require the resource. For a field that is a mapping or an object, a further name
+    selects its part; a method without arguments is called.
 
     Args:
         where: The key of the resource and the names of the field, joined by dots.

@@ -1,4 +1,4 @@
-"""The run of a command within a step of Dagster: its failures and facts in Dagster's terms."""
+"""Runs of a command within a Dagster step: failures and facts in Dagster's terms."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _SHOWN_AS: Mapping[str, Callable[[Any], Any]] = {
 
 @dataclass(frozen=True)
 class DagsterStep:
-    """A step of Dagster that runs commands; see `RunStep`.
+    """A Dagster step that runs commands; see `RunStep`.
 
     Args:
         context: The context of the step.
@@ -60,7 +60,7 @@ class DagsterStep:
 
     @property
     def name(self) -> str:
-        """The name of the op in its graph."""
+        """Name of the op in its graph."""
         return _compat.op_name_of(self.context)
 
     @property
@@ -73,11 +73,11 @@ class DagsterStep:
         return dates_of(self.context, zone)
 
     def options(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the options of the run's configuration for these names."""
+        """Return the options of the run's configuration for some names."""
         return options_for(self.context, names)
 
     def execution(self, spark_config: StarlakeSparkConfig | None = None, *, outcomes: bool = False) -> Execution:
-        """Return this attempt at the step, as executors see it."""
+        """Return this attempt at the step, for executors."""
         context, run = self.context, self.context.run
         return Execution(
             run_id=context.run_id,
@@ -96,17 +96,17 @@ class DagsterStep:
         )
 
     def info(self, message: str) -> None:
-        """Log something in the event log."""
+        """Log a message in the event log."""
         self.context.log.info(message)
 
 
 @dataclass(frozen=True)
 class DagsterCommandRunner:
-    """Runs commands within steps of Dagster: a `CommandRunner` whose errors are failures.
+    """Runs commands within Dagster steps: a `CommandRunner` whose errors are failures.
 
     Args:
         settings: The options of the job.
-        executor: Gives the executor, in the process that runs the step.
+        executor: Returns the executor, in the process that runs the step.
     """
 
     settings: JobOptions
@@ -119,15 +119,15 @@ class DagsterCommandRunner:
         return self is other
 
     def dates(self, context: OpExecutionContext) -> RunDates:
-        """Return the dates that the run of a step is for."""
+        """Return the dates of the run of a step."""
         return self._core.dates(self.step(context))
 
     def execution(self, context: OpExecutionContext) -> Execution:
-        """Return this attempt at the step, as executors see it."""
+        """Return this attempt at the step, for executors."""
         return self.step(context).execution()
 
     def step(self, context: OpExecutionContext) -> DagsterStep:
-        """Return a step as runs of commands see it."""
+        """Return a step for runs of commands."""
         return DagsterStep(context, everything=self.settings.event_log_lines == "all")
 
     def run(
@@ -142,7 +142,7 @@ class DagsterCommandRunner:
         """Run a command; see `CommandRunner.run`.
 
         Raises:
-            Failure: If it fails, or rejects more rows than it may. No retry follows where trying again cannot help.
+            Failure: If it fails, or rejects too many rows. No retry follows if it cannot help.
         """
         with failures():
             return self._core.run(command, name, self.step(context), spark_config, outcomes=outcomes)
@@ -157,17 +157,17 @@ class DagsterCommandRunner:
         """Run a load of several tables; see `CommandRunner.load_together`.
 
         Raises:
-            Failure: If the configuration of the run cannot be used.
+            Failure: If the configuration of the run is invalid.
         """
         with failures():
             parts = self._core.load_together(command, names, self.step(context), spark_config)
         return {name: failure_of(part) if isinstance(part, StarlakeError) else part for name, part in parts.items()}
 
     def check(self, command: StarlakeCommand, name: str, context: OpExecutionContext) -> TableOutcome | None:
-        """Evaluate the expectations of a table as it is; see `CommandRunner.check`.
+        """Evaluate the expectations of an existing table; see `CommandRunner.check`.
 
         Raises:
-            Failure: If the configuration of the run cannot be used.
+            Failure: If the configuration of the run is invalid.
         """
         with failures():
             return self._core.check(command, name, self.step(context))
@@ -178,12 +178,12 @@ class DagsterCommandRunner:
 
 
 def metadata_of(run: CommandRun) -> dict[str, Any]:
-    """Return what to record of what a command made."""
+    """Return the metadata of a command's materialization."""
     return _metadata(run.facts())
 
 
 def materialization(run: CommandRun, asset: AssetKey, context: OpExecutionContext) -> AssetMaterialization:
-    """Return the event that records an asset as made by a command."""
+    """Return the event that records an asset as materialized by a command."""
     partition = context.partition_key if context.has_partition_key else None
     return AssetMaterialization(asset, description=run.summary, metadata=metadata_of(run), partition=partition)
 
@@ -215,10 +215,10 @@ def _at_end_of_run(context: OpExecutionContext, act: Callable[[], None]) -> None
 
 @contextmanager
 def failures(*, retry: bool = True) -> Iterator[None]:
-    """Turn a `StarlakeError` into the failure that Dagster shows, with what is known as metadata.
+    """Convert a `StarlakeError` to the failure that Dagster shows, with the known facts as metadata.
 
     Args:
-        retry: Whether trying again may help; see `may_retry`, too.
+        retry: Whether a retry may help; see also `may_retry`.
 
     Raises:
         Failure: If a `StarlakeError` is raised within the block.
@@ -230,11 +230,11 @@ def failures(*, retry: bool = True) -> Iterator[None]:
 
 
 def failure_of(error: StarlakeError, *, retry: bool = True) -> Failure:
-    """Return an error as Dagster shows it, with what is known as metadata.
+    """Return an error as a Dagster failure, with the known facts as metadata.
 
     Args:
         error: The error.
-        retry: Whether trying again may help.
+        retry: Whether a retry may help.
     """
     cause = error.whole if isinstance(error, TableFailedError) else error
     made = Failure(str(error), metadata=_facts_of_failure(cause), allow_retries=retry and may_retry(error))
@@ -251,5 +251,5 @@ def _facts_of_failure(error: StarlakeError | None) -> dict[str, Any]:
 
 
 def outcomes_of_failure(failure: Failure) -> tuple[TableOutcome, ...]:
-    """Return what is known of the tables and tasks of a command that failed."""
+    """Return the known outcomes of the tables and tasks of a failed command."""
     return failed_tables(failure.__cause__)

@@ -46,7 +46,7 @@ CONFIG_SCHEMA = Field(
     },
     is_required=False,
 )
-"""The configuration of every op; one object for all of them, because building it is most of the cost of an op."""
+"""Configuration of every op; one object for all of them, because building it is most of the cost of an op."""
 
 _MOST_RUNS = 256
 
@@ -96,7 +96,7 @@ class _Sources:
     def partition_window(self) -> DataInterval | None:
         """Return the time window of the partition, or of the range of partitions of a backfill in one run.
 
-        None without partition, and for one that is not about time.
+        None without a partition, and for one without time.
         """
         context = self.context
         if not (context.has_partition_key or context.has_partition_key_range):
@@ -105,7 +105,7 @@ class _Sources:
             window = context.partition_time_window
         except DagsterInvariantViolationError:
             return None
-        except _compat.CheckError:  # Dagster cannot find some windows that follow a change to summer time
+        except _compat.CheckError:  # Dagster cannot find some windows after a daylight saving change
             return _searched_interval(context)
         return DataInterval(window.start, window.end)
 
@@ -122,12 +122,12 @@ class _Sources:
         return self.context.run.tags
 
     def scheduled(self) -> datetime | None:
-        """Return the time of the tick that launched the run, with which Dagster's schedules tag it."""
+        """Return the time of the tick that launched the run: Dagster's schedules set it as a tag."""
         text = self.context.run.tags.get(_compat.SCHEDULED_TIME_TAG)
         return parse_datetime(text, timezone.utc) if text else None
 
     def launched(self) -> datetime:
-        """Return when the first of the runs that this one continues was launched."""
+        """Return the launch time of the first run that this one continues."""
         return _launched(self.context.instance, self.context.run)
 
 
@@ -145,13 +145,13 @@ def _searched_interval(context: OpExecutionContext) -> DataInterval | None:
 
 @dataclass(frozen=True)
 class _OpConfigs:
-    """The configuration of each op of a run, as it is after the job's own configuration and that of its graphs."""
+    """The configuration of each op of a run, including the job's own configuration and that of its graphs."""
 
     run_id: str
     of_ops: Mapping[str, Any] = field(compare=False)
 
     def dates(self) -> Iterator[tuple[str, str, str]]:
-        """Yield (op, key, value) for the dates in it."""
+        """Yield (op, key, value) for each date in it."""
         for op, entry in self.of_ops.items():
             config = entry.config
             for key in ("logical_datetime", "previous_logical_datetime"):
@@ -172,7 +172,7 @@ _creation_times: dict[str, datetime] = {}
 
 
 def _creation_time(instance: DagsterInstance, root_run_id: str, run_id: str) -> datetime:
-    """Return when a run was created, asked of the storage once per run and process: it costs a query."""
+    """Return the creation time of a run, read from the storage once per run and process: it costs a query."""
     if root_run_id not in _creation_times:
         record = instance.get_run_record_by_id(root_run_id) or instance.get_run_record_by_id(run_id)
         if record is None:

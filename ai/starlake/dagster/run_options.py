@@ -1,4 +1,4 @@
-"""The options of a run's configuration: for all commands, or in a section for one table, task or op."""
+"""Options of a run's configuration: for all commands, or in a section for one table, task or op."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ def steps_of(job: JobDefinition) -> Iterator[tuple[Path, Any]]:
 
 
 def options_for(context: OpExecutionContext, names: Iterable[str]) -> dict[str, str]:
-    """Return the options that are for one op: the plain ones, then those of the sections that are named for it.
+    """Return the options for one op: the plain ones, then those of its sections.
 
     A section for something that the job does not have is logged: a configuration may be meant for several jobs.
 
     Args:
         context: The context of the op.
-        names: The names that a section for the op may have.
+        names: The names of sections for the op.
 
     Raises:
-        StarlakeError: If a section is nearly named as something in the job, or if a value cannot be an option.
+        StarlakeError: If the name of a section is similar to a name in the job, or if a value is not valid for an
+            option.
     """
     options: Mapping[str, Any] = (context.op_config or {}).get("options") or {}
     if any(isinstance(value, Mapping) for value in options.values()):
@@ -46,14 +47,14 @@ def bodies_of(job: JobDefinition) -> Iterator[Body]:
 
 
 def verb_of(definition: Any) -> str | None:
-    """Return the verb of the command that an op runs; None for any other op."""
+    """Return the verb of the command of an op; None for any other op."""
     body = body_of(definition)
     return body.verb if body else None
 
 
 @functools.lru_cache(maxsize=8)
 def section_names(job: JobDefinition) -> frozenset[str]:
-    """Return the names that a section of options may have in a job."""
+    """Return the valid names of sections of options in a job."""
     found: set[str] = set()
     for path, definition in steps_of(job):
         body = body_of(definition)

@@ -1,8 +1,8 @@
-"""All that this project uses of Dagster beyond its public interface.
+"""Every use of Dagster beyond its public interface.
 
-Public is what Dagster marks so, and what constructors of public classes take. Nothing outside of this package may use
-anything else: `tests/dagster/test_compat.py` finds such uses by Dagster's own marker, and pins each use in here on both
-ends of the supported range.
+Public are the names that Dagster marks so, and the arguments of the constructors of public classes. No other package
+may use anything else: `tests/dagster/test_compat.py` finds such uses by Dagster's own marker, and pins each use in this
+package on both ends of the supported range.
 """
 
 from ai.starlake.dagster._compat.check_results import (

@@ -1,4 +1,4 @@
-"""Results of checks whose effect on their step is ours to decide, and those of several partitions."""
+"""Results of checks whose effect on their step we decide, and those of several partitions."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def has_several_partitions(result: AssetCheckResult, context: OpExecutionContext) -> bool:
-    """Return True if a step makes several partitions of an asset, and the check has partitions, too.
+    """Return True if a step materializes several partitions of an asset, and the check has partitions too.
 
-    Dagster records one result of such a check, and none of the partitions has one.
+    Dagster records one result of such a check, and no partition gets one.
     """
     return context.has_partition_key_range and _has_partitions(result, context)
 
@@ -48,10 +48,10 @@ def harmless_evaluations(
 ) -> Iterator[AssetCheckResult | AssetCheckEvaluation | Output[None]]:
     """Yield the result of a check as one that does not block, even if the check does.
 
-    A retry from asset failure makes each asset again that has a failed result of a blocking check, also of a warning.
+    A retry from asset failure materializes again each asset with a failed result of a blocking check, even a warning.
     """
     evaluation = result.to_asset_check_evaluation(context.get_step_execution_context())
-    if not hasattr(evaluation, "blocking"):  # Dagster 1.9 knows no such retry
+    if not hasattr(evaluation, "blocking"):  # Dagster 1.9 has no such retry
         yield result
         return
     yield from _evaluations(result, context, blocking=False)
@@ -63,11 +63,11 @@ def report_check(result: AssetCheckResult, instance: DagsterInstance, *, blockin
 
     Args:
         result: The result, with asset and name.
-        instance: Where to record it.
+        instance: The instance to record it in.
         blocking: Whether the check blocks.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Dagster 1.9 says that this may change
+        warnings.simplefilter("ignore")  # Dagster 1.9 warns that this may change
         instance.report_runless_asset_event(evaluation_of(result, instance, blocking=blocking))
 
 
@@ -78,8 +78,8 @@ def evaluation_of(
 
     Args:
         result: The result, with asset and name.
-        instance: Knows the last materialization of the asset, which the result is then for; None for that of the run
-            that records it.
+        instance: The instance with the last materialization of the asset, which the result refers to; None for the
+            materialization of the recording run.
         blocking: Whether the check blocks.
     """
     made: Any = getattr(dagster, "AssetCheckEvaluation", None)
@@ -126,7 +126,7 @@ def harmless_results(
 
 
 def external_evaluations(result: AssetCheckResult, context: OpExecutionContext) -> Iterator[AssetCheckEvaluation]:
-    """Yield the event that records, in a step that makes no assets, the result of a check of an external asset.
+    """Yield the event that records the result of a check of an external asset, in a step without assets.
 
     Dagster 1.9 accepts no such event there: it is recorded without the run.
     """
@@ -139,12 +139,12 @@ def external_evaluations(result: AssetCheckResult, context: OpExecutionContext) 
 def check_results(
     instance: DagsterInstance, check: AssetCheckKey, page: int
 ) -> Iterator[tuple[datetime, Mapping[str, Any]]]:
-    """Yield when the results of a check were recorded, and their metadata, the newest first.
+    """Yield the time and the metadata of the recorded results of a check, newest first.
 
     Args:
         instance: The instance.
         check: The check.
-        page: How many to read at once.
+        page: Number of results to read at once.
     """
     cursor = None
     while True:
@@ -161,7 +161,7 @@ def check_results(
 def latest_check_results(
     instance: DagsterInstance, checks: Sequence[AssetCheckKey]
 ) -> Mapping[AssetCheckKey, Mapping[str, Any] | None]:
-    """Return the metadata of the last result of each check that was executed; None while it is being executed."""
+    """Return the metadata of the last result of each executed check; None while it is being executed."""
     found = instance.event_log_storage.get_latest_asset_check_execution_by_key(checks) if checks else {}
     return {key: _metadata_of(record) for key, record in found.items()}
 
@@ -197,7 +197,7 @@ def _evaluations(result: AssetCheckResult, context: OpExecutionContext, **change
 
 
 def _changed(evaluation: AssetCheckEvaluation, **changes: Any) -> AssetCheckEvaluation:
-    """Return an event with other values; one of a version of Dagster that has `blocking` and `partition`."""
+    """Return an event with other values; for versions of Dagster with `blocking` and `partition`."""
     kept = {name: getattr(evaluation, name) for name in _FIELDS}
     return type(evaluation)(**{**kept, **changes})
 

@@ -1,4 +1,4 @@
-"""Components of Dagster beyond their public interface. Import it only where Dagster has components."""
+"""Components of Dagster beyond their public interface. Import it only if Dagster has components."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ T = TypeVar("T", bound=Resolvable)
 
 
 def described(description: str, examples: list[Any] | None = None) -> Resolver:
-    """Return what reads a field of YAML as its type says.
+    """Return the resolver for a field of YAML of the given type.
 
     Args:
         description: Shown by `dg` and by editors.
@@ -30,7 +30,7 @@ def described(description: str, examples: list[Any] | None = None) -> Resolver:
 
 
 def read_model(cls: type[T], context: ResolutionContext, given: Any) -> T:
-    """Return an object that YAML describes.
+    """Return the object that YAML describes.
 
     Args:
         cls: A class that Dagster can resolve.
@@ -42,7 +42,7 @@ def read_model(cls: type[T], context: ResolutionContext, given: Any) -> T:
 
 
 def from_file_of(context: ResolutionContext, path: str) -> Path:
-    """Return a path that starts at the folder of the file that is read, unless it is absolute."""
+    """Return a path relative to the folder of the YAML file, unless it is absolute."""
     return context.resolve_source_relative_path(path)
 
 
@@ -55,13 +55,13 @@ def is_first_load() -> bool:
 def changed_spec(
     spec: AssetSpec, attributes: Any, context: ResolutionContext, scope: Mapping[str, Any], field: str
 ) -> AssetSpec:
-    """Return a spec with the attributes that YAML gives to it: metadata and tags are added, others replaced.
+    """Return a spec with the attributes from YAML: metadata and tags are added, others replaced.
 
     Args:
         spec: The spec.
-        attributes: The attributes as the YAML has them: a model, or the template of one.
+        attributes: The attributes from YAML: a model, or the template of one.
         context: The context in which the YAML is read.
-        scope: What templates in the attributes may name.
+        scope: Variables for templates in the attributes.
         field: The name of the field of the component.
     """
     further = {"obj_name": field} if "obj_name" in {each.name for each in fields(TranslatorResolvingInfo)} else {}

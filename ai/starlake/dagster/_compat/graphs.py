@@ -1,4 +1,4 @@
-"""The definitions of ops, graphs and jobs, and how they hang together."""
+"""Definitions of ops, graphs and jobs, and their connections."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
     AssetJob = UnresolvedAssetJobDefinition
-    """The type that `define_asset_job` returns: a job whose assets are found when it is part of a code location."""
+    """Type of the results of `define_asset_job`: a job whose assets are resolved in its code location."""
 
 MAPPED_INPUT = MappedInputPlaceholder
-"""Stands for an input of a graph among the sources of an input that has several; see `InputMapping.fan_in_index`."""
+"""Placeholder for an input of a graph among the sources of an input with several; see `InputMapping.fan_in_index`."""
 
 
 def whole_job(job: JobDefinition) -> JobDefinition:
-    """Return the job that a selection of ops was made of, or the job itself."""
+    """Return the job that a selection of ops was made from, or the job itself."""
     selection = job.op_selection_data
     return whole_job(selection.parent_job_def) if selection else job
 
@@ -32,24 +32,24 @@ def graph_of_job(job: JobDefinition) -> GraphDefinition:
 
 
 def nodes_of(graph: GraphDefinition) -> Iterator[tuple[str, Any]]:
-    """Yield the name that each op and graph has in a graph, and its definition."""
+    """Yield the name and the definition of each op and graph in a graph."""
     for node in graph.nodes:
         yield node.name, node.definition
 
 
 def dependencies_of(graph: GraphDefinition) -> Mapping[NodeInvocation, Mapping[str, Any]]:
-    """Return what the inputs of the ops and graphs in a graph depend on."""
+    """Return the dependencies of the inputs of the ops and graphs in a graph."""
     dependencies: Mapping[Any, Mapping[str, Any]] = graph.dependencies
     return dependencies
 
 
 def inner_output(mapping: OutputMapping) -> tuple[str, str]:
-    """Return the node in a graph, and its output, from which an output of the graph comes."""
+    """Return the node in a graph, and its output, that an output of the graph is mapped from."""
     return mapping.maps_from.node_name, mapping.maps_from.output_name
 
 
 def inner_input(mapping: InputMapping) -> tuple[str, str]:
-    """Return the node in a graph, and its input, to which an input of the graph leads."""
+    """Return the node in a graph, and its input, that an input of the graph is mapped to."""
     return mapping.maps_to.node_name, mapping.maps_to.input_name
 
 
@@ -59,17 +59,17 @@ def first_output(op: OpDefinition) -> str:
 
 
 def ordering_input(op: OpDefinition) -> str | None:
-    """Return the name of the first input of an op that carries nothing; None if all carry a value."""
+    """Return the name of the first input of an op with type Nothing; None if all carry a value."""
     kinds = ((name, definition.dagster_type.kind.name) for name, definition in op.input_dict.items())
     return next((str(name) for name, kind in kinds if kind == "NOTHING"), None)
 
 
 def optional(out: Out) -> Out:
-    """Return an output that an op may leave out, and is otherwise as the one that is given."""
+    """Return a copy of an output that is not required."""
     return out._replace(is_required=False)
 
 
 def function_of(definition: Any) -> object:
-    """Return the function of an op, as a user wrote it where it has a decorator; None for what is not an op."""
+    """Return the function of an op as the user wrote it, below its decorator; None if the node is not an op."""
     function = getattr(definition, "compute_fn", None)
     return getattr(function, "decorated_fn", function)

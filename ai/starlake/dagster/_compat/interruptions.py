@@ -1,4 +1,4 @@
-"""The interruption of steps, and the death of the process of their run."""
+"""Interruption of steps, and death of the process of their run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dagster import OpExecutionContext
 
 INTERRUPTIONS = (DagsterExecutionInterruptedError, KeyboardInterrupt)
-"""The exceptions that Dagster raises in a step that is interrupted."""
+"""Exceptions that Dagster raises in an interrupted step."""
 
 _STEP_PROCESS_MODULE = "dagster._core.executor.child_process_executor"
 _ENDS_THE_RUN = "starlake_ends_the_run"
@@ -26,8 +26,8 @@ _ENDS_THE_RUN = "starlake_ends_the_run"
 def run_process_sentinel() -> int | None:
     """Return a file descriptor that becomes readable when the process of the run ends.
 
-    It is for steps in a process of their own, which Dagster's multiprocess executor does not end when it is killed
-    itself. None in every other process: a run's own process may well outlive the one that launched it.
+    For steps in a process of their own, which Dagster's multiprocess executor does not end when it is killed itself.
+    None in every other process: the process of a run may outlive the one that launched it.
     """
     run_process = _run_process()
     return None if run_process is None else run_process.sentinel
@@ -43,7 +43,7 @@ def run_process_id() -> int:
 def _run_process() -> BaseProcess | None:
     """Return the process of the run, if this is one that it started for a step."""
     parent = multiprocessing.parent_process()
-    frame: FrameType | None = sys._getframe()  # noqa: SLF001  the stack is the only place that tells
+    frame: FrameType | None = sys._getframe()  # noqa: SLF001  only the stack contains it
     while parent is not None and frame is not None:
         if frame.f_globals.get("__name__") == _STEP_PROCESS_MODULE:
             return parent
@@ -52,15 +52,15 @@ def _run_process() -> BaseProcess | None:
 
 
 class UninterruptedRetryPolicy(RetryPolicy):
-    """A retry policy that an interruption of the whole run overrules.
+    """A retry policy that does not apply when the whole run is interrupted.
 
-    Dagster tries an interrupted step again where it has a policy, be its run cancelled; the in-process executor then
-    runs it to its end. It asks for the truth of the policy while it handles the interruption: one that
-    `ends_the_run` marked goes on as if there were none, and ends the run.
+    Dagster retries an interrupted step with a retry policy even if its run is cancelled; the in-process executor then
+    runs it to its end. It evaluates the truth value of the policy while it handles the interruption: if `ends_the_run`
+    marked it, Dagster behaves as if there were no policy, and ends the run.
     """
 
     def __bool__(self) -> bool:
-        """Return True if the exception that is handled, if any, may be followed by a retry."""
+        """Return True unless the exception being handled ends the whole run."""
         return not getattr(sys.exc_info()[1], _ENDS_THE_RUN, False)
 
 

@@ -1,4 +1,4 @@
-"""The events in the log of runs, and what they hold."""
+"""Events in the logs of runs, and their contents."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StepFailure:
-    """Why a step failed.
+    """Reason for the failure of a step.
 
     Args:
-        description: The description of a failure that was raised on purpose.
+        description: Description of a `Failure`.
         error: The class of the exception, or None if the event has no error.
         root_message: The message of the exception at its root.
-        metadata: What else a failure says that was raised on purpose.
+        metadata: Metadata of a `Failure`.
     """
 
     description: str | None
@@ -50,7 +50,7 @@ def materializations_after(
 def runs_planned_since(
     instance: DagsterInstance, key: AssetKey, storage_id: int, partition: str | None, limit: int = 50
 ) -> set[str]:
-    """Return the first runs that meant to make an asset, or a partition of it, after an event."""
+    """Return the first runs that planned to materialize an asset, or a partition of it, after an event."""
     events = EventRecordsFilter(
         event_type=DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
         asset_key=key,
@@ -61,7 +61,7 @@ def runs_planned_since(
 
 
 def recorded_materialization(record: EventLogRecord | EventLogEntry) -> AssetMaterialization | None:
-    """Return the materialization of a record; None for a record of anything else."""
+    """Return the materialization of a record; None for other records."""
     return record.asset_materialization
 
 
@@ -84,7 +84,7 @@ def latest_materializations(
 
 
 def recorded_at(record: EventLogRecord) -> datetime:
-    """Return when an event was recorded."""
+    """Return the time at which an event was recorded."""
     return datetime.fromtimestamp(record.timestamp, timezone.utc)
 
 
@@ -113,12 +113,12 @@ def yielded_outputs(instance: DagsterInstance, run_id: str, step_key: str) -> se
 
 
 def listen(instance: DagsterInstance, run_id: str, listener: Callable[[EventLogEntry], None]) -> None:
-    """Call a listener with each entry that this process writes into the log of a run."""
-    instance.add_event_listener(run_id, lambda entry, *_: listener(entry))  # some versions pass a cursor, too
+    """Call a listener with each entry that this process writes to the log of a run."""
+    instance.add_event_listener(run_id, lambda entry, *_: listener(entry))  # some versions also pass a cursor
 
 
 def message_of(entry: EventLogEntry) -> str:
-    """Return what an op logged, without what Dagster puts before it."""
+    """Return the message of an op's log entry, without Dagster's prefix."""
     return entry.user_message
 
 
@@ -128,12 +128,12 @@ def materialization_of(event: DagsterEvent) -> AssetMaterialization:
 
 
 def seconds_of(event: DagsterEvent) -> float:
-    """Return how long the step took whose success an event records."""
+    """Return the duration of the step from its success event."""
     return event.step_success_data.duration_ms / 1000
 
 
 def failure_of(event: DagsterEvent) -> StepFailure:
-    """Return why the step failed whose failure an event records."""
+    """Return the reason for the failure of the step from its failure event."""
     data = event.step_failure_data
     error = root = data.error
     while root is not None and root.cause is not None:

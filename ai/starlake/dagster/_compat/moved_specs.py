@@ -1,4 +1,4 @@
-"""Specs whose key or mapping is replaced, with all else that a version of Dagster keeps in them."""
+"""Copies of specs with another key or mapping; all other fields are kept."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def moved_check(spec: AssetCheckSpec, key: AssetKey) -> AssetCheckSpec:
-    """Return the spec of a check as that of another asset."""
+    """Return the spec of a check with the key of another asset."""
     return spec.replace_key(AssetCheckKey(key, spec.name))
 
 
 def moved_dep(dep: AssetDep, key: AssetKey) -> AssetDep:
-    """Return a dependency as one on another asset."""
+    """Return a dependency on another asset."""
     return dep._replace(asset_key=key)
 
 

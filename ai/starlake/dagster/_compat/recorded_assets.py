@@ -1,4 +1,4 @@
-"""Records of earlier attempts at a step, in its own run and in those that its run continues."""
+"""Records of earlier attempts at a step, in its own run and in the runs that it continues."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class RecordedAssets:
 
 
 def recorded_assets(instance: DagsterInstance, run_id: str) -> RecordedAssets:
-    """Return what a run has recorded of assets so far; what it only planned is not in it."""
+    """Return the records of assets of a run so far, without planned ones."""
     found = RecordedAssets()
     kinds = {
         DagsterEventType.ASSET_MATERIALIZATION,
@@ -64,10 +64,10 @@ def recorded_assets(instance: DagsterInstance, run_id: str) -> RecordedAssets:
 
 
 def resumed_run_of(instance: DagsterInstance, run: DagsterRun, step_key: str) -> DagsterRun | None:
-    """Return the run whose unfinished step a run goes on with; None if the run begins the step anew.
+    """Return the run whose unfinished step a run continues; None if the run starts the step from the beginning.
 
-    Dagster tags a re-execution "from failure", except one by `execute_job`: that one is a re-execution of some steps,
-    of which this one did not succeed before. Steps that a person chose begin anew.
+    Dagster tags a re-execution "from failure", except one by `execute_job`: that re-executes some steps, of which this
+    one did not succeed before. Steps selected by a user start from the beginning.
     """
     parent_id = parent_run_of(run)
     if parent_id is None:

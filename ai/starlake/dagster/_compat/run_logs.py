@@ -1,4 +1,4 @@
-"""The log of one run, read on from a position: some storages number events within their run only."""
+"""The log of one run, read from a position: some storages number events within a run only."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class LogRecord:
     """A materialization, a result of a check or the failure of a step.
 
     Args:
-        storage_id: Its number in the storage.
-        position: Where the log goes on after it.
-        at: When it was recorded, as a timestamp.
+        storage_id: Id of the event in the storage.
+        position: Position in the log after it.
+        at: Time at which it was recorded, as a timestamp.
         event: The event.
     """
 
@@ -45,9 +45,9 @@ class CheckRecord:
         name: The check.
         passed: Whether it passed.
         severity: ``WARN`` or ``ERROR``.
-        description: What it says.
-        metadata: What else it says.
-        partition: The partition that it is of, where Dagster records it.
+        description: Its description.
+        metadata: Its metadata.
+        partition: Its partition, if Dagster records it.
     """
 
     asset_key: AssetKey
@@ -60,7 +60,7 @@ class CheckRecord:
 
 
 def records_of_run(instance: DagsterInstance, run_id: str, position: str | None, limit: int) -> Sequence[LogRecord]:
-    """Return what a run recorded after a position, oldest first."""
+    """Return the records of a run after a position, oldest first."""
     found = instance.get_records_for_run(run_id, cursor=position, of_type=_KINDS, limit=limit, ascending=True).records
     return [
         LogRecord(
@@ -89,13 +89,13 @@ def check_of_event(event: DagsterEvent) -> CheckRecord:
 
 
 def code_location_of_tick(context: SensorEvaluationContext) -> str:
-    """Return the name of the code location of a sensor; empty where its code is called from Python."""
+    """Return the name of the code location of a sensor; empty if its code is called from Python."""
     origin = context.code_location_origin
     return origin.location_name if origin else ""
 
 
 def metadata_of_assets(context: SensorEvaluationContext) -> Mapping[AssetKey, Mapping[str, Any]]:
-    """Return the metadata that the assets of a sensor's code location are defined with."""
+    """Return the definition metadata of the assets in a sensor's code location."""
     repository = context.repository_def
     if repository is None:
         return {}

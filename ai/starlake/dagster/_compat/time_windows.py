@@ -1,4 +1,4 @@
-"""Partitions of time: their windows and keys."""
+"""Time partitions: their windows and keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from dagster import PartitionsDefinition, TimeWindow, TimeWindowPartitionsDefinition
 
 CheckError = _check.CheckError
-"""The exceptions that Dagster raises for mistakes of its own."""
+"""Exceptions that Dagster raises for internal errors."""
 
 
 def windows_from(partitions: TimeWindowPartitionsDefinition, begin: datetime) -> Iterable[TimeWindow]:
@@ -23,19 +23,19 @@ def windows_from(partitions: TimeWindowPartitionsDefinition, begin: datetime) ->
 
 
 def window_at(partitions: TimeWindowPartitionsDefinition, timestamp: datetime) -> TimeWindow:
-    """Return the window that a timestamp falls into.
+    """Return the window that contains a timestamp.
 
     Raises:
-        CheckError: If Dagster's search fails, as it does after some changes to summer time.
+        CheckError: If Dagster's search fails, as it does after some daylight saving changes.
     """
     return window_of(partitions, key_at(partitions, timestamp))
 
 
 def key_at(partitions: TimeWindowPartitionsDefinition, timestamp: datetime) -> str:
-    """Return the key of the partition that a timestamp falls into.
+    """Return the key of the partition that contains a timestamp.
 
     Raises:
-        CheckError: If Dagster's search fails, as it does after some changes to summer time.
+        CheckError: If Dagster's search fails, as it does after some daylight saving changes.
     """
     return partitions.get_partition_key_for_timestamp(timestamp.timestamp())
 
@@ -44,21 +44,21 @@ def window_of(partitions: TimeWindowPartitionsDefinition, key: str) -> TimeWindo
     """Return the window of a partition.
 
     Raises:
-        CheckError: If Dagster's search fails, as it does after some changes to summer time.
+        CheckError: If Dagster's search fails, as it does after some daylight saving changes.
     """
     return partitions.time_window_for_partition_key(key)
 
 
 def first_key(partitions: TimeWindowPartitionsDefinition) -> str | None:
-    """Return the key of the first partition; None if none is over yet."""
+    """Return the key of the first partition; None if none has ended yet."""
     return partitions.get_first_partition_key()
 
 
 def count_keys(partitions: TimeWindowPartitionsDefinition) -> int:
-    """Return how many partitions are over."""
+    """Return the number of partitions that have ended."""
     return partitions.get_num_partitions()
 
 
 def has_key(partitions: PartitionsDefinition[str], key: str) -> bool:
-    """Return True if there is a partition of a key; for partitions that are known without the instance."""
+    """Return True if a partition with a key exists; for partitions that are known without the instance."""
     return partitions.has_partition_key(key)

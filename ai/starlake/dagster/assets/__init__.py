@@ -1,4 +1,4 @@
-"""A Starlake project as assets of Dagster: their specs, their checks, and how to choose among them."""
+"""A Starlake project as Dagster assets: their specs, their checks, and their selection."""
 
 from typing import TYPE_CHECKING
 

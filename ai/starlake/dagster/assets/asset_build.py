@@ -1,4 +1,4 @@
-"""Everything that the parts of one `Definitions` share: the items, what they become, and where their commands run."""
+"""Shared state of the parts of one `Definitions`: the items, their specs, and their executor."""
 
 from __future__ import annotations
 
@@ -45,26 +45,26 @@ class AssetBuild:
     """The input of one call of `build_starlake_definitions`, one decorator or one component.
 
     Args:
-        translated: The project, and what its items become.
-        items: The items that are chosen, each after what it reads.
-        sl_job: Where commands run, and with which options.
-        name: What the names of jobs, schedules and sensors begin with.
+        translated: The project, and the specs of its items.
+        items: The selected items, each after its dependencies.
+        sl_job: The job with the executor and the options.
+        name: Prefix of the names of jobs, schedules and sensors.
         batched: Whether items share steps: False for a step each, True for a step per domain, ``project`` for one.
         schedules: Whether there are schedules.
         sensors: Whether there are sensors.
         checks: Whether there are checks.
         rejects: Whether rejected rows are assets of their own.
-        partitions_def: The partitions of all items; by default those that their schedules give them.
+        partitions_def: The partitions of all items; by default the intervals of their schedules.
         pool: The pool of the steps; by default that of the job.
-        retry_policy: When steps are tried again; by default as the options of the job say.
-        backfill_policy: How backfills are divided into runs, where the items have partitions.
+        retry_policy: Retry policy of the steps; by default that of the job's options.
+        backfill_policy: How backfills are divided into runs, if the items have partitions.
         op_tags: Further tags of the steps.
-        compute: The compute profile of all items, whatever options and metadata say.
+        compute: The compute profile of all items, which overrides options and metadata.
         runs_elsewhere: Whether the job is known only when a step runs.
         overrides: Options in place of those of the job.
-        command_options: Substitutions for all commands, besides those of the project.
-        function: What each step calls in place of running the commands of its items.
-        left_out: The names of metadata that assets do not have.
+        command_options: Substitutions for all commands, in addition to those of the project.
+        function: Function that each step calls instead of running the commands of its items.
+        left_out: Names of metadata to leave out.
     """
 
     translated: TranslatedProject
@@ -101,20 +101,21 @@ class AssetBuild:
         asset_prefix: Prefix | None = None,
         **further: Any,
     ) -> AssetBuild:
-        """Read a project, and choose among its items.
+        """Read a project, and select items.
 
         Args:
             project: The project, or its folder.
-            sl_job: Where commands run; by default in the process of the step, on the embedded engine.
-            name: What the names of jobs, schedules and sensors begin with; by default the project's folder.
-            translator: Makes the specs of assets and checks.
-            select: Which items, in Starlake's words; all by default.
-            exclude: Which of them not.
+            sl_job: The job with the executor; by default the embedded engine, in the process of the step.
+            name: Prefix of the names of jobs, schedules and sensors; by default the project's folder.
+            translator: Creates the specs of assets and checks.
+            select: The items to include, as selection strings; all by default.
+            exclude: The items to exclude.
             asset_prefix: The first part or parts of the keys.
             **further: Further arguments of this class.
 
         Raises:
-            StarlakeError: If a file of the project is wrong, if a word names nothing, or if `sl_job` is not a job.
+            StarlakeError: If a file of the project is wrong, if a selection matches nothing, or if `sl_job` is not a
+                job.
         """
         from ai.starlake.common import sanitize_id
 
@@ -130,12 +131,12 @@ class AssetBuild:
 
     @cached_property
     def pipelines(self) -> OrchestrationOptions:
-        """The options of what starts assets: dates, time zone, schedules."""
+        """Options of schedules and partitions: dates, time zone, schedules."""
         return self.sl_job.options_of(OrchestrationOptions)
 
     @cached_property
     def settings(self) -> JobOptions:
-        """The options of the job, with the environment in which commands of this project run."""
+        """Options of the job, with the environment of the commands of this project."""
         return JobOptions.over(self.sl_job.settings, **self.overrides, sl_env_var=dict(self.environment))
 
     @cached_property
@@ -145,7 +146,7 @@ class AssetBuild:
 
     @cached_property
     def ops(self) -> OpFactory:
-        """Makes the ops of the steps, and keeps their names apart."""
+        """Factory for the ops of the steps, which keeps their names unique."""
         return OpFactory()
 
     def key(self, item: ProjectItem) -> AssetKey:
@@ -154,17 +155,17 @@ class AssetBuild:
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """The full names of all items of the project, whether they are chosen or not."""
+        """Full names of all items of the project, selected or not."""
         return frozenset(item.full_name for item in self.translated.project.items)
 
     @cached_property
     def item_of(self) -> Mapping[Target, ProjectItem]:
-        """The chosen items by the names of their tables in the database."""
+        """Selected items by the names of their tables in the database."""
         return {item.target: item for item in self.items}
 
     @cached_property
     def partitions(self) -> Mapping[Target, PartitionsDefinition[str] | None]:
-        """The partitions of each chosen item; None for one that is made as a whole."""
+        """Partitions of each selected item; None for an unpartitioned one."""
         return partitions_of(
             self.items,
             self._translated_specs,
@@ -174,7 +175,7 @@ class AssetBuild:
         )
 
     def runs_at_once(self, item: ProjectItem) -> bool:
-        """Return True if one run of an item makes all partitions of a backfill, instead of a run for each."""
+        """Return True if one run of an item makes all partitions of a backfill, instead of one run for each."""
         return self.options.backfill_policy == "single_run" and item.uses_interval
 
     def specs(self, items: Sequence[ProjectItem]) -> list[AssetSpec]:
@@ -194,7 +195,7 @@ class AssetBuild:
         return {item.target: tagged(spec, self.compute_of(item)) for item, spec in specs}
 
     def compute_of(self, item: ProjectItem) -> ComputeProfile | None:
-        """Return the compute profile of the command that makes an item; None where nobody chose one."""
+        """Return the compute profile of the command of an item; None without one."""
         return self._compute[item.target]
 
     @cached_property
@@ -204,14 +205,14 @@ class AssetBuild:
 
     @property
     def _compute_in_code(self) -> ComputeChoice | None:
-        """The profile that code names for all items."""
+        """The profile that code sets for all items."""
         if "compute_profile" in self.overrides:
             return ComputeChoice(str(self.overrides["compute_profile"]), "the argument compute_profile of run")
         where = f"the argument compute of {self.name}"
         return ComputeChoice(self.compute, where, portable=self.runs_elsewhere) if self.compute else None
 
     def _shared_compute(self, items: Sequence[ProjectItem]) -> ComputeProfile | None:
-        """Return the profile of one command for several items: theirs if it is one, else that of the options."""
+        """Return the profile of one command for several items: theirs if all are equal, else that of the options."""
         found = {self.compute_of(item) for item in items}
         if len(found) == 1:
             return found.pop()
@@ -219,20 +220,20 @@ class AssetBuild:
         return chosen_profile(settings.compute, settings.default_compute)
 
     def check_specs(self, items: Sequence[ProjectItem]) -> list[AssetCheckSpec]:
-        """Return the specs of the checks of items; none where checks are switched off."""
+        """Return the specs of the checks of items; none if checks are switched off."""
         return [check.spec for check in self.declared_checks(items)]
 
     def declared_checks(self, items: Sequence[ProjectItem]) -> list[DeclaredCheck]:
-        """Return the checks of items; none where checks are switched off."""
+        """Return the checks of items; none if checks are switched off."""
         return self.translated.checks(items) if self.checks else []
 
     @cached_property
     def environment(self) -> Mapping[str, EnvironmentValue]:
-        """The environment of the commands: the project's, unless the job's options say otherwise."""
+        """Environment of the commands: that of the project, unless the job's options override it."""
         return {**self.sl_job.variables_of(self.translated.project), **self.sl_job.sl_env_vars}
 
     def command(self, item: ProjectItem) -> StarlakeCommand:
-        """Return the command that makes an item: a load, or a transform."""
+        """Return the command that materializes an item: a load, or a transform."""
         options = {**self.translated.project.options, **self.command_options}
         if item.kind == "table":
             made = load_command(item.domain, item.name, options)
@@ -241,7 +242,7 @@ class AssetBuild:
         return made.with_environment(self.environment).with_compute(self.compute_of(item))
 
     def check_command(self, item: ProjectItem) -> StarlakeCommand:
-        """Return the command that evaluates the expectations of an item as it is."""
+        """Return the command that evaluates the expectations of an existing table."""
         options = {**self.translated.project.options, **self.command_options}
         made = check_command(item.full_name, options).with_environment(self.environment)
         return made.with_compute(self.compute_of(item))

@@ -1,4 +1,4 @@
-"""Names of assets, groups, tags and owners, from those of Starlake."""
+"""Names of assets, groups, tags and owners, derived from Starlake's names."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _OWNER = "owner:"
 
 @lru_cache(maxsize=65_536)
 def default_key(parts: tuple[str, ...]) -> AssetKey:
-    """Return the key of a table by the parts of its name in the database."""
+    """Return the key of a table from the parts of its name in the database."""
     return AssetKey(list(parts))
 
 
 def group_of(item: ProjectItem) -> str:
-    """Return the group of an item: its domain, as far as Dagster accepts its letters."""
+    """Return the group of an item: its domain, in the characters that Dagster accepts."""
     return sanitize_id(item.domain)
 
 
@@ -44,7 +44,7 @@ def owners_of(item: ProjectItem) -> list[str]:
 
 
 def kinds_of(item: ProjectItem) -> set[str]:
-    """Return what Dagster shows with an icon: Starlake, the kind of database, and the format, the language or a view.
+    """Return the kinds, which Dagster shows as icons: Starlake, the database, and the format, the language or a view.
 
     Dagster 1.9 accepts no more than three.
     """
@@ -52,5 +52,5 @@ def kinds_of(item: ProjectItem) -> set[str]:
 
 
 def tag_text(text: str) -> str:
-    """Return a text as the value of a tag may have it."""
+    """Return a string as a valid value of a tag."""
     return _NOT_IN_TAGS.sub("_", text.strip())[:_LONGEST]

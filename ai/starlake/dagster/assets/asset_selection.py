@@ -1,4 +1,4 @@
-"""Selections of assets in Starlake's own words."""
+"""Selections of assets in Starlake's terms."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ def build_starlake_asset_selection(
     translator: DagsterStarlakeTranslator | None = None,
     asset_prefix: Prefix | None = None,
 ) -> AssetSelection:
-    """Return the assets of a project that words choose, for jobs, schedules and sensors.
+    """Return a selection of assets of a project, for jobs, schedules and sensors.
 
     Args:
         project: The project, or its folder.
-        select: Which tables and tasks: ``shop``, ``shop.orders``, ``tag:daily``, ``shop.*``, ``+kpis.sales``, ``2+x``.
-        exclude: Which of them not.
-        translator: That of the assets, if it changes their keys.
-        asset_prefix: That of the assets.
+        select: The tables and tasks to include: ``shop``, ``shop.orders``, ``tag:daily``, ``shop.*``, ``+kpis.sales``,
+            ``2+x``.
+        exclude: The tables and tasks to exclude.
+        translator: The translator of the assets, if it changes their keys.
+        asset_prefix: The prefix of the assets.
 
     Raises:
-        StarlakeError: If a file of the project cannot be used, or if a word names nothing.
+        StarlakeError: If a file of the project cannot be used, or if a selection matches nothing.
     """
     translated = TranslatedProject(project, translator, asset_prefix)
     keys = [translated.keys[item.target] for item in translated.select(select, exclude)]

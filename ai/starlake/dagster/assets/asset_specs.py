@@ -1,4 +1,4 @@
-"""The specs of a project's assets, for users who execute them in a way of their own, or elsewhere."""
+"""Specs of a project's assets, for users who execute them in their own way, or elsewhere."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def build_starlake_asset_specs(
     exclude: Words | None = None,
     asset_prefix: Prefix | None = None,
 ) -> list[AssetSpec]:
-    """Return the specs of the assets that a project makes; nothing of them can be executed.
+    """Return the specs of the assets of a project; they are not executable.
 
     Args:
         project: The project, or its folder.
-        translator: Makes the specs; the default names assets by domain and table.
-        select: Which tables and tasks, in Starlake's words: ``shop``, ``shop.orders``, ``tag:daily``, ``+kpis.sales``;
-            all by default.
-        exclude: Which of them not.
-        asset_prefix: The first part or parts of the keys of all that the project makes.
+        translator: Creates the specs; the default names assets by domain and table.
+        select: The tables and tasks to include: ``shop``, ``shop.orders``, ``tag:daily``, ``+kpis.sales``; all by
+            default.
+        exclude: The tables and tasks to exclude.
+        asset_prefix: Prefix of the keys of all assets that the project makes.
 
     Raises:
-        StarlakeError: If a file of the project cannot be used, if two items have one key, or if a word of the selection
-            names nothing.
+        StarlakeError: If a file of the project cannot be used, if two items have one key, or if a selection matches
+            nothing.
     """
     translated = TranslatedProject(project, translator, asset_prefix)
     return translated.specs(translated.select(select, exclude))

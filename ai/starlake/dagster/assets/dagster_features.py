@@ -17,7 +17,7 @@ from dagster import AssetSpec, DataVersion, Output
 from ai.starlake.project.assets.project_item import ProjectItem
 
 _NEVER = timedelta(days=36_500)
-"""How old an item may be that has a limit for warnings only; Dagster's policy must have one for failures."""
+"""Failure limit of items with a warning limit only; Dagster's policy requires one."""
 
 
 def has_freshness_policies() -> bool:
@@ -29,8 +29,8 @@ _SILENCED: ContextVar[bool] = ContextVar("starlake_silenced", default=False)
 
 
 def freshness_policy(item: ProjectItem) -> dict[str, Any]:
-    """Return the freshness policy of an item as an argument of `AssetSpec`; nothing where Dagster has none."""
-    policy = vars(dagster).get("FreshnessPolicy")  # Dagster 1.11 raises an error for an attribute of this name
+    """Return the freshness policy of an item as an argument of `AssetSpec`; empty if Dagster has none."""
+    policy = vars(dagster).get("FreshnessPolicy")  # Dagster 1.11 raises an error for an attribute with this name
     time_window = getattr(policy, "time_window", None)
     if time_window is None or (item.warn_after is None and item.fail_after is None):
         return {}
@@ -40,7 +40,7 @@ def freshness_policy(item: ProjectItem) -> dict[str, Any]:
 
 
 def virtual(item: ProjectItem) -> dict[str, Any]:
-    """Return that an item is a view as an argument of `AssetSpec`; nothing where Dagster has no virtual assets."""
+    """Return the argument of `AssetSpec` that marks a view; empty if Dagster has no virtual assets."""
     return {"is_virtual": True} if item.kind == "view" and _has_virtual_assets() else {}
 
 
@@ -54,7 +54,7 @@ def output_of(name: str, metadata: Mapping[str, Any], data_version: DataVersion 
 
     Args:
         name: The name of the output.
-        metadata: What to record.
+        metadata: The metadata to record.
         data_version: The version of the data; None for the one that Dagster derives.
     """
     with quiet():
@@ -63,9 +63,9 @@ def output_of(name: str, metadata: Mapping[str, Any], data_version: DataVersion 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence Dagster's notices of what may change: the user has not chosen what this package uses."""
+    """Suppress Dagster's warnings about preview features, because the user has not chosen to use them."""
     if _SILENCED.get():
-        yield  # by a caller: thousands of specs are made within
+        yield  # by a caller: thousands of specs are created within
         return
     names = ("BetaWarning", "PreviewWarning", "ExperimentalWarning")
     with warnings.catch_warnings():

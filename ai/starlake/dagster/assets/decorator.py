@@ -1,4 +1,4 @@
-"""Assets of a project whose step is a function of the user's."""
+"""Assets of a project whose step is a user's function."""
 
 from __future__ import annotations
 
@@ -37,27 +37,27 @@ def starlake_assets(
     checks: bool = True,
     compute: str | None = None,
 ) -> Callable[[Callable[..., Any]], AssetsDefinition]:
-    """Make a function the step of tables and tasks of a project: it takes a `StarlakeResource` and yields its events.
+    """Use a function as the step of tables and tasks of a project: it takes a `StarlakeResource` and yields its events.
 
     Args:
         project: The project, or its folder.
-        select: Which tables and tasks, in Starlake's words: ``shop``, ``shop.orders``, ``tag:daily``, ``+kpis.sales``;
-            all by default.
-        exclude: Which of them not.
+        select: The tables and tasks to include: ``shop``, ``shop.orders``, ``tag:daily``, ``+kpis.sales``; all by
+            default.
+        exclude: The tables and tasks to exclude.
         name: The name of the step; by default that of the function.
-        translator: Makes the specs of assets and checks.
-        asset_prefix: The first part or parts of the keys of all that the project makes.
+        translator: Creates the specs of assets and checks.
+        asset_prefix: Prefix of the keys of all assets that the project makes.
         partitions_def: The partitions of all assets.
         backfill_policy: How backfills are divided into runs.
         pool: The pool whose slots the step takes.
-        retry_policy: When the step is tried again.
+        retry_policy: Retry policy of the step.
         op_tags: Further tags of the step.
         checks: Whether expectations become checks.
-        compute: The compute profile of all commands, whatever metadata say.
+        compute: The compute profile of all commands, which overrides metadata.
 
     Raises:
-        StarlakeError: If a file of the project cannot be used, if a word names nothing, if nothing is chosen, or if
-            items have different partitions.
+        StarlakeError: If a file of the project cannot be used, if a selection matches nothing, if nothing is selected,
+            or if items have different partitions.
     """
 
     def decorate(function: Callable[..., Any]) -> AssetsDefinition:

@@ -42,30 +42,29 @@ def build_starlake_definitions(
     rejects: bool = False,
     compute: str | None = None,
 ) -> Definitions:
-    """Return the assets of a project with all that belongs to them; merge it with others by `Definitions.merge`.
+    """Return the definitions of a project: assets, checks, jobs, schedules, sensors. Merge them by `Definitions.merge`.
 
     Args:
         project: The project, or its folder.
-        sl_job: Where commands run, and with which options; by default in the process of each step, on the embedded
-            engine.
-        name: What the names of jobs, schedules and sensors begin with; by default the project's folder.
-        translator: Makes the specs of assets and checks.
-        select: Which tables and tasks, in Starlake's words: ``shop``, ``shop.orders``, ``tag:daily``, ``+kpis.sales``;
-            all by default.
-        exclude: Which of them not.
-        asset_prefix: The first part or parts of the keys of all that the project makes.
+        sl_job: The job with the executor and the options; by default the embedded engine, in the process of each step.
+        name: Prefix of the names of jobs, schedules and sensors; by default the project's folder.
+        translator: Creates the specs of assets and checks.
+        select: The tables and tasks to include: ``shop``, ``shop.orders``, ``tag:daily``, ``+kpis.sales``; all by
+            default.
+        exclude: The tables and tasks to exclude.
+        asset_prefix: Prefix of the keys of all assets that the project makes.
         batched: False for a step per table or task, True for a step per domain, ``project`` for one step.
-        schedules: Whether schedules of the project become jobs and schedules. Partitions are there all the same, unless
-            the option `partitions` is ``none``.
-        sensors: Whether there is a sensor that loads files when they arrive, and on a service such as Dataproc those
-            that end what runs have left.
+        schedules: Whether schedules of the project become jobs and schedules. Partitions exist anyway, unless the
+            option `partitions` is ``none``.
+        sensors: Whether to add a sensor that loads files when they arrive, and sensors that clean up after runs on a
+            service such as Dataproc.
         checks: Whether expectations become checks.
         rejects: Whether rejected rows are assets of their own, with a job that replays them.
-        compute: The compute profile of all commands, whatever options and metadata say.
+        compute: The compute profile of all commands, which overrides options and metadata.
 
     Raises:
-        StarlakeError: If a file of the project cannot be used, if two items have one key, or if a word of the selection
-            names nothing.
+        StarlakeError: If a file of the project cannot be used, if two items have one key, or if a selection matches
+            nothing.
     """
     return definitions_of(
         AssetBuild.of(
@@ -87,10 +86,10 @@ def build_starlake_definitions(
 
 
 def definitions_of(build: AssetBuild) -> Definitions:
-    """Return the definitions of what was read.
+    """Return the definitions of a build.
 
     Args:
-        build: The items, what they become, and what else is wanted.
+        build: The items, their specs, and the other arguments.
     """
     assets = asset_steps(build)
     rejects = rejected_assets(build) if build.rejects else []
@@ -108,9 +107,9 @@ def definitions_of(build: AssetBuild) -> Definitions:
 def _sensors(
     build: AssetBuild, assets: Sequence[AssetsDefinition], fresh: Sequence[AssetChecksDefinition]
 ) -> list[SensorDefinition]:
-    """Return the sensors of files, of conditions and of freshness, and those that end what runs have left on a service.
+    """Return the sensors of files, of conditions and of freshness, and those that clean up after runs on a service.
 
-    There are none if they are switched off.
+    Empty if sensors are switched off.
     """
     if not build.sensors:
         return []

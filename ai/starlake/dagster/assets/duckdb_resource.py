@@ -1,4 +1,4 @@
-"""A resource for assets of the user's own that use the DuckDB file of a project."""
+"""A resource for user assets that use the DuckDB file of a project."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _BY_HAND = "outside of a run"
 
 
 class StarlakeDuckDB(ConfigurableResource[Any]):
-    """A DuckDB file that commands of Starlake write into, in turns with them.
+    """A DuckDB file that Starlake commands and user code write to, one after the other.
 
-    DuckDB lets one process at a time open a file for writing. Another one fails at once, be it a command of Starlake or
-    a step of yours.
+    DuckDB lets one process at a time open a file for writing. Another one fails at once, whether it is a Starlake
+    command or a step of yours.
     """
 
     database: str = Field(description="the path of the DuckDB file, as in the url of the project's connection")
@@ -34,12 +34,12 @@ class StarlakeDuckDB(ConfigurableResource[Any]):
 
     @contextmanager
     def get_connection(self) -> Iterator[DuckDBPyConnection]:
-        """Open the file when nobody else writes into it; others wait until the block ends.
+        """Open the file when no other process writes to it; others wait until the block ends.
 
         The file is created if it is missing. Its time zone is UTC.
 
         Raises:
-            WriterBusyError: If a command of Starlake writes into it for longer than `timeout`.
+            WriterBusyError: If a command of Starlake writes to it for longer than `timeout`.
             StarlakeError: If another process keeps it open for longer than `timeout`, or if it cannot be opened.
         """
         from ai.starlake.embedded.database.connection import open_database
@@ -51,12 +51,12 @@ class StarlakeDuckDB(ConfigurableResource[Any]):
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Keep commands of Starlake itself away from the file, for what opens it in another way.
+        """Keep Starlake commands away from the file, for code that opens it in another way.
 
-        The embedded engine and `get_connection` wait for whoever has the file open; they need no turn.
+        The embedded engine and `get_connection` wait for any process that has the file open; they need no turn.
 
         Raises:
-            WriterBusyError: If a command of Starlake writes into it for longer than `timeout`.
+            WriterBusyError: If a command of Starlake writes to it for longer than `timeout`.
         """
         with writer_locks([lock_file_of(self._path)], _execution(), self.timeout):
             yield
@@ -67,7 +67,7 @@ class StarlakeDuckDB(ConfigurableResource[Any]):
 
 
 def _execution() -> Execution:
-    """Return who holds the lock: the step that is running, so that those who wait are told."""
+    """Return the holder of the lock: the running step, for the messages of waiting commands."""
     context = _compat.current_context()
     if context is None:
         return Execution(_BY_HAND, _BY_HAND, DagsterReporter(logging.getLogger(__name__)))

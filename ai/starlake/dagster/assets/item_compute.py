@@ -1,4 +1,4 @@
-"""The compute profiles of tables and tasks: which one the command of each has, and how assets show it."""
+"""Compute profiles of tables and tasks: the profile of each command, and its tag on assets."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 def item_compute(
     translated: TranslatedProject, sl_job: StarlakeDagsterJob[Any], in_code: ComputeChoice | None
 ) -> Callable[[ProjectItem], ComputeProfile | None]:
-    """Return what finds the compute profile of an item; see `ai.starlake.job.compute_profiles` for the precedence.
+    """Return the function that finds an item's compute profile; for the order see `ai.starlake.job.compute_profiles`.
 
     Args:
-        translated: The project, and what the translator says.
-        sl_job: The options, and the sections among them.
-        in_code: The profile that code names for all items.
+        translated: The project, and its translator.
+        sl_job: The options, with their sections.
+        in_code: The profile that code sets for all items.
 
     Raises:
-        StarlakeError: If a section of the options is nearly named as a table or task.
+        StarlakeError: If the name of a section is similar to that of a table or task.
     """
     settings, options = sl_job.settings, _with_profiles(sl_job.options)
     names = {name for item in translated.project.items for name in names_of_section(item.full_name, item.full_name)}
@@ -50,7 +50,7 @@ def item_compute(
 
 
 def tagged(spec: AssetSpec, profile: ComputeProfile | None) -> AssetSpec:
-    """Return the spec of an asset with a tag that names the compute profile of what makes it."""
+    """Return the spec of an asset with a tag for its compute profile."""
     if profile is None:
         return spec
     with quiet():
@@ -58,17 +58,17 @@ def tagged(spec: AssetSpec, profile: ComputeProfile | None) -> AssetSpec:
 
 
 def compute_tags(profiles: Iterable[ComputeProfile | None]) -> dict[str, str]:
-    """Return the tag of a step that names the compute profiles of its items.
+    """Return the tag of a step with the compute profiles of its items.
 
     Args:
-        profiles: The profiles; several only in a step whose function a user writes.
+        profiles: The profiles; several only in a step with a user's function.
     """
     names = sorted({profile.name for profile in profiles if profile is not None})
     return {COMPUTE_TAG: ",".join(names)} if names else {}
 
 
 def _with_profiles(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the sections of options that name a compute profile."""
+    """Return the sections of options that set a compute profile."""
     return {
         name: section
         for name, section in options.items()

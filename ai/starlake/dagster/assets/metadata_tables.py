@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def metadata_table(rows: Sequence[Mapping[str, str | int | None]]) -> TableMetadataValue:
-    """Return rows as a table for metadata; its columns are those of any row."""
+    """Return rows as a table for metadata; its columns are those of all rows."""
     columns = dict.fromkeys(name for row in rows for name in row)
     numbers = {name for name in columns if all(isinstance(row.get(name), int) for row in rows)}
     with quiet():

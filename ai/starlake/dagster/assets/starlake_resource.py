@@ -1,4 +1,4 @@
-"""A resource that runs commands of Starlake within steps that `starlake_assets` makes."""
+"""A resource that runs Starlake commands within the steps of `starlake_assets`."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ class StarlakeResource(ConfigurableResource[Any]):
 
     @classmethod
     def from_job(cls, sl_job: StarlakeDagsterJob[Any]) -> StarlakeResource:
-        """Return the resource whose commands run as those of a job.
+        """Return a resource whose commands run like those of a job.
 
         Args:
             sl_job: An instance of any class of jobs.
         """
-        # Dagster makes a resource anew for each step, of its class and its fields.
+        # Dagster creates a resource again for each step, from its class and its fields.
         made: type[StarlakeResource] = type(cls.__name__, (cls,), {"__module__": cls.__module__, "_given": sl_job})
         job_class = type(sl_job)
         return made(executor=f"{job_class.__module__}.{job_class.__qualname__}")
 
     @property
     def sl_job(self) -> StarlakeDagsterJob[Any]:
-        """The job, which says where commands run.
+        """The job, with the executor.
 
         Raises:
-            StarlakeError: If there is no such executor, or if an option has a value that it does not accept.
+            StarlakeError: If there is no such executor, or if an option has an invalid value.
         """
         return self._given if self._given is not None else named_job(self.executor, self.options)
 
@@ -58,15 +58,16 @@ class StarlakeResource(ConfigurableResource[Any]):
         options: Mapping[str, Any] | None = None,
         **overrides: Any,
     ) -> Iterator[Event]:
-        """Run the commands of the selected assets of a step, in order; yield what Dagster records.
+        """Run the commands of the selected assets of a step, in order; yield the events for Dagster.
 
         Args:
-            context: The context of a step that `starlake_assets` makes.
+            context: The context of a step of `starlake_assets`.
             options: Substitutions for all commands, as ``--options`` of Starlake.
             **overrides: Options of the job in place of its own, such as ``max_rejected="5%"`` or ``stage=False``.
 
         Raises:
-            Failure: If a command fails, or an argument is not an option: after all that does not depend on it.
+            Failure: If a command fails, or an argument is not an option; raised after all commands that do not depend
+                on it.
         """
         of_op = context.op_execution_context if isinstance(context, AssetExecutionContext) else context
         with failures(retry=False):

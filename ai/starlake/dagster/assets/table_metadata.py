@@ -1,4 +1,4 @@
-"""Metadata that Dagster's pages show of a table: its columns and their lineage, its name, its files."""
+"""Metadata of a table for Dagster's pages: its columns and their lineage, its name, its files."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ COLUMN_LINEAGE = "dagster/column_lineage"
 
 
 def table_metadata(item: ProjectItem, *, code_references: bool) -> Iterator[tuple[str, Any]]:
-    """Yield the metadata of an item that is known before anything runs.
+    """Yield the metadata of an item that is known before a run.
 
     Args:
         item: The item.
-        code_references: Whether the files and lines that it is from are named.
+        code_references: Whether to add its source files and lines.
     """
     yield "dagster/table_name", item.table_name
     yield "starlake/name", item.full_name
@@ -84,7 +84,7 @@ def _shared_column(
     nullable: bool,
     unique: bool,
 ) -> TableColumn:
-    """Return a column; those that many tables have, such as ``id``, are made once."""
+    """Return a column; columns that many tables have, such as ``id``, are created once."""
     return TableColumn(
         name=name,
         type=type_,

@@ -30,12 +30,12 @@ Prefix = str | Sequence[str]
 
 
 class TranslatedProject:
-    """A project's items and what each becomes in Dagster.
+    """The items of a project, and their specs in Dagster.
 
     Args:
         project: The project, or its folder.
-        translator: Makes the specs.
-        asset_prefix: The first parts of the keys of all that the project makes; what it only reads keeps its key.
+        translator: Creates the specs.
+        asset_prefix: Prefix of the keys of all assets that the project makes; tables that it only reads keep their key.
     """
 
     def __init__(
@@ -50,10 +50,10 @@ class TranslatedProject:
         self.prefix = [part for part in parts if part]
 
     def select(self, select: Words | None, exclude: Words | None) -> tuple[ProjectItem, ...]:
-        """Return the items that words choose.
+        """Return the items of a selection.
 
         Raises:
-            StarlakeError: If a word names nothing.
+            StarlakeError: If a selection matches nothing.
         """
         return select_items(self.project.items, select, exclude)
 
@@ -79,16 +79,16 @@ class TranslatedProject:
         return keys
 
     def compute_of(self, item: ProjectItem) -> str | None:
-        """Return the compute profile that the translator says an item has, if it is not the one of the metadata."""
+        """Return the compute profile of an item from the translator, if it differs from that of the metadata."""
         named = self._translator.get_compute_profile(item)
         return named if named != item.compute else None
 
     def partition_of(self, file: WaitingFile) -> str | None:
-        """Return the key of the partition that the translator says a file is for; None for the newest one."""
+        """Return the key of the partition of a file from the translator; None for the newest one."""
         return self._translator.partition_of(file)
 
     def specs(self, items: Iterable[ProjectItem]) -> list[AssetSpec]:
-        """Return the specs of items, with the keys that items have after their translation."""
+        """Return the specs of items, with their keys after translation."""
         return [self._final(item) for item in items]
 
     def check_specs(self, items: Iterable[ProjectItem]) -> list[AssetCheckSpec]:
@@ -120,7 +120,7 @@ class TranslatedProject:
 
     @cached_property
     def _translated(self) -> Mapping[Target, AssetSpec]:
-        """The spec of each item as the translator makes it: also those that are not chosen give keys to others."""
+        """The spec of each item from the translator: items that are not selected give keys to others too."""
         for item in self.project.items:
             if item.sql_problem:
                 warnings.warn(
@@ -132,7 +132,7 @@ class TranslatedProject:
 
     @cached_property
     def _moved(self) -> Mapping[AssetKey, AssetKey]:
-        """The keys that are other ones after the translation."""
+        """The keys that the translation changed."""
         keys = ((default_key(target), key) for target, key in self.keys.items())
         return {before: after for before, after in keys if before != after}
 

@@ -1,4 +1,4 @@
-"""How tables and tasks become assets, and expectations become checks."""
+"""Translation of tables and tasks to assets, and of expectations to checks."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ _REJECTED_ROWS_MEAN = "Loads reject no row. A warning if they reject some, an er
 
 
 class DagsterStarlakeTranslator:
-    """Makes the spec of each asset and check. Override its methods to change them.
+    """Creates the spec of each asset and check. Override its methods to change them.
 
-    The key that a spec has is that of the item everywhere: what depends on the item, its checks and the lineage of
-    columns follow. A prefix is added after the translation.
+    The key of a spec is the key of the item everywhere: downstream items, its checks and the lineage of columns follow.
+    A prefix is added after the translation.
 
     Args:
-        views_as_virtual: Whether views are virtual assets, which Dagster does not materialize; only where Dagster has
+        views_as_virtual: Whether views are virtual assets, which Dagster does not materialize; only if Dagster has
             them.
-        code_references: Whether assets name the files and lines that they are from.
+        code_references: Whether assets have their source files and lines.
     """
 
     def __init__(self, *, views_as_virtual: bool = False, code_references: bool = True) -> None:
@@ -35,7 +35,7 @@ class DagsterStarlakeTranslator:
         self.code_references = code_references
 
     def get_asset_spec(self, item: ProjectItem) -> AssetSpec:
-        """Return the spec of the asset that a table, a task or a view becomes.
+        """Return the spec of the asset of a table, a task or a view.
 
         Args:
             item: The table, task or view: its ``kind``, ``domain``, ``name``, ``full_name``, ``metadata`` and more.
@@ -56,7 +56,7 @@ class DagsterStarlakeTranslator:
             )
 
     def get_compute_profile(self, item: ProjectItem) -> str | None:
-        """Return the name of the compute profile of what makes an item; by default the one that its metadata names.
+        """Return the name of the compute profile of an item; by default that of its metadata.
 
         Args:
             item: The table, task or view.
@@ -64,9 +64,9 @@ class DagsterStarlakeTranslator:
         return item.compute
 
     def partition_of(self, file: WaitingFile) -> str | None:  # noqa: ARG002
-        """Return the key of the partition that a file is for; None for the newest one.
+        """Return the key of the partition of a file; None for the newest one.
 
-        The file sensor asks when files wait for a table that has partitions.
+        The file sensor calls this when files wait for a table with partitions.
 
         Args:
             file: The file: its ``domain``, ``table``, ``name``, ``folder`` and more.
@@ -74,10 +74,10 @@ class DagsterStarlakeTranslator:
         return None
 
     def get_asset_check_spec(self, expectation: ItemExpectation) -> AssetCheckSpec | None:
-        """Return the spec of the check that an expectation becomes; None for no check.
+        """Return the spec of the check of an expectation; None for no check.
 
         Args:
-            expectation: The expectation: its ``expect``, ``name``, ``fail_on_error`` and more. The one of a loaded
+            expectation: The expectation: its ``expect``, ``name``, ``fail_on_error`` and more. The check of a loaded
                 table's rejected rows has the name ``rejected_rows``.
         """
         if expectation.name == REJECTED_ROWS:

@@ -1,6 +1,6 @@
-"""The command line `starlake-dagster`: what people do with Starlake on Dagster besides running jobs.
+"""The command line `starlake-dagster`: everything around Starlake on Dagster except running jobs.
 
-Each command stands in a module of its own, which is imported when the command is asked for.
+Each command is a module of its own, which is imported on demand.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from ai.starlake.common.foreign import require_own_package
 require_own_package()
 require_package("dagster", "starlake-dagster", "dagster")
 
-from ai.starlake.common.command_line.lazy_group import LazyGroup, program  # noqa: E402  it imports what others may have replaced
+from ai.starlake.common.command_line.lazy_group import LazyGroup, program  # noqa: E402  it imports packages that may have been replaced
 
 __all__ = ["gcp", "main", "polars"]
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ai.starlake.project.dag_generation.starts import WindowOf
 
 _SHOWN = 4
-"""How many files the command that opens them in Dagster names."""
+"""Maximum number of files in the command that opens them in Dagster."""
 
 
 def _opening(root: Path, folder: Path, files: Sequence[Path]) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     help="Where loads and tasks run: on the embedded engine, or as processes of the command starlake.",
 )
 def init(folder: Path, executor: ProjectExecutor) -> None:
-    """Make a project that runs: data, tables, tasks, checks, and definitions.py, which makes assets of them.
+    """Create a runnable project: data, tables, tasks, checks, and definitions.py with its assets.
 
     The folder must be new or empty: nothing is ever overwritten.
 

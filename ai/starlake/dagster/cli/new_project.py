@@ -1,4 +1,4 @@
-"""The files of a new project: the one that `starlake-embedded bootstrap` writes, as assets of Dagster."""
+"""Files of a new project: the one of `starlake-embedded bootstrap`, as Dagster assets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RENDERED = ".j2"
 
 
 def make_project(folder: Path) -> tuple[Path, ...]:
-    """Write a Starlake project without anything of Dagster; return its files.
+    """Write a Starlake project without Dagster files; return its files.
 
     Raises:
         StarlakeError: If the folder is not empty, or cannot be written.
@@ -26,11 +26,11 @@ def make_project(folder: Path) -> tuple[Path, ...]:
 
 
 def make_location(folder: Path, executor: ProjectExecutor) -> tuple[Path, ...]:
-    """Write a Starlake project and the code location that makes assets of it; return its files.
+    """Write a Starlake project and a code location with its assets; return its files.
 
     Args:
-        folder: The folder; made when it is not there.
-        executor: Where the commands run.
+        folder: The folder; created if it is missing.
+        executor: The executor of the commands.
 
     Raises:
         StarlakeError: If the folder is not empty, or cannot be written.
@@ -45,7 +45,7 @@ def _write(folder: Path, texts: dict[str, str]) -> tuple[Path, ...]:
 
 
 def _starlake_files() -> dict[str, str]:
-    """Return the starter project, with rows to warn of, and without what generated DAG files are made from."""
+    """Return the starter project, with rows that cause warnings, and without DAG configurations."""
     starter = {name: text for name, text in template_files().items() if not name.startswith(_OF_GENERATED_FILES)}
     return {**starter, **{name: text for name, text in _own_files().items() if not _is_rendered(name)}}
 

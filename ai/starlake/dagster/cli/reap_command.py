@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class _Standard:
-    """Reports to standard error; the table alone goes to standard output."""
+    """Reports to standard error; only the table is written to standard output."""
 
     def output(self, _stream: Stream, line: str) -> None:
         click.echo(line, err=True)
@@ -61,21 +61,21 @@ def reap(
     dataproc_endpoint: str | None,
     cloud_run_endpoint: str | None,
 ) -> None:
-    """Remove what runs that are over have left on Google Cloud.
+    """Remove what finished runs have left on Google Cloud.
 
-    Deletes Dataproc clusters, and cancels Spark jobs and Cloud Run executions, that carry the marks of a run which is
-    over, and that are old enough. Sensors do the same, soon after each run (see `sensors` of the job classes); this
-    command is for those who do not run Dagster's daemon, and to see what there is:
+    Deletes Dataproc clusters, and cancels Spark jobs and Cloud Run executions, with the labels of a finished run, if
+    they are old enough. Sensors do the same, soon after each run (see `sensors` of the job classes); this command is
+    for users without Dagster's daemon, and to list leftovers:
 
     \b
       starlake-dagster gcp reap --project my-project --dry-run
       starlake-dagster gcp reap --project my-project --region europe-west1 --older-than 1d
 
-    Whether a run is over is looked up in the Dagster instance of DAGSTER_HOME. What belongs to a run that is going on
-    always stays. What belongs to runs that are not known there, as when DAGSTER_HOME is not set, stays too, unless
-    --unknown is given: then its age alone decides.
+    The Dagster instance of DAGSTER_HOME tells whether a run has finished. Resources of a run in progress always stay.
+    Resources of unknown runs, as when DAGSTER_HOME is not set, stay too, unless --unknown is given: then only their age
+    matters.
 
-    The exit code is 1 when something could not be looked for or removed; all else was done then.
+    The exit code is 1 if a resource could not be listed or removed; all others were processed.
     """  # noqa: D301  click takes this very character for "leave the lines as they are"
     from ai.starlake.executor.remote.leftovers import reap as reap_leftovers
     from ai.starlake.gcp.client.endpoints import GcpEndpoints
@@ -107,7 +107,7 @@ def _leftovers(
     services: Sequence[str],
     problems: list[StarlakeError],
 ) -> Iterator[Leftover]:
-    """Yield what there is; where that cannot be learned, the error is added to the problems, and the rest goes on."""
+    """Yield the leftovers; errors are added to the problems, and the search continues."""
     from ai.starlake.gcp.client.calls import Calls
     from ai.starlake.gcp.client.clients import GcpClients
 

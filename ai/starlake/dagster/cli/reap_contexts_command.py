@@ -14,16 +14,16 @@ from ai.starlake.dagster.cli.reaping import known_runs, leftover_options, show_r
 @click.option("--workspace", help="The workspace; by default that of the service account.")
 @leftover_options("contexts")
 def reap(*, workspace: str | None, older_than: float, unknown: bool, dry_run: bool) -> None:
-    """Stop the compute contexts that runs which are over have left on Polars Cloud.
+    """Stop the compute contexts that finished runs have left on Polars Cloud.
 
-    Stops contexts whose names carry the id of a run that is over, and that are old enough. Sensors do the same, soon
-    after each run; this command is for those who do not run Dagster's daemon, and to see what there is. The service
-    account is that of POLARS_CLOUD_CLIENT_ID and POLARS_CLOUD_CLIENT_SECRET.
+    Stops contexts whose names contain the id of a finished run, if they are old enough. Sensors do the same, soon after
+    each run; this command is for users without Dagster's daemon, and to list leftovers. The service account is that of
+    POLARS_CLOUD_CLIENT_ID and POLARS_CLOUD_CLIENT_SECRET.
 
     \b
       starlake-dagster polars reap --workspace analytics --dry-run
 
-    Whether a run is over is looked up in the Dagster instance of DAGSTER_HOME; see starlake-dagster gcp reap.
+    The Dagster instance of DAGSTER_HOME tells whether a run has finished; see starlake-dagster gcp reap.
     """  # noqa: D301  click takes this very character for "leave the lines as they are"
     from ai.starlake.executor.remote.leftovers import reap as reap_leftovers
     from ai.starlake.job.polars_profile import PROFILE

@@ -1,4 +1,4 @@
-"""Shared by the commands that remove leftovers: which runs are over, and the table of what was done."""
+"""Shared by the commands that remove leftovers: the finished runs, and the table of actions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 _WIDE = 1000
-"""Columns of a table that no terminal shows: its rows stay whole, for other programs."""
+"""Width of a table that no terminal has: its rows stay whole, for other programs."""
 _COLOURS = {"removed": "green", "would be removed": "yellow", "not removed": "red", "kept": "dim"}
 
 
@@ -25,7 +25,7 @@ def leftover_options(things: str) -> Callable[[CommandT], CommandT]:
     """Return a decorator that adds the options of all commands that remove leftovers.
 
     Args:
-        things: The leftovers, in the plural, as the help calls them.
+        things: Name of the leftovers, in the plural, for the help.
     """
 
     def decorated(command: CommandT) -> CommandT:
@@ -55,7 +55,7 @@ def leftover_options(things: str) -> Callable[[CommandT], CommandT]:
 
 @contextmanager
 def known_runs() -> Iterator[Callable[[str], bool | None]]:
-    """Yield what tells whether a run is over, as far as the Dagster instance of DAGSTER_HOME knows it."""
+    """Yield a function that returns whether a run has ended, as far as the instance of DAGSTER_HOME knows it."""
     if not os.environ.get("DAGSTER_HOME"):
         click.echo("DAGSTER_HOME is not set: no run is known", err=True)
         yield lambda _run_id: None
@@ -69,7 +69,7 @@ def known_runs() -> Iterator[Callable[[str], bool | None]]:
 
 
 def show_reaped(rows: Sequence[Reaped]) -> None:
-    """Print a row for each of the things that were found."""
+    """Print a row for each leftover."""
     from rich.console import Console
     from rich.table import Column, Table
 

@@ -1,1 +1,1 @@
-"""Templates of DAG files for Dagster; the folder `dagster` holds what they share."""
+"""Templates of DAG files for Dagster; the folder `dagster` contains their shared parts."""

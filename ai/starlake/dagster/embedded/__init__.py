@@ -21,20 +21,20 @@ __all__ = ["StarlakeDagsterEmbeddedJob"]
 
 
 class StarlakeDagsterEmbeddedJob(StarlakeDagsterJob[JobOptions]):
-    """Generates ops that run each Starlake command on the embedded DuckDB engine, within the process of the step.
+    """Creates ops that run each Starlake command on the embedded DuckDB engine, within the process of the step.
 
-    What `StarlakeDagsterShellJob` does with ``starlake-embedded``, without starting an interpreter for each command.
-    See `IStarlakeJob` for the arguments.
+    Like `StarlakeDagsterShellJob` with ``starlake-embedded``, but without starting an interpreter for each command. See
+    `IStarlakeJob` for the arguments.
     """
 
     def make_executor(self) -> StarlakeExecutor:
-        """Make the executor, which calls the engine."""
+        """Return the executor, which calls the engine."""
         return embedded_executor(self.settings)
 
     def sensors(
         self, jobs: Iterable[JobDefinition] | None = None, *, name: str | None = None
     ) -> list[SensorDefinition]:
-        """Generate the sensors that clean up after runs: those that compute profiles for Polars Cloud need."""
+        """Return the sensors that clean up after runs: those for compute profiles of Polars Cloud."""
         from ai.starlake.dagster.polars.contexts_janitor import sensors_of_profiles
 
         return sensors_of_profiles(self.settings, jobs, name or self.filename)

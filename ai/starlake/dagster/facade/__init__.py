@@ -1,1 +1,1 @@
-"""Runs of Starlake that another scheduler starts, as assets of Dagster that are made elsewhere."""
+"""Starlake runs of another scheduler, as external Dagster assets."""

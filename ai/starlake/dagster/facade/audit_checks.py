@@ -1,4 +1,4 @@
-"""The checks of assets that are made elsewhere: their results are those on record."""
+"""Checks of external assets: their results are read from the audit."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check_specs(build: FacadeBuild) -> list[AssetCheckSpec]:
 
 
 def audit_checks(build: FacadeBuild) -> list[AssetChecksDefinition]:
-    """Return the checks, with one op for all of them that reads the results on record; none without assets.
+    """Return the checks, with one op for all of them that reads the recorded results; none without assets.
 
     Args:
         build: The items, and the audit.
@@ -65,7 +65,7 @@ def audit_checks(build: FacadeBuild) -> list[AssetChecksDefinition]:
 
 @dataclass(frozen=True, eq=False)
 class AuditChecksBody(Body):
-    """The body of the op of all checks: it reports what is on record.
+    """Body of the op of all checks: it reports the recorded results.
 
     Args:
         build: The items, and the audit.
@@ -74,7 +74,7 @@ class AuditChecksBody(Body):
     build: FacadeBuild
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
-        """Yield the result on record of each selected check. Nothing is evaluated: that is done outside.
+        """Yield the recorded result of each selected check. Nothing is evaluated here: that happens outside.
 
         Raises:
             Failure: If the audit cannot be read.

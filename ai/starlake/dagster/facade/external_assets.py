@@ -1,4 +1,4 @@
-"""The assets of a project that are made elsewhere."""
+"""The external assets of a project."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ENVIRONMENT_TAG = "starlake/environment"
 
 
 def external_assets(build: FacadeBuild) -> list[AssetSpec]:
-    """Return the assets: with all that is known of the project's, but nothing makes them here.
+    """Return the assets: with all metadata of the project's assets, but not executable here.
 
     Args:
         build: The items, and the environment.

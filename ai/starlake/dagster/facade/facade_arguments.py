@@ -1,4 +1,4 @@
-"""Checks of the arguments of a facade that nothing reads before the sensor ticks."""
+"""Checks of arguments of a facade that would otherwise be read at the first tick of the sensor."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _LAST_PORT = 65535
 
 
 def check_host(host: Any) -> None:
-    """Make sure that a value is the name or address of a host; None is accepted.
+    """Check that a value is the name or address of a host; None is accepted.
 
     Raises:
-        StarlakeError: If it is not, such as a URL.
+        StarlakeError: If it is not, for example a URL.
     """
     if host is not None and not (isinstance(host, str) and _HOST.fullmatch(host)):
         raise StarlakeError(
@@ -41,7 +41,7 @@ def port_of(port: Any) -> int | None:
 
 
 def check_interval(seconds: Any) -> None:
-    """Make sure that a value is a number of whole seconds between ticks.
+    """Check that a value is a whole number of seconds between ticks.
 
     Raises:
         StarlakeError: If it is not, or is less than one second.

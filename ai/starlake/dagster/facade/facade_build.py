@@ -1,4 +1,4 @@
-"""Everything that the parts of one facade share: its assets, its names, and the audit that it reads."""
+"""Shared state of the parts of one facade: its assets, its names, and its audit."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Mirror = Literal["runs", "events"]
 
 @dataclass(frozen=True)
 class FacadeSettings:
-    """The settings of a facade that do not depend on its environment.
+    """Settings of a facade that do not depend on its environment.
 
     Args:
         audit: The database of the audit: a DuckDB file, an SQLAlchemy URL, or a reference to either.
-        tracking: How runs outside are found.
+        tracking: How outside runs are found.
         links: The links to logs.
-        timezone: The time zone in which the audit's timestamps are written.
-        interval_seconds: How many seconds pass between two ticks of the sensor.
+        timezone: The time zone of the audit's timestamps.
+        interval_seconds: Seconds between two ticks of the sensor.
         code_location: The name of the code location to reload; that of the sensor by default.
         graphql_host: The host of Dagster's webserver; nothing is reloaded without it.
         graphql_port: Its port.
@@ -58,12 +58,12 @@ class FacadeBuild:
 
     Args:
         settings: The settings of the facade.
-        assets: The chosen items, and what they become.
+        assets: The selected items, and their specs.
         environment: The name of the environment.
-        mirror: How runs outside are mirrored: as runs, as events without a run, or not at all.
-        sensor_runs: Whether the sensor runs until somebody switches it off.
-        name: What the names of jobs and sensors begin with.
-        remake: Makes the definitions again, of the project as it is then.
+        mirror: How outside runs are mirrored: as runs, as events without a run, or not at all.
+        sensor_runs: Whether the sensor runs by default.
+        name: Prefix of the names of jobs and sensors.
+        remake: Creates the definitions again, from the current project.
     """
 
     settings: FacadeSettings
@@ -80,7 +80,7 @@ class FacadeBuild:
 
     @cached_property
     def audit(self) -> AuditDatabase:
-        """The audit. What it is in is opened when it is read, and closed after each reading.
+        """The audit. Its database is opened for each reading, and closed afterwards.
 
         Raises:
             StarlakeError: If the project cannot be read.
@@ -94,11 +94,11 @@ class FacadeBuild:
 
     @cached_property
     def on_record(self) -> ItemsOnRecord:
-        """The items as the audit names them."""
+        """Items by their names in the audit."""
         return ItemsOnRecord(self.assets.translated.project.items, self.assets.items)
 
     def checks_of(self, item: ProjectItem) -> CheckResults:
-        """Return what makes the results of the checks of an item."""
+        """Return the factory for the results of the checks of an item."""
         return CheckResults(self._checks[item.full_name], self.assets.sl_job.settings.max_rejected)
 
     @cached_property

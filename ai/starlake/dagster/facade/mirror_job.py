@@ -1,4 +1,4 @@
-"""The job that mirrors a run outside: a step for each table or task, with the outcome of the remote one."""
+"""The job that mirrors an outside run: a step for each table or task, with its outcome."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 READ_STEP = "read_audit"
 OUTCOME_STEP = "outcome"
-"""The steps of a run are ``outcome[shop__orders]`` and so on."""
+"""The steps of a run are named ``outcome[shop__orders]`` and so on."""
 ROWS_GONE = "rows_that_are_gone"
 
 _RESULT = "result"
@@ -51,12 +51,13 @@ RETRIES = {
     "dagster/retry_strategy": "ALL_STEPS",
     "dagster/retry_on_asset_or_op_failure": "false",
 }
-"""Tags of runs that Dagster launches again if they are killed, where run retries are enabled; not if something failed
-outside, which mirroring it again does not change. All steps run again: what is on record is not recorded twice."""
+"""Tags of runs that Dagster launches again if they are killed, if run retries are enabled; not if a table or task
+failed outside, which mirroring it again does not change. All steps run again: recorded outcomes are not recorded
+twice."""
 
 
 def mirror_job(build: FacadeBuild) -> JobDefinition:
-    """Return the job that mirrors a run outside. However many assets there are, it has two ops.
+    """Return the job that mirrors an outside run. It has two ops, however many assets there are.
 
     Args:
         build: The items, and the audit.
@@ -103,13 +104,13 @@ def mirror_job(build: FacadeBuild) -> JobDefinition:
 
 @dataclass(frozen=True)
 class ReadRun:
-    """A run outside as the audit has it.
+    """An outside run from the audit.
 
     Args:
-        reference: What the configuration says of it.
+        reference: Its reference in the configuration.
         items: Its tables and tasks, by the mapping keys of their steps.
         unknown: The names of those that the project does not have.
-        gone: How many of its rows are not in the audit any more.
+        gone: Number of its rows that are no longer in the audit.
     """
 
     reference: OutsideReference
@@ -120,7 +121,7 @@ class ReadRun:
 
 @dataclass(frozen=True, eq=False)
 class OutsideRuns:
-    """Reads runs outside, each once for all steps that a process runs.
+    """Reads outside runs, each once for all steps of a process.
 
     Args:
         build: The items, and the audit.
@@ -130,10 +131,10 @@ class OutsideRuns:
     _read: OrderedDict[str, ReadRun] = field(default_factory=OrderedDict)
 
     def of(self, context: OpExecutionContext) -> ReadRun:
-        """Return the run outside that a run of Dagster mirrors.
+        """Return the outside run that a Dagster run mirrors.
 
         Raises:
-            Failure: If the audit cannot be read, or holds none of its rows.
+            Failure: If the audit cannot be read, or contains none of its rows.
         """
         if context.run_id not in self._read:
             reference = OutsideReference.of_config(_compat.op_configs(context)[READ_STEP].config)
@@ -154,10 +155,10 @@ class OutsideRuns:
 
 @dataclass(frozen=True, eq=False)
 class ReadBody(Body):
-    """The body of the op that reads a run outside, and tells its tables and tasks.
+    """Body of the op that reads an outside run, and yields its tables and tasks.
 
     Args:
-        runs: Reads runs outside.
+        runs: Reads outside runs.
     """
 
     runs: OutsideRuns
@@ -175,16 +176,16 @@ class ReadBody(Body):
 
 @dataclass(frozen=True, eq=False)
 class OutcomeBody(Body):
-    """The body of the op that has the outcome of one table or task.
+    """Body of the op with the outcome of one table or task.
 
     Args:
-        runs: Reads runs outside.
+        runs: Reads outside runs.
     """
 
     runs: OutsideRuns
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
-        """Yield what is to be recorded of the table or task.
+        """Yield the events of the table or task.
 
         Raises:
             Failure: If it failed outside.
@@ -206,6 +207,6 @@ class OutcomeBody(Body):
             context.log.info(f"{each.item.full_name}: its outcome is on record already")
         if each.error is not None:
             message = message_of(each)
-            named = {FAILED: MetadataValue.json({each.item.full_name: message})}  # as `on_table_failed` reads it
+            named = {FAILED: MetadataValue.json({each.item.full_name: message})}  # for `on_table_failed`
             raise Failure(message, metadata={**events.metadata(each), **named}, allow_retries=False)
         yield from outputs(_DONE, key)

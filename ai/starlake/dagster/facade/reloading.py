@@ -1,4 +1,4 @@
-"""Reloads the code location of a facade when the metadata of its project change."""
+"""Reload the code location of a facade when the metadata of its project change."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Evaluation = Callable[[SensorEvaluationContext], SensorResult]
 
 _PATIENCE = 30
-"""Seconds that a reload may take: Dagster ends a tick after sixty."""
+"""Timeout in seconds of a reload: Dagster ends a tick after sixty."""
 _SHOWN = 20
 _LONGEST = 500
 _SHORTEST_SECRET = 4
@@ -35,8 +35,8 @@ _UNREACHED = (
 _FAILED = "The project has changed, but the code location {} could not be reloaded: {}. The next ticks try it again."
 _reloads = Lock()
 _reloaded: dict[tuple[str, str], str] = {}
-"""For which files of a project, by its folder, a code location was reloaded last. A reload ends this process, unless
-the code server is one that reloads do not reach; and two facades of one code location reload it once."""
+"""Files of each project, by its folder, at the last reload. A reload ends this process, unless reloads do not reach the
+code server; two facades of one code location reload it once."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class ReloadReport:
     """Result of a change of the project.
 
     Args:
-        message: What to tell.
+        message: The message.
         reloaded: Whether the code location was reloaded now, so that the next tick has the new definitions.
     """
 
@@ -56,9 +56,9 @@ class CodeLocationReload:
     """Reloads the code location when the project has changed, is valid, and makes definitions.
 
     Args:
-        settings: The settings of the facade: the address of Dagster's webserver.
-        project: The project, as it was read for the definitions.
-        remake: Makes the definitions again, of the project as it is now.
+        settings: The settings of the facade: the URL of Dagster's webserver.
+        project: The project that the definitions were made from.
+        remake: Creates the definitions again, from the current project.
     """
 
     def __init__(self, settings: FacadeSettings, project: StarlakeProject, remake: Callable[[], object]) -> None:
@@ -70,12 +70,12 @@ class CodeLocationReload:
         self._told = ("", "")
 
     def look(self, context: SensorEvaluationContext) -> ReloadReport | None:
-        """Reload the code location if the project has changed; None if there is nothing to tell.
+        """Reload the code location if the project has changed; return None if there is nothing to report.
 
-        What keeps it from reloading is reported and logged, once for each change. It never fails the tick.
+        An obstacle to a reload is reported and logged, once for each change. It never fails the tick.
 
         Args:
-            context: That of the tick.
+            context: The context of the tick.
         """
         if not self._settings.graphql_host:
             return None
@@ -83,7 +83,7 @@ class CodeLocationReload:
         try:
             self._watch = self._watch or ContentWatch(self._project)
             content = self._watch.look()
-        except Exception as error:  # noqa: BLE001  files that are being replaced; drivers of stores have their own errors
+        except Exception as error:  # noqa: BLE001  files may be replaced concurrently; drivers have their own errors
             return self._report(context, "", f"The project cannot be read: {_first_line(error)}")
         asked = _reloaded.get((location, self._project.root))
         if content.is_read and asked in {None, content.files}:
@@ -109,13 +109,13 @@ class CodeLocationReload:
         return ReloadReport(message, reloaded=True)
 
     def _problem(self, files: str) -> str:
-        """Return what is wrong with the project; empty if nothing is."""
+        """Return the problem of the project; empty if there is none."""
         if self._judged[0] != files:
             self._judged = (files, self._problem_now())
         return self._judged[1]
 
     def _problem_now(self) -> str:
-        from ai.starlake.project import validate  # which takes longer to import than a tick should
+        from ai.starlake.project import validate  # its import takes longer than a tick should
 
         found = validate(self._project.root, environment=self._project.environment, options=self._project.options)
         errors = [str(finding) for finding in found if finding.is_error]
@@ -125,12 +125,12 @@ class CodeLocationReload:
             return "\n".join([f"validate finds {count}", *errors[:_SHOWN], *more])
         try:
             self._remake()
-        except Exception as error:  # noqa: BLE001  a translator may raise anything, and all of it would break the reload
+        except Exception as error:  # noqa: BLE001  a translator may raise any error, which would break the reload
             return f"they cannot be made\n{str(error)[: 4 * _LONGEST]}"
         return ""
 
     def _report(self, context: SensorEvaluationContext, files: str, message: str) -> ReloadReport:
-        """Report a message, and log it unless this was done for the same change."""
+        """Report a message, and log it unless it was logged for the same change."""
         if self._told != (files, message):
             self._told = (files, message)
             _compat.log_of(context).warning(message)
@@ -138,7 +138,7 @@ class CodeLocationReload:
 
 
 def with_reload(reload: CodeLocationReload, evaluate: Evaluation) -> Evaluation:
-    """Return the evaluation of a sensor that first reloads its code location where the project has changed.
+    """Return the evaluation of a sensor that first reloads its code location if the project has changed.
 
     Args:
         reload: Reloads the code location.
@@ -157,7 +157,7 @@ def with_reload(reload: CodeLocationReload, evaluate: Evaluation) -> Evaluation:
 
 
 def _told_with(result: SensorResult, message: str) -> SensorResult:
-    """Return the result of a tick that says one thing more, if it is one that says why it did nothing."""
+    """Return the result of a tick with one more message, if it is a skip reason."""
     if result.run_requests:
         return result
     said = result.skip_reason.skip_message if result.skip_reason else None
@@ -167,10 +167,10 @@ def _told_with(result: SensorResult, message: str) -> SensorResult:
 
 
 def reload_location(settings: FacadeSettings, location: str) -> str | None:
-    """Ask Dagster's webserver to reload a code location; return why it did not, None if it did.
+    """Ask Dagster's webserver to reload a code location; return the reason if it did not, else None.
 
     Args:
-        settings: The address of the webserver, and further arguments of the client.
+        settings: The URL of the webserver, and further arguments of the client.
         location: The name of the code location.
     """
     try:
@@ -192,10 +192,10 @@ def reload_location(settings: FacadeSettings, location: str) -> str | None:
 
 
 def _arguments(settings: FacadeSettings) -> dict[str, Any]:
-    """Return the further arguments of the client, with secrets in place of references to them.
+    """Return the further arguments of the client, with resolved references.
 
     Raises:
-        StarlakeError: If the client is not installed, or if a header refers to a secret that is not there.
+        StarlakeError: If the client is not installed, or if a header refers to a missing secret.
     """
     require_package("dagster_graphql", "reloading a code location", "dagster")
     arguments: dict[str, Any] = {"timeout": _PATIENCE, **settings.graphql_kwargs}
@@ -217,14 +217,14 @@ def _secrets_of(arguments: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _root_of(error: BaseException) -> BaseException:
-    """Return what an error began with: the client wraps it in a message that repeats its query."""
+    """Return the root cause of an error: the client wraps it in a message that repeats its query."""
     while error.__cause__ is not None:
         error = error.__cause__
     return error
 
 
 def _first_line(error: BaseException) -> str:
-    """Return an error for people: what one of this project says, or the kind and the first line of another."""
+    """Return an error for display: the message of one of this project, or the kind and the first line of another."""
     text = str(error).strip()
     if isinstance(error, StarlakeError):
         return "; ".join(text.splitlines())[:_LONGEST]

@@ -1,4 +1,4 @@
-"""A Starlake project that somebody else runs, as assets of Dagster."""
+"""A Starlake project that another scheduler runs, as Dagster assets."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _DEFAULT = "default"
 class StarlakeDagsterFacade:
     """A Starlake project whose loads and transforms another scheduler runs: Dagster shows them, and reacts to them.
 
-    Making one reads nothing, and connects to nothing.
+    Creating one reads nothing, and connects to nothing.
 
     Args:
         project: The project, or its folder.
@@ -55,17 +55,17 @@ class StarlakeDagsterFacade:
         dagster_graphql_kwargs: Further arguments of `DagsterGraphQLClient`.
         timezone: The time zone of the audit's timestamps: that of the JVM that Starlake runs in. The embedded engine
             writes UTC.
-        group_seconds: Where each file has a JOBID of its own, rows are one run that follow each other within this time.
-        settle_seconds: How long a run must be quiet before it is mirrored.
-        lateness_seconds: How late a row may become visible in the audit.
+        group_seconds: If each file has a JOBID of its own, rows that follow each other within this time are one run.
+        settle_seconds: Seconds without new rows before a run is mirrored.
+        lateness_seconds: Seconds until a row is visible in the audit.
         ignore_job_ids: A regular expression: runs whose JOBID it matches as a whole are not mirrored.
         log_url_template: The link to the log of a run, with ``{job_id}``, ``{domain}``, ``{table}`` and ``{date}``.
-        interval_seconds: How many seconds pass between two ticks of the sensor.
+        interval_seconds: Seconds between two ticks of the sensor.
         code_location: The name of the code location to reload; that of the sensor by default.
         options: Options of assets, such as ``start_date`` and ``partitions``.
 
     Raises:
-        StarlakeError: If an argument has a value that cannot be used.
+        StarlakeError: If an argument has an invalid value.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class StarlakeDagsterFacade:
         check_host(dagster_graphql_host)
         check_interval(interval_seconds)
         self._options = {name: value for name, value in given.items() if name not in _TRACKING}
-        open_audit(audit, timezone=timezone)  # which reads nothing, and refuses what it cannot open
+        open_audit(audit, timezone=timezone)  # it reads nothing, and refuses what it cannot open
         self.settings = FacadeSettings(
             audit=audit,
             tracking=TrackingOptions.over(
@@ -125,23 +125,23 @@ class StarlakeDagsterFacade:
     ) -> Definitions:
         """Return external assets with their checks, the jobs and the sensor; merge it by `Definitions.merge`.
 
-        Nothing is asked of a network or a database.
+        No network or database is accessed.
 
         Args:
             environment: Selects ``env.{environment}.sl.yml`` of the project, and is part of the names of jobs and
                 sensor. By default that of ``SL_ENV``, else ``default``, which selects no file.
-            asset_prefix: The first part or parts of the keys of all that the project makes.
-            enable_sensor_by_default: Whether the sensor runs until somebody switches it off.
-            mirror: ``runs`` to show each run outside as a run of Dagster, ``events`` to record its outcomes without
-                one; None for neither, and no sensor.
-            translator: Makes the specs of assets and checks.
-            select: Which tables and tasks, in Starlake's words; all by default.
-            exclude: Which of them not.
-            name: What the names of jobs and sensor begin with.
+            asset_prefix: Prefix of the keys of all assets that the project makes.
+            enable_sensor_by_default: Whether the sensor runs by default.
+            mirror: ``runs`` to show each outside run as a Dagster run, ``events`` to record its outcomes without one;
+                None for neither, and no sensor.
+            translator: Creates the specs of assets and checks.
+            select: The tables and tasks to include; all by default.
+            exclude: The tables and tasks to exclude.
+            name: Prefix of the names of jobs and sensor.
 
         Raises:
-            StarlakeError: If a file of the project cannot be used, if two items have one key, if a word of the
-                selection names nothing, or if `mirror` has another value.
+            StarlakeError: If a file of the project cannot be used, if two items have one key, if a selection matches
+                nothing, or if `mirror` has another value.
         """
         if mirror not in _MIRRORS:
             raise StarlakeError(f"mirror is {mirror!r}", fix="use 'runs', 'events' or None")
@@ -151,13 +151,13 @@ class StarlakeDagsterFacade:
             settings=self.settings,
             assets=AssetBuild.of(
                 project,
-                named_job("shell", self._options),  # it runs nothing: it holds the options
+                named_job("shell", self._options),  # it runs nothing, and only holds the options
                 translator=translator,
                 select=select,
                 exclude=exclude,
                 asset_prefix=asset_prefix,
                 name=f"{name}_{chosen or _DEFAULT}",
-                overrides={"automation": "none"},  # nothing of it is made here
+                overrides={"automation": "none"},  # nothing of it is materialized here
             ),
             environment=chosen or _DEFAULT,
             mirror=mirror,
@@ -192,7 +192,7 @@ def _definitions(build: FacadeBuild) -> Definitions:
 
 
 def _check_tracking(options: Mapping[str, Any]) -> None:
-    """Make sure that the options of tracking are named as they are, and given once.
+    """Check that the names of tracking options are correct, and that each is given once.
 
     Raises:
         StarlakeError: If one is misspelled, or is an argument of the facade.

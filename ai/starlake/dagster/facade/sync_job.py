@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _DONE = {"result": Out(Nothing)}
 STATE = "state of the audit"
-"""Name of the run outside in events of the synchronisation."""
+"""Name of the outside run in events of the synchronisation."""
 
 
 def sync_job(build: FacadeBuild) -> JobDefinition:
@@ -58,7 +58,7 @@ def sync_job(build: FacadeBuild) -> JobDefinition:
 
 @dataclass(frozen=True, eq=False)
 class SyncBody(Body):
-    """The body of the op that records the current state.
+    """Body of the op that records the current state.
 
     Args:
         build: The items, and the audit.
@@ -67,7 +67,7 @@ class SyncBody(Body):
     build: FacadeBuild
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
-        """Record what is new: the last success of each asset, then its last outcome.
+        """Record the new events: the last success of each asset, then its last outcome.
 
         Raises:
             Failure: If the audit cannot be read.
@@ -97,7 +97,7 @@ class States:
 
     Args:
         items: By name, the last success, and the last failure if it came later.
-        unknown: The names of those on record that the project does not have.
+        unknown: The names of recorded ones that the project does not have.
     """
 
     items: Mapping[str, Sequence[OutsideItem]]
@@ -105,7 +105,7 @@ class States:
 
 
 def current_state(build: FacadeBuild) -> States:
-    """Return the current state of all tables and tasks that are on record.
+    """Return the current state of all recorded tables and tasks.
 
     Args:
         build: The items, and the audit.

@@ -1,4 +1,4 @@
-"""The sensor that finds runs outside in the audit."""
+"""The sensor that finds outside runs in the audit."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def track_sensor(build: FacadeBuild, sync: JobDefinition, mirror: JobDefinition | None) -> SensorDefinition:
-    """Return the sensor that mirrors what the audit says of runs outside.
+    """Return the sensor that mirrors outside runs from the audit.
 
     Args:
         build: The items, the audit, and how runs are mirrored.
@@ -69,10 +69,11 @@ class TrackSensor:
     mirror: str | None
 
     def evaluate(self, context: SensorEvaluationContext) -> SensorResult:
-        """Look once for what is new.
+        """Search once for new runs.
 
         Raises:
-            StarlakeError: If the audit cannot be read, unless somebody writes to it: then the next tick looks again.
+            StarlakeError: If the audit cannot be read, unless another process writes to it: then the next tick reads
+                it.
         """
         from ai.starlake.project.audit import AuditBusyError
 
@@ -84,14 +85,14 @@ class TrackSensor:
             return SensorResult(skip_reason=SkipReason(str(busy)), cursor=context.cursor)
 
     def _first(self, context: SensorEvaluationContext) -> SensorResult:
-        """Ask for the synchronisation: what the audit holds by now is history."""
+        """Request the synchronisation: the current content of the audit is history."""
         from ai.starlake.orchestration.outside import baseline
 
         now = datetime.now(timezone.utc)
         tracked = baseline(self.build.audit, now, self.build.settings.tracking)
         for note in tracked.notes:
             _compat.log_of(context).warning(note)
-        # a key of this tick alone: whoever clears the cursor soon after the first tick needs another synchronisation
+        # a key for this tick alone: clearing the cursor soon after the first tick requires another synchronisation
         request = RunRequest(run_key=f"{self.sync} {now.isoformat()}", job_name=self.sync)
         return SensorResult(run_requests=[request], cursor=tracked.cursor.as_text())
 
@@ -118,7 +119,7 @@ class TrackSensor:
     def _of_this_project(
         self, runs: Iterable[OutsideRun]
     ) -> tuple[list[tuple[OutsideRun, list[AuditRow]]], Sequence[str]]:
-        """Return the runs with their rows of what the facade shows, and the names of what the project does not have."""
+        """Return the runs with the rows that the facade shows, and the names of items that the project lacks."""
         found, missing = [], dict[str, None]()
         for run in runs:
             items, unknown = by_item(self.build, run.rows)
@@ -129,7 +130,7 @@ class TrackSensor:
         return found, list(missing)
 
     def _requests(self, runs: Iterable[tuple[OutsideRun, Sequence[AuditRow]]]) -> dict[str, Any]:
-        """Return a request of a run for each run outside."""
+        """Return a run request for each outside run."""
         requests = []
         for run, rows in runs:
             reference = OutsideReference.of(run, rows)
@@ -146,7 +147,7 @@ class TrackSensor:
     def _events(
         self, runs: Sequence[tuple[OutsideRun, Sequence[AuditRow]]], context: SensorEvaluationContext
     ) -> dict[str, Any]:
-        """Return the events of all runs outside, in the order in which their tables and tasks ended."""
+        """Return the events of all outside runs, in the order in which their tables and tasks ended."""
         if not runs:
             return {}
         found = items_of_runs(self.build, [(run.name, rows) for run, rows in runs])

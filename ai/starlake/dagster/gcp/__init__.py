@@ -1,6 +1,7 @@
 """Starlake commands on Google Cloud: as Spark jobs of Dataproc, or as executions of a Cloud Run job.
 
-Google's own packages are imported when a command runs, or a cluster is described; not when a DAG file imports this one.
+Google's own packages are imported when a command runs, or a cluster is configured; not when a DAG file imports this
+package.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 class StarlakeDagsterCloudRunJob(StarlakeDagsterRemoteJob[CloudRunOptions]):
-    """Generates ops that run each Starlake command as an execution of a Cloud Run job.
+    """Creates ops that run each Starlake command as an execution of a Cloud Run job.
 
-    The entry point of the job's image has to be Starlake's launcher. Ops that run commands belong to the pool that the
-    option `cloud_run_pool` names: with a limit there, Dagster starts no more executions at once than the quota allows.
-    The sensors of `sensors` cancel the executions of runs that failed or were cancelled.
-    See `IStarlakeJob` for the arguments.
+    The entry point of the job's image has to be Starlake's launcher. Ops that run commands belong to the pool of the
+    option `cloud_run_pool`: with a limit there, Dagster starts no more concurrent executions than the quota allows. The
+    sensors of `sensors` cancel the executions of runs that failed or were cancelled. See `IStarlakeJob` for the
+    arguments.
     """
 
     options_model: ClassVar[type[JobOptions]] = CloudRunOptions
@@ -27,10 +27,10 @@ class StarlakeDagsterCloudRunJob(StarlakeDagsterRemoteJob[CloudRunOptions]):
     where = "on Google Cloud"
 
     def make_executor(self) -> CloudRunExecutor:
-        """Make the executor."""
+        """Return the executor."""
         return cloud_run_executor(self.settings)
 
     @property
     def pool(self) -> str | None:
-        """The pool of the steps that run commands."""
+        """Pool of the steps that run commands."""
         return self.settings.pool or self.settings.cloud_run_pool

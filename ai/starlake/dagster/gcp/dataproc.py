@@ -21,23 +21,24 @@ if TYPE_CHECKING:
 
 
 class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
-    """Generates ops that run each Starlake command as a Spark job, on a Dataproc cluster that each run has for itself.
+    """Creates ops that run each Starlake command as a Spark job, on a Dataproc cluster of the run.
 
-    The op of `pre_tasks` makes the cluster and that of `post_tasks` deletes it; a command that finds none makes it too,
-    so that a run can be re-executed from where it failed. What an interrupted or failed run leaves is deleted by the
-    step that is interrupted, by the sensors of `sensors`, and at last by Google, by the age limits of the cluster.
+    The op of `pre_tasks` creates the cluster and that of `post_tasks` deletes it; a command that finds none creates it
+    too, so that a run can be re-executed from failure. The cluster of an interrupted or failed run is deleted by the
+    interrupted step, by the sensors of `sensors`, or finally by Google, by the age limits of the cluster.
 
     Args:
-        pre_load_strategy: When a domain is loaded; by default the option of that name.
-        options: The options, as the README lists them.
-        cluster_config: What the cluster consists of; by default what the options and the calling module say.
+        pre_load_strategy: The pre-load strategy; by default the option of that name.
+        options: The options of the job.
+        cluster_config: Configuration of the cluster; by default that of the options and the calling module.
         filename: The file of the caller; generated DAG files pass it.
         module_name: The module of the caller, whose hooks `get_spark_config` and `get_dataproc_master_config`,
-            `get_dataproc_worker_config` and `get_dataproc_secondary_worker_config` count; generated DAG files pass it.
+            `get_dataproc_worker_config` and `get_dataproc_secondary_worker_config` are used; generated DAG files pass
+            it.
         **kwargs: Further options, which take precedence over `options`.
 
     Raises:
-        StarlakeError: If an option is missing, or has a value that it does not accept.
+        StarlakeError: If an option is missing, or has an invalid value.
         MissingExtraError: If google-cloud-dataproc is not installed.
     """
 
@@ -59,17 +60,16 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
         super().__init__(pre_load_strategy, options, filename=filename, module_name=module_name, **kwargs)
         self.cluster_config = cluster_config or self._cluster_config_of_caller()
         for profile in self.settings.compute.values():
-            self.cluster_config.sized(profile.dataproc)  # a shape that cannot be is an error now
+            self.cluster_config.sized(profile.dataproc)  # an invalid shape is an error now
 
     def make_executor(self) -> DataprocExecutor:
-        """Make the executor."""
+        """Return the executor."""
         return dataproc_executor(self.settings, self.cluster_config)
 
     def dummy_op(self, task_id: str, **kwargs: Any) -> OpDefinition:
-        """Generate an op that does nothing but order others.
+        """Create an op that runs no command and only orders others.
 
-        Unless `ins` says otherwise it has an input ``start`` that may stay without a source: the op of `pre_tasks` can
-        be put before it.
+        By default it has an input ``start`` that may stay unconnected: the op of `pre_tasks` can precede it.
 
         Args:
             task_id: The name of the op, and the value of its outputs.
@@ -78,7 +78,7 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
         return super().dummy_op(task_id, **with_start(kwargs))
 
     def pre_tasks(self, **kwargs: Any) -> OpDefinition:
-        """Generate the op that makes the cluster of the run.
+        """Create the op that creates the cluster of the run.
 
         Args:
             **kwargs: See `NodeOptions`; and `task_id`, ``create_dataproc_cluster`` by default.
@@ -86,7 +86,7 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
         return self.infrastructure_op("create_dataproc_cluster", "cluster", deletes=False, **kwargs)
 
     def post_tasks(self, **kwargs: Any) -> OpDefinition:
-        """Generate the op that deletes the cluster of the run. Unless `ins` says otherwise it has an input ``start``.
+        """Create the op that deletes the cluster of the run. By default it has an input ``start``.
 
         Args:
             **kwargs: See `NodeOptions`; and `task_id`, ``delete_dataproc_cluster`` by default.

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class StarlakeDataprocResource(DataprocResource):
     """A `dagster_gcp.DataprocResource` whose client is Google's current one.
 
-    That of dagster-gcp knows neither request ids, endpoints nor workload identity, and takes a cluster in state ERROR
-    for one that is still being made. Within an op the client works on the cluster of the run.
+    The one of dagster-gcp supports neither request ids, endpoints nor workload identity, and treats a cluster in state
+    ERROR as one in creation. Within an op the client uses the cluster of the run.
     """
 
     one_per_run: bool = Field(description="Whether each run has a cluster of its own, named after it.")
@@ -39,15 +39,15 @@ class StarlakeDataprocResource(DataprocResource):
 
     @classmethod
     def of(cls, settings: DataprocOptions, config: StarlakeDataprocClusterConfig) -> StarlakeDataprocResource:
-        """Return the resource that the options of a job describe.
+        """Return the resource for the options of a job.
 
         Args:
             settings: The options.
-            config: What the cluster consists of.
+            config: Configuration of the cluster.
         """
         base = "-".join(filter(None, [config.dataproc_name, config.cluster_id]))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # dagster-gcp calls its resource a beta; the user has not chosen it
+            warnings.simplefilter("ignore")  # dagster-gcp marks its resource as beta; the user has not chosen it
             return cls._of(base, settings, config)
 
     @classmethod
@@ -69,7 +69,7 @@ class StarlakeDataprocResource(DataprocResource):
         )
 
     def get_client(self) -> StarlakeDataprocClient:
-        """Return a client for the cluster: that of the run in an op, elsewhere the one that `cluster_name` names."""
+        """Return a client for the cluster: that of the run in an op, elsewhere that of `cluster_name`."""
         run = _current_run()
         named = cluster_name(self.cluster_name, "", run.root_run_id) if run and self.one_per_run else self.cluster_name
         own_labels = run.labels if run else {}
@@ -93,7 +93,7 @@ class StarlakeDataprocResource(DataprocResource):
 
 
 def _current_run() -> RunIdentity | None:
-    """Return the run of the op that runs right now; None elsewhere."""
+    """Return the run of the current op; None elsewhere."""
     context = _compat.current_context()
     if context is None:
         return None

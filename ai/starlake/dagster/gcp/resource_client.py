@@ -25,16 +25,16 @@ _TWENTY_MINUTES = 20 * 60
 
 
 class StarlakeDataprocClient(DataprocClient):
-    """Makes, watches and deletes one cluster, and runs jobs on it.
+    """Creates, watches and deletes one cluster, and runs jobs on it.
 
-    Clusters and jobs are returned as `dagster_gcp` has them: as mappings, in the spelling of Google's REST interface.
+    Clusters and jobs are returned as by `dagster_gcp`: as mappings, with the field names of Google's REST interface.
 
     Args:
-        config: The project, region, name, configuration and labels of the cluster, as `dagster_gcp` names them.
+        config: The project, region, name, configuration and labels of the cluster, with the names of `dagster_gcp`.
         clients: Google's clients.
         calls: Makes the calls.
-        create_timeout: Seconds that the creation of the cluster may take.
-        job_labels: What marks jobs as those of the run, so that they end with it.
+        create_timeout: Timeout in seconds of the creation of the cluster.
+        job_labels: Labels that assign jobs to the run, so that they end with it.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class StarlakeDataprocClient(DataprocClient):
         self._creation = ClusterCreation(self._clusters, timeout=create_timeout)
 
     def create_cluster(self) -> None:
-        """Make the cluster and wait for it; one that is there already and takes jobs will do.
+        """Create the cluster and wait for it; an existing one that accepts jobs is used.
 
         Raises:
-            StarlakeError: If it cannot be made; what is left of it is being deleted then.
+            StarlakeError: If it cannot be created; what is left of it is being deleted.
         """
         progress = self._creation.progress(self.cluster_name)
         while True:
@@ -79,7 +79,7 @@ class StarlakeDataprocClient(DataprocClient):
         """Return the cluster.
 
         Raises:
-            StarlakeError: If there is none.
+            StarlakeError: If it does not exist.
         """
         cluster = self._clusters.get(self.cluster_name)
         if cluster is None:
@@ -87,10 +87,10 @@ class StarlakeDataprocClient(DataprocClient):
         return _as_mapping(cluster)
 
     def delete_cluster(self) -> dict[str, Any]:
-        """Ask for the deletion of the cluster; that it is gone already is success.
+        """Request the deletion of the cluster; a cluster that is gone already is a success.
 
         Returns:
-            The name of the operation, when there is one.
+            Name of the operation, if there is one.
         """
         cluster = self._clusters.get(self.cluster_name)
         operation = self._clusters.delete(cluster) if cluster is not None else None
@@ -100,7 +100,7 @@ class StarlakeDataprocClient(DataprocClient):
         """Submit a job.
 
         Args:
-            job_details: The request: ``job``, whose fields may be spelled as in REST or in Python.
+            job_details: The request: ``job``, with field names as in REST or in Python.
         """
         from google.cloud import dataproc_v1
         from google.protobuf.json_format import ParseDict
@@ -122,7 +122,7 @@ class StarlakeDataprocClient(DataprocClient):
         """Wait for the end of a job. An interruption of the step cancels the job.
 
         Raises:
-            StarlakeError: If it does not end well, or not in time.
+            StarlakeError: If it fails, or does not end in time.
         """
         jobs = SparkJobs(self._calls.hasty(), self._clients, self.project_id, self.region)
         with cleaning_up(partial(abandon, jobs, Handle(job_id, job_id)), unless=Exception):
@@ -138,7 +138,7 @@ class StarlakeDataprocClient(DataprocClient):
             progress.pause(late)
 
     def cancel_job(self, job_id: str) -> dict[str, Any]:
-        """Ask for the cancellation of a job."""
+        """Request the cancellation of a job."""
         what = f"cancel job {job_id}"
         return _as_mapping(self._calls.repeat(self._clients.spark_jobs.cancel_job, self._job(job_id), what=what))
 

@@ -1,7 +1,7 @@
-"""Make a graph of Dagster from the tasks of a pipeline.
+"""Conversion of the tasks of a pipeline to a Dagster graph.
 
 Each group becomes a graph, each task an invocation of its op under its own name. An input that orders ops carries
-nothing and takes any number of sources, so that a job has as many connections as its pipeline has, not a multiple.
+nothing and accepts any number of sources, so that a job has as many connections as its pipeline, not a multiple.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from ai.starlake.orchestration.ordering.run_conditions import RunCondition
 from ai.starlake.orchestration.task_graph import TaskGraph
 
 START = "start"
-"""The input of every op, and of every group's graph, by which it waits for others."""
+"""Input of every op, and of every group's graph, that orders it after others."""
 
 _FEW = 64
-"""Connections between two groups that are made one by one; more of them meet in an op that only orders."""
+"""Connections between two groups that are made one by one; more of them join in an op that only orders."""
 
 
 Join = Callable[[str, AbstractTaskGroup, Iterable[str]], AbstractTask[OpDefinition]]
-"""Make a task that only orders, given its name, the group that it is to be in, and its inputs."""
+"""Creates a task that only orders, from its name, its group, and its inputs."""
 
 
 @dataclass
@@ -46,10 +46,9 @@ class _Graph:
     """The parts of the graph of a group.
 
     Args:
-        wired: By member and input, what the input waits for: an output of a member, or the name of an input of the
-            graph itself.
-        inputs: The inputs of the graph, by what in the group they lead to.
-        outputs: The outputs of the graph, by the member and its output that they come from.
+        wired: Sources by member and input: an output of a member, or the name of an input of the graph itself.
+        inputs: Inputs of the graph, by their targets in the group.
+        outputs: Outputs of the graph, by their sources in the group.
     """
 
     wired: dict[tuple[AbstractDependency, str], dict[DependencyDefinition | str, None]] = field(default_factory=dict)
@@ -61,14 +60,14 @@ class _Graph:
 
 
 class Assembly:
-    """Make the graph of a pipeline.
+    """Creates the graph of a pipeline.
 
     Args:
         graph: The tasks of the pipeline, and their order.
-        join: Makes a task that only orders.
+        join: Creates a task that only orders.
 
     Raises:
-        StarlakeError: If tasks wait for each other in a circle, or if one is to wait that cannot.
+        StarlakeError: If tasks wait for each other in a circle, or if a task that cannot wait has to.
     """
 
     def __init__(self, graph: TaskGraph[OpDefinition], join: Join) -> None:
@@ -88,9 +87,9 @@ class Assembly:
         return self._built(self._tasks.root, self._tasks.name)
 
     def _gate(self, task: AnyTask, inputs: int) -> None:
-        """Put an op before a task that waits for what is skipped on different occasions.
+        """Put an op before a task that waits for ops which are skipped under different conditions.
 
-        An input with several sources is content with any of them; the op has one for each occasion, and needs all.
+        A fan-in input fires on any source, so the gate op has one input per condition and requires all.
         """
         parent = _parent(task)
         names = [f"{START}_{number}" for number in range(1, inputs + 1)]
@@ -115,7 +114,7 @@ class Assembly:
             self._graph(group).wire(member, name, self._exit(group, source))
 
     def _exit(self, group: AbstractTaskGroup, source: Source) -> DependencyDefinition:
-        """Return an output of a task as seen in a group around it; the groups between have an output each for it."""
+        """Return an output of a task as seen from a group around it; the groups between get an output each for it."""
         member: AbstractDependency = source.task
         output = _output_name(source)
         while member.parent is not group:
@@ -193,7 +192,7 @@ def _parent(member: AbstractDependency) -> AbstractTaskGroup:
 
 
 def _output_name(source: Source) -> str:
-    """Return the output of an op that says what a task is waited for to say."""
+    """Return the output of an op for the condition that another task waits for."""
     if source.outcome is TaskOutcome.DONE:
         return _compat.first_output(source.task.task)
     return READY if source.outcome is TaskOutcome.READY else SKIPPED
@@ -204,7 +203,7 @@ def _output(task: AnyTask) -> DependencyDefinition:
 
 
 def _input_of(task: AnyTask) -> str:
-    """Return the input of an op that only orders it."""
+    """Return the ordering input of an op."""
     name = _compat.ordering_input(task.task)
     if name is None:
         raise StarlakeError(f"{task.label} cannot wait for anything: nothing comes before {task.full_id}")

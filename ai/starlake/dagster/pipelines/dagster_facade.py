@@ -29,17 +29,17 @@ _LONGEST_TAG = 63
 
 
 class DagsterOrchestration(AbstractOrchestration[OpDefinition]):
-    """The pipelines of a file. When its ``with`` statement has ended well, the module has the variable ``defs``.
+    """The pipelines of a file. After a successful ``with`` statement, the module has the variable ``defs``.
 
     See `AbstractOrchestration` for the arguments.
     """
 
     def publish(self) -> None:
-        """Set the variable ``defs`` of the module, which Dagster looks for."""
+        """Set the variable ``defs`` of the module, which Dagster reads."""
         self.caller_globals["defs"] = self.definitions()
 
     def definitions(self) -> Definitions:
-        """Return the jobs of the pipelines, with what starts them and what cleans up after them."""
+        """Return the jobs of the pipelines, with their schedules and sensors."""
         pipelines = [pipeline for pipeline in self.pipelines if isinstance(pipeline, DagsterPipeline)]
         jobs = [pipeline.dag for pipeline in pipelines]
         data_sensors = [pipeline.sensor_definition for pipeline in pipelines]
@@ -56,14 +56,14 @@ class DagsterOrchestration(AbstractOrchestration[OpDefinition]):
 
 
 class DagsterPipeline(AbstractPipeline[OpDefinition]):
-    """A pipeline that becomes a job, with its schedule or sensor, when its ``with`` statement has ended well.
+    """A pipeline that becomes a job, with its schedule or sensor, when its ``with`` statement has ended successfully.
 
     Args:
-        orchestration: What it is part of.
-        spec: What it is.
+        orchestration: Its orchestration.
+        spec: Its specification.
 
     Raises:
-        StarlakeError: If a cron expression or an option cannot be used, or if the job is not one for Dagster.
+        StarlakeError: If a cron expression or an option is invalid, or if the job is not one for Dagster.
     """
 
     def __init__(self, orchestration: AbstractOrchestration[OpDefinition], spec: PipelineSpec) -> None:
@@ -71,15 +71,15 @@ class DagsterPipeline(AbstractPipeline[OpDefinition]):
         super().__init__(orchestration, spec, self._maker)
         self._job_definition: JobDefinition | None = None
         self.partitions: TimeWindowPartitionsDefinition | None = None
-        """The partitions of a pipeline that the clock starts: one for each tick."""
+        """Partitions of a scheduled pipeline: one for each tick."""
         if spec.cron:
             self.partitions = partitions.time_partitions(spec.cron, spec.options.start_date, spec.options.zone)
         self.trigger_datasets = [
             TriggerDataset(trigger.sink, trigger.cron, trigger.freshness) for trigger in spec.triggers
         ]
-        """The datasets that the pipeline waits for."""
+        """Datasets that the pipeline waits for."""
         self.computed_cron_expr: str | None = spec.cron
-        """The cron expression whose windows its runs are for: its own, else the one that its datasets share."""
+        """Cron expression that defines the windows of its runs: its own, or the one that its datasets share."""
         if self.trigger_datasets:
             policy = policy_of(self.trigger_datasets, spec.options, partitions.PARTITION_WINDOWS)
             self.computed_cron_expr = policy.every
@@ -99,23 +99,23 @@ class DagsterPipeline(AbstractPipeline[OpDefinition]):
 
     @cached_property
     def schedule_definition(self) -> ScheduleDefinition | None:
-        """Return what starts the job by the clock; None for a pipeline without cron expression."""
+        """Return the schedule of the job; None without a cron expression."""
         cron = self.spec.cron
         return partition_schedules.build(self.dag, cron, self.spec.options) if cron else None
 
     @cached_property
     def sensor_definition(self) -> SensorDefinition | None:
-        """Return what starts the job when the data that it waits for is updated; None where it waits for none."""
+        """Return the sensor that starts the job when its datasets are updated; None if it waits for none."""
         found = self.trigger_datasets
         return sensors.build(self.dag, found, self.spec.options) if found else None
 
     @cached_property
     def runs(self) -> PipelineRuns:
-        """Return what runs the job in this process."""
+        """Return the object that runs the job in this process."""
         return PipelineRuns(self.dag, self.spec.options, self.trigger_datasets, self.spec.cron)
 
     def assemble(self) -> None:
-        """Make the job."""
+        """Create the job."""
         graph = Assembly(self.graph, self._maker.join).graph()
         self._job_definition = graph.to_job(
             name=self.pipeline_id,

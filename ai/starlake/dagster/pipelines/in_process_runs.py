@@ -1,4 +1,4 @@
-"""Run pipelines in this process, for people at a terminal."""
+"""Run pipelines in this process, from the command line."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _WORK = frozenset({"load", "transform"})
 
 
 class PipelineRuns:
-    """Run the job of a pipeline, and describe it. See `RunnablePipeline`.
+    """Runs the job of a pipeline, and describes it. See `RunnablePipeline`.
 
     Args:
         job: The job.
         settings: The options of the pipeline.
         datasets: The datasets that it waits for.
-        cron: When it runs by the clock.
+        cron: Its cron expression.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class PipelineRuns:
         return self._job.name
 
     def summary(self) -> Summary:
-        """Return what there is to say about it in a line."""
+        """Return a summary in one line."""
         partitions = self._partitions
         sensor = (
             policy_of(self._datasets, self._settings, windows.PARTITION_WINDOWS).condition if self._datasets else None
@@ -72,7 +72,7 @@ class PipelineRuns:
         )
 
     def section_names(self) -> frozenset[str]:
-        """Return the names that a section of options may have: those of its tables, tasks and ops."""
+        """Return the valid names of sections of options: those of its tables, tasks and ops."""
         return section_names(self._job)
 
     def graph(self) -> PipelineGraph:
@@ -80,7 +80,7 @@ class PipelineRuns:
         return graph_of(self._job)
 
     def date_of(self, timestamp: date | datetime) -> RunDate:
-        """Return what a run for a day, or for a timestamp, is for."""
+        """Return the date of a run for a day, or for a timestamp."""
         if self._partitions is None and isinstance(timestamp, datetime):
             return RunDate(self._located(timestamp))
         found = self.dates_between(timestamp, timestamp)
@@ -93,7 +93,7 @@ class PipelineRuns:
         )
 
     def dates_between(self, first: date | datetime, last: date | datetime) -> Sequence[RunDate]:
-        """Return what there is to run from `first` to `last`, both included, in the order of time."""
+        """Return the dates of runs from `first` to `last`, both included, in chronological order."""
         first, last = self._located(first), self._located(last)
         partitions = self._partitions
         if partitions is None:
@@ -110,9 +110,9 @@ class PipelineRuns:
         """Run it once, to the end, in this process.
 
         Raises:
-            StarlakeError: If there is no partition that is over, or no instance to record the run in, or if the options
-                have a section for something that the job does not have.
-            KeyboardInterrupt: If the run is interrupted; what it had started is ended by then.
+            StarlakeError: If no partition has ended, or no instance to record the run in, or if the options have a
+                section for something that the job does not have.
+            KeyboardInterrupt: If the run is interrupted; everything that it started has ended by then.
         """
         check_sections(options.substitutions, self.section_names(), f"pipeline {self._job.name}")
         if run_date is None and self._partitions is not None:
@@ -132,11 +132,11 @@ class PipelineRuns:
                 raise_on_error=False,
             )
         if steps.interrupted:
-            raise KeyboardInterrupt  # Dagster has made a failure of it
+            raise KeyboardInterrupt  # Dagster has converted it to a failure
         return RunReport(self._job.name, run_id, run_date, steps.all(), result.success)
 
     def _located(self, timestamp: DateT) -> DateT:
-        """Return a timestamp with its time zone, by default that of the pipeline; a day as it is."""
+        """Return a timestamp with its time zone, by default that of the pipeline; a day unchanged."""
         if isinstance(timestamp, datetime) and timestamp.tzinfo is None:
             return timestamp.replace(tzinfo=zone_of(self._settings.zone))
         return timestamp
@@ -164,7 +164,7 @@ class PipelineRuns:
             )
 
     def _check_over(self, partitions: TimeWindowPartitionsDefinition, begin: datetime, end: datetime) -> None:
-        """Refuse a range with a partition that is not over; without going through all of them."""
+        """Refuse a range with a partition that has not ended, without iterating over all of them."""
         now = datetime.now(timezone.utc)
         current = windows.window_of(partitions, now)
         first = windows.first_start(partitions, max(begin, current.start, key=datetime.timestamp))
@@ -177,7 +177,7 @@ class PipelineRuns:
             )
 
     def _config(self, options: RunOptions) -> dict[str, Any]:
-        """Return the configuration of a run: what each op gets as further options, and a quiet console."""
+        """Return the configuration of a run: the further options of each op, and a quiet console."""
         config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
         if options.substitutions:
             for path, definition in steps_of(self._job):
@@ -208,7 +208,7 @@ def _put(config: dict[str, Any], path: Sequence[str], value: Mapping[str, Any]) 
 
 @contextmanager
 def _instance(*, recorded: bool) -> Iterator[DagsterInstance]:
-    """Yield the instance of the environment, or one that is gone afterwards."""
+    """Yield the instance of the environment, or a temporary one."""
     if not recorded:
         with DagsterInstance.ephemeral() as instance:
             yield instance

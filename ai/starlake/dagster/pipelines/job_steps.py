@@ -1,4 +1,4 @@
-"""Read the steps of a job: their order, and what becomes of them in a run."""
+"""Steps of a job: their order, and their states in a run."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _LONGEST_DETAIL = 2_000
 
 
 class Steps:
-    """Keep the steps of a run as its events come in.
+    """Tracks the steps of a run by its events.
 
     Args:
         names: The names of all steps.
         working: The names of those that load or transform.
         dry: Whether commands are shown instead of run.
-        listener: Is told of each step that begins or ends.
+        listener: Called for each step that starts or ends.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Steps:
         self._listener = listener
 
     def __call__(self, entry: EventLogEntry) -> None:
-        """Take an entry of the log of the run."""
+        """Read an entry of the log of the run."""
         name = entry.step_key
         if name not in self._steps:
             return
@@ -70,7 +70,7 @@ class Steps:
             self._listener(after)
 
     def all(self) -> list[Step]:
-        """Return the steps: those that began in the order in which they did, then the others."""
+        """Return the steps: started ones in the order of their start, then the others."""
         return [self._steps[name] for name in {**self._order, **dict.fromkeys(self._steps)}]
 
     def _after_event(self, step: Step, event: DagsterEvent) -> Step:
@@ -113,7 +113,7 @@ _INTERRUPTIONS = {kind.__name__ for kind in _compat.INTERRUPTIONS}
 
 
 def _reason(event: DagsterEvent) -> str:
-    """Return why a step failed: the description of a failure raised on purpose, else the exception at its root."""
+    """Return the reason for the failure of a step: the description of a `Failure`, else the exception at its root."""
     failure = _compat.failure_of(event)
     return (failure.description or failure.root_message or "the step failed")[:_LONGEST_DETAIL]
 
@@ -128,14 +128,14 @@ _CHANGES: Mapping[DagsterEventType, Callable[[Step, DagsterEvent], Step]] = {
     DagsterEventType.STEP_UP_FOR_RETRY: lambda step, _: replace(step, detail="is tried again"),
     DagsterEventType.ASSET_MATERIALIZATION: _materialized,
 }
-"""The outcomes of steps, by the type of the event that a run records."""
+"""Outcomes of steps, by the type of the event."""
 
 
 def graph_of(job: JobDefinition) -> PipelineGraph:
-    """Return the steps of a job, with the groups that they are in, and their order.
+    """Return the steps of a job, with their groups, and their order.
 
-    An edge between steps of different groups goes through the inputs and outputs of these; it is resolved to the steps.
-    All is sorted by name: Dagster keeps ops in no settled order.
+    An edge between steps of different groups passes through the inputs and outputs of these; it is resolved to the
+    steps. All is sorted by name: Dagster keeps ops in no defined order.
     """
     steps = [GraphStep(".".join(path), path[-1], path[:-1]) for path in sorted(path for path, _ in steps_of(job))]
     edges = {(".".join(before), ".".join(after)) for before, after in _edges(_compat.graph_of_job(job), ())}

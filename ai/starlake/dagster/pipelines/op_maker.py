@@ -1,4 +1,4 @@
-"""Make the ops of a pipeline that its job does not make, and name all of them."""
+"""Create the ops of a pipeline that its job does not create, and name all of them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _CARRIES_NOTHING = Out(Nothing)
 
 
 class OpMaker:
-    """Makes ops for the tasks of a pipeline; see `TaskMaker`.
+    """Creates ops for the tasks of a pipeline; see `TaskMaker`.
 
     Ops are ordered by inputs and outputs that carry nothing. The definition of an op is named after the pipeline and
     its groups, so that files can share a code location; in the job it has its own name.
 
     Args:
-        job: Makes the ops.
-        spec: What the pipeline is.
+        job: Creates the ops.
+        spec: The specification of the pipeline.
 
     Raises:
         StarlakeError: If the job is not one for Dagster.
@@ -38,7 +38,7 @@ class OpMaker:
         self._spec = spec
 
     def arguments(self, path: Sequence[str], task_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the job's method that makes an op; ``task_id`` is one of them."""
+        """Return the arguments of the job's method that creates an op; ``task_id`` is one of them."""
         return {
             "ins": ordering_inputs([START]),
             "out": _CARRIES_NOTHING,
@@ -47,11 +47,11 @@ class OpMaker:
         }
 
     def ordering(self, task_type: TaskType, arguments: Mapping[str, Any]) -> OpDefinition:
-        """Make the first op, the last one, or one that only orders others."""
+        """Create the first op, the last one, or one that only orders others."""
         given = dict(arguments)
         task_id = given.pop("task_id")
         if task_type is TaskType.END:
-            # a file may be named as the one table that it makes, whose asset it must not make twice
+            # a file may be named like the only table that it materializes, whose asset must not be recorded twice
             name = self._spec.pipeline_id
             own = {} if name in self._spec.products else {"asset": AssetKey(name)}
             return self._job.end_op(task_id, **{**own, **given})
@@ -66,16 +66,16 @@ class OpMaker:
     def pre_load_check(
         self, domain: str, tables: Iterable[str], strategy: StarlakePreLoadStrategy, arguments: Mapping[str, Any]
     ) -> OpDefinition:
-        """Make the op that decides whether a domain is loaded."""
+        """Create the op that decides whether a domain is loaded."""
         return self._job.pre_load_check(domain, tuple(sorted(tables)), strategy, **arguments)
 
     def skipping(self, upstream: OpDefinition, arguments: Mapping[str, Any]) -> None:
-        """Make nothing: the op of a pre-load check itself skips what comes after it."""
+        """Create nothing: the op of a pre-load check itself skips downstream ops."""
 
     def named_by_the_job(
         self, make: Callable[..., OpDefinition | None], path: Sequence[str], given: Mapping[str, Any]
     ) -> tuple[str, OpDefinition] | None:
-        """Make an op that the job has a name for; without one first, because only the result tells that name."""
+        """Create an op that the job names; without a name first, because only the result tells it."""
         unnamed = make(**{**self.arguments(path, "", given), "task_id": None})
         if unnamed is None:
             return None
@@ -85,7 +85,7 @@ class OpMaker:
         return name, native
 
     def join(self, name: str, parent: AbstractTaskGroup, ins: Iterable[str]) -> AbstractTask[OpDefinition]:
-        """Add a task that only orders to a group, while the job is put together."""
+        """Add a task that only orders to a group, while the job is assembled."""
         path = [*(outer.id for outer in parent.path), parent.id]
         op = self._job.dummy_op(_definition_name(path, name), ins=ordering_inputs(ins), out=_CARRIES_NOTHING)
         return parent.graph.add_task(name, op, TaskType.EMPTY, f"the task {name}", parent)

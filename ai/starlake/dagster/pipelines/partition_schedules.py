@@ -1,7 +1,7 @@
-"""Schedules whose runs know their partition.
+"""Schedules whose runs have a partition.
 
-A tick is for the partition that ends with it: the tick of midnight on the 2nd of March is for the 1st of March. So it
-is with Dagster's own schedules of partitions, and a run finds the data of its interval complete.
+A tick is for the partition that ends with it: the tick of midnight on the 2nd of March is for the 1st of March.
+Dagster's own schedules of partitions do the same: a run finds the data of its interval complete.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 _MOST_REQUESTS = 100
-"""How many runs a tick that catches up asks for; the next one goes on."""
+"""Maximum number of runs that a tick requests to catch up; the next tick continues."""
 
 _PAGE = 100
-"""How many runs are read at once to find how far a schedule has got."""
+"""Number of runs to read at once to find the last request of a schedule."""
 
 _DONE_OR_UNDER_WAY = [
     DagsterRunStatus.SUCCESS,
@@ -51,13 +51,12 @@ _DONE_OR_UNDER_WAY = [
 
 
 def build(job: JobDefinition, cron: str, options: OrchestrationOptions) -> ScheduleDefinition:
-    """Return the schedule of a job with partitions of time.
+    """Return the schedule of a job with time partitions.
 
-    It is off until somebody starts it, unless the option `default_status` is ``running``.
+    It is off until a user starts it, unless the option `default_status` is ``running``.
 
-    With the option `catchup`, a tick asks for the runs of all partitions since the start date, or since the last one
-    that the schedule has asked for, but for those that were run otherwise; without it, for that of the partition that
-    ends with it.
+    With the option `catchup`, a tick requests runs of all partitions since the start date, or since the last one that
+    the schedule requested, except those that were run otherwise; without it, only of the partition that ends with it.
 
     Args:
         job: The job; its partitions are those of the cron expression.
@@ -65,7 +64,7 @@ def build(job: JobDefinition, cron: str, options: OrchestrationOptions) -> Sched
         options: The options of the pipeline.
 
     Raises:
-        StarlakeError: If the job has no partitions of time.
+        StarlakeError: If the job has no time partitions.
     """
     partitions = job.partitions_def
     if not isinstance(partitions, TimeWindowPartitionsDefinition):
@@ -84,16 +83,16 @@ def schedule_of(
     tags: Callable[[str], Mapping[str, str]],
     made: Callable[[DagsterInstance], Collection[str]] = lambda _: (),
 ) -> ScheduleDefinition:
-    """Return the schedule of a job, or of a job of assets, with partitions of time; see `build`.
+    """Return the schedule of a job, or of a job of assets, with time partitions; see `build`.
 
     Args:
         job: The job.
         partitions: Its partitions.
         cron: The cron expression, whose intervals they are.
         options: The options of the pipeline.
-        tags: Gives the tags that make a run one for a partition. With these, a request is complete: Dagster need not
-            look for the job in the code location.
-        made: Gives the partitions that need not be made up for, besides those of runs of the job.
+        tags: Returns the tags that assign a run to a partition. With these, Dagster need not search the code location
+            for the job.
+        made: Returns the partitions that need no run, in addition to those of runs of the job.
     """
     name = f"{job.name}_schedule"
 
@@ -128,9 +127,9 @@ def _to_catch_up(
     last: str,
     made: Collection[str],
 ) -> Sequence[str]:
-    """Return the partitions up to `last` that the schedule has not asked for and that nobody else has run.
+    """Return the partitions up to `last` that the schedule has not requested and that have not been run otherwise.
 
-    The oldest come first, a hundred at most.
+    Oldest first, at most a hundred.
     """
     begin = _after_last_request(instance, job, schedule, partitions) or partitions.start
     keys = windows.keys_between(partitions, begin, windows.window_of_key(partitions, last).start)
@@ -147,7 +146,7 @@ def _to_catch_up(
 def _after_last_request(
     instance: DagsterInstance, job: str, schedule: str, partitions: TimeWindowPartitionsDefinition
 ) -> datetime | None:
-    """Return the timestamp after the last partition that the schedule has asked for; None where it never has.
+    """Return the timestamp after the last partition that the schedule requested; None if there is none.
 
     A re-execution keeps the tag of the schedule, but is not a request of it.
     """
@@ -164,7 +163,7 @@ def _after_last_request(
 
 
 def _run_otherwise(instance: DagsterInstance, job: str, keys: Sequence[str]) -> frozenset[str]:
-    """Return the partitions that were run, or are being run, by hand or by a backfill: whole, and not as a dry run."""
+    """Return the partitions that were or are run by hand or by a backfill: completely, and not as a dry run."""
     filters = RunsFilter(job_name=job, statuses=_DONE_OR_UNDER_WAY, tags={_compat.PARTITION_TAG: list(keys)})
     return frozenset(
         run.tags[_compat.PARTITION_TAG]
@@ -175,6 +174,6 @@ def _run_otherwise(instance: DagsterInstance, job: str, keys: Sequence[str]) -> 
 
 
 def _moments(partitions: TimeWindowPartitionsDefinition, key: str) -> Iterator[datetime]:
-    """Yield the timestamp that a partition's key tells, be it one of a cron expression that has been changed since."""
+    """Yield the timestamp in a partition's key, even if the cron expression has changed since."""
     with suppress(StarlakeError):
         yield windows.start_in(partitions, key)

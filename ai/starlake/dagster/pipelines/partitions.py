@@ -1,7 +1,7 @@
-"""Cron expressions as partitions: windows of time, each of which begins at a tick and ends at the next one.
+"""Cron expressions as partitions: time windows that begin at a tick and end at the next one.
 
-Dagster's own partition definition does the arithmetic, so that partitions, schedules and what is said about them agree,
-on the days of a change to or from summer time, too.
+Dagster's own partitions definition does the arithmetic, so that partitions, schedules and messages agree, also on days
+with a daylight saving change.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 KEY_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
-"""How partition keys are written: with the offset, for there is a day on which 2 o'clock comes twice."""
+"""Format of partition keys: with the offset, because there is a day on which 2 o'clock occurs twice."""
 
 _DAY_FORMAT = "%Y-%m-%d"
-"""How Dagster writes the keys of days, weeks and months."""
+"""Format of Dagster's keys of days, weeks and months."""
 
 _DAILY = "0 0 * * *"
 _ALSO_DAILY = "00 0 * * *"
-"""The times of `_DAILY`, spelled otherwise: Dagster's shortcut for `_DAILY` refuses days without a midnight; see
+"""The times of `_DAILY`, in another spelling: Dagster's shortcut for `_DAILY` refuses days without a midnight; see
 `time_partitions`."""
 
 _LEAP_DAY, _ALSO_LEAP_DAY = " 29 2 *", " 29 02 *"
@@ -49,7 +49,7 @@ day if a search begins on the 28th or 29th, as that of its scheduler does, and r
 
 _YEARS_AHEAD = 2
 _DAYS_BACK = (2, 8, 40, 400)
-"""How many days before a timestamp a search begins where Dagster's search at the timestamp itself fails."""
+"""Days before a timestamp at which a search begins if Dagster's search at the timestamp itself fails."""
 
 _FIRST_CYCLE = date(2000, 1, 1)
 
@@ -57,15 +57,15 @@ _FIRST_CYCLE = date(2000, 1, 1)
 def time_partitions(cron: str, start: date | None, zone: str) -> TimeWindowPartitionsDefinition:
     """Return the partitions of a cron expression: one for each tick, from the tick up to the next one.
 
-    The key of a partition is the timestamp of its tick in the zone, such as ``2026-03-01T00:00:00+0000``. A day
-    that has no midnight, because summer time begins then, has a partition as any other day:
+    The key of a partition is the timestamp of its tick in the time zone, such as ``2026-03-01T00:00:00+0000``. A day
+    without a midnight, because daylight saving time begins then, has a partition like any other day:
     ``2026-04-24T00:00:00+0200`` in Cairo is the first instant of that day. Dagster lists such a key for `_DAILY`, but
     does not accept it; for `_ALSO_DAILY`, which means the same, it does both.
 
     Args:
         cron: Five fields, or a word such as ``@daily``.
-        start: The first day, which begins at midnight in the zone; `DEFAULT_START` when it is None.
-        zone: The zone in which the cron expression is meant.
+        start: The first day, which begins at midnight in the time zone; `DEFAULT_START` if None.
+        zone: The time zone of the cron expression.
 
     Raises:
         StarlakeError: If the cron expression or the time zone is not valid.
@@ -87,15 +87,15 @@ def time_partitions(cron: str, start: date | None, zone: str) -> TimeWindowParti
 
 
 def standard_partitions(cron: str, start: date | None, zone: str) -> TimeWindowPartitionsDefinition:
-    """Return the partitions of a cron expression as Dagster's users know them.
+    """Return the partitions of a cron expression with Dagster's usual keys.
 
-    An hourly, daily, weekly or monthly cron expression has the definition and the keys that Dagster has for it, such
-    as ``2026-03-01``, so that assets of other origin have the same. Any other one has those of `time_partitions`.
+    An hourly, daily, weekly or monthly cron expression has Dagster's own definition and keys, such as ``2026-03-01``,
+    like assets from other sources. Any other one has those of `time_partitions`.
 
     Args:
         cron: Five fields, or a word such as ``@daily``.
-        start: The first day, which begins at midnight in the zone; `DEFAULT_START` when it is None.
-        zone: The zone in which the cron expression is meant.
+        start: The first day, which begins at midnight in the time zone; `DEFAULT_START` if None.
+        zone: The time zone of the cron expression.
 
     Raises:
         StarlakeError: If the cron expression or the time zone is not valid.
@@ -134,7 +134,7 @@ _MIDNIGHT = UsualCron("daily", 0, 0)
 
 @functools.lru_cache(maxsize=64)
 def _lacks_a_midnight(zone: str, first_year: int) -> bool:
-    """Tells whether a zone has a day without midnight, from a year on until soon."""
+    """Return True if a time zone has a day without a midnight, from a year on until soon."""
     local, day = zone_of(zone), date(first_year, 1, 1)
     until = date(max(first_year, datetime.now(timezone.utc).year) + _YEARS_AHEAD, 1, 1)
     days = (day + timedelta(days=number) for number in range((until - day).days))
@@ -143,7 +143,7 @@ def _lacks_a_midnight(zone: str, first_year: int) -> bool:
 
 @functools.lru_cache(maxsize=256)
 def cycles(cron: str, zone: str) -> TimeWindowPartitionsDefinition:
-    """Return the windows of a cron expression since long ago, for questions about any timestamp.
+    """Return the windows of a cron expression since long ago, for queries about any timestamp.
 
     Raises:
         StarlakeError: If the cron expression or the time zone is not valid.
@@ -152,7 +152,7 @@ def cycles(cron: str, zone: str) -> TimeWindowPartitionsDefinition:
 
 
 def window_of(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> TimeWindow:
-    """Return the window that a timestamp falls into; its start belongs to it, its end to the next."""
+    """Return the window that contains a timestamp; its start is included, its end belongs to the next one."""
     try:
         return _compat.window_at(partitions, moment)
     except _compat.CheckError:
@@ -168,12 +168,12 @@ def window_of_key(partitions: TimeWindowPartitionsDefinition, key: str) -> TimeW
 
 
 def start_in(partitions: TimeWindowPartitionsDefinition, key: str) -> datetime:
-    """Return the timestamp that a key tells, also one of partitions that the cron expression had before.
+    """Return the timestamp in a key, also in one of a former cron expression.
 
     Raises:
         StarlakeError: If it is not a timestamp.
     """
-    for fmt in (partitions.fmt, f"{partitions.fmt}%z"):  # Dagster adds the offset to an hour that comes twice
+    for fmt in (partitions.fmt, f"{partitions.fmt}%z"):  # Dagster adds the offset to an hour that occurs twice
         with suppress(ValueError):
             start = datetime.strptime(key, fmt)  # noqa: DTZ007  the format may have an offset
             return start if start.tzinfo else start.replace(tzinfo=zone_of(partitions.timezone))
@@ -181,7 +181,7 @@ def start_in(partitions: TimeWindowPartitionsDefinition, key: str) -> datetime:
 
 
 def _searched_window(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> TimeWindow:
-    """Find the window of a timestamp by going through those before it."""
+    """Return the window of a timestamp by iterating over those before it."""
     for days in _DAYS_BACK:
         for window in _windows_from(partitions, moment - timedelta(days=days)):
             if window.start.timestamp() > moment.timestamp():
@@ -194,8 +194,8 @@ def _searched_window(partitions: TimeWindowPartitionsDefinition, moment: datetim
 def _windows_from(partitions: TimeWindowPartitionsDefinition, begin: datetime) -> Iterator[TimeWindow]:
     """Yield the windows that begin at a timestamp or later.
 
-    Dagster cannot begin a search within a day after some changes to summer time, such as that of Pacific/Chatham. It
-    goes past them when it begins earlier.
+    Dagster cannot begin a search within a day after some daylight saving changes, such as that of Pacific/Chatham. It
+    passes them when it begins earlier.
     """
     for days in (0, *_DAYS_BACK):
         windows = iter(_compat.windows_from(partitions, begin - timedelta(days=days)))
@@ -213,7 +213,7 @@ def _no_ticks(partitions: TimeWindowPartitionsDefinition, moment: datetime) -> S
 
 
 def key_completed_by(partitions: TimeWindowPartitionsDefinition, tick: datetime) -> str | None:
-    """Return the partition that a tick is for: the last one that is over by then; None where that is before the start.
+    """Return the partition of a tick: the last one that has ended by then; None if that is before the start.
 
     Args:
         partitions: The partitions.
@@ -239,8 +239,8 @@ def keys_between(
 
     Args:
         partitions: The partitions.
-        first: A moment, or a day, which counts from midnight.
-        last: A moment, or a day, which counts up to its end.
+        first: A timestamp, or a day, which begins at midnight.
+        last: A timestamp, or a day, which is included as a whole.
     """
     start, end = bounds_of(partitions, first, last)
     if start.timestamp() >= end.timestamp():
@@ -254,7 +254,7 @@ def keys_between(
 def bounds_of(
     partitions: TimeWindowPartitionsDefinition, first: date | datetime, last: date | datetime
 ) -> tuple[datetime, datetime]:
-    """Return the timestamp at which a range begins, and the one before which it ends; see `keys_between`."""
+    """Return the timestamp at which a range begins, and the one at which it ends, exclusive; see `keys_between`."""
     zone = zone_of(partitions.timezone)
     end = last + timedelta(seconds=1) if isinstance(last, datetime) else _midnight(last + timedelta(days=1), zone)
     return first if isinstance(first, datetime) else _midnight(first, zone), end
@@ -272,10 +272,10 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
 
 @dataclass(frozen=True)
 class PartitionWindows:
-    """The windows of cron expressions as those of partitions; see `Windows`."""
+    """Windows of cron expressions as those of partitions; see `Windows`."""
 
     def check(self, cron: str, zone: str) -> None:
-        """Make sure that a cron expression can be used.
+        """Check that a cron expression is valid.
 
         Raises:
             StarlakeError: If the cron expression or the time zone is not valid.
@@ -283,7 +283,7 @@ class PartitionWindows:
         cycles(cron, zone)
 
     def window_of(self, cron: str, zone: str, at: datetime) -> DataInterval:
-        """Return the window that a timestamp falls into."""
+        """Return the window that contains a timestamp."""
         found = window_of(cycles(cron, zone), at)
         return DataInterval(found.start, found.end)
 

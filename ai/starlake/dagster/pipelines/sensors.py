@@ -1,7 +1,7 @@
 """Sensors that start a pipeline when the data that it depends on has changed.
 
 A tick reads the last materialization of each dataset in one query, however many there are and however long the history
-is; and when there is something new, the materializations since the last tick.
+is; and if there are new ones, the materializations since the last tick.
 """
 
 from __future__ import annotations
@@ -57,18 +57,18 @@ def build(
 ) -> SensorDefinition:
     """Return the sensor that starts a job when its datasets were updated.
 
-    It is off until somebody starts it, unless the option `default_status` is ``running``. The runs that it asks for
-    have the logical date and the data interval as tags, and a run key that is the same whenever it sees the same
-    updates, so that none is run twice.
+    It is off until a user starts it, unless the option `default_status` is ``running``. The runs that it requests have
+    the logical date and the data interval as tags, and a run key that is the same whenever it sees the same updates, so
+    that none is run twice.
 
     Args:
         job: The job, without partitions.
         datasets: The datasets that it depends on.
         options: The options of the pipeline.
-        now: The time.
+        now: The current time.
 
     Raises:
-        StarlakeError: If there is no dataset, or if an option cannot be used.
+        StarlakeError: If there is no dataset, or if an option is invalid.
     """
     policy = policy_of(datasets, options, PARTITION_WINDOWS)
 
@@ -112,7 +112,7 @@ def _request(context: SensorEvaluationContext, run: Start) -> RunRequest:
 
 
 def _left_out(policy: Policy, starts: Sequence[datetime]) -> str:
-    """Say which intervals get no run, and what to do about it."""
+    """Report the intervals that get no run, and the fix."""
     named = ", ".join(start.astimezone(zone_of(policy.zone)).isoformat() for start in starts)
     fix = "set the option catchup to run what was recorded before the first tick, too"
     if not policy.every_interval:
@@ -126,9 +126,9 @@ def _left_out(policy: Policy, starts: Sequence[datetime]) -> str:
 def _updates(
     instance: DagsterInstance, policy: Policy, names: Mapping[AssetKey, str], memory: Memory
 ) -> Mapping[str, Sequence[Update]]:
-    """Return the last update of each dataset, and those since the last tick where each may be for another interval.
+    """Return the last update of each dataset, and those since the last tick if each may be for another interval.
 
-    That is one query for all datasets; and when there is something new, one for each thousand of new records.
+    One query for all datasets; and if there are new ones, one for each thousand of new records.
     """
     latest = {
         names[record.asset_entry.asset_key]: record.asset_entry.last_materialization_record
@@ -156,9 +156,9 @@ def _read_since(
     new: Sequence[Update],
     found: Mapping[AssetKey, list[Update]],
 ) -> bool:
-    """Read the updates since the last tick. Return whether all of them were read; the next tick goes on.
+    """Read the updates since the last tick. Return True if all of them were read; otherwise the next tick continues.
 
-    A database may show a record after one with a higher number, so that some records are read a second time.
+    A database may show a record after one with a higher number, so some records are read a second time.
     """
     position = min(max(memory.consumed.values(), default=0), *(update.storage_id - 1 for update in new))
     position = max(position - _OVERLAP, 0)
@@ -185,7 +185,7 @@ def _update(record: EventLogRecord) -> Update:
 
 
 def _logical_date(record: EventLogRecord) -> datetime | None:
-    """Return the logical date of the run that materialized a dataset, by its metadata, else by its partition."""
+    """Return the logical date of the run that materialized a dataset, from its metadata, else from its partition."""
     materialization = _compat.recorded_materialization(record)
     if materialization is None:
         return None

@@ -1,4 +1,4 @@
-"""Sensors that stop the compute contexts which killed runs left on Polars Cloud."""
+"""Sensors that stop the compute contexts of killed runs on Polars Cloud."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def sensors_of(
     jobs: Iterable[JobDefinition] | None = None,
     name: str | None = None,
 ) -> list[SensorDefinition]:
-    """Return the sensors that look after runs whose commands have these environments.
+    """Return the sensors that clean up after runs whose commands have these environments.
 
-    They look after runs that succeeded, too: Polars Cloud may have refused to stop a context.
+    They also clean up after successful runs: Polars Cloud may have refused to stop a context.
 
     Args:
         environments: The environments, secrets as references.
-        jobs: The jobs whose runs they look after; by default all jobs of the code location.
-        name: What their names begin with.
+        jobs: The jobs whose runs they clean up after; by default all jobs of the code location.
+        name: Prefix of their names.
     """
     from ai.starlake.polars.leftover_contexts import ContextSweeper, accounts_of
 
@@ -35,12 +35,12 @@ def sensors_of(
 def sensors_of_profiles(
     settings: JobOptions, jobs: Iterable[JobDefinition] | None, name: str | None
 ) -> list[SensorDefinition]:
-    """Return the sensors that the compute profiles of a job need; none where none has a section `polars`.
+    """Return the sensors for the compute profiles of a job; none if no profile has a section `polars`.
 
     Args:
         settings: The options of the job.
-        jobs: The jobs whose runs they look after; by default all jobs of the code location.
-        name: What their names begin with.
+        jobs: The jobs whose runs they clean up after; by default all jobs of the code location.
+        name: Prefix of their names.
     """
     profiles = [profile.polars for profile in settings.compute.values() if profile.polars]
     environments = [{**settings.environment, **profile.environment()} for profile in profiles]

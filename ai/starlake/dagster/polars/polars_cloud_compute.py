@@ -1,4 +1,4 @@
-"""A resource for ops and assets of the user's own that run queries on Polars Cloud."""
+"""A resource for user ops and assets that run queries on Polars Cloud."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _BY_HAND = "outside of a run"
 
 
 class PolarsCloudCompute(ConfigurableResource[Any]):
-    """Compute contexts of Polars Cloud, by name, that are started for a block of code and stopped with it.
+    """Compute contexts of Polars Cloud, by name; each is started for a block of code and stopped at its end.
 
-    Nothing is started, and nobody logs in, before a block is entered. The service account logs in once per process,
-    and a context is stopped when its block is left: after success, failure and cancellation. What the process of a
-    killed run left, `sensors` find; `idle_timeout_mins` is the last resort.
+    Nothing is started, and no login happens, before a block is entered. The service account logs in once per process,
+    and a context is stopped at the end of its block: after success, failure and cancellation. `sensors` stop what the
+    process of a killed run left; `idle_timeout_mins` is the last resort.
     """
 
     profiles: dict[str, dict[str, Any]] = Field(
@@ -44,10 +44,10 @@ class PolarsCloudCompute(ConfigurableResource[Any]):
 
     @contextmanager
     def context(self, profile: str) -> Iterator[Any]:
-        """Start a context for a block, and stop it when the block is left, whatever happens.
+        """Start a context for a block, and always stop it at the end of the block.
 
-        Each block has a context of its own: two that run side by side do not wait for each other, and none is stopped
-        under the other.
+        Each block has a context of its own: concurrent blocks do not wait for each other, and none stops the context of
+        another.
 
         Args:
             profile: Its name in `profiles`.
@@ -68,14 +68,14 @@ class PolarsCloudCompute(ConfigurableResource[Any]):
     def sensors(
         self, jobs: Iterable[JobDefinition] | None = None, *, name: str | None = None
     ) -> list[SensorDefinition]:
-        """Return the sensors that stop the contexts which killed runs left.
+        """Return the sensors that stop the contexts of killed runs.
 
         Args:
-            jobs: The jobs whose runs they look after; by default all jobs of the code location.
-            name: What their names begin with.
+            jobs: The jobs whose runs they clean up after; by default all jobs of the code location.
+            name: Prefix of their names.
 
         Raises:
-            StarlakeError: If a profile cannot be used.
+            StarlakeError: If a profile is invalid.
         """
         return sensors_of([each.environment() for each in self._contexts.all_profiles()], jobs, name)
 

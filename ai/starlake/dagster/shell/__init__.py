@@ -45,7 +45,7 @@ class ShellOptions(WarmOptions):
 
 
 class StarlakeDagsterShellJob(StarlakeDagsterJob[ShellOptions]):
-    """Generates ops that run each Starlake command as a process on the machine of the step.
+    """Creates ops that run each Starlake command as a process on the machine of the step.
 
     See `IStarlakeJob` for the arguments.
     """
@@ -53,7 +53,7 @@ class StarlakeDagsterShellJob(StarlakeDagsterJob[ShellOptions]):
     options_model: ClassVar[type[JobOptions]] = ShellOptions
 
     def make_executor(self) -> StarlakeExecutor:
-        """Make the executor, which starts processes, or runs commands in warm servers."""
+        """Return the executor, which starts processes, or runs commands in warm servers."""
         if self.settings.warm:
             from ai.starlake.dagster.shell._warm_servers import executor_of
 
@@ -64,7 +64,7 @@ class StarlakeDagsterShellJob(StarlakeDagsterJob[ShellOptions]):
     def sensors(
         self, jobs: Iterable[JobDefinition] | None = None, *, name: str | None = None
     ) -> list[SensorDefinition]:
-        """Generate the sensors that clean up after runs: those that compute profiles for Polars Cloud need."""
+        """Return the sensors that clean up after runs: those for compute profiles of Polars Cloud."""
         from ai.starlake.dagster.polars.contexts_janitor import sensors_of_profiles
 
         return sensors_of_profiles(self.settings, jobs, name or self.filename)

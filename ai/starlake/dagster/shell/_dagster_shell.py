@@ -1,4 +1,4 @@
-"""Processes by the package dagster-shell, for those whose set-up is built around it."""
+"""Processes started by the package dagster-shell, for set-ups that are built around it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _PID = "Command pid: "
 
 
 class _LineLog:
-    """A logger for dagster-shell, which tells the output of the command from dagster-shell's own words.
+    """A logger for dagster-shell, which separates the output of the command from dagster-shell's own messages.
 
-    Its own words are those before the output, the process id the last of them, and one line after it.
+    Its own messages are those before the output, the process id the last of them, and one line after it.
     """
 
     def __init__(self, on_line: Callable[[Stream, str], None]) -> None:
@@ -41,16 +41,16 @@ def run_with_dagster_shell(
     cwd: Path | str | None = None,
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[Stream, str], None],
-    death_fd: int | None = None,  # noqa: ARG001  dagster-shell waits for its process only
+    death_fd: int | None = None,  # noqa: ARG001  dagster-shell only waits for its process
 ) -> int:
-    """Run a process by `dagster_shell.execute_shell_command`, every argument quoted.
+    """Run a process by `dagster_shell.execute_shell_command`, with every argument quoted.
 
     Args:
         argv: The executable and its arguments.
         cwd: The working directory.
         environment: All of its environment.
         on_line: Called with each line that it prints; standard error counts as standard output.
-        death_fd: Not heeded.
+        death_fd: Ignored.
 
     Returns:
         Its exit code.

@@ -1,1 +1,1 @@
-"""When assets are made: their partitions, schedules, backfills and automation conditions."""
+"""Automation of assets: partitions, schedules, backfills and automation conditions."""

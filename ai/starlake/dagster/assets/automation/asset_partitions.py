@@ -1,4 +1,4 @@
-"""The partitions of assets, which are the intervals of their schedules."""
+"""Partitions of assets: the intervals of their schedules."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ def partitions_of(
     common: Partitions | None = None,
     scheduled: bool = True,
 ) -> Mapping[Target, Partitions | None]:
-    """Return the partitions of each item: None for one that is made as a whole.
+    """Return the partitions of each item: None for an unpartitioned one.
 
-    They are those that the translator gives the item, else those of all items, else the intervals of its schedule.
+    The partitions of the translator take precedence, then those of all items, then the intervals of the item's
+    schedule.
 
     Args:
         items: The items.
-        specs: Their specs, as the translator made them.
-        options: When partitions begin, and in which time zone.
+        specs: Their specs from the translator.
+        options: The start of the partitions, and their time zone.
         common: The partitions of all items.
-        scheduled: Whether schedules give partitions.
+        scheduled: Whether schedules define partitions.
 
     Raises:
         StarlakeError: If a schedule is not a valid cron expression.
@@ -47,7 +48,7 @@ def partitions_of(
 
 
 class _Intervals:
-    """The partitions of schedules; one object for all that are equal, so that comparing them costs nothing."""
+    """Partitions of schedules; one object for all equal ones, so that comparing them is cheap."""
 
     def __init__(self, options: OrchestrationOptions) -> None:
         self._options = options

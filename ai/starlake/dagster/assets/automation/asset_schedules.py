@@ -1,4 +1,4 @@
-"""The jobs and schedules of assets: one of each for each cron expression."""
+"""Jobs and schedules of assets: one of each per cron expression."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _DAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "satu
 
 @dataclass(frozen=True)
 class ScheduledJobs:
-    """The jobs of assets, and what starts them by the clock.
+    """Jobs of assets, and their schedules.
 
     Attributes:
         jobs: The jobs.
@@ -52,15 +52,16 @@ class ScheduledJobs:
 
 
 def schedules(build: AssetBuild) -> ScheduledJobs:
-    """Return a job and a schedule for each cron expression among the chosen items; none where they are switched off.
+    """Return a job and a schedule for each cron expression of the selected items; none if schedules are switched off.
 
-    A job has the items of one schedule and one definition of partitions, so that each run makes one partition of all.
+    A job has the items of one schedule and one partitions definition, so that each run materializes one partition of
+    all.
 
     Args:
         build: The items, their partitions, and the options.
 
     Raises:
-        StarlakeError: If a schedule does not say which of its partitions a tick is for.
+        StarlakeError: If the partition of a tick cannot be determined.
     """
     if not build.schedules:
         return ScheduledJobs((), ())
@@ -91,7 +92,7 @@ def _groups(build: AssetBuild) -> Iterator[_Group]:
         if group is None:
             name = f"{build.name}_{cron_name(item.cron)}"
             used[name] += 1
-            name = f"{name}_{used[name]}" if used[name] > 1 else name  # of other partitions, by the translator
+            name = f"{name}_{used[name]}" if used[name] > 1 else name  # with other partitions, by the translator
             group = found[cron_identity(item.cron), partitions] = _Group(name, item.cron, partitions)
         group.keys.append(build.key(item))
     for group in found.values():
@@ -100,10 +101,10 @@ def _groups(build: AssetBuild) -> Iterator[_Group]:
 
 
 def cron_name(cron: str) -> str:
-    """Return a name for a cron expression, such as ``daily``, ``daily_06_30`` or ``cron_0_6_x_x_1to5``.
+    """Return the name of a cron expression, such as ``daily``, ``daily_06_30`` or ``cron_0_6_x_x_1to5``.
 
     Args:
-        cron: Five fields, or a word such as ``@daily``; a valid one.
+        cron: Five fields, or a word such as ``@daily``; valid.
     """
     usual = usual_cron(cron)
     if usual is None:
@@ -156,12 +157,12 @@ def _tags(key: str) -> Mapping[str, str]:
 
 
 def _made(keys: Sequence[AssetKey], instance: DagsterInstance) -> frozenset[str]:
-    """Return the partitions that exist of all assets of a job, whichever runs or backfills made them."""
+    """Return the existing partitions of all assets of a job, from all runs and backfills."""
     return frozenset.intersection(*(frozenset(_compat.materialized_partitions(instance, key)) for key in keys))
 
 
 def _requests(partitions: PartitionsDefinition[str] | None) -> list[RunRequest]:
-    """Return what a tick asks for where partitions are not about time: one run, or one for each of a fixed set."""
+    """Return the run requests of a tick for partitions without time: one run, or one for each of a fixed set."""
     if partitions is None:
         return [RunRequest()]
     keys = partitions.get_partition_keys()
@@ -169,10 +170,10 @@ def _requests(partitions: PartitionsDefinition[str] | None) -> list[RunRequest]:
 
 
 def _require_keys(group: _Group) -> None:
-    """Refuse partitions of which a tick cannot tell which ones to make.
+    """Refuse partitions for which a tick cannot determine the keys.
 
     Raises:
-        StarlakeError: If a tick cannot tell.
+        StarlakeError: If a tick cannot determine the keys.
     """
     if isinstance(group.partitions, (TimeWindowPartitionsDefinition, StaticPartitionsDefinition, type(None))):
         return

@@ -1,4 +1,4 @@
-"""The specs of assets with what says when they are made: partitions, mappings between them, and conditions."""
+"""Specs of assets with their automation: partitions, partition mappings, and conditions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class AutomatedSpecs:
     Args:
         specs: The specs of all chosen items.
         partitions: Their partitions.
-        automated: Whether items without a schedule are made when what they read has changed.
+        automated: Whether items without a schedule are materialized when their dependencies have changed.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class AutomatedSpecs:
         return spec.replace_attributes(**changes) if changes else spec
 
     def _mapped(self, partitions: Partitions, dep: AssetDep) -> AssetDep:
-        """Return a dependency with a mapping where both sides have partitions of time, but different ones.
+        """Return a dependency with a mapping if both sides have time partitions, but different ones.
 
-        Such a mapping asks for all intervals that overlap. It does not ask for those before the first one or after the
-        last one: an hour of today does not wait for the end of the day.
+        The mapping includes all overlapping intervals, except those before the first and after the last one: an hour of
+        today does not wait for the end of the day.
         """
         other = self._by_key.get(dep.asset_key)
         if dep.partition_mapping is not None or other is None or other == partitions:
@@ -66,10 +66,10 @@ class AutomatedSpecs:
         return mapped_dep(dep, TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True))
 
     def _required(self, spec: AssetSpec, partitions: Partitions | None) -> list[AssetKey] | None:
-        """Return what an item reads that must exist before it is made without being asked for; None for all of it.
+        """Return the dependencies that must exist before an item is materialized automatically; None for all.
 
-        It does not wait for a table of somebody else, which Dagster may never see made; nor, without partitions, for
-        one with partitions: all of them, since the start date, would have to exist.
+        Tables of others, whose materializations Dagster may never see, are not included; nor, for an item without
+        partitions, are dependencies with partitions: all of them, since the start date, would have to exist.
         """
         keys = [dep.asset_key for dep in spec.deps if dep.asset_key not in self._virtual]
         required = [

@@ -1,4 +1,4 @@
-"""How a backfill runs partitions: each by itself, or all in one run."""
+"""Backfills of partitions: one run for each, or one run for all."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 
 def backfill_policy_of(build: AssetBuild, items: Sequence[ProjectItem]) -> BackfillPolicy | None:
-    """Return how a backfill runs the items of a step; None where they have no partitions.
+    """Return the backfill policy of the items of a step; None if they have no partitions.
 
-    It is that of the build if it has one. Else one run makes all partitions where the option asks for it and each item
-    knows from its data interval which rows are meant. A load does not: it takes the files that wait.
+    The policy of the build takes precedence. Otherwise one run makes all partitions if the option asks for it and each
+    item selects its rows by the data interval. A load does not: it loads the waiting files.
 
     Args:
-        build: Knows the partitions of items, and the options.
+        build: The partitions of items, and the options.
         items: The items of the step.
     """
     divided = [item for item in items if build.partitions[item.target] is not None]
@@ -33,10 +33,10 @@ def backfill_policy_of(build: AssetBuild, items: Sequence[ProjectItem]) -> Backf
 
 
 def require_one_definition(build: AssetBuild) -> None:
-    """Refuse items that one step cannot make, because a run has one partition only.
+    """Refuse items that one step cannot materialize, because a run has one partition only.
 
     Raises:
-        StarlakeError: If items have different partitions, with the names of two of them.
+        StarlakeError: If items have different partitions, the error names two of them.
     """
     divided = [item for item in build.items if build.partitions[item.target] is not None]
     for other in divided[1:]:

@@ -1,4 +1,4 @@
-"""The sensor that evaluates automation conditions, where it is to run without anybody switching it on."""
+"""The sensor of automation conditions, for sensors that run by default."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def condition_sensor(build: AssetBuild, assets: Iterable[AssetsDefinition]) -> list[SensorDefinition]:
-    """Return the sensor of the conditions of assets if the option `default_status` is ``running``; else none.
+    """Return a sensor for the conditions of assets if the option `default_status` is ``running``; else None.
 
-    Without it, Dagster makes one for all assets of the code location, ``default_automation_condition_sensor``, which is
-    off until somebody starts it.
+    Without it, Dagster creates one for all assets of the code location, ``default_automation_condition_sensor``, which
+    is off until a user starts it.
 
     Args:
-        build: Its name, and the options.
+        build: The name, and the options.
         assets: The assets.
     """
     if build.pipelines.default_status != "running":

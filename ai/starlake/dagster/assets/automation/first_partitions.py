@@ -1,8 +1,8 @@
-"""The first partition of a table is made alone: two runs that both create it would be in each other's way.
+"""The first partition of a table is materialized alone: two runs that both create the table would conflict.
 
-A run takes its place in a line that is kept in Dagster's storage, which all runs share, wherever they are. The first in
-the line goes on; the others wait until the table is made, and then run side by side. The place of a run that has ended,
-in whatever way, is free.
+A run joins a queue in Dagster's storage, which all runs share, wherever they are. The first in the queue continues; the
+others wait until the table is created, and then run concurrently. The place of a run that has ended, however it ended,
+is free.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ai.starlake.project.assets.project_item import ProjectItem
 
 _LINE = "starlake/first_partition/"
-"""How the names of lines begin. Each is a set of dynamic partitions, which Dagster keeps in the order they come in."""
+"""Prefix of the names of queues. Each is a set of dynamic partitions, which Dagster keeps in insertion order."""
 _SETTLED = 0.05
 """Seconds after which a place is visible to the runs behind it: a database may show a later one before it."""
 _SHORTEST, _LONGEST = 0.1, 5.0
@@ -35,11 +35,11 @@ _SHORTEST, _LONGEST = 0.1, 5.0
 def first_partition_alone(
     build: AssetBuild, items: Sequence[ProjectItem], context: OpExecutionContext
 ) -> Iterator[None]:
-    """Wait while another run makes the first partition of one of some items; then let the others wait for this one.
+    """Wait while another run makes the first partition of an item; then let other runs wait for this one.
 
     Args:
-        build: Knows the keys and the partitions of items, and how long to wait.
-        items: The items that are about to be made.
+        build: The keys and the partitions of items, and the timeout.
+        items: The items to materialize.
         context: The context of the step.
 
     Raises:
@@ -89,7 +89,7 @@ def _wait(line: _Line, context: OpExecutionContext, timeout: float) -> None:
 
 
 def _is_made(instance: DagsterInstance, key: AssetKey) -> bool:
-    """Return True if a table was made: if the last time it was recorded was not one without anything to load."""
+    """Return True if a table exists: if its last record is not one without anything to load."""
     entry = instance.get_latest_materialization_event(key)
     made = _compat.recorded_materialization(entry) if entry else None
     return made is not None and NOTHING_TO_LOAD not in made.metadata
@@ -97,7 +97,7 @@ def _is_made(instance: DagsterInstance, key: AssetKey) -> bool:
 
 @dataclass(frozen=True)
 class _Line:
-    """The runs that are about to make the first partition of an asset, in the order in which they came.
+    """Queue of the runs that are about to make the first partition of an asset, in order of arrival.
 
     Args:
         instance: The storage that the runs share.
@@ -111,11 +111,11 @@ class _Line:
 
     @property
     def name(self) -> str:
-        """Its name in the storage."""
+        """Name of the queue in the storage."""
         return _LINE + "/".join(self.key.path)
 
     def join(self) -> None:
-        """Take the last place; a run that is in the line keeps its own."""
+        """Take the last place; a run that is already in the queue keeps its place."""
         self.instance.add_dynamic_partitions(self.name, [self.run_id])
 
     def leave(self) -> None:
@@ -123,7 +123,7 @@ class _Line:
         self.instance.delete_dynamic_partition(self.name, self.run_id)
 
     def first(self) -> str | None:
-        """Return the run that goes before this one; None if this one may go on."""
+        """Return the run before this one; None if this run may continue."""
         for run_id in self.instance.get_dynamic_partitions(self.name):
             if run_id == self.run_id:
                 return None

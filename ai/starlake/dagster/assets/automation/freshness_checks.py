@@ -1,4 +1,4 @@
-"""Checks of freshness, on versions of Dagster whose assets have no freshness policies."""
+"""Freshness checks, for versions of Dagster whose assets have no freshness policies."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 
 def freshness_checks(build: AssetBuild) -> Sequence[AssetChecksDefinition]:
-    """Return a check of freshness for each item that says how old it may be; none where policies say so.
+    """Return a freshness check for each item with a freshness limit; none if Dagster has freshness policies.
 
-    An asset has one such check, which is an error where the item has a limit for errors, else a warning.
+    An asset has one such check: an error if the item has a limit for errors, else a warning.
 
     Args:
         build: The items, and whether there are checks.
@@ -49,7 +49,7 @@ def freshness_checks(build: AssetBuild) -> Sequence[AssetChecksDefinition]:
 
 
 def freshness_sensor(build: AssetBuild, checks: Sequence[AssetChecksDefinition]) -> list[SensorDefinition]:
-    """Return the sensor that runs checks of freshness when what they look at may be too old; none without checks.
+    """Return the sensor that runs freshness checks when their assets may be too old; None without checks.
 
     Args:
         build: Its name and its status.

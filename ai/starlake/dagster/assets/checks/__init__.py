@@ -1,1 +1,1 @@
-"""Checks of assets: what is declared, what a run reports, and runs of checks alone."""
+"""Checks of assets: their declaration, the results of runs, and runs of checks alone."""

@@ -1,4 +1,4 @@
-"""Results of checks, from what an executor reports of a table or task."""
+"""Results of checks, from the executor's report about a table or task."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _NOT_REPORTED = "the command reports no result for it"
 
 
 class CheckResults:
-    """Makes results of checks.
+    """Creates results of checks.
 
     Args:
         checks: The checks.
-        max_rejected: How many rows a load may reject; without one a file may not be rejected as a whole.
+        max_rejected: Maximum rejects of a load; by default, no file may be rejected as a whole.
     """
 
     def __init__(self, checks: Iterable[DeclaredCheck], max_rejected: RejectLimit | None = None) -> None:
@@ -98,8 +98,8 @@ class CheckReport(CheckResults):
 
     Args:
         checks: The checks of its items.
-        context: The context of the step, which says which of them are selected.
-        max_rejected: How many rows a load may reject; without one a file may not be rejected as a whole.
+        context: The context of the step, with the selected checks.
+        max_rejected: Maximum rejects of a load; by default, no file may be rejected as a whole.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class CheckReport(CheckResults):
     def events(self, outcome: TableOutcome) -> Iterator[CheckEvent]:
         """Yield a result for each selected check of an item: after its materialization, and before its failure.
 
-        For an item that failed these are the results that are known.
+        For a failed item, only the known results are included.
         """
         missing = []
         for check, result in self.results(outcome):
@@ -129,16 +129,16 @@ class CheckReport(CheckResults):
         return any(not check.of_rejected_rows for check in self.of(item))
 
     def require_blocking(self, item: str | None = None) -> None:
-        """Fail if a blocking check failed that was not told of before.
+        """Fail if a blocking check failed that was not reported before.
 
-        Dagster 1.9 ends a step at the first such result, and the others are lost: so this comes after all results of an
-        item, and its failure is raised when the step ends.
+        Dagster 1.9 ends a step at the first such result, and the others are lost: so this is called after all results
+        of an item, and its failure is raised when the step ends.
 
         Args:
-            item: The full name of the item whose checks count; those of all items by default.
+            item: Full name of the item; all items by default.
 
         Raises:
-            Failure: If one failed. Dagster does not try again.
+            Failure: If one failed. Dagster does not retry.
         """
         failed = [check for check in self._failed if item in (None, check.item.full_name)]
         if not failed:
@@ -160,7 +160,7 @@ class CheckReport(CheckResults):
 
 
 def _severity(check: DeclaredCheck) -> AssetCheckSeverity:
-    """Return the severity of a failed check; one that a translator makes blocking could not block as a warning."""
+    """Return the severity of a failed check; a check that a translator makes blocking could not block as a warning."""
     strict = check.expectation.fail_on_error or check.spec.blocking
     return AssetCheckSeverity.ERROR if strict else AssetCheckSeverity.WARN
 
@@ -197,11 +197,11 @@ def _metadata(check: DeclaredCheck, found: CheckOutcome, outcome: TableOutcome) 
 
 
 def call_of(expect: str) -> str:
-    """Return a call as it can be compared: the audit has it without category, and with double quotes."""
+    """Return a normalized call for comparison: the audit contains it without category, and with double quotes."""
     return Expectation(expect=expect).call.replace("'", '"')
 
 
 def _worst(found: Iterable[CheckOutcome]) -> CheckOutcome | None:
-    """Return the result that counts of those of one call: expectations that differ in their category are one check."""
+    """Return the result to report for equal calls: expectations that differ only in their category are one check."""
     ordered: Sequence[CheckOutcome] = sorted(found, key=lambda each: (each.success is not False, each.success is True))
     return ordered[0] if ordered else None

@@ -1,4 +1,4 @@
-"""Checks of partitions, where Dagster has them."""
+"""Partitions of checks, if Dagster supports them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ai.starlake.dagster.assets.dagster_features import quiet
 
 
 def with_partitions(checks: Iterable[AssetCheckSpec], specs: Iterable[AssetSpec]) -> list[AssetCheckSpec]:
-    """Return checks with the partitions of their assets, so that each partition has a result of its own.
+    """Return checks with the partitions of their assets, so that each partition has its own result.
 
     Before Dagster 1.12 checks have no partitions; a result is that of the whole asset.
 

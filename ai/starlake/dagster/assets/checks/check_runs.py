@@ -1,4 +1,4 @@
-"""Checks of tables as they are, where nothing is loaded."""
+"""Checks of existing tables, without a load."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 def checks_alone(
     build: AssetBuild, item: ProjectItem, report: CheckReport, context: OpExecutionContext
 ) -> Iterator[CheckEvent]:
-    """Run the selected checks of an item that is not made in this step: expectations on its table as it is.
+    """Run the selected checks of an item that this step does not materialize: expectations on its existing table.
 
-    The check of rejected rows is that of the last load that a run recorded.
+    The check of rejected rows uses the last load that a run recorded.
 
     Args:
-        build: Knows the executor.
+        build: The executor.
         item: The item.
         report: Reports the results.
         context: The context of the step.
@@ -38,7 +38,7 @@ def checks_alone(
 def checks_without_files(
     build: AssetBuild, item: ProjectItem, report: CheckReport, context: OpExecutionContext
 ) -> Iterator[CheckEvent]:
-    """Run the selected checks of a table whose load found no file: expectations on the table as it is."""
+    """Run the selected checks of a table whose load found no file: expectations on the existing table."""
     if report.of(item.full_name):
         yield from _checked(build, item, report, context, StarlakeCounts(0, 0, 0))
 

@@ -1,4 +1,4 @@
-"""A check as it is declared."""
+"""The declaration of a check."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class DeclaredCheck:
     """A check of an asset.
 
     Args:
-        item: What the asset is in the project.
-        expectation: What is checked.
-        spec: What the check is in Dagster.
+        item: The item of the asset.
+        expectation: The expectation.
+        spec: The spec of the check.
     """
 
     item: ProjectItem

@@ -1,4 +1,4 @@
-"""The base classes of the component, on the versions of Dagster that have components."""
+"""Base classes of the component, for versions of Dagster with components."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import dagster
 __all__ = ["HAS_STATE", "ProjectComponentBase"]
 
 HAS_STATE = hasattr(dagster, "StateBackedComponent")
-"""True if components may keep state; without it, the project is read each time the code location is loaded."""
+"""True if components may keep state; without it, the project is read at each load of the code location."""
 
 if TYPE_CHECKING or HAS_STATE:
     from dagster import StateBackedComponent as ProjectComponentBase

@@ -1,4 +1,4 @@
-"""The field `include_metadata` of the component: which metadata assets have."""
+"""The field `include_metadata` of the component: groups of metadata of assets."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _NAMES = MappingProxyType(
 
 
 def left_out(included: Iterable[MetadataGroup] | None) -> frozenset[str]:
-    """Return the names of the metadata that assets do not have.
+    """Return the names of the metadata to leave out.
 
     Args:
-        included: The groups that they have; None for all.
+        included: The groups to include; None for all.
     """
     if included is None:
         return frozenset()

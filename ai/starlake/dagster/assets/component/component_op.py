@@ -1,4 +1,4 @@
-"""The field `op` of the component: what holds for the steps."""
+"""The field `op` of the component: settings of the steps."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from ai.starlake.dagster._compat.components import described
 
 
 class StepRetries(Resolvable, Model):
-    """How often a step that fails is tried again. A table or task that did not fail is not run again."""
+    """Number of retries of a failed step. A table or task that did not fail is not run again."""
 
     max_retries: Annotated[int, described("How often to try again.", [3])] = 1
     delay: Annotated[float | None, described("Seconds before the first retry.", [30])] = None
@@ -24,7 +24,7 @@ class StepRetries(Resolvable, Model):
 
     @property
     def policy(self) -> RetryPolicy:
-        """The policy of Dagster."""
+        """The retry policy for Dagster."""
         return _compat.UninterruptedRetryPolicy(
             max_retries=self.max_retries,
             delay=self.delay,
@@ -34,7 +34,7 @@ class StepRetries(Resolvable, Model):
 
 
 class StepBackfills(Resolvable, Model):
-    """How partitions are distributed over the runs of a backfill."""
+    """Distribution of partitions over the runs of a backfill."""
 
     type: Annotated[
         Literal["single_run", "multi_run"],
@@ -44,7 +44,7 @@ class StepBackfills(Resolvable, Model):
 
     @property
     def policy(self) -> BackfillPolicy:
-        """The policy of Dagster."""
+        """The backfill policy for Dagster."""
         if self.type == "single_run":
             return BackfillPolicy.single_run()
         return BackfillPolicy.multi_run(self.max_partitions_per_run)

@@ -1,6 +1,6 @@
-"""The fields of the component that say what it is about: `project`, `executor`, `translation`."""
+"""The fields `project`, `executor` and `translation` of the component."""
 
-# Annotations are not postponed: Dagster reads them as they are.
+# Annotations are not postponed: Dagster reads their objects.
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ def _as_text(_context: ResolutionContext, value: Any) -> str:
 
 @dataclass
 class ProjectPlace(Resolvable):
-    """Which project it is, and in which of its profiles."""
+    """Folder and profile of the project."""
 
     path: Annotated[
         str,
@@ -44,7 +44,7 @@ class ProjectPlace(Resolvable):
 
 @dataclass
 class ExecutorPlace(Resolvable):
-    """Where the commands of the project run."""
+    """Executor of the project's commands."""
 
     class_: Annotated[
         str,
@@ -68,14 +68,14 @@ class ExecutorPlace(Resolvable):
 
 
 def resolve_project(context: ResolutionContext, given: Any) -> StarlakeProject:
-    """Make the project that YAML names; a relative path starts at the file of the component."""
+    """Return the project for a YAML field; a relative path starts at the file of the component."""
     place = ProjectPlace(given) if isinstance(given, str) else read_model(ProjectPlace, context, given)
     path = place.path if is_address(place.path) else from_file_of(context, place.path)
     return StarlakeProject(path, env=place.env, options=place.options)
 
 
 def resolve_executor(context: ResolutionContext, given: Any) -> StarlakeDagsterJob[Any] | None:
-    """Make the job that YAML describes; the name of its class may stand alone."""
+    """Return the job for a YAML field; the name of its class may be given alone."""
     if given is None:
         return None
     place = ExecutorPlace(given) if isinstance(given, str) else read_model(ExecutorPlace, context, given)
@@ -83,7 +83,7 @@ def resolve_executor(context: ResolutionContext, given: Any) -> StarlakeDagsterJ
 
 
 def resolve_translation(context: ResolutionContext, given: Any) -> Translation | None:
-    """Make what changes specs as the YAML says. Its templates may name ``spec`` and ``item``."""
+    """Return the translation of specs for a YAML field. Its templates may use ``spec`` and ``item``."""
     if given is None:
         return None
     return lambda spec, item: changed_spec(spec, given, context, {"spec": spec, "item": item}, "translation")

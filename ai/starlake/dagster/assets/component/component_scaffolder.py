@@ -25,7 +25,7 @@ class ScaffoldedProject(BaseModel):
 
 
 class ProjectScaffolder(Scaffolder[ScaffoldedProject]):
-    """Writes the YAML of the component, and a new project on demand."""
+    """Writes the YAML of the component, and a new project if requested."""
 
     @classmethod
     def get_scaffold_params(cls) -> type[ScaffoldedProject]:
@@ -36,7 +36,7 @@ class ProjectScaffolder(Scaffolder[ScaffoldedProject]):
         """Write the files.
 
         Raises:
-            StarlakeError: If no project is named, if there is none in its folder, or if the folder of a new one is not
+            StarlakeError: If no project is named, if its folder is not a project, or if the folder of a new one is not
                 empty.
         """
         folder = _folder_of(request)

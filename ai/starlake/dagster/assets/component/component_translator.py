@@ -1,4 +1,4 @@
-"""How the component translates items: its own methods first, then what its YAML says."""
+"""Translation by the component: its own methods first, then its YAML."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 class TranslatingComponent(Protocol):
-    """A component whose methods translate items, so that a subclass of it may override them."""
+    """A component whose methods translate items, so that a subclass can override them."""
 
     translation: Translation | None
 
     def get_asset_spec(self, item: ProjectItem) -> AssetSpec:
-        """Return the spec of the asset that a table or task becomes."""
+        """Return the spec of the asset of a table or task."""
 
     def get_asset_check_spec(self, expectation: ItemExpectation) -> AssetCheckSpec | None:
-        """Return the spec of the check that an expectation becomes; None for no check."""
+        """Return the spec of the check of an expectation; None for no check."""
 
     def get_compute_profile(self, item: ProjectItem) -> str | None:
-        """Return the name of the compute profile of what makes an item."""
+        """Return the name of the compute profile of an item."""
 
 
 class ComponentTranslator(DagsterStarlakeTranslator):
-    """Asks a component.
+    """Delegates to a component.
 
     Args:
         component: The component.
@@ -40,14 +40,14 @@ class ComponentTranslator(DagsterStarlakeTranslator):
         self._component = component
 
     def get_asset_spec(self, item: ProjectItem) -> AssetSpec:
-        """Return the spec that the component makes, with the changes of its field `translation`."""
+        """Return the spec of the component, with the changes of its field `translation`."""
         spec = self._component.get_asset_spec(item)
         return self._component.translation(spec, item) if self._component.translation else spec
 
     def get_asset_check_spec(self, expectation: ItemExpectation) -> AssetCheckSpec | None:
-        """Return the spec that the component makes."""
+        """Return the spec of the component."""
         return self._component.get_asset_check_spec(expectation)
 
     def get_compute_profile(self, item: ProjectItem) -> str | None:
-        """Return the profile that the component names."""
+        """Return the profile of the component."""
         return self._component.get_compute_profile(item)

@@ -1,6 +1,6 @@
 """The component of a project."""
 
-# Annotations are not postponed: Dagster reads them as they are.
+# Annotations are not postponed: Dagster reads their objects.
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -65,8 +65,8 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
         class: embedded
     ```
 
-    Override `get_asset_spec`, `get_asset_check_spec` or `execute` in a subclass to change what assets and checks are,
-    and how they run.
+    Override `get_asset_spec`, `get_asset_check_spec` or `execute` in a subclass to change assets and checks, and how
+    they run.
     """
 
     project: Annotated[
@@ -155,14 +155,14 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
 
         @property
         def defs_state_config(self) -> DefsStateConfig:
-            """Where the state is kept: a copy of what was read of the project."""
+            """Configuration of the state: a copy of the items of the project."""
             identity = repr((self.project.root, self.project.env, sorted(self.project.options.items())))
             digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
             key = f"{type(self).__name__}[{self.project.name}-{digest}]"
             return DefsStateConfig.from_args(self.defs_state, default_key=key)
 
     def get_asset_spec(self, item: ProjectItem) -> AssetSpec:
-        """Return the spec of the asset that a table or task becomes; `translation` changes it afterwards.
+        """Return the spec of the asset of a table or task; `translation` changes it afterwards.
 
         Args:
             item: The table or task: its ``kind``, ``domain``, ``name``, ``full_name``, ``metadata`` and more.
@@ -170,7 +170,7 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
         return without(self._default_translator.get_asset_spec(item), left_out(self.include_metadata))
 
     def get_compute_profile(self, item: ProjectItem) -> str | None:
-        """Return the name of the compute profile of what makes an item; by default the one that its metadata names.
+        """Return the name of the compute profile of an item; by default that of its metadata.
 
         Args:
             item: The table or task.
@@ -178,7 +178,7 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
         return self._default_translator.get_compute_profile(item)
 
     def get_asset_check_spec(self, expectation: ItemExpectation) -> AssetCheckSpec | None:
-        """Return the spec of the check that an expectation becomes; None for no check.
+        """Return the spec of the check of an expectation; None for no check.
 
         Args:
             expectation: The expectation: its ``expect``, ``name``, ``fail_on_error`` and more.
@@ -186,7 +186,7 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
         return self._default_translator.get_asset_check_spec(expectation)
 
     def execute(self, context: AssetExecutionContext, starlake: StarlakeResource) -> Iterator[Event]:
-        """Run the commands of the selected assets of a step; override it to do more, or to change how they run.
+        """Run the commands of the selected assets of a step; override it to extend or replace this.
 
         Args:
             context: The context of the step.
@@ -195,7 +195,7 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
         yield from starlake.run(context)
 
     def get_asset_selection(self, select: str | list[str], exclude: str | list[str] | None = None) -> AssetSelection:
-        """Return the assets that words choose, for jobs, schedules and sensors."""
+        """Return a selection of assets, for jobs, schedules and sensors."""
         build = self._build(self.project, select, exclude)
         return AssetSelection.assets(*(build.key(item) for item in build.items))
 
@@ -203,13 +203,13 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
         """Return the key of a table or task by its name, ``domain.name``.
 
         Raises:
-            StarlakeError: If there is none.
+            StarlakeError: If there is no such item.
         """
         build = self._build(self.project, full_name, None)
         return build.key(build.items[0])
 
     def write_state_to_path(self, state_path: Path) -> None:
-        """Read the project, and write what was read of it.
+        """Read the project, and write its items.
 
         Raises:
             StarlakeError: If a file of the project cannot be used.
@@ -219,16 +219,16 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
         state_path.write_bytes(dump_state(fresh))
 
     def build_defs_from_state(self, context: ComponentLoadContext, state_path: Path | None) -> Definitions:  # noqa: ARG002
-        """Build the definitions from the state, or from the project itself where there is no state.
+        """Build the definitions from the state, or from the project itself if there is no state.
 
         Raises:
-            StarlakeError: If the state is not one of this project as it is now, or if a file of the project cannot be
+            StarlakeError: If the state does not belong to the current project, or if a file of the project cannot be
                 used.
         """
         return definitions_of(self._build(self._project_of(state_path), self.select, self.exclude))
 
     def _project_of(self, state_path: Path | None) -> StarlakeProject:
-        """Return the project with the items of a state. Runs take that of the loading of their location."""
+        """Return the project with the items of a state. Runs use the state that their code location was loaded with."""
         if state_path is None:
             return self.project
         state = state_path.read_bytes()

@@ -1,1 +1,1 @@
-"""Rejected rows: an asset of each domain that counts them, and the job that loads them again."""
+"""Rejected rows: an asset per domain that counts them, and the job that loads them again."""

@@ -1,4 +1,4 @@
-"""The last loads of tables, as runs recorded them."""
+"""The last loads of tables, as recorded by runs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from dagster import AssetMaterialization, EventLogRecord, OpExecutionContext
 
 _SEARCHED = 50
-"""Among how many records of a table the last one of a load is searched that had files."""
+"""Number of records of a table in which the last load with files is searched."""
 
 
 def last_load(key: AssetKey, context: OpExecutionContext) -> AssetMaterialization | None:
-    """Return what the last load of a table recorded that had files: of the partition of the run, if it has that."""
+    """Return the record of the last load of a table with files: of the partition of the run, if it has one."""
     if context.has_partition_key:
         found = _load(AssetRecordsFilter(key, asset_partitions=[context.partition_key]), context)
         if found is not None:
@@ -28,7 +28,7 @@ def last_load(key: AssetKey, context: OpExecutionContext) -> AssetMaterializatio
 
 
 def counts_of(load: AssetMaterialization) -> StarlakeCounts | None:
-    """Return the rows that a load read, kept and refused; None if it does not say."""
+    """Return the rows that a load read, accepted and rejected; None if it did not record them."""
     read, accepted, rejected = (
         _number(load, name) for name in ("starlake/rows_read", "starlake/rows_accepted", "starlake/rows_rejected")
     )

@@ -39,7 +39,7 @@ def rejected_assets(build: AssetBuild) -> list[AssetsDefinition]:
     """Return an asset for each domain of loaded tables, which counts the rows that their last loads rejected.
 
     Args:
-        build: The items, and what they become.
+        build: The items, and their specs.
 
     Raises:
         StarlakeError: If an item of the project has the key of such an asset.
@@ -77,10 +77,10 @@ def _rejected_asset(build: AssetBuild, domain: str, tables: tuple[ProjectItem, .
 
 @dataclass(frozen=True, eq=False)
 class RejectedBody(Body):
-    """The body of a step that counts the rejected rows of a domain, as its loads recorded them.
+    """Body of a step that counts the rejected rows of a domain, as recorded by its loads.
 
     Args:
-        build: Knows the keys of tables.
+        build: The keys of tables.
         key: The key of the asset.
         tables: The loaded tables of the domain.
     """
@@ -97,10 +97,10 @@ class RejectedBody(Body):
 def rejected_metadata(
     build: AssetBuild, tables: Sequence[ProjectItem], context: OpExecutionContext
 ) -> Mapping[str, Any]:
-    """Return the numbers of rejected rows of tables, by table and reason, as their last loads recorded them.
+    """Return the numbers of rejected rows of tables, by table and reason, as recorded by their last loads.
 
     Args:
-        build: Knows the keys of tables.
+        build: The keys of tables.
         tables: The tables.
         context: The context of the step.
     """

@@ -1,4 +1,4 @@
-"""The keys of the assets of rejected rows, and the tables that these assets read."""
+"""Keys of the assets of rejected rows, and the tables that these assets read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def loaded_domains(build: AssetBuild) -> Mapping[str, tuple[ProjectItem, ...]]:
-    """Return the chosen tables that are loaded, by the name of their domain in the database."""
+    """Return the selected loaded tables, by the name of their domain in the database."""
     domains: dict[str, list[ProjectItem]] = {}
     for item in build.items:
         if item.kind == "table":
@@ -29,10 +29,10 @@ def rejected_key(build: AssetBuild, domain: str) -> AssetKey:
 
 
 def require_free_keys(build: AssetBuild) -> None:
-    """Refuse an item of the project that has the key of rejected rows.
+    """Refuse an item of the project with the key of rejected rows.
 
     Raises:
-        StarlakeError: If there is one.
+        StarlakeError: If there is such an item.
     """
     items = {key: target for target, key in build.translated.keys.items()}
     for domain in loaded_domains(build):
@@ -46,7 +46,7 @@ def require_free_keys(build: AssetBuild) -> None:
 
 
 def rejected_keys(build: AssetBuild, tables: Iterable[AssetKey]) -> list[AssetKey]:
-    """Return the keys of the rejected rows of the domains of some tables; none where they are no assets.
+    """Return the keys of the rejected rows of the domains of some tables; none if they are not assets.
 
     Args:
         build: The items, and whether rejected rows are assets.

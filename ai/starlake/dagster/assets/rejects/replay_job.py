@@ -1,4 +1,4 @@
-"""The job that loads rejected rows again, once the metadata is corrected."""
+"""The job that loads rejected rows again, after the metadata is corrected."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _DONE = {"result": Out(Nothing)}
 
 
 def replay_job(build: AssetBuild) -> JobDefinition:
-    """Return the job that loads the rejected rows of all chosen tables again, with an op for each domain.
+    """Return the job that loads the rejected rows of all selected tables again, with an op for each domain.
 
     Args:
-        build: The items, and where their commands run.
+        build: The items, and their executor.
     """
     ops = [_replay_op(build, domain, tables) for domain, tables in loaded_domains(build).items()]
     name = f"{build.name}_replay_rejects"
@@ -62,10 +62,10 @@ def _replay_op(build: AssetBuild, domain: str, tables: tuple[ProjectItem, ...]) 
 
 @dataclass(frozen=True, eq=False)
 class ReplayBody(Body):
-    """The body of an op that loads the rejected rows of a domain again.
+    """Body of an op that loads the rejected rows of a domain again.
 
     Args:
-        build: Knows the command, and the keys of tables.
+        build: The command, and the keys of tables.
         domain: The domain, by its name in the database.
         tables: Its tables.
     """
@@ -80,7 +80,7 @@ class ReplayBody(Body):
         return self.tables[0].domain
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
-        """Replay the rejected rows; record the tables that have got rows, and what is still rejected."""
+        """Replay the rejected rows; record the tables that received rows, and the remaining rejects."""
         command = self.build.replay_command(self.tables)
         try:
             run = self.build.runner.run(command, self.tables[0].domain, context, outcomes=True)
@@ -118,10 +118,10 @@ class ReplayBody(Body):
 
 
 def _require_replay(domain: str, run: CommandRun) -> None:
-    """Refuse a command that does not say what it loaded: another executable may ignore a verb that it does not know.
+    """Refuse a command that does not report what it loaded: another executable may ignore an unknown verb.
 
     Raises:
-        Failure: If nothing is known of it. Trying again does not help.
+        Failure: If it reports nothing. A retry does not help.
     """
     if run.counts is None and not run.result.tables:
         error = StarlakeError(

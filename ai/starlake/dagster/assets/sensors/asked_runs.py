@@ -1,6 +1,6 @@
-"""The runs that a file sensor asked for: which tables they have yet to load, and for which files they were asked for.
+"""Runs that a file sensor requested: the tables that they still have to load, and the files of the request.
 
-The tags of a run say so. A sensor that lost its cursor reads them, and repeats nothing.
+The tags of a run contain both. A sensor that lost its cursor reads them, and repeats nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SENSOR_TAG = "starlake/file_sensor"
 FILES_TAG = "starlake/files"
 _MOST_RUNS = 500
-"""How many runs are read to make up for a lost cursor."""
+"""Maximum number of runs to read after the loss of a cursor."""
 _UNDER_WAY = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
@@ -34,12 +34,12 @@ _UNDER_WAY = [
 
 @dataclass(frozen=True)
 class AskedRuns:
-    """The runs that a file sensor asked for.
+    """The runs that a file sensor requested.
 
     Args:
         instance: The instance of Dagster.
         sensor: The name of the sensor.
-        project: The address of its project: sensors of two code locations may have one name.
+        project: Folder or URI of its project: sensors of two code locations may have the same name.
     """
 
     instance: DagsterInstance
@@ -50,7 +50,7 @@ class AskedRuns:
         """Return the tags of a run.
 
         Args:
-            serial: The number of the tick among those that asked for runs.
+            serial: Number of the tick among those that requested runs.
             requests: The tables that it loads.
         """
         files = {".".join(request.table): request.digest for request in requests}
@@ -58,7 +58,7 @@ class AskedRuns:
         return {SENSOR_TAG: self.sensor, FILES_TAG: json.dumps(asked, separators=(",", ":"))}
 
     def under_way(self) -> Mapping[TableName, Busy]:
-        """Return the tables of runs that are not over."""
+        """Return the tables of active runs."""
         return {
             table: Busy(run.run_id, digest)
             for run, _, tables in self._asked(RunsFilter(tags={SENSOR_TAG: self.sensor}, statuses=_UNDER_WAY))
@@ -68,10 +68,10 @@ class AskedRuns:
     def yet_to_load(
         self, busy: Mapping[TableName, Busy], waiting: Collection[TableName], keys: Mapping[TableName, AssetKey]
     ) -> Mapping[TableName, Busy]:
-        """Return the tables without those whose runs have loaded them: files that wait now came too late for these.
+        """Return the tables without those that active runs have loaded: files that wait now arrived too late for these.
 
         Args:
-            busy: The tables of runs that are not over.
+            busy: The tables of active runs.
             waiting: The tables with files.
             keys: The assets of tables.
         """
@@ -80,10 +80,10 @@ class AskedRuns:
         return {table: each for table, each in busy.items() if keys.get(table) not in made.get(each.run_id, ())}
 
     def recovered(self, memory: FileMemory | None) -> FileMemory:
-        """Return a memory with what runs say that it lacks: all, or those whose tick did not come to save it.
+        """Return a memory completed from runs: all of it, or the part that a tick did not save.
 
         Args:
-            memory: What the cursor says; None for none.
+            memory: The memory from the cursor; None without one.
         """
         known = memory or FileMemory()
         asked, serial = set(known.asked), known.serial

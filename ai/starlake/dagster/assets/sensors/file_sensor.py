@@ -44,15 +44,15 @@ if TYPE_CHECKING:
     from ai.starlake.project.assets.project_item import ProjectItem, Target
 
 Group = tuple["PartitionsDefinition[str] | None", str | None]
-"""The partitions, and the key of one of them, that a run is for."""
+"""The partitions definition, and the key, of a run."""
 
 
 def file_sensor(build: AssetBuild, assets: Iterable[AssetsDefinition]) -> SensorDefinition | None:
-    """Return the sensor that watches the landing and stage areas of all domains; None if no table is chosen.
+    """Return the sensor that watches the landing and stage areas of all domains; None if no table is selected.
 
     Args:
-        build: The items, and where their commands run.
-        assets: What materializes them.
+        build: The items, and their executor.
+        assets: The assets that materialize them.
     """
     partitions = {spec.key: spec.partitions_def for each in assets for spec in each.specs}
     sensor = _FileSensor(build, partitions, f"{build.name}_files")
@@ -82,13 +82,13 @@ class _FileSensor:
         return self.build.sl_job.options_of(OrchestrationOptions).default_status
 
     def evaluate(self, context: SensorEvaluationContext) -> SensorResult:
-        """Look once, and ask for what is new.
+        """Search for files once, and request runs for new ones.
 
         Raises:
-            StarlakeError: If it cannot be found out whether there are files, and there is nothing else to say.
+            StarlakeError: If the files cannot be listed, and there is nothing else to report.
         """
         runs = AskedRuns(context.instance, self.name, self.build.translated.project.root)
-        busy = runs.under_way()  # before the files: those of a run that fails are back when it is over
+        busy = runs.under_way()  # before the files: those of a failing run are back when it has ended
         now = datetime.now(zone_of(self.build.settings.timezone))
         waiting = self.watch.look(now)
         waiting.files = {table: files for table, files in waiting.files.items() if table in self.tables}
@@ -106,7 +106,7 @@ class _FileSensor:
 
     @cached_property
     def watch(self) -> FileWatch:
-        """The search for files; it keeps what it has read of the project."""
+        """The search for files; it caches the project."""
         rules = rules_of_domains(self.build.translated.project.items)
         chosen = dict.fromkeys(domain for domain, _ in self.tables)
         domains = tuple(WatchedDomain(rules[name], self._settings_of(name)) for name in chosen)
@@ -114,7 +114,7 @@ class _FileSensor:
 
     @cached_property
     def tables(self) -> Mapping[TableName, ProjectItem]:
-        """The tables that are loaded, by domain and name."""
+        """Loaded tables by domain and name."""
         return {
             (item.domain, item.name): item
             for item in self.build.items
@@ -123,11 +123,11 @@ class _FileSensor:
 
     @cached_property
     def needs_ack(self) -> frozenset[str]:
-        """The domains that wait for a global ack file."""
+        """Domains that wait for a global ack file."""
         return frozenset(domain.name for domain in self.watch.domains if domain.needs_ack)
 
     def _settings_of(self, domain: str) -> JobOptions:
-        """Return the options of a domain: its DAG configuration may name another pre-load strategy."""
+        """Return the options of a domain: its DAG configuration may set another pre-load strategy."""
         settings = self.build.settings
         refs = {item.metadata.get("dagRef") for (name, _), item in self.tables.items() if name == domain}
         ref = refs.pop() if len(refs) == 1 else None
@@ -185,7 +185,7 @@ class _FileSensor:
         """Divide tables into runs: one for all, and one for each further partition.
 
         Returns:
-            The runs, and the hashes of the tables that have no partition which they could be loaded for.
+            The runs, and the hashes of the tables without a partition to load.
         """
         groups: dict[Group, list[TableRequest]] = defaultdict(list)
         refused = set()
@@ -200,17 +200,17 @@ class _FileSensor:
             for key in keys:
                 groups[partitions, key].append(request)
         first = next((group for group in groups if group[0] is not None), None)
-        if first is not None:  # a run for a partition makes tables without partitions too
+        if first is not None:  # a run for a partition also materializes tables without partitions
             groups[first] += groups.pop((None, None), [])
         return groups, frozenset(refused)
 
     def _partition_keys(
         self, request: TableRequest, partitions: PartitionsDefinition[str] | None, instance: DagsterInstance
     ) -> list[str | None]:
-        """Return the partitions that files are for.
+        """Return the partitions of files.
 
         Raises:
-            StarlakeError: If there is none yet, or if the translator names one that does not exist.
+            StarlakeError: If there is no partition yet, or if that of the translator does not exist.
         """
         if partitions is None:
             return [None]
@@ -231,10 +231,10 @@ class _FileSensor:
     def _with_downstream(
         self, tables: Iterable[ProjectItem], partitions: PartitionsDefinition[str] | None
     ) -> list[ProjectItem]:
-        """Return items with all chosen ones that depend on them, but for those with other partitions."""
+        """Return items with all selected items downstream, except those with other partitions."""
         reached: set[Target] = {item.target for item in tables}
         found = []
-        for item in self.build.items:  # each after what it reads
+        for item in self.build.items:  # each after its dependencies
             fits = self.partitions.get(self.build.key(item), ...) in (None, partitions)
             if item.target in reached or (fits and reached.intersection(item.upstream)):
                 reached.add(item.target)

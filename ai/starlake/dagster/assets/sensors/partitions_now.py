@@ -1,4 +1,4 @@
-"""The partitions that there are right now."""
+"""The partitions that exist now."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 def has_partition(partitions: PartitionsDefinition[str], key: str, instance: DagsterInstance) -> bool:
-    """Tell whether there is a partition of a key."""
+    """Return True if a partition with the key exists."""
     if isinstance(partitions, DynamicPartitionsDefinition) and partitions.name:
         return instance.has_dynamic_partition(partitions.name, key)
     return _compat.has_key(partitions, key)
 
 
 def newest_partition(partitions: PartitionsDefinition[str], table: str, instance: DagsterInstance) -> str:
-    """Return the key of the newest partition: of time, the last one that is over.
+    """Return the key of the newest partition; for time partitions, the last one that has ended.
 
     Args:
         partitions: The partitions.
-        table: What has them, for messages.
-        instance: Knows the partitions that were added at run time.
+        table: Name of the table, for messages.
+        instance: The instance, for partitions that were added at run time.
 
     Raises:
-        StarlakeError: If there is none yet.
+        StarlakeError: If there is no partition yet.
     """
     if isinstance(partitions, TimeWindowPartitionsDefinition):
         key = key_completed_by(partitions, datetime.now(timezone.utc))

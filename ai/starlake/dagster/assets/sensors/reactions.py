@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 REACTION_TAG = "starlake/reaction"
 AnyProject = StarlakeProject | Path | str
 _SECONDS = 20
-"""How long a tick may go on handing on events."""
+"""Maximum seconds of a tick that handles events."""
 _LONGEST_TAG = 500
 
 
@@ -43,14 +43,14 @@ def on_table_failed(
     minimum_interval_seconds: int = 30,
     default_status: DefaultSensorStatus = DefaultSensorStatus.STOPPED,
 ) -> Any:
-    """Return a sensor that reacts when a load or a task fails, once for each; also a decorator.
+    """Return a sensor that reacts to each failed load or task; also a decorator.
 
     Args:
         action: A function that is called with a `TableEvent`, or a job that is started with the event in its tags.
-        project: The project, or its folder, whose tables count; by default all of the code location.
+        project: The project, or its folder, whose tables are watched; by default all of the code location.
         name: The name of the sensor; by default that of the action and of the reaction.
-        minimum_interval_seconds: How many seconds to wait between two ticks.
-        default_status: Whether it runs until somebody switches it.
+        minimum_interval_seconds: Seconds between two ticks.
+        default_status: Whether the sensor runs by default.
     """
     reaction = _Reaction("table_failed", project, name)
     return reaction.sensor_or_decorator(action, minimum_interval_seconds, default_status)
@@ -65,15 +65,15 @@ def on_rows_rejected(
     minimum_interval_seconds: int = 30,
     default_status: DefaultSensorStatus = DefaultSensorStatus.STOPPED,
 ) -> Any:
-    """Return a sensor that reacts when a load rejects rows, whether it fails for it or not; also a decorator.
+    """Return a sensor that reacts when a load rejects rows, even if it succeeds; also a decorator.
 
     Args:
         action: A function that is called with a `TableEvent`, or a job that is started with the event in its tags.
-        project: The project, or its folder, whose tables count; by default all of the code location.
-        threshold: How many rows a load must reject.
+        project: The project, or its folder, whose tables are watched; by default all of the code location.
+        threshold: Minimum number of rejects.
         name: The name of the sensor; by default that of the action and of the reaction.
-        minimum_interval_seconds: How many seconds to wait between two ticks.
-        default_status: Whether it runs until somebody switches it.
+        minimum_interval_seconds: Seconds between two ticks.
+        default_status: Whether the sensor runs by default.
     """
     reaction = _Reaction("rows_rejected", project, name, threshold)
     return reaction.sensor_or_decorator(action, minimum_interval_seconds, default_status)
@@ -88,15 +88,15 @@ def on_check_failed(
     minimum_interval_seconds: int = 30,
     default_status: DefaultSensorStatus = DefaultSensorStatus.STOPPED,
 ) -> Any:
-    """Return a sensor that reacts when a check of a table fails, also while its run succeeds; also a decorator.
+    """Return a sensor that reacts when a check of a table fails, even if its run succeeds; also a decorator.
 
     Args:
         action: A function that is called with a `TableEvent`, or a job that is started with the event in its tags.
-        project: The project, or its folder, whose tables count; by default all of the code location.
-        threshold: How many rows a check must find that counts rows; others count always.
+        project: The project, or its folder, whose tables are watched; by default all of the code location.
+        threshold: Minimum number of rows of a check that counts rows; other checks are always reported.
         name: The name of the sensor; by default that of the action and of the reaction.
-        minimum_interval_seconds: How many seconds to wait between two ticks.
-        default_status: Whether it runs until somebody switches it.
+        minimum_interval_seconds: Seconds between two ticks.
+        default_status: Whether the sensor runs by default.
     """
     reaction = _Reaction("check_failed", project, name, threshold)
     return reaction.sensor_or_decorator(action, minimum_interval_seconds, default_status)
@@ -133,14 +133,14 @@ class _Reaction:
         )
 
     def names(self) -> frozenset[str] | None:
-        """Return the names of the tables that count; None for all."""
+        """Return the names of the watched tables; None for all."""
         if self.project is None:
             return None
         project = self.project if isinstance(self.project, StarlakeProject) else StarlakeProject(self.project)
         return frozenset(item.full_name for item in project.items)
 
     def counts(self, event: TableEvent) -> bool:
-        """Tell whether an event reaches the threshold."""
+        """Return True if an event reaches the threshold."""
         found = event.rows_rejected if self.kind == "rows_rejected" else event.count
         return self.kind == "table_failed" or found is None or found >= self.threshold
 
@@ -152,14 +152,14 @@ class _Outcome:
 
 
 class _Tick:
-    """The tick of a reaction: it hands each event on, once."""
+    """A tick of a reaction: it handles each event once."""
 
     def __init__(self, reaction: _Reaction, name: str) -> None:
         self._reaction = reaction
         self._name = name
 
     def __call__(self, context: SensorEvaluationContext, **resources: Any) -> SensorResult:
-        """Read on, and react.
+        """Read new records, and react.
 
         Raises:
             StarlakeError: If the action fails for the first event. It is repeated at the next tick.
@@ -190,7 +190,7 @@ class _Tick:
         deadline = time.monotonic() + _SECONDS
         for run, record in reading.records():
             if time.monotonic() > deadline:
-                return  # Dagster ends ticks that take a minute; the next one goes on here
+                return  # Dagster ends ticks that take a minute; the next one continues here
             if run.tags.get(REACTION_TAG) == self._name or not reader.is_ours(run):
                 continue
             for event in filter(self._reaction.counts, reader.events(run, record)):
@@ -198,7 +198,7 @@ class _Tick:
                 outcome.told += 1
 
     def act(self, event: TableEvent, record: LogRecord, outcome: _Outcome, resources: dict[str, Any]) -> None:
-        """Do what is to be done about an event."""
+        """React to an event."""
         raise NotImplementedError
 
 
@@ -231,7 +231,7 @@ def _tags(event: TableEvent) -> dict[str, str]:
 
 
 def _with_resources(tick: _Tick, function: Callable[..., Any] | None) -> Callable[..., Any]:
-    """Return a function of a sensor that takes the resources which an action takes: Dagster reads its signature."""
+    """Return the function of a sensor with the resources of its action in its signature, which Dagster reads."""
 
     def evaluate(context: SensorEvaluationContext, **resources: Any) -> SensorResult:
         return tick(context, **resources)

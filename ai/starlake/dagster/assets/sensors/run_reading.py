@@ -1,4 +1,4 @@
-"""The reading of all runs' logs, each record once, from tick to tick."""
+"""Reading the logs of all runs from tick to tick, each record once."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 _UNDER_WAY = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
 _OVER = [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED]
 _OVERLAP = timedelta(minutes=2)
-"""A database may show a change after later ones, and clocks differ: runs of this time are read again."""
+"""Seconds of runs that are read again: a database may show a change after later ones, and clocks differ."""
 _READ = "read"
-"""The position in the log of a run that is over and read to its end."""
+"""The position in the log of a finished run that is read to its end."""
 _MOST_RUNS = 200
 _MOST_RECORDS = 1_000
 
 
 @dataclass(frozen=True)
 class ReadSoFar:
-    """How far logs are read.
+    """Progress of reading logs.
 
     Attributes:
-        begun: What was recorded before this timestamp does not count.
-        changed: When the last run that is read changed, as a timestamp.
-        positions: How far the logs of runs are read that are under way, or are over since a short time.
+        begun: Records before this timestamp are ignored.
+        changed: Time of the last change of a run that was read, as a timestamp.
+        positions: Positions in the logs of runs that are in progress, or ended recently.
     """
 
     begun: float
@@ -43,7 +43,7 @@ class ReadSoFar:
 
     @classmethod
     def read(cls, cursor: str | None) -> ReadSoFar:
-        """Read a cursor; without one that is ours, reading begins now."""
+        """Read a cursor; without a valid one, reading starts now."""
         try:
             data = json.loads(cursor or "")
             return cls(float(data["begun"]), float(data["changed"]), dict(data["positions"]))
@@ -52,17 +52,17 @@ class ReadSoFar:
             return cls(now, now)
 
     def written(self) -> str:
-        """Write the cursor."""
+        """Return the cursor."""
         data = {"begun": self.begun, "changed": self.changed, "positions": dict(self.positions)}
         return json.dumps(data, separators=(",", ":"), sort_keys=True)
 
 
 class RunReading:
-    """Reads on. What is read counts as read once the next record is asked for.
+    """Reads new records. A record counts as read once the next one is requested.
 
     Args:
         instance: The instance of Dagster.
-        before: How far logs were read.
+        before: The progress so far.
     """
 
     def __init__(self, instance: DagsterInstance, before: ReadSoFar) -> None:
@@ -70,7 +70,7 @@ class RunReading:
         self.progress = before
 
     def records(self) -> Iterator[tuple[DagsterRun, LogRecord]]:
-        """Yield the new records of runs that are under way, then of those that are over."""
+        """Yield the new records of runs in progress, then of those that have ended."""
         under_way = self._instance.get_run_records(RunsFilter(statuses=_UNDER_WAY), limit=_MOST_RUNS)
         kept = {record.dagster_run.run_id for record in under_way}
         for record in under_way:

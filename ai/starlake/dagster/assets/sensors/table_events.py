@@ -1,4 +1,4 @@
-"""Events of tables that somebody may want to hear of: failures, rejected rows, checks that fail."""
+"""Events of tables for notifications: failures, rejected rows, failed checks."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ _OURS = "starlake/"
 
 @dataclass(frozen=True)
 class TableEvent:
-    """Something that happened to a table or the table of a task.
+    """An event of a table, or of the table of a task.
 
     Attributes:
         kind: ``table_failed``, ``rows_rejected`` or ``check_failed``.
         table: Its Starlake name, such as ``shop.orders``.
         run_id: The run.
         partition: The partition of the run; None if it has none.
-        message: What happened, in words.
-        time: When.
-        rows_read: How many rows the load read, where that is known.
-        rows_rejected: How many of them it rejected, where that is known.
+        message: Description of the event.
+        time: Time of the event.
+        rows_read: Rows that the load read, if known.
+        rows_rejected: Rows that the load rejected, if known.
         check: The name of the check that failed.
         severity: Its severity, ``WARN`` or ``ERROR``.
-        count: How many rows it found, where it counts them.
-        links: Where to read more: ``log`` for the log of the command, where there is one.
-        metadata: What else is recorded.
+        count: Rows that the check found, if it counts rows.
+        links: URLs by name: ``log`` for the log of the command, if there is one.
+        metadata: Further recorded metadata.
     """
 
     kind: EventKind
@@ -66,8 +66,8 @@ class EventReader:
 
     Args:
         kind: The kind.
-        context: The context of the sensor, which knows the assets of its code location.
-        names: The Starlake names of tables that are of interest; None for all.
+        context: The context of the sensor, with the assets of its code location.
+        names: The Starlake names of the watched tables; None for all.
     """
 
     def __init__(self, kind: EventKind, context: SensorEvaluationContext, names: frozenset[str] | None) -> None:
@@ -79,12 +79,12 @@ class EventReader:
         self._location = _compat.code_location_of_tick(context)
 
     def is_ours(self, run: DagsterRun) -> bool:
-        """Tell whether a run is of the code location of the sensor, as far as that is known."""
+        """Return True if a run belongs to the code location of the sensor, as far as that is known."""
         location = _compat.code_location_of(run)
         return not location or not self._location or location == self._location
 
     def events(self, run: DagsterRun, record: LogRecord) -> Iterator[TableEvent]:
-        """Yield what a record says; of a step that makes several tables it may be several events."""
+        """Yield the events of a record; a step with several tables may have several."""
         kind = record.event.event_type
         if kind is DagsterEventType.STEP_FAILURE:
             found = self._failure(run, record)
@@ -110,7 +110,7 @@ class EventReader:
     def _materialization(self, run: DagsterRun, record: LogRecord) -> Iterator[TableEvent]:
         made = _compat.materialization_of(record.event)
         metadata = _plain(made.metadata)
-        if KEPT_FROM in metadata:  # of another run, which told of it
+        if KEPT_FROM in metadata:  # of another run, which reported it
             return
         table = self._table(made.asset_key, metadata)
         rejected = metadata.get("starlake/rows_rejected")
@@ -176,7 +176,7 @@ class EventReader:
         return ".".join(key.path[-2:]) if is_ours else None
 
     def _tables_of_step(self, run: DagsterRun, record: LogRecord) -> list[str]:
-        """Return what a step works on that failed without saying for what, as when its process was killed."""
+        """Return the tables of a step that failed without naming one, as when its process was killed."""
         repository = self._context.repository_def
         if repository is None or not repository.has_job(run.job_name):
             return []
@@ -191,7 +191,7 @@ class EventReader:
 
 
 def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of metadata as Python has them."""
+    """Return the values of metadata as Python objects."""
     return {name: getattr(value, "value", value) for name, value in metadata.items()}
 
 

@@ -1,1 +1,1 @@
-"""The steps of assets: what runs in them, and what they record."""
+"""The steps of assets: their execution, and the events that they record."""

@@ -1,6 +1,6 @@
-"""The definitions of assets: one for each step, made from an op with names of its own.
+"""Definitions of assets: one for each step, made from an op with derived names.
 
-Dagster's decorators derive the names of inputs and outputs from keys, and refuse letters beyond ASCII in them.
+Dagster's decorators derive the names of inputs and outputs from keys, and refuse letters beyond ASCII.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _IN, _OUT, _CHECK = In(Nothing), Out(Nothing, is_required=False), Out(None, is_r
 
 
 def asset_steps(build: AssetBuild) -> list[AssetsDefinition]:
-    """Return the assets of all chosen items, divided into steps.
+    """Return the assets of all selected items, divided into steps.
 
     Args:
-        build: The items, and what they become.
+        build: The items, and their specs.
 
     Raises:
         StarlakeError: If two items have one key.
@@ -48,9 +48,9 @@ def step_of(build: AssetBuild, batch: Batch, make: Callable[[OpSpec], OpDefiniti
     """Return the assets of one step.
 
     Args:
-        build: The items, and what they become.
+        build: The items, and their specs.
         batch: The items of the step.
-        make: Makes the op.
+        make: Creates the op.
     """
     items = batch.items
     specs = build.specs(items)
@@ -86,9 +86,9 @@ def step_of(build: AssetBuild, batch: Batch, make: Callable[[OpSpec], OpDefiniti
 
 
 def _inputs(specs: Sequence[AssetSpec]) -> Iterator[tuple[str, AssetKey]]:
-    """Yield the inputs of a step: what its items read, also from each other.
+    """Yield the inputs of a step: the dependencies of its items, also on each other.
 
-    Dagster splits a step that comes both before and after another one; its second part then waits for the first.
+    Dagster splits a step that runs both before and after another one; its second part then waits for the first.
     """
     made = {spec.key for spec in specs}
     for key in dict.fromkeys(dep.asset_key for spec in specs for dep in spec.deps):
@@ -98,8 +98,8 @@ def _inputs(specs: Sequence[AssetSpec]) -> Iterator[tuple[str, AssetKey]]:
 def name_of_key(key: AssetKey) -> str:
     """Return the name of an op, an input or an output for an asset.
 
-    A key that cannot be read from its name, such as one with other characters than Dagster allows, gets a few digits of
-    its hash.
+    If the name does not determine the key, as with characters that Dagster does not allow, some digits of the key's
+    hash are appended.
 
     Args:
         key: The key of the asset.

@@ -1,4 +1,4 @@
-"""Which items share a step."""
+"""Items that share a step."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Batch:
     """The items of one step.
 
     Args:
-        key: What the name of the step is derived from.
-        source: What the step is of, in words.
-        items: The items, each after what it reads.
+        key: Source of the name of the step.
+        source: Description of the step.
+        items: The items, each after its dependencies.
     """
 
     key: AssetKey
@@ -31,16 +31,15 @@ class Batch:
 
 
 def batches(build: AssetBuild) -> list[Batch]:
-    """Divide the chosen items into steps, in the order of the items.
+    """Divide the selected items into steps, in the order of the items.
 
-    Only items of the same partitions and the same compute profile share a step, and of the same way to make all
-    partitions of a backfill.
+    Only items with the same partitions, the same compute profile and the same backfill policy share a step.
 
     Args:
         build: The items, and whether they share steps.
 
     Raises:
-        StarlakeError: If it is not known which items share a step.
+        StarlakeError: If `batched` has an invalid value.
     """
     if not isinstance(build.batched, bool) and build.batched != "project":
         raise StarlakeError(

@@ -1,4 +1,4 @@
-"""Versions of data: equal where a load leaves the same rows, so that what is downstream need not be made again."""
+"""Versions of data: equal if a load leaves the same rows, so that downstream assets stay up to date."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from ai.starlake.project.assets.project_item import ProjectItem
 
 CONTENT = "starlake/content"
-"""The metadata under which the files of a load are recorded, as a hash."""
+"""Metadata with the files of a load, as a hash."""
 NEVER_LOADED = "starlake/never_loaded"
-"""The metadata of a table for which nothing was ever loaded, as far as is on record: it may not exist."""
+"""Metadata of a table without any recorded load: it may not exist."""
 _TAG = "dagster/data_version"
 _ROW_COUNT = "dagster/row_count"
 _BEFORE_THE_STEPS = (DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING)
@@ -34,7 +34,7 @@ class DataState:
 
     Args:
         version: The version of its data; None for the one that Dagster derives from code and inputs.
-        metadata: What the next step needs to know of it.
+        metadata: Metadata for the next step.
     """
 
     version: str | None
@@ -42,15 +42,15 @@ class DataState:
 
 
 def state_after(item: ProjectItem, outcome: TableOutcome, key: AssetKey, context: OpExecutionContext) -> DataState:
-    """Return what an item holds after its command succeeded.
+    """Return the state of an item after its command succeeded.
 
-    A strategy that writes the same rows twice as once makes the version from the content of the files. Any other one,
-    and files whose content is not known, make a version of their own. A task has the version that Dagster derives from
-    its code and its inputs, unless it appends.
+    A strategy that gives the same rows when it is repeated derives the version from the content of the files. Any other
+    strategy, and files with unknown content, get a new version. A task has the version that Dagster derives from its
+    code and its inputs, unless it appends.
 
     Args:
         item: The item.
-        outcome: How its command went.
+        outcome: Outcome of its command.
         key: The key of its asset.
         context: The context of the step.
     """
@@ -69,9 +69,9 @@ def state_after(item: ProjectItem, outcome: TableOutcome, key: AssetKey, context
 
 
 def unchanged_state(key: AssetKey, context: OpExecutionContext) -> DataState:
-    """Return what an asset holds that a step leaves as it is.
+    """Return the state of an asset that a step leaves unchanged.
 
-    After an attempt that recorded nothing, that is not known.
+    After an attempt that recorded nothing, the state is unknown.
 
     Args:
         key: The key of the asset.
@@ -87,14 +87,14 @@ def unchanged_state(key: AssetKey, context: OpExecutionContext) -> DataState:
 
 
 def _was_ever_loaded(key: AssetKey, context: OpExecutionContext) -> bool:
-    """Return True if a load of the asset is on record, of whatever partition."""
+    """Return True if a load of the asset is recorded, for any partition."""
     records = context.instance.fetch_materializations(AssetRecordsFilter(key), limit=1).records
     last = _compat.recorded_materialization(records[0]) if records else None
     return last is not None and NEVER_LOADED not in last.metadata
 
 
 def last_materialization(key: AssetKey, context: OpExecutionContext) -> AssetMaterialization | None:
-    """Return the last record of an asset, or of the partition of it that the run is for; None if there is none."""
+    """Return the last record of an asset, or of the partition of the run; None if there is none."""
     record = _last_record(key, context)
     return _compat.recorded_materialization(record) if record is not None else None
 

@@ -1,4 +1,4 @@
-"""Dry runs: a step that records nothing is followed by no step, so it shows the commands of those behind it, too."""
+"""Dry runs: a step that records nothing is followed by no step, so it also shows the commands of the steps after it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 def items_behind(
     items: Sequence[ProjectItem], of_run: Iterable[ProjectItem], context: OpExecutionContext
 ) -> Iterator[ProjectItem]:
-    """Yield the items of later steps of the run that are skipped because this step records nothing.
+    """Yield the items of later steps of the run, which are skipped because this step records nothing.
 
     If the whole run is dry, each is yielded in one step only: the first one that it depends on.
 
     Args:
         items: The items of this step.
-        of_run: The items of all steps of the run, each after what it reads.
+        of_run: The items of all steps of the run, each after its dependencies.
         context: The context of the step.
     """
     whole = is_tagged_dry(context.run.tags)

@@ -1,4 +1,4 @@
-"""Earlier attempts at a step, so that a retry runs the commands of those items only that failed."""
+"""Earlier attempts at a step: a retry runs only the commands of items that failed."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from ai.starlake.dagster.ops import Event
 
 KEPT_FROM = "starlake/kept_from_run"
-"""The metadata that names the run whose table a re-execution keeps."""
+"""Metadata with the run whose table a re-execution keeps."""
 _FAILED_FOR_GOOD = "starlake/failed_for_good"
 _DATA_VERSION_TAG = "dagster/data_version"
 
 
 @dataclass(frozen=True)
 class KeptItem:
-    """An asset that an earlier attempt made.
+    """An asset that an earlier attempt materialized.
 
     Args:
-        materialization: What that attempt recorded.
+        materialization: The record of that attempt.
         checks: The results of its checks.
-        run_id: The run of that attempt; None for this run, which has recorded all that there is to record.
+        run_id: The run of that attempt; None for this run, which has recorded everything already.
     """
 
     materialization: AssetMaterialization
@@ -44,11 +44,11 @@ class KeptItem:
     run_id: str | None
 
     def events(self, output: str, checks: Collection[AssetCheckKey]) -> Iterator[Event]:
-        """Yield what a run records that goes on with another one, so that what is downstream can start.
+        """Yield the events of a run that continues another one, so that downstream steps can start.
 
         Args:
             output: The output of the asset.
-            checks: The checks that the step may report.
+            checks: The checks of the step.
         """
         if self.run_id is None:
             return
@@ -73,8 +73,8 @@ class EarlierAttempts:
     """The earlier attempts at a step.
 
     Attributes:
-        kept: The assets that need not be made again.
-        failed: Why assets failed that no retry within the run makes again.
+        kept: The assets that need not be materialized again.
+        failed: The reasons of failed assets that a retry within the run does not repeat.
     """
 
     kept: dict[AssetKey, KeptItem] = field(default_factory=dict)
@@ -82,13 +82,13 @@ class EarlierAttempts:
 
     @classmethod
     def of(cls, context: OpExecutionContext, blocking: Collection[AssetCheckKey] = ()) -> EarlierAttempts:
-        """Read what the run of a step recorded, and the runs that it goes on with after a failure.
+        """Read the records of the run of a step, and of the failed runs that it continues.
 
-        A run that begins anew keeps nothing.
+        A run that starts from the beginning keeps nothing.
 
         Args:
             context: The context of the step.
-            blocking: The checks that fail the step; an asset with such a failure is made again.
+            blocking: The checks that fail the step; an asset with such a failure is materialized again.
         """
         found = cls()
         run, instance, step_key = context.run, context.instance, _compat.step_key_of(context)
@@ -117,7 +117,7 @@ class EarlierAttempts:
 
 
 def failed_for_good(key: AssetKey, why: str) -> AssetObservation:
-    """Return what tells a retry of the step that an asset failed which no retry can make.
+    """Return the event that tells a retry of the step that an asset failed and no retry can help.
 
     Args:
         key: The asset.

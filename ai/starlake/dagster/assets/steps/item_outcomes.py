@@ -1,4 +1,4 @@
-"""The outcome of an item, from what an executor reports of the command that made it."""
+"""Outcome of an item, from the executor's report about its command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNREPORTED = "the executor reports no results of expectations"
 
 
 def outcome_of(run: CommandRun, item: ProjectItem) -> TableOutcome:
-    """Return the outcome of an item whose command succeeded; what the executor does not report is not known in it."""
+    """Return the outcome of an item whose command succeeded; facts that the executor does not report are unknown."""
     found = _of_item(run.result.tables, item)
     if found is not None:
         return found

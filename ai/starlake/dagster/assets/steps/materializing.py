@@ -1,4 +1,4 @@
-"""The steps of assets: they run the commands of their items, in order, and yield what Dagster records."""
+"""Steps of assets: they run the commands of their items, in order, and yield events for Dagster."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class AssetBody(Body):
-    """The body of a step that materializes items.
+    """Body of a step that materializes items.
 
     Args:
-        build: Knows the commands and the keys of items.
-        items: The items, each after what it reads.
+        build: The commands and the keys of items.
+        items: The items, each after its dependencies.
     """
 
     build: AssetBuild
@@ -43,36 +43,36 @@ class AssetBody(Body):
 
     @property
     def subject(self) -> str | None:
-        """The Starlake name of the item, if the step has only one."""
+        """Starlake name of the item, if the step has only one."""
         return self.items[0].full_name if len(self.items) == 1 else None
 
     @property
     def subjects(self) -> Iterable[str]:
-        """The Starlake names of all items of the project: a run may have options for more than it materializes."""
+        """Starlake names of all items of the project: a run may have options for more than it materializes."""
         return self.build.names
 
     @property
     def verb(self) -> str | None:
-        """The verb of the command, if the step has only one."""
+        """Verb of the command, if the step has only one."""
         return self.build.command(self.items[0]).verb if len(self.items) == 1 else None
 
     def events(self, context: OpExecutionContext) -> Iterator[Event]:
-        """Materialize what is selected of the items."""
+        """Materialize the selected items."""
         yield from materialize(self.build, self.items, context)
 
 
 def materialize(build: AssetBuild, items: Sequence[ProjectItem], context: OpExecutionContext) -> Iterator[Event]:
-    """Run the commands of the selected items of a step; yield what Dagster records.
+    """Run the commands of the selected items of a step; yield events for Dagster.
 
-    An item that fails does not stop those that do not depend on it. A retry keeps what earlier attempts made.
+    A failed item does not stop items that do not depend on it. A retry keeps what earlier attempts materialized.
 
     Args:
-        build: Knows the commands and the keys of items.
-        items: The items of the step, each after what it reads.
+        build: The commands and the keys of items.
+        items: The items of the step, each after its dependencies.
         context: The context of the step.
 
     Raises:
-        Failure: If a command fails: after all others.
+        Failure: If a command fails; raised after all others.
     """
     outputs = assets_of_outputs(context)
     for event in _events(build, items, context):
@@ -97,7 +97,7 @@ def _events(build: AssetBuild, items: Sequence[ProjectItem], context: OpExecutio
 
 
 def _items_of_run(build: AssetBuild, context: OpExecutionContext) -> list[ProjectItem]:
-    """Return the items of the steps of a run that are of one project, each after what it reads."""
+    """Return the items of the steps of a run that belong to one project, each after its dependencies."""
     project = build.translated.project
     bodies = [body for body in bodies_of(context.job_def) if isinstance(body, AssetBody)]
     there = {item.target for body in bodies if body.build.translated.project == project for item in body.items}
@@ -105,7 +105,7 @@ def _items_of_run(build: AssetBuild, context: OpExecutionContext) -> list[Projec
 
 
 def _as_output(result: MaterializeResult[None], outputs: Mapping[AssetKey, str]) -> Output[None]:
-    """Return a result as the output of its asset: Dagster 1.9 takes no results from a step that it has split."""
+    """Return a result as the output of its asset: Dagster 1.9 accepts no results from a step that it has split."""
     key = result.asset_key or next(iter(outputs))
     return output_of(outputs[key], result.metadata or {}, result.data_version)
 
@@ -114,10 +114,10 @@ class StepRun:
     """The run of a step.
 
     Args:
-        build: Knows the commands and the keys of items.
+        build: The commands and the keys of items.
         context: The context of the step.
         report: Reports the results of checks.
-        progress: What has become of the items of the step.
+        progress: The progress of the items of the step.
         commands: Runs the commands of its items.
     """
 
@@ -136,7 +136,7 @@ class StepRun:
         self._progress = progress
 
     def item(self, item: ProjectItem) -> Iterator[Event]:
-        """Materialize an item, unless an earlier attempt made it, or what it reads failed in this step."""
+        """Materialize an item, unless an earlier attempt did, or a dependency failed in this step."""
         progress = self._progress
         if progress.keeps(item):
             yield from progress.kept_events(item)
@@ -159,7 +159,7 @@ class StepRun:
         """End the step.
 
         Raises:
-            Failure: If an item failed, or a check that blocks.
+            Failure: If an item failed, or a blocking check.
         """
         yield from self._progress.end()
         self._report.require_blocking()
@@ -181,10 +181,10 @@ class StepRun:
         yield from self._report.events(outcome)
 
     def _nothing(self, item: ProjectItem, key: AssetKey, run: CommandRun) -> Iterator[Event]:
-        """Yield what the option `nothing_to_load` says of a load that found no file.
+        """Yield the event that the option `nothing_to_load` sets for a load without files.
 
         Raises:
-            Failure: If the option says so.
+            Failure: If the option is ``fail``.
         """
         rule = self._build.options.nothing_to_load
         if rule == "fail":

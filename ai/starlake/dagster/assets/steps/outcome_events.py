@@ -1,4 +1,4 @@
-"""From how a command went to what Dagster records of the asset that it made."""
+"""Conversion of the outcome of a command to the events of its asset."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _MOST_FILES = 50
 def materialized(
     key: AssetKey, run: CommandRun, outcome: TableOutcome, state: DataState, *, left_out: frozenset[str] = frozenset()
 ) -> MaterializeResult[None]:
-    """Return the record of an asset that a command made.
+    """Return the materialization of an asset by a command.
 
     Args:
         key: The key of the asset.
-        run: The command, and what it did.
-        outcome: What it did for this asset.
-        state: What the asset holds now.
-        left_out: The names of metadata that are not recorded.
+        run: The command, and its result.
+        outcome: The outcome of this asset.
+        state: The new state of the asset.
+        left_out: Names of metadata to leave out.
     """
     metadata = {**metadata_of(run), **dict(outcome_metadata(outcome)), **state.metadata}
     version = DataVersion(state.version) if state.version is not None else None
@@ -38,12 +38,12 @@ def materialized(
 
 
 def unchanged(key: AssetKey, run: CommandRun, state: DataState) -> MaterializeResult[None]:
-    """Return the record of an asset for which there was nothing to load.
+    """Return the record of an asset without anything to load.
 
     Args:
         key: The key of the asset.
         run: The command that found nothing.
-        state: What the asset holds, as before.
+        state: The unchanged state of the asset.
     """
     version = DataVersion(state.version) if state.version is not None else None
     metadata = {**metadata_of(run), **state.metadata, NOTHING_TO_LOAD: True}
@@ -51,7 +51,7 @@ def unchanged(key: AssetKey, run: CommandRun, state: DataState) -> MaterializeRe
 
 
 def outcome_metadata(outcome: TableOutcome) -> Iterator[tuple[str, Any]]:
-    """Yield what to record of a table or task, as far as the executor reports it."""
+    """Yield the metadata of a table or task, as far as the executor reports it."""
     if outcome.row_count is not None:
         yield "dagster/row_count", outcome.row_count
     if outcome.counts is not None:

@@ -1,4 +1,4 @@
-"""The landing area before a load: files that wait there are staged first."""
+"""Staging before a load: files in the landing area are staged first."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def stage_what_waits(build: AssetBuild, items: Sequence[ProjectItem], context: O
     """Stage the files of tables that wait in the landing area; run no command if there are none.
 
     Args:
-        build: Knows the commands, and whether files are staged.
-        items: The tables, which are of one domain.
+        build: The commands, and whether files are staged.
+        items: The tables, all of one domain.
         context: The context of the step.
 
     Raises:
-        Failure: If the command fails, or if files wait elsewhere than the option `incoming_path` says.
+        Failure: If the command fails, or if files wait in another folder than that of the option `incoming_path`.
     """
     if build.options.stage and _files_wait(build, items, context):
         build.runner.run(build.stage_command(items), items[0].full_name, context)
 
 
 def _files_wait(build: AssetBuild, items: Sequence[ProjectItem], context: OpExecutionContext) -> bool:
-    """Return True if files of tables wait, or if the landing area cannot be seen from here and may hold some."""
+    """Return True if files of tables wait, or if the landing area cannot be read from here and may contain some."""
     runner = build.runner
     domain = items[0].domain
     project = _project_of(build, context.run_id)
@@ -59,22 +59,22 @@ def _files_wait(build: AssetBuild, items: Sequence[ProjectItem], context: OpExec
 def _require_nothing_elsewhere(
     build: AssetBuild, tables: tuple[str, ...], view: PreLoadView, error: StarlakeError
 ) -> None:
-    """Refuse to load nothing while files wait in the landing area of the project, which the option does not name.
+    """Refuse to load nothing while files wait in the landing area of the project, if the option names another folder.
 
     Raises:
-        Failure: If files wait there.
+        Failure: If files wait in the landing area of the project.
     """
     if build.settings.incoming_path is None:
         return
     try:
         waiting = FilesCheck(tables, imported=True, base=None).look(view)
     except StarlakeError:
-        return  # the warning about the folder says it all
+        return  # the warning about the folder is enough
     if waiting.ready:
         raise Failure(f"{error}\n{waiting.reason}", allow_retries=False) from error
 
 
 @lru_cache(maxsize=1)
 def _project_of(build: AssetBuild, run_id: str) -> ProjectView:  # noqa: ARG001  the next run reads its files again
-    """Return the project as the steps of a run see it: those of one process read it once."""
+    """Return the project for the steps of a run: the steps in one process read it once."""
     return ProjectView(build.settings)

@@ -1,4 +1,4 @@
-"""The commands of a step: one for each item, or one for several tables of a domain."""
+"""Commands of a step: one for each item, or one for several tables of a domain."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ _SEVERAL = 2
 
 
 class StepCommands:
-    """Runs the commands of the items of a step, in their order.
+    """Runs the commands of the items of a step, in order.
 
-    The first of several tables of a domain is loaded together with the others, if the executor reports each of them:
-    else nobody could tell which of them failed.
+    Several tables of a domain are loaded by one command if the executor reports each of them: otherwise it would be
+    unknown which of them failed.
 
     Args:
-        build: Knows the commands of items.
-        items: The items that the step makes, each after what it reads.
+        build: The commands of items.
+        items: The items of the step, each after its dependencies.
         context: The context of the step.
     """
 
@@ -54,10 +54,10 @@ class StepCommands:
     def turn(self, item: ProjectItem) -> Iterator[None]:
         """Keep other runs from a table whose first partition an item makes, until that is recorded.
 
-        Tables that are loaded together are loaded now, and kept until the step ends.
+        Tables that are loaded together are loaded now, and locked until the step ends.
 
         Raises:
-            Failure: If another run takes too long to make it.
+            Failure: If another run takes too long.
         """
         if item.target in self._done:
             yield
@@ -71,10 +71,10 @@ class StepCommands:
         yield
 
     def run(self, item: ProjectItem) -> CommandRun | None:
-        """Run the command of an item whose turn it is, unless it ran with that of another one.
+        """Run the command of an item, unless it ran together with another one.
 
         Returns:
-            What it did; None in a dry run.
+            Its result; None in a dry run.
 
         Raises:
             Failure: If it failed.
@@ -106,7 +106,7 @@ class StepCommands:
         self._done |= {item.target: done[item.full_name] for item in items}
 
     def _together(self, item: ProjectItem) -> list[ProjectItem]:
-        """Return the tables that one command can load: an item, and those after it that nothing tells apart."""
+        """Return the tables that one command can load: an item, and the following ones with equal settings."""
         if item.kind != "table" or not self._reports_each:
             return [item]
         others = [other for other in self._items if self._may_join(item, other)]
@@ -122,7 +122,7 @@ class StepCommands:
 
     @cached_property
     def _reports_each(self) -> bool:
-        """True if several tables are to load, and the executor reports each of them."""
+        """True if several tables are to be loaded, and the executor reports each of them."""
         tables = [item for item in self._items if item.kind == "table"]
         if len(tables) < _SEVERAL:
             return False
@@ -131,7 +131,7 @@ class StepCommands:
         return isinstance(executor, ReportsTables) and executor.reports_tables(command, runner.execution(self._context))
 
     def _options(self, item: ProjectItem) -> tuple[object, ...]:
-        """Return what the run has for one item only."""
+        """Return the options of the run for one item only."""
         with failures(retry=False):
             options = options_for(self._context, names_of_section(item.full_name, self._context.op_def.name))
         return options, self._build.sl_job.get_spark_config(item.full_name), self._build.compute_of(item)

@@ -1,4 +1,4 @@
-"""One attempt at a step of several tables and tasks: which of them run, and which failed."""
+"""One attempt at a step with several tables and tasks: which of them run, and which failed."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from ai.starlake.project.assets.project_item import ProjectItem, Target
 
 FAILED = "starlake/failed"
-"""The metadata of the failure of a step that names the items which failed, and says why."""
+"""Metadata of a step's failure, with the failed items and the reasons."""
 
 
 class StepProgress:
-    """The progress of the items of a step, in this attempt and in those before it.
+    """The progress of the items of a step, in this attempt and in earlier ones.
 
     Args:
-        build: Knows the keys of items.
-        items: The items of the step, each after what it reads.
+        build: The keys of items.
+        items: The items of the step, each after its dependencies.
         context: The context of the step.
     """
 
@@ -42,23 +42,23 @@ class StepProgress:
         self._kept = dict(self._without_what_is_made_again(items))
 
     def to_make(self, items: Sequence[ProjectItem]) -> list[ProjectItem]:
-        """Return the selected items that this attempt makes, unless what they read fails."""
+        """Return the selected items to materialize in this attempt, unless their dependencies fail."""
         selected = self._context.selected_asset_keys - self._earlier.failed.keys()
         return [item for item in items if self._build.key(item) in selected and not self.keeps(item)]
 
     def keeps(self, item: ProjectItem) -> bool:
-        """Return True if an earlier attempt made an item, and all that it reads within the step."""
+        """Return True if an earlier attempt materialized an item, and all its dependencies within the step."""
         return item.target in self._kept
 
     def kept_events(self, item: ProjectItem) -> Iterator[Event]:
-        """Yield what this run records of an item that it keeps."""
+        """Yield the events of this run for an item that it keeps."""
         key = self._build.key(item)
         self._context.log.info(f"{item.full_name} is kept: an earlier attempt made it")
         output = assets_of_outputs(self._context)[key]
         yield from self._kept[item.target].events(output, self._context.selected_asset_check_keys)
 
     def may_run(self, item: ProjectItem) -> bool:
-        """Return True if nothing that an item reads failed in this step, and if it may be tried again itself."""
+        """Return True if no dependency of an item failed in this step, and if the item may be retried."""
         reason = self._earlier.failed.get(self._build.key(item))
         if reason is not None:
             self.fail(item, Failure(reason, allow_retries=False))
@@ -72,7 +72,7 @@ class StepProgress:
         return False
 
     def fail(self, item: ProjectItem, failure: Failure) -> None:
-        """Take note of the failure of an item; only of its first one."""
+        """Record the first failure of an item."""
         self._stopped[item.target] = item.full_name
         key = self._build.key(item)
         if key not in self._failed:
@@ -80,7 +80,7 @@ class StepProgress:
             self._names.append(item.full_name)
 
     def end(self) -> Iterator[Event]:
-        """End the attempt; first record what failed for good, if a retry of the step may follow.
+        """End the attempt; first record final failures, if a retry of the step may follow.
 
         Raises:
             Failure: If an item failed.
@@ -94,7 +94,7 @@ class StepProgress:
         raise self._failure(allow_retries=retry) from next(iter(self._failed.values())).__cause__
 
     def _failure(self, *, allow_retries: bool) -> Failure:
-        """Return the failure of the step, whose metadata says which items failed, and why."""
+        """Return the failure of the step, with the failed items and the reasons as metadata."""
         failures = list(self._failed.values())
         texts = [failure.description or "it failed" for failure in failures]
         metadata = {**failures[0].metadata} if len(failures) == 1 else {}
@@ -108,7 +108,7 @@ class StepProgress:
         return EarlierAttempts.of(self._context, blocking)
 
     def _without_what_is_made_again(self, items: Sequence[ProjectItem]) -> Iterator[tuple[Target, KeptItem]]:
-        """Yield what is kept: not what reads another item that this attempt makes again."""
+        """Yield the kept items: not those that read an item that this attempt materializes again."""
         again: set[Target] = set()
         for item in items:
             key = self._build.key(item)

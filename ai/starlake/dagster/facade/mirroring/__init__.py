@@ -1,1 +1,1 @@
-"""Runs outside as Dagster records them: from rows of the audit to events, each once."""
+"""Outside runs as Dagster events: from rows of the audit, each once."""

@@ -1,4 +1,4 @@
-"""Reading of an audit that somebody may be writing."""
+"""Reading an audit that another process may be writing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def when_free(read: Callable[[], ResultT], tell: Callable[[str], None]) -> Resul
 
     Args:
         read: Reads it.
-        tell: Is called once with what is waited for.
+        tell: Called once with the reason of the wait.
 
     Raises:
         StarlakeError: If it cannot be read, or is written for too long.

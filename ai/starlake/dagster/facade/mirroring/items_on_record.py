@@ -1,4 +1,4 @@
-"""The tables and tasks of a project as the audit names them."""
+"""Tables and tasks of a project by their names in the audit."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Names = tuple[str, str]
 
 
 class ItemsOnRecord:
-    """Finds the table or task that a row of the audit is about. Names differ by more than case.
+    """Finds the table or task of a row of the audit. Names differ by more than case.
 
     Args:
-        all_items: All that the project makes.
-        chosen: What the facade shows of it.
+        all_items: All items of the project.
+        chosen: The items that the facade shows.
     """
 
     def __init__(self, all_items: Iterable[ProjectItem], chosen: Iterable[ProjectItem]) -> None:
@@ -26,7 +26,7 @@ class ItemsOnRecord:
         self._items: Mapping[Names, ProjectItem] = {**{_lower(*item.target): item for item in items}, **tables}
 
     def chosen(self, row: AuditRow) -> ProjectItem | None:
-        """Return what a row is about; None if the project does not have it, or the facade does not show it."""
+        """Return the item of a row; None if the project does not have it, or the facade does not show it."""
         item = self._find(row.domain, row.table, row.paths)
         return item if item is not None and item.full_name in self._named else None
 
@@ -35,15 +35,15 @@ class ItemsOnRecord:
         return self._named[name]
 
     def knows(self, row: AuditRow) -> bool:
-        """Return True if the project has what a row is about, whether the facade shows it or not."""
+        """Return True if the project has the item of a row, whether the facade shows it or not."""
         return self._find(row.domain, row.table, row.paths) is not None
 
     def item_on_record(self, domain: str, table: str, paths: str) -> ItemOnRecord | None:
-        """Return what a row is about as readers of the audit ask for it; None for what the facade does not show."""
+        """Return the key of a row's item for readers of the audit; None if the facade does not show it."""
         item = self._find(domain, table, paths)
         if item is None or item.full_name not in self._named:
             return None
-        return ItemOnRecord(item.full_name, domain, table, None)  # all expectations that are on record
+        return ItemOnRecord(item.full_name, domain, table, None)  # all recorded expectations
 
     def _find(self, domain: str, table: str, paths: str) -> ProjectItem | None:
         return self._tasks.get(paths.lower()) or self._items.get(_lower(domain, table))

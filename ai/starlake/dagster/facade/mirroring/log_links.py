@@ -1,4 +1,4 @@
-"""Links to the logs of runs outside."""
+"""Links to the logs of outside runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIELDS = ("job_id", "domain", "table", "date")
 
 @dataclass(frozen=True)
 class LogLinks:
-    """Makes links to logs.
+    """Creates links to logs.
 
     Args:
         template: The link, with ``{job_id}``, ``{domain}``, ``{table}`` and ``{date}``; None for no links.

@@ -1,4 +1,4 @@
-"""The events that record what a run outside did: the same within a run of Dagster and without one."""
+"""Events of an outside run: the same within a run of Dagster and without one."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ OutsideEvent = AssetMaterialization | AssetObservation | AssetCheckResult
 
 @dataclass(frozen=True)
 class MirrorEvents:
-    """Makes the events of runs outside, but for those that Dagster has on record.
+    """Creates the events of outside runs that Dagster has not recorded.
 
     Args:
         build: The items, their checks and partitions.
-        instance: What Dagster has on record.
-        tell: Is called with what somebody should read.
-        latest: What Dagster had on record last, if that was read before.
+        instance: The instance with the recorded events.
+        tell: Receives messages.
+        latest: The last recorded events, if they were read before.
     """
 
     build: FacadeBuild
@@ -47,14 +47,14 @@ class MirrorEvents:
     def of_many(
         cls, build: FacadeBuild, instance: DagsterInstance, tell: Callable[[str], None], items: Iterable[OutsideItem]
     ) -> MirrorEvents:
-        """Return what makes the events of many tables and tasks, which are recorded in the order of their end."""
+        """Return the factory for events of many tables and tasks, which are recorded in the order of their end."""
         keys = {build.assets.key(each.item): each.item for each in items}
         declared = [check.spec.key for item in keys.values() for check in build.checks_of(item).of(item.full_name)]
         checks = [*declared, *(AssetCheckKey(key, LAST_RUN) for key in keys)]
         return cls(build, instance, tell, LatestOutcomes.of(instance, keys, checks))
 
     def of(self, each: OutsideItem, *, superseded: bool = False) -> Iterator[OutsideEvent]:
-        """Yield what is new of a table or task: its materialization, then its checks, ``last_run`` at the end.
+        """Yield the new events of a table or task: its materialization, then its checks, ``last_run`` at the end.
 
         Args:
             each: The table or task.
@@ -77,7 +77,7 @@ class MirrorEvents:
             yield self._observation(each)
 
     def results(self, each: OutsideItem) -> Iterator[AssetCheckResult]:
-        """Yield the results of all checks of a table or task that are known, on record in Dagster or not."""
+        """Yield the known results of all checks of a table or task, whether Dagster has recorded them or not."""
         for _, result in self.build.checks_of(each.item).results(each.outcome):
             if result is not None:
                 yield self._result(each, result)
@@ -95,7 +95,7 @@ class MirrorEvents:
         )
 
     def metadata(self, each: OutsideItem) -> dict[str, Any]:
-        """Return what is known of the whole outcome of a table or task."""
+        """Return the metadata of the whole outcome of a table or task."""
         return dict(outside_metadata(each, each.rows, each.outcome, self.build.settings.links))
 
     def _materialization(self, each: OutsideItem, made: TableOutcome) -> AssetMaterialization:
@@ -129,7 +129,7 @@ class MirrorEvents:
 
 
 def _summary(each: OutsideItem, made: TableOutcome) -> str:
-    """Return how a load or a transform went, in words, as a run of Dagster says it."""
+    """Return a summary of a load or a transform, in the words of a Dagster run."""
     verb, counts = "load" if each.item.kind == "table" else "transform", made.counts
     rows = f"{counts.input} rows read, {counts.accepted} accepted, {counts.rejected} rejected" if counts else "done"
     return f"{verb} {each.item.full_name}: {rows} in {made.duration or 0:.1f} s, outside of Dagster"

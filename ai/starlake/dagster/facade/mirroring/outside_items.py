@@ -1,4 +1,4 @@
-"""Outcomes of a run outside, by table and task."""
+"""Outcomes of an outside run, by table and task."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OutsideItem:
-    """Outcome of one table or task in a run outside.
+    """Outcome of one table or task in an outside run.
 
     Args:
         item: The table or task.
         run: The name of the run.
-        rows: Its rows in the audit, those that ended first first.
-        outcome: What became of it.
-        made_rows: The rows of what succeeded.
-        made: What became of these; None if nothing succeeded.
+        rows: Its rows in the audit, in the order of their end.
+        outcome: Its outcome.
+        made_rows: The rows that succeeded.
+        made: The outcome of these; None if nothing succeeded.
     """
 
     item: ProjectItem
@@ -42,9 +42,9 @@ class OutsideItem:
 
     @property
     def error(self) -> str | None:
-        """Why it failed; None if it succeeded.
+        """The error; None if it succeeded.
 
-        Starlake records a load as a success whose expectations then fail it.
+        Starlake records a load as a success even if its expectations then fail it.
         """
         if self.outcome.error is not None:
             return self.outcome.error
@@ -62,7 +62,7 @@ class OutsideItems:
     """Outcomes in rows of the audit.
 
     Args:
-        items: The tables and tasks that the facade shows, those that ended first first.
+        items: The tables and tasks that the facade shows, in the order of their end.
         unknown: The names of those that the project does not have.
     """
 
@@ -71,16 +71,16 @@ class OutsideItems:
 
 
 def outside_items(build: FacadeBuild, rows: Sequence[AuditRow], run: str) -> OutsideItems:
-    """Return what the rows of one run say, by table and task; see `items_of_runs`."""
+    """Return the outcomes in the rows of one run, by table and task; see `items_of_runs`."""
     return items_of_runs(build, [(run, rows)])[0]
 
 
 def items_of_runs(build: FacadeBuild, runs: Sequence[tuple[str, Sequence[AuditRow]]]) -> list[OutsideItems]:
-    """Return what the rows of runs say, by run and by table and task. As many queries as for one run.
+    """Return the outcomes in the rows of runs, by run and by table and task. It needs as many queries as one run.
 
     Args:
         build: The items, and the audit.
-        runs: The name of each run, and its rows, those that ended first first.
+        runs: The name of each run, and its rows, in the order of their end.
 
     Raises:
         StarlakeError: If the audit cannot be read.
@@ -116,7 +116,7 @@ def _items(
         run: The name of the run.
         found: The rows of each.
         outcomes: The outcome of each.
-        partly: For those that failed, the outcome of what succeeded before.
+        partly: For failed ones, the outcome of what succeeded before.
     """
     items = [
         OutsideItem(
@@ -133,7 +133,7 @@ def _items(
 
 
 def by_item(build: FacadeBuild, rows: Iterable[AuditRow]) -> tuple[Mapping[str, list[AuditRow]], tuple[str, ...]]:
-    """Return rows by the name of the table or task that the facade shows, and the names of what the project lacks.
+    """Return rows by the item that the facade shows, and the names of items that the project does not have.
 
     Args:
         build: The items.

@@ -1,4 +1,4 @@
-"""Metadata of what runs outside did, under the names that runs of Dagster use."""
+"""Metadata of outside runs, under the names that Dagster runs use."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
     from ai.starlake.project.audit import AuditRow
 
 AUDIT_ROWS = "starlake/audit_rows"
-"""Identifies the rows of the audit that an event records: their digests, the last one last."""
+"""Identifies the rows of the audit of an event: their digests, the last one last."""
 ENDED = "starlake/ended"
 LAST_RUN = "last_run"
-"""The name of the check that tells whether the last run outside succeeded."""
+"""Name of the check for the success of the last outside run."""
 _MOST_ROWS = 50
 
 
 def outside_metadata(
     each: OutsideItem, rows: Sequence[AuditRow], outcome: TableOutcome, links: LogLinks
 ) -> Iterator[tuple[str, Any]]:
-    """Yield what is known of what a run outside did for a table or task.
+    """Yield the metadata of a table or task in an outside run.
 
     Args:
         each: The table or task, and the run.
-        rows: The rows of the audit that count.
-        outcome: What these say.
+        rows: The rows of the audit.
+        outcome: Their outcome.
         links: The links to logs.
     """
     yield "starlake/status", "success" if each.error is None else "failure"
@@ -42,11 +42,11 @@ def outside_metadata(
 
 
 def reference_metadata(each: OutsideItem, rows: Sequence[AuditRow], links: LogLinks) -> Iterator[tuple[str, Any]]:
-    """Yield which run outside something is from: its name, its times, its log, its rows in the audit.
+    """Yield the metadata of the outside run itself: its name, its times, its log, its rows in the audit.
 
     Args:
         each: The table or task, and the run.
-        rows: The rows of the audit that count.
+        rows: The rows of the audit.
         links: The links to logs.
     """
     last = rows[-1]
@@ -62,5 +62,5 @@ def reference_metadata(each: OutsideItem, rows: Sequence[AuditRow], links: LogLi
 
 
 def message_of(each: OutsideItem) -> str:
-    """Return why a table or task failed, without passwords of URLs and the values of what is named as a secret."""
+    """Return the error of a table or task, without passwords of URLs and the values of named secrets."""
     return mask_named_values(mask_passwords_of_urls(each.error or ""))

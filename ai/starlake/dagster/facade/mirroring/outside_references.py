@@ -1,4 +1,4 @@
-"""References to runs outside: what the configuration of a mirrored run holds, and its tags."""
+"""References to outside runs: the configuration of a mirrored run, and its tags."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ CONFIG = Field(
 
 @dataclass(frozen=True)
 class OutsideReference:
-    """A reference to a run outside. It is bounded, as is what a tick finds.
+    """A reference to an outside run. Its size is bounded, as is the number of runs per tick.
 
     Args:
         name: The name of the run.
         job_ids: Its JOBIDs.
         rows: The digests of its rows.
-        since: When the first of its rows ended.
-        until: When the last of its rows ended.
+        since: End of its first row.
+        until: End of its last row.
     """
 
     name: str
@@ -58,7 +58,7 @@ class OutsideReference:
 
     @classmethod
     def of_config(cls, config: Mapping[str, Any]) -> OutsideReference:
-        """Return the reference that a configuration holds."""
+        """Return the reference from a configuration."""
         lists = {name: tuple(config[name]) for name in ("job_ids", "rows")}
         return cls(**{**config, **lists})
 
@@ -75,10 +75,10 @@ class OutsideReference:
         }
 
     def read(self, audit: AuditDatabase) -> tuple[list[AuditRow], int]:
-        """Return the rows, and how many of them are no longer in the audit.
+        """Return the rows, and the number of rows that are no longer in the audit.
 
         Raises:
-            StarlakeError: If the audit cannot be read, or holds none of them.
+            StarlakeError: If the audit cannot be read, or contains none of them.
         """
         since, until = (parse_datetime(text, timezone.utc) for text in (self.since, self.until))
         found = audit.rows_of(self.job_ids, since=_earlier(since), until=until + timedelta(seconds=1))
@@ -89,7 +89,7 @@ class OutsideReference:
         return rows, len(wanted) - len(rows)
 
     def gone(self, number: int, audit: AuditDatabase) -> StarlakeError:
-        """Return the error that rows are no longer in the audit."""
+        """Return the error for rows that are no longer in the audit."""
         return StarlakeError(
             f"{number} of {len(self.rows)} row(s) of the run {self.name} are not in the audit any more",
             cause=f"somebody has deleted or changed them in {audit.name}",
@@ -102,7 +102,7 @@ def _earlier(at: datetime) -> datetime:
 
 
 def _shortened(job_ids: Sequence[str]) -> str:
-    """Return JOBIDs as far as a tag holds them, and how many more there are."""
+    """Return as many JOBIDs as a tag can hold, and the number of the others."""
     text = ", ".join(job_ids)
     if len(text) <= _LONGEST_TAG:
         return text

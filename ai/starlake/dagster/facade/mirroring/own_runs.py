@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from dagster import DagsterInstance
 
 _RUN = re.compile(r"(?P<run>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\..+", re.DOTALL)
-"""The JOBID of a command that a step ran; see `Execution.job_id`."""
+"""JOBID of a command of a step; see `Execution.job_id`."""
 
 
 def own_job_ids(instance: DagsterInstance, job_ids: Collection[str]) -> set[str]:
-    """Return the JOBIDs of commands that runs of an instance ran, found by one query.
+    """Return the JOBIDs of commands of an instance's runs, found by one query.
 
     Args:
         instance: The instance.
-        job_ids: The JOBIDs, as the audit has them.
+        job_ids: The JOBIDs in the audit.
     """
     runs = {job_id: found["run"] for job_id in job_ids if (found := _RUN.fullmatch(job_id))}
     if not runs:

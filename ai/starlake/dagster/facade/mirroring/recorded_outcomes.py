@@ -1,4 +1,4 @@
-"""Outcomes of runs outside that Dagster has recorded: none is recorded twice, and no old one over a newer one."""
+"""Recorded outcomes of outside runs: none is recorded twice, and no old one after a newer one."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from ai.starlake.project.audit import AuditRow
 
 Standing = Literal["new", "recorded", "older"]
-"""Of an outcome: not recorded yet, recorded, or not recorded but older than what is."""
+"""State of an outcome: not recorded yet, recorded, or not recorded but older than the recorded one."""
 
 _CLOCKS = timedelta(hours=26)
-"""How far the clock of the audit may be ahead, a wrong time zone included: older records are not searched."""
+"""Maximum deviation of the audit's clock, including a wrong time zone: older records are not searched."""
 _PAGE = 25
 _MOST_PAGES = 40
 
 
 class RecordedOutcomes:
-    """Asks an instance for what it has on record.
+    """Queries an instance for recorded outcomes.
 
     Args:
         instance: The instance.
-        latest: What it had on record last, if that was read before for many assets at once.
+        latest: The last recorded outcomes, if they were read before for many assets.
     """
 
     def __init__(self, instance: DagsterInstance, latest: LatestOutcomes | None = None) -> None:
@@ -50,7 +50,7 @@ class RecordedOutcomes:
         return self._is_among(self._instance.fetch_observations, key, row)
 
     def standing_of(self, check: AssetCheckKey, row: AuditRow) -> Standing:
-        """Return how the outcome of a row stands to the results of a check that are on record."""
+        """Return the state of a row's outcome relative to the recorded results of a check."""
         known = self._latest and self._latest.result(check, row)
         if known:
             return known
@@ -81,10 +81,10 @@ class RecordedOutcomes:
 
 @dataclass(frozen=True)
 class LatestOutcomes:
-    """Last outcomes of many assets that an instance has recorded, read by two queries.
+    """Last recorded outcomes of many assets, read by two queries.
 
-    It is enough to tell what is new, as long as one after the other records outcomes in the order of their end. What
-    is not later than the last one has to be searched for.
+    They are enough to find new outcomes, as long as outcomes are recorded in the order of their end. An outcome that is
+    not later than the last one has to be searched for.
 
     Args:
         materializations: The metadata of the last materialization of each asset that has one.
@@ -96,17 +96,17 @@ class LatestOutcomes:
 
     @classmethod
     def of(cls, instance: DagsterInstance, keys: Iterable[AssetKey], checks: Iterable[AssetCheckKey]) -> LatestOutcomes:
-        """Read what an instance has on record of assets and checks."""
+        """Read the last recorded outcomes of assets and checks."""
         return cls(
             _compat.latest_materializations(instance, list(keys)), _compat.latest_check_results(instance, list(checks))
         )
 
     def materialization(self, key: AssetKey, row: AuditRow) -> Standing | None:
-        """Return how a row stands to the materializations of an asset; None if they have to be searched."""
+        """Return the state of a row relative to the materializations of an asset; None if they have to be searched."""
         return _standing(self.materializations.get(key), row) if key in self.materializations else "new"
 
     def result(self, check: AssetCheckKey, row: AuditRow) -> Standing | None:
-        """Return how a row stands to the results of a check; None if they have to be searched."""
+        """Return the state of a row relative to the results of a check; None if they have to be searched."""
         return _standing(self.results[check], row) if check in self.results else "new"
 
 

@@ -1,4 +1,4 @@
-"""The partitions that runs outside were for."""
+"""Partitions of outside runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ai.starlake.project.audit import AuditRow
 
 _SAME = 1
-"""Seconds between the start and the logical date of a command that was given none."""
+"""Seconds between the start and the logical date of a command without a date of its own."""
 
 
 def partition_of(
@@ -26,14 +26,15 @@ def partition_of(
 ) -> tuple[str | None, str | None]:
     """Return the partition key of a row of the audit, and the reason if a partitioned item has no key.
 
-    It is the interval that the logical date falls into, as Airflow and this package set it: the start of the interval.
-    Where that interval was not over when the row was written, the date is a tick at the end of an interval: it is the
-    last one that was over by then. Without a logical date the audit has the start of the command, which says nothing.
+    The key is that of the interval that contains the logical date, as set by Airflow and this package: the start of the
+    interval. If that interval had not ended when the row was written, the date is a tick at the end of an interval, and
+    the key is that of the last ended one. Without a logical date the audit has the start of the command, which
+    determines no interval.
 
     Args:
         partitions: The partitions of the table or task; None if it has none.
         row: The row.
-        instance: Knows the partitions that were added at run time.
+        instance: The instance, for partitions that were added at run time.
     """
     if partitions is None:
         return None, None
@@ -52,7 +53,7 @@ def partition_of(
 
 
 def _key(partitions: TimeWindowPartitionsDefinition, scheduled: datetime, ended: datetime) -> str | None:
-    """Return the key of the interval that a logical date is for; None where that is before the first one.
+    """Return the key of the interval of a logical date; None if it is before the first one.
 
     Raises:
         StarlakeError: If Dagster finds no such interval.
