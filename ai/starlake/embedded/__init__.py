@@ -16,7 +16,7 @@ __all__ = ["Engine", "LoadResult", "PreloadResult", "StageResult", "TransformRes
 
 
 def __getattr__(name: str) -> object:
-    """Import names on demand: the command must start fast and DuckDB is heavy."""
+    """Import names on demand: the command must start fast, and DuckDB is slow to import."""
     if name == "Engine":
         from ai.starlake.embedded.engine import Engine
 

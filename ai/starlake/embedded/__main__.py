@@ -1,4 +1,4 @@
-"""Runs the embedded engine's command: ``python -m ai.starlake.embedded load``."""
+"""Run the command of the embedded engine: ``python -m ai.starlake.embedded load``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run commands on the engine, within this process."""
+"""Run commands on the engine, in this process."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ _ABANDONED = "the command does not react to its interruption, and is left behind
 
 
 class EmbeddedExecutor:
-    """Runs commands on the embedded engine, within this process: what `starlake-embedded` does, without starting it.
+    """Runs commands on the embedded engine, in this process: like `starlake-embedded`, without starting it.
 
-    A failed or killed load leaves its files where the next one finds them, and processes that write into one DuckDB
-    file wait for each other: the engine sees to both.
+    A failed or killed load leaves its files where the next one finds them, and processes that write to one DuckDB file
+    wait for each other: the engine does both.
 
     Args:
-        lock_timeout: How many seconds to wait for a DuckDB file that another command writes.
+        lock_timeout: Seconds to wait for a DuckDB file that another command writes.
     """
 
     def __init__(self, *, lock_timeout: float = 3600) -> None:
@@ -54,8 +54,8 @@ class EmbeddedExecutor:
         """Run a command to its end.
 
         Raises:
-            CommandFailedError: If it fails, or if the engine does not know it.
-            StarlakeError: If its environment or its folder is not as it has to be.
+            CommandFailedError: If it fails, or if the engine does not support it.
+            StarlakeError: If its environment or its folder is invalid.
         """
         started = time.monotonic()
         prepared = PreparedCommand.of(for_engine(command), execution, os.environ).located()
@@ -64,7 +64,7 @@ class EmbeddedExecutor:
         log = OutcomeLog(wanted=execution.outcomes)
         try:
             outcome = _run(prepared, execution, log)
-        except Exception as error:  # noqa: BLE001  its text may hold a secret
+        except Exception as error:  # noqa: BLE001  its message may contain a secret
             text = str(error) if isinstance(error, StarlakeError) else f"{type(error).__name__}: {error}"
             raise _failure(prepared, text, log) from None
         if outcome.exit_code != 0:
@@ -75,7 +75,7 @@ class EmbeddedExecutor:
         return StarlakeResult(duration=duration, counts=counts, tables=_tables(prepared, log), sizes=sizes)
 
     def check_tables(self, command: StarlakeCommand, execution: Execution) -> tuple[TableOutcome, ...]:
-        """Evaluate the expectations of tables as they are; see `ChecksAlone`."""
+        """Evaluate the expectations of existing tables; see `ChecksAlone`."""
         return outcomes_of_check(self, command, execution)
 
     def reports_tables(self, command: StarlakeCommand, execution: Execution) -> bool:  # noqa: ARG002
@@ -83,10 +83,10 @@ class EmbeddedExecutor:
         return True
 
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
-        """Return the files that loads which are over may have left; a load that finds none of its own does no harm.
+        """Return the files that ended loads may have left; a load that finds none of its own does no harm.
 
         Raises:
-            StarlakeError: If that cannot be found out.
+            StarlakeError: If that cannot be determined.
         """
         prepared = PreparedCommand.of(command, execution, os.environ).located()
         facts = FileFacts(prepared.root or Path.cwd(), prepared.environment)
@@ -139,11 +139,11 @@ def _counts(result: LoadResult) -> StarlakeCounts:
 
 
 class _Warnings(logging.Handler):
-    """Report the warnings that one thread logs, and mask them for all other handlers, too.
+    """Reports the warnings that one thread logs, and masks them for all other handlers too.
 
     Args:
         prepared: Masks them.
-        report: Where to report them; None where another handler does.
+        report: Receives them; None if another handler does.
     """
 
     def __init__(self, prepared: PreparedCommand, report: Reporter | None) -> None:
@@ -161,7 +161,7 @@ class _Warnings(logging.Handler):
 
 @contextmanager
 def _warnings_to(prepared: PreparedCommand, report: Reporter | None) -> Iterator[None]:
-    """Report what the engine logs as a warning in this thread; see `_Warnings`."""
+    """Report the engine's logged warnings of this thread; see `_Warnings`."""
     logger, handler = logging.getLogger("ai.starlake"), _Warnings(prepared, report)
     logger.addHandler(handler)
     try:

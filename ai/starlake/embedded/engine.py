@@ -1,4 +1,4 @@
-"""The engine, callable in process: what the command line does, returning results instead of printing."""
+"""The engine, callable in process: the functions of the command line, with results instead of output."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from ai.starlake.project import Project
 class Engine:
     """Runs the verbs of the Starlake command line on the DuckDB databases of a project.
 
-    Each call opens the databases that it needs and closes them when it ends, so that other processes get their turn.
+    Each call opens the databases that it needs and closes them at its end, so that other processes get their turn.
 
     Args:
         project: The project.
         environment: The environment, for ``SL_JOB_ID`` and the like; the one of the process by default.
-        reporter: Is told what happens while it happens.
-        interruption: Ends what the engine is doing when asked to; see `interrupt`.
-        outcomes: Collects what becomes of tables and tasks, for whoever wants to know.
+        reporter: Receives events.
+        interruption: Ends the work of the engine on request; see `interrupt`.
+        outcomes: Collects the outcomes of tables and tasks.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Engine:
         self._outcomes = outcomes
 
     def interrupt(self) -> None:
-        """End, from another thread, what this engine is doing; the call there raises `Interrupted`.
+        """End, from another thread, the work of this engine; the call there raises `Interrupted`.
 
-        Nothing is half-written, and files that were being loaded stay where the next load finds them. Ask again until
-        the call has ended: one request may come just before a query begins.
+        Nothing is half-written, and files that were being loaded stay where the next load finds them. Repeat the
+        request until the call has ended: one request may come just before a query begins.
         """
         self._interruption.request()
 
@@ -68,16 +68,16 @@ class Engine:
         options: Mapping[str, str] | None = None,
         reporter: EngineReporter | None = None,
     ) -> Engine:
-        """Read the project in a folder.
+        """Open the project in a folder.
 
         Args:
             root: The folder that holds ``metadata``; ``SL_ROOT`` by default, else the working folder.
             environment: The environment; the one of the process by default.
-            options: What ``--options`` gives on the command line.
-            reporter: Is told what happens while it happens.
+            options: The values of ``--options`` on the command line.
+            reporter: Receives events.
 
         Raises:
-            StarlakeError: If there is no project, or if it cannot be used.
+            StarlakeError: If there is no project, or if it is invalid.
         """
         known = dict(os.environ if environment is None else environment)
         folder = root or known.get("SL_ROOT") or Path.cwd()
@@ -94,7 +94,7 @@ class Engine:
     def preload(
         self, domain: str, tables: Sequence[str] = (), *, strategy: str = "none", ack_file: str | None = None
     ) -> PreloadResult:
-        """Says whether there is something to load.
+        """Return whether there is something to load.
 
         Raises:
             StarlakeError: If the strategy or a name is unknown.
@@ -110,20 +110,20 @@ class Engine:
         in_place: bool = False,
         scheduled: datetime | None = None,
     ) -> LoadResult:
-        """Load what waits in the stage areas.
+        """Load the files in the stage areas.
 
         Args:
-            domains: The domains; all when empty.
-            tables: The tables; all when empty.
+            domains: The domains; all if empty.
+            tables: The tables; all if empty.
             files: Files from elsewhere, which are copied to the stage area first.
-            in_place: Whether `files` are loaded from where they are, into the one table named, and stay there.
-            scheduled: The logical date, UTC; what the audit says under SCHEDULED_DATE.
+            in_place: Whether `files` are loaded in place, into the one table named, and stay there.
+            scheduled: The logical date, UTC; the column SCHEDULED_DATE of the audit.
 
         Returns:
             The ingestions; see `LoadResult.failures`.
 
         Raises:
-            StarlakeError: If the metadata cannot be used; no file is touched then.
+            StarlakeError: If the metadata is invalid; no file is moved then.
         """
         with self._workspace(scheduled) as workspace:
             run = load_in_place if in_place else load
@@ -133,11 +133,11 @@ class Engine:
         """Run a task.
 
         Args:
-            request: Which task, and how.
-            scheduled: The logical date, UTC; what the audit says under SCHEDULED_DATE.
+            request: The task, and how to run it.
+            scheduled: The logical date, UTC; the column SCHEDULED_DATE of the audit.
 
         Raises:
-            StarlakeError: If there is no such task, or if its metadata cannot be used.
+            StarlakeError: If there is no such task, or if its metadata is invalid.
         """
         with self._workspace(scheduled) as workspace:
             return transform(workspace, request, self._reporter)
@@ -145,18 +145,18 @@ class Engine:
     def replay(
         self, domains: Sequence[str] = (), tables: Sequence[str] = (), *, scheduled: datetime | None = None
     ) -> LoadResult:
-        """Load the rejected rows that wait in the replay area, where ``sinkReplayToFile`` keeps them.
+        """Load the rejected rows in the replay area, where ``sinkReplayToFile`` keeps them.
 
         Args:
-            domains: The domains; all when empty.
-            tables: The tables; all when empty.
-            scheduled: The logical date, UTC; what the audit says under SCHEDULED_DATE.
+            domains: The domains; all if empty.
+            tables: The tables; all if empty.
+            scheduled: The logical date, UTC; the column SCHEDULED_DATE of the audit.
 
         Returns:
-            The ingestions; see `LoadResult.failures`. Those files are back in the replay area.
+            The ingestions; see `LoadResult.failures`. The files of failed ones are back in the replay area.
 
         Raises:
-            StarlakeError: If the metadata cannot be used; no file is touched then.
+            StarlakeError: If the metadata is invalid; no file is moved then.
         """
         from ai.starlake.embedded.intake.replay import replay
 
@@ -171,16 +171,16 @@ class Engine:
         since: datetime | None = None,
         job_id: str | None = None,
     ) -> tuple[TableOutcome, ...]:
-        """Return what the audit says of rejected rows, and which files wait in the replay area.
+        """Return the rejected rows in the audit, and the files in the replay area.
 
         Args:
-            domains: The domains; all when empty.
-            tables: The tables; all when empty.
-            since: When the loads began, UTC, at the earliest.
-            job_id: The JOBID of the loads; anybody's by default.
+            domains: The domains; all if empty.
+            tables: The tables; all if empty.
+            since: Earliest start of the loads, UTC.
+            job_id: The JOBID of the loads; all by default.
 
         Returns:
-            The outcome of each table that has any: counts, reasons, and the files that wait.
+            The outcome of each table that has any: counts, reasons, and the waiting files.
         """
         from ai.starlake.embedded.intake.replay import rejected_rows
 
@@ -192,7 +192,7 @@ class Engine:
             return outcomes
 
     def check(self, names: Sequence[str]) -> tuple[TableOutcome, ...]:
-        """Evaluate the expectations of tables as they are; nothing is written.
+        """Evaluate the expectations of existing tables; nothing is written.
 
         Args:
             names: Tables and tasks, as ``domain.table`` or ``domain.task``.

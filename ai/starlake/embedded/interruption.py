@@ -1,7 +1,8 @@
-"""Ending, from another thread, what the engine is doing.
+"""Ending, from another thread, the work of the engine.
 
-DuckDB does not return to Python while it works on a query, so that a signal handler which raises (Dagster's do) would
-have to wait for the query to end. Whoever needs to react at once runs the engine in a thread of its own, and asks here.
+DuckDB does not return to Python while it runs a query, so a signal handler that raises (as Dagster's does) would have
+to wait for the query to end. A caller that needs to react at once runs the engine in a thread of its own, and makes its
+request here.
 """
 
 from __future__ import annotations
@@ -20,17 +21,17 @@ T = TypeVar("T")
 
 _POLL = 0.5
 _BLOWS = (1.0, 3.0)
-"""Seconds after an interruption at which Python code that goes on is ended; what it cleans up then takes its time."""
+"""Seconds after an interruption at which running Python code is ended; its clean-up may take longer."""
 _LAST = 5.0
-"""Seconds after which it is no longer waited for."""
+"""Seconds to wait at most."""
 
 
 class Interrupted(BaseException):
-    """The engine was asked to end. No `Exception`, so that nothing on the way takes it for a failure of the data."""
+    """The engine was requested to end. Not an `Exception`, so that no handler treats it as a failure of the data."""
 
 
 class Interruption:
-    """A request to end, and the connections that it concerns."""
+    """A request to end, and its connections."""
 
     def __init__(self) -> None:
         self._requested = threading.Event()
@@ -38,9 +39,9 @@ class Interruption:
         self._guard = threading.Lock()
 
     def request(self) -> None:
-        """Asks for the end of what is done now and of everything after it.
+        """Request the end of the current work and of everything after it.
 
-        A query that begins at this very moment may be missed: ask again until the thread is gone.
+        A query that is just starting may be missed: repeat the request until the thread has ended.
         """
         self._requested.set()
         with self._guard:
@@ -49,21 +50,21 @@ class Interruption:
 
     @property
     def requested(self) -> bool:
-        """True if the end was asked for."""
+        """True if the end was requested."""
         return self._requested.is_set()
 
     def check(self) -> None:
-        """Do nothing, or raise when the end was asked for.
+        """Raise if the end was requested.
 
         Raises:
-            Interrupted: If it was.
+            Interrupted: If it was requested.
         """
         if self.requested:
             raise Interrupted
 
     @contextmanager
     def reaching(self, connection: DuckDBPyConnection) -> Iterator[None]:
-        """Lets requests reach a connection for as long as it is open."""
+        """Let requests reach a connection for as long as it is open."""
         with self._guard:
             self._connections.add(connection)
         try:
@@ -74,10 +75,10 @@ class Interruption:
 
     @contextmanager
     def noticed(self) -> Iterator[None]:
-        """Tells the errors of interrupted queries from others.
+        """Convert the errors of interrupted queries.
 
         Raises:
-            Interrupted: If the end was asked for, before or meanwhile.
+            Interrupted: If the end was requested, before or during the block.
         """
         self.check()
         try:
@@ -89,16 +90,16 @@ class Interruption:
 
 
 def run_interruptible(call: Callable[[], T], interruption: Interruption, abandoned: Callable[[], None]) -> T:
-    """Make a call in a thread of its own, so that what interrupts this thread ends it.
+    """Make a call in a thread of its own, so that an interruption of this thread ends it.
 
-    Queries notice it at once. Python code, of a task or of the engine, gets an exception between two of its own
-    instructions. A thread that does not get there, as in a long sleep, is left behind. It is a daemon thread: the
-    process does not wait for it at its end, and DuckDB then rolls back what it had open.
+    Queries notice it at once. Python code, of a task or of the engine, gets an exception between two of its
+    instructions. A thread that does not reach the next one, as in a long sleep, is abandoned. It is a daemon thread:
+    the process does not wait for it at its end, and DuckDB then rolls back its open transactions.
 
     Args:
         call: The call.
-        interruption: Reaches its queries.
-        abandoned: Called when the thread is left behind.
+        interruption: Passes requests on to its queries.
+        abandoned: Called if the thread is abandoned.
     """
     work = _Work(call)
     try:
@@ -126,7 +127,7 @@ def _end(work: _Work[T], interruption: Interruption, abandoned: Callable[[], Non
 
 
 class _Work(Generic[T]):
-    """A call in a thread that no process waits for at its end."""
+    """A call in a daemon thread."""
 
     def __init__(self, call: Callable[[], T]) -> None:
         self._future: Future[T] = Future()
@@ -136,22 +137,22 @@ class _Work(Generic[T]):
     def _run(self, call: Callable[[], T]) -> None:
         try:
             result = call()
-        except BaseException as error:  # noqa: BLE001  raised again where the result is wanted
+        except BaseException as error:  # noqa: BLE001  raised again in `result`
             self._future.set_exception(error)
         else:
             self._future.set_result(result)
 
     def ended(self, *, within: float) -> bool:
-        """Return whether the call ended; wait some seconds for that."""
+        """Return True if the call has ended; wait some seconds for that."""
         wait([self._future], timeout=within)
         return self._future.done() or not self._thread.is_alive()
 
     def result(self) -> T:
-        """Return what the call returned, or raise what it raised."""
+        """Return the result of the call, or raise its error."""
         return self._future.result(timeout=0)
 
     def interrupt(self) -> None:
-        """Raise an exception in the thread, when it next runs an instruction of Python."""
+        """Raise an exception in the thread, at its next Python instruction."""
         import ctypes
 
         if self._thread.ident is not None:

@@ -1,4 +1,4 @@
-"""Collects what becomes of the tables and tasks of a command, if somebody wants to know."""
+"""Collects the outcomes of the tables and tasks of a command, if they are wanted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class OutcomeLog:
     """The outcomes of one command, table by table.
 
     Args:
-        wanted: Whether anything is collected, which costs a little.
+        wanted: Whether outcomes are collected, which has a small cost.
     """
 
     def __init__(self, *, wanted: bool = False) -> None:
@@ -21,17 +21,17 @@ class OutcomeLog:
 
     @property
     def tables(self) -> tuple[TableOutcome, ...]:
-        """The outcomes so far, in the order in which the tables and tasks came first."""
+        """Outcomes so far, in the order in which the tables and tasks first occurred."""
         return tuple(self._tables.values())
 
     def add(self, outcome: TableOutcome) -> None:
-        """Add the outcome of an ingestion or a task; those of one table become one."""
+        """Add the outcome of an ingestion or a task; those of one table are merged."""
         earlier = self._tables.get(outcome.name)
         self._tables[outcome.name] = outcome if earlier is None else _merged(earlier, outcome)
 
 
 def _merged(earlier: TableOutcome, later: TableOutcome) -> TableOutcome:
-    """Return what two ingestions of one table add up to."""
+    """Return the merged outcome of two ingestions of one table."""
     errors = [each.error for each in (earlier, later) if each.error is not None]
     telling = earlier if _violated(earlier) or (later.checks is None and earlier.checks is not None) else later
     return replace(
@@ -48,5 +48,5 @@ def _merged(earlier: TableOutcome, later: TableOutcome) -> TableOutcome:
 
 
 def _violated(outcome: TableOutcome) -> bool:
-    """Return True if it failed after its expectations were evaluated: then these tell why."""
+    """Return True if it failed after its expectations were evaluated: then these explain the failure."""
     return outcome.error is not None and any(not check.success for check in outcome.checks or ())

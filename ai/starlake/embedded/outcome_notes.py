@@ -39,11 +39,11 @@ class OutcomeNotes:
         self.rejects: Sequence[Reject] = ()
 
     def reading(self, files: Sequence[Path]) -> None:
-        """Take the files of an ingestion that begins."""
+        """Record the files of an ingestion that begins."""
         self._files = FileDigests(files)
 
     def checked(self, checks: Sequence[CheckOutcome]) -> None:
-        """Take the results of the expectations."""
+        """Record the results of the expectations."""
         self._checks = tuple(checks)
 
     def outcome(self, *, job_id: str | None, duration: int, error: str | None) -> TableOutcome:
@@ -52,7 +52,7 @@ class OutcomeNotes:
         Args:
             job_id: The JOBID of the audit; None if it has no row.
             duration: Milliseconds.
-            error: Why it failed.
+            error: The error.
         """
         checks, unknown = self._known_checks()
         return TableOutcome(
@@ -81,8 +81,8 @@ def ingestion_outcome(notes: OutcomeNotes, job: JobResult) -> TableOutcome:
     """Return the outcome of an ingestion.
 
     Args:
-        notes: What was noted while it ran.
-        job: What happened.
+        notes: The notes of its run.
+        job: The result.
     """
     outcome = notes.outcome(job_id=job.job_id, duration=job.duration, error=job.error)
     lost = int(job.rejected_count > 0 and job.accepted_count == 0)
@@ -94,5 +94,5 @@ def ingestion_outcome(notes: OutcomeNotes, job: JobResult) -> TableOutcome:
 
 
 def row_count(warehouse: Warehouse, target: Target) -> int:
-    """Return how many rows a table has, which DuckDB knows without reading them; to be called of no view."""
+    """Return the number of rows of a table, which DuckDB knows without reading them; not for views."""
     return int(warehouse.rows(f"SELECT count(*) FROM {warehouse.place(target)}")[0][0])

@@ -1,4 +1,4 @@
-"""What a command tells while it works; the engine calls, whoever runs it prints."""
+"""Progress of a command: the engine reports events, and its caller prints them."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from ai.starlake.embedded.results import JobResult, Move
 from ai.starlake.project import Table
 
 Tell = Callable[[Literal["stdout", "stderr"], str], None]
-"""Takes a text for one of the two streams."""
+"""Receives a string for one of the two streams."""
 
 
 class EngineReporter(Protocol):
-    """Is told what happens, as it happens."""
+    """Receives events as they happen."""
 
     def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:
-        """Take the files of a domain that are about to move from its landing area to its stage area."""
+        """Receive the files of a domain that are about to be moved from its landing area to its stage area."""
 
     def planned(self, jobs: int) -> None:
-        """Take the number of ingestions that are still to come."""
+        """Receive the number of ingestions that are still to come."""
 
     def loading(self, table: Table, files: tuple[Path, ...]) -> None:
-        """Take the beginning of an ingestion."""
+        """Receive the start of an ingestion."""
 
     def loaded(self, job: JobResult) -> None:
-        """Take the end of an ingestion, successful or not."""
+        """Receive the end of an ingestion, successful or not."""
 
     def transforming(self, task: str) -> None:
-        """Take the beginning of a task."""
+        """Receive the start of a task."""
 
     def progressing(self, text: str) -> None:
-        """Take what a person who waits for a task wants to know, such as that a machine starts."""
+        """Receive the progress of a task, such as the start of a machine."""
 
 
 class Silent:
-    """Tells nobody."""
+    """Reports nothing."""
 
     def staging(self, source: Path, target: Path, moves: tuple[Move, ...]) -> None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""Results of the engine's commands: frozen data, without any of the engine's machinery."""
+"""Results of the engine's commands: frozen data, independent of the engine."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class Move:
 
     Args:
         name: The name of the file.
-        source: The folder it came from.
-        target: The folder it went to.
+        source: Its source folder.
+        target: Its target folder.
     """
 
     name: str
@@ -23,10 +23,10 @@ class Move:
 
 @dataclass(frozen=True)
 class StageResult:
-    """What ``stage`` did.
+    """Result of ``stage``.
 
     Args:
-        moves: The files that went from the landing areas to the stage areas, in order, by the names that they have now.
+        moves: The files that were moved from the landing areas to the stage areas, in order, by their new names.
         unmatched: The files that match no table and stay in the landing areas.
     """
 
@@ -36,11 +36,11 @@ class StageResult:
 
 @dataclass(frozen=True)
 class PreloadResult:
-    """True if there is something to load.
+    """Result of ``preload``; true if there is something to load.
 
     Args:
-        ready: False is a finding ("nothing there yet"), not a failure.
-        counts: Files that match, per table that was asked about.
+        ready: False is a valid result ("nothing to load yet"), not a failure.
+        counts: Number of matching files per checked table.
     """
 
     ready: bool
@@ -49,20 +49,20 @@ class PreloadResult:
 
 @dataclass(frozen=True)
 class JobResult:
-    """One ingestion: one file, or all files of a table when they are grouped.
+    """Result of one ingestion: one file, or all files of a table if they are grouped.
 
     Args:
         domain: The name of the domain.
         table: The name of the table.
         files: The names of the files.
-        paths: Where the files were while they were ingested, as URIs.
-        job_id: What the audit says under JOBID.
+        paths: URIs of the files during the ingestion.
+        job_id: The JOBID in the audit.
         input_count: Rows read.
         accepted_count: Rows accepted.
         rejected_count: Rows rejected.
         duration: Milliseconds.
-        error: Why the ingestion failed, None when it succeeded.
-        warnings: What is odd about the files and loses no row, such as columns whose names are probably misspelled.
+        error: The error; None if it succeeded.
+        warnings: Problems of the files that lose no row, such as probably misspelled columns.
     """
 
     domain: str
@@ -80,10 +80,10 @@ class JobResult:
 
 @dataclass(frozen=True)
 class LoadResult:
-    """What ``load`` did.
+    """Result of ``load``.
 
     Args:
-        jobs: The ingestions, in the order in which they ran.
+        jobs: The ingestions, in execution order.
         unresolved: The names of files that match no table.
     """
 
@@ -92,7 +92,7 @@ class LoadResult:
 
     @property
     def failures(self) -> tuple[JobResult, ...]:
-        """The ingestions that failed; each has its files back in the stage area."""
+        """Ingestions that failed; their files are back in the stage area."""
         return tuple(job for job in self.jobs if job.error is not None)
 
     @property
@@ -118,12 +118,12 @@ class LoadResult:
 
 @dataclass(frozen=True)
 class TransformResult:
-    """What ``transform`` did.
+    """Result of ``transform``.
 
     Args:
-        tasks: The tasks that ran, in order; more than one only when dependencies ran too.
-        text: What the command prints: compiled SQL, the rows of an interactive run, the dependency tree.
-        error: Why it failed, None when it succeeded.
+        tasks: The tasks that ran, in order; more than one only if dependencies ran too.
+        text: The output of the command: compiled SQL, the rows of an interactive run, the dependency tree.
+        error: The error; None if it succeeded.
     """
 
     tasks: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Temporary folders, and those that killed commands left."""
+"""Temporary folders, and those of killed commands."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pathlib import Path
 from ai.starlake.common.file_locks import try_lock_folder
 
 _PREFIX = ".starlake-scratch-"
-"""Not the name of anything that people make themselves."""
+"""A prefix that users do not choose for their own folders."""
 _FRESH = 3600.0
-"""Seconds for which a folder is left alone even if nobody holds it: its owner may be about to lock it."""
+"""Seconds for which an unlocked folder is kept: its owner may be about to lock it."""
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Make a temporary folder that only this user can read, and remove it in the end.
+    """Create a temporary folder that only this user can read, and remove it at the end.
 
-    Folders that killed commands left behind for over an hour are removed first: a living command locks its own.
+    Folders that killed commands left for over an hour are removed first: a running command locks its own.
     """
     _remove_abandoned(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as name:

@@ -1,4 +1,4 @@
-"""Which domains and tables a command is about."""
+"""Selection of domains and tables for a command."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Selection:
     def domains(self, project: Project) -> tuple[Domain, ...]:
         """Return the selected domains, each with the selected tables only.
 
-        Only the metadata of what is selected is read. The original ignores names that it does not know.
+        Only the metadata of selected items is read. Starlake ignores unknown names.
 
         Raises:
-            StarlakeError: If a name is unknown, or if the metadata of something selected cannot be used.
+            StarlakeError: If a name is unknown, or if the metadata of a selected item is invalid.
         """
         if not self.tables:
             return tuple(project.domain(name) for name in self.names) if self.names else project.domains

@@ -1,4 +1,4 @@
-"""The verb ``check``: the expectations of tables as they are, without loading anything. Nothing is written."""
+"""The verb ``check``: expectations of existing tables, without loading anything. Nothing is written."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ai.starlake.project.databases.connections import usable_plan
 
 
 def check_tables(workspace: Workspace, names: Sequence[str]) -> tuple[TableOutcome, ...]:
-    """Evaluate the expectations of tables and tasks on the tables that are there.
+    """Evaluate the expectations of tables and tasks on the existing tables.
 
     Args:
         workspace: The project and its databases.
@@ -57,10 +57,10 @@ def _of_item(workspace: Workspace, item: Table | Task) -> TableOutcome:
 
 
 def find_item(project: Project, name: str) -> Table | Task:
-    """Return the table, or else the task, of a name.
+    """Return the table, or else the task, with a name.
 
     Raises:
-        StarlakeError: If there is neither, or if it cannot be used.
+        StarlakeError: If there is neither, or if it is invalid.
     """
     domain, _, rest = name.rpartition(".")
     try:
@@ -74,14 +74,14 @@ def find_item(project: Project, name: str) -> Table | Task:
 
 
 def target_of(item: Table | Task) -> Target:
-    """Return where the rows of a table or task are."""
+    """Return the target of the rows of a table or task."""
     if isinstance(item, Task):
         return Target(item.domain, item.table)
     return Target(item.domain_final_name, item.final_name)
 
 
 def _require_database(project: Project, item: Table | Task, target: Target) -> None:
-    """Refuse to make the database of a table that does not exist."""
+    """Refuse to create the database of a table that does not exist."""
     connection = project.connection_of(item)
     if connection.is_duckdb:
         file = usable_plan(project.settings, connection).file

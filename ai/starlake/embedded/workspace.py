@@ -1,4 +1,4 @@
-"""The workspace of a command: the project, its open databases, the audit, the time and name of the job."""
+"""The workspace of a command: the project, its open databases, the audit, the time and id of the job."""
 
 from __future__ import annotations
 
@@ -38,16 +38,15 @@ from ai.starlake.project.databases.duckdb_plans import ONE_CONNECTION, Plan, cla
 class Workspace:
     """The open databases of one command; a context manager.
 
-    Databases are opened when they are first needed and kept until the command ends, as Starlake keeps its
-    connections.
+    Databases are opened on first use and kept open until the command ends, like Starlake's connections.
 
     Args:
         project: The project.
         environment: The environment; the one of the process by default.
-        scheduled: The logical date of the command, UTC; the start of each job when not given.
-        interruption: Ends the command when asked to.
-        outcomes: Collects what becomes of tables and tasks.
-        reporter: Takes how a task goes on.
+        scheduled: The logical date of the command, UTC; the start of each job if not given.
+        interruption: Ends the command on request.
+        outcomes: Collects the outcomes of tables and tasks.
+        reporter: Receives the progress of tasks.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Workspace:
         self._warehouses: dict[Path | None, tuple[Connection, Plan, DuckDBWarehouse]] = {}
 
     def __enter__(self) -> Workspace:
-        """Open nothing yet."""
+        """Return the workspace; nothing is opened yet."""
         return self
 
     def __exit__(
@@ -88,7 +87,7 @@ class Workspace:
             writing: Whether rows are written; a database in memory is enough to read some.
 
         Raises:
-            StarlakeError: If its connection is not DuckDB, if an option of it cannot be honoured, or if the database
+            StarlakeError: If its connection is not DuckDB, if one of its options is not supported, or if the database
                 cannot be opened.
         """
         require_one_connection(self.project.settings, item)
@@ -109,14 +108,14 @@ class Workspace:
 
     @contextmanager
     def turns(self, ingesting: Path, tables: Sequence[Table]) -> Iterator[None]:
-        """Open the databases of tables of a domain, and wait until no other load of the tables is alive.
+        """Open the databases of tables of a domain, and wait until no other load of the tables is running.
 
         Args:
             ingesting: The ingesting area of the domain.
             tables: The tables.
 
         Raises:
-            StarlakeError: If a database cannot be opened, or if another command goes on for too long.
+            StarlakeError: If a database cannot be opened, or if another command runs for too long.
         """
         for table in tables:
             self.warehouse_of(table)
@@ -126,7 +125,7 @@ class Workspace:
 
     @cached_property
     def lazy_engines(self) -> LazyEngines:
-        """The engines of lazy frames of Python tasks; machines that they start are stopped when the command ends."""
+        """Engines for lazy frames of Python tasks; their machines are stopped when the command ends."""
         interruption = self._interruption or Interruption()
         run_id = self.environment.get(RUN_ID) or self.job_id("starlake")
         engines = LazyEngines(
@@ -148,19 +147,19 @@ class Workspace:
         )
 
     def once(self, warehouse: Warehouse, entry: Entry, files: Sequence[str] = ()) -> Once:
-        """Return what tells whether a job is done already, and notes that it is.
+        """Return the record of whether a job is done already.
 
         Args:
             warehouse: The warehouse of its rows.
             entry: Its audit row.
-            files: The audit's PATHS of parts of the job.
+            files: PATHS of parts of the job.
         """
         given = self._given_job_id is not None
         return Once(self.audit, warehouse, entry, files, given=given, scheduled=self.scheduled)
 
     @property
     def _given_job_id(self) -> str | None:
-        """The job id that the environment gives, if it gives one."""
+        """Job id from the environment, if set."""
         names = ("SL_JOB_ID", self.project.application.job_id_env_name)
         given = (self.environment.get(name) for name in names if name)
         return next(filter(None, given), None)
@@ -196,7 +195,7 @@ class Workspace:
         return open_database(plan, wait=self._patience(), interruption=self._interruption, sizes=sizes)
 
     def _require_free(self, connection: Connection, plan: Plan) -> None:
-        """Refuse a connection that opens a file which another one has open."""
+        """Refuse a connection to a file that another connection has open."""
         for other, taken, _ in self._warehouses.values():
             message = clash(other, taken, plan)
             if message:
@@ -214,11 +213,11 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Clock:
-    """When something began.
+    """Start time of a job.
 
     Args:
-        started: The moment, UTC, without a zone as the audit stores it.
-        origin: A reading of the monotonic clock.
+        started: The timestamp, UTC, without a time zone, as in the audit.
+        origin: Value of the monotonic clock.
     """
 
     started: datetime
@@ -226,10 +225,10 @@ class Clock:
 
     @classmethod
     def start(cls) -> Clock:
-        """Begin now."""
+        """Return a clock that starts now."""
         return cls(datetime.now(timezone.utc).replace(tzinfo=None), time.monotonic())
 
     @property
     def duration(self) -> int:
-        """Milliseconds since then."""
+        """Milliseconds since the start."""
         return round((time.monotonic() - self.origin) * 1000)

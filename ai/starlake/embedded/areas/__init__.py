@@ -1,1 +1,1 @@
-"""Files on their way through the areas of a project, and the journals that make every step safe to repeat."""
+"""Files on their way through the areas of a project, and the journals that make every step repeatable."""

@@ -1,4 +1,4 @@
-"""Compressed files in landing areas: what is in them, and how to get it out."""
+"""Compressed files in landing areas: their contents, and how to unpack them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHUNK = 1 << 20
 _ZIP_END = struct.Struct("<4s4H2LH")
 """The record that ends a zip; its fifth field is the number of files."""
 _ZIP_MANY = 0xFFFF
-"""That number where it does not fit into the field."""
+"""Value of the number field if the number does not fit into it."""
 
 
 class ArchiveError(StarlakeError):
@@ -37,9 +37,9 @@ class Member:
     """A file in an archive.
 
     Attributes:
-        name: Its name without folders; those within the archive do not count.
-        size: Its size in bytes as the archive says; None where it does not.
-        open: Opens it.
+        name: File name without folders; folders within the archive are ignored.
+        size: Size in bytes according to the archive; None if unknown.
+        open: Opens the file.
         is_file: Whether it is a plain file, and not a link or a device.
     """
 
@@ -54,21 +54,21 @@ class Archive:
     """An open archive.
 
     Attributes:
-        path: Where it is.
-        members: What is in it, but for folders.
+        path: Path of the archive.
+        members: Its members, except folders.
     """
 
     path: Path
     members: tuple[Member, ...]
 
     def wanted(self, rules: FileRules) -> tuple[Member, ...]:
-        """Return the files in the archive that tables want.
+        """Return the files in the archive that match tables.
 
         Args:
             rules: The rules of the tables.
 
         Raises:
-            ArchiveError: If two of them have one name, or a name that no file can have here.
+            ArchiveError: If two of them have one name, or a name that is invalid on this machine.
         """
         found = tuple(member for member in self.members if member.is_file and rules.rule_of(member.name))
         twice = [name for name, times in Counter(member.name for member in found).items() if times > 1]
@@ -85,32 +85,32 @@ class Archive:
 
 
 def is_archive(name: str) -> bool:
-    """Tell whether the name of a file is that of an archive which can be unpacked."""
+    """Return True if a file name is that of an archive that can be unpacked."""
     return name.lower().endswith(_SUFFIXES)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Archive]:
-    """Open an archive, and keep it open within the block.
+    """Open an archive for the block.
 
     Args:
         path: The archive; see `is_archive`.
 
     Raises:
-        ArchiveError: If it cannot be read: damaged, encrypted, of an unknown method. Also raised within the block.
-        FileNotFoundError: If it does not exist (any more).
+        ArchiveError: If it cannot be read: damaged, encrypted, or with an unknown method. Also raised within the block.
+        FileNotFoundError: If it does not exist.
     """
     try:
         with _members(path) as members:
             yield Archive(path, tuple(members))
     except (StarlakeError, FileNotFoundError):
         raise
-    except Exception as error:  # what the libraries raise on damaged archives is not settled
+    except Exception as error:  # the errors of the libraries on damaged archives are not specified
         raise _not_unpacked(path, _why(error)) from error
 
 
 def contents(path: Path, rules: FileRules) -> tuple[str, ...]:
-    """Return the names of the files in an archive that tables want; none if it is gone.
+    """Return the names of the files in an archive that match tables; empty if it is gone.
 
     Args:
         path: The archive.
@@ -127,12 +127,12 @@ def contents(path: Path, rules: FileRules) -> tuple[str, ...]:
 
 
 class Budget:
-    """How much may still be written into a folder.
+    """Number of bytes that may still be written to a folder.
 
     Args:
-        source: What is written; for messages.
-        folder: Where it is written to.
-        limit: How many bytes it may be; None for as many as the disk holds.
+        source: Name of the content, for messages.
+        folder: The folder to write to.
+        limit: Maximum bytes; None for as many as the disk holds.
     """
 
     def __init__(self, source: Path, folder: Path, limit: int | None) -> None:
@@ -142,10 +142,10 @@ class Budget:
         self._left = limit
 
     def require(self, size: int) -> None:
-        """Make sure that there is room.
+        """Check that there is space.
 
         Raises:
-            ArchiveError: If there is not. The disk is never filled: other commands need to write, too.
+            ArchiveError: If there is not enough space. Some space is kept free for other commands.
         """
         if self._left is not None and size > self._left:
             raise _not_unpacked(
@@ -162,14 +162,14 @@ class Budget:
             )
 
     def spend(self, size: int) -> None:
-        """Make sure that there is room, and take it."""
+        """Check that there is space, and reserve it."""
         self.require(size)
         if self._left is not None:
             self._left -= size
 
 
 def write(content: IO[bytes], target: Path, budget: Budget) -> None:
-    """Write a new file, and see to it that it is on disk."""
+    """Write a new file, and flush it to disk."""
     with target.open("xb") as file:
         while chunk := content.read(_CHUNK):
             budget.spend(len(chunk))
@@ -183,7 +183,7 @@ def _not_unpacked(path: Path, cause: str, fix: str = "replace it, or take it out
 
 
 def _why(error: Exception) -> str:
-    """Return what a library says is wrong, in words of ours where its own say little."""
+    """Return the error of a library, in our words if its own are unclear."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = str(error)
@@ -210,12 +210,12 @@ def _members(path: Path) -> Iterator[Iterator[Member]]:
 
 
 def _require_end(archive: tarfile.TarFile) -> None:
-    """Make sure that nothing but zeros follows what was read: a damaged header ends an archive without a word.
+    """Check that only zeros follow the last entry: a damaged header ends an archive silently.
 
-    It reads to the very end, where the checksum of a compressed archive is.
+    The archive is read to its end, where the checksum of a compressed archive is.
 
     Raises:
-        TarError: If something else follows.
+        TarError: If other bytes follow.
     """
     file = cast("IO[bytes]", archive.fileobj)
     file.seek(archive.offset)
@@ -225,10 +225,10 @@ def _require_end(archive: tarfile.TarFile) -> None:
 
 
 def _require_all(archive: zipfile.ZipFile) -> None:
-    """Make sure that as many files are found as there are: one damaged entry may swallow the next without a word.
+    """Check that all files of the archive are found: one damaged entry may hide the next silently.
 
     Raises:
-        BadZipFile: If it says that it holds another number of files.
+        BadZipFile: If the archive states another number of files.
     """
     file = cast("IO[bytes]", archive.fp)
     end = file.seek(0, os.SEEK_END)

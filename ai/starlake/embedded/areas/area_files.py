@@ -1,4 +1,4 @@
-"""Files on their way through the areas: listing, moving, naming. Nothing here knows about tables or databases."""
+"""Files on their way through the areas: listing, moving, naming. This module knows no tables and no databases."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ai.starlake.project.landing import is_utf8
 
 _MOST_NAMES = 10_000
 _LONGEST_NAME = 255
-"""Bytes in the name of a file, on all file systems that matter."""
+"""Maximum bytes of the name of a file, on all common file systems."""
 
 
 @dataclass(frozen=True)
 class BrokenFile:
-    """A file that cannot be read, or whose name cannot be used.
+    """A file that cannot be read, or with an unusable name.
 
     Attributes:
         path: The file.
-        reason: What is wrong with it.
+        reason: The problem with it.
     """
 
     path: Path
@@ -33,13 +33,13 @@ class BrokenFile:
 
 
 def listed(folder: Path) -> tuple[list[Path], list[BrokenFile]]:
-    """List the regular files of a folder, oldest first, then by name; those that begin with a dot are not seen.
+    """Return the regular files of a folder, oldest first, then by name; names that begin with a dot are ignored.
 
-    The order is the one in which Starlake loads files (``IngestionTimeStrategy``). A folder that does not exist is
-    empty; a file that is gone meanwhile was taken by another command.
+    Starlake loads files in the same order (``IngestionTimeStrategy``). A folder that does not exist is empty; a file
+    that has disappeared was taken by another command.
 
     Returns:
-        The files, and those that cannot be used: links that lead nowhere, names that are not UTF-8.
+        The files, and those that cannot be used: broken links, names that are not UTF-8.
     """
     found: list[tuple[int, str]] = []
     broken: list[BrokenFile] = []
@@ -59,11 +59,11 @@ def listed(folder: Path) -> tuple[list[Path], list[BrokenFile]]:
 
 
 def _examined(entry: os.DirEntry[str]) -> tuple[int | None, str]:
-    """Return the modification time of a regular file, else None; and what is wrong with it."""
+    """Return the modification time of a regular file, else None; and the problem with it."""
     try:
         status = entry.stat()
     except OSError as error:
-        if not entry.is_symlink():  # gone, or not to be examined at all
+        if not entry.is_symlink():  # gone, or unreadable
             return None, "" if isinstance(error, FileNotFoundError) else _why(error)
         lost = isinstance(error, FileNotFoundError)
         return None, "it is a link to a file that does not exist" if lost else f"it is a link, and {_why(error)}"
@@ -77,19 +77,19 @@ def _why(error: OSError) -> str:
 
 
 def waiting(folder: Path) -> list[Path]:
-    """List the files of a folder that can be used; see `listed`."""
+    """Return the usable files of a folder; see `listed`."""
     return listed(folder)[0]
 
 
 def move(source: Path, target: Path) -> None:
-    """Move a file, over whatever has the target's name.
+    """Move a file, replacing an existing one.
 
-    The target is never seen half written: within a file system the move is a rename, across file systems the copy is
-    renamed into place once it is on disk.
+    The target is never visible half-written: within a file system the move is a rename, across file systems the copy is
+    renamed when it is on disk.
 
     Args:
         source: The file.
-        target: Its new path; the folder is created when missing.
+        target: Its new path; the folder is created if it is missing.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -102,7 +102,7 @@ def move(source: Path, target: Path) -> None:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy a file with its modification time; the target is never seen half written."""
+    """Copy a file with its modification time; the target is never visible half-written."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{uuid.uuid4().hex}.part")  # short, however long the name of the file is
     try:
@@ -115,23 +115,24 @@ def copy(source: Path, target: Path) -> None:
 
 
 def uri(path: Path) -> str:
-    """Write a path as the audit tables do: ``file:/data/rows.csv``."""
+    """Return the URI of a path in the form of the audit tables: ``file:/data/rows.csv``."""
     return f"file:{path}"
 
 
 def give_back(source: Path, folder: Path, *, fits: Callable[[str], bool]) -> Path:
-    """Move a file back into a folder without replacing a newer one of its name.
+    """Move a file back to a folder without replacing a newer one with the same name.
 
     Args:
         source: The file.
-        folder: Where it came from.
-        fits: Whether a name is still one of the same table's; the file gets another such name when its own is taken.
+        folder: Its former folder.
+        fits: Returns True if a name still belongs to the same table; the file gets another such name if its own is
+            taken.
 
     Returns:
-        Where the file is now.
+        The new path of the file.
 
     Raises:
-        StarlakeError: If the name is taken and no other fits.
+        StarlakeError: If the name is taken and no other matches.
     """
     target = free_path(folder, source.name, fits=fits)
     if target is None:
@@ -145,15 +146,15 @@ def give_back(source: Path, folder: Path, *, fits: Callable[[str], bool]) -> Pat
 
 
 def free_path(folder: Path, name: str, *, fits: Callable[[str], bool]) -> Path | None:
-    """Find a path for a file in a folder where no other file has its name.
+    """Return a path for a file in a folder that no other file has.
 
     Args:
         folder: The folder.
-        name: The name of the file, which it keeps if it can.
-        fits: Whether it may have another name.
+        name: The name of the file, which it keeps if possible.
+        fits: Returns True if the file may have another name.
 
     Returns:
-        The path; None if the name is taken and no other fits.
+        The path; None if the name is taken and no other matches.
     """
     for candidate in _names(name):
         path = folder / candidate
@@ -163,7 +164,7 @@ def free_path(folder: Path, name: str, *, fits: Callable[[str], bool]) -> Path |
 
 
 def is_short(name: str) -> bool:
-    """Tell whether the name of a file is as short as file systems want it."""
+    """Return True if the name of a file is short enough for file systems."""
     return len(os.fsencode(name)) <= _LONGEST_NAME
 
 

@@ -1,9 +1,9 @@
-"""Taking files into a stage area so that a kill at any point neither loses nor doubles one.
+"""Delivery of files to a stage area, so that a kill at any point neither loses nor duplicates a file.
 
-A file of the same disk is renamed, which is one step. All others - members of archives, files of another disk, what
-links point to - are written into a hidden folder of the stage area first. Then a note in that folder says that they are
-complete, then their source goes, then they get their names. Whoever stages next finds the folder: without a note it is
-deleted, since the source is still there; with one, the rest is done.
+A file on the same disk is renamed, which is one step. All others - members of archives, files on another disk, targets
+of links - are first written to a hidden folder of the stage area. Then a note in that folder records that they are
+complete, then their source is removed, then they get their names. The next command that stages finds the folder:
+without a note it is deleted, since the source still exists; with a note, the remaining steps are done.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ _GLANCE = 0.05
 _SURELY_DEAD = 3600.0
 
 Fits = Callable[[str, str], bool]
-"""Tells whether a file may have another name (the second) instead of its own (the first)."""
+"""Returns True if a file may have another name (the second) instead of its own (the first)."""
 
 
 @contextmanager
 def one_at_a_time(area: Path, *, patience: float = _PATIENCE) -> Iterator[bool]:
-    """Keep other commands from staging into an area meanwhile.
+    """Keep other commands from staging to an area during the block.
 
     Args:
         area: The stage area of a domain; it must exist.
-        patience: How many seconds to wait for another command.
+        patience: Seconds to wait for another command.
 
     Yields:
-        Whether it can be kept from them: some network file systems have no locks.
+        True if the area is locked: some network file systems have no locks.
 
     Raises:
-        StarlakeError: If another command stages for longer than that.
+        StarlakeError: If another command stages for longer.
     """
     descriptor = os.open(area, os.O_RDONLY)
     try:
@@ -75,11 +75,11 @@ def _locked(descriptor: int, area: Path, patience: float) -> bool:
 
 @dataclass(frozen=True)
 class Delivered:
-    """A file that is in the stage area now.
+    """A file that was delivered to the stage area.
 
     Attributes:
-        name: The name that it came with.
-        path: Where it is.
+        name: Its original name.
+        path: Its path.
     """
 
     name: str
@@ -87,11 +87,11 @@ class Delivered:
 
 
 class Delivery:
-    """Files on their way from one source into a stage area; a context manager.
+    """Files on their way from one source to a stage area; a context manager.
 
     Args:
         area: The stage area.
-        source: The archive or file that they come from.
+        source: The archive or file that contains them.
     """
 
     def __init__(self, area: Path, source: Path) -> None:
@@ -102,25 +102,25 @@ class Delivery:
         self._committed = False
 
     def __enter__(self) -> Delivery:
-        """Make the hidden folder."""
+        """Create the hidden folder."""
         self._folder.mkdir()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Remove the hidden folder, unless the next command has to finish what it holds."""
+        """Remove the hidden folder, unless the next command has to complete it."""
         if not self._committed:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, content: IO[bytes], name: str, target: str, budget: Budget) -> None:
-        """Write a file; it has the modification time of the source, by which files are put in order.
+        """Write a file with the modification time of the source, which determines the order of files.
 
         Args:
-            content: What to write.
-            name: The name that it came with.
-            target: The name that it is to have in the stage area.
-            budget: How much may be written.
+            content: The content.
+            name: Its original name.
+            target: Its name in the stage area.
+            budget: The number of bytes that may be written.
         """
         file = self._folder / str(len(self._targets))
         write(content, file, budget)
@@ -132,12 +132,12 @@ class Delivery:
         """Remove the source, then give the files their names.
 
         Args:
-            fits: Tells which other name a file may have.
-            kept_in: Where the source goes; None to delete it.
+            fits: Returns True for another name that a file may have.
+            kept_in: Folder for the source; None to delete it.
             acks: The ack files that go with it.
 
         Raises:
-            OSError: If the source cannot be removed; nothing has changed then.
+            OSError: If the source cannot be removed; nothing is changed then.
         """
         note = {
             "source": os.fsencode(self._source).hex(),
@@ -163,15 +163,15 @@ class Delivery:
 
 
 def recover(area: Path, fits: Fits, *, locked: bool) -> list[Delivered]:
-    """Finish or undo what commands that were killed left behind.
+    """Complete or undo what killed commands left behind.
 
     Args:
         area: The stage area of a domain.
-        fits: Tells which other name a file may have.
-        locked: Whether no other command stages into it meanwhile. Otherwise what is young may be another command's.
+        fits: Returns True for another name that a file may have.
+        locked: Whether the area is locked. Otherwise young folders may belong to another command.
 
     Returns:
-        The files that are in the stage area now.
+        The files that were delivered to the stage area.
     """
     done: list[Delivered] = []
     for folder in sorted(area.glob(f"{_PREFIX}*")):
@@ -193,7 +193,7 @@ def _identity(file: Path) -> list[int]:
 
 
 def _remove_source(note: dict[str, Any]) -> None:
-    """Remove the source, unless another file has its name meanwhile; then the ack files that went with it."""
+    """Remove the source, unless another file has its name now; then the ack files that belong to it."""
     source = Path(os.fsdecode(bytes.fromhex(note["source"])))
     try:
         if _identity(source) != note["identity"]:
@@ -209,10 +209,10 @@ def _remove_source(note: dict[str, Any]) -> None:
 
 
 def keep(file: Path, folder: Path) -> Path:
-    """Move a file that no table wants into a folder, beside whatever has its name there.
+    """Move a file that matches no table to a folder, beside an existing file with its name.
 
     Raises:
-        FileNotFoundError: If it is gone.
+        FileNotFoundError: If it has disappeared.
     """
     target = free_path(folder, file.name, fits=lambda _name: True)
     if target is None:
@@ -225,7 +225,7 @@ def _complete(folder: Path, area: Path, note: dict[str, Any], fits: Fits) -> lis
     """Give the files of a hidden folder their names, and remove the folder.
 
     Raises:
-        StarlakeError: If a name is taken meanwhile and no other fits; the file stays in the folder until the next time.
+        StarlakeError: If a name is taken and no other matches; the file stays in the folder until the next time.
     """
     done = []
     for number, (name, wish) in enumerate(note["targets"]):

@@ -13,18 +13,18 @@ from typing import BinaryIO
 from ai.starlake.common.outcomes.table_outcomes import LoadedFile
 
 _SMALL = 1 << 20
-"""Bytes that are read at once rather than in a thread."""
+"""Maximum bytes of a file that is read at once instead of in a thread."""
 _HUGE = 1 << 30
-"""Bytes from which on a file is sampled: its digest then changes with its modification time, too."""
+"""Minimum bytes of a file that is sampled: its digest then changes with its modification time too."""
 _BLOCK = 1 << 20
 _SAMPLES = 64
 
 
 class FileDigests:
-    """The files of one ingestion: their digests are computed while it goes on.
+    """The files of one ingestion: their digests are computed while it runs.
 
-    The hash function leaves Python's lock alone, so that a thread of it takes nothing from DuckDB but a core. A file
-    that is read into memory at once needs no thread.
+    The hash function releases Python's GIL, so its thread takes nothing from DuckDB but a core. A file that is read
+    into memory at once needs no thread.
 
     Args:
         files: The files, which may move afterwards.
@@ -34,7 +34,7 @@ class FileDigests:
         self._found: list[LoadedFile | Future[LoadedFile]] = [_begun(file) for file in files]
 
     def result(self) -> tuple[LoadedFile, ...]:
-        """Return the files, once all digests are there."""
+        """Return the files when all digests are computed."""
         return tuple(each.result() if isinstance(each, Future) else each for each in self._found)
 
 

@@ -1,4 +1,4 @@
-"""``load --inPlace``: files are loaded from where they are and stay there."""
+"""``load --inPlace``: files are loaded from their folder and stay there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Standing(Journal):
-    """An ingestion that moves no files; only the database is told whether its rows are there.
+    """An ingestion that moves no files: the commit marker is written, but no journal file.
 
     Args:
         where: The files.
@@ -29,25 +29,25 @@ class Standing(Journal):
 
     @classmethod
     def of(cls, warehouse: Warehouse, table: str, files: tuple[Path, ...]) -> Standing:
-        """Return the ingestion of files into a table; nothing is written down."""
+        """Return the ingestion of files into a table; no journal is written."""
         names, folder = tuple(file.name for file in files), files[0].parent
         return cls(folder, uuid.uuid4().hex, warehouse.file, table, folder, names, None, where=files)
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Where the files are."""
+        """Paths of the files."""
         return self.where
 
     def finish(self, warehouse: Warehouse) -> None:
-        """Drop the marker."""
+        """Remove the marker."""
         self.unmark(warehouse)
 
     def undo(self, fits: Callable[[str], bool]) -> None:
-        """Do nothing; the files are where they were."""
+        """Do nothing; the files were not moved."""
 
 
 def standing_files(project: Project, selection: Selection, files: Sequence[str]) -> tuple[Table, tuple[Path, ...]]:
-    """Return the one table that files are loaded into where they are, and the files.
+    """Return the only selected table, and the files to load in place.
 
     Args:
         project: The project.
@@ -55,7 +55,7 @@ def standing_files(project: Project, selection: Selection, files: Sequence[str])
         files: Paths, with or without ``file:``.
 
     Raises:
-        StarlakeError: If the selection is not one table, if there are no files, or if one does not exist.
+        StarlakeError: If the selection is not one table, if there are no files, or if one is missing.
     """
     domains: tuple[Domain, ...] = selection.domains(project) if len(selection.tables) == 1 else ()
     if not files or len(domains) != 1 or len(domains[0].tables) != 1:

@@ -1,11 +1,11 @@
-"""What a load is doing to files, written down before it does it, so that a killed load can be put right.
+"""Journals of loads: planned file operations, written before they start, so that a killed load can be repaired.
 
-The files of an ingestion and its rows must change together, and a file system knows nothing of a database's
-transactions. So an ingestion first writes a journal, then moves its files to the ingesting area, then writes its rows
-and, in the same transaction, a marker: an empty table named after the journal. Whoever finds a journal later, while
-holding the database, can tell what happened: with the marker the rows are there and the files go to the archive;
-without it they are not, and the files go back to the stage area. The marker is named like Starlake's own temporary
-tables. A journal has no absolute path, since the project may be elsewhere when it is found.
+The files of an ingestion and its rows must change together, but a file system has no part in a database's transactions.
+So an ingestion first writes a journal, then moves its files to the ingesting area, then writes its rows and, in the
+same transaction, a marker: an empty table named after the journal. Whoever finds a journal later, while holding the
+database, knows the outcome: with the marker the rows are written and the files go to the archive; without it they are
+not, and the files go back to the stage area. The marker is named like Starlake's own temporary tables. A journal
+contains no absolute path, since the project may have moved when it is found.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ _PARTIAL = ".part"
 
 @dataclass(frozen=True)
 class Journal:
-    """One ingestion's files.
+    """The files of one ingestion.
 
     Args:
         path: The journal's file, in the ingesting area of the domain.
-        token: What names the marker.
-        database: The file of the database that the rows go to, None when it has none of its own.
+        token: Name of the marker.
+        database: The file of the target database; None if it has no file of its own.
         table: The full name of the table.
         stage: The stage area of the domain.
         names: The names of the files.
-        archive: Where the files go once loaded, None when they are deleted.
+        archive: Folder for loaded files; None to delete them.
         replayed: Whether the files come from the replay area, which `stage` is then; their names match no pattern.
     """
 
@@ -82,19 +82,19 @@ class Journal:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """Where the files are during the ingestion."""
+        """Paths of the files during the ingestion."""
         return tuple(self.path.parent / name for name in self.names)
 
     def mark(self, warehouse: Warehouse) -> None:
-        """Leave the marker; to be called in the transaction that writes the rows."""
+        """Create the marker, in the transaction that writes the rows."""
         warehouse.mark(self._marker)
 
     def unmark(self, warehouse: Warehouse) -> None:
-        """Remove the marker, if there is one."""
+        """Remove the marker, if it exists."""
         warehouse.unmark(self._marker)
 
     def committed(self, warehouse: Warehouse) -> bool:
-        """Return True if the transaction that writes the rows took place."""
+        """Return True if the transaction that writes the rows was committed."""
         return warehouse.is_marked(self._marker)
 
     @property
@@ -102,7 +102,7 @@ class Journal:
         return _MARKER + self.token
 
     def finish(self, warehouse: Warehouse) -> None:
-        """Take the files out of the ingesting area once their rows are committed."""
+        """Move the files out of the ingesting area after their rows are committed."""
         for file in self.files:
             if not file.exists():
                 continue
@@ -114,14 +114,15 @@ class Journal:
         self.path.unlink(missing_ok=True)  # last, so that there is never a marker without its journal
 
     def settle(self, warehouses: Sequence[Warehouse], fits: Callable[[str], bool]) -> bool:
-        """Put the files where they belong, by what became of the rows.
+        """Move the files to their folder, depending on whether the rows are committed.
 
         Args:
-            warehouses: Where the rows may be.
-            fits: Whether a name is still one of the table's.
+            warehouses: The warehouses that may contain the rows.
+            fits: Returns True if a name belongs to the table.
 
         Returns:
-            Whether the rows are committed, so that the files went to the archive and not back to the stage area.
+            True if the rows are committed and the files moved to the archive; False if they moved back to the stage
+            area.
         """
         for warehouse in warehouses:
             if self.committed(warehouse):
@@ -131,7 +132,7 @@ class Journal:
         return False
 
     def undo(self, fits: Callable[[str], bool]) -> None:
-        """Take the files back to where they were; `fits` says whether a name is still one of the table's."""
+        """Move the files back; `fits` returns True if a name belongs to the table."""
         for file in self.files:
             if file.exists():
                 give_back(file, self.stage, fits=fits if not self.replayed else lambda _name: True)
@@ -155,31 +156,31 @@ class Journal:
 
 
 def _owner(table: str) -> str:
-    """How the names of a table's journals begin: they tell whose they are before they can be read."""
+    """Return the prefix of the names of a table's journals: it names the owner of a journal that cannot be read."""
     return f"{zlib.crc32(table.encode()):08x}-"
 
 
 def has_journals(ingesting: Path) -> bool:
-    """Return True if ingestions left journals behind, or are under way."""
+    """Return True if ingestions left journals behind, or are running."""
     return ingesting.is_dir() and any(path.name.startswith(_PREFIX) for path in ingesting.iterdir())
 
 
 def forget_unwritten(ingesting: Path, table: str) -> None:
-    """Delete the journals of a table that were not written to their end: no file was moved yet.
+    """Delete the incompletely written journals of a table: no file was moved yet.
 
-    No ingestion into the table may be under way.
+    No ingestion into the table may be running.
     """
     for path in ingesting.glob(f"{_PREFIX}{_owner(table)}*{_PARTIAL}"):
         path.unlink()
 
 
 def unfinished(ingesting: Path, stage: Path, archive: Path | None) -> Iterator[Journal]:
-    """Yield the journals that ingestions left behind, or write to now.
+    """Yield the journals of interrupted and running ingestions.
 
     Args:
         ingesting: The ingesting area of a domain.
         stage: Its stage area.
-        archive: Where its files go once loaded, None when they are deleted.
+        archive: Folder for loaded files; None if they are deleted.
 
     Raises:
         StarlakeError: If a journal cannot be read.
@@ -195,7 +196,7 @@ def unfinished(ingesting: Path, stage: Path, archive: Path | None) -> Iterator[J
             home = stage if replay is None else Path(os.path.normpath(path.parent / replay))
             names, is_replay = tuple(content["names"]), replay is not None
             yield Journal(path, content["token"], where, content["table"], home, names, archive, is_replay)
-        except FileNotFoundError:  # the load that it is of has ended meanwhile
+        except FileNotFoundError:  # its load has ended since
             continue
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise StarlakeError(

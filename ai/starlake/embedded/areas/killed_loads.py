@@ -1,4 +1,4 @@
-"""Puts right what loads left behind that were killed, wherever the project and its databases are now."""
+"""Repair what killed loads left behind, even if the project and its databases have moved."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ logger = logging.getLogger(__name__)
 
 
 def settle_unfinished(workspace: Workspace, domain: Domain, *, everything: bool) -> None:
-    """Take the files of killed loads back to the stage area, or on to the archive when their rows are committed.
+    """Move the files of killed loads back to the stage area, or on to the archive if their rows are committed.
 
     Args:
-        workspace: Has the databases of the domain's tables open, and the turns at loading them.
-        domain: The domain, with the tables that the command is about.
+        workspace: The workspace, with the open databases of the domain's tables and their turns.
+        domain: The domain, with the selected tables.
         everything: Whether these are all of its tables.
 
     Raises:
-        StarlakeError: If a journal cannot be read, or if a file cannot go back.
+        StarlakeError: If a journal cannot be read, or if a file cannot be moved back.
     """
     areas = workspace.project.areas
     ingesting, stage = areas.ingesting(domain.name), areas.stage(domain.name)
@@ -52,7 +52,7 @@ def settle_unfinished(workspace: Workspace, domain: Domain, *, everything: bool)
 
 
 def _same(file: Path | None, warehouses: Sequence[Warehouse]) -> Warehouse | None:
-    """Return the warehouse that is in a file."""
+    """Return the warehouse of a file."""
     return next((one for one in warehouses if file and one.file and _is_same(file, one.file)), None)
 
 
@@ -61,7 +61,7 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _earlier(workspace: Workspace, journal: Journal, warehouse: Warehouse) -> Iterator[Warehouse]:
-    """Yield the warehouse that the rows went to, if it still exists and the table is in another one by now."""
+    """Yield the former warehouse of the rows, if it still exists and the table is in another one now."""
     file = journal.database
     if file is not None and file.is_file() and not (warehouse.file and _is_same(file, warehouse.file)):
         yield workspace.warehouse_at(file)
@@ -77,7 +77,7 @@ def _tell_of_unknown_table(journal: Journal) -> None:
 
 
 def tell_of_unknown_domains(project: Project) -> None:
-    """Warn of files that killed loads left in ingesting areas of domains that the project no longer has."""
+    """Warn about files of killed loads in ingesting areas of domains that the project no longer has."""
     root = project.areas.path("ingesting")
     known = {domain.name for domain in project.domains}
     for folder in sorted(root.iterdir()) if root.is_dir() else ():
@@ -91,16 +91,16 @@ def tell_of_unknown_domains(project: Project) -> None:
 
 
 def tell_of_strays(workspace: Workspace, domain: Domain) -> None:
-    """Warn of files in the ingesting area that no load works on: the next load does not find them there.
+    """Warn about files in the ingesting area that no load uses: the next load does not find them there.
 
-    A load of the engine notes its files in a journal. Starlake leaves those of a load that fails.
+    A load of the engine notes its files in a journal. Starlake leaves the files of a failed load without a note.
 
     Args:
         workspace: The project; with ``SL_INGESTING_FILES=fail``, as executors set it, such files are an error.
-        domain: The domain, with the tables that the command is about.
+        domain: The domain, with the selected tables.
 
     Raises:
-        StarlakeError: If there are some and they are an error.
+        StarlakeError: If there are such files and they are an error.
     """
     areas = workspace.project.areas
     ingesting, stage = areas.ingesting(domain.name), areas.stage(domain.name)

@@ -1,4 +1,4 @@
-"""Landing areas: ``stage`` takes files from there, ``preload`` says whether there are any."""
+"""Landing areas: ``stage`` moves files from there, ``preload`` checks whether there are any."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ STRATEGIES = ("none", "imported", "pending", "ack")
 def stage(project: Project, selection: Selection, reporter: EngineReporter) -> StageResult:
     """Move the files of tables from the landing areas to the stage areas.
 
-    A file that cannot be staged stays where it is and keeps no other from being staged; files that match no table are
-    named in a warning and stay, too.
+    A file that cannot be staged stays in place and does not keep others from being staged; files that match no table
+    are named in a warning and stay too.
 
     Args:
         project: The project.
-        selection: The domains and tables; tables count only when domains are named, as in Starlake.
-        reporter: Is told what moves.
+        selection: The domains and tables; tables are used only if domains are named, as in Starlake.
+        reporter: Receives the moves.
 
     Raises:
-        StarlakeError: If a selected domain has no landing area, or one that does not exist, and if a file cannot be
-            staged; all else is staged then.
+        StarlakeError: If a selected domain has no landing area, or one that does not exist, or if a file cannot be
+            staged; all others are staged then.
     """
     if not selection.names:
         selection = Selection()
@@ -61,7 +61,7 @@ def stage(project: Project, selection: Selection, reporter: EngineReporter) -> S
 
 
 def _raise(problems: Sequence[StarlakeError]) -> None:
-    """Raise all that went wrong as one error."""
+    """Raise all problems as one error."""
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -72,11 +72,11 @@ def _raise(problems: Sequence[StarlakeError]) -> None:
 
 
 class _Rules:
-    """Which table of a domain takes a file, when only some of its tables may be selected.
+    """Assignment of files to tables of a domain, if only some of its tables are selected.
 
     Args:
         project: The project.
-        domain: The domain with the tables that are selected.
+        domain: The domain, with the selected tables.
         every_table: Whether these are all of its tables.
     """
 
@@ -88,15 +88,15 @@ class _Rules:
 
     @cached_property
     def every(self) -> FileRules:
-        """The rules of all tables of the domain, read when they are needed.
+        """Rules of all tables of the domain, read on demand.
 
         Raises:
-            StarlakeError: If a file of another table cannot be used.
+            StarlakeError: If the metadata of another table is invalid.
         """
         return self.selected if self._every_table else self._project.domain_reader.file_rules(self._domain.folder)
 
     def fits(self, name: str, other: str) -> bool:
-        """Tell whether a file may have another name: that of a file of the same table."""
+        """Return True if a file may have another name: one that matches the same table."""
         if name == other:
             return True
         rules = self.every
@@ -104,7 +104,7 @@ class _Rules:
         return found is not None and found == rule and not rules.is_ack(other)
 
     def warn_of(self, names: Sequence[str], folder: Path, what_becomes: str) -> tuple[str, ...]:
-        """Warn of the files among some that match no table of the domain, and return them."""
+        """Warn about files that match no table of the domain, and return them."""
         if not names:
             return ()
         try:
@@ -122,7 +122,7 @@ class _Staging:
 
     Args:
         project: The project.
-        domain: The domain with the tables whose files to take.
+        domain: The domain, with the selected tables.
         every_table: Whether these are all of its tables.
 
     Raises:
@@ -136,13 +136,13 @@ class _Staging:
         self._landing = _landing(project, domain)
         self._area = project.areas.stage(domain.name)
         self._there: set[str] = set()
-        self._acks: Counter[str] = Counter()  # how many files that are to be staged need each
+        self._acks: Counter[str] = Counter()  # number of files to stage that need each ack file
         self.moves: list[Move] = []
         self.unmatched: tuple[str, ...] = ()
         self.problems: list[StarlakeError] = []
 
     def run(self, reporter: EngineReporter) -> None:
-        """Move what can be moved.
+        """Move all usable files.
 
         Raises:
             StarlakeError: If the landing area does not exist or cannot be read.
@@ -191,7 +191,7 @@ class _Staging:
 
     @contextmanager
     def _noting(self, file: Path) -> Iterator[None]:
-        """Note what goes wrong with a file, so that the others are staged. One that is gone was taken by another."""
+        """Record the problem of a file, so that the others are staged. A missing file was taken by another command."""
         try:
             yield
         except StarlakeError as error:
@@ -204,7 +204,7 @@ class _Staging:
         target = self._free(file.name, set())
         ack = rule.ack_of(file.name)
         acks = self._acks_of([ack] if ack and self._acks[ack] == 1 else [])
-        if file.is_symlink():  # a relative link would lead elsewhere from the stage area
+        if file.is_symlink():  # a relative link would have another target from the stage area
             self._copy(file, target, acks)
         else:
             try:
@@ -227,9 +227,9 @@ class _Staging:
             self._arrived(delivery.finish(self._rules.fits, acks=acks))
 
     def _unpack(self, file: Path) -> bool:
-        """Take the files out of an archive, once all of them may be taken; tell whether it holds any for the domain.
+        """Take the files out of an archive, if all of them can be staged; return True if it has any for the domain.
 
-        Those of tables that are not selected are taken, too: an archive is unpacked once.
+        Files of other tables are included: an archive is unpacked once.
         """
         every = self._rules.every
         with opened(file) as archive:
@@ -258,10 +258,10 @@ class _Staging:
             logger.warning("%s", self._rules.every.complaint(others, archive.path, became))
 
     def _free(self, name: str, taken: set[str]) -> str:
-        """Find a name in the stage area for a file.
+        """Return a free name in the stage area for a file.
 
         Raises:
-            StarlakeError: If its own is taken or too long, and no other fits.
+            StarlakeError: If its own is taken or too long, and no other matches.
         """
         fits = self._rules.fits
         path = free_path(self._area, name, fits=lambda other: other not in taken and fits(name, other))
@@ -294,7 +294,7 @@ class _Staging:
 
 
 def refusal(file: BrokenFile) -> StarlakeError:
-    """Return the error of a file that cannot be used."""
+    """Return the error of an unusable file."""
     return StarlakeError(
         f"the file {printable(file.path.name)} in {file.path.parent} cannot be used",
         cause=file.reason,
@@ -303,7 +303,7 @@ def refusal(file: BrokenFile) -> StarlakeError:
 
 
 def _acks_within(rules: FileRules, archive: str, members: Iterable[Member]) -> set[str]:
-    """Return the ack files that an archive and the files in it may have."""
+    """Return the ack files of an archive and of the files in it."""
     found = ((rule, member.name) for member in members if (rule := rules.rule_of(member.name)))
     return {ack for rule, name in found for ack in (rule.ack_of(name), rule.ack_of(archive)) if ack}
 
@@ -311,18 +311,18 @@ def _acks_within(rules: FileRules, archive: str, members: Iterable[Member]) -> s
 def preload(
     project: Project, domain: str, tables: tuple[str, ...], strategy: str, ack_file: str | None
 ) -> PreloadResult:
-    """Say whether there is something to load. Nothing is moved; only ``ack`` consumes its file.
+    """Return whether there is something to load. Nothing is moved; only ``ack`` deletes its file.
 
     Args:
         project: The project.
         domain: The name of the domain.
-        tables: The tables to ask about; all of the domain when empty.
+        tables: The tables to check; all of the domain if empty.
         strategy: ``none``, ``imported``, ``pending`` or ``ack``, in any case.
-        ack_file: The file that ``ack`` waits for.
+        ack_file: The file for ``ack``.
 
     Raises:
-        StarlakeError: If the strategy or a name is unknown, if the folder in which files wait does not exist, or if
-            all that waits there cannot be used.
+        StarlakeError: If the strategy or a name is unknown, if the folder of the files does not exist, or if none of
+            its files is usable.
     """
     name = strategy.lower()
     if name not in STRATEGIES:
@@ -343,7 +343,7 @@ def preload(
 def _waiting(
     project: Project, domain: Domain, strategy: str, *, every_table: bool
 ) -> tuple[dict[str, int], list[StarlakeError]]:
-    """Count the files that wait for each table, and say which of them cannot be used."""
+    """Return the number of waiting files for each table, and the unusable ones."""
     imported = strategy == "imported"
     folder = _landing(project, domain) if imported else project.areas.stage(domain.name)
     counts = {table.name: 0 for table in domain.tables}
@@ -385,10 +385,10 @@ def _landing(project: Project, domain: Domain) -> Path:
 
 
 def _exists(project: Project, domain: Domain, area: str, folder: Path) -> bool:
-    """Tell whether the folder in which the files of a domain wait exists.
+    """Return True if the folder of the files of a domain exists.
 
     Raises:
-        StarlakeError: If it does not, unless the project takes such folders for empty ones.
+        StarlakeError: If it does not, unless the project treats missing folders as empty.
     """
     if folder.is_dir():
         return True

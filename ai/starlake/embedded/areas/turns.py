@@ -1,7 +1,7 @@
-"""Turns at loading a table: files are taken back from a load only when none of its table is alive.
+"""Turns at loading a table: the files of a load are moved back only if no load of its table is alive.
 
-Most databases have one writer at a time anyway. Whether a load is alive does not depend on that, since the database of
-a table may be another one by now, or be one that several processes write to.
+Most databases have one writer at a time anyway. But whether a load is alive does not depend on that: the database of a
+table may be another one by now, or one that several processes write to.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ _FIX = "put the ingesting area on a disk of this machine, or on a share that gra
 
 @contextmanager
 def turns(ingesting: Path, tables: Iterable[str], *, wait: float, interruption: Interruption) -> Iterator[None]:
-    """Hold the turns at loading tables; the operating system frees them when their holder is killed.
+    """Hold the turns at loading tables; the operating system releases them when their holder is killed.
 
     Args:
         ingesting: The ingesting area of the domain.
         tables: The full names of the tables.
         wait: Seconds to wait for all of them.
-        interruption: Ends the waiting when asked to.
+        interruption: Ends the wait on request.
 
     Raises:
-        Interrupted: If it was asked to.
-        StarlakeError: If another load kept a turn for longer, or if the file system refuses locks.
+        Interrupted: If the wait was ended on request.
+        StarlakeError: If another load held a turn for longer, or if the file system refuses locks.
     """
     deadline = time.monotonic() + wait
     with ExitStack() as stack:
-        for table in sorted(tables):  # in one order, so that two loads never wait for each other in a circle
+        for table in sorted(tables):  # in one order, so that two loads never wait for each other
             ingesting.mkdir(parents=True, exist_ok=True)
             lock = FileLock(ingesting / f"{_PREFIX}{zlib.crc32(table.encode()):08x}", fix=_FIX)
             _acquire(lock, table, deadline, interruption)
@@ -51,12 +51,12 @@ def turns(ingesting: Path, tables: Iterable[str], *, wait: float, interruption: 
 
 
 def is_used(ingesting: Path) -> bool:
-    """Return whether a load is under way in an ingesting area, or was killed there."""
+    """Return True if a load is running in an ingesting area, or was killed there."""
     return ingesting.is_dir() and any(path.name.startswith(_TRACES) for path in ingesting.iterdir())
 
 
 def _sweep(ingesting: Path) -> None:
-    """Delete lock files that killed loads left, of tables too that nobody loads any more."""
+    """Delete lock files of killed loads, also of tables that are no longer loaded."""
     for path in ingesting.glob(f"{_PREFIX}*"):
         lock = FileLock(path, fix=_FIX)
         if lock.acquire():

@@ -1,8 +1,7 @@
-r"""The types of a project in SQL: what a text must look like, what it becomes, and the columns that hold it.
+r"""Types of a project in SQL: the form of their strings, the conversion, and the columns.
 
-A text is checked in two steps, as in Starlake: it must match the type's pattern, then it must be
-convertible to the type. Checks are cheap where most values are: a number or date that DuckDB writes in the same way
-as the file needs no regular expression.
+A string is checked in two steps, as in Starlake: it must match the type's pattern, and it must be convertible to the
+type. The checks are cheap for most values: a number or date in DuckDB's own form needs no regular expression.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _ZONED = frozenset({"TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"})
 _EVERY_INTEGER = frozenset(
     {r"-?\d+", r"[-|\+|0-9][0-9]*", r"[-+]?\d+", r"[+-]?\d+", "-?[0-9]+", "[-+]?[0-9]+", ".*", ".+"}
 )
-"""Patterns that every integer matches in the way DuckDB writes it; all others are evaluated."""
+"""Patterns that match every canonical integer, so no regex check is needed."""
 _BOOLEAN_WORDS = (
     "true",
     "false",
@@ -47,20 +46,20 @@ _DIGIT_GROUPS = {
     **dict.fromkeys(("fr", "sv", "nb", "fi", "pl", "cs", "ru", "hu"), (_BLANKS, ",")),
     **dict.fromkeys(("de", "es", "it", "pt", "nl", "da", "tr", "el"), (f".{_BLANKS}", ",")),
 }
-"""Per language what may stand between groups of three digits, and the decimal sign; elsewhere a comma and a point."""
+"""Separators between groups of three digits, and the decimal sign, by language; a comma and a point for others."""
 
 
 @dataclass(frozen=True)
 class TextCheck:
-    """How texts of a type are checked and converted.
+    """The check and the conversion of strings of a type.
 
     Args:
-        value: Makes the SQL of the converted value out of the SQL of the text; null when it cannot be converted.
-        mismatch: Makes a SQL condition that is true for a text, never null, that does not match the pattern. It is
-            given the SQL of the text and of the value. None when every text matches.
-        unconvertible: The same for a text that matches and still cannot be converted.
-        sound: The same for a text that is good at first sight, so that nothing else need be asked; None when there is
-            no quick question.
+        value: Returns the SQL of the converted value for the SQL of the string; null if it cannot be converted.
+        mismatch: Returns a SQL condition, never null, that is true for a string that does not match the pattern. Its
+            arguments are the SQL of the string and of the value. None if every string matches.
+        unconvertible: Like `mismatch`, for a string that matches but cannot be converted.
+        sound: Like `mismatch`, for a string that is obviously valid and needs no other check; None if there is no quick
+            check.
     """
 
     value: Callable[[str], str]
@@ -70,14 +69,14 @@ class TextCheck:
 
 
 def text_check(kind: TypeDefinition, column: str) -> TextCheck:
-    """Says how texts of a type are checked before they go into a column.
+    """Return the check of strings of a type for a column.
 
     Args:
         kind: The type.
         column: The DuckDB type of the column.
 
     Raises:
-        StarlakeError: If the type's pattern cannot be used.
+        StarlakeError: If the type's pattern is invalid.
     """
     return _CHECKS.get(kind.primitive_type, _other)(kind, column)
 
@@ -107,7 +106,7 @@ def _integer(kind: TypeDefinition, column: str) -> TextCheck:
 
 
 def _double(kind: TypeDefinition, column: str) -> TextCheck:
-    """Java's parser decides, not the pattern: words are NaN and Infinity, digits have no separators."""
+    """Return the check of doubles: Java's parser decides, not the pattern. NaN and Infinity are valid."""
     if kind.zone:
         return _local_double(kind.zone, column)
 
@@ -119,7 +118,7 @@ def _double(kind: TypeDefinition, column: str) -> TextCheck:
 
 
 def _local_double(locale: str, column: str) -> TextCheck:
-    """Numbers as people of a locale write them; Java would ignore what follows the first sign that is none of it."""
+    """Return the check of numbers of a locale; Java would ignore everything after the first other character."""
     between, point = _DIGIT_GROUPS.get(re.split(r"[_-]", locale)[0].lower(), (",", "."))
     whole = rf"(\d{{1,3}}([{between}]\d{{3}})+|\d*)"
     number = rf"[-+]?{whole}([{point}]\d*)?([eE][-+]?\d+)?"
@@ -133,7 +132,7 @@ def _local_double(locale: str, column: str) -> TextCheck:
 
 
 def _other(kind: TypeDefinition, column: str) -> TextCheck:
-    """Texts, decimals, and columns of a type that only the project knows."""
+    """Return the check of strings, decimals, and columns of a type that only the project defines."""
     if column in {"VARCHAR", "TEXT", "STRING"}:
         return TextCheck(lambda text: text, _regex(kind.pattern), None)
     return TextCheck(_try_cast(column), _regex(kind.pattern), _is_null)
@@ -172,7 +171,7 @@ def _date(kind: TypeDefinition, column: str) -> TextCheck:
             return f"{value} IS NULL OR {_differs(f'CAST({value} AS VARCHAR)', text)} OR NOT ({plain})"
 
         return TextCheck(_try_cast(column), mismatch, None)
-    if not kind.zone:  # a locale, with which Java's parser takes names in any case
+    if not kind.zone:  # a locale for which Java's parser accepts names in any case
         formats = tuple(map(as_written, formats))
     return TextCheck(lambda text: _first(text, formats, lambda one: f"CAST({one} AS {column})"), _is_null, None)
 
@@ -209,19 +208,19 @@ def _timestamp(kind: TypeDefinition, column: str) -> TextCheck:
 
 
 def _moment(timestamp: str, column: str) -> str:
-    """Return a UTC timestamp as a column value; DuckDB's own cast asks a library of time zones, which costs more."""
+    """Return a UTC timestamp as a column value; DuckDB's own cast uses a time zone library, which costs more."""
     if column in _ZONED:
         return f"make_timestamptz(epoch_us({timestamp}))"
     return f"CAST({timestamp} AS {column})"
 
 
 def _stripped(text: str) -> str:
-    """Return a text without the blanks around it, which dates, times and booleans may have, as in Starlake."""
+    """Return a string without surrounding blanks, which dates, times and booleans may have, as in Starlake."""
     return f"trim({text}, ' ' || chr(9) || chr(10) || chr(13))"
 
 
 def _differs(written: str, text: str) -> str:
-    """Return True if a value is written otherwise than its text, blanks around it apart; they are looked for last."""
+    """Return True if a value differs from its string, ignoring surrounding blanks, which are checked last."""
     return f"({written} <> {text} AND {written} <> {_stripped(text)})"
 
 
@@ -230,7 +229,7 @@ def _is_null(_text: str, value: str) -> str:
 
 
 def _first(text: str, formats: tuple[DateFormat, ...], convert: Callable[[str], str], zone: str | None = None) -> str:
-    """Return the value of the first format that a text matches."""
+    """Return the value of the first format that a string matches."""
     text, branches = _stripped(text), []
     for one in formats:
         moment = wall_clock(text, one)

@@ -1,4 +1,4 @@
-"""Java's date patterns in DuckDB: what a text must look like, and how to read it."""
+"""Java's date patterns in DuckDB: the form of their strings, and how to parse them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.embedded.database.quoting import literal
 
 _HOURS = r"[+-](?:0\d|1[0-8])"
-"""Those of an offset: Java knows none beyond 18 hours."""
+"""Maximum hours of an offset in Java."""
 _OFFSET = rf"(?:Z|{_HOURS}:\d{{2}})"
 _BASIC_OFFSET = rf"(?:Z|{_HOURS}\d{{2}})"
 _YEAR = r"[+-]?\d{4,9}"
@@ -19,16 +19,16 @@ _TIME = r"\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?"
 
 @dataclass(frozen=True)
 class DateFormat:
-    """One way to write a moment.
+    """One format of a timestamp.
 
     Args:
-        regex: RE2 expression that the whole text must match.
-        format: What DuckDB's ``strptime`` is given.
-        has_zone: Whether the text names an offset or a zone, so that `format` gives a moment rather than a wall clock.
-        exact: Whether every text that ``strptime`` reads is written again by ``strftime``; ``%j`` reads day 366 of
-            any year.
-        century: Expression with two groups, between which the century of a year of two digits is missing.
-        weekday: Whether the text may name the day of the week, which must then be that of the day.
+        regex: RE2 expression that the whole string must match.
+        format: Format for DuckDB's ``strptime``.
+        has_zone: Whether the string has an offset or a time zone, so that `format` gives an instant instead of a local
+            time.
+        exact: Whether ``strftime`` restores every string that ``strptime`` reads; ``%j`` reads day 366 of any year.
+        century: Expression with two groups, between which the century of a two-digit year is missing.
+        weekday: Whether the string may contain the day of the week, which must then be correct.
     """
 
     regex: str
@@ -87,7 +87,7 @@ ISO_FORMATS: dict[str, tuple[DateFormat, ...]] = {
 """The constants of Java's ``DateTimeFormatter`` that a type's pattern may name."""
 
 _YEAR_OF_ERA = r"(?:\d{3}[1-9]|\d{2}[1-9]\d|\d[1-9]\d{2}|[1-9]\d{3})"
-"""Any year but 0000, which there is none of."""
+"""Any year except 0000, which does not exist."""
 _NAME, _LONG_NAME = "(?i:[a-z]{3})", "(?i:[a-z]{3,9})"
 _LETTERS: dict[str, tuple[str, str]] = {
     "yyyy": (_YEAR_OF_ERA, "%Y"),
@@ -131,22 +131,22 @@ _LETTERS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(("VV", "z", "zz", "zzz"), (r"[A-Za-z][\w/+-]*", "%Z")),
 }
 _SHORT_YEARS = ("yy", "uu")
-"""Years of two digits, which Java takes for years from 2000 on."""
+"""Two-digit years, which are years from 2000 on in Java."""
 _NOTHING = "\0"
-"""Stands where a bracket was, so that the letters on both sides of it stay apart."""
+"""Placeholder for a bracket, so that the letters on both sides of it stay separate."""
 _TOKEN = re.compile(r"'(?P<quoted>(?:[^']|'')*)'|(?P<letters>([A-Za-z])\3*)|(?P<other>.)", re.DOTALL)
 
 
 @lru_cache(maxsize=512)
 def date_formats(pattern: str) -> tuple[DateFormat, ...]:
-    """Translate the pattern of a date or timestamp type.
+    """Return the formats of the pattern of a date or timestamp type.
 
     Args:
         pattern: Letters of Java's ``DateTimeFormatter``, with optional parts in brackets, or the name of one of its
             constants, such as ``ISO_DATE_TIME``.
 
     Returns:
-        The ways in which a value may be written.
+        The formats of a value.
 
     Raises:
         StarlakeError: If a letter means something that DuckDB cannot read.
@@ -159,13 +159,13 @@ def date_formats(pattern: str) -> tuple[DateFormat, ...]:
 
 
 def as_written(one: DateFormat) -> DateFormat:
-    """Return a format in which the names of months and days are written as Java writes them: ``Jan``, not ``JAN``."""
+    """Return a format with the names of months and days in Java's spelling: ``Jan``, not ``JAN``."""
     regex = one.regex.replace(_NAME, "[A-Z][a-z]{2}").replace(_LONG_NAME, "[A-Z][a-z]{2,8}")
     return replace(one, regex=regex)
 
 
 def _without_options(pattern: str) -> list[str]:
-    """Spells out the optional parts ``[...]`` of a pattern: with each of them, and without."""
+    """Yield a pattern with and without each of its optional parts ``[...]``."""
     found = re.search(r"\[([^\[\]]*)\]", pattern)
     if not found:
         return [pattern]
@@ -219,10 +219,10 @@ def wall_clock(text: str, one: DateFormat) -> str:
         text = f"regexp_replace(regexp_replace({text}, '\\[.*\\]$', ''), 'Z$', '+00:00')"
     if one.format.startswith(_RFC_DAY):
         text = f"regexp_replace(regexp_replace({text}, '^[A-Za-z]+, ', ''), ' GMT$', '')"
-    if "%n" in one.format:  # DuckDB would round what is below a microsecond, Java leaves it out
+    if "%n" in one.format:  # DuckDB would round digits below a microsecond, Java drops them
         text = f"regexp_replace({text}, '([.,:][0-9]{{6}})[0-9]+', '\\1')"
     layout = one.format
-    if not any(year in layout for year in ("%Y", "%G")):  # DuckDB would take 1900 for it
+    if not any(year in layout for year in ("%Y", "%G")):  # DuckDB would read it as 1900
         text, layout = f"'1970-' || {text}", f"%Y-{layout}"
     read = f"try_strptime({text}, {literal(layout)})"
     if one.exact:
@@ -231,7 +231,7 @@ def wall_clock(text: str, one: DateFormat) -> str:
 
 
 def _is_its_weekday(text: str, one: DateFormat, read: str) -> str:
-    """Return True if the day of the week that a text names, if any, is that of the day where it was written."""
+    """Return True if the day of the week in a string, if any, is that of the date in its own time zone."""
     day = read
     if one.has_zone:
         day = f"try_strptime(regexp_extract({text}, '[0-9]+ [A-Za-z]+ [0-9]+'), {literal(_RFC_DAY)})"

@@ -1,4 +1,4 @@
-r"""Java's regular expressions in SQL: RE2, the engine of DuckDB, spells a few things otherwise."""
+r"""Java's regular expressions in SQL, in the syntax of RE2, DuckDB's engine."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ _ESCAPES = {"h": r"[ \t]", "Z": r"\z"}
 
 
 def full_match(text: str, pattern: str) -> str:
-    """Return SQL that says whether all of a text matches a Java regular expression, line breaks included.
+    """Return a SQL condition that is true if a whole string matches a Java regular expression, line breaks included.
 
     Args:
-        text: SQL of the text.
+        text: SQL of the string.
         pattern: The expression.
 
     Raises:
-        StarlakeError: If it is not a regular expression, or means something that neither RE2 nor Python can look for.
+        StarlakeError: If it is not a regular expression, or uses a feature that neither RE2 nor Python supports.
     """
     _validate(pattern)
     if needs_python(pattern):
@@ -69,7 +69,7 @@ def full_match(text: str, pattern: str) -> str:
 
 
 def _validate(pattern: str) -> None:
-    """Refuses what is no expression, with an explanation; RE2 knows more properties than Python."""
+    """Refuse an invalid expression, with an explanation; RE2 knows more properties than Python."""
     try:
         java_pattern(pattern)
     except StarlakeError:
@@ -79,7 +79,7 @@ def _validate(pattern: str) -> None:
 
 
 def as_re2(pattern: str) -> str:
-    r"""Java's spelling of what RE2 spells otherwise: properties, code points, named groups, blanks, the end of texts.
+    r"""Return a Java expression in RE2's syntax: properties, code points, named groups, blanks, the end of strings.
 
     >>> as_re2(r"(?<day>\p{Digit}{2})[\p{Alpha}\u00e9]+\Z")
     '(?P<day>[[:digit:]]{2})[[:alpha:]\\x{00e9}]+\\z'

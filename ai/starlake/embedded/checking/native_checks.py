@@ -1,8 +1,8 @@
 """The native loader: DuckDB reads the file without Starlake's validation.
 
-Patterns say nothing then, and a value may be missing wherever it is required; one that the type of its column cannot
-hold fails the file. Scripts and filters are DuckDB's SQL. What the metadata does to values - ``trim``, ``default``,
-``privacy`` - is done here too, which the original forgets, and a fraction is no integer, which it would round.
+Patterns are not checked then, and required values may be missing; a value that the column's type cannot hold fails the
+file. Scripts and filters are DuckDB's SQL. The conversions of the metadata - ``trim``, ``default``, ``privacy`` - are
+applied here, although Starlake forgets them, and a fraction is not an integer, which Starlake would round.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _INTEGERS = (PrimitiveType.LONG, PrimitiveType.INT, PrimitiveType.SHORT, Primiti
 
 
 def unvalidated(attribute: Attribute) -> Attribute:
-    """Return a copy of an attribute of which nothing is required, its fields included."""
+    """Return a copy of an attribute without requirements, its fields included."""
     fields = tuple(unvalidated(field) for field in attribute.attributes)
     return attribute.model_copy(update={"required": False, "attributes": fields})
 

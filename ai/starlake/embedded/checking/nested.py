@@ -1,4 +1,4 @@
-"""Structs and arrays: their column types, their values and their errors, to any depth, out of JSON.
+"""Structs and arrays: their column types, their values and their errors, to any depth, from JSON.
 
 Everything is an expression over a JSON value, so that a struct in an array of structs needs no rows of its own.
 """
@@ -19,17 +19,17 @@ from ai.starlake.project.databases.column_types import column_type, nested_type
 Lookup = Callable[[Attribute], TypeDefinition]
 """Finds the type of an attribute."""
 ColumnOf = Callable[[Attribute], str]
-"""Gives the DuckDB type of a scalar attribute or field."""
+"""Returns the DuckDB type of a scalar attribute or field."""
 Check = Callable[[TypeDefinition, str], TextCheck]
-"""Says how texts of a type are checked, given the type of the column."""
+"""Returns the check of strings of a type, given the type of the column."""
 
 WRONG_SHAPE = "` expected to be a "
-"""What the error of a file says in which a value has another shape than its attribute."""
+"""Error of a file in which a value has another shape than its attribute."""
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A value and what is wrong with it, both as SQL; no error text when nothing can be wrong."""
+    """A value and its error message, both as SQL; None instead of a message if there can be no error."""
 
     value: str
     error: str | None
@@ -47,22 +47,23 @@ def member(document: str, name: str) -> str:
 
 
 def similar_member(document: str, name: str) -> str:
-    """Return SQL of the first member of a JSON object whose name is the same in any case.
+    """Return SQL of the first member of a JSON object with the name in any case.
 
-    For documents, not for structs in them: it names the document twice, and a query of deep structs grows too fast.
+    For documents, not for structs in them: the SQL contains the document twice, and a query of deep structs would grow
+    too fast.
     """
     key = f"list_filter(json_keys({document}), lambda k: lower(k) = lower({literal(name)}))[1]"
     return f"json_extract({document}, '/' || replace(replace({key}, '~', '~0'), '/', '~1'))"
 
 
 def scalar_text(attribute: Attribute, value: str, path: str) -> str:
-    """Return SQL of the text of a JSON scalar; an object or an array in its place fails the file, as in Starlake."""
+    """Return SQL of the string of a JSON scalar; an object or an array in its place fails the file, as in Starlake."""
     wrong = _wrong_shape(path, attribute.type, value)
     return f"CASE WHEN {_is_compound(value)} THEN {wrong} ELSE {value} ->> '$' END"
 
 
 def any_text(value: str) -> str:
-    """Return SQL of the text of any JSON value; that of an object or an array is its JSON without blanks."""
+    """Return SQL of the string of any JSON value; for an object or an array, its JSON without blanks."""
     return f"CASE WHEN {_is_compound(value)} THEN CAST(json({value}) AS VARCHAR) ELSE {value} ->> '$' END"
 
 
@@ -80,15 +81,15 @@ def _is_compound(value: str) -> str:
 def checked_scalar(
     attribute: Attribute, column: str, text: str, check: TextCheck, texts: RejectTexts, converted: str | None = None
 ) -> Checked:
-    """Return a single value of any format, once its text is at hand: default, privacy, type.
+    """Return a single value of any format from its string: default, privacy, type.
 
     Args:
         attribute: The attribute.
         column: The DuckDB type of its column or field.
-        text: SQL of the text.
-        check: Checks it.
-        texts: Words the errors.
-        converted: SQL of the value that was made of the text before, where nothing hides it.
+        text: SQL of the string.
+        check: The check of the string.
+        texts: The error messages.
+        converted: SQL of the value that was already converted from the string, if no privacy hides it.
     """
     protect = privacy.algorithm(attribute)
     value = check.value(text) if protect is None else protect.apply(text, check.value)
@@ -102,20 +103,20 @@ def checked_scalar(
 
 
 def trimmed(text: str, trim: Trim) -> str:
-    """Return SQL that drops the blanks that an attribute's ``trim`` says; blanks are spaces, as in Spark."""
+    """Return SQL that drops blanks according to an attribute's ``trim``; blanks are spaces, as in Spark."""
     function = {Trim.LEFT: "ltrim", Trim.RIGHT: "rtrim", Trim.BOTH: "trim"}.get(trim)
     return f"{function}({text}, ' ')" if function else text
 
 
 class Nesting:
-    """Walks down an attribute and writes the SQL of its value and of its errors.
+    """Traverses an attribute and writes the SQL of its value and of its errors.
 
     Args:
         lookup: Finds the type of an attribute.
-        column: Gives the DuckDB type of a field.
-        check: Says how texts of a type are checked.
-        with_value: Whether error texts end with the value at fault.
-        empty_is_null: Whether an empty text is null.
+        column: Returns the DuckDB type of a field.
+        check: Returns the check of strings of a type.
+        with_value: Whether error messages end with the value at fault.
+        empty_is_null: Whether an empty string is null.
     """
 
     def __init__(
@@ -132,15 +133,15 @@ class Nesting:
         self._check = check
         self._with_value = with_value
         self._empty_is_null = empty_is_null
-        self._numbers = count()  # parameters of lambdas within lambdas need different names
+        self._numbers = count()  # parameters of nested lambdas need different names
 
     def checked(self, attribute: Attribute, value: str, path: str) -> Checked:
-        """Value and error of an attribute.
+        """Return the value and the error of an attribute.
 
         Args:
             attribute: A struct, an array, or a field of one.
             value: SQL of its JSON.
-            path: SQL of the text that names its place.
+            path: SQL of the string with its path.
         """
         if attribute.array:
             return self._array(attribute, value, path)
@@ -151,7 +152,7 @@ class Nesting:
     def _array(self, attribute: Attribute, value: str, path: str) -> Checked:
         number = next(self._numbers)
         element, place = f"e{number}", f"i{number}"
-        one = attribute.model_copy(update={"array": False, "default": None})  # what is required has no null in it
+        one = attribute.model_copy(update={"array": False, "default": None})  # required values contain no null
         inner = self.checked(one, element, f"concat({path}, '[', {place} - 1, ']')")
         items = (
             f"CASE WHEN {_absent(value)} THEN NULL WHEN json_type({value}) <> 'ARRAY' "
@@ -167,7 +168,7 @@ class Nesting:
         return Checked(result, _either(missing, errors))
 
     def _struct(self, attribute: Attribute, value: str, path: str) -> Checked:
-        """Return a struct, null where it is absent; its required fields are missing then, as in Starlake."""
+        """Return a struct, null if it is absent; its required fields are missing then, as in Starlake."""
         fields = [
             (field, self.checked(field, member(value, field.name), f"concat({path}, {literal('.' + field.name)})"))
             for field in _fields(attribute)

@@ -1,7 +1,6 @@
-"""Privacy: what becomes of a text before it is stored.
+"""Privacy: transformation of a string before it is stored.
 
-Starlake checks the algorithms and applies none of them; here they do what the documentation
-says.
+Starlake validates the algorithms but does not apply them; here they work as documented.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ _APPROX = "CAST(CAST({0} AS DOUBLE) * (0.8 + random() * 0.4) AS BIGINT)"
 
 @dataclass(frozen=True)
 class Algorithm:
-    """A way to hide a value.
+    """An algorithm that hides a value.
 
     Args:
         name: Its name in upper case.
-        text: Makes the SQL of the hidden text out of the SQL of the text.
-        numeric: Whether it works on numbers rather than on texts.
+        text: Returns the SQL of the hidden string for the SQL of the string.
+        numeric: Whether it works on numbers instead of strings.
     """
 
     name: str
@@ -37,7 +36,7 @@ class Algorithm:
     numeric: bool = False
 
     def fits(self, column: str) -> bool:
-        """Return True if what comes out can be stored in a column of this type."""
+        """Return True if a column of this type can store the result."""
         return column in {"BIGINT", "INTEGER"} if self.numeric else column in {"VARCHAR", "TEXT", "STRING"}
 
     def apply(self, text: str, convert: Callable[[str], str]) -> str:
@@ -48,7 +47,7 @@ class Algorithm:
 
 
 def expression(attribute: Attribute) -> str | None:
-    """Return the SQL expression that an attribute's ``privacy`` holds, None when it names an algorithm or nothing.
+    """Return the SQL expression of an attribute's ``privacy``; None if it is an algorithm or empty.
 
     It is evaluated after scripts, on the renamed columns, as in Starlake.
     """
@@ -59,10 +58,10 @@ def expression(attribute: Attribute) -> str | None:
 
 
 def algorithm(attribute: Attribute) -> Algorithm | None:
-    """Return the algorithm that an attribute's ``privacy`` names, or None if it is empty or a SQL expression.
+    """Return the algorithm of an attribute's ``privacy``; None if it is empty or a SQL expression.
 
     Raises:
-        StarlakeError: If it names one that does not exist.
+        StarlakeError: If the algorithm does not exist.
     """
     name = (attribute.privacy or "").strip().upper()
     if not name or name == "NONE" or expression(attribute) is not None:

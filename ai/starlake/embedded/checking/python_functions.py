@@ -1,7 +1,7 @@
-"""Functions that DuckDB does not have and that Python lends it, value by value; few tables need one.
+"""Functions that DuckDB lacks and that Python provides, value by value; few tables need one.
 
-Look-around, back references and possessive quantifiers are beyond RE2, the engine of DuckDB for regular expressions;
-all other patterns never come here. SHA-512 is missing altogether.
+RE2, DuckDB's regular expression engine, does not support look-around, back references and possessive quantifiers; only
+patterns with these use Python. SHA-512 is missing altogether.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _BEYOND_RE2 = re.compile(
 
 
 def needs_python(pattern: str) -> bool:
-    """Return True if a Java regular expression uses what RE2 does not have."""
+    """Return True if a Java regular expression uses features that RE2 lacks."""
     return _BEYOND_RE2.search(pattern) is not None
 
 
 def teach(database: Database, query: str) -> None:
-    """Register the functions that a query uses with a database.
+    """Register the functions of a query with a database.
 
     Raises:
-        StarlakeError: If this version of DuckDB calls Python only where numpy is installed.
+        StarlakeError: If this version of DuckDB needs numpy to call Python, and numpy is missing.
     """
     for name, function in _FUNCTIONS.items():
         if name in query:
@@ -57,7 +57,7 @@ class _Function:
 def _register(database: Database, name: str, function: _Function) -> None:
     import duckdb
 
-    with suppress(duckdb.NotImplementedException):  # it is registered
+    with suppress(duckdb.NotImplementedException):  # it is registered already
         database.connection.create_function(name, function.run, list(function.parameters), function.result)
     try:
         database.value(f"SELECT {name}({', '.join(repr('a') for _ in function.parameters)})")
@@ -85,7 +85,7 @@ _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def _conv(text: str, source: str, target: str) -> str | None:
-    """Return a number in another base, as Spark writes it: the digits before the first that is not one, modulo 2^64."""
+    """Return a number in another base, as Spark does: the leading valid digits, modulo 2^64."""
     if not source.isdigit() or not target.lstrip("-").isdigit():
         return None
     base, to = int(source), int(target)
@@ -111,7 +111,7 @@ _SOUNDS = dict(zip("BFPVCGJKQSXZDTLMNR", "111122222222334556", strict=True))
 
 
 def _soundex(text: str) -> str:
-    """As Spark has it: a text that begins with no letter of ASCII stays as it is."""
+    """Return the Soundex code as Spark does: a string that does not begin with an ASCII letter stays unchanged."""
     upper = text.upper()
     if not upper or not "A" <= upper[0] <= "Z":
         return text

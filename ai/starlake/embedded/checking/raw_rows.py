@@ -1,4 +1,4 @@
-"""The rows of a file before anything is checked, as every format hands them on."""
+"""The rows of a file before any check, in the common form of all formats."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ RECORD_COLUMN = "sl_record"
 PROBLEM_COLUMN = "sl_problem"
 
 Lines = Callable[[Collection[int], int], list[int]]
-"""Finds the lines of rows by their places in the file, in order from 0, and by how many rows the file has."""
+"""Finds the lines of rows by their positions in the file, in order from 0, and by the number of rows in the file."""
 
 
 class CellKind(Enum):
-    """What a raw column holds."""
+    """Content of a raw column."""
 
     TEXT = "text"
-    """Text as it stands in the file; null where the file has nothing."""
+    """The string in the file; null if the file has no value."""
     JSON = "json"
     """A JSON value: a scalar, an object or an array."""
     TYPED = "typed"
-    """A value that the file itself gives a type, such as a date in Parquet."""
+    """A value with a type of the file, such as a date in Parquet."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Cell:
 
     Args:
         column: The name of the column in the query.
-        kind: What it holds.
+        kind: Its content.
     """
 
     column: str
@@ -45,16 +45,16 @@ class RawRows:
     """The rows of one file.
 
     Args:
-        file: The file; what the audit calls it.
+        file: The file, as named in the audit.
         query: A SELECT that reads it, without anything around it. Besides the raw columns it has `RECORD_COLUMN`, the
-            row as it could stand in a file of the format.
-        cells: Per attribute of the table the raw column, None when the file does not have the attribute.
-        fallback: Makes a slower query of the same columns, for a file that `query` turns out not to be able to read.
-        header: The line above the rows of the file, None when the format has none.
-        has_problems: Whether `query` has `PROBLEM_COLUMN` too: why a row cannot be one of the table, null if it can.
-        warnings: What is odd about the file and loses no row.
-        lines: Finds the lines of its rows, None where the format has no lines.
-        explain: Says what is wrong with the file, given DuckDB's error; answers None if it finds nothing.
+            row in the format of the file.
+        cells: The raw column of each attribute of the table; None if the file does not have the attribute.
+        fallback: Returns a slower query of the same columns, for a file that `query` cannot read.
+        header: The line above the rows of the file; None if the format has none.
+        has_problems: Whether `query` has `PROBLEM_COLUMN` too: the problem of a row, null if it has none.
+        warnings: Problems of the file that lose no row.
+        lines: Finds the lines of its rows; None if the format has no lines.
+        explain: Explains DuckDB's error about the file; returns None if it finds no problem.
     """
 
     file: Path

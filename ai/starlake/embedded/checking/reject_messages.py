@@ -1,4 +1,4 @@
-"""The texts of rejects, word for word Starlake's."""
+"""Messages of rejects, word for word Starlake's."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ai.starlake.project import Attribute, TypeDefinition
 
 @dataclass(frozen=True)
 class RejectTexts:
-    """What can be wrong with the values of one attribute, as SQL.
+    """The possible errors of the values of one attribute, as SQL.
 
     Args:
         attribute: The attribute.
         kind: Its type; a struct has none.
-        path: SQL of where the value is: a constant at the top of a table, the place in an array is computed.
-        with_value: Whether the texts end with the value at fault.
+        path: SQL of the path of the value: a constant at the top of a table, computed within an array.
+        with_value: Whether the messages end with the value at fault.
     """
 
     attribute: Attribute
@@ -26,36 +26,36 @@ class RejectTexts:
     with_value: bool = False
 
     def missing(self) -> str | None:
-        """Return the text for a null, None for an attribute that may be null."""
+        """Return the message for a null; None for an attribute that may be null."""
         if not self.attribute.required or self.attribute.default is not None:
             return None
         return self._text("  can't be null", self.path)
 
     def absent(self) -> str:
-        """Return the text for a column that the file does not have."""
+        """Return the message for a column that is missing in the file."""
         return self._text(" is required", "'NULL'")
 
     def unprotectable(self, value: str) -> str:
-        """Return the text for a value whose type cannot hold what its privacy makes of it."""
+        """Return the message for a value whose type cannot hold its hidden form."""
         return self._text(" input and privacy output type are not compatible", value)
 
     def mismatch(self, value: str) -> str:
-        """Return the text for a value that does not look like the type."""
+        """Return the message for a value that does not match the type's pattern."""
         pattern = self.kind.pattern if self.kind else ""
         return self._text(f" ({self.attribute.type}) doesn't match pattern `{pattern}`", value)
 
     def unconvertible(self, value: str) -> str:
-        """Return the text for a value that looks like the type and is too large for it."""
+        """Return the message for a value that matches the type's pattern but is too large for the type."""
         primitive = self.kind.primitive_type if self.kind else "struct"
         return self._text(f" cannot be converted to `{primitive}` with sl type `{self.attribute.type}`", value)
 
     def of_scalar(self, check: TextCheck, text: str, value: str) -> str | None:
-        """Return the text that fits a scalar, null when nothing is wrong; None when nothing can be.
+        """Return the message for a scalar, null if there is no error; None if there can be none.
 
         Args:
-            check: How texts of the type are checked.
-            text: SQL of the text.
-            value: SQL of what it was converted to.
+            check: The check of strings of the type.
+            text: SQL of the string.
+            value: SQL of the converted value.
         """
         missing = self.missing()
         if not (missing or check.mismatch or check.unconvertible):

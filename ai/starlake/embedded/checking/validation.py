@@ -1,7 +1,7 @@
-"""From raw rows to typed columns and error texts, in one SELECT.
+"""From raw rows to typed columns and error messages, in one SELECT.
 
-The order and the texts are Starlake's: trim, empty is null, default, then per attribute one of "can't be
-null", "doesn't match pattern", "cannot be converted". A row with any error text is rejected.
+The order and the messages are Starlake's: trim, empty is null, default, then per attribute one of "can't be null",
+"doesn't match pattern", "cannot be converted". A row with any error message is rejected.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Column:
     Args:
         attribute: The attribute.
         staged: The name of its column among the checked rows.
-        type: The DuckDB type of the column in a table that is made for it.
-        added_type: The type of the column when it is added to a table that is there.
+        type: The DuckDB type of the column in a new table.
+        added_type: The type of the column when it is added to an existing table.
     """
 
     attribute: Attribute
@@ -52,19 +52,19 @@ class Column:
 
     @property
     def name(self) -> str:
-        """The column's name in the target table."""
+        """Name of the column in the target table."""
         return self.attribute.final_name
 
 
 class Validator:
-    """Knows how to check the rows of a table, whatever file they come from.
+    """Checks the rows of a table, from any file.
 
     Args:
         table: The table.
         types: The project's types by name.
-        reject_with_value: Whether error texts show the value at fault.
-        keep_records: Whether the checked rows of rejects keep the row as it stands in the file, as `RECORD_COLUMN`.
-        as_text: Names of scalar attributes to which JSON objects and arrays are texts.
+        reject_with_value: Whether error messages show the value at fault.
+        keep_records: Whether checked rejects keep the original row of the file, as `RECORD_COLUMN`.
+        as_text: Names of scalar attributes that read JSON objects and arrays as strings.
 
     Raises:
         StarlakeError: If the table uses a type that does not exist, or a type that cannot be checked.
@@ -112,18 +112,19 @@ class Validator:
         )
 
     def is_json_scalar(self, column: Column) -> bool:
-        """Return whether a column holds single values, for which JSON may have objects and arrays."""
+        """Return True if a column holds single values, for which JSON may have objects and arrays."""
         attribute = column.attribute
         if attribute.is_struct or attribute.array or attribute.script:
             return False
         return self._lookup(attribute).primitive_type is not PrimitiveType.VARIANT
 
     def checked(self, rows: RawRows, place: int) -> str:
-        """Return a SELECT of the typed columns (`Column.staged`), the error text, '' for an accepted row, and the file.
+        """Return a SELECT of the typed columns (`Column.staged`), the error message ('' if accepted), and the file.
 
         Args:
             rows: The rows of a file.
-            place: What stands for the file, as `PLACE_COLUMN`; its name in every row would cost more than the values.
+            place: Number that identifies the file, as `PLACE_COLUMN`; its name in every row would cost more than the
+                values.
         """
         read = [
             (column, cell) for column, cell in zip(self.columns, rows.cells, strict=True) if not column.attribute.script
@@ -134,7 +135,7 @@ class Validator:
         errors = [check.error for check in checks if check.error]
         error = f"concat_ws(chr(10), {', '.join(errors)})" if errors else "''"
         kept = [RECORD_COLUMN] if self._keep_records else []
-        if rows.has_problems:  # where values are not those of their columns, nothing else counts
+        if rows.has_problems:  # if values are not those of their columns, no other check matters
             error = f"coalesce({PROBLEM_COLUMN}, {error})"
             kept.append(PROBLEM_COLUMN)
         inner = f"SELECT {', '.join([*cleaned, *kept])} FROM ({rows.query})"
@@ -195,7 +196,7 @@ class Validator:
         return checked_scalar(attribute, column.type, text, check, texts, converted=column.staged)
 
     def _absent(self, column: Column, kind: TypeDefinition | None) -> Checked:
-        """Return a missing attribute; a default that does not fit the type is null, as in Starlake."""
+        """Return a missing attribute; a default that the type does not accept is null, as in Starlake."""
         attribute = column.attribute
         if attribute.default is not None and kind is not None and not attribute.array:
             value = self._text_check(kind, column.type).value(literal(attribute.default))
@@ -205,7 +206,7 @@ class Validator:
 
 
 def _typed(column: Column, kind: TypeDefinition, value: str, texts: RejectTexts) -> Checked:
-    """Return a value that has a type already; a fraction is no integer and a time of day no date, as in Starlake."""
+    """Return a value that has a type already; a fraction is not an integer and a time not a date, as in Starlake."""
     wrong = f"WHEN {column.staged} IS NULL THEN {texts.unconvertible(value)}"
     if kind.primitive_type in _WHOLE:
         wrong += f" WHEN {column.staged} <> {value} THEN {texts.mismatch(value)}"

@@ -1,4 +1,4 @@
-"""``bootstrap``: a small project that runs, to start from."""
+"""``bootstrap``: a small runnable project to start from."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOP = PurePosixPath()
 
 
 def templates() -> tuple[str, ...]:
-    """Return the names of the projects that there are to start from."""
+    """Return the names of the project templates."""
     return tuple(sorted(each.name for each in _folder().iterdir() if each.is_dir()))
 
 
@@ -27,14 +27,14 @@ def bootstrap(folder: Path, template: str = DEFAULT) -> tuple[Path, ...]:
     """Write a project.
 
     Args:
-        folder: The project's folder; made when it is not there.
+        folder: The project's folder; created if it is missing.
         template: One of `templates`.
 
     Returns:
         The files that were written.
 
     Raises:
-        StarlakeError: If there is no such template, or if a file of it is there already; nothing is written then.
+        StarlakeError: If there is no such template, or if one of its files exists; nothing is written then.
     """
     files = template_files(template)
     there = [str(folder / name) for name in files if (folder / name).exists()]
@@ -49,7 +49,7 @@ def bootstrap(folder: Path, template: str = DEFAULT) -> tuple[Path, ...]:
 
 
 def template_files(template: str = DEFAULT) -> dict[str, str]:
-    """Return the texts of the files of a project to start from, by their paths within it.
+    """Return the contents of the files of a template, by their paths in the project.
 
     Raises:
         StarlakeError: If there is no such template.
@@ -60,7 +60,7 @@ def template_files(template: str = DEFAULT) -> dict[str, str]:
 
 
 def write_files(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
-    """Write files into a folder, which is made when it is not there.
+    """Write files to a folder, which is created if it is missing.
 
     Raises:
         StarlakeError: If one cannot be written.

@@ -13,10 +13,10 @@ from ai.starlake.project import Finding, Table
 
 
 class Console:
-    """Print what happens.
+    """Prints events of the engine.
 
     Args:
-        tell: Takes what is printed.
+        tell: Receives the output.
     """
 
     def __init__(self, tell: Tell) -> None:
@@ -32,7 +32,7 @@ class Console:
             self._print(f"Moving {move.name}")
 
     def planned(self, jobs: int) -> None:
-        """Nothing is printed about what is to come."""
+        """Print nothing about planned ingestions."""
 
     def loading(self, table: Table, files: tuple[Path, ...]) -> None:
         """Print the block that precedes an ingestion."""
@@ -57,16 +57,16 @@ class Console:
             self._print(f"Data successfully loaded from {','.join(job.paths)}")
 
     def transforming(self, task: str) -> None:
-        """Take the beginning of a task."""
+        """Receive the start of a task."""
         self._tell("stderr", f"Transforming {task}")
 
     def progressing(self, text: str) -> None:
-        """Print how a task goes on, to standard error."""
+        """Print the progress of a task to standard error."""
         self._tell("stderr", text)
 
 
 def counters_text(result: LoadResult) -> str:
-    """Return the line for machines: what all ingestions of a command add up to.
+    """Return the line for machines: the counts of all ingestions of a command.
 
     As in Starlake 1.5.16 every job id is preceded by a comma, and empty lists and strings are left out.
     """
@@ -84,6 +84,6 @@ def counters_text(result: LoadResult) -> str:
 
 
 def findings_text(findings: Sequence[Finding]) -> str:
-    """Return what is wrong with a project, a line for each finding, and how many there are."""
+    """Return the findings of a project, one per line, and their number."""
     errors = sum(finding.is_error for finding in findings)
     return "\n".join([*map(str, findings), f"{errors} error(s), {len(findings) - errors} warning(s)"])

@@ -1,4 +1,4 @@
-"""What the files of a project and its environment add up to, secrets masked."""
+"""Effective settings of a project, from its files and its environment, secrets masked."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ai.starlake.project.databases.connections import duckdb_file, find_connecti
 from ai.starlake.project.file_facts import AREAS
 
 Sections = dict[str, dict[str, str]]
-"""Names and values by the section that they are shown in."""
+"""Names and values by section."""
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 _SHORTEST_SECRET = 4
-"""Characters of a secret that is looked for in other values, too: a shorter one would mask half of the text."""
+"""Minimum characters of a secret that is masked in other values too: a shorter one would mask half of the output."""
 _PACKAGES = ("starlake-jobs", "duckdb", "sqlglot", "jinja2", "pydantic")
 _SETTINGS = (
     "loader",
@@ -48,7 +48,7 @@ def resolved(project: Project) -> Sections:
         project: The project.
 
     Returns:
-        Texts by section and name; values that are secrets by their names, or hold one, are masked.
+        Strings by section and name; values with the name of a secret, or that contain one, are masked.
     """
     application = project.application
     mask = _Mask(project)
@@ -72,7 +72,7 @@ def resolved(project: Project) -> Sections:
 
 
 def as_table(sections: Mapping[str, Mapping[str, str]]) -> str:
-    """Return the sections as a table for a person: fitted to the terminal, one line a value anywhere else."""
+    """Return the sections as a table: fitted to a terminal, otherwise one line per value."""
     from io import StringIO
 
     from rich.box import SIMPLE_HEAD
@@ -95,10 +95,10 @@ def as_table(sections: Mapping[str, Mapping[str, str]]) -> str:
 
 
 class _Mask:
-    """Hides the secrets of a project.
+    """Masks the secrets of a project.
 
     Args:
-        project: The project, whose variables and connections hold them.
+        project: The project, whose variables and connections contain them.
     """
 
     def __init__(self, project: Project) -> None:
@@ -109,7 +109,7 @@ class _Mask:
         )
 
     def __call__(self, name: str, value: str) -> str:
-        """Return the value, or what of it may be seen."""
+        """Return the value, masked if it is a secret."""
         if names_a_secret(name):
             return MASK if value else ""
         return self._redactor.mask(_CREDENTIALS.sub(MASK, mask_named_values(value)))

@@ -1,4 +1,4 @@
-"""Dependencies of tables and tasks, as text, as a diagram, and as the tree that generated DAG files carry."""
+"""Dependencies of tables and tasks, as text, as a diagram, and as the tree in generated DAG files."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Lineage:
 
     Args:
         project: The project.
-        tasks: The tasks to start at, as ``domain.task``; the name of a domain stands for all of its tasks, an empty
-            list for all tasks of the project.
+        tasks: The tasks to start at, as ``domain.task``; the name of a domain means all of its tasks, an empty list all
+            tasks of the project.
 
     Raises:
-        StarlakeError: If there is no such task, or if a file of the project cannot be used.
+        StarlakeError: If there is no such task, or if a file of the project is invalid.
     """
 
     def __init__(self, project: Project, tasks: Sequence[str] = ()) -> None:
@@ -34,17 +34,17 @@ class Lineage:
         self._everything = not tasks
         self._tasks = tuple(self._find(project, name) for name in tasks) if tasks else (project.tasks,)
         self._start = tuple({task.full_name.lower(): task for group in self._tasks for task in group}.values())
-        self._graph.order(self._start)  # tasks that depend on each other in a circle have no lineage
+        self._graph.order(self._start)  # tasks with circular dependencies have no lineage
 
     def text(self, kinds: Sequence[str] = KINDS) -> str:
-        """Names, each two blanks further in than what reads it.
+        """Return the names, each indented by two blanks relative to its consumer.
 
-        What several tasks read stands below each of them. Where no task is chosen, each task and table begins a tree of
-        its own, too, in the order of Starlake. Past ten thousand lines what stands below a name is left
-        out, which ``...`` says.
+        Dependencies of several tasks are repeated below each of them. Without a selected task, each task and table also
+        begins a tree of its own, in the order of Starlake. After ten thousand lines, dependencies of a name are
+        replaced by ``...``.
 
         Args:
-            kinds: ``task``, ``table`` or both: what is shown.
+            kinds: The kinds to show: ``task``, ``table`` or both.
         """
         lines: list[str] = []
         stack: list[tuple[_Item, int]] = [(item, 0) for item in reversed(self._roots(kinds))]
@@ -63,7 +63,7 @@ class Lineage:
         """Return the diagram of Starlake's own tools as JSON: ``items``, ``relations``, ``diagramType``.
 
         Args:
-            kinds: ``task``, ``table`` or both: what is shown.
+            kinds: The kinds to show: ``task``, ``table`` or both.
         """
         items: dict[str, _Item] = {}
         relations: dict[tuple[str, str], None] = {}
@@ -86,7 +86,7 @@ class Lineage:
         return json.dumps(data, indent=2, ensure_ascii=False)
 
     def dependencies(self) -> str:
-        """Return the nested dependency trees of the tasks, as ``task_deps`` of generated DAG files has them.
+        """Return the nested dependency trees of the tasks, as in ``task_deps`` of generated DAG files.
 
         Raises:
             StarlakeError: If the tree would be too large to write.
@@ -95,25 +95,25 @@ class Lineage:
 
     @property
     def _contexts(self) -> list[tuple[Task, ...]]:
-        """What Starlake makes diagrams of one by one, to join them: each task, or the project as a whole."""
+        """Tasks whose diagrams Starlake creates one by one and joins: each task, or the project as a whole."""
         return [self._start] if self._everything else [(task,) for task in self._start]
 
     def _roots(self, kinds: Sequence[str]) -> list[_Item]:
-        """Return what trees begin with."""
+        """Return the roots of the trees."""
         if not self._everything:
             return list(self._start)
         found = self._below(self._start)
         return [found[name] for name in hash_order(found) if _kind(found[name]) in kinds]
 
     def _ordered_parents(self, item: _Item) -> list[_Item]:
-        """Return what an item reads: in the order of its SQL, or in that of Starlake where all items are listed."""
+        """Return the dependencies of an item: in the order of its SQL, or in Starlake's if all items are listed."""
         if not self._everything:
             return self._parents(item)
         parents = {f"{item.full_name}.{parent.full_name}": parent for parent in self._parents(item)}
         return [parents[name] for name in hash_order(parents)]
 
     def _below(self, tasks: Sequence[Task]) -> dict[str, _Item]:
-        """Tasks and all that is below them by name, each once, depth first."""
+        """Return tasks and all their dependencies by name, each once, depth first."""
         found: dict[str, _Item] = {}
         stack: list[_Item] = list(reversed(tasks))
         while stack:
@@ -136,10 +136,10 @@ class Lineage:
 
 
 def check_kinds(kinds: Sequence[str]) -> None:
-    """Check what ``--objects`` names.
+    """Check the value of ``--objects``.
 
     Raises:
-        StarlakeError: If it names something else than tasks and tables.
+        StarlakeError: If it contains anything but tasks and tables.
     """
     unknown = [kind for kind in kinds if kind not in KINDS]
     if unknown:

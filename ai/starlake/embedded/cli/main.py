@@ -1,7 +1,7 @@
 """The command line: Starlake's verbs, options, exit codes and markers on standard output.
 
-Exit codes are 0 and 1 and no others. Standard output holds what Starlake prints there and the results; everything else
-goes to standard error. A user never sees a Python traceback unless ``SL_LOG_LEVEL`` is ``debug``.
+Exit codes are 0 and 1 only. Standard output contains Starlake's output and the results; everything else goes to
+standard error. A user never sees a Python traceback unless ``SL_LOG_LEVEL`` is ``debug``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class _CommandCall:
     """The context of a call of the command.
 
     Args:
-        interruption: Makes signals reach its queries.
-        outcomes: Collects what becomes of tables and tasks.
+        interruption: Passes signals on to its queries.
+        outcomes: Collects the outcomes of tables and tasks.
     """
 
     interruption: Interruption | None = None
@@ -50,8 +50,8 @@ def starlake(context: click.Context, *, show_version: bool) -> None:
     """Run a Starlake project on DuckDB, without a JVM.
 
     The project is in the folder SL_ROOT (the working folder by default), its data in SL_DATASETS (datasets in the
-    project). A day's work: stage takes new files from the landing areas, load makes tables of them, transform makes
-    tables of tables.
+    project). Typical commands: stage takes new files from the landing areas, load loads them into tables, transform
+    computes tables from tables.
     """
     if show_version:
         click.echo(f"Starlake embedded engine {_version()}")
@@ -75,7 +75,7 @@ def _show(context: click.Context, /, outcome: VerbOutcome | None, **_: object) -
     """Print the answer of a verb; an error is printed last."""
     if outcome is None:
         return None
-    context.close()  # the progress bar is gone, and warnings are told
+    context.close()  # the progress bar is gone, and warnings are printed
     if outcome.load is not None:
         from ai.starlake.embedded.cli.terminal import show_summary
 
@@ -119,7 +119,7 @@ for name, verb in VERBS.items():
 
 
 class _TerminatedError(BaseException):
-    """Raised in the main thread by SIGTERM. It is not an `Exception`: nothing on the way takes it for a failure."""
+    """Raised in the main thread by SIGTERM. Not an `Exception`, so that no handler treats it as a failure."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -147,7 +147,7 @@ def run(arguments: list[str], interruption: Interruption | None = None) -> int:
 
     Args:
         arguments: The arguments.
-        interruption: Makes signals reach the queries of the command, which then runs in a thread of its own.
+        interruption: Passes signals on to the queries of the command, which then runs in a thread of its own.
     """
     level = os.environ.get("SL_LOG_LEVEL", "").upper()
     known = level if level in {"DEBUG", "INFO", "WARNING", "ERROR"} else "WARNING"
@@ -185,7 +185,7 @@ def _outcome(arguments: list[str], call: _CommandCall) -> object:
 
 
 def _write_outcomes(outcomes: OutcomeLog) -> None:
-    """Write what became of the tables into the file that is asked for; if that fails, the command did not."""
+    """Write the outcomes to the requested file; an error here does not fail the command."""
     try:
         Files().location(os.environ[OUTCOME_FILE]).write(outcomes_text(outcomes.tables))
     except StarlakeError as error:

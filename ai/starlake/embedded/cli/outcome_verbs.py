@@ -1,4 +1,4 @@
-"""The verbs about tables as they are, and about rows that were rejected."""
+"""Verbs for existing tables, and for rejected rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @shared_options()
 @click.pass_obj
 def check(session: Session, *, items: tuple[str, ...], options: dict[str, str]) -> VerbOutcome:
-    """Evaluate the expectations of tables as they are.
+    """Evaluate the expectations of existing tables.
 
     Nothing is loaded or written, the audit included. Exit code 1: an expectation is not met, or a table cannot be
     checked.
@@ -69,7 +69,7 @@ def rejects(
     job_id: str | None,
     options: dict[str, str],
 ) -> VerbOutcome:
-    """Show how many rows were rejected and why, by table, and the files that wait in the replay area."""
+    """Show the number of rejected rows and the reasons, by table, and the files in the replay area."""
     outcomes = session.engine(options).rejected_rows(domains, tables, since=since, job_id=job_id)
     return VerbOutcome("\n".join(line for one in outcomes for line in _reject_lines(one)))
 
@@ -97,10 +97,10 @@ def replay(
     scheduled: datetime | None,
     options: dict[str, str],
 ) -> VerbOutcome:
-    """Load rejected rows again, once the metadata is corrected.
+    """Load rejected rows again, after the metadata is corrected.
 
-    sinkReplayToFile: true in the application keeps them in the replay area. What is loaded goes to the archive, so that
-    no row is loaded twice; a file that cannot be loaded stays, and the exit code is 1.
+    sinkReplayToFile: true in the application keeps them in the replay area. Loaded files go to the archive, so that no
+    row is loaded twice; a file that cannot be loaded stays, and the exit code is 1.
     """
     return load_outcome(session, session.engine(options).replay(domains, tables, scheduled=scheduled))
 
@@ -109,8 +109,8 @@ def load_outcome(session: Session, result: LoadResult) -> VerbOutcome:
     """Return the outcome of a verb that loads.
 
     Args:
-        session: Knows whether the counts are printed.
-        result: What was loaded.
+        session: The session, which defines whether the counts are printed.
+        result: The result of the load.
     """
     from ai.starlake.embedded.cli.console import counters_text
 
@@ -121,4 +121,4 @@ def load_outcome(session: Session, result: LoadResult) -> VerbOutcome:
 
 
 OUTCOME_VERBS: dict[str, click.Command] = {"check": check, "rejects": rejects, "replay": replay}
-"""Each of them by its name."""
+"""Verbs by name."""

@@ -8,7 +8,7 @@ from ai.starlake.common import StarlakeError
 
 
 def write(file: Path, text: str) -> None:
-    """Write a text file, and its folders where they are missing.
+    """Write a text file, and create missing folders.
 
     Raises:
         StarlakeError: If it cannot be written.

@@ -1,4 +1,4 @@
-"""The verbs about the project as a whole; what they do is in modules of their own, imported when a verb runs."""
+"""Verbs for the project as a whole; their implementations are imported when a verb runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ai.starlake.embedded.cli.shared_options import shared_options, without_effe
 
 
 def _written(session: Session, text: str, output: str | None) -> str:
-    """Write a text to a file when there is one; return what is left to print."""
+    """Write a string to a file, if there is one; return the string to print otherwise."""
     if output is None:
         return text
     from ai.starlake.embedded.cli.output_file import write
@@ -48,12 +48,12 @@ def lineage(
     output: str | None,
     options: dict[str, str],
 ) -> VerbOutcome:
-    """Show what tasks read: other tasks and loaded tables.
+    """Show the dependencies of tasks: other tasks and loaded tables.
 
     \b
     lineage --task kpis.revenue            names, indented
     lineage --all --json                   a diagram of the whole project
-    lineage --task kpis.revenue --deps     the tree that task_deps of a DAG file holds
+    lineage --task kpis.revenue --deps     the tree in task_deps of a DAG file
     """  # noqa: D301  click wants the character
     from ai.starlake.embedded.cli.lineage import Lineage, check_kinds
 
@@ -89,7 +89,7 @@ def dag_generate(
     """Write the DAG files that metadata/dags configures.
 
     Tables and tasks name a configuration with dagRef. The configuration names a template: one of your own below
-    metadata/dags/templates, such as load/own.py.j2, else one of those that `starlake-dagster generate --help` tells of.
+    metadata/dags/templates, such as load/own.py.j2, or one of those in `starlake-dagster generate --help`.
     """
     from ai.starlake.project.dag_generation import FileChange, GeneratedFolder, generate
 
@@ -136,10 +136,10 @@ def infer_schema(
     clean: bool,
     options: dict[str, str],
 ) -> VerbOutcome:
-    """Describe a table after a sample file.
+    """Describe a table from a sample file.
 
     Every column gets the narrowest type that all rows of the sample have, so that loading the sample rejects none.
-    Look the result over: the sample cannot say which columns are required or make up the key.
+    Review the result: the sample does not show which columns are required or form the key.
 
     \b
     infer-schema --input incoming/shop/orders-20260101.csv
@@ -173,10 +173,10 @@ def infer_schema(
 @without_effect("--no-exit", is_flag=True)
 @click.pass_obj
 def bootstrap(session: Session, *, template: str | None, location: str | None) -> VerbOutcome:
-    """Write a small project that runs, to start from.
+    """Write a small runnable project to start from.
 
     It has two tables with data in their landing area, two tasks, expectations, and the configuration of DAG files.
-    Files that are there already are never overwritten.
+    Existing files are never overwritten.
 
     \b
     bootstrap --project-location rental
@@ -203,7 +203,7 @@ def bootstrap(session: Session, *, template: str | None, location: str | None) -
 @shared_options()
 @click.pass_obj
 def settings(session: Session, *, as_json: bool, options: dict[str, str]) -> VerbOutcome:
-    """Show what the project's files and the environment add up to.
+    """Show the effective settings of the project's files and the environment.
 
     Folders, areas, connections, settings, variables and versions. Secrets are masked.
     """
@@ -220,4 +220,4 @@ PROJECT_VERBS: dict[str, click.Command] = {
     "lineage": lineage,
     "settings": settings,
 }
-"""The verbs by their names."""
+"""Verbs by name."""

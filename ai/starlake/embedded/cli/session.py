@@ -1,4 +1,4 @@
-"""The session in which a command runs, and its outcome."""
+"""The session of a command, and its outcome."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class VerbOutcome:
-    """How a verb ended.
+    """Outcome of a verb.
 
     Args:
         text: Its answer, for standard output; empty for none.
-        load: What a load did.
-        error: Why it failed.
-        negative: Why its answer is negative, such as "nothing to load": the exit code is 1, and nothing failed.
+        load: Result of a load.
+        error: The error.
+        negative: Reason of a negative answer, such as "nothing to load": the exit code is 1, but nothing failed.
     """
 
     text: str = ""
@@ -40,7 +40,7 @@ class VerbOutcome:
 
     @property
     def exit_code(self) -> int:
-        """The exit code of the command: 0 or 1."""
+        """Exit code of the command: 0 or 1."""
         return int(self.error is not None or self.negative is not None)
 
 
@@ -49,11 +49,11 @@ class Session:
 
     Args:
         environment: The environment of the command.
-        tell: Takes what the command prints.
-        reporter: Makes what is told about the work of the engine; by default it prints what Starlake does.
-        folder: What relative paths on the command line are relative to; by default the working folder.
-        interruption: Ends the work of the engine when asked to.
-        outcomes: Collects what becomes of tables and tasks.
+        tell: Receives the output of the command.
+        reporter: Creates the reporter of the engine's events; by default one that prints like Starlake.
+        folder: Base of relative paths on the command line; by default the working folder.
+        interruption: Ends the work of the engine on request.
+        outcomes: Collects the outcomes of tables and tasks.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Session:
         self._opened: list[Project] = []
 
     def __enter__(self) -> Session:
-        """Create an empty reader."""
+        """Start without an open project."""
         return self
 
     def __exit__(
@@ -84,48 +84,48 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """Tell the warnings about the files of the projects that were opened."""
+        """Print the warnings about the files of the opened projects."""
         for project in self._opened:
             for finding in (each for each in project.findings if not each.is_error):
                 self._tell("stderr", f"WARNING {finding}")
         self._opened.clear()
 
     def note(self, text: str) -> None:
-        """Print something that is not the answer of the verb, to standard error."""
+        """Print something other than the answer of the verb, to standard error."""
         self._tell("stderr", text)
 
     @property
     def root(self) -> str:
-        """The folder of the project: SL_ROOT, else the working folder."""
+        """Folder of the project: SL_ROOT, else the working folder."""
         return self.environment.get("SL_ROOT") or str(self._folder or Path.cwd())
 
     def path(self, text: str) -> str:
-        """Return a path of the command line as this process finds it."""
+        """Return an absolute path for a path of the command line."""
         if self._folder is None:
             return text
-        return os.path.join(self._folder, text.removeprefix("file:"))  # noqa: PTH118  a string, as it came
+        return os.path.join(self._folder, text.removeprefix("file:"))  # noqa: PTH118  a string, unchanged
 
     def project(self, options: Mapping[str, str]) -> Project:
         """Read the project.
 
         Args:
-            options: What ``--options`` gives.
+            options: The values of ``--options``.
 
         Raises:
-            StarlakeError: If it cannot be used.
+            StarlakeError: If it is invalid.
         """
         from ai.starlake.project import Project
 
         return Project.read(self.root, environment=self.environment, options=options)
 
     def engine(self, options: Mapping[str, str]) -> Engine:
-        """Open the engine on the project; with ``SL_VALIDATE_ON_LOAD``, tell first what is wrong with it.
+        """Open the engine on the project; with ``SL_VALIDATE_ON_LOAD``, first print the findings.
 
         Args:
-            options: What ``--options`` gives.
+            options: The values of ``--options``.
 
         Raises:
-            StarlakeError: If the project cannot be used.
+            StarlakeError: If the project is invalid.
         """
         from ai.starlake.embedded.engine import Engine
 
@@ -145,10 +145,10 @@ class Session:
         return engine
 
     def findings(self, options: Mapping[str, str]) -> list[Finding]:
-        """Return the mistakes in metadata and SQL; without errors, also the columns of the database that they lack.
+        """Return the findings in metadata and SQL; without errors, also those in the columns of the database.
 
         Args:
-            options: What ``--options`` gives.
+            options: The values of ``--options``.
         """
         require_package("duckdb", "the check of SQL", "embedded")
         from ai.starlake.embedded.transform.sql_checks import sql_findings

@@ -1,4 +1,4 @@
-"""Options that several verbs take."""
+"""Options of several verbs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def shared_options(*, repeatable: bool = False) -> Callable[[_F], _F]:
-    """Add the options that every verb takes.
+    """Add the options of every verb.
 
     Args:
         repeatable: Whether ``--options`` may be given more than once.
@@ -26,7 +26,7 @@ def shared_options(*, repeatable: bool = False) -> Callable[[_F], _F]:
 
 
 def without_effect(flag: str, *, is_flag: bool = False) -> Callable[[_F], _F]:
-    """Add a flag that Starlake has and that means nothing here: it concerns its servers, clouds, or caches.
+    """Add a flag of Starlake that has no effect here: it is about its servers, clouds, or caches.
 
     Args:
         flag: The flag.

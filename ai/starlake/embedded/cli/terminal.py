@@ -1,4 +1,4 @@
-"""What a person at a terminal sees besides: a bar while a load runs, a table when it is done. Nothing in pipes."""
+"""Additional output on a terminal: a progress bar while a load runs, a table at its end. None in pipes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 class TerminalConsole(Console):
-    """Prints what happens, and shows how far a load is.
+    """Prints events, and shows the progress of a load.
 
     Args:
-        tell: Takes what is printed.
+        tell: Receives the output.
         progress: The bar.
     """
 
@@ -31,12 +31,12 @@ class TerminalConsole(Console):
         self._bar = progress.add_task("loading", total=None)
 
     def planned(self, jobs: int) -> None:
-        """More ingestions are to come."""
+        """Add planned ingestions."""
         total = self._progress.tasks[self._bar].total or 0
         self._progress.update(self._bar, total=total + jobs)
 
     def loading(self, table: Table, files: tuple[Path, ...]) -> None:
-        """Names the table and file beside the bar."""
+        """Show the table and file beside the bar."""
         super().loading(table, files)
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         self._progress.update(self._bar, description=f"{table.target}: {files[0].name}{more}")
@@ -48,13 +48,13 @@ class TerminalConsole(Console):
 
 
 def is_watched() -> bool:
-    """Return True if a person sees standard error."""
+    """Return True if standard error is a terminal."""
     return sys.stderr.isatty()
 
 
 @contextmanager
 def watched(tell: Tell) -> Iterator[Console]:
-    """Return a console for a load: with a progress bar when a person watches, which is gone at the end."""
+    """Return a console for a load: with a temporary progress bar on a terminal."""
     if not is_watched():
         yield Console(tell)
         return
@@ -73,7 +73,7 @@ def watched(tell: Tell) -> Iterator[Console]:
 
 
 def show_summary(result: LoadResult) -> None:
-    """Print what was loaded, one line a table, on standard error; print nothing when nobody watches."""
+    """Print a summary of the load, one line per table, on standard error; print nothing if it is not a terminal."""
     if not is_watched() or not result.jobs:
         return
     from rich.console import Console as RichConsole

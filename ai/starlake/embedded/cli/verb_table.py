@@ -1,7 +1,7 @@
-"""The table of verbs: what each takes, and what it does.
+"""The table of verbs: their parameters, and their functions.
 
-The command line and the executor of the engine run the same entries. An entry takes every parameter that it declares by
-its name, so that none can be dropped: one that the function does not know is an error of Python.
+The command line and the executor of the engine run the same entries. An entry receives every declared parameter by its
+name, so that none can be dropped: an unknown one is a Python error.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ def stage(
 ) -> VerbOutcome:
     """Move files from the landing areas to the stage areas.
 
-    Files whose whole name matches the pattern of a table move; others stay and are named in a warning. Archives (.gz,
-    .tgz, .zip, .tar) are unpacked. A file that cannot be staged stays; the others move, and the exit code is 1.
+    Files whose whole name matches the pattern of a table are moved; others stay and are named in a warning. Archives
+    (.gz, .tgz, .zip, .tar) are unpacked. A file that cannot be staged stays; the others are moved, and the exit code is
+    1.
     """
     session.engine(options).stage(domains, tables)
     return VerbOutcome()
@@ -61,10 +62,10 @@ def preload(
     sentinel: str | None,
     options: dict[str, str],
 ) -> VerbOutcome:
-    """Say whether there is something to load.
+    """Check whether there is something to load.
 
-    Exit code 0: there is. Exit code 1: there is nothing, or something went wrong; --notReadySentinel tells the two
-    apart.
+    Exit code 0: there is. Exit code 1: there is nothing, or an error occurred; --notReadySentinel distinguishes the
+    two.
     """
     result = session.engine(options).preload(domain, tables, strategy=strategy, ack_file=ack_file)
     for table, count in result.counts.items():
@@ -112,9 +113,9 @@ def load(
     scheduled: datetime | None,
     options: dict[str, str],
 ) -> VerbOutcome:
-    """Load the files that wait in the stage areas.
+    """Load the files in the stage areas.
 
-    Each file is loaded as a whole or not at all. Rows that do not fit their types go to audit.rejected. A file that
+    Each file is loaded as a whole or not at all. Rows that do not match their types go to audit.rejected. A file that
     cannot be loaded goes back to the stage area, the others are loaded, and the exit code is 1.
     """
     given = [session.path(file) for file in files]
@@ -150,7 +151,7 @@ def transform(
     scheduled: datetime | None,
     options: dict[str, str],
 ) -> VerbOutcome:
-    """Run a task: the rows of its SELECT go to its table."""
+    """Run a task: the rows of its SELECT are written to its table."""
     from ai.starlake.embedded.transform.task_run import TransformRequest
 
     request = TransformRequest(
@@ -172,7 +173,7 @@ def transform(
 @shared_options()
 @click.pass_obj
 def validate(session: Session, *, options: dict[str, str]) -> VerbOutcome:
-    """Check all metadata of the project; every finding with its file and line."""
+    """Check all metadata of the project; every finding has its file and line."""
     from ai.starlake.embedded.cli.console import findings_text
 
     findings = session.findings(options)
@@ -191,7 +192,7 @@ VERBS: dict[str, click.Command] = {
     **OUTCOME_VERBS,
     **PROJECT_VERBS,
 }
-"""Every verb by its name."""
+"""Verbs by name."""
 
 
 def run_verb(argv: Sequence[str], session: Session) -> VerbOutcome:
@@ -199,10 +200,10 @@ def run_verb(argv: Sequence[str], session: Session) -> VerbOutcome:
 
     Args:
         argv: Its arguments, verb first.
-        session: What it works with.
+        session: The session.
 
     Raises:
-        StarlakeError: If there is no such verb, it does not know an argument, or it fails.
+        StarlakeError: If the verb or an argument is unknown, or if it fails.
     """
     verb, *arguments = argv
     command = VERBS.get(verb)

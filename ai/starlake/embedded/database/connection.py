@@ -1,4 +1,4 @@
-"""DuckDB databases: opening one, waiting for another process that has it, transactions."""
+"""DuckDB databases: opening, waiting for another process, transactions."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from ai.starlake.embedded.interruption import Interruption
 from ai.starlake.project.databases.duckdb_plans import Plan
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection as DuckDBPyConnection  # noqa: PLC0414  for the rooms that only name it
+    from duckdb import DuckDBPyConnection as DuckDBPyConnection  # noqa: PLC0414  for packages that only refer to it
     from tenacity import RetryCallState
 
 logger = logging.getLogger(__name__)
 
 DEFAULT_WAIT = 600.0
-"""Seconds to wait for a database that another process has, unless ``SL_DUCKDB_LOCK_TIMEOUT`` says otherwise."""
+"""Seconds to wait for a database that another process has open, unless ``SL_DUCKDB_LOCK_TIMEOUT`` is set."""
 
 _GLANCE = 0.5
-"""Seconds between two looks whether a waiting thread was asked to end."""
+"""Seconds between two checks whether a waiting thread has to end."""
 
 _LOCAL_DISK = "put the database on a disk of this machine, or on a share that grants locks (NFS with its lock daemon)"
 _HOLDER = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
@@ -44,9 +44,9 @@ class OpeningError(StarlakeError):
 
     Args:
         option: The key or option of the connection at fault.
-        culprit: What is wrong.
-        cause: Why.
-        fix: What to do about it.
+        culprit: The problem.
+        cause: The cause.
+        fix: The fix.
     """
 
     def __init__(self, option: str, culprit: str, *, cause: str | None = None, fix: str | None = None) -> None:
@@ -55,18 +55,18 @@ class OpeningError(StarlakeError):
 
 
 class Database:
-    """A DuckDB file that this process has to itself, or a database in memory.
+    """A DuckDB file that this process has exclusively, or a database in memory.
 
-    DuckDB lets one process at a time write to a file. Within a process, threads that open the same file take turns,
-    so that the files of a load and its rows always belong together.
+    DuckDB lets one process at a time write to a file. Within a process, threads that open the same file take turns, so
+    that the files of a load and its rows always belong together.
 
     Args:
-        path: The file that is written, or None for a database in memory.
+        path: The file to write to; None for a database in memory.
         connection: The open connection.
-        interruption: Ends its queries when asked to.
+        interruption: Ends its queries on request.
 
     Attributes:
-        catalog: The name in SQL of the database that is written; others may be attached beside it.
+        catalog: SQL name of the database to write to; others may be attached.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Database:
             return self.connection.execute(query, parameters) if parameters else self.connection.execute(query)
 
     def rows(self, query: str, parameters: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        """Return the rows of a query; for answers of the size of a catalog, not of a table."""
+        """Return the rows of a query; for small results such as those of a catalog, not for tables."""
         result = self.execute(query, parameters)
         with self._interruption.noticed():
             return result.fetchall()
@@ -96,22 +96,22 @@ class Database:
         return rows[0][0] if rows else None
 
     def describe(self, select: str) -> dict[str, str]:
-        """Return the columns and types that a SELECT produces, without running it.
+        """Return the columns and types of a SELECT, without running it.
 
-        The second column of a name gets another one, as in the table that DuckDB would make of the SELECT.
+        The second column with a name gets another one, as in the table that DuckDB would create from the SELECT.
         """
         return {row[0]: row[1] for row in self.rows(f"DESCRIBE SELECT * FROM ({select}\n)")}
 
     def enter(self, schema: str | None = None) -> None:
-        """Make unqualified names mean tables of a schema of the database that is written; the first one by default.
+        """Make unqualified names refer to a schema of the database that is written; its first schema by default.
 
-        Names with a schema mean that database again, too, whatever a statement of the project chose in between.
+        Names with a schema refer to that database again too, whatever a statement of the project selected before.
         """
         self.execute(f"USE {qualified(self.catalog, schema or self._schema)}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit at the end of the block; roll back if anything is raised."""
+        """Commit at the end of the block; roll back if it raises."""
         import duckdb
 
         self.execute("BEGIN TRANSACTION")
@@ -132,18 +132,18 @@ def open_database(
     interruption: Interruption | None = None,
     sizes: Mapping[str, str] | None = None,
 ) -> Iterator[Database]:
-    """Open a database for writing; wait while another process or thread has it.
+    """Open a database for writing; wait while another process or thread has it open.
 
     Args:
-        plan: How to open it; its files and their folders are created when missing. None for a database in memory.
+        plan: How to open it; missing files and folders are created. None for a database in memory.
         wait: Seconds to wait before giving up.
-        interruption: Ends the waiting, and the queries on it, when asked to.
-        sizes: What it may use; see `database_sizes`.
+        interruption: Ends the wait and the queries on request.
+        sizes: Its limits; see `database_sizes`.
 
     Raises:
-        Interrupted: If it was asked to.
-        StarlakeError: If another process kept the file for longer than that, if it cannot be opened, or if its file
-            system refuses locks.
+        Interrupted: If the wait was ended on request.
+        StarlakeError: If another process kept the file for longer, if it cannot be opened, or if its file system
+            refuses locks.
     """
     ending = interruption or Interruption()
     with ExitStack() as turns:
@@ -200,7 +200,7 @@ def _connect(plan: Plan | None, wait: float, interruption: Interruption) -> Duck
 
 
 def _opened(plan: Plan | None) -> DuckDBPyConnection:
-    """Open a database and what is attached to it; the caller handles that another process has a file."""
+    """Open a database and its attachments; the caller handles files that another process has open."""
     import duckdb
 
     name = (plan.main if plan else None) or ":memory:"
@@ -222,7 +222,7 @@ def _opened(plan: Plan | None) -> DuckDBPyConnection:
 
 
 def _run_before(connection: DuckDBPyConnection, statement: str) -> None:
-    """Run a statement of ``preActions``. It may hold secrets: no error shows more than its first words."""
+    """Run a statement of ``preActions``. It may contain secrets: errors show only its first words."""
     import duckdb
 
     try:
@@ -253,7 +253,7 @@ def _first_line(error: BaseException) -> str:
 
 
 class _SayOnce:
-    """Tells once that the command waits, and for whom; waits no longer when asked to end, or where it is no use."""
+    """Reports once that the command waits, and for whom; ends the wait on request, or if it is useless."""
 
     def __init__(self, path: Path, interruption: Interruption) -> None:
         self._path = path

@@ -1,7 +1,7 @@
-"""New DuckDB files: made as a whole or not at all, and in a format that Starlake's own DuckDB reads.
+"""New DuckDB files: created as a whole or not at all, in a format that Starlake's own DuckDB reads.
 
-DuckDB makes a file in place. A process that is killed meanwhile, or a full disk, leaves a part of its headers, which
-DuckDB never opens again. Here the headers are written under DuckDB's own lock, and a part of them is completed.
+DuckDB creates a file in place. If the process is killed, or the disk is full, a part of the headers remains, which
+DuckDB never opens again. Here the headers are written under DuckDB's own lock, and a partial header is completed.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 _HEADERS = 12_288
-"""Bytes of the three header blocks with which every DuckDB file begins."""
+"""Bytes of the three header blocks at the start of every DuckDB file."""
 _MAGIC = b"DUCK"
 _MAGIC_START, _MAGIC_END = 8, 12
 _VERSIONS = ("v1.0.0", "v1.2.0", "v1.3.0", "v1.4.0", "v1.5.0")
-"""Storage versions that the DuckDB of Starlake 1.5 reads, the one that most programs read first."""
+"""Storage versions that the DuckDB of Starlake 1.5 reads, the most compatible one first."""
 _OWN_VERSION = "storage_compatibility_version"
 
 
 class FileHeldError(Exception):
-    """Another process is making the file."""
+    """Another process is creating the file."""
 
 
 def make_database_file(path: Path, config: Mapping[str, str] | None = None) -> None:
-    """Make an empty database of a file that does not exist, or that was left half made; leave every other file alone.
+    """Create an empty database in a missing or incomplete file; leave every other file unchanged.
 
     Args:
         path: The file; its folder exists.
-        config: DuckDB's own settings by name; they may name another storage version or size of blocks.
+        config: DuckDB's own settings by name; they may set another storage version or block size.
 
     Raises:
-        FileHeldError: If another process has it.
+        FileHeldError: If another process has it open.
         OSError: If it cannot be written.
         duckdb.Error: If DuckDB does not accept the settings.
     """
@@ -60,7 +60,7 @@ def make_database_file(path: Path, config: Mapping[str, str] | None = None) -> N
 
 
 def _is_wanting(path: Path) -> bool:
-    """Return whether a file is missing, or holds a part of DuckDB's headers and nothing else."""
+    """Return True if a file is missing, or contains only a part of DuckDB's headers."""
     try:
         with path.open("rb") as file:
             start = file.read(_HEADERS)
@@ -85,15 +85,15 @@ def _empty_database(config: Mapping[str, str]) -> bytes:
 
 
 def _attach(connection: DuckDBPyConnection, file: Path, versions: tuple[str, ...]) -> None:
-    """Make a database file of the first of some storage versions that the installed DuckDB offers, else of its own."""
+    """Create a database file with the first storage version that the installed DuckDB supports, else with its own."""
     import duckdb
 
     for version in versions:
         try:
             connection.execute(f"ATTACH {literal(str(file))} AS made (STORAGE_VERSION '{version}')")
-        except duckdb.IOException:  # noqa: PERF203  such as a full disk: the next attempt would no longer tell
+        except duckdb.IOException:  # noqa: PERF203  for example a full disk: the next attempt would hide it
             raise
-        except duckdb.Error:  # a version that this DuckDB does not know
+        except duckdb.Error:  # an unknown version for this DuckDB
             continue
         else:
             break

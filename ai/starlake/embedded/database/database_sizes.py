@@ -19,15 +19,15 @@ _SETTINGS = {
 
 
 def database_sizes(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables of an environment that say what DuckDB may use."""
+    """Return the variables of an environment that limit DuckDB."""
     return {name: value for name in _SETTINGS if (value := environment.get(name, "").strip())}
 
 
 def set_sizes(connection: DuckDBPyConnection, sizes: Mapping[str, str]) -> None:
-    """Make a database use no more than that, whatever its connection says; for as long as it is open.
+    """Limit a database for as long as it is open, whatever its connection sets.
 
     Raises:
-        StarlakeError: If DuckDB does not take a value.
+        StarlakeError: If DuckDB does not accept a value.
     """
     import duckdb
 

@@ -1,4 +1,4 @@
-"""Text that goes into SQL: identifiers and values, each quoted in one place."""
+"""Quoting for SQL: identifiers and values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def identifiers(names: Iterable[str]) -> str:
     return ", ".join(identifier(name) for name in names)
 
 
-def literal(value: str | int | float | bool | None) -> str:  # noqa: FBT001  any scalar becomes its SQL text
+def literal(value: str | int | float | bool | None) -> str:  # noqa: FBT001  any scalar has an SQL form
     """Return a scalar as a SQL literal.
 
     >>> literal("it's"), literal(None), literal(True), literal(3)
@@ -40,6 +40,6 @@ def literal(value: str | int | float | bool | None) -> str:  # noqa: FBT001  any
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return repr(value)
-    if "\0" in value:  # DuckDB ends the text of a query at a zero byte
+    if "\0" in value:  # DuckDB ends a query at a zero byte
         return "(" + " || chr(0) || ".join(literal(part) for part in value.split("\0")) + ")"
     return "'" + value.replace("'", "''") + "'"

@@ -1,4 +1,4 @@
-"""SQL of the project as it runs, and where each of its lines stands in the user's files."""
+"""SQL of the project as it runs, with the position of each line in the user's files."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 _PLACE = re.compile(r"\n*^LINE (?P<line>\d+):.*", re.DOTALL | re.MULTILINE)
 _NEAR = re.compile(r'syntax error at or near "(?P<token>[^\n]+?)"')
 _KEY = re.compile(r"^[\s-]*(?:[\w{}\[ ]+:\s+)?[\"']?(?:SQL:)?")
-"""What stands before SQL on a line of YAML."""
+"""Text before SQL on a line of YAML."""
 
 
 class SqlError(StarlakeError):
-    """A statement of the project fails.
+    """A statement of the project failed.
 
     Args:
         statement: The statement.
-        error: What DuckDB says, without its copy of the statement, which the engine may have wrapped.
-        line: The line of the statement that it points at; None where it names none.
+        error: DuckDB's message, without its copy of the statement, which the engine may have wrapped.
+        line: The line of the statement that it refers to; None if it names none.
     """
 
     def __init__(self, statement: Statement, error: str, line: int | None) -> None:
@@ -44,12 +44,12 @@ class SqlError(StarlakeError):
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement, Jinja rendered.
+    """A statement with rendered Jinja.
 
     Attributes:
         text: The statement.
-        file: The user's file that it stands in.
-        lines: For each of its lines the line of the file; empty when they are not known.
+        file: The user's file that contains it.
+        lines: The line in the file for each of its lines; empty if unknown.
     """
 
     text: str
@@ -57,13 +57,13 @@ class Statement:
     lines: tuple[int, ...] = ()
 
     def place(self, line: int = 1) -> str:
-        """Return the file and line of a line of the statement, as editors and terminals understand it."""
+        """Return the file and line of a line of the statement, in the form that editors and terminals recognize."""
         number = self.line(line)
         name = str(self.file or "the query")
         return f"{name}:{number}" if number else name
 
     def line(self, line: int) -> int:
-        """Return the user's line of a line of the statement, 0 when it is not known."""
+        """Return the user's line of a line of the statement, 0 if unknown."""
         return self.lines[min(max(line, 1), len(self.lines)) - 1] if self.lines else 0
 
     def source(self, number: int) -> str:
@@ -75,10 +75,10 @@ class Statement:
 
     @contextmanager
     def explained(self, within: str | None = None) -> Iterator[None]:
-        """Turn DuckDB's errors about the statement into ones that name the user's file and line.
+        """Convert DuckDB's errors about the statement to errors with the user's file and line.
 
         Args:
-            within: The SQL that holds the statement, where that does not begin on the first line.
+            within: The SQL that contains the statement, if it does not begin on the first line.
 
         Raises:
             SqlError: Instead of DuckDB's error.
@@ -92,9 +92,9 @@ class Statement:
             raise SqlError(self, message, line) from error
 
     def located(self, error: str, within: str | None = None) -> tuple[str, int | None]:
-        """Return DuckDB's message without its copy of the statement, and the line of the statement that it points at.
+        """Return DuckDB's message without its copy of the statement, and the line of the statement that it refers to.
 
-        DuckDB before 1.4 says of a syntax error only what it is near to; that tells the line if it stands there once.
+        DuckDB before 1.4 names only the token near a syntax error; that determines the line if it occurs there once.
         """
         message, line = place_in(error)
         near = _NEAR.search(message)
@@ -104,7 +104,7 @@ class Statement:
         return message, self._own_line(line, within)
 
     def require_syntax(self, database: Database) -> None:
-        """Parse the statement on its own, since the engine's SQL around it would change what DuckDB says.
+        """Parse the statement on its own, because the engine's SQL around it would change DuckDB's message.
 
         Raises:
             SqlError: If it is not valid.
@@ -113,7 +113,7 @@ class Statement:
             database.connection.extract_statements(self.text)
 
     def _own_line(self, line: int | None, within: str | None) -> int | None:
-        """Return the line of the statement that is a line of the SQL that holds it."""
+        """Return the line of the statement for a line of the SQL that contains it."""
         if line is None:
             return None
         start = within.find(self.text.rstrip()) if within is not None else 0
@@ -122,10 +122,10 @@ class Statement:
 
 
 def place_in(message: str) -> tuple[str, int | None]:
-    """Take DuckDB's copy of the statement off a message.
+    """Remove DuckDB's copy of the statement from a message.
 
     Returns:
-        The message, and the line of the statement that it points at; None where it names none.
+        The message, and the line of the statement that it refers to; None if it names none.
     """
     found = _PLACE.search(message)
     return (message[: found.start()].rstrip(), int(found["line"])) if found else (message.rstrip(), None)
@@ -137,8 +137,8 @@ def statements_of(project: Project, item: Table | Task, text: str, *, planned: b
     Args:
         project: The project.
         item: The table or task.
-        text: SQL as it stands in one of its files.
-        planned: Whether the SQL is only checked, so that variables which only a run has stand for any value.
+        text: SQL from one of its files.
+        planned: Whether the SQL is only checked, so that variables of a run may have any value.
 
     Raises:
         StarlakeError: If the template cannot be rendered.
@@ -158,7 +158,7 @@ def statements_of(project: Project, item: Table | Task, text: str, *, planned: b
 
 
 def origin(item: Table | Task, text: str) -> tuple[Path | None, int]:
-    """Find the file that SQL stands in, and the line of its beginning; 0 when it is not known."""
+    """Return the file that contains SQL, and its first line; 0 if unknown."""
     sql_file = item.sql_file if isinstance(item, Task) else None
     for file in (sql_file, item.file):
         content = read_text(file) if file is not None and file.is_file() else ""
@@ -169,7 +169,7 @@ def origin(item: Table | Task, text: str) -> tuple[Path | None, int]:
 
 
 def _line_of(content: str, text: str) -> int:
-    """Find the line of a file at which SQL begins: as it is in a SQL file, indented or behind a key in YAML."""
+    """Return the line of a file at which SQL begins: unchanged in a SQL file, indented or after a key in YAML."""
     wanted = text.splitlines()
     if "\n" in text.strip() and content.find(text) >= 0:
         return content.count("\n", 0, content.find(text)) + 1
@@ -184,14 +184,14 @@ def _line_of(content: str, text: str) -> int:
 
 
 def _likeness(lines: Sequence[str], start: int, wanted: Sequence[str]) -> tuple[int, bool]:
-    """Tell how many lines of a file from one on are those of SQL, and whether nothing but a key is before the first."""
+    """Return the number of lines of a file, from one on, that match SQL, and whether only a key precedes it."""
     pairs = zip(lines[start + 1 :], wanted[1:], strict=False)
     same = sum(1 for _ in takewhile(lambda pair: pair[0].strip() == pair[1].strip(), pairs))
     return same, _KEY.sub("", lines[start]).strip(" \"',]}") == wanted[0].strip()
 
 
 def _line_map(source: str, rendered: str) -> list[int]:
-    """For each line of rendered text the line of the template that it is most likely from, both from 0."""
+    """Return the most likely line of the template for each line of the rendered text, both from 0."""
     old, new = source.split("\n"), rendered.split("\n")
     if len(old) == len(new):
         return list(range(len(new)))

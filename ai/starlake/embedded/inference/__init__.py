@@ -1,4 +1,4 @@
-"""The metadata of a table out of a sample file."""
+"""Inference of the metadata of a table from a sample file."""
 
 from ai.starlake.embedded.inference.infer import Inference, Request, infer_schema
 

@@ -1,4 +1,4 @@
-"""What the columns of a sample may be: for each the types to try, from the narrowest to the widest."""
+"""Possible types of the columns of a sample, from the narrowest to the widest."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ _LADDERS: dict[str, tuple[str, ...]] = {
     "timestamp_ns": _TIMES,
     "timestamp with time zone": _TIMES,
 }
-"""DuckDB's types and the Starlake types whose values they may be. What is not here is text."""
+"""DuckDB's types and the Starlake types to try for each. All others are strings."""
 _OPAQUE = frozenset({"json", "map", "union", "variant"})
 _DECIMAL_SCALE = 9
 _DECIMAL_DIGITS = 29
-"""Digits after and before the point that Starlake's ``decimal`` holds."""
+"""Maximum digits after and before the point of Starlake's ``decimal``."""
 
 
 class Guess:
-    """What one column, or one field of a nested one, may be.
+    """The possible types of one column, or of one field of a nested one.
 
     Args:
         name: Its name.
-        kind: Its DuckDB type, as a relation tells it.
+        kind: Its DuckDB type in a relation.
         known: The names of the types of the project; others are not tried.
     """
 
@@ -61,11 +61,11 @@ class Guess:
 
     @property
     def type(self) -> str:
-        """The type that is tried now."""
+        """The current type."""
         return "struct" if self.fields else self._ladder[0]
 
     def widen(self) -> bool:
-        """Goes on to the next type; a text that is none is any JSON value.
+        """Go on to the next type; a string that matches none is any JSON value.
 
         Returns:
             False if there is nothing wider.
@@ -79,14 +79,14 @@ class Guess:
         return True
 
     def paths(self, above: str = "") -> Iterator[tuple[str, Guess]]:
-        """Itself and its fields, each with the path that errors name it by, array places left out."""
+        """Yield itself and its fields, each with its path in error messages, without array positions."""
         path = f"{above}.{self.name}" if above else self.name
         yield path, self
         for field in self.fields:
             yield from field.paths(path)
 
     def as_metadata(self) -> dict[str, Any]:
-        """Return the attribute as a metadata file has it."""
+        """Return the attribute as in a metadata file."""
         data: dict[str, Any] = {"name": self.name, "type": self.type}
         if self.array:
             data["array"] = True
@@ -95,7 +95,7 @@ class Guess:
         return data
 
     def _is_empty_list(self, kind: Any) -> bool:
-        """Return True if this is a list whose items DuckDB could not tell the type of, such as an empty one."""
+        """Return True if this is a list whose item type DuckDB could not determine, such as an empty one."""
         return self.array and str(kind.id) == "json"
 
     def _as_json(self) -> None:
@@ -103,7 +103,7 @@ class Guess:
 
 
 def guesses(columns: Sequence[tuple[str, Any]], known: Collection[str]) -> tuple[Guess, ...]:
-    """Return the guesses of columns. Of names that differ in case alone, as no table can have, the first counts."""
+    """Return the guesses of columns. Of names that differ only in case, which no table can have, the first is used."""
     distinct: dict[str, tuple[str, Any]] = {}
     for name, kind in columns:
         distinct.setdefault(name.lower(), (name, kind))

@@ -1,4 +1,4 @@
-"""``infer-schema``: a sample becomes the files that load it and those like it."""
+"""``infer-schema``: create the files that load a sample and similar files."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _JINJA = re.compile(r"\{[{%#]")
 
 @dataclass(frozen=True)
 class Request:
-    """What to infer.
+    """A request to infer metadata.
 
     Attributes:
         file: The sample.
-        domain: The domain; the name of the sample's folder when empty.
-        table: The table; the words of the sample's name when empty.
-        folder: The folder of all domains' metadata; ``metadata/load`` when None.
-        format: The format; found out when None.
+        domain: The domain; the name of the sample's folder if empty.
+        table: The table; the words of the sample's name if empty.
+        folder: The folder of all domains' metadata; ``metadata/load`` if None.
+        format: The format; detected if None.
         encoding: The encoding of a text file.
-        write: The write strategy; Starlake's default when None.
-        clean: Whether metadata that is there already is replaced.
+        write: The write strategy; Starlake's default if None.
+        clean: Whether existing metadata is replaced.
     """
 
     file: Path
@@ -49,7 +49,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Inference:
-    """What was inferred.
+    """Result of the inference.
 
     Attributes:
         table: The table.
@@ -67,16 +67,15 @@ class Inference:
 def infer_schema(project: Project, request: Request) -> Inference:
     """Write the metadata of a table, and of its domain if that is new.
 
-    DuckDB's sniffer says what the columns may be. Then the sample is loaded on trial, and every column gets the
-    narrowest type whose values the engine accepts in all rows, so that a load of the sample rejects none.
+    DuckDB's sniffer determines the possible types of the columns. Then the sample is loaded on trial, and every column
+    gets the narrowest type whose values the engine accepts in all rows, so that a load of the sample rejects none.
 
     Args:
         project: The project; its types are tried, too.
-        request: The sample and where its metadata goes.
+        request: The sample and the target of its metadata.
 
     Raises:
-        StarlakeError: If the sample cannot be read, a name cannot be used, or there is metadata that may not be
-            replaced.
+        StarlakeError: If the sample cannot be read, a name is invalid, or existing metadata may not be replaced.
     """
     domain = _name(request.domain or request.file.resolve().parent.name, "domain", "--domain")
     name = _name(request.table or table_name(request.file.name), "table", "--table")
@@ -100,7 +99,7 @@ def infer_schema(project: Project, request: Request) -> Inference:
 
 
 def _landing(project: Project, domain: str, *, make: bool) -> Path | None:
-    """Return the landing area of a domain, as all other commands find it; that of a new domain is made."""
+    """Return the landing area of a domain, as all other commands find it; that of a new domain is created."""
     try:
         folder = project.settings.files.path(DomainReader(project.settings, {}, frozenset()).landing(domain).folder)
     except StarlakeError:
@@ -140,7 +139,7 @@ def _rivals(project: Project, table: Table, file_name: str) -> tuple[str, ...]:
     try:
         others = [each for domain in project.domains if domain.name == table.domain for each in domain.tables]
     except StarlakeError:
-        return ()  # what is wrong in other files of the project is not this command's to tell
+        return ()  # problems in other files of the project do not concern this command
     return tuple(
         other.full_name
         for other in others
@@ -149,7 +148,7 @@ def _rivals(project: Project, table: Table, file_name: str) -> tuple[str, ...]:
 
 
 def _yaml(content: dict[str, Any]) -> str:
-    """Return the text of a metadata file. It is read as a Jinja template, so that braces in names are escaped."""
+    """Return the content of a metadata file. It is read as a Jinja template, so braces in names are escaped."""
     import yaml
 
     text = yaml.safe_dump({"version": 1, **content}, sort_keys=False, allow_unicode=True, width=120)

@@ -1,4 +1,4 @@
-r"""Names and patterns out of the name of a file.
+r"""Names and patterns from the name of a file.
 
 >>> table_name("orders-20260101.csv"), file_pattern("orders-20260101.csv")
 ('orders', 'orders-.*\\.csv')
@@ -10,18 +10,18 @@ import re
 from pathlib import PurePath
 
 _CHANGING = re.compile(r"(?<![A-Za-z0-9])\d+(?:[-_.T:]?\d+)*Z?(?![A-Za-z0-9])")
-"""What differs from one delivery to the next: dates, times, numbers that are words of their own."""
+"""Parts that differ between deliveries: dates, times, numbers that are separate words."""
 _SPECIAL = re.compile(r"([\\.\[\]{}()*+?^$|])")
 
 
 def table_name(file_name: str) -> str:
-    """Return the name of the table that a file is for: the words of its name without dates and numbers.
+    """Return the name of the table for a file: the words of its name without dates and numbers.
 
     Args:
         file_name: The name without its folder.
 
     Returns:
-        Letters, digits and underscores; empty when the name has no words.
+        Letters, digits and underscores; empty if the name has no words.
     """
     words = re.sub(r"\W+", "_", _CHANGING.sub("_", _stem(file_name)))
     name = re.sub(r"_{2,}", "_", words).strip("_")
@@ -29,9 +29,9 @@ def table_name(file_name: str) -> str:
 
 
 def file_pattern(file_name: str) -> str:
-    r"""Return a Java regular expression that a file matches, and the ones that are delivered after it.
+    r"""Return a Java regular expression that a file and its later deliveries match.
 
-    Dates and numbers become ``.*``; a name without any may go on before its extension.
+    Dates and numbers become ``.*``; a name without any may continue before its extension.
 
     >>> file_pattern("orders.csv")
     'orders.*\\.csv'

@@ -1,4 +1,4 @@
-"""What DuckDB's sniffer finds out about a sample: the format, how it is written, the columns and their types."""
+"""Results of DuckDB's sniffer for a sample: the format, its dialect, the columns and their types."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _LARGEST_DOCUMENT = 256 * 1024 * 1024
 _HEAD = 1 << 16
 _DELIMITERS = ",;|\t"
 _NONE = "(empty)"
-"""How the sniffer says that there is no quote, escape or comment."""
+"""Value of the sniffer for no quote, escape or comment."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a sample tells about itself.
+    """Facts about a sample.
 
     Attributes:
-        metadata: The ``metadata`` of the table, as its file has it.
+        metadata: The ``metadata`` of the table, as in its file.
         columns: Names and DuckDB types.
     """
 
@@ -38,14 +38,14 @@ def read_sample(database: Database, file: Path, format_: str | None, encoding: s
     """Read a sample.
 
     Args:
-        database: A database to look with.
+        database: A database for queries.
         file: The file.
-        format_: ``DSV``, ``JSON``, ``JSON_ARRAY``, ``JSON_FLAT`` or ``PARQUET``; found out when None.
+        format_: ``DSV``, ``JSON``, ``JSON_ARRAY``, ``JSON_FLAT`` or ``PARQUET``; detected if None.
         encoding: The encoding of a text file.
         scratch: A folder for a converted copy.
 
     Raises:
-        StarlakeError: If the file is not there, is empty, or is of no format that can be inferred.
+        StarlakeError: If the file is missing, is empty, or has a format that cannot be inferred.
     """
     import duckdb
 
@@ -117,7 +117,7 @@ def _json(database: Database, file: Path) -> Sample:
 
 
 def _check_keys(database: Database, file: Path, source: str) -> None:
-    """Refuses keys that no table can have beside each other."""
+    """Refuse keys that cannot both be columns of a table."""
     keys = f"SELECT DISTINCT unnest(json_keys(json)) AS key FROM {source}"
     names = database.value(f"SELECT list(key ORDER BY key) FROM ({keys}) GROUP BY lower(key) HAVING count(*) > 1")
     if names:
@@ -158,9 +158,9 @@ def _sniffed(database: Database, file: Path, more: str = "") -> dict[str, Any]:
 
 
 def _missed_delimiter(file: Path, found: dict[str, Any]) -> str | None:
-    """Return the separator of rows of changing length, which Starlake fills up and the sniffer does not.
+    """Return the separator of rows with varying length, which Starlake fills up and the sniffer does not.
 
-    To the sniffer rows above longer ones look like a preface, and rows of no common length like one column.
+    The sniffer treats rows above longer ones as a preface, and rows without a common length as one column.
     """
     delimiter = str(found["Delimiter"])
     with file.open(encoding="utf-8") as source:

@@ -1,4 +1,4 @@
-"""Tries guesses on the sample: the engine itself says what it would reject, so that a load of it rejects nothing."""
+"""Trial loads of the sample: the engine itself reports rejects, so that a load of the sample rejects nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
 
 _ERRORS = 1000
-"""How many rejected rows tell at a time which columns to widen."""
+"""Number of rejects per trial that determine the columns to widen."""
 _PLACE = re.compile(r"\[\d+\]")
 
 
@@ -30,8 +30,8 @@ class Trial:
         database: A database of its own, in memory.
         types: The types of the project.
         file: The sample.
-        table: The table's metadata without attributes, as its file has it; what the file turns out to need is changed.
-        columns: The guesses, which become as wide as the sample needs.
+        table: The table's metadata without attributes, as in its file; it is adapted to the sample.
+        columns: The guesses, which are widened as needed.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class Trial:
         self._columns = columns
 
     def run(self) -> Table:
-        """Widens the guesses until no row of the sample is rejected.
+        """Widen the guesses until no row of the sample is rejected.
 
         Raises:
-            StarlakeError: If the engine cannot read the sample whatever its types.
+            StarlakeError: If the engine cannot read the sample with any types.
         """
         table = self.table
         if format_of(table).names_columns and table.metadata.with_header and not self._names_fit():
@@ -67,11 +67,11 @@ class Trial:
 
     @property
     def table(self) -> Table:
-        """The table as it is guessed now."""
+        """The table with the current guesses."""
         return Table.model_validate({**self._table, "attributes": [each.as_metadata() for each in self._columns]})
 
     def _names_fit(self) -> bool:
-        """Return True if the header names each column, once."""
+        """Return True if the header names each column exactly once."""
         with scratch_folder() as scratch:
             try:
                 rows = format_of(self.table).read(self._database, self.table, self._file, scratch)
@@ -86,12 +86,12 @@ class Trial:
         try:
             with staged(self._database, Validator(table, self._types), table, [self._file], strict=True) as rows:
                 errors = [reject.error for reject in rows.rejects(self._database, _ERRORS)]
-                return [error for error in errors if error.startswith("`")]  # of rows that are torn no type is wrong
+                return [error for error in errors if error.startswith("`")]  # for torn rows no type is wrong
         except (duckdb.Error, StarlakeError) as error:
             return [str(error)]
 
     def _widen(self, errors: Iterable[str]) -> bool:
-        """Widens the columns that errors name, else all; says whether any could be."""
+        """Widen the columns with errors, else all; return True if any could be widened."""
         text = _PLACE.sub("", "\n".join(errors))
         guesses = [(_PLACE.sub("", path), guess) for column in self._columns for path, guess in column.paths()]
         named = [guess for path, guess in guesses if f"`{path}`" in text]

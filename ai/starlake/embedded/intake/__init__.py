@@ -1,1 +1,1 @@
-"""Read files into rows: which file belongs to which table, how it is read, what is kept and what is rejected."""
+"""Reading files into rows: assignment to tables, formats, accepted and rejected rows."""

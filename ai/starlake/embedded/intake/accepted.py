@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class AcceptedRows(ABC):
-    """The rows of files that are to be written.
+    """The rows of files to write.
 
     Args:
-        table: The table they are for.
-        validator: Checks them.
-        files: The files that they are from.
+        table: The target table.
+        validator: Checks the rows.
+        files: The files that contain them.
     """
 
     def __init__(self, table: Table, validator: Validator, files: tuple[Path, ...]) -> None:
@@ -39,7 +39,7 @@ class AcceptedRows(ABC):
     @property
     @abstractmethod
     def source(self) -> str:
-        """SQL that follows FROM: checked rows, and the condition that those without errors meet."""
+        """SQL after FROM: checked rows, and the condition for rows without errors."""
 
     @property
     def file_uri(self) -> str:
@@ -49,7 +49,7 @@ class AcceptedRows(ABC):
 
     @property
     def columns(self) -> dict[str, str]:
-        """The target's columns and their types."""
+        """Columns of the target and their types."""
         return {column.name: column.type for column in self.validator.columns if not column.attribute.ignore}
 
     @property
@@ -66,11 +66,11 @@ class AcceptedRows(ABC):
         return f"SELECT {identifiers(self.columns)} FROM ({source})"
 
     def mentions(self, name: str) -> bool:
-        """Return whether an expression of the table may read a table of a name."""
+        """Return True if an expression of the table may read a table with a name."""
         return any(name.lower() in text.lower() for text, _ in self.steps())
 
     def steps(self) -> Iterator[tuple[str, str]]:
-        """Yield an empty expression and those of the table, each with a SELECT that computes all up to it."""
+        """Yield an empty expression and those of the table, each with a SELECT of all preceding steps."""
         columns = self.validator.columns
         source = f"SELECT {', '.join(self._named())} FROM {self.source}"
         yield "", source
@@ -123,10 +123,10 @@ def require_expressions(database: Database, rows: AcceptedRows) -> None:
 
     Args:
         database: The database.
-        rows: The rows that have been read.
+        rows: The rows that were read.
 
     Raises:
-        SqlError: If one of them is not valid; it names the line of the table's file.
+        SqlError: If one of them is not valid; the error names the line of the table's file.
     """
     import duckdb
 

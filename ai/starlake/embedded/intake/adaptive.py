@@ -1,4 +1,4 @@
-"""Adaptive write strategies: which strategy applies to a file is decided by conditions (``types``)."""
+"""Adaptive write strategies: conditions (``types``) select the strategy of a file."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def chosen_strategy(table: Table, files: tuple[Path, ...], zone: str) -> WriteSt
 
     Args:
         table: The table.
-        files: The files; several have one strategy, see `runs`.
+        files: The files; several share one strategy, see `runs`.
         zone: The project's time zone, for conditions about the day.
 
     Returns:
@@ -67,11 +67,11 @@ def chosen_strategy(table: Table, files: tuple[Path, ...], zone: str) -> WriteSt
 
 
 def runs(table: Table, files: Sequence[Path], zone: str) -> Iterator[tuple[Path, ...]]:
-    """Split the files of a grouped table where the strategy changes; the order stays.
+    """Split the files of a grouped table where the strategy changes, in order.
 
     Args:
         table: The table.
-        files: Its files in the order in which they are loaded.
+        files: Its files in loading order.
         zone: The project's time zone.
     """
     for _, run in groupby(files, key=lambda file: _type_for(table, file, zone)):
@@ -108,20 +108,20 @@ def _facts(table: Table, file: Path, zone: str) -> dict[str, Any]:
 
 
 def _is_last(moment: datetime) -> bool:
-    """Return whether a day is the last of its month."""
+    """Return True if a day is the last of its month."""
     return moment.day == monthrange(moment.year, moment.month)[1]
 
 
 def evaluate(condition: str, facts: Mapping[str, Any], label: str) -> bool:
-    """Evaluate a condition: comparisons, ``&&``, ``||``, ``!``, arithmetic, names, ``group(n)`` and a few methods.
+    """Evaluate a condition: comparisons, ``&&``, ``||``, ``!``, arithmetic, names, ``group(n)`` and some methods.
 
     Args:
-        condition: The condition as Scala writes it; strings in double quotes.
-        facts: What its names stand for.
+        condition: The condition in Scala's syntax; strings in double quotes.
+        facts: The values of its names.
         label: The table, for messages.
 
     Raises:
-        StarlakeError: If the condition is something else.
+        StarlakeError: If the condition is not such an expression.
     """
     python = re.sub(r"!(?!=)", " not ", condition.replace("&&", " and ").replace("||", " or "))
     rules: dict[type[ast.expr], Rule] = {
@@ -161,7 +161,7 @@ def _comparison(node: Any, value: Evaluate) -> bool:
 
 
 def _call(node: Any, value: Evaluate, facts: Mapping[str, Any]) -> Any:
-    """Return the value of ``group(1)``, or of a method of a string with its arguments."""
+    """Return the value of ``group(1)``, or of a string method with its arguments."""
     arguments = [value(each) for each in node.args]
     if isinstance(node.func, ast.Name) and node.func.id == "group" and len(arguments) == 1:
         return facts["group"](*arguments)
@@ -191,4 +191,4 @@ _METHODS: Mapping[str, Callable[..., Any]] = {
     "toLowerCase": lambda text: text.lower(),
     "toUpperCase": lambda text: text.upper(),
 }
-"""Methods of Scala's strings."""
+"""Methods of Scala strings."""

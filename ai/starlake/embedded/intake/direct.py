@@ -1,6 +1,6 @@
-"""Rows that go from files to their table without a copy in between; rejects are counted on the way.
+"""Rows that go from files to their table without an intermediate copy; rejects are counted on the way.
 
-What is wrong with rejected rows is read afterwards, and only if there are any.
+The errors of rejected rows are read afterwards, and only if there are any.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _COUNTER = "zztmp_rejected"
 _FIRST_ROWS = 100_000
-"""Rows that are read again to find the first rejected ones, before all are."""
+"""Number of rows that are read again to find the first rejects, before all are read."""
 
 
 class DirectRows(AcceptedRows):
@@ -31,12 +31,12 @@ class DirectRows(AcceptedRows):
 
     Args:
         database: The database that reads and writes them.
-        table: The table they are for.
-        validator: Checks them.
-        files: The files that they are from.
+        table: The target table.
+        validator: Checks the rows.
+        files: The files that contain them.
 
     Attributes:
-        warnings: What is odd about the files and loses no row.
+        warnings: Problems of the files that lose no row.
     """
 
     def __init__(self, database: Database, table: Table, validator: Validator, files: tuple[Path, ...]) -> None:
@@ -47,17 +47,17 @@ class DirectRows(AcceptedRows):
 
     @property
     def source(self) -> str:
-        """SQL that follows FROM. A sequence counts the rows that it leaves out."""
+        """SQL after FROM. A sequence counts the rows that it leaves out."""
         counted = f"nextval('temp.main.{_COUNTER}') < 0"
         return f"({self._query}) WHERE CASE WHEN {ERROR_COLUMN} = '' THEN true ELSE {counted} END"
 
     def selects(self) -> Generator[str, None, None]:
-        """Count anew, and yield SELECTs of the accepted rows, each of some of the files.
+        """Reset the count, and yield SELECTs of the accepted rows, each for some of the files.
 
-        Each is to be run once, before the next is taken.
+        Each must be run once, before the next is taken.
 
         Raises:
-            StarlakeError: If a file is not of the table's format.
+            StarlakeError: If a file does not have the table's format.
         """
         self.warnings = []
         self._database.execute(f"CREATE OR REPLACE TEMPORARY SEQUENCE {_COUNTER}")
@@ -70,15 +70,15 @@ class DirectRows(AcceptedRows):
                 yield select
 
     def count_rejected(self) -> int:
-        """Return how many rows were left out; to be called once, after all SELECTs have run."""
+        """Return the number of rows that were left out; call it once, after all SELECTs have run."""
         return int(self._database.value(f"SELECT nextval('temp.main.{_COUNTER}') - 1"))
 
     def first_rejected(self, rejected: int, limit: int) -> StagedRows:
-        """Read the files again up to the first rejected rows, into the temporary table of rows that are staged.
+        """Read the files again up to the first rejects, into the temporary table of staged rows.
 
         Args:
-            rejected: How many rows are rejected.
-            limit: How many of them are wanted.
+            rejected: Number of rejected rows.
+            limit: Number of rejects to read.
         """
         facts, missing = ReadFacts(), min(rejected, limit)
         for place, batch in batches(self.files):
@@ -90,7 +90,7 @@ class DirectRows(AcceptedRows):
         return StagedRows(self.table, self.validator, self.files, facts, rejected=rejected)
 
     def _describe(self, raw: Sequence[RawRows], place: int, wanted: int) -> int:
-        """Read the errors of rows, without their values; return how many rows have any."""
+        """Read the errors of rows, without their values; return the number of rows with errors."""
         query = f"SELECT {ERROR_COLUMN}, {PLACE_COLUMN} FROM ({checked_query(self.validator, raw, place)})"
         these = f"FROM {STAGED_TABLE} WHERE {PLACE_COLUMN} >= {place}"
         self._database.execute(f"{into_staged(place)} {query} LIMIT {_FIRST_ROWS}")

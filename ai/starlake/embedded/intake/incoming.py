@@ -1,4 +1,4 @@
-"""The rows of an ingestion before they meet the target: read, checked and counted in a temporary table."""
+"""The rows of an ingestion before they are merged: read, checked and counted in a temporary table."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _PAGE = 10_000
 
 @dataclass
 class ReadFacts:
-    """What is known of files besides their rows.
+    """Facts about files besides their rows.
 
     Args:
         header: The line above the rows of the first file, if its format has one.
-        warnings: What is odd about the files and loses no row.
-        lines: The lines of the first rejected rows by their numbers in the temporary table.
+        warnings: Problems of the files that lose no row.
+        lines: The lines of the first rejected rows, by their number in the temporary table.
     """
 
     header: str | None = None
@@ -45,12 +45,12 @@ class StagedRows(AcceptedRows):
     """Checked rows in a temporary table.
 
     Args:
-        table: The table they are for.
-        validator: What checked them.
-        files: The files that they are from.
-        facts: What is known of the files besides their rows.
-        rows: How many there are.
-        rejected: How many of them have errors.
+        table: The target table.
+        validator: The validator that checked them.
+        files: The files that contain them.
+        facts: Facts about the files besides their rows.
+        rows: Number of rows.
+        rejected: Number of rows with errors.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class StagedRows(AcceptedRows):
 
     @property
     def accepted(self) -> int:
-        """How many have no errors; those that a filter drops are among them, as in Starlake."""
+        """Number of rows without errors, including rows that a filter drops, as in Starlake."""
         return self.rows - self.rejected
 
     @property
     def source(self) -> str:
-        """SQL that follows FROM."""
+        """SQL after FROM."""
         return f"{STAGED_TABLE} WHERE {ERROR_COLUMN} = ''"
 
     def rejects(self, database: Database, limit: int) -> list[Reject]:
@@ -99,7 +99,7 @@ class StagedRows(AcceptedRows):
             )
 
     def per_file(self, database: Database) -> list[tuple[Path, int, int]]:
-        """Return how many rows each file has, and how many of them have errors; a file without rows is left out."""
+        """Return the number of rows of each file, and of those with errors; files without rows are left out."""
         counts = f"count(*), count(*) FILTER ({ERROR_COLUMN} <> '')"
         query = f"SELECT {PLACE_COLUMN}, {counts} FROM {STAGED_TABLE} GROUP BY ALL ORDER BY ALL"
         return [(self.files[place - 1], rows, rejected) for place, rows, rejected in database.rows(query)]
@@ -111,7 +111,7 @@ class StagedRows(AcceptedRows):
 
 
 def _of_row(error: str, line: int | None) -> str:
-    """Return the error of a row; those of values are Starlake's, word for word, and have no line."""
+    """Return the error of a row; errors of values are Starlake's, word for word, without a line."""
     return error if error.startswith("`") else _with_line(error, line)
 
 
@@ -120,11 +120,11 @@ def _with_line(error: str, line: int | None) -> str:
 
 
 def empty_rows(database: Database, validator: Validator, table: Table) -> StagedRows:
-    """Return no rows, to check the expressions of a table on.
+    """Return an empty table, to check the expressions of a table.
 
     Args:
         database: The database.
-        validator: Knows the columns.
+        validator: The validator, with the columns.
         table: The table.
     """
     read = [column for column in validator.columns if not column.attribute.script]
@@ -149,13 +149,13 @@ def staged(
     Args:
         database: The database.
         validator: Checks the rows.
-        table: The table that they are for.
+        table: The target table.
         files: The files.
         strict: Whether JSON of several shapes in a scalar column is an error rather than a string.
-        located: Of how many rejected rows the lines are searched for.
+        located: Number of rejected rows whose lines are searched for.
 
     Raises:
-        StarlakeError: If a file is not of the table's format.
+        StarlakeError: If a file does not have the table's format.
         duckdb.Error: If a file cannot be read.
     """
     try:
@@ -197,18 +197,18 @@ def _read(database: Database, validator: Validator, table: Table, files: Sequenc
 
 
 def into_staged(place: int) -> str:
-    """Return the SQL that puts rows into the temporary table, which the first file creates."""
+    """Return the SQL that inserts rows into the temporary table, which the first file creates."""
     return f"INSERT INTO {STAGED_TABLE}" if place > 1 else f"CREATE OR REPLACE TEMPORARY TABLE {STAGED_TABLE} AS"
 
 
 def lines_of_rejects(database: Database, raw: Sequence[RawRows], place: int, limit: int) -> dict[int, int]:
-    """Return the lines of rejected rows by their numbers in the temporary table, which has the order of the files.
+    """Return the lines of rejected rows by their number in the temporary table, which has the order of the files.
 
     Args:
         database: The database.
         raw: The files that were read last.
-        place: The place of the first of them among all.
-        limit: How many lines are wanted at most.
+        place: The position of the first of them among all.
+        limit: Maximum number of lines.
     """
     if limit <= 0 or not database.value("SELECT current_setting('preserve_insertion_order')"):
         return {}

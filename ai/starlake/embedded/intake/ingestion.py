@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 
 _SHOWN_REJECTS = 5
 _REASON = 200
-"""Characters of a reason in a log line."""
+"""Maximum characters of a reason in a log line."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +55,22 @@ class Counts:
 
     @property
     def as_tuple(self) -> tuple[int, int, int]:
-        """For the audit."""
+        """The counts as a tuple, for the audit."""
         return self.rows, self.accepted, self.rejected
 
 
 _Part = tuple[tuple[Path, ...], Counts]
-"""Files and what was counted in them."""
+"""Files and their counts."""
 
 
 class RejectedRowsError(StarlakeError):
-    """Rows were rejected and the project says that none may be.
+    """Rows were rejected and the project allows none.
 
     Args:
         table: The table.
-        counts: What was counted.
-        limit: How many may be rejected; None if none may.
-        rejects: Those that are on record.
+        counts: The counts.
+        limit: Maximum number of rejects; None if none are allowed.
+        rejects: The recorded rejects.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class RejectedRowsError(StarlakeError):
 
 
 def first_rejects(rejects: Sequence[Reject], count: int) -> str:
-    """Return the first rejected rows with file, line and reason, to follow in one line what says how many there are."""
+    """Return the first rejected rows with file, line and reason, as a continuation of the message with their number."""
     shown = [
         f"{reject.file.rpartition('/')[2]}{'' if reject.line is None else f' line {reject.line}'}: "
         f"{' '.join(reject.error.removeprefix(f'line {reject.line}: ').split())[:_REASON]}"
@@ -103,8 +103,8 @@ class Ingestion:
     Args:
         workspace: The open databases and the project.
         table: The table.
-        files: The files in the stage area; more than one when they are grouped.
-        in_place: Whether the files are somewhere else and stay there.
+        files: The files in the stage area; more than one if they are grouped.
+        in_place: Whether the files are in another folder and stay there.
         replayed: Whether they come from the replay area.
     """
 
@@ -131,10 +131,10 @@ class Ingestion:
         self._job_id = workspace.job_id(f"{table.domain}-{table.name}-{files[0].name}")
 
     def run(self) -> JobResult:
-        """Load the files and take them to the archive; on failure they go back to the stage area.
+        """Load the files and move them to the archive; on failure move them back to the stage area.
 
         Returns:
-            What happened; a failure is a result with an error, so that the other files of a load go on.
+            The result; a failure is a result with an error, so that the other files of a load are loaded.
         """
         warehouse = self._workspace.warehouse_of(self._table)
         journal = self._begin(warehouse)
@@ -162,7 +162,7 @@ class Ingestion:
         return self._result(journal, counts)
 
     def _earlier(self, warehouse: Warehouse, journal: Journal) -> Counts | None:
-        """Return what was counted when the files were loaded in place under this job id before."""
+        """Return the counts of an earlier load of the files in place under this job id."""
         table = self._table
         if not self._in_place or is_repeatable(table.metadata.write_strategy, [*table.presql, *table.postsql]):
             return None
@@ -245,7 +245,7 @@ class Ingestion:
     def _suits_direct(
         self, warehouse: Warehouse, strategy: WriteStrategy, validator: Validator, files: Sequence[Path]
     ) -> bool:
-        """Return True if rows can be written while they are read: all that are accepted, as they are, and only once."""
+        """Return True if rows can be written while they are read: all accepted ones, unchanged, and only once."""
         application, table = self._project.application, self._table
         own = {name.lower() for name in self._project.write_strategy_templates}
         if own & {"create", "append", strategy.effective_type.lower()} or table.presql or table.postsql or table.filter:
@@ -264,11 +264,11 @@ class Ingestion:
     def _load_directly(
         self, warehouse: Warehouse, journal: Journal, strategy: WriteStrategy, validator: Validator
     ) -> tuple[Counts, list[Reject]] | None:
-        """Write rows while they are read, in one transaction with all that is decided by their number.
+        """Write rows while they are read, in one transaction with everything that depends on their number.
 
         Returns:
-            The counts and the first rejected rows; None if DuckDB refuses a file or a row, and nothing is written. Rows
-            that are staged then tell why, or are read in another way.
+            The counts and the first rejected rows; None if DuckDB refuses a file or a row, and nothing is written. The
+            staged rows then show the reason, or are read in another way.
         """
         import duckdb
 
@@ -320,10 +320,10 @@ class Ingestion:
         return loaded[-1]
 
     def _counted(self, database: Database, rows: DirectRows, accepted: int) -> tuple[Counts, list[Reject]]:
-        """Return what was counted, and the first rejected rows.
+        """Return the counts, and the first rejected rows.
 
         Raises:
-            StarlakeError: If no row may be rejected, or not as many.
+            StarlakeError: If too many rows are rejected.
         """
         rejected = rows.count_rejected()
         counts = Counts(accepted + rejected, accepted, rejected)
@@ -341,11 +341,11 @@ class Ingestion:
 
     @property
     def _located(self) -> int:
-        """Of how many rejected rows the lines are searched for."""
+        """Number of rejected rows whose lines are searched for."""
         return max(self._project.application.audit.max_errors, 1)
 
     def _mark(self, warehouse: Warehouse, journal: Journal, counts: Counts) -> None:
-        """Write into the transaction that these files are loaded."""
+        """Record in the transaction that these files are loaded."""
         journal.mark(warehouse)
         if self._in_place:
             self._once(warehouse, journal).note(counts.as_tuple)
@@ -376,7 +376,7 @@ class Ingestion:
         within: Callable[[int | None], None],
         record: Callable[[int | None], None],
     ) -> TableWrite:
-        """Return what brings the accepted rows into the table."""
+        """Return the operation that merges the accepted rows into the table."""
         project, table = self._project, self._table
         return TableWrite(
             warehouse,
@@ -407,7 +407,7 @@ class Ingestion:
         )
 
     def _parts(self, database: Database, rows: StagedRows) -> list[_Part]:
-        """Return the files that have audit rows of their own: with ``detailedLoadAudit`` each of several."""
+        """Return the files with audit rows of their own: with ``detailedLoadAudit`` each of several."""
         if self._native or len(rows.files) == 1 or not self._project.application.audit.detailed_load_audit:
             return []
         return [((file,), Counts(all_, all_ - bad, bad)) for file, all_, bad in rows.per_file(database)]
@@ -432,7 +432,7 @@ class Ingestion:
 
     def _failed(self, error: Exception, journal: Journal) -> JobResult:
         message = str(error)
-        if not isinstance(error, RejectedRowsError):  # that one is on record already
+        if not isinstance(error, RejectedRowsError):  # it is recorded already
             entry = self._entry(journal.files, counts=(0, 0, 0), success=False, message=message)
             record_failure(self._workspace.audit, entry, error)
         return self._result(journal, getattr(error, "counts", Counts(0, 0, 0)), error=message)

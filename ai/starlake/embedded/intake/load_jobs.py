@@ -1,4 +1,4 @@
-"""The verb ``load``: which files belong to which tables, and in which order they are ingested."""
+"""The verb ``load``: assignment of files to tables, and the order of ingestions."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ Group = tuple[Table, tuple[Path, ...]]
 
 
 def load(workspace: Workspace, selection: Selection, files: Sequence[str], reporter: EngineReporter) -> LoadResult:
-    """Load what waits in the stage areas.
+    """Load the files in the stage areas.
 
     Args:
         workspace: The project and its databases.
         selection: The domains and tables to load.
-        files: Files from elsewhere to copy to the stage area first; they need exactly one domain.
-        reporter: Is told what happens.
+        files: Files from elsewhere to copy to the stage area first; they require exactly one domain.
+        reporter: Receives events.
 
     Returns:
-        The ingestions. Those that failed have their files back in the stage area; the others were done all the same.
+        The ingestions. The files of failed ones are back in the stage area; the others were completed.
 
     Raises:
-        StarlakeError: If the metadata of a selected table cannot be used; no file is touched then.
+        StarlakeError: If the metadata of a selected table is invalid; no file is moved then.
     """
     domains = selection.domains(workspace.project)
     if selection == Selection():
@@ -64,7 +64,7 @@ def load(workspace: Workspace, selection: Selection, files: Sequence[str], repor
             reporter.planned(len(groups))
             for table, listed_files in groups:
                 group = tuple(file for file in listed_files if file.exists())
-                if group:  # otherwise somebody took them meanwhile
+                if group:  # otherwise another command has taken them
                     reporter.loading(table, group)
                     job = _ingested(workspace, table, group)
                     reporter.loaded(job)
@@ -75,7 +75,7 @@ def load(workspace: Workspace, selection: Selection, files: Sequence[str], repor
 
 
 def _tell_of_idle_tables(workspace: Workspace, domains: Sequence[Domain]) -> None:
-    """Report an outcome of each table that had no files; then one without an outcome was not reached."""
+    """Report an outcome of each table without files: a table without an outcome was not reached."""
     outcomes = workspace.outcomes
     if outcomes.wanted:
         told = {outcome.name for outcome in outcomes.tables}
@@ -84,7 +84,7 @@ def _tell_of_idle_tables(workspace: Workspace, domains: Sequence[Domain]) -> Non
 
 
 def _ingested(workspace: Workspace, table: Table, files: tuple[Path, ...]) -> JobResult:
-    """Load files; a failure of the file system is one of theirs, not of the others."""
+    """Load files; a failure of the file system is an error of this ingestion only."""
     try:
         return Ingestion(workspace, table, files).run()
     except OSError as error:
@@ -103,16 +103,16 @@ def _tell_of_failure(workspace: Workspace, table: Table, job: JobResult) -> None
 def load_in_place(
     workspace: Workspace, selection: Selection, files: Sequence[str], reporter: EngineReporter
 ) -> LoadResult:
-    """Load files of one table from where they are; each is an ingestion, and none is moved.
+    """Load files of one table in place; each is an ingestion, and none is moved.
 
     Args:
         workspace: The project and its databases.
         selection: Must name one domain and one table.
         files: The files.
-        reporter: Is told what happens.
+        reporter: Receives events.
 
     Raises:
-        StarlakeError: If the selection is not one table, or if a file does not exist.
+        StarlakeError: If the selection is not one table, or if a file is missing.
     """
     table, paths = standing_files(workspace.project, selection, files)
     groups = list(_jobs(table, paths, workspace.project.application))
@@ -140,10 +140,10 @@ def _bring(workspace: Workspace, domains: Sequence[Domain], files: Sequence[str]
 
 
 def _copy_beside(source: Path, stage: Path, domain: Domain) -> None:
-    """Copy a file to the stage area, beside another one of its name; one that is there from a load before is enough.
+    """Copy a file to the stage area, beside another one with its name; an existing copy from an earlier load is reused.
 
     Raises:
-        StarlakeError: If the name is taken and no other fits.
+        StarlakeError: If the name is taken and no other matches.
     """
     target = stage / source.name
     if _same(source, target):
@@ -160,7 +160,7 @@ def _copy_beside(source: Path, stage: Path, domain: Domain) -> None:
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Tell whether one file is a copy of another: both have the same time and content."""
+    """Return True if one file is a copy of another: both have the same time and content."""
     if not other.is_file():
         return False
     first, second = one.stat(), other.stat()
@@ -171,9 +171,9 @@ def _same(one: Path, other: Path) -> bool:
 
 @contextmanager
 def _held(workspace: Workspace, domain: Domain, *, everything: bool) -> Iterator[None]:
-    """Take the databases of a domain that has work, and put right what a killed load left behind.
+    """Open the databases of a domain with work, and repair what a killed load left behind.
 
-    Files are listed only while the databases are held: another process may just be loading them.
+    Files are listed only while the databases are held: another process may be loading them.
     """
     areas = workspace.project.areas
     ingesting = areas.ingesting(domain.name)
@@ -187,7 +187,7 @@ def _held(workspace: Workspace, domain: Domain, *, everything: bool) -> Iterator
 
 
 def _warn_without_stage(workspace: Workspace, domain: Domain) -> None:
-    """Warn of a stage area that does not exist: then nothing was ever staged, or files are staged elsewhere."""
+    """Warn about a missing stage area: either no file was ever staged, or files are staged to another folder."""
     folder = workspace.project.areas.stage(domain.name)
     if not folder.is_dir():
         place = workspace.project.domain_reader.place(domain.folder)
@@ -221,7 +221,7 @@ def _grouped(workspace: Workspace, domain: Domain) -> tuple[list[Group], list[Pa
 
 
 def _jobs(table: Table, files: Sequence[Path], application: Application) -> Iterator[Group]:
-    """One ingestion a file; of a grouped table one for as many as may be, and for each run of one strategy."""
+    """Return one ingestion per file; for a grouped table one for as many files of one strategy as possible."""
     if not table.metadata.grouped:
         yield from ((table, (file,)) for file in files)
         return
@@ -233,7 +233,7 @@ def _jobs(table: Table, files: Sequence[Path], application: Application) -> Iter
 
 
 def _set_aside(workspace: Workspace, domain: Domain, strangers: Sequence[Path]) -> list[str]:
-    """Move files that match no table to the unresolved area, and warn of them."""
+    """Move files that match no table to the unresolved area, and warn about them."""
     if not strangers:
         return []
     folder = workspace.project.areas.unresolved(domain.name)

@@ -1,4 +1,4 @@
-"""Files on their way to checked rows: the queries that read them, and what to do where DuckDB refuses one."""
+"""From files to checked rows: the queries that read them, and the alternatives if DuckDB refuses a file."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 _FILES_SHOWN = 3
 _FILES_AT_A_TIME = 100
-"""How many files one query reads: what it needs grows with their number."""
+"""Maximum number of files of one query, whose memory grows with it."""
 _REFUSED = re.compile(r"CSV (Error|Parser)")
-"""What DuckDB says of a file that its reader of DSV cannot read."""
+"""Prefix of DuckDB's message about a file that its DSV reader cannot read."""
 
 
 @contextmanager
 def raw_rows(database: Database, table: Table, files: Sequence[Path]) -> Iterator[list[RawRows]]:
-    """Yield the queries that read some files; what they need on disk exists until the end of the block.
+    """Yield the queries that read some files; their files on disk exist until the end of the block.
 
     Raises:
-        StarlakeError: If a file is not of the table's format.
+        StarlakeError: If a file does not have the table's format.
     """
     with scratch_folder() as scratch:
         reader = format_of(table)
@@ -42,7 +42,7 @@ def raw_rows(database: Database, table: Table, files: Sequence[Path]) -> Iterato
 
 
 def batches(files: Sequence[Path]) -> list[tuple[int, Sequence[Path]]]:
-    """Return the files that are read at a time, each time with the place of the first of them, from 1."""
+    """Yield the files to read together, with the position of the first of them, from 1."""
     starts = range(0, len(files), _FILES_AT_A_TIME)
     return [(start + 1, files[start : start + _FILES_AT_A_TIME]) for start in starts]
 
@@ -53,7 +53,7 @@ def checked_query(validator: Validator, raw: Sequence[RawRows], place: int) -> s
     Args:
         validator: Checks the rows.
         raw: The rows.
-        place: The place of the first file among all.
+        place: The position of the first file among all.
     """
     return " UNION ALL ".join(validator.checked(one, number) for number, one in enumerate(raw, place))
 
@@ -65,7 +65,7 @@ def run_checked(database: Database, validator: Validator, raw: Sequence[RawRows]
         database: The database.
         validator: Checks the rows.
         raw: The rows.
-        place: The place of the first file among all.
+        place: The position of the first file among all.
         sql: The SQL, with ``{}`` for the SELECT of the checked rows.
     """
     import duckdb
@@ -84,7 +84,7 @@ def run_checked(database: Database, validator: Validator, raw: Sequence[RawRows]
 
 
 def explained(database: Database, table: Table, files: Sequence[Path], error: str) -> StarlakeError:
-    """Return the error of files that DuckDB cannot read, in words and with settings that exist here."""
+    """Return the error of files that DuckDB cannot read, with settings that exist here."""
     for _, batch in batches(files):
         with raw_rows(database, table, batch) as raw:
             found = (one.explain(error) for one in raw if one.explain)
@@ -112,7 +112,7 @@ def of_several_shapes(database: Database, validator: Validator, table: Table, fi
 
 
 def _shapes(database: Database, validator: Validator, raw: RawRows) -> dict[str, list[str]]:
-    """Return the shapes that the JSON of scalar attributes has in a file."""
+    """Return the shapes of the JSON of scalar attributes in a file."""
     cells = zip(validator.columns, raw.cells, strict=True)
     names = {column.attribute.name: cell.column for column, cell in cells if cell and validator.is_json_scalar(column)}
     if not names:

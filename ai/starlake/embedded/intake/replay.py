@@ -1,7 +1,7 @@
-"""The verbs ``replay`` and ``rejects``: rows that were rejected, and are loaded again.
+"""The verbs ``replay`` and ``rejects``: rejected rows, and loading them again.
 
-With ``sinkReplayToFile`` each load keeps its rejected rows, as they stood in their file, in the replay area. A file
-there is loaded once: it goes to the archive as any file that is loaded, and back to the replay area if that fails.
+With ``sinkReplayToFile`` each load keeps its rejected rows, unchanged, in the replay area. A file there is loaded once:
+it goes to the archive like any loaded file, and back to the replay area on failure.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from ai.starlake.project.models.strategy_kinds import DEFAULT_STRATEGY
 logger = logging.getLogger(__name__)
 
 _OF_THE_FILE = frozenset({"encoding", "charset", "skiprows"})
-"""Options about what a replay file does not have any more: it is UTF-8, and begins with its header."""
+"""Options about features that a replay file does not have: it is UTF-8, and begins with its header."""
 
 
 def replay(workspace: Workspace, selection: Selection, reporter: EngineReporter) -> LoadResult:
-    """Load the rejected rows that wait in the replay area.
+    """Load the rejected rows in the replay area.
 
     Args:
         workspace: The project and its databases.
         selection: The domains and tables.
-        reporter: Is told what happens.
+        reporter: Receives events.
 
     Returns:
-        The ingestions. The files of those that failed are back in the replay area.
+        The ingestions. The files of failed ones are back in the replay area.
     """
     jobs: list[JobResult] = []
     for domain in selection.domains(workspace.project):
@@ -65,7 +65,7 @@ def _replayed(workspace: Workspace, domain: Domain, folder: Path, reporter: Engi
 
 
 def _loaded(workspace: Workspace, table: Table, file: Path, reporter: EngineReporter) -> JobResult | None:
-    """Load a replay file; None if its rows are not to be loaded any more."""
+    """Load a replay file; None if its rows must not be loaded any more."""
     try:
         strategy = replay_strategy(table)
         if strategy != table.metadata.write_strategy and _is_superseded(workspace, table, file):
@@ -85,7 +85,7 @@ def _loaded(workspace: Workspace, table: Table, file: Path, reporter: EngineRepo
 
 
 def replay_strategy(table: Table) -> WriteStrategy:
-    """Return the write strategy for rejected rows: APPEND where the table's own would remove the accepted ones.
+    """Return the write strategy for rejected rows: APPEND if the table's own would remove the accepted ones.
 
     Raises:
         StarlakeError: If the table's strategy depends on the name of the file, or is the project's own.
@@ -104,7 +104,7 @@ def replay_strategy(table: Table) -> WriteStrategy:
 
 
 def as_replayed(table: Table, strategy: WriteStrategy) -> Table:
-    """Return the table as replay files have it: UTF-8, no lines above the header, documents for PARQUET.
+    """Return the table for replay files: UTF-8, no lines above the header, JSON documents for PARQUET.
 
     Args:
         table: The table.
@@ -118,10 +118,10 @@ def as_replayed(table: Table, strategy: WriteStrategy) -> Table:
 
 
 def _is_superseded(workspace: Workspace, table: Table, file: Path) -> bool:
-    """Return True if a later load has replaced the rows that were accepted beside those in a file.
+    """Return True if a later load has replaced the rows that were accepted from the same file.
 
     Raises:
-        StarlakeError: If nobody knows.
+        StarlakeError: If that is unknown.
     """
     audit = workspace.audit
     if not audit.active:
@@ -135,7 +135,7 @@ def _is_superseded(workspace: Workspace, table: Table, file: Path) -> bool:
 
 
 def _written(file: Path) -> datetime:
-    """Return when a replay file was written, UTC, as far as its name and its time tell, whichever is earlier."""
+    """Return the time at which a replay file was written, UTC: that in its name or its mtime, the earlier one."""
     changed = datetime.fromtimestamp(file.stat().st_mtime, timezone.utc).replace(tzinfo=None)
     stamp = file.name.rpartition(".")[0].rpartition(".")[2].partition("-")[0]
     return min(changed, datetime.strptime(stamp, "%Y%m%d%H%M%S") + timedelta(seconds=1))  # noqa: DTZ007  it is UTC
@@ -151,13 +151,13 @@ def _files_of(folder: Path, table: Table) -> list[Path]:
 def rejected_rows(
     workspace: Workspace, selection: Selection, *, since: datetime | None = None, job_id: str | None = None
 ) -> tuple[TableOutcome, ...]:
-    """Return what the audit says of rejected rows, and which files wait in the replay area.
+    """Return the rejected rows in the audit, and the files in the replay area.
 
     Args:
         workspace: The project and its databases.
         selection: The domains and tables.
-        since: When the loads began, UTC, at the earliest.
-        job_id: The JOBID of the loads; anybody's by default.
+        since: Earliest start of the loads, UTC.
+        job_id: The JOBID of the loads; all by default.
 
     Returns:
         The outcome of each table with rejected rows, or with files in the replay area: counts, reasons, those files.

@@ -1,4 +1,4 @@
-"""Functions of Spark's SQL that sqlglot leaves as they are, or whose result differs on DuckDB."""
+"""Functions of Spark's SQL that sqlglot does not translate, or whose result differs on DuckDB."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ _CALLS = {
     "timestamp_seconds": "make_timestamp(CAST({0} * 1000000 AS BIGINT))",
     "weekday": "(isodow({0}) - 1)",
 }
-"""What stands for a function that sqlglot does not know; ``{1:0}`` is the second argument, or 0 without one."""
+"""SQL templates for functions that sqlglot does not know; ``{1:0}`` is the second argument, or 0 without one."""
 
 
 _OTHER_VALUES = frozenset({"hash", "xxhash64"})
 
 
 def to_integer(value: str, kind: str) -> str:
-    """Return the SQL that casts a value to an integer as Spark does: the fraction is cut off, other strings are null.
+    """Return the SQL that casts a value to an integer as Spark does: fractions are truncated, other strings are null.
 
     A timestamp becomes the seconds since 1970.
 
@@ -105,7 +105,7 @@ def to_moment(value: str, kind: str) -> str:
 
 
 def to_text(value: str) -> str:
-    """Return the SQL that casts a value to a string as Spark does; that of a timestamp has no offset."""
+    """Return the SQL that casts a value to a string as Spark does; a timestamp has no offset."""
     text = f"CAST({value} AS VARCHAR)"
     kind = f"typeof({value})"
     return (
@@ -128,11 +128,11 @@ _WRITERS: dict[str, Callable[[list[str]], str | None]] = {
     "arrays_overlap": lambda arguments: _overlap(*arguments),
     "printf": printed,
 }
-"""What stands for functions that a template is too little for."""
+"""Translations of functions that need more than a template."""
 
 
 def as_duckdb(node: exp.Expr) -> str | None:
-    """Return the SQL of a call whose arguments are DuckDB's already; None for what sqlglot writes well."""
+    """Return the SQL of a call with translated arguments; None if sqlglot's translation is right."""
     from sqlglot import exp
 
     if isinstance(node, exp.Anonymous):
@@ -156,7 +156,7 @@ def _filled(template: str, arguments: list[str]) -> str | None:
     try:
         return template.replace("{1:0}", arguments[1] if len(arguments) > 1 else "0").format(*arguments)
     except IndexError:
-        return None  # too few arguments; DuckDB says so
+        return None  # too few arguments; DuckDB reports it
 
 
 def _sql(node: exp.Expr, key: str = "this") -> str:
@@ -211,7 +211,7 @@ def _parsed(node: exp.Expr) -> str:
 
 
 def _time_format(node: exp.Expr) -> str:
-    """Return the format of a node in DuckDB's spelling."""
+    """Return the format of a node in DuckDB's syntax."""
     from sqlglot.dialects.duckdb import DuckDB
 
     return str(DuckDB().generator().format_time(node))
@@ -233,7 +233,7 @@ def _base64(node: exp.Expr) -> str:
 
 
 def _months_between(node: exp.Expr) -> str:
-    """Whole months between equal or last days of months; else the rest is in parts of 31 days."""
+    """Return whole months between equal or last days of months; else the rest is in parts of 31 days."""
     one, other = (f"CAST({_sql(node, key)} AS TIMESTAMP)" for key in ("this", "expression"))
     months = f"(year({one}) - year({other})) * 12 + month({one}) - month({other})"
     last = f"CAST({one} AS DATE) = last_day({one}) AND CAST({other} AS DATE) = last_day({other})"
@@ -244,7 +244,7 @@ def _months_between(node: exp.Expr) -> str:
 
 
 def _series(node: exp.Expr) -> str | None:
-    """Return a series of numbers; without a step it goes down where it ends below its start."""
+    """Return a series of numbers; without a step it descends if its end is below its start."""
     if node.args.get("step"):
         return None
     start, end = _sql(node, "start"), _sql(node, "end")
@@ -260,7 +260,7 @@ def _substring_index(node: exp.Expr) -> str | None:
 
 
 def _json_member(node: exp.Expr) -> str:
-    """Return a member of a JSON document; null where the text is not JSON or the path is not one of Spark's."""
+    """Return a member of a JSON document; null if the string is not JSON or the path is not one of Spark's."""
     document, path = _sql(node), node.args["expression"]
     written = node.sql(dialect="duckdb")
     pointer = path.sql(dialect="duckdb")
@@ -273,14 +273,14 @@ def _map_of_text(node: exp.Expr) -> str:
 
 
 def _sorted(node: exp.Expr) -> str:
-    """``array_sort`` has nulls last; ``sort_array`` has them first, and last where it descends."""
+    """Return a sorted array: ``array_sort`` has nulls last; ``sort_array`` has them first, and last if it descends."""
     order = "DESC" if _sql(node, "asc").lower() == "false" else "ASC"
     first = _sql(node, "nulls_first").lower() == "true"
     return f"list_sort({_sql(node)}, '{order}', 'NULLS {'FIRST' if first else 'LAST'}')"
 
 
 def _distinct(values: str) -> str:
-    """Return the first of equal items each, in their order; null is an item too."""
+    """Return distinct items in order of their first occurrence; null is an item too."""
     return (
         f"list_filter({values}, lambda v, i: "
         f"len(list_filter({values}[1:i - 1], lambda w: w IS NOT DISTINCT FROM v)) = 0)"
@@ -341,7 +341,7 @@ def _next_day(node: exp.Expr) -> str:
 
 
 def _replaced(node: exp.Expr) -> str | None:
-    """Return a replacement; Java writes its groups with a dollar sign."""
+    """Return a replacement; Java refers to groups with a dollar sign."""
     replacement = node.args.get("replacement")
     if replacement is None or not replacement.is_string or "$" not in replacement.name:
         return None
@@ -350,7 +350,7 @@ def _replaced(node: exp.Expr) -> str | None:
 
 
 def _split(node: exp.Expr) -> str | None:
-    """Return the parts of a text; with a limit the last one is the rest of it."""
+    """Return the parts of a string; with a limit the last one is the rest of it."""
     text, pattern, limit = _sql(node), _sql(node, "expression"), _sql(node, "limit")
     if pattern == "''":
         return f"CASE WHEN {text} = '' THEN [''] ELSE string_split_regex({text}, '') END"
@@ -375,13 +375,13 @@ _LISTS = frozenset({"array", "arrayfilter", "regexpsplit", "split", "transform",
 
 
 def _reversed(node: exp.Expr) -> str | None:
-    """Spark reverses arrays too."""
+    """Return a reversed string or array, like Spark."""
     original = node.this.args.get("was", node.this.key)
     return f"list_reverse({_sql(node)})" if original in _LISTS else None
 
 
 def _substring(node: exp.Expr) -> str | None:
-    """Positions 0 and 1 are the same, and there is no negative length."""
+    """Return a substring: positions 0 and 1 are the same, and a negative length is 0."""
     start, length = _sql(node, "start"), _sql(node, "length")
     start = "1" if start == "0" else start
     more = f", CAST(greatest({length}, 0) AS BIGINT)" if length else ""
@@ -473,4 +473,4 @@ _NODES: dict[str, Callable[[exp.Expr], str | None]] = {
     "trycast": _cast,
     "tsordsadd": _as_date,
 }
-"""What stands for a function that sqlglot knows, by the key of its class."""
+"""Translations of functions that sqlglot knows, by the key of their class."""

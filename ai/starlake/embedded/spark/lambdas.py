@@ -1,4 +1,4 @@
-"""Spark's functions of arrays, maps and JSON, lambdas included, as DuckDB's SQL."""
+"""Spark's functions for arrays, maps and JSON, including lambdas, in DuckDB's SQL."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _numbers = count()
 
 
 Write = Callable[["exp.Expr"], str]
-"""Returns the DuckDB SQL of an expression of Spark's."""
+"""Returns the DuckDB SQL of a Spark expression."""
 
 
 def without_lambda(node: exp.Expr, write: Write) -> str | None:
-    """Return the DuckDB SQL of a call that takes a lambda; None for any other call.
+    """Return the DuckDB SQL of a call with a lambda; None for any other call.
 
     Args:
-        node: The call; its arguments are still Spark's.
-        write: Writes expressions without a lambda.
+        node: The call with untranslated arguments.
+        write: Translates expressions without a lambda.
     """
     from sqlglot import exp
 
@@ -35,7 +35,7 @@ def without_lambda(node: exp.Expr, write: Write) -> str | None:
 
 
 def _arguments(node: exp.Expr) -> list[exp.Expr]:
-    """Return the arguments of a call in the order in which they are written."""
+    """Return the arguments of a call in written order."""
     from sqlglot import exp
 
     if isinstance(node, exp.Anonymous):
@@ -56,7 +56,7 @@ class _Call:
         return self.write(self.arguments[place])
 
     def body(self, place: int, *values: str) -> str:
-        """Return the SQL of the body of a lambda, its parameters replaced by SQL."""
+        """Return the SQL of the body of a lambda, with its parameters replaced by SQL."""
         from sqlglot import exp
 
         function = self.arguments[place]
@@ -70,7 +70,7 @@ class _Call:
         return self.write(holder.this)
 
     def each(self, function: str) -> str:
-        """Return a list function of DuckDB over a lambda of one or two parameters; Spark counts the second from 0."""
+        """Return a DuckDB list function over a lambda with one or two parameters; Spark counts the second from 0."""
         item, place = _name("x"), _name("i")
         if len(self.arguments[1].expressions) > 1:
             body = self.body(1, item, f"CAST({place} - 1 AS INTEGER)")
@@ -89,7 +89,7 @@ def _name(prefix: str) -> str:
 
 
 def _holds(call: _Call, sought: str) -> str:
-    """Return whether a condition has a value for any item; null if it has it for none and is null for one."""
+    """Return the SQL for "any item fulfils the condition"; null if none does and one is null."""
     values = call.sql(0)
     found = call.each("list_transform")
     other = "false" if sought == "true" else "true"
@@ -123,7 +123,7 @@ def _zip_with(call: _Call) -> str:
 
 
 def _entries(call: _Call, function: str, result: str) -> str:
-    """Return a map made of the entries of another; ``{body}`` in the result is the body of the lambda."""
+    """Return a map made of the entries of another one; ``{body}`` in the result is the body of the lambda."""
     entry = _name("e")
     body = call.body(1, f"{entry}.key", f"{entry}.value")
     written = result.format(body=body, entry=entry)
@@ -131,7 +131,7 @@ def _entries(call: _Call, function: str, result: str) -> str:
 
 
 def _sorted(call: _Call) -> str:
-    """Return an insertion sort, since DuckDB's sorting takes no comparator."""
+    """Return an insertion sort, because DuckDB's sorting accepts no comparator."""
     values, total, item, other = call.sql(0), _name("a"), _name("x"), _name("y")
     order = call.body(1, other, item)
     before = f"list_filter({total}, lambda {other}: {order} <= 0)"
@@ -158,7 +158,7 @@ _WITH_LAMBDAS: dict[str, Callable[[_Call], str]] = {
     "transform_values": lambda call: _entries(call, "list_transform", "{{'key': {entry}.key, 'value': {body}}}"),
     "zip_with": _zip_with,
 }
-"""What stands for a call with lambdas, by its name or the key of its class."""
+"""Translations of calls with lambdas, by their name or the key of their class."""
 
 
 def json_text(node: exp.Expr) -> str:
@@ -177,7 +177,7 @@ def json_text(node: exp.Expr) -> str:
 
 
 def map_of_text(text: str, pairs: str, values: str) -> str:
-    """Return the map that is written in a text; an entry without a value has null."""
+    """Return the map in a string; an entry without a value has null."""
     entry = _name("e")
     parts = f"string_split_regex({entry}, {values})"
     rest = f"CASE WHEN len({parts}) > 1 THEN substr({entry}, len({parts}[1]) + 1 + "

@@ -1,7 +1,7 @@
 """SQL expressions of tables - scripts, filters, privacy - which Starlake evaluates with Spark, on DuckDB.
 
-Nodes of sqlglot's tree are replaced, rather than written by a dialect of our own: the compiled build of sqlglot, which
-other packages may have installed, does not let Python subclass its parsers and generators.
+Nodes of sqlglot's tree are replaced, instead of using a dialect of our own: in the compiled build of sqlglot, which
+other packages may have installed, Python cannot subclass its parsers and generators.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ logger = logging.getLogger(__name__)
 
 
 def translated(text: str, file_column: str, texts: Set[str] = frozenset()) -> str:
-    """Translate an expression in Spark's SQL to DuckDB's.
+    """Translate a Spark SQL expression to DuckDB.
 
     Args:
         text: The expression.
         file_column: The column that holds the name of the row's file, for ``input_file_name()``.
-        texts: The columns of strings, in lower case; beside a number they are numbers, as in Spark.
+        texts: The names of string columns, in lower case; combined with a number they are numbers, as in Spark.
 
     Returns:
-        The expression for DuckDB. What is not valid Spark SQL is taken as DuckDB's own.
+        The expression for DuckDB. An expression that is not valid Spark SQL is returned as DuckDB's own.
     """
     from sqlglot import exp, parse_one
     from sqlglot.errors import SqlglotError
@@ -51,14 +51,14 @@ def translated(text: str, file_column: str, texts: Set[str] = frozenset()) -> st
 
 
 def rewritten(tree: exp.Expr) -> str:
-    """Return the DuckDB SQL of an expression of Spark's, which is in parentheses."""
+    """Return the DuckDB SQL of a Spark expression, in parentheses."""
     from sqlglot import exp
 
-    for node in list(tree.walk()):  # calls before their arguments: a lambda is written with the call that it is for
+    for node in list(tree.walk()):  # calls before their arguments: a lambda is translated with its call
         found = without_lambda(node, _written) if node.parent is not None and node.root() is tree else None
         if found is not None:
             node.replace(exp.Var(this=found))
-    for node in reversed(list(tree.walk())):  # arguments before the calls that they are for
+    for node in reversed(list(tree.walk())):  # arguments before their calls
         found = as_duckdb(node) if node.parent is not None else None
         if found is not None:
             node.replace(exp.Var(this=found, was=node.key))
@@ -84,7 +84,7 @@ def _read_numbers(tree: exp.Expr, texts: Set[str]) -> None:
 
 
 def converted(value: str, kind: str) -> str:
-    """Return the SQL of a value as a column of a type; what does not fit is null, as in Spark.
+    """Return the SQL of a value cast to a column type; null if the cast fails, as in Spark.
 
     Args:
         value: SQL of the value.

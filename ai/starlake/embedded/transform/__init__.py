@@ -1,1 +1,1 @@
-"""Run tasks: their SQL or Python code, the tables that it reads, and what is wrong with it."""
+"""Run tasks: their SQL or Python code, their dependencies, and checks."""

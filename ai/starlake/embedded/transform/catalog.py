@@ -1,4 +1,4 @@
-"""The columns of tables as far as they are known before anything runs, as empty tables of a DuckDB in memory."""
+"""Known columns of tables before a run, as empty tables of a DuckDB database in memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ai.starlake.project.lineage.sql_references import Reference
 
 Columns = dict[str, str] | None
-"""Names and types of a table's columns; None when they are not known for certain."""
+"""Names and types of a table's columns; None if they are not known for certain."""
 Stored = dict[tuple[str, str], dict[str, str]]
 
 
@@ -25,7 +25,7 @@ class Catalog:
 
     Args:
         project: The project.
-        database: Where the empty tables are made.
+        database: The database for the empty tables.
     """
 
     def __init__(self, project: Project, database: Database) -> None:
@@ -37,10 +37,10 @@ class Catalog:
         self._schemas: set[str] = set()
 
     def stored(self, item: Table | Task) -> Stored | None:
-        """Return the tables in the database that an item is written to, by schema and name in lower case.
+        """Return the tables in the database of an item, by schema and name in lower case.
 
         Returns:
-            None if they cannot be known: another kind of database, or one that another process writes to.
+            None if they are unknown: another kind of database, or one that another process writes to.
         """
         try:
             connection = self._project.connection_of(item)
@@ -69,7 +69,7 @@ class Catalog:
         return _with(wanted, stored.get((table.domain_final_name.lower(), table.final_name.lower()), {}))
 
     def note(self, task: Task, columns: Columns) -> None:
-        """Keep the columns that the SELECT of a task gives."""
+        """Record the columns of the SELECT of a task."""
         stored = self.stored(task)
         if columns is None or stored is None or not _is_plain(task.write_strategy, task):
             return
@@ -79,11 +79,11 @@ class Catalog:
         self._tasks[task.target.lower()] = _with(wanted, stored.get((task.domain.lower(), task.table.lower()), {}))
 
     def of_task(self, task: Task) -> Columns:
-        """Return the columns of the table of a task that `note` knows."""
+        """Return the columns of the table of a task that `note` recorded."""
         return self._tasks.get(task.target.lower())
 
     def make(self, reference: Reference, task: Task) -> bool:
-        """Make the empty table that a task reads; return whether its columns are known."""
+        """Create the empty table that a task reads; return True if its columns are known."""
         item = reference.item
         if isinstance(item, Task):
             return self.create(item.domain, item.table, self.of_task(item))
@@ -98,13 +98,13 @@ class Catalog:
         return False
 
     def make_own(self, task: Task) -> None:
-        """Make the task's own schema the one of unqualified names, and its table if that is stored."""
+        """Make the task's schema the one of unqualified names, and create its table if that is stored."""
         self._schema(task.domain)
         self._database.enter(task.domain)
         self.create(task.domain, task.table, (self.stored(task) or {}).get((task.domain.lower(), task.table.lower())))
 
     def create(self, schema: str, name: str, columns: Columns) -> bool:
-        """Make an empty table; return whether that was possible."""
+        """Create an empty table; return True if that was possible."""
         import duckdb
 
         key = (schema.lower(), name.lower())
@@ -126,7 +126,7 @@ class Catalog:
             self._schemas.add(name.lower())
 
     def _versions(self, strategy: WriteStrategy) -> dict[str, str]:
-        """Return the columns that versions of rows have."""
+        """Return the columns for versions of rows."""
         if not any(kind.keeps_versions for kind in strategy.kinds):
             return {}
         application = self._project.application
@@ -138,7 +138,7 @@ class Catalog:
 
 
 def _is_plain(strategy: WriteStrategy, item: Table | Task) -> bool:
-    """Return whether nothing but the metadata and the SELECT says which columns a table has."""
+    """Return True if only the metadata and the SELECT determine the columns of a table."""
     altered = any("alter" in text.lower() or "create" in text.lower() for text in (*item.presql, *item.postsql))
     return not altered and not any(kind.is_own for kind in strategy.kinds)
 

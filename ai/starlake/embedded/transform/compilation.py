@@ -1,4 +1,4 @@
-"""The SQL of a task as ``--compile`` shows it."""
+"""The SQL of a task for ``--compile``."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _TITLES = {True: "SQL when table does not already exist", False: "SQL when table
 
 
 def section(statements: Iterable[str], *, first: bool) -> str:
-    """Return the statements of one case below its title, which is Starlake's.
+    """Return the statements of one case below Starlake's title for it.
 
     Args:
-        statements: The statements in order; those that are empty are left out.
+        statements: The statements in order; empty ones are left out.
         first: Whether the target does not exist yet.
     """
     title = f"-- {_TITLES[first]}"
@@ -25,10 +25,10 @@ def section(statements: Iterable[str], *, first: bool) -> str:
 
 
 def column_types(database: Database, select: str) -> dict[str, str | None]:
-    """Return the columns of a SELECT and their types; the types are None if it reads what does not exist yet.
+    """Return the columns of a SELECT and their types; the types are None if it reads a missing table.
 
     Raises:
-        duckdb.Error: If not even the names are known, as of ``SELECT *`` from a table that does not exist.
+        duckdb.Error: If not even the names are known, as for ``SELECT *`` from a missing table.
     """
     import duckdb
 

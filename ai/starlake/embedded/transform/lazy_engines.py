@@ -1,4 +1,4 @@
-"""Run the lazy frames of Python tasks on the engine that the task names."""
+"""Run the lazy frames of Python tasks on the task's engine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ai.starlake.common.plug_ins import LAZY_ENGINES, load, plug_ins
 
 
 class LazyEngines:
-    """The engines of one command, each made when it is first needed.
+    """The engines of one command, each created on first use.
 
     Args:
         session: The command.
@@ -19,10 +19,10 @@ class LazyEngines:
         self._made: dict[str, LazyEngine] = {}
 
     def named(self, name: str) -> LazyEngine:
-        """Return the engine of a name.
+        """Return the engine with a name.
 
         Raises:
-            StarlakeError: If no installed package offers it, or if a package that it needs is not installed.
+            StarlakeError: If no installed package offers it, or if a required package is not installed.
         """
         if name not in self._made:
             offered = plug_ins(LAZY_ENGINES)
@@ -32,6 +32,6 @@ class LazyEngines:
         return self._made[name]
 
     def close(self) -> None:
-        """Close the engines that were made."""
+        """Close the engines that were created."""
         while self._made:
             self._made.popitem()[1].close()

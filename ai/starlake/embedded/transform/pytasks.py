@@ -1,8 +1,8 @@
 """Python tasks: a ``.py`` file whose function ``task`` returns the rows. Starlake runs such tasks on Spark only.
 
-``def task(connection, variables)`` is called with the open DuckDB connection and the project's variables. It returns
-a DuckDB relation, or a data frame of pandas, Polars or Arrow; what becomes of the rows is said by the task's YAML, as
-for SQL. With ``engine`` in the YAML it returns a lazy frame of Polars, which that engine runs.
+``def task(connection, variables)`` is called with the open DuckDB connection and the project's variables. It returns a
+DuckDB relation, or a data frame of pandas, Polars or Arrow; the task's YAML determines how the rows are written, as for
+SQL. With ``engine`` in the YAML it returns a lazy frame of Polars, which that engine runs.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def python_rows(database: Database, workspace: Workspace, task: Task, file: Path
     """Run a Python task and return a SELECT of its rows.
 
     Args:
-        database: The database of the task; the transaction is open, what the function writes is part of it.
-        workspace: The project, and what runs lazy frames.
+        database: The database of the task, with an open transaction that includes what the function writes.
+        workspace: The project, and the engines of lazy frames.
         task: The task.
         file: Its Python file.
 
@@ -61,21 +61,21 @@ def python_rows(database: Database, workspace: Workspace, task: Task, file: Path
 
 
 def _keep_lazy(database: Database, engine: LazyEngine, task: Task, frame: Any) -> None:
-    """Copy the rows that an engine makes of a lazy frame into a temporary table, never all of them in memory."""
+    """Copy the rows of a lazy frame from its engine to a temporary table, never all of them in memory."""
     with scratch_folder() as scratch:
         engine.write(LazyQuery(frame, task.full_name, scratch))
         database.execute(f"{_CREATE} read_parquet({literal(str(scratch / '**' / '*.parquet'))})")
 
 
 def _keep(database: Database, rows: Any) -> None:
-    """Copy the rows into a temporary table."""
+    """Copy the rows to a temporary table."""
     if hasattr(rows, "collect"):
         rows = rows.collect()
     if hasattr(rows, "create_view"):
         rows.create_view(_SOURCE, replace=True)
         database.execute(f"{_CREATE} {_SOURCE}")
         database.execute(f"DROP VIEW {_SOURCE}")
-    elif hasattr(rows, "write_parquet"):  # Polars; needs no Arrow this way
+    elif hasattr(rows, "write_parquet"):  # Polars; this way needs no Arrow
         with scratch_folder() as scratch:
             file = scratch / "rows.parquet"
             rows.write_parquet(file)

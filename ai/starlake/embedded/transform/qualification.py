@@ -1,4 +1,4 @@
-"""Unqualified names in a task's SQL: which table of which domain they mean."""
+"""Unqualified names in a task's SQL: their table and domain."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _HAS_TABLES = re.compile(r"\b(from|join)\b", re.IGNORECASE)
 
 
 def qualified_sql(sql: str, task: Task, graph: Graph) -> str:
-    """Write the domain before the names of tables and tasks of other domains, and what references stand for.
+    """Qualify the names of tables and tasks of other domains, and replace references.
 
-    Everything else stays as it is.
+    Everything else stays unchanged.
 
     Args:
-        sql: A SELECT, Jinja rendered.
-        task: The task that it is of.
-        graph: Knows the tables and tasks of the project.
+        sql: A SELECT with rendered Jinja.
+        task: Its task.
+        graph: The tables and tasks of the project.
 
     Returns:
-        The SELECT; as it is when it cannot be parsed, in which case DuckDB says what is wrong with it.
+        The SELECT; unchanged if it cannot be parsed, so that DuckDB reports the error.
     """
     if not task.parse_sql or not _HAS_TABLES.search(sql):
         return sql
@@ -53,7 +53,7 @@ def qualified_sql(sql: str, task: Task, graph: Graph) -> str:
 
 
 def _target(parts: list[str], task: Task, graph: Graph) -> tuple[str, ...] | None:
-    """Return what to write for a name: the target of a reference, or a table with its domain; None to leave it."""
+    """Return the replacement of a name: the target of a reference, or a table with its domain; None to keep it."""
     referred = graph.target_of(parts)
     if referred is not None and len(referred) > 1:
         return referred

@@ -1,4 +1,4 @@
-"""The rows of a query as text, for interactive runs, as Starlake prints them."""
+"""The rows of a query as text, for interactive runs, in Starlake's form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def rows_as_text(database: Database, query: str, style: str) -> str:
     Args:
         database: The database.
         query: A SELECT of a page of rows.
-        style: ``csv``; ``json``, one array of pairs a row; ``json-array``, one array of these; ``table``.
+        style: ``csv``; ``json``, one array of pairs per row; ``json-array``, one array of these; ``table``.
 
     Raises:
         StarlakeError: If the style is unknown.
@@ -43,12 +43,12 @@ def rows_as_text(database: Database, query: str, style: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """Return JSON without blanks, as Starlake's library writes it."""
+    """Return JSON without blanks, like Starlake's library."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _text(value: Any) -> str:
-    """Return a value as JDBC writes it, which Starlake prints."""
+    """Return a value in JDBC's form, which Starlake prints."""
     if value is None:
         return "NULL"
     if isinstance(value, bool):
@@ -59,7 +59,7 @@ def _text(value: Any) -> str:
 
 
 def _moment(value: datetime) -> str:
-    """``2024-01-02 03:04:05.0``, a moment with a zone ``2024-01-02T03:04:05Z``, as Java writes them."""
+    """Return a timestamp in Java's form: ``2024-01-02 03:04:05.0``, with a time zone ``2024-01-02T03:04:05Z``."""
     if value.tzinfo is None:
         return f"{value:%Y-%m-%d %H:%M:%S}.{f'{value.microsecond:06}'.rstrip('0') or '0'}"
     digits = f"{value.microsecond:06}"

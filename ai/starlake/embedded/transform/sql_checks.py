@@ -1,8 +1,8 @@
-"""What ``validate`` finds in the SQL of a project: syntax errors, unknown tables, unknown columns.
+"""Findings of ``validate`` in the SQL of a project: syntax errors, unknown tables, unknown columns.
 
-DuckDB itself parses and binds what runs on DuckDB, against empty tables with the columns that the project knows; so
-there is no second opinion on what its SQL means. SQL for other databases is parsed by sqlglot. Where the columns of a
-table are not known for certain, nothing is said about what reads it.
+DuckDB itself parses and binds SQL for DuckDB, against empty tables with the known columns; so there is only one
+interpretation of its SQL. SQL for other databases is parsed by sqlglot. If the columns of a table are not known for
+certain, SQL that reads it is not checked.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ def sql_findings(project: Project, *, names: bool = True) -> list[Finding]:
 
     Args:
         project: The project.
-        names: Whether tables and columns are checked, too; the metadata must be without errors then.
+        names: Whether tables and columns are checked too; the metadata must be valid then.
 
     Returns:
-        The findings. SQL whose template cannot be rendered gives none, since that is a finding already.
+        The findings. SQL with an invalid template is not included, because that is a finding already.
     """
     import duckdb
 
@@ -89,7 +89,7 @@ class _Checks:
                 yield from self._names(task, unknown)
 
     def _items(self) -> tuple[list[Table], list[Task]]:
-        """Return the tables and tasks that can be read."""
+        """Return the valid tables and tasks."""
         tables: list[Table] = []
         tasks: list[Task] = []
         reader, found = self._project.domain_reader, self._project.task_reader
@@ -145,7 +145,7 @@ class _Checks:
         return Finding(statement.file, line, " - ".join([first, *rest[:1]]), hint)
 
     def _names(self, task: Task, unknown: UnknownTables) -> Iterator[Finding]:
-        """Check the tables and columns of a task, and note the columns of its own table."""
+        """Check the tables and columns of a task, and record the columns of its own table."""
         statement = self._main.get(task.full_name, Statement("", None))
         strangers = list(unknown.of(task, statement))
         yield from strangers
@@ -161,7 +161,7 @@ class _Checks:
         columns: Columns = None
         try:
             columns = self._database.describe(f"{text}\n")
-        except Exception as error:  # noqa: BLE001  whatever DuckDB says about what is not certain
+        except Exception as error:  # noqa: BLE001  any message of DuckDB about what is not certain
             yield from self._column(task, statement, str(error))
         self._catalog.note(task, columns)
         yield from self._expectations(task, self._catalog.of_task(task))
@@ -182,7 +182,7 @@ class _Checks:
         except SqlError as error:
             statement = Statement("", error.file, (error.line,) if error.line else ())
             yield from self._column(table, statement, error.message)
-        except Exception:  # noqa: BLE001  types and functions that only a load can judge
+        except Exception:  # noqa: BLE001  types and functions that only a load can check
             return
 
     def _expectations(self, item: Table | Task, columns: Columns) -> Iterator[Finding]:
@@ -201,7 +201,7 @@ class _Checks:
                     self._database.describe(sql)
             except StarlakeError:
                 continue  # an undefined macro or variable is a finding of its own
-            except Exception as error:  # noqa: BLE001  only errors of syntax and columns are certain
+            except Exception as error:  # noqa: BLE001  only syntax errors and unknown columns are certain
                 if type(error).__name__ == "ParserException":
                     yield self._found(item, statement, line, place_in(str(error))[0])
                 else:

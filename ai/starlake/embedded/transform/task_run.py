@@ -46,13 +46,13 @@ class TransformRequest:
 
     Args:
         name: ``domain.task``, in any case.
-        recursive: Whether the tasks that it depends on run first.
+        recursive: Whether its dependencies run first.
         compile: Whether its SQL is shown instead of run.
         interactive: Show the rows instead of writing them, as ``csv``, ``json``, ``json-array`` or ``table``.
         query: SQL instead of the task's own.
         truncate: Whether APPEND empties the table first.
-        page_size: How many rows an interactive run shows at most.
-        page_number: Which page of them, from 1.
+        page_size: Maximum number of rows of an interactive run.
+        page_number: Number of the page, from 1.
     """
 
     name: str
@@ -71,7 +71,7 @@ class TaskRun:
     Args:
         workspace: The open databases and the project.
         task: The task.
-        graph: Knows what unqualified names mean.
+        graph: Resolves unqualified names.
         request: How to run it.
     """
 
@@ -92,14 +92,14 @@ class TaskRun:
 
     @property
     def _strategy(self) -> WriteStrategy:
-        """The write strategy; a materialized view, which DuckDB has not, is a table with the rows of the last run."""
+        """The write strategy; a materialized view, which DuckDB lacks, is a table with the rows of the last run."""
         if self._task.sink.materialized_view is Materialization.MATERIALIZED_VIEW:
             return WriteStrategy(type="OVERWRITE")
         return self._task.write_strategy
 
     @property
     def _is_repeatable(self) -> bool:
-        """True if it makes no difference how often the task runs."""
+        """True if running the task several times has the same effect."""
         task = self._task
         if self._is_view:
             return not (task.presql or task.postsql)
@@ -110,7 +110,7 @@ class TaskRun:
         """Run the task in one transaction with its audit row, once for a job id.
 
         Returns:
-            Why it failed; None if it succeeded.
+            The error; None if it succeeded.
         """
         warehouse = self._workspace.warehouse_of(self._task)
         error = self._run(warehouse)
@@ -121,7 +121,7 @@ class TaskRun:
         return error
 
     def _is_table(self, warehouse: Warehouse) -> bool:
-        """Return False for a view, whose query would run to count its rows; SQL of its own may write anything."""
+        """Return False for a view, whose query would run to count its rows; a task's own SQL may write to anything."""
         if self._task.parse_sql:
             return not self._is_view
         return bool(warehouse.columns(self._target)) and not warehouse.is_view(self._target)
@@ -146,7 +146,7 @@ class TaskRun:
         return None
 
     def _write(self, warehouse: Warehouse, once: Once) -> TableWrite:
-        """Return what writes the task's rows."""
+        """Return the operation that writes the task's rows."""
         audit, task = self._workspace.audit, self._task
         return TableWrite(
             warehouse,
@@ -172,7 +172,7 @@ class TaskRun:
         return self._merged(warehouse, self._columns_before_presql(warehouse))
 
     def _merged(self, warehouse: Warehouse, columns: Columns | None) -> MergedRows:
-        """Return the rows of the task, which meet those of its table."""
+        """Return the rows of the task, to be merged with those of its table."""
         task = self._task
         return MergedRows(
             self._strategy,
@@ -194,7 +194,7 @@ class TaskRun:
         return Rows(statement.text, columns, statement, reads_target=reads_target)
 
     def compiled(self) -> str:
-        """Return the SQL that would run, for a target that does not exist and for one that does."""
+        """Return the SQL that would run, for a missing target and for an existing one."""
         warehouse = self._workspace.warehouse_of(self._task, writing=False)
         warehouse.enter(self._target.schema, missing_ok=True)
         before, after = (self._plain(texts) for texts in (self._task.presql, self._task.postsql))
@@ -233,7 +233,7 @@ class TaskRun:
             return rows_as_text(warehouse.database, query, str(self._request.interactive))
 
     def _columns_before_presql(self, warehouse: Warehouse) -> Columns | None:
-        """Return the columns of a table that presql already uses in the first run; None if it is made after presql."""
+        """Return the columns of a table that presql uses in the first run; None if it is created after presql."""
         task = self._task
         mentioned = any(task.table.lower() in text.lower() for text in task.presql)
         if task.sql is None or not mentioned:
@@ -244,11 +244,11 @@ class TaskRun:
             return None
         try:
             return warehouse.describe(self._statement())
-        except SqlError:  # the main statement reads what presql makes
+        except SqlError:  # the main statement reads what presql creates
             return None
 
     def _change(self, existing: Columns, incoming: Columns) -> Change:
-        """Return how the columns of the existing table follow: those that the task's attributes name."""
+        """Return the change of the existing table's columns: those that the task's attributes name."""
         reported = {**incoming, **self._named()}
         strategy = self._task.sync_strategy
         if not self._task.attributes or strategy is SyncStrategy.NONE:
@@ -265,11 +265,11 @@ class TaskRun:
         return {one.final_name: self._kind(one) for one in self._task.attributes}
 
     def _kind(self, attribute: Attribute, selected: str | None = None) -> str:
-        """Return the type of an attribute's column: that of the SELECT, else the one that the attribute names."""
+        """Return the type of an attribute's column: that of the SELECT, or else that of the attribute."""
         return selected or plain_type(attribute, lambda one: self._project.type(one.type))
 
     def _source(self, warehouse: Warehouse) -> Statement:
-        """Return the statement that gives the task's rows; a Python task runs here."""
+        """Return the statement with the task's rows; a Python task runs here."""
         if self._task.sql is None and self._task.python_file is not None:
             select = python_rows(warehouse.database, self._workspace, self._task, self._task.python_file)
             columns = warehouse.database.describe(select)
@@ -283,7 +283,7 @@ class TaskRun:
         return statement
 
     def _statement(self) -> Statement:
-        """Return the main statement, its names qualified."""
+        """Return the main statement with qualified names."""
         if not self._task.sql:
             raise StarlakeError(
                 f"the task {self._task.full_name} has no SQL",

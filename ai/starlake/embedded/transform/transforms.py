@@ -1,4 +1,4 @@
-"""The verb ``transform``: run a task and those that it depends on, or show what it would do."""
+"""The verb ``transform``: run a task and its dependencies, or show what it would do."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def transform(workspace: Workspace, request: TransformRequest, reporter: EngineR
     """Run, compile or show a task.
 
     Returns:
-        What ran. A task that fails is an error in the result and stops those that depend on it.
+        The tasks that ran. A failed task is an error in the result, and its consumers do not run.
 
     Raises:
-        StarlakeError: If there is no such task, or if it cannot be used.
+        StarlakeError: If there is no such task, or if it is invalid.
     """
     task = workspace.project.task(request.name)
     if request.query is not None:
@@ -54,9 +54,10 @@ def _run(
 
 
 def _tree_lines(graph: Graph, task: Task) -> list[str]:
-    """Return a task and all that it reads, two blanks a level.
+    """Return a task and all its dependencies, indented by two blanks per level.
 
-    What several tasks read stands below each of them; past ten thousand lines it is named without what it reads itself.
+    Dependencies of several tasks are repeated below each of them; after ten thousand lines a name has no dependencies
+    below it.
     """
     lines: list[str] = []
     stack = [(graph.dependency_tree(task), 0)]

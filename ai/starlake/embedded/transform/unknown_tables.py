@@ -1,4 +1,4 @@
-"""Tables that the SQL of a task reads and that nothing makes."""
+"""Tables that the SQL of a task reads and that nothing creates."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from ai.starlake.project.lineage.graph import Graph
 
 _CLOSE = 0.7
-"""How much two names must have in common for one to be a misspelling of the other."""
+"""Minimum similarity of two names for one to be a misspelling of the other."""
 _SCHEMAS = frozenset({"information_schema", "pg_catalog", "temp", "system", "main"})
 
 
 class UnknownTables:
-    """Knows all names that a task may read.
+    """All names that a task may read.
 
     Args:
         project: The project.
-        graph: Knows what the names in tasks stand for.
-        catalog: Knows the tables in the databases.
+        graph: Resolves the names in tasks.
+        catalog: The tables in the databases.
         tables: The tables of the project.
         tasks: Its tasks.
     """
@@ -52,7 +52,7 @@ class UnknownTables:
         self._silent = _SCHEMAS | {name.lower() for name in own if name}
 
     def of(self, task: Task, statement: Statement) -> Iterator[Finding]:
-        """Find the unknown tables of a task.
+        """Return the unknown tables of a task.
 
         Args:
             task: The task.
@@ -71,9 +71,9 @@ class UnknownTables:
                 yield Finding(statement.file, statement.line(_line(statement.text, name)), message, hint, severity)
 
     def _severity(self, name: str, task: Task, close: str) -> Severity | None:
-        """Return whether a name is an error: a probable misspelling, or a name in the task's own domain.
+        """Return True if a name is an error: a probable misspelling, or a name in the task's own domain.
 
-        Other tables may be made by others. Of what other databases than DuckDB hold, the project knows nothing.
+        Other tables may be created by others. The project does not know the contents of databases other than DuckDB.
         """
         if self._project.dialect_of(task) == "duckdb":
             if self._catalog.stored(task) is None:
@@ -82,7 +82,7 @@ class UnknownTables:
         return Severity.WARNING if close and "." in name else None
 
     def _close(self, name: str, task: Task) -> str:
-        """Return the table of the domain that has nearly the same name, or the same table of a nearly equal domain."""
+        """Return the table of the domain with a similar name, or the same table of a similarly named domain."""
         schema, _, last = name.lower().rpartition(".")
         own = f"{schema or task.domain}.".lower()
         tables = {each.rpartition(".")[2]: each for each in self._names if each.startswith(own)}
@@ -123,7 +123,7 @@ def _external(project: Project) -> Iterable[tuple[str, str]]:
 
 
 def _is_understood(sql: str, dialect: str) -> bool:
-    """Return whether the names in SQL were read by a parser, not guessed."""
+    """Return True if the names in SQL were read by a parser, not guessed."""
     from sqlglot import ErrorLevel, parse
     from sqlglot.errors import SqlglotError
 
@@ -135,7 +135,7 @@ def _is_understood(sql: str, dialect: str) -> bool:
 
 
 def _line(sql: str, name: str) -> int:
-    """Find the line of SQL that names a table first."""
+    """Return the line of SQL that first names a table."""
     quote = '["`\\[\\]]?'
     pattern = rf"{quote}\s*\.\s*{quote}".join(re.escape(part) for part in name.split("."))
     found = re.search(rf"(?i)(?<!\w){pattern}(?!\w)", sql)

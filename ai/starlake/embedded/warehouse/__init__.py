@@ -1,1 +1,1 @@
-"""Write rows into tables: databases, write strategies, schema evolution, expectations and the audit."""
+"""Write rows to tables: databases, write strategies, schema evolution, expectations and the audit."""

@@ -1,4 +1,4 @@
-"""The audit tables: what ran, what was rejected, which expectations were met."""
+"""The audit tables: jobs, rejected rows, results of expectations."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _TABLES: Mapping[str, Mapping[str, str]] = {
 }
 _LONGEST_MESSAGE = 8000
 NOT_COUNTED = -1
-"""What the audit says where nothing was counted."""
+"""Value of the audit's counts if nothing was counted."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,16 @@ class Entry:
     """A row of the audit.
 
     Args:
-        job_id: What ran it; ``SL_JOB_ID`` when that is set.
+        job_id: Id of the job; ``SL_JOB_ID`` if set.
         paths: The files of a load, the name of a task.
         domain: The domain's name.
-        table: The table's name, or the task's.
+        table: The name of the table or task.
         step: ``LOAD`` or ``TRANSFORM``.
-        started: When it began, UTC.
+        started: Start time, UTC.
         duration: Milliseconds.
-        scheduled: The logical date, UTC; the start unless the command says otherwise.
+        scheduled: The logical date, UTC; the start unless the command sets it.
         success: Whether it succeeded.
-        message: ``success``, or why not.
+        message: ``success``, or the error.
         counts: Rows read, accepted, rejected.
     """
 
@@ -94,9 +94,9 @@ class Reject:
     """A rejected row.
 
     Args:
-        error: Why it is rejected.
+        error: The error.
         file: The URI of its file.
-        line: The line of the file that it begins on, None where that is not known.
+        line: Its first line in the file; None if unknown.
     """
 
     error: str
@@ -105,14 +105,14 @@ class Reject:
 
 
 class AuditLog:
-    """Writes audit rows in the transaction that is open.
+    """Writes audit rows in the open transaction.
 
     Args:
         warehouse: The warehouse that holds the audit tables.
         schema: Their schema.
-        active: Whether anything is written at all; without an audit no schema is made either.
-        tenant: What every row says under TENANT.
-        elsewhere: The schemas of tables that are not in that schema.
+        active: Whether anything is written; without an audit no schema is created either.
+        tenant: Value of the column TENANT.
+        elsewhere: The schemas of tables in other schemas.
     """
 
     def __init__(
@@ -155,12 +155,12 @@ class AuditLog:
         )
 
     def success(self, entry: Entry, paths: Sequence[str], *, scheduled: datetime | None) -> tuple[int, int, int] | None:
-        """Return the rows counted by a success that is on record under a job id; None when there is none.
+        """Return the counted rows of a recorded success under a job id; None if there is none.
 
         Args:
             entry: The job.
-            paths: What the record may say under PATHS.
-            scheduled: The logical date, UTC, when the command says it.
+            paths: The possible values of PATHS.
+            scheduled: The logical date, UTC, if the command sets it.
         """
         table = self._ensured("audit")
         marks = ", ".join("?" for _ in paths)
@@ -174,7 +174,7 @@ class AuditLog:
         return (int(sums[0]), int(sums[1]), int(sums[2])) if found else None
 
     def reject(self, entry: Entry, rejects: Sequence[Reject]) -> None:
-        """Add rows to ``rejected``; Starlake has them without the column LINE.
+        """Add rows to ``rejected``; Starlake's table has no column LINE.
 
         Args:
             entry: The job that rejected the rows.
@@ -186,10 +186,10 @@ class AuditLog:
                 [*job, f"ERR -> \n{reject.error}\n\nFILE -> {reject.file}", reject.file, reject.line]
                 for reject in rejects
             ]
-            self._insert("rejected", rows)  # Starlake makes the table with every load, rejects or not
+            self._insert("rejected", rows)  # Starlake creates the table with every load, with or without rejects
 
     def last_load(self, domain: str, table: str) -> datetime | None:
-        """Return when the last successful load of a table on record began, UTC; None if there is none."""
+        """Return the start of the last recorded successful load of a table, UTC; None if there is none."""
         place = self._existing("audit")
         if place is None:
             return None
@@ -200,13 +200,13 @@ class AuditLog:
     def loads(
         self, domain: str, table: str, *, since: datetime | None, job_id: str | None
     ) -> tuple[tuple[int, int, int], list[str]]:
-        """Return the rows read, accepted and rejected by the successful loads of a table, and the errors on record.
+        """Return the rows read, accepted and rejected by the successful loads of a table, and the recorded errors.
 
         Args:
             domain: The domain.
             table: The table.
-            since: When the loads began, UTC, at the earliest.
-            job_id: Whose loads; anybody's by default.
+            since: Earliest start of the loads, UTC.
+            job_id: JOBID of the loads; all by default.
         """
         audit, rejected = self._existing("audit"), self._existing("rejected")
         if audit is None:
@@ -260,7 +260,7 @@ class AuditLog:
     def _ensured(self, name: str) -> Target:
         """Return an audit table, which is created if it does not exist.
 
-        A table of an older Starlake gets the columns that it lacks; they are null in its rows.
+        Missing columns are added to a table of an older Starlake; they are null in its rows.
         """
         table = Target(self._elsewhere.get(name) or self._schema, name)
         self.warehouse.ensure(table, _TABLES[name])

@@ -19,12 +19,12 @@ from ai.starlake.project import Expectation, Project, Table, Task
 T = TypeVar("T")
 
 _NO_NUMBER = -(2**31)
-"""The count that Starlake records if the query gives no single number."""
+"""Count that Starlake records if the query does not return a single number."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one expectation came to."""
+    """Outcome of one expectation."""
 
     expectation: Expectation
     name: str
@@ -34,17 +34,17 @@ class Outcome:
 
     @property
     def success(self) -> bool:
-        """True if the query gave one row whose first column is 0."""
+        """True if the query returned one row whose first column is 0."""
         return not self.exception and self.count == 0
 
 
 class ExpectationError(StarlakeError):
-    """Expectations of a table do not hold, and the project says that they must.
+    """Expectations of a table are not met, and the project requires them.
 
     Args:
         table: The table.
         entry: The job, for the audit.
-        outcomes: What all expectations came to.
+        outcomes: The outcomes of all expectations.
     """
 
     def __init__(self, table: str, entry: Entry, outcomes: Sequence[Outcome]) -> None:
@@ -71,11 +71,11 @@ class _BrokenQueryError(Exception):
 def attempts(write: Callable[[Mapping[int, str]], T]) -> T:
     """Run a transaction that ends with `check`; repeat it if the query of an expectation broke it.
 
-    A database may end a transaction at the first error. A failing query is an outcome all the same, and says nothing
-    about the rows.
+    A database may end a transaction at the first error. A failing query is an outcome too, and has no effect on the
+    rows.
 
     Args:
-        write: Runs the transaction; it is given the failures that are known, by the expectation's place.
+        write: Runs the transaction; its argument are the known failures, by the expectation's position.
     """
     broken: dict[int, str] = {}
     while True:
@@ -99,19 +99,19 @@ def check(
 
     Args:
         warehouse: The warehouse of the table.
-        audit: Records the outcomes.
+        audit: The audit for the outcomes.
         project: The project.
         target: The table.
         item: The table or task whose expectations they are.
         entry: The job, for the audit.
-        broken: What `attempts` knows.
+        broken: The known failures, from `attempts`.
 
     Returns:
-        The outcomes; none where expectations are switched off.
+        The outcomes; empty if expectations are switched off.
 
     Raises:
-        ExpectationError: If one does not hold that must; what was written is then to be rolled back.
-        StarlakeError: If one calls a macro that does not exist.
+        ExpectationError: If a required one is not met; the transaction must be rolled back then.
+        StarlakeError: If one calls an unknown macro.
     """
     settings = project.application.expectations
     if not settings.active:
@@ -133,10 +133,10 @@ def evaluated(
         project: The project.
         target: The table.
         item: The table or task whose expectations they are.
-        broken: What `attempts` knows.
+        broken: The known failures, from `attempts`.
 
     Raises:
-        StarlakeError: If one calls a macro that does not exist.
+        StarlakeError: If one calls an unknown macro.
     """
     outcomes = []
     for place, each in enumerate(item.expectations):
@@ -148,7 +148,7 @@ def evaluated(
 def as_reported(
     warehouse: Warehouse, target: Target, item: Table | Task, outcomes: Sequence[Outcome]
 ) -> tuple[CheckOutcome, ...]:
-    """Return outcomes as a command reports them, with the first rows that violate an expectation.
+    """Return outcomes in the form that commands report, with the first rows that violate an expectation.
 
     Args:
         warehouse: The warehouse of the table.
@@ -169,7 +169,7 @@ def as_reported(
 
 
 def record_failures(audit: AuditLog, error: Exception) -> None:
-    """Record the outcomes that made a job fail, once what it wrote is rolled back."""
+    """Record the outcomes that made a job fail, after its transaction was rolled back."""
     if isinstance(error, ExpectationError):
         _record(audit, error.entry, error.outcomes)
 
@@ -191,7 +191,7 @@ def _record(audit: AuditLog, entry: Entry, outcomes: Sequence[Outcome]) -> None:
 def _question(
     warehouse: Warehouse, project: Project, target: Target, expectation: Expectation, file: Path | None
 ) -> Outcome:
-    """Return the query of an expectation, not yet answered."""
+    """Return the query of an expectation, not yet evaluated."""
     sql = question_sql(warehouse.quoted, project, target, expectation, file)
     return Outcome(expectation, _double_quoted(expectation.call), sql, 0, "")
 
@@ -210,13 +210,13 @@ def question_sql(
     Args:
         quoted: Quotes the parts of a name for SQL, and joins them with dots.
         project: The project, whose macros it calls.
-        target: The table that it is about.
+        target: The checked table.
         expectation: The expectation.
-        file: The file that it is from, for error messages.
-        planned: Whether it is only checked, so that variables which only a run has stand for any value.
+        file: Its file, for error messages.
+        planned: Whether it is only checked, so that variables of a run may have any value.
 
     Raises:
-        StarlakeError: If it calls a macro that does not exist.
+        StarlakeError: If it calls an unknown macro.
     """
     label = f"the expectation {expectation.expect} of {target.label}"
     sql = project.render(f"{{{{ {expectation.call} }}}}", macros=True, label=label, file=file, planned=planned).strip()

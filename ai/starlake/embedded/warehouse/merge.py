@@ -1,6 +1,6 @@
-"""Write strategies: how incoming rows meet the rows of the target, each a SQL template.
+"""Write strategies: how incoming rows are merged into the target, each a SQL template.
 
-A project may bring templates of its own under ``metadata/write-strategies/duckdb``; they see the same variables as
+A project may have templates of its own under ``metadata/write-strategies/duckdb``; they receive the same variables as
 Starlake's own templates.
 """
 
@@ -23,24 +23,24 @@ _NEEDS = {
     "timestamp": "name the column under writeStrategy.timestamp",
     "partition": "name the column under sink.partition",
 }
-"""What to do about something that a strategy needs and is not given."""
+"""Fixes for missing requirements of a strategy."""
 
 
 @dataclass(frozen=True)
 class Merge:
-    """Everything that a strategy's template may ask about.
+    """The input of a strategy's template.
 
     Args:
         target: The table, which exists.
-        strategy: The write strategy; its type decides.
+        strategy: The write strategy; its type selects the template.
         columns: The incoming columns.
         select: A SELECT of the incoming rows.
-        first: Whether the table was made just now, so that there are no rows to meet.
+        first: Whether the table was just created, so that it has no rows.
         partition: The partition columns of the sink.
         truncate: Whether APPEND empties the table first.
-        reads_target: Whether the incoming rows may be made of those that are in the table.
-        start: SCD2: the column of the time from which a version counts.
-        end: SCD2: the column of the time until which it counts.
+        reads_target: Whether the incoming rows may be computed from those in the table.
+        start: SCD2: the column with the start of a version.
+        end: SCD2: the column with the end of a version.
     """
 
     target: Target
@@ -55,7 +55,7 @@ class Merge:
     end: str = "sl_end_ts"
 
     def variables(self, quoted: Callable[..., str]) -> dict[str, Any]:
-        """Return the variables of the template; names as in Starlake.
+        """Return the variables of the template, with Starlake's names.
 
         Args:
             quoted: Quotes the parts of a name for SQL, and joins them with dots.
@@ -115,16 +115,16 @@ class Merge:
 
 
 def script(warehouse: Warehouse, merge: Merge, own: Mapping[str, str], render: Render) -> str:
-    """Return the SQL statements that bring incoming rows into a table.
+    """Return the SQL statements that merge incoming rows into a table.
 
     Args:
-        warehouse: Has the templates, and quotes names.
-        merge: What to merge.
+        warehouse: The warehouse, with the templates and the quoting of names.
+        merge: The input.
         own: The project's own templates by name.
         render: Renders a template.
 
     Raises:
-        StarlakeError: If the strategy does not exist, or if it needs a key, a timestamp or a partition and has none.
+        StarlakeError: If the strategy does not exist, or if it lacks a required key, timestamp or partition.
     """
     require(merge.strategy, own, merge.partition, merge.target.label)
     name = "create" if merge.first else merge.strategy.kind.template
@@ -134,12 +134,12 @@ def script(warehouse: Warehouse, merge: Merge, own: Mapping[str, str], render: R
 
 
 def require(strategy: WriteStrategy, own: Mapping[str, str], partition: Sequence[str], label: str) -> None:
-    """Check before anything is read that a strategy can work.
+    """Check the requirements of a strategy before anything is read.
 
-    Starlake notices at the second load only.
+    Starlake only notices missing ones at the second load.
 
     Raises:
-        StarlakeError: If it cannot.
+        StarlakeError: If a requirement is missing.
     """
     kind = strategy.kind
     if kind.is_own and kind.template not in {name.lower() for name in own}:
@@ -156,7 +156,7 @@ def require_columns(strategy: WriteStrategy, partition: Sequence[str], columns: 
     """Check that the columns that a strategy reads are columns of the incoming rows.
 
     Raises:
-        StarlakeError: If one is not.
+        StarlakeError: If a column is missing.
     """
     known = {column.lower() for column in columns}
     for name in strategy.kind.columns(strategy.key, strategy.timestamp, partition[:1]):
@@ -168,9 +168,9 @@ def require_columns(strategy: WriteStrategy, partition: Sequence[str], columns: 
 
 
 def named(strategy: WriteStrategy, table: Table) -> WriteStrategy:
-    """Return a strategy whose key and timestamp are columns of the target, where attributes are renamed.
+    """Return a strategy whose key and timestamp are columns of the target, if attributes are renamed.
 
-    Starlake takes names as they are and notices at the second load that there is no such column.
+    Starlake uses the unchanged names and notices the missing column at the second load.
     """
     columns = {one.name.lower(): one.final_name for one in table.attributes if not one.ignore}
     columns |= {name.lower(): name for name in columns.values()}
@@ -184,5 +184,5 @@ def named(strategy: WriteStrategy, table: Table) -> WriteStrategy:
 
 
 def _own_spelling(name: str, columns: tuple[str, ...]) -> str:
-    """Return a column by its name in any case; the name itself if there is none, so that the database says so."""
+    """Return a column by its name in any case; the name itself if there is none, so that the database reports it."""
     return next((column for column in columns if column.lower() == name.lower()), name)

@@ -1,4 +1,4 @@
-"""The first rows that violate an expectation, where it counts rows of its table that match a condition."""
+"""The first rows that violate an expectation, if it counts rows of its table that match a condition."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ logger = logging.getLogger(__name__)
 
 _MOST_ROWS = 10
 _WIDTH = 100
-"""Characters of a value that are shown."""
+"""Maximum characters of a value."""
 
 
 def offending_rows(
     warehouse: Warehouse, target: Target, item: Table | Task, sql: str
 ) -> tuple[Mapping[str, str | None], ...]:
-    """Return the first rows that a query counts, as shortened text and without private columns.
+    """Return the first rows that a query counts, as shortened strings and without private columns.
 
     Args:
         warehouse: The warehouse of the table.
         target: The table.
-        item: The table or task, whose attributes say which columns are private.
+        item: The table or task, whose attributes define the private columns.
         sql: The query of an expectation.
 
     Returns:
-        The rows; none if the query has another form than ``SELECT COUNT(*) FROM table WHERE condition``.
+        The rows; empty if the query has another form than ``SELECT COUNT(*) FROM table WHERE condition``.
     """
     condition = counted_rows(sql, target)
     private = {attribute.final_name.lower() for attribute in item.attributes if _is_private(attribute)}
@@ -41,7 +41,7 @@ def offending_rows(
     texts = ", ".join(f"left(CAST({warehouse.quoted(name)} AS VARCHAR), {_WIDTH + 1})" for name in columns)
     try:
         found = warehouse.rows(f"SELECT {texts} {condition}\nLIMIT {_MOST_ROWS}")
-    except Exception:  # the result of the expectation stands without them
+    except Exception:  # the result of the expectation is valid without them
         logger.debug("no offending rows", exc_info=True)
         return ()
     return tuple(dict(zip(columns, map(_shown, row), strict=True)) for row in found)
@@ -58,12 +58,12 @@ def _shown(value: str | None) -> str | None:
 def counted_rows(sql: str, target: Target) -> str | None:
     """Return the rows that a query counts, as the SQL from its FROM on; None if it has another form.
 
-    The form is ``SELECT COUNT(*) FROM table WHERE condition``, with a literal instead of the star or an alias behind it
-    if wanted. The SQL is the query's own: nothing of it is written anew.
+    The form is ``SELECT COUNT(*) FROM table WHERE condition``, optionally with a literal instead of the star, or an
+    alias. The SQL is the query's own: no part of it is generated.
 
     Args:
         sql: The query.
-        target: The table that it has to be about.
+        target: The required table.
     """
     import sqlglot
     from sqlglot import exp
@@ -92,7 +92,7 @@ def _only_counts(query: exp.Select) -> bool:
 
 
 _NAME = {"this", "db", "catalog", "alias"}
-"""The parts of a table in SQL that say no more than which it is."""
+"""Parts of a table in SQL that only identify it."""
 
 
 def _is_about(query: exp.Select, target: Target) -> bool:

@@ -1,7 +1,7 @@
-"""Work that is done once for a job id: whoever repeats a command that was killed after its commit repeats its id.
+"""Work that is done once per job id: a command that was killed after its commit is repeated with the same id.
 
-The audit row of a job is in the transaction of its rows, so that it says whether they are there. Where the audit is off
-or in another database, a table beside the rows says so instead.
+The audit row of a job is part of the transaction of its rows, so it shows whether they are written. If the audit is off
+or in another database, a table beside the rows is used instead.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _COLUMNS = {
 
 
 def is_repeatable(strategy: WriteStrategy, statements: Sequence[str]) -> bool:
-    """Return whether writing the same rows again changes nothing.
+    """Return True if writing the same rows again changes nothing.
 
     Args:
         strategy: The write strategy.
-        statements: Other SQL that runs with it, of which nothing is known.
+        statements: Other SQL that runs with it, with unknown effects.
     """
     return strategy.kind.is_repeatable and not strategy.types and not statements
 
@@ -47,8 +47,8 @@ class Once:
         audit: The audit.
         warehouse: The warehouse of the rows.
         entry: The audit row of the job.
-        files: The audit's PATHS of parts of the job, which may have rows of their own.
-        given: Whether its job id is given; otherwise no other job has it.
+        files: PATHS of parts of the job that may have audit rows of their own.
+        given: Whether its job id is set by the caller; otherwise it is unique.
         scheduled: The logical date, UTC, if the command has one.
     """
 
@@ -70,7 +70,7 @@ class Once:
         self._audit = audit if audit.active and audit.warehouse is warehouse else None
 
     def earlier(self) -> tuple[int, int, int] | None:
-        """Return what was counted when the job was done already; None when it was not."""
+        """Return the counts if the job is done already; None if it is not."""
         if not self._given:
             return None
         if self._audit is not None:
@@ -86,7 +86,7 @@ class Once:
         return rows[0] if rows else None
 
     def note(self, counts: tuple[int, int, int]) -> None:
-        """Note down that the job is done; to be called in the transaction that writes the rows."""
+        """Record that the job is done, in the transaction that writes the rows."""
         if not self._given or self._audit is not None:
             return
         entry, ledger = self._entry, self._warehouse.place(_LEDGER)

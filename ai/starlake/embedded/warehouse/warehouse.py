@@ -1,7 +1,7 @@
-"""The contract of a warehouse: a database that the tables of loads and tasks are written to.
+"""The interface of a warehouse: a database that the tables of loads and tasks are written to.
 
-Files are always read and checked by DuckDB; what a warehouse adds is how tables are made, changed and filled. A new
-warehouse is a package beside ``duckdb``: one class with these members, and a template for each write strategy.
+Files are always read and checked by DuckDB; a warehouse creates, changes and fills tables. A new warehouse is a package
+beside ``duckdb``: one class with these members, and a template for each write strategy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.database.statements import Statement
 
 Columns = Mapping[str, str]
-"""Names of columns in order, and their types by the names that DuckDB has for them."""
+"""Names of columns in order, and their types with DuckDB's names."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Loss:
-    """A column or field of a table that the metadata lacks, or for which the metadata has another type.
+    """A column or field of a table that the metadata lacks, or has with another type.
 
     Args:
-        column: The column; of a field its path, with dots.
-        values: How many values it has.
+        column: The column; the path with dots for a field.
+        values: Number of its values.
         kind: Its type in the database.
-        wanted: The type that the metadata has, None where no attribute has the name.
+        wanted: The type in the metadata; None if no attribute has the name.
         is_field: Whether it is a field of a struct, which is never dropped.
     """
 
@@ -54,12 +54,12 @@ class Loss:
     is_field: bool = False
 
     def message(self, table: str, *, drop: bool, source: str = "the metadata") -> str:
-        """Return a message that says what happens to the column.
+        """Return a message about what happens to the column.
 
         Args:
             table: The table, for the message.
             drop: Whether columns may be dropped.
-            source: What names the columns, for the message.
+            source: The source of the columns, for the message.
         """
         if self.wanted is not None:
             return f"the column {self.column} of {table} stays {self.kind}, but {source} has {self.wanted}"
@@ -78,10 +78,10 @@ class Loss:
 
 
 class Warehouse(Protocol):
-    """Where tables are written, and in which SQL.
+    """A database for tables, with its SQL.
 
     Statements of write strategies, of presql and of postsql are in the warehouse's own SQL. Types of columns have
-    DuckDB's names on both sides of this contract; a warehouse translates them.
+    DuckDB's names in both directions of this interface; a warehouse translates them.
     """
 
     @property
@@ -91,31 +91,31 @@ class Warehouse(Protocol):
 
     @property
     def file(self) -> Path | None:
-        """The file that the warehouse is; None if it is not one."""
+        """The file of the warehouse; None if it has none."""
         ...
 
     def mark(self, name: str) -> None:
-        """Leave a marker, which is there if the open transaction is committed."""
+        """Create a marker, which exists if the open transaction is committed."""
         ...
 
     def is_marked(self, name: str) -> bool:
-        """Return True if there is a marker of a name; works after an interruption, too."""
+        """Return True if a marker with a name exists; works after an interruption too."""
         ...
 
     def unmark(self, name: str) -> None:
-        """Remove a marker if there is one; works after an interruption, too."""
+        """Remove a marker if it exists; works after an interruption too."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Commit what is done in the block at its end; undo all of it if anything is raised."""
+        """Commit at the end of the block; roll back if it raises."""
         ...
 
     def quoted(self, *names: str) -> str:
-        """Return a name for SQL, each part of it quoted."""
+        """Return a name for SQL, with each part quoted."""
         ...
 
     def place(self, target: Target) -> str:
-        """Return the full name of a table for SQL, whatever schema and database the connection is in."""
+        """Return the full name of a table for SQL, independent of the current schema and database."""
         ...
 
     def template(self, name: str) -> str:
@@ -130,7 +130,7 @@ class Warehouse(Protocol):
         """Make unqualified names refer to tables of a schema.
 
         Args:
-            schema: The schema; the one that the connection began with by default.
+            schema: The schema; the initial one of the connection by default.
             missing_ok: Do nothing if the schema does not exist.
         """
         ...
@@ -156,23 +156,23 @@ class Warehouse(Protocol):
         ...
 
     def ensure(self, target: Target, columns: Columns) -> None:
-        """Create a table and its schema, or add to an existing table the columns that it lacks."""
+        """Create a table and its schema, or add missing columns to an existing table."""
         ...
 
     def append(self, target: Target, columns: Columns, rows: Sequence[Sequence[object]]) -> None:
-        """Insert rows of values, in the order of the columns, into a table that `ensure` knows."""
+        """Insert rows of values, in the order of the columns, into a table that `ensure` created."""
         ...
 
     def evolve(self, target: Target, wanted: Columns, *, added: Columns | None = None, drop: bool = False) -> None:
-        """Make the columns of an existing table follow the metadata.
+        """Adapt the columns of an existing table to the metadata.
 
-        New columns go to the end. A column that the metadata no longer has stays, unless it may be dropped; fields of
-        structs always stay. A type becomes wider and a struct gets more fields if that loses nothing; with any other
-        type the column stays as it is, and `fitted` refuses values that it cannot hold.
+        New columns are added at the end. A column that the metadata no longer has stays, unless it may be dropped;
+        fields of structs always stay. A type becomes wider and a struct gets more fields if that loses nothing; any
+        other change of type leaves the column unchanged, and `fitted` refuses values that it cannot hold.
 
         Args:
             target: The table.
-            wanted: The columns that the metadata has.
+            wanted: The columns in the metadata.
             added: Types to use when a column is added, where they differ from `wanted`.
             drop: Whether other columns are dropped.
         """
@@ -183,11 +183,11 @@ class Warehouse(Protocol):
         ...
 
     def losses(self, target: Target, wanted: Columns) -> list[Loss]:
-        """Return the columns of a table that have values and do not follow the metadata."""
+        """Return the columns of a table that have values and do not match the metadata."""
         ...
 
     def fitted(self, target: Target, select: str, incoming: Columns, *, file: str, strict: bool = True) -> str:
-        """Return a SELECT whose rows the columns of a table hold unchanged.
+        """Return a SELECT whose rows the columns of a table can hold unchanged.
 
         Args:
             target: The table, which exists.
@@ -204,12 +204,12 @@ class Warehouse(Protocol):
     def rows_from(self, select: str, columns: Columns) -> str:
         """Return a SELECT in the warehouse's SQL for the rows of a SELECT on `database`.
 
-        To be called in the transaction that writes the rows.
+        Call it in the transaction that writes the rows.
         """
         ...
 
     def require_syntax(self, statement: Statement) -> None:
-        """Parse a statement on its own, since the SQL around it would change what the warehouse says of it.
+        """Parse a statement on its own, because SQL around it would change the warehouse's message.
 
         Raises:
             SqlError: If it is not valid.
@@ -217,7 +217,7 @@ class Warehouse(Protocol):
         ...
 
     def describe(self, statement: Statement) -> dict[str, str]:
-        """Return the columns of a SELECT without running it; the second column of a name gets another name.
+        """Return the columns of a SELECT without running it; the second column with a name gets another name.
 
         Raises:
             SqlError: If it is not valid.
@@ -237,7 +237,7 @@ class Warehouse(Protocol):
 
         Args:
             statement: The statement.
-            within: The SQL to run instead, which holds the statement.
+            within: The SQL to run instead, which contains the statement.
 
         Returns:
             The number of rows that the last statement of the SQL wrote; None if it wrote none or is not known.
@@ -248,11 +248,11 @@ class Warehouse(Protocol):
         ...
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> int | None:
-        """Run SQL whose values are bound to its question marks; see `run` for what it returns."""
+        """Run SQL with values for its question marks; see `run` for the result."""
         ...
 
     def rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a query whose values are bound to its question marks."""
+        """Return the rows of a query with values for its question marks."""
         ...
 
 

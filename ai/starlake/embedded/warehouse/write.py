@@ -1,7 +1,7 @@
-"""The one way in which loads and tasks write: one transaction with the statements around it, its checks and its audit.
+"""Writes of loads and tasks: one transaction with the statements around it, its checks and its audit.
 
-A `TableWrite` says where to write, what runs before and after, and what is recorded. Its content says what is written:
-`MergedRows` for the rows of a load or of a SELECT, `View` for a view, `OwnSql` for SQL that writes by itself.
+A `TableWrite` defines the target, the statements before and after, and the audit rows. Its content defines what is
+written: `MergedRows` for the rows of a load or of a SELECT, `View` for a view, `OwnSql` for SQL that writes by itself.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Put = Callable[[], "int | None"]
-"""Writes the content; returns the number of rows written where the warehouse tells it."""
+"""Writes the content; returns the number of written rows if the warehouse reports it."""
 
 
 class NotRecordedError(StarlakeError):
-    """Rows are committed, but the audit, which is in another database, could not be written.
+    """Rows are committed, but the audit, in another database, could not be written.
 
     Args:
         label: The table or task.
-        error: Why.
+        error: The error of the audit.
     """
 
     def __init__(self, label: str, error: Exception) -> None:
@@ -46,32 +46,32 @@ class NotRecordedError(StarlakeError):
 
 
 class Content(Protocol):
-    """What is written to a target."""
+    """Content for a target."""
 
     def begin(self, write: TableWrite) -> Put:
-        """Do what comes before presql, and return what comes after it."""
+        """Run the part before presql, and return the part after it."""
         ...
 
 
 @dataclass(frozen=True)
 class TableWrite:
-    """One write to one table or view, with all that belongs to it.
+    """One write to one table or view, with its statements, checks and audit.
 
     Args:
-        warehouse: The warehouse that the target is in.
+        warehouse: The warehouse of the target.
         audit: The audit, in the same warehouse or in another one.
         project: The project, for its templates and macros.
         item: The table or task, whose expectations are checked.
-        target: What is written.
-        content: What it is filled with.
-        entry: Makes the audit row of the job, for the outcomes of its expectations.
-        record: Writes the audit rows of a success, given the number of rows written if that is known: in the same
-            transaction if the audit is in the same warehouse, else in one of its own after the commit.
+        target: The table or view to write.
+        content: Its content.
+        entry: Returns the audit row of the job, for the outcomes of its expectations.
+        record: Writes the audit rows of a success, given the number of written rows if known: in the same transaction
+            if the audit is in the same warehouse, else in one of its own after the commit.
         presql: Statements before the content.
         postsql: Statements after it.
         schema: The schema of unqualified names in all of these; that of the connection by default.
-        within: What else belongs to the transaction.
-        checked: Takes the results of the expectations, even if they fail the write; None if nobody wants them.
+        within: Further work in the transaction.
+        checked: Receives the results of the expectations, even if they fail the write; None if they are not wanted.
     """
 
     warehouse: Warehouse
@@ -94,10 +94,10 @@ class TableWrite:
         return self.audit.warehouse is self.warehouse
 
     def execute(self) -> int | None:
-        """Write all of it or nothing.
+        """Write everything or nothing.
 
         Returns:
-            The number of rows written; None if the strategy's last statement does not tell.
+            The number of rows written; None if the strategy's last statement does not report it.
 
         Raises:
             NotRecordedError: If the rows are committed and the audit in another database fails.
@@ -129,7 +129,7 @@ class TableWrite:
         return written, outcomes
 
     def _check(self, broken: Mapping[int, str]) -> Sequence[expectations.Outcome]:
-        """Check the table; if that fails the write, tell of it while the rows are there."""
+        """Check the table; if that fails the write, report it while the rows exist."""
         if not self.item.expectations:
             return ()
         try:
@@ -145,7 +145,7 @@ class TableWrite:
             self.checked(expectations.as_reported(self.warehouse, self.target, self.item, outcomes))
 
     def run(self, statements: Sequence[Statement]) -> None:
-        """Run statements of the project; what they USE counts for none after them."""
+        """Run statements of the project; their USE has no effect on later statements."""
         for statement in statements:
             self.warehouse.run(statement)
             self.warehouse.enter(self.schema)
@@ -165,8 +165,8 @@ class Rows:
     Args:
         select: A SELECT of them, in the warehouse's SQL; it runs once.
         columns: Its columns.
-        statement: The statement of the project that the SELECT is, for errors; None for SQL of the engine.
-        reads_target: Whether they may be made of rows of the target.
+        statement: The project's statement, for errors; None for SQL of the engine.
+        reads_target: Whether they may be computed from rows of the target.
     """
 
     select: str
@@ -177,15 +177,15 @@ class Rows:
 
 @dataclass(frozen=True)
 class Change:
-    """How the columns of an existing table change before rows are written to it.
+    """Change of the columns of an existing table before rows are written to it.
 
     Args:
-        wanted: The columns that it should have; None to leave it as it is.
+        wanted: The columns that it should have; None to leave them unchanged.
         added: Types to use when a column is added, where they differ from `wanted`.
         drop: Whether other columns are dropped.
-        replace: Whether other columns go with the rows, since all rows are replaced.
-        reported: The columns to compare with those that the table has, if others than `wanted`.
-        source: What names these columns, for messages.
+        replace: Whether other columns are removed with the rows, because all rows are replaced.
+        reported: The columns to compare with those of the table, if different from `wanted`.
+        source: The source of these columns, for messages.
     """
 
     wanted: Columns | None = None
@@ -198,13 +198,13 @@ class Change:
 
 @dataclass(frozen=True)
 class MergedRows:
-    """Rows that meet those of a table by a write strategy.
+    """Rows that are merged into a table by a write strategy.
 
     Args:
         strategy: The strategy.
-        rows: Makes the rows, after presql.
-        change: Says how the columns of the existing table follow, given its columns and the incoming ones.
-        columns: The incoming columns if they are known before presql, which then finds the table; None if not.
+        rows: Returns the rows, after presql.
+        change: Returns the change of the existing table, given its columns and the incoming ones.
+        columns: The incoming columns if they are known before presql, so that presql finds the table; None if not.
         file: The file of the metadata, for messages.
         partition: The partition columns.
         truncate: Whether APPEND empties the table first.
@@ -221,7 +221,7 @@ class MergedRows:
     strict: bool = True
 
     def begin(self, write: TableWrite) -> Put:
-        """Create or change the table if the columns are known, and return what merges the rows."""
+        """Create or change the table if the columns are known, and return the merge."""
         warehouse, target = write.warehouse, write.target
         require(self.strategy, write.project.write_strategy_templates, self.partition, write.item.full_name)
         require_kind(warehouse, target, view=False)
@@ -239,7 +239,7 @@ class MergedRows:
         return put
 
     def _prepare(self, write: TableWrite, columns: Columns, *, first: bool) -> None:
-        """Create the table, or let its columns follow."""
+        """Create the table, or adapt its columns."""
         warehouse, target = write.warehouse, write.target
         if first:
             versions = version_columns(write.project, self.strategy)
@@ -261,7 +261,7 @@ class MergedRows:
         write.warehouse.evolve(write.target, wanted, added=change.added, drop=change.drop)
 
     def _report(self, write: TableWrite, columns: Columns, *, drop: bool = False, source: str = "the metadata") -> None:
-        """Log what does not follow the metadata, where values are at stake."""
+        """Log columns with values that do not match the metadata."""
         for loss in write.warehouse.losses(write.target, self._stored(write, columns)):
             dropped = drop and not loss.is_field
             message = loss.message(write.target.label, drop=dropped, source=source)
@@ -288,7 +288,7 @@ class MergedRows:
             project: The project, for its templates and macros.
             target: The table.
             rows: The rows.
-            first: Whether the table was created just now.
+            first: Whether the table was just created.
             label: The table or task, for messages.
         """
         start, end = version_names(project, self.strategy)
@@ -316,13 +316,13 @@ class View:
     """A view.
 
     Args:
-        statement: Makes its SELECT, after presql.
+        statement: Returns its SELECT, after presql.
     """
 
     statement: Callable[[], Statement]
 
     def begin(self, write: TableWrite) -> Put:
-        """Check that the name is not a table's, and return what creates the view."""
+        """Check that the name is not a table's, and return the creation of the view."""
         require_kind(write.warehouse, write.target, view=True)
 
         def put() -> None:
@@ -343,18 +343,18 @@ class OwnSql:
     statements: Sequence[Statement]
 
     def begin(self, write: TableWrite) -> Put:
-        """Return what runs the statements."""
+        """Return the execution of the statements."""
         return lambda: write.run(self.statements)
 
 
 def version_names(project: Project, strategy: WriteStrategy) -> tuple[str, str]:
-    """Return the columns in which a strategy keeps from and until when a version of a row counts."""
+    """Return the columns with the start and the end of a version of a row."""
     application = project.application
     return strategy.start_ts or application.scd2_start_timestamp, strategy.end_ts or application.scd2_end_timestamp
 
 
 def version_columns(project: Project, strategy: WriteStrategy) -> dict[str, str]:
-    """Return the columns that a table has for the versions of its rows; none if the strategy keeps no versions."""
+    """Return the columns for the versions of rows; empty if the strategy keeps no versions."""
     if not strategy.kind.keeps_versions:
         return {}
     return dict.fromkeys(version_names(project, strategy), "TIMESTAMP")

@@ -1,4 +1,4 @@
-"""The formats of files: each turns a file into raw rows that one query reads."""
+"""File formats: each converts a file to raw rows that one query reads."""
 
 from __future__ import annotations
 

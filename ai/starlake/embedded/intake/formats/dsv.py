@@ -1,10 +1,10 @@
-"""DSV: values between separators, one row a line.
+"""DSV: values between separators, one row per line.
 
-Two ways lead to the same rows. Files without surprises go through DuckDB's own reader, which is fast. The others -
-quotes and escapes in one file, rows of changing length, a quote that is never closed - are read row by row and
-taken apart by regular expressions, which follows Starlake's reader (Spark's) in every corner but where
-that loses values: a row that has more of them than the file has columns is rejected, and so is one that goes over
-lines although ``multiline`` is not set.
+There are two ways to read the same rows. Files without special features are read by DuckDB's own reader, which is fast.
+The others - quotes and escapes in one file, rows of varying length, a quote that is never closed - are read row by row
+and split by regular expressions. These follow Starlake's reader (Spark's) in every detail except where that loses
+values: a row with more values than the file has columns is rejected, and so is one that spans lines although
+``multiline`` is not set.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
 
 _NO_LIMIT_SEPARATOR = 4
-"""DuckDB's own reader takes separators of up to four bytes."""
+"""DuckDB's own reader accepts separators of up to four bytes."""
 _BLANKS = "".join(map(chr, range(0x21)))
-"""What a line that is not a row consists of."""
+"""Characters of a line that is not a row."""
 
 
 class Dsv(FileFormat):
@@ -56,8 +56,8 @@ class Dsv(FileFormat):
         """Return the query that reads a DSV file.
 
         Raises:
-            StarlakeError: If the header names a column of the table twice or none of them, or if the dialect cannot be
-                used.
+            StarlakeError: If the header names a column of the table twice or none of them, or if the dialect is
+                invalid.
         """
         dialect = Dialect.of(table)
         text = text_of(file, table.metadata, scratch)
@@ -91,7 +91,7 @@ class Dsv(FileFormat):
 
 
 def _lines(text: Path, dialect: Dialect, skip: int, places: Collection[int], rows: int, *, quoted: bool) -> list[int]:
-    """Find the lines of rows, as `RawRows.lines` says; where each line is a row they need no search."""
+    """Return the lines of rows, as in `RawRows.lines`; if each line is a row, no search is needed."""
     last = max(places, default=-1)
     if last >= FAR and count_lines(text) == skip + rows:
         return [skip + place + 1 for place in places]
@@ -107,7 +107,7 @@ def _lines_of_records(text: Path, dialect: Dialect, skip: int) -> Iterator[int]:
 
 
 def _lines_of_rows(text: Path, dialect: Dialect, skip: int) -> Iterator[int]:
-    """Yield the lines that are rows where no quote joins lines: bytes alone tell, which is several times as fast."""
+    """Yield the lines that are rows if no quote joins lines: comparing bytes is several times as fast."""
     blanks = b"\r\n" if dialect.multiline else _BLANKS.encode()
     comment = dialect.comment.encode()
     with text.open("rb") as source:
@@ -117,7 +117,7 @@ def _lines_of_rows(text: Path, dialect: Dialect, skip: int) -> Iterator[int]:
 
 
 def _suits_duckdb(file: Path, dialect: Dialect, *, quoted: bool) -> bool:
-    """Return True if DuckDB's own reader reads the file as Starlake does, or refuses it."""
+    """Return True if DuckDB's own reader reads the file like Starlake, or refuses it."""
     if len(dialect.separator.encode()) > _NO_LIMIT_SEPARATOR or len(dialect.quote) > 1 or dialect.strip:
         return False
     if not quoted:
@@ -135,10 +135,10 @@ def _suits_duckdb(file: Path, dialect: Dialect, *, quoted: bool) -> bool:
 
 
 def _by_columns(file: Path, dialect: Dialect, skip: int, width: int, *, quoted: bool) -> str:
-    """Read with DuckDB's own reader, which refuses what it would read otherwise than Starlake does.
+    """Read with DuckDB's own reader, which refuses what it would read differently from Starlake.
 
-    Where a row may go over lines, short rows are refused too: DuckDB fills them up in one thread only, and then drops
-    a quote that is never closed without a word.
+    If a row may span lines, short rows are refused too: DuckDB fills them up in one thread only, and then silently
+    drops a quote that is never closed.
     """
     escape = dialect.escape if quoted and dialect.escape and contains(file, dialect.escape) else dialect.quote
     columns = ", ".join(f"'c{place}': 'VARCHAR'" for place in range(width))
@@ -160,7 +160,7 @@ def _by_columns(file: Path, dialect: Dialect, skip: int, width: int, *, quoted: 
 
 
 def _one_line(value: str) -> str:
-    """Return a value, unless a line ends in it: then the row did, and has to be read line by line."""
+    """Return a value, unless it contains a line end: then the row spans lines, and has to be read line by line."""
     return f"CASE WHEN contains({value}, chr(10)) THEN error('CSV Error: a line break within quotes') ELSE {value} END"
 
 
@@ -176,7 +176,7 @@ def _unless_blank_line(value: str, width: int, dialect: Dialect) -> str:
 
 
 def _record(width: int, dialect: Dialect) -> str:
-    """Return the line that a row was, with quotes where they are needed."""
+    """Return the original line of a row, with quotes where they are needed."""
     quote = literal(dialect.quote)
     fields = []
     for place in range(width):

@@ -1,4 +1,4 @@
-"""How the rows of DSV files are written: what the metadata of a table and the options of Spark's reader say."""
+"""Dialects of DSV files, from the metadata of a table and the options of Spark's reader."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SAME_AS_KEY = {
 
 @dataclass(frozen=True)
 class Dialect:
-    """How the rows of a DSV file are written."""
+    """The dialect of a DSV file."""
 
     separator: str
     quote: str
@@ -36,14 +36,14 @@ class Dialect:
     skip: int
     null_value: str | None
     strip: str
-    """Which blanks around unquoted values the reader drops: '', 'l', 'r' or 'lr'."""
+    """Blanks around unquoted values that the reader drops: '', 'l', 'r' or 'lr'."""
 
     @classmethod
     def of(cls, table: Table) -> Dialect:
         """Return the dialect of a table's files.
 
         Raises:
-            StarlakeError: If an option is unknown or not a number where one is needed.
+            StarlakeError: If an option is unknown, or must be a number and is not.
         """
         metadata = table.metadata
         options = {name.lower(): value for name, value in metadata.options.items()}
@@ -86,7 +86,7 @@ def _number(table: Table, value: str) -> int:
 
 
 def _unescaped(separator: str) -> str:
-    r"""Return a separator that a YAML file spells ``\t`` or ``\u0001`` without double quotes."""
+    r"""Return a separator that a YAML file writes as ``\t`` or ``\u0001`` without double quotes."""
     return re.sub(
         r"\\(t|u[0-9a-fA-F]{4}|\||\\)",
         lambda found: {"t": "\t", "|": "|", "\\": "\\"}.get(found[1]) or chr(int(found[1][1:], 16)),

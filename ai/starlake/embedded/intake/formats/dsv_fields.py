@@ -1,6 +1,6 @@
-"""Rows of DSV files taken apart by regular expressions, which follow Starlake's reader (Spark's) in every corner.
+"""DSV rows split by regular expressions, which follow Starlake's reader (Spark's) in every detail.
 
-Short rows are filled with null. One that has more values than the file has columns keeps the first ones, and a problem.
+Short rows are filled with null. A row with more values than the file has columns keeps the first ones, and a problem.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from ai.starlake.embedded.database.quoting import literal
 from ai.starlake.embedded.intake.formats.dsv_dialect import Dialect
 
 _BLANKS = f"'{chr(9)} '"
-"""What Spark drops at both ends of a value when it is asked to."""
+"""Characters that Spark drops at both ends of a value if configured."""
 _SHOWN = 1000
-"""Characters of a row that is shown."""
+"""Maximum characters of a row in messages."""
 
 
 def by_lines(source: str, dialect: Dialect, width: int, *, cuts: bool) -> str:
-    """Make a SELECT that takes rows apart; those of blanks alone are none, as in Spark, unless one may go over lines.
+    """Return a SELECT that splits rows; blank ones are not rows, as in Spark, unless one may span lines.
 
     Args:
-        source: A SELECT of rows as ``line``, and of what is wrong with them as ``problem``.
-        dialect: How they are written.
-        width: How many columns the file has.
-        cuts: Whether values beyond these are left out, as Starlake does.
+        source: A SELECT of rows as ``line``, and of their problems as ``problem``.
+        dialect: Their dialect.
+        width: Number of columns of the file.
+        cuts: Whether to drop further values, like Starlake.
     """
     keep = "line <> ''" if dialect.multiline else "regexp_matches(line, '[^\\x00-\\x20]')"
     if dialect.comment:
@@ -40,7 +40,7 @@ def by_lines(source: str, dialect: Dialect, width: int, *, cuts: bool) -> str:
 
 
 def _surplus(dialect: Dialect, width: int) -> str:
-    """Return what is wrong with a row that has a value, not only separators, beyond its columns; null if nothing is."""
+    """Return the problem of a row with a value, not only separators, beyond its columns; null if there is none."""
     empty = f"('', {literal(dialect.quote * 2)})"
     beyond = f"len(list_filter(fields[{width + 1}:], lambda field: trim(field) NOT IN {empty})) > 0"
     text = f"concat('the row has ', len(fields), ' values for {width} columns')"
@@ -48,7 +48,7 @@ def _surplus(dialect: Dialect, width: int) -> str:
 
 
 def _field_regex(dialect: Dialect) -> str:
-    """One field and the separator after it; within quotes a separator is text."""
+    """Return the expression of one field and the separator after it; within quotes a separator is part of the value."""
     separator, blanks = re.escape(dialect.separator), " *" if "l" in dialect.strip else ""
     if not dialect.quote:
         return f"(?s){blanks}(.*?){separator}"
@@ -56,7 +56,7 @@ def _field_regex(dialect: Dialect) -> str:
 
 
 def _content(dialect: Dialect) -> str:
-    """Return a quote and what is in it, up to the quote that closes it."""
+    """Return the expression of a quoted string, up to the closing quote."""
     quote, escape = re.escape(dialect.quote), re.escape(dialect.escape)
     if dialect.escape in {"", dialect.quote}:
         return f"{quote}(?:{quote}{quote}|[^{quote}])*"
@@ -84,7 +84,7 @@ def _field(field: str, dialect: Dialect) -> str:
 
 
 def split_line(line: str, dialect: Dialect) -> list[str]:
-    """Take one line apart in Python, as the query does; for headers."""
+    """Split one line in Python, like the query; for headers."""
     quote, escape = dialect.quote, dialect.escape
     found = []
     for field in re.findall(_field_regex(dialect), line + dialect.separator):
@@ -96,5 +96,5 @@ def split_line(line: str, dialect: Dialect) -> list[str]:
 
 
 def null_when(value: str, dialect: Dialect) -> str:
-    """Make the SQL of a value that is null where it is the text for null."""
+    """Return the SQL of a value that is null if it is the string for null."""
     return value if dialect.null_value in {None, ""} else f"nullif({value}, {literal(dialect.null_value)})"

@@ -1,4 +1,4 @@
-"""The headers of DSV files: which column of the file is which attribute of the table."""
+"""Headers of DSV files: assignment of the columns of a file to the attributes of the table."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 @dataclass(frozen=True)
 class Head:
-    """What stands above the first row.
+    """The lines above the first row.
 
     Args:
-        skip: How many lines that is.
-        names: The names in the header, None without one.
-        odd: Whether one of the lines has an odd number of quotes, as one that goes on in the next has.
+        skip: Number of lines.
+        names: The names in the header; None without a header.
+        odd: Whether one of the lines has an odd number of quotes, like one that continues in the next.
     """
 
     skip: int
@@ -34,15 +34,15 @@ class Head:
 
 
 def read_head(file: Path, text: Path, dialect: Dialect) -> Head:
-    """Read what stands above the first row of a DSV file.
+    """Read the lines above the first row of a DSV file.
 
     Args:
         file: The file.
-        text: Its text, UTF-8.
-        dialect: How its rows are written.
+        text: The file in UTF-8.
+        dialect: The dialect of its rows.
 
     Raises:
-        StarlakeError: If a quote in the header is not closed where it may be.
+        StarlakeError: If a quote in the header is not closed.
     """
     skip, names = dialect.skip, None
     if dialect.header:
@@ -53,7 +53,7 @@ def read_head(file: Path, text: Path, dialect: Dialect) -> Head:
 
 
 def writing_of(dialect: Dialect) -> Writing:
-    """How the rows of a dialect are told apart."""
+    """Return the syntax of the rows of a dialect."""
     blanks = "l" in dialect.strip
     return Writing(dialect.separator, dialect.quote, dialect.escape, dialect.comment, blanks, dialect.multiline)
 
@@ -75,19 +75,19 @@ def _header(file: Path, text: Path, dialect: Dialect) -> tuple[int, tuple[str, .
 
 
 def misspelled(table: Table, file: Path, names: tuple[str, ...], places: list[int | None]) -> tuple[str, ...]:
-    """Find columns of a file that the table does not know, where it lacks others: they are probably misspelled.
+    """Return the probably misspelled columns: unknown columns of a file whose table has missing columns.
 
     Args:
         table: The table.
         file: The file.
         names: The names in its header.
-        places: Per attribute of the table the place of its column.
+        places: The position of the column of each attribute of the table.
 
     Returns:
         A warning for each.
 
     Raises:
-        StarlakeError: If there are any and the metadata says that they are an error.
+        StarlakeError: If there are any and the metadata makes them an error.
     """
     known = {attribute.name.lower() for attribute in table.attributes}
     pairs = zip(table.attributes, places, strict=True)
@@ -116,10 +116,10 @@ def _meant(name: str, missing: list[str]) -> str:
 
 
 def find_places(table: Table, file: Path, names: tuple[str, ...] | None) -> list[int | None]:
-    """Find per attribute the place of its column in the file, None when the file does not have it.
+    """Return the position of the column of each attribute in the file; None if the file does not have it.
 
     Raises:
-        StarlakeError: If the header names a column twice or none of the table, or if an attribute is nested.
+        StarlakeError: If the header names a column twice or no column of the table, or if an attribute is nested.
     """
     wanted = [attribute for attribute in table.attributes if not attribute.script]
     for attribute in wanted:
@@ -143,7 +143,7 @@ def find_places(table: Table, file: Path, names: tuple[str, ...] | None) -> list
 
 
 def _place(name: str, names: tuple[str, ...], table: Table, file: Path) -> int | None:
-    """Return the place of a column by its exact name, else by its name in any case."""
+    """Return the position of a column by its exact name, else by its name in any case."""
     for key in (str, str.lower):
         places = [place for place, one in enumerate(names) if key(one.strip()) == key(name)]
         if len(places) > 1:

@@ -1,7 +1,7 @@
-"""Rows of DSV files with quotes, told apart as Spark's reader does, each with its line.
+"""Rows of DSV files with quotes, separated like Spark's reader, each with its line.
 
-DuckDB's reader comes first; this one is for the files that it refuses. A quote at the start of a field opens it, the
-next one that is not escaped closes it, and whatever stands behind that belongs to the field up to the separator.
+DuckDB's reader is tried first; this one is for files that it refuses. A quote at the start of a field opens it, the
+next one that is not escaped closes it, and everything after that up to the separator belongs to the field.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from ai.starlake.embedded.intake.formats.text import fresh
 
 _SMALLEST_LIMIT = 16 * 1024 * 1024
 _MOST_LINES = 1000
-"""How many lines are searched for the end of a quote where rows may not go over lines."""
+"""Number of lines that are searched for the end of a quote if rows may not span lines."""
 
 
 @dataclass(frozen=True)
 class Writing:
-    """How rows are written.
+    """Syntax of rows.
 
     Args:
-        separator: What is between two fields.
-        quote: What is around a field with line breaks.
-        escape: What is before a quote that is text.
+        separator: Separator of fields.
+        quote: Quote of fields with line breaks.
+        escape: Escape of a quote within a field.
         comment: Comment prefix; empty if the file has no comments.
-        blanks: Whether blanks before a quote do not count.
-        multiline: Whether rows may go over lines.
+        blanks: Whether blanks before a quote are ignored.
+        multiline: Whether rows may span lines.
     """
 
     separator: str
@@ -45,12 +45,12 @@ class Writing:
 
 
 class Record(NamedTuple):
-    """A row as it stands in the file.
+    """A row of the file, unchanged.
 
     Args:
         text: The row, without the line end after it.
-        line: The line that it begins on, from 1.
-        problem: Why it cannot be a row of the table; '' if nothing is wrong.
+        line: Its first line, from 1.
+        problem: Its problem; '' if there is none.
     """
 
     text: str
@@ -59,12 +59,12 @@ class Record(NamedTuple):
 
 
 def record_rows(file: Path, skip: int, writing: Writing, scratch: Path) -> str:
-    """Make a SELECT of the rows of a file as ``line``, and of what is wrong with them as ``problem``.
+    """Return a SELECT of the rows of a file as ``line``, and of their problems as ``problem``.
 
     Args:
         file: A UTF-8 file; it is read as a stream.
-        skip: How many lines to leave out at the top.
-        writing: How its rows are written.
+        skip: Number of lines to skip at the top.
+        writing: The syntax of its rows.
         scratch: Folder for the copy that DuckDB reads.
     """
     target = fresh(scratch, ".jsonl")
@@ -82,12 +82,12 @@ def record_rows(file: Path, skip: int, writing: Writing, scratch: Path) -> str:
 
 
 def file_records(file: Path, skip: int, writing: Writing) -> Iterator[Record]:
-    """Yield the rows of a UTF-8 file, empty ones too, with their line ends as they are within quotes.
+    """Yield the rows of a UTF-8 file, empty ones included, with unchanged line ends within quotes.
 
     Args:
         file: The file.
-        skip: How many lines to leave out at the top.
-        writing: How its rows are written.
+        skip: Number of lines to skip at the top.
+        writing: The syntax of its rows.
     """
     with file.open(encoding="utf-8", newline="") as source:
         yield from records(islice(source, skip, None), writing, skip + 1)
@@ -98,7 +98,7 @@ def records(lines: Iterable[str], writing: Writing, start: int = 1) -> Iterator[
 
     Args:
         lines: The lines, with their ends.
-        writing: How the rows are written.
+        writing: The syntax of the rows.
         start: The number of the first line.
     """
     numbered = enumerate(lines, start)
@@ -130,7 +130,7 @@ def _over_lines(lines: Iterator[tuple[int, str]], writing: Writing) -> Iterator[
 
 
 def _line_by_line(lines: Iterator[tuple[int, str]], writing: Writing) -> Iterator[Record]:
-    """Yield each line; of a row that goes over lines, which the metadata does not allow, no part is a row."""
+    """Yield each line; no part of a row that spans lines, which the metadata does not allow, is a row."""
     scan = _Scan(writing)
     ahead: deque[tuple[int, str]] = deque()
     while one := ahead.popleft() if ahead else next(lines, None):
@@ -157,7 +157,7 @@ def _line_by_line(lines: Iterator[tuple[int, str]], writing: Writing) -> Iterato
 
 
 class _Scan:
-    """Knows while lines go by whether a quote is open."""
+    """Tracks whether a quote is open, line by line."""
 
     def __init__(self, writing: Writing) -> None:
         self._separator, self._quote = writing.separator, writing.quote
@@ -177,11 +177,11 @@ class _Scan:
 
     @property
     def closed_at_an_end(self) -> bool:
-        """True if all quotes are closed, those of lines before at the end of a field."""
+        """True if all quotes are closed, those of earlier lines at the end of a field."""
         return not self._open and not self._torn
 
     def is_open_after(self, line: str) -> bool:
-        """Return True if a quote is open at the end of a line, given those before."""
+        """Return True if a quote is open at the end of a line, given the earlier lines."""
         if not self._open and self._quote not in line:
             return False
         place = 0
@@ -197,7 +197,7 @@ class _Scan:
             place += len(self._separator)
 
     def _close(self, line: str, place: int) -> int:
-        """Go to the end of what is quoted; the quote stays open where the line ends before."""
+        """Advance to the end of the quoted string; the quote stays open if the line ends before."""
         found = self._content.match(line, place)
         end = found.end() if found else place
         goes_on, self._open = self._open, end >= len(line)

@@ -1,4 +1,4 @@
-"""The encodings of files: their text as UTF-8, or the byte at which a file is not in its encoding."""
+"""Encodings of files: conversion to UTF-8, or the first invalid byte."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16-be", "UTF-16"),
 )
-"""Byte order marks, the codecs that they stand for, and how metadata names these; longer marks come first."""
+"""Byte order marks, their codecs, and the names of these in metadata; longer marks come first."""
 _C1 = range(0x80, 0xA0)
 """Bytes that are control characters in ISO-8859-1 and mostly letters and signs in windows-1252."""
 _XML_ENCODING = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([\w.:-]+)["']""")
@@ -34,30 +34,30 @@ _XML_ENCODING = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([\w.:-]+)["']"
 
 @dataclass(frozen=True)
 class _Coding:
-    """How the bytes of a file become text."""
+    """Decoding of the bytes of a file."""
 
     label: str
-    """The name of the encoding for messages."""
+    """Name of the encoding for messages."""
     codec: str
     skip: int = 0
     """Bytes of the byte order mark."""
 
 
 class _WrongBytesError(Exception):
-    """Bytes are not in the encoding; carries how many bytes stand before them."""
+    """Bytes are not in the encoding; contains the number of bytes before them."""
 
     def __init__(self, place: int) -> None:
         self.place = place
 
 
 def text_of(file: Path, metadata: Metadata, scratch: Path, encoding: str = "") -> Path:
-    """Give the UTF-8 text of a file of a table, as `as_utf8` does.
+    """Return a file of a table in UTF-8, like `as_utf8`.
 
     Args:
         file: The file.
         metadata: The metadata of the table.
         scratch: Folder for the converted copy.
-        encoding: The encoding of the file; the one of the metadata when empty.
+        encoding: The encoding of the file; that of the metadata if empty.
     """
     return as_utf8(file, encoding or encoding_of(metadata), scratch, replaces=metadata.replace_invalid_bytes)
 
@@ -65,21 +65,22 @@ def text_of(file: Path, metadata: Metadata, scratch: Path, encoding: str = "") -
 def as_utf8(
     file: Path, encoding: str, scratch: Path, *, replaces: bool = False, setting: str = "metadata.encoding:"
 ) -> Path:
-    """Give the UTF-8 text of a file, without a byte order mark.
+    """Return a file in UTF-8, without a byte order mark.
 
     Args:
-        file: The file; a packed one is unpacked.
-        encoding: Its encoding, by one of the names that Java or Python know.
-        scratch: Folder for the converted copy, if one is needed; it is written in pieces, never held in memory.
+        file: The file; a compressed one is unpacked.
+        encoding: Its encoding, by a name of Java or Python.
+        scratch: Folder for the converted copy, if one is needed; it is written in pieces, never held in memory as a
+            whole.
         replaces: Whether bytes that are not in the encoding become U+FFFD, as in Java.
-        setting: What the user sets to name another encoding.
+        setting: The setting for another encoding, for messages.
 
     Returns:
-        The file itself when it is valid UTF-8 without a byte order mark, else a copy.
+        The file itself if it is valid UTF-8 without a byte order mark, else a copy.
 
     Raises:
-        StarlakeError: If there is no such encoding, if a byte order mark says another, or if the file has bytes that
-            are not in it.
+        StarlakeError: If there is no such encoding, if a byte order mark contradicts it, or if the file has invalid
+            bytes.
     """
     content = unpacked(file, scratch)
     coding = _coding(file, content, encoding, setting, replaces=replaces)
@@ -97,11 +98,11 @@ def as_utf8(
 
 
 def xml_encoding(file: Path, encoding: str) -> str:
-    """Name the encoding of an XML file: the one of the metadata; UTF-8, the default, leaves it to the file.
+    """Return the encoding of an XML file from the metadata; for UTF-8, the default, the file's declaration is used.
 
     Args:
         file: The file, unpacked.
-        encoding: The encoding that the metadata names.
+        encoding: The encoding of the metadata.
     """
     if _known(encoding) != "utf-8":
         return encoding
@@ -121,7 +122,7 @@ def _known(encoding: str) -> str:
         StarlakeError: If there is no such encoding.
     """
     try:
-        "".encode(encoding)  # refuses codecs that make bytes of bytes, too
+        "".encode(encoding)  # refuses codecs from bytes to bytes too
         return codecs.lookup(encoding).name.removesuffix("-sig")
     except (LookupError, ValueError):
         raise StarlakeError(
@@ -131,7 +132,7 @@ def _known(encoding: str) -> str:
 
 
 def _coding(file: Path, content: Path, encoding: str, setting: str, *, replaces: bool) -> _Coding:
-    """Find out how to read a file. Its byte order mark says the order of the bytes, and may not say anything else."""
+    """Determine how to decode a file. Its byte order mark sets the byte order, and must not contradict the encoding."""
     codec = _known(encoding)
     with content.open("rb") as source:
         head = source.read(4)
@@ -169,12 +170,12 @@ def _pieces(file: Path, coding: _Coding, errors: str, end: int | None = None) ->
             read += len(piece)
             try:
                 yield decoder.decode(piece, final=not piece)
-            except UnicodeDecodeError as error:  # its object has what was left of the piece before, too
+            except UnicodeDecodeError as error:  # its object has the rest of the previous piece too
                 raise _WrongBytesError(read - len(error.object) + error.start) from error
 
 
 def _check(file: Path, coding: _Coding) -> None:
-    """Go through a file that is read as it is; plain ASCII, which is the most of it, costs next to nothing."""
+    """Check a file that needs no conversion; plain ASCII, which is the most common, is nearly free."""
     decoder = codecs.getincrementaldecoder(coding.codec)("strict")
     read, piece = 0, b" "
     with file.open("rb") as source:
@@ -195,7 +196,7 @@ def _converted(file: Path, coding: _Coding, scratch: Path, errors: str) -> Path:
         for number, text in enumerate(_pieces(file, coding, errors)):
             try:
                 content = text.encode("utf-8", errors)
-            except UnicodeEncodeError as error:  # half of a pair, which UTF-7 and its like let through
+            except UnicodeEncodeError as error:  # half of a surrogate pair, which UTF-7 and similar encodings accept
                 raise _WrongBytesError(coding.skip + number * _CHUNK) from error
             target.write(content if target.tell() else content.removeprefix(codecs.BOM_UTF8))
     return copy
@@ -216,7 +217,7 @@ def _not_encoded(file: Path, content: Path, coding: _Coding, setting: str, place
 
 
 def _likely(file: Path, coding: _Coding, byte: int) -> str:
-    """Return the encoding that a file may be in, rather than the one that it is said to be in."""
+    """Return the probable encoding of a file, if it is not the declared one."""
     utf8 = _Coding("UTF-8", "utf-8")
     if coding.codec != utf8.codec:
         try:

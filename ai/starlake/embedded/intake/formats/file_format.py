@@ -1,4 +1,4 @@
-"""File formats: how files are read, and how rejected rows are written again."""
+"""File formats: how files are read, and how rejected rows are written."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 
 class FileFormat(ABC):
-    """All that is special about a file format.
+    """The specific parts of a file format.
 
     A new format is a subclass in a module of its own, and a line in the table of `formats`.
     """
 
     scalars_change_shape: ClassVar[bool] = False
-    """True if objects and arrays may stand where other files of the table have single values. They become strings."""
+    """True if objects and arrays may occur where other files of the table have single values. They become strings."""
     names_columns: ClassVar[bool] = False
-    """True if files may have a header, which ``withHeader`` announces."""
+    """True if files may have a header, which ``withHeader`` declares."""
 
     @abstractmethod
     def read(self, database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
@@ -32,10 +32,10 @@ class FileFormat(ABC):
             database: The database that runs the query.
             table: The table that the file belongs to.
             file: The file.
-            scratch: A folder for files that the query needs; it is deleted once the rows are read.
+            scratch: A folder for files of the query; it is deleted when the rows are read.
 
         Raises:
-            StarlakeError: If the table has options that the format does not support, or if the file is not of the
+            StarlakeError: If the table has options that the format does not support, or if the file does not have the
                 format.
         """
 
@@ -45,7 +45,7 @@ class FileFormat(ABC):
         Args:
             table: The table.
             header: The line above the rows of its files; None if the format has none.
-            records: The rows, as `RawRows` hands them on.
+            records: The rows, as in `RawRows`.
         """
         _ = table
         yield from () if header is None else (header,)

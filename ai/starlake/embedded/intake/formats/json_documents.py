@@ -1,4 +1,4 @@
-"""JSON: one document a line, one document over many lines, or one array of documents."""
+"""JSON: one document per line, one document over several lines, or one array of documents."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Json(FileFormat):
     def read(self, database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
         """Return the query that reads a JSON file.
 
-        A document that is not JSON fails the whole file when the query runs, as in Starlake. A key that
-        no document of the file has is a column that the file does not have.
+        A document that is not JSON fails the whole file when the query runs, as in Starlake. A key that no document of
+        the file has is a missing column.
 
         Raises:
-            StarlakeError: If the end of the file is missing or a comma is too much, which DuckDB's reader does not
+            StarlakeError: If the end of the file is missing or there is a surplus comma, which DuckDB's reader does not
                 always notice; if the table has an option of the reader that would change the rows.
         """
         import duckdb
@@ -86,7 +86,7 @@ class Json(FileFormat):
         return replace(rows, cells=tuple(None if place in absent else cell for place, cell in enumerate(rows.cells)))
 
     def replayed(self, table: Table, header: str | None, records: Iterable[str]) -> Iterator[str]:
-        """Yield documents as Spark writes them: keys in order, no blanks, no nulls."""
+        """Yield documents in Spark's form: keys in order, no blanks, no nulls."""
         _ = header
         documents = map(_rewritten, records)
         if not table.metadata.array:
@@ -98,20 +98,20 @@ class Json(FileFormat):
 
 
 def _layout(table: Table, text: Path) -> str:
-    """How documents follow each other in a file, as DuckDB calls it; one object may stand for an array of it."""
+    """Return DuckDB's name of the layout of documents in a file; one object is accepted in place of an array of it."""
     if table.metadata.array:
         return "unstructured" if first_character(text) == "{" else "array"
     return "unstructured" if is_multiline(table.metadata) else "newline_delimited"
 
 
 def documents(table: Table, file: Path, text: Path, layout: str) -> RawRows:
-    """Make the query that reads documents.
+    """Return the query that reads documents.
 
     Args:
         table: The table.
-        file: The file that the rows are from.
-        text: The file that holds the documents; the same, or one made from it.
-        layout: ``array``, ``newline_delimited`` or ``unstructured``, as DuckDB calls them.
+        file: The file of the rows.
+        text: The file with the documents; `file` itself, or one made from it.
+        layout: ``array``, ``newline_delimited`` or ``unstructured``, in DuckDB's terms.
     """
     names = {place: one.name for place, one in enumerate(table.attributes) if not one.script}
     cells = tuple(
@@ -133,9 +133,9 @@ def _source(text: Path, layout: str) -> str:
 
 
 def _never_there(database: Database, table: Table, objects: str) -> set[int]:
-    """Return the places of attributes that must be there and that no object has a key for.
+    """Return the paths of required attributes for which no object has a key.
 
-    The first objects tell in all but odd files, so that only these are read twice.
+    The first objects suffice in nearly all files, so that only these are read twice.
     """
     wanted = {
         place: one.name.lower() for place, one in enumerate(table.attributes) if not one.script and _must_be_there(one)
@@ -157,9 +157,9 @@ def _must_be_there(attribute: Attribute) -> bool:
 
 
 def _members(objects: str, names: Mapping[int, str]) -> str:
-    """Return the members of objects: those of exactly the name, else those of the name in another case.
+    """Return the members of objects: those with exactly the name, else those with the name in another case.
 
-    Only if a name is missing, the keys of the object are searched for other cases: once for all missing names.
+    Only if a name is missing are the keys of the object searched for other cases: once for all missing names.
     """
     exact = [f"{member('json', name)} AS c{place}" for place, name in names.items()]
     absent = " OR ".join(f"c{place} IS NULL" for place in names) or "false"
@@ -175,7 +175,7 @@ def _members(objects: str, names: Mapping[int, str]) -> str:
 
 
 def _objects(source: str) -> str:
-    """Return the objects of a file; as in Spark, an array holds several, and null is one without members.
+    """Return the objects of a file; as in Spark, an array contains several, and null is one without members.
 
     Anything else fails the file.
     """

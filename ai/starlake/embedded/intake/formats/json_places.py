@@ -1,4 +1,4 @@
-"""Where documents stand in files of JSON, and where the first mistake is: slowly, for what DuckDB has refused."""
+"""Positions of documents in JSON files, and of the first error: slow, for files that DuckDB has refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BLANKS = re.compile(r"[ \t\r\n]*")
 _LINE_END = re.compile(r"\r\n|\r|\n")
 _SPACE = " \t\r\n"
 _LARGEST_TEXT = 64 * 1024 * 1024
-"""Bytes of a file that is searched for the lines of rejected rows, where documents go over lines."""
+"""Maximum bytes of a file that is searched for the lines of rejects, if documents span lines."""
 _KINDS = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 _ADVICE = re.compile(r"\s*(?:Try |Possible |Consider ).*", re.DOTALL)
 
@@ -25,21 +25,21 @@ Documents = Callable[[], Iterator[tuple[int, Any]]]
 
 
 class MistakeError(Exception):
-    """A file is not JSON; says where and why."""
+    """A file is not JSON; contains the position and the reason."""
 
     def __init__(self, line: int, column: int, reason: str) -> None:
         self.line, self.column, self.reason = line, column, reason
 
 
 def documents_of(text: Path, layout: str) -> Iterator[tuple[int, Any]]:
-    """Yield the documents of a UTF-8 file, each with the line that it begins on.
+    """Yield the documents of a UTF-8 file, each with its first line.
 
     Args:
         text: The file.
-        layout: ``array``, ``newline_delimited`` or ``unstructured``, as DuckDB calls them.
+        layout: ``array``, ``newline_delimited`` or ``unstructured``, in DuckDB's terms.
 
     Raises:
-        MistakeError: At the first mistake.
+        MistakeError: At the first error.
     """
     if layout == "newline_delimited":
         with text.open(encoding="utf-8", newline="\n") as source:
@@ -53,7 +53,7 @@ def documents_of(text: Path, layout: str) -> Iterator[tuple[int, Any]]:
 
 
 def row_lines(text: Path, layout: str, places: Collection[int], rows: int) -> list[int]:
-    """Find the lines of rows, as `RawRows.lines` says; a document that is an array holds several rows."""
+    """Return the lines of rows, as in `RawRows.lines`; a document that is an array contains several rows."""
     lines = layout == "newline_delimited"
     wanted, last, found, place = set(places), max(places, default=-1), [], 0
     if lines and last >= FAR and count_lines(text) == rows:
@@ -70,23 +70,23 @@ def row_lines(text: Path, layout: str, places: Collection[int], rows: int) -> li
 
 
 def _documents_in_lines(text: Path) -> Iterator[tuple[int, Any]]:
-    """Yield what is in lines, of which only arrays are parsed."""
+    """Yield the documents in lines, of which only arrays are parsed."""
     with text.open(encoding="utf-8", newline="\n") as source:
         stripped = ((number, line.strip(_SPACE)) for number, line in enumerate(source, 1))
         yield from ((number, json.loads(line) if line[0] == "[" else line) for number, line in stripped if line)
 
 
 def explained(file: Path, documents: Documents, attributes: Sequence[Attribute], error: str) -> StarlakeError | None:
-    """Say what is wrong with a file that DuckDB has refused, with the line that an editor shows.
+    """Explain why DuckDB has refused a file, with the line that an editor shows.
 
     Args:
         file: The file.
         documents: Yields its documents.
         attributes: The attributes that the documents are read as.
-        error: What DuckDB says.
+        error: DuckDB's message.
 
     Returns:
-        The error; None if nothing is wrong with this file.
+        The error; None if this file is valid.
     """
     try:
         for line, document in documents():
@@ -110,16 +110,16 @@ def explained(file: Path, documents: Documents, attributes: Sequence[Attribute],
 
 
 def plain(error: str) -> str:
-    """Return what DuckDB says without its advice, which names settings that do not exist here."""
+    """Return DuckDB's message without its advice, which names settings that do not exist here."""
     return _ADVICE.sub("", error.splitlines()[0].removeprefix("Invalid Input Error: "))
 
 
 class _Parser:
-    """Goes through the documents of a text.
+    """Iterates over the documents of a string.
 
     Args:
-        text: The text.
-        line: The line of the file that it begins on.
+        text: The string.
+        line: Its first line in the file.
     """
 
     def __init__(self, text: str, line: int = 1) -> None:
@@ -129,18 +129,18 @@ class _Parser:
         self._known, self._line, self._start = 0, line, line
 
     def documents(self) -> Iterator[tuple[int, Any]]:
-        """Yield documents until the end of the text."""
+        """Yield documents until the end of the string."""
         while self._place < len(self._text):
             yield self._next()
 
     def only(self) -> Iterator[tuple[int, Any]]:
-        """Yield the one document that there may be."""
+        """Yield the only document."""
         yield self._next()
         if self._place < len(self._text):
             raise self._mistake("a line holds one document, and more follows")
 
     def items(self) -> Iterator[tuple[int, Any]]:
-        """Yield the items of the array that the text is."""
+        """Yield the items of the array in the string."""
         if not self._takes("["):
             raise self._mistake("an array begins with [")
         while not self._takes("]"):
@@ -157,7 +157,7 @@ class _Parser:
         self._known = self._place
         try:
             document, end = self._decoder.raw_decode(self._text, self._place)
-            json.dumps(document, ensure_ascii=False).encode()  # refuses half of a pair of surrogates
+            json.dumps(document, ensure_ascii=False).encode()  # refuses half of a surrogate pair
         except json.JSONDecodeError as error:
             self._place = error.pos
             raise self._mistake(error.msg) from error
@@ -184,7 +184,7 @@ def _after_blanks(text: str, place: int) -> int:
 
 
 def _fits(row: Mapping[str, Any], attributes: Sequence[Attribute]) -> bool:
-    """Return True if the values have the shapes of their attributes; null has any."""
+    """Return True if the values have the shapes of their attributes; null has any shape."""
     lowered = {name.lower(): value for name, value in row.items()}
     pairs = ((one, row.get(one.name, lowered.get(one.name.lower()))) for one in attributes if not one.script)
     return all(_has_shape(value, attribute) for attribute, value in pairs if value is not None)

@@ -1,4 +1,4 @@
-"""PARQUET: columns by name, in any order and any case; those that the table does not know are left out."""
+"""PARQUET: columns by name, in any order and any case; unknown ones are left out."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.database.connection import Database
 
 _TYPED = ("DATE", "TIMESTAMP", "DOUBLE", "FLOAT", "DECIMAL", "BOOLEAN", "TIME")
-"""Column types whose text depends on more than the value; they are converted without going through text."""
+"""Column types whose string form depends on more than the value; they are converted directly."""
 _AS_TYPED = {"FLOAT": "CAST(CAST({} AS VARCHAR) AS DOUBLE)"}
 """Converts FLOAT to DOUBLE via its shortest decimal form (0.1f becomes 0.1), as Starlake does."""
 _AS_TEXT = {"TIMESTAMP WITH TIME ZONE": "CAST(timezone('UTC', {}) AS VARCHAR)", "BLOB": "decode({})"}
-"""Texts that DuckDB would write otherwise than Spark does."""
+"""String forms in which DuckDB differs from Spark."""
 
 
 class Parquet(FileFormat):
@@ -30,7 +30,7 @@ class Parquet(FileFormat):
         """Return the query that reads a Parquet file.
 
         Raises:
-            StarlakeError: If it is not a Parquet file, or if a column is a list or struct where the table wants a
+            StarlakeError: If it is not a Parquet file, or if a column is a list or struct but the attribute a single
                 value.
         """
         import duckdb

@@ -1,4 +1,4 @@
-"""POSITION: lines of fixed layout, each value between two places that count from zero."""
+"""POSITION: lines of fixed layout, each value between two positions that count from zero."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Position(FileFormat):
     def read(self, _database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
         """Return the query that reads a file of fixed layout.
 
-        A line that is too short has empty texts at its end, an empty line nothing else, as in Starlake.
+        A line that is too short has empty strings at its end, an empty line has only empty strings, as in Starlake.
 
         Raises:
             StarlakeError: If an attribute has no position.

@@ -1,4 +1,4 @@
-"""Files of text: their first lines, whether a character occurs in them."""
+"""Text files: their first lines, and searches for characters."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from typing import BinaryIO
 from ai.starlake.embedded.database.quoting import literal
 
 FAR = 50_000
-"""From which row on the lines of a file are counted, which is fast and goes through all of it, rather than searched."""
+"""Row from which on the lines of a file are counted, which is fast and reads all of it, instead of searched."""
 _CHUNK = 1 << 20
 _LONG_LINE = 1_000_000
-"""Bytes of a line; DuckDB's reader takes up to twice as many by itself."""
+"""Maximum bytes of a line; DuckDB's reader accepts twice as many by itself."""
 _NEAR = 1 << 16
-"""Bytes at the end of a long stretch, in which most files have a line end."""
+"""Bytes at the end of a long block, in which most files have a line end."""
 _SLACK = 4096
 _TEXT_OR_COMMA = re.compile(rb'"(?:[^"\\]|\\.)*"|,\s*([}\]])', re.DOTALL)
 _LINE_END = re.compile(rb"\r\n|\r|\n")
@@ -32,7 +32,7 @@ _WILDCARDS = frozenset("*?[]{}")
 
 
 def unpacked(file: Path, scratch: Path) -> Path:
-    """Return the file, or what is in it when its name ends with ``.gz`` or ``.bz2``, which Spark's readers unpack too.
+    """Return the file, or its content if its name ends with ``.gz`` or ``.bz2``, which Spark's readers unpack too.
 
     Args:
         file: The file.
@@ -48,7 +48,7 @@ def unpacked(file: Path, scratch: Path) -> Path:
 
 
 def plainly_named(file: Path, scratch: Path) -> Path:
-    """Return the file under a name that DuckDB does not take for a pattern of names.
+    """Return the file under a name that DuckDB does not treat as a glob pattern.
 
     Args:
         file: The file.
@@ -69,12 +69,12 @@ def fresh(scratch: Path, suffix: str) -> Path:
 
 
 def contains(file: Path, text: str, pattern: str = "") -> bool:
-    """Return True if a text occurs in a UTF-8 file.
+    """Return True if a string occurs in a UTF-8 file.
 
     Args:
         file: The file.
-        text: The text, which is quickly looked for.
-        pattern: A regular expression that must occur too; it is looked for only where the text is found.
+        text: The string, which is searched for quickly.
+        pattern: A regular expression that must occur too; it is searched for only if the string is found.
     """
     if not text or file.stat().st_size == 0:
         return False
@@ -98,18 +98,18 @@ def _occurs(source: BinaryIO, text: bytes) -> bool:
 
 
 def starts_with(file: Path, text: str) -> bool:
-    """Return True if a UTF-8 file starts with a text."""
+    """Return True if a UTF-8 file starts with a string."""
     wanted = text.encode("utf-8")
     with file.open("rb") as source:
         return source.read(len(wanted)) == wanted
 
 
 def line_of_trailing_comma(file: Path, *, over_lines: bool) -> int | None:
-    """Find the line of a comma before the end of an object or an array, which JSON does not allow and DuckDB reads.
+    """Return the line of a comma before the end of an object or an array, which JSON forbids and DuckDB accepts.
 
     Args:
         file: The file, UTF-8.
-        over_lines: Whether documents go over several lines.
+        over_lines: Whether documents may span lines.
     """
     hints = (",",) if over_lines else (",}", ",]", ", }", ", ]", ",  ", ",\t")
     if not any(contains(file, hint, r",\s*[}\]]") for hint in hints):
@@ -120,10 +120,10 @@ def line_of_trailing_comma(file: Path, *, over_lines: bool) -> int | None:
 
 
 def evenly_broken(file: Path, scratch: Path) -> Path:
-    """Return a UTF-8 file whose lines all end in one way.
+    """Return a UTF-8 file whose lines have uniform line ends.
 
     Args:
-        file: The file; DuckDB cannot read one whose lines end now with LF, now with CR, now with both.
+        file: The file; DuckDB cannot read one with mixed line ends.
         scratch: Folder for the copy of such a file, in which every line ends with LF.
     """
     if not _is_mixed(file):
@@ -172,7 +172,7 @@ def last_character(file: Path) -> str:
 
 
 def count_lines(file: Path) -> int:
-    """Count the lines of a UTF-8 file, as an editor does; a last one without an end counts too."""
+    """Return the number of lines of a UTF-8 file, as an editor shows it; a last one without an end is included."""
     count, last = 0, b""
     with file.open("rb") as source:
         while piece := source.read(_CHUNK):
@@ -188,7 +188,7 @@ def without_head(file: Path, count: int, scratch: Path) -> Path:
 
     Args:
         file: The file.
-        count: How many lines to leave out.
+        count: Number of lines to leave out.
         scratch: Folder for the copy.
     """
     copy = fresh(scratch, ".txt")
@@ -199,9 +199,9 @@ def without_head(file: Path, count: int, scratch: Path) -> Path:
 
 
 def reader_limits(file: Path) -> str:
-    """Make the options that let DuckDB's reader read a file with lines longer than it reads by itself.
+    """Return the options that let DuckDB's reader read a file with lines longer than its default limit.
 
-    DuckDB refuses a longer line than that, and leaves one out without a word that is longer than its buffer.
+    DuckDB refuses a line longer than its limit, and silently leaves out one that is longer than its buffer.
     """
     if not _has_long_line(file):
         return ""
@@ -211,7 +211,7 @@ def reader_limits(file: Path) -> str:
 
 
 def _has_long_line(file: Path) -> bool:
-    """Return True if a line is longer than DuckDB surely reads; goes from line end to line end in large steps."""
+    """Return True if a line may exceed DuckDB's limit; searches line ends in large steps."""
     size = file.stat().st_size
     if size <= _LONG_LINE:
         return False
@@ -237,9 +237,9 @@ def _line_length(source: BinaryIO, place: int) -> int | None:
 
 
 def has_long_record(file: Path, quote: str) -> bool:
-    """Return True if a row may be longer than DuckDB surely reads, in a file whose quotes may go over lines.
+    """Return True if a row may exceed DuckDB's limit, in a file with quotes that may span lines.
 
-    A line end is one of a row where the number of quotes before it is even.
+    A line end is the end of a row if the number of quotes before it is even.
     """
     size = file.stat().st_size
     if size <= _LONG_LINE:
@@ -264,13 +264,13 @@ def has_long_record(file: Path, quote: str) -> bool:
 
 
 def line_rows(file: Path, skip: int) -> str:
-    """Return a SELECT of one column, ``line``: the lines of a UTF-8 file, whatever is in them; '' for an empty line.
+    """Return a SELECT of one column, ``line``: the lines of a UTF-8 file, whatever their content; '' for an empty line.
 
     Args:
         file: The file.
-        skip: How many lines to leave out at the top.
+        skip: Number of lines to skip at the top.
     """
-    # DuckDB keeps the empty lines of a single column as nulls only where the text of null is empty
+    # DuckDB keeps the empty lines of a single column as nulls only if the string for null is empty
     return (
         f"SELECT rtrim(coalesce(line, ''), chr(13)) AS line FROM read_csv({literal(str(file))}, "
         f"columns = {{'line': 'VARCHAR'}}, auto_detect = false, header = false, skip = {skip}, "

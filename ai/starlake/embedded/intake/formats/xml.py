@@ -1,4 +1,4 @@
-"""XML: the elements of one name are the rows; what is in them becomes documents, as JSON would have them."""
+"""XML: the elements with one name are the rows; their contents become JSON-like documents."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ logger = logging.getLogger(__name__)
 
 _OPTIONS = {"rowtag", "attributeprefix", "valuetag", "encoding", "charset", "ignoresurroundingspaces"}
 _IRRELEVANT = {"roottag", "skipvalidation", "ignorenamespace", "arrayelementname"}
-"""For writing, for versions that are gone, or what is done anyway."""
+"""Options for writing, for former versions, or without effect."""
 
 
 class Xml(FileFormat):
-    """Elements of one name."""
+    """Elements with one name."""
 
     def read(self, _database: Database, table: Table, file: Path, scratch: Path) -> RawRows:
         """Return the query that reads an XML file. The file is read as a stream, one row in memory at a time.
 
         Attributes of an element are fields with a prefix, its text beside attributes a field of its own, as in Spark's
-        reader: ``_`` and ``_VALUE`` unless the options ``attributePrefix`` and ``valueTag`` say otherwise.
+        reader: ``_`` and ``_VALUE`` unless the options ``attributePrefix`` and ``valueTag`` are set.
 
         Raises:
             StarlakeError: If ``rowTag`` is missing, an option is unknown, or the file is not valid XML or refers to an
@@ -101,23 +101,23 @@ def _with_lines(target: Path, lines: Sequence[int]) -> Iterator[tuple[int, Any]]
 
 @dataclass(frozen=True)
 class XmlNames:
-    """How elements become fields, and fields elements."""
+    """Mapping between elements and fields."""
 
     prefix: str
-    """What is before the names of XML attributes."""
+    """Prefix of the names of XML attributes."""
     value: str
-    """The name of the text beside XML attributes."""
+    """Name of the text beside XML attributes."""
     strips: bool
-    """True if blanks around texts are dropped."""
+    """True if blanks around values are dropped."""
 
     @classmethod
     def of(cls, options: Mapping[str, str]) -> XmlNames:
-        """Return what the options of a table say, their names in lower case."""
+        """Return the mapping for the options of a table, with names in lower case."""
         strips = options.get("ignoresurroundingspaces", "").lower() == "true"
         return cls(options.get("attributeprefix", "_"), options.get("valuetag", "_VALUE"), strips)
 
     def text(self, element: Element) -> str:
-        """Return what stands between the tags of an element, elements in it as they are, comments left out."""
+        """Return the text between the tags of an element, unchanged nested elements included, without comments."""
         text = _inner(element)
         return text.strip() if self.strips else text
 
@@ -140,10 +140,10 @@ def _text(table: Table, file: Path, scratch: Path) -> Path:
 
 
 def _elements(file: Path, content: Path, row_tag: str) -> Iterator[Element]:
-    """Yield the elements that are rows, with the attributes that the document type in the file gives by default.
+    """Yield the elements that are rows, with the default attributes of the document type in the file.
 
-    Nothing outside the file is read. lxml refuses a reference to an entity that is not defined in the file; what a
-    document type elsewhere says is left out with a warning.
+    Nothing outside the file is read. lxml refuses a reference to an entity that is not defined in the file; an external
+    document type is ignored with a warning.
     """
     from lxml import etree
 
@@ -156,7 +156,7 @@ def _elements(file: Path, content: Path, row_tag: str) -> Iterator[Element]:
             resolve_entities="internal",
             no_network=True,
             attribute_defaults=True,
-            huge_tree=not contains(content, "<!ENTITY"),  # without limits, entities of entities would fill the memory
+            huge_tree=not contains(content, "<!ENTITY"),  # without limits, recursive entities would fill the memory
             recover=False,
             encoding="UTF-8",
         )
@@ -172,7 +172,7 @@ def _elements(file: Path, content: Path, row_tag: str) -> Iterator[Element]:
 
 
 def _outside(file: Path) -> Any:
-    """Return a resolver that reads nothing, and says so."""
+    """Return a resolver that reads nothing, and warns."""
     from lxml import etree
 
     class Resolver(etree.Resolver):
@@ -199,7 +199,7 @@ def _unreadable(file: Path, error: XMLSyntaxError) -> StarlakeError:
 
 
 def _object(element: Element, attributes: tuple[Attribute, ...], names: XmlNames) -> dict[str, Any]:
-    """Return the fields of an element; one that is declared as an array is a list, and so is one that occurs again."""
+    """Return the fields of an element; a declared array is a list, and so is a repeated element."""
     from lxml import etree
 
     declared = {attribute.name: attribute for attribute in attributes}

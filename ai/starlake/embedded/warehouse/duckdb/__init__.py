@@ -1,1 +1,1 @@
-"""The warehouse that is a DuckDB database, and its templates of write strategies."""
+"""The DuckDB warehouse, and its templates of write strategies."""

@@ -38,23 +38,23 @@ class DuckDBWarehouse:
         return self.database.path
 
     def mark(self, name: str) -> None:
-        """Create an empty table, which is there if the open transaction is committed."""
+        """Create an empty table, which exists if the open transaction is committed."""
         self.database.execute(f"CREATE TABLE {self._marker(name)} (loaded BOOLEAN)")
 
     def is_marked(self, name: str) -> bool:
-        """Return True if there is such a table; on the connection itself, which takes queries when interrupted, too."""
+        """Return True if the table exists; the connection itself also takes queries after an interruption."""
         query = "SELECT count(*) FROM duckdb_tables() WHERE (database_name, schema_name, table_name) = (?, 'main', ?)"
         return self.database.connection.execute(query, [self.database.catalog, name]).fetchall() != [(0,)]
 
     def unmark(self, name: str) -> None:
-        """Drop such a table if it exists."""
+        """Drop the table if it exists."""
         self.database.connection.execute(f"DROP TABLE IF EXISTS {self._marker(name)}")
 
     def _marker(self, name: str) -> str:
         return qualified(self.database.catalog, "main", name)
 
     def transaction(self) -> AbstractContextManager[None]:
-        """Commit what is done in the block at its end; undo all of it if anything is raised."""
+        """Commit at the end of the block; roll back if it raises."""
         return self.database.transaction()
 
     def quoted(self, *names: str) -> str:
@@ -62,7 +62,7 @@ class DuckDBWarehouse:
         return qualified(*names)
 
     def place(self, target: Target) -> str:
-        """Return a name that means the database that is written, even if another one has the name of the schema."""
+        """Return a name that refers to the database that is written, even if another one has the name of the schema."""
         return qualified(self.database.catalog, target.schema, target.name)
 
     def template(self, name: str) -> str:
@@ -97,11 +97,11 @@ class DuckDBWarehouse:
         return f"CREATE OR REPLACE VIEW {quoted(target)} AS {select}"
 
     def storable(self, columns: Columns) -> dict[str, str]:
-        """Return the columns of a SELECT as a table has them: DuckDB stores an untyped null as INTEGER."""
+        """Return the columns of a SELECT as stored in a table: DuckDB stores an untyped null as INTEGER."""
         return {name: kind.replace('"NULL"', "INTEGER") for name, kind in columns.items()}
 
     def ensure(self, target: Target, columns: Columns) -> None:
-        """Create a table and its schema, or add the columns that it lacks."""
+        """Create a table and its schema, or add missing columns."""
         place = self.place(target)
         self.database.execute(f"CREATE SCHEMA IF NOT EXISTS {qualified(self.database.catalog, target.schema)}")
         self.database.execute(f"CREATE TABLE IF NOT EXISTS {place} ({_definitions(columns)})")
@@ -112,7 +112,7 @@ class DuckDBWarehouse:
                 self.database.execute(f"ALTER TABLE {place} ADD COLUMN {added}")
 
     def append(self, target: Target, columns: Columns, rows: Sequence[Sequence[object]]) -> None:
-        """Insert rows of values: one row as it is, several as one list a column, which is one statement anyway."""
+        """Insert rows of values: one row unchanged, several as one list per column, always by one statement."""
         into = f"INSERT INTO {self.place(target)} ({identifiers(columns)})"
         if len(rows) == 1:
             self.database.execute(f"{into} VALUES ({', '.join('?' for _ in columns)})", list(rows[0]))
@@ -122,7 +122,7 @@ class DuckDBWarehouse:
         self.database.execute(f"{into} SELECT {', '.join(lists)}", list(values))
 
     def evolve(self, target: Target, wanted: Columns, *, added: Columns | None = None, drop: bool = False) -> None:
-        """Make the columns of an existing table follow the metadata."""
+        """Adapt the columns of an existing table to the metadata."""
         evolution.evolve(self.database, target, wanted, added=added, drop=drop)
 
     def drop_others(self, target: Target, wanted: Columns) -> None:
@@ -130,15 +130,15 @@ class DuckDBWarehouse:
         evolution.drop_others(self.database, target, wanted)
 
     def losses(self, target: Target, wanted: Columns) -> list[Loss]:
-        """Return the columns of a table that have values and do not follow the metadata."""
+        """Return the columns of a table that have values and do not match the metadata."""
         return evolution.losses(self.database, target, wanted, self.columns(target))
 
     def fitted(self, target: Target, select: str, incoming: Columns, *, file: str, strict: bool = True) -> str:
-        """Return a SELECT whose rows the columns of a table hold unchanged; its structs have all fields of these."""
+        """Return a SELECT whose rows a table's columns can hold unchanged; its structs have all fields of these."""
         return evolution.fitted(self.database, target, select, incoming, file=file, strict=strict)
 
     def rows_from(self, select: str, columns: Columns) -> str:
-        """Return the SELECT as it is: the rows are in the same database."""
+        """Return the SELECT unchanged: the rows are in the same database."""
         del columns
         return select
 
@@ -158,7 +158,7 @@ class DuckDBWarehouse:
             return self.database.rows(f"SELECT * FROM ({statement.text}\n) LIMIT {limit}")
 
     def run(self, statement: Statement, within: str | None = None) -> int | None:
-        """Run a statement of the project, or SQL that holds it."""
+        """Run a statement of the project, or SQL that contains it."""
         with statement.explained(within):
             return self.execute(within or statement.text)
 

@@ -1,4 +1,4 @@
-"""Evolution of tables: columns follow the metadata, and nothing is lost without a word."""
+"""Evolution of tables: columns follow the metadata, and no data is lost silently."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ _WIDER: Mapping[str, tuple[str, ...]] = {
     "FLOAT": ("DOUBLE",),
     "DATE": ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE"),
 }
-"""Column types and those that hold all of their values; text holds the values of every type."""
+"""Column types and the types that can hold all of their values; strings can hold the values of every type."""
 _DIGITS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 19}
-"""How many digits the values of an integer type have at most."""
+"""Maximum digits of the values of an integer type."""
 
 
 def losses(database: Database, target: Target, wanted: Mapping[str, str], existing: Mapping[str, str]) -> list[Loss]:
-    """Return the columns of a table that have values and do not follow the metadata.
+    """Return the columns of a table that have values and do not match the metadata.
 
     Args:
         database: The database.
         target: The table.
-        wanted: Names and types of the columns that the metadata has.
-        existing: Those of the table; none if it does not exist.
+        wanted: Names and types of the columns in the metadata.
+        existing: Those of the table; empty if it does not exist.
     """
     types = {name.lower(): kind for name, kind in wanted.items()}
     found: list[Loss] = []
@@ -76,11 +76,11 @@ def evolve(
     added: Mapping[str, str] | None = None,
     drop: bool = False,
 ) -> None:
-    """Make the columns of a table follow the metadata.
+    """Adapt the columns of a table to the metadata.
 
-    New columns go to the end. A column that the metadata no longer has stays, unless it may be dropped; fields of
-    structs stay always. A type becomes wider and a struct gets more fields when that loses nothing; any other change
-    of type leaves the column as it is, and `fitted` refuses values that it cannot hold.
+    New columns are added at the end. A column that the metadata no longer has stays, unless it may be dropped; fields
+    of structs always stay. A type becomes wider and a struct gets more fields if that loses nothing; any other change
+    of type leaves the column unchanged, and `fitted` refuses values that it cannot hold.
 
     Args:
         database: The database.
@@ -112,7 +112,7 @@ def drop_others(database: Database, target: Target, wanted: Mapping[str, str]) -
 def fitted(
     database: Database, target: Target, select: str, incoming: Mapping[str, str], *, file: str, strict: bool = True
 ) -> str:
-    """Return a SELECT whose rows the columns of a table hold unchanged.
+    """Return a SELECT whose rows the columns of a table can hold unchanged.
 
     Args:
         database: The database.
@@ -167,7 +167,7 @@ def _refuse_altered(database: Database, target: Target, select: str, checks: Map
 
 
 def _widen(database: Database, target: Target, name: str, old: str, new: str) -> None:
-    """Change a column to the type that the metadata has, if it holds all values; add fields to structs."""
+    """Change a column to the type of the metadata, if it can hold all values; add fields to structs."""
     column, new = identifier(name), canonical(database, new)
     change = f"ALTER TABLE {quoted(target)} ALTER COLUMN {column} TYPE"
     if is_nested(old) and is_nested(new):
@@ -179,7 +179,7 @@ def _widen(database: Database, target: Target, name: str, old: str, new: str) ->
 
 
 def _are_doubles(database: Database, target: Target, name: str, old: str, new: str) -> bool:
-    """Return True if integers become floating point numbers, and each value of the column keeps its own number."""
+    """Return True if integers become floating point numbers, and each value of the column is preserved."""
     if (old, new) != ("BIGINT", "DOUBLE"):
         return False
     limit = 2**53

@@ -1,4 +1,4 @@
-"""What ``validate`` finds in the database: columns with values that the metadata lost or wants otherwise."""
+"""Findings of ``validate`` in the database: columns with values that the metadata lacks or has with another type."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def stored_findings(project: Project) -> list[Finding]:
-    """Compare the tables of a project with the columns that they have in their databases.
+    """Compare the tables of a project with their columns in the databases.
 
     Args:
         project: The project, without errors.
 
     Returns:
-        A warning for each column that loads keep, drop or leave in another type. A database that does not exist, or
-        that another process writes to, gives none.
+        A warning for each column that loads keep, drop or leave in another type. A missing database, or one that
+        another process writes to, has none.
     """
     tables: dict[Path, list[Table]] = {}
     for domain in project.domains:
@@ -41,7 +41,7 @@ def _file(project: Project, table: Table) -> Path | None:
         connection = project.connection_of(table)
         file = duckdb_file(connection, project.areas) if connection.is_duckdb else None
     except StarlakeError:
-        return None  # validate has said so
+        return None  # validate has reported it
     return file if file is not None and file.is_file() else None
 
 

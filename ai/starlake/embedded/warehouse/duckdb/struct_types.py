@@ -1,4 +1,4 @@
-"""Evolution of struct types: merge two of them, and cast old values to the merged one."""
+"""Struct type evolution: merge two struct types and cast old values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from duckdb.sqltypes import DuckDBPyType
 
 Wider = Callable[[str, str], bool]
-"""Tells whether the second of two scalar types holds all values of the first and more."""
+"""Returns True if the second of two scalar types can hold all values of the first and more."""
 
 
 def is_nested(kind: str) -> bool:
@@ -22,24 +22,24 @@ def is_nested(kind: str) -> bool:
 
 
 def merged(connection: DuckDBPyConnection, old: str, new: str, wider: Wider) -> str:
-    """Return a type with the fields of both, those of the old one first.
+    """Return a type with the fields of both types, those of the old one first.
 
     Args:
-        connection: Knows the names of types.
+        connection: Resolves the names of types.
         old: The type of a column.
-        new: The type that the metadata wants; a struct where the old one is.
-        wider: Decides about scalars; of other pairs the old type stays.
+        new: The type of the metadata; a struct if the old one is.
+        wider: Compares scalars; for other pairs the old type stays.
     """
     return _merged(connection.type(old), connection.type(new), wider)
 
 
 def converted(connection: DuckDBPyConnection, value: str, old: str, new: str) -> str:
-    """Return SQL that casts a value to a type with the same fields or more; fields that it lacks are null."""
+    """Return SQL that casts a value to a type with the same fields or more; missing fields are null."""
     return _converted(value, connection.type(old), connection.type(new), count())
 
 
 def surplus(connection: DuckDBPyConnection, old: str, new: str) -> list[tuple[str, str]]:
-    """Return the paths and types of the fields that the first of two structs has and the second lacks."""
+    """Return the paths and types of the fields of the first of two structs that the second lacks."""
     return _surplus(connection.type(old), connection.type(new))
 
 

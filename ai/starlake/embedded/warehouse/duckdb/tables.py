@@ -1,4 +1,4 @@
-"""The catalog of a DuckDB database: what a table is called in SQL, and which columns it has."""
+"""The catalog of a DuckDB database: names of tables in SQL, and their columns."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from ai.starlake.embedded.warehouse.warehouse import Target
 
 _CANONICAL: dict[str, str] = {}
-"""Names of types and DuckDB's own names of them, which never change."""
+"""Names of types and DuckDB's own names for them, which never change."""
 
 
 def quoted(target: Target) -> str:
-    """Return the name of a table for SQL."""
+    """Return the quoted name of a table for SQL."""
     return qualified(target.schema, target.name)
 
 
