@@ -80,7 +80,7 @@ class Command:
             self.connection.sendall(Frame(kind, text.encode()).encoded)
 
     def beat(self):
-        while not self.over.wait(1):
+        while not self.over.wait(0.1):
             if self.fault != "silent":
                 self.send(FrameKind.HEARTBEAT)
 
@@ -176,6 +176,7 @@ def main():
         while True:
             connection, _ = server.accept()
             connection.settimeout(None)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=serve, args=[connection, token], daemon=True).start()
     except TimeoutError:
         sys.exit(0)

@@ -23,14 +23,6 @@ FINGERPRINT = "f" * 64
 
 
 @pytest.fixture
-def runtime(tmp_path, monkeypatch):
-    folder = tmp_path / "runtime"
-    folder.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    return folder
-
-
-@pytest.fixture
 def owner():
     return Lifetime.of(os.getpid())
 

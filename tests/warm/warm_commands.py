@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -15,8 +17,9 @@ from ai.starlake.executor import Execution
 from ai.starlake.executor.process.groups import kill_marked
 from ai.starlake.executor.process.supervision import CommandContext
 from ai.starlake.executor.process.watchdog import MARK
-from ai.starlake.executor.warm.discovery import ServerFile
+from ai.starlake.executor.warm.discovery import ServerFile, UntrustedFileError
 from ai.starlake.executor.warm.warm_runner import WarmRunner
+from ai.starlake.executor.warm.warm_server import Owner
 from ai.starlake.executor.warm.warm_settings import WarmSettings
 
 FAULTY_JAVA = Path(__file__).with_name("faulty_java.py")
@@ -60,30 +63,44 @@ def gone(*pids: int) -> None:
     wait_for(lambda: not any(map(alive, pids)), f"the end of {pids}")
 
 
+def _install(path: Path, text: str) -> None:
+    if not path.exists():
+        path.write_text(text)
+        path.chmod(0o755)
+
+
 class WarmCommands:
     """Runs commands of one scope.
 
     The executable prints `cold`: a line without it comes from a server.
     """
 
-    def __init__(self, folder: Path, runtime: Path, *faults: str, silence: float = 60.0, **settings: object) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        runtime: Path,
+        *faults: str,
+        silence: float = 60.0,
+        owner: int | None = None,
+        **settings: object,
+    ) -> None:
         self.folder = folder
         self.runtime = runtime
-        self.executable = folder / "starlake"
-        self.executable.write_text('#!/bin/sh\necho cold "$@"\n')
-        self.executable.chmod(0o755)
-        java = folder / "java"
-        java.write_text(f"#!{sys.executable}\n{FAULTY_JAVA.read_text()}")
-        java.chmod(0o755)
+        self.executable, java = folder / "starlake", folder / "java"
+        _install(self.executable, '#!/bin/sh\necho cold "$@"\n')
+        _install(java, f"#!{sys.executable}\n{FAULTY_JAVA.read_text()}")
         options = tuple(f"-Dfault={fault}" for fault in faults)
         self.settings = WarmSettings(
             **{"java": str(java), "class_path": ("nowhere",), "jvm_options": options, "start_timeout": 60.0, **settings}
         )
-        self.runner = WarmRunner(self.settings, silence=silence)
+        self.runner = WarmRunner(
+            self.settings, silence=silence, owner=partial(Owner.of_process, owner) if owner else Owner.of_run
+        )
         self.report = Recorder()
 
-    def context(self, run_id: str = "run-1", step: str = "step-1", **more: object) -> CommandContext:
-        return CommandContext(Execution(run_id, step, self.report), (str(self.executable),), **more)
+    def context(self, run_id: str = "run-1", step: str = "step-1", at_end=None, **more: object) -> CommandContext:
+        execution = Execution(run_id, step, self.report, at_end_of_run=at_end)
+        return CommandContext(execution, (str(self.executable),), **more)
 
     def environment(self, **variables: str) -> dict[str, str]:
         return {"PATH": os.defpath, "SL_ROOT": str(self.folder), "SL_JOB_ID": "run-1.step-1", **variables}
@@ -132,6 +149,56 @@ class WarmCommands:
         return [server for server in found if server is not None]
 
 
+class Client:
+    """A process that runs commands of its own, as a step does, and does what it is told by its standard input.
+
+    Each line is the arguments of a command; the answer is what that printed. `limited` begins a command that runs as a
+    process.
+    """
+
+    CODE = """
+import sys
+from pathlib import Path
+from tests.warm.warm_commands import WarmCommands
+
+folder, runtime, owner, *faults = sys.argv[1:]
+warm = WarmCommands(Path(folder), Path(runtime), *faults, owner=int(owner) or None)
+for line in sys.stdin:
+    arguments = tuple(line.split())
+    argv = ("/usr/bin/env", str(warm.executable), *arguments) if arguments[0] == "limited" else ()
+    code, lines = warm.run(*arguments, argv=argv, on_line=lambda _, text: print(text, flush=True))
+print("end", flush=True)
+"""
+
+    def __init__(self, warm: WarmCommands, *faults: str, owner: int = 0) -> None:
+        arguments = [str(warm.folder), str(warm.runtime), str(owner), *faults]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", self.CODE, *arguments],
+            cwd=Path(__file__).parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def tell(self, *arguments: str) -> None:
+        self.process.stdin.write(" ".join(arguments) + "\n")
+        self.process.stdin.flush()
+
+    def hear(self) -> str:
+        """Return the next line that a command printed."""
+        return self.process.stdout.readline().rstrip("\n")
+
+    def ask(self, *arguments: str) -> str:
+        self.tell(*arguments)
+        return self.hear()
+
+    def end(self, number: int | None = None) -> None:
+        """End it by a signal, or by the end of its input."""
+        if number is not None:
+            self.process.send_signal(number)
+        self.process.communicate(timeout=PATIENCE)
+
+
 @contextmanager
 def nothing_left(runtime: Path) -> Iterator[None]:
     """End the servers that are known in a folder."""
@@ -139,6 +206,9 @@ def nothing_left(runtime: Path) -> Iterator[None]:
         yield
     finally:
         for path in runtime.glob("starlake-warm/*/*-*.json"):
-            server = ServerFile.read(path)
+            server = None
+            with suppress(UntrustedFileError):
+                server = ServerFile.read(path)
             if server is not None:
                 kill_marked(f"{MARK}={server.mark}")
+

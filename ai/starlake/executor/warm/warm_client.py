@@ -84,6 +84,7 @@ class WarmClient:
             OSError: If nobody listens there.
         """
         self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=self._silence)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._socket, selectors.EVENT_READ)
         if self._death_fd is not None:

@@ -48,6 +48,8 @@ _RETRY_AFTER = 600.0
 """Seconds after which a server that did not start is tried again, in a scope that lives that long."""
 _EXIT_WITHIN = 60.0
 """Seconds that a virtual machine may take to end after a command has ended it: its shutdown hooks run."""
+_SOON = 1.0
+"""Seconds to wait for the guard's word on why a server did not answer."""
 _TRIES = 2
 _SERVERS = 2
 """The most servers of one key where commands do not wait for a database file anyway."""
@@ -255,7 +257,7 @@ class _WarmCommand:
             return True
 
     def _warn(self, scope: ScopeFolder | None, doubt: WarmDoubtError) -> None:
-        """Say why the command runs as a process, once in a scope for each reason."""
+        """Say why the command runs as a process, once in a run for each reason."""
         reason = self._context.mask(doubt.reason)
         if self._is_first(scope, reason):
             said = [self._context.mask(line) for line in last_lines(doubt.details)]
@@ -263,11 +265,12 @@ class _WarmCommand:
             self._report.warning(f"the command runs as a process, not in a warm server: {reason}{more}")
 
     def _is_first(self, scope: ScopeFolder | None, reason: str) -> bool:
+        key = (self._context.execution.run_id, reason)
         if scope is not None:
             with suppress(OSError):
-                return scope.is_first(reason)
-        known = (self._scope, reason) in _told
-        _told.add((self._scope, reason))
+                return scope.is_first("\0".join(key))
+        known = key in _told
+        _told.add(key)
         return not known
 
 
@@ -316,7 +319,14 @@ class _Turn:
             known = self.scope.remembered(self.launch.fingerprint, time.time())
             if known is not None:
                 raise WarmDoubtError(known)
-            return WarmServer.start(self.slot, self.launch, self.owner, self.runner.settings)
+            with cleaning_up(self._end_unfinished, unless=WarmDoubtError):
+                return WarmServer.start(self.slot, self.launch, self.owner, self.runner.settings)
+
+    def _end_unfinished(self) -> None:
+        """End a server whose start was interrupted."""
+        file = self.slot.read()
+        if file is not None:
+            WarmServer(self.slot, file).end()
 
     @contextmanager
     def _remembering(self) -> Iterator[None]:
@@ -344,7 +354,7 @@ class _Turn:
                 raise WarmDoubtError("another process answers for the warm server", lasting=True)
             client.prepare(request)
         except (OSError, ConnectionLostError):
-            self._give_up(server, f"has ended: {server.how_it_ended() or 'nobody saw how'}", may_retry=may_retry)
+            self._give_up(server, f"has ended: {server.how_it_ended(_SOON) or 'nobody saw how'}", may_retry=may_retry)
             return None
         except RequestRefusedError as refusal:  # nobody else uses it: it is in a bad way
             self._give_up(server, f"refused the command: {refusal.reason}", may_retry=may_retry)

@@ -6,6 +6,7 @@ import base64
 import json
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -242,9 +243,12 @@ class WarmServer:
             grace: Seconds between SIGTERM and SIGKILL.
         """
         entry = f"{MARK}={self.file.mark}"
-        process = self.current().file.process
-        if process.runs:
-            end_group(process, grace, entry)
+        file = self.current().file
+        if file.process.runs:
+            end_group(file.process, grace, entry)
+        elif not file.process.pid and file.guard.runs:  # it would start the server in a moment
+            with suppress(ProcessLookupError):
+                os.kill(file.guard.pid, signal.SIGKILL)
         kill_marked(entry)
         self.slot.forget(self.file)
 
