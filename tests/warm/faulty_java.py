@@ -1,6 +1,6 @@
 """Stands in for `java`: a server of the same protocol whose faults a test chooses.
 
-Options of the virtual machine choose those of its start (`-Dfault=...`), the variable FAULT of a command the others.
+A property of the virtual machine chooses one of its start (`-Dfault=...`), the variable FAULT of a command another one.
 Commands: `print text...`, `fail code`, `exit code`, `wait file`, `child file`, `variable name`.
 """
 
@@ -26,7 +26,7 @@ from ai.starlake.executor.warm.warm_frames import (
     environment_digest,
 )
 
-FAULTS = {argument.removeprefix("-Dfault=") for argument in sys.argv if argument.startswith("-Dfault=")}
+FAULTS: set[str] = set()
 busy = threading.Event()
 
 
@@ -152,10 +152,13 @@ def serve(connection, token):
 
 
 def main():
+    stdin = frames_of(lambda size: os.read(0, size))
+    token, file, idle, *properties = next(stdin).parts
+    FAULTS.update(
+        value.decode() for name, value in zip(properties[::2], properties[1::2], strict=True) if name == b"fault"
+    )
     if "ignore" in FAULTS:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    stdin = frames_of(lambda size: os.read(0, size))
-    token, file, idle = next(stdin).parts
     threading.Thread(target=watch_stdin, args=[stdin], daemon=True).start()
     if "start" in FAULTS:
         sys.exit("Error: no main class; password=hunter2")

@@ -74,7 +74,16 @@ def test_each_run_is_warned(commands, scope):
 def test_a_java_that_is_missing_makes_processes_of_commands(commands, tmp_path):
     warm = commands(java=str(tmp_path / "none"))
     assert warm.run("print", "a") == cold("print", "a")
-    assert "none cannot be started: No such file or directory" in warm.report.warnings[0]
+    assert "Java was not found for the warm server" in warm.report.warnings[0]
+
+
+def test_a_java_that_cannot_be_started_makes_processes_of_commands(commands, tmp_path):
+    broken = tmp_path / "broken"
+    broken.write_text("#!/no/such/interpreter\n")
+    broken.chmod(0o755)
+    warm = commands(java=str(broken))
+    assert warm.run("print", "a") == cold("print", "a")
+    assert "broken cannot be started: No such file or directory" in warm.report.warnings[0]
 
 
 def test_a_folder_that_others_may_use_makes_processes_of_commands(commands, runtime):

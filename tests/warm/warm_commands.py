@@ -211,4 +211,3 @@ def nothing_left(runtime: Path) -> Iterator[None]:
                 server = ServerFile.read(path)
             if server is not None:
                 kill_marked(f"{MARK}={server.mark}")
-

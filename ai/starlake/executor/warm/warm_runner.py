@@ -405,13 +405,14 @@ class _Turn:
         pid = server.file.process.pid
         for line in last_lines(end.said) if end else ():
             on_line("stderr", line)
-        if end is None or not end.exit_code:
+        if end is None or end.exit_code is None:
             raise StarlakeError(
                 f"the warm server (process {pid}) ended during the command",
                 cause=str(end) if end else "nobody saw how: its guard ended too",
                 fix="run the command again; a new server is started for it",
             )
-        on_line("stderr", f"the warm server (process {pid}) ended during the command: {end}")
+        if end.exit_code:  # 0 is that of a command which halts the virtual machine when it is done
+            on_line("stderr", f"the warm server (process {pid}) ended during the command: {end}")
         return end.exit_code
 
     def _exited(self, server: WarmServer) -> int:
