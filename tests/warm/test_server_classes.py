@@ -42,3 +42,7 @@ def test_compiling_the_source_makes_these_class_files(tmp_path):
 
 def _names():
     return {path.name for path in SERVER_CLASSES.glob("*.class")}
+
+
+def test_the_server_is_short_enough_to_be_read():
+    assert len((SERVER_CLASSES / "StarlakeWarmServer.java").read_text().splitlines()) < 200

@@ -47,7 +47,8 @@ _OF_CLOUDS = (
     "SL_USE_CONNECTION_POOLING",
 )
 _OF_PROXIES = ("HTTPS_", "HTTP_", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
-_READ_ONCE = (*_OF_SPARK, *_OF_CLOUDS, *_OF_PROXIES)
+_OF_STARLAKE = ("SL_API_APP_TYPE", "SL_DATASETS", "SL_USE_CONNECTION_POOLING")
+_READ_ONCE = (*_OF_STARLAKE, *_OF_SPARK, *_OF_CLOUDS, *_OF_PROXIES)
 """The first letters of variables that Spark, pools of connections and clients of clouds read only once."""
 
 

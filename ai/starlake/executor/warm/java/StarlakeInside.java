@@ -9,8 +9,6 @@ final class StarlakeInside {
     static final String PROBE = "SL_WARM_PROBE", CONFIG = "com.typesafe.config.";
     static final String[] POOLS = {"StarlakeConnectionPool$", "JdbcDbUtils$StarlakeConnectionPool$"};
 
-    interface Check { void run() throws Exception; }
-
     /** Try all that is needed, and tell the results. */
     static boolean check() throws Exception {
         Map<Object, Object> before = new HashMap<>();
@@ -28,7 +26,7 @@ final class StarlakeInside {
         return works;
     }
 
-    static boolean works(String name, Check check) {
+    static boolean works(String name, StarlakeWarmServer.Task check) {
         String result = "ok";
         try { check.run(); } catch (Throwable failed) { result = cause(failed).toString(); }
         StarlakeWarmServer.say("check:" + name, result);
@@ -42,7 +40,8 @@ final class StarlakeInside {
         boolean shown = "probe".equals(System.getenv(PROBE)) && entries.contains(Map.entry(PROBE, "probe"))
             && System.getenv().keySet().contains(PROBE) && seen.size() == before.size() + 1;
         require(shown, "System.getenv does not show a new variable");
-        require("probe".equals(new ProcessBuilder().environment().get(PROBE)), "child processes do not get a new variable");
+        String inherited = new ProcessBuilder().environment().get(PROBE);
+        require("probe".equals(inherited), "child processes do not get a new variable");
     }
 
     static void checkConfiguration() throws Exception {
@@ -53,14 +52,15 @@ final class StarlakeInside {
     static void checkSettings() throws Exception {
         Object kept = call("ai.starlake.config.Settings$", "referenceConfig");
         call("ai.starlake.config.Settings$", "invalidateCaches");
-        require(kept != call("ai.starlake.config.Settings$", "referenceConfig"), "invalidateCaches keeps the old settings");
+        boolean renewed = kept != call("ai.starlake.config.Settings$", "referenceConfig");
+        require(renewed, "ai.starlake.config.Settings.invalidateCaches keeps the old settings");
     }
 
     /** Let go of DuckDB files. Versions before 1.5.1 close their connections by themselves. */
     static void clearPool() throws Exception {
         for (String name : POOLS) {
             Class<?> pool;
-            try { pool = Class.forName("ai.starlake.extract." + name); } catch (ClassNotFoundException next) { continue; }
+            try { pool = Class.forName("ai.starlake.extract." + name); } catch (ClassNotFoundException no) { continue; }
             boolean keeps = Arrays.stream(pool.getDeclaredFields()).anyMatch(f -> f.getName().endsWith("duckDbPool"));
             if (keeps) call(pool.getName(), "clearDuckdbPool");
             return;
@@ -124,7 +124,8 @@ final class StarlakeInside {
         TreeSet<byte[]> entries = new TreeSet<>(Arrays::compareUnsigned);
         for (Map.Entry<String, String> each : System.getenv().entrySet()) {
             String value = System.getenv(each.getKey());
-            byte[] name = bytes(wanted, each.getKey()), data = bytes(wanted, each.getValue().equals(value) ? value : "?" + value);
+            byte[] name = bytes(wanted, each.getKey());
+            byte[] data = bytes(wanted, each.getValue().equals(value) ? value : "not " + value);
             byte[] entry = Arrays.copyOf(name, name.length + data.length + 2);
             entry[name.length] = '=';
             System.arraycopy(data, 0, entry, name.length + 1, data.length);
@@ -138,7 +139,9 @@ final class StarlakeInside {
     }
 
     /** The bytes that a text was made of; Java may have lost some of them. */
-    static byte[] bytes(Map<String, byte[]> wanted, String text) { return wanted.getOrDefault(text, text.getBytes(UTF_8)); }
+    static byte[] bytes(Map<String, byte[]> wanted, String text) {
+        return wanted.getOrDefault(text, text.getBytes(UTF_8));
+    }
 
     static String text(byte[] data) {
         try { return variable("Value", data).toString(); } catch (Exception e) { throw new IllegalStateException(e); }

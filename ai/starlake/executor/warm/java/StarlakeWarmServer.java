@@ -1,20 +1,16 @@
 import java.io.*;
 import java.net.*;
-import java.nio.ByteBuffer;
 import java.nio.file.*;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.security.MessageDigest;
 import java.util.*;
 import java.util.concurrent.*;
-import java.util.stream.Collectors;
 
 import static java.nio.charset.StandardCharsets.UTF_8;
 
 /** Runs commands of Starlake one after another by its public entry, as the docstring of warm_frames.py describes. */
 public final class StarlakeWarmServer {
-    static final int START = 1, OPEN = 2, HELLO = 3, REQUEST = 4, READY = 5, REFUSED = 6, GO = 7, STDOUT = 8, STDERR = 9;
-    static final int HEARTBEAT = 10, END = 11, EXITING = 12, CHECKS_FAILED = 72, CLIENT_GONE = 73, OWNER_GONE = 74;
-    static final int PROTOCOL = 1, PATIENCE = 10_000;
+    static final int BROKEN = 1, CHECKS_FAILED = 72, CLIENT_GONE = 73, OWNER_GONE = 74, PATIENCE = 10_000;
     static final PrintStream LOG = System.err;
     static final Semaphore TURN = new Semaphore(1);
     static final InheritableThreadLocal<Command> STARTED_BY = new InheritableThreadLocal<>();
@@ -22,29 +18,28 @@ public final class StarlakeWarmServer {
     static volatile Command current;
     static volatile long idleSince = System.nanoTime();
 
-    interface Task { void run() throws Exception; }
-
     public static void main(String[] none) throws Exception {
         DataInputStream in = new DataInputStream(System.in);
         // before any class of Starlake or log4j is loaded: they keep the streams that they find
-        System.setOut(new PrintStream(new Switch(STDOUT), true, UTF_8));
-        System.setErr(new PrintStream(new Switch(STDERR), true, UTF_8));
+        System.setOut(new PrintStream(new Switch(Frames.STDOUT), true, UTF_8));
+        System.setErr(new PrintStream(new Switch(Frames.STDERR), true, UTF_8));
         System.setIn(InputStream.nullInputStream());
-        List<byte[]> start = parts(read(in, START, 1 << 20)), more = start.subList(3, start.size());
-        List<String> properties = more.stream().map(StarlakeInside::text).collect(Collectors.toList());
-        for (int i = 0; i < more.size(); i += 2) System.setProperty(properties.get(i), properties.get(i + 1));
+        List<byte[]> start = Frames.parts(Frames.read(in, Frames.START, 1 << 20));
+        for (int i = 3; i < start.size(); i += 2) {
+            System.setProperty(StarlakeInside.text(start.get(i)), StarlakeInside.text(start.get(i + 1)));
+        }
         thread("owner", () -> { while (in.read() >= 0) { } end(OWNER_GONE); });
-        say("protocol", PROTOCOL);
-        say("pid", ProcessHandle.current().pid());
+        say("protocol", Frames.PROTOCOL, "pid", ProcessHandle.current().pid());
         say("java", System.getProperty("java.version"));
         boolean works = StarlakeInside.check();
         ServerSocket server = new ServerSocket(0, 50, InetAddress.getByName("127.0.0.1"));
         say("port", works ? server.getLocalPort() : 0);
         Path file = Paths.get(StarlakeInside.text(start.get(1))), part = Paths.get(file + ".part");
         Files.createFile(part, PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------")));
-        Files.move(Files.write(part, frame(HELLO, list(ABOUT))), file, StandardCopyOption.ATOMIC_MOVE);
+        Files.write(part, Frames.frame(Frames.HELLO, Frames.list(ABOUT)));
+        Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
         if (!works) end(CHECKS_FAILED);
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> { if (current != null) current.exiting(); }));
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> { Command c = current; if (c != null) c.exits(); }));
         long idle = Long.parseLong(new String(start.get(2), UTF_8)) * 1_000_000;
         thread("idle", () -> { while (!idles(idle)) Thread.sleep(Math.min(500, 1 + idle / 4_000_000)); end(0); });
         while (true) {
@@ -64,20 +59,20 @@ public final class StarlakeWarmServer {
         socket.setSoTimeout(PATIENCE);
         socket.setTcpNoDelay(true);
         DataInputStream in = new DataInputStream(new BufferedInputStream(socket.getInputStream()));
-        if (!MessageDigest.isEqual(read(in, OPEN, 1024), list(List.of(token)))) return;
+        if (!MessageDigest.isEqual(Frames.read(in, Frames.OPEN, 1024), Frames.list(List.of(token)))) return;
         socket.setSoTimeout(0);
-        send(socket, HELLO, ABOUT);
+        Frames.send(socket, Frames.HELLO, ABOUT);
         Command command = null;
         try {
             while (true) {
-                Command next = new Command(socket, parts(read(in, REQUEST, 1 << 26)));
+                Command next = new Command(socket, Frames.parts(Frames.read(in, Frames.REQUEST, 1 << 26)));
                 String refusal = "another command is under way";
                 if (TURN.tryAcquire(1, TimeUnit.SECONDS)) refusal = (command = next).prepare();
                 if (refusal == null) {
-                    send(socket, READY, command.state());
-                    read(in, GO, 0);
+                    Frames.send(socket, Frames.READY, StarlakeInside.state(command.variables));
+                    Frames.read(in, Frames.GO, 0);
                     command.go();
-                } else send(socket, REFUSED, List.of(refusal.getBytes(UTF_8)));
+                } else Frames.send(socket, Frames.REFUSED, List.of(refusal.getBytes(UTF_8)));
             }
         } finally { // the client is gone, or speaks nonsense
             if (command != null) command.leave();
@@ -105,7 +100,7 @@ public final class StarlakeWarmServer {
         String prepare() {
             try {
                 Path wanted = Paths.get(folder).toRealPath(), here = Paths.get("").toRealPath();
-                if (!wanted.equals(here)) throw new IOException("it is to run in " + wanted + ", the server is in " + here);
+                if (!wanted.equals(here)) throw new IOException("its folder is " + wanted + ", not " + here);
                 StarlakeInside.enter(variables);
                 return null;
             } catch (Throwable failed) {
@@ -114,13 +109,11 @@ public final class StarlakeWarmServer {
             }
         }
 
-        List<byte[]> state() throws Exception { return StarlakeInside.state(variables); }
-
         synchronized void go() {
             stage = Stage.RUNS;
             current = this;
             thread("command", this::run);
-            thread("heartbeat", () -> { while (print(HEARTBEAT, new byte[0], 0, 0)) Thread.sleep(1000); });
+            thread("heartbeat", () -> { while (print(Frames.HEARTBEAT, new byte[0], 0, 0)) Thread.sleep(1000); });
         }
 
         void run() throws Exception {
@@ -135,13 +128,13 @@ public final class StarlakeWarmServer {
                 spoilt = true;
                 failed.printStackTrace(LOG);
             }
-            List<byte[]> end = new ArrayList<>(state());
-            end.add(0, String.valueOf(code).getBytes(UTF_8));
+            List<byte[]> end = new ArrayList<>(List.of(String.valueOf(code).getBytes(UTF_8)));
+            end.addAll(StarlakeInside.state(variables));
             synchronized (this) {
                 if (stage != Stage.RUNS) return;
                 if (!spoilt) over(); // before END: the next request may follow it at once
                 stage = Stage.OVER;
-                send(socket, END, end);
+                Frames.send(socket, Frames.END, end);
             }
             if (spoilt) end(0);
         }
@@ -149,16 +142,13 @@ public final class StarlakeWarmServer {
         /** Send what it printed; return false if it does not run any more. */
         synchronized boolean print(int kind, byte[] data, int from, int length) {
             if (stage != Stage.RUNS) return false;
-            try { socket.getOutputStream().write(frame(kind, Arrays.copyOfRange(data, from, from + length))); }
-            catch (IOException gone) { halt(CLIENT_GONE); }
+            byte[] frame = Frames.frame(kind, Arrays.copyOfRange(data, from, from + length));
+            try { socket.getOutputStream().write(frame); } catch (IOException gone) { halt(CLIENT_GONE); }
             return true;
         }
 
         /** Tell the client that the command ends the virtual machine: its exit code is the status of the process. */
-        synchronized void exiting() {
-            print(EXITING, new byte[0], 0, 0);
-            stage = Stage.EXITS;
-        }
+        synchronized void exits() { print(Frames.EXITING, new byte[0], 0, 0); stage = Stage.EXITS; }
 
         synchronized void leave() {
             if (stage == Stage.RUNS) halt(CLIENT_GONE);
@@ -171,11 +161,8 @@ public final class StarlakeWarmServer {
     /** System.out or System.err: passes on what the threads of the command under way print. */
     static final class Switch extends OutputStream {
         final int kind;
-
         Switch(int kind) { this.kind = kind; }
-
         public void write(int one) throws IOException { write(new byte[] {(byte) one}, 0, 1); }
-
         public void write(byte[] data, int from, int length) throws IOException {
             Command command = current, by = STARTED_BY.get();
             boolean another = by != null && by != command && !StarlakeInside.servesAll();
@@ -183,40 +170,16 @@ public final class StarlakeWarmServer {
         }
     }
 
-    static byte[] read(DataInputStream in, int kind, int limit) throws IOException {
-        int found = in.readUnsignedByte(), length = in.readInt();
-        if (found != kind || length < 0 || length > limit) throw new IOException("no frame of kind " + kind);
-        return in.readNBytes(length);
-    }
+    static void say(Object... texts) { for (Object each : texts) ABOUT.add(String.valueOf(each).getBytes(UTF_8)); }
 
-    static List<byte[]> parts(byte[] payload) throws IOException {
-        List<byte[]> parts = new ArrayList<>();
-        DataInputStream in = new DataInputStream(new ByteArrayInputStream(payload));
-        while (in.available() > 0) parts.add(in.readNBytes(in.readInt()));
-        return parts;
-    }
-
-    static byte[] list(List<byte[]> parts) {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        for (byte[] part : parts) bytes.write(frame(0, part), 1, part.length + 4);
-        return bytes.toByteArray();
-    }
-
-    static byte[] frame(int kind, byte[] payload) {
-        return ByteBuffer.allocate(5 + payload.length).put((byte) kind).putInt(payload.length).put(payload).array();
-    }
-
-    static void send(Socket socket, int kind, List<byte[]> parts) throws IOException {
-        socket.getOutputStream().write(frame(kind, list(parts)));
-    }
-
-    static void say(String name, Object value) {
-        ABOUT.addAll(List.of(name.getBytes(UTF_8), String.valueOf(value).getBytes(UTF_8)));
-    }
+    interface Task { void run() throws Exception; }
 
     static void thread(String name, Task task) {
         Thread thread = new Thread(() -> {
-            try { task.run(); } catch (EOFException | SocketException gone) { } catch (Exception e) { e.printStackTrace(LOG); }
+            try { task.run(); } catch (EOFException | SocketException gone) { } catch (Throwable failed) {
+                failed.printStackTrace(LOG);
+                if (name.equals("command")) halt(BROKEN); // else its client would wait for ever
+            }
         }, "warm-" + name);
         thread.setDaemon(true);
         thread.start();

@@ -6,6 +6,7 @@ import com.typesafe.config.Config;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -80,6 +81,10 @@ public class Main {
                 System.out.println("slow began");
                 Thread.sleep(300_000);
                 return true;
+            case "waits": // for the file `go` in the project
+                System.out.println("waiting");
+                while (!Files.exists(Path.of(root(), "go"))) pause();
+                return true;
             case "unended": // a last line without line break, on both streams
                 System.out.print("out without end");
                 System.err.print("err without end");
@@ -113,6 +118,7 @@ public class Main {
 
     private static void environment() throws Exception {
         System.out.println("settings SL_ROOT=" + root());
+        System.out.println("property " + System.getProperty("fake.property"));
         for (Map.Entry<String, String> entry : new TreeMap<>(System.getenv()).entrySet()) {
             System.out.println("entry " + entry.getKey() + "=" + entry.getValue());
             System.out.println("name " + entry.getKey() + "=" + System.getenv(entry.getKey()));
