@@ -147,6 +147,15 @@ class DagsterCommandRunner:
         with failures():
             return self._core.run(command, name, self.step(context), spark_config, outcomes=outcomes)
 
+    def prestart(self, command: StarlakeCommand, context: OpExecutionContext) -> None:
+        """Let the executor start what a command will need; see `CommandRunner.prestart`.
+
+        Raises:
+            Failure: If the configuration of the run cannot be used.
+        """
+        with failures():
+            self._core.prestart(command, self.step(context))
+
     def load_together(
         self,
         command: StarlakeCommand,

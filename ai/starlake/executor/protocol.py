@@ -96,6 +96,7 @@ class StarlakeResult:
         log_url: URL of its log.
         tables: The outcome of each table or task, as far as the executor knows; see `Execution.outcomes`.
         sizes: Sizes applied from the command's compute profile, such as ``{"duckdb.threads": "2"}``.
+        warm: Whether it ran in a virtual machine that lives on; None where there is no such thing.
     """
 
     duration: float
@@ -105,6 +106,7 @@ class StarlakeResult:
     log_url: str | None = None
     tables: tuple[TableOutcome, ...] = ()
     sizes: Mapping[str, str] = field(default_factory=dict)
+    warm: bool | None = None
 
 
 class StarlakeExecutor(Protocol):
@@ -152,6 +154,20 @@ class ReportsTables(Protocol):
 
         Args:
             command: ``load --domains domain --tables table,table``, with its environment.
+            execution: The attempt.
+        """
+        ...
+
+
+@runtime_checkable
+class Prestarts(Protocol):
+    """Optional ability of executors: start ahead of a command what it needs."""
+
+    def prestart(self, command: StarlakeCommand, execution: Execution) -> None:
+        """Begin to start what commands like this one need, without waiting for it; never raise an error.
+
+        Args:
+            command: The command that is about to run.
             execution: The attempt.
         """
         ...

@@ -103,7 +103,13 @@ class ShellExecutor:
                 raise process.failure(exit_code, output.tail, tables)
             tables = outcomes.read() or self._on_record(process, facts, execution, output.counts(), None)
         duration = time.monotonic() - started
-        return StarlakeResult(duration=duration, counts=output.counts(), tables=tables, sizes=process.sizes)
+        return StarlakeResult(
+            duration=duration,
+            counts=output.counts(),
+            tables=tables,
+            sizes=process.sizes,
+            warm=self._runner.is_warm if isinstance(self._runner, RunnerOfCommands) else None,
+        )
 
     def prestart(self, command: StarlakeCommand, execution: Execution) -> None:
         """Begin to start what commands like this one need, where the runner has such a thing, without waiting for it.
@@ -114,6 +120,8 @@ class ShellExecutor:
             return
         with suppress(StarlakeError):
             process = self._process(command, execution)
+            if process.is_embedded_engine or process.limited != list(process.argv):
+                return
             context = _context(process, self._facts_of(process, execution), execution)
             self._runner.prestart(context, cwd=process.folder, environment=process.prepared.environment)
 

@@ -286,6 +286,11 @@ class JobOptions(BaseModel):
             values = profile.polars.environment().values() if profile.polars else ()
             yield from (value for value in values if not isinstance(value, str))
 
+    @property
+    def prestarts(self) -> bool:
+        """True if the executor can start ahead of a command what it needs."""
+        return False
+
     @cached_property
     def files(self) -> Files:
         """The file layer of the job."""

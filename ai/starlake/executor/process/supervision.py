@@ -84,6 +84,11 @@ class RunnerOfCommands(Protocol):
         """Return what runs one command."""
         ...
 
+    @property
+    def is_warm(self) -> bool:
+        """True if the last command ran in something that lives on."""
+        ...
+
     def prestart(self, context: CommandContext, *, cwd: Path, environment: Mapping[str, str]) -> None:
         """Begin to start what commands like this one need, without waiting for it; never raise an error."""
         ...

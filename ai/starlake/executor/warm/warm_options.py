@@ -70,6 +70,11 @@ class WarmOptions(ProcessOptions):
             )
 
     @property
+    def prestarts(self) -> bool:
+        """True if the executor can start ahead of a command what it needs."""
+        return self.warm
+
+    @property
     def warm_settings(self) -> WarmSettings:
         """How warm servers are started, and how long they live."""
         return WarmSettings(

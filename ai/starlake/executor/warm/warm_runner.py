@@ -94,6 +94,11 @@ class WarmRunner:
         """The server that ran the last command of this process; None if that was a process."""
         self._ends: set[str] = set()
 
+    @property
+    def is_warm(self) -> bool:
+        """True if the last command of this process ran in a server."""
+        return self.status is not None
+
     def bound(self, context: CommandContext) -> Runner:
         """Return what runs one command, whose circumstances are known."""
         return _WarmCommand(self, context)

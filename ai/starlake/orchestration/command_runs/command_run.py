@@ -75,6 +75,8 @@ class CommandRun:
             facts["compute"] = self.command.compute.name
             if result.sizes:
                 facts["compute_sizes"] = dict(result.sizes)
+        if result.warm is not None:
+            facts["warm"] = result.warm
         if result.counts:
             facts |= facts_of_counts(result.counts)
             if result.counts.warnings:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ai.starlake.common import StarlakeError, zone_of
 from ai.starlake.executor.outcomes import TableOutcome
 from ai.starlake.executor.prepared import shown
-from ai.starlake.executor.protocol import ChecksAlone, StarlakeExecutor, StarlakeResult
+from ai.starlake.executor.protocol import ChecksAlone, Prestarts, StarlakeExecutor, StarlakeResult
 from ai.starlake.job import JobOptions, StarlakeCommand, StarlakeSparkConfig
 from ai.starlake.job.compute_choices import OPTION, chosen_profile, run_choice
 from ai.starlake.job.sections import names_of_section
@@ -87,6 +87,20 @@ class CommandRunner:
         result = self.executor().run(begun.command, execution)
         self._require_few_rejects(name, result)
         return replace(begun, result=result)
+
+    def prestart(self, command: StarlakeCommand, step: RunStep) -> None:
+        """Let the executor start what a command will need, where it can and the run is not a dry run.
+
+        Args:
+            command: The command, which runs after what the step does next.
+            step: The step.
+        """
+        if not self.settings.prestarts or step.is_dry_run:
+            return
+        executor = self.executor()
+        if isinstance(executor, Prestarts):
+            profile = command.compute or chosen_profile(self.settings.compute, self.settings.default_compute)
+            executor.prestart(command.with_compute(profile), step.execution())
 
     def load_together(
         self,

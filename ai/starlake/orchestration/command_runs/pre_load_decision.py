@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ai.starlake.common import StarlakeError, zone_of
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import StarlakeExecutor
-from ai.starlake.job import JobOptions
-from ai.starlake.orchestration.command_runs.command_runner import DRY_RUN
+from ai.starlake.job import JobOptions, StarlakeCommand
+from ai.starlake.orchestration.command_runs.command_runner import DRY_RUN, CommandRunner
 from ai.starlake.orchestration.command_runs.retrying import permanently
 from ai.starlake.orchestration.command_runs.run_step import RunStep
 from ai.starlake.orchestration.dates.run_dates import RunDates
@@ -66,7 +66,11 @@ class PreLoadDecision:
         if found is None:
             with self._view(step) as view:
                 found = decide_on_load(self.check, view)
-        return self.conclude(step, found)
+        ready = self.conclude(step, found)
+        if ready:  # the step of the load takes a while to start, too
+            load = StarlakeCommand("load", ("--domains", self.domain), environment=self.settings.environment)
+            CommandRunner(self.settings, self.executor).prestart(load, step)
+        return ready
 
     def is_dry_run(self, step: RunStep) -> bool:
         """Return True if nothing is checked, because commands are only logged; the domain counts as ready then.

@@ -89,6 +89,7 @@ class StepCommands:
     def _run_alone(self, item: ProjectItem) -> CommandRun | None:
         build = self._build
         if item.kind == "table":
+            build.runner.prestart(build.command(item), self._context)
             stage_what_waits(build, [item], self._context)
         spark_config = build.sl_job.get_spark_config(item.full_name)
         return build.runner.run(build.command(item), item.full_name, self._context, spark_config, outcomes=True)
@@ -99,6 +100,7 @@ class StepCommands:
         spark_config = build.sl_job.get_spark_config(names[0])
         try:
             self._places.enter_context(first_partition_alone(build, items, self._context))
+            build.runner.prestart(build.load_command(items), self._context)
             stage_what_waits(build, items, self._context)
             done = build.runner.load_together(build.load_command(items), names, self._context, spark_config)
         except Failure as failure:
