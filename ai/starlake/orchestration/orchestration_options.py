@@ -63,7 +63,7 @@ CycleOption = Annotated[str | None, BeforeValidator(_read_cycle)]
 class OrchestrationOptions(JobOptions):
     """The options that pipelines read besides those of their job.
 
-    The description of a field is what the README's table says of it.
+    The description of a field is its line in docs/reference/options.md.
     """
 
     unread_options: ClassVar[frozenset[str]] = frozenset({"sl_include_env_vars"})
