@@ -1,4 +1,4 @@
-"""Starlake projects as typed, frozen models: settings, areas, tables, tasks, and what depends on what."""
+"""Starlake projects as typed, frozen models: settings, areas, tables, tasks, and their dependencies."""
 
 from typing import TYPE_CHECKING
 

@@ -13,14 +13,14 @@ from ai.starlake.project.paths import join
 
 @dataclass(frozen=True)
 class Areas:
-    """Where the data and the metadata of a project are.
+    """Folders of the data and the metadata of a project.
 
     Attributes:
-        root: The project's folder, or its address.
+        root: Folder or URI of the project.
         datasets: The folder of the data.
         metadata: The folder of the metadata.
-        names: The names, absolute paths or addresses of the areas.
-        files: How they are reached.
+        names: The names, absolute paths or URIs of the areas.
+        files: The file layer.
     """
 
     root: str
@@ -30,14 +30,14 @@ class Areas:
     files: Files = field(default_factory=Files, repr=False, compare=False)
 
     def address(self, area: str, domain: str | None = None) -> str:
-        """Return the path or address of an area.
+        """Return the path or URI of an area.
 
         Args:
             area: ``incoming``, ``stage``, ``ingesting``, ``archive``, ``unresolved`` or ``replay``.
-            domain: The domain whose part of the area is meant; None for the area as a whole.
+            domain: The domain, for its part of the area; None for the whole area.
 
         Returns:
-            ``<area>/<domain>`` if the area is an absolute path or an address, else ``<datasets>/<area>/<domain>``.
+            ``<area>/<domain>`` if the area is an absolute path or a URI, else ``<datasets>/<area>/<domain>``.
         """
         folder = join(self.datasets, str(getattr(self.names, area)))
         return join(folder, domain) if domain else folder
@@ -51,27 +51,27 @@ class Areas:
         return self.path("incoming", domain)
 
     def stage(self, domain: str) -> Path:
-        """Where files wait to be loaded."""
+        """Return the folder of files that wait to be loaded."""
         return self.path("stage", domain)
 
     def ingesting(self, domain: str) -> Path:
-        """Where files are while they are loaded."""
+        """Return the folder of files that are being loaded."""
         return self.path("ingesting", domain)
 
     def archive(self, domain: str) -> Path:
-        """Where files go once they are loaded."""
+        """Return the folder of loaded files."""
         return self.path("archive", domain)
 
     def unresolved(self, domain: str) -> Path:
-        """Where files go that no table wants."""
+        """Return the folder of files that match no table."""
         return self.path("unresolved", domain)
 
     def replay(self, domain: str) -> Path:
-        """Where rejected rows are written in the format of their file."""
+        """Return the folder of rejected rows in the format of their file."""
         return self.path("replay", domain)
 
     def variables(self) -> Mapping[str, str]:
-        """Return the variables that always tell these folders, whatever the env files say."""
+        """Return the variables with these folders, which override the env files."""
         return {
             "SL_ROOT": self.root,
             "SL_DATASETS": self.datasets,

@@ -1,7 +1,7 @@
-"""The few facts about a project that running one of its commands needs, without reading the project.
+"""The few facts about a project that its commands need, without reading the whole project.
 
-Works for any project that Starlake itself runs: BigQuery, Spark and Snowflake connections, settings that this package
-has no model for.
+Works for any project that Starlake itself runs: BigQuery, Spark and Snowflake connections, settings for which this
+package has no model.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
     from ai.starlake.project.audit.audit_outcomes import ItemOnRecord
 
 AREAS = ("incoming", "stage", "ingesting", "archive", "unresolved", "replay")
-"""The areas that there are."""
+"""The areas."""
 
 
 class FileFacts:
-    """Reads the application, the env files, and the one file of a table or task that is asked about.
+    """Reads the application, the env files, and the one file of a table or task.
 
     Args:
-        root: The project's folder, or its address.
+        root: Folder or URI of the project.
         environment: The environment of the command; the one of this process by default.
-        files: How files are reached: those of the project, and those that go through its areas.
+        files: The file layer, for files of the project and of its areas.
     """
 
     def __init__(
@@ -51,16 +51,17 @@ class FileFacts:
     def duckdb_file(
         self, domain: str | None = None, table: str | None = None, *, task: str | None = None
     ) -> Path | None:
-        """Return the DuckDB file that a load or a transform writes.
+        """Return the DuckDB file that a load or a transform writes to.
 
         Args:
-            domain: The domain of the table that is loaded; None for what applies unless a table or task says otherwise.
-            table: The table that is loaded; None for all tables of the domain.
-            task: The task that is run, as ``domain.task``.
+            domain: The domain of the loaded table; None for the default of the project.
+            table: The loaded table; None for all tables of the domain.
+            task: The task, as ``domain.task``.
 
         Returns:
             The file; None when the connection is not DuckDB's, when there is none (Starlake then writes files through
-            Spark), and for DuckDB in memory. ``SL_DUCKDB_MODE``, ``SL_DUCKDB_PATH`` and ``SL_CONNECTION_REF`` count.
+            Spark), and for DuckDB in memory. ``SL_DUCKDB_MODE``, ``SL_DUCKDB_PATH`` and ``SL_CONNECTION_REF`` are
+            respected.
 
         Raises:
             StarlakeError: If the project cannot be read, or lacks the connection, domain, table or task.
@@ -81,10 +82,10 @@ class FileFacts:
         return self._duckdb_files[key]
 
     def table_pattern(self, domain: str, table: str) -> re.Pattern[str]:
-        """Return the pattern that the whole name of a file of a table matches.
+        """Return the regular expression for the whole name of a file of a table.
 
         Raises:
-            StarlakeError: If the project cannot be read, has no such table, or the pattern cannot be used.
+            StarlakeError: If the project cannot be read, has no such table, or the pattern is invalid.
         """
         return java_pattern(pattern_of(self._table(domain, table)))
 
@@ -97,7 +98,7 @@ class FileFacts:
         return self._reader.landing(self._reader.find_folder(domain))
 
     def place(self, domain: str) -> str:
-        """Return the file and line that a domain begins with, as ``file:line``.
+        """Return the first file and line of a domain, as ``file:line``.
 
         Raises:
             StarlakeError: If the project cannot be read or lacks the domain.
@@ -105,7 +106,7 @@ class FileFacts:
         return self._reader.place(self._reader.find_folder(domain))
 
     def file_rules(self, domain: str) -> FileRules:
-        """Return which table of a domain takes a file.
+        """Return the file rules of a domain.
 
         Raises:
             StarlakeError: If the project cannot be read, lacks the domain, or the pattern of a table is missing.
@@ -114,7 +115,7 @@ class FileFacts:
 
     @property
     def missing_folders_are_empty(self) -> bool:
-        """Tell whether a landing or stage area that does not exist counts as an empty one.
+        """True if a missing landing or stage area counts as an empty one.
 
         Raises:
             StarlakeError: If the project cannot be read.
@@ -123,7 +124,7 @@ class FileFacts:
 
     @property
     def folders(self) -> Mapping[str, str]:
-        """Return the variables that tell where the project and its data are: ``SL_ROOT``, ``SL_DATASETS``, ...
+        """Variables with the folders of the project and its data: ``SL_ROOT``, ``SL_DATASETS``, ...
 
         Raises:
             StarlakeError: If the project cannot be read.
@@ -131,12 +132,12 @@ class FileFacts:
         return self._settings.areas.variables()
 
     def area(self, name: str, domain: str) -> str:
-        """Return the path or address of a domain's part of an area.
+        """Return the path or URI of a domain's part of an area.
 
         Args:
             name: One of `AREAS`.
-            domain: The domain, by its folder or its name; its name is what its folders in the areas are called. One
-                that the project does not have is taken as it is.
+            domain: The domain, by its folder or its name; its folders in the areas have its name. An unknown one is
+                used unchanged.
 
         Raises:
             StarlakeError: If there is no such area, or the project cannot be read.
@@ -146,15 +147,15 @@ class FileFacts:
         return self._settings.areas.address(name, self._domain_name(domain))
 
     def recorded_outcomes(self, names: Sequence[str], *, verb: str, job_id: str | None) -> tuple[TableOutcome, ...]:
-        """Return what the audit says of tables and tasks.
+        """Return the outcomes of tables and tasks from the audit.
 
         Args:
-            names: The tables and tasks, as commands take them; empty for all that is on record.
+            names: Names of tables and tasks in commands; empty for all recorded ones.
             verb: ``load``, ``transform`` or ``job``; ``check`` for the last results of expectations alone.
             job_id: The JOBID of the command; None for the last one.
 
         Raises:
-            StarlakeError: If the audit cannot be reached from here; the culprit is one sentence.
+            StarlakeError: If the audit cannot be reached from here; its culprit is one sentence.
         """
         from ai.starlake.project.audit.audit_database import AuditUnreachableError
         from ai.starlake.project.audit.project_audit import audit_of_project
@@ -178,7 +179,7 @@ class FileFacts:
         return tuple(records.outcomes(find, "LOAD" if verb == "load" else "TRANSFORM"))
 
     def _item_on_record(self, name: str, verb: str) -> ItemOnRecord:
-        """Return a table or task as the audit names it; the project may have lost its metadata since."""
+        """Return a table or task with its names in the audit; the project may have lost its metadata since."""
         from ai.starlake.project.audit.audit_outcomes import ItemOnRecord
 
         domain, _, rest = name.rpartition(".")
@@ -220,7 +221,7 @@ class FileFacts:
         return self._settings.store.read(files[self._reader.stem_of(folder, table)], "table")
 
     def _sink_ref(self, domain: str | None, table: str | None) -> str | None:
-        """Return the connection that a table names, else the one that its domain does."""
+        """Return the connection of a table, else that of its domain."""
         if domain is None:
             return None
         own: dict[str, Any] = self._table(domain, table).mapping() if table else {}

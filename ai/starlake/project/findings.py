@@ -1,4 +1,4 @@
-"""What is wrong, or odd, in the files of a project."""
+"""Findings about the files of a project."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Severity(str, Enum):
-    """How bad a finding is: an error stops what touches the file, a warning does not."""
+    """Severity of a finding: an error stops commands that use the file, a warning does not."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -23,14 +23,14 @@ class Severity(str, Enum):
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One thing that is wrong in one place.
+    """One problem in one place.
 
     Attributes:
-        file: The file it is in; None when it is in no single file.
-        line: The line, counted from 1; 0 when it is in no single line.
-        message: What is wrong.
-        hint: What to do about it; may be empty.
-        severity: How bad it is.
+        file: Its file; None if it is in no single file.
+        line: The line, from 1; 0 if it is in no single line.
+        message: The problem.
+        hint: The fix; may be empty.
+        severity: The severity.
     """
 
     file: Path | None
@@ -41,27 +41,27 @@ class Finding:
 
     @property
     def place(self) -> str:
-        """``file:line``, as editors and terminals understand it."""
+        """``file:line``, in the form that editors and terminals recognize."""
         if self.file is None:
             return "project"
         return f"{self.file}:{self.line}" if self.line else str(self.file)
 
     @property
     def is_error(self) -> bool:
-        """True if the finding stops what touches the file."""
+        """True if the finding is an error."""
         return self.severity is Severity.ERROR
 
     def __str__(self) -> str:
-        """One line for a person to read."""
+        """Return the finding in one line."""
         hint = f" ({self.hint})" if self.hint else ""
         return f"{self.place}: {self.severity.value}: {self.message}{hint}"
 
 
 class ProjectError(StarlakeError):
-    """Files of a project that cannot be used.
+    """Files of a project are invalid.
 
     Args:
-        findings: What is wrong; at least one.
+        findings: The findings; at least one.
     """
 
     def __init__(self, findings: Sequence[Finding]) -> None:
@@ -72,11 +72,11 @@ class ProjectError(StarlakeError):
 
 
 def finding_in(file: Path, error: StarlakeError) -> Finding:
-    """Return a finding about a template that is a file of its own, at the line that Jinja names.
+    """Return a finding about a template in a file of its own, at the line in Jinja's error.
 
     Args:
         file: The file.
-        error: What is wrong with it; its text begins with the file, and with the line if that is known.
+        error: The error; its message begins with the file, and with the line if known.
     """
     line = getattr(error.__cause__, "lineno", None) or 0
     said = error.culprit.removeprefix(str(file)).removeprefix(f":{line}").strip(" :")
@@ -84,14 +84,14 @@ def finding_in(file: Path, error: StarlakeError) -> Finding:
 
 
 def attempt(call: Callable[[], T], findings: list[Finding]) -> T | None:
-    """Call something, and turn what is wrong into findings.
+    """Call a function, and convert its error to findings.
 
     Args:
-        call: What to call.
-        findings: Where to add what is wrong.
+        call: The function.
+        findings: List to add the findings to.
 
     Returns:
-        What the call returns; None if something is wrong.
+        The result of the function; None if it failed.
     """
     try:
         return call()
@@ -103,14 +103,14 @@ def attempt(call: Callable[[], T], findings: list[Finding]) -> T | None:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a hint that names what was probably meant.
+    """Return a hint with the name that was probably meant.
 
     Args:
-        name: What was written.
-        known: What could have been written.
+        name: The unknown name.
+        known: The valid names.
 
     Returns:
-        ``did you mean X?``, else a list of what is known when that is short, else the empty text.
+        ``did you mean X?``, else a list of the valid names if it is short, else an empty string.
     """
     choices = sorted(set(known))
     lowered = {choice.lower(): choice for choice in choices}

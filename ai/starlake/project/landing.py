@@ -1,4 +1,4 @@
-"""Where files land, and which table takes a file: one rule for the engine and for the checks before a load."""
+"""Landing areas, and assignment of files to tables: the same rule for the engine and for pre-load checks."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Landing:
 
     Attributes:
         domain: The name of the domain.
-        folder: The path or address of the folder.
-        place: The file and line that name it, as ``file:line``.
+        folder: Path or URI of the folder.
+        place: The file and line that define it, as ``file:line``.
     """
 
     domain: str
@@ -34,13 +34,13 @@ class Landing:
 
 
 def landing_folder(root: str, directory: str) -> str:
-    """Return the folder that a domain's ``directory`` names.
+    """Return the folder of a domain's ``directory``.
 
-    A relative path starts at the project, so that it names one folder wherever a command is started.
+    A relative path starts at the project, so that it means the same folder wherever a command is started.
 
     Args:
-        root: The project's folder, or its address.
-        directory: What the metadata says, variables replaced.
+        root: Folder or URI of the project.
+        directory: The value in the metadata, with variables replaced.
     """
     plain = re.sub(r"^file:(//(?=/))?", "", directory)
     return plain if is_address(plain) else join(root, plain)
@@ -48,13 +48,13 @@ def landing_folder(root: str, directory: str) -> str:
 
 @dataclass(frozen=True)
 class FileRule:
-    """Which files a table takes.
+    """Rule for the files of a table.
 
     Attributes:
         table: The name of the table.
-        stem: The name of its metadata file, by which commands select it too.
-        pattern: The pattern, as the metadata has it.
-        ack: The extension of the file that must lie beside a data file; None and empty when none is needed.
+        stem: The name of its metadata file, which commands accept too.
+        pattern: The pattern, as in the metadata.
+        ack: Extension of the required ack file; None or empty without one.
     """
 
     table: str
@@ -68,7 +68,7 @@ class FileRule:
         return cls(table.name, table.file_stem, table.pattern, table.metadata.ack)
 
     def takes(self, name: str) -> bool:
-        """Tell whether the whole name of a file matches the pattern.
+        """Return True if the whole name of a file matches the pattern.
 
         Raises:
             StarlakeError: If the pattern is not a regular expression.
@@ -76,11 +76,11 @@ class FileRule:
         return java_pattern(self.pattern).fullmatch(name) is not None
 
     def ack_of(self, name: str) -> str | None:
-        """Return the name of the ack file that a file waits for; None when it needs none."""
+        """Return the name of the ack file of a file; None if it needs none."""
         return f"{PurePath(name).stem}.{self.ack.lstrip('.')}" if self.ack else None
 
     def ready(self, name: str, there: Collection[str]) -> bool:
-        """Tell whether a file may be taken: it needs no ack file, or its ack file is there and it is not that itself.
+        """Return True if a file is ready: it needs no ack file or has one, and is not an ack file itself.
 
         Args:
             name: The name of the file.
@@ -92,28 +92,28 @@ class FileRule:
 
 @dataclass(frozen=True)
 class FileRules:
-    """Which table of a domain takes a file.
+    """Rules for the files of a domain's tables.
 
     Attributes:
         domain: The name of the domain.
-        rules: The rules of its tables; the first one that takes a file counts.
+        rules: The rules of its tables; the first matching one applies.
     """
 
     domain: str
     rules: tuple[FileRule, ...]
 
     def rule_of(self, name: str) -> FileRule | None:
-        """Return the rule of the table that takes a file; None if no table does, and for hidden files."""
+        """Return the first matching rule for a file; None if there is none, and for hidden files."""
         return None if name.startswith(".") else next((rule for rule in self.rules if rule.takes(name)), None)
 
     def selected(self, tables: Sequence[str]) -> FileRules:
-        """Return the rules of some tables; of all when none is named.
+        """Return the rules of some tables; of all if none is named.
 
         Args:
             tables: Names of tables or of their files, in any case.
 
         Raises:
-            StarlakeError: If the domain has no such table, with the nearest name that it has.
+            StarlakeError: If the domain has no such table, with the nearest existing name.
         """
         known = {name.lower(): rule for rule in self.rules for name in (rule.stem, rule.table)}
         for table in tables:
@@ -126,19 +126,19 @@ class FileRules:
         return replace(self, rules=tuple(rule for rule in self.rules if rule in chosen))
 
     def is_ack(self, name: str) -> bool:
-        """Tell whether a file is an ack file of one of the tables."""
+        """Return True if a file is an ack file of one of the tables."""
         return any(rule.ack and name.endswith(f".{rule.ack.lstrip('.')}") for rule in self.rules)
 
     def unmatched(self, names: Iterable[str]) -> tuple[str, ...]:
-        """Return the files that no table takes and that are not ack files."""
+        """Return the files that match no table and are not ack files."""
         return tuple(name for name in names if self.rule_of(name) is None and not self.is_ack(name))
 
     def complaint(self, names: Sequence[str], folder: object, what_becomes: str) -> str:
-        """Say which files match no table, and which patterns they come near to.
+        """Return a message about files that match no table, with the most similar patterns.
 
         Args:
             names: The names of the files; at least one.
-            folder: Where they are.
+            folder: Their folder.
             what_becomes: What happens to them, such as ``they stay there``.
         """
         named = [f"{printable(name)}{self._hint(name)}" for name in names[:_MOST_NAMED]]
@@ -159,7 +159,7 @@ class FileRules:
 
 
 Contents = Callable[[str, FileRules], Sequence[str] | None]
-"""Says which files in an archive tables want, and None for what is not an archive.
+"""Returns the files in an archive that match tables, and None for a file that is not an archive.
 
 It raises a `StarlakeError` for an archive that cannot be read.
 """
@@ -167,12 +167,12 @@ It raises a `StarlakeError` for an archive that cannot be read.
 
 @dataclass
 class Arrivals:
-    """What waits in a folder.
+    """The waiting files of a folder.
 
     Attributes:
-        ready: The names of the files that the selected tables may load, those in archives too.
-        others: The names of those that match no selected table.
-        problems: What is wrong with files that cannot be read.
+        ready: Names of the files that the selected tables can load, including those in archives.
+        others: Names of the files that match no selected table.
+        problems: Problems of files that cannot be read.
     """
 
     ready: list[str] = field(default_factory=list)
@@ -183,14 +183,14 @@ class Arrivals:
 def arrivals(
     names: Sequence[str], selected: FileRules, every: Callable[[], FileRules], contents: Contents | None
 ) -> Arrivals:
-    """Sort the files of a folder.
+    """Classify the files of a folder.
 
     Args:
         names: The names of the files.
-        selected: The rules of the tables that are asked about.
-        every: Gives the rules of all tables of the domain; called when an archive is there.
-        contents: Looks into archives. None for a folder whose files are staged already: neither archives nor ack files
-            count there.
+        selected: The rules of the selected tables.
+        every: Returns the rules of all tables of the domain; called if there is an archive.
+        contents: Lists the files in archives. None for a folder of staged files, which has neither archives nor ack
+            files.
     """
     found, there = Arrivals(), set(names)
     for name in names:
@@ -222,7 +222,7 @@ def _sort_archive(
 
 
 def member_ready(rules: FileRules, archive: str, name: str, there: Collection[str]) -> bool:
-    """Tell whether a file in an archive may be taken: the archive has an ack file, or the file has one.
+    """Return True if a file in an archive is ready: the archive has an ack file, or the file has one.
 
     Args:
         rules: The rules of all tables of the domain.
@@ -235,7 +235,7 @@ def member_ready(rules: FileRules, archive: str, name: str, there: Collection[st
 
 
 def _likeness(name: str, rule: FileRule) -> float:
-    """Return how much the words of a file's name are like those of a pattern or of a table's name, from 0 to 1."""
+    """Return the similarity of the words of a file's name to those of a pattern or a table's name, from 0 to 1."""
     words = _words(PurePath(name).stem)
     if not words:
         return 0
@@ -248,12 +248,12 @@ def _words(text: str) -> str:
 
 
 def counted(files: int) -> str:
-    """Return a number of files in words: ``1 file``, ``2 files``."""
+    """Return a number of files as text: ``1 file``, ``2 files``."""
     return f"{files} file" if files == 1 else f"{files} files"
 
 
 def printable(name: str) -> str:
-    r"""Return the name of a file as it can be printed anywhere: bytes that are not UTF-8 are written as ``\xff``."""
+    r"""Return the name of a file in printable form: bytes that are not UTF-8 become ``\xff``."""
     try:
         text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
@@ -262,5 +262,5 @@ def printable(name: str) -> str:
 
 
 def is_utf8(name: str) -> bool:
-    """Tell whether the name of a file, as the system has it, is UTF-8."""
+    """Return True if the name of a file, as returned by the system, is UTF-8."""
     return not any("\ud800" <= character <= "\udfff" for character in name)

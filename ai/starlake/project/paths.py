@@ -1,4 +1,4 @@
-"""The text of paths and addresses of a project."""
+"""Paths and URIs of a project as strings."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*)://")
 
 
 def is_address(text: str) -> bool:
-    """Return True if a text is an address such as ``gs://bucket/folder`` rather than a local path."""
+    """Return True if a string is a URI such as ``gs://bucket/folder`` rather than a local path."""
     return _SCHEME.match(text) is not None
 
 
 def join(base: str, *parts: str) -> str:
-    """Append parts to a local path or an address; a part that is absolute or an address replaces what is before it."""
+    """Append parts to a local path or a URI; an absolute part replaces the preceding ones."""
     result = base
     for part in parts:
         result = part if is_address(part) or part.startswith("/") else f"{result.rstrip('/')}/{part}"
@@ -24,7 +24,7 @@ def join(base: str, *parts: str) -> str:
 
 
 def read_text(file: Path) -> str:
-    """Return the text of a file, without a byte order mark.
+    """Return the content of a text file, without a byte order mark.
 
     Raises:
         StarlakeError: If it cannot be read, or is not UTF-8.

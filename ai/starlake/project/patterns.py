@@ -1,8 +1,8 @@
-r"""Java's regular expressions, as Starlake's file patterns and types use them, in Python.
+r"""Java's regular expressions, in Starlake's file patterns and types, in Python.
 
-The two languages agree on nearly everything. What differs and occurs in practice is translated: flags in the middle of
-an expression, ``\p{...}``, ``\Q...\E``, named groups, ``\z``, ``\Z``, ``\h``, ``\R``. What Python does not have (class
-unions and intersections) is refused with an explanation rather than misread.
+The two languages agree on nearly everything. Common differences are translated: flags in the middle of an expression,
+``\p{...}``, ``\Q...\E``, named groups, ``\z``, ``\Z``, ``\h``, ``\R``. Features that Python lacks (class unions and
+intersections) are refused with an explanation instead of being misread.
 """
 
 from __future__ import annotations
@@ -53,23 +53,23 @@ _TOKEN = re.compile(
 
 @lru_cache(maxsize=4096)
 def java_pattern(pattern: str) -> re.Pattern[str]:
-    r"""Compiles a Java regular expression, for use with ``fullmatch``.
+    r"""Return a compiled Java regular expression, for use with ``fullmatch``.
 
     Args:
-        pattern: The expression as it stands in a metadata file.
+        pattern: The expression, as in a metadata file.
 
     Returns:
-        The compiled expression. As in Java its digits and word characters (``\d``, ``\w``) are those of ASCII.
+        The compiled expression. As in Java its digits and word characters (``\d``, ``\w``) are ASCII.
 
     Raises:
-        StarlakeError: If it is not a regular expression, or uses what Python does not have.
+        StarlakeError: If it is not a regular expression, or uses features that Python lacks.
 
     >>> bool(java_pattern(r"orders-\d{8}\.csv").fullmatch("orders-20240101.csv"))
     True
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", FutureWarning)  # Python's word for unions and intersections of classes
+            warnings.simplefilter("error", FutureWarning)  # Python's warning about unions and intersections of classes
             return re.compile(_Translation(pattern).text, 0 if re.search(r"\\[pP]", pattern) else re.ASCII)
     except (re.error, FutureWarning, RecursionError, OverflowError, ValueError) as error:
         raise StarlakeError(
@@ -80,12 +80,12 @@ def java_pattern(pattern: str) -> re.Pattern[str]:
 
 
 class _Translation:
-    """One expression on its way from Java to Python."""
+    """Translation of one expression from Java to Python."""
 
     def __init__(self, pattern: str) -> None:
         self._parts: list[str] = []
         self._in_class = False
-        self._flags: list[str] = [""]  # the flags that are open, per group from the outermost to the innermost
+        self._flags: list[str] = [""]  # the open flags, per group from the outermost to the innermost
         for token in _TOKEN.finditer(pattern):
             self._add(token)
         self.text = "".join(self._parts) + self._closing()
@@ -107,7 +107,7 @@ class _Translation:
             self._parts.append(_literal(token, in_class=False))
 
     def _structure(self, character: str) -> None:
-        """Keep track of groups and alternatives: a flag counts to the end of its group, beyond ``|`` too."""
+        """Track groups and alternatives: a flag applies to the end of its group, also beyond ``|``."""
         if character == "|" and self._flags[-1]:
             self._parts.append(f"{self._closing()}|{self._flags[-1]}")
         elif character == ")" and len(self._flags) > 1:

@@ -1,4 +1,4 @@
-"""A Starlake project, read as far as it is used."""
+"""A Starlake project, read on demand."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ T = TypeVar("T")
 class Project:
     """A Starlake project.
 
-    `read` reads the application and the env files; everything else is read when it is first asked for, each file once,
-    so that a command about one table costs the same in a project of two thousand. What is asked for is complete and
-    valid, or a `StarlakeError` says which file and line is not.
+    `read` reads the application and the env files; everything else is read on first use, each file once, so that a
+    command on one table costs the same in a project with two thousand. Results are complete and valid, or a
+    `StarlakeError` names the file and line at fault.
     """
 
     settings: Settings
@@ -61,23 +61,23 @@ class Project:
         """Open the project in a folder.
 
         Args:
-            root: The folder that holds ``metadata``.
+            root: Folder that contains ``metadata``.
             environment: The environment; the one of the process by default.
-            options: What ``--options`` gives: variables that win over all others.
+            options: The values of ``--options``: variables that take precedence over all others.
 
         Raises:
-            StarlakeError: If there is no project, or its application or env files cannot be used.
+            StarlakeError: If there is no project, or its application or env files are invalid.
         """
         chosen = MappingProxyType(dict(options or {}))
         return cls(read_settings(root, environment, chosen), chosen)
 
     def __repr__(self) -> str:
-        """Return the folder alone: variables may hold secrets."""
+        """Return the folder only: variables may contain secrets."""
         return f"Project({self.areas.root!r})"
 
     @property
     def root(self) -> Path:
-        """The project's folder."""
+        """Folder of the project."""
         return self.settings.root
 
     @property
@@ -87,30 +87,30 @@ class Project:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What variables in the project's files stand for; from the environment of the process up to the options."""
+        """Values of the variables in the project's files, from the environment of the process up to the options."""
         return self.settings.variables
 
     @property
     def areas(self) -> Areas:
-        """The folders of data and metadata."""
+        """Folders of data and metadata."""
         return self.settings.areas
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Warnings about the files read so far: old keys, keys that nobody reads, variables that nobody defines."""
+        """Warnings about the files read so far: old keys, unknown keys, undefined variables."""
         return (*self.settings.findings, *self.settings.store.findings, *self.settings.renderer.findings)
 
     @cached_property
     def types(self) -> Mapping[str, TypeDefinition]:
-        """The types by name: packaged ones, then those of ``default.sl.yml``, then those of all other files."""
+        """Types by name: packaged ones, then those of ``default.sl.yml``, then those of all other files."""
         return read_types(self.settings)
 
     @property
     def domains(self) -> tuple[Domain, ...]:
-        """All domains that have tables, in the order of their folders' names.
+        """All domains with tables, in the order of their folders' names.
 
         Raises:
-            ProjectError: With all that is wrong in any of their files.
+            ProjectError: With all findings in their files.
         """
         return self._all([partial(self.domain_reader.domain, folder) for folder in self.domain_reader.all()])
 
@@ -119,7 +119,7 @@ class Project:
         """All folders of tasks, in the order of their names.
 
         Raises:
-            ProjectError: With all that is wrong in any of their files.
+            ProjectError: With all findings in their files.
         """
         return self._all([partial(self.task_reader.domain, folder) for folder in self.task_reader.folders])
 
@@ -128,31 +128,31 @@ class Project:
         """All tasks, in the order of their folders and names.
 
         Raises:
-            ProjectError: With all that is wrong in any of their files.
+            ProjectError: With all findings in their files.
         """
         return tuple(task for domain in self.transforms for task in domain.tasks)
 
     def domain(self, name: str) -> Domain:
-        """Return a domain with its tables, by the name of its folder or its own, in any case.
+        """Return a domain with its tables, by the name of its folder or its own, ignoring case.
 
         Raises:
-            StarlakeError: If there is none, or one of its files cannot be used.
+            StarlakeError: If it does not exist, or one of its files is invalid.
         """
         return self.domain_reader.domain(self.domain_reader.find_folder(name))
 
     def table(self, domain: str, table: str) -> Table:
-        """Return a table, by the name of its file or its own, in any case; the other tables of the domain are not read.
+        """Return a table, by the name of its file or its own, ignoring case; the domain's other tables are not read.
 
         Raises:
-            StarlakeError: If there is none, or its files cannot be used.
+            StarlakeError: If it does not exist, or its files are invalid.
         """
         return self.domain_reader.find_table(self.domain_reader.find_folder(domain), table)
 
     def task(self, name: str) -> Task:
-        """Return a task by ``domain.task``, in any case.
+        """Return a task by ``domain.task``, ignoring case.
 
         Raises:
-            StarlakeError: If there is none, or its files cannot be used.
+            StarlakeError: If it does not exist, or its files are invalid.
         """
         return self.task_reader.find(name)
 
@@ -160,7 +160,7 @@ class Project:
         """Return a type by its name.
 
         Raises:
-            StarlakeError: If there is none, with the nearest name that there is.
+            StarlakeError: If it does not exist, with the nearest existing name.
         """
         try:
             return self.types[name]
@@ -170,36 +170,36 @@ class Project:
 
     @cached_property
     def macros(self) -> str:
-        """The text of all templates below ``metadata/expectations`` and ``metadata/macros``."""
+        """All templates below ``metadata/expectations`` and ``metadata/macros``, as one string."""
         return "\n".join(read_text(file) for file in macro_files(self.settings))
 
     @cached_property
     def write_strategy_templates(self) -> Mapping[str, str]:
-        """The project's own templates for DuckDB: name in upper case to text."""
+        """The project's own templates for DuckDB, by name in upper case."""
         return MappingProxyType({_strategy(file): read_text(file) for file in strategy_files(self.settings)})
 
     @cached_property
     def write_strategies(self) -> frozenset[str]:
-        """The names of all write strategies, in upper case: Starlake's, and the project's own for any database."""
+        """Names of all write strategies, in upper case: Starlake's, and the project's own for any database."""
         folder = self.settings.folder("write-strategies", "SL_WRITE_STRATEGIES")
         own = {_strategy(file) for file in folder.glob("*/*.j2")}
         return frozenset(own | set(STRATEGY_KINDS))
 
     @cached_property
     def table_refs(self) -> tuple[TableRef, ...]:
-        """Other names for tables, which the SQL of tasks may use.
+        """Aliases of tables, which the SQL of tasks may use.
 
         Raises:
-            ProjectError: If ``metadata/refs.sl.yml`` cannot be used.
+            ProjectError: If ``metadata/refs.sl.yml`` is invalid.
         """
         return read_refs(self.settings)
 
     @cached_property
     def dag_configs(self) -> Mapping[str, DagConfig]:
-        """The configurations of DAG files by name; their texts are Jinja, not rendered.
+        """Configurations of DAG files by name; their strings are Jinja, not rendered.
 
         Raises:
-            ProjectError: With all that is wrong in any of their files.
+            ProjectError: With all findings in their files.
         """
         files = sorted(self.settings.folder("dags", "SL_DAGS").glob(f"*{SUFFIX}"))
         configs = self._all([partial(self._dag_config, file) for file in files])
@@ -209,7 +209,7 @@ class Project:
         """Return the connection that the rows of a table or task are written to.
 
         Raises:
-            StarlakeError: If it does not exist, or none is chosen.
+            StarlakeError: If it does not exist, or none is selected.
         """
         if isinstance(item, Table):
             refs = self.application.load_refs(item.metadata.sink.connection_ref)
@@ -218,7 +218,7 @@ class Project:
         return find_connection(self.application, self.areas, *refs)
 
     def dialect_of(self, item: Table | Task) -> str:
-        """Return sqlglot's name of the SQL dialect of a table or task, DuckDB's where the connection is not known."""
+        """Return sqlglot's name of the SQL dialect of a table or task; DuckDB's if the connection is unknown."""
         try:
             connection = self.connection_of(item)
         except StarlakeError:
@@ -239,14 +239,14 @@ class Project:
 
         Args:
             text: The template.
-            extra: Variables that win over those of the project.
+            extra: Variables that take precedence over those of the project.
             macros: Whether the macros of the project can be called.
-            label: What the template is, for error messages.
-            file: The file that it is from, for error messages.
-            planned: Whether it is rendered before it runs, so that variables which only a run has stand for any value.
+            label: Description of the template, for error messages.
+            file: Its file, for error messages.
+            planned: Whether it is rendered before it runs, so that variables of a run may have any value.
 
         Raises:
-            ProjectError: If it uses a variable that nobody defines, unless `Application.undefined_variables` allows it.
+            ProjectError: If it uses an undefined variable, unless `Application.undefined_variables` allows it.
             StarlakeError: If the template cannot be rendered.
         """
         given = {**(extra or {})}
@@ -258,12 +258,12 @@ class Project:
 
     @cached_property
     def domain_reader(self) -> DomainReader:
-        """What reads domains and tables; for parts of this package."""
+        """Reader of domains and tables; for this package."""
         return DomainReader(self.settings, self.types, self.write_strategies)
 
     @cached_property
     def task_reader(self) -> TaskReader:
-        """What reads tasks; for parts of this package."""
+        """Reader of tasks; for this package."""
         return TaskReader(self.settings, self.write_strategies)
 
     def _dag_config(self, file: Path) -> DagConfig:
@@ -277,7 +277,7 @@ class Project:
 
     @staticmethod
     def _all(calls: list[partial[T]]) -> tuple[T, ...]:
-        """Return the results of all calls, or all that is wrong in any of them."""
+        """Return the results of all calls, or raise all of their findings."""
         findings: list[Finding] = []
         results = [attempt(call, findings) for call in calls]
         if findings:

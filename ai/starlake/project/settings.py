@@ -1,4 +1,4 @@
-"""What every part of a project needs first: its folders, its variables, its application."""
+"""Settings of a project: its folders, its variables, its application."""
 
 from __future__ import annotations
 
@@ -76,19 +76,19 @@ _OVERRIDES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "SL_AREA_REPLAY": ("area", "replay"),
     }
 )
-"""Environment variables and the keys of the application that they set. A variable wins over the file."""
+"""Environment variables and the keys of the application that they set. A variable takes precedence over the file."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The start of a project.
+    """Settings of a project.
 
     Attributes:
         root: The project's folder.
         application: Its settings.
-        variables: What Jinja in its files may use.
+        variables: Variables for Jinja in its files.
         areas: Its folders.
-        renderer: What renders its files.
+        renderer: Renders its files.
         store: Its files.
         profile: The name of the env profile, ``SL_ENV``; empty without one.
         findings: Warnings about the application and the env files.
@@ -96,7 +96,7 @@ class Settings:
 
     root: Path
     application: Application
-    variables: Mapping[str, str] = field(repr=False)  # the environment of the process is among them, and its secrets
+    variables: Mapping[str, str] = field(repr=False)  # it includes the environment of the process, and its secrets
     areas: Areas
     renderer: Renderer = field(repr=False)
     store: Store = field(repr=False)
@@ -105,16 +105,16 @@ class Settings:
 
     @property
     def files(self) -> Files:
-        """How the project's files are reached."""
+        """The file layer of the project."""
         return self.areas.files
 
     @property
     def metadata(self) -> Path:
-        """The folder of the metadata."""
+        """Metadata folder."""
         return self.files.path(self.areas.metadata)
 
     def folder(self, name: str, variable: str) -> Path:
-        """Return a folder of the metadata that an environment variable may put elsewhere."""
+        """Return a metadata folder, which an environment variable may move."""
         return self.files.path(join(self.areas.metadata, self.variables.get(variable) or name))
 
 
@@ -129,14 +129,14 @@ def read_settings(
     """Read the application and the env files of a project, and nothing else.
 
     Args:
-        root: The project's folder, or its address; ``~`` is not expanded.
+        root: Folder or URI of the project; ``~`` is not expanded.
         environment: The environment; the one of the process by default.
-        options: What ``--options`` gives: variables that win over all others.
-        strict: Whether a key of the application that Starlake does not know is an error, as it is for Starlake.
-        files: How the project's files are reached.
+        options: The values of ``--options``: variables that take precedence over all others.
+        strict: Whether an unknown key of the application is an error, as in Starlake.
+        files: The file layer.
 
     Raises:
-        StarlakeError: If there is no project, or these files cannot be used.
+        StarlakeError: If there is no project, or these files are invalid.
     """
     environment = os.environ if environment is None else environment
     options = options or {}
@@ -156,7 +156,7 @@ def read_settings(
         "SL_DATASETS": join(address, environment.get("SL_DATASETS") or "datasets"),
     }
     env = _variables(folder, {**environment, **folders}, options)
-    # what is not defined is collected before it is known whether the application allows it
+    # undefined names are collected before it is known whether the application allows them
     lenient = Renderer({**env.values, **folders}, UndefinedVariables.WARN)
     try:
         application, more = _application(folder / "application.sl.yml", lenient, environment, strict=strict)
@@ -186,7 +186,7 @@ def read_settings(
 
 
 def macro_files(settings: Settings) -> list[Path]:
-    """Return the files that define macros: templates below ``metadata/expectations`` and ``metadata/macros``."""
+    """Return the files with macros: templates below ``metadata/expectations`` and ``metadata/macros``."""
     folders = (settings.folder("expectations", "SL_EXPECTATIONS"), settings.folder("macros", "SL_MACROS"))
     return [file for folder in folders for file in sorted(folder.rglob("*")) if file.name.endswith(MACRO_ENDINGS)]
 
@@ -198,7 +198,7 @@ def strategy_files(settings: Settings) -> list[Path]:
 
 
 MACRO_ENDINGS = (".j2", ".jinja", ".jinja2", ".sql")
-"""How the names of files with macros end."""
+"""Suffixes of files with macros."""
 
 
 def _absolute(root: Path | str) -> str:
@@ -208,15 +208,15 @@ def _absolute(root: Path | str) -> str:
 
 
 class _Env(NamedTuple):
-    """What the env files say."""
+    """Variables of the env files."""
 
     values: dict[str, str]
     own: frozenset[str]
-    """The names that the process does not bring along."""
+    """Names that the environment of the process does not define."""
     profile: str
     findings: list[Finding]
     undefined: list[Finding]
-    """A warning for each reference to a variable that nobody defines."""
+    """A warning for each reference to an undefined variable."""
 
 
 def _variables(folder: Path, environment: Mapping[str, str], options: Mapping[str, str]) -> _Env:
@@ -225,7 +225,7 @@ def _variables(folder: Path, environment: Mapping[str, str], options: Mapping[st
     over = _EnvFile(None, {}, [])
     if profile:
         over = _env_file(folder / f"env.{profile}.sl.yml")
-        # the profile that counts, not the one that the base file would have chosen
+        # the active profile, not the one that the base file would have selected
         over.values["SL_ENV"] = profile
     layers = [environment, clock_variables(datetime.now().astimezone()), base.values, over.values, options]
     resolved = resolve_variables(layers)
@@ -245,7 +245,7 @@ def _variables(folder: Path, environment: Mapping[str, str], options: Mapping[st
 
 
 def _undefined(findings: Sequence[Finding], policy: UndefinedVariables, *, strict: bool) -> list[Finding]:
-    """Return findings about variables of the env files and the application that nobody defines.
+    """Return findings about undefined variables in the env files and the application.
 
     Raises:
         ProjectError: If they are errors.
@@ -258,10 +258,10 @@ def _undefined(findings: Sequence[Finding], policy: UndefinedVariables, *, stric
 
 
 def _unread(findings: Sequence[Finding], policy: UnknownKeys, *, strict: bool) -> list[Finding]:
-    """Return findings about the env files and the application; errors among them are about keys that nobody reads.
+    """Return findings about the env files and the application; errors are about unknown keys.
 
     Raises:
-        ProjectError: If the project does not allow these.
+        ProjectError: If the project does not allow unknown keys.
     """
     errors = [finding for finding in findings if finding.is_error]
     if errors and strict and policy is UnknownKeys.ERROR:
@@ -277,7 +277,7 @@ class _EnvFile(NamedTuple):
 
 
 def _env_file(file: Path) -> _EnvFile:
-    """Return the variables of an env file; none if there is no such file, which Starlake allows."""
+    """Return the variables of an env file; empty if it does not exist, which Starlake allows."""
     if not file.is_file():
         return _EnvFile(None, {}, [])
     content = Store(Renderer({})).read(file, "env", rendered=False)

@@ -1,4 +1,4 @@
-"""A project as a graph of items: what it makes, of which columns, out of what. Knows no orchestrator."""
+"""A project as a graph of items: their columns and their dependencies. Independent of orchestrators."""
 
 from typing import TYPE_CHECKING
 

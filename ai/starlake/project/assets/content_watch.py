@@ -1,4 +1,4 @@
-"""The content of a project, asked for again and again: its files are read only when one of them may have changed."""
+"""Watching the content of a project: its files are read only if one of them may have changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _Entry = tuple[str, str, float]
 _COARSE = 2.0
-"""Seconds within which two versions of a file may have one time of modification."""
+"""Seconds within which two versions of a file may have the same modification time."""
 _VERSIONS = ("generation", "etag", "ETag", "crc32c", "md5Hash", "content_md5", "checksum", "updated", "LastModified")
 
 
@@ -26,7 +26,7 @@ class WatchedContent:
 
     Args:
         files: The hash of its files, which is the same for each environment.
-        is_read: Whether it is what the items were made of.
+        is_read: Whether it is the content that the items were read from.
     """
 
     files: str
@@ -34,7 +34,7 @@ class WatchedContent:
 
 
 class ContentWatch:
-    """Tells whether the files of a project are still those that its items were made of.
+    """Checks whether the files of a project are still those that its items were read from.
 
     Args:
         project: The project, whose items have been read.
@@ -46,10 +46,10 @@ class ContentWatch:
         self._known: tuple[tuple[_Entry, ...], WatchedContent] | None = None
 
     def look(self) -> WatchedContent:
-        """Return the content as it is now.
+        """Return the current content.
 
         Raises:
-            OSError: If a file cannot be read, such as one that is being replaced.
+            OSError: If a file cannot be read, for example while it is being replaced.
         """
         asked = time.time()
         listing = tuple(sorted(_listing(self._folder)))
@@ -63,7 +63,7 @@ class ContentWatch:
 
 
 def _listing(folder: Any) -> Iterator[_Entry]:
-    """Yield each file with what changes when it is written, and when it was."""
+    """Yield each file with a value that changes when it is written, and its modification time."""
     if hasattr(folder, "fs"):
         folder.fs.invalidate_cache()
         for name, found in folder.fs.find(folder.path, detail=True).items():
@@ -71,14 +71,14 @@ def _listing(folder: Any) -> Iterator[_Entry]:
         return
     for parent, _, names in os.walk(folder):
         for name in names:
-            file = os.path.join(parent, name)  # noqa: PTH118  a Path for each file takes longer than its stat
-            with suppress(FileNotFoundError):  # a link that leads nowhere, as some editors make them
+            file = os.path.join(parent, name)  # noqa: PTH118  creating a Path takes longer than the stat
+            with suppress(FileNotFoundError):  # a broken link, as some editors create them
                 stat = os.stat(file)  # noqa: PTH116
                 yield file, f"{stat.st_size} {stat.st_ino} {stat.st_mtime_ns}", stat.st_mtime
 
 
 def _modified(found: Any) -> float:
-    """Return when an object was written; that of one with a checksum does not matter."""
+    """Return the modification time of an object; that of one with a checksum does not matter."""
     if any(found.get(key) for key in _VERSIONS):
         return 0.0
     return time.time()

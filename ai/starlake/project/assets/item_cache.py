@@ -1,4 +1,4 @@
-"""The items of projects on disk: reading them again costs a fraction of parsing the project."""
+"""Disk cache of the items of projects: reading it takes a fraction of the time of parsing the project."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _SKIPPED = frozenset({"__pycache__", ".git", ".ipynb_checkpoints"})
 
 
 class ItemCache:
-    """The cache of one project: its items, and what was found in its SQL.
+    """The cache of one project: its items, and the results of parsing its SQL.
 
     Args:
-        name: What there is one file for: the project as it is opened.
-        environment: Says where the files are.
+        name: Key of the cache file: the project with its arguments.
+        environment: Defines the folder of the cache.
     """
 
     def __init__(self, name: str, environment: Mapping[str, str]) -> None:
@@ -37,22 +37,22 @@ class ItemCache:
         self._answers = stem.with_suffix(".sql.json")
 
     def items(self, content: str) -> tuple[ProjectItem, ...] | None:
-        """Return the items; None if those on disk are of other content than this hash, or damaged."""
+        """Return the items; None if the cache is for other content than this hash, or damaged."""
         return _load(self._items, content, items_adapter())
 
     def answers(self) -> SqlAnswers | None:
-        """Return what was found in the SQL of the project, whatever its content is now."""
+        """Return the results of parsing the SQL of the project, whatever its current content."""
         return _load(self._answers, _reader(), answers_adapter())
 
     def keep(self, content: str, items: tuple[ProjectItem, ...], answers: SqlAnswers) -> None:
-        """Write both for the next time. A folder that cannot be written to is no reason to fail."""
+        """Write both for the next time. A folder that is not writable is ignored."""
         with suppress(OSError):
             _save(self._items, content, items_adapter().dump_json(items, exclude_defaults=True))
             _save(self._answers, _reader(), answers_adapter().dump_json(answers, exclude_defaults=True))
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
-    """Return the folder: ``SL_DAGSTER_CACHE``, else the one that the system has for caches of the user."""
+    """Return the folder: ``SL_DAGSTER_CACHE``, else the user's cache folder of the system."""
     own = environment.get(FOLDER_VARIABLE)
     if own:
         return Path(own).expanduser()
@@ -62,15 +62,15 @@ def cache_folder(environment: Mapping[str, str]) -> Path:
 
 
 def content_hash(folder: Any, environment: Mapping[str, str], options: Mapping[str, str]) -> str:
-    """Return the hash of all that the items of a project are made of.
+    """Return the hash of everything that determines the items of a project.
 
-    That is every file below its folder of metadata, what its templates may use of the environment, and the code that
-    reads it. A variable that no file names cannot change anything, and would make each run read the project again.
+    It includes every file below its metadata folder, the variables of the environment that its templates may use, and
+    the code that reads it. A variable that no file names has no effect, and would make each run read the project again.
 
     Args:
         folder: The folder of the metadata, local or not.
         environment: The environment in which the project is opened.
-        options: Variables that are given for it.
+        options: Its further variables.
     """
     digest = hashlib.sha256()
     unnamed = {name: name.encode() for name in environment if not name.startswith("SL_")}
@@ -89,7 +89,7 @@ def content_hash(folder: Any, environment: Mapping[str, str], options: Mapping[s
 
 
 def files_hash(folder: Any) -> str:
-    """Return the hash of the files of a folder of metadata alone."""
+    """Return the hash of the files of a metadata folder alone."""
     digest = hashlib.sha256()
     for relative, file in sorted(_files(folder)):
         text = file.read_bytes()
@@ -106,7 +106,7 @@ def _files(folder: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _with_references(names: set[str], environment: Mapping[str, str]) -> set[str]:
-    """Return names of variables with those that their values may refer to."""
+    """Return names of variables, with those that their values may refer to."""
     found, new = set(names), set(names)
     while new:
         text = "\n".join(environment[name] for name in new).encode()
@@ -121,7 +121,7 @@ def _is_word(name: bytes, text: bytes) -> bool:
 
 @lru_cache(maxsize=1)
 def _reader() -> str:
-    """Return the hash of the code that reads projects: another version may read the same files in another way."""
+    """Return the hash of the code that reads projects: another version may read the same files differently."""
     own = ((file.name, file.stat()) for file in sorted(Path(__file__).parents[1].rglob("*.py")))
     try:
         parser = metadata.version("sqlglot")
@@ -132,7 +132,7 @@ def _reader() -> str:
 
 
 def _load(file: Path, label: str, adapter: TypeAdapter[T]) -> T | None:
-    """Return what is in a file; None if it has another label, or is damaged."""
+    """Return the content of a file; None if it has another label, or is damaged."""
     try:
         first, _, rest = file.read_bytes().partition(b"\n")
         if first.decode() != f"{label} {hashlib.sha256(rest).hexdigest()}":
@@ -143,7 +143,7 @@ def _load(file: Path, label: str, adapter: TypeAdapter[T]) -> T | None:
 
 
 def _save(file: Path, label: str, body: bytes) -> None:
-    """Write a file at once or not at all, readable by its user only."""
+    """Write a file atomically, readable by its user only."""
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.stem}-")
     try:

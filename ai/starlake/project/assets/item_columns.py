@@ -1,4 +1,4 @@
-"""The columns of tables and tasks, before anything runs."""
+"""Columns of tables and tasks before a run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ai.starlake.project.models import Application, Attribute, Table, Task, Type
 
 
 class ItemColumns:
-    """Tells the columns of tables and tasks.
+    """Determines the columns of tables and tasks.
 
     Args:
         types: The types of the project.
         application: Its settings.
-        parsed: Answers questions about its SQL.
+        parsed: The results of parsing its SQL.
     """
 
     def __init__(self, types: Mapping[str, TypeDefinition], application: Application, parsed: ParsedSql) -> None:
@@ -27,7 +27,7 @@ class ItemColumns:
         self._application = application
 
     def of_table(self, table: Table, warehouse: str, dialect: str) -> tuple[ItemColumn, ...]:
-        """Return the columns of a loaded table; none if its metadata has no attributes."""
+        """Return the columns of a loaded table; empty if its metadata has no attributes."""
         if not table.attributes:
             return ()
         declared = {attribute.name.lower(): attribute.type for attribute in table.attributes}
@@ -48,11 +48,11 @@ class ItemColumns:
 
         Args:
             task: The task.
-            sql: Its SQL, rendered; None if it has none that is read.
+            sql: Its SQL, rendered; None if it has no SQL.
             warehouse: The kind of database that it writes to.
             dialect: sqlglot's name of its SQL dialect.
-            resolve: What names of tables in the SQL stand for.
-            known: The columns of what it reads.
+            resolve: Resolves names of tables in the SQL.
+            known: The columns of its dependencies.
         """
         found = self._parsed.columns(sql, dialect, resolve, known) if sql else ()
         attributes = {
@@ -83,7 +83,7 @@ class ItemColumns:
         return _keyed(column, key, attribute.name)
 
     def _versions(self, strategy: WriteStrategy, columns: Iterable[ItemColumn], warehouse: str) -> Iterator[ItemColumn]:
-        """Yield the columns that versions of rows have, where the strategy keeps them."""
+        """Yield the columns for versions of rows, if the strategy keeps them."""
         if not any(kind.keeps_versions for kind in strategy.kinds):
             return
         known = {column.name.lower() for column in columns}
@@ -97,12 +97,12 @@ class ItemColumns:
 
 
 def known_columns(target: Target, columns: tuple[ItemColumn, ...]) -> dict[tuple[str, ...], Sequence[ItemColumn]]:
-    """Return the columns of a table by the parts of its name in lower case; nothing if they are not known."""
+    """Return the columns of a table by the parts of its name in lower case; empty if they are unknown."""
     return {tuple(part.lower() for part in target): columns} if columns else {}
 
 
 def _described(column: ItemColumn, attribute: ItemColumn | None, *, typed: bool) -> ItemColumn:
-    """Return a column of a query with what the metadata says of it."""
+    """Return a column of a query with its description in the metadata."""
     if attribute is None:
         return column
     return replace(
@@ -115,7 +115,7 @@ def _described(column: ItemColumn, attribute: ItemColumn | None, *, typed: bool)
 
 
 def _keyed(column: ItemColumn, key: Sequence[str], name: str = "") -> ItemColumn:
-    """Return a column as a part of the primary key, if it is one by either of its names."""
+    """Return a column as part of the primary key, if one of its names is in the key."""
     names = {column.name.lower(), name.lower()}
     if not any(part.lower() in names for part in key) or "primary_key" in column.tags:
         return column
@@ -126,7 +126,7 @@ def _keyed(column: ItemColumn, key: Sequence[str], name: str = "") -> ItemColumn
 
 def _tags(attribute: Attribute) -> Iterator[tuple[str, str]]:
     if attribute.privacy and attribute.privacy.upper() != "NONE":
-        # what follows the name of an algorithm may be a key
+        # the part after the name of an algorithm may be a key
         yield "privacy", attribute.privacy.partition("(")[0].partition(":")[0].strip()
     if attribute.foreign_key:
         yield "foreign_key", attribute.foreign_key
@@ -140,7 +140,7 @@ def _tags(attribute: Attribute) -> Iterator[tuple[str, str]]:
 def _script_sources(
     attribute: Attribute, dialect: str, target: Target, names: Mapping[str, str]
 ) -> Iterator[ColumnSource]:
-    """Yield the columns of the same table that a script computes a value of."""
+    """Yield the columns of the same table that a script uses."""
     for name in expression_columns(attribute.expression, dialect) if attribute.expression else ():
         own = names.get(name.lower())
         if own is not None and own != attribute.final_name:

@@ -1,4 +1,4 @@
-"""The expectations of a table or task, each with a name of its own."""
+"""Expectations of a table or task, each with a unique name."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ai.starlake.project.assets.project_item import ItemExpectation, ProjectItem
 from ai.starlake.project.models import Expectations, Table, Task
 
 REJECTED_ROWS = "rejected_rows"
-"""The name of the check of a loaded table's rejected rows."""
+"""Name of the check of a loaded table's rejected rows."""
 
 
 def item_expectations(item: Table | Task, target: Target, settings: Expectations) -> tuple[ItemExpectation, ...]:
-    """Return the expectations of an item, each once; none if the application switches them off.
+    """Return the distinct expectations of an item; empty if the application switches them off.
 
     Args:
         item: The table or task.
         target: Schema and table in the database.
-        settings: What the application says.
+        settings: The settings of the application.
     """
     if not settings.active:
         return ()
@@ -41,9 +41,9 @@ def item_expectations(item: Table | Task, target: Target, settings: Expectations
 
 
 def rejects_expectation(item: ProjectItem) -> ItemExpectation | None:
-    """Return the expectation that a load rejects no row; None for what is not loaded from files.
+    """Return the expectation that a load rejects no row; None for an item that is not loaded from files.
 
-    It never blocks: a load that rejects more rows than it may fails by itself.
+    It never blocks: a load that rejects too many rows fails by itself.
     """
     if item.kind != "table":
         return None

@@ -1,4 +1,4 @@
-"""Which loaded table takes a file, from items alone: no file of the project is read for it."""
+"""Assignment of files to loaded tables, from items alone: no file of the project is read."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from ai.starlake.project.landing import FileRule, FileRules
 
 
 def rules_of_domains(items: Iterable[ProjectItem]) -> Mapping[str, FileRules]:
-    """Return, by domain, which of its tables takes a file.
+    """Return the file rules of each domain.
 
     Args:
-        items: All items of the project: a table that is not chosen takes its files from the others all the same.
+        items: All items of the project: a table that is not selected takes its files from the others too.
     """
     tables: dict[str, list[ProjectItem]] = defaultdict(list)
     for item in items:
@@ -23,7 +23,7 @@ def rules_of_domains(items: Iterable[ProjectItem]) -> Mapping[str, FileRules]:
 
 
 def _in_order(tables: Iterable[ProjectItem]) -> list[ProjectItem]:
-    """Return tables in the order in which commands ask them whether they take a file: that of their metadata files."""
+    """Return tables in the order in which commands match files: that of their metadata files."""
     return sorted(tables, key=lambda item: f"{item.file_stem}.sl.yml")
 
 

@@ -1,4 +1,4 @@
-"""The columns of a query, and the columns that they are made of, from its SQL alone."""
+"""Columns of a query, and their source columns, from its SQL alone."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
     from sqlglot.lineage import Node
 
 UNKNOWN = "unknown"
-"""The type of a column that only a run can tell."""
+"""Type of a column that only a run can determine."""
 _PLAIN_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 _PARTS = "starlake_parts"
-"""Marks a table with what its name stands for."""
+"""Marks a table with its resolved name."""
 _LATERAL = "starlake_lateral"
 """Marks a query that sees the tables beside it."""
 Resolve = Callable[[Sequence[str]], tuple[str, ...]]
-"""Gives the parts of the table that a name in SQL stands for."""
+"""Returns the parts of the table that a name in SQL refers to."""
 KnownColumns = Mapping[tuple[str, ...], Sequence[ItemColumn]]
 """The columns of tables, by the parts of their names in lower case."""
 _DEFECTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
-"""Errors of sqlglot's optimizer for SQL that it does not expect; a location loads all the same."""
+"""Errors of sqlglot's optimizer for unusual SQL; they must not fail the code location."""
 
 
 def query_columns(
     statements: Iterable[Any] | None, dialect: str, resolve: Resolve, known: KnownColumns
 ) -> tuple[ItemColumn, ...]:
-    """Return the columns of the last query among statements, with the columns that make their values.
+    """Return the columns of the last query among statements, with the columns that determine their values.
 
-    Those are the columns of its expression, a window's PARTITION BY and ORDER BY among them; filters and the conditions
-    of joins choose rows, they make no values.
+    Those are the columns of its expression, including a window's PARTITION BY and ORDER BY; filters and join conditions
+    select rows, and are not included.
 
     Args:
         statements: Trees of sqlglot, which are changed; None for SQL that sqlglot cannot parse.
         dialect: sqlglot's name of the SQL dialect.
-        resolve: What names of tables stand for.
-        known: The columns of the tables; those of others are found where they are named.
+        resolve: Resolves names of tables.
+        known: The columns of the tables; those of others are taken from their names in the SQL.
 
     Returns:
-        The columns; empty if they cannot be known: no query, SQL that sqlglot cannot parse, ``*`` of an unknown table.
+        The columns; empty if they are unknown: no query, SQL that sqlglot cannot parse, ``*`` of an unknown table.
     """
     if statements is None:
         return ()
@@ -61,7 +61,7 @@ def query_columns(
 
 
 def expression_columns(expression: str, dialect: str) -> tuple[str, ...]:
-    """Return the names of the columns in an expression, each once; none if it cannot be parsed."""
+    """Return the distinct names of the columns in an expression; empty if it cannot be parsed."""
     require_package("sqlglot", "the columns of scripts", "dagster")
     from sqlglot import exp, parse_one
     from sqlglot.errors import SqlglotError
@@ -74,7 +74,7 @@ def expression_columns(expression: str, dialect: str) -> tuple[str, ...]:
 
 
 def _last_query(statements: Iterable[Any]) -> Any:
-    """Return the last query among statements, without brackets around it; None if there is none."""
+    """Return the last query among statements, without surrounding parentheses; None if there is none."""
     from sqlglot import exp
 
     queries = [each for each in statements if isinstance(each, exp.Query)]
@@ -83,7 +83,7 @@ def _last_query(statements: Iterable[Any]) -> Any:
 
 
 class _Query:
-    """A query, and what the names of its tables stand for."""
+    """A query, with its resolved names of tables."""
 
     def __init__(self, tree: Any, dialect: str, resolve: Resolve, known: KnownColumns) -> None:
         self._tree = tree
@@ -102,7 +102,7 @@ class _Query:
         return tuple(self._column(name, node) for name, node in nodes.items())
 
     def _lineage(self) -> dict[str, Node]:
-        """Return the lineage of all columns, as sqlglot finds it; none if a ``*`` stands for unknown columns."""
+        """Return the lineage of all columns from sqlglot; empty if a ``*`` includes unknown columns."""
         from sqlglot.lineage import lineage
         from sqlglot.optimizer.qualify import qualify
         from sqlglot.optimizer.scope import build_scope
@@ -126,7 +126,7 @@ class _Query:
         return lineage(None, tree, schema, dialect=self._dialect, scope=scope, trim_selects=False, copy=False)
 
     def _with_own_names(self) -> dict[str, object]:
-        """Name the tables ``t0``, ``t1``, ..., so that no dialect changes them, and return their columns by name."""
+        """Rename the tables to ``t0``, ``t1``, ..., which no dialect changes, and return their columns by name."""
         from sqlglot import exp
 
         found: dict[str, object] = {}
@@ -141,20 +141,20 @@ class _Query:
         return found
 
     def _parts_of(self, table: exp.Table) -> tuple[str, ...]:
-        """Return the parts of the table that a name stands for; they stay with it when it is renamed."""
+        """Return the parts of the table of a name; they are kept when it is renamed."""
         if _PARTS not in table.meta:
             table.meta[_PARTS] = self._resolve([part.name for part in table.parts])
         parts: tuple[str, ...] = table.meta[_PARTS]
         return parts
 
     def _column(self, name: str, node: Node) -> ItemColumn:
-        # sqlglot finds them in another order in each process
+        # sqlglot finds them in a different order in each process
         sources = tuple(sorted(set(self._sources(node)), key=lambda source: (source.table, source.column)))
         spelled = next((source.column for source in sources if source.column.lower() == name.lower()), name)
         return ItemColumn(self._written.get(name.lower()) or spelled, self._type(node), sources=sources)
 
     def _sources(self, start: Node) -> Iterator[ColumnSource]:
-        """Yield the columns where lineage ends; what many columns share is visited once."""
+        """Yield the columns at the ends of the lineage; shared nodes are visited once."""
         seen, ahead = {id(start)}, [start]
         while ahead:
             node = ahead.pop()
@@ -167,7 +167,7 @@ class _Query:
             ahead += below
 
     def _leaf(self, node: Node) -> tuple[tuple[str, ...], ItemColumn] | None:
-        """Return the table and the column where lineage ends; None for literals, and for what has no table."""
+        """Return the table and the column at an end of the lineage; None for literals and columns without a table."""
         parts = node.source.meta.get(_PARTS)
         if parts is None:
             return None
@@ -178,7 +178,7 @@ class _Query:
         return parts, columns.get(name.lower()) or ItemColumn(name, UNKNOWN)
 
     def _type(self, node: Node) -> str:
-        """Return the type of a column that is one of a table, a cast, a count or a condition; the rest needs a run."""
+        """Return the type of a column of a table, a cast, a count or a condition; other types need a run."""
         from sqlglot import exp
 
         expression = node.expression.unalias()
@@ -216,7 +216,7 @@ def _rename(table: exp.Table, name: str) -> None:
 
 
 def _as_derived_table(lateral: exp.Lateral) -> None:
-    """Write a query after LATERAL as a derived table; sqlglot takes all columns within for those of each of its own."""
+    """Convert a query after LATERAL to a derived table; sqlglot mixes up its columns otherwise."""
     from sqlglot import exp
 
     if isinstance(lateral.this, exp.Subquery):
@@ -226,7 +226,7 @@ def _as_derived_table(lateral: exp.Lateral) -> None:
 
 
 def _last_part(name: str) -> str:
-    """Return the name of a column after that of its table, as sqlglot writes both in SQL of no dialect.
+    """Return the name of a column without its table, in SQL of no dialect.
 
     >>> _last_part("t.total"), _last_part('t."the total"')
     ('total', 'the total')
@@ -244,5 +244,5 @@ def _type_in(name: str, dialect: str) -> str:
 
 
 def _plain(type_: str) -> str:
-    """Return a type for sqlglot: the fields of a struct are not asked for, and any database has types of its own."""
+    """Return a simplified type for sqlglot: fields of structs are not needed, and databases have types of their own."""
     return type_ if type_.isalnum() else UNKNOWN

@@ -1,4 +1,4 @@
-"""Reads the items of a project: its tables and tasks, their columns, and what depends on what."""
+"""Read the items of a project: its tables and tasks, their columns, and their dependencies."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ai.starlake.project.paths import read_text
 from ai.starlake.project.project import Project
 
 _FORMATS: Mapping[Format, str] = {Format.DSV: "csv", Format.JSON_FLAT: "json", Format.TEXT_XML: "xml"}
-"""The formats of files whose usual name is another one."""
+"""Formats of files with another usual name."""
 _INTERVAL = "sl_data_interval_"
-"""How the names of the variables begin that tell a task which interval its run is for."""
+"""Prefix of the variables with the data interval of a run."""
 _SYSTEM_SCHEMAS = frozenset({"information_schema", "pg_catalog", "temp", "system"})
 _NOT_SHOWN = frozenset(
     {"name", "domain", "table", "pattern", "attributes", "expectations", "sql", "presql", "postsql", "python"}
 )
-"""Parts of the metadata that an item has as fields of its own, or that are code."""
+"""Parts of the metadata that are fields of an item, or code."""
 _NOT_CODE = frozenset(
     {
         "comment",
@@ -46,19 +46,19 @@ _NOT_CODE = frozenset(
         "patternSample",
     }
 )
-"""Parts of the metadata that change nothing about the rows."""
+"""Parts of the metadata that have no effect on the rows."""
 
 
 def read_items(project: Project, parsed: ParsedSql) -> tuple[ProjectItem, ...]:
-    """Return all that a project makes: its tables in the order of their domains, then its tasks by dependency.
+    """Return all items of a project: its tables in the order of their domains, then its tasks by dependency.
 
     Args:
         project: The project.
-        parsed: Answers questions about its SQL.
+        parsed: The results of parsing its SQL.
 
     Raises:
-        StarlakeError: If a file of the project cannot be used, if two items make one table, or if tasks depend on each
-            other in a circle.
+        StarlakeError: If a file of the project is invalid, if two items write one table, or if tasks have circular
+            dependencies.
     """
     return tuple(_ItemReader(project, parsed).items())
 
@@ -73,13 +73,13 @@ class _ItemReader:
         self._places = _Places(project)
 
     def items(self) -> Iterator[ProjectItem]:
-        """Yield the items, each after what it reads: its columns are made of theirs."""
+        """Yield the items, each after its dependencies, whose columns it needs."""
         domains = self._project.domains
         tables = [table for domain in domains for table in domain.tables]
         databases = {domain.name: domain.database for domain in domains}
         _refuse_one_table_twice([*tables, *self._graph.tasks.values()])
         yield from map(partial(self._table, databases), tables)
-        yield from map(self._task, self._graph.ordered())  # a tree of SQL is of use until its task has columns
+        yield from map(self._task, self._graph.ordered())  # a parsed tree is only needed until its task has columns
 
     def _table(self, databases: Mapping[str, str | None], table: Table) -> ProjectItem:
         warehouse, dialect = self._warehouse_of(table)
@@ -152,13 +152,13 @@ class _ItemReader:
         )
 
     def _sql_problem(self, task: Task, dialect: str) -> str:
-        """Return why the SQL of a task cannot be parsed, and in which file it is; empty if it can be."""
+        """Return the syntax error in the SQL of a task, and its file; empty if there is none."""
         sql = self._graph.sql_of(task)
         problem = self._parsed.problem(sql, dialect) if sql else ""
         return f"{task.sql_file or task.file}: {problem}" if problem else ""
 
     def _warehouse_of(self, item: Table | Task) -> tuple[str, str]:
-        """Return the kind of database of an item, empty if it has no connection, and its SQL dialect."""
+        """Return the kind of database of an item, empty without a connection, and its SQL dialect."""
         dialect = self._project.dialect_of(item)
         try:
             connection = self._project.connection_of(item)
@@ -174,7 +174,7 @@ class _ItemReader:
         ), dialect
 
     def _resolve(self, task: Task, parts: Sequence[str]) -> tuple[str, ...]:
-        """Return the parts of the table that a name in a task's SQL stands for."""
+        """Return the parts of the table that a name in a task's SQL refers to."""
         name = ".".join(parts)
         item = self._graph.resolve(name, task)
         if item is not None:
@@ -190,7 +190,7 @@ class _ItemReader:
 
 
 class _Places:
-    """Finds the files and lines that items are from."""
+    """Finds the source files and lines of items."""
 
     def __init__(self, project: Project) -> None:
         self._store = project.settings.store
@@ -208,7 +208,7 @@ class _Places:
             yield CodePlace(str(task.file), self._line(task, task.file), f"metadata of {task.full_name}")
 
     def of_compute_of_table(self, table: Table) -> str:
-        """Return the file and line that name the compute profile of a table: its own file, or that of its domain."""
+        """Return the file and line with the compute profile of a table: in its own file, or in that of its domain."""
         if table.file is None or not compute_of(table):
             return ""
         own = self._store.read(table.file, "table").document
@@ -219,7 +219,7 @@ class _Places:
         return f"{config}:{self._store.read(config, 'load').document.line(('load', 'metadata', 'compute'))}"
 
     def of_compute_of_task(self, task: Task) -> str:
-        """Return the file and line that name the compute profile of a task."""
+        """Return the file and line with the compute profile of a task."""
         if task.file is None or not task.compute:
             return ""
         if task.file.name.startswith("_config") or task.file in (task.sql_file, task.python_file):
@@ -236,10 +236,10 @@ class _Places:
 
 
 def _refuse_one_table_twice(items: Iterable[Table | Task]) -> None:
-    """Refuse items that make one table; databases do not tell names apart that differ by case only.
+    """Refuse items that write one table; databases treat names as case-insensitive.
 
     Raises:
-        ProjectError: If there are any, with the names and files of both.
+        ProjectError: If there are such items; the error has the names and files of both.
     """
     owners: dict[str, Table | Task] = {}
     findings = []
@@ -268,10 +268,10 @@ def _kind_of(task: Task) -> ItemKind:
 
 
 def _age(text: str | None, file: Path | None) -> float | None:
-    """Return how old an item may be, in seconds.
+    """Return the freshness limit of an item in seconds.
 
     Raises:
-        ProjectError: If the metadata says it in words that are not a duration.
+        ProjectError: If it is not a duration.
     """
     try:
         return duration(text).total_seconds() if text else None
@@ -280,12 +280,12 @@ def _age(text: str | None, file: Path | None) -> float | None:
 
 
 def _dump(item: Table | Task) -> dict[str, Any]:
-    """Return the metadata of an item under Starlake's keys."""
+    """Return the metadata of an item, with Starlake's keys."""
     return item.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def _sql_texts(task: Task) -> Iterator[str]:
-    """Yield the SQL of a task as it is written, and its Python."""
+    """Yield the SQL of a task as written, and its Python."""
     yield from (*task.presql, task.sql or "", *task.postsql, task.python or "")
 
 
@@ -300,7 +300,7 @@ def _without_options(value: Any) -> Any:
 
 
 def _meaning(item: Table | Task) -> Iterator[dict[str, Any]]:
-    """Yield what says which rows an item has; defaults are left out, so that a new one changes nothing."""
+    """Yield what determines the rows of an item; defaults are left out, so that a new one changes nothing."""
     data = item.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
     for part in (data, data.pop("metadata", {})):
         yield {name: value for name, value in part.items() if name not in _NOT_CODE}

@@ -1,16 +1,16 @@
-"""Chooses items by Starlake's own words.
+"""Selection of items in Starlake's terms.
 
 ========================  ==================================================================
 ``shop``                  all tables and tasks of a domain
 ``shop.orders``           one table or task
-``shop.*``, ``*.order?``  those whose names match
-``tag:daily``             those that have a tag; it may be a pattern too
-``+shop.orders``          with all that it is made of
-``shop.orders+``          with all that is made of it
+``shop.*``, ``*.order?``  those with matching names
+``tag:daily``             those with a tag, which may be a pattern
+``+shop.orders``          with all upstream items
+``shop.orders+``          with all downstream items
 ``2+shop.orders+1``       with two steps up and one step down
 ========================  ==================================================================
 
-Words that follow each other, in one text or in a list, add up. Case does not matter.
+Several selections, in one string or in a list, add up. Case does not matter.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ _TAG = "tag:"
 def select_items(
     items: Sequence[ProjectItem], select: Words | None = None, exclude: Words | None = None
 ) -> tuple[ProjectItem, ...]:
-    """Return the items that words choose, in their order.
+    """Return the selected items, in their order.
 
     Args:
         items: All items of the project.
-        select: What to choose; all by default.
-        exclude: What to leave out of it.
+        select: The selection; all by default.
+        exclude: The selection to leave out.
 
     Raises:
-        StarlakeError: If a word names nothing, with the nearest name that there is, if `select` has no word, or if
-            `exclude` leaves nothing of what is selected.
+        StarlakeError: If a selection matches nothing, with the nearest existing name, if `select` is empty, or if
+            `exclude` leaves nothing.
     """
     if select is None and exclude is None:
         return tuple(items)
@@ -87,7 +87,7 @@ class _ItemGraph:
 
     @staticmethod
     def _reach(start: set[Target], beside: Callable[[Target], Iterable[Target]], operator: str | None) -> set[Target]:
-        """Return what can be reached in as many steps as an operator says: all of it for a ``+`` alone."""
+        """Return the items that can be reached in the operator's number of steps: all for a ``+`` alone."""
         if operator is None:
             return set()
         digits = operator.strip("+")
@@ -126,7 +126,7 @@ def _fits(pattern: str, name: str) -> bool:
 
 
 def _names(items: Iterable[ProjectItem]) -> Iterator[str]:
-    """Yield the names that stand for items: of domains and of tables, by the metadata and in the database."""
+    """Yield the names of items: of domains and of tables, in the metadata and in the database."""
     for item in items:
         yield from (item.domain, item.full_name, item.target[0], ".".join(item.target))
 

@@ -1,4 +1,4 @@
-"""Items as a file of state: what a deployment reads instead of the project, and which project it is of."""
+"""Items as a state file: a deployment reads it instead of the project, and checks that it belongs to the project."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _FORMAT = 1
 
 
 def dump_state(project: StarlakeProject) -> bytes:
-    """Return the items of a project with where they are from.
+    """Return the items of a project with their source.
 
     Raises:
-        StarlakeError: If a file of the project cannot be used.
+        StarlakeError: If a file of the project is invalid.
     """
     head = json.dumps({**_identity(project), "content": _content(project)}, ensure_ascii=False)
     return b"\n".join([head.encode(), items_adapter().dump_json(project.items)])
 
 
 def load_state(project: StarlakeProject, state: bytes, *, refresh: str, same_content: bool) -> tuple[ProjectItem, ...]:
-    """Return the items in a state.
+    """Return the items of a state.
 
     Args:
-        project: The project whose state it should be.
-        state: What `dump_state` returned.
-        refresh: How to make the state again, for error messages.
-        same_content: Whether the files of the project must still be those of the state. Files of a project elsewhere,
-            such as in Cloud Storage, are not read for it.
+        project: The expected project.
+        state: The result of `dump_state`.
+        refresh: How to create the state again, for error messages.
+        same_content: Whether the files of the project must still be those of the state. Remote files, such as those in
+            Cloud Storage, are not read for it.
 
     Raises:
         StarlakeError: If the state is of another project, of another version of this package, or older than a file of
@@ -72,7 +72,7 @@ def _damaged(project: StarlakeProject, refresh: str) -> StarlakeError:
 
 
 def _identity(project: StarlakeProject) -> dict[str, Any]:
-    """Return what makes a state that of a project, besides its files; of options, which may be secrets, a hash."""
+    """Return the identity of a project in a state, besides its files; for options, which may be secrets, a hash."""
     options = hashlib.sha256(repr(sorted(project.options.items())).encode()).hexdigest()
     return {"format": _FORMAT, "version": _version(), "project": project.root, "env": project.env, "options": options}
 
@@ -84,7 +84,7 @@ def _content(project: StarlakeProject) -> str | None:
 def _version() -> str:
     try:
         return metadata.version("starlake-jobs")
-    except metadata.PackageNotFoundError:  # run from its sources, without an installation
+    except metadata.PackageNotFoundError:  # running from source, without an installation
         return "unknown"
 
 

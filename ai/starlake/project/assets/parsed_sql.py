@@ -1,4 +1,4 @@
-"""Answers about SQL from before: parsing takes far longer than all else that is read of a project."""
+"""Cached results of parsing SQL: parsing takes far longer than reading the project."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from ai.starlake.project.lineage.sql_references import parse_problem, parsed_sta
 
 Statements = list[Any] | None
 _TREES = 64
-"""How many trees are kept between the question for tables and that for columns; a tree is a hundred times its SQL."""
+"""Maximum number of parsed trees to keep between the tables and the columns; a tree is a hundred times its SQL."""
 
 
 class ParsedSql:
-    """Answers questions about SQL, those that it was asked before without parsing it again.
+    """Parses SQL, and returns earlier results without parsing it again.
 
     Args:
-        known: What was found before.
+        known: The earlier results.
     """
 
     def __init__(self, known: SqlAnswers | None = None) -> None:
         self._known = known or SqlAnswers()
         self._trees: dict[tuple[str, str], Statements] = {}
         self.used = SqlAnswers()
-        """The answers that were asked for, to be kept for the next time; others are dropped."""
+        """Results that were used, to be kept for the next time; others are dropped."""
 
     def tables(self, sql: str, dialect: str) -> tuple[str, ...]:
         """Return the tables that SQL reads; see `referenced_tables`."""
@@ -39,7 +39,7 @@ class ParsedSql:
         return self.used.tables[key]
 
     def problem(self, sql: str, dialect: str) -> str:
-        """Return why SQL cannot be parsed; empty if it can be."""
+        """Return the syntax error in SQL; empty if there is none."""
         self.tables(sql, dialect)
         return self.used.problems.get(_digest("tables", sql, dialect), "")
 
@@ -62,7 +62,7 @@ class ParsedSql:
 
     def _columns(self, sql: str, dialect: str, resolve: Resolve, known: KnownColumns) -> tuple[ItemColumn, ...]:
         found = (sql, dialect) in self._trees
-        # what is asked for the columns is changed by that
+        # finding the columns changes the tree
         statements = self._trees.pop((sql, dialect)) if found else parsed_statements(sql, dialect)
         return query_columns(statements, dialect, resolve, known)
 

@@ -1,7 +1,7 @@
-"""The lineage of plain queries, without sqlglot's optimizer, which takes more time than parsing.
+"""Lineage of plain queries, without sqlglot's optimizer, which takes more time than parsing.
 
-A query is plain if all that its columns are made of is named: common table expressions, derived tables and joins, and
-columns that belong to one table without doubt. sqlglot answers for all others, and gives the same for these.
+A query is plain if all sources of its columns are named: common table expressions, derived tables and joins, and
+columns that belong to one table without doubt. sqlglot handles all others, and has the same results for these.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _IN_SELECTS = ("kind", "into", "laterals", "match", "connect", "pivots", "exclude")
 _IN_SOURCES = ("with_", "laterals", "joins", "match", "pivots")
 _IN_JOINS = ("method", "using", "pivots")
-"""Parts of queries, of tables and derived tables, and of joins that change which columns there are."""
+"""Parts of queries, of tables and derived tables, and of joins that change the columns."""
 _KINDS = ("", "INNER", "CROSS", "OUTER")
 
 NamesOf = Callable[["exp.Table"], Iterable[str]]
-"""Gives the names of the columns of a table in lower case; none if they are not known."""
+"""Returns the names of the columns of a table in lower case; empty if unknown."""
 
 
 class NotPlainError(Exception):
@@ -28,7 +28,7 @@ class NotPlainError(Exception):
 
 
 def plain_lineage(tree: Any, dialect: str, names_of: NamesOf) -> dict[str, Node]:
-    """Return what `sqlglot.lineage.lineage` does for all columns of a query; the query is not changed.
+    """Return the same as `sqlglot.lineage.lineage` for all columns of a query; the query is not changed.
 
     Args:
         tree: The query.
@@ -36,7 +36,7 @@ def plain_lineage(tree: Any, dialect: str, names_of: NamesOf) -> dict[str, Node]
         names_of: The columns of tables.
 
     Returns:
-        The lineage by the names of the columns. ``names_of`` was asked about each table that it ends at.
+        The lineage by the names of the columns. ``names_of`` was called for each table at its ends.
 
     Raises:
         NotPlainError: If the query is not plain.
@@ -47,7 +47,7 @@ def plain_lineage(tree: Any, dialect: str, names_of: NamesOf) -> dict[str, Node]
 
 
 class _Reading:
-    """The data that the selects of one query share."""
+    """Shared data of the selects of one query."""
 
     def __init__(self, dialect: Any, names_of: NamesOf) -> None:
         self._dialect = dialect
@@ -57,7 +57,7 @@ class _Reading:
         from sqlglot import exp
         from sqlglot.lineage import Node
 
-        # as the optimizer leaves it: in the case that the database gives to names without quotes
+        # like the optimizer: in the case that the database uses for unquoted names
         name = self._dialect.normalize_identifier(exp.Identifier(this=column.name, quoted=column.this.quoted)).name
         known = set(self.names_of(table))
         if not name.isidentifier() or (known and name.lower() not in known):
@@ -81,7 +81,7 @@ class _Select:
 
     @property
     def names(self) -> set[str]:
-        """The names of its columns in lower case."""
+        """Names of its columns in lower case."""
         return {name.lower() for name in self._projections}
 
     def nodes(self) -> dict[str, Node]:
@@ -92,7 +92,7 @@ class _Select:
         """Return the lineage of a column.
 
         Raises:
-            NotPlainError: If there is none of this name, or if it is made of what is not named.
+            NotPlainError: If there is no such column, or if a source of it is not named.
         """
         from sqlglot.lineage import Node
 
@@ -121,7 +121,7 @@ class _Select:
         return found
 
     def _read(self, select: Any) -> Iterator[tuple[str, _Select | exp.Table]]:
-        """Yield the names of what a query reads, with what they stand for."""
+        """Yield the names of the sources of a query, with their tables or queries."""
         from_ = select.args.get("from_")
         joins = [*([from_] if from_ is not None else ()), *(select.args.get("joins") or ())]
         names = set()
@@ -152,7 +152,7 @@ class _Select:
         return name, self._ctes[source.name]
 
     def _columns(self, expression: Any) -> Iterable[Any]:
-        """Return the columns in an expression, each once."""
+        """Return the distinct columns in an expression."""
         from sqlglot import exp
 
         found = {}
@@ -170,7 +170,7 @@ class _Select:
         return source.node(column.name) if isinstance(source, _Select) else self._reading.leaf(source, column)
 
     def _owner(self, name: str, made: str) -> _Select | exp.Table | None:
-        """Return what a column belongs to that is named without a table; None if that is not certain."""
+        """Return the source of a column without a table; None if it is not certain."""
         aliases = {each.lower() for each in self._projections if each != made}
         if name in aliases or name in {each.lower() for each in self._sources}:
             return None  # it may be another column of this query, or a whole row

@@ -1,4 +1,4 @@
-"""The items of a project, as plain data: a loaded table, or the table or view of a task."""
+"""Items of a project, as plain data: loaded tables, and the tables or views of tasks."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Target = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class ColumnSource:
-    """A column that another one is made of.
+    """A source column of another column.
 
     Attributes:
-        table: The parts of the table's name: schema and table, or what the SQL names if the project does not make it.
+        table: The parts of the table's name: schema and table, or the name in the SQL if the project does not make it.
         column: The column's name in the database.
     """
 
@@ -30,18 +30,18 @@ class ColumnSource:
 
 @dataclass(frozen=True, slots=True)
 class ItemColumn:
-    """A column of the table that an item makes.
+    """A column of the table of an item.
 
     Attributes:
         name: Its name in the database.
-        type: Its type in the database; ``unknown`` for one that only a run can tell.
+        type: Its type in the database; ``unknown`` for one that only a run can determine.
         starlake_type: The type in the metadata; empty if there is none.
         description: Its comment.
         nullable: Whether values may be missing.
         unique: Whether it alone is the primary key.
-        constraints: What else holds of it, in words.
-        tags: What else the metadata says of it, such as ``privacy`` and ``foreign_key``.
-        sources: The columns that make its values; empty if that is not known.
+        constraints: Further constraints, as text.
+        tags: Further metadata, such as ``privacy`` and ``foreign_key``.
+        sources: The source columns of its values; empty if unknown.
     """
 
     name: str
@@ -62,9 +62,9 @@ class ItemExpectation:
     Attributes:
         item: The full name of the item.
         target: Schema and table of the item in the database.
-        expect: The call of a macro, as the metadata has it.
+        expect: The call of a macro, as in the metadata.
         name: Its name among the checks of the item: letters, digits and underscores.
-        fail_on_error: Whether rows that do not meet it fail the job: the application and the expectation say so.
+        fail_on_error: Whether rows that do not meet it fail the job, according to the application and the expectation.
     """
 
     item: str
@@ -76,7 +76,7 @@ class ItemExpectation:
 
 @dataclass(frozen=True, slots=True)
 class CodePlace:
-    """A line of a file that says how an item is made."""
+    """A source line of an item."""
 
     file: str
     line: int
@@ -85,35 +85,35 @@ class CodePlace:
 
 @dataclass(frozen=True)
 class ProjectItem:
-    """A loaded table or a task, as far as it is known before anything runs.
+    """A loaded table or a task, with everything known before a run.
 
     Attributes:
-        kind: ``table`` for one that is loaded, ``task``, or ``view`` for a task that leaves a view.
-        domain: The domain, by the name that commands take.
-        name: The table or task, by the name that commands take.
+        kind: ``table`` for a loaded table, ``task``, or ``view`` for a task with a view.
+        domain: The domain, by its name in commands.
+        name: The table or task, by its name in commands.
         target: Schema and table by their names in the database.
-        metadata: What the metadata says, under Starlake's keys and complete with its defaults, without SQL and without
-            ``options``, which may hold secrets.
-        database: The database or the project of the warehouse that the table is in; empty if the metadata names none.
+        metadata: The metadata, with Starlake's keys and defaults, without SQL and without ``options``, which may
+            contain secrets.
+        database: The database or the project of the warehouse; empty if the metadata names none.
         warehouse: The kind of database, such as ``duckdb``; empty if the project names no connection.
         format: The format of the files, ``sql`` or ``python``.
-        pattern: What the names of the files of a loaded table match; empty for a task.
-        file_stem: The name of the metadata file of a loaded table, by which commands select it too.
+        pattern: Pattern for the names of the files of a loaded table; empty for a task.
+        file_stem: The name of the metadata file of a loaded table, which commands accept too.
         description: The comment.
         tags: The tags.
-        columns: The columns; empty if they are not known.
+        columns: The columns; empty if unknown.
         upstream: The targets of the items that it reads.
-        externals: The names in its SQL of what the project does not make, in parts.
+        externals: The names in its SQL of tables that the project does not make, in parts.
         expectations: Its checks.
         cron: The cron expression of its schedule.
-        uses_interval: Whether its SQL or its Python names the data interval of the run.
-        warn_after: How old it may be before a warning, in seconds.
-        fail_after: How old it may be before an error, in seconds.
-        code_version: Changes with what the YAML and the SQL mean.
-        places: The files and lines that it is from.
-        compute: The compute profile that the metadata names.
-        compute_place: The file and line where it does.
-        sql_problem: Why its SQL cannot be parsed, so that its columns are not known; empty if it can be.
+        uses_interval: Whether its SQL or its Python uses the data interval of the run.
+        warn_after: Age limit for a warning, in seconds.
+        fail_after: Age limit for an error, in seconds.
+        code_version: Changes with the meaning of the YAML and the SQL.
+        places: Its source files and lines.
+        compute: The compute profile in the metadata.
+        compute_place: The file and line of the compute profile.
+        sql_problem: The syntax error in its SQL, because of which its columns are unknown; empty if there is none.
     """
 
     kind: ItemKind
@@ -144,23 +144,23 @@ class ProjectItem:
 
     @property
     def full_name(self) -> str:
-        """``domain.name``: what commands take."""
+        """``domain.name``: the name in commands."""
         return f"{self.domain}.{self.name}"
 
     @property
     def table_name(self) -> str:
-        """The name of the table in the database, with the database where the metadata names it."""
+        """Name of the table in the database, with the database if the metadata names it."""
         return ".".join(filter(None, (self.database, *self.target)))
 
 
 @dataclass
 class SqlAnswers:
-    """Answers about SQL, by the hash of all that they depend on.
+    """Results of parsing SQL, by the hash of their input.
 
     Attributes:
         tables: The tables that SQL reads.
         columns: The columns of the last query in SQL.
-        problems: Why SQL cannot be parsed; only of such SQL.
+        problems: Syntax errors in SQL; only for invalid SQL.
     """
 
     tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -170,7 +170,7 @@ class SqlAnswers:
 
 @lru_cache(maxsize=1)
 def items_adapter() -> TypeAdapter[tuple[ProjectItem, ...]]:
-    """Return what writes items as JSON and reads them; here, where pydantic 2.5 finds the names of types."""
+    """Return the adapter between items and JSON; in this module, where pydantic 2.5 finds the names of types."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(tuple[ProjectItem, ...])
@@ -178,7 +178,7 @@ def items_adapter() -> TypeAdapter[tuple[ProjectItem, ...]]:
 
 @lru_cache(maxsize=1)
 def answers_adapter() -> TypeAdapter[SqlAnswers]:
-    """Return what writes answers as JSON and reads them; here, where pydantic 2.5 finds the names of types."""
+    """Return the adapter between results and JSON; in this module, where pydantic 2.5 finds the names of types."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(SqlAnswers)

@@ -1,4 +1,4 @@
-"""A project as users of assets name it: a folder, read when it is used."""
+"""A project for users of assets: a folder, read on use."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class StarlakeProject:
-    """A Starlake project. Making one reads nothing; what is read is kept, in the process and in the user's cache.
+    """A Starlake project. Creating one reads nothing; results are cached, in the process and in the user's cache.
 
     Args:
-        root: The folder that holds ``metadata``, or its address.
+        root: Folder or URI that contains ``metadata``.
         env: The profile, as ``SL_ENV``; that of the environment by default.
         options: Variables that take precedence over all others, as ``--options`` of Starlake's commands.
     """
@@ -33,25 +33,25 @@ class StarlakeProject:
 
     @property
     def name(self) -> str:
-        """The name of its folder."""
+        """Name of its folder."""
         return self.root.rstrip("/").rpartition("/")[2]
 
     @property
     def variables(self) -> dict[str, str]:
-        """The environment variables that make it this project: its folder, and its profile."""
+        """Environment variables that select this project: its folder, and its profile."""
         return {**({"SL_ENV": self.env} if self.env is not None else {}), "SL_ROOT": self.root}
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment in which it is read, and its commands run."""
+        """Environment in which it is read, and its commands run."""
         return {**os.environ, **self.variables}
 
     @cached_property
     def items(self) -> tuple[ProjectItem, ...]:
-        """All that the project makes: its tables, then its tasks, each after what it reads.
+        """All items of the project: its tables, then its tasks, each after its dependencies.
 
         Raises:
-            StarlakeError: If a file of the project cannot be used, or if two items make one table.
+            StarlakeError: If a file of the project is invalid, or if two items write one table.
         """
         from ai.starlake.project.assets.item_cache import ItemCache
 
@@ -59,7 +59,7 @@ class StarlakeProject:
         items = cache.items(self.content)
         if items is not None:
             return items
-        from ai.starlake.project.assets.item_reading import read_items  # which takes longer than what is kept
+        from ai.starlake.project.assets.item_reading import read_items  # it takes longer than reading the cache
         from ai.starlake.project.assets.parsed_sql import ParsedSql
 
         parsed = ParsedSql(cache.answers())
@@ -69,27 +69,27 @@ class StarlakeProject:
 
     @cached_property
     def content(self) -> str:
-        """The hash of all that the items are made of, as it was when it was first asked for, before they were read.
+        """Hash of everything that determines the items, at its first use, before they were read.
 
         Raises:
-            StarlakeError: If there is no project, or its application or env files cannot be used.
+            StarlakeError: If there is no project, or its application or env files are invalid.
         """
         from ai.starlake.project.assets.item_cache import content_hash
 
         return content_hash(self.model.settings.metadata, self.environment, self.options)
 
     def with_items(self, items: tuple[ProjectItem, ...]) -> StarlakeProject:
-        """Return the project with items that were read before, so that it is not read for them."""
+        """Return the project with given items, so that it is not read for them."""
         project = StarlakeProject(self.root, env=self.env, options=self.options)
         project.items = items
         return project
 
     @cached_property
     def model(self) -> Project:
-        """The project, read as far as it is used.
+        """The project, read on demand.
 
         Raises:
-            StarlakeError: If there is no project, or its application or env files cannot be used.
+            StarlakeError: If there is no project, or its application or env files are invalid.
         """
         from ai.starlake.project.project import Project
 

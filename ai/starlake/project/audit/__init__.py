@@ -1,4 +1,4 @@
-"""Starlake's audit: rows of what it ran, read from DuckDB, PostgreSQL and other databases."""
+"""Starlake's audit: rows of its jobs, read from DuckDB, PostgreSQL and other databases."""
 
 from ai.starlake.common.outcomes.audit_rows import AuditRow
 from ai.starlake.project.audit.audit_database import AuditBusyError, AuditDatabase, AuditUnreachableError

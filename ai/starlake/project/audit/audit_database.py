@@ -14,37 +14,37 @@ from ai.starlake.project.audit.audit_outcomes import ItemFinder
 
 
 class AuditUnreachableError(StarlakeError):
-    """The audit cannot be read: no server, no permission, no table. The text holds no password."""
+    """The audit cannot be read: no server, no permission, no table. The message contains no password."""
 
 
 class AuditBusyError(AuditUnreachableError):
-    """The DuckDB file is held by a process that writes it: what was asked can be asked again later."""
+    """A process that writes the DuckDB file holds it: the query can be repeated later."""
 
 
 class AuditDatabase(Protocol):
-    """Reads the audit tables of Starlake. Every method but `opened` opens what it needs, and closes it at its end.
+    """Reads the audit tables of Starlake. Every method except `opened` opens a connection and closes it at its end.
 
     Each raises `AuditBusyError` while another process writes a DuckDB file, else `AuditUnreachableError`.
     """
 
     @property
     def name(self) -> str:
-        """Return a name for people, without a password."""
+        """Return a display name, without a password."""
         ...
 
     def opened(self) -> AbstractContextManager[AuditDatabase]:
-        """Open it once for several readings, which must be short: while a DuckDB file is open, nobody writes it."""
+        """Open it once for several short queries: while a DuckDB file is open, no process can write to it."""
         ...
 
     def minutes(self, since: datetime) -> Mapping[datetime, int]:
-        """Count the rows of each minute of `ended`, from the minute of `since` on, in one query."""
+        """Return the number of rows in each minute of `ended`, from the minute of `since` on, in one query."""
         ...
 
     def rows(self, since: datetime, until: datetime, *, limit: int) -> list[AuditRow]:
         """Return the rows that ended from `since` up to, not including, `until`, oldest first.
 
-        No more than `limit`, but for those that ended at the same microsecond as the last one: these are all there.
-        So the next rows are those of after the end of the last one.
+        At most `limit` rows, plus those that ended at the same microsecond as the last one. So the next page begins
+        after the end of the last row.
         """
         ...
 
@@ -56,7 +56,7 @@ class AuditDatabase(Protocol):
         Args:
             job_ids: Their JOBIDs.
             since: The earliest end of a row.
-            until: What the end of a row is before.
+            until: The latest end of a row, exclusive.
         """
         ...
 
@@ -65,7 +65,7 @@ class AuditDatabase(Protocol):
         ...
 
     def outcomes(self, rows: Sequence[AuditRow], find: ItemFinder) -> list[TableOutcome]:
-        """Return what became of each table and task of some rows, with what the audit says of rejects and checks.
+        """Return the outcome of each table and task of some rows, with rejects and checks from the audit.
 
         Args:
             rows: The rows of a run.
@@ -74,7 +74,7 @@ class AuditDatabase(Protocol):
         ...
 
     def outcomes_of_runs(self, runs: Sequence[Sequence[AuditRow]], find: ItemFinder) -> list[list[TableOutcome]]:
-        """Return what became of each table and task of several runs, by as many queries as for one.
+        """Return the outcome of each table and task of several runs, with as many queries as for one.
 
         Args:
             runs: The rows of each run.

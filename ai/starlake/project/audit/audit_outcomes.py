@@ -1,4 +1,4 @@
-"""Outcomes of commands from the audit that Starlake wrote."""
+"""Outcomes of commands, from the audit that Starlake wrote."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ai.starlake.common.outcomes.reject_reasons import reject_reasons
 from ai.starlake.common.outcomes.table_outcomes import CheckOutcome, LoadedFile, StarlakeCounts, TableOutcome
 
 _NO_NUMBER = -(2**31)
-"""The count that Starlake records if a query gives no single number."""
+"""Count that Starlake records if a query does not return a single number."""
 NOT_RECORDED = "the audit has no result of it"
 
 Row = Mapping[str, Any]
@@ -19,13 +19,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ItemOnRecord:
-    """A table or task as the audit names it.
+    """A table or task with its names in the audit.
 
     Args:
-        name: As commands take it.
+        name: Its name in commands.
         domain: The audit's DOMAIN.
         table: The audit's SCHEMA.
-        expectations: Its expectations, as the YAML has them; None if they cannot be read.
+        expectations: Its expectations, as in the YAML; None if they cannot be read.
     """
 
     name: str
@@ -35,7 +35,7 @@ class ItemOnRecord:
 
 
 ItemFinder = Callable[[str, str, str], ItemOnRecord | None]
-"""Returns the item of a DOMAIN, SCHEMA and PATHS; None for one that nobody asks about."""
+"""Returns the item of a DOMAIN, SCHEMA and PATHS; None for one that is not wanted."""
 
 
 def _item_of(row: Row) -> tuple[str, str]:
@@ -47,9 +47,9 @@ class AuditRecords:
     """Rows of the audit, oldest first.
 
     Args:
-        audit: Of ``audit``.
-        rejected: Of ``rejected``.
-        expectations: Of ``expectations``.
+        audit: Rows of ``audit``.
+        rejected: Rows of ``rejected``.
+        expectations: Rows of ``expectations``.
     """
 
     audit: Sequence[AuditRow] = ()
@@ -57,11 +57,11 @@ class AuditRecords:
     expectations: Sequence[Row] = ()
 
     def outcomes(self, find: ItemFinder, step: str | None = None) -> Iterator[TableOutcome]:
-        """Yield the outcome of each table or task, in the order in which they were recorded first.
+        """Yield the outcome of each table or task, in the order of their first record.
 
         Args:
             find: Returns the item of a DOMAIN, SCHEMA and PATHS.
-            step: ``LOAD`` or ``TRANSFORM``; None for both. A load that DuckDB does on its own is on record as both.
+            step: ``LOAD`` or ``TRANSFORM``; None for both. A native load of DuckDB is recorded as both.
         """
         items: dict[tuple[str, str], list[AuditRow]] = {}
         for row in self.audit:
@@ -91,7 +91,7 @@ class AuditRecords:
         )
 
     def last_checks(self, item: ItemOnRecord) -> TableOutcome:
-        """Return the last results of the expectations of an item, and nothing else."""
+        """Return only the last results of the expectations of an item."""
         checks, unknown = self._checks(item, (item.domain.lower(), item.table.lower()))
         return TableOutcome(item.name, checks=checks, checks_unknown=unknown)
 
@@ -104,7 +104,7 @@ class AuditRecords:
 
 
 def _last_attempts(rows: Sequence[AuditRow]) -> Sequence[AuditRow]:
-    """Return the rows that count: of attempts at the same files, or the same task, the last one."""
+    """Return the rows of the last attempts at the same files, or the same task."""
     return list({(row.step, row.paths): row for row in rows}.values())
 
 

@@ -1,4 +1,4 @@
-"""The times of the audit: written in the time zone of Starlake's JVM, read as UTC."""
+"""Times of the audit: written in the time zone of Starlake's JVM, read as UTC."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ai.starlake.common.dates import zone_of
 
 _DAY = timedelta(days=1)
 _MARGIN = timedelta(days=400)
-"""How far the changes of the clocks are followed in queries: before what is asked for, and after now."""
+"""Time span in which daylight saving changes are considered in queries: before the requested time, and after now."""
 
 
 @dataclass(frozen=True)
 class AuditClock:
     """Converts the times of the audit.
 
-    Times that the clocks show twice, when summer time ends, are taken for the later ones: a row that seems to come an
-    hour later than it does is read an hour later; one that seemed to come earlier might never be.
+    Times that occur twice, when daylight saving time ends, are read as the later ones: a row that seems to end an hour
+    too late is read an hour later; one that seemed to end too early might never be read.
 
     Args:
-        zone: The time zone that times are written in.
+        zone: The time zone of the times.
     """
 
     zone: tzinfo = timezone.utc
@@ -32,21 +32,21 @@ class AuditClock:
         """Return the clock of a time zone.
 
         Raises:
-            StarlakeError: If there is no time zone of that name.
+            StarlakeError: If no time zone has this name.
         """
         return cls(timezone.utc if str(name).upper() in ("UTC", "Z", "GMT") else zone_of(name))
 
     def utc(self, written: datetime) -> datetime:
-        """Return a time of the audit, UTC; one that knows its time zone keeps it."""
+        """Return a time of the audit in UTC; a timezone-aware one is converted."""
         known = written if written.tzinfo else written.replace(tzinfo=self.zone, fold=1)
         return known.astimezone(timezone.utc)
 
     def offset_sql(self, column: str, since: datetime) -> str:
-        """Return how many milliseconds the times of a column are ahead of UTC, as SQL.
+        """Return SQL for the offset of a column's times from UTC, in milliseconds.
 
         Args:
             column: The column, as SQL.
-            since: The first time that the query asks for.
+            since: The first time of the query.
         """
         if self.zone is timezone.utc:
             return "0"
@@ -64,7 +64,7 @@ def _milliseconds(offset: timedelta) -> int:
 
 @functools.lru_cache(maxsize=64)
 def _changes(zone: tzinfo, start: int, stop: int) -> tuple[timedelta, Sequence[tuple[datetime, timedelta]]]:
-    """Return the first offset of a time zone, and its changes: from which local time on which other one holds."""
+    """Return the first offset of a time zone, and its changes: the local time and the new offset of each."""
     at, end = (datetime.fromordinal(day).replace(tzinfo=timezone.utc) for day in (start, stop))
     first = previous = _offset(zone, at)
     changes = []
@@ -79,7 +79,7 @@ def _changes(zone: tzinfo, start: int, stop: int) -> tuple[timedelta, Sequence[t
 
 
 def _first_second(zone: tzinfo, low: datetime, high: datetime, offset: timedelta) -> datetime:
-    """Return the first second of an offset that holds at `high` and not at `low`."""
+    """Return the first second of an offset that applies at `high` and not at `low`."""
     while high - low > timedelta(seconds=1):
         middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
         low, high = (low, middle) if _offset(zone, middle) == offset else (middle, high)

@@ -1,4 +1,4 @@
-"""How databases write what the queries of the audit need beyond plain SQL."""
+"""SQL of databases for the queries of the audit, where it differs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class SqlWords:
         plus_milliseconds: A timestamp without time zone, and milliseconds to add.
         minute: The minute of such a timestamp.
         in_utc: A timestamp with time zone, as one without, in UTC.
-        zoned: The types of timestamps with time zone that SQLAlchemy does not know for such.
+        zoned: The types of timestamps with time zone that SQLAlchemy does not recognize as such.
     """
 
     plus_milliseconds: str
@@ -56,7 +56,7 @@ def words_of(dialect: str) -> SqlWords:
         dialect: The name of its SQLAlchemy dialect.
 
     Raises:
-        StarlakeError: If it has none here.
+        StarlakeError: If the dialect is not supported.
     """
     try:
         return _WORDS[dialect]

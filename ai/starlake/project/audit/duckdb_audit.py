@@ -1,4 +1,4 @@
-"""The audit in a DuckDB file: read by short connections that write nothing."""
+"""The audit in a DuckDB file: read by short, read-only connections."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ class DuckDbSource:
     """A DuckDB file.
 
     Args:
-        file: The file; one that does not exist yet is an audit without rows.
+        file: The file; a missing file is an audit without rows.
     """
 
     file: Path
 
     @property
     def name(self) -> str:
-        """Return the file, and that it does not exist while that is so."""
+        """Return the file, with a note if it does not exist."""
         return f"the DuckDB file {self.file}{'' if self.file.exists() else ', which does not exist yet'}"
 
     @contextmanager
     def session(self) -> Iterator[AuditSession]:
-        """Open the file for as short as possible: while it is open nobody can open it to write.
+        """Open the file for as short as possible: while it is open no process can open it for writing.
 
         Raises:
-            AuditBusyError: If a process has it open to write.
+            AuditBusyError: If a process has it open for writing.
             AuditUnreachableError: If it cannot be read.
         """
         try:
@@ -80,7 +80,7 @@ class DuckDbSource:
 
 
 class NoSession:
-    """The session of a database that does not exist yet: it has no tables."""
+    """The session of a missing database: it has no tables."""
 
     words: SqlWords = DUCKDB
 
@@ -117,7 +117,7 @@ class DuckDbSession:
     _columns: dict[tuple[str, str], Mapping[str, AuditColumn]] = field(default_factory=dict, repr=False, compare=False)
 
     def columns(self, schema: str, table: str) -> Mapping[str, AuditColumn]:
-        """Return the columns of a table; none if it does not exist."""
+        """Return the columns of a table; empty if it does not exist."""
         if (schema, table) not in self._columns:
             self._columns[schema, table] = self._found_columns(schema, table)
         return self._columns[schema, table]
@@ -131,10 +131,10 @@ class DuckDbSession:
         return {name.upper(): AuditColumn(_quoted(name), "TIME ZONE" in kind) for name, kind in found}
 
     def require(self, schema: str, table: str) -> None:
-        """Refuse a database with tables but without this one: it is another one than Starlake writes its audit to.
+        """Refuse a database with other tables only: it is not the one that Starlake writes its audit to.
 
         Raises:
-            AuditUnreachableError: If that is so.
+            AuditUnreachableError: If it is another database.
         """
         own = "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() LIMIT 1"
         if self.connection.execute(own).fetchall():

@@ -1,4 +1,4 @@
-"""Opens the audit of Starlake, whatever database it is in."""
+"""Open the audit of Starlake in any database."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ def open_audit(
     """Return the audit of Starlake. Nothing is opened, resolved or read yet.
 
     Args:
-        audit: A DuckDB file, or the URL of a database as SQLAlchemy takes it; or a reference to one of these, as
-            secrets have them: ``{"env": "AUDIT_URL"}``, a `dagster.EnvVar`, an object with `resolve`.
-        schemas: The schemas of ``audit``, ``rejected`` and ``expectations``; ``audit`` for those that are not given.
-        timezone: The time zone of the JVM that Starlake runs in: its times have none. The embedded engine writes UTC.
-        name: A name of the database for people; made of its URL, without user and password, by default.
+        audit: A DuckDB file, or an SQLAlchemy URL; or a secret reference to one of these: ``{"env": "AUDIT_URL"}``, a
+            `dagster.EnvVar`, an object with `resolve`.
+        schemas: The schemas of ``audit``, ``rejected`` and ``expectations``; ``audit`` by default.
+        timezone: The time zone of the JVM that Starlake runs in: the audit's times have none. The embedded engine
+            writes UTC.
+        name: Display name of the database; by default its URL without user and password.
 
     Raises:
-        StarlakeError: If there is no time zone of that name, or `audit` is none of these.
+        StarlakeError: If no time zone has this name, or `audit` is invalid.
     """
     every = {**SCHEMAS, **(schemas or {})}
     return QueriedAudit(_source(audit, name), every, AuditClock.of(timezone))
@@ -52,7 +53,7 @@ def _source(audit: Any, name: str | None) -> AuditSource:
 
 
 def _source_of(text: str, name: str | None) -> AuditSource:
-    """Return the database of a text that is no reference."""
+    """Return the database of a string that is not a reference."""
     if not text.strip():
         raise StarlakeError(f"{LABEL} is empty", fix="name the DuckDB file or the database that has Starlake's audit")
     prefix = next((each for each in _DUCKDB if text.startswith(each)), "")
@@ -73,7 +74,7 @@ class ReferencedSource:
 
     Args:
         reference: The reference.
-        name: A name for people.
+        name: Display name.
     """
 
     reference: Any
@@ -82,15 +83,16 @@ class ReferencedSource:
 
     @contextmanager
     def session(self) -> Iterator[AuditSession]:
-        """Resolve the reference, and open what it names.
+        """Resolve the reference, and open its database.
 
         Raises:
-            StarlakeError: If the reference leads nowhere, or the database cannot be read; it shows no password.
+            StarlakeError: If the reference cannot be resolved, or the database cannot be read; the error shows no
+                password.
         """
         text, _ = resolved_text(self.reference, label=LABEL)
         if self._source is None:
             found = _source_of(text, self.name)
-            # it resolves the reference on its own, and again when its value was refused
+            # it resolves the reference itself, and again if its value was refused
             self._source = SqlAlchemySource(self.reference, self.name) if isinstance(found, SqlAlchemySource) else found
         with self._source.session() as session:
             yield session

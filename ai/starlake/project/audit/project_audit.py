@@ -1,4 +1,4 @@
-"""The audit that a project names."""
+"""The audit of a project."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def audit_schemas(application: Application) -> dict[str, str]:
 
 
 def audit_of_project(settings: Settings) -> QueriedAudit:
-    """Return the audit of a project, where that is in a DuckDB file.
+    """Return the audit of a project, if it is in a DuckDB file.
 
     Raises:
-        StarlakeError: If it cannot be reached from here; the culprit is one sentence.
+        StarlakeError: If it cannot be reached from here; its culprit is one sentence.
     """
     application = settings.application
     if not application.audit.active:

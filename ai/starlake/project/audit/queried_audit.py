@@ -1,4 +1,4 @@
-"""Starlake's audit by SQL: the queries, the same for every database."""
+"""Starlake's audit in SQL: the queries, the same for every database."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ai.starlake.project.audit.audit_times import AuditClock
 from ai.starlake.project.audit.dialects import SqlWords
 
 SCHEMAS: Mapping[str, str] = {"audit": "audit", "rejected": "audit", "expectations": "audit"}
-"""The schema of each audit table, unless the project says otherwise."""
+"""Default schema of each audit table."""
 _MOST_NAMES = 500
-"""Values in a list of a query; databases refuse longer ones than some thousands."""
+"""Maximum number of values in a list of a query; databases refuse more than some thousands."""
 _COUNTS = ("COUNT", "COUNTACCEPTED", "COUNTREJECTED")
 _WHAT = ("JOBID", "PATHS", "DOMAIN", "SCHEMA", "SUCCESS", *_COUNTS, "MESSAGE", "STEP")
 _COLUMNS = (*_WHAT, "TIMESTAMP", "DURATION", "SCHEDULED_DATE")
@@ -26,7 +26,7 @@ _READ: Mapping[str, Sequence[str]] = {
     "expectations": ("JOBID", "DOMAIN", "SCHEMA", "TIMESTAMP", "PARAMS", "COUNT", "EXCEPTION", "SUCCESS"),
 }
 _LATER = timedelta(minutes=2)
-"""How long after the end of a row its rejects and results may be recorded."""
+"""Time after the end of a row in which its rejects and results may be recorded."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class AuditColumn:
 
     Args:
         sql: Its name, quoted.
-        has_zone: True if its timestamps know their time zone.
+        has_zone: True if its timestamps have a time zone.
     """
 
     sql: str
@@ -47,15 +47,15 @@ class AuditSession(Protocol):
 
     @property
     def words(self) -> SqlWords:
-        """Return how the database writes what is not plain SQL."""
+        """Return the database's own SQL expressions."""
         ...
 
     def columns(self, schema: str, table: str) -> Mapping[str, AuditColumn]:
-        """Return the columns of a table by their names in upper case; none if the table does not exist yet."""
+        """Return the columns of a table by their names in upper case; empty if the table does not exist yet."""
         ...
 
     def require(self, schema: str, table: str) -> None:
-        """Raise an `AuditUnreachableError` about a table without columns, if it should exist."""
+        """Raise an `AuditUnreachableError` for a missing table, if it should exist."""
         ...
 
     def place(self, schema: str, table: str) -> str:
@@ -63,20 +63,20 @@ class AuditSession(Protocol):
         ...
 
     def fetch(self, sql: str, values: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
-        """Return the rows of a query, whose parameters are written as ``:name``."""
+        """Return the rows of a query with parameters such as ``:name``."""
         ...
 
 
 class AuditSource(Protocol):
-    """A database that an audit is in."""
+    """A database with an audit."""
 
     @property
     def name(self) -> str:
-        """Return a name for people, without a password."""
+        """Return a display name, without a password."""
         ...
 
     def session(self) -> AbstractContextManager[AuditSession]:
-        """Open a connection; what goes wrong within becomes an `AuditUnreachableError`."""
+        """Open a connection; errors within become an `AuditUnreachableError`."""
         ...
 
 
@@ -96,17 +96,17 @@ class QueriedAudit:
 
     @property
     def name(self) -> str:
-        """Return a name for people, without a password."""
+        """Return a display name, without a password."""
         return self.source.name
 
     @contextmanager
     def opened(self) -> Iterator[QueriedAudit]:
-        """Open the database once for several readings, and close it at the end."""
+        """Open the database once for several queries, and close it at the end."""
         with self.source.session() as session:
             yield replace(self, source=_OpenSource(self.name, session))
 
     def minutes(self, since: datetime) -> Mapping[datetime, int]:
-        """Count the rows of each minute of `ended`, from the minute of `since` on."""
+        """Return the number of rows in each minute of `ended`, from the minute of `since` on."""
         first = since.astimezone(timezone.utc).replace(second=0, microsecond=0)
         with self.source.session() as session:
             table = _AuditTable.find(self, session)
@@ -130,7 +130,7 @@ class QueriedAudit:
             found = table.read(f"{ended} >= :since AND {ended} < :until", _window(since, until), ended, limit + 1)
             if len(found) <= limit:
                 return in_order(found)
-            last = found[limit - 1].ended  # a limit that parts rows of one time would hide the rest of them
+            last = found[limit - 1].ended  # a limit that splits rows with the same time would hide some of them
             same = table.read(f"{ended} = :last", {"last": _naive(last)}, ended)
         return in_order([*(row for row in found if row.ended < last), *same])
 
@@ -158,11 +158,11 @@ class QueriedAudit:
             return [] if table is None else in_order(table.last())
 
     def outcomes(self, rows: Sequence[AuditRow], find: ItemFinder) -> list[TableOutcome]:
-        """Return what became of each table and task of some rows."""
+        """Return the outcome of each table and task of some rows."""
         return self.outcomes_of_runs([rows], find)[0]
 
     def outcomes_of_runs(self, runs: Sequence[Sequence[AuditRow]], find: ItemFinder) -> list[list[TableOutcome]]:
-        """Return what became of each table and task of several runs, by as many queries as for one."""
+        """Return the outcome of each table and task of several runs, with as many queries as for one."""
         rows = [row for of_run in runs for row in of_run]
         if not rows:
             return [[] for _ in runs]
@@ -186,11 +186,11 @@ class QueriedAudit:
         return since <= self.clock.utc(row["TIMESTAMP"]) <= until
 
     def records(self, names: Collection[str], job_id: str | None, items: Sequence[tuple[str, str]]) -> AuditRecords:
-        """Return what is on record of tables and tasks.
+        """Return the records of tables and tasks.
 
         Args:
             names: The audit tables to read: ``audit``, ``rejected``, ``expectations``.
-            job_id: Of the commands with this JOBID; None for all commands.
+            job_id: JOBID of the commands; None for all commands.
             items: DOMAIN and SCHEMA of the tables and tasks; empty for all.
         """
         found: dict[str, list[Any]] = {}
@@ -269,7 +269,7 @@ class _AuditTable:
         return cls(session, session.words, audit.clock, session.place(schema, "audit"), columns)
 
     def ended(self, since: datetime) -> str:
-        """Return when a row ended, in UTC, as SQL."""
+        """Return SQL for the end of a row, in UTC."""
         column = self.columns["TIMESTAMP"]
         started = self.words.in_utc.format(column.sql) if column.has_zone else column.sql
         offset = "0" if column.has_zone else self.clock.offset_sql(column.sql, since)
@@ -287,7 +287,7 @@ class _AuditTable:
     def read(
         self, condition: str, values: Mapping[str, Any], order: str | None = None, limit: int | None = None
     ) -> list[AuditRow]:
-        """Return rows that are not in order yet."""
+        """Return rows in any order."""
         ordered = f" ORDER BY {order}" if order else ""
         limited = "" if limit is None else f" LIMIT {int(limit)}"
         sql = f"SELECT {self._selected()} FROM {self.place} WHERE {condition}{ordered}{limited}"  # noqa: S608
@@ -296,7 +296,7 @@ class _AuditTable:
     def last(self) -> Iterator[AuditRow]:
         """Yield the last row and the last successful one of each item and step.
 
-        A maximum per group and a join: a rank of each row would sort the whole table.
+        A maximum per group and a join: ranking each row would sort the whole table.
         """
         texts = [f"coalesce(lower({self.columns[name].sql}), '')" for name in ("DOMAIN", "SCHEMA", "STEP")]
         ended = self.ended(datetime.now(timezone.utc))
@@ -337,7 +337,7 @@ class _AuditTable:
 def _of_items(
     columns: Mapping[str, AuditColumn], job_id: str | None, items: Sequence[tuple[str, str]]
 ) -> tuple[str, dict[str, str]]:
-    """Return the condition that rows are of a command and of some items, and its values."""
+    """Return the condition for rows of a command and of some items, and its values."""
     conditions, values = ["1 = 1"], dict[str, str]()
     if job_id is not None:
         conditions, values = [f"{columns['JOBID'].sql} = :job"], {"job": job_id}
@@ -369,7 +369,7 @@ def _aware(at: datetime) -> datetime:
 
 
 def _times_of(rows: Sequence[AuditRow]) -> tuple[datetime, datetime]:
-    """Return between which times rejects and results of some rows are recorded."""
+    """Return the time span in which rejects and results of some rows are recorded."""
     return min(row.started for row in rows), max(row.ended for row in rows) + _LATER
 
 
@@ -378,7 +378,7 @@ def _window(since: datetime, until: datetime) -> dict[str, datetime]:
 
 
 def _lists(names: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield lists of values, as parameters of a query, of which none is too long."""
+    """Yield lists of values, as parameters of a query, none of which is too long."""
     ordered = sorted(set(names))
     for start in range(0, len(ordered), _MOST_NAMES):
         values = {f"name{place}": name for place, name in enumerate(ordered[start : start + _MOST_NAMES])}

@@ -1,4 +1,4 @@
-"""The audit in a database that SQLAlchemy knows: PostgreSQL, BigQuery, Snowflake and others."""
+"""The audit in a database that SQLAlchemy supports: PostgreSQL, BigQuery, Snowflake and others."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 LABEL = "the URL of the audit"
 _PATIENCE = 30
-"""Seconds that a query may take; a tick of a sensor that waits for a database blocks the ticks after it."""
+"""Timeout in seconds of a query; a sensor's tick that waits for a database blocks the following ticks."""
 _KNOWN_FOR = 300.0
-"""Seconds for which the columns of a table are known: finding them costs more than the query."""
+"""Seconds for which the columns of a table are cached: finding them costs more than the query."""
 _DRIVERS = {"bigquery": "sqlalchemy-bigquery", "snowflake": "snowflake-sqlalchemy", "redshift": "sqlalchemy-redshift"}
 _REFUSED = ("password", "authentication", "credential", "access denied", "permission denied for database")
 
@@ -35,9 +35,9 @@ class SqlAlchemySource:
     """A database with a URL.
 
     Args:
-        url: The URL, or a reference to it as secrets have them, which is resolved when the database is opened.
-        label: A name for people; made of the URL, without user and password, by default.
-        known: The tables that were found, and until when that counts.
+        url: The URL, or a secret reference to it, which is resolved when the database is opened.
+        label: Display name; by default the URL without user and password.
+        known: The tables that were found, and the expiry of that information.
     """
 
     url: Any = field(repr=False)
@@ -47,7 +47,7 @@ class SqlAlchemySource:
 
     @property
     def name(self) -> str:
-        """Return a name for people, without user and password."""
+        """Return a display name, without user and password."""
         if self.label is None and isinstance(self.url, str):
             return name_of(self.url)
         return self.label or "the database of the audit"
@@ -57,8 +57,8 @@ class SqlAlchemySource:
         """Connect, and disconnect at the end.
 
         Raises:
-            AuditUnreachableError: If anything of this fails; it shows no password.
-            StarlakeError: If the URL cannot be used at all.
+            AuditUnreachableError: If this fails; the error shows no password.
+            StarlakeError: If the URL is invalid.
         """
         try:
             import sqlalchemy  # noqa: F401
@@ -71,18 +71,18 @@ class SqlAlchemySource:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Turn what goes wrong within the block into an error that shows no password.
+        """Convert errors within the block to one that shows no password.
 
         Raises:
             AuditUnreachableError: If SQLAlchemy raises an error, or a driver does, as Google's clients do.
-            StarlakeError: As it is.
+            StarlakeError: Unchanged.
         """
         try:
             yield
         except StarlakeError:
             raise
-        except Exception as error:  # noqa: BLE001  Google's client, for one, has errors of its own
-            self.known.clear()  # the tables may be others by the time that it works again
+        except Exception as error:  # noqa: BLE001  Google's client, for example, has errors of its own
+            self.known.clear()  # the tables may have changed when it works again
             _, redactor = resolved_text(self.url, label=LABEL)
             raise _unreachable(self.name, redactor, error) from None
 
@@ -111,9 +111,9 @@ def name_of(url: str) -> str:
 
 
 def _engine(url: str) -> Engine:
-    """Return an engine that keeps no connection: between two ticks a database has better use for it.
+    """Return an engine that keeps no connection: between two ticks the database can use it for others.
 
-    So a server that was restarted in between needs no care, either.
+    So a server that was restarted in between needs no special handling either.
     """
     from sqlalchemy import create_engine, make_url
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -122,7 +122,7 @@ def _engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
-        raise StarlakeError(  # its text may be the URL
+        raise StarlakeError(  # its message may contain the URL
             f"{LABEL} is not one of SQLAlchemy",
             fix="write postgresql+psycopg://user:password@host:5432/database, or the path of a DuckDB file",
         ) from None
@@ -145,7 +145,7 @@ def _engine(url: str) -> Engine:
 
 
 def _said(error: Exception) -> str:
-    """Return what the driver said; SQLAlchemy adds the statement and its parameters."""
+    """Return the message of the driver; SQLAlchemy adds the statement and its parameters."""
     return str(getattr(error, "orig", None) or error)
 
 
@@ -171,7 +171,7 @@ class AuditTablePlace:
 
     Args:
         sql: Its name, quoted.
-        columns: Its columns; none if it does not exist.
+        columns: Its columns; empty if it does not exist.
     """
 
     sql: str
@@ -192,19 +192,19 @@ class SqlAlchemySession:
 
     @property
     def words(self) -> SqlWords:
-        """Return how the database writes what is not plain SQL."""
+        """Return the database's own SQL expressions."""
         dialect = self.connection.dialect.name
         return words_of("mysql" if dialect == "mariadb" else dialect)
 
     def columns(self, schema: str, table: str) -> Mapping[str, AuditColumn]:
-        """Return the columns of a table; none if it does not exist."""
+        """Return the columns of a table; empty if it does not exist."""
         return self._place(schema, table).columns
 
     def require(self, schema: str, table: str) -> None:
         """Refuse a database without the table.
 
         Raises:
-            AuditUnreachableError: In any case.
+            AuditUnreachableError: Always.
         """
         raise AuditUnreachableError(
             f"the audit in {self.source.name} cannot be read",
@@ -235,7 +235,7 @@ class SqlAlchemySession:
         return place
 
     def _found(self, schema: str, table: str) -> AuditTablePlace:
-        """Return a table, whatever case its names were created in: with quotes, as Spark does, or without."""
+        """Return a table, in whatever case its names were created: with quotes, as by Spark, or without."""
         from sqlalchemy import inspect
 
         inspector = inspect(self.connection)
@@ -254,7 +254,7 @@ class SqlAlchemySession:
         return bool(getattr(kind, "timezone", False)) or type(kind).__name__ in self.words.zoned
 
     def _quoted(self, name: str) -> str:
-        """Return a name as SQL; SQLAlchemy has names of databases that write them large in small letters."""
+        """Return a quoted name; SQLAlchemy uses lower case for names of databases with upper-case names."""
         dialect = self.connection.dialect
         if dialect.requires_name_normalize:
             name = dialect.denormalize_name(name) or name
@@ -262,5 +262,5 @@ class SqlAlchemySession:
 
 
 def _same_name(name: str, names: Sequence[str]) -> Iterator[str]:
-    """Yield the names that are equal but for their case, the exact one first."""
+    """Yield the names that differ only in case, the exact one first."""
     yield from sorted((each for each in names if each.lower() == name.lower()), key=lambda each: each != name)

@@ -1,1 +1,1 @@
-"""Checks of a whole project: everything that is wrong with it, not only the first error."""
+"""Checks of a whole project: all of its errors, not only the first one."""

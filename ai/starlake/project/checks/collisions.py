@@ -1,4 +1,4 @@
-"""Finds Starlake names that become one name in Dagster."""
+"""Find Starlake names that result in the same name in Dagster."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ai.starlake.project.models import Table, Task
 
 
 def check_names(items: Iterable[Table | Task]) -> Iterator[Finding]:
-    """Yield what collides among the names of all tables and tasks of a project, whatever job they are in.
+    """Yield collisions among the names of all tables and tasks of a project, independent of jobs.
 
-    An asset is named by the table that is made, an op by the table or task, a group of ops by the domain.
+    An asset is named after its table, an op after the table or task, a group of ops after the domain.
 
     Args:
         items: The tables and tasks.

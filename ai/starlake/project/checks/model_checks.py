@@ -1,4 +1,4 @@
-"""What must hold between the parts of a project, beyond what each model accepts."""
+"""Consistency checks of a project, beyond the validation of each model."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _NEEDS = {
     "timestamp": "add timestamp: a column",
     "partition": "add sink: {partition: [a column]}",
 }
-"""What to do about something that a write strategy needs and is not given."""
+"""Fixes for missing requirements of a write strategy."""
 
 
 def check_table(table: Table, document: Document, types: Types, strategies: Collection[str]) -> Iterator[Finding]:
-    """Yield what is wrong with a table.
+    """Yield the findings about a table.
 
     Args:
         table: The table.
         document: Its file.
         types: The project's types.
-        strategies: The names of the write strategies that there are, in upper case.
+        strategies: The names of all write strategies, in upper case.
     """
     root = ("table",)
     try:
@@ -48,7 +48,7 @@ def check_table(table: Table, document: Document, types: Types, strategies: Coll
 
 
 def _check_types(table: Table, document: Document) -> Iterator[Finding]:
-    """Say of attributes without a type that they are strings, as for Starlake."""
+    """Yield a warning for attributes without a type: they are strings, as in Starlake."""
     for index, attribute in enumerate(table.attributes):
         if "type" not in attribute.model_fields_set and not attribute.is_struct:
             message = f"{attribute.name} has no type and is a string"
@@ -103,14 +103,14 @@ def check_strategy(
     path: KeyPath,
     strategies: Collection[str],
 ) -> Iterator[Finding]:
-    """Yield what is wrong with a write strategy.
+    """Yield the findings about a write strategy.
 
     Args:
         strategy: The strategy.
-        sink: Where the rows go, for the partition.
+        sink: The sink, for the partition.
         document: The file.
-        path: Where the keys ``writeStrategy`` and ``sink`` are in the file.
-        strategies: The names of the write strategies that there are, in upper case.
+        path: Path of the keys ``writeStrategy`` and ``sink`` in the file.
+        strategies: The names of all write strategies, in upper case.
     """
     here = (*path, "writeStrategy")
     for name in strategy.names:
@@ -126,7 +126,7 @@ def check_strategy(
 
 
 def _check_columns(table: Table, document: Document) -> Iterator[Finding]:
-    """Check that a table has the columns that its write strategy needs."""
+    """Check that a table has the columns of its write strategy."""
     strategy, sink = table.metadata.write_strategy, table.metadata.sink
     wanted = (kind.columns(strategy.key, strategy.timestamp, sink.partition) for kind in strategy.kinds)
     named = dict.fromkeys(name for names in wanted for name in names)
@@ -139,13 +139,13 @@ def _check_columns(table: Table, document: Document) -> Iterator[Finding]:
 
 
 def check_task(task: Task, document: Document, root: KeyPath, strategies: Collection[str]) -> Iterator[Finding]:
-    """Yield what is wrong with a task.
+    """Yield the findings about a task.
 
     Args:
         task: The task.
-        document: The file that its YAML is from; the SQL file if it has none.
-        root: Where in that file it is.
-        strategies: The names of the write strategies that there are, in upper case.
+        document: The file with its YAML; the SQL file if it has none.
+        root: Path of the task in that file.
+        strategies: The names of all write strategies, in upper case.
     """
     if not (task.sql or task.python_file or task.python):
         message = f"the task {task.full_name} has no SQL"
@@ -170,5 +170,5 @@ def _check_engine(task: Task, engine: str, document: Document, path: KeyPath) ->
 
 
 def errors(findings: Iterator[Finding]) -> list[Finding]:
-    """Return the findings that stop what touches the file."""
+    """Return the findings that are errors."""
     return [finding for finding in findings if finding.severity is Severity.ERROR]

@@ -1,4 +1,4 @@
-"""Everything that is wrong with a project, not only the first thing."""
+"""All findings about a project, not only the first one."""
 
 from __future__ import annotations
 
@@ -41,22 +41,22 @@ def validate(
     environment: Mapping[str, str] | None = None,
     options: Mapping[str, str] | None = None,
 ) -> list[Finding]:
-    """Read everything in a project and tell what is wrong with it.
+    """Validate everything in a project, and return the findings.
 
     Args:
-        root: The folder that holds ``metadata``.
+        root: Folder that contains ``metadata``.
         environment: The environment; the one of the process by default.
-        options: Variables that win over all others.
+        options: Variables that take precedence over all others.
 
     Returns:
-        The findings in the order of files and lines, errors and warnings; none for a project that is well. No project
-        at all, and settings that cannot be read, are findings too.
+        The findings in the order of files and lines, errors and warnings; empty for a valid project. A missing project
+        and invalid settings are findings too.
     """
     findings: list[Finding] = []
     project = attempt(partial(Project.read, root, environment=environment, options=options), findings)
     if project is not None:
         findings += _Validation(project).run()
-    # what reading and checking both find is told once
+    # findings of both reading and checking are reported once
     known = {(str(each.file or ""), each.line, each.severity, each.message): each for each in findings}
     return [known[key] for key in sorted(known)]
 
@@ -117,7 +117,7 @@ class _Validation:
                 yield task
 
     def _overlaps(self, tables: Iterable[Table]) -> None:
-        """Two tables of a domain that share a pattern, or a name in the database."""
+        """Yield two tables of a domain that share a pattern, or a name in the database."""
         by_domain: dict[str, list[Table]] = {}
         for table in tables:
             by_domain.setdefault(table.domain_final_name.lower(), []).append(table)
@@ -152,14 +152,14 @@ class _Validation:
             self._findings += [replace(each, severity=severity) for each in unread_files(self._project.settings)]
 
     def _dag_files(self) -> None:
-        """Make the DAG files, as ``dag-generate`` does, unless some are for another orchestrator."""
+        """Generate the DAG files, like ``dag-generate``, unless some are for another orchestrator."""
         from ai.starlake.project.dag_generation import generate
 
         if not self._foreign:
             generate(self._project)
 
     def _template(self, config: DagConfig) -> None:
-        """Check that the template of a DAG configuration exists: here, or for another orchestrator in Starlake."""
+        """Check that the template of a DAG configuration exists: here, or in Starlake for another orchestrator."""
         from ai.starlake.project.dag_generation import Templates, why_missing
 
         try:
@@ -173,7 +173,7 @@ class _Validation:
             self._findings.append(content.document.finding(("dag", "template"), message, error.fix or ""))
 
     def _connections(self, items: Iterable[Table | Task]) -> None:
-        """Check that the connections that are written to exist, and that all of their options are honoured."""
+        """Check that the connections of sinks exist, and that all of their options are supported."""
         settings, application, areas = self._project.settings, self._project.application, self._project.areas
         found: dict[str, Connection] = {}
         refs = application.audit_refs
@@ -199,7 +199,7 @@ class _Validation:
             self._try(graph.order)
 
     def _located(self, file: Path | None, call: Callable[[], T]) -> T | None:
-        """Call something that knows no file."""
+        """Call a function whose errors have no file."""
         found: list[Finding] = []
         result = attempt(call, found)
         self._findings += [each if each.file else replace(each, file=file) for each in found]

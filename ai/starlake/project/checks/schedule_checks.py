@@ -1,4 +1,4 @@
-"""Checks the schedules of tables and tasks."""
+"""Checks of the schedules of tables and tasks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ai.starlake.project.reading.domain_files import CONFIG
 
 
 def check_schedules(project: Project, items: Iterable[Table | Task]) -> Iterator[Finding]:
-    """Yield schedules that are wrong: Dagster refuses them, they never occur, or are presets that do not exist.
+    """Yield invalid schedules: Dagster refuses them, they never fire, or they are unknown presets.
 
     Args:
         project: The project, for its presets.
@@ -38,7 +38,7 @@ def check_schedules(project: Project, items: Iterable[Table | Task]) -> Iterator
 
 
 def _is_expression(schedule: str) -> bool:
-    """Return whether a schedule is a cron expression, with blanks or ``@``, rather than the name of a preset."""
+    """Return True if a schedule is a cron expression, with blanks or ``@``, rather than the name of a preset."""
     return any(char.isspace() for char in schedule) or schedule.startswith("@")
 
 
@@ -54,8 +54,8 @@ def _presets(project: Project) -> Iterator[Finding]:
 
 
 def _place(project: Project, item: Table | Task) -> tuple[Document, KeyPath]:
-    """Where the schedule of a table or task is written: in its own file, else in that of its folder."""
-    if item.file is None:  # made in memory
+    """Return the place of the schedule of a table or task: in its own file, else in that of its folder."""
+    if item.file is None:  # created in memory
         return Document(project.settings.metadata, {}, {}), ()
     kind, path, shared, default = (
         ("table", ("table", "metadata", "schedule"), "load", ("load", "metadata", "schedule"))
@@ -79,7 +79,7 @@ def _is_yaml(item: Table | Task) -> bool:
 
 
 def _inline(document: Document, item: Table | Task) -> KeyPath | None:
-    """Return the place of a task's schedule that its folder's ``_config`` holds."""
+    """Return the place of a task's schedule in its folder's ``_config``."""
     tasks = (document.data.get("transform") or {}).get("tasks") or []
     for index, task in enumerate(tasks):
         path = ("transform", "tasks", index, "schedule")

@@ -1,4 +1,4 @@
-"""Finds the variables in a project's templates that nobody defines, in branches that are not taken too."""
+"""Find undefined variables in a project's templates, also in branches that are not taken."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _SQL = (".sql", ".sql.j2")
 
 
 def undefined_names(project: Project, items: Iterable[Table | Task]) -> list[Finding]:
-    """Return what is wrong with the names in the templates of a project.
+    """Return the findings about undefined names in the templates of a project.
 
-    A name that any env file defines is known: the branch that uses it may be for another profile.
+    A name that any env file defines is valid: the branch that uses it may be for another profile.
 
     Args:
         project: The project.
@@ -69,7 +69,7 @@ def _expectation(project: Project, item: Table | Task, number: int, call: str) -
             raise
         root = "task" if isinstance(item, Task) else "table"
         document = project.settings.store.read(item.file, root).document
-        message = error.culprit.replace(f"{label}:1:", f"{label}:")  # its line within the template of a line
+        message = error.culprit.replace(f"{label}:1:", f"{label}:")  # its line within a one-line template
         path = (root, "expectations", number, "expect")
         raise ProjectError([document.finding(path, message, error.fix or "")]) from error
 

@@ -1,4 +1,4 @@
-"""Finds files of metadata whose names or places keep them from being read."""
+"""Find metadata files whose names or places keep them from being read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FILES = ("application", "env", "refs")
 
 
 def unread_files(settings: Settings) -> Iterator[Finding]:
-    """Yield what is wrong with the names and places of files: those that look like metadata and that nobody reads.
+    """Yield the findings about names and places of files: those that resemble metadata but are never read.
 
     Args:
         settings: The settings of the project.
@@ -50,7 +50,7 @@ def _top(metadata: Path) -> Iterator[Finding]:
 
 
 def _of_domains(folder: Path, read: tuple[str, ...], like: tuple[str, ...]) -> Iterator[Finding]:
-    """Yield the files of a folder that has a folder for each domain."""
+    """Yield the files of a folder with a folder for each domain."""
     for file in _files(folder):
         if file.name.startswith("_") and not file.name.startswith("_config."):
             continue
@@ -75,7 +75,7 @@ def _dags(folder: Path) -> Iterator[Finding]:
 
 
 def _strategies(folder: Path) -> Iterator[Finding]:
-    """Templates of other databases than DuckDB are none of this engine's business."""
+    """Yield template files of write strategies; those for databases other than DuckDB are ignored."""
     for file in _files(folder):
         if file.parent == folder and file.name.endswith((*_TEMPLATES, ".sql")):
             yield _unread(file, f"move it into {folder / 'duckdb'}, as {file.name.partition('.')[0]}.j2")
@@ -86,7 +86,7 @@ def _strategies(folder: Path) -> Iterator[Finding]:
 
 
 def _named(files: list[Path], read: tuple[str, ...], like: tuple[str, ...], rule: str) -> Iterator[Finding]:
-    """Those of files that look as if they were read, and are not."""
+    """Yield a finding for files whose names resemble those of metadata files."""
     for file in files:
         if file.name.endswith(like) and not file.name.endswith(read):
             yield _unread(file, f"rename it: {rule}")

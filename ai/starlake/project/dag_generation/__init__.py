@@ -1,4 +1,4 @@
-"""DAG files out of the templates that a project's ``metadata/dags`` configurations name."""
+"""DAG files from the templates of a project's ``metadata/dags`` configurations."""
 
 from ai.starlake.project.dag_generation.dependency_lists import dependencies_json
 from ai.starlake.project.dag_generation.generated_files import (

@@ -1,4 +1,4 @@
-"""Dependency trees as JSON text, as generated DAG files and ``lineage --deps`` carry them."""
+"""Dependency trees as JSON, for generated DAG files and ``lineage --deps``."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ai.starlake.project.lineage.graph import Graph
 from ai.starlake.project.models import Task
 
 _MOST_NODES = 100_000
-"""Nodes of the largest text that is written, some 20 MB. In the text a node stands below each that depends on it, so
-that layers of tasks that all read all of the layer below grow it exponentially."""
+"""Maximum number of nodes in the JSON, about 20 MB. A node is repeated below each of its consumers, so layers of tasks
+that all read the whole layer below grow it exponentially."""
 
 
 def dependencies_json(graph: Graph, tasks: Iterable[Task]) -> str:
-    """Return the tasks with all that they depend on: a JSON list of ``{"data", "children", "task"}``.
+    """Return the tasks with all their dependencies: a JSON list of ``{"data", "children", "task"}``.
 
     Args:
         graph: The graph of the project.
         tasks: The tasks, in the order of the list.
 
     Raises:
-        StarlakeError: If tasks depend on each other in a circle, or if the text would be too large for anybody.
+        StarlakeError: If tasks have circular dependencies, or if the JSON would be too large.
     """
     nodes = [graph.dependency_tree(task) for task in tasks]
     size = _unfolded(nodes)
@@ -38,22 +38,22 @@ def dependencies_json(graph: Graph, tasks: Iterable[Task]) -> str:
 
 
 _FACTS = ("sink", "cron", "freshness")
-"""What a dependency is told beyond its name, its kind and what it reads."""
+"""Facts about a dependency besides its name, its kind and its dependencies."""
 
 
 def dependency_list(graph: Graph, tasks: Iterable[Task]) -> list[dict[str, Any]]:
-    """Return a list in which everything stands once, after all that it reads; linear in its size.
+    """Return a list with each item once, after all its dependencies; linear in its size.
 
     Args:
         graph: The graph of the project.
         tasks: The tasks.
 
     Returns:
-        For each table and task its ``name``, whether it is a ``task``, the names that it ``reads``, and its ``facts``:
-        keyword arguments of a ``StarlakeDependency``.
+        For each table and task its ``name``, whether it is a ``task``, the names of its dependencies ``reads``, and its
+        ``facts``: keyword arguments of a ``StarlakeDependency``.
 
     Raises:
-        StarlakeError: If tasks depend on each other in a circle.
+        StarlakeError: If tasks have circular dependencies.
     """
     found: dict[str, dict[str, Any]] = {}
     stack = [(node, False) for node in reversed([graph.dependency_tree(task) for task in tasks])]
@@ -88,7 +88,7 @@ def _facts(data: Node) -> Iterator[tuple[str, Any]]:
 
 
 def _unfolded(roots: Sequence[Node]) -> int:
-    """How many nodes a tree has once each shared one is written out; without walking them all, or recursion."""
+    """Return the number of nodes of a tree with all shared ones repeated; without visiting all, or recursion."""
     sizes: dict[int, int] = {}
     stack = [(node, False) for node in roots]
     while stack:

@@ -1,4 +1,4 @@
-"""Generated files: checked, and written to a folder without losing what somebody else wrote."""
+"""Generated files: validated, and written to a folder without losing edits of others."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.project.project import Project
 
 RECORD = ".starlake-dagster.json"
-"""The file that says what was generated into a folder: a hash of each file by its path."""
+"""File with a record of generated files: a hash of each file by its path."""
 
 _BUILD = ".build"
-"""Starlake's folder of a project for files that are generated. Like Starlake, we put only these into it."""
+"""Starlake's project folder for generated files. Like Starlake, we write only these to it."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class DagFile:
     Attributes:
         name: Its path below the output folder.
         text: Its content.
-        source: What it is made for, for error messages.
-        jobs: The names of the jobs that it makes in Dagster, as far as they are known.
-        makes: The full names of the tables that these jobs make.
-        orchestrator: The orchestrator that it is for, such as ``dagster``; None where its template does not say so.
+        source: Its source, for error messages.
+        jobs: The names of its jobs in Dagster, as far as they are known.
+        makes: The full names of the tables of these jobs.
+        orchestrator: Its orchestrator, such as ``dagster``; None if its template does not name one.
     """
 
     name: str
@@ -43,7 +43,7 @@ class DagFile:
     orchestrator: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse names that lead out of the output folder."""
+        """Refuse names outside of the output folder."""
         path = PurePosixPath(self.name)
         if not self.name.strip() or path.is_absolute() or ".." in path.parts or "\0" in self.name:
             raise StarlakeError(
@@ -57,7 +57,7 @@ def distinct(files: Iterable[DagFile]) -> tuple[DagFile, ...]:
     """Return the files in the order of their names.
 
     Raises:
-        StarlakeError: If two of them have the same name, so that one would be lost.
+        StarlakeError: If two of them have the same name.
     """
     known: dict[str, DagFile] = {}
     for file in files:
@@ -72,11 +72,10 @@ def distinct(files: Iterable[DagFile]) -> tuple[DagFile, ...]:
 
 
 def check_syntax(files: Iterable[DagFile]) -> None:
-    """Check that Python can read the files whose names end in ``.py``; run nothing of them.
+    """Check that files with names in ``.py`` are valid Python; nothing is executed.
 
     Raises:
-        StarlakeError: If it cannot. A value that a template of the project writes without quoting it is the usual
-            cause.
+        StarlakeError: If one is invalid. The usual cause is an unquoted value in a template of the project.
     """
     for file in files:
         if not file.name.endswith(".py"):
@@ -94,27 +93,26 @@ def check_syntax(files: Iterable[DagFile]) -> None:
 
 
 class FileChange(str, Enum):
-    """What happens to a file."""
+    """Change of a file."""
 
     NEW = "new"
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     REMOVED = "removed"
     KEPT = "kept"
-    """It is not generated any more, but was edited since it was, so that it stays."""
+    """The file is no longer generated, but was edited, so it is kept."""
 
 
 @dataclass(frozen=True)
 class FileStep:
-    """What happens to one file.
+    """One change of one file.
 
     Attributes:
         name: Its path below the output folder.
-        change: What happens to it.
+        change: The change.
         text: Its content; None for a file that is not generated.
-        source: What it is made for; empty for a file that is not generated.
-        foreign: The file on disk was not generated, or was edited since: its content is lost when it is changed or
-            removed.
+        source: Its source; empty for a file that is not generated.
+        foreign: Whether the file on disk was not generated, or was edited: a change or removal loses its content.
     """
 
     name: str
@@ -125,19 +123,19 @@ class FileStep:
 
     @property
     def loses(self) -> bool:
-        """True if the step destroys what somebody else wrote."""
+        """True if the step loses edits of others."""
         return self.foreign and self.change in (FileChange.CHANGED, FileChange.REMOVED)
 
 
 class GeneratedFolder:
-    """A folder that files are generated into.
+    """A folder for generated files.
 
-    Unchanged files are not touched. Only files that were generated into it are replaced or removed, and only as long as
-    nobody has edited them, unless that is asked for: `record` remembers what was written. It is in the folder, or
-    beside the folder `.build` of the project.
+    Unchanged files are not written. Only generated files are replaced or removed, and only if they were not edited,
+    unless that is requested: `record` contains what was written. It is in the folder, or beside the folder `.build` of
+    the project.
 
     Args:
-        folder: The folder; made when something is written.
+        folder: The folder; created on the first write.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -152,21 +150,21 @@ class GeneratedFolder:
         force: bool = False,
         emptied_for: Project | None = None,
     ) -> tuple[FileStep, ...]:
-        """Return what writing files would do; change nothing.
+        """Return the changes that writing files would make; change nothing.
 
         Args:
             files: The files.
             clean: Remove files that were generated earlier, and are not among these.
-            force: Replace files, and remove generated ones, that somebody else has written or edited.
-            emptied_for: With ``clean``, remove all other files of the folder too, as Starlake does, unless that would
+            force: Replace files of others and edited files, and remove edited ones.
+            emptied_for: With ``clean``, remove all other files of the folder too, like Starlake, unless that would
                 delete a part of this project.
 
         Returns:
             The steps in the order of the files, then the removals in the order of their names.
 
         Raises:
-            StarlakeError: If a file would be replaced that somebody else has written or edited, and `force` does not
-                allow it; if the folder cannot be read, or cannot be emptied without deleting the project.
+            StarlakeError: If a file of others or an edited file would be replaced without `force`; if the folder cannot
+                be read, or cannot be emptied without deleting the project.
         """
         if clean and emptied_for:
             _check_may_be_emptied(self.folder, emptied_for)
@@ -193,14 +191,14 @@ class GeneratedFolder:
         """Write and remove files.
 
         Args:
-            steps: What `plan` returned.
+            steps: The result of `plan`.
 
         Raises:
             StarlakeError: If a file cannot be written or removed.
         """
-        written = dict(self._written(damaged_is_empty=True))  # `plan` has refused a damaged record already
+        written = dict(self._written(damaged_is_empty=True))  # `plan` has already refused a damaged record
         try:
-            for step in sorted(steps, key=lambda step: step.text is not None):  # a removal may make room for a file
+            for step in sorted(steps, key=lambda step: step.text is not None):  # a removal may free the name of a file
                 path = self.folder / step.name
                 if step.text is None:
                     written.pop(step.name, None)
@@ -231,13 +229,13 @@ class GeneratedFolder:
                 yield FileStep(name, FileChange.KEPT if edited and not force else FileChange.REMOVED, foreign=edited)
 
     def _others(self, known: set[str]) -> Iterator[FileStep]:
-        """Yield the removal of all files that are neither generated now nor were earlier."""
+        """Yield the removal of all files that neither are nor were generated."""
         found = {path.relative_to(self.folder).as_posix() for path in _files(self.folder)}
         for name in sorted(found - known - {RECORD}):
             yield FileStep(name, FileChange.REMOVED, foreign=True)
 
     def _written(self, *, damaged_is_empty: bool) -> Mapping[str, str]:
-        """Return the hashes of the files that were generated, by name."""
+        """Return the hashes of generated files, by name."""
         content = _read(self.record)
         if content is None:
             return {}
@@ -266,7 +264,7 @@ def _check_may_be_emptied(folder: Path, project: Project) -> None:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Yield what a folder holds, at any depth: files, links, and folders of compiled Python as a whole."""
+    """Yield the contents of a folder, at any depth: files, links, and folders of compiled Python as a whole."""
     for root, folders, names in os.walk(folder):
         whole = [name for name in folders if name == "__pycache__" or (Path(root) / name).is_symlink()]
         folders[:] = [name for name in folders if name not in whole]
@@ -274,7 +272,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _remove(path: Path, folder: Path) -> None:
-    """Remove a file, and the folders above it that it leaves empty."""
+    """Remove a file, and its parent folders if they become empty."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -297,7 +295,7 @@ def _read(path: Path) -> bytes | None:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write a file as a whole or not at all: Dagster may load it at any time."""
+    """Write a file atomically: Dagster may load it at any time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:

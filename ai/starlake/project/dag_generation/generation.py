@@ -41,17 +41,17 @@ def generate(
 
     Args:
         project: The project.
-        tags: Only tables and tasks that have one of these; all when empty.
-        domains: Whether files that load tables are wanted.
-        tasks: Whether files that run tasks are wanted.
-        start_of: Gives the option `start_date` of files with a schedule whose configuration has none.
+        tags: Only tables and tasks with one of these; all if empty.
+        domains: Whether to generate files that load tables.
+        tasks: Whether to generate files that run tasks.
+        start_of: Returns the option `start_date` of scheduled files whose configuration has none.
 
     Returns:
         The files, in the order of their names.
 
     Raises:
-        StarlakeError: If a configuration or template does not exist or cannot be used, if two files would have the same
-            name, if a schedule is not one, or if two names of the project become one in Dagster.
+        StarlakeError: If a configuration or template is missing or invalid, if two files have the same name, if a
+            schedule is invalid, or if two names of the project result in one name in Dagster.
     """
     items: list[Table | Task] = [*(table for domain in project.domains for table in domain.tables), *project.tasks]
     wrong = [*check_schedules(project, items), *check_names(items)]
@@ -69,9 +69,9 @@ def generate(
 
 
 def _check_jobs(files: Iterable[DagFile], items: Iterable[Table | Task]) -> None:
-    """Make sure that each job has a name of its own, which no asset of another file has either.
+    """Check that each job has a unique name, which no asset of another file has either.
 
-    A file may be named as a table that it makes.
+    A file may be named after a table that it makes.
     """
     assets = {sanitize_id(name): name for item in items for name in _made(item)}
     jobs: dict[str, DagFile] = {}
@@ -97,7 +97,7 @@ def _made(item: Table | Task) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Load:
-    """A table, and the name and cron expression of its schedule."""
+    """A table, with the name and the cron expression of its schedule."""
 
     domain: Domain
     table: Table
@@ -118,19 +118,19 @@ class _Load:
 
 
 def load_files(project: Project, templates: Templates, tags: frozenset[str]) -> Iterator[DagFile]:
-    """Yield the files for all tables that have a DAG configuration.
+    """Yield the files for all tables with a DAG configuration.
 
-    The variables in the file name of a configuration say what gets a file of its own: each table, each domain, each
-    schedule. A file of one schedule holds the tables of that schedule only, whereas Starlake 1.5.16 repeats all tables
-    of the configuration in each.
+    The variables in the file name of a configuration determine the files: one per table, domain or schedule. A file for
+    one schedule contains the tables of that schedule only, whereas Starlake 1.5.16 repeats all tables of the
+    configuration in each.
 
     Args:
         project: The project.
         templates: Its templates.
-        tags: Only tables that have one of them; all tables when empty.
+        tags: Only tables with one of them; all tables if empty.
 
     Raises:
-        StarlakeError: If a configuration or template does not exist or cannot be used.
+        StarlakeError: If a configuration or template is missing or invalid.
     """
     chosen: dict[str, list[tuple[Domain, Table]]] = {}
     for domain in project.domains:
@@ -167,7 +167,7 @@ def _groups(loads: Iterable[_Load], used: frozenset[str]) -> Iterator[Sequence[_
 def _load_file(templates: Templates, config: DagConfig, loads: Sequence[_Load]) -> DagFile:
     ordered = sorted(loads, key=lambda load: load.schedule)
     schedules = [_schedule(tuple(group)) for _, group in groupby(ordered, lambda load: load.schedule)]
-    # a variable that means something else for each table of a file means nothing in it
+    # a variable that differs between the tables of a file is undefined in it
     shared = {
         name: value if all(load.variables[name] == value for load in loads) else ""
         for name, value in loads[0].variables.items()
@@ -194,21 +194,20 @@ def _schedule(loads: Sequence[_Load]) -> dict[str, Any]:
 
 
 def _final(item: Domain | Table) -> dict[str, str]:
-    """Return the name in the database, under both names that templates of Starlake know it by."""
+    """Return the name in the database, under both names that Starlake's templates use."""
     return {"finalName": item.final_name, "final_name": item.final_name}
 
 
 def task_files(project: Project, templates: Templates, tags: frozenset[str]) -> Iterator[DagFile]:
-    """Yield the files for all tasks that have a DAG configuration; tasks whose file names are the same share a file.
+    """Yield the files for all tasks with a DAG configuration; tasks with the same file name share a file.
 
     Args:
         project: The project.
         templates: Its templates.
-        tags: Only tasks that have one of them; all tasks when empty.
+        tags: Only tasks with one of them; all tasks if empty.
 
     Raises:
-        StarlakeError: If a configuration or template does not exist or cannot be used, or if tasks depend on each other
-            in a circle.
+        StarlakeError: If a configuration or template is missing or invalid, or if tasks have circular dependencies.
     """
     chosen: dict[str, list[Task]] = {}
     for task in project.tasks:
@@ -229,7 +228,7 @@ def task_files(project: Project, templates: Templates, tags: frozenset[str]) -> 
                 "tasks": [task.full_name for task in group],
                 **_profiles(config, group),
             }
-            # ours do without, so that layers of tasks that read all of the layer below do not grow exponentially
+            # ours do not need it, so layers of tasks that read the whole layer below do not grow exponentially
             if templates.is_own(config):
                 context["dependencies"] = dependencies_json(graph, group)
             source = f"{config.file} for {group[0].full_name}"
@@ -239,7 +238,7 @@ def task_files(project: Project, templates: Templates, tags: frozenset[str]) -> 
 
 
 def _profiles(config: DagConfig, items: Iterable[Table | Task]) -> dict[str, dict[str, str]]:
-    """Return the compute profiles that tables and tasks of a file name, for a configuration that has profiles."""
+    """Return the compute profiles of a file's tables and tasks, if the configuration has profiles."""
     if "compute" not in config.options:
         return {}
     named = {item.full_name: profile for item in items if (profile := compute_of(item))}
@@ -257,7 +256,7 @@ def _task_variables(task: Task, schedules: Schedules) -> dict[str, str]:
 
 
 def _cron(application: Application, config: DagConfig, tasks: Sequence[Task]) -> str:
-    """Return the cron expression of a file: that of the first task that has one."""
+    """Return the cron expression of a file: that of the first task with one."""
     crons = {cron: task for task in reversed(tasks) for cron in [application.cron(task.schedule)] if cron}
     if len(crons) > 1:
         logger.warning(
@@ -270,15 +269,15 @@ def _cron(application: Application, config: DagConfig, tasks: Sequence[Task]) ->
 
 
 def find_config(project: Project, name: str, user: str) -> DagConfig:
-    """Return the configuration of a name.
+    """Return the configuration with a name.
 
     Args:
         project: The project.
-        name: What ``dagRef`` says.
+        name: The value of ``dagRef``.
         user: The table or task that uses it, for the error.
 
     Raises:
-        StarlakeError: If there is none, or if a file of ``metadata/dags`` cannot be used.
+        StarlakeError: If it does not exist, or if a file of ``metadata/dags`` is invalid.
     """
     config = project.dag_configs.get(name.removesuffix(".sl.yml"))
     if config is not None:

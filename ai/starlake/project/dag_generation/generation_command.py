@@ -68,7 +68,7 @@ written, or edited since, is neither replaced nor removed unless you say --force
 """
 
 _WIDE = 160
-"""Columns of the table where it is not shown by a terminal."""
+"""Width of the table if it is not shown on a terminal."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +77,9 @@ class GenerationTexts:
 
     Args:
         orchestrator: The orchestrator, such as ``Dagster``.
-        start: What its help says of the first day of new files.
+        start: Help text about the first day of new files.
         opening: Returns the command that opens files of a folder in the orchestrator, for a project.
-        next_step: What to do there first.
+        next_step: The first step there.
         window_of: Imports the orchestrator's arithmetic of cron expressions.
     """
 
@@ -91,7 +91,7 @@ class GenerationTexts:
 
     @property
     def name(self) -> str:
-        """The orchestrator, as the names of templates have it."""
+        """Name of the orchestrator in the names of templates."""
         return self.orchestrator.lower()
 
 
@@ -99,7 +99,7 @@ def generation_command(texts: GenerationTexts) -> click.Command:
     """Return the command that writes DAG files.
 
     Args:
-        texts: What it says of its orchestrator.
+        texts: The texts for its orchestrator.
     """
 
     def generate(
@@ -139,7 +139,7 @@ def generation_command(texts: GenerationTexts) -> click.Command:
 
 
 def _show(output: GeneratedFolder, steps: Sequence[FileStep], *, root: Path, dry_run: bool) -> None:
-    """Print what happened."""
+    """Print the result."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

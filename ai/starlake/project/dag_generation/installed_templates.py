@@ -1,4 +1,4 @@
-"""The templates of installed packages, under the names that Starlake's DAG configurations use."""
+"""Templates of installed packages, under the names in Starlake's DAG configurations."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ai.starlake.common.plug_ins import DAG_TEMPLATES, load, plug_ins
 _NAME = re.compile(r"(load|transform)/([a-z]+)__scheduled_(table|task)__(\w+)\.py\.j2")
 
 _OLD_SHELL = "bash"
-"""The name of `shell` in older names of templates."""
+"""Name of `shell` in older names of templates."""
 
 
 @functools.cache
 def folders() -> Mapping[str, Path]:
-    """Return the folders of templates, by the name of the folder in each that its templates share.
+    """Return the folders of templates, by the name of the folder with their shared parts.
 
-    Packages offer them as entry points of the group ``starlake.dag_templates``. Templates stand in them as in a
-    project: ``load/...``, ``transform/...``.
+    Packages register them as entry points of the group ``starlake.dag_templates``. They are laid out as in a project:
+    ``load/...``, ``transform/...``.
     """
     found = {name: load(plug_in, f"the templates of {name}") for name, plug_in in plug_ins(DAG_TEMPLATES).items()}
     return {name: Path(package.__file__).parent for name, package in found.items()}
@@ -42,16 +42,16 @@ def shipped() -> Mapping[str, Path]:
 
 
 def orchestrator_of(name: str) -> str | None:
-    """Return the orchestrator that the name of a template tells, such as ``dagster``; None where it tells none."""
+    """Return the orchestrator in the name of a template, such as ``dagster``; None if there is none."""
     match = _NAME.fullmatch(name)
     return match[2] if match else None
 
 
 def why_missing(name: str) -> tuple[str, str] | None:
-    """Return why a template that Starlake ships is not installed, and what to use instead; None for other names.
+    """Return the reason why a template of Starlake is not installed, and an alternative; None for other names.
 
     Args:
-        name: What a DAG configuration calls its template.
+        name: Name of a template in a DAG configuration.
     """
     match = _NAME.fullmatch(name)
     if match is None:

@@ -1,4 +1,4 @@
-"""Values as Python source, for what templates write into DAG files."""
+"""Values as Python source, for templates of DAG files."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _LINE = 110
 
 
 def literal(value: Any, indent: int = 0, before: int = 0) -> str:
-    """Return a value as Python source, so that no quote in it ends the string that it stands in.
+    """Return a value as Python source, safely quoted.
 
-    Strings stand in double quotes unless that costs a backslash, as ruff and Black write them. A list or dictionary
-    that is too long for a line has a line for each of its items.
+    Strings are in double quotes unless that needs a backslash, like in the style of ruff and Black. A list or
+    dictionary that is too long for a line has a line for each of its items.
 
     Args:
         value: A string, a number, a boolean, None, or a list or dictionary of these.
-        indent: The columns that the statement is indented by.
-        before: The columns that stand before the value.
+        indent: Indentation of the statement.
+        before: Number of columns before the value.
 
     Raises:
-        TypeError: If it is anything else, such as a name that the template does not know.
+        TypeError: If it is anything else, such as an undefined name of the template.
     """
     line = _line(value)
     if not isinstance(value, (list, Mapping)) or not value or max(indent, before) + len(line) < _LINE:
@@ -56,13 +56,13 @@ def _line(value: Any) -> str:
 
 
 def docstring(value: Any) -> str:
-    """Return a string for within three double quotes."""
+    """Return a string for use within three double quotes."""
     text = str(value).strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
     return f'{text[:-1]}\\"' if text.endswith('"') else text
 
 
 def access_control(text: str) -> str:
-    """Return which roles may do what with a DAG of Airflow, as Python source.
+    """Return the access control of an Airflow DAG by role, as Python source.
 
     Args:
         text: A dictionary in JSON or Python, or ``None``.
@@ -83,7 +83,7 @@ def access_control(text: str) -> str:
 
 
 def _without_sets(value: Any) -> Any:
-    """Return a value with lists in place of sets, which have another order in each process."""
+    """Return a value with lists in place of sets, whose order differs between processes."""
     if isinstance(value, dict):
         return {key: _without_sets(item) for key, item in value.items()}
     return sorted(value) if isinstance(value, (set, tuple)) else value

@@ -1,4 +1,4 @@
-"""The names of schedules in generated files."""
+"""Names of schedules in generated files."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _Key = tuple[str, str]
 
 
 def load_schedule_names(schedules: Mapping[_Key, str | None], used: Collection[str]) -> dict[_Key, str]:
-    """Name the schedules of the tables of a DAG configuration as Starlake's ``dag-generate`` does.
+    """Return the names of the schedules of a DAG configuration's tables, like Starlake's ``dag-generate``.
 
-    A preset keeps its name. A cron expression becomes ``cron1``, ``cron2``, ...: a number of its own for each table in
-    files for tables; for each domain in files for domains, where Starlake counts a domain as often as it has schedules,
-    and the last time counts, unless each schedule has a file; else for each expression. The order is that of Starlake.
+    A preset keeps its name. A cron expression becomes ``cron1``, ``cron2``, ...: one number per table in files for
+    tables; one per domain in files for domains, where Starlake counts a domain as often as it has schedules, and the
+    last count applies, unless each schedule has a file; otherwise one per expression. The order is that of Starlake.
 
     Args:
         schedules: The schedules, by domain and table.
@@ -38,7 +38,7 @@ def load_schedule_names(schedules: Mapping[_Key, str | None], used: Collection[s
 
 
 def _counted(schedules: Mapping[_Key, str | None], used: Collection[str]) -> Iterator[tuple[str, list[_Key]]]:
-    """Yield schedules as often as Starlake counts them, each time with the domains and tables that it is for."""
+    """Yield schedules as often as Starlake counts them, each time with their domains and tables."""
     tables: dict[str, list[_Key]] = {}
     for key in sorted(schedules):
         tables.setdefault(schedules[key] or NO_SCHEDULE, []).append(key)
@@ -55,13 +55,13 @@ def _counted(schedules: Mapping[_Key, str | None], used: Collection[str]) -> Ite
 
 
 class Schedules:
-    """Names the schedules of the tasks that one DAG configuration is used for.
+    """Names of the schedules of the tasks of one DAG configuration.
 
-    A preset keeps its name; each cron expression, which no file name could hold, becomes ``cron1``, ``cron2``, ...
+    A preset keeps its name; a cron expression, which is not valid in a file name, becomes ``cron1``, ``cron2``, ...
 
     Args:
         application: The settings, for the presets.
-        schedules: All schedules, in the order in which they are numbered.
+        schedules: All schedules, in numbering order.
     """
 
     def __init__(self, application: Application, schedules: Iterable[str | None]) -> None:
@@ -72,11 +72,11 @@ class Schedules:
                 self._names.setdefault(schedule, f"cron{len(self._names) + 1}")
 
     def name(self, schedule: str | None) -> str:
-        """Return the name of a schedule; ``None`` when there is none."""
+        """Return the name of a schedule; ``None`` without a schedule."""
         if not schedule or self._application.cron(schedule) is None:
             return NO_SCHEDULE
         return self._names.get(schedule, schedule)
 
     def cron(self, schedule: str | None) -> str | None:
-        """Its cron expression; None when there is none."""
+        """Return the cron expression of a schedule; None without a schedule."""
         return self._application.cron(schedule)

@@ -1,4 +1,4 @@
-"""The templates of DAG files, and what all of them are given."""
+"""Templates of DAG files, and their common variables."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
 _PROJECT = {"sl_project_id": "-1", "sl_project_name": "[noname]", "sl_airflow_access_control": "None"}
-"""The name of a project outside of Starlake's own service, as in Starlake. Variables of the same names take
+"""Name of a project outside of Starlake's own service, as in Starlake. Variables with the same names take
 precedence."""
 
 _ACCESS = "sl_airflow_access_control"
 
 _OF_RUNS = {"ds": "{{ds}}"}
-"""What options may name that only a run knows; it stays as it is."""
+"""Variables of runs in options; they are not replaced."""
 
 
 _SHARED = Path(__file__).with_name("shared_templates")
 """Parts that the templates of all orchestrators share."""
 
 StartOf = Callable[[str, Sequence[str], str], date | None]
-"""Gives the first day of the partitions of a file: by its name, its cron expressions and their time zone."""
+"""Returns the first day of the partitions of a file: by its name, its cron expressions and their time zone."""
 
 
 class Templates:
-    """Makes files of a project's DAG configurations.
+    """Renders the files of a project's DAG configurations.
 
     A template is a file below ``metadata/dags/templates``, by its path there: ``load/own.py.j2``. It may include,
-    import and extend the others. What is not there is looked for among the templates of this package.
+    import and extend others. Missing ones are taken from the templates of this package.
 
     Args:
         project: The project.
-        start_of: Gives the option `start_date` of files with a schedule whose configuration has none.
+        start_of: Returns the option `start_date` of scheduled files whose configuration has none.
     """
 
     def __init__(self, project: Project, start_of: StartOf | None = None) -> None:
@@ -58,7 +58,7 @@ class Templates:
         self._folder = project.settings.folder("dags", "SL_DAGS") / "templates"
 
     def variables(self, config: DagConfig) -> frozenset[str]:
-        """Return the variables that the file name of a configuration uses; they say what gets a file of its own."""
+        """Return the variables in the file name of a configuration, which determine its files."""
         from jinja2 import meta
 
         with explained(f"{config.file}: filename"):
@@ -71,16 +71,17 @@ class Templates:
         return text.replace(f"_{_PROJECT['sl_project_id']}", "").strip()
 
     def file(self, config: DagConfig, source: str, variables: Mapping[str, str], context: Mapping[str, Any]) -> DagFile:
-        """Make a file.
+        """Return a rendered file.
 
         Args:
             config: The configuration.
-            source: What the file is for, for error messages.
-            variables: What its file name, comment and options may use besides the project's variables.
-            context: What the template finds in ``context`` besides ``config``.
+            source: Source of the file, for error messages.
+            variables: Variables for its file name, comment and options, in addition to the project's.
+            context: Values in ``context`` besides ``config``.
 
         Raises:
-            StarlakeError: If there is no such template, if it cannot be rendered, or if the file name leads elsewhere.
+            StarlakeError: If the template is missing or cannot be rendered, or if the file name is outside of the
+                folder.
         """
         name = self.file_name(config, variables)
         whole = {"config": self._config(config, variables, name, _crons(context)), **context, **self._facts}
@@ -102,7 +103,7 @@ class Templates:
             self._tell(error.missing, [*given, *whole], template)
             raise
         self._tell(missing, [*given, *whole], template)
-        # what statements at the ends of a template leave, Starlake drops as well
+        # Starlake drops the blank lines that statements at the ends of a template leave, too
         orchestrator = installed_templates.orchestrator_of(config.template)
         return DagFile(name, text.strip() + "\n", source, orchestrator=orchestrator)
 
@@ -131,7 +132,7 @@ class Templates:
 
     @cached_property
     def _facts(self) -> Mapping[str, str]:
-        """Values that all files of the project are given.
+        """Values for all files of the project.
 
         Raises:
             StarlakeError: If the access control is not a dictionary.
@@ -141,7 +142,7 @@ class Templates:
 
     @cached_property
     def _env(self) -> list[dict[str, str]]:
-        """The project's own variables, except what their names call secrets: a DAG file is deployed and read."""
+        """The project's own variables, except those with names of secrets: a DAG file is deployed and read."""
         own = own_variables(self._project).items()
         return [{"name": name, "value": value} for name, value in own if not names_a_secret(name)]
 
@@ -157,7 +158,7 @@ class Templates:
         """Return the file of the template of a configuration.
 
         Raises:
-            StarlakeError: If there is no such template.
+            StarlakeError: If the template does not exist.
         """
         if self.is_own(config):
             return self._folder / config.template
@@ -175,7 +176,7 @@ class Templates:
         from jinja2 import ChoiceLoader, FileSystemLoader, PrefixLoader
 
         files = FileSystemLoader(list(map(str, (self._folder, *installed_templates.folders().values(), _SHARED))))
-        # Starlake's templates include each other as `templates/dags/load/...`, copied into a project, too
+        # Starlake's templates include each other as `templates/dags/load/...`, also when copied to a project
         of_starlake = PrefixLoader({"templates": files}, delimiter="/dags/")
         environment = new_environment(loader=ChoiceLoader([files, of_starlake]))
         environment.filters.update(literal=literal, docstring=docstring)
@@ -191,7 +192,7 @@ def _crons(context: Mapping[str, Any]) -> list[str]:
 def own_variables(project: Project) -> dict[str, str]:
     """Return the variables that env files, options and Starlake itself define, by name.
 
-    The rest of the process's environment is nobody's business in what is deployed or shown.
+    Other variables of the process's environment are not deployed or shown.
     """
     return {
         name: value

@@ -1,1 +1,1 @@
-"""Connections: which one a table or task is written to, and how DuckDB opens it."""
+"""Connections: the one of a table or task, and how DuckDB opens it."""

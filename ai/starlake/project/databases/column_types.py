@@ -1,4 +1,4 @@
-"""The types of columns in databases, for the types of a project."""
+"""Column types of databases for the types of a project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COLUMNS = {
     PrimitiveType.DATE: "DATE",
     PrimitiveType.TIMESTAMP: "TIMESTAMP",
 }
-"""Columns whose type has no DDL for DuckDB: those that Starlake's dialect has for the types of Spark."""
+"""Columns whose type has no DDL for DuckDB: as in Starlake's dialect for the types of Spark."""
 _DEFAULT_DECIMAL = "DECIMAL(38,9)"
 _DDL_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9_ ]*(\(\s*\d+\s*(,\s*\d+\s*)?\))?(\[\])*")
 _DESCRIBED = {
@@ -34,18 +34,18 @@ _DESCRIBED = {
     "TEXT": "VARCHAR",
     "TIMESTAMPTZ": "TIMESTAMP WITH TIME ZONE",
 }
-"""Types of DuckDB that it describes by another name."""
+"""Types that DuckDB describes by another name."""
 _PRECISION = re.compile(r"\s*\d+\s*,\s*\d+\s*")
 
 
 def column_type(kind: TypeDefinition, *, declared: bool) -> str:
-    """Return the type of the column of DuckDB that holds values of a type.
+    """Return DuckDB's column type for values of a type.
 
     Args:
         kind: The type.
-        declared: Whether the column has the name of one of the table's attributes of this type and is made together
-            with its table. Starlake looks the DDL of a type up by that name, so that a renamed column, a field of a
-            struct and a column that is added later have the plain form of the primitive type, as in Starlake.
+        declared: Whether the column has the name of one of the table's attributes of this type and is created with its
+            table. Starlake looks up the DDL of a type by that name: a renamed column, a field of a struct and a column
+            that is added later have the plain form of the primitive type.
 
     Raises:
         StarlakeError: If the type's ``ddlMapping`` is not the name of a type.
@@ -67,11 +67,11 @@ def column_type(kind: TypeDefinition, *, declared: bool) -> str:
 def warehouse_type(
     attribute: Attribute, types: Mapping[str, TypeDefinition], warehouse: str, *, declared: bool = True
 ) -> str:
-    """Return the type of the column that an attribute becomes, as its warehouse writes it.
+    """Return the column type of an attribute in its warehouse.
 
     Args:
         attribute: The attribute; its fields are within its type.
-        types: The types of the project; a type that is not among them is returned as it is written.
+        types: The types of the project; an unknown type is returned unchanged.
         warehouse: The kind of database, such as ``duckdb`` or ``bigquery``.
         declared: See `column_type`.
     """
@@ -86,7 +86,7 @@ def warehouse_type(
 
 
 def described(name: str, dialect: str) -> str:
-    """Return a type as the database describes it: DuckDB has several names for some.
+    """Return a type in the form in which the database describes it: DuckDB has several names for some.
 
     >>> described("TEXT", "duckdb"), described("DECIMAL(10, 2)", "duckdb"), described("TEXT", "postgres")
     ('VARCHAR', 'DECIMAL(10,2)', 'TEXT')
@@ -99,7 +99,7 @@ def described(name: str, dialect: str) -> str:
 
 
 def in_dialect(name: str, dialect: str) -> str:
-    """Return a type of DuckDB in the words of another database; as it is where that is not known."""
+    """Return a DuckDB type in the dialect of another database; unchanged if it is unknown."""
     if dialect == "duckdb":
         return name
     require_package("sqlglot", "the types of columns in other databases than DuckDB", "dagster")
@@ -120,12 +120,12 @@ def _scalar(attribute: Attribute, types: Mapping[str, TypeDefinition], *, declar
 
 
 def nested_type(attribute: Attribute, column: Callable[[Attribute], str], quoted: Callable[[str], str]) -> str:
-    """Return the type of DuckDB of a struct, of an array, or of a field.
+    """Return DuckDB's type of a struct, of an array, or of a field.
 
     Args:
         attribute: The attribute.
-        column: Gives the type of a scalar attribute or field.
-        quoted: Writes the name of a field.
+        column: Returns the type of a scalar attribute or field.
+        quoted: Returns the quoted name of a field.
     """
     if attribute.is_struct:
         fields = [field for field in attribute.attributes if not field.ignore]
@@ -137,5 +137,5 @@ def nested_type(attribute: Attribute, column: Callable[[Attribute], str], quoted
 
 
 def _quoted(name: str) -> str:
-    """Return the name of a field, quoted where DuckDB quotes it."""
+    """Return the name of a field, quoted like DuckDB."""
     return name if re.fullmatch(r"[A-Za-z_]\w*", name) else '"' + name.replace('"', '""') + '"'

@@ -1,4 +1,4 @@
-"""Which connection something is written to, and which file that is when it is DuckDB."""
+"""Connections of tables and tasks, and their DuckDB files."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ai.starlake.project.settings import Settings
 
 
 def find_connection(application: Application, areas: Areas, *refs: str | None) -> Connection:
-    """Return the connection of the first reference that is given.
+    """Return the connection of the first given reference.
 
-    ``SL_DUCKDB_MODE`` puts everything on one DuckDB file, whatever the references. A project that has no connections at
-    all has DuckDB's file in its datasets.
+    ``SL_DUCKDB_MODE`` selects one DuckDB file for everything, whatever the references. A project without connections
+    uses the DuckDB file in its datasets.
 
     Args:
         application: The settings.
         areas: The folders.
-        refs: Names of connections, from the most to the least specific; None and empty ones are passed over.
+        refs: Names of connections, from the most to the least specific; None and empty ones are skipped.
 
     Raises:
-        StarlakeError: If the connection does not exist, or none is named.
+        StarlakeError: If the connection does not exist, or there is no reference.
     """
     if application.duckdb_mode:
         return default_duckdb(application, areas)
@@ -56,47 +56,47 @@ def default_duckdb(application: Application, areas: Areas) -> Connection:
 
 
 def duckdb_file(connection: Connection, areas: Areas) -> Path | None:
-    """Return the file that a DuckDB connection writes.
+    """Return the file of a DuckDB connection.
 
     Args:
         connection: Any connection.
         areas: The folders; a relative path starts at the project's root, which is the working folder of commands.
 
     Returns:
-        The file: the one in the address, or the one that ``preActions`` attach and USE; of a DuckLake the one with its
+        The file: the one in the URL, or the one that ``preActions`` attach and USE; of a DuckLake the one with its
         catalog. None for other databases, and for DuckDB in memory or on MotherDuck.
     """
     return plan_of(connection, areas).file if connection.is_duckdb else None
 
 
 def connection_error(settings: Settings, connection: Connection, option: str, message: str, hint: str) -> ProjectError:
-    """Return an error at an option of a connection.
+    """Return an error about an option of a connection.
 
     Args:
-        settings: The start of the project.
+        settings: The settings of the project.
         connection: The connection.
         option: The key or option at fault.
-        message: What is wrong.
-        hint: What to do.
+        message: The problem.
+        hint: The fix.
     """
     return ProjectError([_finding(settings, connection, Problem(option, message, hint))])
 
 
 def connection_findings(settings: Settings, connection: Connection) -> list[Finding]:
-    """All that cannot be honoured of a DuckDB connection that rows are written to.
+    """Return findings about unsupported options of a DuckDB connection that rows are written to.
 
     Args:
-        settings: The start of the project.
+        settings: The settings of the project.
         connection: The connection.
     """
     return [_finding(settings, connection, each) for each in plan_of(connection, settings.areas).problems]
 
 
 def clash_findings(settings: Settings, audit: Connection, others: Iterable[Connection]) -> Iterator[Finding]:
-    """Yield the connections that cannot be open beside that of the audit, which every command opens.
+    """Yield findings about connections that cannot be open together with that of the audit, which every command opens.
 
     Args:
-        settings: The start of the project.
+        settings: The settings of the project.
         audit: The connection of the audit.
         others: Those of tables and tasks.
     """
@@ -122,15 +122,15 @@ def _finding(settings: Settings, connection: Connection, problem: Problem) -> Fi
 
 
 def usable_plan(settings: Settings, connection: Connection, *, writing: bool = True) -> Plan:
-    """Plans how a DuckDB connection is opened, and refuses what cannot be honoured.
+    """Return the plan for opening a DuckDB connection; refuse unsupported options.
 
     Args:
-        settings: The start of the project.
+        settings: The settings of the project.
         connection: The connection; one of DuckDB.
         writing: Whether rows are written to it.
 
     Raises:
-        ProjectError: If it has an option that cannot be honoured, or if rows would be lost.
+        ProjectError: If it has an unsupported option, or if rows would be lost.
     """
     plan = plan_of(connection, settings.areas)
     problem = plan.blocking(writing=writing)
@@ -140,10 +140,10 @@ def usable_plan(settings: Settings, connection: Connection, *, writing: bool = T
 
 
 def require_one_connection(settings: Settings, item: Table | Task) -> None:
-    """Refuses a task that runs on one database and writes to another; DuckDB does both where it is open.
+    """Refuse a task that runs on one database and writes to another; DuckDB needs one open database for both.
 
     Args:
-        settings: The start of the project.
+        settings: The settings of the project.
         item: A table or task.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How a DuckDB connection is opened, which file that writes, and which of its options cannot be honoured."""
+"""Plans for opening DuckDB connections: the file that is written, and unsupported options."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from ai.starlake.project.paths import is_address, join
 PREFIX = "jdbc:duckdb:"
 _LAKE = "ducklake:"
 _NO_EFFECT = frozenset({"driver", "user", "password", "quoteidentifiers", "truncate"})
-"""Options of JDBC and Spark that change no row: DuckDB has no users, and all names are quoted here."""
+"""Options of JDBC and Spark without effect on rows: DuckDB has no users, and all names are quoted here."""
 _OWN = frozenset({"url", "preactions"})
 _NAME_A_FILE = f"name a file ({PREFIX}{{{{SL_ROOT}}}}/datasets/duckdb.db), or attach one in preActions and USE it"
 
 
 ONE_CONNECTION = "use one connection for both, or give audit.sink.connectionRef a database of its own"
-"""What to do about connections that `clash`."""
+"""Fix for connections that `clash`."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """An option of a connection that cannot be honoured.
+    """An unsupported option of a connection.
 
     Attributes:
         option: The option.
-        message: What is wrong with it.
-        hint: What to do.
-        writing: Whether it only matters to what writes rows.
+        message: The problem.
+        hint: The fix.
+        writing: Whether it only matters if rows are written.
     """
 
     option: str
@@ -43,18 +43,18 @@ class Problem:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a DuckDB connection is opened.
+    """A plan for opening a DuckDB connection.
 
     Attributes:
-        main: The file that is opened; None for a database in memory, into which others are attached.
+        main: The file that is opened; None for a database in memory with others attached.
         settings: DuckDB's own settings by name.
-        statements: What runs before the database is used.
+        statements: Statements that run before the database is used.
         file: The file that is written: the main one, an attached one, or the one with the catalog of a DuckLake. None
-            if there is none, in which case `problems` says why.
+            if there is none, in which case `problems` has the reason.
         files: All local files that are opened.
-        made: Those of them that are created when missing.
-        empty: Those of them that the engine creates before DuckDB does, in a format that Starlake reads, too.
-        problems: What cannot be honoured.
+        made: Those of them that are created if missing.
+        empty: Those of them that the engine creates itself, in a format that Starlake reads too.
+        problems: Unsupported options.
     """
 
     main: Path | None
@@ -67,17 +67,17 @@ class Plan:
     problems: tuple[Problem, ...]
 
     def blocking(self, *, writing: bool) -> Problem | None:
-        """Return the first problem that keeps the connection from being used."""
+        """Return the first problem that prevents the use of the connection."""
         return next((each for each in self.problems if writing or not each.writing), None)
 
 
 def plan_of_file(file: Path) -> Plan:
-    """Plans how a DuckDB file is opened that is known by its path only; it is created when missing."""
+    """Return the plan for a DuckDB file that is known by its path only; it is created if missing."""
     return Plan(file, {}, (), file, files=(file,), made=(file,), empty=(file,), problems=())
 
 
 def plan_of(connection: Connection, areas: Areas) -> Plan:
-    """Plans how a DuckDB connection is opened.
+    """Return the plan for a DuckDB connection.
 
     Args:
         connection: The connection; one of DuckDB.
@@ -123,9 +123,9 @@ def _unique(files: Iterable[Path | None]) -> tuple[Path, ...]:
 
 
 def clash(one: Connection, first: Plan, second: Plan) -> str | None:
-    """Why two connections cannot be open in one command; None if they can.
+    """Return the reason why two connections cannot be open in one command; None if they can.
 
-    DuckDB opens a file once in a process, with one set of settings.
+    DuckDB opens a file once per process, with one set of settings.
 
     Args:
         one: A connection.
@@ -142,7 +142,7 @@ _INSTEAD = "put SQL that reads or changes rows into the presql of a table or tas
 
 
 def _url(connection: Connection) -> tuple[str, dict[str, str]]:
-    """Return the location in the address, and the settings behind it: ``jdbc:duckdb:file;threads=4``."""
+    """Return the location in the URL, and the settings after it: ``jdbc:duckdb:file;threads=4``."""
     url = (connection.url or "").strip()
     location = url[len(PREFIX) :] if url.lower().startswith(PREFIX) else ""
     location, *rest = re.split(r"[;?]", location)
@@ -168,7 +168,7 @@ def _wrong_values(connection: Connection) -> Iterator[Problem]:
 def _target(
     location: str, main: Path | None, actions: PreActions, settings: Mapping[str, str]
 ) -> tuple[Path | None, Problem | None]:
-    """Return the file that is written, or why none can be."""
+    """Return the file that is written, or the reason why there is none."""
     used = actions.used
     if used is None and main is not None:
         mode = next((value for name, value in settings.items() if name.lower() == "access_mode"), "")

@@ -1,4 +1,4 @@
-"""The statements of a connection's ``preActions``: which of them run on DuckDB, and what they attach."""
+"""Statements of a connection's ``preActions``: those that run on DuckDB, and the databases that they attach."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _RESERVED = {
     "search_path": "write USE instead",
     "access_mode": "set it as an option of the connection",
 }
-"""Settings that would change what the engine does behind its back, and what to do instead."""
+"""Settings that would interfere with the engine, and the alternatives."""
 
 
 @dataclass(frozen=True)
 class Token:
-    """A word, name, string or mark of a statement."""
+    """A word, name, string or punctuation mark of a statement."""
 
     kind: str
     text: str
@@ -37,7 +37,7 @@ class Token:
 
     @property
     def value(self) -> str:
-        """The text of a string or name without its quotes."""
+        """The string or name without its quotes."""
         quote = self.text[:1]
         if quote in ("'", '"'):
             return self.text[1:-1].replace(quote * 2, quote)
@@ -51,14 +51,14 @@ class Token:
 
 @dataclass(frozen=True)
 class Attachment:
-    """A database that an ATTACH opens.
+    """A database that ATTACH opens.
 
     Attributes:
         alias: Its name in SQL.
-        kind: ``duckdb``, ``ducklake``, ``memory``, or ``other`` for what DuckDB reads through an extension.
-        file: The DuckDB file, or the one with the catalog of a DuckLake; None for all else.
-        read_only: Whether nothing can be written to it.
-        plain: Whether it is a DuckDB file without options that say how it is made.
+        kind: ``duckdb``, ``ducklake``, ``memory``, or ``other`` for a database that DuckDB reads through an extension.
+        file: The DuckDB file, or the one with the catalog of a DuckLake; None for others.
+        read_only: Whether it is read-only.
+        plain: Whether it is a DuckDB file without options for its creation.
     """
 
     alias: str
@@ -70,13 +70,13 @@ class Attachment:
 
 @dataclass
 class PreActions:
-    """What a connection does before it is used.
+    """The statements of a connection before it is used.
 
     Attributes:
         statements: The statements to run, in order, with absolute paths.
-        attachments: What they attach, by alias in lower case.
-        used: The attachment that USE chooses; None for the database of the connection itself.
-        refused: The statements that cannot run here, shortened so that no secret is shown, and why.
+        attachments: Attached databases, by alias in lower case.
+        used: The attachment selected by USE; None for the database of the connection itself.
+        refused: The statements that cannot run here, shortened so that no secret is shown, and the reasons.
     """
 
     statements: list[str] = field(default_factory=list)
@@ -86,12 +86,12 @@ class PreActions:
 
 
 def read_pre_actions(text: str, absolute: Callable[[str], str], own: str = "memory") -> PreActions:
-    """Read the statements of ``preActions``.
+    """Parse the statements of ``preActions``.
 
     Args:
         text: The statements, separated by semicolons.
-        absolute: Makes a path absolute.
-        own: The name in SQL of the database of the connection itself.
+        absolute: Returns the absolute path.
+        own: SQL name of the connection's own database.
     """
     found = PreActions()
     for statement, tokens in _statements(text):
@@ -125,7 +125,7 @@ def _statements(text: str) -> Iterator[tuple[str, list[Token]]]:
 
 
 def _verb(tokens: Sequence[Token], statement: str) -> str:
-    """Return the first words of a statement, which say what it does."""
+    """Return the first words of a statement, which determine its effect."""
     if _SECRET.match(" ".join(token.text for token in tokens)):
         return "CREATE SECRET"
     first = [token.upper for token in tokens[:2]]
@@ -133,7 +133,7 @@ def _verb(tokens: Sequence[Token], statement: str) -> str:
 
 
 def _reason_against(verb: str, tokens: Sequence[Token]) -> str:
-    """Why a statement cannot run; empty when it can."""
+    """Return the reason why a statement cannot run; empty if it can."""
     if verb == "CREATE SECRET":
         return ""
     if verb not in _RUN:
@@ -192,7 +192,7 @@ def _is_on(value: Token | None) -> bool:
 
 
 def _kind(location: str, options: dict[str, Token | None]) -> tuple[str, str | None]:
-    """Return what kind of database is attached, and the path of its file."""
+    """Return the kind of the attached database, and the path of its file."""
     type_ = options.get("TYPE")
     kind = type_.value.lower() if type_ is not None else "duckdb"
     path = location
@@ -215,7 +215,7 @@ def _edited(statement: str, edits: Sequence[tuple[Token, str]]) -> str:
 
 
 def _use(found: PreActions, tokens: Sequence[Token], own: str) -> None:
-    """Note what USE chooses; a name that is not attached is a schema of the database in use, or its own name."""
+    """Record the target of USE; a name that is not attached is a schema of the current database, or its own name."""
     names = [token.value.lower() for token in tokens[1:] if token.text != "."]
     if names and names[0] in found.attachments:
         found.used = found.attachments[names[0]]

@@ -1,1 +1,1 @@
-"""Lineage: which tables the SQL of tasks reads, and what depends on what."""
+"""Lineage: the tables that the SQL of tasks reads, and dependencies between them."""

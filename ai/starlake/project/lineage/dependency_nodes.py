@@ -1,6 +1,6 @@
-"""The nodes of dependency trees, as generated DAG files expect them.
+"""Nodes of dependency trees in generated DAG files.
 
-The keys are those that ``dag-generate`` of Starlake 1.5.16 writes; what has no value is left out.
+The keys are those of ``dag-generate`` of Starlake 1.5.16; keys without a value are left out.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def task_node(task: Task, references: Sequence[Reference], nodes: Mapping[str, N
 
 
 def table_node(table: Table, application: Application) -> Node:
-    """Return the node of a table that is loaded."""
+    """Return the node of a loaded table."""
     data = {
         "name": table.full_name,
         "typ": "table",
@@ -73,7 +73,7 @@ def _strategy(strategy: WriteStrategy) -> dict[str, Any]:
 
 
 def seconds(freshness: Freshness) -> int:
-    """How old data may get before it is wrong, else before it is worth a warning; 0 when nothing is said."""
+    """Return the freshness limit in seconds, for an error or else for a warning; 0 without a limit."""
     for age in (freshness.error, freshness.warn):
         match = _AGE.fullmatch(age or "")
         if match:

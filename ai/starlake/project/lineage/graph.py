@@ -1,4 +1,4 @@
-"""The graph of dependencies: tasks on tasks, tasks on loaded tables."""
+"""The dependency graph: tasks on tasks, tasks on loaded tables."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Graph:
 
     Args:
         project: The project; all of its tasks, and the tables of its domains, are read.
-        tables_of: Finds the tables that SQL reads, given the SQL and its dialect.
+        tables_of: Returns the tables that SQL reads, given the SQL and its dialect.
 
     Raises:
-        StarlakeError: From any method, if a file of the project cannot be used.
+        StarlakeError: From any method, if a file of the project is invalid.
     """
 
     def __init__(self, project: Project, tables_of: Callable[[str, str], tuple[str, ...]] = table_references) -> None:
@@ -39,12 +39,12 @@ class Graph:
     def references(self, task: Task) -> tuple[Reference, ...]:
         """Return the tables that a task reads, in the order of its SQL, its own table left out.
 
-        A name of two parts is a task's full name, a task's table, or a loaded table's name in the database; a name of
-        one part is a table of the task's own domain, else the only task, else the only table of this name. Of a longer
-        name the last two parts count.
+        A name with two parts is a task's full name, a task's table, or a loaded table's name in the database; a name
+        with one part is a table of the task's own domain, else the only task, else the only table with this name. Of a
+        longer name the last two parts are used.
 
         Raises:
-            StarlakeError: If a name of one part fits several tables.
+            StarlakeError: If a name with one part matches several tables.
         """
         key = task.full_name.lower()
         if key not in self._references:
@@ -57,35 +57,34 @@ class Graph:
         return tuple(found.values())
 
     def order(self, tasks: Iterable[Task] | None = None) -> tuple[Task, ...]:
-        """Tasks and all that they depend on, each after what it depends on.
+        """Return tasks and all their dependencies, each after its dependencies.
 
         Args:
-            tasks: Where to start; all tasks of the project by default.
+            tasks: The tasks to start from; all tasks of the project by default.
 
         Raises:
-            StarlakeError: If tasks depend on each other in a circle; the message names it.
+            StarlakeError: If tasks have circular dependencies; the message names them.
         """
         return tuple(self.ordered(tasks))
 
     def ordered(self, tasks: Iterable[Task] | None = None) -> Iterator[Task]:
-        """Yield tasks and all that they depend on as soon as their SQL is read; see `order`."""
+        """Yield tasks and all their dependencies as soon as their SQL is read; see `order`."""
         done: set[str] = set()
         for task in self._project.tasks if tasks is None else tasks:
             yield from self._visit(task, done)
 
     def dependency_tree(self, task: Task) -> Node:
-        """Return a task with all that it depends on, as generated DAG files expect it.
+        """Return a task with all its dependencies, in the form of generated DAG files.
 
         Args:
             task: The task.
 
         Returns:
-            ``{"data": {...}, "children": [...], "task": True}``, ready for JSON. A node that several others depend on
-            is one object below all of them, so that making the tree costs no more than the project has tasks; keep it
-            as it is.
+            ``{"data": {...}, "children": [...], "task": True}``, ready for JSON. A shared node is the same object below
+            all its consumers, so that the cost of the tree is linear in the number of tasks; do not modify it.
 
         Raises:
-            StarlakeError: If tasks depend on each other in a circle.
+            StarlakeError: If tasks have circular dependencies.
         """
         for each in self.order([task]):
             if each.full_name.lower() not in self._nodes:
@@ -94,7 +93,7 @@ class Graph:
         return self._nodes[task.full_name.lower()]
 
     def _visit(self, start: Task, done: set[str]) -> Iterator[Task]:
-        """Depth first, without recursion: a chain of tasks may be longer than Python's stack."""
+        """Visit nodes depth first, without recursion: a chain of tasks may be longer than Python's stack."""
         path: dict[str, tuple[Task, Iterator[Task]]] = {}
         key = start.full_name.lower()
         if key not in done:
@@ -128,7 +127,7 @@ class Graph:
                 yield Reference(text, item)
 
     def sql_of(self, task: Task) -> str | None:
-        """Return the SQL of a task as it is known before it runs; None if it has none that is read.
+        """Return the SQL of a task as known before it runs; None if it has no SQL.
 
         Raises:
             StarlakeError: If its template cannot be rendered.
@@ -143,15 +142,15 @@ class Graph:
         return self._sql[key]
 
     def resolve(self, name: str, task: Task) -> Task | Table | None:
-        """Return what a name in a task's SQL stands for; see `references`.
+        """Return the item of a name in a task's SQL; see `references`.
 
         Raises:
-            StarlakeError: If a name of one part fits several tables.
+            StarlakeError: If a name with one part matches several tables.
         """
         return self._names.resolve(".".join(self.target_of(name.split(".")) or (name,)), task)
 
     def target_of(self, parts: Sequence[str]) -> tuple[str, ...] | None:
-        """Return the table that ``refs.sl.yml`` says a name stands for, in parts; None if it says nothing."""
+        """Return the target of a name in ``refs.sl.yml``, in parts; None if there is none."""
         return next((found for ref in self._project.table_refs if (found := ref.target(parts))), None)
 
     @cached_property

@@ -1,6 +1,6 @@
-"""The order in which Starlake lists the items of a diagram and numbers schedules: that of a hash map of Scala 2.13.
+"""Order of Starlake's diagrams and numbered schedules: that of a hash map of Scala 2.13.
 
-What is written again by another of the two engines then has the same order and the same names.
+So both engines write the same order and the same names.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 _BITS = 5
-"""How many bits of a hash choose the branch at each level of the map."""
+"""Number of bits of a hash that select the branch at each level of the map."""
 _HASH = 32
 
 
 def hash_order(names: Iterable[str]) -> list[str]:
-    """Names, each once, in the order of the keys of ``scala.collection.immutable.HashMap``.
+    """Return distinct names in the order of the keys of ``scala.collection.immutable.HashMap``.
 
     >>> hash_order(["shop.rows", "base.clean", "mart.a"])
     ['mart.a', 'base.clean', 'shop.rows']
@@ -22,7 +22,7 @@ def hash_order(names: Iterable[str]) -> list[str]:
 
 
 def _in_order(entries: Sequence[tuple[int, str]], shift: int) -> list[str]:
-    """Order entries: those alone on their branch first, then the branches with more, by the number of the branch."""
+    """Return ordered entries: those alone on their branch first, then branches with more, by branch number."""
     if len(entries) < 2 or shift >= _HASH:  # noqa: PLR2004
         return [name for _, name in entries]
     branches: dict[int, list[tuple[int, str]]] = {}
@@ -34,7 +34,7 @@ def _in_order(entries: Sequence[tuple[int, str]], shift: int) -> list[str]:
 
 
 def _java_hash(text: str) -> int:
-    """``String.hashCode``, without a sign."""
+    """Return ``String.hashCode``, as an unsigned number."""
     units = text.encode("utf-16-be", "surrogatepass")
     value = 0
     for place in range(0, len(units), 2):
@@ -43,7 +43,7 @@ def _java_hash(text: str) -> int:
 
 
 def _improved(value: int) -> int:
-    """Return what Scala's maps make of a hash so that all of its bits count (``scala.collection.Hashing``)."""
+    """Return a hash improved as in Scala's maps, so that all of its bits matter (``scala.collection.Hashing``)."""
     whole = 1 << _HASH
     value = (value + ~(value << 9)) % whole
     value ^= value >> 14

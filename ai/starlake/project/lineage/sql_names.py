@@ -1,4 +1,4 @@
-"""What a name in a task's SQL stands for."""
+"""Resolution of names in a task's SQL."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FILES = frozenset({"csv", "tsv", "txt", "parquet", "json", "jsonl", "ndjson", "
 
 
 def may_be_a_table(name: str) -> bool:
-    """Return whether a name in SQL is neither a file nor a table that the database or Starlake brings along.
+    """Return True if a name in SQL is neither a file nor a built-in table of the database or of Starlake.
 
     >>> may_be_a_table("shop.rows"), may_be_a_table("rows.csv"), may_be_a_table("duckdb_tables")
     (True, False, False)
@@ -24,16 +24,16 @@ def may_be_a_table(name: str) -> bool:
 
 
 class TargetNames:
-    """The names of all that a project makes.
+    """Names of all items of a project.
 
     Args:
         tasks: The tasks.
-        tables: The tables that are loaded.
+        tables: The loaded tables.
     """
 
     def __init__(self, tasks: Iterable[Task], tables: Iterable[Table]) -> None:
         tasks = list(tasks)
-        # a task's name goes before a task's table, and that before a loaded table
+        # a task's name takes precedence over a task's table, and that over a loaded table
         self._by_name: dict[str, Task | Table] = {
             **{table.target.lower(): table for table in tables},
             **{task.target.lower(): task for task in tasks},
@@ -46,10 +46,10 @@ class TargetNames:
                 known.append(item)
 
     def resolve(self, name: str, task: Task) -> Task | Table | None:
-        """Return what a name in a task's SQL stands for; see `references`.
+        """Return the item of a name in a task's SQL; see `references`.
 
         Raises:
-            StarlakeError: If a name of one part fits several tables.
+            StarlakeError: If a name with one part matches several tables.
         """
         parts = name.lower().split(".")
         if len(parts) > 1:

@@ -1,4 +1,4 @@
-"""Which tables a SQL statement reads."""
+"""The tables that a SQL statement reads."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Reference:
 
     Attributes:
         text: The name in the task's SQL.
-        item: What it is: a task, a loaded table, or None for a table that the project does not make.
+        item: Its item: a task, a loaded table, or None for a table that the project does not make.
     """
 
     text: str
@@ -53,7 +53,7 @@ class Reference:
 
 
 def dialect_of(type_: str, url: str | None) -> str:
-    """Return the SQL dialect of a connection: by its JDBC address, else by its type; DuckDB's by default."""
+    """Return the SQL dialect of a connection: from its JDBC URL, else from its type; DuckDB's by default."""
     parts = (url or "").lower().split(":")
     if parts[0] == "jdbc" and len(parts) > 1:
         return _DIALECTS.get(parts[1], "duckdb")
@@ -62,17 +62,18 @@ def dialect_of(type_: str, url: str | None) -> str:
 
 @lru_cache(maxsize=4096)
 def table_references(sql: str, dialect: str = "duckdb") -> tuple[str, ...]:
-    """Return the tables that SQL reads, as it names them.
+    """Return the tables that SQL reads, by their names in it.
 
-    Names of common table expressions and table functions are not among them, nor is what an INSERT writes to. Text that
-    sqlglot cannot parse is searched for what follows FROM and JOIN, so that one unusual expression does not hide all.
+    Names of common table expressions and table functions are not included, nor is the target of an INSERT. If sqlglot
+    cannot parse the SQL, it is searched for names after FROM and JOIN, so that one unusual expression does not hide
+    all.
 
     Args:
-        sql: One statement or several, Jinja rendered.
+        sql: One or several statements with rendered Jinja.
         dialect: sqlglot's name of the SQL dialect.
 
     Returns:
-        Dotted names without quotes, each once, in the order of the text.
+        Dotted names without quotes, each once, in order of occurrence.
 
     >>> table_references("WITH a AS (SELECT * FROM shop.rows) SELECT * FROM a JOIN b USING (id)")
     ('shop.rows', 'b')
@@ -81,7 +82,7 @@ def table_references(sql: str, dialect: str = "duckdb") -> tuple[str, ...]:
 
 
 def parsed_statements(sql: str, dialect: str) -> list[Any] | None:
-    """Return the statements of SQL as trees of sqlglot; None if it cannot be parsed."""
+    """Return the statements of SQL as sqlglot trees; None if it cannot be parsed."""
     require_package("sqlglot", "reading the SQL of tasks", "dagster")
     from sqlglot import ErrorLevel, parse
     from sqlglot.errors import SqlglotError
@@ -93,7 +94,7 @@ def parsed_statements(sql: str, dialect: str) -> list[Any] | None:
 
 
 def parse_problem(sql: str, dialect: str) -> str:
-    """Return why SQL cannot be parsed, in one sentence; empty if it can be."""
+    """Return the syntax error in SQL, in one sentence; empty if there is none."""
     from sqlglot import ErrorLevel, parse
     from sqlglot.errors import ParseError, SqlglotError
 
@@ -109,7 +110,7 @@ def parse_problem(sql: str, dialect: str) -> str:
 
 
 def referenced_tables(statements: list[Any] | None, sql: str) -> tuple[str, ...]:
-    """Return the tables that SQL reads, given what `parsed_statements` made of it; see `table_references`."""
+    """Return the tables that SQL reads, from the result of `parsed_statements`; see `table_references`."""
     if statements is None:
         return tuple(dict.fromkeys(_search(sql)))
     return tuple(dict.fromkeys(name for statement in statements for name in _tables(statement)))
@@ -128,7 +129,7 @@ def _tables(statement: Any) -> list[str]:
 
 
 def is_cte(table: exp.Table) -> bool:
-    """Return True if a name stands for a common table expression that can be seen from where the name is."""
+    """Return True if a name refers to a common table expression that is visible at its position."""
     from sqlglot import exp
 
     if len(table.parts) > 1:
@@ -140,7 +141,7 @@ def is_cte(table: exp.Table) -> bool:
         with_ = node.args.get("with_") or node.args.get("with")
         if isinstance(node, exp.With):
             names = [cte.alias.lower() for cte in node.expressions]
-            # an expression sees the ones before it, and itself only if the WITH is recursive
+            # an expression sees the preceding ones, and itself only if the WITH is recursive
             seen = names if node.recursive else names[: _index(node, inside)]
             if name in seen:
                 return True

@@ -1,6 +1,6 @@
 """Typed, frozen models of Starlake's metadata.
 
-The names are Starlake's in snake_case. The values are complete: Starlake's defaults filled in, a domain's metadata
+The names are Starlake's in snake_case. The values are complete: with Starlake's defaults, and a domain's metadata
 merged into that of its tables.
 """
 

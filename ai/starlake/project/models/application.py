@@ -20,7 +20,7 @@ BUILTIN_SCHEDULES = MappingProxyType(
         "yearly": "0 0 1 1 *",
     }
 )
-"""The schedule presets that every project has. Those of Starlake's command line: a week begins on Monday.
+"""Schedule presets of every project, from Starlake's command line: a week begins on Monday.
 
 The data cycles of its orchestration library have the same names, but their weeks begin on Sunday.
 """
@@ -92,11 +92,11 @@ UNUSED_KEYS = frozenset(
         "writeStrategies",
     }
 )
-"""Keys that Starlake knows and that change nothing here: they configure Spark, its server, or repeat a variable."""
+"""Keys of Starlake without effect here: they configure Spark or its server, or repeat a variable."""
 
 
 class Connection(Model):
-    """A database or file system that rows are written to."""
+    """A database or file system for rows."""
 
     name: Text = ""
     type: Text = "jdbc"
@@ -105,12 +105,12 @@ class Connection(Model):
     quote: Text | None = None
     separator: Text | None = None
     options: TextMap = Field(default_factory=dict, repr=False)
-    """What the driver needs, passwords included: never shown."""
+    """Options of the driver, including passwords: never shown."""
     transpile_dialect: Text | None = Field(default=None, alias="_transpileDialect")
 
     @property
     def url(self) -> str | None:
-        """The JDBC address, if there is one."""
+        """The JDBC URL, if there is one."""
         return self.options.get("url")
 
     @property
@@ -120,7 +120,7 @@ class Connection(Model):
 
 
 class Audit(Model):
-    """Where and whether jobs are recorded."""
+    """Settings of the audit: its database, and whether it is active."""
 
     active: bool = True
     domain: Text = "audit"
@@ -129,21 +129,21 @@ class Audit(Model):
     database: Text | None = None
     sink: Sink = Sink()
     max_errors: int = 100
-    """How many rejected rows of a job are kept."""
+    """Maximum number of recorded rejects of a job."""
     detailed_load_audit: bool = False
     path: Text | None = None
     sql: Text | None = None
 
 
 class DagRef(Model):
-    """The names of the DAG configurations that tables and tasks use unless they name their own."""
+    """Default DAG configurations of tables and tasks."""
 
     load: Text | None = None
     transform: Text | None = None
 
 
 class Area(Model):
-    """The names, absolute paths or addresses of the areas that files pass through."""
+    """Names, absolute paths or URIs of the areas."""
 
     incoming: Text = "incoming"
     stage: Text = "stage"
@@ -155,7 +155,7 @@ class Area(Model):
 
 
 class Expectations(Model):
-    """True if expectations are checked, and whether one that is not met fails the job."""
+    """Settings of expectations: whether they are checked, and whether a failed one fails the job."""
 
     active: bool = True
     fail_on_error: bool = False
@@ -163,13 +163,13 @@ class Expectations(Model):
 
 
 class Privacy(Model):
-    """The project's own privacy algorithms: name to class."""
+    """The project's own privacy algorithms: class by name."""
 
     options: TextMap = Field(default_factory=dict)
 
 
 class Application(FileModel):
-    """The settings of a project, environment variables of the same meaning (``SL_ARCHIVE``, ...) already applied."""
+    """Settings of a project, with equivalent environment variables (``SL_ARCHIVE``, ...) applied."""
 
     connection_ref: Text = ""
     load_connection_ref: Text = ""
@@ -190,22 +190,22 @@ class Application(FileModel):
     load_strategy_class: Text | None = None
     empty_is_null: bool = True
     replace_invalid_bytes: bool = False
-    """True if bytes that are not in the encoding of a file are loaded as U+FFFD, as Starlake loads them."""
+    """True if invalid bytes of a file's encoding are loaded as U+FFFD, as by Starlake."""
     cut_long_rows: bool = False
-    """True if values of a DSV row that are more than the file has columns are left out, as Starlake leaves them out."""
+    """True if surplus values of a DSV row are left out, as by Starlake."""
     fail_on_misspelled_columns: bool = False
-    """True if a DSV header that has unknown columns and lacks others is an error rather than a warning."""
+    """True if a DSV header with both unknown and missing columns is an error instead of a warning."""
     expectations: Expectations = Expectations()
     reject_all_on_error: bool = False
     reject_with_value: bool = False
     max_rejected: MaxRejected | None = None
-    """How many rows of a file may be rejected before its load fails; a table's ``metadata`` takes precedence."""
+    """Maximum number of rejected rows per file before its load fails; a table's ``metadata`` takes precedence."""
     drop_columns: bool = False
     """True if loads drop columns that the attributes no longer name; a table's ``metadata`` takes precedence."""
     sink_replay_to_file: bool = False
     validate_on_load: bool = False
     dsv_options: TextMap = Field(default_factory=dict)
-    """Options of the reader of all DSV files; they win over those of a table."""
+    """Reader options of all DSV files; they take precedence over those of a table."""
     timezone: Text = "UTC"
     database: Text = ""
     tenant: Text = ""
@@ -217,12 +217,12 @@ class Application(FileModel):
     duckdb_mode: bool = False
     duckdb_path: Text | None = None
     max_unpacked_size: ByteSize = ByteSize(20_000_000_000)
-    """How large the files in one archive may be together, as in ``20GB``; a setting of the embedded engine only."""
+    """Maximum total size of the files in one archive, such as ``20GB``; a setting of the embedded engine only."""
     missing_folders: Literal["error", "empty"] = "error"
-    """What a landing or stage area that does not exist is; Starlake takes it for an empty one."""
+    """Treatment of a missing landing or stage area; Starlake treats it as empty."""
     undefined_variables: UndefinedVariables = UndefinedVariables.ERROR
     unknown_keys: UnknownKeys = UnknownKeys.ERROR
-    """What a key of another file that nobody reads means; one of the application is an error, as it is for Starlake."""
+    """Treatment of unknown keys in other files; one in the application is an error, as in Starlake."""
 
     @field_validator("connections", mode="after")
     @classmethod
@@ -231,39 +231,39 @@ class Application(FileModel):
 
     @property
     def files_by_name(self) -> bool:
-        """True if waiting files are loaded in the order of their names rather than of their modification times."""
+        """True if waiting files are loaded in the order of their names instead of their modification times."""
         return (self.load_strategy_class or "").endswith("IngestionNameStrategy")
 
     def load_refs(self, own: str | None = None) -> tuple[str | None, ...]:
-        """Return the names of connections that the rows of a table may go to; the first one that is given counts.
+        """Return the possible connections of a table's rows; the first given one applies.
 
         Args:
-            own: What the sink of the table names.
+            own: The connection of the table's sink.
         """
         return own, self.load_connection_ref, self.connection_ref
 
     def task_refs(self, sink: str | None = None, own: str | None = None) -> tuple[str | None, ...]:
-        """Return the names of connections that the rows of a task may go to; the first one that is given counts.
+        """Return the possible connections of a task's rows; the first given one applies.
 
         Args:
-            sink: What the sink of the task names.
-            own: What the task itself names.
+            sink: The connection of the task's sink.
+            own: The connection of the task itself.
         """
         return sink, own, self.transform_connection_ref, self.connection_ref
 
     @property
     def audit_refs(self) -> tuple[str | None, ...]:
-        """The names of connections that the audit may go to; the first one that is given counts."""
+        """The possible connections of the audit; the first given one applies."""
         return self.audit.sink.connection_ref, self.connection_ref
 
     def cron(self, schedule: str | None) -> str | None:
-        """Return the cron expression that a ``schedule`` stands for.
+        """Return the cron expression of a ``schedule``.
 
         Args:
             schedule: A cron expression, or the name of a preset of the project or of Starlake.
 
         Returns:
-            The expression; None without a schedule, and for ``None`` written out.
+            The expression; None without a schedule, and for the string ``None``.
         """
         if not schedule or schedule.lower() == "none":
             return None

@@ -14,7 +14,7 @@ _CATEGORY = re.compile(r"^\s*(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_]\w*\s*\()")
 
 
 class AttributePosition(Model):
-    """Where a value stands in a line of fixed layout: zero-based, both ends included."""
+    """Position of a value in a line of fixed layout: zero-based, both ends included."""
 
     first: int
     last: int
@@ -25,16 +25,16 @@ class Attribute(Model):
 
     name: Text = Field(min_length=1)
     type: Text = "string"
-    """The name of a type of the project, or ``struct``."""
+    """Name of a type of the project, or ``struct``."""
     array: bool = False
     required: bool = False
     attributes: tuple[Attribute, ...] = ()
-    """The fields of a struct."""
+    """Fields of a struct."""
     rename: Text | None = None
     ignore: bool = False
     """True if the attribute is validated and then dropped."""
     script: Text | None = None
-    """SQL expression over the renamed columns that computes the value, with or without ``SQL:`` before it."""
+    """SQL expression over the renamed columns that computes the value, with or without a leading ``SQL:``."""
     privacy: Text | None = None
     """``HIDE``, ``MD5``, ... or ``SQL:`` and an expression."""
     default: Text | None = None
@@ -49,12 +49,12 @@ class Attribute(Model):
 
     @property
     def final_name(self) -> str:
-        """The column's name in the target table."""
+        """Name of the column in the target table."""
         return self.rename or self.name
 
     @property
     def expression(self) -> str | None:
-        """The SQL of `script`, without the optional ``SQL:`` before it; None when there is no script."""
+        """SQL of `script`, without the optional ``SQL:``; None without a script."""
         if not self.script:
             return None
         script = self.script.strip()
@@ -62,7 +62,7 @@ class Attribute(Model):
 
     @property
     def is_struct(self) -> bool:
-        """True if the attribute holds other attributes."""
+        """True if the attribute contains other attributes."""
         return self.type.lower() == "struct" or bool(self.attributes)
 
 
@@ -70,7 +70,7 @@ class Expectation(Model):
     """A check of the target table after it was written."""
 
     expect: Text = Field(min_length=1)
-    """The call of a macro: ``none_null('id')``; a category before a dot means nothing."""
+    """Call of a macro: ``none_null('id')``; a category before a dot is ignored."""
     fail_on_error: bool = True
 
     @property

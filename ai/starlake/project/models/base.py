@@ -1,4 +1,4 @@
-"""What all models of metadata share: frozen, snake_case in Python, camelCase in the files."""
+"""Common base of all metadata models: frozen, snake_case in Python, camelCase in the files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ai.starlake.common.rejects import RejectLimit
 
 
 def _as_text(value: Any) -> Any:
-    """Numbers and booleans stand for their text where a text is expected, as in Starlake's own JSON schema."""
+    """Convert numbers and booleans to strings where a string is expected, as in Starlake's own JSON schema."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return str(value) if isinstance(value, int | float) else value
@@ -35,12 +35,12 @@ MaxRejected = Annotated[InstanceOf[RejectLimit], BeforeValidator(RejectLimit.of)
 
 
 class Model(BaseModel):
-    """A part of a metadata file. Whether a key that no model has is an error is up to who reads the file."""
+    """A part of a metadata file. The reader of the file decides whether an unknown key is an error."""
 
     filled_in: ClassVar[frozenset[str]] = frozenset()
-    """Fields that the reader fills in: no keys of the file."""
+    """Fields that the reader fills in, which are not keys of the file."""
     unused: ClassVar[frozenset[str]] = frozenset()
-    """Keys that Starlake knows and that change nothing here."""
+    """Keys of Starlake without effect here."""
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
@@ -48,9 +48,9 @@ class Model(BaseModel):
 
 
 class FileModel(Model):
-    """A part of a metadata file that knows which file it is from."""
+    """A part of a metadata file, with its file."""
 
     filled_in: ClassVar[frozenset[str]] = frozenset({"file"})
 
     file: Path | None = Field(default=None, exclude=True, repr=False)
-    """The file that the model was read from; None for one that was made in memory."""
+    """The file of the model; None for one created in memory."""

@@ -10,12 +10,12 @@ from ai.starlake.project.models.base import FileModel, Text, TextMap
 
 
 class DagConfig(FileModel):
-    """One ``metadata/dags/<name>.sl.yml``; its texts are Jinja that is rendered when DAG files are generated."""
+    """One ``metadata/dags/<name>.sl.yml``; its strings are Jinja that is rendered when DAG files are generated."""
 
     filled_in: ClassVar[frozenset[str]] = frozenset({"file", "name"})
 
     name: Text = ""
-    """The name of the file without ``.sl.yml``, by which ``dagRef`` refers to it."""
+    """Name of the file without ``.sl.yml``; ``dagRef`` refers to it."""
     template: Text = Field(min_length=1)
     filename: Text = Field(min_length=1)
     comment: Text = ""

@@ -1,6 +1,6 @@
-"""The words that Starlake's metadata accepts where it accepts only certain words.
+"""Enumerations in Starlake's metadata.
 
-Case never matters in the files; the values here are spelled as Starlake's documentation spells them.
+Case never matters in the files; the values have the spelling of Starlake's documentation.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
 class Word(str, Enum):
-    """A value out of a fixed set, found without regard to case; its error lists what is accepted."""
+    """One of a fixed set of values, found ignoring case; its error lists the accepted values."""
 
     @classmethod
     def spellings(cls) -> dict[str, str]:
-        """Other spellings that mean one of the values: upper-case spelling to value."""
+        """Return other spellings: upper-case spelling to value."""
         return {}
 
     @classmethod
     def parse(cls, value: object) -> Word:
-        """Find the member that a value from a file stands for.
+        """Return the member for a value from a file.
 
         Args:
             value: A member, or its spelling in any case.
 
         Raises:
-            PydanticCustomError: If the value is no member; the message lists the members.
+            PydanticCustomError: If the value is not a member; the message lists the members.
         """
         if isinstance(value, cls):
             return value
@@ -51,12 +51,12 @@ class Word(str, Enum):
         )
 
     def __str__(self) -> str:
-        """Return the name as Starlake's documentation spells it."""
+        """Return the name in the spelling of Starlake's documentation."""
         return str(self.value)
 
 
 class Format(Word):
-    """How the records of a file are laid out. ``JSON_ARRAY`` reads as ``JSON``, ``FIXED`` as ``POSITION``."""
+    """Format of the records of a file. ``JSON_ARRAY`` reads as ``JSON``, ``FIXED`` as ``POSITION``."""
 
     DSV = "DSV"
     JSON = "JSON"
@@ -76,17 +76,17 @@ class Format(Word):
 
     @property
     def needs_positions(self) -> bool:
-        """True if every attribute must say where its values stand in a line."""
+        """True if every attribute must have a position in a line."""
         return self is Format.POSITION
 
     @property
     def has_native_loader(self) -> bool:
-        """True if ``loader: native`` skips validation; files of other formats are validated all the same."""
+        """True if ``loader: native`` skips validation; files of other formats are always validated."""
         return self in {Format.DSV, Format.JSON, Format.JSON_FLAT, Format.POSITION}
 
 
 class Loader(Word):
-    """Who reads the files: Spark with full validation, or the database itself without."""
+    """Reader of the files: Spark with full validation, or the database itself without."""
 
     SPARK = "spark"
     NATIVE = "native"
@@ -100,7 +100,7 @@ class MergeOn(Word):
 
 
 class Trim(Word):
-    """Which blanks around a value are dropped."""
+    """Blanks around a value that are dropped."""
 
     LEFT = "LEFT"
     RIGHT = "RIGHT"
@@ -109,7 +109,7 @@ class Trim(Word):
 
 
 class PrimitiveType(Word):
-    """What a type is in memory, whatever its pattern."""
+    """Type in memory, independent of its pattern."""
 
     STRING = "string"
     VARIANT = "variant"
@@ -126,7 +126,7 @@ class PrimitiveType(Word):
 
 
 class Materialization(Word):
-    """What a task leaves in the database."""
+    """Result of a task in the database."""
 
     TABLE = "TABLE"
     VIEW = "VIEW"
@@ -135,27 +135,27 @@ class Materialization(Word):
 
 
 class UndefinedVariables(Word):
-    """What a variable that a template uses and nobody defines means."""
+    """Treatment of an undefined variable in a template."""
 
     ERROR = "error"
     WARN = "warn"
-    """It is empty, and a warning says so."""
+    """The variable is empty, with a warning."""
     EMPTY = "empty"
-    """It is empty, as for Starlake."""
+    """The variable is empty, as in Starlake."""
 
 
 class UnknownKeys(Word):
-    """What a key of a metadata file that nobody reads means."""
+    """Treatment of unknown keys in a metadata file."""
 
     ERROR = "error"
     WARN = "warn"
-    """It is ignored, and a warning says so."""
+    """The key is ignored, with a warning."""
     IGNORE = "ignore"
-    """It is ignored, as by Starlake."""
+    """The key is ignored, as by Starlake."""
 
 
 class SyncStrategy(Word):
-    """How the columns of a task's table follow its attributes."""
+    """Synchronisation of the columns of a task's table with its attributes."""
 
     NONE = "NONE"
     ADD = "ADD"
@@ -163,7 +163,7 @@ class SyncStrategy(Word):
 
 
 class MetricType(Word):
-    """Which statistics are computed for an attribute."""
+    """Statistics of an attribute."""
 
     DISCRETE = "DISCRETE"
     CONTINUOUS = "CONTINUOUS"

@@ -1,4 +1,4 @@
-"""How the files of a table look, where they land and what happens to them."""
+"""Metadata of a table: the format of its files, their landing area and their treatment."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ai.starlake.project.models.write_options import Sink, WriteStrategy
 
 
 class Freshness(Model):
-    """How old data may get, such as ``3 days`` or ``2 hours``."""
+    """Limits of the age of data, such as ``3 days`` or ``2 hours``."""
 
     warn: Text | None = None
     error: Text | None = None
@@ -21,9 +21,8 @@ class Freshness(Model):
 class Metadata(Model):
     """The ``metadata`` of a domain or table, with the defaults of Starlake.
 
-    In a table it is complete: what the table's file leaves out comes from its domain, then from the application
-    (``ack``, ``emptyIsNull``, ``loader``, ``grouped``, ``dropColumns``, ``maxRejected``, ``dagRef`` and the like), so
-    that nobody downstream merges.
+    In a table it is complete: missing keys come from its domain, then from the application (``ack``, ``emptyIsNull``,
+    ``loader``, ``grouped``, ``dropColumns``, ``maxRejected``, ``dagRef`` and others), so that no reader has to merge.
     """
 
     unused: ClassVar[frozenset[str]] = frozenset({"fillWithDefaultValue"})
@@ -37,12 +36,12 @@ class Metadata(Model):
     multiline: bool = False
     array: bool = False
     null_value: Text | None = None
-    """The string that stands for null; if it is not given, the empty string does where `empty_is_null` holds."""
+    """String for null; by default the empty string if `empty_is_null` is set."""
     empty_is_null: bool = True
     directory: Text | None = None
-    """The landing area, from which ``stage`` takes files. A relative path starts at the project."""
+    """Landing area, from which ``stage`` takes files. A relative path starts at the project."""
     ack: Text | None = None
-    """Extension of the file that must lie beside a data file before it is staged; None and empty: no such file."""
+    """Extension of the ack file that a data file requires before it is staged; None or empty for no ack file."""
     extensions: Texts = ()
     ignore: Text | None = None
     options: TextMap = Field(default_factory=dict)
@@ -51,28 +50,28 @@ class Metadata(Model):
     sink: Sink = Sink()
     write_strategy: WriteStrategy = WriteStrategy()
     compute: Text | None = None
-    """The compute profile of what loads the table."""
+    """Compute profile of the load of the table."""
     schedule: Text | None = None
     """A cron expression, or the name of one of the application's schedule presets."""
     dag_ref: Text | None = None
     freshness: Freshness = Freshness()
     grouped: bool = False
-    """True if all files that wait for a table are loaded as one."""
+    """True if all waiting files of a table are loaded together."""
     drop_columns: bool = False
     """True if columns that the table's attributes no longer name are dropped, with their values."""
     max_rejected: MaxRejected | None = None
-    """How many rows of a file may be rejected, as a number or a percentage; a load of more fails."""
+    """Maximum number of rejected rows per file, as a number or a percentage; more fail the load."""
     replace_invalid_bytes: bool = False
-    """True if bytes that are not in the encoding are loaded as U+FFFD, as Starlake loads them."""
+    """True if invalid bytes of the encoding are loaded as U+FFFD, as by Starlake."""
     cut_long_rows: bool = False
-    """True if values of a DSV row that are more than the file has columns are left out, as Starlake leaves them out."""
+    """True if surplus values of a DSV row are left out, as by Starlake."""
     fail_on_misspelled_columns: bool = False
-    """True if a DSV header that has unknown columns and lacks others is an error rather than a warning."""
+    """True if a DSV header with both unknown and missing columns is an error instead of a warning."""
 
     @model_validator(mode="before")
     @classmethod
     def _array_format(cls, data: Any) -> Any:
-        """``format: JSON_ARRAY`` says ``array: true`` in one word."""
+        """Convert ``format: JSON_ARRAY`` to JSON with ``array: true``."""
         if isinstance(data, dict) and str(data.get("format")).upper() == "JSON_ARRAY":
             return {"array": True, **data}
         return data

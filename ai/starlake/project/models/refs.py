@@ -1,4 +1,4 @@
-"""Other names for tables: the entries of ``metadata/refs.sl.yml``."""
+"""Aliases of tables: the entries of ``metadata/refs.sl.yml``."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ai.starlake.project.patterns import java_pattern
 
 
 class RefInput(Model):
-    """The names that a reference is for: Java regular expressions that a whole name must match, in any case."""
+    """Names of a reference: Java regular expressions that a whole name must match, ignoring case."""
 
     table: Text = ".*"
     domain: Text | None = None
-    """Without one, names without a domain are meant."""
+    """Domain of the names; by default names without a domain."""
     database: Text | None = None
 
 
 class RefOutput(Model):
-    """The table that is meant."""
+    """The referenced table."""
 
     table: Text = ""
     domain: Text = ""
@@ -34,13 +34,13 @@ class TableRef(Model):
     output: RefOutput = Field(default_factory=RefOutput)
 
     def target(self, parts: Sequence[str]) -> tuple[str, ...] | None:
-        """Return the table that a name stands for.
+        """Return the target of a name.
 
         Args:
             parts: The parts of the name: table, or domain and table, or database, domain and table.
 
         Returns:
-            Its parts, None if this reference is not for the name. What the entry leaves out stays as it is.
+            Its parts; None if this reference does not match the name. Parts that the entry leaves out are unchanged.
         """
         wanted = (self.input.database, self.input.domain, self.input.table)
         given = (None,) * (3 - len(parts)) + tuple(parts)

@@ -1,6 +1,6 @@
-"""Write strategies as objects: what each needs, and what it does to a table besides its template.
+"""Write strategies as objects: their requirements, and their effects on a table besides their template.
 
-A new strategy is one entry of `STRATEGY_KINDS` and a template of its name in each warehouse.
+A new strategy is one entry of `STRATEGY_KINDS` and a template with its name in each warehouse.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ class StrategyKind:
 
     Args:
         name: Its name in upper case; the template has it in lower case.
-        needs_key: Whether it cannot work without key columns.
-        needs_timestamp: Whether it cannot work without a timestamp column.
-        needs_partition: Whether it cannot work without a partition column.
-        keeps_versions: Whether the table has two more columns: from and until when a version of a row counts.
-        replaces_table: Whether every write replaces all rows, so that columns without incoming values go with them.
-        is_repeatable: Whether writing the same rows twice leaves what writing them once leaves.
-        is_adaptive: Whether it may be one of several strategies of a table that are chosen by file.
-        keeps_duplicates: Whether all incoming rows of a key are written, whatever the strategy is on.
-        only_inserts: Whether incoming rows are inserted without a look at those of the table, so that they can be
+        needs_key: Whether it requires key columns.
+        needs_timestamp: Whether it requires a timestamp column.
+        needs_partition: Whether it requires a partition column.
+        keeps_versions: Whether the table has two more columns: the start and the end of a version of a row.
+        replaces_table: Whether every write replaces all rows, including columns without incoming values.
+        is_repeatable: Whether writing the same rows twice has the same result as writing them once.
+        is_adaptive: Whether it may be part of an adaptive strategy.
+        keeps_duplicates: Whether all incoming rows of a key are written.
+        only_inserts: Whether incoming rows are inserted without reading those of the table, so that they can be
             inserted while they are read.
         newest_wins: Whether only the newest incoming row of a key is written if there is a timestamp.
-        is_own: Whether it is a project's own, of which nothing but its template is known.
+        is_own: Whether it is a project's own, of which only the template is known.
     """
 
     name: str
@@ -45,11 +45,11 @@ class StrategyKind:
 
     @property
     def template(self) -> str:
-        """The name of its template."""
+        """Name of its template."""
         return self.name.lower()
 
     def lacking(self, key: Sequence[str], timestamp: str | None, partition: Sequence[str]) -> Iterator[str]:
-        """Yield what it needs and is not given: ``key``, ``timestamp`` or ``partition``."""
+        """Yield missing requirements: ``key``, ``timestamp`` or ``partition``."""
         if self.needs_key and not key:
             yield "key"
         if self.needs_timestamp and not timestamp:
@@ -58,7 +58,7 @@ class StrategyKind:
             yield "partition"
 
     def columns(self, key: Sequence[str], timestamp: str | None, partition: Sequence[str]) -> list[str]:
-        """Return the columns of incoming rows that it goes by."""
+        """Return the columns of incoming rows that it uses."""
         by_key = [*key, *([timestamp] if timestamp else [])] if self.needs_key else []
         return [*by_key, *(partition if self.needs_partition else ())]
 
@@ -77,9 +77,9 @@ _ALL = (
 STRATEGY_KINDS: Mapping[str, StrategyKind] = MappingProxyType({kind.name: kind for kind in _ALL})
 """Starlake's strategies by name."""
 DEFAULT_STRATEGY = "APPEND"
-"""The strategy of a table or task that names none."""
+"""Default strategy of tables and tasks."""
 
 
 def strategy_kind(name: str) -> StrategyKind:
-    """Return the strategy of a name in upper case; a project's own if it is not one of Starlake's."""
+    """Return the strategy for a name in upper case; a project's own if it is not one of Starlake's."""
     return STRATEGY_KINDS.get(name) or StrategyKind(name, is_own=True)

@@ -1,4 +1,4 @@
-"""Tables that are loaded from files, and the domains they belong to."""
+"""Tables that are loaded from files, and their domains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ai.starlake.project.patterns import java_pattern
 
 
 class AccessControl(Model):
-    """A role on a table and who gets it."""
+    """A role on a table and its grantees."""
 
     role: Text
     grants: Texts = ()
@@ -23,7 +23,7 @@ class AccessControl(Model):
 
 
 class RowLevelSecurity(Model):
-    """A condition on rows and who sees the rows that meet it."""
+    """A condition on rows and the users who see the matching rows."""
 
     name: Text
     predicate: Text = "TRUE"
@@ -38,7 +38,7 @@ class Table(FileModel):
 
     name: Text = Field(min_length=1)
     pattern: Text = Field(min_length=1)
-    """Java regular expression that the whole name of a file must match."""
+    """Java regular expression for the whole name of a file."""
     attributes: tuple[Attribute, ...] = ()
     metadata: Metadata = Metadata()
     primary_key: Texts = ()
@@ -46,11 +46,11 @@ class Table(FileModel):
     postsql: Texts = ()
     expectations: tuple[Expectation, ...] = ()
     filter: Text | None = None
-    """SQL predicate on the renamed columns; accepted rows that do not meet it are dropped."""
+    """SQL predicate on the renamed columns; accepted rows that do not match it are dropped."""
     rename: Text | None = None
     comment: Text | None = None
     compute: Text | None = None
-    """The compute profile of what loads the table; that of its metadata by default."""
+    """Compute profile of the load of the table; that of its metadata by default."""
     tags: Texts = ()
     acl: tuple[AccessControl, ...] = ()
     rls: tuple[RowLevelSecurity, ...] = ()
@@ -58,15 +58,15 @@ class Table(FileModel):
     pattern_sample: Text | None = None
     streams: Texts = ()
     domain: Text = ""
-    """The name of the domain, which names its folders in the areas."""
+    """Name of the domain, and of its folders in the areas."""
     domain_final_name: Text = ""
-    """The name of the domain's schema in the database."""
+    """Name of the domain's schema in the database."""
     file_stem: Text = ""
-    """The name of the file without ``.sl.yml``; ``load --tables`` selects by it."""
+    """Name of the file without ``.sl.yml``; ``load --tables`` accepts it."""
 
     @property
     def final_name(self) -> str:
-        """The table's name in the database."""
+        """Name of the table in the database."""
         return self.rename or self.name
 
     @property
@@ -89,7 +89,7 @@ class Table(FileModel):
         return java_pattern(self.pattern)
 
     def matches(self, file_name: str) -> bool:
-        """Return True if a file of this name belongs to the table.
+        """Return True if a file with this name belongs to the table.
 
         Args:
             file_name: The name without its folder; all of it must match the pattern.
@@ -100,7 +100,7 @@ class Table(FileModel):
         return self.regex.fullmatch(file_name) is not None
 
     def model_post_init(self, _context: Any, /) -> None:
-        """Fill the names that only a table made in memory lacks."""
+        """Fill in the names that only a table created in memory lacks."""
         if not self.domain_final_name:
             object.__setattr__(self, "domain_final_name", self.domain)
         if not self.file_stem:
@@ -114,23 +114,23 @@ class Domain(FileModel):
 
     name: FolderName = Field(min_length=1)
     folder: Text = ""
-    """The name of the folder; ``--domains`` selects by it."""
+    """Name of the folder; ``--domains`` accepts it."""
     metadata: Metadata = Metadata()
     comment: Text | None = None
     tags: Texts = ()
     rename: Text | None = None
     database: Text | None = None
     tables: tuple[Table, ...] = ()
-    """In the order of their file names."""
+    """Tables of the domain, in the order of their file names."""
 
     @property
     def final_name(self) -> str:
-        """The name of the domain's schema in the database."""
+        """Name of the domain's schema in the database."""
         return self.rename or self.name
 
     def table_of(self, file_name: str) -> Table | None:
-        """Return the first table whose pattern the name of a file matches, or None if no pattern does.
+        """Return the first table whose pattern matches the name of a file; None if there is none.
 
-        Tables are in the order of their names, which is the same everywhere; Starlake goes by the age of their files.
+        Tables are in the order of their names, which is the same everywhere; Starlake uses the age of their files.
         """
         return next((table for table in self.tables if table.matches(file_name)), None)

@@ -18,26 +18,26 @@ from ai.starlake.project.models.write_options import Sink, WriteStrategy
 class Task(FileModel):
     """A transform: the rows of one statement, written to one table.
 
-    The SQL is as written, Jinja included: it is rendered when the task runs. What comes from a section of a SQL file is
-    one text, which may hold several statements.
+    The SQL is as written, including Jinja: it is rendered when the task runs. A section of a SQL file is one string,
+    which may contain several statements.
     """
 
     filled_in: ClassVar[frozenset[str]] = frozenset({"file", "sqlFile", "pythonFile", "folder"})
     unused: ClassVar[frozenset[str]] = frozenset({"dataset_triggering_strategy", "partition"})
 
     name: Text = Field(min_length=1)
-    """The name of the task's file without its extensions."""
+    """Name of the task's file without its extensions."""
     domain: Text = ""
-    """The schema that the task writes to and is named by; its folder's name unless the YAML gives another."""
+    """Schema that the task writes to and is named by; by default the name of its folder."""
     folder: Text = ""
     table: Text = ""
-    """The table that the task writes; its name unless the YAML gives another."""
+    """Table that the task writes to; by default the task's name."""
     sql: Text | None = None
     sql_file: Path | None = Field(default=None, exclude=True)
     python_file: Path | None = Field(default=None, exclude=True)
     python: Text | None = None
     engine: Text | None = None
-    """The engine of the lazy frame that a Python task returns, such as ``polars``; of the embedded engine only."""
+    """Engine for the lazy frame of a Python task, such as ``polars``; a setting of the embedded engine only."""
     database: Text | None = None
     presql: Texts = ()
     postsql: Texts = ()
@@ -49,11 +49,11 @@ class Task(FileModel):
     tags: Texts = ()
     comment: Text | None = None
     compute: Text | None = None
-    """The compute profile of what runs the task."""
+    """Compute profile of the task."""
     schedule: Text | None = None
     dag_ref: Text | None = None
     parse_sql: bool = Field(default=True, alias="parseSQL")
-    """False: the SQL is run as it is, no write strategy, no dependencies."""
+    """False: the SQL is run unchanged, without a write strategy or dependencies."""
     connection_ref: Text | None = None
     freshness: Freshness = Freshness()
     task_timeout_ms: int | None = None
@@ -65,7 +65,7 @@ class Task(FileModel):
 
     @property
     def full_name(self) -> str:
-        """``domain.name``: what ``transform --name`` takes."""
+        """``domain.name``: the value of ``transform --name``."""
         return f"{self.domain}.{self.name}"
 
     @property
@@ -74,13 +74,13 @@ class Task(FileModel):
         return f"{self.domain}.{self.table}"
 
     def model_post_init(self, _context: Any, /) -> None:
-        """Name the table after the task unless the file says otherwise."""
+        """Name the table after the task unless the file names it."""
         if not self.table:
             object.__setattr__(self, "table", self.name)
 
 
 def compute_of(item: Table | Task) -> str | None:
-    """Return the compute profile that a table or task names: its own, else that of the table's metadata."""
+    """Return the compute profile of a table or task: its own, else that of the table's metadata."""
     return item.compute or (item.metadata.compute if isinstance(item, Table) else None)
 
 
@@ -93,4 +93,4 @@ class TransformDomain(FileModel):
     folder: Text = ""
     comment: Text | None = None
     tasks: tuple[Task, ...] = ()
-    """In the order of their names."""
+    """Tasks of the folder, in the order of their names."""

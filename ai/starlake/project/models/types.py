@@ -1,4 +1,4 @@
-"""Types: what the values of an attribute look like and what they become."""
+"""Types: the form of the values of an attribute, and their column type."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class TypeDefinition(FileModel):
 
     name: Text = Field(min_length=1)
     pattern: Text
-    """Java regular expression that the whole value must match; for dates and times a date pattern of Java or its name.
+    """Java regular expression for the whole value; for dates and times a Java date pattern or its name.
 
-    For booleans two expressions around ``<-TF->``: what is true, and what is false.
+    For booleans, two expressions around ``<-TF->``: for true, and for false.
     """
     primitive_type: PrimitiveType = PrimitiveType.STRING
     zone: Text | None = None
@@ -23,4 +23,4 @@ class TypeDefinition(FileModel):
     sample: Text | None = None
     comment: Text | None = None
     ddl_mapping: TextMap = Field(default_factory=dict)
-    """Database to the type of its columns."""
+    """Column type by database."""

@@ -1,4 +1,4 @@
-"""Where rows go and how they meet the rows that are there."""
+"""Targets of rows, and how they are merged with existing rows."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ai.starlake.project.models.strategy_kinds import DEFAULT_STRATEGY, Strategy
 class WriteStrategy(Model):
     """How incoming rows are merged into the target table.
 
-    ``type`` is upper-case text rather than one of Starlake's strategies, because a project may bring templates of its
-    own under ``metadata/write-strategies``; `kind` is the strategy of this name.
+    ``type`` is an upper-case string instead of an enumeration, because a project may have templates of its own under
+    ``metadata/write-strategies``; `kind` is the strategy with this name.
     """
 
     type: Text | None = None
     types: TextMap = Field(default_factory=dict)
-    """Adaptive strategy: strategy to the condition under which it applies to a file; upper-case keys."""
+    """Adaptive strategy: condition for a file by strategy; upper-case keys."""
     key: Texts = ()
     timestamp: Text | None = None
     on: MergeOn = MergeOn.TARGET
     start_ts: Text | None = None
-    """SCD2: column of the time from which a version counts; the application's name for it by default."""
+    """SCD2: column with the start of a version; by default the application's name for it."""
     end_ts: Text | None = None
-    """SCD2: column of the time until which a version counts; the application's name for it by default."""
+    """SCD2: column with the end of a version; by default the application's name for it."""
     query_filter: Text | None = None
 
     @field_validator("type")
@@ -42,7 +42,7 @@ class WriteStrategy(Model):
 
     @property
     def effective_type(self) -> str:
-        """The strategy's name in upper case; ``APPEND`` when none is given."""
+        """Name of the strategy in upper case; ``APPEND`` by default."""
         return self.type or DEFAULT_STRATEGY
 
     @property
@@ -64,12 +64,12 @@ class WriteStrategy(Model):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every strategy that may apply: the adaptive ones, or the only one."""
+        """Names of the strategies that may apply: the adaptive ones, or the only one."""
         return tuple(self.types) or (self.effective_type,)
 
 
 class Sink(Model):
-    """Where the rows of a table or task are written."""
+    """Target of the rows of a table or task."""
 
     unused: ClassVar[frozenset[str]] = frozenset({"sharding"})
 

@@ -1,1 +1,1 @@
-"""Metadata files: how they are found, read and merged into models."""
+"""Metadata files: finding, reading and merging them into models."""

@@ -1,7 +1,7 @@
 """YAML files, read once, with the line of every key.
 
-All plain values are read as text and become numbers and booleans where a model asks for them: so ``on`` stays a key,
-``default: 007`` keeps its zeros and ``sample: 2024-01-01`` is no date. That is how Starlake's own reader treats them.
+All plain values are read as strings and become numbers and booleans if a model requires them: so ``on`` stays a key,
+``default: 007`` keeps its zeros and ``sample: 2024-01-01`` is not a date. Starlake's own reader does the same.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _NULL_TAG = "tag:yaml.org,2002:null"
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _MAX_NODES = 200_000
-"""More nodes than any real file has; an alias of aliases (a "billion laughs") reaches it and is refused."""
+"""More nodes than any real file has; an alias of aliases (a "billion laughs") exceeds it and is refused."""
 
 KeyPath = tuple[str | int, ...]
 
@@ -31,9 +31,9 @@ class Document:
 
     Attributes:
         file: The file.
-        data: Mappings, lists, texts; nulls are left out of mappings.
+        data: Mappings, lists, strings; nulls are left out of mappings.
         lines: The line, from 1, of each key and list item by its path.
-        findings: Oddities of the file that do not keep it from being used.
+        findings: Warnings about the file.
     """
 
     file: Path
@@ -42,25 +42,25 @@ class Document:
     findings: tuple[Finding, ...] = ()
 
     def line(self, path: KeyPath) -> int:
-        """Return the line of a key, or of the nearest key around it that the file has."""
+        """Return the line of a key, or of its nearest existing parent."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
     def finding(self, path: KeyPath, message: str, hint: str = "", severity: Severity = Severity.ERROR) -> Finding:
-        """Return a finding at a key of this file."""
+        """Return a finding about a key of this file."""
         return Finding(self.file, self.line(path), message, hint, severity)
 
 
 def parse_document(file: Path, text: str) -> Document:
-    """Read the text of a YAML file.
+    """Parse the content of a YAML file.
 
     Args:
-        file: The file that the text is from, for messages.
-        text: The text, Jinja already rendered. An empty one is an empty mapping.
+        file: The file, for messages.
+        text: Its content, with rendered Jinja. An empty one is an empty mapping.
 
     Raises:
-        ProjectError: If the text is no YAML, or not a mapping at its top.
+        ProjectError: If it is not valid YAML, or not a mapping.
     """
     try:
         node = yaml.compose(text, Loader=_Loader)
@@ -86,7 +86,7 @@ def _unreadable(file: Path, line: int, problem: str) -> ProjectError:
 
 
 class _Builder:
-    """Turns YAML nodes into plain data, and remembers where each key was."""
+    """Converts YAML nodes to plain data, and records the line of each key."""
 
     def __init__(self, file: Path) -> None:
         self.lines: dict[KeyPath, int] = {}
@@ -142,7 +142,7 @@ class _Builder:
         return {key: value for key, value in {**merged, **own}.items() if value is not None}
 
     def _merged(self, node: yaml.Node, path: KeyPath) -> dict[str, Any]:
-        """Return the keys that ``<<: *alias`` brings; earlier aliases of a list win, as the YAML specification says."""
+        """Return the keys of ``<<: *alias``; earlier aliases of a list take precedence, as in YAML's specification."""
         nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
         result: dict[str, Any] = {}
         for source in reversed(nodes):

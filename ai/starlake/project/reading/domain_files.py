@@ -1,4 +1,4 @@
-"""Reads the domains and tables below ``metadata/load``."""
+"""Read the domains and tables below ``metadata/load``."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class DomainFolder(NamedTuple):
 
 
 class DomainReader:
-    """Reads domains and tables as they are asked for, each file once.
+    """Reads domains and tables on demand, each file once.
 
     Args:
-        settings: The start of the project.
-        types: The project's types, read when a table is.
-        strategies: The names of the write strategies that there are.
+        settings: The settings of the project.
+        types: The project's types, read with the first table.
+        strategies: The names of all write strategies.
     """
 
     def __init__(self, settings: Settings, types: Types, strategies: frozenset[str]) -> None:
@@ -50,7 +50,7 @@ class DomainReader:
 
     @cached_property
     def folders(self) -> dict[str, Path]:
-        """The folders of the domains by their names, in the order of their names."""
+        """Folders of the domains by name, in the order of their names."""
         load = self._settings.metadata / "load"
         return {path.name: path for path in _sorted(load) if path.is_dir()}
 
@@ -59,7 +59,7 @@ class DomainReader:
         return tuple(type_files(self._settings))
 
     def folder(self, name: str) -> DomainFolder:
-        """Return the files of a domain's folder; those in folders below it belong to it too."""
+        """Return the files of a domain's folder, including its subfolders."""
         if name not in self._folders:
             path = self.folders[name]
             files = sorted(path.rglob(f"*{SUFFIX}"), key=lambda file: file.name)
@@ -77,10 +77,10 @@ class DomainReader:
         """Return the name of the folder of a domain.
 
         Args:
-            name: The domain's name, the name of its folder, or its name in the database; in any case.
+            name: The domain's name, the name of its folder, or its name in the database; ignoring case.
 
         Raises:
-            StarlakeError: If there is no such domain, with the nearest name that there is.
+            StarlakeError: If there is no such domain, with the nearest existing name.
         """
         lowered = {folder.lower(): folder for folder in self.folders}
         if name in self.folders or name.lower() in lowered:
@@ -118,7 +118,7 @@ class DomainReader:
         """Return the landing area of a domain.
 
         Raises:
-            ProjectError: If its metadata names none.
+            ProjectError: If its metadata has none.
         """
         data, (origin,) = self.config_data(folder)
         directory = _metadata(data).get("directory")
@@ -133,14 +133,14 @@ class DomainReader:
         )
 
     def place(self, folder: str) -> str:
-        """Return the file and line that a domain begins with, as ``file:line``; its folder when it has no file."""
+        """Return the first file and line of a domain, as ``file:line``; its folder if it has no file."""
         if self.folder(folder).config is None:
             return str(self.folder(folder).path)
         _, (origin,) = self.config_data(folder)
         return f"{origin.document.file}:{origin.document.line(('load',))}"
 
     def file_rules(self, folder: str) -> FileRules:
-        """Return which table of a domain takes a file; of the tables no more is read than that takes.
+        """Return the file rules of a domain; no more than needed is read of the tables.
 
         Raises:
             ProjectError: If a file of the domain cannot be read, or the pattern of a table is missing.
@@ -159,7 +159,7 @@ class DomainReader:
         """Return a domain with its tables.
 
         Raises:
-            ProjectError: If a file of the domain cannot be used; it has all that is wrong in all of them.
+            ProjectError: If a file of the domain is invalid; with all findings in all files.
         """
         domain = self.config(folder)
         findings: list[Finding] = []
@@ -169,18 +169,18 @@ class DomainReader:
         return domain.model_copy(update={"tables": tuple(tables)})
 
     def find_table(self, folder: str, name: str) -> Table:
-        """Return a table by the name of its file, else by its own or its final name; in any case.
+        """Return a table by the name of its file, else by its own or its final name; ignoring case.
 
         Raises:
-            StarlakeError: If there is no such table, with the nearest name that there is.
+            StarlakeError: If there is no such table, with the nearest existing name.
         """
         return self.table(folder, self.stem_of(folder, name))
 
     def stem_of(self, folder: str, name: str) -> str:
-        """Return the stem of the file of a table; other files are looked into only when none has the name.
+        """Return the stem of the file of a table; other files are read only if no file has the name.
 
         Raises:
-            StarlakeError: If there is no such table, with the nearest name that there is.
+            StarlakeError: If there is no such table, with the nearest existing name.
         """
         files = self.folder(folder).files
         stem = name if name in files else next((stem for stem in files if stem.lower() == name.lower()), None)
@@ -207,7 +207,7 @@ class DomainReader:
         """Return the table of a file.
 
         Raises:
-            ProjectError: If the file cannot be used.
+            ProjectError: If the file is invalid.
         """
         file = self.folder(folder).files[stem]
         if file not in self._tables:
@@ -235,7 +235,7 @@ class DomainReader:
         return table.model_copy(update={"file": file}), content.document
 
     def config_data(self, folder: str) -> tuple[dict[str, Any], list[Origin]]:
-        """Return what the ``_config`` of a folder says, and where; nothing if there is no such file."""
+        """Return the content of the ``_config`` of a folder, and its origin; empty if there is no such file."""
         file = self.folder(folder).config
         if file is None:
             return {}, [Origin(Document(self.folders[folder] / CONFIG, {}, {}), ("load",))]
@@ -247,7 +247,7 @@ class DomainReader:
         return [Origin(origin.document, ("load", "metadata"), ("metadata",)) for origin in origins]
 
     def _metadata(self, folder: str, own: dict[str, Any]) -> dict[str, Any]:
-        """Return the metadata of a table: its own keys over those of its domain over those of the application."""
+        """Return the metadata of a table: its own keys override its domain's, and those the application's."""
         inherited = self.config_data(folder)[0].get("metadata", {})
         merged = {**self._defaults(), **inherited, **own}
         if "loader" not in inherited and "loader" not in own:
@@ -274,7 +274,7 @@ class DomainReader:
         return {key: value for key, value in defaults.items() if value is not None}
 
     def _loader(self, metadata: dict[str, Any]) -> Loader:
-        """Return the loader of the connection that a table is written to, else the one of the application."""
+        """Return the loader of a table's connection, else that of the application."""
         application = self._settings.application
         sink = metadata.get("sink")
         ref = sink.get("connectionRef") if isinstance(sink, dict) else None
@@ -286,7 +286,7 @@ class DomainReader:
         return next((member for member in Loader if member.value == loader), application.loader)
 
     def all(self) -> Iterator[str]:
-        """Yield the folders that hold tables; a folder without any is not a domain."""
+        """Yield the folders with tables; a folder without any is not a domain."""
         return (folder for folder in self.folders if self.folder(folder).files)
 
 

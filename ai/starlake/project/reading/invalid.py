@@ -1,4 +1,4 @@
-"""From what pydantic and the models say is wrong to findings with a file, a line and a hint."""
+"""Conversion of errors of pydantic and the models to findings with a file, a line and a hint."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Origin(NamedTuple):
-    """Where a part of the data of a model is from: a document, and the path of that part in it."""
+    """Origin of a part of a model's data: a document, and the path of that part in it."""
 
     document: Document
     path: KeyPath
     at: KeyPath = ()
-    """Where that part is in the model."""
+    """Path of that part in the model."""
 
 
 def build(model: type[ModelT], data: dict[str, Any], origins: Sequence[Origin]) -> ModelT:
-    """Make a model of data from files.
+    """Return a model from the data of files.
 
     Args:
         model: The model.
-        data: Its data, keys as in the files.
-        origins: Where the data is from; the first that has a key is where a message about it points to.
+        data: Its data, with the keys of the files.
+        origins: The origins of the data; a message about a key refers to the first one that has it.
 
     Raises:
-        ProjectError: If a value is missing or not accepted; all of them are in it.
+        ProjectError: If a value is missing or invalid; with all findings.
     """
     try:
         return model.model_validate(data)
@@ -61,7 +61,7 @@ def _accepted(problem: dict[str, Any]) -> list[str]:
 
 
 def _where(location: KeyPath, origins: Sequence[Origin]) -> tuple[Document, KeyPath]:
-    """Return the origin that has the longest part of the location; an earlier one when several have as much."""
+    """Return the origin with the longest part of the location; the earlier one of equal ones."""
     best = (origins[0].document, origins[0].path)
     best_length = -1
     for document, path, at in origins:
@@ -77,14 +77,14 @@ def _where(location: KeyPath, origins: Sequence[Origin]) -> tuple[Document, KeyP
 def unknown_keys(
     model: type[BaseModel], data: Any, document: Document, path: KeyPath, also: frozenset[str] = frozenset()
 ) -> Iterator[Finding]:
-    """Find keys that the model does not have, at any depth.
+    """Yield findings about keys that the model does not have, at any depth.
 
     Args:
-        model: What the data is for.
-        data: The data as it was read.
-        document: The document it was read from.
-        path: Where in the document it is.
-        also: Keys at the top that are known, though the model does not have them.
+        model: The model of the data.
+        data: The data from the document.
+        document: The document of the data.
+        path: Path of the data in the document.
+        also: Further known keys at the top level.
     """
     if not isinstance(data, dict):
         return
@@ -117,7 +117,7 @@ class _Nested(NamedTuple):
 
 @lru_cache(maxsize=64)
 def _fields(model: type[BaseModel]) -> dict[str, _Nested | None]:
-    """Return the keys of a model as the files spell them, and the models below them."""
+    """Return the keys of a model as spelled in files, and the models below them."""
     fields = {(info.alias or name): _nested(info.annotation) for name, info in model.model_fields.items()}
     filled_in: frozenset[str] = getattr(model, "filled_in", frozenset())
     unused: frozenset[str] = getattr(model, "unused", frozenset())
@@ -126,7 +126,7 @@ def _fields(model: type[BaseModel]) -> dict[str, _Nested | None]:
 
 
 def _nested(annotation: Any, container: type | None = None) -> _Nested | None:
-    origin = get_origin(annotation)  # asked first: to Python 3.10, dict[str, X] is a type as well
+    origin = get_origin(annotation)  # checked first: in Python 3.10, dict[str, X] is a type too
     if origin is None and isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return _Nested(annotation, container)
     if origin in (Union, UnionType):

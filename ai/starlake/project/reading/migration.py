@@ -1,6 +1,7 @@
-"""Files of the time before ``version: 1``: what their old keys mean today.
+"""Files from before ``version: 1``: the current meaning of their old keys.
 
-Starlake rewrites such files silently; here each change is told. Source of the rules: Starlake 1.5.16, ``YamlMigrator``.
+Starlake rewrites such files silently; here each change is reported. Source of the rules: Starlake 1.5.16,
+``YamlMigrator``.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ Content = dict[str, Any]
 
 
 def migrate(document: Document, root: str) -> tuple[Document, Any, list[Finding]]:
-    """Return the content below the root key of a file, its old keys replaced by today's.
+    """Return the content below the root key of a file, with old keys replaced by current ones.
 
     Args:
         document: The file.
-        root: The key that files of this kind begin with: ``application``, ``load``, ``table``, ``task``, ...
+        root: The root key of files of this kind: ``application``, ``load``, ``table``, ``task``, ...
 
     Returns:
-        The file, with its keys under today's names for messages; the content; a warning for each thing that was
-        changed. Files with ``version: 1`` come back unchanged.
+        The file, with its keys under their current names for messages; the content; a warning for each change. Files
+        with ``version: 1`` are returned unchanged.
     """
     if "version" in document.data:
         return document, document.data.get(root), []
@@ -34,7 +35,7 @@ def migrate(document: Document, root: str) -> tuple[Document, Any, list[Finding]
 
 
 class _Migration:
-    """One file on its way to version 1."""
+    """Migration of one file to version 1."""
 
     def __init__(self, document: Document, root: str) -> None:
         self.document = document
@@ -132,7 +133,7 @@ class _Migration:
         self._tell((*path, "write"), f"write: {write} is read as writeStrategy: {{type: {name}}}")
 
     def _merge(self, owner: Content, target: Content, path: KeyPath) -> None:
-        """``merge: {key, timestamp}`` of old was a write strategy without a name."""
+        """Convert the old ``merge: {key, timestamp}``, a write strategy without a name."""
         merge = owner.pop("merge", None)
         if not isinstance(merge, dict):
             return
@@ -175,7 +176,7 @@ class _Migration:
             self._tell((*path, key), f"{key} means nothing any more: {reason}")
 
     def _move(self, old: KeyPath, new: KeyPath) -> None:
-        """Keep the lines of keys that get another place."""
+        """Keep the lines of moved keys."""
         lines = self.document.lines
         moved = {(*new, *path[len(old) :]): line for path, line in lines.items() if path[: len(old)] == old}
         self.document = replace(self.document, lines={**lines, **moved})

@@ -1,4 +1,4 @@
-"""The text of SQL files: their sections, and the statements of a section."""
+"""SQL files: their sections, and the statements of a section."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _END_OF_STATEMENT = re.compile(r";[ \t]*(?:\r?\n|\Z)")
 
 
 class Sections(NamedTuple):
-    """A SQL file: what runs before, what makes the rows, what runs after; Jinja not yet rendered."""
+    """A SQL file: the statements before, the main statement, the statements after; Jinja not yet rendered."""
 
     presql: str
     sql: str
@@ -26,11 +26,11 @@ class Sections(NamedTuple):
 def split_sections(text: str, file: Path) -> Sections:
     """Split a SQL file at its lines ``--SL_PRESQL``, ``--SL_SQL`` and ``--SL_POSTSQL``.
 
-    A file without them is one statement. Comments above the first marker are comments (Starlake 1.5.16 takes them for
+    A file without them is one statement. Comments above the first marker are comments (Starlake 1.5.16 treats them as
     the statement and fails); SQL above it is the main statement, unless there is a ``--SL_SQL`` too.
 
     Args:
-        text: The file's text.
+        text: Content of the file.
         file: The file, for messages.
 
     Raises:
@@ -55,10 +55,10 @@ def split_statements(text: str) -> tuple[str, ...]:
     """Split rendered SQL into its statements, at semicolons outside of quotes and comments.
 
     Args:
-        text: Any number of statements. What no SQL tokenizer understands is split at semicolons that end a line.
+        text: Any number of statements. If no SQL tokenizer accepts it, it is split at semicolons that end a line.
 
     Returns:
-        The statements, without their semicolons and without those that are empty.
+        The statements, without semicolons and empty statements.
 
     >>> split_statements("SELECT ';'; SELECT 2;")
     ("SELECT ';'", 'SELECT 2')

@@ -1,4 +1,4 @@
-"""The metadata files of a project, each read, rendered and parsed once."""
+"""Metadata files of a project, each read, rendered and parsed once."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from ai.starlake.project.templating.renderer import Renderer
 
 
 class FileContent(NamedTuple):
-    """What stands below the root key of a file."""
+    """Content below the root key of a file."""
 
     document: Document
     root: str
     data: Any
     findings: tuple[Finding, ...]
-    """Warnings about old keys that were migrated; errors about keys that nobody reads, or that are given twice."""
+    """Warnings about migrated old keys; errors about unknown or duplicate keys."""
 
     def mapping(self) -> dict[str, Any]:
         """Return the content, which must be a mapping.
 
         Raises:
-            ProjectError: If it is something else.
+            ProjectError: If it is not a mapping.
         """
         if self.data is None:
             return {}
@@ -45,8 +45,8 @@ class Store:
     """Reads files with one set of variables.
 
     Args:
-        renderer: What renders Jinja in the files.
-        unknown: What a key means that nobody reads.
+        renderer: Renders Jinja in the files.
+        unknown: Treatment of unknown keys.
     """
 
     def __init__(self, renderer: Renderer, unknown: UnknownKeys = UnknownKeys.ERROR) -> None:
@@ -57,11 +57,11 @@ class Store:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is odd or wrong in the files read so far, though they could be read."""
+        """Findings in the readable files so far."""
         return tuple(finding for content in self._contents.values() for finding in content.findings)
 
     def errors(self, files: Iterable[Path | None]) -> list[Finding]:
-        """Return findings about files that could be read: keys that nobody reads."""
+        """Return errors about readable files: unknown keys."""
         return [finding for file in files if file is not None for finding in self._errors.get(file, ())]
 
     def read(self, file: Path, root: str, *, rendered: bool = True) -> FileContent:
@@ -69,11 +69,11 @@ class Store:
 
         Args:
             file: The file.
-            root: The key that files of this kind begin with.
-            rendered: Whether Jinja is rendered; DAG and env files are used as they are written.
+            root: The root key of files of this kind.
+            rendered: Whether Jinja is rendered; DAG and env files are not rendered.
 
         Raises:
-            ProjectError: If the file cannot be read or parsed, or does not begin with the key.
+            ProjectError: If the file cannot be read or parsed, or does not have the root key.
         """
         key = (file, root)
         if key not in self._contents:

@@ -1,4 +1,4 @@
-"""``metadata/refs.sl.yml``: other names for tables, which the SQL of tasks may use."""
+"""``metadata/refs.sl.yml``: aliases of tables, which the SQL of tasks may use."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from ai.starlake.project.settings import Settings
 
 
 def read_refs(settings: Settings) -> tuple[TableRef, ...]:
-    """Return the references of a project, in order; the first that is for a name counts.
+    """Return the references of a project, in order; the first one that matches a name applies.
 
     Raises:
-        ProjectError: If the file cannot be used.
+        ProjectError: If the file is invalid.
     """
     file = Path(settings.areas.metadata) / "refs.sl.yml"
     if not file.is_file():

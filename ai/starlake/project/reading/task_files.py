@@ -1,4 +1,4 @@
-"""Reads the tasks below ``metadata/transform``."""
+"""Read the tasks below ``metadata/transform``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CONCATENATED = ("presql", "postsql", "expectations", "tags", "acl")
 
 @dataclass(frozen=True)
 class TaskFiles:
-    """What there is of a task: files of its name, or its place in the folder's ``_config``."""
+    """Files of a task: those with its name, or its place in the folder's ``_config``."""
 
     folder: str
     name: str
@@ -36,11 +36,11 @@ class TaskFiles:
 
 
 class TaskReader:
-    """Reads tasks as they are asked for, each file once.
+    """Reads tasks on demand, each file once.
 
     Args:
-        settings: The start of the project.
-        strategies: The names of the write strategies that there are; None: tasks are not checked.
+        settings: The settings of the project.
+        strategies: The names of all write strategies; None: tasks are not checked.
     """
 
     def __init__(self, settings: Settings, strategies: frozenset[str] | None) -> None:
@@ -51,16 +51,16 @@ class TaskReader:
 
     @cached_property
     def folders(self) -> dict[str, Path]:
-        """The folders of tasks by their names, in the order of their names."""
+        """Folders of tasks by name, in the order of their names."""
         root = self._settings.metadata / "transform"
         paths = sorted(root.iterdir(), key=lambda path: path.name) if root.is_dir() else []
         return {path.name: path for path in paths if path.is_dir() and not path.name.startswith(".")}
 
     def files(self, folder: str) -> dict[str, TaskFiles]:
-        """Return the tasks of a folder by their names; files in folders below it belong to it too.
+        """Return the tasks of a folder by name, including its subfolders.
 
         Raises:
-            ProjectError: If two files say what a task does, or the folder's ``_config`` cannot be used.
+            ProjectError: If two files define one task, or the folder's ``_config`` is invalid.
         """
         if folder not in self._files:
             found: dict[str, dict[str, Path]] = {}
@@ -80,7 +80,7 @@ class TaskReader:
         """Return a folder with its tasks.
 
         Raises:
-            ProjectError: If a file of the folder cannot be used; it has all that is wrong in all of them.
+            ProjectError: If a file of the folder is invalid; with all findings in all files.
         """
         data, document = self._config(folder)
         findings: list[Finding] = []
@@ -93,10 +93,10 @@ class TaskReader:
         return build(TransformDomain, named, [origin]).model_copy(update={"tasks": tuple(tasks), "file": document.file})
 
     def find(self, name: str) -> Task:
-        """Return a task by ``domain.task``, in any case.
+        """Return a task by ``domain.task``, ignoring case.
 
         Raises:
-            StarlakeError: If there is no such task, with the nearest name that there is.
+            StarlakeError: If there is no such task, with the nearest existing name.
         """
         wanted = name.lower()
         folder_name, _, task_name = wanted.rpartition(".")
@@ -124,7 +124,7 @@ class TaskReader:
         """Yield the files of all tasks.
 
         Args:
-            broken: Where to add what is wrong with folders that cannot be read.
+            broken: List to add the findings of invalid folders to.
         """
         for folder in self.folders:
             yield from (attempt(partial(self.files, folder), broken) or {}).values()
@@ -133,7 +133,7 @@ class TaskReader:
         """Return the task of a folder and a file name.
 
         Raises:
-            ProjectError: If its files cannot be used.
+            ProjectError: If its files are invalid.
         """
         key = (folder, name)
         if key not in self._tasks:
@@ -195,7 +195,7 @@ class TaskReader:
 
 
 def _sort_in(file: Path, found: dict[str, dict[str, Path]]) -> None:
-    """Add a file to the task that it is of, if it is one of a task."""
+    """Add a file to its task, if it is a file of a task."""
     ending = next((ending for ending in _ENDINGS if file.name.endswith(ending)), None)
     stem = file.name.removesuffix(ending or "")
     if ending is None or not stem or stem.startswith((".", "_")) or not file.is_file():
@@ -209,7 +209,7 @@ def _sort_in(file: Path, found: dict[str, dict[str, Path]]) -> None:
 
 
 def _merge(layers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Later layers win key by key, in the sink too; lists of statements, expectations, tags and rights add up."""
+    """Merge layers key by key, also in the sink; lists of statements, expectations, tags and rights are appended."""
     merged: dict[str, Any] = {}
     for layer in layers:
         added: dict[str, Any] = {
@@ -224,7 +224,7 @@ def _merge(layers: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _with_sections(data: dict[str, Any], sections: Sections) -> dict[str, Any]:
-    """Merge the SQL of a file into YAML: it takes precedence, and what runs before and after encloses YAML's."""
+    """Merge the SQL of a file into YAML: it takes precedence, and its statements before and after enclose YAML's."""
     result = {**data, "sql": sections.sql or data.get("sql")}
     before, after = data.get("presql", []), data.get("postsql", [])
     if sections.presql and isinstance(before, list):

@@ -1,4 +1,4 @@
-"""Reads the types below ``metadata/types`` over the ones that every project has."""
+"""Read the types below ``metadata/types``, which override the default types."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _DEFAULT = "default.sl.yml"
 
 @lru_cache(maxsize=1)
 def default_types() -> Mapping[str, TypeDefinition]:
-    """Return the types that every project has, by name."""
+    """Return the default types of every project, by name."""
     text = resources.files("ai.starlake.project").joinpath(_PACKAGED).read_text(encoding="utf-8")
     document = parse_document(Path(_PACKAGED), text)
     return MappingProxyType({each.name: each for each in _types(document, document.data["types"], None)})
 
 
 def type_files(settings: Settings) -> list[Path]:
-    """Return the files of types that the project has: ``default.sl.yml``, which the others override, and the others."""
+    """Return the type files of the project: ``default.sl.yml``, which the others override, and the others."""
     files = sorted(settings.folder("types", "SL_TYPES").rglob("*.sl.yml"))
     return sorted(files, key=lambda file: file.name != _DEFAULT)
 
 
 def read_types(settings: Settings) -> Mapping[str, TypeDefinition]:
-    """All types of a project by name: the packaged ones, then those of ``default.sl.yml``, then those of all others.
+    """Return all types by name: the packaged ones, then those of ``default.sl.yml``, then those of all others.
 
     Raises:
-        ProjectError: If a file cannot be used, or if a type is defined twice beside ``default.sl.yml``.
+        ProjectError: If a file is invalid, or if a type is defined twice outside of ``default.sl.yml``.
     """
     types = dict(default_types())
     for file in type_files(settings):

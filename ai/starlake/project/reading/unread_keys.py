@@ -1,4 +1,4 @@
-"""Finds the keys of metadata files that nobody reads."""
+"""Find unknown keys in metadata files."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _MODELS: Mapping[str, type[BaseModel]] = MappingProxyType(
     }
 )
 _OF_THE_USER = ("x-", "_", ".")
-"""How keys begin that hold what others refer to by an alias."""
+"""Prefixes of keys that contain values for aliases."""
 
 
 def unread_keys(document: Document, root: str, data: Any) -> Iterator[Finding]:
-    """Yield what is wrong with the keys of a file.
+    """Yield the findings about unknown keys of a file.
 
     Args:
         document: The file.
-        root: The key that files of this kind begin with.
-        data: What stands below it.
+        root: The root key of files of this kind.
+        data: The content below it.
     """
     for key in document.data:
         if key not in (root, "version") and root in document.data and not key.startswith(_OF_THE_USER):

@@ -1,1 +1,1 @@
-"""Templates of a project: Jinja, variables, and names that nobody defines."""
+"""Templates of a project: Jinja, variables, and undefined names."""

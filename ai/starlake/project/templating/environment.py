@@ -1,4 +1,4 @@
-"""The variables of a project: what ``{{NAME}}`` means in its files."""
+"""Variables of a project: the values of ``{{NAME}}`` in its files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def clock_variables(now: datetime) -> dict[str, str]:
     """Return the ``sl_date`` family, from the wall clock of the process.
 
     Args:
-        now: The time, with its time zone.
+        now: The current time, with its time zone.
     """
     milli = f"{now.microsecond // 1000:03d}"
     epoch = int(now.timestamp())
@@ -34,17 +34,17 @@ def clock_variables(now: datetime) -> dict[str, str]:
 
 
 class Missing(NamedTuple):
-    """A name that the value of a variable refers to and nobody defines."""
+    """An undefined name in the value of a variable."""
 
     layer: int
     variable: str
     name: str
     used: bool
-    """False: the value compares it only."""
+    """False if the value only compares it."""
 
 
 class Variables(NamedTuple):
-    """What `resolve_variables` makes of layers of variables."""
+    """Result of `resolve_variables`."""
 
     values: dict[str, str]
     missing: tuple[Missing, ...] = ()
@@ -53,14 +53,14 @@ class Variables(NamedTuple):
 def resolve_variables(layers: Iterable[Mapping[str, str]]) -> Variables:
     """Merge layers of variables, and render the references between them.
 
-    A value refers to others as ``{{NAME}}`` or ``${NAME}``, and gets the value of the highest layer; one that refers to
-    its own name gets the one of the layer below. ``{{NAME}}`` that nobody defines is empty, ``${NAME}`` stays.
+    A value refers to others as ``{{NAME}}`` or ``${NAME}``, and gets the value of the highest layer; a reference to its
+    own name gets the value of the layer below. An undefined ``{{NAME}}`` is empty, an undefined ``${NAME}`` stays.
 
     Args:
-        layers: From the lowest to the highest. The first, the environment of the process, is taken as it is.
+        layers: From the lowest to the highest. The first, the environment of the process, is not rendered.
 
     Raises:
-        StarlakeError: If values refer to each other in a circle, or if one cannot be rendered.
+        StarlakeError: If references are circular, or if a value cannot be rendered.
 
     >>> resolve_variables([{}, {"a": "base", "b": "{{a}}-b"}, {"a": "qa"}]).values["b"]
     'qa-b'

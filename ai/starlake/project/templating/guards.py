@@ -1,4 +1,4 @@
-"""Which names a template needs, whatever branch of it is taken. Imports jinja2."""
+"""Names that a template requires in any branch. Imports jinja2."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ _ASKING_TESTS = frozenset({"defined", "undefined"})
 
 
 def needed(text: str, *, label: str) -> dict[str, bool]:
-    """Return the names that a template uses and nowhere asks for, in order.
+    """Return the names that a template uses without a test for their existence, in order.
 
-    A name is asked for where it may be missing: in ``{% if x %}``, ``{{ x | default('') }}``, ``{{ x is defined }}``,
-    ``{{ x or '' }}``.
+    A test is ``{% if x %}``, ``{{ x | default('') }}``, ``{{ x is defined }}`` or ``{{ x or '' }}``.
 
     Args:
         text: The template.
-        label: What it is, for error messages.
+        label: Its description, for error messages.
 
     Returns:
-        By name whether it is used (True) or compared only (False).
+        By name, True if it is used, False if it is only compared.
 
     Raises:
         StarlakeError: If the template has a syntax error.
@@ -36,14 +35,14 @@ def needed(text: str, *, label: str) -> dict[str, bool]:
 
 
 class _Names:
-    """The names in a tree of Jinja's."""
+    """The names in a Jinja tree."""
 
     def __init__(self) -> None:
         self.used: dict[str, bool] = {}
         self.asked: set[str] = set()
 
     def walk(self, node: nodes.Node) -> None:
-        """Take the names of an expression or statement that uses them."""
+        """Collect the names that an expression or statement uses."""
         if isinstance(node, nodes.Name):
             self.used[node.name] = True
         elif isinstance(node, nodes.Compare):
@@ -53,7 +52,7 @@ class _Names:
                 self.walk(child)
 
     def _asks(self, node: nodes.Node) -> bool:
-        """Take the names of a node that asks for some of them; return False for other nodes."""
+        """Collect the names that a node tests; return False for other nodes."""
         asked = _asked(node)
         if asked is None:
             return False
@@ -64,7 +63,7 @@ class _Names:
         return True
 
     def _ask(self, node: nodes.Node) -> None:
-        """Take the names of an expression of which only the truth counts."""
+        """Collect the names of an expression whose truth value is used only."""
         if isinstance(node, nodes.Name):
             self.asked.add(node.name)
         elif isinstance(node, nodes.Getattr | nodes.Getitem):
@@ -86,7 +85,7 @@ class _Names:
 
 
 def _asked(node: nodes.Node) -> nodes.Node | None:
-    """Return the part of a node of which only the truth counts, or whether it is defined."""
+    """Return the part of a node that is tested for its truth value or existence."""
     if isinstance(node, nodes.If | nodes.CondExpr):
         return node.test
     if isinstance(node, nodes.And | nodes.Or):

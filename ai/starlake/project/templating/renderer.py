@@ -1,4 +1,4 @@
-"""Renders the templates of a project, and says what a variable that nobody defines means there."""
+"""Render the templates of a project, and report undefined variables."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _HASHES = (".yml", ".yaml", ".py", ".py.j2")
 RUN_TIME = MappingProxyType(
     {"sl_data_interval_start": "2000-01-01 00:00:00", "sl_data_interval_end": "2000-01-02 00:00:00"}
 )
-"""What Dagster gives to the transforms of a run by ``--options``, with values that stand for those of any run."""
+"""Variables that Dagster passes to the transforms of a run by ``--options``, with sample values."""
 
 
 class Renderer:
     """Renders the templates of a project.
 
     Args:
-        variables: What their names stand for.
-        undefined: What is done about a name that nobody defines.
+        variables: The values of names.
+        undefined: Treatment of undefined names.
         own: The names that the project itself defines.
-        elsewhere: The files in which such a name may stand besides the one that is rendered: those of macros.
+        elsewhere: Further files that may contain such a name: those of macros.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Renderer:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Warnings about the names in the files rendered so far that nobody defines."""
+        """Warnings about undefined names in the files rendered so far."""
         return tuple(self._findings)
 
     def render(
@@ -68,13 +68,13 @@ class Renderer:
 
         Args:
             text: The template.
-            label: What it is, for error messages.
-            file: The file that it is from.
+            label: Its description, for error messages.
+            file: Its file.
             extra: Variables that take precedence over those of the project.
             macros: A template that defines macros, which this one may call.
 
         Raises:
-            ProjectError: If it uses a variable that nobody defines, unless the project allows that.
+            ProjectError: If it uses an undefined variable, unless the project allows that.
             StarlakeError: If it cannot be rendered.
         """
         variables = {**self.variables, **extra}
@@ -101,21 +101,21 @@ class Renderer:
         label: str,
         included: Iterable[Path] = (),
     ) -> None:
-        """Do what the project says about names that nobody defines.
+        """Report undefined names as the project's settings require.
 
-        A name that is compared only, as in ``{% if x == 'yes' %}``, may be one that only some runs have: that is a
-        warning, unless it looks like a name that the project defines.
+        A name that is only compared, as in ``{% if x == 'yes' %}``, may exist in some runs only: that is a warning,
+        unless it is similar to a name that the project defines.
 
         Args:
             names: The names, and whether each is used.
-            known: The names that are defined.
+            known: The defined names.
             file: The file of the template that uses them.
             text: The template, if it is not the file as a whole.
-            label: What the template is.
+            label: Its description.
             included: The templates that it may include.
 
         Raises:
-            ProjectError: If they are errors.
+            ProjectError: If undefined names are errors.
         """
         if self.undefined is UndefinedVariables.EMPTY:
             return
@@ -139,7 +139,7 @@ class Renderer:
     def _place(
         self, name: str, file: Path | None, text: str | None, included: Iterable[Path]
     ) -> tuple[Path | None, int] | None:
-        """Return the file and line where a name stands; None if it stands in a comment only, where it does no harm."""
+        """Return the file and line of a name; None if it occurs in a comment only, where it does no harm."""
         files = [file] if file is not None and file.is_file() else []
         for candidate in (*files, *included, *self._elsewhere()):
             lines = lines_of(name, uncommented(_content(candidate), candidate))
@@ -151,11 +151,11 @@ class Renderer:
 
 
 def undefined_hint(name: str, known: Iterable[str]) -> str:
-    """Return what to do about a variable that nobody defines.
+    """Return the fix for an undefined variable.
 
     Args:
         name: The variable.
-        known: The names that are defined.
+        known: The defined names.
     """
     close = closest(name, known)
     guess = f"did you mean {close}? Otherwise " if close else ""
@@ -173,11 +173,11 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 
 def uncommented(text: str, file: Path | None) -> str:
-    """Return a text whose comments are blanked, with its lines kept.
+    """Return a string with blanked comments and unchanged lines.
 
     Args:
-        text: The text.
-        file: The file that it is from: ``#`` begins a comment of YAML and Python, ``--`` one of SQL.
+        text: The string.
+        file: Its file: ``#`` begins a comment of YAML and Python, ``--`` one of SQL.
     """
     mark = "#" if file is not None and file.name.endswith(_HASHES) else "--"
     return _COMMENTS[mark].sub(
@@ -186,7 +186,7 @@ def uncommented(text: str, file: Path | None) -> str:
 
 
 def lines_of(name: str, text: str) -> list[int]:
-    """Return the lines of a template, from 1, in which a name stands: in Jinja or as ``${NAME}``, else anywhere."""
+    """Return the lines of a template, from 1, with a name: in Jinja or as ``${NAME}``, else anywhere."""
     word = re.compile(rf"(?<![\w.]){re.escape(name)}\b")
     reference = re.compile(rf"\$\{{\s*{re.escape(name)}\s*\}}")
     found = []

@@ -1,4 +1,4 @@
-"""Jinja, as Starlake's files use it; what a template uses and nobody defines is empty, and told."""
+"""Jinja in Starlake's files; undefined names are empty, and reported."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _REFERENCE = re.compile(r"\$\{\s*(\w+)\s*\}")
 
 
 class Rendering(NamedTuple):
-    """What a template became.
+    """Result of rendering a template.
 
     Attributes:
-        text: The text.
-        missing: The names that the template uses and nobody defines, in order; each is empty in the text. True: it is
-            used; False: it is compared only.
+        text: The rendered string.
+        missing: The undefined names, in order; each is rendered as an empty string. True: it is used; False: it is only
+            compared.
     """
 
     text: str
@@ -33,11 +33,11 @@ class Rendering(NamedTuple):
 
 
 class UndefinedNameError(StarlakeError):
-    """A template cannot be rendered because it needs a name that nobody defines.
+    """A template cannot be rendered because of an undefined name.
 
     Args:
-        error: What the template failed with.
-        missing: The names that nobody defines, and whether each is used.
+        error: The error of the template.
+        missing: The undefined names, and whether each is used.
     """
 
     def __init__(self, error: StarlakeError, missing: Mapping[str, bool]) -> None:
@@ -46,18 +46,18 @@ class UndefinedNameError(StarlakeError):
 
 
 def render(text: str, variables: Mapping[str, Any], *, label: str = "a template") -> Rendering:
-    """Render Jinja in a sandbox: a template can compute strings and nothing else.
+    """Render Jinja in a sandbox: a template can only compute strings.
 
-    What is written as ``${NAME}`` is replaced after that if NAME is that of a string, as in Starlake's ``JinjaUtils``.
+    ``${NAME}`` is replaced afterwards if NAME is a string variable, as in Starlake's ``JinjaUtils``.
 
     Args:
-        text: The template; returned as it is when there is no Jinja in it.
-        variables: What its names stand for.
-        label: What the template is, for error messages.
+        text: The template; returned unchanged if it contains no Jinja.
+        variables: The values of its names.
+        label: Description of the template, for error messages.
 
     Raises:
-        UndefinedNameError: If it fails for a name that nobody defines: a macro that does not exist, a sum.
-        StarlakeError: If the template has a syntax error, or does what the sandbox forbids.
+        UndefinedNameError: If it fails because of an undefined name: an unknown macro, a sum.
+        StarlakeError: If the template has a syntax error, or violates the sandbox.
     """
     if not any(mark in text for mark in (*_MARKS, "${")):
         return Rendering(text)
@@ -74,7 +74,7 @@ def render(text: str, variables: Mapping[str, Any], *, label: str = "a template"
 
 
 def undeclared(text: str, *, label: str) -> frozenset[str]:
-    """Return the names that a template expects to be given.
+    """Return the undeclared names of a template.
 
     Raises:
         StarlakeError: If the template has a syntax error.
@@ -88,9 +88,9 @@ def undeclared(text: str, *, label: str) -> frozenset[str]:
 
 
 def references(text: str) -> list[str]:
-    """Return the names that a template refers to as ``${NAME}``; a number is a group of a regular expression.
+    """Return the names in ``${NAME}`` references of a template; a number is a group of a regular expression.
 
-    What stands in an expression of Jinja, as in ``{{ '${NAME}' }}``, is a string like others.
+    A reference in a Jinja expression, as in ``{{ '${NAME}' }}``, is an ordinary string.
     """
     parts = [text]
     if any(mark in text for mark in _MARKS):
@@ -105,11 +105,11 @@ def _string_of(found: re.Match[str], variables: Mapping[str, Any]) -> str:
 
 
 class Macros(NamedTuple):
-    """The macros that a template defines.
+    """The macros of a template.
 
     Attributes:
         by_name: The macros, and the variables that the template sets.
-        missing: The names that the template uses outside of macros and nobody defines, and whether each is used.
+        missing: The undefined names outside of macros, and whether each is used.
     """
 
     by_name: Mapping[str, Any]
@@ -117,14 +117,14 @@ class Macros(NamedTuple):
 
 
 def macros_of(text: str, variables: Mapping[str, Any]) -> Macros:
-    """Return the macros that a template defines, to be called by another.
+    """Return the macros of a template, for use in another.
 
     Args:
-        text: The template; what it writes outside of macros is dropped.
-        variables: What the macros may use.
+        text: The template; its output outside of macros is dropped.
+        variables: Variables for the macros.
 
     Raises:
-        UndefinedNameError: If it fails for a name that nobody defines.
+        UndefinedNameError: If it fails because of an undefined name.
         StarlakeError: If the template cannot be rendered.
     """
     if "{%" not in text:
@@ -136,14 +136,14 @@ def macros_of(text: str, variables: Mapping[str, Any]) -> Macros:
 
 @contextmanager
 def noted(label: str) -> Iterator[dict[str, bool]]:
-    """Collect the names that templates use within the ``with`` statement and nobody defines; see `Rendering.missing`.
+    """Collect undefined names in templates within the ``with`` statement; see `Rendering.missing`.
 
     Args:
-        label: What the template is, for error messages.
+        label: Description of the template, for error messages.
 
     Raises:
-        UndefinedNameError: Instead of an error that such names may have caused.
-        StarlakeError: As `explained` does.
+        UndefinedNameError: In place of an error that such names may have caused.
+        StarlakeError: See `explained`.
     """
     from ai.starlake.project.templating.undefined import noting
 
@@ -159,13 +159,13 @@ def noted(label: str) -> Iterator[dict[str, bool]]:
 
 @contextmanager
 def explained(label: str) -> Iterator[None]:
-    """Turn what goes wrong while a template is parsed or rendered into errors that name it.
+    """Convert errors of parsing or rendering a template to errors that name it.
 
     Args:
-        label: What the template is.
+        label: Description of the template.
 
     Raises:
-        StarlakeError: Instead of Jinja's errors, and of those that an expression in a template can raise.
+        StarlakeError: In place of Jinja's errors, and of those of expressions in a template.
     """
     from jinja2 import TemplateError, TemplateSyntaxError
 
@@ -198,15 +198,15 @@ def _template(text: str) -> Template:
 
 @lru_cache(maxsize=1)
 def environment() -> SandboxedEnvironment:
-    """Return the environment of Jinja in which all but DAG files are rendered."""
+    """Return the Jinja environment for all files except DAG files."""
     return new_environment()
 
 
 def new_environment(**options: Any) -> SandboxedEnvironment:
-    """Return an environment of Jinja.
+    """Return a Jinja environment.
 
     Args:
-        **options: Options of Jinja's that differ from those of all environments here.
+        **options: Options that differ from the common ones.
     """
     from jinja2.sandbox import SandboxedEnvironment
 

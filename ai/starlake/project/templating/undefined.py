@@ -1,4 +1,4 @@
-"""What Jinja makes of a name that nobody defines: nothing, and a note that it did. Imports jinja2."""
+"""Undefined names in Jinja: they are empty, and recorded. Imports jinja2."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _noted: ContextVar[dict[str, bool] | None] = ContextVar("noted", default=None)
 
 @contextmanager
 def noting() -> Iterator[dict[str, bool]]:
-    """Collect the names that templates use within the ``with`` statement and nobody defines, in order.
+    """Collect undefined names in templates within the ``with`` statement, in order.
 
-    Each comes with whether it is used; one that is not is compared only.
+    Each has a flag that is True if it is used, and False if it is only compared.
     """
     names: dict[str, bool] = {}
     token = _noted.set(names)
@@ -27,10 +27,10 @@ def noting() -> Iterator[dict[str, bool]]:
 
 
 class NotedUndefined(ChainableUndefined):
-    """A name that nobody defines.
+    """An undefined name.
 
-    It is empty wherever it is used, and each use but a question is noted: ``{% if x %}``, ``{{ x is defined }}``,
-    ``{{ x | default('') }}`` and ``{{ x or '' }}`` ask.
+    It is empty wherever it is used, and each use except a test is recorded: ``{% if x %}``, ``{{ x is defined }}``,
+    ``{{ x | default('') }}`` and ``{{ x or '' }}`` are tests.
     """
 
     __slots__ = ()
