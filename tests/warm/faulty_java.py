@@ -6,6 +6,7 @@ Commands: `print text...`, `fail code`, `exit code`, `wait file`, `child file`, 
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import signal
 import socket
@@ -15,23 +16,27 @@ import threading
 import time
 from pathlib import Path
 
-from ai.starlake.executor.warm.warm_frames import (
-    CHECKS_FAILED,
-    CLIENT_GONE,
-    OWNER_GONE,
-    PROTOCOL,
-    Frame,
-    FrameKind,
-    FrameSplitter,
-    environment_digest,
-)
+REPOSITORY = Path(sys.argv[sys.argv.index("-cp") + 1].split(os.pathsep)[-1])
+sys.path.insert(0, str(REPOSITORY))
+
+
+def loaded(path: Path):
+    """Return a module without its package, which takes longer to import than all the rest."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+frames = loaded(REPOSITORY / "ai/starlake/executor/warm/warm_frames.py")
+Frame, FrameKind = frames.Frame, frames.FrameKind
 
 FAULTS: set[str] = set()
 busy = threading.Event()
 
 
 def frames_of(read):
-    splitter = FrameSplitter()
+    splitter = frames.FrameSplitter()
     while data := read(65536):
         yield from splitter.feed(data)
 
@@ -40,7 +45,7 @@ def hello(port: int) -> bytes:
     values = {
         "port": port,
         "pid": os.getpid() + ("pid" in FAULTS),
-        "protocol": 99 if "protocol" in FAULTS else PROTOCOL,
+        "protocol": 99 if "protocol" in FAULTS else frames.PROTOCOL,
         "java": "17.0.1",
         "starlake": "1.5.16",
         "check:environment": "no such field" if "checks" in FAULTS else "ok",
@@ -52,7 +57,7 @@ def hello(port: int) -> bytes:
 def watch_stdin(rest):
     for _ in rest:
         pass
-    os._exit(OWNER_GONE)
+    os._exit(frames.OWNER_GONE)
 
 
 class Command:
@@ -68,7 +73,7 @@ class Command:
 
     def state(self, when):
         root = "/elsewhere" if self.fault == f"{when}_root" else self.environment.get("SL_ROOT", "")
-        digest = "0" * 64 if self.fault == f"{when}_digest" else environment_digest(self.environment)
+        digest = "0" * 64 if self.fault == f"{when}_digest" else frames.environment_digest(self.environment)
         return root.encode(), digest.encode()
 
     def send(self, kind, *parts):
@@ -133,12 +138,12 @@ class Command:
 
 
 def serve(connection, token):
-    frames = frames_of(connection.recv)
-    if next(frames).parts != [token] or "close" in FAULTS:
+    received = frames_of(connection.recv)
+    if next(received).parts != [token] or "close" in FAULTS:
         connection.close()
         return
     connection.sendall(hello(connection.getsockname()[1]))
-    for frame in frames:
+    for frame in received:
         if frame.kind == FrameKind.REQUEST:
             command = Command(connection, frame)
             if "refuse" in FAULTS:
@@ -148,7 +153,7 @@ def serve(connection, token):
         else:
             threading.Thread(target=command.run, daemon=True).start()
     if busy.is_set():
-        os._exit(CLIENT_GONE)
+        os._exit(frames.CLIENT_GONE)
 
 
 def main():
@@ -173,7 +178,7 @@ def main():
     )
     partial.rename(path)
     if "checks" in FAULTS:
-        sys.exit(CHECKS_FAILED)
+        sys.exit(frames.CHECKS_FAILED)
     server.settimeout(int(idle) / 1000)
     try:
         while True:

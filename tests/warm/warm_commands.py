@@ -22,6 +22,7 @@ from ai.starlake.executor.warm.warm_runner import WarmRunner
 from ai.starlake.executor.warm.warm_server import Owner
 from ai.starlake.executor.warm.warm_settings import WarmSettings
 
+REPOSITORY = Path(__file__).parents[2]
 FAULTY_JAVA = Path(__file__).with_name("faulty_java.py")
 PATIENCE = 60.0
 """Seconds after which a test gives up; a loaded machine takes some of them."""
@@ -88,10 +89,16 @@ class WarmCommands:
         self.runtime = runtime
         self.executable, java = folder / "starlake", folder / "java"
         _install(self.executable, '#!/bin/sh\necho cold "$@"\n')
-        _install(java, f"#!{sys.executable}\n{FAULTY_JAVA.read_text()}")
+        _install(java, f"#!{sys.executable} -S\n{FAULTY_JAVA.read_text()}")
         options = tuple(f"-Dfault={fault}" for fault in faults)
         self.settings = WarmSettings(
-            **{"java": str(java), "class_path": ("nowhere",), "jvm_options": options, "start_timeout": 60.0, **settings}
+            **{
+                "java": str(java),
+                "class_path": (str(REPOSITORY),),
+                "jvm_options": options,
+                "start_timeout": 60.0,
+                **settings,
+            }
         )
         self.runner = WarmRunner(
             self.settings, silence=silence, owner=partial(Owner.of_process, owner) if owner else Owner.of_run
@@ -174,7 +181,7 @@ print("end", flush=True)
         arguments = [str(warm.folder), str(warm.runtime), str(owner), *faults]
         self.process = subprocess.Popen(
             [sys.executable, "-c", self.CODE, *arguments],
-            cwd=Path(__file__).parents[2],
+            cwd=REPOSITORY,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
