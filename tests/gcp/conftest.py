@@ -1,4 +1,4 @@
-"""What the tests of both services share: the table of outcomes in docs/gcp.md, which the fault matrices measure."""
+"""What the tests of both services share: the table of outcomes in docs/dataproc.md and docs/cloud-run.md, which the fault matrices measure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import filelock
 import pytest
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "gcp.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 LOCK = Path(tempfile.gettempdir(), "starlake-docs-gcp.lock")
 CODES = (
     "UNAVAILABLE",
@@ -59,13 +59,14 @@ class OutcomeTable:
 
     def __init__(self, service: str) -> None:
         self.service = service
+        self.page = DOCS / f"{service.lower().replace(' ', '-')}.md"
         marker = f"outcomes of {service}"
         self._pattern = re.compile(rf"(?<=<!-- {marker} -->\n).*?(?=<!-- end of {marker} -->)", re.DOTALL)
 
     def rows(self) -> dict[tuple[str, str], dict[str, str]]:
         """Return the outcomes by code that are written down, by method and by when the fault strikes."""
-        found = self._pattern.search(DOCS.read_text("utf-8"))
-        assert found, f"docs/gcp.md has no table of the outcomes of {self.service}"
+        found = self._pattern.search(self.page.read_text("utf-8"))
+        assert found, f"{self.page.name} has no table of the outcomes of {self.service}"
         cells = [[cell.strip(" `") for cell in line.strip("| ").split("|")] for line in found[0].splitlines()]
         rows: dict[tuple[str, str], dict[str, str]] = {}
         for method, when, outcome, codes in (row for row in cells[2:] if len(row) == 4):
@@ -104,7 +105,7 @@ class OutcomeTable:
             for outcome in dict.fromkeys(by_code[code] for code in CODES if code in by_code)
         ]
         text = "\n".join([*head, *lines]) + "\n"
-        DOCS.write_text(self._pattern.sub(lambda _: text, DOCS.read_text("utf-8")), "utf-8")
+        self.page.write_text(self._pattern.sub(lambda _: text, self.page.read_text("utf-8")), "utf-8")
 
 
 @pytest.fixture

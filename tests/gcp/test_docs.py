@@ -1,4 +1,4 @@
-"""docs/gcp.md: its tables of options and permissions are those of the code."""
+"""docs/gcp.md, dataproc.md and cloud-run.md: their tables of options and permissions are those of the code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from ai.starlake.gcp.dataproc.dataproc_options import DataprocOptions
 from ai.starlake.gcp.gcp_options import GcpOptions
 from ai.starlake.job import JobOptions
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "gcp.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = [DOCS / name for name in ("gcp.md", "dataproc.md", "cloud-run.md")]
 
 
 def options_of(model, *known) -> list[list[str]]:
@@ -57,9 +58,10 @@ def test_the_tables_are_those_of_the_code(name):
     rows = [head, ["---"] * len(head), *make()]
     text = "\n" + "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
     pattern = re.compile(rf"(?<=<!-- {name} -->).*?(?=<!-- end of {name} -->)", re.DOTALL)
+    (page,) = [page for page in PAGES if pattern.search(page.read_text("utf-8"))]
     if os.environ.get("UPDATE_DOCS"):
-        DOCS.write_text(pattern.sub(lambda _: text, DOCS.read_text("utf-8")), "utf-8")
-    assert pattern.search(DOCS.read_text("utf-8"))[0] == text, "set UPDATE_DOCS=1 to write the tables"
+        page.write_text(pattern.sub(lambda _: text, page.read_text("utf-8")), "utf-8")
+    assert pattern.search(page.read_text("utf-8"))[0] == text, "set UPDATE_DOCS=1 to write the tables"
 
 
 def test_every_option_is_described():

@@ -38,7 +38,7 @@ _PROPERTIES = {
 
 
 class StarlakeDataprocClusterConfig(StarlakeOptions):
-    """Configuration of the cluster of a job. Options, listed in docs/gcp.md, supply the missing arguments.
+    """Configuration of the cluster of a job. Options, listed in docs/dataproc.md, supply the missing arguments.
 
     Args:
         cluster_id: A part of the cluster's name.

@@ -112,7 +112,7 @@ class ClusterCreation:
             raise ClusterError(
                 f"cluster {name} could not be created",
                 cause=problem or detail,
-                fix="check the quotas, the network and the service account of the project (docs/gcp.md)",
+                fix="check the quotas, the network and the service account of the project (docs/dataproc.md)",
             )
         progress.see(cluster_state(cluster))
         return cluster
