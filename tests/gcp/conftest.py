@@ -1,4 +1,4 @@
-"""What the tests of both services share: the table of outcomes in docs/dataproc.md and docs/cloud-run.md, which the fault matrices measure."""
+"""What the tests of both services share: the tables of outcomes on their pages, which the fault matrices measure."""
 
 from __future__ import annotations
 
