@@ -49,7 +49,7 @@ def shown(block: Block) -> list[str]:
     return [line for line in block.text.splitlines() if line.strip()] if block.language == "text" else []
 
 
-def follow(blocks: list[Block], folder: Path, wheels: Path, before: str = "") -> str:
+def follow(blocks: list[Block], folder: Path, wheels: Path, before: str = "", after: str = "") -> str:
     """Type blocks into a new shell; return all that it prints.
 
     Args:
@@ -57,8 +57,9 @@ def follow(blocks: list[Block], folder: Path, wheels: Path, before: str = "") ->
         folder: Where the shell starts.
         wheels: Where this project's own wheels are.
         before: What the reader has done before, as commands.
+        after: What to type afterwards.
     """
-    script = "".join((_PRELUDE, before, *(typed(block) for block in blocks)))
+    script = "".join((_PRELUDE, before, *(typed(block) for block in blocks), after))
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SL_", "DAGSTER_", "PYTHON"))}
     kept.pop("VIRTUAL_ENV", None)
     path = f"{Path(sys.base_prefix) / 'bin'}:/usr/local/bin:/usr/bin:/bin"
