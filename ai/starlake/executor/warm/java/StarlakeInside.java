@@ -69,9 +69,12 @@ final class StarlakeInside {
     }
 
     static Method entry() throws Exception {
-        Method run = Class.forName("ai.starlake.job.Main").getMethod("run", String[].class);
-        require(run.getReturnType() != void.class, "ai.starlake.job.Main.run does not tell how a command went");
-        return run;
+        Method[] methods = Class.forName("ai.starlake.job.Main").getMethods();
+        for (Method run : methods) {
+            boolean fits = Arrays.equals(run.getParameterTypes(), new Class<?>[] {String[].class});
+            if (run.getName().equals("run") && fits && run.getReturnType() != void.class) return run;
+        }
+        throw new IllegalStateException("ai.starlake.job.Main has no run(String[]) that tells how a command went");
     }
 
     static int run(String[] arguments) throws Exception {
