@@ -102,6 +102,23 @@ def test_a_command_that_ends_the_virtual_machine_has_its_exit_code(commands, wha
 
 
 @pytest.mark.slow
+def test_what_a_killed_virtual_machine_started_is_ended(commands, tmp_path):
+    daemon = tmp_path / "daemon"
+    daemon.write_text("#!/bin/sh\nsetsid sh -c 'echo $$; sleep 600' & wait\n")
+    daemon.chmod(0o755)
+    server = commands.process()
+    children: list[int] = []
+
+    def kill(stream, line):
+        if line.isdigit():
+            children.append(int(line))
+            os.kill(server, signal.SIGKILL)
+
+    assert commands.run("load", on_line=kill, FAKE_STARLAKE_RUNS=str(daemon))[0] == -signal.SIGKILL
+    assert not alive(children[0])
+
+
+@pytest.mark.slow
 def test_memory_that_runs_out_fails_the_command_alone(commands):
     commands.runner = WarmRunner(WarmSettings(jvm_options=("-Xmx64m",)))
     code, lines = commands.do("memory")

@@ -143,7 +143,8 @@ class _Guard:
         return None if all(self._told_by_events.values()) else _GLANCE
 
     def _owner_lives(self) -> bool:
-        return bool(_lifetimes.began_at(self._owner[0]) == self._owner[1])
+        began: str = _lifetimes.began_at(self._owner[0])
+        return bool(began) and began == self._owner[1]
 
     def _read(self, process: subprocess.Popen[bytes]) -> bytes | None:
         """Keep the last that the virtual machine said; None if there is nothing now, empty at the end of it."""

@@ -61,6 +61,11 @@ class Lifetime:
         """True as long as it runs."""
         return bool(self.pid and self.began) and began_at(self.pid) == self.began
 
+    @property
+    def may_lead_a_group(self) -> bool:
+        """True unless the id was given to another process; it is not as long as anything of its group runs."""
+        return bool(self.pid) and began_at(self.pid) in ("", self.began)
+
     def poll(self) -> int | None:
         """Return None as long as it runs, as `subprocess.Popen` does."""
         return None if self.runs else 0

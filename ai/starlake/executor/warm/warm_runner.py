@@ -6,15 +6,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.common.file_locks import FileLock
 from ai.starlake.executor.executable import is_embedded_engine
-from ai.starlake.executor.process.interrupts import cleaning_up
+from ai.starlake.executor.process.interrupts import cleaning_up, interrupts_held
 from ai.starlake.executor.process.supervision import CommandContext, OnLine, Runner, require_wanted, run_process
+from ai.starlake.executor.process.watchdog import MARK
 from ai.starlake.executor.protocol import Execution
 from ai.starlake.executor.warm.discovery import CommandFile, ScopeFolder, ServerSlot
 from ai.starlake.executor.warm.launch import WarmLaunch
@@ -193,16 +193,12 @@ class _WarmCommand:
         launch, owner = self._launch(cwd, environment), self._runner.owner()
         scope = ScopeFolder.of(self._scope, owner)
         self._runner.end_with_run(self._context.execution, scope)
-        slot = scope.slot(launch.fingerprint, 0)
-        lock = slot.lock()
-        if not lock.acquire():
-            return
-        try:
+        with ExitStack() as stack:
+            slot = _take_one([scope.slot(launch.fingerprint, 0)], stack)
             # a server that did not start is left for the first command, which says so
-            if slot.read() is None and not scope.remembered(launch.fingerprint, time.time()):
-                WarmServer.start(slot, launch, owner, self._runner.settings)
-        finally:
-            lock.release()
+            if slot is None or slot.read() is not None or scope.remembered(launch.fingerprint, time.time()):
+                return
+            WarmServer.start(slot, launch, owner, self._runner.settings)
 
     def _arguments(self, argv: Sequence[str]) -> Sequence[str]:
         executable = self._context.executable
@@ -223,22 +219,22 @@ class _WarmCommand:
         """Wait for a slot, and hold its lock."""
         from ai.starlake.executor.database_lock import note_holder
 
-        slot, lock = self._wait_for_slot(scope, launch.fingerprint, death_fd)
-        try:
+        with ExitStack() as stack:
+            slot = self._wait_for_slot(stack, scope, launch.fingerprint, death_fd)
+            stack.callback(note_holder, slot.holder, None)
             note_holder(slot.holder, self._context.execution)
             yield slot
-        finally:
-            note_holder(slot.holder, None)
-            lock.release()
 
-    def _wait_for_slot(self, scope: ScopeFolder, fingerprint: str, death_fd: int | None) -> tuple[ServerSlot, FileLock]:
+    def _wait_for_slot(
+        self, stack: ExitStack, scope: ScopeFolder, fingerprint: str, death_fd: int | None
+    ) -> ServerSlot:
         from ai.starlake.executor.database_lock import REMIND_EVERY, name_of_holder
 
         slots = [scope.slot(fingerprint, number) for number in range(self._runner.settings.servers or 1)]
         tell_at = time.monotonic() + _TELL_AFTER
         while True:
             with _doubting():
-                taken = _take_one(slots)
+                taken = _take_one(slots, stack)
             if taken is not None:
                 return taken
             if self._runner.settings.servers is None and len(slots) == 1 and not self._writes_one_file():
@@ -279,12 +275,14 @@ class _WarmCommand:
         return not known
 
 
-def _take_one(slots: Sequence[ServerSlot]) -> tuple[ServerSlot, FileLock] | None:
-    """Take the lock of a slot that is free, of one that has a server if possible."""
+def _take_one(slots: Sequence[ServerSlot], stack: ExitStack) -> ServerSlot | None:
+    """Take the lock of a slot that is free, of one that has a server if possible; the stack releases it."""
     for slot in sorted(slots, key=lambda one: not one.server_file.exists()):
         lock = slot.lock()
-        if lock.acquire():
-            return slot, lock
+        with interrupts_held():  # a lock that nobody releases would stop all later commands of this process
+            if lock.acquire():
+                stack.callback(lock.release)
+                return slot
     return None
 
 
@@ -310,10 +308,12 @@ class _Turn:
         with ExitStack() as stack:
             for last in range(1, _TRIES + 1):
                 server = self._server()
+                # what the command starts carries the mark of the server, too
+                marked = replace(request, environment={**request.environment, MARK: server.file.mark})
                 with cleaning_up(server.interrupt), self._remembering():
-                    client = self._prepared(server, request, stack, may_retry=last < _TRIES)
+                    client = self._prepared(server, marked, stack, may_retry=last < _TRIES)
                 if client is not None:
-                    return self._run(server, client, request, on_line)
+                    return self._run(server, client, marked, on_line)
         raise AssertionError  # the last try either has a client or raises
 
     def _server(self) -> WarmServer:

@@ -244,9 +244,9 @@ class WarmServer:
         """
         entry = f"{MARK}={self.file.mark}"
         file = self.current().file
-        if file.process.runs:
+        if file.process.may_lead_a_group:  # what it started may outlive it
             end_group(file.process, grace, entry)
-        elif not file.process.pid and file.guard.runs:  # it would start the server in a moment
+        if not file.process.pid and file.guard.runs:  # it would start the server in a moment
             with suppress(ProcessLookupError):
                 os.kill(file.guard.pid, signal.SIGKILL)
         kill_marked(entry)
