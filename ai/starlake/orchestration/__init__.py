@@ -1,4 +1,4 @@
-"""What generated DAG files build their pipelines of."""
+"""Building blocks of the pipelines in generated DAG files."""
 
 from typing import TYPE_CHECKING
 

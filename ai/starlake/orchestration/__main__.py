@@ -1,4 +1,4 @@
-"""``python -m ai.starlake.orchestration``."""
+"""Run the command: ``python -m ai.starlake.orchestration``."""
 
 from ai.starlake.orchestration.cli import main
 

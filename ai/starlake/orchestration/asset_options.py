@@ -1,4 +1,4 @@
-"""The options of assets: how a table or a task is materialized. Read together with those of the job."""
+"""Options of assets: how tables and tasks are materialized. Validated together with those of the job."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ai.starlake.job.job_options import Seconds
 
 
 class AssetOptions(JobOptions):
-    """Options of assets, besides those of the job."""
+    """Options of assets, in addition to those of the job."""
 
     stage: bool = Field(
         default=True,

@@ -1,4 +1,4 @@
-"""Dependencies of transforms, as generated DAG files carry them."""
+"""Dependencies of transforms, as in generated DAG files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ai.starlake.orchestration.load_schedules import cron_of
 
 
 class StarlakeDependencyType(str, Enum):
-    """The kind of a dependency: a transform (``task``), or a table that is loaded (``table``)."""
+    """The kind of a dependency: a transform (``task``), or a loaded table (``table``)."""
 
     TASK = "task"
     TABLE = "table"
@@ -24,16 +24,16 @@ class StarlakeDependencyType(str, Enum):
 
 
 class StarlakeDependency:
-    """A transform, or a table that is loaded, with what it depends on.
+    """A transform or a loaded table, with its dependencies.
 
     Args:
         name: Its Starlake name: ``domain.task`` or ``domain.table``.
-        dependency_type: What it is.
-        cron: When it is made, where that is scheduled.
-        dependencies: What it depends on.
-        sink: The table that it makes, where that has another name.
-        stream: The stream of changes that it reads, where there is one.
-        freshness: How many seconds old what it makes may be and still do.
+        dependency_type: Its kind.
+        cron: Its cron expression, if it is scheduled.
+        dependencies: Its dependencies.
+        sink: The table that it writes, if that has another name.
+        stream: The stream of changes that it reads, if there is one.
+        freshness: Maximum age of its data in seconds.
         **kwargs: Ignored.
 
     Raises:
@@ -55,34 +55,34 @@ class StarlakeDependency:
         self.dependency_type = StarlakeDependencyType(str(dependency_type))
         self.cron = cron_of(cron, f"dependency {name}")
         self.dependencies = list(dependencies)
-        # Starlake up to 1.5.15 writes the text "None" for tables that are loaded
+        # Starlake up to 1.5.15 writes the string "None" for loaded tables
         self.sink = sink if sink and sink.strip().lower() != "none" else name
         self.stream = stream
         self.freshness = int(freshness or 0)
 
     @property
     def id(self) -> str:
-        """Return its name."""
+        """Name of the transform or table."""
         return self.name
 
     @property
     def dataset(self) -> StarlakeDataset:
-        """Return the table that it makes."""
+        """The table that it writes."""
         return StarlakeDataset(self.sink)
 
     @property
     def uri(self) -> str:
-        """Return the name of that table in the orchestrator."""
+        """Name of that table in the orchestrator."""
         return self.dataset.uri
 
     @property
     def domain(self) -> str:
-        """Return the domain of that table."""
+        """Domain of that table."""
         return self.sink.partition(".")[0]
 
     @property
     def table(self) -> str:
-        """Return that table within its domain."""
+        """Name of that table within its domain."""
         return self.sink.rpartition(".")[2]
 
     def __repr__(self) -> str:
@@ -93,13 +93,13 @@ NodeT = TypeVar("NodeT")
 
 
 class TreeNodeMixin(Generic[NodeT]):
-    """A dependency in a tree, with those that it comes after and those that come after it.
+    """A node of a dependency tree, with its predecessors and successors.
 
-    There is one for each name, however many ways lead to it.
+    There is one node per name, however many paths lead to it.
 
     Args:
         id: Its name.
-        node: What stands there.
+        node: Content of the node.
     """
 
     def __init__(self, id: str, node: NodeT) -> None:  # noqa: A002  the name is part of the public contract
@@ -109,7 +109,7 @@ class TreeNodeMixin(Generic[NodeT]):
         self.children: list[TreeNodeMixin[NodeT]] = []
 
     def add_parent(self, parent: TreeNodeMixin[NodeT]) -> None:
-        """Put another one before this one."""
+        """Add a predecessor."""
         self.parents.append(parent)
         parent.children.append(self)
 
@@ -119,17 +119,17 @@ class TreeNodeMixin(Generic[NodeT]):
 
 
 class StarlakeDependencies(Sequence[StarlakeDependency]):
-    """The transforms of a file, with all that they depend on.
+    """The transforms of a file, with all their dependencies.
 
     Args:
-        dependencies: The transforms; or the JSON text that `dag-generate` writes of them: a list of ``{"data":
-            {"name", "typ", "sink", "cron", "freshness", ...}, "children": [...], "task": true}``. It repeats a node
-            below each one that depends on it; each name becomes one dependency, with the children of all its places. A
-            node may stand without its children where they are written elsewhere.
-        filtered_datasets: Tables, by name or name in the orchestrator, whose updates start nothing.
+        dependencies: The transforms; or the JSON of `dag-generate`: a list of ``{"data": {"name", "typ", "sink",
+            "cron", "freshness", ...}, "children": [...], "task": true}``. It repeats a node below each of its
+            consumers; each name becomes one dependency, with the children of all its occurrences. A node may omit its
+            children if they are written elsewhere.
+        filtered_datasets: Tables, by Starlake name or name in the orchestrator, whose updates start nothing.
 
     Raises:
-        StarlakeError: If the text cannot be read, or if a cron expression in it is not valid.
+        StarlakeError: If the JSON is invalid, or if a cron expression in it is invalid.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
         tables: Mapping[str, Mapping[str, Any]] | None = None,
         other_tasks: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> StarlakeDependencies:
-        """Return the transforms of a file as a table of names: each with what it ``reads``, and further facts.
+        """Return the transforms of a file from a table of names: each with the names that it ``reads``, and more.
 
         Args:
             tasks: The transforms of the file: ``{"kpi.sales": {"reads": ["shop.orders"], "sink": "kpi.sold"}}``. The
@@ -157,7 +157,7 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
             other_tasks: The transforms of other files that they read, directly or not.
 
         Raises:
-            StarlakeError: If something reads a name that is in none of these, or if a cron expression is not valid.
+            StarlakeError: If a name that is read is in none of these, or if a cron expression is invalid.
         """
         kinds = {
             StarlakeDependencyType.TABLE: tables or {},
@@ -175,30 +175,30 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
 
     @property
     def first_level_tasks(self) -> Set[str]:
-        """Return the names of the transforms of the file."""
+        """Names of the transforms of the file."""
         return {root.name: None for root in self.dependencies}.keys()
 
     @property
     def all_dependencies(self) -> Set[str]:
-        """Return the names of all that something depends on, in a settled order."""
+        """Names of all dependencies, in a defined order."""
         return {child.name: None for node in self._all.values() for child in node.dependencies}.keys()
 
     @property
     def everything(self) -> list[StarlakeDependency]:
-        """Return the transforms of the file and all that they depend on, at any level."""
+        """The transforms of the file and all their dependencies, at any level."""
         return list(self._all.values())
 
     def get_dependency(self, name: str) -> StarlakeDependency | None:
-        """Find a dependency by its name, at any level."""
+        """Return a dependency by its name, at any level."""
         return self._all.get(name)
 
     def graphs(self, *, run_dependencies_first: bool = False) -> list[TreeNodeMixin[StarlakeDependency]]:
-        """Return the trees of what is to be run, in a settled order: each node with those that come right before it.
+        """Return the trees of what is run, in a defined order: each node with its direct predecessors.
 
-        A node that only others name, as one that comes before them, has no tree of its own.
+        A node that occurs only as a predecessor has no tree of its own.
 
         Args:
-            run_dependencies_first: Whether all that the transforms depend on is run; otherwise they alone are.
+            run_dependencies_first: Whether all dependencies of the transforms are run; otherwise only the transforms.
         """
         chosen = self._all if run_dependencies_first else {root.name: root for root in self.dependencies}
         nodes = {name: TreeNodeMixin(name, dependency) for name, dependency in chosen.items()}
@@ -209,10 +209,10 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
         return [node for node in nodes.values() if node.parents or not node.children]
 
     def upstream(self, filtered_datasets: Iterable[str] = ()) -> list[StarlakeDependency]:
-        """Return what the transforms depend on and do not make themselves, in a settled order.
+        """Return the dependencies of the transforms that they do not write themselves, in a defined order.
 
         Args:
-            filtered_datasets: Further tables that do not count.
+            filtered_datasets: Further tables to leave out.
         """
         hidden = {*self.filtered_datasets, *filtered_datasets}
         own = {root.uri for root in self.dependencies}
@@ -249,7 +249,7 @@ def _read_by(reader: str, name: str, known: Mapping[str, StarlakeDependency]) ->
 
 
 def _walk(roots: Iterable[StarlakeDependency]) -> Iterator[StarlakeDependency]:
-    """Yield all dependencies, each once, those of a level before those that they depend on."""
+    """Yield all dependencies, each once, level by level."""
     seen: set[str] = set()
     waiting = list(roots)
     for node in waiting:
@@ -260,7 +260,7 @@ def _walk(roots: Iterable[StarlakeDependency]) -> Iterator[StarlakeDependency]:
 
 
 def _read(text: str) -> list[StarlakeDependency]:
-    """Read the JSON text; each place of it once, however deep."""
+    """Parse the JSON; each node of it once, at any depth."""
     places = _parsed(text)
     known: dict[str, StarlakeDependency] = {}
     children: dict[str, dict[str, None]] = {}

@@ -1,4 +1,4 @@
-"""The classes that DAG files call: the pipelines of a file, and one pipeline. They delegate to what does the work."""
+"""Classes that DAG files call: the pipelines of a file, and one pipeline. They delegate the work."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ NativeT = TypeVar("NativeT")
 
 
 class AbstractOrchestration(ABC, Generic[NativeT]):
-    """The pipelines of a file. When its ``with`` statement has ended well, the orchestrator finds them in the module.
+    """The pipelines of a file. After a successful ``with`` statement, the orchestrator finds them in the module.
 
     Args:
-        job: Makes what their tasks run.
-        caller_globals: The variables of the module; by default of the one that `job` names, or of the caller.
+        job: Creates the ops or operators of their tasks.
+        caller_globals: The variables of the module; by default those of the job's module, or of the caller.
     """
 
     def __init__(self, job: IStarlakeJob[NativeT], caller_globals: MutableMapping[str, Any] | None = None) -> None:
@@ -42,10 +42,10 @@ class AbstractOrchestration(ABC, Generic[NativeT]):
     def sl_create_pipeline(
         self, schedule: StarlakeSchedule | None = None, dependencies: StarlakeDependencies | None = None
     ) -> AbstractPipeline[NativeT]:
-        """Make a pipeline: of loads by a schedule, or of transforms by their dependencies.
+        """Create a pipeline: of loads by a schedule, or of transforms by their dependencies.
 
         Raises:
-            StarlakeError: If it is given neither or both, or if it cannot be made.
+            StarlakeError: If neither or both are given, or if the pipeline is invalid.
             NameCollisionError: If another pipeline has its name.
         """
         taken = {pipeline.pipeline_id for pipeline in self.pipelines}
@@ -59,38 +59,38 @@ class AbstractOrchestration(ABC, Generic[NativeT]):
         return pipeline
 
     def add_loads(self, schedule: StarlakeSchedule) -> AbstractPipeline[NativeT]:
-        """Make the pipeline that loads the domains of a schedule; see `arrange_loads`.
+        """Create the pipeline that loads the domains of a schedule; see `arrange_loads`.
 
         Raises:
-            StarlakeError: If it cannot be made.
-            NameCollisionError: If two of its tables, or two pipelines, have one name in the orchestrator.
+            StarlakeError: If the pipeline is invalid.
+            NameCollisionError: If two of its tables, or two pipelines, have the same name in the orchestrator.
         """
         with self.sl_create_pipeline(schedule=schedule) as pipeline:
             arrange_loads(pipeline.builder)
         return pipeline
 
     def add_transforms(self, dependencies: StarlakeDependencies) -> AbstractPipeline[NativeT]:
-        """Make the pipeline that runs transforms after what they depend on; see `arrange_transforms`.
+        """Create the pipeline that runs transforms after their dependencies; see `arrange_transforms`.
 
         Raises:
-            StarlakeError: If it cannot be made.
-            NameCollisionError: If two of its transforms, or two pipelines, have one name in the orchestrator.
+            StarlakeError: If the pipeline is invalid.
+            NameCollisionError: If two of its transforms, or two pipelines, have the same name in the orchestrator.
         """
         with self.sl_create_pipeline(dependencies=dependencies) as pipeline:
             arrange_transforms(pipeline.builder)
         return pipeline
 
     def sl_create_task_group(self, group_id: str, pipeline: AbstractPipeline[NativeT]) -> AbstractTaskGroup:
-        """Make a group of tasks, within the group whose ``with`` statement is open."""
+        """Create a group of tasks, within the innermost open ``with`` statement of a group."""
         return pipeline.builder.group(group_id)
 
     @abstractmethod
     def _pipeline(self, spec: PipelineSpec) -> AbstractPipeline[NativeT]:
-        """Make a pipeline."""
+        """Create a pipeline."""
 
     @abstractmethod
     def publish(self) -> None:
-        """Put what was made where the orchestrator finds it. Called when the ``with`` statement has ended well."""
+        """Publish the pipelines to the orchestrator. Called at the end of a successful ``with`` statement."""
 
     def __enter__(self) -> AbstractOrchestration[NativeT]:
         return self
@@ -98,18 +98,18 @@ class AbstractOrchestration(ABC, Generic[NativeT]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Publish the pipelines; an exception goes on as it is."""
+        """Publish the pipelines; an exception propagates."""
         if error is None:
             self.publish()
 
 
 class AbstractPipeline(ABC, Generic[NativeT]):
-    """One pipeline of a file, which becomes a job of the orchestrator when its ``with`` statement has ended well.
+    """One pipeline of a file, which becomes a job of the orchestrator after a successful ``with`` statement.
 
     Args:
-        orchestration: What it is part of.
-        spec: What it is.
-        maker: Makes what those tasks run that the job does not make.
+        orchestration: Its orchestration.
+        spec: Its specification.
+        maker: Creates the ops or operators that the job does not create.
     """
 
     def __init__(
@@ -126,122 +126,122 @@ class AbstractPipeline(ABC, Generic[NativeT]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Make the job of the orchestrator; an exception goes on as it is."""
+        """Create the job of the orchestrator; an exception propagates."""
         if error is None:
             self.assemble()
 
     @abstractmethod
     def assemble(self) -> None:
-        """Make the job of the orchestrator. Called when the ``with`` statement has ended well."""
+        """Create the job of the orchestrator. Called at the end of a successful ``with`` statement."""
 
     @property
     @abstractmethod
     def runs(self) -> RunnablePipeline:
-        """Return what runs the pipeline in this process, describes it, and knows its dates."""
+        """The runner of the pipeline in this process, with its description and its dates."""
 
     @property
     def job(self) -> IStarlakeJob[NativeT]:
-        """Return the job, which makes what its tasks run."""
+        """The job, which creates the ops or operators of its tasks."""
         return self.builder.job
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """Return the options of the job."""
+        """Options of the job."""
         return self.job.options
 
     @property
     def caller_globals(self) -> Mapping[str, Any]:
-        """Return the variables of the module that it is made in."""
+        """Variables of the module that creates it."""
         return self.orchestration.caller_globals
 
     @property
     def pipeline_id(self) -> str:
-        """Return its name."""
+        """Name of the pipeline."""
         return self.spec.pipeline_id
 
     @property
     def schedule(self) -> StarlakeSchedule | None:
-        """Return what it loads; None for transforms."""
+        """The schedule of its loads; None for transforms."""
         return self.spec.schedule
 
     @property
     def schedule_name(self) -> str | None:
-        """Return the name of its schedule; None where there is but one."""
+        """Name of its schedule; None if there is only one."""
         return self.spec.schedule_name
 
     @property
     def dependencies(self) -> StarlakeDependencies | None:
-        """Return what it transforms; None for loads."""
+        """Dependencies of its transforms; None for loads."""
         return self.spec.dependencies
 
     @property
     def pre_load_strategy(self) -> StarlakePreLoadStrategy:
-        """Return when a domain is loaded."""
+        """The pre-load strategy."""
         return self.spec.pre_load_strategy
 
     @property
     def graphs(self) -> list[TreeNodeMixin[StarlakeDependency]]:
-        """Return the trees of what is to be run, for transforms; see `StarlakeDependencies.graphs`."""
+        """Trees of what is run, for transforms; see `StarlakeDependencies.graphs`."""
         return self.spec.graphs
 
     @property
     def cron(self) -> str | None:
-        """Return the cron expression that starts it."""
+        """Cron expression that starts it."""
         return self.spec.cron
 
     @property
     def catchup(self) -> bool:
-        """Return True if missed ticks of the clock are made up for."""
+        """True if missed ticks are caught up."""
         return self.spec.options.catchup
 
     @property
     def cron_period_frequency(self) -> str:
-        """Return the period in which ticks of cron expressions are counted to compare them."""
+        """Period in which ticks of cron expressions are counted to compare them."""
         return self.spec.options.cron_period_frequency
 
     @property
     def run_dependencies_first(self) -> bool:
-        """Return True if all that the transforms depend on is run first."""
+        """True if all dependencies of the transforms are run first."""
         return self.spec.options.run_dependencies_first
 
     @property
     def load_dependencies(self) -> bool:
-        """Return `run_dependencies_first`, by the name that the option had before Starlake 1.3."""
+        """The option `run_dependencies_first`, under its name before Starlake 1.3."""
         return self.run_dependencies_first
 
     @property
     def tags(self) -> list[str]:
-        """Return the tags of its job."""
+        """Tags of its job."""
         return self.spec.tags
 
     @property
     def filtered_datasets(self) -> frozenset[str]:
-        """Return the tables whose updates start nothing."""
+        """Tables whose updates start nothing."""
         return self.spec.filtered_datasets
 
     @property
     def datasets(self) -> list[StarlakeDataset]:
-        """Return the tables that it waits for."""
+        """Tables that it waits for."""
         return [trigger.dataset for trigger in self.spec.triggers]
 
     @property
     def scheduled_datasets(self) -> Mapping[str, str]:
-        """Return the cron expressions of those of these tables that have one, by name."""
+        """Cron expressions of those of these tables that have one, by name."""
         return {trigger.sink: trigger.cron for trigger in self.spec.triggers if trigger.cron}
 
     @property
     def not_scheduled_datasets(self) -> list[StarlakeDataset]:
-        """Return those of these tables that have no cron expression."""
+        """Those of these tables that have no cron expression."""
         return [trigger.dataset for trigger in self.spec.triggers if not trigger.cron]
 
     @property
     def tasks(self) -> list[AbstractTask[NativeT]]:
-        """Return its tasks, in the order in which they were made."""
+        """Its tasks, in creation order."""
         return self.graph.tasks
 
     @property
     def tasks_names(self) -> list[str]:
-        """Return the names of its tasks, with those of their groups."""
+        """Names of its tasks, with those of their groups."""
         return [task.full_id for task in self.tasks]
 
     def get_context_var(self, var_name: str, default_value: Any = None) -> Any:
@@ -249,7 +249,7 @@ class AbstractPipeline(ABC, Generic[NativeT]):
         return self.job.get_context_var(var_name, default_value, self.options)
 
     def sl_spark_config(self, spark_config_name: str) -> StarlakeSparkConfig:
-        """Return what a Spark job may use; see `IStarlakeJob.get_spark_config`.
+        """Return the resources of a Spark job; see `IStarlakeJob.get_spark_config`.
 
         Args:
             spark_config_name: Passed to the hook, unless the option of that name is set.
@@ -257,89 +257,88 @@ class AbstractPipeline(ABC, Generic[NativeT]):
         return self.builder.spark_config(spark_config_name)
 
     def start_task(self, task_id: str | None = None, **kwargs: Any) -> AbstractTask[NativeT]:
-        """Make the task that comes before all others, ``start``."""
+        """Create the first task, ``start``."""
         return self.builder.start(task_id, **kwargs)
 
     def end_task(self, task_id: str | None = None, **kwargs: Any) -> AbstractTask[NativeT]:
-        """Make the task that comes after all others, ``end``. It runs, too, when loads were skipped.
+        """Create the last task, ``end``. It also runs if loads were skipped.
 
-        When anything was loaded or transformed, it records that the pipeline has run: as the asset of its name.
+        If anything was loaded or transformed, it records the run of the pipeline: as the asset with its name.
         """
         return self.builder.end(task_id, **kwargs)
 
     def dummy_task(self, task_id: str, **kwargs: Any) -> AbstractTask[NativeT]:
-        """Make a task that does nothing but order others."""
+        """Create a task that runs no command and only orders others."""
         return self.builder.ordering(task_id, **kwargs)
 
     def sl_dummy_op(self, task_id: str, **kwargs: Any) -> AbstractTask[NativeT]:
-        """Make a task that does nothing but order others: `dummy_task` by the name that generated files use."""
+        """Create a task that only orders others: `dummy_task` under its name in generated files."""
         return self.builder.ordering(task_id, **kwargs)
 
     def pre_tasks(self, **kwargs: Any) -> AbstractTask[NativeT] | None:
-        """Make the task that prepares the place where commands run; None where nothing has to be prepared."""
+        """Create the task that prepares the infrastructure of commands; None if there is none."""
         return self.builder.before_all(**kwargs)
 
     def post_tasks(self, **kwargs: Any) -> AbstractTask[NativeT] | None:
-        """Make the task that cleans up what `pre_tasks` has prepared; None where there is nothing to clean up.
+        """Create the task that cleans up the infrastructure of `pre_tasks`; None if there is none.
 
-        It runs, too, when loads were skipped.
+        It also runs if loads were skipped.
         """
         return self.builder.after_all(**kwargs)
 
     def sl_pre_load(
         self, domain: str, tables: Iterable[str] = (), task_id: str | None = None, **kwargs: Any
     ) -> AbstractTask[NativeT] | None:
-        """Make the task that decides whether a domain is loaded; None for the strategy ``none``.
+        """Create the task that decides whether a domain is loaded; None for the strategy ``none``.
 
-        What comes after it in the outermost group that it is in is skipped when there is nothing to load. What comes
-        after that group is not.
+        Downstream tasks in its outermost group are skipped if there is nothing to load. Tasks after that group are not.
         """
         return self.builder.pre_load(domain, tables, task_id, **kwargs)
 
     def skip_or_start(
         self, task_id: str, upstream_task: AbstractDependency | None, **kwargs: Any
     ) -> AbstractTask[NativeT] | None:
-        """Make the task that skips what comes after it when the task of `sl_pre_load` has found nothing.
+        """Create the task that skips downstream tasks if the task of `sl_pre_load` has found nothing.
 
         Returns:
-            None where the task of `sl_pre_load` itself skips what comes after it, as on Dagster.
+            None if the task of `sl_pre_load` itself skips downstream tasks, as on Dagster.
         """
         return self.builder.skip_or_start(task_id, upstream_task, **kwargs)
 
     def sl_import(
         self, task_id: str | None, domain: str, tables: Iterable[str] = (), **kwargs: Any
     ) -> AbstractTask[NativeT]:
-        """Make the task that moves the files of a domain from the landing area to the stage area."""
+        """Create the task that moves the files of a domain from the landing area to the stage area."""
         return self.builder.import_files(task_id, domain, tables, **kwargs)
 
     def sl_load(self, task_id: str | None, domain: str, table: str, **kwargs: Any) -> AbstractTask[NativeT]:
-        """Make the task that loads a table.
+        """Create the task that loads a table.
 
         Args:
             task_id: Its name, ``load_{domain}_{table}`` by default.
             domain: The domain of the table.
             table: The table.
-            **kwargs: What `IStarlakeJob.sl_load` takes. Its options are by default those that the variable ``jobs`` of
-                the module, or the job's options, have under the name of the table.
+            **kwargs: Arguments of `IStarlakeJob.sl_load`. Its options are by default those of the table in the variable
+                ``jobs`` of the module, or in the job's options.
         """
         return self.builder.load(task_id, domain, table, **kwargs)
 
     def sl_transform(
         self, task_id: str | None, transform_name: str, sink: str | None = None, **kwargs: Any
     ) -> AbstractTask[NativeT]:
-        """Make the task that runs a transform.
+        """Create the task that runs a transform.
 
         Args:
             task_id: Its name, `transform_name` by default.
             transform_name: The transform, ``domain.task``.
-            sink: The table that it makes, where that has another name.
-            **kwargs: What `IStarlakeJob.sl_transform` takes. Its options are by default those that the variable
-                ``jobs`` of the module, or the job's options, have under its name.
+            sink: The table that it writes, if that has another name.
+            **kwargs: Arguments of `IStarlakeJob.sl_transform`. Its options are by default its own in the variable
+                ``jobs`` of the module, or in the job's options.
         """
         return self.builder.transform(task_id, transform_name, sink, **kwargs)
 
     def dependency_to_task(self, dependency: Any) -> AbstractTask[NativeT]:
-        """Return the task that runs a transform or loads a table; made when it is asked for the first time.
+        """Return the task that runs a transform or loads a table; created on first use.
 
         Raises:
             StarlakeError: If it is neither.
@@ -354,12 +353,12 @@ class AbstractPipeline(ABC, Generic[NativeT]):
         """Run the pipeline once, to its end, in this process.
 
         Args:
-            logical_date: The day or timestamp that the run is for; by default the newest partition that is over, or
+            logical_date: The day or timestamp that the run is for; by default the last partition that has ended, or
                 now.
             **options: Further ``--options`` of all commands.
 
         Raises:
-            StarlakeError: If there is no such run.
+            StarlakeError: If there is no such partition.
         """
         return self.runs.execute(self._date_of(logical_date), RunOptions(substitutions=options))
 
@@ -370,7 +369,7 @@ class AbstractPipeline(ABC, Generic[NativeT]):
     def backfill(self, start_date: date, end_date: date, **options: Any) -> list[RunReport]:
         """Run the pipeline for each interval that begins from one day or timestamp to another, both included.
 
-        It ends at the first run that fails.
+        It stops at the first failed run.
 
         Raises:
             StarlakeError: If the pipeline has no partitions for a part of that time.
@@ -387,15 +386,15 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
 
 class OrchestrationFactory:
-    """Make the orchestration for a job. Only the module of that one is imported."""
+    """Creates the orchestration for a job. Only the module of its class is imported."""
 
     @classmethod
     def create_orchestration(cls, job: IStarlakeJob[Any], **kwargs: Any) -> AbstractOrchestration[Any]:
-        """Make an orchestration, to be used in a ``with`` statement.
+        """Create an orchestration, for use in a ``with`` statement.
 
         Args:
-            job: Makes what the tasks of its pipelines run.
-            **kwargs: What the class of the orchestration takes.
+            job: Creates the ops or operators of its pipelines.
+            **kwargs: Arguments of the class of the orchestration.
 
         Raises:
             StarlakeError: If no installed package has an orchestration for the job.
@@ -416,9 +415,9 @@ class OrchestrationFactory:
 def globals_of(module_name: str | None) -> MutableMapping[str, Any]:
     """Return the variables of a module that is being executed, else of the first caller outside of this package.
 
-    The frames tell better than `sys.modules`, where a module that is loaded from a file need not be.
+    The frames are more reliable than `sys.modules`, which need not contain a module that is loaded from a file.
     """
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  the stack is the only place that tells
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  only the stack contains it
     outside: MutableMapping[str, Any] | None = None
     while frame is not None:
         name = str(frame.f_globals.get("__name__", ""))

@@ -10,11 +10,11 @@ from ai.starlake.orchestration.orchestration_options import is_cron
 
 
 def cron_of(text: str | None, culprit: str) -> str | None:
-    """Read a cron expression; ``None``, also as a string, means that there is none.
+    """Return a cron expression; ``None``, also as a string, means that there is none.
 
     Args:
         text: The expression.
-        culprit: What has it, for the error message.
+        culprit: Description of its owner, for the error message.
 
     Raises:
         StarlakeError: If it does not have the form of a cron expression.
@@ -30,11 +30,11 @@ def cron_of(text: str | None, culprit: str) -> str | None:
 
 
 class StarlakeTable:
-    """A table that is loaded.
+    """A loaded table.
 
     Args:
         name: Its name.
-        final_name: Its name in the database; the same by default.
+        final_name: Its name in the database; by default `name`.
         **kwargs: Ignored.
     """
 
@@ -47,11 +47,11 @@ class StarlakeTable:
 
 
 class StarlakeDomain:
-    """A domain, with the tables of it that are loaded.
+    """A domain, with its loaded tables.
 
     Args:
         name: Its name.
-        final_name: Its name in the database; the same by default.
+        final_name: Its name in the database; by default `name`.
         tables: Its tables.
         **kwargs: Ignored.
     """
@@ -76,7 +76,7 @@ class StarlakeSchedule:
 
     Args:
         name: Its name, which becomes part of the name of the pipeline; a file with one schedule sets it to None.
-        cron: Its cron expression; None where loads are started otherwise.
+        cron: Its cron expression; None if loads are started otherwise.
         domains: The domains.
         **kwargs: Ignored.
 

@@ -1,4 +1,4 @@
-"""The options of pipelines: how they are started and what they are made of. Read together with those of the job."""
+"""Options of pipelines: their triggers and their contents. Validated together with those of the job."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ CYCLES = {
     "monthly": "0 0 1 * *",
     "yearly": "0 0 1 1 *",
 }
-"""The cron expressions of the data cycles that have names. Those of Starlake's orchestration library: a week begins on
-Sunday. The schedule presets of its command line have the same names, but their weeks begin on Monday."""
+"""Cron expressions of the named data cycles, from Starlake's orchestration library: a week begins on Sunday. The
+schedule presets of its command line have the same names, but their weeks begin on Monday."""
 
 
 def _read_date(value: Any) -> Any:
@@ -61,7 +61,7 @@ CycleOption = Annotated[str | None, BeforeValidator(_read_cycle)]
 
 
 class OrchestrationOptions(JobOptions):
-    """The options that pipelines read besides those of their job.
+    """Options of pipelines, in addition to those of their job.
 
     The description of a field is its line in docs/reference/options.md.
     """
@@ -118,10 +118,10 @@ class OrchestrationOptions(JobOptions):
 
     @property
     def zone(self) -> str:
-        """The zone of cron expressions and of dates that name none."""
+        """Time zone of cron expressions, and of dates without an offset."""
         return self.timezone
 
     @property
     def tag_list(self) -> list[str]:
-        """The tags of jobs, one by one."""
+        """Tags of jobs, as a list."""
         return self.tags.split()

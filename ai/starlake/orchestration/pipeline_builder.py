@@ -1,4 +1,4 @@
-"""Fill the graph of a pipeline: make its tasks by a job, in the terms of an orchestrator."""
+"""Fill the graph of a pipeline: create its tasks by a job, in the terms of an orchestrator."""
 
 from __future__ import annotations
 
@@ -16,60 +16,60 @@ NativeT = TypeVar("NativeT")
 
 
 class TaskMaker(Protocol[NativeT]):
-    """Makes what tasks run, where that is not the job's to make."""
+    """Creates the ops or operators that the job does not create."""
 
     def arguments(self, path: Sequence[str], task_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the job's method that makes what a task runs; ``task_id`` is one of them.
+        """Return the arguments of the job's method that creates a task's op or operator; ``task_id`` is one of them.
 
         Args:
-            path: The names of the groups that the task is in, that of the pipeline first.
-            task_id: The name of the task in its group; empty where it is not known yet.
+            path: The names of the groups of the task, the pipeline first.
+            task_id: The name of the task in its group; empty if it is not known yet.
             given: Arguments of the caller, which take precedence.
         """
 
     def ordering(self, task_type: TaskType, arguments: Mapping[str, Any]) -> NativeT:
-        """Make what the first task, the last one, or one that only orders others runs."""
+        """Create the op or operator of the first task, the last one, or one that only orders others."""
 
     def check_id(self, domain: str, schedule: str | None) -> str:
-        """Return what the name of a pre-load check says of its domain, and of the schedule where there are several."""
+        """Return the name of a pre-load check: its domain, and its schedule if there are several."""
 
     def pre_load_check(
         self, domain: str, tables: Iterable[str], strategy: StarlakePreLoadStrategy, arguments: Mapping[str, Any]
     ) -> NativeT:
-        """Make what decides whether a domain is loaded."""
+        """Create the op or operator that decides whether a domain is loaded."""
 
     def skipping(self, upstream: NativeT, arguments: Mapping[str, Any]) -> NativeT | None:
-        """Make what skips all that comes after it when a pre-load check has found nothing.
+        """Create the op or operator that skips downstream tasks if a pre-load check has found nothing.
 
         Args:
             upstream: The check.
             arguments: The arguments of the task; see `arguments`.
 
         Returns:
-            None where the check itself skips what comes after it.
+            None if the check itself skips downstream tasks.
         """
 
     def named_by_the_job(
         self, make: Callable[..., NativeT | None], path: Sequence[str], given: Mapping[str, Any]
     ) -> tuple[str, NativeT] | None:
-        """Make what a task runs that the job has a name for, and return that name too; None where it makes nothing.
+        """Create an op or operator that the job names, and return that name too; None if it creates none.
 
         Args:
             make: The method of the job.
-            path: The names of the groups that the task is in, that of the pipeline first.
+            path: The names of the groups of the task, the pipeline first.
             given: Arguments of the caller, which take precedence.
         """
 
 
 class PipelineBuilder(Generic[NativeT]):
-    """Makes the tasks and groups of a pipeline.
+    """Creates the tasks and groups of a pipeline.
 
     Args:
-        spec: What the pipeline is.
-        job: Makes what most tasks run.
-        maker: Makes what the others run.
+        spec: The specification of the pipeline.
+        job: Creates the ops or operators of most tasks.
+        maker: Creates those of the others.
         variables: The variables of the DAG file: ``jobs`` has the options of single tables and transforms,
-            ``spark_properties`` what all Spark jobs may use.
+            ``spark_properties`` those of all Spark jobs.
     """
 
     def __init__(
@@ -85,15 +85,15 @@ class PipelineBuilder(Generic[NativeT]):
         self._maker = maker
         self._variables = variables
         self.preparation: AbstractTask[NativeT] | None = None
-        """The task that prepares the place where commands run."""
+        """The task that prepares the infrastructure of commands."""
         self.clean_up: AbstractTask[NativeT] | None = None
         """The task that cleans it up."""
         self._of_dependencies: dict[str, AbstractTask[NativeT]] = {}
 
     def group(self, group_id: str) -> AbstractTaskGroup:
-        """Make a group within the one whose ``with`` statement is open."""
+        """Create a group within the innermost open ``with`` statement of a group."""
         name = sanitize_id(group_id)
-        # a domain may be called start: the names of the first and the last task are left to these
+        # a domain may be named start: the names of the first and the last task are reserved for these
         reserved = {self._suffixed("start"), self._suffixed("end"), "all_done"}
         outermost = self.graph.open_group is self.graph.root
         return self.graph.add_group(
@@ -101,31 +101,31 @@ class PipelineBuilder(Generic[NativeT]):
         )
 
     def start(self, task_id: str | None = None, **kwargs: Any) -> AbstractTask[NativeT]:
-        """Make the task that comes before all others, ``start``."""
+        """Create the first task, ``start``."""
         return self._ordering(task_id or self._suffixed("start"), TaskType.START, kwargs)
 
     def end(self, task_id: str | None = None, **kwargs: Any) -> AbstractTask[NativeT]:
-        """Make the task that comes after all others, ``end``; see `AbstractPipeline.end_task`."""
+        """Create the last task, ``end``; see `AbstractPipeline.end_task`."""
         return self._ordering(task_id or self._suffixed("end"), TaskType.END, kwargs)
 
     def ordering(self, task_id: str, **kwargs: Any) -> AbstractTask[NativeT]:
-        """Make a task that does nothing but order others."""
+        """Create a task that runs no command and only orders others."""
         return self._ordering(task_id, TaskType.EMPTY, kwargs)
 
     def before_all(self, **kwargs: Any) -> AbstractTask[NativeT] | None:
-        """Make the task that prepares the place where commands run; None where nothing has to be prepared."""
+        """Create the task that prepares the infrastructure of commands; None if there is none."""
         self.preparation = self._named_by_the_job(self.job.pre_tasks, "the tasks before all others", kwargs)
         return self.preparation
 
     def after_all(self, **kwargs: Any) -> AbstractTask[NativeT] | None:
-        """Make the task that cleans up what `before_all` has prepared; None where there is nothing to clean up."""
+        """Create the task that cleans up the infrastructure of `before_all`; None if there is none."""
         self.clean_up = self._named_by_the_job(self.job.post_tasks, "the tasks after all others", kwargs)
         return self.clean_up
 
     def pre_load(
         self, domain: str, tables: Iterable[str] = (), task_id: str | None = None, **kwargs: Any
     ) -> AbstractTask[NativeT] | None:
-        """Make the task that decides whether a domain is loaded; see `AbstractPipeline.sl_pre_load`."""
+        """Create the task that decides whether a domain is loaded; see `AbstractPipeline.sl_pre_load`."""
         strategy = self.spec.pre_load_strategy
         if strategy is StarlakePreLoadStrategy.NONE:
             return None
@@ -136,7 +136,7 @@ class PipelineBuilder(Generic[NativeT]):
     def skip_or_start(
         self, task_id: str, upstream_task: AbstractDependency | None, **kwargs: Any
     ) -> AbstractTask[NativeT] | None:
-        """Make the task that skips what comes after a pre-load check; see `AbstractPipeline.skip_or_start`."""
+        """Create the task that skips tasks after a pre-load check; see `AbstractPipeline.skip_or_start`."""
         if not isinstance(upstream_task, AbstractTask):
             return None
         native = self._maker.skipping(upstream_task.task, self._arguments(task_id, kwargs))
@@ -147,14 +147,14 @@ class PipelineBuilder(Generic[NativeT]):
     def import_files(
         self, task_id: str | None, domain: str, tables: Iterable[str] = (), **kwargs: Any
     ) -> AbstractTask[NativeT]:
-        """Make the task that moves the files of a domain from the landing area to the stage area."""
+        """Create the task that moves the files of a domain from the landing area to the stage area."""
         name = task_id or f"import_{self._suffixed(domain)}"
         arguments = self._arguments(name, kwargs)
         native = self.job.sl_import(arguments.pop("task_id"), domain, tables, **arguments)
         return self.graph.add_task(name, native, TaskType.IMPORT, f"the import of {domain}")
 
     def load(self, task_id: str | None, domain: str, table: str, **kwargs: Any) -> AbstractTask[NativeT]:
-        """Make the task that loads a table; see `AbstractPipeline.sl_load`."""
+        """Create the task that loads a table; see `AbstractPipeline.sl_load`."""
         source = f"{domain}.{table}"
         name = task_id or f"load_{domain}_{table}"
         given = {
@@ -169,7 +169,7 @@ class PipelineBuilder(Generic[NativeT]):
     def transform(
         self, task_id: str | None, transform_name: str, sink: str | None = None, **kwargs: Any
     ) -> AbstractTask[NativeT]:
-        """Make the task that runs a transform; see `AbstractPipeline.sl_transform`."""
+        """Create the task that runs a transform; see `AbstractPipeline.sl_transform`."""
         given = {
             "transform_options": self._options_of(transform_name),
             "spark_config": self.spark_config(transform_name.lower()),
@@ -182,7 +182,7 @@ class PipelineBuilder(Generic[NativeT]):
         return self.graph.add_task(name, native, TaskType.TRANSFORM, f"the transform {transform_name}")
 
     def task_of(self, dependency: StarlakeDependency) -> AbstractTask[NativeT]:
-        """Return the task that runs a transform or loads a table; made when it is asked for the first time.
+        """Return the task that runs a transform or loads a table; created on first use.
 
         Raises:
             StarlakeError: If it is the name of a table without its domain.
@@ -192,7 +192,7 @@ class PipelineBuilder(Generic[NativeT]):
         return self._of_dependencies[dependency.name]
 
     def spark_config(self, spark_config_name: str) -> StarlakeSparkConfig:
-        """Return what a Spark job may use; see `IStarlakeJob.get_spark_config`.
+        """Return the resources of a Spark job; see `IStarlakeJob.get_spark_config`.
 
         Args:
             spark_config_name: Passed to the hook, unless the option of that name is set.
@@ -235,7 +235,7 @@ class PipelineBuilder(Generic[NativeT]):
         return self.graph.add_task(*made, None, label) if made else None
 
     def _options_of(self, name: str) -> str | Mapping[str, Any] | None:
-        """Return the options of one table or transform: what stands under its name, or under ``options`` there."""
+        """Return the options of one table or transform: the value under its name, or under ``options`` there."""
         own = (self._variables.get("jobs") or {}).get(name) or self.job.options.get(name)
         if isinstance(own, Mapping) and "options" in own:
             own = own["options"]

@@ -13,12 +13,12 @@ from ai.starlake.common import DataInterval
 
 @dataclass(frozen=True)
 class RunDate:
-    """The dates that a run is for.
+    """The dates of a run.
 
     Args:
         logical: Its logical date.
-        interval: The span of time whose data it is for, where that is known.
-        partition: The key of its partition, where the pipeline has partitions.
+        interval: The time span whose data it processes, if known.
+        partition: The key of its partition, if the pipeline has partitions.
     """
 
     logical: datetime
@@ -30,7 +30,7 @@ class RunDate:
 
 
 class StepState(str, Enum):
-    """How far a step is."""
+    """Progress of a step."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -44,13 +44,13 @@ class Step:
     """A step of a run.
 
     Args:
-        name: Its name, with the groups it is in, separated by dots.
-        state: How far it is.
-        seconds: How long it took.
-        detail: What came of it, or why it failed, in words.
+        name: Its name, with its groups, separated by dots.
+        state: Its state.
+        seconds: Its duration.
+        detail: Its summary or its error.
         commands: The commands that it ran, or would run in a dry run; secrets masked.
         works: True if it runs a command that loads or transforms, rather than orders or checks others.
-        rows: The rows that it read, accepted and rejected, where that is known.
+        rows: The rows that it read, accepted and rejected, if known.
     """
 
     name: str
@@ -69,9 +69,9 @@ class RunReport:
     Args:
         pipeline: The name of the pipeline.
         run_id: The id of the run.
-        date: What it was for; None when that was left to the launch.
-        steps: Its steps, in the order in which they ran; those that did not come to run last.
-        success: True if all went well.
+        date: Its date; None if it was determined at the launch.
+        steps: Its steps, in execution order; those that did not run last.
+        success: True if it succeeded.
     """
 
     pipeline: str
@@ -82,13 +82,13 @@ class RunReport:
 
     @property
     def skipped(self) -> bool:
-        """Return True if the run went well without loading or transforming anything."""
+        """True if the run succeeded without loading or transforming anything."""
         works = [step for step in self.steps if step.works]
         return self.success and bool(works) and all(step.state is StepState.SKIPPED for step in works)
 
     @property
     def rows(self) -> tuple[int, int, int] | None:
-        """Return the rows that its steps read, accepted and rejected; None where no step knows."""
+        """Rows that its steps read, accepted and rejected; None if no step reports them."""
         known = [step.rows for step in self.steps if step.rows]
         return (
             (sum(each[0] for each in known), sum(each[1] for each in known), sum(each[2] for each in known))
@@ -98,14 +98,14 @@ class RunReport:
 
     @property
     def outcome(self) -> str:
-        """Return its result in a word: ``succeeded``, ``skipped`` or ``failed``."""
+        """Outcome of the run: ``succeeded``, ``skipped`` or ``failed``."""
         if self.skipped:
             return "skipped"
         return "succeeded" if self.success else "failed"
 
 
 Listener = Callable[[Step], None]
-"""Called with each step when it begins and when it has ended."""
+"""Called with each step when it starts and when it has ended."""
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,11 @@ class RunOptions:
 
     Args:
         dry: True if commands are shown instead of run.
-        substitutions: What commands get as further ``--options``; a section named as a table, a task or an op is for
+        substitutions: Further ``--options`` of commands; a section with the name of a table, a task or an op applies to
             that one only.
-        recorded: True if the run and what it produces is recorded in the instance of the orchestrator that the
-            environment names. Otherwise nothing is left of it but the data.
-        listener: Is told of the steps.
+        recorded: True if the run and its assets are recorded in the orchestrator's instance of the environment.
+            Otherwise only the data remains.
+        listener: Called for each step.
     """
 
     dry: bool = False
@@ -129,15 +129,15 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Summary:
-    """The facts about a pipeline for one line of a list.
+    """Facts about a pipeline for one line of a list.
 
     Args:
         name: Its name.
-        steps: How many steps it has.
-        schedule: When it runs by the clock.
+        steps: Number of steps.
+        schedule: Its schedule.
         sensor: The data that it waits for.
         partitions: Its partitions.
-        loads: How many tables it loads.
+        loads: Number of loaded tables.
     """
 
     name: str
@@ -154,8 +154,8 @@ class GraphStep:
 
     Args:
         name: Its unique name in the graph: the names of its groups and its own.
-        label: How it is shown.
-        groups: The groups that it is in, outermost first.
+        label: Its display name.
+        groups: Its groups, outermost first.
     """
 
     name: str
@@ -179,30 +179,30 @@ class PipelineGraph:
 
 
 class RunnablePipeline(Protocol):
-    """A pipeline as the command ``python -m ai.starlake.orchestration`` uses it."""
+    """A pipeline for the command ``python -m ai.starlake.orchestration``."""
 
     @property
     def pipeline_id(self) -> str:
-        """Return its name."""
+        """Name of the pipeline."""
 
     def summary(self) -> Summary:
         """Return the facts for one line of a list."""
 
     def section_names(self) -> frozenset[str]:
-        """Return the names that a section of options may have: those of its tables, tasks and ops."""
+        """Return the valid names of sections of options: those of its tables, tasks and ops."""
 
     def graph(self) -> PipelineGraph:
         """Return its steps and their order."""
 
     def date_of(self, timestamp: date | datetime) -> RunDate:
-        """Return the dates of a run for a day or a timestamp, which is by default in the time zone of the pipeline.
+        """Return the dates of a run for a day or a timestamp, by default in the time zone of the pipeline.
 
         Raises:
             StarlakeError: If there is no such run, or more than one on that day.
         """
 
     def dates_between(self, first: date | datetime, last: date | datetime) -> Sequence[RunDate]:
-        """Return the dates of the runs from `first` to `last`, both included, in the order of time.
+        """Return the dates of the runs from `first` to `last`, both included, in chronological order.
 
         Raises:
             StarlakeError: If the pipeline has no partitions for a part of that time.
@@ -212,6 +212,6 @@ class RunnablePipeline(Protocol):
         """Run it once, to the end, in this process.
 
         Args:
-            run_date: What the run is for; by default the newest partition that is over, or the time of the launch.
-            options: How the run is made.
+            run_date: Its date; by default the last partition that has ended, or the time of the launch.
+            options: The options of the run.
         """

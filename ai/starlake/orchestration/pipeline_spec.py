@@ -1,4 +1,4 @@
-"""Pipelines as data: what they load or transform, and what starts them."""
+"""Pipelines as data: their loads or transforms, and their triggers."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class PipelineSpec:
     """Describes a pipeline.
 
     Args:
-        pipeline_id: Its name, which is that of its job.
-        options: How pipelines are started.
-        pre_load_strategy: When domains are loaded.
-        schedule: What it loads, and when; or
-        dependencies: what it transforms.
+        pipeline_id: Its name, and that of its job.
+        options: Options of pipelines.
+        pre_load_strategy: The pre-load strategy.
+        schedule: The schedule of its loads; or
+        dependencies: the dependencies of its transforms.
         cron: The cron expression that starts it.
-        description: What it is for, in words.
+        description: Its description.
         filtered_datasets: Tables whose updates start nothing.
     """
 
@@ -48,18 +48,19 @@ class PipelineSpec:
         dependencies: StarlakeDependencies | None = None,
         taken: Collection[str] = (),
     ) -> PipelineSpec:
-        """Describe a pipeline of a DAG file.
+        """Return the specification of a pipeline of a DAG file.
 
         Args:
-            job: The job of the file. It has the name of the file, and the options.
+            job: The job of the file, with the name of the file, and the options.
             variables: The variables of the file: ``cron``, ``description``, ``filtered_datasets``.
-            schedule: What it loads; or
-            dependencies: what it transforms.
-            taken: The names of other pipelines of the file. Transforms get another one; nothing tells them apart.
+            schedule: The schedule of its loads; or
+            dependencies: the dependencies of its transforms.
+            taken: The names of other pipelines of the file. Transforms get another one, because they have no
+                distinguishing name.
 
         Raises:
-            StarlakeError: If it is given neither or both, or if an option or a cron expression is not valid.
-            NameCollisionError: If two of its domains have names that the orchestrator cannot tell apart.
+            StarlakeError: If neither or both are given, or if an option or a cron expression is not valid.
+            NameCollisionError: If two of its domains result in the same name in the orchestrator.
         """
         if (schedule is None) == (dependencies is None):
             raise StarlakeError("a pipeline has either a schedule of loads or the dependencies of transforms")
@@ -89,21 +90,21 @@ class PipelineSpec:
 
     @property
     def domains(self) -> list[StarlakeDomain]:
-        """Return the domains that it loads."""
+        """Domains that it loads."""
         return self.schedule.domains if self.schedule else []
 
     @property
     def schedule_name(self) -> str | None:
-        """Return the name of its schedule, as a part of names of the orchestrator; None where there is but one."""
+        """Name of its schedule, as a part of names in the orchestrator; None if there is only one."""
         return sanitize_id(self.schedule.name) if self.schedule and self.schedule.name else None
 
     @property
     def tags(self) -> list[str]:
-        """Return the tags of its job: those of the options, and the domains that are loaded."""
+        """Tags of its job: those of the options, and the loaded domains."""
         return list(dict.fromkeys([*self.options.tag_list, *(domain.name for domain in self.domains)]))
 
     def tables(self) -> Iterator[tuple[str, str]]:
-        """Yield the tables that it makes or waits for: the name in the orchestrator, and that of Starlake."""
+        """Yield the tables that it writes or waits for: the name in the orchestrator, and that of Starlake."""
         for domain in self.domains:
             for table in domain.tables:
                 name = f"{domain.name}.{table.name}"
@@ -113,19 +114,19 @@ class PipelineSpec:
 
     @cached_property
     def products(self) -> frozenset[str]:
-        """Return the names, in the orchestrator, of the tables that it may make."""
+        """Names, in the orchestrator, of the tables that it may write."""
         return frozenset(uri for uri, _ in self.tables())
 
     @cached_property
     def triggers(self) -> tuple[StarlakeDependency, ...]:
-        """Return what its transforms wait for: nothing if the clock starts it, or if it runs that itself."""
+        """Tables that its transforms wait for: none if a schedule starts it, or if it loads them itself."""
         if self.dependencies is None or self.cron or self.options.run_dependencies_first:
             return ()
         return tuple(self.dependencies.upstream(self.filtered_datasets))
 
     @property
     def graphs(self) -> list[TreeNodeMixin[StarlakeDependency]]:
-        """Return the trees of what is to be run, for transforms; see `StarlakeDependencies.graphs`."""
+        """Trees of what is run, for transforms; see `StarlakeDependencies.graphs`."""
         if self.dependencies is None:
             return []
         return self.dependencies.graphs(run_dependencies_first=self.options.run_dependencies_first)

@@ -1,4 +1,4 @@
-"""The project that commands are about, as executors ask about it."""
+"""The project of commands, for executors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def read_project(root: str, environment: Mapping[str, str], files: Files | None 
     """Return the facts of a project, read in the process that runs a command.
 
     Args:
-        root: The project's folder, or its address.
+        root: Folder or URI of the project.
         environment: The environment of the command.
-        files: How files are reached.
+        files: The file layer.
 
     Raises:
         StarlakeError: If the project cannot be read.

@@ -1,4 +1,4 @@
-"""Arrange the tasks of the pipelines that generated DAG files ask for: loads by schedule, transforms by dependency."""
+"""Arrange the tasks of the pipelines of generated DAG files: loads by schedule, transforms by dependency."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ai.starlake.orchestration.task_graph import AbstractDependency, AbstractTas
 def arrange_loads(builder: PipelineBuilder[Any]) -> None:
     """Fill a pipeline with the loads of its schedule.
 
-    The domains stand side by side, each a group of its pre-load check and of its loads, which run side by side, too.
+    The domains run in parallel, each a group of its pre-load check and of its loads, which run in parallel too.
 
     Args:
-        builder: Makes the tasks of the pipeline.
+        builder: Creates the tasks of the pipeline.
     """
     start, pre_tasks = builder.start(), builder.before_all()
     domains = [_domain(builder, domain) for domain in builder.spec.domains]
@@ -26,12 +26,12 @@ def arrange_loads(builder: PipelineBuilder[Any]) -> None:
 
 
 def arrange_transforms(builder: PipelineBuilder[Any]) -> None:
-    """Fill a pipeline with its transforms, each after those that it depends on.
+    """Fill a pipeline with its transforms, each after its dependencies.
 
-    With the option `run_dependencies_first`, all that they depend on runs in the pipeline, too, loads included.
+    With the option `run_dependencies_first`, all their dependencies run in the pipeline too, including loads.
 
     Args:
-        builder: Makes the tasks of the pipeline.
+        builder: Creates the tasks of the pipeline.
     """
     start, pre_tasks = builder.start(), builder.before_all()
     trees = list(builder.spec.graphs)
@@ -67,7 +67,7 @@ def _enclose(
 
 
 def _domain(builder: PipelineBuilder[Any], domain: StarlakeDomain) -> AbstractTaskGroup:
-    """Make the group of a domain: its loads side by side, after the check that there is something to load."""
+    """Create the group of a domain: its parallel loads, after the check that there is something to load."""
     schedule = builder.spec.schedule_name
     name = f"{domain.name}_{schedule}" if schedule else domain.name
     checked = builder.spec.pre_load_strategy is not StarlakePreLoadStrategy.NONE
@@ -82,7 +82,7 @@ def _domain(builder: PipelineBuilder[Any], domain: StarlakeDomain) -> AbstractTa
 
 
 def _pre_load(builder: PipelineBuilder[Any], domain: StarlakeDomain, name: str) -> AbstractTaskGroup:
-    """Make the group that decides whether a domain is loaded; where the strategy says so, it imports its files, too."""
+    """Create the group that decides whether a domain is loaded, and imports its files if the strategy requires it."""
     tables = [table.name for table in domain.tables]
     with builder.group(sanitize_id(f"pre_load_{name}")) as group:
         check = builder.pre_load(domain.name, tables)

@@ -1,4 +1,4 @@
-"""Tasks, groups of tasks, and the order between them, as plain data. An orchestrator makes its own objects of them."""
+"""Tasks, groups of tasks, and their order, as plain data. An orchestrator creates its own objects from them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ NativeT = TypeVar("NativeT")
 
 
 class AbstractDependency:
-    """Something that has a place in the order of a pipeline: ``a >> b`` puts `b` after `a`, ``a << b`` before it.
+    """A node in the order of a pipeline: ``a >> b`` puts `b` after `a`, ``a << b`` before it.
 
-    Either side may be a list, which stands for all that is in it. The value is the right side, so that ``a >> b >> c``
-    reads as it looks.
+    Either side may be a list, which means all of its items. The value is the right side, so that chains such as ``a >>
+    b >> c`` work.
 
     Args:
         id: Its name within its group.
-        label: What it stands for, for error messages.
-        graph: The graph that it is in.
-        parent: The group that it is in; None for the root of the graph.
+        label: Its description, for error messages.
+        graph: Its graph.
+        parent: Its group; None for the root of the graph.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class AbstractDependency:
 
     @property
     def path(self) -> tuple[AbstractTaskGroup, ...]:
-        """Return the groups that it is in, outermost first; the first of them is the root of the graph."""
+        """Its groups, outermost first; the first of them is the root of the graph."""
         return (*self.parent.path, self.parent) if self.parent else ()
 
     @property
     def full_id(self) -> str:
-        """Return its name with those of its groups, separated by dots."""
+        """Its name with those of its groups, separated by dots."""
         return ".".join([*(group.id for group in self.path[1:]), self.id])
 
     def __rshift__(self, other: Any) -> Any:
@@ -72,11 +72,11 @@ class AbstractTask(AbstractDependency, Generic[NativeT]):
 
     Args:
         task_id: Its name within its group.
-        task: What the orchestrator has for it.
-        task_type: What it is for; None for what prepares a place to run in, and what cleans it up.
-        label: What it stands for, for error messages.
-        graph: The graph that it is in.
-        parent: The group that it is in.
+        task: Its op or operator.
+        task_type: Its type; None for preparation and clean-up.
+        label: Its description, for error messages.
+        graph: Its graph.
+        parent: Its group.
     """
 
     def __init__(
@@ -95,23 +95,23 @@ class AbstractTask(AbstractDependency, Generic[NativeT]):
 
     @property
     def task_id(self) -> str:
-        """Return its name within its group."""
+        """Name of the task within its group."""
         return self.id
 
     @property
     def works(self) -> bool:
-        """Return True if it does something with data, rather than order others or prepare for them."""
+        """True if it processes data, instead of ordering others or preparing for them."""
         return self.task_type not in (None, TaskType.START, TaskType.EMPTY, TaskType.END)
 
 
 class AbstractTaskGroup(AbstractDependency):
-    """A group of tasks and groups. What is made within its ``with`` statement is in it.
+    """A group of tasks and groups. Tasks that are created within its ``with`` statement belong to it.
 
     Args:
-        group_id: Its name within the group that it is in.
-        label: What it stands for, for error messages.
-        graph: The graph that it is in.
-        parent: The group that it is in; None for the root of the graph.
+        group_id: Its name within its parent group.
+        label: Its description, for error messages.
+        graph: Its graph.
+        parent: Its parent group; None for the root of the graph.
     """
 
     def __init__(
@@ -123,14 +123,14 @@ class AbstractTaskGroup(AbstractDependency):
 
     @property
     def group_id(self) -> str:
-        """Return its name within the group that it is in."""
+        """Name of the group within its parent group."""
         return self.id
 
     def add(self, member: AbstractDependency) -> None:
-        """Take a task or a group.
+        """Add a task or a group.
 
         Raises:
-            NameCollisionError: If something else in the group has its name.
+            NameCollisionError: If another member of the group has its name.
         """
         self._names.claim(member.id, id(member), member.label)
         self.members.append(member)
@@ -149,7 +149,7 @@ class AbstractTaskGroup(AbstractDependency):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close the group; an exception goes on as it is."""
+        """Close the group; an exception propagates."""
         self.graph.close()
 
 
@@ -157,7 +157,7 @@ TaskGroupContext = AbstractTaskGroup
 
 
 class TaskGraph(Generic[NativeT]):
-    """Holds the tasks and groups of a pipeline, and the order between them.
+    """The tasks and groups of a pipeline, and their order.
 
     Args:
         name: The name of the pipeline.
@@ -171,25 +171,25 @@ class TaskGraph(Generic[NativeT]):
 
     @property
     def name(self) -> str:
-        """Return the name of the pipeline."""
+        """Name of the pipeline."""
         return self.root.id
 
     @property
     def tasks(self) -> list[AbstractTask[NativeT]]:
-        """Return the tasks, in the order in which they were made."""
+        """The tasks, in creation order."""
         return list(self._tasks.values())
 
     @property
     def open_group(self) -> AbstractTaskGroup:
-        """Return the group whose ``with`` statement is open, the innermost one; else the root."""
+        """The innermost group with an open ``with`` statement; else the root."""
         return self._open[-1]
 
     def open(self, group: AbstractTaskGroup) -> None:
-        """Put what is made from now on into a group."""
+        """Add further tasks to a group."""
         self._open.append(group)
 
     def close(self) -> None:
-        """Put what is made from now on where it was put before the last call of `open`."""
+        """Add further tasks to the group before the last call of `open`."""
         self._open.pop()
 
     def add_task(
@@ -203,7 +203,7 @@ class TaskGraph(Generic[NativeT]):
         """Add a task to a group, by default to the open one.
 
         Raises:
-            NameCollisionError: If something else in the group has its name.
+            NameCollisionError: If another member of the group has its name.
         """
         parent = group or self.open_group
         made = AbstractTask(sanitize_id(task_id), task, task_type, label=label, graph=self, parent=parent)
@@ -215,7 +215,7 @@ class TaskGraph(Generic[NativeT]):
         """Add a group to the open one.
 
         Raises:
-            NameCollisionError: If something else in the open group has its name.
+            NameCollisionError: If another member of the open group has its name.
         """
         parent = self.open_group
         group = AbstractTaskGroup(sanitize_id(group_id), label=label, graph=self, parent=parent)
@@ -223,12 +223,12 @@ class TaskGraph(Generic[NativeT]):
         return group
 
     def order(self, before: AbstractDependency, after: AbstractDependency) -> None:
-        """Put a task or group before another one; to repeat it changes nothing."""
+        """Put a task or group before another one; repeating it has no effect."""
         self.edges[before, after] = None
 
 
 def _listed(other: Any) -> list[AbstractDependency]:
-    """Return one dependency, or those of a list, as a list."""
+    """Return one dependency, or the items of a list, as a list."""
     listed = [other] if isinstance(other, AbstractDependency) else other
     if isinstance(listed, Iterable) and not isinstance(listed, str):
         found = list(listed)

@@ -1,7 +1,7 @@
-"""The command ``python -m ai.starlake.orchestration``: runs and shows the pipelines of DAG files.
+"""The command ``python -m ai.starlake.orchestration``: run and show the pipelines of DAG files.
 
-Exit codes: 0 when all went well, 1 when a run failed or something is wrong with the file, 2 when the command is called
-wrongly, 130 when it is interrupted. Results go to standard output, progress and errors to standard error.
+Exit codes: 0 for success, 1 if a run failed or the file is invalid, 2 for a usage error, 130 after an interruption.
+Results go to standard output, progress and errors to standard error.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code. An exception that a DAG file raises itself goes on as it is."""
+    """Run the command and return its exit code. An exception of a DAG file itself propagates."""
     given = None if arguments is None else list(arguments)
     try:
         code = pipelines.main(given, prog_name="python -m ai.starlake.orchestration", standalone_mode=False)

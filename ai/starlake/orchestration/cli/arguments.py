@@ -51,11 +51,11 @@ def options(_context: object, _parameter: object, value: str) -> Mapping[str, An
 
 
 def taken(given: dict[str, Any], name: str, argument: date | datetime | None) -> date | datetime | None:
-    """Return a date of an argument of its own, or of the options, from which it is taken away.
+    """Return a date from an argument of its own, or from the options, from which it is removed.
 
     Args:
         given: The options.
-        name: The name that it has among them.
+        name: Its name in the options.
         argument: The argument.
 
     Raises:

@@ -71,7 +71,7 @@ def run(
     record: bool,
     verbose: bool,
 ) -> int:
-    """Run pipelines here and now, to their end, without any server.
+    """Run pipelines in this process, to their end, without any server.
 
     Tasks run one after the other in this process. Unless --record is given, Dagster keeps nothing of the run.
     """
@@ -95,7 +95,7 @@ def run(
 def dry_run(file: Path, names: Sequence[str], moment: date | datetime | None, options: Mapping[str, Any]) -> int:
     """Print each command that a run would run, and change nothing.
 
-    Checks are not made: what they would let through is taken as ready. Secrets are masked.
+    Checks are not made: their loads count as ready. Secrets are masked.
     """
     rest = dict(options)
     at = taken(rest, "logical_date", moment)
@@ -121,9 +121,9 @@ def dry_run(file: Path, names: Sequence[str], moment: date | datetime | None, op
 def backfill(file: Path, names: Sequence[str], options: Mapping[str, Any], **given: Any) -> int:
     """Run pipelines once for each interval from --start to --end.
 
-    That is for each that begins within that time, both ends included, oldest first. The intervals are those of the
-    pipeline's cron expression; of its data cycle where it has none; else the days. The dates may also be given as
-    start_date and end_date among the options.
+    The intervals begin within that time, both ends included, oldest first. They are those of the pipeline's cron
+    expression, else of its data cycle, else the days. The dates may also be given as start_date and end_date in the
+    options.
     """
     rest = dict(options)
     first, last = taken(rest, "start_date", given["start"]), taken(rest, "end_date", given["end"])
@@ -161,7 +161,7 @@ def _backfilled(
 def list_pipelines(file: Path) -> None:
     """List the pipelines of a file.
 
-    For each it is said what starts it, and what partitions it has.
+    Each one is listed with its trigger and its partitions.
     """
     terminal_tables.show_summaries([pipeline.summary() for pipeline in load_pipelines(file)])
 
@@ -191,7 +191,7 @@ COMMANDS = (run, dry_run, backfill, list_pipelines, graph)
 
 
 def _pipelines(file: Path, names: Sequence[str], options: Mapping[str, Any]) -> Sequence[RunnablePipeline]:
-    """Load pipelines, and make sure that each section of options is for something in one of them."""
+    """Load pipelines, and check that each section of options belongs to one of them."""
     pipelines = load_pipelines(file, names)
     known = frozenset(name for pipeline in pipelines for name in pipeline.section_names())
     check_sections(options, known, ", ".join(f"pipeline {pipeline.pipeline_id}" for pipeline in pipelines))
@@ -203,7 +203,7 @@ def _for(pipeline: RunnablePipeline, how: RunOptions) -> RunOptions:
 
 
 def _execute(pipeline: RunnablePipeline, run_date: RunDate | None, how: RunOptions, *, verbose: bool) -> RunReport:
-    """Run a pipeline, with a bar for people who watch."""
+    """Run a pipeline, with a progress bar on a terminal."""
     title = f"{pipeline.pipeline_id} {run_date or ''}".strip()
     with terminal_tables.progress(title, pipeline.summary().steps) as listener, _output(shown=verbose):
         return pipeline.execute(run_date, replace(_for(pipeline, how), listener=listener))
@@ -211,7 +211,7 @@ def _execute(pipeline: RunnablePipeline, run_date: RunDate | None, how: RunOptio
 
 @contextmanager
 def _output(*, shown: bool) -> Iterator[None]:
-    """Show what commands print on standard error, or not at all: the log of a failed one is in its error."""
+    """Show the output of commands on standard error, or not at all: the error of a failed command contains its log."""
     if shown:
         with redirect_stdout(sys.stderr):
             yield

@@ -15,15 +15,15 @@ from ai.starlake.orchestration.pipeline_runs import RunnablePipeline
 
 
 def load_pipelines(file: Path, names: Iterable[str] = ()) -> Sequence[RunnablePipeline]:
-    """Execute a DAG file, and return what runs its pipelines.
+    """Execute a DAG file, and return the runners of its pipelines.
 
     Args:
         file: The file.
-        names: The pipelines that are asked for; all by default.
+        names: The requested pipelines; all by default.
 
     Raises:
-        StarlakeError: If there is no pipeline in the file, or not one of that name. What the file itself raises goes on
-            as it is.
+        StarlakeError: If there is no pipeline in the file, or not one of that name. Errors of the file itself
+            propagate.
     """
     found = [pipeline.runs for pipeline in _pipelines(_executed(file))]
     if not found:
@@ -39,7 +39,7 @@ def load_pipelines(file: Path, names: Iterable[str] = ()) -> Sequence[RunnablePi
 
 
 def _executed(file: Path) -> ModuleType:
-    """Return the module of a file. What stands beside the file can be imported by it, as if Python ran it."""
+    """Return the module of a file. It can import modules in its folder, as if Python ran it."""
     name = f"starlake_dag_file_{sanitize_id(file.stem)}"
     spec = importlib.util.spec_from_file_location(name, file.resolve())
     if spec is None or spec.loader is None:
@@ -54,9 +54,9 @@ def _executed(file: Path) -> ModuleType:
 
 
 def _pipelines(module: ModuleType) -> Iterator[AbstractPipeline[Any]]:
-    """Yield the pipelines of a module, each once, in the order in which they were made.
+    """Yield the pipelines of a module, each once, in creation order.
 
-    Only real lists are looked into: Dagster has tuples that refuse it.
+    Only real lists are searched: Dagster has tuples that do not support it.
     """
     found: dict[int, AbstractPipeline[Any]] = {}
     for value in list(vars(module).values()):

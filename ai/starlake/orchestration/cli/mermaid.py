@@ -9,7 +9,7 @@ from ai.starlake.orchestration.pipeline_runs import PipelineGraph
 
 
 def mermaid(graph: PipelineGraph) -> str:
-    """Return a graph as the text of a Mermaid flowchart."""
+    """Return a graph as a Mermaid flowchart."""
     root = _blocks_of(graph)
     ids = {block.path: f"n{number}" for number, block in enumerate(root.walk())}
     lines = ["---", f"title: {graph.name}", "---", "flowchart LR", *_lines(root, ids, "  ")]
@@ -36,12 +36,12 @@ def _quoted(text: str) -> str:
 
 @dataclass
 class _Block:
-    """Hold a step, or a group of blocks.
+    """A step, or a group of blocks.
 
     Args:
-        path: Its name, with those of the groups that it is in.
-        label: How it is shown.
-        members: What is in a group, by name; None for a step.
+        path: Its name, with those of its groups.
+        label: Its display name.
+        members: The members of a group, by name; None for a step.
         edges: Pairs of names of members: the second one comes after the first.
     """
 
@@ -51,16 +51,16 @@ class _Block:
     edges: dict[tuple[str, str], None] = field(default_factory=dict)
 
     def walk(self) -> Iterator[_Block]:
-        """Yield the block and all that is in it, at any level."""
+        """Yield the block and all nested blocks."""
         yield self
         for member in (self.members or {}).values():
             yield from member.walk()
 
 
 def _blocks_of(graph: PipelineGraph) -> _Block:
-    """Return the graph as one block; an edge stands in the innermost group that both of its ends are in.
+    """Return the graph as one block; an edge is placed in the innermost group of both of its ends.
 
-    An edge that leads out of a group starts at the group: what comes after a part of it comes after it, as a rule.
+    An edge out of a group starts at the group: what follows a part of it usually follows all of it.
     """
     root = _Block((), graph.name, {})
     paths = {}

@@ -24,13 +24,13 @@ _STYLES = {
 }
 _OUTCOMES = {"succeeded": "green", "skipped": "yellow", "failed": "red"}
 _WIDE = 160
-"""The width of tables that are not shown on a terminal."""
+"""Width of tables outside of a terminal."""
 
 
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console as RichConsole
 
-    # bound to the stream of now: what commands print is led elsewhere while a bar is shown
+    # bound to the current stream: the output of commands is redirected while a bar is shown
     console = RichConsole(file=sys.stderr if stderr else None)
     if not console.is_terminal:
         console.width = _WIDE
@@ -45,11 +45,11 @@ def _table(*columns: str) -> Table:
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Listener | None]:
-    """Yield a bar on standard error for a run, gone when it is over; None when nobody watches.
+    """Yield a temporary progress bar on standard error for a run; None if it is not a terminal.
 
     Args:
-        title: What runs.
-        total: How many steps it has.
+        title: Name of the run.
+        total: Number of steps.
     """
     if not sys.stderr.isatty():
         yield None
@@ -70,7 +70,7 @@ def progress(title: str, total: int) -> Iterator[Listener | None]:
 
 
 def show_commands(report: RunReport) -> None:
-    """Print the commands of a dry run, as a shell would take them; all else as comments."""
+    """Print the commands of a dry run, quoted as for a shell; everything else as comments."""
     click.echo(f"# {report.pipeline}{_for(report)}")
     for step in report.steps:
         for command in step.commands:
@@ -80,7 +80,7 @@ def show_commands(report: RunReport) -> None:
 
 
 def show_report(report: RunReport) -> None:
-    """Print the steps of a run as a table, and why steps failed."""
+    """Print the steps of a run as a table, and the errors of failed steps."""
     from rich.text import Text
 
     table = _table("step", "state", "seconds", "result")

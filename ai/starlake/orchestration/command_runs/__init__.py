@@ -1,1 +1,1 @@
-"""Runs of commands within the steps of an orchestrator: what every orchestrator does alike."""
+"""Runs of commands within the steps of an orchestrator: the parts common to all orchestrators."""

@@ -1,4 +1,4 @@
-"""A command that ran, and what it did; and why one counts as failed that its executor takes for done."""
+"""A command that ran, with its result; and failures that the executor does not detect."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ai.starlake.orchestration.dates.run_dates import RunDates
 
 @dataclass(frozen=True)
 class CommandRun:
-    """A command that succeeded, and what it did.
+    """A command that succeeded, with its result.
 
     Args:
         command: The complete command.
-        command_line: The command as people read it, secrets masked.
-        name: The Starlake name of what it worked on.
+        command_line: The command for display, secrets masked.
+        name: The Starlake name of its table or task.
         dates: The dates of the run.
-        result: How it went.
+        result: Its result.
     """
 
     command: StarlakeCommand
@@ -34,7 +34,7 @@ class CommandRun:
 
     @property
     def counts(self) -> StarlakeCounts | None:
-        """The rows that a load read, kept and refused; None where the command did not say."""
+        """Rows that a load read, accepted and rejected; None if the command did not report them."""
         return self.result.counts
 
     @property
@@ -44,15 +44,15 @@ class CommandRun:
 
     @property
     def is_remarkable(self) -> bool:
-        """True if rows were rejected or warnings given, which a person should see to."""
+        """True if rows were rejected or warnings occurred."""
         return self.counts is not None and bool(self.counts.rejected or self.counts.warnings)
 
     @property
     def summary(self) -> str:
-        """How the command went, in words.
+        """Summary of the command.
 
-        As the description of a materialization it is the text of that event in the log: one record, not two, each of
-        which is a transaction in the database of events.
+        As the description of a materialization it is the message of that event in the log: one record instead of two,
+        each of which is a transaction in the event database.
         """
         counts = self.counts
         rows = f"{counts.input} rows read, {counts.accepted} accepted, {counts.rejected} rejected" if counts else "done"
@@ -61,9 +61,9 @@ class CommandRun:
         return f"{self.command.verb} {self.name}: {rows} in {self.result.duration:.1f} s"
 
     def facts(self) -> dict[str, Any]:
-        """Return what to record of what the command made, as plain values in the order in which people read them.
+        """Return the metadata of the command's assets, as plain values in display order.
 
-        `logical_date` is a datetime, `log` a URL, `compute_sizes` a mapping; what is not known is left out.
+        `logical_date` is a datetime, `log` a URL, `compute_sizes` a mapping; unknown facts are left out.
         """
         result = self.result
         facts: dict[str, Any] = {
@@ -89,18 +89,18 @@ class CommandRun:
 
 
 def facts_of_counts(counts: StarlakeCounts) -> Mapping[str, int]:
-    """Return what to record of the rows that a load counted."""
+    """Return the metadata of a load's counted rows."""
     return {"rows_read": counts.input, "rows_accepted": counts.accepted, "rows_rejected": counts.rejected}
 
 
 class RejectsError(StarlakeError):
-    """A load rejected more rows than it may. Trying again does not help.
+    """A load rejected too many rows. A retry does not help.
 
     A retry would find no file: the accepted rows are in the table, and the file is in the archive.
 
     Args:
         name: The Starlake name of the table.
-        counts: What the load counted.
+        counts: The counts of the load.
         limit: The option `max_rejected`.
         tables: The outcome of each table of the command.
     """
@@ -124,8 +124,8 @@ class TableFailedError(StarlakeError):
     """A table failed, or was not reported, in a load of several tables.
 
     Args:
-        text: What happened to the table.
-        whole: Why the command failed; None where it did not.
+        text: The problem of the table.
+        whole: The error of the command; None if it succeeded.
     """
 
     def __init__(self, text: str, whole: StarlakeError | None = None) -> None:
@@ -135,7 +135,7 @@ class TableFailedError(StarlakeError):
 
 
 def failed_tables(error: BaseException | None) -> tuple[TableOutcome, ...]:
-    """Return what is known of the tables and tasks of a command, from the error that it failed with."""
+    """Return the known outcomes of tables and tasks from the error of their command."""
     if isinstance(error, TableFailedError):
         error = error.whole
     return error.tables if isinstance(error, (CommandFailedError, RejectsError)) else ()

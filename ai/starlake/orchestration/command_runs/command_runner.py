@@ -1,4 +1,4 @@
-"""The run of a command within a step of a run, whatever the orchestrator."""
+"""Run a command within a step of a run, for any orchestrator."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from ai.starlake.orchestration.dates.completion import complete
 from ai.starlake.orchestration.dates.run_dates import RunDates, is_late
 
 DRY_RUN = "dry run, nothing is run: "
-"""The log's words before a command that a dry run leaves out."""
+"""Prefix of the log line of a command that a dry run leaves out."""
 
 _LOADS_ONLY = "evaluates expectations only when it loads a table or runs a task"
 
 
 @dataclass(frozen=True)
 class CommandRunner:
-    """Runs commands within steps: what all steps of a job share.
+    """Runs commands within steps; shared by all steps of a job.
 
     Args:
         settings: The options of the job.
-        executor: Gives the executor, in the process that runs the step.
+        executor: Returns the executor, in the process that runs the step.
     """
 
     settings: JobOptions
@@ -48,11 +48,11 @@ class CommandRunner:
         return self is other
 
     def __deepcopy__(self, memo: dict[int, object]) -> CommandRunner:
-        """Return itself: orchestrators copy their tasks, and all of a job share one."""
+        """Return this object itself: orchestrators copy their tasks, and all tasks of a job share one runner."""
         return self
 
     def dates(self, step: RunStep) -> RunDates:
-        """Return the dates that the run of a step is for."""
+        """Return the dates of the run of a step."""
         return step.dates(zone_of(self.settings.timezone))
 
     def run(
@@ -64,20 +64,20 @@ class CommandRunner:
         *,
         outcomes: bool = False,
     ) -> CommandRun | None:
-        """Run a command, completed by what only the run knows; in a dry run, only log it.
+        """Run a command, completed with facts of the run; in a dry run, only log it.
 
         Args:
             command: The command.
-            name: The Starlake name of what it works on.
+            name: The Starlake name of its table or task.
             step: The step.
-            spark_config: What the Spark job may use.
+            spark_config: Resources of the Spark job.
             outcomes: Whether the executor reports the outcome of each table or task.
 
         Returns:
-            What it did; None in a dry run.
+            Its result; None in a dry run.
 
         Raises:
-            StarlakeError: If it fails, or rejects more rows than it may. See `may_retry`.
+            StarlakeError: If it fails, or rejects too many rows. See `may_retry`.
         """
         begun = self._begin(command, name, step)
         if begun is None:
@@ -109,19 +109,19 @@ class CommandRunner:
         step: RunStep,
         spark_config: StarlakeSparkConfig | None = None,
     ) -> Mapping[str, CommandRun | StarlakeError | None]:
-        """Run a load of several tables on an executor that reports each of them, as `ReportsTables` says.
+        """Run a load of several tables on an executor that reports each of them; see `ReportsTables`.
 
         Args:
             command: The command.
             names: The Starlake names of the tables, whose options are the same.
             step: The step.
-            spark_config: What the Spark job may use.
+            spark_config: Resources of the Spark job.
 
         Returns:
-            What it did for each table, or why that failed; None in a dry run.
+            The result or the error of each table; None in a dry run.
 
         Raises:
-            StarlakeError: If the configuration of the run cannot be used.
+            StarlakeError: If the configuration of the run is invalid.
         """
         begun = self._begin(command, names[0], step)
         if begun is None:
@@ -136,7 +136,7 @@ class CommandRunner:
         return {name: self._part(replace(begun, name=name, result=result), failure) for name in names}
 
     def _part(self, run: CommandRun, failure: StarlakeError | None) -> CommandRun | StarlakeError:
-        """Return what a load of several tables did for the one that `run` names."""
+        """Return the part of a load of several tables for one of them, in the form of `run`."""
         result = run.result
         outcome = next((each for each in result.tables if each.name.lower() == run.name.lower()), None)
         failed = any(each.error is not None for each in result.tables)
@@ -154,7 +154,7 @@ class CommandRunner:
         return replace(run, result=part)
 
     def check(self, command: StarlakeCommand, name: str, step: RunStep) -> TableOutcome | None:
-        """Evaluate the expectations of a table as it is, if the executor can; in a dry run, only log the command.
+        """Evaluate the expectations of an existing table, if the executor can; in a dry run, only log the command.
 
         Args:
             command: The command.
@@ -162,10 +162,10 @@ class CommandRunner:
             step: The step.
 
         Returns:
-            The results, or why there are none; None in a dry run.
+            The results, or the reason why there are none; None in a dry run.
 
         Raises:
-            StarlakeError: If the configuration of the run cannot be used.
+            StarlakeError: If the configuration of the run is invalid.
         """
         command, _ = self._complete(command, name, step)
         if _leaves_out(command, step):
@@ -191,7 +191,7 @@ class CommandRunner:
         return CommandRun(command, shown(command), name, dates, StarlakeResult(0))
 
     def _complete(self, command: StarlakeCommand, name: str, step: RunStep) -> tuple[StarlakeCommand, RunDates]:
-        """Return a command with what only the run knows, and the dates of the run."""
+        """Return a command completed with facts of the run, and the dates of the run."""
         with permanently():
             dates = self.dates(step)
             options = step.options(names_of_section(name, step.name))
@@ -201,7 +201,7 @@ class CommandRunner:
             return complete(command, dates, options, cli=self.settings.starlake_version), dates
 
     def _require_few_rejects(self, name: str, result: StarlakeResult) -> None:
-        """Refuse the result of a load of which too many rows are rejected.
+        """Refuse the result of a load with too many rejected rows.
 
         Raises:
             RejectsError: If more are rejected than allowed.

@@ -1,6 +1,6 @@
 """Executors made from the options of a job, the same for every orchestrator.
 
-Each imports its executor when it is called, in the process that runs commands.
+Each function imports its executor when it is called, in the process that runs commands.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ def shell_executor(
     runner: Runner | None = None,
     death_fd: Callable[[], int | None] | None = None,
 ) -> ShellExecutor:
-    """Make the executor that starts processes.
+    """Return the executor that starts processes.
 
     Args:
         settings: The options of the job.
-        runner: What starts them; ours by default.
+        runner: Starts them; our own runner by default.
         death_fd: Returns a file descriptor that is closed when the run's process dies; none by default.
     """
     from ai.starlake.executor.process.supervision import run_process
@@ -77,18 +77,18 @@ def warm_executor(
 
 
 def embedded_executor(settings: JobOptions) -> EmbeddedExecutor:
-    """Make the executor that calls the embedded engine."""
+    """Return the executor that calls the embedded engine."""
     from ai.starlake.embedded.embedded_executor import EmbeddedExecutor
 
     return EmbeddedExecutor(lock_timeout=settings.duckdb_lock_timeout)
 
 
 def dataproc_executor(settings: DataprocOptions, cluster_config: StarlakeDataprocClusterConfig) -> DataprocExecutor:
-    """Make the executor that submits Spark jobs to Dataproc.
+    """Return the executor that submits Spark jobs to Dataproc.
 
     Args:
         settings: The options of the job.
-        cluster_config: What clusters consist of.
+        cluster_config: Configuration of clusters.
     """
     from ai.starlake.gcp.dataproc.backend import DataprocExecutor
 
@@ -96,7 +96,7 @@ def dataproc_executor(settings: DataprocOptions, cluster_config: StarlakeDatapro
 
 
 def cloud_run_executor(settings: CloudRunOptions) -> CloudRunExecutor:
-    """Make the executor that runs executions of a Cloud Run job."""
+    """Return the executor that runs executions of a Cloud Run job."""
     from ai.starlake.gcp.cloud_run.backend import CloudRunExecutor
 
     return CloudRunExecutor(settings, facts=_facts(settings))

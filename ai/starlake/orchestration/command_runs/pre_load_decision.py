@@ -1,4 +1,4 @@
-"""The decision whether a domain is loaded, within a step of a run, whatever the orchestrator."""
+"""The decision whether a domain is loaded, within a step of a run, for any orchestrator."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class PreLoadDecision:
 
     Args:
         settings: The options of the job.
-        executor: Gives the executor, in the process that runs the step.
-        check: Finds out whether there is something to load.
+        executor: Returns the executor, in the process that runs the step.
+        check: Checks whether there is something to load.
         domain: The domain.
     """
 
@@ -37,28 +37,28 @@ class PreLoadDecision:
 
     @property
     def patience(self) -> Patience:
-        """How long there may be nothing to load."""
+        """Limits of the wait for something to load."""
         return Patience.of(self.settings, for_ack=self.check.for_ack)
 
     def dates(self, step: RunStep) -> RunDates:
-        """Return the dates of the run, which paths may hold.
+        """Return the dates of the run, for path templates.
 
         Raises:
-            StarlakeError: If the configuration of the run cannot be used.
+            StarlakeError: If the configuration of the run is invalid.
         """
         return step.dates(zone_of(self.settings.timezone))
 
     def decide(self, step: RunStep, before: Callable[[], PreLoadFinding | None]) -> bool:
-        """Return True if the domain is loaded; wait in this process for something to load, as the options say.
+        """Return True if the domain is loaded; wait in this process for something to load, according to the options.
 
         Args:
             step: The step.
-            before: Returns what an earlier attempt found, if it was ready. Its files have been moved on and its ack
-                file is consumed by then: looking again would find nothing, and the rows of a failed load would be left
-                behind by a run that succeeds.
+            before: Returns the decision of an earlier attempt, if it was ready. Its files have been moved and its ack
+                file is deleted by then: another check would find nothing, and the run would succeed without the rows of
+                the failed load.
 
         Raises:
-            StarlakeError: If that cannot be found out, or if it is an error that there is nothing.
+            StarlakeError: If that cannot be determined, or if having nothing to load is an error.
         """
         if self.is_dry_run(step):
             return True
@@ -76,7 +76,7 @@ class PreLoadDecision:
         """Return True if nothing is checked, because commands are only logged; the domain counts as ready then.
 
         Raises:
-            StarlakeError: If the configuration of the run cannot be used.
+            StarlakeError: If the configuration of the run is invalid.
         """
         with permanently():
             if not step.is_dry_run:
@@ -89,23 +89,23 @@ class PreLoadDecision:
         return True
 
     def look(self, step: RunStep) -> PreLoadFinding:
-        """Look once.
+        """Check once.
 
         Raises:
-            StarlakeError: If it cannot be found out whether there is something to load.
+            StarlakeError: If it cannot be determined whether there is something to load.
         """
         with self._view(step) as view:
             return look_once(self.check, view)
 
     def conclude(self, step: RunStep, found: PreLoadFinding) -> bool:
-        """Return True if there is something to load; log why, or why not.
+        """Return True if there is something to load; log the reason.
 
         Args:
             step: The step.
-            found: The last finding; nothing is waited for any more.
+            found: The last finding; the wait is over.
 
         Raises:
-            StarlakeError: If there is nothing, and that is an error or cannot be believed.
+            StarlakeError: If there is nothing to load, and that is an error or uncertain.
         """
         if warning := found.warning():
             step.execution().report.warning(warning)
@@ -117,7 +117,7 @@ class PreLoadDecision:
 
     @contextmanager
     def _view(self, step: RunStep) -> Iterator[PreLoadView]:
-        """Let a check see the project; mask secrets in its errors, which name paths and addresses."""
+        """Yield the project for a check; mask secrets in its errors, which name paths and URIs."""
         project, execution = ProjectView(self.settings), step.execution()
         if execution.on_secrets is not None:
             execution.on_secrets(project.secrets)

@@ -1,4 +1,4 @@
-"""Which failures another attempt may mend."""
+"""Failures for which a retry may help."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from ai.starlake.common import StarlakeError
 
 
 def may_retry(error: BaseException) -> bool:
-    """Return True if trying again may help.
+    """Return True if a retry may help.
 
-    It does not where there is nothing to run, where rows might be lost or are already in the table, and where the
-    configuration of the run is wrong.
+    It does not if there is no executable, if rows might be lost or are already in the table, or if the configuration of
+    the run is invalid.
     """
     return not (isinstance(error, StarlakeError) and error.permanent)
 
 
 @contextmanager
 def permanently() -> Iterator[None]:
-    """Mark a `StarlakeError` that a block raises as one that trying again does not mend."""
+    """Mark a `StarlakeError` of a block as permanent."""
     try:
         yield
     except StarlakeError as error:

@@ -1,4 +1,4 @@
-"""A step of an orchestrator's run, as the run of a command sees it."""
+"""A step of an orchestrator's run, for runs of commands."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ai.starlake.orchestration.dates.run_dates import RunDates
 
 
 class RunStep(Protocol):
-    """The step that runs a command: an op of Dagster, a task of Airflow."""
+    """The step that runs a command: a Dagster op or an Airflow task."""
 
     @property
     def name(self) -> str:
-        """The name of the step, by which a section of the run's options may call it."""
+        """Name of the step; a section of the run's options may have it."""
         ...
 
     @property
@@ -24,7 +24,7 @@ class RunStep(Protocol):
         """True if commands are logged instead of run.
 
         Raises:
-            StarlakeError: If the configuration of the run does not say it in a way that can be understood.
+            StarlakeError: If the configuration of the run has an invalid value for it.
         """
         ...
 
@@ -35,27 +35,28 @@ class RunStep(Protocol):
             zone: The time zone of dates without an offset.
 
         Raises:
-            StarlakeError: If the configuration of the run holds a value that is not a date.
+            StarlakeError: If the configuration of the run contains a value that is not a date.
         """
         ...
 
     def options(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the options of the run's configuration: the plain ones, then those of the sections of these names.
+        """Return the options of the run's configuration: the plain ones, then those of some sections.
 
         Raises:
-            StarlakeError: If a section is nearly named as something that there is, or a value cannot be an option.
+            StarlakeError: If the name of a section is similar to an existing name, or a value is not valid for an
+                option.
         """
         ...
 
     def execution(self, spark_config: StarlakeSparkConfig | None = None, *, outcomes: bool = False) -> Execution:
-        """Return this attempt at the step, as executors see it.
+        """Return this attempt at the step, for executors.
 
         Args:
-            spark_config: What the Spark job may use.
+            spark_config: Resources of the Spark job.
             outcomes: Whether to report the outcome of each table or task.
         """
         ...
 
     def info(self, message: str) -> None:
-        """Log something that a person who watches the run wants to know."""
+        """Log a progress message."""
         ...

@@ -1,1 +1,1 @@
-"""The dates of a run: where they come from, how they are tagged, and what commands are told of them."""
+"""Dates of a run: their sources, their tags, and their form in commands."""

@@ -1,4 +1,4 @@
-"""The completion of a command by its run: dates and options."""
+"""Completion of a command with the dates and options of its run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ai.starlake.orchestration.dates.run_dates import RunDates
 def complete(
     command: StarlakeCommand, dates: RunDates, options: Mapping[str, str], *, cli: StarlakeCli
 ) -> StarlakeCommand:
-    """Return a command with what only its run knows: its dates, and the options of its configuration.
+    """Return a command completed with the dates of its run, and the options of its configuration.
 
     Args:
         command: The command.
         dates: The dates of the run.
         options: The options of the run's configuration, which take precedence.
-        cli: What the version of Starlake in use accepts.
+        cli: The version of Starlake in use.
     """
     if command.verb in ("load", "transform", "replay") and cli.accepts("--scheduledDate"):
         command = command.with_arguments("--scheduledDate", format_timestamp(dates.logical))

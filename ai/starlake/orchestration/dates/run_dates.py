@@ -1,4 +1,4 @@
-"""The order in which the sources of a run's dates count: partition, configuration, tags, schedule, launch."""
+"""Order of precedence of the sources of a run's dates: partition, configuration, tags, schedule, launch."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ai.starlake.orchestration.dates.run_tags import INTERVAL_END_TAG, INTERVAL_
 
 @dataclass(frozen=True)
 class RunDates:
-    """The dates that a run is for.
+    """The dates of a run.
 
     Args:
         logical: The logical date, the same in every op of the run.
-        interval: The span of time whose data the run is for, when that is known.
+        interval: The time span whose data the run processes, if known.
     """
 
     logical: datetime
@@ -27,7 +27,7 @@ class RunDates:
 
 @dataclass(frozen=True)
 class ConfiguredDates:
-    """The dates that the configuration of a run sets.
+    """Dates in the configuration of a run.
 
     Args:
         logical: The logical date.
@@ -39,7 +39,7 @@ class ConfiguredDates:
 
     @classmethod
     def of(cls, entries: Iterable[tuple[str, str, str]], zone: tzinfo) -> ConfiguredDates:
-        """Read the dates in a configuration; one op's setting is the setting of the run.
+        """Return the dates in a configuration; the setting of one op applies to the run.
 
         Args:
             entries: An op, ``logical_datetime`` or ``previous_logical_datetime``, and the date.
@@ -63,10 +63,10 @@ class ConfiguredDates:
 
 
 class DateSources(Protocol):
-    """Where the dates of a run may come from. An orchestrator implements it; what takes time is asked last."""
+    """Sources of the dates of a run. An orchestrator implements them; slow ones are used last."""
 
     def partition_window(self) -> DataInterval | None:
-        """Return the window of time of the run's partition; None if it has none."""
+        """Return the time window of the run's partition; None if it has none."""
         ...
 
     def partition_key(self) -> str | None:
@@ -90,10 +90,10 @@ class DateSources(Protocol):
         ...
 
     def launched(self) -> datetime:
-        """Return when the run was launched; for a run that continues another, when the first one was.
+        """Return the launch time of the run; for a run that continues another, that of the first one.
 
         Raises:
-            StarlakeError: If that is not known.
+            StarlakeError: If it is unknown.
         """
         ...
 
@@ -102,13 +102,13 @@ def resolve_dates(sources: DateSources, zone: tzinfo) -> RunDates:
     """Return the dates of a run: by its partition, its configuration, its tags, its schedule, or its launch.
 
     Args:
-        sources: Where they may come from.
+        sources: The sources of the dates.
         zone: The time zone of dates without an offset, and of the result.
 
     Raises:
-        StarlakeError: If the configuration or a tag holds a value that is not a date, or if ops have different ones.
+        StarlakeError: If the configuration or a tag contains a value that is not a date, or if ops have different ones.
     """
-    configured = sources.configured(zone)  # a mistake in it is one, even where the date of a partition counts
+    configured = sources.configured(zone)  # an error in it is reported even if the date of a partition takes precedence
     interval = sources.partition_window()
     if interval:
         return RunDates(interval.start, interval)
@@ -145,6 +145,6 @@ def _tagged_interval(tags: Mapping[str, str], zone: tzinfo) -> DataInterval | No
 
 
 def is_late(interval: DataInterval) -> bool:
-    """Return True if a run for an interval comes later than one by the clock: after another interval is over."""
+    """Return True if a run for an interval starts later than a scheduled one: after the next interval has ended."""
     end = interval.end.timestamp()
     return time.time() > end + (end - interval.start.timestamp())

@@ -1,4 +1,4 @@
-"""The tags of runs, and what they say."""
+"""Tags of runs, and their meaning."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ INTERVAL_END_TAG = "starlake/data_interval_end"
 OUTCOME_TAG = "starlake/outcome"
 
 _LONGEST_TAG = 200
-"""Bytes of a tag that is made of names. PostgreSQL cannot index one of more than some 2,700 bytes."""
+"""Maximum bytes of a tag with names. PostgreSQL cannot index values of more than about 2,700 bytes."""
 
 
 def is_tagged_dry(tags: Mapping[str, str]) -> bool:
-    """Return True if the tags of a run say that its commands are logged instead of run."""
+    """Return True if the tags of a run make its commands logged instead of run."""
     return tags.get(DRY_RUN_TAG, "").lower() == "true"
 
 
 def require_dry_run_tag(tags: Mapping[str, str]) -> None:
-    """Require that the tag of a dry run is one, where a run has it: what was meant to be dry must not run.
+    """Check the tag of a dry run, if a run has it: a run that was meant to be dry must not run commands.
 
     Raises:
         StarlakeError: If its value is neither true nor false.
@@ -38,11 +38,11 @@ def require_dry_run_tag(tags: Mapping[str, str]) -> None:
 
 
 def date_tags(logical: datetime, interval: DataInterval | None = None) -> dict[str, str]:
-    """Return the tags of a run that has neither partition nor schedule to tell its dates.
+    """Return the tags with the dates of a run that has neither a partition nor a schedule.
 
     Args:
         logical: The logical date.
-        interval: The data interval, where there is one.
+        interval: The data interval, if there is one.
     """
     tags = {LOGICAL_DATE_TAG: logical.isoformat()}
     if interval:
@@ -51,7 +51,7 @@ def date_tags(logical: datetime, interval: DataInterval | None = None) -> dict[s
 
 
 def tag_of_names(names: Sequence[str]) -> str:
-    """Return a tag that lists names; of a long list, the first ones and how many more there are.
+    """Return a tag that lists names; for a long list, the first ones and the number of the others.
 
     Args:
         names: The names, of any number and length.

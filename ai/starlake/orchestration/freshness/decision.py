@@ -1,4 +1,4 @@
-"""The decision whether a pipeline starts, and for which intervals: without a clock, without a storage."""
+"""The decision whether a pipeline starts, and for which intervals: without a clock or a storage."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ai.starlake.orchestration.freshness.policy import Policy, TriggerDataset
 from ai.starlake.orchestration.freshness.windows import typical_period
 
 _MOST_RUNS = 100
-"""How many runs a tick starts; the next tick goes on."""
+"""Maximum number of runs that a tick starts; the next tick continues."""
 
 _MOST_WAITING = 500
-"""How many intervals wait for data at most; the oldest of more are left out, and named."""
+"""Maximum number of intervals that wait for data; the oldest of more are left out, and named."""
 
 _SLOWER = 1.1
-"""How much longer than the cycle a dataset's period is when it is slower: months differ by a few days."""
+"""Factor between a dataset's period and the cycle from which it is slower: months differ by a few days."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Update:
     """One materialization of a dataset.
 
     Args:
-        storage_id: Its number; a later one has a higher number.
-        at: When it was recorded.
+        storage_id: Its id; a later one has a higher id.
+        at: Time at which it was recorded.
         logical: The logical date of the run that recorded it.
     """
 
@@ -43,9 +43,9 @@ class Start:
 
     Args:
         logical: Its logical date.
-        interval: The span of time whose data it is for.
+        interval: The time span whose data it processes.
         because: The datasets that were updated in this interval since the last run for it.
-        updates: By dataset, the number of the update that it will see.
+        updates: By dataset, the id of the update that it will see.
     """
 
     logical: datetime
@@ -56,10 +56,10 @@ class Start:
 
 @dataclass(frozen=True)
 class Wait:
-    """No run is to be started.
+    """No run is started.
 
     Args:
-        reason: Why, in words.
+        reason: The reason.
     """
 
     reason: str
@@ -71,7 +71,7 @@ class Decision:
 
     Args:
         outcome: The runs to start, in the order of their intervals, or the reason for starting no run.
-        memory: What to keep for the next look.
+        memory: The state for the next check.
         left_out: The starts of intervals that have updates and get no run.
     """
 
@@ -83,19 +83,19 @@ class Decision:
 def decide(policy: Policy, memory: Memory, updates: Mapping[str, Sequence[Update]], now: datetime) -> Decision:
     """Decide once.
 
-    A run is started when a dataset was updated since the last run and the condition holds. Without a data cycle, the
-    condition is about datasets that were updated since the last run, or are as fresh as they have to be. With one, it
-    is about datasets that have an update for the cycle, for each cycle that was updated.
+    A run is started if a dataset was updated since the last run and the condition holds. Without a data cycle, the
+    condition is about datasets that were updated since the last run, or are fresh enough. With one, it is about
+    datasets with an update for the cycle, for each updated cycle.
 
-    Each interval with updates gets a run, oldest first. On the first look only the newest one does, unless the policy
-    says to catch up.
+    Each interval with updates gets a run, oldest first. At the first check only the newest one does, unless the policy
+    requires catching up.
 
     Args:
-        policy: What the pipeline waits for.
-        memory: What was kept from the last time.
-        updates: The updates of each dataset since the last look, in the order of their numbers. The last one of a
-            dataset is always there, be it known or not.
-        now: The time.
+        policy: The policy of the pipeline.
+        memory: The state of the last check.
+        updates: The updates of each dataset since the last check, in the order of their ids. The last one of a dataset
+            is always included, even if it is known already.
+        now: The current time.
     """
     counted = {name: [update for update in found if update.at >= policy.begin] for name, found in updates.items()}
     counted = {name: found for name, found in counted.items() if found}
@@ -116,7 +116,7 @@ def decide(policy: Policy, memory: Memory, updates: Mapping[str, Sequence[Update
 def _taken_in(
     policy: Policy, memory: Memory, updates: Mapping[str, Sequence[Update]], now: datetime
 ) -> tuple[Memory, tuple[datetime, ...]]:
-    """Put new updates to the intervals that they are for; return also the intervals that are too many to keep."""
+    """Add new updates to their intervals; also return the intervals that are too many to keep."""
     known = {dataset.name for dataset in policy.datasets}
     pending = {
         window: {name: number for name, number in names.items() if name in known}
@@ -141,7 +141,7 @@ def _taken_in(
 
 
 def _window(policy: Policy, update: Update) -> Window:
-    """Return the start of the interval that an update is for; None where intervals are the times between runs."""
+    """Return the start of the interval of an update; None if intervals are the times between runs."""
     if policy.every is None:
         return None
     window = policy.windows.window_of(policy.every, policy.zone, update.logical)
@@ -168,13 +168,13 @@ class _Started:
 
 @dataclass(frozen=True)
 class _Look:
-    """One look at what there is.
+    """One check of the current state.
 
     Args:
-        policy: What the pipeline waits for.
-        memory: What is known by now.
+        policy: The policy of the pipeline.
+        memory: The current state.
         latest: The last update of each dataset that has one.
-        now: The time.
+        now: The current time.
     """
 
     policy: Policy
@@ -183,7 +183,7 @@ class _Look:
     now: datetime
 
     def ready(self) -> list[Window]:
-        """Return the intervals that a run may start for, oldest first."""
+        """Return the intervals for which a run may start, oldest first."""
         windows = sorted(self.memory.pending, key=_order)
         if self.policy.cycle is None:
             return windows if self.policy.condition.holds(self._available(None)) else []
@@ -194,7 +194,7 @@ class _Look:
         ]
 
     def why_not(self, ready: Sequence[Window]) -> str | None:
-        """Return why no run starts; None if one does."""
+        """Return the reason why no run starts; None if one does."""
         pending = self.memory.pending
         if not pending:
             return f"nothing new in {_listed(dataset.name for dataset in self.policy.datasets)}"
@@ -225,7 +225,7 @@ class _Look:
         return started
 
     def newest(self, ready: Sequence[Window]) -> tuple[_Started, tuple[datetime, ...]]:
-        """Start a run for the newest interval alone; those before it are left out."""
+        """Start a run for the newest interval only; earlier ones are left out."""
         window = ready[-1]
         older = [other for other in self.memory.pending if _order(other) < _order(window)]
         own = self.memory.pending[window]
@@ -250,8 +250,8 @@ class _Look:
     def _dates(self, memory: Memory, window: Window, names: Iterable[str]) -> tuple[datetime, DataInterval]:
         """Return the logical date of a run, and its data interval.
 
-        These are the cycle; without a cycle, the window of the most frequent cron expression where all datasets have
-        one; else what came since the last run.
+        These are the cycle; without a cycle, the window of the most frequent cron expression if all datasets have one;
+        else the time since the last run.
         """
         if self.policy.every is not None and window is not None:
             found = self.policy.windows.window_of(self.policy.every, self.policy.zone, window)
@@ -267,7 +267,7 @@ class _Look:
         return frozenset(name for names in self.memory.pending.values() for name in names)
 
     def _available(self, window: Window) -> Collection[str]:
-        """Return the datasets that need not be waited for."""
+        """Return the datasets that need no further wait."""
         if self.policy.cycle is None:
             fresh = {
                 dataset.name
@@ -296,7 +296,7 @@ class _Look:
         return any(first <= moment.timestamp() < end for moment in dates)
 
     def _used(self, window: Window) -> Mapping[Window, Collection[str]]:
-        """Return, by interval, the datasets whose update there counts for a cycle, and so needs no run of its own."""
+        """Return, by interval, the datasets whose update there is used for a cycle, and needs no run of its own."""
         if self.policy.cycle is None:
             return {}
         found: dict[Window, list[str]] = {}
@@ -317,7 +317,7 @@ def _may_exceed(policy: Policy, cycle: str, dataset: TriggerDataset) -> bool:
 
 
 def _period(policy: Policy, dataset: TriggerDataset) -> float:
-    """Return the seconds between two updates: by the cron expression, else as the freshness says."""
+    """Return the seconds between two updates: from the cron expression, else from the freshness."""
     return _length(policy, dataset.cron) if dataset.cron else dataset.freshness
 
 

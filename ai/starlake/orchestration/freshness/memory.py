@@ -12,7 +12,7 @@ from typing import Any
 logger = logging.getLogger(__name__)
 
 Window = datetime | None
-"""The start of an interval; None where intervals are the times between runs."""
+"""The start of an interval; None if intervals are the times between runs."""
 
 _VERSION = 2
 _MOST_STARTED = 100
@@ -24,15 +24,15 @@ class Memory:
     """The state between two ticks. It does not grow with the history.
 
     Args:
-        looked: The time of the first look; None before it.
-        consumed: By dataset, the number of the last update that was read.
-        furthest: By dataset, the logical date that it has got to.
-        pending: By interval, the datasets that were updated in it since a run was started for it, with the numbers of
-            these updates.
+        looked: The time of the first check; None before it.
+        consumed: By dataset, the id of the last read update.
+        furthest: By dataset, its latest logical date.
+        pending: By interval, the datasets that were updated in it since a run was started for it, with the ids of these
+            updates.
         started: The last intervals that runs were started for.
-        launched: When the last run was started.
+        launched: Start time of the last run.
         logical: The latest logical date that a run was started for.
-        previous: What that run's data interval began with.
+        previous: The start of that run's data interval.
     """
 
     looked: datetime | None = None
@@ -45,11 +45,11 @@ class Memory:
     previous: datetime | None = None
 
     def without(self, window: Window, used: Mapping[Window, Collection[str]]) -> Memory:
-        """Return what is left once a run was started for an interval.
+        """Return the state after a run was started for an interval.
 
         Args:
             window: The interval.
-            used: By interval, the datasets whose updates the run uses besides.
+            used: By interval, the other datasets whose updates the run uses.
         """
         left = {
             other: {name: number for name, number in names.items() if name not in used.get(other, ())}
@@ -63,7 +63,7 @@ class Memory:
         )
 
     def written(self) -> str:
-        """Write the cursor."""
+        """Return the cursor."""
         return json.dumps(
             {
                 "version": _VERSION,
@@ -78,7 +78,7 @@ class Memory:
 
     @classmethod
     def read(cls, cursor: str | None) -> Memory:
-        """Read a cursor. One that another kind of sensor of this name has left holds nothing."""
+        """Read a cursor. One of another kind of sensor with this name is empty."""
         if not cursor:
             return cls()
         try:

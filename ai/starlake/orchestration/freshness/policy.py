@@ -22,8 +22,8 @@ class TriggerDataset:
 
     Args:
         name: Its Starlake name, ``domain.table``.
-        cron: When it is updated, where that is scheduled.
-        freshness: How many seconds old it may be and still do.
+        cron: Its cron expression, if it is scheduled.
+        freshness: Maximum age of its data in seconds.
     """
 
     name: str
@@ -36,17 +36,17 @@ class Policy:
     """The data that a pipeline waits for.
 
     Args:
-        datasets: The datasets that it depends on.
-        condition: Which of them have to be there.
-        zone: The zone of cron expressions and of the start date.
-        start: Updates of before that day count for nothing.
-        cycle: The cron expression of the data cycle; None where there is none.
+        datasets: The datasets of the pipeline.
+        condition: The condition over them.
+        zone: The time zone of cron expressions and of the start date.
+        start: Earlier updates are ignored.
+        cycle: The cron expression of the data cycle; None without one.
         optional_datasets: Whether datasets that are slower than the cycle are not waited for.
-        beyond_cycle: Whether an update that is outside of the cycle counts where the dataset's freshness allows it.
-        min_between_runs: The least seconds from one run to the next.
+        beyond_cycle: Whether an update outside of the cycle is used if the dataset's freshness allows it.
+        min_between_runs: Minimum seconds between two runs.
         period: The period in which the ticks of cron expressions are counted to compare them.
         every_interval: Whether each interval with updates gets a run; otherwise only the newest does.
-        catchup: Whether the first look starts runs for all that was recorded since the start date.
+        catchup: Whether the first check starts runs for all records since the start date.
         windows: The arithmetic of cron expressions.
     """
 
@@ -65,22 +65,22 @@ class Policy:
 
     @property
     def begin(self) -> datetime:
-        """The first instant of the start date."""
+        """First instant of the start date."""
         return datetime(self.start.year, self.start.month, self.start.day, tzinfo=zone_of(self.zone))
 
     @cached_property
     def every(self) -> str | None:
-        """The cron expression whose windows runs are for: the data cycle, else the one that datasets are made by."""
+        """Cron expression that defines the windows of runs: the data cycle, else the common one of the datasets."""
         return self.cycle or common_cron(self.datasets, self.period, self.zone, self.windows)
 
 
 def common_cron(datasets: Collection[TriggerDataset], period: str, zone: str, windows: Windows) -> str | None:
-    """Return the most frequent cron expression of datasets; None where one of them has none.
+    """Return the most frequent cron expression of datasets; None if one of them has none.
 
     Args:
         datasets: The datasets.
         period: The period in which ticks are counted: the option `cron_period_frequency`.
-        zone: The time zone in which the cron expressions are meant.
+        zone: The time zone of the cron expressions.
         windows: The arithmetic of cron expressions.
     """
     crons = [dataset.cron for dataset in datasets if dataset.cron]
@@ -90,15 +90,15 @@ def common_cron(datasets: Collection[TriggerDataset], period: str, zone: str, wi
 def policy_of(
     datasets: Sequence[TriggerDataset], options: OrchestrationOptions, windows: Windows = CRON_WINDOWS
 ) -> Policy:
-    """Return what a pipeline waits for, as its options say.
+    """Return the policy of a pipeline from its options.
 
     Args:
-        datasets: The datasets that it depends on.
+        datasets: The datasets of the pipeline.
         options: The options of the pipeline.
         windows: The arithmetic of cron expressions.
 
     Raises:
-        StarlakeError: If there is no dataset, or if an option or a dataset's cron expression cannot be used.
+        StarlakeError: If there is no dataset, or if an option or a dataset's cron expression is invalid.
     """
     if not datasets:
         raise StarlakeError(
@@ -125,7 +125,7 @@ def policy_of(
 def cycle_of(
     datasets: Sequence[TriggerDataset], options: OrchestrationOptions, windows: Windows = CRON_WINDOWS
 ) -> str | None:
-    """Return the cron expression of the data cycle, else that of the data. None where there is none."""
+    """Return the cron expression of the data cycle, else that of the data; None without one."""
     if not options.data_cycle_enabled:
         return None
     return options.data_cycle or common_cron(datasets, options.cron_period_frequency, options.zone, windows)

@@ -18,7 +18,7 @@ _FIX = 'write any, all, or an expression such as sales.orders & (sales.customers
 
 @dataclass(frozen=True)
 class Available:
-    """Holds when a dataset exists.
+    """Holds if a dataset exists.
 
     Args:
         name: The Starlake name of the dataset.
@@ -36,7 +36,7 @@ class Available:
 
 @dataclass(frozen=True)
 class AllOf:
-    """Holds when all of its parts hold."""
+    """Holds if all of its parts hold."""
 
     parts: tuple[Condition, ...]
 
@@ -50,7 +50,7 @@ class AllOf:
 
 @dataclass(frozen=True)
 class AnyOf:
-    """Holds when one of its parts holds."""
+    """Holds if one of its parts holds."""
 
     parts: tuple[Condition, ...]
 
@@ -66,12 +66,12 @@ Condition = Available | AllOf | AnyOf
 
 
 def condition_of(strategy: str, datasets: Sequence[str]) -> Condition:
-    """Read the option `dataset_triggering_strategy`.
+    """Return the condition for the option `dataset_triggering_strategy`.
 
     Args:
         strategy: ``any``, ``all``, or an expression over the datasets with ``&``, ``|`` and parentheses. A dataset is
-            named as in Starlake (``domain.table``) or as its asset (``domain_table``), in any case of letters, and in
-            quotes when it has characters besides letters, digits, ``_`` and ``.``.
+            named as in Starlake (``domain.table``) or as its asset (``domain_table``), ignoring case, and in quotes if
+            it has characters other than letters, digits, ``_`` and ``.``.
         datasets: The Starlake names of the datasets that the pipeline depends on.
 
     Raises:
@@ -85,7 +85,7 @@ def condition_of(strategy: str, datasets: Sequence[str]) -> Condition:
 
 
 class _Reader:
-    """Reads one expression. It has the syntax of Python's, of which only names and two operators are accepted."""
+    """Parses one expression. It has the syntax of Python, with names and two operators only."""
 
     def __init__(self, text: str, datasets: Sequence[str]) -> None:
         self._text = text
@@ -123,7 +123,7 @@ class _Reader:
 
     @cached_property
     def _known(self) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-        """The datasets by each of their names, and by these in lower case."""
+        """Datasets by each of their names, and by these in lower case."""
         exact: dict[str, list[str]] = {}
         lower: dict[str, list[str]] = {}
         for dataset in self._datasets:
@@ -136,7 +136,7 @@ class _Reader:
 
 
 def _name(node: ast.expr) -> str:
-    """Return the name of a dataset as it is written."""
+    """Return the name of a dataset in the expression."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):

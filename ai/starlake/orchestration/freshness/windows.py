@@ -1,4 +1,4 @@
-"""Cron expressions as windows of time, each of which begins at a tick and ends at the next one."""
+"""Cron expressions as time windows, each from a tick to the next one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ai.starlake.common import DataInterval, StarlakeError, zone_of
 from ai.starlake.common.crons import cron_problem
 
 DEFAULT_START = date(2025, 1, 1)
-"""The first day of partitions where the option `start_date` is not set. Fixed, so that no deployment moves it."""
+"""Default of the option `start_date`: the first day of partitions. Fixed, so that no deployment changes it."""
 
 _FEW_TICKS = 48
 _MOST_TICKS = 2_000
@@ -22,10 +22,10 @@ _A_MONDAY = date(2024, 1, 1)
 
 
 class Windows(Protocol):
-    """The arithmetic of cron expressions. An orchestrator brings its own, so that its schedules agree with it."""
+    """Arithmetic of cron expressions. An orchestrator has its own, so that its schedules agree with it."""
 
     def check(self, cron: str, zone: str) -> None:
-        """Make sure that a cron expression can be used.
+        """Check that a cron expression is valid.
 
         Raises:
             StarlakeError: If the cron expression or the time zone is not valid.
@@ -33,7 +33,7 @@ class Windows(Protocol):
         ...
 
     def window_of(self, cron: str, zone: str, at: datetime) -> DataInterval:
-        """Return the window that a timestamp falls into; its start belongs to it, its end to the next."""
+        """Return the window that contains a timestamp; its start is included, its end belongs to the next one."""
         ...
 
     def ticks(self, cron: str, zone: str, since: datetime) -> Iterator[datetime]:
@@ -48,7 +48,7 @@ class CronWindows:
     """Windows as croniter computes them."""
 
     def check(self, cron: str, zone: str) -> None:
-        """Make sure that a cron expression can be used.
+        """Check that a cron expression is valid.
 
         Raises:
             StarlakeError: If the cron expression or the time zone is not valid.
@@ -59,7 +59,7 @@ class CronWindows:
             raise StarlakeError(f"the schedule {cron!r} cannot be used", cause=problem.cause, fix=problem.fix)
 
     def window_of(self, cron: str, zone: str, at: datetime) -> DataInterval:
-        """Return the window that a timestamp falls into; its start belongs to it, its end to the next."""
+        """Return the window that contains a timestamp; its start is included, its end belongs to the next one."""
         from croniter import croniter
 
         end = croniter(cron, at.astimezone(zone_of(zone))).get_next(datetime)
@@ -77,11 +77,11 @@ CRON_WINDOWS = CronWindows()
 
 
 def slot_at(cron: str, zone: str, at: datetime, windows: Windows = CRON_WINDOWS) -> DataInterval:
-    """Return the last window that is over at a time: it ends at the last tick at or before it.
+    """Return the last window that has ended at a time: it ends at the last tick at or before it.
 
     Args:
         cron: The cron expression.
-        zone: The time zone in which it is meant.
+        zone: Its time zone.
         at: The time.
         windows: The arithmetic of cron expressions.
     """
@@ -94,7 +94,7 @@ def window_from(cron: str, zone: str, start: datetime, windows: Windows = CRON_W
 
     Args:
         cron: The cron expression.
-        zone: The time zone in which it is meant.
+        zone: Its time zone.
         start: The tick.
         windows: The arithmetic of cron expressions.
     """
@@ -104,19 +104,19 @@ def window_from(cron: str, zone: str, start: datetime, windows: Windows = CRON_W
 
 @functools.lru_cache(maxsize=256)
 def typical_period(windows: Windows, cron: str, zone: str) -> float:
-    """Return the seconds between two ticks, on the average of some dozens of them."""
+    """Return the average seconds between two ticks, over some dozens of them."""
     ticks = list(itertools.islice(windows.ticks(cron, zone, _midnight(_A_MONDAY, zone)), _FEW_TICKS + 1))
     return (ticks[-1].timestamp() - ticks[0].timestamp()) / _FEW_TICKS
 
 
 def most_frequent(windows: Windows, crons: Iterable[str], period: str, zone: str) -> str:
-    """Return the cron expression with most ticks in a period of time; of equals, the first in alphabetical order.
+    """Return the cron expression with the most ticks in a period; of equal ones, the first in alphabetical order.
 
     Args:
         windows: The arithmetic of cron expressions.
         crons: One or more cron expressions.
         period: ``day``, ``week``, ``month`` or ``year``: the option `cron_period_frequency`.
-        zone: The time zone in which they are meant.
+        zone: Their time zone.
     """
     return min(
         sorted(crons), key=lambda cron: (-_count(windows, cron, period, zone), typical_period(windows, cron, zone))
@@ -125,7 +125,7 @@ def most_frequent(windows: Windows, crons: Iterable[str], period: str, zone: str
 
 @functools.lru_cache(maxsize=256)
 def _count(windows: Windows, cron: str, period: str, zone: str) -> int:
-    """Count the ticks in a period, as far as a comparison needs."""
+    """Return the number of ticks in a period, as far as a comparison needs it."""
     end = _midnight(_A_MONDAY + timedelta(days=_PERIODS[period]), zone).timestamp()
     ticks = windows.ticks(cron, zone, _midnight(_A_MONDAY, zone))
     within = itertools.takewhile(lambda tick: tick.timestamp() < end, ticks)

@@ -1,1 +1,1 @@
-"""The order of tasks and groups: what each waits for, and under which outcomes of pre-load checks it runs."""
+"""Order of tasks and groups: their links, and the run conditions over outcomes of pre-load checks."""

@@ -1,8 +1,8 @@
-"""From the order of tasks and groups to what each task waits for.
+"""Conversion of the order of tasks and groups to the links of each task.
 
-A pre-load check has one of two outcomes. What comes after it within the outermost group that it is in waits for the
-one that says that there is something to load; what comes after that group waits for either, so that the end of a
-pipeline, and the deletion of a cluster, come about when there is nothing to load, too.
+A pre-load check has one of two outcomes. Downstream tasks within its outermost group wait for the outcome "ready";
+tasks after that group wait for either, so that the end of a pipeline, and the deletion of a cluster, also run if there
+is nothing to load.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Edge = tuple[AbstractDependency, AbstractDependency]
 
 
 class TaskOutcome(Enum):
-    """The outcomes of a task: ready or skipped for a pre-load check, done for any other task."""
+    """Outcomes of a task: ready or skipped for a pre-load check, done for any other task."""
 
     DONE = "done"
     READY = "ready"
@@ -33,7 +33,7 @@ class TaskOutcome(Enum):
 
 @dataclass(frozen=True)
 class Source:
-    """An outcome of a task, for which others wait."""
+    """An outcome of a task that others wait for."""
 
     task: AnyTask
     outcome: TaskOutcome
@@ -41,13 +41,13 @@ class Source:
 
 @dataclass
 class Link:
-    """A link: one thing that a task or a group waits for.
+    """A link: a dependency of a task or a group.
 
     Args:
-        before: What comes first, as the pipeline says it.
-        after: What waits.
-        sources: The outcomes that it waits for; it runs if at least one has come about, after all are decided.
-        condition: When one of the sources comes about.
+        before: The predecessor in the pipeline.
+        after: The waiting task or group.
+        sources: The outcomes that it waits for; it runs if at least one has occurred, after all are decided.
+        condition: The condition under which one of the sources occurs.
     """
 
     before: AbstractDependency
@@ -57,14 +57,14 @@ class Link:
 
 
 class Links:
-    """The links of a pipeline: what each task and group waits for.
+    """Links of a pipeline: the dependencies of each task and group.
 
     Args:
         graph: The tasks of the pipeline.
-        keep_last: Whether the last tasks of a group keep what the pipeline puts before them, whatever comes in between.
+        keep_last: Whether the last tasks of a group keep their direct predecessors, whatever is in between.
 
     Raises:
-        StarlakeError: If tasks wait for each other in a circle.
+        StarlakeError: If tasks have circular dependencies.
     """
 
     def __init__(self, graph: TaskGraph[Any], *, keep_last: bool = False) -> None:
@@ -72,9 +72,9 @@ class Links:
         self._edges = _without_detours(_without_empty_groups(graph), keep_last=keep_last)
         self._links = [Link(before, after) for before, after in self._edges]
         self.conditions: dict[AnyTask, list[RunCondition]] = {}
-        """The conditions of what each task waits for, each once."""
+        """The distinct conditions of the dependencies of each task."""
         self.outcomes: dict[AnyTask, RunCondition] = {}
-        """When the outcome of each task comes about that others wait for."""
+        """The condition for the outcome of each task that others wait for."""
         self._entries: dict[AbstractTaskGroup, list[AbstractDependency]] = {}
         for member in (graph.root, *graph.root.walk()):
             if isinstance(member, AbstractTaskGroup):
@@ -86,11 +86,11 @@ class Links:
         return iter(self._links)
 
     def entries(self, group: AbstractTaskGroup) -> list[AbstractDependency]:
-        """Return what comes first in a group: what waits for nothing else in it."""
+        """Return the first members of a group: those that wait for no other member."""
         return self._entries[group]
 
     def waiting(self) -> dict[AnyTask, list[Link]]:
-        """Return the links of each task that waits for something, those of its groups included."""
+        """Return the links of each waiting task, those of its groups included."""
         found: dict[AnyTask, list[Link]] = {}
         for link, firsts in zip(self._links, self._firsts, strict=True):
             for task in firsts:
@@ -103,7 +103,7 @@ class Links:
 
     @cached_property
     def _inner(self) -> tuple[dict[AbstractTaskGroup, set[AbstractDependency]], ...]:
-        """By group, the members that others in it wait for, and the members that wait for others in it."""
+        """By group, the members that other members wait for, and the members that wait for others."""
         befores: dict[AbstractTaskGroup, set[AbstractDependency]] = {}
         afters: dict[AbstractTaskGroup, set[AbstractDependency]] = {}
         for before, after in self._edges:
@@ -113,7 +113,7 @@ class Links:
         return befores, afters
 
     def _outputs(self, of: AbstractDependency) -> list[Source]:
-        """Return what says that a task, or all of a group, is done."""
+        """Return the outcomes that mean that a task, or all of a group, is done."""
         if isinstance(of, AbstractTask):
             return [Source(of, TaskOutcome.READY if of.task_type is TaskType.PRELOAD else TaskOutcome.DONE)]
         assert isinstance(of, AbstractTaskGroup)  # noqa: S101
@@ -127,7 +127,7 @@ class Links:
                 yield from self._tasks_first_in(member)
 
     def _resolve(self) -> None:
-        """Find the sources and conditions of all links, and the conditions of tasks, in the order of the tasks."""
+        """Resolve the sources and conditions of all links, and the conditions of tasks, in the order of the tasks."""
         for link in self._links:
             link.sources = list(dict.fromkeys(self._outputs(link.before)))
         own: dict[AnyTask, RunCondition] = {}
@@ -148,7 +148,7 @@ class Links:
         return [list(self._tasks_first_in(link.after)) for link in self._links]
 
     def _sorted(self) -> list[Any]:
-        """Return all tasks, and the numbers of all links, each after what it waits for."""
+        """Return all tasks, and the numbers of all links, each after its dependencies."""
         sorter: TopologicalSorter[Any] = TopologicalSorter()
         for task in self._graph.tasks:
             sorter.add(task)
@@ -167,7 +167,7 @@ class Links:
             ) from None
 
     def _qualify(self, link: Link, own: dict[AnyTask, RunCondition]) -> None:
-        """Find the condition of a link; add the other outcome of those checks that it leads out of."""
+        """Return the condition of a link, with the other outcome of the checks that it leads out of."""
         condition = any_of(own[source.task] for source in link.sources)
         checks = {check for source in link.sources for check in checks_of(own[source.task])}
         left = sorted((check for check in checks if _leads_out(check, link)), key=lambda check: check.full_id)
@@ -183,7 +183,7 @@ def is_empty(member: AbstractDependency) -> bool:
 def meeting(
     one: AbstractDependency, other: AbstractDependency
 ) -> tuple[AbstractTaskGroup, AbstractDependency, AbstractDependency]:
-    """Return the innermost group that both are in, and the members of it that they are, or are in.
+    """Return the innermost common group, and its members that they are, or are in.
 
     Raises:
         StarlakeError: If one of them is in the other.
@@ -192,15 +192,15 @@ def meeting(
     for level, (first, second) in enumerate(zip(*paths, strict=False)):
         if first is not second:
             group = paths[0][level - 1]
-            assert isinstance(group, AbstractTaskGroup)  # noqa: S101  what has members
+            assert isinstance(group, AbstractTaskGroup)  # noqa: S101  it has members
             return group, first, second
     raise StarlakeError(f"{one!r} and {other!r} cannot be put in order: one of them is, or contains, the other")
 
 
 def _leads_out(check: AnyTask, link: Link) -> bool:
-    """Return True if a link leads out of the outermost group that a check is in.
+    """Return True if a link leads out of the outermost group of a check.
 
-    A check without a group is left behind by what only orders and is in no group either: the end of the pipeline.
+    A check without a group is left by a link to an ordering task without a group: the end of the pipeline.
     """
     groups = check.path[1:]
     if groups:
@@ -209,7 +209,7 @@ def _leads_out(check: AnyTask, link: Link) -> bool:
 
 
 def _without_empty_groups(graph: TaskGraph[Any]) -> list[Edge]:
-    """Return the order, with what comes after a group without tasks right after what comes before it."""
+    """Return the order, with successors of a group without tasks directly after its predecessors."""
     edges = dict.fromkeys(graph.edges)
     for member in graph.root.walk():
         if is_empty(member):
@@ -221,7 +221,7 @@ def _without_empty_groups(graph: TaskGraph[Any]) -> list[Edge]:
 
 
 def _without_detours(edges: list[Edge], *, keep_last: bool) -> list[Edge]:
-    """Return the order without what says nothing new about the first and the last tasks of a group.
+    """Return the order without redundant edges of the first and the last tasks of a group.
 
     Generated files put every task after the first one and before the last one, whatever else it waits for.
     """
@@ -247,9 +247,9 @@ def _without_detours(edges: list[Edge], *, keep_last: bool) -> list[Edge]:
 
 
 def _peeled(members: Iterable[AbstractDependency], edges: list[Edge]) -> list[Edge]:
-    """Drop the edges from the one member that all others come after to those that come after others too.
+    """Drop the edges from the one member that precedes all others to those that also have other predecessors.
 
-    Then do the same with the rest, as long as there is one that all others come after.
+    Repeat this with the rest, as long as one member precedes all others.
     """
     after: dict[AbstractDependency, list[AbstractDependency]] = {}
     count = {member: 0 for member in members if not is_empty(member)}

@@ -1,7 +1,7 @@
 """Run conditions over the outcomes of pre-load checks.
 
-A condition is a set of clauses that all have to hold: a check that found something to load, or a set of conditions of
-which one has to hold. Equal conditions are equal sets.
+A condition is a set of clauses that must all hold: a check that found something to load, or a set of conditions of
+which one must hold. Equal conditions are equal sets.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ ALWAYS: RunCondition = frozenset()
 
 
 def all_of(conditions: Iterable[RunCondition]) -> RunCondition:
-    """Return the condition that holds when all of them do."""
+    """Return the condition that all of them hold."""
     return ALWAYS.union(*conditions)
 
 
 def any_of(conditions: Iterable[RunCondition]) -> RunCondition:
-    """Return the condition that holds when one of them does; of none, one that always holds."""
+    """Return the condition that one of them holds; for none, one that always holds."""
     distinct = frozenset(conditions)
     if not distinct or ALWAYS in distinct:
         return ALWAYS
@@ -31,7 +31,7 @@ def any_of(conditions: Iterable[RunCondition]) -> RunCondition:
 
 
 def checks_of(condition: RunCondition) -> Iterator[CheckTask]:
-    """Yield the checks that a condition is about."""
+    """Yield the checks in a condition."""
     for clause in condition:
         if isinstance(clause, AbstractTask):
             yield clause
@@ -41,7 +41,7 @@ def checks_of(condition: RunCondition) -> Iterator[CheckTask]:
 
 
 def without(condition: RunCondition, checks: Collection[CheckTask]) -> RunCondition:
-    """Return what is left of a condition where some checks do not matter."""
+    """Return a condition without some checks."""
     return all_of(_without(clause, checks) for clause in condition)
 
 

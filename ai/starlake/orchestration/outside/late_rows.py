@@ -1,4 +1,4 @@
-"""Rows that come too late to be mirrored: they are counted, and said."""
+"""Rows that are too late to be mirrored: they are counted, and reported."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _HOURS_WATCHED = 24
 
 
 def first_minute_checked(horizon: int) -> int:
-    """Return the first of the minutes before the horizon for which rows that come too late are noticed."""
+    """Return the first minute before the horizon for which late rows are noticed."""
     return (horizon // _HOUR - _HOURS_WATCHED) * _HOUR
 
 
 def rows_per_hour(counts: Mapping[int, int], horizon: int) -> dict[int, int]:
-    """Return how many rows each hour has before the horizon, by the hour.
+    """Return the number of rows in each hour before the horizon.
 
     Args:
         counts: The number of rows of each minute.
-        horizon: The first minute that does not count.
+        horizon: The first minute that is not included.
     """
     hours: dict[int, int] = {}
     for minute, count in counts.items():
@@ -30,11 +30,11 @@ def rows_per_hour(counts: Mapping[int, int], horizon: int) -> dict[int, int]:
 
 
 def note_of_late_rows(before: Mapping[int, int], now: Mapping[int, int]) -> str | None:
-    """Return a sentence about the rows that came too late; None without such rows.
+    """Return a sentence about late rows; None without such rows.
 
     Args:
-        before: How many rows each hour had.
-        now: How many it has.
+        before: The former number of rows of each hour.
+        now: The current number of rows of each hour.
     """
     more = {hour: count - before.get(hour, 0) for hour, count in now.items() if count > before.get(hour, 0)}
     if not more:

@@ -11,14 +11,14 @@ from ai.starlake.common.outcomes.audit_rows import AuditRow
 
 @dataclass(frozen=True)
 class OutsideRun:
-    """A run of another scheduler, or what came later of one that is mirrored already.
+    """A run of another scheduler, or a late part of one that is mirrored already.
 
     Args:
-        key: Identifies it: the same rows have the same key, others have another one.
-        name: For people: the JOBID; the tables and the time, where Starlake made a JOBID for each load or task.
+        key: Identifies it: the same rows have the same key, other rows another one.
+        name: Display name: the JOBID; or the tables and the time, if Starlake generated a JOBID for each load or task.
         job_ids: The JOBIDs of its rows, each once.
-        rows: Its rows, those that ended first first.
-        further: 1; 2 and more for what came later of a JOBID.
+        rows: Its rows, in the order of their end.
+        further: 1; 2 and more for late parts of a JOBID.
     """
 
     key: str
@@ -29,22 +29,22 @@ class OutsideRun:
 
     @property
     def started(self) -> datetime:
-        """Return when the first of its loads and tasks began."""
+        """Start of its first load or task."""
         return min(row.started for row in self.rows)
 
     @property
     def ended(self) -> datetime:
-        """Return when the last of its loads and tasks ended."""
+        """End of its last load or task."""
         return max(row.ended for row in self.rows)
 
     @property
     def success(self) -> bool:
-        """Tell whether all of its rows say that they succeeded."""
+        """True if all of its rows are successes."""
         return all(row.success for row in self.rows)
 
 
 def name_of_group(rows: Sequence[AuditRow]) -> str:
-    """Return the name of a run whose rows have JOBIDs that Starlake made, one for each load or task."""
+    """Return the name of a run whose rows have generated JOBIDs, one for each load or task."""
     tables = list(dict.fromkeys(f"{row.domain}.{row.table}" for row in rows))
     others = f" and {len(tables) - 1} more" if len(tables) > 1 else ""
     return f"{tables[0]}{others} at {min(row.started for row in rows):%Y-%m-%d %H:%M:%S} UTC"

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 
 def packed(numbers: Iterable[int], bits: int, count: int) -> bytes:
-    """Return numbers packed, in about as many bits each as are needed to tell which of the possible ones they are.
+    """Return packed numbers, each in about as many bits as are needed to identify it among the possible ones.
 
     Args:
-        numbers: The numbers, in any order; the same one may be there twice.
+        numbers: The numbers, in any order; with duplicates.
         bits: Each is less than 2 to the power of it.
-        count: How many they are.
+        count: Number of numbers.
     """
     low = _low_bits(bits, count)
     mask, before, parts = (1 << low) - 1, 0, ["1"]  # the first bit keeps the zeros that follow it
@@ -27,9 +27,9 @@ def unpacked(data: bytes, bits: int, count: int) -> list[int]:
     """Return the numbers that were packed, sorted.
 
     Args:
-        data: What `packed` returned.
-        bits: As it was told.
-        count: As it was told.
+        data: The result of `packed`.
+        bits: As for `packed`.
+        count: As for `packed`.
     """
     low = _low_bits(bits, count)
     text, at, number, numbers = bin(int.from_bytes(data, "big"))[3:], 0, 0, []

@@ -1,4 +1,4 @@
-"""Reads the rows of the minutes that changed since the last tick, and no more of them than a tick takes."""
+"""Reading the rows of minutes that changed since the last tick, and no more of them than a tick handles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ai.starlake.orchestration.outside.tracked_audit import (
 )
 
 _MOST_READ_AGAIN = 10_000
-"""How many rows a tick reads again at most, to find the new ones among them."""
+"""Maximum number of rows that a tick reads again, to find the new ones among them."""
 _ROWS_AT_ONCE = 2_000
 
 
@@ -27,9 +27,9 @@ class RowReading:
 
     Args:
         audit: The audit.
-        counts: The number of rows that each minute has now.
-        minutes: The rows that are known.
-        budget: How many new rows are taken at most.
+        counts: The current number of rows of each minute.
+        minutes: The known rows.
+        budget: Maximum number of new rows.
     """
 
     audit: TrackedAudit
@@ -42,14 +42,14 @@ class RowReading:
     _read_again: int = 0
 
     def changed(self) -> list[int]:
-        """Return the minutes that have other rows than those that are known, in order."""
+        """Return the minutes whose rows differ from the known ones, in order."""
         for minute, seen in self.minutes.items():
             if self.counts.get(minute, 0) < seen.present:
-                return sorted(self.counts)  # somebody removes rows: a minute may have lost as many as it got
+                return sorted(self.counts)  # rows may be deleted: a minute may have lost as many as it got
         return sorted(minute for minute in self.counts if not self._is_known(minute))
 
     def read(self, changed: Sequence[int]) -> None:
-        """Read changed minutes, the oldest first.
+        """Read changed minutes, oldest first.
 
         Args:
             changed: The minutes.
@@ -63,17 +63,17 @@ class RowReading:
         self.unfinished.update(minute for minute in changed if not self._is_known(minute, most=True))
 
     def _is_known(self, minute: int, *, most: bool = False) -> bool:
-        """Tell whether all rows of a minute are known, or more of them than it had when they were counted."""
+        """Return True if all rows of a minute are known, or more than it had when they were counted."""
         seen, count = self.minutes.get(minute), self.counts[minute]
         return seen is not None and seen.position is None and (seen.present == count or (most and seen.present > count))
 
     def _is_unread(self, minute: int) -> bool:
-        """Tell whether the rows that are to be read follow those that are known."""
+        """Return True if the rows to read follow the known ones."""
         seen = self.minutes.get(minute)
         return seen is None or (seen.position is not None and seen.present <= self.counts[minute])
 
     def _together(self, changed: Sequence[int]) -> Iterator[list[int]]:
-        """Yield minutes that are read at once: of one kind, without others in between, and not too many rows."""
+        """Yield minutes to read at once: of one kind, without others in between, and not too many rows."""
         places = {minute: place for place, minute in enumerate(sorted({*self.counts, *self.minutes}))}
         group: list[int] = []
         rows = 0
@@ -90,7 +90,7 @@ class RowReading:
             yield group
 
     def _read_on(self, minutes: Sequence[int]) -> None:
-        """Read minutes of which nothing is known, or the rest of one and those that follow."""
+        """Read minutes without known rows, or the rest of one and those that follow."""
         seen = self.minutes.get(minutes[0])
         since = minutes[0] * MICROSECONDS if seen is None or seen.position is None else seen.position
         rows, following = some_rows(self.audit, since, (minutes[-1] + 1) * MICROSECONDS, self.budget)
@@ -98,7 +98,7 @@ class RowReading:
         if following is not None:
             last = following // MICROSECONDS
             self.unfinished.add(last)
-            if not rows:  # more rows than a tick takes ended in one microsecond
+            if not rows:  # more rows than a tick handles ended in one microsecond
                 rows, position = all_rows(self.audit, following, following + 1)[: self.budget], None
         self.found += rows
         self.budget -= len(rows)
@@ -115,7 +115,7 @@ class RowReading:
             self.minutes[minute] = SeenMinute.of(numbers, position, expected=self.counts.get(minute, 0))
 
     def _read_anew(self, minutes: Sequence[int]) -> None:
-        """Read all rows of minutes of which some are known, and find the new ones among them."""
+        """Read all rows of minutes with known rows, and find the new ones among them."""
         expected = sum(self.counts[minute] for minute in minutes)
         rows = all_rows(self.audit, minutes[0] * MICROSECONDS, (minutes[-1] + 1) * MICROSECONDS, expected)
         self._read_again += len(rows)

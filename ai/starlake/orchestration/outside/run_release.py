@@ -1,4 +1,4 @@
-"""Hands out the runs of which nothing more came for a while."""
+"""Release of runs without further rows for a while."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ai.starlake.orchestration.outside.tracking_options import TrackingOptions
 from ai.starlake.orchestration.outside.waiting_runs import WaitingRun
 
 _NEAR = 1_000_000
-"""Times less than this apart are read at once, in microseconds."""
+"""Maximum distance of times that are read at once, in microseconds."""
 
 
 @dataclass(frozen=True)
 class Release:
-    """Waiting runs, divided into those that are handed out and those that stay.
+    """Waiting runs, divided into released ones and others.
 
     Args:
-        runs: Those that are handed out, in the order in which they ended.
-        over: Those that are over, and wait for the next tick.
+        runs: The released ones, in the order of their end.
+        over: Those that have ended, and wait for the next tick.
         open: Those that may get more rows.
-        gone: How many rows the audit no longer has.
+        gone: Number of rows that the audit no longer has.
     """
 
     runs: tuple[OutsideRun, ...]
@@ -35,12 +35,12 @@ class Release:
 
 
 def released(audit: TrackedAudit, cursor: TrackingCursor, options: TrackingOptions) -> Release:
-    """Return the runs that are handed out, which follows from the cursor alone, and those that are left.
+    """Return the released runs, which depend on the cursor alone, and the others.
 
     Args:
         audit: The audit, which has their rows.
         cursor: The cursor.
-        options: How long a run waits, and how many are handed out.
+        options: How long a run waits, and how many are released.
     """
     over = sorted(
         (run for run in cursor.waiting if cursor.tick - run.seen >= options.settle_seconds),
@@ -65,7 +65,7 @@ def _affordable(runs: Sequence[WaitingRun], options: TrackingOptions) -> int:
 
 
 def _ranges(runs: Iterable[WaitingRun]) -> Iterator[tuple[int, int]]:
-    """Yield the times in which some runs ended, those that meet as one."""
+    """Yield the time spans in which some runs ended; adjacent ones are merged."""
     since: int | None = None
     until = 0
     for run in sorted(runs, key=lambda run: run.first):

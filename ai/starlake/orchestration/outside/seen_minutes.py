@@ -1,4 +1,4 @@
-"""Which rows of a minute are known, in two bytes for each of them and yet exactly."""
+"""Known rows of a minute, in two bytes for each of them and yet exactly."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from operator import xor
 from ai.starlake.orchestration.outside.packed_numbers import packed, unpacked
 
 IDENTITY_BITS = 64
-"""How long the number is that identifies a row."""
+"""Bits of the number that identifies a row."""
 _SPARE_BITS = ((64, 24), (512, 16))
 _FEWEST_SPARE_BITS = 10
-"""How many bits a print has more than are needed to count the rows of its minute, by how many these are at most."""
+"""Number of bits of a print beyond those needed to count the rows of its minute, by the maximum of these."""
 _MOST_TRIALS = 1 << 16
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The rows of a minute, told apart.
+    """The rows of a minute, classified.
 
     Args:
-        known: Those that were known.
-        new: Those that were not.
-        sure: Whether that is beyond doubt.
+        known: Known rows.
+        new: New rows.
+        sure: Whether that is certain.
     """
 
     known: list[int]
@@ -37,19 +37,19 @@ class Judged:
 
 @dataclass(frozen=True)
 class SeenMinute:
-    """The rows of a minute that are known.
+    """The known rows of a minute.
 
-    A print is the first bits of the number that identifies a row. A row that has no print here is new. One that has the
-    print of another row may be known or new: how often a print is there tells how many of its rows are known, and the
-    sum of the numbers of all known rows tells which.
+    A print is the first bits of the number that identifies a row. A row without a print here is new. A row with the
+    print of another one may be known or new: the number of equal prints gives the number of known rows, and the sum of
+    the numbers of all known rows identifies them.
 
     Args:
-        count: How many rows are known, those included that the audit no longer has: they may come back.
-        present: How many of them the audit has.
+        count: Number of known rows, including those that the audit no longer has: they may come back.
+        present: Number of them in the audit.
         total: The numbers that identify them, added without carry.
         bits: The length of a print.
         prints: The prints, packed.
-        position: Up to which end the rows were read, in microseconds, where the minute has more than one tick takes.
+        position: End of the last read row, in microseconds, if the minute has more rows than a tick handles.
     """
 
     count: int
@@ -61,12 +61,12 @@ class SeenMinute:
 
     @classmethod
     def of(cls, rows: Sequence[int], position: int | None = None, *, expected: int = 0) -> SeenMinute:
-        """Return the minute in which some rows are known.
+        """Return the minute with some known rows.
 
         Args:
             rows: The numbers that identify them.
-            position: Up to which end its rows were read, if not all were.
-            expected: How many rows will be known, when that is more.
+            position: End of the last read row, if not all were read.
+            expected: Expected number of known rows, if that is more.
         """
         most = max(len(rows), expected)
         spare = next((spare for limit, spare in _SPARE_BITS if most <= limit), _FEWEST_SPARE_BITS)
@@ -77,7 +77,7 @@ class SeenMinute:
 
         Args:
             rows: The numbers that identify them.
-            position: Up to which end its rows were read, if not all were.
+            position: End of the last read row, if not all were read.
         """
         count = self.count + len(rows)
         prints = chain(unpacked(self.prints, self.bits, self.count), _prints(rows, self.bits))
@@ -85,25 +85,25 @@ class SeenMinute:
         return SeenMinute(count, present, total, self.bits, packed(prints, self.bits, count), position)
 
     def without_rows(self) -> SeenMinute:
-        """Return the minute whose rows were removed from the audit."""
+        """Return the minute after its rows were deleted from the audit."""
         return replace(self, present=0, position=None)
 
     def after(self, judged: Judged, taken: Sequence[int]) -> SeenMinute:
-        """Return the minute once all of its rows were read.
+        """Return the minute after all of its rows were read.
 
         Args:
-            judged: Its rows, as `judged` told them apart.
-            taken: Those of the new ones that are known from now on.
+            judged: Its rows, as classified by `judged`.
+            taken: The new ones that become known.
         """
         if len(judged.known) < self.count:
             return replace(self, present=len(judged.known)).with_more(taken)
         return SeenMinute.of([*judged.known, *taken])
 
     def judged(self, rows: Sequence[int]) -> Judged:
-        """Tell the known from the new.
+        """Distinguish known rows from new ones.
 
         Args:
-            rows: The numbers that identify all rows that the minute has now.
+            rows: The numbers that identify all current rows of the minute.
         """
         prints = Counter(unpacked(self.prints, self.bits, self.count))
         found: dict[int, list[int]] = {}
@@ -122,7 +122,7 @@ class SeenMinute:
         return self._decided(known, new, doubtful) if doubtful else Judged(known, new)
 
     def _decided(self, known: list[int], new: list[int], doubtful: Sequence[tuple[list[int], int]]) -> Judged:
-        complete = len(known) + sum(count for _, count in doubtful) == self.count  # otherwise rows are gone
+        complete = len(known) + sum(count for _, count in doubtful) == self.count  # otherwise rows are missing
         missing = reduce(xor, known, self.total)
         few = prod(comb(len(same), count) for same, count in doubtful) <= _MOST_TRIALS
         trials = product(*(combinations(same, count) for same, count in doubtful)) if complete and few else iter(())

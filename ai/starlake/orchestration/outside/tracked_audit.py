@@ -1,4 +1,4 @@
-"""The reading of an audit by tracking."""
+"""Reading an audit for tracking."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from typing import Protocol
 from ai.starlake.common.outcomes.audit_rows import AuditRow
 
 MICROSECONDS = 60_000_000
-"""Of a minute."""
+"""Microseconds of a minute."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 _PAGE = 2000
 
 
 class TrackedAudit(Protocol):
-    """An audit that is asked for rows by the time at which what they are about ended."""
+    """An audit with queries for rows by their end time."""
 
     def opened(self) -> AbstractContextManager[TrackedAudit]:
-        """Open it once for several readings."""
+        """Open it once for several queries."""
 
     def minutes(self, since: datetime) -> Mapping[datetime, int]:
-        """Return the number of rows of each minute, of those that ended at a time or later.
+        """Return the number of rows of each minute, for rows that ended at a time or later.
 
         Args:
-            since: The beginning of a minute, UTC.
+            since: The start of a minute, UTC.
         """
 
     def rows(self, since: datetime, until: datetime, *, limit: int) -> Sequence[AuditRow]:
-        """Return rows, those that ended first first.
+        """Return rows in the order of their end.
 
         Args:
-            since: When they ended, at the earliest, UTC.
-            until: Before when they ended.
-            limit: How many at most.
+            since: Earliest end, UTC.
+            until: Latest end, exclusive.
+            limit: Maximum number of rows.
         """
 
 
@@ -51,7 +51,7 @@ def time_of(micros: int) -> datetime:
 
 
 def ended(row: AuditRow) -> int:
-    """Return when what a row is about ended, as microseconds since 1970."""
+    """Return the end of a row, as microseconds since 1970."""
     return microseconds(row.ended)
 
 
@@ -66,7 +66,7 @@ def identity(row: AuditRow) -> int:
 
 
 def number_of(text: str) -> int:
-    """Return a number of 64 bits that stands for a text."""
+    """Return a number of 64 bits for a string."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
@@ -82,13 +82,13 @@ def rows_per_minute(audit: TrackedAudit, since: int) -> dict[int, int]:
 
 
 def all_rows(audit: TrackedAudit, since: int, until: int, expected: int = 0) -> list[AuditRow]:
-    """Return all rows that ended in a time, in order.
+    """Return all rows that ended in a time span, in order.
 
     Args:
         audit: The audit.
-        since: Where the time begins, in microseconds since 1970.
-        until: Where it ends; what ended then is not read.
-        expected: About how many they are.
+        since: Start of the time span, in microseconds since 1970.
+        until: End of the time span, exclusive.
+        expected: Approximate number of rows.
     """
     rows: list[AuditRow] = []
     limit, position = max(_PAGE, expected + expected // 10 + 1), since
@@ -101,15 +101,15 @@ def all_rows(audit: TrackedAudit, since: int, until: int, expected: int = 0) -> 
 
 
 def some_rows(audit: TrackedAudit, since: int, until: int, limit: int) -> tuple[list[AuditRow], int | None]:
-    """Return the first rows that ended in a time, and from where on there are more; None if these are all.
+    """Return the first rows that ended in a time span, and the position of the next one; None if these are all.
 
     Rows that ended in the same microsecond are returned together, or not at all.
 
     Args:
         audit: The audit.
-        since: Where the time begins, in microseconds since 1970.
-        until: Where it ends; what ended then is not read.
-        limit: How many rows at most.
+        since: Start of the time span, in microseconds since 1970.
+        until: End of the time span, exclusive.
+        limit: Maximum number of rows.
     """
     rows = list(audit.rows(time_of(since), time_of(until), limit=limit + 1))
     if len(rows) <= limit:

@@ -1,4 +1,4 @@
-"""Finds the runs of another scheduler in the rows of the audit."""
+"""Find the runs of another scheduler in the rows of the audit."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from ai.starlake.orchestration.outside.tracking_options import TrackingOptions
 from ai.starlake.orchestration.outside.waiting_runs import RunSorter, WaitingRun, made_by_starlake
 
 Own = Callable[[Collection[str]], set[str]]
-"""Returns those of some JOBIDs that are of runs of this Dagster instance."""
+"""Returns those of some JOBIDs that belong to runs of this Dagster instance."""
 
 MOST_ROWS_AT_FIRST = 100_000
-"""How many rows the first tick remembers at most, so that it can tell which ones come later."""
+"""Maximum number of rows that the first tick remembers, to recognize later ones."""
 _BYTES_OF_ROW = 100
-"""By how much a row makes the cursor longer, at most: if it is a run by itself."""
+"""Maximum growth of the cursor per row: if it is a run by itself."""
 _WAITING_TICKS = 4
 _SECONDS_OF_TICK = 30
-"""How many ticks' rows wait at most until their runs are over, besides those of the ticks until they are."""
+"""Maximum number of ticks whose rows wait until their runs have ended, besides those of the ticks until then."""
 _CHECK_SECONDS = 600
 
 
@@ -46,9 +46,9 @@ class Tracked:
 
     Args:
         runs: The runs to mirror now, in order.
-        cursor: The cursor to keep once they are on their way.
-        behind: Whether more waits than a tick takes; the next ticks go on with it.
-        notes: Sentences that somebody should read.
+        cursor: The cursor to keep when they are requested.
+        behind: Whether more runs wait than a tick handles; the next ticks continue.
+        notes: Messages for the user.
     """
 
     runs: tuple[OutsideRun, ...]
@@ -58,12 +58,12 @@ class Tracked:
 
 
 def baseline(audit: TrackedAudit, now: datetime, options: TrackingOptions) -> Tracked:
-    """Return the cursor of the first tick: what the audit holds by now is history, and is not mirrored.
+    """Return the cursor of the first tick: the current content of the audit is history, and is not mirrored.
 
     Args:
         audit: The audit.
         now: The time of the tick.
-        options: How runs are found.
+        options: Options of tracking.
 
     Raises:
         StarlakeError: If the audit cannot be read.
@@ -87,17 +87,17 @@ def baseline(audit: TrackedAudit, now: datetime, options: TrackingOptions) -> Tr
 
 
 def track(audit: TrackedAudit, cursor: TrackingCursor, now: datetime, own: Own, options: TrackingOptions) -> Tracked:
-    """Return the runs that are to be mirrored, and the cursor of the next tick.
+    """Return the runs to mirror, and the cursor of the next tick.
 
-    Which runs they are follows from the cursor alone: evaluated again with the same cursor, it returns the same runs
-    under the same keys, whatever the audit has got in between.
+    The runs depend on the cursor alone: evaluated again with the same cursor, it returns the same runs with the same
+    keys, whatever the audit has received in between.
 
     Args:
         audit: The audit.
-        cursor: What the tick before kept.
+        cursor: The cursor of the previous tick.
         now: The time of the tick.
-        own: Returns those of some JOBIDs that are of this Dagster instance.
-        options: How runs are found.
+        own: Returns those of some JOBIDs that belong to this Dagster instance.
+        options: Options of tracking.
 
     Raises:
         StarlakeError: If the audit cannot be read; then nothing changes, and the next tick tries again.
@@ -163,7 +163,7 @@ class _TrackingTick:
         )
 
     def _horizon(self, newest: int, reading: RowReading, *, is_full: bool) -> int:
-        """Return the first minute that is watched from now on: the clock of the audit tells, not that of the sensor."""
+        """Return the first watched minute: it depends on the clock of the audit, not on that of the sensor."""
         this_minute = int(self.now) // 60
         reference = this_minute if is_full else min(newest, this_minute)
         wanted = min(reference - _lateness(self.options), *reading.unfinished, newest)
@@ -174,7 +174,7 @@ class _TrackingTick:
         return replace(run, since=min(run.since, self.now), seen=min(run.seen, self.now))
 
     def _of_others(self, rows: Sequence[AuditRow]) -> list[AuditRow]:
-        """Return the rows that neither this Dagster instance made nor somebody whose rows are to be ignored."""
+        """Return the rows that neither this Dagster instance nor an ignored source wrote."""
         ignored = self.options.ignore_job_ids
         left = [row for row in rows if ignored is None or not ignored.fullmatch(row.job_id)]
         asked = {row.job_id for row in left if not made_by_starlake(row)}
@@ -202,12 +202,12 @@ class _TrackingTick:
 
 
 def _lateness(options: TrackingOptions) -> int:
-    """Return how late rows may be, in minutes."""
+    """Return the maximum lateness of rows, in minutes."""
     return math.ceil(options.lateness_seconds / 60)
 
 
 def _remembered_from(counts: Mapping[int, int], wanted: int) -> int:
-    """Return the first minute whose rows the first tick remembers: the wanted one, or a later one if they are many."""
+    """Return the first minute whose rows the first tick remembers: the wanted one, or a later one if there are many."""
     rows = 0
     for minute in sorted((minute for minute in counts if minute >= wanted), reverse=True):
         rows += counts[minute]

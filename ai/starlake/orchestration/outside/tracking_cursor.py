@@ -1,4 +1,4 @@
-"""The state that tracking keeps from one tick to the next, as a string of limited length."""
+"""State of tracking between ticks, as a string of limited length."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ai.starlake.orchestration.outside.seen_minutes import SeenMinute
 from ai.starlake.orchestration.outside.waiting_runs import LastPart, WaitingRun
 
 LONGEST_CURSOR = 262_144
-"""How many bytes the text has at most."""
+"""Maximum bytes of the string."""
 _NAME, _VERSION = "starlake-tracking", "1"
 _FIX = (
     "clear the cursor of the sensor in Dagster's UI; what the audit holds by then is history for the next tick, which "
@@ -26,18 +26,18 @@ _FIX = (
 
 @dataclass(frozen=True)
 class TrackingCursor:
-    """Rows of the audit that were read, and those of them that wait until their run is over.
+    """The read rows of the audit, and those of them that wait until their run has ended.
 
-    Nothing changes it: a tick makes another one. What a tick mirrors follows from the cursor alone, so that a tick that
-    is evaluated once more, because its cursor was not kept, mirrors the same runs under the same keys.
+    Immutable: a tick creates another one. The mirrored runs of a tick depend on the cursor alone, so a tick that is
+    evaluated again, because its cursor was not kept, mirrors the same runs with the same keys.
 
     Args:
         tick: The time of the tick, by the clock of the sensor.
         horizon: The first minute that is watched; rows that ended before it are too late.
-        newest: The newest minute that the audit had rows of, by its own clock.
-        checked: When it was last checked whether rows came too late, by the clock of the sensor.
-        minutes: The rows that are known, by minute.
-        closed: How many rows each hour has that ended before the horizon, of the last hours before it.
+        newest: The newest minute with rows in the audit, by its own clock.
+        checked: Time of the last check for late rows, by the clock of the sensor.
+        minutes: The known rows, by minute.
+        closed: Number of rows of each of the last hours before the horizon.
         waiting: The runs that may get more rows.
         parts: The last run of each JOBID.
     """
@@ -52,7 +52,7 @@ class TrackingCursor:
     parts: Mapping[int, LastPart] = field(default_factory=dict)
 
     def as_text(self) -> str:
-        """Return it as the text that a sensor keeps; ASCII, `LONGEST_CURSOR` bytes at most."""
+        """Return the cursor as a string for a sensor; ASCII, at most `LONGEST_CURSOR` bytes."""
         return self._text
 
     @cached_property
@@ -72,11 +72,11 @@ class TrackingCursor:
 
     @classmethod
     def of_text(cls, text: str) -> TrackingCursor:
-        """Return the cursor that a text holds.
+        """Return the cursor from a string.
 
         Raises:
-            StarlakeError: If the text is damaged, or of another version. Then nothing is mirrored until somebody
-                decides, for the text alone says which rows are mirrored already.
+            StarlakeError: If the string is damaged, or of another version. Then nothing is mirrored until a user
+                decides, because only the string records which rows are mirrored already.
         """
         name, _, rest = text.partition(":")
         version, _, packed = rest.partition(":")

@@ -1,4 +1,4 @@
-"""The options of tracking: how runs of another scheduler are told apart, and how much a tick does."""
+"""Options of tracking: distinguishing runs of another scheduler, and the limits of a tick."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PatternOption = Annotated[re.Pattern[str] | None, BeforeValidator(_read_pattern)
 
 
 class TrackingOptions(JobOptions):
-    """Options of tracking, besides those of the job."""
+    """Options of tracking, in addition to those of the job."""
 
     group_seconds: Seconds = Field(
         default=120,

@@ -1,4 +1,4 @@
-"""Rows that wait until their run is over, and which rows make a run."""
+"""Rows that wait until their run has ended, and their assignment to runs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _MADE_BY_STARLAKE = re.compile(r".*-\d{13}")
 
 @dataclass(frozen=True)
 class WaitingRun:
-    """Rows of a run that may get more of them.
+    """Rows of a run that may get more rows.
 
     Args:
-        job: The number that stands for its JOBID; None for rows with JOBIDs that Starlake made one by one.
+        job: The number of its JOBID; None for rows with generated JOBIDs.
         further: The number of this part of the JOBID, from 1.
-        first: When the first of its rows ended, in microseconds since 1970.
-        last: When the last one did.
-        since: When its first row was found, by the clock of the sensor.
-        seen: When the last one was.
+        first: End of its first row, in microseconds since 1970.
+        last: End of its last row.
+        since: Time at which its first row was found, by the clock of the sensor.
+        seen: Time at which its last row was found.
         rows: The numbers that identify its rows.
     """
 
@@ -43,7 +43,7 @@ class LastPart:
 
     Args:
         further: The number of this part, from 1.
-        last: When it ended, in microseconds since 1970.
+        last: Its end, in microseconds since 1970.
     """
 
     further: int
@@ -51,7 +51,7 @@ class LastPart:
 
 
 def made_by_starlake(row: AuditRow) -> bool:
-    """Tell whether Starlake made the JOBID for this load or task only, as it does unless ``SL_JOB_ID`` is set."""
+    """Return True if Starlake generated the JOBID for this load or task only, because ``SL_JOB_ID`` is unset."""
     begins = row.job_id.lower().startswith((f"{row.domain.lower()}-", f"{row.domain.lower()}."))
     return begins and _MADE_BY_STARLAKE.fullmatch(row.job_id) is not None
 
@@ -78,13 +78,13 @@ class _Growing:
 
 @dataclass
 class RunSorter:
-    """Adds rows to the runs that wait.
+    """Adds rows to waiting runs.
 
     Args:
-        options: How runs are told apart.
+        options: Options for distinguishing runs.
         now: The time of the tick, by the clock of the sensor.
-        waiting: The runs that wait and may get more rows.
-        parts: The last run of each JOBID that is remembered, by the number of the JOBID.
+        waiting: The waiting runs.
+        parts: The last run of each remembered JOBID, by the number of the JOBID.
     """
 
     options: TrackingOptions
@@ -101,7 +101,7 @@ class RunSorter:
             self._runs.setdefault(run.job, []).append(_Growing(run, run.first, run.last))
 
     def add(self, rows: Sequence[AuditRow]) -> None:
-        """Add rows to the runs that they belong to, in the order in which they ended."""
+        """Add rows to their runs, in the order of their end."""
         for row in sorted(rows, key=lambda row: row.ended):
             job = None if made_by_starlake(row) else number_of(row.job_id)
             runs, started, end = self._runs.setdefault(job, []), microseconds(row.started), ended(row)
@@ -115,7 +115,7 @@ class RunSorter:
                 self._remember(job, run)
 
     def result(self) -> tuple[tuple[WaitingRun, ...], dict[int, LastPart]]:
-        """Return the runs that wait now, and the last run of each JOBID."""
+        """Return the waiting runs, and the last run of each JOBID."""
         return tuple(run.grown(self.now) for runs in self._runs.values() for run in runs), self._last
 
     def _belongs(self, started: int, end: int, run: _Growing) -> bool:
@@ -129,7 +129,7 @@ class RunSorter:
         return max(run.last, end) - min(run.first, end) <= longest * _SECOND
 
     def _further(self, job: int | None, started: int) -> int:
-        """Return which part of its JOBID a run is, from 1; a JOBID that is used again later begins with 1."""
+        """Return the number of a run among the parts of its JOBID, from 1; a JOBID that is reused begins with 1."""
         last = None if job is None else self._last.get(job)
         if last is None or started - last.last > self.options.longest_seconds * _SECOND:
             return 1

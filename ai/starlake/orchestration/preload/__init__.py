@@ -1,1 +1,1 @@
-"""The decision whether a domain is loaded: what is asked, and how long the answer is waited for."""
+"""The decision whether a domain is loaded: the checks, and the wait for them."""

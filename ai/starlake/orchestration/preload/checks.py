@@ -1,7 +1,6 @@
-"""Pre-load checks: what decides whether a domain is loaded.
+"""Pre-load checks, which decide whether a domain is loaded.
 
-"Nothing to load" is something that a check finds out, never what is left when it fails: whatever keeps it from looking
-is an error.
+"Nothing to load" is a positive finding, never the result of a failed check: every obstacle is an error.
 """
 
 from __future__ import annotations
@@ -24,39 +23,39 @@ _NOT_IN_A_NAME = re.compile(r"\W")
 
 
 class PreLoadCheck(Protocol):
-    """Finds out whether a domain is to be loaded."""
+    """Checks whether a domain is to be loaded."""
 
     @property
     def for_ack(self) -> bool:
-        """True if it looks for an ack file."""
+        """True if it waits for an ack file."""
         ...
 
     def look(self, view: PreLoadView) -> PreLoadFinding:
-        """Look once.
+        """Check once.
 
         Raises:
-            StarlakeError: If it cannot find out.
+            StarlakeError: If the check fails.
         """
         ...
 
     def planned(self, view: PreLoadView) -> StarlakeCommand | None:
-        """Return the command that it would run, which a dry run shows; None if it runs none.
+        """Return the command of the check, for a dry run; None if it runs none.
 
         Raises:
-            StarlakeError: If the command cannot be put together.
+            StarlakeError: If the command is invalid.
         """
         ...
 
 
 @runtime_checkable
 class Peeks(Protocol):
-    """An optional ability of checks: tell without a command, and without consuming what they look for."""
+    """Optional ability of checks: check without a command, and without deleting an ack file."""
 
     def peek(self, view: DomainView) -> bool:
         """Return True if there is something to load.
 
         Raises:
-            StarlakeError: If it cannot find out.
+            StarlakeError: If the check fails.
         """
         ...
 
@@ -64,16 +63,16 @@ class Peeks(Protocol):
 def check_of(
     settings: JobOptions, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy
 ) -> PreLoadCheck:
-    """Return the check of a domain, as the options say.
+    """Return the check of a domain according to the options.
 
     Args:
         settings: The options of the job.
         domain: The domain.
-        tables: The tables whose files count; all of the domain when empty.
-        strategy: When to load; not ``none``.
+        tables: The tables whose files are considered; all of the domain if empty.
+        strategy: The strategy; not ``none``.
 
     Raises:
-        StarlakeError: If the version of Starlake in use has no such check, or if it could not tell.
+        StarlakeError: If the version of Starlake in use does not support the check.
     """
     if settings.pre_load_check == "command":
         return _command_check(settings, domain, tables, strategy)
@@ -100,14 +99,14 @@ def _command_check(
 
 
 def decide_on_load(check: PreLoadCheck, view: PreLoadView) -> PreLoadFinding:
-    """Return whether a domain is loaded, once there is something to load or the time is up.
+    """Return whether a domain is loaded, when there is something to load or the timeout is reached.
 
     Args:
-        check: Finds out.
+        check: The check.
         view: The project and the run.
 
     Raises:
-        StarlakeError: If the check cannot find out.
+        StarlakeError: If the check fails.
     """
     patience = Patience.of(view.settings, for_ack=check.for_ack)
     return patience.wait(lambda: look_once(check, view), view.execution.report.info)
@@ -116,14 +115,14 @@ def decide_on_load(check: PreLoadCheck, view: PreLoadView) -> PreLoadFinding:
 def look_once(check: PreLoadCheck, view: PreLoadView) -> PreLoadFinding:
     """Return whether there is something to load now.
 
-    Files that a failed load left count as well: nothing else that is waited for may come any more.
+    Files that a failed load left are included: nothing else may ever arrive.
 
     Args:
-        check: Finds out.
+        check: The check.
         view: The project and the run.
 
     Raises:
-        StarlakeError: If the check cannot find out.
+        StarlakeError: If the check fails.
     """
     found = check.look(view)
     left = [] if found.ready else _left_by_others(view)
@@ -135,7 +134,7 @@ def look_once(check: PreLoadCheck, view: PreLoadView) -> PreLoadFinding:
 def _left_by_others(view: PreLoadView) -> list[str]:
     """Return the files that failed loads left."""
     ask = getattr(view.executor(), "files_left", None)
-    if ask is None:  # an executor of somebody else's
+    if ask is None:  # a user's executor
         return []
     command = StarlakeCommand("load", ("--domains", view.domain), environment=view.settings.environment)
     try:
@@ -147,7 +146,7 @@ def _left_by_others(view: PreLoadView) -> list[str]:
 
 @dataclass(frozen=True)
 class AckCheck:
-    """Looks for an ack file, and consumes it.
+    """Waits for an ack file, and deletes it.
 
     Args:
         path: Path template of the file.
@@ -161,11 +160,11 @@ class AckCheck:
         return None
 
     def peek(self, view: DomainView) -> bool:
-        """Return True if the file is there, which stays."""
+        """Return True if the file exists; it is kept."""
         return view.files.location(view.render(self.path)).exists()
 
     def look(self, view: PreLoadView) -> PreLoadFinding:
-        """Look once."""
+        """Check once."""
         path = view.render(self.path)
         if view.files.location(path).remove():
             return PreLoadFinding(ready=True, reason=f"found ack file {path}, which is removed now")
@@ -173,7 +172,7 @@ class AckCheck:
 
 
 def _no_folder(ack_file: str) -> str:
-    """Return a warning of an ack file whose folder does not exist; empty if it does."""
+    """Return a warning about an ack file whose folder does not exist; empty if it does."""
     path = local_path(ack_file)
     if path is None or path.parent.is_dir():
         return ""
@@ -182,9 +181,9 @@ def _no_folder(ack_file: str) -> str:
 
 @dataclass(frozen=True)
 class CommandCheck:
-    """Asks ``starlake preload``.
+    """Checks by ``starlake preload``.
 
-    It says "not ready" by a file; its exit code alone does not tell that from a failure.
+    The command reports "not ready" by a file; its exit code alone does not distinguish that from a failure.
 
     Args:
         command: The command, without ``--notReadySentinel`` and ``--globalAckFilePath``.
@@ -196,16 +195,16 @@ class CommandCheck:
 
     @classmethod
     def of(cls, command: StarlakeCommand) -> CommandCheck | None:
-        """Return the check that a command is; None for a command that does anything else."""
+        """Return the check for a command; None for any other command."""
         return cls(command, command.value_of("--globalAckFilePath")) if command.verb == "preload" else None
 
     @property
     def for_ack(self) -> bool:
-        """True if it looks for an ack file."""
+        """True if it waits for an ack file."""
         return self.ack is not None
 
     def look(self, view: PreLoadView) -> PreLoadFinding:
-        """Ask once."""
+        """Check once."""
         command = self.planned(view)
         reason = f"so says {shown(command)}"
         if self._ask(command, view):
@@ -213,7 +212,7 @@ class CommandCheck:
         return PreLoadFinding(ready=False, reason=reason, error=self._unsure(view))
 
     def planned(self, view: PreLoadView) -> StarlakeCommand:
-        """Return the command that asks, but for ``--notReadySentinel``, whose file is another one each time."""
+        """Return the command without ``--notReadySentinel``, whose file is a new one each time."""
         return self.command if self.ack is None else self.command.with_arguments("--globalAckFilePath", self._ack(view))
 
     def _ack(self, view: PreLoadView) -> str:
@@ -228,7 +227,7 @@ class CommandCheck:
             return not view.files.location(sentinel).remove()
 
     def _unsure(self, view: PreLoadView) -> StarlakeError | None:
-        """Return why "not ready" cannot be believed: Starlake says so of a folder that does not exist, too."""
+        """Return the reason why "not ready" is uncertain: Starlake also reports it for a missing folder."""
         strategy = (self.command.value_of("--strategy") or "").lower()
         if strategy not in ("imported", "pending") or not view.is_readable:
             return None

@@ -1,4 +1,4 @@
-"""Which tables are to be loaded for files that wait: those with a set of files that nobody was asked to load yet."""
+"""Tables to load for waiting files: those with a set of files that was not requested yet."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from datetime import datetime
 from ai.starlake.orchestration.preload.file_watch import AckFile, TableName, Waiting, WaitingFile, is_young
 
 _MOST_YOUNG = 20
-"""How many young files of a table are remembered: of more than that, some are surely new ones."""
+"""Maximum number of remembered young files of a table: of more than that, some are surely new."""
 
 
 @dataclass(frozen=True)
 class FileMemory:
-    """The memory of a sensor from tick to tick. Its size grows with the tables that have files, not with the files.
+    """State of a sensor between ticks. Its size grows with the number of tables with files, not with the files.
 
     Attributes:
-        serial: How many runs it asked for.
-        asked: The sets of files that it asked to load and that wait still, as hashes.
-        young: The files that may have been written while the last tick looked, by hashes of tables.
-        told: The complaints that it logged, as hashes.
-        acks: The ack files that are used up, as hashes.
+        serial: Number of requested runs.
+        asked: The requested sets of files that are still waiting, as hashes.
+        young: The files that may have been written during the last tick, by hashes of tables.
+        told: The logged complaints, as hashes.
+        acks: The consumed ack files, as hashes.
     """
 
     serial: int = 0
@@ -35,7 +35,7 @@ class FileMemory:
 
     @classmethod
     def read(cls, cursor: str | None) -> FileMemory | None:
-        """Read a cursor; None if there is none, or if it is not ours."""
+        """Return the state from a cursor; None if there is none, or if it is not ours."""
         try:
             data = json.loads(cursor or "")
             young = {table: frozenset(names) for table, names in data["young"].items()}
@@ -45,7 +45,7 @@ class FileMemory:
             return None
 
     def written(self) -> str:
-        """Write the cursor."""
+        """Return the cursor."""
         young = {table: sorted(names) for table, names in sorted(self.young.items())}
         sets = {"asked": sorted(self.asked), "told": sorted(self.told), "acks": sorted(self.acks)}
         return json.dumps({"serial": self.serial, "young": young, **sets}, separators=(",", ":"))
@@ -53,7 +53,7 @@ class FileMemory:
 
 @dataclass(frozen=True)
 class TableRequest:
-    """A table that is to be loaded for the files that wait for it.
+    """A table to load for its waiting files.
 
     Attributes:
         table: Domain and table.
@@ -68,15 +68,15 @@ class TableRequest:
 
 @dataclass(frozen=True)
 class FileDecision:
-    """The outcome of a tick.
+    """Decision of a tick.
 
     Attributes:
         requests: The tables to load, in one run if possible.
-        waits: Why tables with files are not to be loaded yet, in words.
-        known: How many tables have files that were asked for before.
-        complaints: What to log once.
+        waits: The reasons why tables with files are not loaded yet.
+        known: Number of tables with files that were requested before.
+        complaints: Messages to log once.
         used_acks: Ack files to remove.
-        memory: What to remember.
+        memory: The new state.
     """
 
     requests: tuple[TableRequest, ...]
@@ -89,11 +89,11 @@ class FileDecision:
 
 @dataclass(frozen=True)
 class Busy:
-    """A table that a run has yet to load which was asked for.
+    """A table that a requested run has yet to load.
 
     Attributes:
         run_id: The run.
-        digest: The hash of the files for which it was asked for.
+        digest: The hash of the files of the request.
     """
 
     run_id: str
@@ -102,14 +102,14 @@ class Busy:
 
 @dataclass(frozen=True)
 class Tick:
-    """The input of a decision, besides the files that wait.
+    """Input of a decision, besides the waiting files.
 
     Attributes:
-        project: The address of the project, which is part of each hash.
-        now: The time.
+        project: Folder or URI of the project, which is part of each hash.
+        now: The current time.
         settle: Seconds for which a file must not have changed before it is loaded.
-        most_tables: How many tables to ask for at most; the others wait for the next tick.
-        needs_ack: The domains that are loaded once their global ack file is there.
+        most_tables: Maximum number of tables to request; the others wait for the next tick.
+        needs_ack: The domains that are loaded when their global ack file exists.
         busy: The tables that are being loaded.
     """
 
@@ -122,21 +122,21 @@ class Tick:
 
 
 def decide(waiting: Waiting, memory: FileMemory, tick: Tick) -> FileDecision:
-    """Return which tables to load.
+    """Return the tables to load.
 
-    A set of files is asked for once. The same files again - because the load failed, and they are back in the stage
-    area - ask for nothing, until one of them is written or touched, or another one comes.
+    A set of files is requested once. The same files again - because the load failed, and they are back in the stage
+    area - are not requested, until one of them is written or touched, or another one arrives.
 
     Args:
-        waiting: What waits.
-        memory: What the last tick remembered.
-        tick: What else counts.
+        waiting: The waiting files.
+        memory: The state of the last tick.
+        tick: The other input.
     """
     return _Deciding(waiting, memory, tick).decision()
 
 
 def digest_of(*parts: str) -> str:
-    """Return a short hash of texts."""
+    """Return a short hash of strings."""
     digest = hashlib.blake2b("\0\0".join(parts).encode("utf-8", "surrogateescape"), digest_size=9)
     return urlsafe_b64encode(digest.digest()).decode()
 
@@ -149,7 +149,7 @@ class _Deciding:
         self._known: set[str] = set()
         self._young: dict[str, frozenset[str]] = {}
         self._waits: list[str] = []
-        self._held: set[str] = set()  # domains with a table that waits
+        self._held: set[str] = set()  # domains with a waiting table
         self._acks = {domain: digest_of(tick.project, ack.identity) for domain, ack in waiting.acks.items()}
 
     def decision(self) -> FileDecision:
@@ -179,7 +179,7 @@ class _Deciding:
         )
 
     def _candidate(self, table: TableName) -> TableRequest | None:
-        """Return what to load; None if the files were asked for before, or have to wait."""
+        """Return the request for a table; None if its files were requested before, or have to wait."""
         files = sorted(self._waiting.files[table], key=lambda file: (file.name, file.folder))
         now, settle = self._tick.now, self._tick.settle
         young = [file for file in files if is_young(file.modified, now, settle)]
@@ -207,10 +207,10 @@ class _Deciding:
         return f"run {busy.run_id} has yet to load it" if busy else ""
 
     def _hold(self, table: TableName, young: Sequence[WaitingFile]) -> bool:
-        """Tell whether a table waits for its young files.
+        """Return True if a table waits for its young files.
 
-        Once in any case, and as long as one of them was young at the last tick, too, so that it is being written. But
-        not for ever where a new one comes with each tick.
+        It waits once in any case, and as long as one of them was young at the last tick too, because it is being
+        written; but not forever if a new one arrives with each tick.
         """
         name = digest_of(*table)
         names = frozenset(digest_of(file.name)[:6] for file in young[:_MOST_YOUNG])
@@ -219,7 +219,7 @@ class _Deciding:
         return before is None or bool(before & names)
 
     def _used(self, requests: Iterable[TableRequest]) -> frozenset[str]:
-        """Return the ack files that are used up: all tables with files are asked for, under each of them."""
+        """Return the consumed ack files: those for which all tables with files are requested."""
         asked = {request.table[0] for request in requests}
         return frozenset(
             ack
@@ -229,7 +229,7 @@ class _Deciding:
 
 
 def _age(request: TableRequest) -> tuple[float, TableName]:
-    """Return what sorts the tables whose files have waited longest to the front."""
+    """Return a sort key that puts the tables with the longest waiting files first."""
     return min(file.modified or 0 for file in request.files), request.table
 
 

@@ -1,4 +1,4 @@
-"""Files that wait in the landing and stage areas of many domains, each area listed once."""
+"""Waiting files in the landing and stage areas of many domains; each area is listed once."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from ai.starlake.orchestration.preload.view import DomainView, ProjectView
 from ai.starlake.project.landing import FileRules, arrivals
 
 TableName = tuple[str, str]
-"""Domain and table, by the names that commands take."""
+"""Domain and table, by their names in commands."""
 
 
 @dataclass(frozen=True)
 class WaitingFile:
-    """A file that a table takes when it is loaded next.
+    """A file that the next load of a table reads.
 
     Attributes:
         domain: The domain.
         table: The table.
         name: The name of the file.
-        folder: The path or address of its folder.
+        folder: Path or URI of its folder.
         size: Its size in bytes, if the listing tells.
         version: Changes with its content; see `ListedFile`.
-        modified: When it was written last, as a timestamp; None where files appear as a whole.
-        archive: The archive that it is in.
+        modified: Its modification time, as a timestamp; None if files appear as a whole.
+        archive: Its archive.
     """
 
     domain: str
@@ -46,17 +46,17 @@ class WaitingFile:
 
     @property
     def identity(self) -> str:
-        """An identity that stays when the file moves from area to area, and changes when it is written or touched."""
+        """Identity that stays when the file moves from area to area, and changes when it is written or touched."""
         return f"{self.archive or ''}/{self.name}\0{self.size}\0{self.version}"
 
 
 def is_young(modified: float | None, now: datetime, seconds: float) -> bool:
-    """Tell whether a file was written a short time ago, so that somebody may still be writing it.
+    """Return True if a file was written recently, so that it may still be incomplete.
 
     Args:
-        modified: When it was written; None where files appear as a whole.
-        now: The time. A time after it tells nothing: clocks differ.
-        seconds: How short.
+        modified: Its modification time; None if files appear as a whole.
+        now: The current time. A later modification time is ignored: clocks differ.
+        seconds: Maximum age of a recent file.
     """
     return modified is not None and abs(now.timestamp() - modified) < seconds
 
@@ -66,7 +66,7 @@ class AckFile:
     """The global ack file of a domain.
 
     Attributes:
-        path: Its path or address.
+        path: Its path or URI.
         identity: Changes when another one is written.
     """
 
@@ -76,11 +76,11 @@ class AckFile:
 
 @dataclass(frozen=True)
 class WatchedDomain:
-    """A domain whose areas are watched.
+    """A domain with watched areas.
 
     Attributes:
-        rules: Which of its tables takes a file.
-        settings: The options that say when it is loaded.
+        rules: Its file rules.
+        settings: The options of its loads.
     """
 
     rules: FileRules
@@ -93,19 +93,19 @@ class WatchedDomain:
 
     @property
     def needs_ack(self) -> bool:
-        """True if it is loaded only once its global ack file is there."""
+        """True if it is loaded only if its global ack file exists."""
         return self.settings.pre_load_strategy is StarlakePreLoadStrategy.ACK
 
 
 @dataclass
 class Waiting:
-    """The files that wait in all areas at one time.
+    """The waiting files of all areas at one time.
 
     Attributes:
         files: The files, by table.
         acks: The ack files, by domain.
-        complaints: What is wrong with files that no table takes, by folder.
-        problems: What could not be found out.
+        complaints: Messages about files that match no table, by folder.
+        problems: Errors of the search.
     """
 
     files: dict[TableName, list[WaitingFile]] = field(default_factory=dict)
@@ -129,10 +129,10 @@ class FileWatch:
     settle: float
 
     def look(self, now: datetime) -> Waiting:
-        """Return what waits. What goes wrong with one domain keeps no other from being looked at.
+        """Return the waiting files. An error in one domain does not affect others.
 
         Args:
-            now: The time, in the zone of the dates in paths.
+            now: The current time, in the time zone of the dates in paths.
         """
         waiting = Waiting()
         listings = _Listings(self.project.files)
@@ -151,7 +151,7 @@ def _noting(problems: list[StarlakeError]) -> Iterator[None]:
 
 
 class _Listings:
-    """The listings of one look: several domains may share a folder."""
+    """The listings of one search: several domains may share a folder."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -164,7 +164,7 @@ class _Listings:
 
 
 class _DomainAreas:
-    """A look at the areas of one domain."""
+    """The areas of one domain in a search."""
 
     def __init__(
         self, watch: FileWatch, domain: WatchedDomain, now: datetime, listings: _Listings, waiting: Waiting
@@ -175,13 +175,13 @@ class _DomainAreas:
         self._listings = listings
         self._waiting = waiting
         self._view = self._view_at(now)
-        self._known: set[str] = set()  # names of files that no table takes, and rightly so
+        self._known: set[str] = set()  # names of files that need not match a table
 
     def run(self) -> None:
-        """Add what waits to the rest.
+        """Add the waiting files to the result.
 
         Raises:
-            StarlakeError: If it cannot be found out whether files wait.
+            StarlakeError: If the files cannot be listed.
         """
         if self._domain.needs_ack:
             self._find_ack()
@@ -201,7 +201,7 @@ class _DomainAreas:
         except StarlakeError:
             if strategy is StarlakePreLoadStrategy.IMPORTED:
                 raise
-            return []  # its metadata names none: its files are put into the stage area
+            return []  # its metadata has none: its files are put into the stage area directly
 
     def _stage(self) -> list[str]:
         return waiting_folders(self._view, imported=False, base=self._domain.settings.pending_path)
@@ -242,7 +242,7 @@ class _DomainAreas:
         self._waiting.files.setdefault((domain, table), []).append(file)
 
     def _contents(self, folder: str, entry: ListedFile, rules: FileRules) -> Sequence[str] | None:
-        """Return which files in an archive tables want; none while it may still be written."""
+        """Return the files in an archive that match tables; None while it may still be written."""
         if is_archive(entry.name) and is_young(entry.modified, self._now, self._watch.settle):
             self._known.add(entry.name)
             return None
@@ -252,7 +252,7 @@ class _DomainAreas:
         return found
 
     def _find_ack(self) -> None:
-        """Find the ack file of today or of yesterday: it may come right before midnight."""
+        """Return the ack file of today or of yesterday: it may arrive right before midnight."""
         template = self._domain.settings.global_ack_file_path
         for time in (self._now, self._now - timedelta(days=1)):
             path = self._view_at(time).render(template)
@@ -272,7 +272,7 @@ def _contents(
     version: str,  # noqa: ARG001
     rules: FileRules,
 ) -> Sequence[str] | StarlakeError | None:
-    """Return which files in an archive tables want, or why it cannot be read: once for each archive."""
+    """Return the files in an archive that match tables, or its error: once for each archive."""
     try:
         return archived(folder, name, rules)
     except StarlakeError as error:
@@ -286,7 +286,7 @@ def watched_domains(
 
     Args:
         rules: The rules of all domains.
-        domains: The names of those to watch.
+        domains: The names of the watched ones.
         settings: The options of the job.
     """
     return tuple(WatchedDomain(rules[domain], settings) for domain in domains)

@@ -1,4 +1,4 @@
-"""The pre-load check that looks for files itself."""
+"""The pre-load check that lists files itself."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FilesCheck:
-    """Looks for files of a domain in the folder from which Starlake takes them.
+    """Checks for files of a domain in the folder from which Starlake takes them.
 
     Args:
-        tables: The tables whose files count; all of the domain when empty.
-        imported: Whether to look in the landing area rather than in the stage area.
-        base: The option `incoming_path` or `pending_path`, a path template: the domain's folder is in it. None to take
-            the folder from the metadata of the project.
+        tables: The tables whose files are considered; all of the domain if empty.
+        imported: Whether to check the landing area instead of the stage area.
+        base: The option `incoming_path` or `pending_path`, a path template: the domain's folder is in it. None for the
+            folder in the metadata of the project.
     """
 
     tables: tuple[str, ...]
@@ -43,10 +43,10 @@ class FilesCheck:
         return self.look(view).ready
 
     def look(self, view: DomainView) -> PreLoadFinding:
-        """Look once.
+        """Check once.
 
         Raises:
-            StarlakeError: If it cannot find out what waits.
+            StarlakeError: If the check fails.
         """
         folders = waiting_folders(view, imported=self.imported, base=self.base)
         rules = self._rules(view)
@@ -75,15 +75,15 @@ class FilesCheck:
         return "incoming_path" if self.imported else "pending_path"
 
     def _rules(self, view: DomainView) -> FileRules | None:
-        """Return which tables take a file; None, so that every file counts, where the project is not on this machine.
+        """Return the file rules; None, so that every file matches, if the project is not on this machine.
 
         Raises:
-            StarlakeError: If the project has a mistake, or lacks the domain or a table.
+            StarlakeError: If the project is invalid, or lacks the domain or a table.
         """
         return view.rules if view.is_readable or (self.imported and self.base is None) else None
 
     def _arrived(self, folder: str, names: Sequence[str], rules: FileRules | None) -> Arrivals:
-        """Sort the files of a folder."""
+        """Classify the files of a folder."""
         from ai.starlake.project.landing import Arrivals, arrivals
 
         if rules is None:
@@ -92,23 +92,23 @@ class FilesCheck:
         return arrivals(names, rules.selected(self.tables), lambda: rules, contents)
 
     def _elsewhere(self, view: DomainView, folder: str) -> list[str]:
-        """Say that Starlake takes files from another folder than the option names."""
+        """Return an error that Starlake takes files from another folder than the option's."""
         own = self._own_folder(view)
         if own is None or _same(own, folder):
             return []
         return [f"{view.place}Starlake takes files of {view.domain} from {own}, not from {folder} ({self._option})"]
 
     def _own_folder(self, view: DomainView) -> str | None:
-        """Return the folder that the project names, where an option names one too."""
+        """Return the folder of the project, if an option sets another one."""
         if self.base is None or self._rules(view) is None:
             return None
         try:
             return view.landing.folder if self.imported else view.facts.area("stage", view.domain)
         except StarlakeError:
-            return None  # the metadata names none
+            return None  # the metadata has none
 
     def _unsure(self, view: DomainView, folders: list[str]) -> StarlakeError | None:
-        """Return why it cannot be said that nothing waits; None if it can."""
+        """Return the reason why "nothing waits" is uncertain; None if it is certain."""
         own = self._own_folder(view)
         if own is not None and not _same(own, folders[0]):
             return StarlakeError(
@@ -120,7 +120,7 @@ class FilesCheck:
         return missing(view, folders, self._option, self._place(view))
 
     def _place(self, view: DomainView) -> str:
-        """Return the file and line to look at, for messages."""
+        """Return the relevant file and line, for messages."""
         try:
             return f"{view.landing.place}: " if self.imported and view.is_readable else view.place
         except StarlakeError:
@@ -132,32 +132,32 @@ def waiting_folders(view: DomainView, *, imported: bool, base: str | None) -> li
 
     Args:
         view: The domain.
-        imported: Whether the landing area is meant rather than the stage area.
+        imported: Whether to return the landing area instead of the stage area.
         base: The option `incoming_path` or `pending_path`; see `FilesCheck`.
 
     Raises:
-        StarlakeError: If the project cannot be read or does not say.
+        StarlakeError: If the project cannot be read or does not define it.
     """
     if base is not None:
         return [view.render(f"{base.rstrip('/')}/{{domain}}")]
     if imported:
         view.render("{SL_ROOT}/metadata")  # which requires the project
         return [view.landing.folder]
-    older = view.render("{SL_DATASETS}/pending/{domain}")  # of Starlake before 1.2
+    older = view.render("{SL_DATASETS}/pending/{domain}")  # for Starlake before 1.2
     if view.is_readable:
         return [view.facts.area("stage", view.domain), older]
     return [view.render("{SL_DATASETS}/stage/{domain}"), older]
 
 
 def missing(view: DomainView, folders: Sequence[str], option: str, place: str) -> StarlakeError | None:
-    """Return the error of folders of which none exists; None if one does, or if the project takes them for empty ones.
+    """Return the error if none of some folders exists; None if one does, or if the project treats them as empty.
 
-    An object store has no folders, so that none is missing there.
+    An object store has no folders, so none is missing there.
 
     Args:
         view: The project and the run.
         folders: The folders.
-        option: The option that names another folder.
+        option: The option that sets another folder.
         place: The file and line of the domain.
     """
     paths = [local_path(folder) for folder in folders]
@@ -179,16 +179,16 @@ def missing(view: DomainView, folders: Sequence[str], option: str, place: str) -
 
 
 def is_archive(name: str) -> bool:
-    """Tell whether the name of a file is that of an archive which the engine unpacks."""
+    """Return True if a file name is that of an archive that the engine unpacks."""
     from ai.starlake.embedded.areas import archives
 
     return archives.is_archive(name)
 
 
 def archived(folder: str, name: str, rules: FileRules) -> Sequence[str] | None:
-    """Return which files in an archive tables want; None for what is not an archive.
+    """Return the files in an archive that match tables; None if it is not an archive.
 
-    Nor is one in an object store: no executor unpacks it there.
+    None for archives in an object store too: no executor unpacks them there.
     """
     from ai.starlake.embedded.areas.archives import contents
 
@@ -205,7 +205,7 @@ def _counted(files: int) -> str:
 
 
 def _same(one: str, other: str) -> bool:
-    """Tell whether two folders are one."""
+    """Return True if two folders are the same."""
     first, second = local_path(one), local_path(other)
     if first is None or second is None:
         return one.rstrip("/") == other.rstrip("/")

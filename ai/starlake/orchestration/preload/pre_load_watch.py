@@ -1,4 +1,4 @@
-"""A pre-load check as plain data, so that another process can watch for what the check waits for."""
+"""A pre-load check as plain data, so that another process can wait for its files."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _REFERENCE = "reference"
 
 @dataclass(frozen=True)
 class PreLoadWatch:
-    """Watches for what a pre-load check of a domain waits for, without a command, and without consuming it.
+    """Waits for the files of a domain's pre-load check, without a command, and without deleting an ack file.
 
     Args:
         settings: The options of the job.
         domain: The domain.
-        tables: The tables whose files count; all of the domain when empty.
-        strategy: When to load; not ``none``.
+        tables: The tables whose files are considered; all of the domain if empty.
+        strategy: The strategy; not ``none``.
         logical: The logical date of the run.
     """
 
@@ -46,13 +46,13 @@ class PreLoadWatch:
         """Return True if there is something to load.
 
         Raises:
-            StarlakeError: If it cannot be found out.
+            StarlakeError: If the check fails.
         """
         return self._check.peek(self._view)
 
     @property
     def secrets(self) -> Collection[str]:
-        """The secrets that this process has fetched to look, for its masks.
+        """Secrets that this process has fetched for the check, for masking.
 
         Raises:
             StarlakeError: If one cannot be fetched.
@@ -60,14 +60,14 @@ class PreLoadWatch:
         return self._view.project.secrets
 
     def masked(self, text: str) -> str:
-        """Return a text, such as an error that names a path, without these secrets."""
+        """Return a string, such as an error with a path, without these secrets."""
         return self._view.project.masked(text)
 
     def as_plain_data(self) -> dict[str, Any]:
-        """Return what `of_plain_data` makes this of again: strings, numbers, lists and mappings, and no secret.
+        """Return plain data for `of_plain_data`: strings, numbers, lists and mappings, without secrets.
 
-        References to secrets stay references. What is named as a secret and written down is left out: what decides
-        where files wait is no secret.
+        References to secrets stay references. Plain values with the name of a secret are left out: the location of
+        files does not depend on them.
         """
         models = _importable_models(type(self.settings))
         return {
@@ -82,7 +82,7 @@ class PreLoadWatch:
 
     @classmethod
     def of_plain_data(cls, data: Mapping[str, Any]) -> PreLoadWatch:
-        """Return what `as_plain_data` was called on, in another process. Nothing is fetched yet.
+        """Return the object of `as_plain_data`, in another process. Nothing is fetched yet.
 
         Raises:
             StarlakeError: If a class is not installed here, or the options cannot be read.
@@ -112,7 +112,7 @@ class PreLoadWatch:
 
 
 def _importable_models(model: type[JobOptions]) -> list[type[JobOptions]]:
-    """Return the nearest classes of a model that another process can import; a composed one is nowhere."""
+    """Return the nearest classes of a model that another process can import; a composed one is not importable."""
     if getattr(sys.modules.get(model.__module__), model.__qualname__, None) is model:
         return [model]
     return [each for base in model.__bases__ if issubclass(base, JobOptions) for each in _importable_models(base)]
@@ -131,7 +131,7 @@ def _plain_environment(environment: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_written_secret(name: str, value: Any) -> bool:
-    """Return True for strings and references that are joined, of which a string may be secret."""
+    """Return True for strings and joined references, whose strings may be secret."""
     if not isinstance(value, JoinedReference):
         return False
     text = "".join(part if isinstance(part, str) else "reference" for part in value.parts)
@@ -149,7 +149,7 @@ def _is_plain(value: Any) -> bool:
 
 
 def _reference(value: Any) -> dict[str, Any] | None:
-    """Return a reference as plain data; None for one that is more than names, such as a user's own object."""
+    """Return a reference as plain data; None if it consists of more than names, such as a user's own object."""
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return None
     given = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}

@@ -1,4 +1,4 @@
-"""The project and the run as a pre-load check sees them: read once, however often the check polls."""
+"""The project and the run for pre-load checks: read once, however often the check polls."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REFERENCE = re.compile(r"\{+\s*(\w+)\s*\}+")
 
 @dataclass(frozen=True)
 class ProjectView:
-    """The project as checks of all its domains see it; each of its files is read when it is first needed.
+    """The project for the checks of all its domains; each of its files is read on first use.
 
     Args:
         settings: The options of the job.
@@ -45,35 +45,35 @@ class ProjectView:
 
     @property
     def files(self) -> Files:
-        """How the files are reached that the check looks for."""
+        """The file layer for the awaited files."""
         return self.settings.files
 
     @cached_property
     def is_readable(self) -> bool:
-        """True if the project is on this machine. One in an object store costs a request for each of its files."""
+        """True if the project is on this machine. One in an object store costs a request per file."""
         metadata = local_path(self._metadata)
         return metadata is not None and metadata.is_dir()
 
     @property
     def root(self) -> str:
-        """The folder of the project, or its address."""
+        """Folder or URI of the project."""
         return self._variables["SL_ROOT"]
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The environment of commands, with the values of secrets but for those that only a step knows."""
+        """Environment of commands, with the values of secrets except those that only a step knows."""
         return self._resolved[0]
 
     @property
     def secrets(self) -> Collection[str]:
-        """The secrets in the environment, which a path may hold."""
+        """Secrets in the environment, which paths may contain."""
         return self._resolved[1]
 
     def masked(self, text: str) -> str:
-        """Return a text, such as an error that names a path, without the secrets of the environment."""
+        """Return a string, such as an error with a path, without the secrets of the environment."""
         try:
             secrets = self.secrets
-        except StarlakeError:  # none could be fetched, so that the text holds none
+        except StarlakeError:  # none could be fetched, so the string contains none
             secrets = ()
         return Redactor(secrets).mask(text)
 
@@ -84,12 +84,12 @@ class ProjectView:
 
     @cached_property
     def known(self) -> Mapping[str, str]:
-        """The variables of Starlake in the environment of this process, under those of commands."""
+        """Variables of Starlake in the environment of this process, overridden by those of commands."""
         return {name: value for name, value in os.environ.items() if name.startswith("SL_")} | dict(self.environment)
 
     @cached_property
     def folders(self) -> Mapping[str, str]:
-        """The folders of the data; where the project cannot be read at all, those that Starlake takes by default."""
+        """Folders of the data; Starlake's defaults if the project cannot be read at all."""
         self.require(is_read=True)
         if self.is_readable:
             return self.facts.folders
@@ -97,25 +97,25 @@ class ProjectView:
 
     @cached_property
     def _variables(self) -> Mapping[str, str]:
-        """The variables with which the project is read; without ``SL_ROOT``, it is the working folder."""
+        """Variables for reading the project; without ``SL_ROOT``, it is the working folder."""
         variables = self.settings.project_variables({**os.environ, **self.environment})
         root = variables.get("SL_ROOT") or os.getcwd()  # noqa: PTH109  a string, as Starlake's launcher takes it
         return {**variables, "SL_ROOT": root}
 
     @cached_property
     def _metadata(self) -> str:
-        """The folder of the metadata: in ``SL_ROOT``, or elsewhere by ``SL_METADATA`` or the option `project_copy`."""
+        """Metadata folder: in ``SL_ROOT``, or elsewhere by ``SL_METADATA`` or the option `project_copy`."""
         from ai.starlake.project.paths import join
 
         return join(self.root, self._variables.get("SL_METADATA") or "metadata")
 
     def require(self, *, is_read: bool) -> None:
-        """Make sure that there is a project.
+        """Check that the project exists.
 
-        A missing folder may mean that no file waits there; a missing project means that something is wrong.
+        A missing folder may mean that no file waits there; a missing project is an error.
 
         Args:
-            is_read: Whether what is looked for is in the project. Without ``SL_ROOT`` that is the working folder, which
+            is_read: Whether the awaited files are in the project. Without ``SL_ROOT`` that is the working folder, which
                 may be any.
 
         Raises:
@@ -144,12 +144,12 @@ class ProjectView:
 
 @dataclass(frozen=True)
 class DomainView:
-    """A domain of a project, as a check sees it.
+    """A domain of a project, for a check.
 
     Args:
         project: The project.
         dates: The dates of the run.
-        domain: The domain that is asked about.
+        domain: The domain.
     """
 
     project: ProjectView
@@ -168,7 +168,7 @@ class DomainView:
 
     @property
     def files(self) -> Files:
-        """How the files are reached that the check looks for."""
+        """The file layer for the awaited files."""
         return self.project.files
 
     @property
@@ -178,22 +178,22 @@ class DomainView:
 
     @cached_property
     def variables(self) -> Mapping[str, str]:
-        """The variables of path templates: those of Starlake, the domain, the logical date."""
+        """Variables of path templates: those of Starlake, the domain, the logical date."""
         own = {"SL_ROOT": self.project.root, "domain": self.domain}
         return {**self.project.known, **date_variables(self.dates.logical), **own}
 
     @cached_property
     def landing(self) -> Landing:
-        """The landing area of the domain, as the project says.
+        """Landing area of the domain, from the project.
 
         Raises:
-            StarlakeError: If the project cannot be read, or if it does not say.
+            StarlakeError: If the project cannot be read, or does not define it.
         """
         return self.facts.landing(self.domain)
 
     @cached_property
     def rules(self) -> FileRules:
-        """Which table of the domain takes a file.
+        """File rules of the domain.
 
         Raises:
             StarlakeError: If the project cannot be read, or lacks the domain.
@@ -202,14 +202,14 @@ class DomainView:
 
     @property
     def place(self) -> str:
-        """The file and line of the domain, for messages; empty where the project cannot be read."""
+        """File and line of the domain, for messages; empty if the project cannot be read."""
         try:
             return f"{self.facts.place(self.domain)}: " if self.is_readable else ""
         except StarlakeError:
             return ""
 
     def render(self, template: str) -> str:
-        """Fill in a path template; see `render_path`.
+        """Render a path template; see `render_path`.
 
         Raises:
             StarlakeError: If it refers to something unknown, or if the project is needed and does not exist.
@@ -227,7 +227,7 @@ class PreLoadView(DomainView):
     """The domain and the run of one pre-load check.
 
     Args:
-        executor: Gives the executor, in the process that runs the check.
+        executor: Returns the executor, in the process that runs the check.
         execution: This attempt at the check.
     """
 
@@ -235,7 +235,7 @@ class PreLoadView(DomainView):
     execution: Execution
 
     def run(self, command: StarlakeCommand) -> StarlakeResult:
-        """Run a command on behalf of the check.
+        """Run a command for the check.
 
         Raises:
             StarlakeError: If the command fails.
@@ -245,7 +245,7 @@ class PreLoadView(DomainView):
 
 
 def render_path(template: str, variables: Mapping[str, str]) -> str:
-    """Fill in a path template: ``{{name}}`` and ``{name}`` alike, and ``{{{{name}}}}`` as Starlake's README writes it.
+    """Render a path template: ``{{name}}`` and ``{name}`` alike, and ``{{{{name}}}}`` as in Starlake's README.
 
     Raises:
         StarlakeError: If it refers to something unknown.

@@ -1,4 +1,4 @@
-"""The wait of a pre-load check: how often it looks again while there is nothing to load."""
+"""The wait of a pre-load check: its polling interval and its timeout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.job import JobOptions
 
 _HEARTBEAT = 30
-"""Seconds between two lines about a check that goes on waiting."""
+"""Seconds between two messages about a waiting check."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class PreLoadFinding:
 
     Args:
         ready: True if there is something to load.
-        reason: Why, in words.
-        warning: Says what a person should see to, empty for nothing; asked once, as that takes time.
-        error: Why it cannot be believed that there is nothing to load, such as a folder that does not exist.
+        reason: The reason.
+        warning: Returns a warning, empty for none; called once, because it takes time.
+        error: The reason why "nothing to load" is uncertain, such as a missing folder.
     """
 
     ready: bool
@@ -32,12 +32,12 @@ class PreLoadFinding:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a check waits, and how often it looks.
+    """Timeout and polling interval of a check.
 
     Args:
-        timeout: Seconds after which it stops; 0 for one look.
-        interval: Seconds between two looks.
-        fails: True if it is an error when there is nothing to load by then.
+        timeout: Seconds after which it stops; 0 for one check.
+        interval: Seconds between two checks.
+        fails: True if having nothing to load by then is an error.
     """
 
     timeout: float
@@ -50,7 +50,7 @@ class Patience:
 
         Args:
             settings: The options.
-            for_ack: True if the check looks for an ack file, which is waited for by default.
+            for_ack: True if the check waits for an ack file, which it does by default.
         """
         if settings.pre_load_sensor:
             fails = not settings.pre_load_sensor_soft_fail
@@ -58,11 +58,11 @@ class Patience:
         return cls(settings.ack_wait_timeout if for_ack else 0, settings.ack_poll_interval)
 
     def wait(self, look: Callable[[], PreLoadFinding], tell: Callable[[str], None]) -> PreLoadFinding:
-        """Poll until there is something to load or the time is up.
+        """Poll until there is something to load or the timeout is reached.
 
         Args:
-            look: Looks once.
-            tell: Is told what is waited for, at once and every 30 seconds.
+            look: Checks once.
+            tell: Receives messages about the wait, at once and every 30 seconds.
         """
         heartbeat = time.monotonic()
         deadline = heartbeat + self.timeout
@@ -80,14 +80,14 @@ class Patience:
         return found
 
     def ended(self, found: PreLoadFinding) -> PreLoadFinding:
-        """Return the finding of a check that has waited until its time was up."""
+        """Return the finding of a check that has reached its timeout."""
         return replace(found, reason=f"{found.reason} within {self.timeout:g} s") if self.timeout else found
 
     def check(self, found: PreLoadFinding, domain: str) -> None:
-        """Make sure that there is something to load, where it is an error when there is not.
+        """Raise an error if there is nothing to load, if that is an error.
 
         Raises:
-            StarlakeError: If there is nothing, and that is an error or cannot be believed.
+            StarlakeError: If there is nothing to load, and that is an error or uncertain.
         """
         if found.ready:
             return
