@@ -20,7 +20,7 @@ _get = lazy_names(
 
 
 def __getattr__(name: str) -> object:
-    """Import names on demand: the command line and the DAG templates in here do without Airflow."""
+    """Import names on demand: the command line and the DAG templates work without Airflow."""
     if name in __all__:
         require_airflow()
     return _get(name)
@@ -32,9 +32,9 @@ def __dir__() -> list[str]:
 
 
 def require_airflow() -> None:
-    """Make sure that Airflow is installed.
+    """Check that Airflow is installed.
 
     Raises:
-        MissingExtraError: If it is not.
+        MissingExtraError: If it is not installed.
     """
     require_package("airflow.sdk", "Starlake on Airflow", "airflow")

@@ -1,4 +1,4 @@
-"""All that this project uses of Airflow beyond its public interface; `tests/airflow/test_airflow_compat.py` pins it."""
+"""Every use of Airflow beyond its public interface; `tests/airflow/test_airflow_compat.py` pins it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def supervisor_socket() -> int | None:
     """Return the socket between the process of a task and its supervisor; None outside of such a process.
 
-    It has nothing to read while the task asks for nothing, until the supervisor is gone.
+    It becomes readable only when the supervisor has ended, as long as the task makes no request.
     """
     from airflow.sdk.execution_time import task_runner
 
@@ -27,7 +27,7 @@ def supervisor_socket() -> int | None:
 
 
 def cron_intervals(cron: str, zone: str) -> Any:
-    """Return the timetable whose runs are each for the time from one tick of a cron expression to the next.
+    """Return the timetable whose runs process the time from one tick of a cron expression to the next.
 
     It is public since Airflow 3.2.
     """
@@ -46,8 +46,8 @@ def cron_intervals(cron: str, zone: str) -> Any:
 def put_after(task: BaseOperator, befores: Iterable[BaseOperator]) -> None:
     """Put a task after others of its DAG.
 
-    `set_upstream` does the same, but computes the hash of the DAG for each of them: a third of the time that it takes
-    to make 1,000 tasks.
+    `set_upstream` does the same, but computes the hash of the DAG for each of them: a third of the time to create 1,000
+    tasks.
     """
     for before in befores:
         before.downstream_task_ids.add(task.task_id)
@@ -56,7 +56,7 @@ def put_after(task: BaseOperator, befores: Iterable[BaseOperator]) -> None:
 
 @contextmanager
 def private_database(file: str) -> Iterator[None]:
-    """Give this process a database of its own, in which `DAG.test` finds one DAG file; it is gone afterwards.
+    """Give this process a temporary database, in which `DAG.test` finds one DAG file.
 
     Args:
         file: The DAG file.
@@ -89,5 +89,5 @@ def private_database(file: str) -> Iterator[None]:
 
 
 def returned(ti: Any) -> Any:
-    """Return what the task of a task instance has returned, from the database."""
+    """Return the return value of the task of a task instance, from the database."""
     return ti.xcom_pull(task_ids=ti.task_id)

@@ -1,4 +1,4 @@
-"""The factory of Airflow's operators. Executors differ; everything here is the same for all of them."""
+"""The factory of Airflow operators, common to all executors."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ if TYPE_CHECKING:
 Dataset = StarlakeDataset | str
 
 _OWN = frozenset({"compute"})
-"""Arguments of tasks that run commands, besides those of every operator."""
+"""Arguments of tasks that run commands, in addition to those of every operator."""
 
 
 class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], Generic[OptionsT]):
-    """Generates operators of Airflow that run Starlake commands.
+    """Creates Airflow operators that run Starlake commands.
 
-    A subclass says on which executor, by the method `make_executor`; and which further options it has, by
-    `options_model`, which is its type parameter too. Every method that makes an operator takes the arguments of
-    Airflow's `BaseOperator`, durations also as seconds; those that run commands take `compute` too.
+    A subclass sets the executor by the method `make_executor`, and its further options by `options_model`, which is its
+    type parameter too. Every method that creates an operator takes the arguments of Airflow's `BaseOperator`, durations
+    also as seconds; those that run commands also take `compute`.
 
     Args:
         filename: The file of the caller; generated DAG files pass it.
-        module_name: The module of the caller, whose hooks and variables count; generated DAG files pass it.
-        pre_load_strategy: When a domain is loaded; by default the option of that name.
+        module_name: The module of the caller, whose hooks and variables are used; generated DAG files pass it.
+        pre_load_strategy: The pre-load strategy; by default the option of that name.
         options: The options, as docs/airflow.md lists them.
-        outlets: Assets that `outlets` begins with.
+        outlets: Initial assets of `outlets`.
         **kwargs: Further options, which take precedence over `options`.
 
     Raises:
-        StarlakeError: If an option has a value that it does not accept.
+        StarlakeError: If an option has an invalid value.
     """
 
     settings: OptionsT
@@ -75,11 +75,11 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
     ) -> None:
         super().__init__(pre_load_strategy, options, filename=filename, module_name=module_name, **kwargs)
         self.outlets: list[Asset] = list(outlets)
-        """The assets of all tasks made so far."""
+        """Assets of all tasks created so far."""
         self._names_of_outlets = {(asset.name, asset.uri) for asset in self.outlets}
 
     def __deepcopy__(self, memo: dict[int, object]) -> StarlakeAirflowJob[OptionsT]:
-        """Return the job itself, which nothing changes: Airflow copies tasks with all that they hold."""
+        """Return the job itself, which is immutable: Airflow copies tasks with all that they hold."""
         return self
 
     @classmethod
@@ -91,12 +91,12 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
 
     @classmethod
     def sl_orchestrator(cls) -> StarlakeOrchestrator:
-        """Return who runs the operators."""
+        """Return the orchestrator of the operators."""
         return StarlakeOrchestrator.AIRFLOW
 
     @abstractmethod
     def make_executor(self) -> StarlakeExecutor:
-        """Make the executor of the commands. Called once in each process that runs a task."""
+        """Return the executor of the commands. Called once in each process that runs a task."""
 
     def executor(self) -> StarlakeExecutor:
         """Return the executor of the commands, in the process that runs a task."""
@@ -115,28 +115,28 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
 
     @cached_property
     def airflow_options(self) -> AirflowOptions:
-        """The options of Airflow, whatever the executor."""
+        """Options of Airflow, common to all executors."""
         return self.options_of(AirflowOptions)
 
     @property
     def pool(self) -> str:
-        """The pool of the tasks that run commands."""
+        """Pool of the tasks that run commands."""
         return self.airflow_options.default_pool
 
     @property
     def sl_root(self) -> str | None:
-        """The folder or address of the project; None where neither the options nor the environment say it."""
+        """Folder or URI of the project; None if neither the options nor the environment define it."""
         root = self.sl_env_vars.get("SL_ROOT", EnvironmentReference("SL_ROOT"))
         return root if isinstance(root, str) else os.environ.get("SL_ROOT")
 
     @property
     def timezone(self) -> str:
-        """The time zone of dates and cron expressions."""
+        """Time zone of dates and cron expressions."""
         return self.settings.timezone
 
     @property
     def start_date(self) -> datetime:
-        """The first date of the DAG, in its time zone: that of the option, or the day of the DAG file's last change."""
+        """First date of the DAG, in its time zone: that of the option, or the day of the DAG file's last change."""
         from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
         given = self.options_of(OrchestrationOptions).start_date
@@ -144,7 +144,7 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
 
     @property
     def end_date(self) -> datetime | None:
-        """The date from which on no run is scheduled, in the DAG's time zone; None for no end."""
+        """Date from which on no run is scheduled, in the DAG's time zone; None for no end."""
         given = self.airflow_options.end_date
         return in_zone(given, self.timezone) if given else None
 
@@ -173,19 +173,19 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         dataset: Dataset | None = None,
         **kwargs: Any,
     ) -> BaseOperator:
-        """Generate the operator that runs a command of Starlake.
+        """Create the operator that runs a Starlake command.
 
-        When the command succeeds, the asset of what it produces gets one event.
+        If the command succeeds, its asset gets one event.
 
         Args:
-            task_id: The id of the task; made valid where it is not.
+            task_id: The id of the task; invalid characters are replaced.
             arguments: The command, verb first.
-            spark_config: What the Spark job may use, where there is one.
-            dataset: What the command produces; nothing by default.
+            spark_config: Resources of the Spark job, if there is one.
+            dataset: The dataset of the command; none by default.
             **kwargs: Arguments of `BaseOperator`; and `compute`, the compute profile of the command.
 
         Raises:
-            StarlakeError: If an argument is not known.
+            StarlakeError: If an argument is unknown.
         """
         from ai.starlake.airflow.operators.starlake_operator import StarlakeOperator
 
@@ -209,7 +209,7 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         )
 
     def dummy_op(self, task_id: str, **kwargs: Any) -> BaseOperator:
-        """Generate an operator that does nothing but order others.
+        """Create an operator that runs no command and only orders others.
 
         Args:
             task_id: The id of the task.
@@ -220,11 +220,11 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         return StarlakeOrderingOperator(task_id=task_id_of(task_id), **self._of_ordering(task_id, kwargs))
 
     def start_op(self, task_id: str = "start", *, decision: StartDecision | None = None, **kwargs: Any) -> BaseOperator:
-        """Generate the operator that comes before all others, and decides on the dates of the run.
+        """Create the first operator, which decides on the dates of the run.
 
         Args:
             task_id: The id of the task.
-            decision: Decides whether a run that data has started goes on.
+            decision: Decides whether a data-triggered run continues.
             **kwargs: Arguments of `BaseOperator`.
         """
         from ai.starlake.airflow.operators.ordering_operator import StarlakeStartOperator
@@ -233,10 +233,10 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         return StarlakeStartOperator(task_id=task_id_of(task_id), zone=self.timezone, decision=decision, **given)
 
     def end_op(self, task_id: str = "end", **kwargs: Any) -> BaseOperator:
-        """Generate the operator that comes after all others.
+        """Create the last operator.
 
-        Its outlets get an event when any task before it has loaded or transformed something. It fails, by Airflow's
-        own rules, when one of them has failed, and runs when some were skipped.
+        Its outlets get an event if any task before it has loaded or transformed something. It fails, by Airflow's own
+        rules, if one of them has failed, and runs if some were skipped.
 
         Args:
             task_id: The id of the task.
@@ -249,7 +249,7 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         return StarlakeEndOperator(task_id=task_id_of(task_id), zone=self.timezone, trigger_rule=rule, **given)
 
     def skip_or_start_op(self, task_id: str | None, upstream_task: BaseOperator, **kwargs: Any) -> BaseOperator:
-        """Generate the operator that skips what comes after it when a pre-load check has found nothing to load.
+        """Create the operator that skips downstream tasks if a pre-load check has found nothing to load.
 
         Args:
             task_id: The id of the task; by default named after the check.
@@ -271,17 +271,17 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         task_id: str | None = None,
         **kwargs: Any,
     ) -> BaseOperator:
-        """Generate the operator that decides whether a domain is loaded.
+        """Create the operator that decides whether a domain is loaded.
 
         Args:
             domain: The domain.
-            tables: The tables whose files count; all when empty.
-            strategy: When to load; not ``none``.
+            tables: The tables whose files are considered; all if empty.
+            strategy: The strategy; not ``none``.
             task_id: The id of the task; by default named after the domain.
             **kwargs: Arguments of `BaseOperator`.
 
         Raises:
-            StarlakeError: If the version of Starlake in use has no such check, or an argument is not known.
+            StarlakeError: If the version of Starlake in use does not support the check, or an argument is unknown.
         """
         from ai.starlake.airflow.operators.pre_load_sensor import StarlakePreLoadSensor
 
@@ -302,12 +302,12 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         return self.pre_load_check(domain, tables, strategy, **kwargs)
 
     def _outlets(self, product: StarlakeDataset | None, further: Iterable[Asset] | None) -> list[Asset]:
-        """Return the assets that a task updates; they are remembered in `outlets`."""
+        """Return the assets that a task updates; they are added to `outlets`."""
         from ai.starlake.airflow.assets import asset_of
 
         own = [asset_of(product)] if product and product.name else []
         made = [*own, *(asset for asset in further or () if asset not in own)]
-        for asset in made:  # comparing assets would take seconds where there are 1,000
+        for asset in made:  # comparing assets would take seconds for 1,000 of them
             if (asset.name, asset.uri) not in self._names_of_outlets:
                 self._names_of_outlets.add((asset.name, asset.uri))
                 self.outlets.append(asset)
@@ -328,7 +328,7 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         module = sys.modules.get(self.module_name) if self.module_name else None
         file = getattr(module, "__file__", None) or self.filename
         try:
-            changed = os.stat(file).st_mtime if file else None  # noqa: PTH116  pathlib is not needed for this
+            changed = os.stat(file).st_mtime if file else None  # noqa: PTH116  pathlib is not needed
         except OSError:
             changed = None
         if changed is None:

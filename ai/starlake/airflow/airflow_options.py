@@ -1,4 +1,4 @@
-"""The options of jobs on Airflow, and the default arguments of their DAGs."""
+"""Options of jobs on Airflow, and the default arguments of their DAGs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ai.starlake.job.job_options import Seconds
 from ai.starlake.orchestration.orchestration_options import DateOption
 
 DEFAULT_POOL = "default_pool"
-"""The pool of tasks that name no other one; every Airflow has it."""
+"""Pool of tasks without another one; every Airflow has it."""
 
 DEFAULT_DAG_ARGS: Mapping[str, Any] = MappingProxyType(
     {
         "depends_on_past": False,
-        "start_date": datetime(2023, 1, 1),  # noqa: DTZ001  as generated files have it; the time zone of the DAG counts
+        "start_date": datetime(2023, 1, 1),  # noqa: DTZ001  as in generated files; the time zone of the DAG applies
         "email_on_failure": False,
         "email_on_retry": False,
         "retries": 1,
@@ -30,32 +30,32 @@ DEFAULT_DAG_ARGS: Mapping[str, Any] = MappingProxyType(
         "max_active_runs": 1,
     }
 )
-"""The default arguments of the tasks of DAGs, as generated files import them."""
+"""Default arguments of the tasks of DAGs; generated files import them."""
 
 _DURATIONS = frozenset({"execution_timeout", "max_retry_delay", "retry_delay"})
 _DATES = frozenset({"end_date", "start_date"})
 
 
 class StarlakeAirflowOptions(StarlakeOptions):
-    """Looks up one option by name, as generated DAG files do."""
+    """Access to single options by name, for generated DAG files."""
 
     @classmethod
     def get_context_var(
         cls, var_name: str, default_value: Any = None, options: Mapping[str, Any] | None = None, **kwargs: Any
     ) -> Any:
-        """Find the value of an option: in the options, then in the environment, then the default.
+        """Return the value of an option: from the options, the environment, or the default.
 
-        No Variable of Airflow is asked for: a DAG file is read every few seconds.
+        Airflow Variables are not read: a DAG file is parsed every few seconds.
 
         Args:
             var_name: The name of the option.
-            default_value: What to return when it is nowhere. If this is a string, a string is returned in any case, as
-                generated DAG files expect; a mapping becomes the text of a JSON object.
+            default_value: The value if it is not found. If this is a string, the result is always a string, as
+                generated DAG files expect; a mapping becomes a JSON object.
             options: The options of the job.
-            **kwargs: Not read; files written for Starlake's own package may pass the arguments of a lookup.
+            **kwargs: Ignored; files for Starlake's own package may pass the arguments of a lookup.
 
         Raises:
-            MissingEnvironmentVariable: If it is nowhere and there is no default.
+            MissingEnvironmentVariable: If it is not found and has no default.
         """
         del kwargs
         given = (options or {}).get(var_name)
@@ -70,7 +70,7 @@ def _read_arguments(value: Any) -> Any:
 
 
 def _read_argument(name: str, value: Any) -> Any:
-    """Read an argument of tasks that JSON cannot hold as it is: a duration in seconds, a date."""
+    """Convert an argument of tasks that JSON cannot represent: a duration in seconds, a date."""
     if name in _DURATIONS:
         return as_duration(name, value)
     if name in _DATES and isinstance(value, str):
@@ -82,7 +82,7 @@ def _read_argument(name: str, value: Any) -> Any:
 
 
 def as_duration(name: str, value: Any) -> timedelta | None:
-    """Return a duration that may be written as a number of seconds.
+    """Return a duration, which may be given as a number of seconds.
 
     Raises:
         ValueError: If it is neither.
@@ -99,9 +99,9 @@ ArgumentsOption = Annotated[dict[str, Any], BeforeValidator(_read_arguments)]
 
 
 class AirflowOptions(JobOptions):
-    """The options of jobs on Airflow, besides those that every job and every pipeline has.
+    """Options of jobs on Airflow, in addition to those of every job and every pipeline.
 
-    The description of a field is what the table in docs/airflow.md says of it.
+    The descriptions of the fields are shown in docs/airflow.md.
     """
 
     unread_options: ClassVar[frozenset[str]] = frozenset(
@@ -140,10 +140,10 @@ class AirflowOptions(JobOptions):
     sl_schedule_format: str = Field(default="%Y%m%dT%H%M", description="the format of that date")
 
     def merged_dag_args(self, of_file: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return default arguments of tasks: what the options say, what the file says, and what is left by both.
+        """Return default arguments of tasks: those of the options, those of the file, and the common defaults.
 
-        The variable of a generated file has the defaults laid over the option of that name already: where it says what
-        the defaults say, the option counts.
+        The variable of a generated file already has the defaults laid over the option of that name: where it equals the
+        defaults, the option takes precedence.
 
         Args:
             of_file: The variable ``default_dag_args`` of the DAG file.
@@ -157,7 +157,7 @@ class AirflowOptions(JobOptions):
 
     @classmethod
     def _completed(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the options with the Jinja of `sl_env_var` as references, and the pool by its name on Dagster."""
+        """Return the options with the Jinja of `sl_env_var` as references, and the pool under its name on Dagster."""
         own = {"default_pool": given["pool"]} if "pool" in given else {}
         if "sl_env_var" in given:
             own["sl_env_var"] = _without_jinja(given["sl_env_var"])
@@ -165,7 +165,7 @@ class AirflowOptions(JobOptions):
 
 
 def _without_jinja(value: Any) -> Any:
-    """Return an environment with references in place of Jinja; what is not an environment is refused later."""
+    """Return an environment with references in place of Jinja; an invalid environment is refused later."""
     from ai.starlake.airflow.airflow_secrets import reference_of_template
 
     try:
@@ -176,11 +176,11 @@ def _without_jinja(value: Any) -> Any:
 
 
 def in_zone(day: date, zone: str) -> datetime:
-    """Return the midnight with which a day begins in a time zone, as Airflow serializes dates best.
+    """Return midnight of a day in a time zone, in the form that Airflow serializes best.
 
     Args:
         day: The day.
-        zone: The name of the zone.
+        zone: The name of the time zone.
     """
     import pendulum
 

@@ -1,4 +1,4 @@
-"""Secrets that Airflow keeps: fields of Variables and Connections, from whatever secrets backend is configured."""
+"""Secrets in Airflow: fields of Variables and Connections, from any secrets backend."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ _JINJA = re.compile(r"\{\{|\{%|\{#|\}\}|%\}")
 
 @dataclass(frozen=True)
 class VariableReference:
-    """The value of a Variable of Airflow, read in the process of the task.
+    """The value of an Airflow Variable, read in the process of the task.
 
     Args:
         key: The key of the Variable.
-        field: The field of its value, which is a JSON object then; names within names are joined by dots.
+        field: The field of its value, which must be a JSON object; nested names are joined by dots.
     """
 
     key: str
     field: str | None = None
 
     def resolve(self) -> str:
-        """Ask Airflow for the value.
+        """Read the value from Airflow.
 
         Raises:
-            StarlakeError: If there is no such Variable, or it has no such field. Trying again does not help.
+            StarlakeError: If there is no such Variable, or it has no such field. A retry does not help.
         """
         from airflow.sdk import Variable
 
@@ -70,7 +70,7 @@ class VariableReference:
 
 @dataclass(frozen=True)
 class ConnectionReference:
-    """A field of a Connection of Airflow, read in the process of the task.
+    """A field of an Airflow Connection, read in the process of the task.
 
     Args:
         connection: The id of the Connection.
@@ -92,10 +92,10 @@ class ConnectionReference:
             )
 
     def resolve(self) -> str:
-        """Ask Airflow for the field.
+        """Read the field from Airflow.
 
         Raises:
-            StarlakeError: If there is no such Connection, or its field is empty. Trying again does not help.
+            StarlakeError: If there is no such Connection, or its field is empty. A retry does not help.
         """
         value = self._field_of(self._connection())
         if value is None or value == "":
@@ -130,16 +130,16 @@ class ConnectionReference:
 
 
 def reference_of_template(name: str, value: Any) -> Any:
-    """Return the reference that the Jinja in a value stands for; any other value as it is.
+    """Return the reference for the Jinja in a value; any other value unchanged.
 
-    Nothing is rendered: a rendered value would be written into the database of Airflow.
+    Nothing is rendered: a rendered value would be written to Airflow's database.
 
     Args:
         name: The variable of `sl_env_var`, for messages.
-        value: What the user wrote.
+        value: The user's value.
 
     Raises:
-        StarlakeError: If there is Jinja in it that stands for no reference.
+        StarlakeError: If it contains Jinja that is not a reference.
     """
     if not isinstance(value, str) or not _JINJA.search(value):
         return value
@@ -150,7 +150,7 @@ def reference_of_template(name: str, value: Any) -> Any:
 
 
 def _parts(name: str, value: str) -> list[str | SecretReference]:
-    """Return the texts and the references that a value consists of."""
+    """Return the strings and the references in a value."""
     parts: list[str | SecretReference] = []
     position = 0
     for found in _TEMPLATE.finditer(value):

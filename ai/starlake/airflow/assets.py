@@ -1,4 +1,4 @@
-"""The assets of Airflow that loads and transforms of Starlake update."""
+"""Airflow assets that loads and transforms of Starlake update."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ai.starlake.dataset import StarlakeDataset
 
 
 def asset_of(dataset: StarlakeDataset | str) -> Asset:
-    """Return the asset that stands for a table or a task; by the same name in every DAG, so that one can wait for it.
+    """Return the asset of a table or a task; it has the same name in every DAG, so that one can wait for it.
 
-    It holds no `extra`: what the DAG files of several DAGs say of one asset would be written over and over.
+    It has no `extra`: the DAG files of several DAGs would overwrite it over and over.
 
     Args:
         dataset: The table or task, or its Starlake name, ``domain.table``.

@@ -1,4 +1,4 @@
-"""The link from a task to the log of what it ran elsewhere."""
+"""Link from a task to the log of its remote command."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from airflow.sdk import BaseOperatorLink
 
 
 def keep_log(operator: Any, log_url: str | None) -> None:
-    """Let the link of a task open a log; a command that ran here has none, and then nothing is stored.
+    """Let the link of a task open a log; a local command has none, and nothing is stored.
 
     Args:
         operator: The operator that runs: a copy of the DAG's own, which keeps its links.
-        log_url: Where the log of its command can be read.
+        log_url: URL of the log of its command.
     """
     operator.log_url = log_url
     if not log_url:
@@ -22,15 +22,15 @@ def keep_log(operator: Any, log_url: str | None) -> None:
 class StarlakeLogLink(BaseOperatorLink):
     """Opens the log of a remote command from its task.
 
-    The operator keeps the address as its `log_url`; Airflow stores it, an XCom of one string, when the task is over.
-    The server reads that string and nothing else: it needs no package of an executor, nor this one.
+    The operator keeps the URL as its `log_url`; Airflow stores it, an XCom of one string, when the task has ended. The
+    server reads only that string: it needs no package of an executor, nor this one.
     """
 
     name = "Starlake log"
     xcom_key = "_link_StarlakeLogLink"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:  # noqa: ARG002
-        """Return the address of the log; an empty string for a command that ran here.
+        """Return the URL of the log; an empty string for a local command.
 
         Args:
             operator: The operator that ran.

@@ -1,4 +1,4 @@
-"""Functions for the templates of hand-written DAG files: dates of a run, and options that events carry.
+"""Functions for the templates of hand-written DAG files: dates of a run, and options in events.
 
 Each DAG of a generated file has them as `user_defined_macros`. In other DAGs they are `macros.starlake.sl_dates(...)`:
 the plugin of this package adds them.
@@ -15,11 +15,11 @@ _DATE_FORMAT = "%Y-%m-%dT%H:%M:%S%z"
 
 
 def ts_as_datetime(ts: datetime | str | None, context: Mapping[str, Any] | None = None) -> datetime | None:
-    """Return a timestamp as a datetime; in a run that data has started, the date that its task ``start`` decided on.
+    """Return a timestamp as a datetime; in a data-triggered run, the date that its task ``start`` decided on.
 
     Args:
         ts: A timestamp, such as ``data_interval_end``; one without an offset is in UTC.
-        context: The context of the task; left out, that of the task which is running.
+        context: The context of the task; by default that of the running task.
 
     Raises:
         StarlakeError: If it is not a timestamp.
@@ -39,15 +39,15 @@ def ts_as_datetime(ts: datetime | str | None, context: Mapping[str, Any] | None 
 def sl_dates(cron_expr: str, start_time: datetime | str, context: Mapping[str, Any] | None = None) -> str:
     """Return the data interval of a run as options, ``sl_data_interval_start=...,sl_data_interval_end=...``.
 
-    It is what task ``start`` decided on in a run that data has started; else the interval that ends at the last tick.
+    In a data-triggered run it is the decision of task ``start``; else the interval that ends at the last tick.
 
     Args:
         cron_expr: The cron expression, in UTC.
         start_time: The time at or before which the interval ends.
-        context: The context of the task; left out, that of the task which is running.
+        context: The context of the task; by default that of the running task.
 
     Raises:
-        StarlakeError: If the cron expression or the time cannot be used.
+        StarlakeError: If the cron expression or the time is invalid.
     """
     from ai.starlake.common import format_timestamp
 
@@ -65,7 +65,7 @@ def sl_scheduled_date(cron: str | None, ts: datetime | str, timezone: str = "UTC
         timezone: The time zone of the cron expression, and of a time without an offset.
 
     Raises:
-        StarlakeError: If the cron expression, the time or the time zone cannot be used.
+        StarlakeError: If the cron expression, the time or the time zone is invalid.
     """
     return _slot(cron, ts, timezone)[1] if cron else _time(ts, timezone)
 
@@ -75,7 +75,7 @@ def sl_scheduled_dataset(
     cron: str | None,
     ts: datetime | str,
     parameter_name: str = "sl_scheduled_date",
-    format: str = _DATE_FORMAT,  # noqa: A002  the name that templates use
+    format: str = _DATE_FORMAT,  # noqa: A002  templates use this name
     timezone: str = "UTC",
 ) -> str:
     """Return the URI of a dataset, with the last tick of its cron expression as a parameter if it has one.
@@ -85,11 +85,11 @@ def sl_scheduled_dataset(
         cron: The cron expression, if there is one.
         ts: The time at or before which the tick is.
         parameter_name: The name of the parameter.
-        format: How the tick is written.
+        format: The format of the tick.
         timezone: The time zone of the cron expression, and of a time without an offset.
 
     Raises:
-        StarlakeError: If the cron expression, the time or the time zone cannot be used.
+        StarlakeError: If the cron expression, the time or the time zone is invalid.
     """
     from ai.starlake.common import sanitize_id
 
@@ -102,18 +102,18 @@ def sl_scheduled_dataset(
 def sl_options_from_events(
     triggering_asset_events: Mapping[Any, Sequence[Any]] | None, dag_run: Any = None, name: str | None = None
 ) -> str:
-    """Return the options that events carry, and those of the configuration of the run, as ``name=value,name=value``.
+    """Return the options in events, and those in the configuration of the run, as ``name=value,name=value``.
 
     Args:
         triggering_asset_events: The variable of the context.
-        dag_run: The variable of the context; left out, the configuration of the run is not read.
-        name: The name of the section whose options are added; left out, none.
+        dag_run: The variable of the context; by default, the configuration of the run is not read.
+        name: The name of the section whose options are added; by default none.
 
     Returns:
-        The options; an empty string where there are none.
+        The options; an empty string if there are none.
 
     Raises:
-        StarlakeError: If events disagree, or if a value cannot be an option of a command.
+        StarlakeError: If events contradict each other, or if a value is not valid for an option.
     """
     from ai.starlake.airflow.task_runs.run_conf import RunConf, options_of_events, plain_options
     from ai.starlake.airflow.task_runs.triggering_events import triggering_events
@@ -133,7 +133,7 @@ MACROS: Mapping[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (sl_dates, sl_options_from_events, sl_scheduled_dataset, sl_scheduled_date, ts_as_datetime)
 }
-"""The `user_defined_macros` of a DAG of Starlake."""
+"""The `user_defined_macros` of a Starlake DAG."""
 
 
 def _decided(context: Mapping[str, Any] | None) -> tuple[datetime, tuple[datetime, datetime] | None] | None:

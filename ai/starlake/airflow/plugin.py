@@ -1,4 +1,4 @@
-"""The plugin of Airflow that this package brings: functions for the templates of all DAGs."""
+"""The Airflow plugin of this package: functions for the templates of all DAGs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class StarlakePlugin(AirflowPlugin):
     """Adds ``macros.starlake``, such as ``{{ macros.starlake.sl_scheduled_date('0 2 * * *', ts) }}``.
 
     The link to the log of a remote command needs no plugin: Airflow's server reads it from an XCom. It must not be
-    registered here either, or the server would call it instead, where nothing is known of the task.
+    registered here either, or the server would call it instead, without any information about the task.
     """
 
     name = "starlake"
-    macros = list(MACROS.values())  # noqa: RUF012  what Airflow's class declares
+    macros = list(MACROS.values())  # noqa: RUF012  Airflow's class declares it so

@@ -1,4 +1,4 @@
-"""The arguments of operators: those of Airflow pass, and a misspelt one is an error that names the right one."""
+"""Arguments of operators: those of Airflow are accepted, and a misspelt one is an error with the right name."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from ai.starlake.common import StarlakeError
 
 _DURATIONS = ("retry_delay", "max_retry_delay", "execution_timeout")
 _NOT_READ = frozenset({"cron", "events", "output_datasets", "scheduled", "source", "task_type"})
-"""Arguments that files of Starlake's own package pass, and that change nothing here."""
+"""Ignored arguments that files for Starlake's own package pass."""
 _OTHER = re.compile(r"[^\w.-]", re.ASCII)
 
 
 def task_id_of(text: str) -> str:
-    """Return a text as the id of a task: what Airflow does not accept in one becomes an underscore."""
+    """Return a string as the id of a task: invalid characters become underscores."""
     return _OTHER.sub("_", text)
 
 
 def operator_arguments(task_id: str, given: Mapping[str, Any], own: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """Return the arguments of an operator, durations as such.
+    """Return the arguments of an operator, with converted durations.
 
     Args:
         task_id: The id of the task, for messages.
-        given: What the caller gave; durations may be numbers of seconds.
-        own: Names of arguments that the caller of this reads by itself.
+        given: The caller's arguments; durations may be numbers of seconds.
+        own: Names of further arguments that the caller reads.
 
     Raises:
-        StarlakeError: If an argument is neither Airflow's nor one of `own`, or is not a duration where it has to be.
+        StarlakeError: If an argument is neither Airflow's nor one of `own`, or is not a duration although it has to be.
     """
     arguments = {name: value for name, value in given.items() if name not in _NOT_READ}
     for name in arguments:
@@ -48,7 +48,7 @@ def operator_arguments(task_id: str, given: Mapping[str, Any], own: frozenset[st
 
 @functools.cache
 def known_arguments() -> frozenset[str]:
-    """Return the names of the arguments that every operator of Airflow takes."""
+    """Return the names of the arguments of every Airflow operator."""
     import inspect
 
     from airflow.sdk import BaseOperator

@@ -63,7 +63,7 @@ CycleOption = Annotated[str | None, BeforeValidator(_read_cycle)]
 class OrchestrationOptions(JobOptions):
     """Options of pipelines, in addition to those of their job.
 
-    The description of a field is its line in docs/reference/options.md.
+    The descriptions of the fields are shown in docs/reference/options.md.
     """
 
     unread_options: ClassVar[frozenset[str]] = frozenset({"sl_include_env_vars"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-with suppress(ImportError):  # pytest shows values in failed assertions of modules that it knows before their import
+with suppress(ImportError):  # pytest only rewrites assertions of modules that are registered before their import
     import pytest
 
     pytest.register_assert_rewrite(f"{__name__}.executor_contract", f"{__name__}.warehouse_contract")

@@ -1,7 +1,7 @@
-"""The executable that stands for `starlake` in the executor contract: a script of its own, standard library only.
+"""The executable in place of `starlake` in the executor contract: a script of its own, standard library only.
 
-Its first argument is the folder of the project; what follows is the command line of Starlake. It does to the files of
-the project what Starlake does, the failed load included, which leaves its files in the ingesting area.
+Its first argument is the folder of the project; the command line of Starlake follows. It does to the files of the
+project what Starlake does, including the failed load that leaves its files in the ingesting area.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _ProjectFiles:
         self.tables = chosen.split(",") if chosen else list(_TABLES)
 
     def value(self, *flags: str) -> str | None:
-        """Return what follows one of some flags, or stands behind its equals sign."""
+        """Return the value after one of some flags, or after its equals sign."""
         for position, argument in enumerate(self.argv):
             name, equals, value = argument.partition("=")
             if name in flags:
@@ -36,18 +36,18 @@ class _ProjectFiles:
         return None
 
     def folder(self, area: str) -> Path:
-        """Return the folder of an area, made when missing."""
+        """Return the folder of an area, created if it is missing."""
         folder = self.root / "incoming/contract" if area == "incoming" else self.root / "datasets" / area / "contract"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     def files(self, area: str) -> list[Path]:
-        """Return the files of the chosen tables in an area."""
+        """Return the files of the selected tables in an area."""
         found = sorted(path for path in self.folder(area).iterdir() if path.is_file())
         return [path for path in found if any(re.fullmatch(rf"{t}-.*\.csv", path.name, re.DOTALL) for t in self.tables)]
 
     def move(self, source: str, target: str) -> list[Path]:
-        """Move the files of the chosen tables."""
+        """Move the files of the selected tables."""
         return [path.rename(self.folder(target) / path.name) for path in self.files(source)]
 
 

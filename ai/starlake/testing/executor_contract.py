@@ -1,4 +1,4 @@
-"""The contract of executors, as a suite of tests that any executor is put through."""
+"""The contract of executors, as a suite of tests for any executor."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ai.starlake.executor.protocol import (
 from ai.starlake.job import EnvironmentReference, FileReference, JobOptions, StarlakeCommand
 from ai.starlake.job.compute_profiles import SECTIONS
 
-SECRET = "hunter22-of-nobody"  # noqa: S105  what must not be seen
+SECRET = "hunter22-of-nobody"  # noqa: S105  must never be shown
 _STAND_IN = Path(__file__).with_name("_stand_in_main.py")
 _LOAD = ("load", "--domains", "contract", "--tables", "orders")
 _PROBE = ("transform", "--name", "contract.probe")
@@ -127,7 +127,7 @@ ARGUMENTS: tuple[tuple[str, ...], ...] = (
     ("transform", "--name", "contract.numbers", "--scheduledDate", "2026-03-01T10:00:00Z"),
     ("transform", "--name", "contract.numbers", "--options", "first=1,second=x y"),
 )
-"""Command lines that have, together, each flag of each verb; ``{root}`` is the folder of the project."""
+"""Command lines that together have each flag of each verb; ``{root}`` is the folder of the project."""
 
 PROFILE_SECTIONS: Mapping[str, Mapping[str, object]] = {
     "spark": {"executor_memory": "2g", "driver_memory": "1g"},
@@ -143,27 +143,27 @@ ODD_VALUES = (*ODD_NAMES, "", " ", "*", "--flag", "{{x}}", "%s", "a=b,c=d")
 
 
 class ContractReporter:
-    """A reporter that remembers."""
+    """A reporter that records everything."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[Stream, str]] = []
         self.events: list[str] = []
 
     def output(self, stream: Stream, line: str) -> None:
-        """Remember a line."""
+        """Record a line."""
         self.lines.append((stream, line))
 
     def info(self, message: str) -> None:
-        """Remember a message."""
+        """Record a message."""
         self.events.append(message)
 
     def warning(self, message: str) -> None:
-        """Remember a warning."""
+        """Record a warning."""
         self.events.append(message)
 
     @property
     def everything(self) -> str:
-        """All that was reported."""
+        """Everything that was reported."""
         return "\n".join([*self.events, *(line for _, line in self.lines)])
 
 
@@ -186,7 +186,7 @@ class ContractFacts:
         return self._root / "datasets/duckdb.db"
 
     def table_pattern(self, domain: str, table: str) -> re.Pattern[str]:  # noqa: ARG002  there is one domain
-        """Return what the name of a file of a table matches."""
+        """Return the regular expression for the name of a file of a table."""
         return re.compile(rf"(?s){table}-.*\.csv")
 
     def area(self, name: str, domain: str) -> str:
@@ -196,13 +196,13 @@ class ContractFacts:
 
 @dataclass
 class ContractBench:
-    """A small project, and what happens to it.
+    """A small project, with records of its commands.
 
     Args:
         root: The folder of the project, a Starlake project of DuckDB with domain ``contract``.
-        starlake: An executable that stands for `starlake`; it works on this project only.
-        facts: What to pass to an executor that takes facts about projects.
-        report: What was reported.
+        starlake: The executable in place of `starlake`; it works on this project only.
+        facts: The facts for executors that need facts about projects.
+        report: The reported messages.
     """
 
     root: Path
@@ -232,7 +232,7 @@ class ContractBench:
 
         Args:
             *argv: Its arguments, verb first; ``{root}`` in them is the folder of the project.
-            **environment: What it needs in its environment.
+            **environment: Its environment variables.
         """
         arguments = [argument.replace("{root}", str(self.root)) for argument in argv]
         return StarlakeCommand.of(arguments).with_environment({"SL_ROOT": str(self.root), **environment})
@@ -241,19 +241,19 @@ class ContractBench:
         """Return an attempt at a step of the run of this test.
 
         Args:
-            step: The step. A back end may take a second command of one attempt for the first one.
+            step: The step. A backend may mistake a second command of one attempt for the first one.
             attempt: 0 for the first attempt.
             outcomes: Whether the outcome of each table or task is wanted.
         """
         return Execution(self.run_id, step, self.report, attempt, outcomes=outcomes)
 
     def put(self, name: str, text: str, area: str = "stage") -> Path:
-        """Write a file into an area of the domain, or to ``elsewhere``.
+        """Write a file to an area of the domain, or to ``elsewhere``.
 
         Args:
             name: The name of the file.
             text: Its content.
-            area: Such as ``stage``.
+            area: The area, such as ``stage``.
         """
         if area == "elsewhere":
             file = self.root / "elsewhere" / name
@@ -268,7 +268,7 @@ class ContractBench:
         return sorted(path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
 
     def calls(self) -> list[dict[str, Any]]:
-        """Return what each command received so far: ``argv``, ``environment``, ``pid``."""
+        """Return the records of commands so far: ``argv``, ``environment``, ``pid``."""
         journal = self.root / "calls.jsonl"
         written = journal.read_text("utf-8") if journal.exists() else ""
         whole = written.rpartition("\n")[0]  # a command may be writing the last line
@@ -276,15 +276,15 @@ class ContractBench:
 
 
 class _InterruptedError(BaseException):
-    """What Dagster's handlers raise is not an `Exception`, either."""
+    """Exceptions of Dagster's handlers are not an `Exception` either."""
 
 
 class ExecutorContract:
-    """What every executor does, as tests. Subclass it in your tests, and tell how your executor is made.
+    """The tests of every executor. Subclass it in your tests, and override `make_executor`.
 
-    The executor gets a small project, and an executable that stands for `starlake`: it does to files what Starlake
-    does, and notes what it received. Let your back end start that executable wherever it starts Starlake: in the
-    container, on the cluster, or in the fake of it that your tests use. It has to run on this machine.
+    The executor gets a small project, and an executable in place of `starlake`: it does to files what Starlake does,
+    and records its input. Let your backend start that executable wherever it starts Starlake: in the container, on the
+    cluster, or in the fake of it that your tests use. It has to run on this machine.
 
     ```python
     from ai.starlake.testing.executor_contract import ContractBench, ExecutorContract
@@ -300,12 +300,12 @@ class ExecutorContract:
     An executor that needs fixtures overrides the fixture `executor` instead.
 
     Attributes:
-        exit_codes: Exit codes that commands end with, and that the executor has to tell. A negative, or lost, exit code
-            never counts as a success.
-        patience: How many seconds an interrupted command may take to be gone.
-        reports_outcomes: Whether the executor tells the outcome of each table and task: counts, files, reasons for
-            rejects and results of expectations, of those that failed, too. Its commands are then the engine's own, for
-            the executable of the bench knows nothing of expectations.
+        exit_codes: Exit codes of commands that the executor has to report. A negative or lost exit code never counts as
+            a success.
+        patience: Seconds until an interrupted command has ended.
+        reports_outcomes: Whether the executor reports the outcome of each table and task: counts, files, reasons for
+            rejects and results of expectations, of those that failed, too. Its commands are then the engine's own,
+            because the executable of the bench does not support expectations.
     """
 
     exit_codes: tuple[int, ...] = (1, 3)
@@ -340,16 +340,16 @@ class ExecutorContract:
         return self.make_executor(bench)
 
     def is_running(self, bench: ContractBench) -> bool:
-        """Return whether a command runs. Override it where the command is not the executable of the bench."""
+        """Return True if a command is running. Override it if the command is not the executable of the bench."""
         return any(_is_alive(call["pid"]) for call in bench.calls())
 
     def check_arguments(self, bench: ContractBench, command: StarlakeCommand, result: StarlakeResult) -> None:
-        """Check that a command received each of its arguments. Override it where it is not the executable of the bench.
+        """Check that a command received each of its arguments. Override it if it is not the executable of the bench.
 
         Args:
             bench: The project, after the command.
             command: The command, which succeeded.
-            result: What the executor returned.
+            result: The result of the executor.
         """
         assert result.exit_code == 0
         assert bench.calls()[-1]["argv"] == list(command.argv)
@@ -357,7 +357,7 @@ class ExecutorContract:
     # -- success, counts, exit codes -------------------------------------------------------------------------------
 
     def test_a_command_that_succeeds(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """The result tells it, and how long it took."""
+        """Check that the result reports it, and its duration."""
         started = time.monotonic()
         result = executor.run(bench.command(*_PROBE), bench.execution())
         assert result.exit_code == 0
@@ -366,7 +366,7 @@ class ExecutorContract:
         assert len(bench.calls()) == 1, "it runs once"
 
     def test_the_rows_of_a_load_are_counted(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """Rows read, accepted and rejected."""
+        """Check the rows read, accepted and rejected."""
         bench.put("orders-1.csv", "id\n1\n2\nx\n")
         result = executor.run(bench.command(*_LOAD), bench.execution())
         assert result.counts == StarlakeCounts(3, 2, 1)
@@ -374,7 +374,7 @@ class ExecutorContract:
         assert bench.files("archive") == ["orders-1.csv"]
 
     def test_a_load_without_files_reads_nothing(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """It is no failure."""
+        """Check that this is not a failure."""
         result = executor.run(bench.command(*_LOAD), bench.execution())
         assert result.counts is not None
         assert result.counts.read_nothing
@@ -382,7 +382,7 @@ class ExecutorContract:
     # -- outcomes of tables and tasks ------------------------------------------------------------------------------
 
     def test_outcomes_are_told_to_who_asks_for_them(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """A load tells counts, files and reasons for rejects; an executor that cannot says why."""
+        """Check the counts, files and reasons for rejects of a load; an executor without these explains why."""
         bench.put("orders-1.csv", "id\n1\n2\nx\n")
         assert executor.run(bench.command(*_LOAD), bench.execution()).tables == ()
         bench.put("orders-2.csv", "id\n3\ny\n")
@@ -397,7 +397,7 @@ class ExecutorContract:
             assert orders.audit_id == bench.execution("another step").job_id
 
     def test_outcomes_of_expectations(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """Each expectation has its result, and the rows that violate it without private columns."""
+        """Check that each expectation has its result, and the violating rows without private columns."""
         bench.put("returns-1.csv", "id,who\n1,Ada\n20,Bob\n")
         command = bench.command("load", "--domains", "contract", "--tables", "returns")
         tables = executor.run(command, bench.execution(outcomes=True)).tables
@@ -409,7 +409,7 @@ class ExecutorContract:
             assert (second.expect, second.success, second.count) == ("all_below('id', 100)", True, 0)
 
     def test_outcomes_of_a_load_that_fails(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """They tell which tables are loaded all the same, and which expectation failed."""
+        """Check the loaded tables, and the failed expectation."""
         bench.put("orders-1.csv", "id\n1\n")
         bench.put("returns-1.csv", "id,who\n20,Bob\n" if self.reports_outcomes else "id\n1\n")
         bench.put("orders-2.csv", "other\n1\n")
@@ -427,7 +427,7 @@ class ExecutorContract:
             assert "all_below" in (tables["contract.returns"].error or "")
 
     def test_outcomes_of_tasks(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """One for each task that ran, in order."""
+        """Check the outcome of each task, in order."""
         command = bench.command("transform", "--name", "contract.doubled", "--recursive")
         tables = executor.run(command, bench.execution(outcomes=True)).tables
         self.require_told(tables)
@@ -436,7 +436,7 @@ class ExecutorContract:
             assert told == [("contract.numbers", None, 5), ("contract.doubled", None, 5)]
 
     def test_a_secret_is_not_in_an_outcome(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """Though the error of the task holds it."""
+        """Check this although the error of the task contains the secret."""
         command = bench.command("transform", "--name", "contract.leaks", DB_PASSWORD=SECRET)
         with pytest.raises(CommandFailedError) as failure:
             executor.run(command, bench.execution(outcomes=True))
@@ -445,7 +445,7 @@ class ExecutorContract:
             assert "cannot log in" in (failure.value.tables[0].error or "")
 
     def test_checks_alone(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """An executor that can evaluates the expectations of tables as they are; an unmet one is a result."""
+        """Check that the executor evaluates the expectations of existing tables; an unmet one is a result."""
         if not isinstance(executor, ChecksAlone):
             assert not self.reports_outcomes
             return
@@ -463,7 +463,7 @@ class ExecutorContract:
             assert none.error
 
     def require_told(self, tables: Sequence[TableOutcome]) -> None:
-        """Require results of expectations, or the reason why they are not known.
+        """Require results of expectations, or the reason why they are unknown.
 
         Args:
             tables: The outcomes.
@@ -474,7 +474,7 @@ class ExecutorContract:
     # -- exit codes ------------------------------------------------------------------------------------------------
 
     def test_an_exit_code_is_a_failure(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """The error tells the exit code, and names the command."""
+        """Check that the error contains the exit code and the command."""
         for code in self.exit_codes:
             with pytest.raises(CommandFailedError) as failure:
                 executor.run(
@@ -484,7 +484,7 @@ class ExecutorContract:
             assert f"contract.exits_{code}" in str(failure.value)
 
     def test_a_preload_that_finds_nothing_is_told_apart(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """By the exit code, or by the file that is asked for."""
+        """Check the exit code, or the requested file."""
         asked = ("preload", "--domain", "contract", "--tables", "orders", "--strategy", "pending")
         with pytest.raises(CommandFailedError) as failure:
             executor.run(bench.command(*asked), bench.execution())
@@ -497,7 +497,7 @@ class ExecutorContract:
     # -- what a command receives -----------------------------------------------------------------------------------
 
     def test_the_environment_of_a_command(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """It has what the command asks for, and the job id for the audit."""
+        """Check the requested variables, and the job id for the audit."""
         executor.run(bench.command(*_PROBE, MINE="a value"), bench.execution())
         received = bench.calls()[-1]["environment"]
         assert received["MINE"] == "a value"
@@ -505,7 +505,7 @@ class ExecutorContract:
         assert received["SL_JOB_ID"] == bench.execution().job_id
 
     def test_nothing_of_a_command_stays(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """Neither in the environment of this process, nor for the next command."""
+        """Check the environment of this process, and that of the next command."""
         before = dict(os.environ)
         executor.run(bench.command(*_PROBE, MINE="a value"), bench.execution())
         assert dict(os.environ) == before
@@ -516,7 +516,7 @@ class ExecutorContract:
     def test_each_argument_reaches_the_command(
         self, bench: ContractBench, executor: StarlakeExecutor, argv: tuple[str, ...]
     ) -> None:
-        """None is dropped or changed."""
+        """Check that none is dropped or changed."""
         bench.put("orders-1.csv", "id\n1\n", area="incoming")
         bench.put("orders-3.csv", "id\n3\n")
         bench.put("orders-2.csv", "id\n2\nx\n", area="elsewhere")
@@ -525,7 +525,7 @@ class ExecutorContract:
         self.check_arguments(bench, command, executor.run(command, bench.execution()))
 
     def test_odd_values_are_passed_as_they_are(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """Nothing interprets them."""
+        """Check that nothing interprets them."""
         given = {f"ODD_{number}": value for number, value in enumerate(ODD_VALUES)}
         executor.run(bench.command(*_PROBE, **given), bench.execution())
         received = bench.calls()[-1]["environment"]
@@ -533,7 +533,7 @@ class ExecutorContract:
         _require_no_trace(bench)
 
     def test_odd_arguments_are_passed_as_they_are(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """Files with odd names are loaded, and keep their names."""
+        """Check that files with odd names are loaded, and keep their names."""
         names = [f"orders-{name}.csv" for name in ODD_NAMES]
         files = [bench.put(name, "id\n1\n", area="elsewhere") for name in names]
         command = bench.command(*_LOAD, "--files", ",".join(map(str, files)))
@@ -545,7 +545,7 @@ class ExecutorContract:
     # -- sizes of what a command runs on ---------------------------------------------------------------------------
 
     def test_a_command_with_a_compute_profile(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """It receives what it would without; the result has the sizes that the executor reads, as they are given."""
+        """Check that the command is unchanged, and that the result has the sizes that the executor reads."""
         profile = JobOptions.read({"compute": {"small": PROFILE_SECTIONS}}).compute["small"]
         command = bench.command(*_PROBE, MINE="a value").with_compute(profile)
         result = executor.run(command, bench.execution())
@@ -567,7 +567,7 @@ class ExecutorContract:
         capfd: pytest.CaptureFixture[str],
         caplog: pytest.LogCaptureFixture,
     ) -> None:
-        """Neither in the output nor in the error, the result or the log, though the command prints all that it has."""
+        """Check the output, the error, the result and the log, although the command prints everything."""
         (bench.root / "secret").write_text(f"{SECRET}\n")
         ways: dict[str, tuple[tuple[str, ...], dict[str, EnvironmentValue]]] = {
             "reference": ((), {"PLAIN": EnvironmentReference("WHERE_THE_SECRET_IS")}),
@@ -591,7 +591,7 @@ class ExecutorContract:
         assert SECRET not in text
 
     def test_a_secret_reaches_the_command(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """It is masked in what people read only."""
+        """Check that it is masked only in messages."""
         reference = EnvironmentReference("WHERE_THE_SECRET_IS")
         executor.run(bench.command(*_PROBE, PLAIN=reference), bench.execution())
         assert bench.calls()[-1]["environment"]["PLAIN"] == SECRET
@@ -599,14 +599,14 @@ class ExecutorContract:
     # -- what is left behind ---------------------------------------------------------------------------------------
 
     def test_the_files_of_a_load_that_fails_are_back(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """They are in the stage area when the failure is reported."""
+        """Check that they are in the stage area when the failure is reported."""
         bench.put("orders-1.csv", "other\n1\n")
         with pytest.raises(CommandFailedError):
             executor.run(bench.command(*_LOAD), bench.execution())
         assert (bench.files("stage"), bench.files("ingesting")) == (["orders-1.csv"], [])
 
     def test_a_load_is_tried_again(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """The second attempt loads the files of the first one, once."""
+        """Check that the second attempt loads the files of the first one, once."""
         bench.put("orders-1.csv", "other\n1\n")
         with pytest.raises(CommandFailedError):
             executor.run(bench.command(*_LOAD), bench.execution())
@@ -617,21 +617,21 @@ class ExecutorContract:
         assert bench.files("archive") == ["orders-1.csv"]
 
     def test_files_that_no_load_finds_are_a_failure(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """A load that fails and was not run by an executor leaves its files in the ingesting area."""
+        """Check that files in the ingesting area, from a failed load without an executor, are an error."""
         bench.put("orders-9.csv", "id\n1\n", area="ingesting")
         with pytest.raises(StarlakeError, match=r"orders-9\.csv"):
             executor.run(bench.command(*_LOAD), bench.execution())
         assert bench.files("ingesting") == ["orders-9.csv"], "whether it is loaded is not known"
 
     def test_an_interruption_ends_the_command(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """Whatever is raised while a command runs, such as by the handler of a signal, ends it."""
+        """Check that an exception during a command, such as one of a signal handler, ends it."""
         command = bench.command("transform", "--name", "contract.sleeps")
         with interrupted_when(lambda: self.is_running(bench)), pytest.raises(_InterruptedError):
             executor.run(command, bench.execution())
         self._require_end(bench)
 
     def test_an_interrupted_load_leaves_nothing_behind(self, bench: ContractBench, executor: StarlakeExecutor) -> None:
-        """Its files are in the stage area."""
+        """Check that its files are in the stage area."""
         bench.put("slow-1.csv", "id\n1\n")
         command = bench.command("load", "--domains", "contract", "--tables", "slow")
         taken = lambda: bench.files("ingesting") == ["slow-1.csv"] and self.is_running(bench)  # noqa: E731
@@ -649,7 +649,7 @@ class ExecutorContract:
 
 @contextmanager
 def interrupted_when(begun: Callable[[], bool], *, within: float = 120.0) -> Iterator[None]:
-    """Interrupt the main thread, by the handler of a signal, as soon as something is the case.
+    """Interrupt the main thread, by a signal handler, as soon as a condition holds.
 
     Args:
         begun: Tells whether it is. What it raises ends the wait, and is raised after the block.
@@ -672,7 +672,7 @@ def interrupted_when(begun: Callable[[], bool], *, within: float = 120.0) -> Ite
                 begins = begun() or time.monotonic() > deadline
         except BaseException as error:  # noqa: BLE001  it is raised in the main thread
             failures.append(error)
-            begins = True  # otherwise the main thread waits for a command that nothing ends
+            begins = True  # otherwise the main thread would wait forever for a command
         if begins:
             signal.pthread_kill(main, signal.SIGTERM)
 
@@ -690,7 +690,7 @@ def interrupted_when(begun: Callable[[], bool], *, within: float = 120.0) -> Ite
 
 
 def _is_alive(pid: int) -> bool:
-    """Return whether a process runs; one that nobody waited for yet does not."""
+    """Return True if a process is running; a zombie is not."""
     try:
         os.kill(pid, 0)
         state = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()[0]

@@ -1,4 +1,4 @@
-"""What every warehouse of the embedded engine does, as tests: whatever the database, tables end alike.
+"""The tests of every warehouse of the embedded engine: tables end up alike in any database.
 
 Subclass `WarehouseContract` in a test module, name the folder of the project's own write strategies, and override its
 two fixtures::
@@ -62,7 +62,7 @@ _STRATEGIES: Mapping[str, tuple[dict[str, Any], dict[str, Any], tuple[tuple[Any,
         ((None, "n", 1), *_SECOND),
     ),
 }
-"""Per case the write strategy, the sink, and the rows that two deliveries leave."""
+"""By case, the write strategy, the sink, and the rows after two deliveries."""
 _VERSIONS = (
     (None, "n", 1, False, False),
     (None, "m", 2, True, False),
@@ -72,17 +72,17 @@ _VERSIONS = (
     (2, "b", 1, False, False),
     (3, "e", 2, True, False),
 )
-"""What two deliveries leave with SCD2: the row, whether it has a start, and whether it has an end."""
+"""Rows after two deliveries with SCD2: the row, whether it has a start, and whether it has an end."""
 
 each_way = pytest.mark.parametrize("way", ["load", "task"])
 
 
 class Shop:
-    """A small project whose table ``shop.orders`` is filled by loads, and ``mart.orders`` by a task, alike.
+    """A small project that fills its table ``shop.orders`` by loads, and ``mart.orders`` by a task, with the same rows.
 
     Args:
         root: Its folder.
-        connections: The connections by name; the first one takes the rows.
+        connections: The connections by name; the first one is for the rows.
         rows_of: Reads a table of one of them.
         dialect: The folder of its own write strategies.
     """
@@ -126,7 +126,7 @@ class Shop:
         task: Mapping[str, Any] | None = None,
         **keys: Any,
     ) -> None:
-        """Write the table that is loaded, or the table of raw rows and the task that reads it."""
+        """Write the loaded table, or the table of raw rows and the task that reads it."""
         rows = {"writeStrategy": dict(strategy), "sink": dict(sink or {})}
         if way == "load":
             self._table("orders", attributes, {**rows, **(metadata or {})}, keys)
@@ -148,7 +148,7 @@ class Shop:
         self.write(f"metadata/load/shop/{name}.sl.yml", {"table": table})
 
     def deliver(self, way: str, rows: Sequence[Sequence[Any]], attributes: Mapping[str, str] = _ATTRIBUTES) -> str:
-        """Bring rows into the table; return why that failed, or nothing."""
+        """Deliver rows to the table; return the error, or None."""
         from ai.starlake.embedded import Engine
         from ai.starlake.embedded.transform.task_run import TransformRequest
 
@@ -163,7 +163,7 @@ class Shop:
         return engine.transform(TransformRequest("mart.orders")).error or ""
 
     def refusal(self, way: str, rows: Sequence[Sequence[Any]]) -> str:
-        """Bring rows into the table; return why that failed, be it that the metadata is refused before."""
+        """Deliver rows to the table; return the error, even if the metadata is refused before."""
         from ai.starlake.common import StarlakeError
 
         try:
@@ -172,7 +172,7 @@ class Shop:
             return str(error)
 
     def rows(self, way: str) -> list[Row]:
-        """Return the rows of the table that one way fills."""
+        """Return the rows of the table for one of the two ways."""
         return self.read("shop.orders" if way == "load" else "mart.orders")
 
     def read(self, table: str, connection: str | None = None) -> list[Row]:
@@ -189,12 +189,12 @@ class WarehouseContract:
 
     @pytest.fixture
     def make_warehouse(self) -> Callable[[str], Connection]:
-        """Return what makes an empty database by a name and returns a connection to it, to be overridden."""
+        """Return a function that creates an empty database by a name and returns its connection; to be overridden."""
         raise NotImplementedError
 
     @pytest.fixture
     def rows_of(self) -> Callable[[Connection, str], list[Row]]:
-        """Return what reads a table or view; no rows if it does not exist. To be overridden."""
+        """Return a function that reads a table or view; no rows if it does not exist. To be overridden."""
         raise NotImplementedError
 
     @pytest.fixture

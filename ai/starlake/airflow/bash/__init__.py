@@ -1,6 +1,6 @@
-"""Starlake commands as local processes, run by tasks of Airflow.
+"""Starlake commands as local processes, run by Airflow tasks.
 
-The name is that of Starlake's own package: no shell takes part.
+The name is that of Starlake's own package: no shell is involved.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["StarlakeAirflowBashJob"]
 
 
 class StarlakeAirflowBashJob(StarlakeAirflowJob[ProcessOptions]):
-    """Generates tasks that run each Starlake command as a process on the machine of the worker.
+    """Creates tasks that run each Starlake command as a process on the machine of the worker.
 
     See `StarlakeAirflowJob` for the arguments.
     """
@@ -31,7 +31,7 @@ class StarlakeAirflowBashJob(StarlakeAirflowJob[ProcessOptions]):
     options_model: ClassVar[type[JobOptions]] = ProcessOptions
 
     def make_executor(self) -> StarlakeExecutor:
-        """Make the executor, which starts processes, and ends them with their task."""
+        """Return the executor, which starts processes, and ends them with their task."""
         from ai.starlake.airflow.task_runs.task_process import run_task_process, supervisor_death_fd
 
         return shell_executor(self.settings, runner=run_task_process, death_fd=supervisor_death_fd)

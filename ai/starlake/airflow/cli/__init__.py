@@ -1,6 +1,6 @@
-"""The command line `starlake-airflow`: what people do with Starlake on Airflow besides running DAGs.
+"""The command line `starlake-airflow`: everything around Starlake on Airflow except running DAGs.
 
-Nothing here needs Airflow itself: files can be generated where it is not installed.
+Airflow itself is not required: files can be generated where it is not installed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from ai.starlake.common.foreign import require_own_package
 
 require_own_package()
 
-from ai.starlake.common.command_line.lazy_group import program  # noqa: E402  it imports what others may have replaced
+from ai.starlake.common.command_line.lazy_group import program  # noqa: E402  its imports may have been replaced
 
 __all__ = ["main"]
 

@@ -1,1 +1,1 @@
-"""Templates of DAG files for Airflow; the folder `airflow` holds what they share."""
+"""Templates of DAG files for Airflow; the folder `airflow` contains their shared parts."""

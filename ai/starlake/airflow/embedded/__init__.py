@@ -1,4 +1,4 @@
-"""Starlake commands on the embedded engine, within the process of a task of Airflow."""
+"""Starlake commands on the embedded engine, within the process of an Airflow task."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["StarlakeAirflowEmbeddedJob"]
 
 
 class StarlakeAirflowEmbeddedJob(StarlakeAirflowJob[JobOptions]):
-    """Generates tasks that run each Starlake command on the embedded DuckDB engine, within the process of the task.
+    """Creates tasks that run each Starlake command on the embedded DuckDB engine, within the process of the task.
 
     See `StarlakeAirflowJob` for the arguments.
     """
 
     def make_executor(self) -> StarlakeExecutor:
-        """Make the executor, which calls the engine."""
+        """Return the executor, which calls the engine."""
         return embedded_executor(self.settings)

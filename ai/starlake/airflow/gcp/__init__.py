@@ -1,7 +1,7 @@
-"""Starlake commands on Google Cloud, run by tasks of Airflow: as Spark jobs of Dataproc, or as Cloud Run executions.
+"""Starlake commands on Google Cloud, run by Airflow tasks: as Spark jobs of Dataproc, or as Cloud Run executions.
 
-Google's own packages are imported when a command runs, or a cluster is described. Airflow's provider google is not
-needed.
+Google's own packages are imported when a command runs, or a cluster is configured. Airflow's provider google is not
+required.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Starlake commands as executions of a Cloud Run job, run by tasks of Airflow."""
+"""Starlake commands as executions of a Cloud Run job, run by Airflow tasks."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 class StarlakeAirflowCloudRunJob(StarlakeAirflowJob[CloudRunOptions]):
-    """Generates tasks that run each Starlake command as an execution of a Cloud Run job.
+    """Creates tasks that run each Starlake command as an execution of a Cloud Run job.
 
     The entry point of the job's image has to be Starlake's launcher. One task starts the execution, waits for its end
-    and cancels it when it is killed; no gcloud is needed on the worker.
+    and cancels it when it is killed; the worker does not need gcloud.
 
     Args:
         filename: The file of the caller; generated DAG files pass it.
-        module_name: The module of the caller, whose hooks and variables count; generated DAG files pass it.
-        pre_load_strategy: When a domain is loaded; by default the option of that name.
+        module_name: The module of the caller, whose hooks and variables are used; generated DAG files pass it.
+        pre_load_strategy: The pre-load strategy; by default the option of that name.
         options: The options, as docs/airflow.md lists them.
         project_id: The option `cloud_run_project_id`.
-        outlets: Assets that `outlets` begins with.
+        outlets: Initial assets of `outlets`.
         **kwargs: Further options, which take precedence over `options`.
 
     Raises:
-        StarlakeError: If an option is missing, or has a value that it does not accept.
+        StarlakeError: If an option is missing, or has an invalid value.
     """
 
     options_model: ClassVar[type[JobOptions]] = CloudRunOptions
@@ -52,12 +52,12 @@ class StarlakeAirflowCloudRunJob(StarlakeAirflowJob[CloudRunOptions]):
         super().__init__(filename, module_name, pre_load_strategy, options, outlets=outlets, **own, **kwargs)
 
     def make_executor(self) -> CloudRunExecutor:
-        """Make the executor."""
+        """Return the executor."""
         return cloud_run_executor(self.settings)
 
     @property
     def project_id(self) -> str | None:
-        """The project of the Cloud Run job, if the options say it."""
+        """Project of the Cloud Run job, if the options set it."""
         return self.settings.cloud_run_project_id
 
     @property
@@ -72,5 +72,5 @@ class StarlakeAirflowCloudRunJob(StarlakeAirflowJob[CloudRunOptions]):
 
     @property
     def cloud_run_service_account(self) -> str | None:
-        """The service account on whose behalf Cloud Run is called."""
+        """Service account to impersonate for Cloud Run."""
         return self.settings.impersonated

@@ -1,4 +1,4 @@
-"""Starlake commands as Spark jobs of Dataproc, run by tasks of Airflow."""
+"""Starlake commands as Spark jobs of Dataproc, run by Airflow tasks."""
 
 from __future__ import annotations
 
@@ -23,25 +23,26 @@ if TYPE_CHECKING:
 
 
 class StarlakeAirflowDataprocJob(StarlakeAirflowJob[DataprocOptions]):
-    """Generates tasks that run each Starlake command as a Spark job, on a Dataproc cluster of the DAG run's own.
+    """Creates tasks that run each Starlake command as a Spark job, on a Dataproc cluster of the DAG run.
 
-    The task of `pre_tasks` makes the cluster and that of `post_tasks` deletes it, whatever became of the tasks between
-    them; a command that finds none makes it too, so that a task can be cleared by itself. The name of the cluster is
-    that of its DAG run. What a killed worker leaves is deleted by Google, by the age limits of the cluster.
+    The task of `pre_tasks` creates the cluster and that of `post_tasks` deletes it, whatever the outcome of the tasks
+    between them; a command that finds none creates it too, so that a task can be cleared by itself. The name of the
+    cluster is that of its DAG run. Google deletes the cluster of a killed worker, by the age limits of the cluster.
 
     Args:
         filename: The file of the caller; generated DAG files pass it.
         module_name: The module of the caller, whose hooks `get_spark_config` and `get_dataproc_master_config`,
-            `get_dataproc_worker_config` and `get_dataproc_secondary_worker_config` count; generated DAG files pass it.
-        pre_load_strategy: When a domain is loaded; by default the option of that name.
+            `get_dataproc_worker_config` and `get_dataproc_secondary_worker_config` are used; generated DAG files pass
+            it.
+        pre_load_strategy: The pre-load strategy; by default the option of that name.
         options: The options, as docs/airflow.md lists them.
-        cluster_config: What the cluster consists of; by default what the options and the calling module say.
-        outlets: Assets that `outlets` begins with.
+        cluster_config: Configuration of the cluster; by default that of the options and the calling module.
+        outlets: Initial assets of `outlets`.
         **kwargs: Further options, which take precedence over `options`.
 
     Raises:
-        StarlakeError: If an option is missing, or has a value that it does not accept.
-        MissingExtraError: If google-cloud-dataproc is not installed, where a command runs.
+        StarlakeError: If an option is missing, or has an invalid value.
+        MissingExtraError: If google-cloud-dataproc is not installed where a command runs.
     """
 
     options_model: ClassVar[type[JobOptions]] = DataprocOptions
@@ -61,18 +62,18 @@ class StarlakeAirflowDataprocJob(StarlakeAirflowJob[DataprocOptions]):
         self._given_cluster_config = cluster_config
 
     def make_executor(self) -> DataprocExecutor:
-        """Make the executor."""
+        """Return the executor."""
         return dataproc_executor(self.settings, self.cluster_config)
 
     @cached_property
     def cluster_config(self) -> StarlakeDataprocClusterConfig:
         """Machines and software of the cluster.
 
-        Made in the process of a task, by when the calling module has all its hooks: to describe a cluster needs
-        Google's packages, which take longer to import than a DAG file to read.
+        Created in the process of a task, when the calling module has all its hooks: configuring a cluster needs
+        Google's packages, which take longer to import than a DAG file takes to parse.
 
         Raises:
-            StarlakeError: If there can be no such cluster.
+            StarlakeError: If the configuration is invalid.
         """
         from ai.starlake.gcp import StarlakeDataprocClusterConfig
 
@@ -84,7 +85,7 @@ class StarlakeAirflowDataprocJob(StarlakeAirflowJob[DataprocOptions]):
         return made
 
     def pre_tasks(self, **kwargs: Any) -> BaseOperator:
-        """Generate the task that makes the cluster of the run.
+        """Create the task that creates the cluster of the run.
 
         Args:
             **kwargs: Arguments of `BaseOperator`; and `task_id`, ``create_{cluster_id}_cluster`` by default.
@@ -94,10 +95,10 @@ class StarlakeAirflowDataprocJob(StarlakeAirflowJob[DataprocOptions]):
         return made
 
     def post_tasks(self, **kwargs: Any) -> BaseOperator:
-        """Generate the task that deletes the cluster of the run, as the teardown of the one that made it.
+        """Create the task that deletes the cluster of the run, as the teardown of its creation.
 
-        It runs when all that came after the creation is done, whether it failed or not, and is no reason for the run to
-        be a success.
+        It runs when all tasks after the creation have ended, whether they failed or not, and does not turn a failed run
+        into a success.
 
         Args:
             **kwargs: Arguments of `BaseOperator`; and `task_id`, ``delete_{cluster_id}_cluster`` by default.
@@ -109,7 +110,7 @@ class StarlakeAirflowDataprocJob(StarlakeAirflowJob[DataprocOptions]):
 
     @cached_property
     def _setups(self) -> dict[str, BaseOperator]:
-        """The task that makes the cluster, by the id of its DAG."""
+        """Creation tasks of clusters, by the id of their DAG."""
         return {}
 
     @property

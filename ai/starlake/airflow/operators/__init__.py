@@ -1,1 +1,1 @@
-"""Operators of Airflow that run commands of Starlake, order them, and wait for files."""
+"""Airflow operators that run Starlake commands, order them, and wait for files."""

@@ -1,4 +1,4 @@
-"""The operator that makes or deletes what the commands of a run need, such as a cluster."""
+"""The operator that creates or deletes the infrastructure of the commands of a run, such as a cluster."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
 
 
 class StarlakeInfrastructureOperator(InterruptibleOperator):
-    """Make or delete what the commands of a DAG run run on.
+    """Creates or deletes the infrastructure of a DAG run.
 
-    Its name depends on the DAG run alone, and is found when the task runs: every task of the run comes to the same one.
+    Its name depends on the DAG run alone, and is computed when the task runs: every task of the run computes the same
+    one.
 
     Args:
-        runner: Knows the step.
-        maker: Returns what makes and deletes it, in the process that runs the task.
-        noun: What it is called, such as ``cluster``.
-        deletes: Whether it is deleted rather than made.
-        **kwargs: What every operator takes.
+        runner: The runner of the step.
+        maker: Returns the executor that creates and deletes it, in the process that runs the task.
+        noun: Name of the infrastructure, such as ``cluster``.
+        deletes: Whether to delete it instead of creating it.
+        **kwargs: Arguments of every operator.
     """
 
     template_fields: Sequence[str] = ()
@@ -47,13 +48,13 @@ class StarlakeInfrastructureOperator(InterruptibleOperator):
         self.deletes = deletes
 
     def execute(self, context: Context) -> str | None:
-        """Make or delete it.
+        """Create or delete it.
 
         Returns:
-            The name of what was made; None otherwise.
+            The name of the created infrastructure; None otherwise.
 
         Raises:
-            AirflowException: If that cannot be done.
+            AirflowException: If that fails.
         """
         from ai.starlake.airflow.task_runs.airflow_step import AirflowStep
 

@@ -1,4 +1,4 @@
-"""Operators that run no command: they order others, and decide whether what comes after them runs."""
+"""Operators that run no command: they order others, and decide whether downstream tasks run."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _COLOR = "#f4f4f4"
 
 
 class StarlakeOrderingOperator(EmptyOperator):
-    """Do nothing but order others. The scheduler marks it as done; no worker runs it."""
+    """Only orders other tasks. The scheduler marks it as successful; no worker runs it."""
 
     ui_color = _COLOR
 
 
 class StarlakeStartOperator(BaseOperator):
-    """Come before all other tasks: decide on the dates of the run, and whether a run that data has started goes on.
+    """The first task: it decides on the dates of the run, and whether a data-triggered run continues.
 
-    The XComs ``sl_data_interval_start``, ``sl_data_interval_end`` and ``sl_logical_date`` hold the dates, where there
-    are some. For the decision see `ai.starlake.airflow.task_runs.start_decision`. When the run does not go on, this
-    task and all that come after it are skipped.
+    The XComs ``sl_data_interval_start``, ``sl_data_interval_end`` and ``sl_logical_date`` contain the dates, if there
+    are any. For the decision see `ai.starlake.airflow.task_runs.start_decision`. If the run does not continue, this
+    task and all downstream tasks are skipped.
 
     Args:
         zone: The time zone of the pipeline.
-        decision: Decides whether a run that data has started goes on; None where the clock or a person starts it.
-        **kwargs: What every operator takes.
+        decision: Decides whether a data-triggered run continues; None for scheduled and manual runs.
+        **kwargs: Arguments of every operator.
     """
 
     ui_color = _COLOR
@@ -47,7 +47,7 @@ class StarlakeStartOperator(BaseOperator):
         self.decision = decision
 
     def execute(self, context: Context) -> None:
-        """Decide on the dates; skip the run, or wait, if it is not to go on now."""
+        """Decide on the dates; skip the run, or wait, if it is not to continue now."""
         from ai.starlake.airflow.task_runs.task_dates import dates_of_task, decided_dates
         from ai.starlake.common import zone_of
 
@@ -58,12 +58,12 @@ class StarlakeStartOperator(BaseOperator):
         for key, value in dates.items():
             context["ti"].xcom_push(key=key, value=value)
 
-    def execute_later(self, context: Context, event: Any = None) -> None:  # noqa: ARG002  what the trigger says
-        """Decide again, when the least time between two runs is over."""
+    def execute_later(self, context: Context, event: Any = None) -> None:  # noqa: ARG002  the event of the trigger
+        """Decide again, when the minimum time between two runs is over."""
         self.execute(context)
 
     def _decided(self, context: Context) -> dict[str, str] | None:
-        """Return the dates that the run is for, as the events say that have started it; None if none has."""
+        """Return the dates of the run according to its triggering events; None if there are none."""
         from ai.starlake.airflow.task_runs.start_decision import MEMORY, GoOn, NotBefore, Skip
         from ai.starlake.airflow.task_runs.task_dates import decided_dates
 
@@ -93,12 +93,12 @@ class StarlakeStartOperator(BaseOperator):
 
 
 class StarlakeSkipOperator(BaseOperator):
-    """Skip itself, and so all that comes after it with the trigger rule ``all_success``, when a check found nothing.
+    """Skips itself, and so all downstream tasks with the trigger rule ``all_success``, if a check found nothing.
 
     Args:
         check_id: The task of the pre-load check. Its XCom ``return_value`` is true if there is something to load; a
             check without one has not decided, which is a failure and never "nothing to load".
-        **kwargs: What every operator takes.
+        **kwargs: Arguments of every operator.
     """
 
     ui_color = _COLOR
@@ -121,13 +121,13 @@ class StarlakeSkipOperator(BaseOperator):
 
 
 class StarlakeEndOperator(BaseOperator):
-    """Come after all other tasks, and record the run of the pipeline as an event of its outlets.
+    """The last task: it records the run of the pipeline as an event of its outlets.
 
-    It is skipped, without an event, when no task before it has recorded one: when there was nothing to load.
+    It is skipped, without an event, if no task before it has recorded one: if there was nothing to load.
 
     Args:
         zone: The time zone of the pipeline.
-        **kwargs: What every operator takes.
+        **kwargs: Arguments of every operator.
     """
 
     ui_color = _COLOR
@@ -149,7 +149,7 @@ class StarlakeEndOperator(BaseOperator):
         record_pipeline(context, dates_of_task(cast("Mapping[str, Any]", context), zone_of(self.zone)))
 
     def _has_work(self, context: Context) -> bool:
-        """Return True if a task before this one has recorded an event: one that has made nothing pushes no XCom."""
+        """Return True if a task before this one has recorded an event: one without an event pushes no XCom."""
         ti: Any = context["ti"]
         states: Mapping[str, Mapping[str, str]] = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id])
         done = {task_id for task_id, state in states.get(ti.run_id, {}).items() if state == TaskInstanceState.SUCCESS}
@@ -158,11 +158,11 @@ class StarlakeEndOperator(BaseOperator):
 
 
 def _has_recorded(task: Any, done: Collection[str], ti: Any) -> bool:
-    """Return True if a task, or an instance of a mapped one, has ended well and recorded an event of its outlets.
+    """Return True if a task, or an instance of a mapped one, has succeeded and recorded an event of its outlets.
 
     Args:
         task: The task.
-        done: What has ended well: ids of tasks, and of instances, whose numbers come after an underscore.
+        done: Successful tasks: ids of tasks, and of instances, with their numbers after an underscore.
         ti: Reads XComs.
     """
     kind = task.operator_class if task.is_mapped else type(task)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _FOUND = "starlake_found"
 _GRACE = timedelta(minutes=10)
-"""How much later than the trigger Airflow itself ends the wait, which it does when no triggerer runs any more."""
+"""Delay after the trigger's timeout at which Airflow itself ends the wait, if no triggerer is running any more."""
 
 _RULES_OF_ENDS = (TriggerRule.NONE_FAILED, TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS, TriggerRule.ALWAYS)
 _OURS = {
@@ -43,27 +43,28 @@ _OURS = {
 
 
 class StarlakePreLoadSensor(BaseSensorOperator, SkipMixin):
-    """Decide whether a domain is loaded; where options say so, wait until there is something to load.
+    """Decides whether a domain is loaded; waits until there is something to load, according to the options.
 
-    Its XCom is true if there is something. If not, the tasks right after it are skipped, but for teardowns and those
-    with the trigger rule none_failed, none_failed_min_one_success or always, such as the end of the DAG. A check that
-    fails is a failure, and never "nothing to load".
+    Its XCom is true if there is something to load. If not, the tasks right after it are skipped, except teardowns and
+    those with the trigger rule none_failed, none_failed_min_one_success or always, such as the end of the DAG. A check
+    that fails is a failure, and never "nothing to load".
 
-    It looks in the worker, waits in the triggerer, and looks in the worker again before it decides: an ack file is
-    consumed there, once. A check by a command (`pre_load_check`) runs in a worker each time, and is rescheduled in
-    between. All tries of a task wait in one window of time.
+    It checks in the worker, waits in the triggerer, and checks in the worker again before it decides: an ack file is
+    deleted there, once. A check by a command (`pre_load_check`) runs in a worker each time, and is rescheduled in
+    between. All attempts of a task share one timeout.
 
     Args:
-        runner: Has the options and the executor.
+        runner: The runner, with the options and the executor.
         domain: The domain.
-        tables: The tables whose files count; all of the domain when empty.
-        strategy: When to load; not ``none``.
-        check: The check, in place of the one that strategy and options make.
+        tables: The tables whose files are considered; all of the domain if empty.
+        strategy: The strategy; not ``none``.
+        check: The check, in place of the one for the strategy and the options.
         deferrable: Whether it waits in the triggerer; if not, the task is rescheduled. Neither takes a slot.
-        **kwargs: What every operator takes.
+        **kwargs: Arguments of every operator.
 
     Raises:
-        StarlakeError: If the version of Starlake in use has no such check, or for an argument that options replace.
+        StarlakeError: If the version of Starlake in use does not support the check, or for an argument that options
+            replace.
     """
 
     template_fields: Sequence[str] = ()
@@ -93,12 +94,12 @@ class StarlakePreLoadSensor(BaseSensorOperator, SkipMixin):
         self.tables = tuple(tables)
         self.check = check or check_of(runner.settings, domain, self.tables, self.strategy)
         patience = Patience.of(runner.settings, for_ack=self.check.for_ack)
-        # Airflow would make a skip of a failure, by arguments or by the defaults of the DAG: it decides nothing here
+        # by such arguments or DAG defaults, Airflow would skip instead of fail: a failed check decides nothing
         no_skips = {"soft_fail": False, "never_fail": False, "silent_fail": False}
         super().__init__(
             poke_interval=patience.interval, timeout=patience.timeout, mode="reschedule", **no_skips, **kwargs
         )
-        self.do_xcom_push = True  # whatever the defaults of the DAG say: what comes next reads the decision
+        self.do_xcom_push = True  # whatever the defaults of the DAG: downstream tasks read the decision
         self.runner = runner
         self.domain = domain
         self.deferrable = deferrable
@@ -110,26 +111,26 @@ class StarlakePreLoadSensor(BaseSensorOperator, SkipMixin):
             True; if there is nothing to load, the tasks after this one are skipped instead.
 
         Raises:
-            AirflowFailException: If there is nothing after the wait, and that is an error.
-            AirflowException: If it cannot be found out whether there is something.
+            AirflowFailException: If there is nothing to load after the wait, and that is an error.
+            AirflowException: If the check fails.
         """
         return self._decided(context, {})
 
     def look_again(self, context: Context, event: Mapping[str, Any] | None = None) -> bool:
-        """Decide, or wait on, after the trigger has told that there may be something; see `execute`."""
+        """Decide, or continue to wait, after the trigger has reported that there may be something; see `execute`."""
         return self._decided(context, event or {})
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the wait; say what to do where the triggerer could not wait."""
+        """Continue after the wait; explain what to do if the triggerer could not wait."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)
         except (TaskDeferralError, AirflowSensorTimeout) as error:
             raise failure_of(self._triggerer_failed(str(error))) from None
 
     def on_kill(self) -> None:
-        """End the check: Airflow calls this when it ends the task, in the middle of `execute`.
+        """End the check: Airflow calls this when it ends the task, during `execute`.
 
-        While the task is deferred there is nothing to end: its trigger holds nothing.
+        While the task is deferred there is nothing to end: its trigger holds no resources.
         """
         if self._block is None:
             self._block = InterruptibleBlock()
@@ -170,11 +171,11 @@ class StarlakePreLoadSensor(BaseSensorOperator, SkipMixin):
         return decision.conclude(step, found)
 
     def _look(self, decision: PreLoadDecision, step: AirflowStep, memory: TaskMemory) -> PreLoadFinding:
-        """Look once, and remember what was found: an ack file is gone by then, and files will be moved on."""
+        """Check once, and remember the finding: an ack file is deleted by then, and files will be moved."""
         from ai.starlake.executor.process.interrupts import interrupts_held
         from ai.starlake.orchestration.preload.checks import Peeks
 
-        if not isinstance(self.check, Peeks):  # a command, which can be ended in the middle
+        if not isinstance(self.check, Peeks):  # a command, which can be interrupted
             found = decision.look(step)
             _remember(memory, found)
             return found
@@ -202,7 +203,7 @@ class StarlakePreLoadSensor(BaseSensorOperator, SkipMixin):
         self.defer(trigger=trigger, method_name="look_again", timeout=left + _GRACE)
 
     def _skip_what_follows(self, context: Context) -> None:
-        """Skip the tasks right after this one, and by their trigger rules what comes after them."""
+        """Skip the tasks right after this one, and by their trigger rules the tasks after them."""
         ti: Any = context["ti"]
         ti.xcom_push(key="return_value", value=False)
         following = (task for task in self.get_direct_relatives(upstream=False) if isinstance(task, BaseOperator))
@@ -219,7 +220,7 @@ class StarlakePreLoadSensor(BaseSensorOperator, SkipMixin):
 
 
 def _as_before(memory: TaskMemory) -> PreLoadFinding | None:
-    """Return what an earlier try in this run found, if it was ready; see `PreLoadDecision.decide`."""
+    """Return the decision of an earlier attempt in this run, if it was ready; see `PreLoadDecision.decide`."""
     from ai.starlake.orchestration.preload.waiting import PreLoadFinding
 
     reason = memory.recall(_FOUND)
@@ -232,7 +233,7 @@ def _remember(memory: TaskMemory, found: PreLoadFinding) -> None:
 
 
 def _refuse(domain: str, given: Mapping[str, Any]) -> None:
-    """Refuse arguments of Airflow's sensors that options replace, or that make a skip of a failure."""
+    """Refuse arguments of Airflow's sensors that options replace, or that turn a failure into a skip."""
     for name in sorted(set(given) & set(_OURS)):
         option = _OURS[name]
         raise StarlakeError(

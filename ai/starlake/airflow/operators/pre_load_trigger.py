@@ -1,4 +1,4 @@
-"""The trigger that waits for a pre-load check, in the triggerer, so that the check takes no slot of a worker."""
+"""The trigger that waits for a pre-load check, in the triggerer, so that the check occupies no slot of a worker."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 _MOST_FAILURES = 3
-"""How many polls in a row may fail, as those of an object store do now and then, before the task fails."""
+"""Maximum number of consecutive failed polls, as in an object store now and then, before the task fails."""
 
 
 class StarlakePreLoadTrigger(BaseTrigger):
-    """Poll until there may be something to load, or until the time is up.
+    """Polls until there may be something to load, or until the timeout.
 
-    It only tells the task to look again: the task decides, and consumes an ack file. It holds nothing between two
-    polls, so that it can be stopped at any time, and goes on in another triggerer from what it was made of.
+    It only tells the task to check again: the task decides, and deletes an ack file. It holds nothing between two
+    polls, so that it can be stopped at any time, and continues in another triggerer from its arguments.
 
     Args:
-        watch: What to watch for, as `PreLoadWatch.as_plain_data` returns it. There is no secret in it.
+        watch: The result of `PreLoadWatch.as_plain_data`. It contains no secret.
         interval: Seconds between two polls.
-        deadline: When to stop, in the format of ISO 8601.
+        deadline: The time to stop, in ISO 8601.
     """
 
     def __init__(self, watch: Mapping[str, Any], interval: float, deadline: str) -> None:
@@ -32,17 +32,17 @@ class StarlakePreLoadTrigger(BaseTrigger):
         self.deadline = deadline
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what makes this trigger again in another process."""
+        """Return the data for recreating this trigger in another process."""
         kind = type(self)
         arguments = {"watch": self.watch, "interval": self.interval, "deadline": self.deadline}
         return f"{kind.__module__}.{kind.__qualname__}", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield one event: why the task is to look again."""
+        """Yield one event: the reason why the task has to check again."""
         poll = _Polls(self.watch)
         while (left := self._seconds_left()) > 0:
             await asyncio.sleep(min(self.interval, left))
-            seen = await asyncio.to_thread(poll.look)  # a look at files blocks
+            seen = await asyncio.to_thread(poll.look)  # listing files blocks
             if seen is None:
                 self.log.warning(f"poll {poll.failures} of {_MOST_FAILURES + 1} that may fail: {poll.error}")
             if seen is None and poll.failures > _MOST_FAILURES:
@@ -58,7 +58,7 @@ class StarlakePreLoadTrigger(BaseTrigger):
 
 
 class _Polls:
-    """The polls of one trigger: the project is read once."""
+    """Polls of one trigger: the project is read once."""
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._data = data
@@ -67,7 +67,7 @@ class _Polls:
         self.error = ""
 
     def look(self) -> bool | None:
-        """Return whether there may be something to load; None if that cannot be found out."""
+        """Return whether there may be something to load; None if the poll failed."""
         from airflow.sdk.log import mask_secret
 
         from ai.starlake.common.redaction import mask_passwords_of_urls
@@ -78,7 +78,7 @@ class _Polls:
                 self._watch = PreLoadWatch.of_plain_data(self._data)
                 mask_secret(sorted(self._watch.secrets))
             seen: bool = self._watch.seen()
-        except Exception as error:  # noqa: BLE001  the task fails with it, and must not wait for ever
+        except Exception as error:  # noqa: BLE001  the task fails with it, and must not wait forever
             self.failures += 1
             text = f"{error}" or type(error).__name__
             self.error = mask_passwords_of_urls(text) if self._watch is None else self._watch.masked(text)

@@ -1,4 +1,4 @@
-"""The operator that runs a command of Starlake."""
+"""The operator that runs a Starlake command."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ ENDED = "Airflow ended the task before its command was done. The command has bee
 
 
 class InterruptibleOperator(BaseOperator):
-    """Base of the operators that end what they have started when Airflow ends their task."""
+    """Base of the operators that end what they started when Airflow ends their task."""
 
     _block: InterruptibleBlock | None = None
 
     def on_kill(self) -> None:
-        """End what runs: Airflow calls this when it ends the task, in the middle of `execute`."""
+        """End the running command: Airflow calls this when it ends the task, during `execute`."""
         if self._block is None:
             self._block = InterruptibleBlock()
         self._block.interrupt()
@@ -39,7 +39,7 @@ class InterruptibleOperator(BaseOperator):
         """Let `on_kill` end a block.
 
         Raises:
-            AirflowFailException: If it raises a `StarlakeError`, and trying again does not help.
+            AirflowFailException: If it raises a `StarlakeError`, and a retry does not help.
             AirflowException: If it raises any other `StarlakeError`, or is ended.
         """
         self._block = self._block or InterruptibleBlock()
@@ -55,25 +55,25 @@ class InterruptibleOperator(BaseOperator):
 
 
 class StarlakeOperator(InterruptibleOperator):
-    """Run one command of Starlake on an executor.
+    """Runs one Starlake command on an executor.
 
-    Nothing of it is a template: neither its arguments nor its environment are rendered, shown in the UI or kept in the
-    database of Airflow. Its XCom says what it made, in numbers; there is none when it made nothing, in a dry run or
-    when there was no file to load, and then its outlets have no event.
+    It has no template fields: neither its arguments nor its environment are rendered, shown in the UI or stored in
+    Airflow's database. Its XCom contains the counts of the command; there is none in a dry run or if there was no file
+    to load, and then its outlets have no event.
 
     Args:
         runner: Runs the command.
         command: The command.
-        name: The Starlake name of what it works on.
-        spark_config: What the Spark job may use.
-        **kwargs: What every operator takes.
+        name: The Starlake name of its table or task.
+        spark_config: Resources of the Spark job.
+        **kwargs: Arguments of every operator.
     """
 
     template_fields: Sequence[str] = ()
     operator_extra_links = (StarlakeLogLink(),)
     ui_color = "#e3ecf9"
     log_url: str | None = None
-    """Where the log of the command can be read, once it is known; None for one that ran here."""
+    """URL of the log of the command, once it is known; None for a local command."""
 
     def __init__(
         self,
@@ -92,17 +92,17 @@ class StarlakeOperator(InterruptibleOperator):
 
     @property
     def subject(self) -> str:
-        """The Starlake name of what the command works on, which a section of a run's options may have."""
+        """Starlake name of the table or task of the command, for a section of a run's options."""
         return self.name
 
     def execute(self, context: Context) -> dict[str, Any] | None:
         """Run the command.
 
         Returns:
-            What it made, in numbers; None when it made nothing.
+            The counts of the command; None if it made nothing.
 
         Raises:
-            AirflowFailException: If it fails, and trying again does not help.
+            AirflowFailException: If it fails, and a retry does not help.
             AirflowException: If it fails otherwise.
         """
         from ai.starlake.airflow.task_runs.asset_events import record
@@ -133,7 +133,7 @@ class StarlakeOperator(InterruptibleOperator):
 
 
 def failure_of(error: StarlakeError) -> AirflowException:
-    """Return an error as Airflow heeds it: it retries the task, if it has retries left, only where that may help."""
+    """Return an error for Airflow: it retries the task, if it has retries left, only if that may help."""
     from ai.starlake.orchestration.command_runs.retrying import may_retry
 
     return (AirflowException if may_retry(error) else AirflowFailException)(str(error))

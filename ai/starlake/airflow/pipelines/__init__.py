@@ -1,4 +1,4 @@
-"""Pipelines as DAGs of Airflow."""
+"""Pipelines as Airflow DAGs."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The classes that DAG files call, on Airflow: pipelines become DAGs."""
+"""Classes that DAG files call, on Airflow: pipelines become DAGs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 class AirflowOrchestration(AbstractOrchestration[BaseOperator]):
-    """The pipelines of a file. When its ``with`` statement has ended well, the module has a variable for each DAG.
+    """The pipelines of a file. After a successful ``with`` statement, the module has a variable for each DAG.
 
     See `AbstractOrchestration` for the arguments.
     """
 
     def publish(self) -> None:
-        """Set a variable of the module for each DAG, named as the DAG."""
+        """Set a variable of the module for each DAG, with the name of the DAG."""
         for pipeline in self.pipelines:
             if isinstance(pipeline, AirflowPipeline):
                 self.caller_globals.setdefault(pipeline.pipeline_id, pipeline.dag)
@@ -37,14 +37,14 @@ class AirflowOrchestration(AbstractOrchestration[BaseOperator]):
 class AirflowPipeline(AbstractPipeline[BaseOperator]):
     """A pipeline that becomes a DAG.
 
-    Within its ``with`` statement the DAG is open: operators that are made there without Starlake are part of it too.
+    Within its ``with`` statement the DAG is open: operators that are created there without Starlake belong to it too.
 
     Args:
-        orchestration: What it is part of.
-        spec: What it is.
+        orchestration: Its orchestration.
+        spec: Its specification.
 
     Raises:
-        StarlakeError: If an option cannot be used, or if the job is not one for Airflow.
+        StarlakeError: If an option is invalid, or if the job is not one for Airflow.
     """
 
     def __init__(self, orchestration: AbstractOrchestration[BaseOperator], spec: PipelineSpec) -> None:
@@ -62,7 +62,7 @@ class AirflowPipeline(AbstractPipeline[BaseOperator]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Put the tasks in order; an exception goes on as it is."""
+        """Put the tasks in order; an exception propagates."""
         try:
             super().__exit__(kind, error, traceback)
         finally:
@@ -70,7 +70,7 @@ class AirflowPipeline(AbstractPipeline[BaseOperator]):
 
     @cached_property
     def runs(self) -> DagRuns:
-        """Return what runs the DAG in this process."""
+        """Return the object that runs the DAG in this process."""
         from ai.starlake.airflow.pipelines.dag_runs import DagRuns
 
         return DagRuns(self.dag, self.spec, self.tasks)

@@ -1,4 +1,4 @@
-"""The arguments of a DAG, from the options of its job and the variables of its file."""
+"""Arguments of a DAG, from the options of its job and the variables of its file."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ai.starlake.orchestration.pipeline_spec import PipelineSpec
 _ACTIVE_RUNS = 3
 _DATES = frozenset({"start_date", "end_date"})
 _OF_DAGS = frozenset({"catchup", "max_active_runs", "schedule", "tags"})
-"""Arguments of DAGs that files put among the default arguments of tasks, which do not know them."""
+"""Arguments of DAGs that files put into the default arguments of tasks, which do not support them."""
 
 
 def dag_arguments(job: StarlakeAirflowJob[Any], spec: PipelineSpec, variables: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of the DAG of a pipeline.
 
     Args:
-        job: Has the options.
-        spec: What the pipeline is.
+        job: The job, with the options.
+        spec: The specification of the pipeline.
         variables: The variables of the file: ``default_dag_args``, ``access_control``, ``user_defined_macros``,
             ``user_defined_filters``.
 
     Raises:
-        StarlakeError: If an option cannot be used.
+        StarlakeError: If an option is invalid.
     """
     options = job.options_of(AirflowOptions)
     defaults = options.merged_dag_args(variables.get("default_dag_args"))

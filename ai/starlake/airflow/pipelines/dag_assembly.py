@@ -1,8 +1,8 @@
-"""Put the operators of a pipeline in order: edges, trigger rules, and the scope of what is prepared and cleaned up.
+"""Order of the operators of a pipeline: edges, trigger rules, and the scope of preparation and clean-up.
 
-A pre-load check succeeds whatever it finds. The operator right after it, ``skip_or_start``, is skipped when it found
-nothing, and Airflow's trigger rules do the rest: what comes after it in its domain is skipped with it (`all_success`);
-what comes after the domain runs all the same, unless something has failed (`none_failed`).
+A pre-load check succeeds whatever its finding. The operator right after it, ``skip_or_start``, is skipped if it found
+nothing, and Airflow's trigger rules do the rest: downstream tasks in its domain are skipped with it (`all_success`);
+tasks after the domain run anyway, unless something has failed (`none_failed`).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from ai.starlake.orchestration.ordering.run_conditions import ALWAYS, RunConditi
 from ai.starlake.orchestration.pipeline_builder import PipelineBuilder
 
 _FEW = 64
-"""Edges between two groups that are drawn one by one; more of them meet in an operator that only orders."""
+"""Edges between two groups that are drawn one by one; more of them join in an operator that only orders."""
 
 
 @dataclass(frozen=True)
 class _Before:
-    """Something that a task comes after.
+    """A predecessor of a task.
 
     Args:
         task: The operator.
-        condition: When it is not skipped.
+        condition: The condition under which it is not skipped.
     """
 
     task: BaseOperator
@@ -41,14 +41,14 @@ class _Before:
 
 
 class DagAssembly:
-    """Order the operators of a pipeline.
+    """Orders the operators of a pipeline.
 
     Args:
-        builder: Has made them.
-        maker: Makes those that only order others.
+        builder: The builder that created them.
+        maker: Creates those that only order others.
 
     Raises:
-        StarlakeError: If tasks wait for each other in a circle.
+        StarlakeError: If tasks have circular dependencies.
     """
 
     def __init__(self, builder: PipelineBuilder[BaseOperator], maker: OperatorMaker) -> None:
@@ -67,14 +67,14 @@ class DagAssembly:
         self._set_up_and_tear_down()
 
     def _find_gates(self) -> None:
-        """Find the operators right after checks that skip what follows; a check without one gets one later."""
+        """Find the operators right after checks that skip downstream tasks; a check without one gets one later."""
         for task, links in self._waiting.items():
             if isinstance(task.task, StarlakeSkipOperator):
                 checks = (source.task for link in links for source in link.sources)
                 self._gates.update({check: task.task for check in checks if check.task_type is TaskType.PRELOAD})
 
     def _order(self, task: AnyTask, links: list[Link]) -> None:
-        """Put a task after what it waits for, with the trigger rule that says under which outcomes it runs."""
+        """Put a task after its predecessors, with the trigger rule for the outcomes under which it runs."""
         befores: dict[str, _Before] = {}
         for link in links:
             befores.update({before.task.task_id: before for before in self._befores(task, link)})
@@ -88,12 +88,12 @@ class DagAssembly:
             rule = TriggerRule.ALL_SUCCESS
         put_after(task.task, natives)
         if task.task_type is TaskType.END:
-            rule = TriggerRule.NONE_FAILED  # a load that has found no file may be skipped without any check
+            rule = TriggerRule.NONE_FAILED  # a load without files may be skipped without any check
         if rule is not TriggerRule.ALL_SUCCESS and task.task.trigger_rule == TriggerRule.ALL_SUCCESS:
             task.task.trigger_rule = rule
 
     def _befores(self, task: AnyTask, link: Link) -> list[_Before]:
-        """Return what a task waits for because of a link."""
+        """Return the predecessors of a task for a link."""
         found: list[_Before] = []
         either = {source.task for source in link.sources if source.outcome is TaskOutcome.SKIPPED}
         for source in link.sources:
@@ -109,7 +109,7 @@ class DagAssembly:
         return found
 
     def _meeting(self, link: Link, befores: list[_Before]) -> list[_Before]:
-        """Let all that a group waits for meet in one operator, so that edges are not a multiple of both sides."""
+        """Let the predecessors of a group join in one operator, so that edges are not a multiple of both sides."""
         rule = _rule(link.condition, befores)
         if rule is None:
             return befores
@@ -158,10 +158,10 @@ class DagAssembly:
         return made
 
     def _set_up_and_tear_down(self) -> None:
-        """Let what is prepared be there for all tasks, be cleaned up after all of them, and let no failure be lost.
+        """Make the preparation precede all tasks, and the clean-up follow all of them, without hiding a failure.
 
-        The clean-up waits until nothing runs any more. It succeeds after a failure too; so that what comes after it
-        does not take the failure for a success, that follows the tasks themselves as well.
+        The clean-up waits until no task is running. It succeeds after a failure too, so its downstream tasks also
+        follow the tasks themselves, in order not to treat the failure as a success.
         """
         preparation, clean_up = self._builder.preparation, self._builder.clean_up
         if clean_up is None:
@@ -188,24 +188,24 @@ def _group_of(task: BaseOperator) -> TaskGroup:
 
 
 def _free(name: str, group: TaskGroup) -> str:
-    """Return a name that nothing in a task group has yet."""
+    """Return a name that is free in a task group."""
     names = chain([name], (f"{name}_{number}" for number in count(2)))
     return next(each for each in names if group.child_id(each) not in group.children)
 
 
 def _order_of(clause: AnyTask | RunCondition) -> str:
-    """Return what clauses of a condition are sorted by: sets have another order in each process."""
+    """Return a sort key for clauses of a condition: the order of sets differs between processes."""
     if isinstance(clause, AbstractTask):
         return clause.full_id
     return str(sorted(_order_of(inner) for inner in clause))
 
 
 def _rule(condition: RunCondition, befores: Collection[_Before]) -> TriggerRule | None:
-    """Return the trigger rule by which a task runs under a condition; None if none of them says so.
+    """Return the trigger rule by which a task runs under a condition; None if no rule matches.
 
     Args:
-        condition: When the task is to run.
-        befores: What it comes after.
+        condition: The condition of the task.
+        befores: Its predecessors.
     """
     conditions = [before.condition for before in befores]
     if all_of(conditions) == condition:

@@ -1,4 +1,4 @@
-"""Run DAGs in this process, for people at a terminal."""
+"""Run DAGs in this process, from the command line."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _MOST_INTERVALS = 10_000
 
 
 class DagRuns:
-    """Run the DAG of a pipeline, and describe it. See `RunnablePipeline`.
+    """Runs the DAG of a pipeline, and describes it. See `RunnablePipeline`.
 
     Args:
         dag: The DAG.
-        spec: What the pipeline is.
+        spec: The specification of the pipeline.
         tasks: Its tasks.
     """
 
@@ -57,7 +57,7 @@ class DagRuns:
         return self._spec.pipeline_id
 
     def summary(self) -> Summary:
-        """Return what there is to say about it in a line."""
+        """Return a summary in one line."""
         datasets, options = triggers_of(self._spec), self._spec.options
         return Summary(
             name=self.pipeline_id,
@@ -68,7 +68,7 @@ class DagRuns:
         )
 
     def section_names(self) -> frozenset[str]:
-        """Return the names that a section of options may have: those of its tables and tasks."""
+        """Return the valid names of sections of options: those of its tables and tasks."""
         return section_names(self._dag)
 
     def graph(self) -> PipelineGraph:
@@ -79,7 +79,7 @@ class DagRuns:
         return PipelineGraph(self.pipeline_id, steps, edges)
 
     def date_of(self, timestamp: date | datetime) -> RunDate:
-        """Return what a run for a day, or for a timestamp, is for."""
+        """Return the date of a run for a day, or for a timestamp."""
         if self._spec.cron is None and isinstance(timestamp, datetime):
             return RunDate(self._located(timestamp))
         found = self.dates_between(timestamp, timestamp)
@@ -93,9 +93,9 @@ class DagRuns:
         )
 
     def dates_between(self, first: date | datetime, last: date | datetime) -> Sequence[RunDate]:
-        """Return the intervals that begin from `first` to `last`, both included, in the order of time.
+        """Return the intervals that begin from `first` to `last`, both included, in chronological order.
 
-        The logical date of a run is the end of its interval, as for runs that the scheduler starts.
+        The logical date of a run is the end of its interval, as for scheduled runs.
         """
         begin, end = self._begin_of(first), self._end_of(last)
         ticks = CRON_WINDOWS.ticks(self._every, self._spec.options.zone, begin)
@@ -108,11 +108,11 @@ class DagRuns:
     def execute(self, run_date: RunDate | None = None, options: RunOptions = RunOptions()) -> RunReport:  # noqa: B008  it is immutable
         """Run it once, to the end, in this process.
 
-        A run that is not recorded has a database of its own, which is gone afterwards.
+        A run that is not recorded has a temporary database.
 
         Raises:
             StarlakeError: If the options have a section for something that the DAG does not have.
-            KeyboardInterrupt: If the run is interrupted; what it had started is ended by then.
+            KeyboardInterrupt: If the run is interrupted; everything that it started has ended by then.
         """
         check_sections(options.substitutions, self.section_names(), f"pipeline {self.pipeline_id}")
         if options.dry:
@@ -159,7 +159,7 @@ class DagRuns:
         return self._located(moment if isinstance(moment, datetime) else datetime.combine(moment, time()))
 
     def _end_of(self, moment: date | datetime) -> datetime:
-        """Return the first instant that is too late."""
+        """Return the end of a range, exclusive."""
         if isinstance(moment, datetime):
             return self._located(moment) + timedelta(microseconds=1)
         return self._begin_of(moment + timedelta(days=1))

@@ -1,4 +1,4 @@
-"""When a DAG runs: by the clock, or when the tables that its transforms read are updated."""
+"""Schedule of a DAG: by a cron expression, or when the tables that its transforms read are updated."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ai.starlake.orchestration.pipeline_spec import PipelineSpec
 
 
 def triggers_of(spec: PipelineSpec) -> tuple[TriggerDataset, ...]:
-    """Return the datasets whose updates start a pipeline; none if the clock does."""
+    """Return the datasets whose updates start a pipeline; none if a cron expression does."""
     return tuple(TriggerDataset(each.sink, each.cron, each.freshness) for each in spec.triggers)
 
 
 def schedule_of(spec: PipelineSpec) -> Any:
-    """Return the schedule of the DAG of a pipeline; None if nothing but a person starts it.
+    """Return the schedule of the DAG of a pipeline; None if it is only started manually.
 
-    A cron expression is meant in the time zone of the options, and each of its runs is for the interval of time that
-    ends when it runs. Datasets start the DAG as the option `dataset_triggering_strategy` says: ``any``, ``all``, or an
+    A cron expression is in the time zone of the options, and each of its runs processes the interval that ends when it
+    runs. Datasets start the DAG according to the option `dataset_triggering_strategy`: ``any``, ``all``, or an
     expression over them.
 
     Raises:
@@ -47,7 +47,7 @@ def _assets_of(datasets: Sequence[TriggerDataset], options: OrchestrationOptions
 
 
 def _start_decides(datasets: Sequence[TriggerDataset], options: OrchestrationOptions) -> bool:
-    """Return True if more has to be known than which datasets were updated; each update then wakes the first task."""
+    """Return True if the updated datasets alone do not decide; each update then starts the first task."""
     return options.data_cycle_enabled or any(each.freshness for each in datasets)
 
 

@@ -1,4 +1,4 @@
-"""The commands that a run would run, without a run: no database of Airflow is needed, and nothing is changed."""
+"""Commands of a run without running it: no Airflow database is needed, and nothing is changed."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 
 
 class _Silence:
-    """Takes what an executor tells; nothing runs."""
+    """Ignores the messages of an executor; nothing runs."""
 
     def output(self, stream: Stream, line: str) -> None:
-        """Take a line."""
+        """Ignore a line."""
 
     def info(self, message: str) -> None:
-        """Take a message."""
+        """Ignore a message."""
 
     def warning(self, message: str) -> None:
-        """Take a warning."""
+        """Ignore a warning."""
 
 
 @dataclass
 class DryStep:
-    """A step that only tells what it would run; see `RunStep`.
+    """A step that only collects its commands; see `RunStep`.
 
     Args:
         task_id: The id of the task.
-        run_date: What the run is for.
+        run_date: The date of the run.
         substitutions: The options of the run.
-        messages: What it has told.
+        messages: The collected messages.
     """
 
     task_id: str
@@ -54,7 +54,7 @@ class DryStep:
 
     @property
     def name(self) -> str:
-        """The id of the task, without those of its groups."""
+        """Id of the task, without those of its groups."""
         return self.task_id.rpartition(".")[2]
 
     @property
@@ -64,7 +64,7 @@ class DryStep:
 
     @property
     def commands(self) -> tuple[str, ...]:
-        """The commands that it would run; secrets masked."""
+        """Commands that it would run; secrets masked."""
         return tuple(text.removeprefix(DRY_RUN) for text in self.messages if text.startswith(DRY_RUN))
 
     def dates(self, zone: tzinfo) -> RunDates:
@@ -72,7 +72,7 @@ class DryStep:
         return RunDates(self.run_date.logical.astimezone(zone), self.run_date.interval)
 
     def options(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the options of the run for these names."""
+        """Return the options of the run for some names."""
         return options_of(self.substitutions, names)
 
     def execution(self, spark_config: StarlakeSparkConfig | None = None, *, outcomes: bool = False) -> Execution:
@@ -85,11 +85,11 @@ class DryStep:
 
 
 def planned(dag: DAG, run_date: RunDate, substitutions: Mapping[str, Any]) -> list[Step]:
-    """Return the steps of a DAG in their order, each with the commands that it would run.
+    """Return the steps of a DAG in their order, each with its commands.
 
     Args:
         dag: The DAG.
-        run_date: What the run is for.
+        run_date: The date of the run.
         substitutions: The options of the run.
     """
     steps: dict[str, Step] = {}

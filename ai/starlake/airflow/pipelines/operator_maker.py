@@ -1,4 +1,4 @@
-"""Make the operators of a pipeline that its job does not make, and put all of them into the DAG."""
+"""Create the operators of a pipeline that its job does not create, and add all of them to the DAG."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ai.starlake.orchestration.pipeline_spec import PipelineSpec
 
 
 class OperatorMaker:
-    """Makes operators for the tasks of a pipeline; see `TaskMaker`.
+    """Creates operators for the tasks of a pipeline; see `TaskMaker`.
 
-    Each operator is made within the task group of its task, so that its id begins with the names of its groups.
+    Each operator is created within the task group of its task, so that its id begins with the names of its groups.
 
     Args:
-        job: Makes the operators.
-        spec: What the pipeline is.
+        job: Creates the operators.
+        spec: The specification of the pipeline.
 
     Raises:
         StarlakeError: If the job is not one for Airflow.
@@ -39,11 +39,11 @@ class OperatorMaker:
         self._groups: dict[tuple[str, ...], TaskGroup] = {}
 
     def put_into(self, dag: DAG) -> None:
-        """Put all operators that are made from now on into a DAG."""
+        """Add all further operators to a DAG."""
         self._groups = {(): dag.task_group}
 
     def group(self, path: Sequence[str]) -> TaskGroup:
-        """Return the task group of a path of names; made when it is asked for the first time."""
+        """Return the task group of a path of names; created on first use."""
         names = tuple(path)
         if names not in self._groups:
             parent = self.group(names[:-1])
@@ -51,7 +51,7 @@ class OperatorMaker:
         return self._groups[names]
 
     def arguments(self, path: Sequence[str], task_id: str, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the arguments of the job's method that makes an operator; ``task_id`` is one of them."""
+        """Return the arguments of the job's method that creates an operator; ``task_id`` is one of them."""
         group = self.group(path[1:])
         return {
             "dag": group.dag,
@@ -61,11 +61,11 @@ class OperatorMaker:
         }
 
     def ordering(self, task_type: TaskType, arguments: Mapping[str, Any]) -> BaseOperator:
-        """Make the first operator, the last one, or one that only orders others."""
+        """Create the first operator, the last one, or one that only orders others."""
         given = dict(arguments)
         task_id = given.pop("task_id")
         if task_type is TaskType.END:
-            # a file may be named as the one table that it makes, of which it must not record two events
+            # a file may be named like the only table that it updates, whose event must not be recorded twice
             name = self._spec.pipeline_id
             own = {} if name in {uri.lower() for uri in self._spec.products} else {"outlets": [asset_of(name)]}
             return self.job.end_op(task_id, **{**own, **given})
@@ -74,30 +74,30 @@ class OperatorMaker:
         return self.job.dummy_op(task_id, **given)
 
     def _of_start(self) -> dict[str, Any]:
-        """Return the arguments of the first task; it decides whether a run that data has started goes on."""
+        """Return the arguments of the first task; it decides whether a data-triggered run continues."""
         datasets = triggers_of(self._spec)
         if not datasets:
             return {}
         return {"decision": StartDecision(datasets, self._spec.options), "max_active_tis_per_dag": 1}
 
-    def check_id(self, domain: str, schedule: str | None) -> str:  # noqa: ARG002  the names of the groups tell it
+    def check_id(self, domain: str, schedule: str | None) -> str:  # noqa: ARG002  the names of the groups contain it
         """Return the domain of a pre-load check."""
         return domain
 
     def pre_load_check(
         self, domain: str, tables: Iterable[str], strategy: StarlakePreLoadStrategy, arguments: Mapping[str, Any]
     ) -> BaseOperator:
-        """Make the operator that decides whether a domain is loaded."""
+        """Create the operator that decides whether a domain is loaded."""
         return self.job.pre_load_check(domain, tuple(sorted(tables)), strategy, **arguments)
 
     def skipping(self, upstream: BaseOperator, arguments: Mapping[str, Any]) -> BaseOperator:
-        """Make the operator that skips what comes after a pre-load check when it has found nothing."""
+        """Create the operator that skips tasks after a pre-load check if it has found nothing."""
         given = dict(arguments)
         return self.job.skip_or_start_op(given.pop("task_id"), upstream, **given)
 
     def named_by_the_job(
         self, make: Callable[..., BaseOperator | None], path: Sequence[str], given: Mapping[str, Any]
     ) -> tuple[str, BaseOperator] | None:
-        """Make an operator that the job has a name for."""
+        """Create an operator that the job names."""
         native = make(**{**self.arguments(path, "", given), "task_id": given.get("task_id")})
         return None if native is None else (str(native.label), native)

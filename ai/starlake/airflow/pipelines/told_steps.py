@@ -1,4 +1,4 @@
-"""Reports of the tasks of a run while `DAG.test` runs them, and their outcomes."""
+"""Reports and outcomes of the tasks of a run while `DAG.test` runs them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ToldSteps:
 
     Args:
         working: The names of those that load or transform.
-        listener: Is told of each step that begins.
+        listener: Called for each step that starts.
     """
 
     def __init__(self, working: Collection[str], listener: Listener | None = None) -> None:
@@ -30,7 +30,7 @@ class ToldSteps:
 
     @contextmanager
     def by(self, tasks: Iterable[Any]) -> Iterator[None]:
-        """Hear of tasks that run in this process."""
+        """Receive reports of tasks that run in this process."""
         before = [(task, task.on_execute_callback, task.on_failure_callback) for task in tasks]
         for task, begins, fails in before:
             task.on_execute_callback = [*begins, self._begins]
@@ -42,7 +42,7 @@ class ToldSteps:
                 task.on_execute_callback, task.on_failure_callback = begins, fails
 
     def ended(self, name: str, instance: Any) -> Step:
-        """Return a step when the run is over.
+        """Return a step when the run has ended.
 
         Args:
             name: Its name.

@@ -1,4 +1,4 @@
-"""Polars Cloud in tasks of your own: compute contexts that are stopped, whatever happens."""
+"""Polars Cloud in user tasks: compute contexts that are always stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compute contexts for tasks of the user's own that run queries on Polars Cloud."""
+"""Compute contexts for user tasks that run queries on Polars Cloud."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ logger = logging.getLogger("airflow.task")
 
 
 class PolarsCloudContexts:
-    """Compute contexts of Polars Cloud, by name, that are started for a block of code and stopped with it.
+    """Compute contexts of Polars Cloud, by name; each is started for a block of code and stopped at its end.
 
-    Nothing is started, and nobody logs in, when a DAG file is read. The service account logs in once per process, and a
-    context is stopped when its block is left, after success and failure. Airflow may kill the process of a task before
-    it leaves its block: what was left then, the task of `stop_task` stops; `idle_timeout_mins` is the last resort.
+    Nothing is started, and no login happens, when a DAG file is parsed. The service account logs in once per process,
+    and a context is stopped at the end of its block, after success and failure. Airflow may kill the process of a task
+    before that: the task of `stop_task` stops what was left then; `idle_timeout_mins` is the last resort.
 
     Args:
         profiles: Sizes by name: fields of the section `polars` of a compute profile, such as cpus and memory.
@@ -30,7 +30,7 @@ class PolarsCloudContexts:
         client_secret: A reference to its secret; by default the environment variable POLARS_CLOUD_CLIENT_SECRET.
 
     Raises:
-        StarlakeError: If a profile cannot be used.
+        StarlakeError: If a profile is invalid.
     """
 
     def __init__(
@@ -44,10 +44,10 @@ class PolarsCloudContexts:
 
     @contextmanager
     def context(self, profile: str) -> Iterator[Any]:
-        """Start a context for a block, and stop it when the block is left, whatever happens.
+        """Start a context for a block, and always stop it at the end of the block.
 
-        Each block has a context of its own: two that run side by side do not wait for each other, and none is stopped
-        under the other.
+        Each block has a context of its own: concurrent blocks do not wait for each other, and none stops the context of
+        another.
 
         Args:
             profile: Its name in `profiles`.
@@ -65,16 +65,16 @@ class PolarsCloudContexts:
             yield started
 
     def stop_task(self, task_id: str = "stop_contexts", **kwargs: Any) -> BaseOperator:
-        """Make the task that stops what killed tasks of its run have left.
+        """Create the task that stops what killed tasks of its run have left.
 
-        It runs when all tasks before it are over, however they ended, and does not change how the run ends.
+        It runs when all tasks before it have ended, however they ended, and does not change the outcome of the run.
 
         Args:
             task_id: Its id.
-            **kwargs: What every operator takes.
+            **kwargs: Arguments of every operator.
 
         Returns:
-            The task. Let it follow the last of those that use contexts.
+            The task. Put it after the last task that uses contexts.
         """
         environments = [profile.environment() for profile in self._contexts.all_profiles()]
         arguments = {"retries": 2, **kwargs}
@@ -84,7 +84,7 @@ class PolarsCloudContexts:
 
 
 def _current_step() -> AirflowStep | None:
-    """Return the task that runs; None by hand."""
+    """Return the running task; None outside of a task."""
     try:
         return AirflowStep(get_current_context(), logger)
     except RuntimeError:

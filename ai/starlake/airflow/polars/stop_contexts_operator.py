@@ -12,12 +12,12 @@ from ai.starlake.common.secrets.secret_references import EnvironmentValue
 
 
 class StopContextsOperator(InterruptibleOperator):
-    """Stop the compute contexts of its run.
+    """Stops the compute contexts of its run.
 
     Args:
-        environments: The environments of commands, secrets as references: they say where contexts are, and who may
-            stop them.
-        **kwargs: What every operator takes.
+        environments: The environments of commands, secrets as references: they define the workspaces and the service
+            accounts of contexts.
+        **kwargs: Arguments of every operator.
     """
 
     template_fields: Sequence[str] = ()
@@ -29,7 +29,7 @@ class StopContextsOperator(InterruptibleOperator):
         self.environments = environments
 
     def execute(self, context: Context) -> None:
-        """Stop them.
+        """Stop the contexts.
 
         Raises:
             AirflowException: If they cannot be listed or stopped.

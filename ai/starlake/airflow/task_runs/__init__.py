@@ -1,1 +1,1 @@
-"""Runs of commands within tasks of Airflow: what is Airflow's about them."""
+"""Runs of commands within Airflow tasks."""

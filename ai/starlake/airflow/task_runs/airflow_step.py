@@ -1,4 +1,4 @@
-"""A task of Airflow, as the run of a command sees it."""
+"""An Airflow task, for runs of commands."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 _OVER = frozenset({"success", "failed"})
 _BETWEEN = ":"
-"""Stands between the id of a DAG, which has no such character, and that of its run."""
+"""Separator between the id of a DAG, which cannot contain this character, and that of its run."""
 
 
 @dataclass(frozen=True)
 class AirflowStep:
     """A task instance that runs commands; see `RunStep`.
 
-    Whatever asks Airflow's supervisor for something holds interrupts back meanwhile: a question that is given up
-    half-way leaves its answer to the next one.
+    Requests to Airflow's supervisor are made with interrupts delayed: an interrupted request would leave its answer to
+    the next one.
 
     Args:
         context: The context of the task.
@@ -41,7 +41,7 @@ class AirflowStep:
 
     @property
     def name(self) -> str:
-        """The id of the task."""
+        """Id of the task."""
         return str(self._ti.task_id)
 
     @property
@@ -55,14 +55,14 @@ class AirflowStep:
             return dates_of_task(self._values, zone)
 
     def options(self, names: Iterable[str]) -> dict[str, str]:
-        """Return the options of the run's configuration for these names."""
+        """Return the options of the run's configuration for some names."""
         return options_of_task(self._values, names)
 
     def execution(self, spark_config: StarlakeSparkConfig | None = None, *, outcomes: bool = False) -> Execution:
-        """Return this attempt at the task, as executors see it.
+        """Return this attempt at the task, for executors.
 
-        The number of a try grows with each retry, and with each time that somebody clears the task: all but the first
-        count as repeated, and look for what the one before has left.
+        The try number grows with each retry, and each time a user clears the task: all but the first count as repeated,
+        and search for what earlier ones left.
         """
         ti = self._ti
         return Execution(
@@ -80,7 +80,7 @@ class AirflowStep:
         )
 
     def info(self, message: str) -> None:
-        """Log something in the log of the task."""
+        """Log a message in the log of the task."""
         self.log.info(message)
 
     def mask(self, secrets: Collection[str]) -> None:
@@ -111,7 +111,7 @@ class AirflowStep:
             return None
         try:
             state = self._state(dag_id, run)
-        except Exception as error:  # noqa: BLE001  what it raises for a run that is not there differs between versions
+        except Exception as error:  # noqa: BLE001  the error for a missing run differs between versions
             self.log.info(f"whether run {run_id} is over is not known: {error}")
             return None
         return state in _OVER if state else None
@@ -122,7 +122,7 @@ class AirflowStep:
 
 
 def run_key(dag_id: str, run_id: str) -> str:
-    """Return the id of a DAG run that no run of another DAG has."""
+    """Return a unique id of a DAG run across all DAGs."""
     return f"{dag_id}{_BETWEEN}{run_id}"
 
 

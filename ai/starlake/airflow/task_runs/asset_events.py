@@ -1,4 +1,4 @@
-"""The events of the assets that a task updates: none where it made nothing, and what is known of its run."""
+"""Events of the assets that a task updates: none if it made nothing, with the facts of its run."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from ai.starlake.orchestration.dates.run_dates import RunDates
 
 
 def record(context: Context, run: CommandRun | None) -> None:
-    """Tell Airflow what the events of the outlets of a task are to hold, which it records when the task succeeds.
+    """Set the content of the events of a task's outlets, which Airflow records when the task succeeds.
 
-    The extra of each has what is known of the run of the command - rows read, accepted and rejected, duration, log,
-    remote id, logical date - and the keys of Starlake's own files: ``source``, ``sl_uri``, ``sl_sink``, ``sl_cron``,
-    ``sl_freshness`` (the parameter ``freshness`` of the task), ``ts``, ``sl_scheduled_date``. What the asset itself or
-    a callback has put there stays.
+    The extra of each has the facts of the command's run - rows read, accepted and rejected, duration, log, remote id,
+    logical date - and the keys of Starlake's own files: ``source``, ``sl_uri``, ``sl_sink``, ``sl_cron``,
+    ``sl_freshness`` (the parameter ``freshness`` of the task), ``ts``, ``sl_scheduled_date``. Values of the asset
+    itself or of a callback are kept.
 
-    A dry run, and a load that found no file, made nothing: then no event is recorded, so that no DAG runs for it.
+    A dry run, and a load without files, made nothing: then no event is recorded, so that no DAG runs for it.
 
     Args:
         context: The context of the task.
-        run: What the command did; None in a dry run.
+        run: The result of the command; None in a dry run.
     """
     if run is None or run.read_nothing:
         withhold(context)
@@ -38,7 +38,7 @@ def record(context: Context, run: CommandRun | None) -> None:
 
 
 def record_pipeline(context: Context, dates: RunDates) -> None:
-    """Tell Airflow what the events of the outlets of the last task of a pipeline are to hold.
+    """Set the content of the events of the outlets of the last task of a pipeline.
 
     Args:
         context: The context of the task.
@@ -48,10 +48,10 @@ def record_pipeline(context: Context, dates: RunDates) -> None:
 
 
 def withhold(context: Context) -> None:
-    """Let a task that succeeds record no event of its outlets.
+    """Let a successful task record no event of its outlets.
 
-    Airflow asks the task for its outlets when it has succeeded. The operator that runs is a copy of the DAG's own: the
-    assets that the DAG declares stay as they are.
+    Airflow asks the task for its outlets after its success. The running operator is a copy of the DAG's own: the assets
+    that the DAG declares stay unchanged.
 
     Args:
         context: The context of the task.
@@ -77,7 +77,7 @@ def _of_run(context: Mapping[str, Any], dates: RunDates) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON can hold it."""
+    """Return a JSON-compatible value."""
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The configuration that a DAG run was triggered with, and the options that come with the events that triggered it."""
+"""Configuration of a DAG run, and the options in its triggering events."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _NEAR = 0.85
 class RunConf:
     """The configuration in `dag_run.conf`, as far as it is for commands.
 
-    The keys are those of the configuration of ops on Dagster - ``logical_datetime``, ``previous_logical_datetime``,
-    ``dry_run``, ``options`` - and ``sl_options``, in the form of Starlake's own files:
-    ``{"all": {...}, "domain.task": {...}}``. Other keys are for others.
+    The keys are those of the configuration of Dagster ops - ``logical_datetime``, ``previous_logical_datetime``,
+    ``dry_run``, ``options`` - and ``sl_options``, in the form of Starlake's own files: ``{"all": {...}, "domain.task":
+    {...}}``. Other keys are ignored.
 
     Args:
         values: The configuration.
@@ -50,7 +50,7 @@ class RunConf:
             context: The context of the task.
 
         Raises:
-            StarlakeError: If a key is nearly one of ours: what was meant to be dry must not run.
+            StarlakeError: If a key is similar to one of ours: a run that was meant to be dry must not run commands.
         """
         values = getattr(context["dag_run"], "conf", None) or {}
         for name in values:
@@ -67,7 +67,7 @@ class RunConf:
         """True if commands are logged instead of run.
 
         Raises:
-            StarlakeError: If the value is neither true nor false: what was meant to be dry must not run.
+            StarlakeError: If the value is neither true nor false: a run that was meant to be dry must not run commands.
         """
         value = self.values.get("dry_run", False)
         if isinstance(value, str) and value.lower() in ("true", "false", ""):
@@ -115,26 +115,26 @@ class RunConf:
         """Return the sections of ``sl_options``.
 
         Raises:
-            StarlakeError: If they are not mappings, or if a value cannot be an option.
+            StarlakeError: If they are not mappings, or if a value is not valid for an option.
         """
         return _sections(self.values.get(SL_OPTIONS), f"{SL_OPTIONS} in {_WHERE}")
 
 
 def options_of_task(context: Mapping[str, Any], names: Iterable[str], subjects: Iterable[str] = ()) -> dict[str, str]:
-    """Return the options that are for one task, the last of which takes precedence.
+    """Return the options for one task; later ones take precedence.
 
-    They are those of the events that have triggered the run, then ``options`` and ``sl_options`` of `dag_run.conf`; in
-    each, the plain ones - ``all`` in ``sl_options`` - come before those of sections. A section for something that the
-    DAG does not have is logged: a configuration may be meant for several DAGs.
+    They are those of the triggering events, then ``options`` and ``sl_options`` of `dag_run.conf`; in each, the plain
+    ones - ``all`` in ``sl_options`` - come before those of sections. A section for something that the DAG does not have
+    is logged: a configuration may be meant for several DAGs.
 
     Args:
         context: The context of the task.
-        names: The names that a section for the task may have, the most special one last.
-        subjects: Further names that are known, besides those of the tasks of the DAG.
+        names: The names of sections for the task, the most specific one last.
+        subjects: Further known names, in addition to those of the tasks of the DAG.
 
     Raises:
-        StarlakeError: If a section is nearly named as something in the DAG, if a value cannot be an option, or if
-            events that have triggered the run disagree.
+        StarlakeError: If the name of a section is similar to one in the DAG, if a value is not valid for an option, or
+            if the triggering events contradict each other.
     """
     names = list(names)
     conf = RunConf.of(context)
@@ -147,10 +147,10 @@ def options_of_task(context: Mapping[str, Any], names: Iterable[str], subjects: 
 
 
 def options_of_events(events: Iterable[TriggeringEvent]) -> Mapping[str, Any]:
-    """Return the options that events carry in their extra as ``sl_options``: the plain ones, and sections.
+    """Return the options in the ``sl_options`` of events' extra: the plain ones, and sections.
 
     Args:
-        events: The events that have triggered a run, oldest first.
+        events: The triggering events of a run, oldest first.
 
     Raises:
         StarlakeError: If two events have different values of an option, and the newest one has no true value of
@@ -188,7 +188,7 @@ def _check(options: Mapping[str, Any], context: Mapping[str, Any], own: Iterable
 
 
 def section_names(dag: Any) -> frozenset[str]:
-    """Return the names that a section of options may have in the runs of a DAG.
+    """Return the valid names of sections of options in the runs of a DAG.
 
     Args:
         dag: The DAG.
@@ -203,7 +203,7 @@ def section_names(dag: Any) -> frozenset[str]:
 
 
 def plain_options(sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return sections as `options_of` takes them: the options of section ``all`` are the plain ones.
+    """Return sections in the form of `options_of`: the options of section ``all`` are the plain ones.
 
     Args:
         sections: Sections, as in ``sl_options``.

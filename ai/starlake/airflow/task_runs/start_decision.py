@@ -1,16 +1,16 @@
-"""The decision of the first task of a DAG that data starts: whether its run goes on, and for which dates.
+"""Decision of the first task of a data-triggered DAG: whether its run continues, and for which dates.
 
-Airflow starts a run when assets are updated, and forgets the events that have started it. Starlake's options ask for
-more: a data cycle that all datasets have to be updated for (`data_cycle_enabled`, `data_cycle`), datasets that are
-fresh enough or slower than the cycle (`beyond_data_cycle_enabled`, `optional_dataset_enabled`), and a least time
-between two runs (`min_timedelta_between_runs`). The first task of the run decides on them, from the events that have
-started it and from what the first task of the run before has kept as an XCom: it asks nobody but Airflow's context.
+Airflow starts a run when assets are updated, and does not keep the triggering events. Starlake's options require more:
+a data cycle for which all datasets have to be updated (`data_cycle_enabled`, `data_cycle`), datasets that are fresh
+enough or slower than the cycle (`beyond_data_cycle_enabled`, `optional_dataset_enabled`), and a minimum time between
+two runs (`min_timedelta_between_runs`). The first task of the run evaluates them, from the triggering events and from
+the state that the first task of the previous run has kept as an XCom: it uses Airflow's context only.
 
 - If something is still missing, the run is skipped, and what it has seen is kept for the next one.
 - If the last run was launched too short a time ago, the task waits, without taking a slot of a worker.
 - If the last run was launched after all of the events, and for their interval, there is nothing left to do.
 
-The scheduled date of an event is the tick that ends an interval (see `dates_of_task`), so an update counts for the
+The scheduled date of an event is the tick that ends an interval (see `dates_of_task`), so an update belongs to the
 interval, or the data cycle, that ends at its date; and the logical date of the run is the end of its interval.
 """
 
@@ -30,7 +30,7 @@ from ai.starlake.orchestration.freshness.policy import Policy, TriggerDataset, p
 from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
 MEMORY = "sl_freshness"
-"""The key of the XCom in which the first task keeps what it has seen."""
+"""Key of the XCom with the state of the first task."""
 
 _LAST_SECOND = timedelta(seconds=1)
 
@@ -40,8 +40,8 @@ class Skip:
     """The run is skipped.
 
     Args:
-        reason: Why, in words.
-        kept: What to keep for the next run.
+        reason: The reason.
+        kept: The state for the next run.
     """
 
     reason: str
@@ -50,10 +50,10 @@ class Skip:
 
 @dataclass(frozen=True)
 class NotBefore:
-    """The run goes on, but later.
+    """The run continues later.
 
     Args:
-        at: When.
+        at: The time.
     """
 
     at: datetime
@@ -61,12 +61,12 @@ class NotBefore:
 
 @dataclass(frozen=True)
 class GoOn:
-    """The run goes on.
+    """The run continues.
 
     Args:
-        start: What it is for.
+        start: The run to start.
         left_out: Earlier intervals that have updates and get no run.
-        kept: What to keep for the next run.
+        kept: The state for the next run.
     """
 
     start: Start
@@ -76,7 +76,7 @@ class GoOn:
 
 @dataclass(frozen=True)
 class StartDecision:
-    """Decides whether a run that data has started goes on.
+    """Decides whether a data-triggered run continues.
 
     Args:
         datasets: The datasets that the pipeline waits for.
@@ -91,11 +91,11 @@ class StartDecision:
 
         Args:
             context: The context of the first task.
-            kept: What the first task of the run before has kept.
-            now: The time.
+            kept: The state of the previous run's first task.
+            now: The current time.
 
         Returns:
-            None if no dataset has started the run, but a person has.
+            None for a manual run.
         """
         zone = zone_of(self.options.zone)
         # a run is for one interval, the newest: Airflow has started it already
@@ -121,13 +121,13 @@ class StartDecision:
 
 
 def _within(policy: Policy, updates: Mapping[str, list[Update]]) -> dict[str, list[Update]]:
-    """Return updates with a date within the interval that ends at theirs, which `decide` knows by its begin."""
+    """Return updates with a date within the interval that ends at theirs, which `decide` identifies by its start."""
     back = timedelta() if policy.every is None else _LAST_SECOND
     return {name: [replace(each, logical=each.logical - back) for each in found] for name, found in updates.items()}
 
 
 def _merged(last: Update | None, new: Sequence[Update]) -> list[Update]:
-    """Return updates in the order of their numbers, after the last one that was known before."""
+    """Return updates in the order of their ids, after the last known one."""
     return [*([last] if last else []), *(each for each in new if last is None or each.storage_id > last.storage_id)]
 
 

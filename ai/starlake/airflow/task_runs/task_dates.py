@@ -1,4 +1,4 @@
-"""The dates of a DAG run: one logical date, the same in every task and at every attempt."""
+"""Dates of a DAG run: one logical date, the same in every task and at every attempt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ai.starlake.orchestration.dates.run_tags import date_tags
 from ai.starlake.orchestration.freshness.windows import slot_at, window_from
 
 START_TASK = "start"
-"""The task of a pipeline that waits for data, which decides what its run is for."""
+"""Task of a pipeline that waits for data, which decides on the dates of its run."""
 
 INTERVAL_START = "sl_data_interval_start"
 INTERVAL_END = "sl_data_interval_end"
@@ -39,9 +39,9 @@ def dates_of_task(context: Mapping[str, Any], zone: tzinfo) -> RunDates:
        scheduled time). A scheduled run and a run of a backfill always have one;
     5. the launch: `dag_run.run_after`, the only time that each run has. It does not change when tasks are cleared.
 
-    A run of a DAG with a cron expression is for a tick, also when it is started by hand: 4 and 5 give the last tick at
-    or before their time. Its interval is the time from the tick before to that tick. This differs from Dagster, where
-    a job with a cron expression is partitioned, and its run is named by the begin of the window: on Airflow, Starlake's
+    A run of a DAG with a cron expression is for a tick, also if it is started manually: 4 and 5 give the last tick at
+    or before their time. Its interval is the time from the previous tick to that tick. This differs from Dagster, where
+    a job with a cron expression is partitioned, and its run is named by the start of the window: on Airflow, Starlake's
     scheduled date has always been the tick itself, and DAGs that wait for each other compare it.
 
     Args:
@@ -49,14 +49,13 @@ def dates_of_task(context: Mapping[str, Any], zone: tzinfo) -> RunDates:
         zone: The time zone of dates without an offset, and of the result.
 
     Raises:
-        StarlakeError: If the configuration of the run, or an event that has triggered it, holds a value that is not a
-            date.
+        StarlakeError: If the configuration of the run, or a triggering event, contains a value that is not a date.
     """
     return resolve_dates(_TaskDates(context, zone, _Ticks.of_dag(context)), zone)
 
 
 def decided_dates(logical: datetime, interval: DataInterval | None) -> dict[str, str]:
-    """Return what task ``start`` is to push as XComs, so that all tasks of the run have the dates it decided on.
+    """Return the XComs of task ``start``, so that all tasks of the run have its dates.
 
     Args:
         logical: The logical date.
@@ -69,7 +68,7 @@ def decided_dates(logical: datetime, interval: DataInterval | None) -> dict[str,
 
 
 def dates_of_start(context: Mapping[str, Any], zone: tzinfo) -> RunDates | None:
-    """Return the dates that task ``start`` has decided on; None where it has not, or there is no such task.
+    """Return the dates that task ``start`` has decided on; None if it has not, or there is no such task.
 
     Args:
         context: The context of a task that comes after it.
@@ -77,7 +76,7 @@ def dates_of_start(context: Mapping[str, Any], zone: tzinfo) -> RunDates | None:
     """
     if START_TASK not in getattr(context["dag"], "task_ids", ()):
         return None
-    with interrupts_held():  # an answer of Airflow's supervisor that nobody waits for is taken for the next one
+    with interrupts_held():  # Airflow's supervisor: an unread answer would be taken for the next one
         logical, start, end = (
             None if text is None else parse_datetime(str(text), zone)
             for key in (LOGICAL_DATE, INTERVAL_START, INTERVAL_END)
@@ -88,7 +87,7 @@ def dates_of_start(context: Mapping[str, Any], zone: tzinfo) -> RunDates | None:
 
 
 def cron_of_dag(context: Mapping[str, Any]) -> str | None:
-    """Return the cron expression that starts the runs of a DAG; None where there is none.
+    """Return the cron expression of a DAG's schedule; None without one.
 
     Args:
         context: The context of a task of the DAG.
@@ -108,11 +107,11 @@ class _Ticks:
     def of_dag(cls, context: Mapping[str, Any]) -> _Ticks | None:
         """Return the ticks of the schedule of the DAG; None unless it is a cron expression in a time zone with a name.
 
-        The cron expression of what a task makes does not count: dates are the same in all tasks of a run.
+        The cron expression of a task's own table is not used: dates are the same in all tasks of a run.
         """
         dag = context["dag"]
         timetable = getattr(dag, "timetable", None)
-        cron = getattr(timetable, "expression", None) or getattr(timetable, "summary", None)  # one of Airflow's core
+        cron = getattr(timetable, "expression", None) or getattr(timetable, "summary", None)  # from Airflow's core
         zone = getattr(timetable, "timezone", None) or getattr(dag, "timezone", None)
         if not isinstance(cron, str) or cron_problem(cron) is not None:
             return None
@@ -153,7 +152,7 @@ class _TaskDates:
         return RunConf.of(self.context).dates(zone)
 
     def tags(self) -> Mapping[str, str]:
-        """Return the dates that the run was launched for, with their interval: by data, by its schedule, by hand."""
+        """Return the dates that the run was launched for, with their interval: by data, by its schedule, manually."""
         run = self._run
         events = events_of_run(self.context)
         if events and run.data_interval_end is None:
@@ -163,11 +162,11 @@ class _TaskDates:
         return self._of_time(run.data_interval_start, run.data_interval_end or run.run_after)
 
     def scheduled(self) -> datetime | None:
-        """Return None: what tells the tick of a run tells its interval too, and so is among the tags."""
+        """Return None: the tick of a run is among the tags, together with its interval."""
         return None
 
     def launched(self) -> datetime:
-        """Return when the run was launched."""
+        """Return the launch time of the run."""
         launched: datetime = self._run.run_after
         return launched
 
@@ -186,7 +185,7 @@ class _TaskDates:
         if date is None and self._key is not None:
             try:
                 return parse_datetime(self._key, self.zone)
-            except StarlakeError:  # a partition that is not about time
+            except StarlakeError:  # a partition without time
                 return None
         return date
 

@@ -1,4 +1,4 @@
-"""The end of a task before its command is done: what Airflow's handler of signals calls."""
+"""End of a task before its command is done: Airflow's signal handler calls this."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Literal
 class TaskEndedError(BaseException):
     """Airflow ends the task: its supervisor sent SIGTERM, and kills it with SIGKILL five seconds later.
 
-    No `Exception`: whatever handles errors of a command must not take it for one.
+    Not an `Exception`: handlers of a command's errors must not catch it.
     """
 
 
 class InterruptibleBlock:
     """The part of `execute` that `on_kill` ends.
 
-    Airflow's handler of SIGTERM calls `on_kill` in the main thread, and lets `execute` go on: what is raised there is
-    raised in `execute`, wherever that is. It happens once, so that a second signal does not disturb the cleaning up. A
-    signal that comes before the block lets it end where it begins; one after it finds nothing to end.
+    Airflow's handler of SIGTERM calls `on_kill` in the main thread, and lets `execute` continue: an exception raised
+    there is raised in `execute`. This happens once, so that a second signal does not disturb the clean-up. A signal
+    before the block ends it at its start; one after it has no effect.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class InterruptibleBlock:
         """Let a block be interrupted.
 
         Raises:
-            TaskEndedError: If it has been before it began.
+            TaskEndedError: If it was interrupted before it began.
         """
         if self._state == "ended":
             raise TaskEndedError
@@ -41,7 +41,7 @@ class InterruptibleBlock:
             self._state = "ended"
 
     def interrupt(self) -> None:
-        """Interrupt the block, unless it is over.
+        """Interrupt the block, unless it has ended.
 
         Raises:
             TaskEndedError: If it is being executed.

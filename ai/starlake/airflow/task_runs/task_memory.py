@@ -1,4 +1,4 @@
-"""The memory of a task: from one try to the next, and when somebody clears it."""
+"""State of a task: from one attempt to the next, and when a user clears it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ _WINDOW = "starlake_window"
 
 
 class TaskMemory:
-    """The memory of a task within one run of its DAG.
+    """The state of a task within one run of its DAG.
 
-    It is in Airflow's store of the state of tasks, which Airflow has since 3.3: an XCom is gone when the next try
-    begins. Without that store nothing is remembered, nor is it after a success where ``[state_store] clear_on_success``
-    is set.
+    It is in Airflow's task state store, available since 3.3: an XCom is deleted when the next attempt begins. Without
+    that store nothing is remembered, nor after a success if ``[state_store] clear_on_success`` is set.
 
     Args:
         context: The context of the task.
@@ -29,22 +28,22 @@ class TaskMemory:
         self._store: Any = context.get("task_state_store")
 
     def recall(self, key: str) -> Any:
-        """Return what was kept under a key; None if there is nothing."""
+        """Return the value of a key; None if there is none."""
         if self._store is None:
             return None
         with interrupts_held():
             return self._store.get(key)
 
     def keep(self, key: str, value: Any) -> None:
-        """Keep a value, which JSON can hold, for later tries in this run."""
+        """Keep a JSON-compatible value for later attempts in this run."""
         if self._store is not None:
             with interrupts_held():
                 self._store.set(key, value)
 
     def window_start(self) -> datetime:
-        """Return when the first of these tries asked: retries go on in one window, and a cleared task has a new one.
+        """Return the start of the first of these attempts: retries share one timeout, and a cleared task has a new one.
 
-        Without memory, it is the start of the run.
+        Without the store, it is the start of the run.
         """
         ti, now = self._context["ti"], datetime.now(timezone.utc)
         first_try = ti.max_tries - (ti.task.retries or 0)

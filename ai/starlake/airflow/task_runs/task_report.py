@@ -1,4 +1,4 @@
-"""Where a command's output goes: into the log of its task."""
+"""Routing of a command's output to the log of its task."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ class TaskLog(Protocol):
     """The log of a task, such as `BaseOperator.log`."""
 
     def info(self, event: str, /) -> object:
-        """Log something."""
+        """Log a message."""
         ...
 
     def warning(self, event: str, /) -> object:
-        """Log something that a person should look at."""
+        """Log a warning."""
         ...
 
     def error(self, event: str, /) -> object:
-        """Log that something failed."""
+        """Log an error."""
         ...
 
 
 class AirflowReporter:
-    """Reports to the log of a task: each line once, at once, with the level that its text has.
+    """Reports to the log of a task: each line immediately, with its own level.
 
     Args:
         log: The log of the task.
@@ -35,7 +35,7 @@ class AirflowReporter:
         self._log = log
 
     def output(self, stream: Stream, line: str) -> None:  # noqa: ARG002  the log of a task has one stream
-        """Take one line that the command printed."""
+        """Receive one line of the command's output."""
         if is_error(line):
             self._log.error(line)
         elif is_warning(line):
@@ -44,9 +44,9 @@ class AirflowReporter:
             self._log.info(line)
 
     def info(self, message: str) -> None:
-        """Take something that a person who watches the run wants to know."""
+        """Receive a progress message."""
         self._log.info(message)
 
     def warning(self, message: str) -> None:
-        """Take something that a person should look at."""
+        """Receive a warning."""
         self._log.warning(message)

@@ -1,4 +1,4 @@
-"""The events of assets that have triggered a run, as plain data."""
+"""Triggering asset events of a run, as plain data."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ai.starlake.common import StarlakeError, parse_datetime
 from ai.starlake.orchestration.freshness.decision import Update
 
 SCHEDULED_DATE = "sl_scheduled_date"
-"""The key of an event's extra that holds the logical date of the run which has emitted it."""
+"""Key of an event's extra with the logical date of the run that emitted it."""
 
 
 @dataclass(frozen=True)
 class TriggeringEvent:
-    """An event of an asset that has triggered a run, together with others.
+    """An asset event that triggered a run, together with others.
 
     Args:
         asset: The name of the asset.
-        at: When the event was recorded.
-        extra: What the task that emitted it has recorded with it.
-        partition_key: The partition that it is for.
+        at: Time at which the event was recorded.
+        extra: Its extra, from the task that emitted it.
+        partition_key: Its partition.
     """
 
     asset: str
@@ -34,13 +34,13 @@ class TriggeringEvent:
     partition_key: str | None = None
 
     def scheduled_date(self, zone: tzinfo) -> datetime | None:
-        """Return the logical date of the run that has emitted it; None where it tells none.
+        """Return the logical date of the run that emitted it; None if it has none.
 
         Args:
             zone: The time zone of a date without an offset.
 
         Raises:
-            StarlakeError: If what it tells is not a date.
+            StarlakeError: If the value is not a date.
         """
         text = self.extra.get(SCHEDULED_DATE)
         if text is None:
@@ -55,11 +55,10 @@ class TriggeringEvent:
 
 
 def triggering_events(events: Mapping[Any, Sequence[Any]] | None) -> list[TriggeringEvent]:
-    """Return the events that have triggered a run, oldest first, each once.
+    """Return the triggering events of a run, oldest first, each once.
 
     Args:
-        events: ``triggering_asset_events`` of the context, by asset. An event that came by an alias stands under the
-            alias too.
+        events: ``triggering_asset_events`` of the context, by asset. An event of an alias is under the alias too.
     """
     found = [
         TriggeringEvent(key.name, event.timestamp, event.extra or {}, getattr(event, "partition_key", None))
@@ -71,7 +70,7 @@ def triggering_events(events: Mapping[Any, Sequence[Any]] | None) -> list[Trigge
 
 
 def events_of_run(context: Mapping[str, Any]) -> list[TriggeringEvent]:
-    """Return the events that have triggered the run of a task, oldest first.
+    """Return the triggering events of the run of a task, oldest first.
 
     Args:
         context: The context of the task.
@@ -80,16 +79,16 @@ def events_of_run(context: Mapping[str, Any]) -> list[TriggeringEvent]:
 
 
 def newest_scheduled_date(events: Iterable[TriggeringEvent], zone: tzinfo) -> datetime | None:
-    """Return the newest logical date that events tell; None where none of them tells one."""
+    """Return the newest logical date in events; None if none has one."""
     dates = filter(None, (event.scheduled_date(zone) for event in events))
     return max(dates, key=datetime.timestamp, default=None)
 
 
 def updates_of(context: Mapping[str, Any], datasets: Iterable[str], zone: tzinfo) -> dict[str, list[Update]]:
-    """Return the updates of datasets that have triggered a run, as `decide` takes them.
+    """Return the updates of datasets that triggered a run, in the form of `decide`.
 
-    An event has no number of its own in the context of a task; microseconds since 1970 stand for it: they grow from one
-    event to the next, and from one run to the next.
+    An event has no id in the context of a task; microseconds since 1970 are used instead: they increase from one event
+    to the next, and from one run to the next.
 
     Args:
         context: The context of the task.

@@ -11,7 +11,7 @@ from ai.starlake.common.foreign import require_own_package
 require_own_package()
 require_package("dagster", "starlake-dagster", "dagster")
 
-from ai.starlake.common.command_line.lazy_group import LazyGroup, program  # noqa: E402  it imports packages that may have been replaced
+from ai.starlake.common.command_line.lazy_group import LazyGroup, program  # noqa: E402  its imports may have been replaced
 
 __all__ = ["gcp", "main", "polars"]
 
