@@ -166,12 +166,12 @@ def test_the_heap_is_that_of_sparks_driver(machine):
 
 
 def test_sparks_defaults_are_read_and_its_options_take_precedence(machine):
-    text = "# spark.a 1\nspark.sql.shuffle.partitions   8\nspark.b=x y\nspark.ui.enabled true\n\n"
+    text = "# spark.a 1\nspark.sql.shuffle.partitions   8\nspark.b=x y\nspark.ui.port 4050\n\n"
     machine.file(machine.home / "bin/spark/conf/spark-defaults.conf", text)
-    properties = machine.launch(SPARK_CONF_OPTIONS="--conf spark.ui.enabled=false").properties
+    properties = machine.launch(SPARK_CONF_OPTIONS="--conf spark.ui.port=4051").properties
     assert properties["spark.sql.shuffle.partitions"] == "8"
     assert properties["spark.b"] == "x y"
-    assert properties["spark.ui.enabled"] == "false"
+    assert properties["spark.ui.port"] == "4051"
     assert "spark.a" not in properties
 
 
@@ -193,6 +193,12 @@ def test_nothing_secret_is_on_the_command_line_in_a_representation_or_in_the_fir
     assert launch.properties["javax.net.ssl.keyStorePassword"] == secret
 
 
+def test_spark_shows_no_web_page_unless_it_is_asked_to(machine):
+    assert machine.launch().properties["spark.ui.enabled"] == "false"
+    asked = machine.launch(SPARK_CONF_OPTIONS="--conf spark.ui.enabled=true")
+    assert asked.properties["spark.ui.enabled"] == "true"
+
+
 def test_options_of_sparks_driver_replace_those_of_proxies(machine):
     launch = machine.launch(HTTPS_PROXY="http://proxy:1", SPARK_DRIVER_OPTIONS="-Dx.y='a b' -XX:+UseSerialGC")
     assert launch.properties["x.y"] == "a b"
@@ -206,7 +212,7 @@ def test_options_of_sparks_driver_replace_those_of_proxies(machine):
         {"SL_ROOT": "/elsewhere"},
         {"SL_ENV": "BQ"},
         {"SPARK_DRIVER_MEMORY": "1g"},
-        {"SPARK_CONF_OPTIONS": "--conf spark.ui.enabled=false"},
+        {"SPARK_CONF_OPTIONS": "--conf spark.ui.enabled=true"},
         {"SPARK_MASTER_URL": "local[1]"},
         {"JAVA_TOOL_OPTIONS": "-Dx=1"},
         {"AWS_SECRET_ACCESS_KEY": "other"},

@@ -20,6 +20,8 @@ _AT_START = ("file.", "java.", "jdk.", "sun.", "user.")
 def spark_properties(spark: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the properties that spark-submit would set: of its defaults, the master and SPARK_CONF_OPTIONS.
 
+    Unlike there, Spark shows no web page of its own unless one of them says so.
+
     Args:
         spark: The folder of Spark.
         environment: The environment of the command.
@@ -34,7 +36,9 @@ def spark_properties(spark: Path | None, environment: Mapping[str, str]) -> dict
         raise _unfit("SPARK_EXTRA_PACKAGES is set", "only spark-submit fetches packages")
     defaults = dict(_defaults(spark)) if spark else {}
     options = dict(_conf_options(environment.get("SPARK_CONF_OPTIONS", "")))
-    return {**defaults, "spark.master": master, "spark.app.name": "ai.starlake.job.Main", **options}
+    # a page for everybody on the network, for as long as the virtual machine lives: only if the user asks for it
+    own = {"spark.ui.enabled": "false", "spark.app.name": "ai.starlake.job.Main"}
+    return {**own, **defaults, "spark.master": master, **options}
 
 
 def heap(properties: Mapping[str, str], environment: Mapping[str, str]) -> str:

@@ -36,9 +36,9 @@ Java 24 has none, and it would change how pools of threads load classes.
 
 **Output.** Bytes of one stream arrive in their order, cut anywhere; `LineSplitter` makes lines of them. Everything that
 the command's threads printed before its end is sent before `END`, a last line without line break too. Dropped lines: a
-thread that an earlier command started, and that lives on, must not print into a later command's output; its lines go to
-the standard error of the server. Workers of thread pools and threads of Spark, Hadoop and log4j serve all commands:
-what they print belongs to the command under way.
+thread of Starlake's own code that an earlier command started, and that lives on, must not print into a later command's
+output; its lines go to the standard error of the server. Workers of thread pools and threads of libraries, such as
+Spark's, serve all commands: what they print belongs to the command under way.
 
 **Environment.** `environment_digest` is SHA-256 over the sorted entries. The server computes it from what
 `System.getenv` returns, by name and by entries; an entry that reads otherwise than what the request said makes another

@@ -88,11 +88,11 @@ final class StarlakeInside {
         clearPool();
     }
 
-    /** True in a thread of a pool, or of Spark's and other libraries: it outlives commands, and works for all. */
+    /** True in a thread that does not begin in Starlake's own code: of a pool, or of a library, it works for all. */
     static boolean servesAll() {
         String outermost = StackWalker.getInstance().walk(frames -> frames.map(frame -> frame.getClassName())
             .filter(name -> !name.startsWith("java.lang.")).reduce("", (one, next) -> next));
-        return outermost.matches("(java\\.util|org\\.apache|io\\.netty|scala\\.concurrent)\\..*");
+        return !outermost.startsWith("ai.starlake.");
     }
 
     // ---- the environment: names and values in turn, as bytes
