@@ -27,7 +27,7 @@ EMULATOR := packages/starlake-gcp-emulator
 REQUIREMENTS := VERSION setup.cfg pyproject.toml $(EMULATOR)/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow lint format types imports wheels release-check golden warm-server bench soak docs docs-check docs-links docs-reference pictures gcp-smoke clean
+.PHONY: help setup demo ui airflow-demo test test-slow test-oldest test-airflow lint format types imports wheels dist release-check golden warm-server bench soak docs docs-check docs-links docs-reference pictures gcp-smoke clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -107,6 +107,11 @@ wheels: $(STAMP) ## Build the wheels of both distributions (DIST=dist)
 	$(BIN)/uv build --quiet --wheel --out-dir '$(DIST)' $(EMULATOR)
 	@rm -rf build $(EMULATOR)/build
 	@ls '$(DIST)'/*.whl
+
+dist: $(STAMP) ## Build what is released of both distributions (DIST=dist): source distributions, and wheels from them
+	$(BIN)/uv build --quiet --out-dir '$(DIST)' .
+	$(BIN)/uv build --quiet --out-dir '$(DIST)' $(EMULATOR)
+	@ls '$(DIST)'/*.whl '$(DIST)'/*.tar.gz
 
 release-check: $(STAMP) ## Build both distributions, check them, and run README's example on the oldest and the newest Python
 	$(BIN)/python -m pytest -q -rP tests/packaging/test_release.py

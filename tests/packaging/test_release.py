@@ -19,7 +19,6 @@ from tests.documentation.code_blocks import Block, blocks_of
 from tests.packaging.follow_page import UV, follow
 
 ROOT = Path(__file__).resolve().parents[2]
-EMULATOR = ROOT / "packages" / "starlake-gcp-emulator"
 VERSION = (ROOT / "VERSION").read_text("utf-8").strip()
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -29,8 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with both distributions; each wheel is built from the source distribution beside it."""
     folder = tmp_path_factory.mktemp("release")
-    for source in (ROOT, EMULATOR):
-        subprocess.run([UV, "build", "--quiet", "--out-dir", folder, source], check=True, timeout=300)
+    subprocess.run(["make", "dist", f"DIST={folder}", f"VENV={sys.prefix}"], cwd=ROOT, check=True, timeout=300)
     return folder
 
 
