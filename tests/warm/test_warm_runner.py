@@ -258,7 +258,9 @@ def test_what_is_told_of_memory(commands, monkeypatch):
     warm.process()
     (told,) = warm.report.infos
     assert re.fullmatch(
-        rf"a warm server was started \(process {server}; Starlake 1.5.16, Java 17.0.1; \d+ MB of memory\)", told
+        rf"a warm server was started \(process {server}; Starlake 1.5.16, Java 17.0.1; \d+ MB of memory, heap of at most 4g\); "
+        rf"`ps -o rss,time,args -p {server}` shows it",
+        told,
     )
     later = time.time() + 61
     monkeypatch.setattr(time, "time", lambda: later)

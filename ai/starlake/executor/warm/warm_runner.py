@@ -438,8 +438,10 @@ class _Turn:
             return
         self._note(server, commands=0, told=time.time())
         versions = f"Starlake {hello.starlake or 'of an unknown version'}, Java {hello.java}"
+        heap = f", heap of at most {self.launch.heap}" if self.launch.heap else ""
         self.context.execution.report.info(
-            f"a warm server was started (process {hello.pid}; {versions}; {_shown(server.status(0).resident)})"
+            f"a warm server was started (process {hello.pid}; {versions}; {_shown(server.status(0).resident)}{heap}); "
+            f"`ps -o rss,time,args -p {hello.pid}` shows it"
         )
 
     def _tell_status(self, server: WarmServer) -> None:
