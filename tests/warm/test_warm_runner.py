@@ -258,7 +258,8 @@ def test_what_is_told_of_memory(commands, monkeypatch):
     warm.process()
     (told,) = warm.report.infos
     assert re.fullmatch(
-        rf"a warm server was started \(process {server}; Starlake 1.5.16, Java 17.0.1; \d+ MB of memory, heap of at most 4g\); "
+        rf"a warm server was started \(process {server}; Starlake 1.5.16, Java 17.0.1; "
+        r"\d+ MB of memory, heap of at most 4g\); "
         rf"`ps -o rss,time,args -p {server}` shows it",
         told,
     )
