@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
-from pydantic.aliases import AliasChoices
+from pydantic import AliasChoices
 from pydantic_core import PydanticUndefined
 
 from ai.starlake.airflow.airflow_options import AirflowOptions
