@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 
 import psutil
@@ -116,7 +117,7 @@ def test_a_server_that_is_busy_is_not_idle(start):
 
 _NAMES = {
     "settings": ("ai/starlake/config", "Settings$", "public Object referenceConfig() { return this; }"),
-    "duckdb": ("ai/starlake/extract", "StarlakeConnectionPool$", "private final Object duckDbPool = this;"),
+    "duckdb": ("ai/starlake/extract", "StarlakeConnectionPool$", "private final Object duckDbPool = new Object();"),
     "configuration": ("com/typesafe/config/impl", "ConfigImpl", "public static Object environment() { return null; }"),
     "run": ("ai/starlake/job", "Main", "public void run(String[] arguments) {}"),
 }
@@ -137,10 +138,49 @@ def test_a_server_that_cannot_serve_says_which_check_failed_and_ends(start, tmp_
     assert check in hello.failed_checks
 
 
-def test_versions_before_pools_of_duckdb_have_nothing_to_clear(start, tmp_path):
-    source = tmp_path / "other/ai/starlake/extract/StarlakeConnectionPool$.java"
+_POOLS = {
+    "1.2": ("JdbcDbUtils$StarlakeConnectionPool$", "private final Object hikariPools = null;"),
+    "1.4": (
+        "JdbcDbUtils$StarlakeConnectionPool$",
+        """
+        public static class Connections {
+            public java.util.Map<String, AutoCloseable> kept = new java.util.HashMap<>();
+            public Entries iterator() { return new Entries(kept.values().iterator()); }
+            public void clear() { kept.clear(); }
+        }
+        public static class Entries {
+            private final java.util.Iterator<AutoCloseable> entries;
+            Entries(java.util.Iterator<AutoCloseable> entries) { this.entries = entries; }
+            public boolean hasNext() { return entries.hasNext(); }
+            public Entry next() { return new Entry(entries.next()); }
+        }
+        public static class Entry {
+            private final AutoCloseable value;
+            Entry(AutoCloseable value) { this.value = value; }
+            public AutoCloseable _2() { return value; }
+        }
+        private final Connections duckDbPool = new Connections();
+        { duckDbPool.kept.put("a", () -> System.out.println("closed")); }
+        """,
+    ),
+    "1.5.3": (
+        "JdbcDbUtils$StarlakeConnectionPool$",
+        """private final Object duckDbPool = this; public void clearDuckdbPool() { System.out.println("closed"); }""",
+    ),
+}
+"""How older versions keep connections; `test_server.py` has the newer ones."""
+
+
+@pytest.mark.parametrize("version", sorted(_POOLS))
+def test_connections_of_older_versions_are_closed(start, fake_starlake, tmp_path, version):
+    name, body = _POOLS[version]
+    source = tmp_path / f"other/ai/starlake/extract/{name}.java"
     source.parent.mkdir(parents=True)
-    fields = "public static final StarlakeConnectionPool$ MODULE$ = null; private final Object hikariPools = null;"
-    source.write_text(f"package ai.starlake.extract;\npublic class StarlakeConnectionPool$ {{ {fields} }}\n")
+    module = f"public static final {name} MODULE$ = new {name}();"
+    source.write_text(f"package ai.starlake.extract;\npublic class {name} {{ {body} {module} }}\n")
     compile_java(tmp_path / "other", tmp_path / "classes")
-    assert not start(classes=[tmp_path / "classes"]).hello().failed_checks
+    shutil.copytree(fake_starlake.home / "classes", tmp_path / "starlake")
+    (tmp_path / "starlake/ai/starlake/extract/StarlakeConnectionPool$.class").unlink()
+    jvm = start(classes=[tmp_path / "classes"], starlake=tmp_path / "starlake")
+    assert not jvm.hello().failed_checks
+    assert ("closed" in jvm.log.read_text()) is (version != "1.2")

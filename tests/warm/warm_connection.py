@@ -55,6 +55,7 @@ class WarmJvm:
         folder: Path,
         *,
         classes: Sequence[str | Path] = (),
+        starlake: str | Path | None = None,
         idle_timeout: float = 600,
         properties: Mapping[str, str] | None = None,
     ) -> None:
@@ -62,7 +63,7 @@ class WarmJvm:
         self.folder = folder
         self.hello_file = folder / "hello"
         self.log = folder / "log"
-        path = os.pathsep.join(map(str, [SERVER_CLASSES, *classes, f"{fake.home}/bin/sl/*"]))
+        path = os.pathsep.join(map(str, [SERVER_CLASSES, *classes, starlake or f"{fake.home}/bin/sl/*"]))
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 ["java", *_OPTIONS, "-cp", path, "StarlakeWarmServer"],

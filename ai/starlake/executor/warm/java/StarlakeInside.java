@@ -56,16 +56,28 @@ final class StarlakeInside {
         require(renewed, "ai.starlake.config.Settings.invalidateCaches keeps the old settings");
     }
 
-    /** Let go of DuckDB files. Versions before 1.5.1 close their connections by themselves. */
+    /** Let go of DuckDB files. Up to 1.3.0 each connection is closed after its use; up to 1.5.2 no method does it. */
     static void clearPool() throws Exception {
         for (String name : POOLS) {
             Class<?> pool;
             try { pool = Class.forName("ai.starlake.extract." + name); } catch (ClassNotFoundException no) { continue; }
-            boolean keeps = Arrays.stream(pool.getDeclaredFields()).anyMatch(f -> f.getName().endsWith("duckDbPool"));
-            if (keeps) call(pool.getName(), "clearDuckdbPool");
+            for (Field field : pool.getDeclaredFields()) {
+                if (!field.getName().endsWith("duckDbPool")) continue;
+                boolean told = Arrays.stream(pool.getMethods()).anyMatch(m -> m.getName().equals("clearDuckdbPool"));
+                if (told) call(pool.getName(), "clearDuckdbPool");
+                else closeAll(field, pool.getField("MODULE$").get(null));
+            }
             return;
         }
         throw new ClassNotFoundException("ai.starlake.extract.StarlakeConnectionPool");
+    }
+
+    /** Close the values of a map of Scala, and empty it. */
+    static void closeAll(Field field, Object module) throws Exception {
+        field.setAccessible(true);
+        Object map = field.get(module), entries = on(map, "iterator");
+        while ((Boolean) on(entries, "hasNext")) ((AutoCloseable) on(on(entries, "next"), "_2")).close();
+        on(map, "clear");
     }
 
     static Method entry() throws Exception {
@@ -166,6 +178,12 @@ final class StarlakeInside {
         method.setAccessible(true);
         boolean isStatic = Modifier.isStatic(method.getModifiers());
         return method.invoke(isStatic ? null : found.getField("MODULE$").get(null));
+    }
+
+    static Object on(Object target, String name) throws Exception {
+        Method method = target.getClass().getMethod(name);
+        method.setAccessible(true);
+        return method.invoke(target);
     }
 
     static void require(boolean condition, String otherwise) {
