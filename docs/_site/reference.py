@@ -187,7 +187,7 @@ API: Mapping[str, tuple[str, str, Sequence[str]]] = {
     "api-dagster.md": (
         "Dagster",
         "Assets, ops, the facade and the component.",
-        ["dagster", "dagster.shell", "dagster.embedded", "dagster.gcp", "dagster.polars"],
+        ["dagster", "dagster.shell", "dagster.warm", "dagster.embedded", "dagster.gcp", "dagster.polars"],
     ),
     "api-pipelines.md": (
         "Jobs and pipelines",
