@@ -9,7 +9,6 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from ai.starlake.executor.executable import is_embedded_engine
 from ai.starlake.executor.warm.warm_settings import Scope, WarmSettings
 from ai.starlake.job.job_options import StarlakeOptionWarning
 from ai.starlake.job.process_options import ProcessOptions
@@ -61,8 +60,12 @@ class WarmOptions(ProcessOptions):
 
     def _check(self) -> None:
         super()._check()
+        if not self.warm:
+            return
+        from ai.starlake.executor.executable import is_embedded_engine
+
         executable = [self.SL_STARLAKE_PATH] if isinstance(self.SL_STARLAKE_PATH, str) else self.SL_STARLAKE_PATH
-        if self.warm and is_embedded_engine(executable):
+        if is_embedded_engine(executable):
             warnings.warn(
                 f"option warm has no effect: {executable[0]} is the embedded engine, which has no JVM",
                 StarlakeOptionWarning,
