@@ -8,6 +8,7 @@ times.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -33,7 +34,7 @@ from dagster import DagsterRunStatus, DefaultSensorStatus, Definitions, EnvVar, 
 from ai.starlake.dagster import StarlakeDagsterFacade
 
 PROJECT = os.environ["TEST_ROOT"] + "/bakery"
-fast = {"interval_seconds": 1, "settle_seconds": 1, "group_seconds": 5, "log_url_template": "https://logs/{job_id}"}
+fast = {"interval_seconds": 1, "settle_seconds": 1, "group_seconds": 120, "log_url_template": "https://logs/{job_id}"}
 facades = {
     "duckdb": StarlakeDagsterFacade(PROJECT, f"{PROJECT}/datasets/duckdb.db", **fast),
     "postgresql": StarlakeDagsterFacade(PROJECT, EnvVar("AUDIT_URL"), **fast),
@@ -67,11 +68,15 @@ TICKS = """query($selector: SensorSelector!) { sensorOrError(sensorSelector: $se
 
 
 class Outside:
-    """The other scheduler, and the PostgreSQL that its audit is in as well."""
+    """The other scheduler, and the PostgreSQL that its audit is in as well.
+
+    A night is seen as a whole, however long its commands take: its DuckDB file replaces that of the night before.
+    """
 
     def __init__(self, folder: Folder, url: str) -> None:
         self.folder = folder
-        self.file = folder.root / "datasets" / "duckdb.db"
+        self.seen = folder.root / "datasets" / "duckdb.db"
+        self.file = folder.root / "datasets" / "night.db"
         self.postgres = PostgresAudit(url)
 
     def night(self, job_id: str | None, *, returns: str = "1;1") -> None:
@@ -84,6 +89,9 @@ class Outside:
         for left in stage.glob("*.csv"):
             left.unlink()
         self._starlake(job_id, "transform", "--name", "kpis.sales")
+        new = self.seen.with_suffix(".new")
+        shutil.copy(self.file, new)
+        new.replace(self.seen)
 
     def copy(self) -> None:
         """Lets PostgreSQL have the rows that are new, when nobody writes into the file."""
@@ -109,7 +117,7 @@ class Outside:
         given = {} if job_id is None else {"SL_JOB_ID": job_id}
         subprocess.run(
             [Path(sys.executable).with_name("starlake-embedded"), *arguments],
-            env={**inherited, **given, "SL_ROOT": str(self.folder.root)},
+            env={**inherited, **given, "SL_ROOT": str(self.folder.root), "DUCKDB_FILE": str(self.file)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             check=False,
@@ -123,7 +131,7 @@ def moment(started) -> float:
 @pytest.fixture
 def outside(tmp_path):
     folder = Folder(tmp_path / "bakery")
-    folder.write("application.sl.yml", APPLICATION)
+    folder.write("application.sl.yml", APPLICATION.replace("{{SL_ROOT}}/datasets/duckdb.db", "{{DUCKDB_FILE}}"))
     for table in ("orders", "returns"):
         folder.table("shop", table, "id: long, price: long", "metadata: {maxRejected: 0}\n")
     folder.task("kpis", "sales", "SELECT sum(price) AS total FROM shop.orders")
@@ -132,7 +140,11 @@ def outside(tmp_path):
 
 @pytest.fixture
 def location(tmp_path, outside):
-    variables = {"AUDIT_URL": str(outside.postgres.audit), "SL_DAGSTER_CACHE": str(tmp_path / "cache")}
+    variables = {
+        "AUDIT_URL": str(outside.postgres.audit),
+        "DUCKDB_FILE": str(outside.seen),
+        "SL_DAGSTER_CACHE": str(tmp_path / "cache"),
+    }
     location = Location.make(tmp_path, uuid.uuid4().hex, SOURCE, **variables)
     yield location
     location.end_all()
