@@ -1,7 +1,7 @@
 """Stands in for `java`: a server of the same protocol whose faults a test chooses.
 
 A property of the virtual machine chooses one of its start (`-Dfault=...`), the variable FAULT of a command another one.
-Commands: `print text...`, `fail code`, `exit code`, `wait file`, `child file`, `variable name`.
+Commands are the methods `do_...`.
 """
 
 from __future__ import annotations
@@ -131,6 +131,10 @@ class Command:
 
     do_load = do_wait
 
+    def do_disconnect(self):
+        self.connection.shutdown(socket.SHUT_RDWR)
+        time.sleep(600)
+
     def do_child(self, file):
         child = subprocess.Popen(["sleep", "600"], start_new_session=True)
         Path(file).write_text(f"{child.pid}\n")
@@ -152,7 +156,7 @@ def serve(connection, token):
                 command.send(FrameKind.READY, *command.state("ready"))
         else:
             threading.Thread(target=command.run, daemon=True).start()
-    if busy.is_set():
+    if busy.is_set() and command.arguments != ["disconnect"]:
         os._exit(frames.CLIENT_GONE)
 
 
@@ -179,10 +183,11 @@ def main():
     partial.rename(path)
     if "checks" in FAULTS:
         sys.exit(frames.CHECKS_FAILED)
-    server.settimeout(int(idle) / 1000)
+    server.settimeout(60)  # a test on a loaded machine may need longer than it lets a server idle
     try:
         while True:
             connection, _ = server.accept()
+            server.settimeout(int(idle) / 1000)
             connection.settimeout(None)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             threading.Thread(target=serve, args=[connection, token], daemon=True).start()

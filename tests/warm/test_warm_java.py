@@ -26,7 +26,7 @@ class JavaCommands(WarmCommands):
         self.runner = WarmRunner(WarmSettings())
 
     def environment(self, **variables):
-        return {**self.fake.environment(self.folder), "SL_JOB_ID": "run-1.step-1", **variables}
+        return {**self.fake.environment(self.folder), "SL_JOB_ID": self.job_id, **variables}
 
     def do(self, what, **options):
         return self.run("transform", "--name", f"fake.{what}", **options)

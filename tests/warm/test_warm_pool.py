@@ -167,7 +167,7 @@ def test_a_warm_load_is_seen_by_others_and_not_by_itself(commands, beside):
     assert not load_by_hand_runs(root, "run-2.step-1")
     first = beside(warm, "load")
     assert load_by_hand_runs(root, "run-2.step-1")
-    assert not load_by_hand_runs(root, "run-1.step-1")
+    assert not load_by_hand_runs(root, warm.job_id)
     assert not load_by_hand_runs(another, "run-2.step-1")
     first.end()
     assert not load_by_hand_runs(root, "run-2.step-1")
@@ -177,7 +177,7 @@ def test_the_load_of_a_step_that_was_killed_counts_as_long_as_a_server_runs_it(c
     monkeypatch.setattr("ai.starlake.executor.notes._SETTLE", 0.5)
     warm = commands()
     execution = warm.context().execution
-    note = LoadNote.of(execution, "run-1.step-1", {})
+    note = LoadNote.of(execution, warm.job_id, {})
     killed = LoadNote(**{**vars(note), "worker": (2**22 + 1, "12")})
     first = beside(warm, "load")
     assert killed.is_alive(execution, lambda *_: None)

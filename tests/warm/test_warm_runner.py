@@ -150,6 +150,14 @@ def test_a_crash_is_one_failed_command(commands):
     assert warm.report.warnings == []
 
 
+def test_a_connection_that_ends_during_a_command_fails_it(commands):
+    warm = commands()
+    server = warm.process()
+    with pytest.raises(StarlakeError, match="ended during the command\nit closed the connection"):
+        warm.run("disconnect")
+    assert not alive(server)
+
+
 def test_a_server_that_ended_between_commands_is_replaced(commands):
     warm = commands()
     server = warm.process()

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -104,13 +105,14 @@ class WarmCommands:
             self.settings, silence=silence, owner=partial(Owner.of_process, owner) if owner else Owner.of_run
         )
         self.report = Recorder()
+        self.job_id = f"{uuid.uuid4().hex}.step-1"  # other tests that run meanwhile have theirs
 
     def context(self, run_id: str = "run-1", step: str = "step-1", at_end=None, **more: object) -> CommandContext:
         execution = Execution(run_id, step, self.report, at_end_of_run=at_end)
         return CommandContext(execution, (str(self.executable),), **more)
 
     def environment(self, **variables: str) -> dict[str, str]:
-        return {"PATH": os.defpath, "SL_ROOT": str(self.folder), "SL_JOB_ID": "run-1.step-1", **variables}
+        return {"PATH": os.defpath, "SL_ROOT": str(self.folder), "SL_JOB_ID": self.job_id, **variables}
 
     def run(
         self,

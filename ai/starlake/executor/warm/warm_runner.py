@@ -406,6 +406,7 @@ class _Turn:
     def _crashed(self, server: WarmServer, on_line: OnLine) -> int:
         """Return the exit code of a virtual machine that ended during a command, and leave nothing of it."""
         end = server.how_it_ended()
+        closed = server.file.process.runs
         server.end()
         pid = server.file.process.pid
         for line in last_lines(end.said) if end else ():
@@ -413,7 +414,7 @@ class _Turn:
         if end is None or end.exit_code is None:
             raise StarlakeError(
                 f"the warm server (process {pid}) ended during the command",
-                cause=str(end) if end else "nobody saw how: its guard ended too",
+                cause=str(end or ("it closed the connection" if closed else "nobody saw how: its guard ended too")),
                 fix="run the command again; a new server is started for it",
             )
         if end.exit_code:  # 0 is that of a command which halts the virtual machine when it is done
@@ -422,7 +423,7 @@ class _Turn:
 
     def _exited(self, server: WarmServer) -> int:
         """Return the exit code of a command that ended the virtual machine itself."""
-        end = server.how_it_ended(_EXIT_WITHIN)
+        end = server.how_it_ended(_EXIT_WITHIN, partial(require_wanted, self.death_fd))
         server.end()
         if end is None or end.exit_code is None:
             raise StarlakeError(

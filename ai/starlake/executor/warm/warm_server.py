@@ -45,7 +45,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
 _MARGIN = 30.0
 """Seconds after the guard's deadline at which the guard itself is taken for dead."""
 _END_WITHIN = 3.0
-"""Seconds until the guard of a server that ended has written down how."""
+"""Seconds that a server which does not answer may take to end."""
+_NOTED_WITHIN = 30.0
+"""Seconds until the guard of a server that has ended must have written down how."""
 _SAID_LINES = 12
 
 
@@ -222,17 +224,20 @@ class WarmServer:
         file = self.slot.read()
         return WarmServer(self.slot, file) if file is not None and file.mark == self.file.mark else self
 
-    def how_it_ended(self, within: float = _END_WITHIN) -> ServerEnd | None:
+    def how_it_ended(self, within: float = _END_WITHIN, check: Callable[[], None] = lambda: None) -> ServerEnd | None:
         """Return how the server ended, once its guard has written it down; None if it does not.
 
         Args:
-            within: How many seconds to wait for it.
+            within: How many seconds to wait for the end of its process.
+            check: Called again and again; may raise to give up.
         """
-        deadline = time.monotonic() + within
+        began = time.monotonic()
         while True:
-            guard_runs = self.file.guard.runs
+            check()
+            guard_runs, process_runs = self.file.guard.runs, self.file.process.runs
             end = self.file.read_end()
-            if end is not None or not guard_runs or time.monotonic() > deadline:
+            passed = time.monotonic() - began
+            if end is not None or not guard_runs or passed > (within if process_runs else _NOTED_WITHIN):
                 return end
             time.sleep(_FIRST_PAUSE)
 
