@@ -144,7 +144,7 @@ def parameter_row(parameter: click.Parameter) -> tuple[str, str]:
     """Return what a table says of an option or an argument of a command."""
     if isinstance(parameter, click.Option):
         names = ", ".join(f"`{name}`" for name in (*parameter.opts, *parameter.secondary_opts))
-        value = "" if parameter.is_flag else f" `{parameter.metavar or value_of(parameter)}`"
+        value = "" if parameter.is_flag else f" {value_of(parameter)}"
         return names + value, parameter.help or ""
     required = "" if parameter.required else " (optional)"
     return f"`{(parameter.metavar or parameter.name or '').upper()}`{required}", ""
@@ -153,7 +153,9 @@ def parameter_row(parameter: click.Parameter) -> tuple[str, str]:
 def value_of(parameter: click.Parameter) -> str:
     """Return a placeholder for the value of an option."""
     kind = parameter.type
-    return "[" + "|".join(map(str, kind.choices)) + "]" if isinstance(kind, click.Choice) else kind.name.upper()
+    if isinstance(kind, click.Choice):
+        return " or ".join(f"`{choice}`" for choice in kind.choices)
+    return f"`{parameter.metavar or kind.name.upper()}`"
 
 
 def commands_of(path: str, command: click.Command) -> Iterator[str]:
