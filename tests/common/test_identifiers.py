@@ -51,7 +51,7 @@ def test_a_name_of_nothing_but_accents_still_names_something(name: str) -> None:
 
 
 def test_an_empty_name_is_an_error() -> None:
-    with pytest.raises(StarlakeError, match="empty name"):
+    with pytest.raises(StarlakeError, match="the name is empty"):
         sanitize_id("")
 
 

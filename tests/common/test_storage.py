@@ -156,7 +156,7 @@ def test_a_move_never_replaces(folder):
 
 
 def test_a_missing_file_cannot_be_moved(folder):
-    with pytest.raises(StarlakeError, match="not there any more"):
+    with pytest.raises(StarlakeError, match="no longer exists"):
         at(f"{folder[0]}/missing").move_into(at(f"{folder[0]}/to"))
 
 

@@ -108,7 +108,7 @@ class TestOutcomes:
             assert mirrored.tags["dagster/will_retry"] == "false"
             job = mirror.definitions.get_job_def("starlake_mirror_prod")
             killed = instance.create_run_for_job(job, run_config=mirrored.run_config, tags=job.tags)
-            instance.report_run_failed(killed, "the process of the run is gone")
+            instance.report_run_failed(killed, "the process of the run has ended")
             assert instance.get_run_by_id(killed.run_id).tags["dagster/will_retry"] == "true"
 
     def test_a_failed_load_that_kept_some_files(

@@ -255,7 +255,7 @@ class TestModules:
         job = make_module().job
         with monkeypatch.context() as patch:
             patch.setattr(type(job), "sl_orchestrator", classmethod(lambda _: StarlakeOrchestrator.SNOWFLAKE))
-            with pytest.raises(StarlakeError, match="is for snowflake, which runs no pipelines here") as caught:
+            with pytest.raises(StarlakeError, match="is for snowflake, whose pipelines cannot run here") as caught:
                 OrchestrationFactory.create_orchestration(job)
         assert "installed orchestrators: airflow, dagster" in str(caught.value)
         assert type(OrchestrationFactory.create_orchestration(job)).__name__ == "DagsterOrchestration"

@@ -24,5 +24,5 @@ def test_a_dataset_is_a_value() -> None:
 
 
 def test_a_dataset_without_a_name_has_no_key() -> None:
-    with pytest.raises(StarlakeError, match="empty name"):
+    with pytest.raises(StarlakeError, match="the name is empty"):
         _ = StarlakeDataset("").uri

@@ -42,7 +42,7 @@ def test_what_a_short_line_lacks_is_an_empty_text(shop):
 def test_a_comma_too_much_is_no_json(shop, content, multiline):
     shop.table("rows", {"id": "int"}, metadata={"format": "JSON", "multiline": multiline})
     shop.put("rows1.json", content)
-    assert "a comma stands before the end" in shop.engine.load().failures[0].error
+    assert "there is a comma before the end" in shop.engine.load().failures[0].error
     assert "stage/shop/rows1.json" in shop.files()
 
 

@@ -46,7 +46,7 @@ def test_a_task_is_done_once_for_a_job_id(project, caplog):
     for _ in range(2):
         assert transform(project, **RUN) is None
     assert project.rows("kpi.one") == [(1,)]
-    assert "kpi.one is done: it succeeded before under the job id run.step" in caplog.text
+    assert "kpi.one is done already, under the job id run.step" in caplog.text
     for environment in ({}, {}, {"SL_JOB_ID": "other"}, {"SL_JOB_ID": "other"}):
         assert transform(project, **environment) is None
     assert project.rows("kpi.one") == [(1,)] * 4

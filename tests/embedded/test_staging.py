@@ -137,7 +137,10 @@ class TestNamesThatAreTaken:
         shop.engine.stage()
         land("rows-2024.csv", rows(2))
         land("other.csv", rows(3))
-        refused(shop, r"rows-2024\.csv .* cannot be staged\n.*a file of its name waits in .*\n.*load what waits there")
+        refused(
+            shop,
+            r"rows-2024\.csv .* cannot be staged\n.*a file of its name waits in .*\n.*load the files that wait there",
+        )
         assert landed(shop) == ["rows-2024.csv"]
         assert loaded(shop) == [1, 3]
         shop.engine.stage()

@@ -112,7 +112,7 @@ def test_tables_and_views_do_not_replace_each_other(shop):
     shop.task("mart.t", "SELECT 2 AS id", sink={"materializedView": "TABLE"})
     shop.task("mart.u", "SELECT 2 AS id", sink={"materializedView": "VIEW"})
     assert "mart.t is a view and is to hold rows" in run(shop, "mart.t").error
-    assert "mart.u is a table and is to become a view" in run(shop, "mart.u").error
+    assert "mart.u is a table and is to be a view" in run(shop, "mart.u").error
     assert shop.rows("mart.t") == shop.rows("mart.u") == [(1,)]
 
 

@@ -122,7 +122,7 @@ def test_who_waits_notices_that_its_run_is_gone(holder, writer, facts, execution
     read, write = os.pipe()
     os.close(write)
     try:
-        with pytest.raises(StarlakeError, match="the process of the run is gone"):
+        with pytest.raises(StarlakeError, match="the process of the run has ended"):
             ShellExecutor(writer, facts=facts, death_fd=lambda: read).run(LOAD, execution)
     finally:
         os.close(read)

@@ -389,7 +389,7 @@ def test_a_killed_run_worker_ends_the_commands_of_its_steps(driver, pids, wrappe
     owner.kill()
     owner.wait()
     wait_until_gone(*left)
-    assert "the process of the run is gone" in Path(pids.path, "error").read_text()
+    assert "the process of the run has ended" in Path(pids.path, "error").read_text()
 
 
 def test_without_a_parent_by_multiprocessing_nothing_is_watched(driver):

@@ -182,7 +182,7 @@ def test_a_job_that_somebody_deletes_is_a_failure(bench, kubernetes):
         (left,) = leftover_work(bench.executor().backend(execution))
         assert left.remove()
 
-    with meanwhile(deletes), pytest.raises(CommandFailedError, match="was cancelled by somebody"):
+    with meanwhile(deletes), pytest.raises(CommandFailedError, match="was cancelled by another user"):
         bench.run("sleep=120")
 
 

@@ -95,7 +95,7 @@ def test_only_files_of_the_tables_count(domain, strategy):
 def test_a_folder_that_does_not_exist_is_not_an_empty_one(domain, strategy):
     found = domain.ask(strategy)
     assert not found.ready
-    assert "cannot be known whether there is something to load" in str(found.error)
+    assert "is unknown whether there is something to load" in str(found.error)
 
 
 def test_an_ack_file_is_consumed(domain):

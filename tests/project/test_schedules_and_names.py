@@ -144,7 +144,7 @@ def test_a_table_and_a_task_of_another_file_may_become_one_name(project):
     project.write("transform/a_b/c.sl.yml", "version: 1\ntask: {table: d}\n")
     (found,) = refused(project)  # the op of the task
     project.write("transform/a_b/c.sl.yml", "version: 1\ntask: {domain: a, table: b_c}\n")
-    assert [each for each in validate(project.root, environment={}) if "one name" in each.message] == []
+    assert [each for each in validate(project.root, environment={}) if "both become" in each.message] == []
 
 
 def test_jobs_of_one_name_are_refused(project):

@@ -70,7 +70,7 @@ def test_folders_cannot_be_changed_by_env_files(files):
 
 def test_env_values_must_be_texts(files):
     files.write("env.sl.yml", "version: 1\nenv:\n  a: 1\n  b: [1]\n")
-    with pytest.raises(ProjectError, match=r"env\.sl\.yml:4: b must be a text"):
+    with pytest.raises(ProjectError, match=r"env\.sl\.yml:4: b must be a string"):
         files.read()
 
 

@@ -152,7 +152,7 @@ def test_a_wait_ends_with_the_process_of_the_run(commands, beside, when_waiting)
     first = beside(warm)
     read, write = os.pipe()
     when_waiting(warm, lambda: os.close(write))
-    with pytest.raises(StarlakeError, match="the process of the run is gone"):
+    with pytest.raises(StarlakeError, match="the process of the run has ended"):
         warm.run("process", death_fd=read)
     os.close(read)
     assert not first.file.exists()

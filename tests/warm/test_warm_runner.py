@@ -251,7 +251,7 @@ def test_a_command_ends_with_the_process_of_the_run(commands):
     warm = commands()
     server = warm.process()
     read, write = os.pipe()
-    with pytest.raises(StarlakeError, match="the process of the run is gone"):
+    with pytest.raises(StarlakeError, match="the process of the run has ended"):
         warm.run("wait", "never", on_line=lambda *_: os.close(write), death_fd=read)
     os.close(read)
     assert not alive(server)

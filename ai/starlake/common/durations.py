@@ -45,4 +45,4 @@ def duration(text: str) -> timedelta:
     try:
         return timedelta(**{unit: float(found[1])})
     except OverflowError:
-        raise StarlakeError(f"{text!r} is too long a duration", fix="write a shorter one") from None
+        raise StarlakeError(f"{text!r} is too long for a duration", fix="write a shorter one") from None

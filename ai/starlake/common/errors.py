@@ -60,7 +60,7 @@ class NameCollisionError(StarlakeError):
     def __init__(self, name: str, first: str, second: str, hint: str = "") -> None:
         self.name = name
         super().__init__(
-            f"{first} and {second} both become {name!r} in Dagster",
-            cause="Dagster names consist of letters, digits and underscores; all else becomes an underscore",
+            f"{first} and {second} both become {name!r} in the orchestrator",
+            cause="its names consist of letters, digits and underscores; other characters become underscores",
             fix=f"pass a task_id (or an asset key) of its own to one of them{hint and f'; {hint}'}",
         )

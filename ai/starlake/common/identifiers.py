@@ -51,9 +51,7 @@ def sanitize_id(id: str) -> str:  # noqa: A002  the parameter's name is part of 
     'Customers_CustomerLifeTimeValue'
     """
     if not id:
-        raise StarlakeError(
-            "an empty name cannot name anything in Dagster", fix="give the domain, table or task a name"
-        )
+        raise StarlakeError("the name is empty", fix="give the domain, table or task a name")
     name = _NOT_A_NAME.sub("_", id if id.isascii() else _without_accents(id)) or "_"
     return f"{name}_" if name in RESERVED_NAMES else name
 

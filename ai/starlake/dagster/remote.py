@@ -191,7 +191,7 @@ class SweepPreventedError(DagsterError):
     """
 
     def __init__(self, run_id: str, error: StarlakeError) -> None:
-        super().__init__(f"what run {run_id} left is looked for again at the next tick: {error}")
+        super().__init__(f"what run {run_id} left is searched for again at the next tick: {error}")
 
 
 class Sweeper(Protocol):
@@ -269,10 +269,10 @@ class Janitor:
         run = context.dagster_run
         root = _compat.root_run_of(run) or run.run_id
         if _compat.will_be_retried(run):
-            return SkipReason(f"run {run.run_id} is about to be retried, and leaves the rest to that run")
+            return SkipReason(f"run {run.run_id} is about to be retried, which cleans up the rest")
         other = _active_run(context.instance, root, run.run_id)
         if other is not None:
-            return SkipReason(f"run {run.run_id} is continued by run {other}, which looks after the rest")
+            return SkipReason(f"run {run.run_id} is continued by run {other}, which cleans up the rest")
         execution = Execution(
             run_id=run.run_id,
             step_key="",

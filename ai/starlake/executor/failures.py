@@ -167,8 +167,8 @@ def _plain(line: str) -> str:
 
 _BY_EXIT_CODE = {
     -signal.SIGKILL: """the system ended it, most likely for want of memory: lower SPARK_DRIVER_MEMORY in sl_env_var, \
-or run fewer steps at once (max_concurrent of the Dagster executor)""",
-    -signal.SIGTERM: """something outside of Dagster ended it: look into the logs of the machine or the container""",
+or run fewer steps or tasks at once (with a pool, or max_concurrent of the Dagster executor)""",
+    -signal.SIGTERM: """another process ended it: check the logs of the machine or the container""",
 }
 
 _BY_OUTPUT = {

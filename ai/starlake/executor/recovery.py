@@ -199,14 +199,14 @@ class _DomainFiles:
             self._failed()
         except Exception as error:  # noqa: BLE001  the failure of the command is what matters
             self._execution.report.warning(
-                f"files of the load that failed may be in {self._ingesting} still; the next load of {self._domain} "
-                f"brings them back, or fails and names them: {error}"
+                f"files of the failed load may still be in {self._ingesting}; the next load of {self._domain} "
+                f"moves them back, or fails and names them: {error}"
             )
 
     def _failed(self) -> None:
         if self._note.remote and self._load.runs_remotely(self._note, _PATIENCE) is not False:
             self._execution.report.warning(
-                f"the command is still ending: the next load of {self._domain} brings its files back to the stage area"
+                f"the command is still ending; the next load of {self._domain} brings its files back to the stage area"
             )
             return
         self._notes.end(self._note, self._note.files)
@@ -232,9 +232,8 @@ class _DomainFiles:
         self._notes.remove(self._note)
         if left:
             raise RecoveryError(
-                f"the load of {self._domain} said that it succeeded, but left files in {self._ingesting}: "
-                f"{', '.join(left)}",
-                cause="Starlake takes the files that it loaded from there; whether it loaded these is not known",
+                f"the load of {self._domain} succeeded, but left files in {self._ingesting}: {', '.join(left)}",
+                cause="Starlake moves loaded files away from there; whether these are loaded is unknown",
                 fix="look into the log and into the table: move them to the stage area if their rows are missing, "
                 "away if they are there",
             )
@@ -286,7 +285,7 @@ class _DomainFiles:
         finally:
             if moved:
                 self._execution.report.warning(
-                    f"brought back from {self._ingesting} to {self._stage} what a load that failed left there: "
+                    f"brought back from {self._ingesting} to {self._stage} the files that a failed load left there: "
                     f"{', '.join(moved)}"
                 )
 
@@ -294,8 +293,8 @@ class _DomainFiles:
         return FilesLeftError(
             f"files of {self._domain} wait in {self._ingesting}, and no load of a run is working on them: "
             f"{', '.join(names)}",
-            cause="a load that was not started by Dagster is under way, or left them",
-            fix=f"let that load end; if there is none, {_BY_HAND}",
+            cause="a load outside of the orchestrator is running, or left them",
+            fix=f"wait for that load to end; if none is running, {_BY_HAND}",
         )
 
 
@@ -317,7 +316,7 @@ def _move_back(file: Location, stage: Location) -> bool:
         file.move_into(stage)
     except FileExistsError:
         raise RecoveryError(
-            f"{file}, which an attempt that failed left, cannot go back to the stage area",
+            f"{file}, which a failed attempt left, cannot be moved back to the stage area",
             cause=f"{stage.child(file.name)} arrived meanwhile and has the same name",
             fix="load them one after the other: move one of them away, run again, move it back, run once more",
         ) from None

@@ -154,7 +154,7 @@ class GcsLocation(Location):
         target = folder.child(self.name)
         blob = self._file("moved")
         if blob is None:
-            raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more")
+            raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it no longer exists")
         try:
             self._copy(blob, target)
         except GcpCallError as error:
@@ -162,7 +162,7 @@ class GcsLocation(Location):
                 raise
             # after a move that was killed half-way, or whose answer was lost, both exist with the same content
             if not target.holds(blob):
-                raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more") from None
+                raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it no longer exists") from None
         self._delete(blob)
         return target
 

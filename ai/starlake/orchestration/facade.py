@@ -403,7 +403,7 @@ class OrchestrationFactory:
         orchestrators = plug_ins(ORCHESTRATORS)
         if orchestrator not in orchestrators:
             raise StarlakeError(
-                f"{type(job).__name__} is for {orchestrator}, which runs no pipelines here",
+                f"{type(job).__name__} is for {orchestrator}, whose pipelines cannot run here",
                 cause=f"installed orchestrators: {', '.join(orchestrators) or 'none'}",
                 fix=f"use a job for {' or '.join(orchestrators)}" if orchestrators else "install starlake-jobs again",
             )

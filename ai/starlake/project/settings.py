@@ -283,7 +283,7 @@ def _env_file(file: Path) -> _EnvFile:
     content = Store(Renderer({})).read(file, "env", rendered=False)
     values = content.mapping()
     wrong = [
-        content.document.finding(("env", name), f"{name} must be a text", "env files hold names and texts only")
+        content.document.finding(("env", name), f"{name} must be a string", "env files contain names and strings only")
         for name, value in values.items()
         if not isinstance(value, str)
     ]

@@ -430,7 +430,7 @@ class WarehouseContract:
         shop.deliver("task", _FIRST)
         shop.define("task", {"type": "APPEND"}, sink={"materializedView": "VIEW"})
 
-        assert "is to become a view" in shop.deliver("task", _SECOND)
+        assert "is to be a view" in shop.deliver("task", _SECOND)
 
         assert _plain(shop.rows("task")) == _sorted(_FIRST)
 

@@ -133,7 +133,7 @@ def test_a_cluster_that_somebody_stopped_is_an_error_that_says_how_to_start_it(b
 def test_a_cluster_of_somebody_else_is_neither_used_nor_deleted(bench, gcp):
     bench.clusters().ready(bench.run())
     other = replace(bench.run(), root_run_id="0b5e31d2-ffff-4000-8000-000000000002")
-    with pytest.raises(ClusterError, match="belongs to somebody else"):
+    with pytest.raises(ClusterError, match="belongs to another run or user"):
         bench.clusters().ready(other)
     assert bench.clusters().delete(other) is False
     assert list(live(gcp).values()) == ["RUNNING"]

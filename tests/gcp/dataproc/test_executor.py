@@ -129,7 +129,7 @@ def test_a_job_that_somebody_cancelled_is_a_failure(bench, gcp):
         gcp.wait_for(lambda gcp: any(job.state == "RUNNING" for job in gcp.spark_jobs))
         bench.executor().backend(bench.execution()).cancel(handle(gcp.spark_jobs[0].name))
 
-    with meanwhile(cancels), pytest.raises(RemoteCommandFailedError, match="was cancelled by somebody"):
+    with meanwhile(cancels), pytest.raises(RemoteCommandFailedError, match="was cancelled by another user"):
         bench.executor().run(bench.load("sleep=120"), bench.execution())
 
 

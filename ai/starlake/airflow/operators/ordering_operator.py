@@ -81,14 +81,14 @@ class StarlakeStartOperator(BaseOperator):
             return None
         if outcome.left_out:
             earlier = ", ".join(each.isoformat() for each in outcome.left_out)
-            self.log.warning("data of earlier intervals gets no run of its own: %s", earlier)
+            self.log.warning("data of earlier intervals has no run of its own: %s", earlier)
         ti.xcom_push(key=MEMORY, value=outcome.kept)
         return decided_dates(outcome.start.logical, outcome.start.interval)
 
     def _wait_until(self, at: datetime) -> None:
         from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-        self.log.info("the last run was launched a short time ago: waits until %s (min_timedelta_between_runs)", at)
+        self.log.info("the last run was launched recently: waiting until %s (min_timedelta_between_runs)", at)
         self.defer(trigger=DateTimeTrigger(moment=at), method_name="execute_later")
 
 

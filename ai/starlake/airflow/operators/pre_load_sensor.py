@@ -191,7 +191,7 @@ class StarlakePreLoadSensor(BaseSensorOperator, SkipMixin):
 
         now, interval = datetime.now(timezone.utc), decision.patience.interval
         left = deadline - now
-        step.info(f"waiting: {found.reason}; looking again for {left.total_seconds():.0f} s at most")
+        step.info(f"waiting: {found.reason}; checking again for {left.total_seconds():.0f} s at most")
         if not (self.deferrable and isinstance(self.check, Peeks)):
             raise AirflowRescheduleException(min(deadline, now + timedelta(seconds=interval)))
         from ai.starlake.airflow.operators.pre_load_trigger import StarlakePreLoadTrigger

@@ -76,7 +76,7 @@ class RunConf:
             return bool(value)
         raise StarlakeError(
             f"dry_run in {_WHERE} is {value!r}",
-            cause="so it cannot be known whether commands are to be run",
+            cause="so it is unknown whether commands are to be run",
             fix="set it to true, to log the commands, or to false, to run them",
         )
 

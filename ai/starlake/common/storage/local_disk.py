@@ -98,7 +98,7 @@ class LocalLocation(Location):
             with explained(f"moved to {folder}", self):
                 _move_local(self.path, target)
         except FileNotFoundError as error:
-            raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more") from error
+            raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it no longer exists") from error
         return LocalLocation(target)
 
 

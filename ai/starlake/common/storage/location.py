@@ -135,7 +135,7 @@ def local_path(location: str | Path) -> Path | None:
         if host not in ("", "localhost"):
             raise StarlakeError(
                 f"{text} is not a path on this machine",
-                cause=f"{host!r} stands where the name of a host does",
+                cause=f"{host!r} is in the place of the host name",
                 fix=f"write it with three slashes: file:///{path[2:]}",
             )
         path = slash + rest

@@ -160,7 +160,7 @@ class DriverLocation(Location):
                 source.fs.makedirs(folder._path().path, exist_ok=True)  # noqa: SLF001  our own class
                 source.fs.mv(source.path, target._path().path)
         except FileNotFoundError as error:
-            raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it is not there any more") from error
+            raise StarlakeError(f"{self} cannot be moved to {folder}", cause="it no longer exists") from error
         return target
 
     def _path(self) -> UPath:

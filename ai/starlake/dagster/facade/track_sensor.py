@@ -106,7 +106,7 @@ class TrackSensor:
         for note in tracked.notes:
             log.warning(note)
         if tracked.behind:
-            log.info("more runs wait than a tick takes: the next ticks go on with them")
+            log.info("more runs wait than a tick handles; the next ticks continue")
         runs, unknown = self._of_this_project(tracked.runs)
         if unknown:
             log.warning(f"not mirrored, because the project does not have them: {', '.join(unknown)}")

@@ -93,7 +93,7 @@ class DagsterPipeline(AbstractPipeline[OpDefinition]):
         """
         if self._job_definition is None:
             raise StarlakeError(
-                f"pipeline {self.pipeline_id} is not a job yet", fix="ask for it after the end of its `with` statement"
+                f"pipeline {self.pipeline_id} is not a job yet", fix="use it after the end of its `with` statement"
             )
         return self._job_definition
 

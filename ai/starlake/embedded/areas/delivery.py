@@ -66,7 +66,7 @@ def _locked(descriptor: int, area: Path, patience: float) -> bool:
         if time.monotonic() >= deadline:
             raise StarlakeError(
                 f"another command stages files into {area}",
-                cause=f"it has not ended within {patience:g} s",
+                cause=f"it did not end within {patience:g} s",
                 fix="wait for it, or end it",
             )
         time.sleep(_GLANCE)
@@ -237,7 +237,7 @@ def _complete(folder: Path, area: Path, note: dict[str, Any], fits: Fits) -> lis
             raise StarlakeError(
                 f"{name} cannot be staged into {area}",
                 cause=f"another file has its name, and no other name matches the pattern of its table; it is in {file}",
-                fix="load what waits there, then stage again",
+                fix="load the files that wait there, then stage again",
             )
         file.rename(target)
         done.append(Delivered(name, target))

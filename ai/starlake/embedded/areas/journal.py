@@ -201,6 +201,6 @@ def unfinished(ingesting: Path, stage: Path, archive: Path | None) -> Iterator[J
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise StarlakeError(
                 f"{path} cannot be read",
-                cause=f"it says which files beside it a load was working on: {error}",
+                cause=f"it lists the files that a load was loading: {error}",
                 fix=f"move those files that are not loaded yet to {stage}, then delete it",
             ) from error

@@ -277,7 +277,7 @@ class _Staging:
         raise StarlakeError(
             f"{shown} in {self._landing} cannot be staged",
             cause=f"a file of its name waits in {self._area}, and no other name matches the pattern of its table",
-            fix="load what waits there, then stage again",
+            fix="load the files that wait there, then stage again",
         )
 
     def _acks_of(self, names: Iterable[str]) -> tuple[Path, ...]:
@@ -402,4 +402,4 @@ def _exists(project: Project, domain: Domain, area: str, folder: Path) -> bool:
     if project.application.missing_folders == "empty":
         logger.warning("%s; it counts as empty", text)
         return False
-    raise StarlakeError(text, cause="so it cannot be known whether files have arrived", fix=fix)
+    raise StarlakeError(text, cause="so it is unknown whether files have arrived", fix=fix)

@@ -73,6 +73,6 @@ def _acquire(lock: FileLock, table: str, deadline: float, interruption: Interrup
             raise StarlakeError(
                 f"another load of {table} is under way",
                 cause="files of a table are loaded by one command at a time",
-                fix="wait for it to end, or raise SL_DUCKDB_LOCK_TIMEOUT (in Dagster the option duckdb_lock_timeout)",
+                fix="wait for it to end, or raise SL_DUCKDB_LOCK_TIMEOUT (in a job, the option duckdb_lock_timeout)",
             )
         time.sleep(_POLL)

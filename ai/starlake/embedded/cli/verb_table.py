@@ -208,7 +208,7 @@ def run_verb(argv: Sequence[str], session: Session) -> VerbOutcome:
     verb, *arguments = argv
     command = VERBS.get(verb)
     if command is None:
-        raise StarlakeError(f"the embedded engine does not know `starlake {verb}`", fix=f"use {', '.join(VERBS)}")
+        raise StarlakeError(f"the embedded engine does not support `starlake {verb}`", fix=f"use {', '.join(VERBS)}")
     try:
         with session, command.make_context(verb, arguments, obj=session) as context:
             outcome: VerbOutcome = command.invoke(context)

@@ -281,5 +281,5 @@ def _busy(path: Path, wait: float, holder: str) -> StarlakeError:
     return StarlakeError(
         f"{path} is in use",
         cause=f"{holder} kept it for more than {wait:g} seconds; DuckDB lets one process at a time write to a file",
-        fix="wait for it to end, or raise SL_DUCKDB_LOCK_TIMEOUT (in Dagster the option duckdb_lock_timeout)",
+        fix="wait for it to end, or raise SL_DUCKDB_LOCK_TIMEOUT (in a job, the option duckdb_lock_timeout)",
     )

@@ -171,9 +171,7 @@ class Ingestion:
             return None
         if self._notes:
             self._notes.unknown = DONE_BEFORE
-        logger.warning(
-            "%s is loaded: that succeeded before under the job id %s", ", ".join(journal.names), self._job_id
-        )
+        logger.warning("%s is loaded already, under the job id %s", ", ".join(journal.names), self._job_id)
         return Counts(*found)
 
     def _once(self, warehouse: Warehouse, journal: Journal) -> Once:
@@ -355,7 +353,7 @@ class Ingestion:
     ) -> None:
         """Fail the load if more rows are rejected than the project allows."""
         if self._native and counts.rejected:
-            raise StarlakeError(rows.first_error(database), cause="the native loader rejects the file as a whole")
+            raise StarlakeError(rows.first_error(database), cause="the native loader rejects the whole file")
         strict, limit = self._project.application.reject_all_on_error, self._table.metadata.max_rejected
         if counts.rejected and (strict or (limit and not limit.allows(counts.rejected, counts.rows))):
             raise RejectedRowsError(self._table.full_name, counts, None if strict else limit, rejects)

@@ -154,7 +154,7 @@ def _copy_beside(source: Path, stage: Path, domain: Domain) -> None:
         raise StarlakeError(
             f"{source} cannot be loaded yet",
             cause=f"another file waits as {target}, and no other name matches the pattern of its table",
-            fix="load what waits there first",
+            fix="load the files that wait there first",
         )
     copy(source, free)
 

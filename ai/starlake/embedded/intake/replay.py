@@ -127,7 +127,7 @@ def _is_superseded(workspace: Workspace, table: Table, file: Path) -> bool:
     if not audit.active:
         raise StarlakeError(
             f"{file} cannot be replayed",
-            cause=f"{table.full_name} is overwritten by each load, and without an audit nobody knows of later ones",
+            cause=f"{table.full_name} is overwritten by each load, and without an audit later ones are unknown",
             fix="set audit.active to true in the application",
         )
     last = audit.last_load(table.domain, table.name)

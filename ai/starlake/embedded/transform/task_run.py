@@ -130,9 +130,7 @@ class TaskRun:
         try:
             once = self._workspace.once(warehouse, self._entry())
             if once.earlier() is not None and not self._is_repeatable:
-                logger.warning(
-                    "%s is done: it succeeded before under the job id %s", self._task.full_name, self._job_id
-                )
+                logger.warning("%s is done already, under the job id %s", self._task.full_name, self._job_id)
                 if self._notes:
                     self._notes.unknown = DONE_BEFORE
                 return None

@@ -266,7 +266,7 @@ def require_kind(warehouse: Warehouse, target: Target, *, view: bool) -> None:
     quoted = warehouse.quoted(target.schema, target.name)
     if view and not is_view and warehouse.columns(target):
         raise StarlakeError(
-            f"{target.label} is a table and is to become a view",
+            f"{target.label} is a table and is to be a view",
             cause="sink.materializedView asks for a view",
             fix=f"drop the table ({quoted}) if its rows are no longer needed, or leave materializedView out",
         )

@@ -119,7 +119,7 @@ def require_wanted(death_fd: int | None) -> None:
 
 def _unwanted() -> StarlakeError:
     return StarlakeError(
-        "the process of the run is gone", cause="the command was ended: nobody would learn how it went"
+        "the process of the run has ended", cause="the command was ended, because its result would be lost"
     )
 
 
@@ -298,5 +298,5 @@ def _exited(process: subprocess.Popen[bytes]) -> bool:
         raise StarlakeError(
             "the exit code of the command is lost",
             cause="this process ignores SIGCHLD, or other code in it waits for all children",
-            fix="do not ignore SIGCHLD in the process that runs Dagster's steps",
+            fix="do not ignore SIGCHLD in the process that runs the step or task",
         ) from None

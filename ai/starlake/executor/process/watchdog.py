@@ -97,7 +97,9 @@ class Watchdog:
             )
         except OSError as error:
             os.close(write)
-            _log.warning("commands outlive this process should it be killed: the watchdog does not start: %s", error)
+            _log.warning(
+                "commands survive this process if it is killed, because the watchdog does not start: %s", error
+            )
             return
         finally:
             os.close(read)

@@ -100,7 +100,7 @@ class RemoteCommandFailedError(CommandFailedError):
             tail or None,
             fix="; ".join(filter(None, [hint(signalled, tail), log])) or None,
             log_url=log_url,
-            how=f"failed: {remote} {'was cancelled by somebody' if was_cancelled else f'ended in state {state}'}",
+            how=f"failed: {remote} {'was cancelled by another user' if was_cancelled else f'ended in state {state}'}",
             verdict=verdict,
             tables=tables,
         )

@@ -263,7 +263,7 @@ class _Attempt:
     def _end(self, handle: Handle) -> None:
         """Cancel a command of an earlier attempt, and wait for its end."""
         backend, what = self._backend, described(self._backend, handle)
-        self._report.warning(f"{what} of an earlier attempt has to end first")
+        self._report.warning(f"{what} of an earlier attempt must end first")
         backend.cancel(handle)
         late = RemoteTimeoutError(
             f"{what} of an earlier attempt does not end",
@@ -422,5 +422,5 @@ def _run_is_ending(execution: Execution) -> bool:
     try:
         return execution.run_is_ending is not None and execution.run_is_ending()
     except Exception as error:  # noqa: BLE001  the interruption of the step matters more
-        execution.report.warning(f"whether the run is ending is not known: {error}")
+        execution.report.warning(f"it is unknown whether the run is ending: {error}")
         return False

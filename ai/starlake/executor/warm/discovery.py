@@ -80,7 +80,7 @@ def private_folder(*, create: bool = True) -> Path:
         create: Whether to create it where it is missing.
 
     Raises:
-        UntrustedFileError: If it belongs to somebody else, or others may use it.
+        UntrustedFileError: If it belongs to another user, or others may use it.
         OSError: If there is none, or it cannot be created.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")

@@ -112,7 +112,7 @@ _KINDS: dict[str, type[GcpCallError]] = {
 _FIXES = {
     "UNAUTHENTICATED": "run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS; to act for"
     " another account takes roles/iam.serviceAccountTokenCreator on it",
-    "RESOURCE_EXHAUSTED": "ask for a higher quota, or run fewer steps at once with a Dagster pool",
+    "RESOURCE_EXHAUSTED": "request a higher quota, or run fewer steps or tasks at once with a pool",
     "UNAVAILABLE": "try again later; https://status.cloud.google.com shows outages",
 }
 """Fixes, for codes that determine the fix."""

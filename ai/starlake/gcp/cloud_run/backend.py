@@ -73,9 +73,9 @@ class LostAnswerError(StarlakeError):
 
     def __init__(self, job: str, started: GcpCallError, looked: GcpCallError) -> None:
         super().__init__(
-            f"whether an execution of Cloud Run job {job} was started is not known",
-            cause=f"its start was answered {started.cause}; the list of executions was answered {looked.cause}",
-            fix=looked.fix or "look into the list of executions, and cancel what is not wanted before running it again",
+            f"it is unknown whether an execution of Cloud Run job {job} was started",
+            cause=f"the start was answered {started.cause}; the list of executions was answered {looked.cause}",
+            fix=looked.fix or "check the list of executions, and cancel unwanted ones before a retry",
         )
 
 
@@ -285,7 +285,7 @@ class CloudRunBackend(CloudRunJob, RemoteBackend):
         retries = execution.template.max_retries
         if retries and handle.arguments[:1] == ("load",):
             fix = without_retries(execution)
-            report.warning(f"Cloud Run would try this load again {retries} time(s), and find no files then: {fix}")
+            report.warning(f"Cloud Run would retry this load {retries} time(s), without finding its files: {fix}")
         settings = self._settings
         endpoints = settings.endpoints
         is_emulated = is_insecure(endpoints.cloud_run) and not endpoints.logging  # it may have no log

@@ -116,7 +116,7 @@ def without_retries(execution: run_v2.Execution) -> str:
     """Return the overrides that tell Cloud Run not to retry the executions of a job."""
     project, region, job = (str(execution.name).split("/")[place] for place in (1, 3, 5))
     update = f"gcloud run jobs update {job} --max-retries 0 --region {region} --project {project}"
-    return f"`{update}`: let Dagster try again instead (option retries)"
+    return f"`{update}`: use the retries of the orchestrator instead (option retries)"
 
 
 def _progress_of(execution: run_v2.Execution) -> str:

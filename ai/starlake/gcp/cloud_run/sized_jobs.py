@@ -85,7 +85,7 @@ class SizedJobs:
             known = self._created(wanted, name)
         self._require_ours(known, name, profile)
         if known.labels.get(LABEL_MADE_FROM) != wanted.labels[LABEL_MADE_FROM]:
-            self._calls.report.info(f"Cloud Run job {name} is changed: {self._base} or its sizes are other ones now")
+            self._calls.report.info(f"Cloud Run job {name} is changed: {self._base} or its sizes have changed")
             what = f"change Cloud Run job {name}"
             self._calls.repeat(self._clients.run_jobs.update_job, {"job": wanted}, what=what)
         self._await_ready(name)
@@ -104,7 +104,7 @@ class SizedJobs:
         try:
             self._calls.repeat(self._clients.run_jobs.create_job, request, what=f"create Cloud Run job {name}")
         except AlreadyExistsError:
-            self._calls.report.info(f"Cloud Run job {name} was made meanwhile")
+            self._calls.report.info(f"Cloud Run job {name} was created by another process")
         return self._get(name)
 
     def _sized(self, base: run_v2.Job, profile: ComputeProfile, name: str) -> run_v2.Job:
@@ -136,7 +136,7 @@ class SizedJobs:
             return named[0]
         raise StarlakeError(
             f"Cloud Run job {self._base} has {len(template.containers)} containers",
-            cause="which of them has the sizes of the compute profile is not known",
+            cause="it is unknown which of them has the sizes of the compute profile",
             fix="set option cloud_run_container to the one that runs Starlake",
         )
 
@@ -153,8 +153,8 @@ class SizedJobs:
         from google.cloud import run_v2
 
         late = StarlakeError(
-            f"Cloud Run job {name} does not get ready",
-            fix="check it in Google's console: its image, its service account and its sizes have to fit",
+            f"Cloud Run job {name} does not become ready",
+            fix="check its image, its service account and its sizes in Google's console",
         )
         progress = self._calls.progress(f"Cloud Run job {name}", timeout=_READY_TIMEOUT)
         while True:

@@ -127,7 +127,7 @@ class ClusterCreation:
                 cluster = hasty.get(name)
             if cluster is not None and cluster.labels.get(LABEL_REQUEST) == mark:
                 hasty.delete(cluster)
-                self._report.info(f"cluster {name}, whose creation did not succeed, is being deleted")
+                self._report.info(f"cluster {name}, whose creation failed, is being deleted")
         except StarlakeError as error:
             self._report.warning(leak_warning(name, wanted.config, error))
 
@@ -267,10 +267,10 @@ class DataprocClusters:
     def _may_delete(self, cluster: Cluster, run: RunIdentity) -> bool:
         name = cluster.cluster_name
         if not is_of(cluster, run):
-            self._report.info(f"cluster {name} was not made by this run, and stays")
+            self._report.info(f"cluster {name} was not created by this run, and is kept")
             return False
         if self._config.cluster_name and self._calls.serves_others(cluster):
-            self._report.info(f"other runs have jobs on cluster {name}: its idle limit is left to delete it")
+            self._report.info(f"other runs have jobs on cluster {name}: its idle limit will delete it")
             return False
         return True
 
@@ -323,7 +323,7 @@ class DataprocClusters:
                 name = cluster.cluster_name
                 if is_of(cluster, run):
                     hasty.delete(cluster)
-                    self._report.info(f"cluster {name} is being deleted, for its run is being cancelled")
+                    self._report.info(f"cluster {name} is being deleted, because its run is being cancelled")
         except StarlakeError as error:
             self._report.warning(leak_warning(name, self._config.message, error))
 
@@ -365,7 +365,7 @@ class DataprocClusters:
         name = cluster.cluster_name
         if not self._config.cluster_name and not is_of(cluster, run):
             raise ClusterError(
-                f"cluster {name} belongs to somebody else",
+                f"cluster {name} belongs to another run or user",
                 cause=f"its label {LABEL_RUN} is {cluster.labels.get(LABEL_RUN)!r}, not this run's",
                 fix="set option dataproc_cluster_name if runs are to share it, or another dataproc_name",
             )
@@ -373,7 +373,7 @@ class DataprocClusters:
             place = f"--region {self._config.region} --project {self._config.project_id}"
             raise ClusterError(
                 f"cluster {name} is {cluster_state(cluster)}",
-                cause="somebody stopped it, and may have had a reason to: it is not started from here",
+                cause="it was stopped, possibly on purpose, and is not started automatically",
                 fix=f"`gcloud dataproc clusters start {name} {place}`, or name another one",
             )
 
@@ -384,7 +384,7 @@ class DataprocClusters:
         raise ClusterError(
             f"cluster {name} cannot be created",
             cause=f"Dataproc says that there is one of this name; but there is none in {self._config.region}",
-            fix="look for it in the other regions of the project; jobs of several regions need a dataproc_name each",
+            fix="search the other regions of the project for it; jobs in several regions need a dataproc_name each",
         )
 
     def _require_replaceable(self, cluster: Cluster, run: RunIdentity, *, replaced: bool) -> None:

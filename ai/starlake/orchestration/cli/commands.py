@@ -47,11 +47,9 @@ _DATE = click.option(
     "moment",
     callback=arguments.moment,
     metavar="DATE",
-    help="What the run is for: a day or a time, as in 2026-03-01; by default the last interval, or now.",
+    help="The date of the run: a day or a time, as in 2026-03-01; by default the last interval, or now.",
 )
-_RECORD = click.option(
-    "--record", is_flag=True, help="Record the run in the instance of Dagster that DAGSTER_HOME names."
-)
+_RECORD = click.option("--record", is_flag=True, help="Record the run in the Dagster instance of DAGSTER_HOME.")
 _VERBOSE = click.option("--verbose", "-v", is_flag=True, help="Show what the commands print.")
 
 
@@ -113,7 +111,7 @@ def dry_run(file: Path, names: Sequence[str], moment: date | datetime | None, op
 @_PIPELINE
 @click.option("--start", metavar="DATE", callback=arguments.moment, help="The first day or time; it is included.")
 @click.option("--end", metavar="DATE", callback=arguments.moment, help="The last day or time; it is included.")
-@click.option("--keep-going", is_flag=True, help="Go on with later dates when a run has failed.")
+@click.option("--keep-going", is_flag=True, help="Continue with later dates after a failed run.")
 @click.option("--dry-run", "dry", is_flag=True, help="Print the commands only.")
 @_OPTIONS
 @_RECORD

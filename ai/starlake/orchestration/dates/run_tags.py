@@ -32,7 +32,7 @@ def require_dry_run_tag(tags: Mapping[str, str]) -> None:
     if value.lower() not in ("true", "false", ""):
         raise StarlakeError(
             f"the tag {DRY_RUN_TAG} of the run is {value!r}",
-            cause="so it cannot be known whether commands are to be run",
+            cause="so it is unknown whether commands are to be run",
             fix="set it to true, to log the commands, or to false, to run them",
         )
 

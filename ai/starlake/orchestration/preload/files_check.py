@@ -173,7 +173,7 @@ def missing(view: DomainView, folders: Sequence[str], option: str, place: str) -
     fixes = f"create it, correct load.metadata.directory of the domain, or option {option}"
     return StarlakeError(
         f"{place}the {which} {' and '.join(folders)}, where files of the domain {view.domain} wait, {verb} not exist",
-        cause="so it cannot be known whether there is something to load",
+        cause="so it is unknown whether there is something to load",
         fix=fixes if option == "incoming_path" else f"stage files first, create it, or correct option {option}",
     )
 

@@ -138,7 +138,7 @@ class ProjectView:
             raise StarlakeError(
                 f"the working folder {root} is not a Starlake project",
                 cause="it has no folder metadata, and is where the project is looked for without SL_ROOT",
-                fix="set SL_ROOT to the folder of the project, in sl_env_var or in the environment of Dagster",
+                fix="set SL_ROOT to the folder of the project, in sl_env_var or in the environment of the step or task",
             )
 
 

@@ -73,7 +73,7 @@ class Patience:
             next_look = min(now + self.interval, deadline)
             while now < next_look:
                 if now >= heartbeat:
-                    tell(f"waiting: {found.reason}; looking again for {deadline - now:.0f} s at most")
+                    tell(f"waiting: {found.reason}; checking again for {deadline - now:.0f} s at most")
                     heartbeat = now + _HEARTBEAT
                 time.sleep(min(next_look, heartbeat) - now)
                 now = time.monotonic()

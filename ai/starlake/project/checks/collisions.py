@@ -31,5 +31,5 @@ def _claim(known: dict[str, tuple[str, Table | Task]], name: str, item: Table | 
     key = sanitize_id(name)
     other, owner = known.setdefault(key, (name, item))
     if other != name:
-        message = f"{name} and {other} become one name in Dagster, {key}; {other} is in {owner.file}"
+        message = f"{name} and {other} both become {key} in the orchestrator; {other} is in {owner.file}"
         yield Finding(item.file, 1, message, f"rename one of them: each {what} needs a name of its own")

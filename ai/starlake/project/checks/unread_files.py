@@ -44,7 +44,7 @@ def _top(metadata: Path) -> Iterator[Finding]:
         if path.is_dir() and path.name not in _FOLDERS and not path.name.startswith("."):
             close = closest(path.name, _FOLDERS)
             if close and any(_files(path)):
-                yield Finding(path, 0, "nobody reads this folder", f"did you mean {close}?")
+                yield Finding(path, 0, "Starlake never reads this folder", f"did you mean {close}?")
         elif path.name.endswith(_YAML) and stem in _FILES and not path.name.endswith(SUFFIX):
             yield _unread(path, f"name it {path.name.rpartition('.')[0].removesuffix('.sl')}{SUFFIX}")
 
@@ -93,7 +93,7 @@ def _named(files: list[Path], read: tuple[str, ...], like: tuple[str, ...], rule
 
 
 def _unread(file: Path, hint: str) -> Finding:
-    return Finding(file, 0, "nobody reads this file", hint)
+    return Finding(file, 0, "Starlake never reads this file", hint)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -182,7 +182,7 @@ class GeneratedFolder:
         if lost and not force:
             raise StarlakeError(
                 f"{self.folder}: {', '.join(lost)} would be replaced",
-                cause="somebody else has written it, or edited it since it was generated",
+                cause="it was written by others, or edited after it was generated",
                 fix="generate into another folder, or say --force to replace it",
             )
         return tuple(steps)
@@ -248,7 +248,7 @@ class GeneratedFolder:
             raise StarlakeError(
                 f"{self.record} is damaged",
                 cause=str(error),
-                fix="delete it; files that were edited are then not told from those that were generated",
+                fix="delete it; edited files are then not distinguished from generated ones",
             ) from error
 
 

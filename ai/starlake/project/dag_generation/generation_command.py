@@ -38,15 +38,19 @@ _ARGUMENTS = (
         "--tags", default="", callback=names, metavar="A,B", help="Only tables and tasks with one of these tags."
     ),
     click.option(
-        "--options", multiple=True, callback=pairs_once, metavar="K=V,...", help="Variables; they win over env files."
+        "--options",
+        multiple=True,
+        callback=pairs_once,
+        metavar="K=V,...",
+        help="Variables; they take precedence over env files.",
     ),
     click.option("--clean", is_flag=True, help="Remove files that were generated earlier and no longer are."),
     click.option(
         "--force",
         is_flag=True,
-        help="Replace files that somebody else has written, or edited; with --clean, remove edited ones too.",
+        help="Replace files of others and edited files; with --clean, remove edited ones too.",
     ),
-    click.option("--dry-run", is_flag=True, help="Only say what would change."),
+    click.option("--dry-run", is_flag=True, help="Only show what would change."),
 )
 
 _HELP = """Write the DAG files of a project, without a JVM.

@@ -58,7 +58,7 @@ def column_type(kind: TypeDefinition, *, declared: bool) -> str:
     if not _DDL_TYPE.fullmatch(ddl):
         raise StarlakeError(
             f"the type {kind.name!r} maps to {ddl!r} on DuckDB" + (f" ({kind.file})" if kind.file else ""),
-            cause="that is not the name of a column type",
+            cause="it is not the name of a column type",
             fix="write a type of DuckDB under ddlMapping.duckdb, such as VARCHAR, BIGINT or DECIMAL(18,2)",
         )
     return ddl

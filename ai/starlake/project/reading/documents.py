@@ -131,7 +131,7 @@ class _Builder:
                 merged.update(self._merged(value_node, path))
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
-                raise _unreadable(self._file, line, "a key must be a text")
+                raise _unreadable(self._file, line, "a key must be a string")
             key = str(key_node.value)
             if key in own:
                 message = f"{key} is given twice; the first one is not read"

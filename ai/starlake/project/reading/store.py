@@ -37,7 +37,11 @@ class FileContent(NamedTuple):
         if isinstance(self.data, dict):
             return self.data
         raise ProjectError(
-            [self.document.finding((self.root,), f"{self.root} must hold keys, not a list or a text", "indent them")]
+            [
+                self.document.finding(
+                    (self.root,), f"{self.root} must be a mapping, not a list or a string", "indent them"
+                )
+            ]
         )
 
 

@@ -80,8 +80,7 @@ def _wait(line: _Line, context: OpExecutionContext, timeout: float) -> None:
             error = StarlakeError(
                 f"{name} was not made within {timeout:g} seconds",
                 cause=f"run {first} makes its first partition and has not ended",
-                fix="see what that run does, and end it if it does nothing; or raise the option "
-                "first_partition_timeout",
+                fix="check that run, and end it if it hangs; or raise the option first_partition_timeout",
             )
             raise Failure(str(error)) from error
         time.sleep(pause)

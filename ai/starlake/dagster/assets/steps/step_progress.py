@@ -53,7 +53,7 @@ class StepProgress:
     def kept_events(self, item: ProjectItem) -> Iterator[Event]:
         """Yield the events of this run for an item that it keeps."""
         key = self._build.key(item)
-        self._context.log.info(f"{item.full_name} is kept: an earlier attempt made it")
+        self._context.log.info(f"{item.full_name} is kept: an earlier attempt materialized it")
         output = assets_of_outputs(self._context)[key]
         yield from self._kept[item.target].events(output, self._context.selected_asset_check_keys)
 

@@ -149,7 +149,7 @@ def _place(name: str, names: tuple[str, ...], table: Table, file: Path) -> int |
         if len(places) > 1:
             raise StarlakeError(
                 f"the header of {file.name} names the column {name!r} of {table.full_name} more than once",
-                cause="which of them to load cannot be known",
+                cause="it is unknown which of them to load",
                 fix="give every column of the file its own name, or set withHeader: false and skipRows: 1",
             )
         if places:

@@ -73,8 +73,8 @@ class Json(FileFormat):
         if line is not None:
             raise StarlakeError(
                 f"{file.name} is not valid JSON (line {line})",
-                cause="a comma stands before the end of an object or an array",
-                fix="remove the comma, or what is missing after it was lost",
+                cause="there is a comma before the end of an object or an array",
+                fix="remove the comma, or restore what is missing after it",
             )
         rows = documents(table, file, text, layout)
         try:
