@@ -37,6 +37,8 @@ class View:
         path: The address of the page.
         wait_for: A text that is there when the page is complete.
         height: The height of the window.
+        width: Its width. Dagster shows the details of the assets in a graph if the whole graph fits.
+        part: The part of the window that is the picture, as left, top, width and height; by default all of it.
         clicks: What to click then, as selectors of Playwright.
     """
 
@@ -44,12 +46,21 @@ class View:
     path: str
     wait_for: str
     height: int = SIZE["height"]
+    width: int = SIZE["width"]
+    part: tuple[int, int, int, int] | None = None
     clicks: tuple[str, ...] = ()
 
 
 _GROUPS = ",".join(f"global@global:{group}" for group in ("starbake", "Customers", "Products", "kpis"))
 VIEWS = (
-    View("assets_lineage", f"/asset-groups?expanded={_GROUPS}", "DailySales"),
+    View(
+        "assets_lineage",
+        f"/asset-groups?expanded={_GROUPS}",
+        "DailySales",
+        height=1500,
+        width=2300,
+        part=(470, 160, 1740, 1190),
+    ),
     View("assets_overview", "/assets/starbake/Orders?view=overview", "Columns"),
     View("assets_check", "/assets/starbake/Ingredients?view=checks&checkDetail=between_price_0_12", "failing_rows"),
     View(
@@ -107,7 +118,7 @@ def take_all(page: Page, address: str, images: Path, views: tuple[View, ...] = V
     page.goto(address)
     page.get_by_text("Hide navigation").click(timeout=180_000)
     for view in views:
-        page.set_viewport_size({"width": SIZE["width"], "height": view.height})
+        page.set_viewport_size({"width": view.width, "height": view.height})
         page.goto(address + view.path)
         page.get_by_text(view.wait_for).first.wait_for(timeout=60_000)
         page.wait_for_timeout(SETTLED)
@@ -115,7 +126,10 @@ def take_all(page: Page, address: str, images: Path, views: tuple[View, ...] = V
             page.locator(selector).first.click()
             page.wait_for_timeout(DRAWN)
         image = images / f"{view.name}.png"
-        page.screenshot(path=image)
+        if view.part is None:
+            page.screenshot(path=image)
+        else:
+            page.screenshot(path=image, clip=dict(zip(("x", "y", "width", "height"), view.part, strict=True)))
         yield image
 
 
