@@ -10,8 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +65,19 @@ class WarmDoubtError(StarlakeError):
         self.details = details
         self.lasting = lasting
         super().__init__(reason)
+
+
+@contextmanager
+def doubting() -> Iterator[None]:
+    """Turn errors before a command begins into doubts."""
+    try:
+        yield
+    except WarmDoubtError:
+        raise
+    except StarlakeError as error:
+        raise WarmDoubtError("; ".join(str(error).splitlines())) from error
+    except OSError as error:
+        raise WarmDoubtError(str(error)) from error
 
 
 @dataclass(frozen=True)
