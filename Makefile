@@ -102,10 +102,10 @@ imports: $(STAMP) ## Check which part of the code may import which (import-linte
 	$(BIN)/lint-imports --no-logo
 
 wheels: $(STAMP) ## Build the wheels of both distributions (DIST=dist)
-	@rm -rf build $(EMULATOR)/build
+	@rm -rf build/lib build/bdist.* $(EMULATOR)/build
 	$(BIN)/uv build --quiet --wheel --out-dir '$(DIST)' .
 	$(BIN)/uv build --quiet --wheel --out-dir '$(DIST)' $(EMULATOR)
-	@rm -rf build $(EMULATOR)/build
+	@rm -rf build/lib build/bdist.* $(EMULATOR)/build
 	@ls '$(DIST)'/*.whl
 
 dist: $(STAMP) ## Build what is released of both distributions (DIST=dist): source distributions, and wheels from them
