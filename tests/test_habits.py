@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import re
 import subprocess
 from pathlib import Path
@@ -99,6 +100,14 @@ def test_the_changelog_keeps_its_form() -> None:
     for section in re.split(r"^## ", CHANGELOG, flags=re.MULTILINE)[1:]:
         found = re.findall(r"^### (.*)$", section, flags=re.MULTILINE)
         assert len(found) == len(set(found)), "each kind of change has one list in a release"
+
+
+def test_the_page_about_installing_has_each_extra_that_users_need() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = {name for name in setup["options.extras_require"] if not name.startswith(("test", "dev", "docs"))}
+    rows = re.findall(r"^\| (`.*?) \|", (ROOT / "docs/first-hour/install.md").read_text("utf-8"), flags=re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`([\w-]+)`", row)} == extras
 
 
 def test_files_are_as_the_editors_are_told() -> None:
