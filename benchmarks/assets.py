@@ -12,7 +12,7 @@ from benchmarks.fresh import probe
 from benchmarks.project import domains, make_asset_project
 
 _SIZES = {1_000: 5, 5_000: 2}
-"""How many tables, and how often that is measured at most: five thousand take most of a minute."""
+"""Numbers of tables, and the maximum number of measurements: five thousand tables take most of a minute."""
 _LOADS = 100
 _DOMAINS, _FILES = 300, 10_000
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 from benchmarks.fresh import ROOT
 
 _FOLDED = 1024 if sys.platform != "darwin" else 1
-"""What ``ru_maxrss`` counts in bytes: kibibytes on Linux."""
+"""Bytes per unit of ``ru_maxrss``: kibibytes on Linux."""
 # On Linux a child of `subprocess` starts with the peak of its parent as its own: a process that needs next to nothing
 # stands between the two.
 _WAIT = """
@@ -32,10 +32,10 @@ os.write(answer, json.dumps([code, seconds, usage.ru_utime + usage.ru_stime, usa
 
 @dataclass(frozen=True)
 class Usage:
-    """What a process used."""
+    """Resource usage of a process."""
 
     code: int
-    """Its exit code."""
+    """Exit code of the process."""
     seconds: float
     seconds_cpu: float
     memory: int

@@ -1,4 +1,4 @@
-"""What a measurement found: ours against a limit."""
+"""Result of a measurement, compared with a limit."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Comparison:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is met; None when there is none."""
+        """True if the goal is met; None without a goal."""
         if self.goal is None:
             return None
         return (self.our_median if self.ratio is None else self.ratio) <= self.goal

@@ -47,7 +47,7 @@ class _Shop:
         (root / "metadata" / "load" / "shop" / "orders.sl.yml").write_text(table_yaml(), encoding="utf-8")
 
     def put(self, files: list[Path]) -> None:
-        """Starts anew: no tables, and these files in the stage area; they are linked, not copied."""
+        """Start from scratch: no tables, and these files in the stage area; they are linked, not copied."""
         shutil.rmtree(self.root / "datasets", ignore_errors=True)
         stage = self.root / "datasets" / "stage" / "shop"
         stage.mkdir(parents=True)

@@ -21,7 +21,7 @@ _EXPANDED = """\
 dependencies = StarlakeDependencies(dependencies={{ context.dependencies | literal }})
 {% endblock %}
 """
-"""Its files carry what `dag-generate` of Starlake writes: a tree in which a task stands below each of its readers."""
+"""Files with the JSON of Starlake's `dag-generate`: a tree in which a task is repeated below each of its readers."""
 
 
 def graphs(repetitions: int) -> Iterator[Comparison]:

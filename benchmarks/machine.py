@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine of the measurements."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _processor() -> str:
 
 
 def installed(name: str) -> bool:
-    """Whether a package is there: Dagster and Airflow have an environment each."""
+    """Return True if a package is installed: Dagster and Airflow have an environment each."""
     try:
         return bool(version(name))
     except PackageNotFoundError:

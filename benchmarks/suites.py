@@ -1,4 +1,4 @@
-"""What is measured, and against which limit."""
+"""Measurements, and their limits."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def loads(repetitions: int) -> Iterator[Comparison]:
 
 
 def imports(repetitions: int) -> Iterator[Comparison]:
-    """What importing the factory costs once Dagster is imported; fresh processes."""
+    """Measure the import of the factory once Dagster is imported; fresh processes."""
     found = [probe("imports") for _ in range(repetitions + 1)][1:]
     seconds = [1000 * value for value in values(found, "seconds")]
     processor = [1000 * value for value in values(found, "seconds_cpu")]

@@ -1,4 +1,4 @@
-"""How measurements are shown."""
+"""Display of measurements."""
 
 from __future__ import annotations
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 DAYS = ("2026-11-02", "2026-11-03", "2026-11-04")
 SIZE = {"width": 1400, "height": 900}
 SETTLED = 8000
-"""How many milliseconds a page needs to load and draw the state of assets, without an event at the end."""
+"""Milliseconds to load a page and draw the state of assets, without an event at the end."""
 DRAWN = 2000
-"""How many milliseconds a page needs after a click."""
+"""Milliseconds that a page needs after a click."""
 TICKS = 75
-"""How many seconds pass until each sensor has looked."""
+"""Seconds until each sensor has had a tick."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,12 @@ class View:
 
     Args:
         name: The name of the picture.
-        path: The address of the page.
-        wait_for: A text that is there when the page is complete.
+        path: URL path of the page.
+        wait_for: Content that shows that the page is complete.
         height: The height of the window.
         width: Its width. Dagster shows the details of the assets in a graph if the whole graph fits.
         part: The part of the window that is the picture, as left, top, width and height; by default all of it.
-        clicks: What to click then, as selectors of Playwright.
+        clicks: Elements to click then, as Playwright selectors.
     """
 
     name: str

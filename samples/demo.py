@@ -66,7 +66,7 @@ REJECTS = """
 
 @dataclass(frozen=True)
 class Home:
-    """Where the demo works.
+    """Folder of the demo.
 
     Args:
         folder: Made when it is not there; everything that the demo writes is in it.
@@ -86,7 +86,7 @@ class Home:
 
     @property
     def log(self) -> Path:
-        """What Dagster prints during the run."""
+        """Output of Dagster during the run."""
         return self.folder / "run.log"
 
     def environment(self) -> dict[str, str]:
@@ -193,7 +193,7 @@ def is_over(progress: Progress, launched: subprocess.Popen[bytes]) -> bool:
 
 
 def stop(launched: subprocess.Popen[bytes], progress: Progress) -> None:
-    """End what is still going on as Dagster's own interruption does, so that its commands end as well.
+    """End running steps like Dagster's own interruption, so that their commands end too.
 
     The session holds the code server and the process of the run. They end by themselves soon after the run.
     """
@@ -223,7 +223,7 @@ def group_exists(launched: subprocess.Popen[bytes]) -> bool:
 
 
 def tables(connection: duckdb.DuckDBPyConnection) -> Iterator[Table]:
-    """What there is to see in the database after the run."""
+    """Return the tables of the database after the run."""
     yield _table(connection, COUNTS, "What was loaded", "table", "files", "rows accepted", "rows rejected")
     yield _table(connection, REJECTS, "Why rows were rejected", "table", "rows", "why")
     kpi = connection.sql(f"SELECT * FROM {KPI} ORDER BY 1 LIMIT 5")

@@ -45,7 +45,7 @@ application:
 
 @dataclass(frozen=True)
 class Place:
-    """Where the sample runs.
+    """Environment of the sample.
 
     Args:
         project: The project of Google Cloud.

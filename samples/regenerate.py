@@ -1,4 +1,4 @@
-"""Writes samples/generated and samples/airflow/generated anew: the DAG files of the sample project.
+"""Regenerate samples/generated and samples/airflow/generated: the DAG files of the sample project.
 
     python samples/regenerate.py
 

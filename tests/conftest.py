@@ -1,4 +1,4 @@
-"""What holds for all tests: how hypothesis looks for examples, and which signals are noticed.
+"""Settings of all tests: hypothesis profiles, and signals.
 
 ``settled``, the default: the same examples each time, so that a change fails for what it changed and for nothing else.
 ``explore``: other examples each time; ``pytest --hypothesis-profile=explore tests/project`` looks for what nobody has
@@ -88,7 +88,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage less often: what Dagster's import and all tests are made of is none, but is looked through."""
+    """Run the garbage collector less often: it scans the objects of imports and tests, none of which is garbage."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

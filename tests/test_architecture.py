@@ -54,7 +54,7 @@ def printing_lines(tree: ast.AST) -> list[int]:
 
 @dataclass(frozen=True)
 class Facts:
-    """What the tests below ask of a module. A module is parsed once: there are many."""
+    """Facts about a module. A module is parsed once: there are many."""
 
     private_imports: list[tuple[int, str]]
     prints: list[int]

@@ -1,4 +1,4 @@
-"""What surrounds the code is true: recipes, templates, the hosted checks, hooks, the changelog."""
+"""Files around the code are true: recipes, templates, the hosted checks, hooks, the changelog."""
 
 from __future__ import annotations
 

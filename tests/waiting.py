@@ -1,9 +1,9 @@
-"""How tests wait: for an event, with a deadline that a busy machine keeps; never for a number of seconds.
+"""Waiting in tests: for an event, with a deadline that a busy machine keeps; never for a number of seconds.
 
 - `wait_for` asks until the answer is true, and says at the deadline what it saw last.
 - `meanwhile` and `all_at_once` run functions in threads; what those raise, the test raises.
 - `interrupt_when` signals the main thread at an event, and also when the event cannot come any more.
-- `is_alive`, `wait_until_gone` and `end` look at processes that may vanish meanwhile.
+- `is_alive`, `wait_until_gone` and `end` check processes that may vanish meanwhile.
 - `whole_lines` reads a file that a process still appends to.
 - `reserved_port` is a free port that no other test gets.
 """

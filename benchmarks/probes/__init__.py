@@ -1,1 +1,1 @@
-"""What is measured in a process of its own; each prints one JSON object."""
+"""Measurements in a process of their own; each prints one JSON object."""

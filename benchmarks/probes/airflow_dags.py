@@ -23,7 +23,7 @@ def ours() -> Any:
 
 
 def bare() -> Any:
-    """What one writes without a library: a BashOperator a table, and its asset."""
+    """Create the DAG without a library: a BashOperator per table, and its asset."""
     from airflow.providers.standard.operators.bash import BashOperator
     from airflow.sdk import Asset
 

@@ -46,7 +46,7 @@ def ours(root: Path) -> Definitions:
 
 
 def bare(tables: list[str]) -> Definitions:
-    """What one writes without a library: a step for each table, with the same events."""
+    """Create the run without a library: a step for each table, with the same events."""
     return Definitions(assets=[_step(AssetKey([_DOMAIN, table])) for table in tables])
 
 

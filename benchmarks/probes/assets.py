@@ -27,7 +27,7 @@ _COLUMNS = {"key": "BIGINT", "label": "VARCHAR", "amount": "DOUBLE", "day": "DAT
 
 
 def bare(tables: int) -> Definitions:
-    """What one writes without a library: a step, a spec and checks for each table and each task."""
+    """Create the assets without a library: a step, a spec and checks for each table and each task."""
     pairs = [(domain, table) for domain, names in domains(tables).items() for table in names]
     loads = [_step(AssetKey([*pair]), [], ["unique_key", "rejected_rows"], "csv") for pair in pairs]
     tasks = [

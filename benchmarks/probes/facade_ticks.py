@@ -61,7 +61,7 @@ def write_rows(file: Path, rows: int, tables: int) -> None:
 
 
 def bare_sensor(file: Path) -> SensorDefinition:
-    """What one writes without a library: one query, and a run for each JOBID."""
+    """Create the sensor without a library: one query, and a run for each JOBID."""
 
     @job
     def mirrored() -> None: ...

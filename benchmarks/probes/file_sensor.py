@@ -19,7 +19,7 @@ from benchmarks.project import make_project
 Found = tuple[dict[str, float], "str | None"]
 _TABLES = 3
 _AGE = 3_600
-"""How old the files are in seconds: none may still grow."""
+"""Age of the files in seconds: none may still grow."""
 
 
 def deliver(root: Path, domains: dict[str, list[str]], files: int) -> Path:
@@ -47,7 +47,7 @@ def tick(repository: RepositoryDefinition, instance: DagsterInstance, cursor: st
 
 
 def listing(folder: Path) -> dict[str, float]:
-    """What a sensor cannot do without: the names, sizes and times of all files."""
+    """List the names, sizes and times of all files, the minimum work of a sensor."""
     clock = Clock()
     files = [file for domain in os.scandir(folder) for file in os.scandir(domain)]
     found = [(file.name, file.stat().st_size, file.stat().st_mtime) for file in files]

@@ -20,7 +20,7 @@ from benchmarks.soak.page import PAGE, page
 from benchmarks.soak.results import Result, all_results, measured
 
 LOGS = Path(".bench") / "soak"
-"""What trials print."""
+"""Output of trials."""
 
 
 @click.command(help=__doc__)

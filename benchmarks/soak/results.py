@@ -1,4 +1,4 @@
-"""What trials found, kept as data: a file each, from which the page is made."""
+"""Results of trials as data: one file each, from which the page is made."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _VERSIONS = ("duckdb", "google-cloud-dataproc", "google-cloud-run")
 
 @dataclass(frozen=True)
 class Result:
-    """What a trial found, when and where.
+    """Result of a trial, with its time and machine.
 
     Args:
         name: The name of its module.
@@ -43,7 +43,7 @@ class Result:
 
     @property
     def clean(self) -> bool:
-        """Whether it ran to its end, and found nothing."""
+        """True if it ran to its end without defects."""
         return self.tally.clean and not self.error
 
     def save(self, folder: Path = FOLDER) -> None:
@@ -61,7 +61,7 @@ class Result:
 
 
 def all_results(folder: Path = FOLDER) -> dict[str, Result]:
-    """What is written down, by the names of the trials."""
+    """Return the recorded results, by the names of the trials."""
     return {file.stem: Result.read(file) for file in sorted(folder.glob("*.json"))}
 
 
@@ -85,7 +85,7 @@ def measured(name: str, trial: Trial, attempts: int, patience: float = 1) -> Res
             trial.run(bench)
         except KeyboardInterrupt:
             raise
-        except BaseException as raised:  # noqa: BLE001  pytest's own failures are no exceptions of the usual kind
+        except BaseException as raised:  # noqa: BLE001  pytest's own failures are not derived from Exception
             error = f"{type(raised).__name__}: {raised}"[:2000]
     seconds = round(time.monotonic() - clock, 1)
     tally = bench.tally

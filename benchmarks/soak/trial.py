@@ -1,4 +1,4 @@
-"""What every trial has: a number of attempts, a limit of time, and the counts of what went wrong."""
+"""Common parts of trials: a number of attempts, a time limit, and the counts of defects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass
 class Tally:
-    """What a trial found.
+    """Counts of a trial.
 
     Args:
         tried: How many attempts there were.
@@ -51,12 +51,12 @@ class Tally:
 
     @property
     def clean(self) -> bool:
-        """Whether there were attempts, and no defects."""
+        """True if there were attempts, and no defects."""
         return self.tried > 0 and not any(self.found.values())
 
 
 class Bench:
-    """What a trial works with.
+    """Environment of a trial.
 
     Args:
         folder: A folder of its own, which is removed afterwards.
@@ -72,7 +72,7 @@ class Bench:
 
     @property
     def in_time(self) -> bool:
-        """Whether another attempt may begin."""
+        """True if another attempt may begin."""
         return time.monotonic() < self._deadline
 
     def numbers(self) -> Iterator[int]:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MARGIN = 16
 SIZE = {"width": 2600, "height": 1100}
 DRAWN = 4000
-"""How many milliseconds the graph needs to be laid out and zoomed, without an event at the end."""
+"""Milliseconds to lay out and zoom the graph, without an event at the end."""
 BOUNDS = """
 margin => {
   const boxes = [...document.querySelectorAll('.react-flow__node')].map(node => node.getBoundingClientRect())

@@ -1,4 +1,4 @@
-"""What the code location serves: the assets of the project in `SL_ROOT`, and its schedules, running from the start."""
+"""The code location: the assets of the project in `SL_ROOT`, and its schedules, running from the start."""
 
 import os
 

@@ -23,7 +23,7 @@ compute = PolarsCloudCompute(
 
 @op
 def prepare_dataset_1(compute: PolarsCloudCompute) -> str:
-    """What each customer spent."""
+    """Return the spending of each customer."""
     with compute.context("small") as context:
         orders = pl.scan_csv(f"{BUCKET}/orders.csv")
         spent = orders.group_by("customer").agg(pl.col("amount").sum())
@@ -33,7 +33,7 @@ def prepare_dataset_1(compute: PolarsCloudCompute) -> str:
 
 @op
 def prepare_dataset_2(compute: PolarsCloudCompute) -> str:
-    """Where each customer lives."""
+    """Return the city of each customer."""
     with compute.context("small") as context:
         customers = pl.scan_ndjson(f"{BUCKET}/customers.ndjson", schema={"customer": pl.String, "city": pl.String})
         customers.remote(context).sink_parquet(f"{BUCKET}/cities/").await_result()
@@ -42,7 +42,7 @@ def prepare_dataset_2(compute: PolarsCloudCompute) -> str:
 
 @op
 def join_datasets(compute: PolarsCloudCompute, spent: str, cities: str) -> str:
-    """What was spent in each city, on a larger machine."""
+    """Return the spending in each city, on a larger machine."""
     with compute.context("large") as context:
         joined = pl.scan_parquet(f"{spent}*.parquet").join(pl.scan_parquet(f"{cities}*.parquet"), on="customer")
         report = joined.group_by("city").agg(pl.col("amount").sum())

@@ -24,7 +24,7 @@ contexts = PolarsCloudContexts(
 
 @task
 def prepare_dataset_1() -> str:
-    """What each customer spent."""
+    """Return the spending of each customer."""
     with contexts.context("small") as context:
         orders = pl.scan_csv(f"{BUCKET}/orders.csv")
         spent = orders.group_by("customer").agg(pl.col("amount").sum())
@@ -34,7 +34,7 @@ def prepare_dataset_1() -> str:
 
 @task
 def prepare_dataset_2() -> str:
-    """Where each customer lives."""
+    """Return the city of each customer."""
     with contexts.context("small") as context:
         customers = pl.scan_ndjson(f"{BUCKET}/customers.ndjson", schema={"customer": pl.String, "city": pl.String})
         customers.remote(context).sink_parquet(f"{BUCKET}/cities/").await_result()
@@ -43,7 +43,7 @@ def prepare_dataset_2() -> str:
 
 @task
 def join_datasets(spent: str, cities: str) -> str:
-    """What was spent in each city, on a larger machine."""
+    """Return the spending in each city, on a larger machine."""
     with contexts.context("large") as context:
         joined = pl.scan_parquet(f"{spent}*.parquet").join(pl.scan_parquet(f"{cities}*.parquet"), on="customer")
         report = joined.group_by("city").agg(pl.col("amount").sum())

@@ -27,7 +27,7 @@ STREETS = ["Rue du Four", "Quai des Farines", "Place au Beurre", "Allée des Pom
 
 @dataclass(frozen=True)
 class Ingredient:
-    """What a product is made of.
+    """An ingredient of a product.
 
     Args:
         name: The name on the price list.
@@ -73,7 +73,7 @@ PRODUCTS: tuple[tuple[str, str, int, tuple[str, ...], tuple[tuple[int, float], .
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much to make.
+    """Amounts of data.
 
     Args:
         customers: Customers over all days.
@@ -91,7 +91,7 @@ class Sizes:
 
 
 def wrong(number: int, *ways: dict[str, Any]) -> dict[str, Any]:
-    """What is wrong with the row of this number, by turns in one of these ways; nothing with most rows."""
+    """Return the defect of the row with this number, one of these by turns; none for most rows."""
     turn, place = divmod(number, WRONG_EVERY)
     return ways[turn % len(ways)] if place == WRONG_EVERY - 1 else {}
 

@@ -1,4 +1,4 @@
-"""What the tests of Airflow's side share; see airflow_home.py for DAG files, runs and contexts."""
+"""Shared parts of the tests of Airflow's side; see airflow_home.py for DAG files, runs and contexts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def airflow_home() -> Path:
 
 @pytest.fixture
 def supervisor() -> Iterator[RecordedSupervisor]:
-    """What answers a task that runs by `operator.execute`: XComs, Variables and Connections."""
+    """The supervisor of a task that runs by `operator.execute`: XComs, Variables and Connections."""
     from airflow.sdk.execution_time.supervisor import set_supervisor_comms
 
     recorded = RecordedSupervisor()

@@ -1,4 +1,4 @@
-"""What the DAG files of the sample project make, as data: from the surface of Starlake's templates, not from our code.
+"""The DAG files of the sample project as data: from the surface of Starlake's templates, not from our code.
 
 `described` reads the same facts off a DAG. Files made with our templates, with templates in the form of Starlake's, and
 with Starlake's own must all make these DAGs.

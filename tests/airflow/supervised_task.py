@@ -2,8 +2,7 @@
 
 `SupervisedTask` starts this file as a script. It runs one task of a DAG file as a worker does: a supervisor forks the
 process of the task, talks to it, and ends it when the server says so. The server is a function in the supervisor: it
-keeps what it is told, and says that the task is no longer wanted once the file ``unwanted`` is there.
-"""
+records its requests, and ends the task as soon as the file ``unwanted`` exists."""
 
 from __future__ import annotations
 
@@ -30,8 +29,8 @@ class SupervisedTask:
 
     Args:
         dag_file: Its DAG file, the only one of its folder.
-        folder: Where the log of the task and what the server is told are kept.
-        try_number: Which attempt it is.
+        folder: Folder of the log of the task and of the server's records.
+        try_number: Number of the attempt.
     """
 
     dag_file: Path

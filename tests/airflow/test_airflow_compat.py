@@ -1,4 +1,4 @@
-"""What this project uses of Airflow beyond its public interface behaves as it takes for granted."""
+"""Uses of Airflow beyond its public interface behave as this project expects."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ def test_xcoms_hold_small_values(run: AirflowRun) -> None:
 
 
 def test_the_server_opens_the_log_of_a_task_that_is_over(run: AirflowRun) -> None:
-    """As its API does it: with the DAG as it stands in the database, and an XCom."""
+    """The server reads the DAG from the database, and an XCom."""
     from airflow.serialization.serialized_objects import DagSerialization
 
     dag = DagSerialization.from_dict(DagSerialization.to_dict(sample()))
@@ -188,7 +188,7 @@ def test_an_outlet_that_is_not_declared_has_no_event_in_airflow_3(run: AirflowRu
 
 
 def test_an_alias_would_make_an_asset_for_each_tick(run: AirflowRun) -> None:
-    """It is why the tick is in the extra of the one event instead: nothing can be scheduled on a name that changes."""
+    """So the tick is in the extra of the one event instead: nothing can be scheduled on a name that changes."""
     assert "by_alias?sl_schedule=20260302T0200" in run.asset_events()
     assert {"name": "by_alias?sl_schedule=20260302T0200"} in run.rows("SELECT name FROM asset")
 

@@ -1,4 +1,4 @@
-"""When DAGs run: by the clock in the time zone of the options, or as the tables are updated that they read."""
+"""Schedules of DAGs: by a cron expression in the time zone of the options, or by updates of their tables."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def test_a22_a_task_that_is_no_longer_wanted_ends_by_itself(shop: Shop):
 
 
 def test_a22_the_command_of_a_task_that_is_killed_is_ended(shop: Shop):
-    """As the kernel does it when memory runs out: nothing of the task itself can act."""
+    """The kernel does so when memory runs out: the task itself cannot react."""
     with shop.task() as task:
         processes = shop.begun(task)
         os.kill(processes[0], signal.SIGKILL)

@@ -36,7 +36,7 @@ SETTINGS = JobOptions.read({"starlake_version": "1.5.0", "max_rejected": "100%"}
 
 @dataclass
 class BothReports:
-    """Tells the bench what the log of the task is told."""
+    """Passes messages to the bench and to the log of the task."""
 
     reports: tuple[Reporter, ...]
 
@@ -145,7 +145,7 @@ class TestShellExecutorInTasks(ExecutorContract):
     def test_the_command_of_a_task_that_airflow_ends_is_ended(
         self, bench: ContractBench, executor: WithinATask
     ) -> None:
-        """As Airflow does it: its handler of SIGTERM calls `on_kill`, in the middle of `execute`."""
+        """Airflow's handler of SIGTERM calls `on_kill`, during `execute`."""
         bench.put("slow-1.csv", "id\n1\n")
         task = _Task(executor, bench.execution())
         operator, context = task.operator(bench.command("load", "--domains", "contract", "--tables", "slow"))

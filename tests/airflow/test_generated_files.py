@@ -76,7 +76,7 @@ GIVEN = {
 
 
 def serialized(file: Path) -> dict[str, Any]:
-    """What Airflow's server knows of the DAGs of a file, but for its place and for edges."""
+    """Return the DAGs of a file as Airflow's server sees them, without their folder and edges."""
     from airflow.serialization.serialized_objects import DagSerialization
 
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What runs, what is skipped and what fails, in runs of generated DAGs by Airflow itself."""
+"""Tasks that run, are skipped and fail, in runs of generated DAGs by Airflow itself."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def test_what_is_no_date_is_an_error_that_shows_how_to_write_one(text: str) -> N
 def test_a_moment_survives_being_written_and_read(moment: datetime) -> None:
     second = moment.replace(
         microsecond=0
-    ).timestamp()  # moments of two zones never equal each other near a clock change
+    ).timestamp()  # timestamps of two time zones never equal each other near a clock change
     assert parse_datetime(moment.replace(microsecond=0).isoformat(), timezone.utc).timestamp() == second
     assert datetime.strptime(format_timestamp(moment), "%Y-%m-%dT%H:%M:%S%z").timestamp() == second
 

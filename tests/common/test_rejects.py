@@ -1,4 +1,4 @@
-"""How many rows may be rejected: rows or percent, read by one function for projects and for orchestrators."""
+"""Limits of rejected rows: rows or percent, read by one function for projects and for orchestrators."""
 
 import pytest
 from hypothesis import given

@@ -47,7 +47,7 @@ class Unhashable(Store):
 
 
 class Clock:
-    """Time that only goes on when something waits."""
+    """Time that only passes while something waits."""
 
     now = 0.0
 

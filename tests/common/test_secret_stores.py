@@ -127,7 +127,7 @@ def test_an_error_names_the_entry_the_reference_and_where_the_store_failed_but_n
 
 
 class TestTexts:
-    """What other options than sl_env_var hold, such as the URL of a database."""
+    """Values of options other than sl_env_var, such as the URL of a database."""
 
     def test_a_string_is_taken_as_it_is_and_the_password_of_a_url_is_masked(self) -> None:
         text, redactor = resolved_text("postgresql://ada:p%40ss@localhost/shop", label="option audit")

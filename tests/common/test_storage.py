@@ -395,7 +395,7 @@ def test_folders_of_object_stores(memory):
 
 
 class Mute(fsspec.AbstractFileSystem):
-    """A driver whose store does not answer until it is told to."""
+    """A driver whose store does not answer until it is released."""
 
     protocol = "mute"
     asked: ClassVar[list[str]] = []
@@ -437,7 +437,7 @@ def test_a_store_that_does_not_answer_is_waited_for_once(mute, monkeypatch):
 
 
 def soon(files, folder):
-    """Asks until the question that is under way is answered."""
+    """Ask until the running request is answered."""
 
     def answered():
         with suppress(StarlakeError):

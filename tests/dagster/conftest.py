@@ -17,7 +17,7 @@ from tests.fakes.small_project import Project
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_caller() -> Iterator[None]:
-    """What the caller's shell sets may not leak into the tests; and no log on the console, which costs much time."""
+    """Remove variables of the caller's shell, and log nothing to the console, which costs much time."""
     with pytest.MonkeyPatch.context() as patch:
         import os
 

@@ -81,7 +81,7 @@ def _hidden_names() -> frozenset[str]:
 
 
 def _class_in(annotation: object) -> type | None:
-    """Return the only class of Dagster that an annotation names, be it in a container or beside None."""
+    """Return the only Dagster class in an annotation, even if it is in a container or beside None."""
     text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", None) or str(annotation)
     found = {CLASSES[word] for word in re.findall(r"\w+", text) if word in CLASSES}
     return found.pop() if len(found) == 1 else None

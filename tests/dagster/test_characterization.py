@@ -1,4 +1,4 @@
-"""What this project relies on of Dagster beyond its documentation, pinned on both ends of the supported range."""
+"""Uses of Dagster beyond its documentation, pinned on both ends of the supported range."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def test_skipped_outputs_skip_and_a_fan_in_runs_with_what_there_is():
 
 
 def test_an_input_of_a_graph_may_be_one_of_several_sources_of_an_input():
-    """What pipelines of generated files rely on: the order of a task within a group and of the group itself meet."""
+    """Pipelines of generated files rely on it: the order of a task within a group and of the group itself meet."""
     started = []
 
     def op_named(name):
@@ -349,7 +349,7 @@ def test_a_step_knows_the_key_of_its_events_and_the_name_that_its_graph_gives_it
 
 
 class TestPartitionsOfTime:
-    """What `ai.starlake.dagster.pipelines.partitions` works around."""
+    """Defects that `ai.starlake.dagster.pipelines.partitions` works around."""
 
     KEY = "2026-04-24T00:00:00+0200"
     FORMAT = "%Y-%m-%dT%H:%M:%S%z"

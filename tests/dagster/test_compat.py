@@ -1,4 +1,4 @@
-"""What Dagster does not mark as public is used in `_compat` only; each use in there is pinned on both ends."""
+"""Parts of Dagster that are not public are used in `_compat` only; each use in it is pinned on both ends."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class TestRuns:
 
 
 class TestResumedRuns:
-    """Which run a run goes on with; `tests/dagster_assets/test_retries.py` asks real re-executions."""
+    """Runs that a run continues; `tests/dagster_assets/test_retries.py` uses real re-executions."""
 
     @pytest.mark.parametrize(
         ("tags", "steps", "expected"),

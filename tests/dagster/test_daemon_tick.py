@@ -1,4 +1,4 @@
-"""What Dagster's own scheduler launches at a tick is run for the time of that tick."""
+"""Runs that Dagster's own scheduler launches at a tick are for the time of that tick."""
 
 from __future__ import annotations
 

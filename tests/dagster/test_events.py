@@ -1,4 +1,4 @@
-"""What a command leaves in the event log, and what goes to the compute log only."""
+"""Events of a command in the event log, and lines that go to the compute log only."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ai.starlake.dagster.report import DagsterReporter
 
 
 def records_of(instance, result, step):
-    """What a step left in the event log; the set-up of Dagster's resources, once per process, is not its own."""
+    """Return the events of a step; the set-up of Dagster's resources, once per process, is not its own."""
     entries = [entry for entry in instance.all_logs(result.run_id) if entry.step_key == step]
     events = [(entry, entry.dagster_event.event_type_value if entry.dagster_event else "LOG") for entry in entries]
     return {kind: entry for entry, kind in events if not kind.startswith("RESOURCE_INIT")}, len(

@@ -1,4 +1,4 @@
-"""Pre-load checks: what they look at, what they decide, and that a failure is never a skip."""
+"""Pre-load checks: the folders that they read, their decisions, and that a failure is never a skip."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def chain(factory):
 
 
 def outcome(result):
-    """What became of the run: loaded, skipped or failed."""
+    """Return the outcome of the run: loaded, skipped or failed."""
     if not result.success:
         return "failed"
     kinds = {event.step_key: event.event_type_value for event in result.all_events if event.step_key}
@@ -340,7 +340,7 @@ class TestFailures:
 
     @pytest.mark.parametrize("strategy", FILES)
     def test_a_working_folder_that_does_not_matter(self, chain, run, strategy, tmp_path, monkeypatch):
-        """What an option names is somewhere else; every file counts there, as no project says which do."""
+        """The folder of the option is elsewhere; every file there is ready, as no project has rules for them."""
         monkeypatch.chdir(tmp_path)
         folder = tmp_path / "elsewhere" / "starbake"
         job = chain(strategy, env={"SL_ROOT": ""}, **{OPTIONS[strategy]: f"file:{tmp_path}/./elsewhere"})

@@ -41,18 +41,18 @@ def reference(tmp_path, monkeypatch):
 
 
 def texts_of(instance, run_id):
-    """Everything that an instance knows of a run, as texts."""
+    """Return everything that an instance has stored about a run, as strings."""
     yield from (serialize_value(entry) for entry in instance.all_logs(run_id))
     yield serialize_value(instance.get_run_by_id(run_id))
 
 
 def files_with(text, folder):
-    """Files whose raw bytes hold a text."""
+    """Return the files whose raw bytes contain a string."""
     return [str(path) for path in Path(folder).rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
 
 
 class CommandLines(threading.Thread):
-    """Watches the command lines of all processes that this one started, and lets the command go on that it has seen."""
+    """Watches the command lines of all processes that this one started, and releases the command that it has seen."""
 
     def __init__(self, command, seen):
         super().__init__(daemon=True)

@@ -158,7 +158,7 @@ def written_forms(value: str) -> set[bytes]:
 
 
 def leaks(text: bytes) -> list[str]:
-    """The stores whose secrets are in a text, in any form; a part of one that is long enough is one, too."""
+    """Return the stores whose secrets are in a string, in any form; a long part of a secret is a leak too."""
     short = {store: f"sEcr3t-of-{store}-".encode() for store in STORES}
     return [
         store for store in STORES if short[store] in text or any(form in text for form in written_forms(VALUES[store]))
@@ -176,7 +176,7 @@ def execute(op: OpDefinition, instance: DagsterInstance) -> Any:
 
 
 def records(instance: DagsterInstance, run_id: str) -> str:
-    """Everything that the instance knows of a run, as texts."""
+    """Return everything that the instance has stored about a run, as strings."""
     return "\n".join(
         [*map(serialize_value, instance.all_logs(run_id)), serialize_value(instance.get_run_by_id(run_id))]
     )
@@ -184,7 +184,7 @@ def records(instance: DagsterInstance, run_id: str) -> str:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where Dagster stores all that it knows; temporary files of the test go into a folder of their own."""
+    """Return Dagster's storage folder; temporary files of the test go to a folder of their own."""
     temporary = tmp_path / "tmp"
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))

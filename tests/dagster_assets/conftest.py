@@ -52,7 +52,7 @@ class Folder:
 
     @property
     def project(self) -> StarlakeProject:
-        """The project, opened anew."""
+        """The project, opened again."""
         return StarlakeProject(self.root)
 
     def specs(self, **arguments: object) -> dict[str, AssetSpec]:

@@ -23,7 +23,7 @@ from tests.dagster_assets.reporting import job_of_all
 
 
 class FlakyOptions(JobOptions):
-    """Where the executor writes down what it runs."""
+    """Folder of the journal of the executor."""
 
     journal: str = Field(default="journal", description="a folder")
     reports: bool = Field(default=True, description="whether it reports each table of a load")
@@ -40,7 +40,7 @@ class FlakyJob(StarlakeDagsterJob[FlakyOptions]):
 
 
 class Journal:
-    """The commands that ran, and the gates: files that some tables need, and that are there from their failure on."""
+    """Commands that ran, and gates: files that some tables need, and that exist from their failure on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -62,7 +62,7 @@ class Journal:
         (self.folder / "commands").unlink(missing_ok=True)
 
     def made(self) -> Counter[str]:
-        """How often each table and task was run."""
+        """Return the number of runs of each table and task."""
         return Counter(name for command in self.commands() for name in names_of(command))
 
 
@@ -182,7 +182,7 @@ class Location:
         return execute_job(job, self.instance, run_config=config, raise_on_error=False, **arguments)
 
     def materialized(self, run_id: str) -> Counter[str]:
-        """How often a run recorded each asset as materialized."""
+        """Return the number of materializations of each asset in a run."""
         entries = self.instance.all_logs(run_id, of_type=DagsterEventType.ASSET_MATERIALIZATION)
         return Counter(".".join(entry.dagster_event.asset_key.path) for entry in entries)
 

@@ -69,7 +69,7 @@ class ReportingJob(StarlakeDagsterJob[JobOptions]):
 
 
 class Ran:
-    """What a run of definitions recorded."""
+    """Events of a run of definitions."""
 
     def __init__(self, result, instance: DagsterInstance) -> None:
         self.materializations = [event.materialization for event in result.get_asset_materialization_events()]

@@ -1,4 +1,4 @@
-"""What the daemon asks for without a schedule: items are made when what they read has changed."""
+"""Requests of the daemon without a schedule: items are materialized when their dependencies have changed."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Location:
         return set(self.instance.get_materialized_partitions(key(asset)))
 
     def runs(self) -> list[dict]:
-        """What each run was for, the first one first."""
+        """Return the purpose of each run, the first one first."""
         return [
             {
                 "assets": sorted(each.to_user_string() for each in run.asset_selection or ()),

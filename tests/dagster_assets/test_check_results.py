@@ -32,7 +32,7 @@ def shop(folder: Folder) -> Folder:
 
 @pytest.fixture
 def strict(shop: Folder) -> Folder:
-    """The same, and the application says that two of the expectations fail the job."""
+    """Return the project with two expectations that fail the job."""
     shop.write("application.sl.yml", APPLICATION + "      expectations: {failOnError: true}\n")
     return shop
 

@@ -1,4 +1,4 @@
-"""What specs say of columns before anything runs is what the database has after the engine ran."""
+"""Column types of specs before a run equal those in the database after the engine ran."""
 
 from __future__ import annotations
 

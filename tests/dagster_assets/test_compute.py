@@ -1,4 +1,4 @@
-"""Which compute profile the command of an asset has, and where it is shown."""
+"""Compute profiles of the commands of assets, and where they are shown."""
 
 from collections.abc import Iterator
 from typing import Any

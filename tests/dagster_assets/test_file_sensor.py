@@ -299,7 +299,7 @@ def test_the_files_in_an_archive_count(shop, instance):
         packed.writestr("orders_1.csv", "id\n1\n")
         packed.writestr("items_1.csv", "id\n1\n")
     sensor = Sensor(shop, instance)
-    assert sensor.asked() == []  # it was written a moment ago
+    assert sensor.asked() == []  # it was written just now
     os.utime(archive, (LONG_AGO, LONG_AGO))
     assert sensor.asked() == [["kpi/sales", "shop/items", "shop/orders"]]
 

@@ -1,4 +1,4 @@
-"""What a step of an asset does: its commands, its order, what it records."""
+"""The step of an asset: its commands, its order, its events."""
 
 from __future__ import annotations
 
@@ -285,7 +285,7 @@ def version_of(materialization) -> str:
 
 
 class TestDataVersions:
-    """A file that is delivered again makes a version anew only where its rows are there twice then."""
+    """A file that is delivered again has a new version only if its rows are then duplicated."""
 
     def versions(self, folder: Folder, *digests: str) -> list[str]:
         """The versions after loads of one file each."""

@@ -24,7 +24,7 @@ def shop(folder: Folder) -> Folder:
 
 
 def written(cache: Path) -> tuple[int, int]:
-    """What changes when a project is read, and its items are kept."""
+    """Return the changed files when a project is read, and its items are cached."""
     [file] = cache.glob("*.items.json")
     return file.stat().st_ino, file.stat().st_mtime_ns
 
@@ -133,7 +133,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(
 
 
 def test_sql_that_is_as_it_was_is_not_parsed_again(shop: Folder, cache: Path) -> None:
-    """What another file says now does not change what was found: proven by an answer that is none of the SQL's."""
+    """Another file's current content does not change the results: proven by a result that its SQL does not have."""
     assert len(shop.project.items) == 2
     [file] = cache.glob("*.sql.json")
     label, _, body = file.read_bytes().partition(b"\n")

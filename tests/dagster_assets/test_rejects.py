@@ -35,7 +35,7 @@ def shop(folder: Folder) -> Folder:
 
 
 def reports(**changes: TableOutcome) -> dict[str, Any]:
-    """What the executor reports of each table, if nothing else is said."""
+    """Return the executor's default report for each table."""
     names = ("shop.orders", "shop.items", "crm.clients")
     return {name: changes.get(name.partition(".")[2]) or loaded(name) for name in names} | {
         "kpis.sales": TableOutcome("kpis.sales", checks=())
@@ -43,7 +43,7 @@ def reports(**changes: TableOutcome) -> dict[str, Any]:
 
 
 def verdicts(instance: DagsterInstance, *checks: str) -> list[bool]:
-    """Whether the last results of checks say that they passed."""
+    """Return whether the last results of checks passed."""
     keys = [check_key(each) for each in checks]
     found = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     return [found[each].status.value == "SUCCEEDED" for each in keys]

@@ -43,7 +43,7 @@ class Running:
         return [process for process in psutil.process_iter() if _runs_in(process, self.group)]
 
     def left(self, others: list[psutil.Process]) -> list[str]:
-        """What is left of the command, and of other processes, after a while; they would run for longer."""
+        """Return what is left of the command, and of other processes, after a while; they would run for longer."""
         _, alive = psutil.wait_procs([*self.members(), *others], timeout=PATIENCE)
         return [str(process) for process in {*alive, *self.members()}]
 

@@ -68,7 +68,7 @@ class Location:
 
     @property
     def log(self) -> Path:
-        """What the process that was started prints."""
+        """Output of the started process."""
         return self.root / "log"
 
     def start(self, *arguments: str | Path, **variables: str) -> subprocess.Popen[bytes]:

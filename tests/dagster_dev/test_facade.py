@@ -98,7 +98,7 @@ class Outside:
         wait_for("the file of the audit", self._copy)
 
     def rows(self) -> list[tuple[tuple[str, str], str, float]]:
-        """What the audit says: table, status and start."""
+        """Return the rows of the audit: table, status and start."""
         found = self.postgres.run("SELECT DOMAIN, SCHEMA, SUCCESS, TIMESTAMP FROM audit.audit ORDER BY TIMESTAMP")
         return [
             ((domain, table), "success" if success else "failure", moment(started))
@@ -151,7 +151,7 @@ def location(tmp_path, outside):
 
 
 class Recorded:
-    """What Dagster has on record."""
+    """Records of Dagster."""
 
     def __init__(self, instance: DagsterInstance) -> None:
         self.instance = instance

@@ -55,7 +55,7 @@ def assets(server):
 
 
 def ticks(server):
-    """What the ticks said, the newest first."""
+    """Return the messages of ticks, newest first."""
     found = server.ask(TICKS, selector=SENSOR)["sensorOrError"]["sensorState"]["ticks"]
     assert [tick["error"] for tick in found if tick["error"]] == []
     return [(int(tick["tickId"]), tick["skipReason"] or "") for tick in found]

@@ -1,4 +1,4 @@
-"""The code location reloads when the project changes: what starts a reload, what keeps it from it, and what is told."""
+"""The code location reloads when the project changes: triggers of a reload, obstacles, and messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ BROKEN = {
 
 @dataclass
 class Webserver:
-    """What a webserver of Dagster says to the client: one answer to each reload."""
+    """Answers of a Dagster webserver to the client: one to each reload."""
 
     port: int
     answer: dict[str, object] | int = field(default_factory=lambda: RELOADED)
@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @cache
 def schema() -> dict[str, object]:
-    """What the client of Dagster 1.9 asks for first."""
+    """Return the first query of the client of Dagster 1.9."""
     return {"data": introspection_from_schema(create_schema().graphql_schema)}
 
 

@@ -26,8 +26,8 @@ case "$*" in
 esac
 echo "starlake $*"
 """
-"""What stands for Starlake: how it ends depends on the table. `flaky` fails as long as a file is there, and `late`
-is not ready. No name here is made of hexadecimal digits alone, which the id of a run might contain."""
+"""Script in place of Starlake: its outcome depends on the table. `flaky` fails as long as a file exists, and `late` is
+not ready. No name here consists of hexadecimal digits alone, which the id of a run might contain."""
 
 
 def shell_command() -> list[str]:

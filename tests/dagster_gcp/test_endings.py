@@ -60,7 +60,7 @@ class Cloud:
         self.gcp.wait_for(lambda _: [one.state for one in self.work(run_id)] == ["RUNNING"], timeout=PATIENCE)
 
     def is_clean(self, run_id: str, *, within: float = PATIENCE) -> None:
-        """Waits until nothing of a run is left, and looks at how that came about."""
+        """Wait until nothing of a run is left, and check how it was removed."""
         self.gcp.wait_for(
             lambda _: (
                 all(one.state == "DELETED" for one in self.clusters(run_id))
@@ -73,7 +73,7 @@ class Cloud:
         assert len(names) <= 1
 
     def of_profiles_is_clean(self, run_id: str, where: str) -> None:
-        """Waits until nothing of a run with two compute profiles is left; looks at which of them had what."""
+        """Wait until nothing of a run with two compute profiles is left; check the resources of each."""
         self.gcp.wait_for(
             lambda _: (
                 all(one.state == "DELETED" for one in self.clusters(run_id))
@@ -291,7 +291,7 @@ class TestWithDaemon:
             cloud.was_cancelled_once(run_id)
 
     def test_a_killed_run_leaves_nothing(self, server, location, cloud):
-        """With Dagster's multiprocess executor the step survives for a while; it starts nothing anew."""
+        """With Dagster's multiprocess executor the step survives for a while; it starts nothing again."""
         runs = self.launched(server, cloud, *ROWS)
         processes = [self.processes(location, run_id) for run_id in runs]
         for worker, _ in processes:
@@ -305,7 +305,7 @@ class TestWithDaemon:
 
     @pytest.mark.parametrize("where", ["dataproc", "cloud_run"])
     def test_runs_of_several_compute_profiles_leave_nothing_of_any(self, server, location, cloud, where):
-        """Whether they fail, are terminated or killed: each profile has a cluster, or a job, of its own."""
+        """Runs that fail, are terminated or killed: each profile has a cluster, or a job, of its own."""
         endings = {"fails": "wrong", "ends": "slow", "is killed": "slow"}
         launched = {ending: server.launch(f"{where}_profiles_{table}") for ending, table in endings.items()}
         for ending in ("ends", "is killed"):

@@ -53,7 +53,7 @@ def in_a_row(sl_job, table, name="a_job", **more):
 
 
 def tick(sl_job, instance, run_id, after="failure"):
-    """What the sensor for a status says about a run."""
+    """Return the message of the sensor for a status about a run."""
     sensor = next(one for one in sl_job.sensors() if one.name.endswith(after))
     run = instance.get_run_by_id(run_id)
     event = DagsterEvent(event_type_value=STATUSES[after], job_name=run.job_name)
@@ -212,7 +212,7 @@ class TestDataproc:
 
 @contextmanager
 def abandoned(sl_job, instance):
-    """A step that goes on while its run is over for Dagster, as after the death of the run's process."""
+    """Return a step that continues while its run has ended for Dagster, as after the death of the run's process."""
     with ThreadPoolExecutor(1) as pool:
         going_on = pool.submit(failed, in_a_row(sl_job, "slow"), instance)
         yield going_on

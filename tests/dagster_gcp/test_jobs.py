@@ -178,7 +178,7 @@ class TestDefects:
         assert re.fullmatch(r"dataproc-cluster-my-dag-v2-[0-9a-f]{8}", cluster.name)
 
     def test_g04_midnight_does_not_rename_a_cluster(self, factory, gcp, instance, monkeypatch):
-        """The local date differs between the zones, at any time of any day: midnight passes in the midst of the run."""
+        """The local date differs between time zones, at any time of any day: midnight passes during the run."""
         sl_job = factory.dataproc()
 
         class Midnight(Body):
@@ -245,7 +245,7 @@ class TestDefects:
 
     @pytest.mark.parametrize("where", ["dataproc", "cloud_run"])
     def test_a_pre_load_check_that_asks_again_gets_another_answer(self, factory, gcp, instance, where):
-        """The same command, in the same attempt at the same step."""
+        """Each is the same command, in the same attempt at the same step."""
         (factory.root / "late").touch()
         options = {"pre_load_check": "command", "ack_poll_interval": 0.01, "ack_wait_timeout": 60}
         sl_job = getattr(factory, where)(pre_load_not_ready_sentinel_path=str(factory.root), **options)

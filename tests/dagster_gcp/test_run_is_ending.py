@@ -1,4 +1,4 @@
-"""Whether an interruption of a step is one of its whole run: only then is the cluster of the run deleted."""
+"""Interruptions of a step that are one of its whole run: only then is the cluster of the run deleted."""
 
 from __future__ import annotations
 

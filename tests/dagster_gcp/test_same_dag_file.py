@@ -51,7 +51,7 @@ def options(gcp: GcpEmulator) -> dict[str, dict[str, Any]]:
 
 
 def with_class(text: str, kind: str, options: dict[str, Any]) -> str:
-    """A DAG file on another executor: what the options of the executor are told comes after all others."""
+    """Return a DAG file for another executor, whose options come after all others."""
     assert text.count(FROM_SHELL) == 1
     changed = text.replace(FROM_SHELL, CLASSES[kind])
     name = CLASSES[kind].rpartition(" ")[2]

@@ -1,4 +1,4 @@
-"""What Dagster's own daemons make of the schedule and the sensor of a DAG file: runs in the queue, with their dates."""
+"""Runs of the schedule and the sensor of a DAG file by Dagster's own daemons, with their dates."""
 
 from __future__ import annotations
 

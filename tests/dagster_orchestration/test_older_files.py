@@ -1,4 +1,4 @@
-"""What DAG files that Starlake 1.1 to 1.3 generated call, and what they are told that cannot run here."""
+"""Calls in DAG files of Starlake 1.1 to 1.3, and the errors of those that cannot run here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Partitions of cron expressions: one for every tick, whatever the zone, the cron expression and the time of year."""
+"""Partitions of cron expressions: one for every tick, in any time zone, cron expression and time of year."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def crons():
 
 
 def ticks_of(cron, zone, start, count):
-    """The moments at which the daemon evaluates a schedule."""
+    """Return the timestamps at which the daemon evaluates a schedule."""
     from dagster._utils.schedules import schedule_execution_time_iterator
 
     ticks = schedule_execution_time_iterator(start.timestamp(), cron, zone)

@@ -1,4 +1,4 @@
-"""Sensors on real instances: what starts a run, what the run is told, and what a tick costs."""
+"""Sensors on real instances: triggers of a run, its dates, and the cost of a tick."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Ticks:
         return data.run_requests
 
     def log(self):
-        """What the last tick has logged."""
+        """Return the log of the last tick."""
         return "\n".join(self._logged)
 
 
@@ -211,7 +211,7 @@ def days(requests):
 
 
 class TestSeveralIntervals:
-    """What loads record between two ticks: a backfill, a catch-up, or a time when the daemon was down."""
+    """Records of loads between two ticks: a backfill, a catch-up, or a downtime of the daemon."""
 
     def load(self, instance, *numbers, names=("a.x", "a.y")):
         for number in numbers:
@@ -345,7 +345,7 @@ class TestCursor:
 
 
 class Counting:
-    """How often an instance's storage is asked for events, and how many records it gives."""
+    """Counts the queries of an instance's storage for events, and the returned records."""
 
     def __init__(self, instance, monkeypatch):
         self.queries = self.records = 0

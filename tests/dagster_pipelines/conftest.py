@@ -93,7 +93,7 @@ def schedule_of(domains: dict[str, list[str]], name: str | None = None, cron: st
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_caller() -> Iterator[None]:
-    """What the caller's shell sets may not leak into the tests; and no log on the console, which costs much time."""
+    """Remove variables of the caller's shell, and log nothing to the console, which costs much time."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("SL_", "DAGSTER_"))]:
             patch.delenv(name)
@@ -157,13 +157,13 @@ def run(instance: DagsterInstance) -> Callable[..., ExecuteInProcessResult]:
 
 @pytest.fixture
 def edges() -> Callable[[DagsterPipeline], set[str]]:
-    """Tells which step comes right before which, as ``one >> other``."""
+    """Return the pairs of consecutive steps, as ``one >> other``."""
     return lambda pipeline: {f"{before} >> {after}" for before, after in graph_of(pipeline.dag).edges}
 
 
 @pytest.fixture
 def outcome() -> Callable[[ExecuteInProcessResult], dict[str, str]]:
-    """Tells what became of each step, in the order in which they ended: ``success``, ``skipped`` or ``failure``."""
+    """Return the outcome of each step, in the order of their end: ``success``, ``skipped`` or ``failure``."""
 
     def outcome(result: ExecuteInProcessResult) -> dict[str, str]:
         kinds = {"STEP_SUCCESS": "success", "STEP_SKIPPED": "skipped", "STEP_FAILURE": "failure"}

@@ -61,7 +61,7 @@ class Made:
                 self._pass_through(made[number])
 
     def _pass_through(self, group: AbstractDependency) -> None:
-        """What comes after a group without tasks comes after what is before it."""
+        """Put successors of a group without tasks directly after its predecessors."""
         befores = [before for before, after in self.order if after is group]
         afters = [after for before, after in self.order if before is group]
         self.order = [pair for pair in self.order if group not in pair]
@@ -86,7 +86,7 @@ class Made:
 
 
 class Model:
-    """What has to become of each task, worked out task by task."""
+    """Expected outcome of each task, computed task by task."""
 
     def __init__(self, made: Made) -> None:
         self.made = made
@@ -122,7 +122,7 @@ class Model:
         return found
 
     def leads_out(self, check: str, after: AbstractDependency) -> bool:
-        """Whether a task comes after the outermost group of a check; or only orders, where the check is in none."""
+        """Return True if a task comes after the outermost group of a check; or only orders, if the check is in none."""
         groups = self.tasks[check].path[1:]
         if groups:
             return groups[0] not in (*after.path, after)

@@ -213,7 +213,7 @@ def schedules(*crons: tuple[str | None, str | None], tables: tuple[str, ...] = (
 
 
 def around(environment: str) -> tuple[str, str, set[str]]:
-    """What is before and after the work of a pipeline, and the edges between that and its start and end."""
+    """Return the tasks before and after the work of a pipeline, and their edges to its start and end."""
     if environment != "DATAPROC":
         return "start", "end", set()
     own = {
@@ -474,7 +474,7 @@ class TestPeerDefects:
         ]
 
 
-def SCHEDULE() -> Any:  # noqa: N802  stands for a constant that is made anew
+def SCHEDULE() -> Any:  # noqa: N802  a constant that is created again
     from ai.starlake.orchestration import StarlakeDomain, StarlakeSchedule, StarlakeTable
 
     return StarlakeSchedule("daily", None, [StarlakeDomain("sales", "sales", [StarlakeTable("orders")])])

@@ -224,7 +224,7 @@ class TestSkips:
     def test_a_check_outside_of_groups_decides_on_all_of_a_group_after_it(
         self, make_module: Any, pending: Any, run: Any, outcome: Any, ready: bool
     ) -> None:
-        """Be it a load or what only orders: only the end of the pipeline itself leaves the check behind."""
+        """This holds for a load and for an ordering task: only the end of the pipeline leaves the check behind."""
         if ready:
             pending("sales")
         with make_module(pre_load_strategy="pending").pipeline() as pipeline:
@@ -240,7 +240,7 @@ class TestSkips:
     def test_a_load_that_waits_for_something_else_too_is_skipped_all_the_same(
         self, make_module: Any, pending: Any, run: Any, outcome: Any, ready: bool
     ) -> None:
-        """Dagster is content with any of several sources of an input; a task between them asks for all."""
+        """A fan-in input of Dagster fires on any source; a task between them requires all."""
         if ready:
             pending("sales")
         with make_module(pre_load_strategy="pending").pipeline() as pipeline:

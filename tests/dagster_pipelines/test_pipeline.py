@@ -1,4 +1,4 @@
-"""What a pipeline takes from its module and its options, and what its tasks run."""
+"""Attributes of a pipeline from its module and its options, and the commands of its tasks."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class WarmBakery:
 
 @pytest.fixture(scope="session", autouse=True)
 def runtime(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where all warm servers of these tests are written down; none is left in the end."""
+    """Return the folder with the records of all warm servers of these tests; none is left at the end."""
     folder = tmp_path_factory.mktemp("runtime")
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("SL_", "DAGSTER_"))]:

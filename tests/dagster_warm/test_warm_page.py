@@ -1,4 +1,4 @@
-"""What docs/warm.md lists is true; `tests/documentation` runs its code."""
+"""The lists of docs/warm.md are true; `tests/documentation` runs its code."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.fakes.small_project import Project
 
 
 class Prestarting:
-    """An executor of a user, which is told what to prestart."""
+    """A user's executor, which receives the commands to prestart."""
 
     def __init__(self) -> None:
         self.told: list[str] = []

@@ -27,7 +27,7 @@ except StarlakeError as error:
 
 
 def asked_below(*command_line: str) -> int | str:
-    """What a process that has another one with a command line between itself and this one takes for its code server."""
+    """Return the code server that a process with an intermediate process finds."""
     between = f"import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', {ASK!r}]).returncode)"
     done = subprocess.run([sys.executable, "-c", between, *command_line], capture_output=True, text=True, check=True)
     return json.loads(done.stdout)

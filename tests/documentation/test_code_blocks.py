@@ -29,10 +29,11 @@ else:
     import tomli as tomllib
 
 PROJECTS = ("my_project", "bakery", "starbake", "/path/to/your/starlake/project", "/data/shop")
-"""What the pages call the reader's project. Here it is the sample bakery, and `shop` is what `bootstrap` makes."""
+"""Names of the reader's project in the pages. Here it is the sample bakery, and `shop` is the project of
+`bootstrap`."""
 RUN_PAGES = sorted({block.page for block in BLOCKS if block.treatment == "run"})
 TOO_NEW = [] if hasattr(dagster, "Component") else ["StarlakeProjectComponent", "batched: true"]
-"""What the oldest supported Dagster does not have; `test_component_import.py` says what happens there instead."""
+"""Features that the oldest supported Dagster lacks; `test_component_import.py` tests what happens there instead."""
 HERE = [block for block in BLOCKS if not any(name in block.text for name in TOO_NEW)]
 
 

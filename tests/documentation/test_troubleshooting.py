@@ -15,7 +15,7 @@ MESSAGES = [heading.strip("` ") for heading in re.findall(r"^### (.*)$", PAGE, r
 
 
 def text_of(node: ast.expr) -> str:
-    """Return a string as the page writes it; an empty one for what is no string."""
+    """Return a string as on the page; an empty one for other values."""
     if isinstance(node, ast.JoinedStr):
         return "".join(str(part.value) if isinstance(part, ast.Constant) else "…" for part in node.values)
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""

@@ -79,7 +79,7 @@ class Workshop:
         return sorted(self.query(f"SELECT * FROM {table}"), key=repr)
 
     def errors(self) -> list[str]:
-        """The texts of the rejects, without what is the same in all of them."""
+        """Return the messages of the rejects, without the common part."""
         found = self.query("SELECT error FROM audit.rejected")
         return [text.removeprefix("ERR -> \n").partition("\n\nFILE -> ")[0] for (text,) in found]
 

@@ -1,4 +1,4 @@
-"""What the attributes of a table say: privacy, scripts, filters, names, defaults, nesting."""
+"""Attributes of a table: privacy, scripts, filters, names, defaults, nesting."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ def test_a_json_number_that_does_not_fit_rejects_its_row_only(shop, value):
 
 
 def test_json_of_several_shapes_is_text(shop):
-    """As in Spark, which finds no other type for such a column; where all values have another shape the file fails."""
+    """Spark finds no other type for such a column; if all values have another shape the file fails."""
     attributes = [{"name": "id", "type": "int"}, {"name": "label"}, {"name": "tags", "array": True}]
     rows = [
         {"id": 1, "label": "x"},

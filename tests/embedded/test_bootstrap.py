@@ -77,7 +77,7 @@ def test_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest
 
 @pytest.mark.slow
 def test_a_wheel_holds_the_templates(tmp_path: Path) -> None:
-    """What is not listed as package data is missing from an installed engine only, where no other test looks."""
+    """Files that are not package data are missing from an installed engine only, which no other test notices."""
     source = tmp_path / "source"
     shutil.copytree(REPOSITORY / "ai", source / "ai", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("VERSION", "setup.cfg", "pyproject.toml", "README.md", "LICENSE"):

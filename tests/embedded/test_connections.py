@@ -210,7 +210,7 @@ def test_a_task_that_runs_on_one_connection_and_writes_to_another_is_refused(sho
 
 @pytest.mark.parametrize("url", ["jdbc:duckdb:ducklake:c.ducklake", MEMORY])
 def test_a_ducklake_holds_the_rows_or_is_refused(shop, url):
-    """Where the extension is installed the rows are in the lake; elsewhere nothing leaves the stage area."""
+    """If the extension is installed the rows are in the lake; elsewhere nothing leaves the stage area."""
     attach = "ATTACH IF NOT EXISTS 'ducklake:c.ducklake' AS my_lake (DATA_PATH 'data_files/'); USE my_lake;"
     connect(shop, url, preActions="INSTALL ducklake; LOAD ducklake;" + (attach if url == MEMORY else ""))
     shop.put("rows1.csv", "id\n1\n")

@@ -77,7 +77,7 @@ def assert_loaded_once(shop):
 
 
 def die_and_recover(shop, template: Path, deadly: int) -> bool:
-    """Kills a load at its n-th step, loads again and looks at everything; says whether there was such a step."""
+    """Kill a load at its n-th step, load again and check everything; return True if there was such a step."""
     subprocess.run(["cp", "-a", template, shop.root], check=True)
     died = load_until(shop.root, shop.environment, deadly)
     assert not shop.engine.load().failures, f"after dying at step {deadly}"
@@ -147,7 +147,7 @@ def test_files_that_another_engine_left_are_not_touched(shop):
 
 
 def test_what_fails_after_the_commit_repeats_nothing(shop):
-    """The replay area cannot be written: that is told, and the rows stay loaded once."""
+    """The replay area cannot be written: that is reported, and the rows stay loaded once."""
     shop.application(sinkReplayToFile=True)
     shop.table("rows", {"id": "int"})
     shop.put("rows1.csv", "id\n1\nx\n")

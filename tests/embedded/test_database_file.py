@@ -76,7 +76,7 @@ def test_settings_of_the_connection_win(tmp_path):
 
 @pytest.fixture(scope="module")
 def headers(tmp_path_factory):
-    """What DuckDB writes first."""
+    """Return the first bytes that DuckDB writes."""
     file = tmp_path_factory.mktemp("made") / "empty.db"
     duckdb.connect(str(file)).close()
     return file.read_bytes()[:HEADERS]

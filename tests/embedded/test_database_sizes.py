@@ -1,4 +1,4 @@
-"""What DuckDB may use for a command: in the process of the step, and as a process of its own."""
+"""Limits of DuckDB for a command: in the process of the step, and as a process of its own."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def read_as_loads_do(database, folder, content, **metadata):
 
 
 def nulls(rows):
-    """What a file of these rows holds: an unquoted empty field is null."""
+    """Return the rows of a file: an unquoted empty field is null."""
     return [tuple(field or None for field in row) for row in rows]
 
 
@@ -68,7 +68,7 @@ def test_what_python_writes_is_read(database, tmp_path, careful, rows):
 def test_any_separator(database, tmp_path, rows, separator):
     rows = [tuple(field.replace(separator, "").replace('"', "").replace("\\", "") for field in row) for row in rows]
     text = "".join(separator.join(row) + "\n" for row in [NAMES, *rows])
-    kept = [row for row in rows if separator.join(row).strip()]  # a line of blanks, tabs too, is no row
+    kept = [row for row in rows if separator.join(row).strip()]  # a line of blanks, including tabs, is not a row
     assert read_as_loads_do(database, tmp_path, text, separator=separator) == nulls(kept)
 
 
@@ -220,7 +220,7 @@ LINE_ENDS = ["\n", "\r\n", "\r"]
     same=st.booleans(),
 )
 def test_line_ends_within_quotes_are_kept(database, tmp_path, rows, ends, same):
-    """Whatever ends the rows, and whether all of them end in one way."""
+    """They are kept with any line ends of rows, uniform or mixed."""
     out = io.StringIO()
     for row, end in zip([NAMES, *rows], ends[:1] * 5 if same else ends, strict=False):
         csv.writer(out, lineterminator=end, quoting=csv.QUOTE_ALL if row is not NAMES else csv.QUOTE_MINIMAL).writerow(

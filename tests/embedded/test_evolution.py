@@ -1,4 +1,4 @@
-"""Columns with values that the metadata loses are kept, and whoever loads or validates is told."""
+"""Columns with values that the metadata loses are kept, and loads and validation report them."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ def test_lines_of_fixed_layout_that_end_in_several_ways(shop):
 
 
 def test_parquet_values_become_what_spark_makes_of_them(shop, tmp_path):
-    """A number of single precision is the double that looks like it; moments have no offset in texts."""
+    """A single precision number becomes the double with the same decimal form; timestamps have no offset in strings."""
     shop.table("rows", {"price": "double", "seen": "string", "label": "string"}, metadata={"format": "PARQUET"})
     file = tmp_path / "rows1.parquet"
     columns = "0.1::FLOAT AS price, TIMESTAMPTZ '2024-02-29 10:00:00+00' AS seen, encode('caf\u00e9') AS label"

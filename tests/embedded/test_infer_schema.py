@@ -190,7 +190,7 @@ def test_names_that_look_like_templates(shop: Shop) -> None:
 def test_the_landing_area_of_a_new_domain_is_there_and_told(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A sample from elsewhere: what comes to the folder that is told is staged and loaded."""
+    """A sample from elsewhere: files in the reported folder are staged and loaded."""
     monkeypatch.setenv("SL_ROOT", str(shop.root))
     sample = shop.root / "from" / "sales" / "orders.csv"
     sample.parent.mkdir(parents=True)

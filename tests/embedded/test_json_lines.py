@@ -132,7 +132,7 @@ def test_an_element_of_another_shape_has_its_line(shop):
 
 
 def test_json_that_is_right_is_not_blamed(shop):
-    """Whatever the numbers and strings in it are."""
+    """This holds for any numbers and strings in it."""
     shop.table("rows", {"a": "string"}, metadata={"format": "JSON"})
     shop.put("rows1.json", json.dumps({"a": 10**400, "b": "\U0001f600", "c": 1e-7}) + "\n")
     assert not shop.engine.load().failures

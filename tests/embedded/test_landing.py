@@ -1,4 +1,4 @@
-"""Where files land, and which of them count: one rule for stage, the checks before a load, and load."""
+"""Landing areas, and which files are ready: one rule for stage, pre-load checks, and load."""
 
 from __future__ import annotations
 

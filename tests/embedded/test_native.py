@@ -65,7 +65,7 @@ def test_other_formats_are_validated(shop):
 
 @pytest.mark.parametrize("kind", ["OVERWRITE", "APPEND", "UPSERT_BY_KEY", "DELETE_THEN_INSERT"])
 def test_counts_are_the_rows_of_the_files(shop, kind):
-    """Whatever the load does to the size of the table: a smaller file, an equal one, an update, no rows."""
+    """This holds for any change of the table's size: a smaller file, an equal one, an update, no rows."""
     strategy = {"type": kind, "key": ["id"]}
     shop.table("rows", {"id": "int", "label": "string"}, metadata={"loader": "native", "writeStrategy": strategy})
     for name, lines in (("rows1.csv", ["1,a", "2,b", "3,c"]), ("rows2.csv", ["3,x"]), ("rows3.csv", [])):

@@ -69,7 +69,7 @@ def test_a_failed_task_is_tried_again(project):
 
 @pytest.mark.parametrize("strategy", ["OVERWRITE", "UPSERT_BY_KEY"])
 def test_a_task_that_may_be_repeated_is(project, strategy):
-    """Its rows may be new ones by now."""
+    """The task's rows may be new ones by now."""
     for value in (1, 2):
         keys = {"writeStrategy": {"type": strategy, "key": ["k"]}}
         project.task("kpi.three", f"SELECT 1 AS k, {value} AS a", **keys)

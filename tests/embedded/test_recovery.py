@@ -1,4 +1,4 @@
-"""What a killed load left is put right wherever the project is by then, and never while the load is alive."""
+"""A killed load is repaired wherever the project is by then, and never while the load is alive."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_rows_that_are_committed_stay_so_when_the_project_moves(portable, tmp_pa
 
 @pytest.mark.parametrize("moved", [False, True])
 def test_a_database_outside_of_the_project(shop, tmp_path, moved):
-    """It stays where it is, or moves on its own."""
+    """The database stays in its place, or moves on its own."""
     at(shop, "{{WAREHOUSE}}/rows.db")
     shop.environment["WAREHOUSE"] = str(tmp_path / "warehouse")
     shop.query = lambda sql: duckdb.connect(f"{shop.environment['WAREHOUSE']}/rows.db").execute(sql).fetchall()

@@ -224,7 +224,7 @@ def test_what_is_on_record_of_rejected_rows(shop):
 
 
 def test_a_load_that_failed_rejected_nothing_for_good(shop):
-    """Its file is in the stage area again."""
+    """The file is in the stage area again."""
     described(shop, "int", maxRejected="0%")
     shop.application(sinkReplayToFile=True, rejectAllOnError=True)
     shop.put("rows1.csv", "id,label\nx,b\n")

@@ -1,4 +1,4 @@
-"""What ``validate`` says about SQL: syntax, unknown tables, unknown columns, and when it says nothing."""
+"""Findings of ``validate`` in SQL: syntax, unknown tables, unknown columns, and cases without findings."""
 
 from __future__ import annotations
 

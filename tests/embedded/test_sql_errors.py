@@ -1,4 +1,4 @@
-"""What DuckDB says about the project's SQL names the user's file and line, never the engine's own SQL."""
+"""DuckDB's errors about the project's SQL name the user's file and line, never the engine's own SQL."""
 
 from __future__ import annotations
 

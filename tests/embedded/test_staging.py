@@ -397,7 +397,7 @@ WHOLE = {kind: KINDS[kind]([("rows1.csv", ARCHIVED["rows1.csv"]), ("a/rows2.csv"
 @settings(max_examples=300)
 @given(data=st.data())
 def test_a_damaged_archive_loses_nothing_without_a_word(kind, tmp_path, data):
-    """Whatever happened to its bytes: it is refused, or each file is as it was, or is kept with the archive."""
+    """For any damaged bytes: it is refused, or each file is unchanged, or is kept with the archive."""
     content = bytearray(WHOLE[kind])
     at = data.draw(st.integers(0, len(content) - 1))
     how = data.draw(st.sampled_from(["flip", "cut", "remove"]))
@@ -531,7 +531,7 @@ def stage_until(shop, deadly):
 
 
 def test_killed_at_every_step(shop, land):
-    """Whatever the step: after the next stage every row is there once, and nothing is left behind."""
+    """At any step: after the next stage every row is loaded once, and nothing is left behind."""
     died = []
     for deadly in range(1, 200):
         for number in (1, 2):

@@ -85,7 +85,7 @@ def same(left, right):
 
 
 def age(row):
-    """What rows of a key are ordered by; a time that is null is older than any other."""
+    """Return the sort key of the rows of a key; a null time is older than any other."""
     return -1 if row[3] is None else row[3]
 
 

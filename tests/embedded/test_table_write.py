@@ -1,4 +1,4 @@
-"""What loads and tasks did differently when each had a write path of its own."""
+"""Differences between loads and tasks when each had a write path of its own."""
 
 from __future__ import annotations
 

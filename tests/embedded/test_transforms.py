@@ -72,7 +72,7 @@ def test_added_columns_have_the_types_of_the_attributes(shop):
 
 
 def test_names_are_resolved_and_text_is_not(shop):
-    """Only table names change: not columns, texts, comments, nor names that a WITH defines."""
+    """Only table names change: not columns, strings, comments, nor names that a WITH defines."""
     shop.task("base.sales", "SELECT 1 AS id, 'sales' AS label")
     run(shop, "base.sales")
     shop.task(

@@ -1,4 +1,4 @@
-"""What values of a type may look like, and what they become."""
+"""Forms of the values of a type, and their conversion."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def database():
 
 
 def convert(database, type_: TypeDefinition, text: str):
-    """The value of a text, or the name of what is wrong with it."""
+    """Return the value of a string, or the name of its problem."""
     check = text_check(type_, column_type(type_, declared=True))
     value = check.value("t")
     mismatch = check.mismatch("t", value) if check.mismatch else "false"

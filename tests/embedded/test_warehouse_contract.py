@@ -1,4 +1,4 @@
-"""The contract of warehouses: DuckDB keeps it, and a warehouse that breaks it is told."""
+"""The contract of warehouses: DuckDB fulfils it, and a warehouse that breaks it is detected."""
 
 from __future__ import annotations
 

@@ -27,12 +27,13 @@ KILLED = -signal.SIGKILL
 
 @dataclass(frozen=True)
 class Kill:
-    """When a process is killed.
+    """A time to kill a process.
 
     Args:
-        point: Which of its changes, from 1: a statement for the database, a file that is renamed or deleted. 0 is none.
+        point: Number of its change, from 1: a statement for the database, a file that is renamed or deleted; 0 for no
+            change.
         done: Whether that change is still made.
-        delay: How many seconds after its start, None for never.
+        delay: Seconds after its start, None for never.
     """
 
     point: int = 0

@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Strategy:
-    """How incoming rows meet those of the table.
+    """Merging of incoming rows into the table.
 
     Args:
         type: The write strategy.
@@ -79,7 +79,7 @@ def after(strategy: Strategy, table: Sequence[Row] | None, incoming: Sequence[Ro
 
 
 def _reduces(strategy: Strategy) -> bool:
-    """Whether one incoming row of each key is enough, at the first load as later."""
+    """Return True if one incoming row of each key is enough, at the first load and later."""
     if strategy.type == "UPSERT_BY_KEY_AND_TIMESTAMP":
         return True
     if strategy.type == "UPSERT_BY_KEY":
@@ -109,13 +109,13 @@ def _one_per_key(strategy: Strategy, rows: Sequence[Row], shown: set[str]) -> li
 
 
 def _same_key(strategy: Strategy, left: Row, right: Row) -> bool:
-    """Whether two rows have the same key; a null is equal to nothing."""
+    """Return True if two rows have the same key; a null is equal to nothing."""
     pairs = [(getattr(left, column), getattr(right, column)) for column in strategy.key]
     return all(one is not None and one == other for one, other in pairs)
 
 
 def _newer(left: Row, right: Row) -> bool:
-    """Whether a row is newer than another; a time that is null is older than any other."""
+    """Return True if a row is newer than another; a null time is older than any other."""
     return left.seen is not None and (right.seen is None or left.seen > right.seen)
 
 

@@ -1,4 +1,4 @@
-"""Whatever is in a file, the command ends with 0 or 1 and a message, and texts come back as they were written."""
+"""With any content of a file, the command ends with 0 or 1 and a message, and strings are read back unchanged."""
 
 from __future__ import annotations
 

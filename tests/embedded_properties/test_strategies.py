@@ -34,7 +34,7 @@ STRATEGIES = [
         for source in (False, True)
     ),
 ]
-START = datetime(2024, 2, 28, 23, 59, 58)  # noqa: DTZ001  columns without a zone
+START = datetime(2024, 2, 28, 23, 59, 58)  # noqa: DTZ001  columns without a time zone
 MAX_ROWS, MAX_FILES = 6, 3
 
 _cells = st.tuples(
@@ -57,7 +57,7 @@ def name(strategy: Strategy) -> str:
 
 
 def bounded(examples: int):
-    """The examples of one strategy; they are made anew each time, and each is small already."""
+    """Return the examples of one strategy; they are created again each time, and each is small already."""
     return settings(max_examples=examples, phases=[Phase.explicit, Phase.generate, Phase.shrink])
 
 

@@ -55,7 +55,7 @@ class Faulty:
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
 
     def count(self, arguments, **environment):
-        """How many calls of each kind the command makes, which must succeed."""
+        """Return the number of system calls of each kind of the command, which must succeed."""
         file = self.shop.root / "counts"
         file.write_bytes(bytes(8 * len(KINDS)))
         done = self.run(arguments, FAULT_COUNTS=str(file), **environment)

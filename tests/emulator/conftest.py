@@ -175,7 +175,7 @@ def read(gcp: GcpEmulator) -> Callable[[str], str]:
 
 @pytest.fixture
 def gone() -> Callable[[int], bool]:
-    """Says whether nothing of a group of processes runs, after waiting for it for some seconds at most."""
+    """Return True if nothing of a group of processes runs, after waiting for it for some seconds at most."""
 
     def runs(process: psutil.Process, group: int) -> bool:
         with suppress(psutil.NoSuchProcess, ProcessLookupError):

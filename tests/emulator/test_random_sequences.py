@@ -1,4 +1,4 @@
-"""Whatever is asked of Dataproc in whatever order, clusters end by their times to live and processes end with them."""
+"""With any requests to Dataproc in any order, clusters end by their times to live and processes end with them."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def driver(tmp_path):
 
 @pytest.fixture
 def pids(tmp_path):
-    """Where scripts of a test write their process ids: `echo $$ > $PIDS/name`."""
+    """Return the folder for process ids of scripts: `echo $$ > $PIDS/name`."""
     folder = tmp_path / "pids"
     folder.mkdir()
 

@@ -150,7 +150,7 @@ def test_a_load_of_a_domain_tells_each_table(shop, told):
 
 
 def test_a_native_load_counts_once(shop, told):
-    """It writes a row of a task, too, checks its expectations twice, and does not know what it rejected."""
+    """A native load also writes a row of a task, checks its expectations twice, and does not know its rejects."""
     row = ("run-1.step-1", "sales.orders", "sales", "orders", True, -1, -1, -1, "2026-01-01", 1, "success", "TRANSFORM")
     shop.record("audit", row)
     shop.loaded("orders", (3, 3, -1))

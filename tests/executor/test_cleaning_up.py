@@ -1,4 +1,4 @@
-"""What is cleaned up after a block that raises."""
+"""Clean-up after a block that raises."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ai.starlake.executor.process.interrupts import cleaning_up
 
 
 class Interruption(BaseException):
-    """As the handler of a signal raises it."""
+    """The exception of a signal handler."""
 
 
 @pytest.fixture

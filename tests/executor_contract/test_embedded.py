@@ -125,7 +125,7 @@ CHECKS: dict[str, Callable[[ContractBench, StarlakeResult], None]] = {
     "transform --name contract.numbers --scheduledDate 2026-03-01T10:00:00Z": loaded_for_a_date,
     "transform --name contract.numbers --options first=1,second=x y": wrote_numbers,
 }
-"""What shows that the engine took the arguments of a command line."""
+"""Evidence that the engine received the arguments of a command line."""
 
 
 class TestEmbeddedExecutor(ExecutorContract):
@@ -146,7 +146,7 @@ class TestEmbeddedExecutor(ExecutorContract):
 
 @pytest.mark.slow
 class TestShellExecutorWithTheEngine(TestEmbeddedExecutor):
-    """The same commands, each in a process of its own."""
+    """Runs each command in a process of its own."""
 
     def make_executor(self, bench: ContractBench) -> StarlakeExecutor:
         return ShellExecutor([sys.executable, "-m", "ai.starlake.embedded"], facts=bench.facts)

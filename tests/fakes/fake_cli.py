@@ -1,4 +1,4 @@
-"""An executable that stands for `starlake`: it records its calls, and behaves as it is told."""
+"""An executable in place of `starlake`: it records its calls, and behaves as configured."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class FakeCall:
 
     @property
     def verb(self) -> str:
-        """The verb, such as ``load``; empty when there was none."""
+        """The verb, such as ``load``; empty if there was none."""
         return self.argv[0] if self.argv else ""
 
     def value_of(self, flag: str) -> str | None:
@@ -48,7 +48,7 @@ class FakeCall:
 
     @property
     def options(self) -> dict[str, str]:
-        """What ``--options`` says, read as Starlake does."""
+        """Value of ``--options``, parsed as by Starlake."""
         items = (item.partition("=") for item in (self.value_of("--options") or "").split(",") if item)
         return {name: value for name, _, value in items}
 
@@ -66,7 +66,7 @@ class FakeStarlake:
     A call takes about 20 ms.
 
     Args:
-        folder: Where the executable, the record of its calls and what it is told are kept; made when missing.
+        folder: Folder of the executable, the record of its calls and its configuration; created if missing.
         record: The environment variables to record; a name that ends with ``*`` stands for all that begin so.
     """
 
@@ -96,7 +96,7 @@ class FakeStarlake:
         ready: Sequence[bool] = (),
         print_environment: bool = False,
     ) -> None:
-        """Tells what calls of a verb do from now on; replaces what was told before.
+        """Configure the further calls of a verb; replaces the earlier configuration.
 
         Args:
             verb: Such as ``load``.

@@ -147,7 +147,7 @@ def transform(started: datetime, task: str = "months", domain: str = "kpi", **mo
 
 
 def failed(row: dict[str, Any], message: str = "it failed") -> dict[str, Any]:
-    """The same row, of a command that failed."""
+    """Return a row of a command that failed."""
     return {**row, "SUCCESS": False, "MESSAGE": message}
 
 

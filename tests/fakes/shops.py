@@ -24,7 +24,7 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         "spark_jar_list": "gs://jars/starlake.jar",
     },
 }
-"""What a DAG configuration says for each place where commands may run."""
+"""Options of DAG configurations by execution environment."""
 
 
 class Shop:

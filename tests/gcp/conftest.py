@@ -1,4 +1,4 @@
-"""What the tests of both services share: the tables of outcomes on their pages, which the fault matrices measure."""
+"""Shared parts of the tests of both services: the tables of outcomes on their pages, which are measured."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class OutcomeTable:
         assert self.rows().get((method, when)) == measured, "set UPDATE_DOCS=1 to write down what was measured"
 
     def require_only(self, methods: tuple[str, ...]) -> None:
-        """Makes sure that there is a row for each method and moment, and no other."""
+        """Check that there is a row for each method and time, and no other."""
         wanted = [(method, when) for method in methods for when in WHENS]
         if os.environ.get("UPDATE_DOCS"):
             with filelock.FileLock(LOCK):

@@ -78,7 +78,7 @@ class Method:
 
 
 def by_plugin(text):
-    """What gRPC makes of credentials that cannot be refreshed."""
+    """Return gRPC's error for credentials that cannot be refreshed."""
     return exceptions.ServiceUnavailable(f"Getting metadata from plugin failed with error: {text}")
 
 

@@ -41,7 +41,7 @@ REMOTE = set().union(*map(remote_methods, CLIENTS)) - {"close"}
 
 
 NAMES = {"client", "clusters", "spark_jobs", "operations", "run_jobs", "executions", "logging"}
-"""What a client of Google's is called in our code."""
+"""Names of Google's clients in our code."""
 
 
 def unwrapped(source: str, *, any_owner: bool = True) -> list[str]:

@@ -1,5 +1,4 @@
-"""What `make gcp-smoke` does, on the emulator: the commands arrive, and nothing is left. The real services it needs for
-everything else."""
+"""The emulator in place of the real services of `make gcp-smoke`: the commands arrive, and nothing is left."""
 
 from __future__ import annotations
 

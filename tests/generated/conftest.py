@@ -17,7 +17,7 @@ from tests.generated.machinery import on_google_cloud
 
 @pytest.fixture(scope="session", autouse=True)
 def _no_settings_of_the_caller() -> Iterator[None]:
-    """What the caller's shell sets may not leak into the tests; and no log on the console, which costs much time."""
+    """Remove variables of the caller's shell, and log nothing to the console, which costs much time."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith(("SL_", "DAGSTER_", "GCP_", "GOOGLE_"))]:
             patch.delenv(name)
@@ -45,7 +45,7 @@ def _gcp(_fake: FakeStarlake) -> Iterator[GcpEmulator]:
 
 @pytest.fixture
 def fake(_fake: FakeStarlake) -> FakeStarlake:
-    """What every place runs as `starlake`."""
+    """Return the executable that every execution environment runs as `starlake`."""
     _fake.forget()
     return _fake
 
@@ -58,7 +58,7 @@ def gcp(_gcp: GcpEmulator) -> GcpEmulator:
 
 @pytest.fixture
 def options(fake: FakeStarlake, request: pytest.FixtureRequest) -> Callable[[str], dict[str, str]]:
-    """What a DAG configuration has to say for a place, so that its commands reach the fake."""
+    """Return the options of a DAG configuration for an execution environment, so that its commands reach the fake."""
 
     def options_of(place: str) -> dict[str, str]:
         if place == "shell":

@@ -23,7 +23,8 @@ TWO_JOBS = {"starbake_load_cron1": "0 5 * * *", "starbake_load_hourly": "0 * * *
 TABLES_OF = {"starbake_load_cron1": {"Customers", "Ingredients", "Products"}, "starbake_load_hourly": {"Orders"}}
 
 DAILY = {("none", 0), ("imported", 1), ("ack", 2)}
-"""What `make test` runs of each place but the shell, whose cells all are quick; `make test-slow` runs the others."""
+"""Cells that `make test` runs for each environment except the shell, whose cells are all quick; `make test-slow` runs
+the others."""
 
 
 def cells(places: tuple[str, ...]) -> list[Any]:

@@ -19,7 +19,7 @@ NAMES = sorted(file.name for file in OLDER.glob("*.py"))
 
 
 def described(file: Path) -> dict[str, Any]:
-    """What a file defines: its steps and their order, what starts it, and how its ops are made."""
+    """Return the definitions of a file: its steps and their order, its triggers, and its ops."""
     with imported(file) as module:
         definitions = validated(module)
         jobs = [job for job in definitions.get_repository_def().get_all_jobs() if not job.name.startswith("__")]

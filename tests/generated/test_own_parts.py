@@ -1,4 +1,4 @@
-"""What a project puts into its generated files: options of single tables and transforms, hooks, whole blocks."""
+"""A project's own parts of generated files: options of single tables and transforms, hooks, whole blocks."""
 
 from __future__ import annotations
 

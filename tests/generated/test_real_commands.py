@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 def dagster(home: Path, *arguments: object, **variables: str) -> str:
-    """What a command of Dagster prints."""
+    """Return the output of a Dagster command."""
     command = [sys.executable, "-W", "ignore", "-m", "dagster", *map(str, arguments)]
     home.mkdir(exist_ok=True)
     environment = {**os.environ, "DAGSTER_HOME": str(home), **variables}

@@ -1,4 +1,4 @@
-"""How the versions of the command line differ, as the tags of the starlake repository have it."""
+"""Differences between versions of the command line, according to the tags of the starlake repository."""
 
 from __future__ import annotations
 

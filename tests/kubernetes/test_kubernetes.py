@@ -65,7 +65,7 @@ class Recorder:
 
 
 class Interruption(BaseException):
-    """As Dagster raises it in the middle of anything."""
+    """An exception that Dagster raises at any time."""
 
 
 class Bench:

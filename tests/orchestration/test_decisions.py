@@ -1,4 +1,4 @@
-"""When a pipeline that waits for data starts, and for which dates: the decision alone."""
+"""Starts of a pipeline that waits for data, and their dates: the decision alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What transforms depend on, read from what `dag-generate` writes."""
+"""Dependencies of transforms, read from the output of `dag-generate`."""
 
 from __future__ import annotations
 

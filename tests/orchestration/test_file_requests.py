@@ -1,4 +1,4 @@
-"""What a file sensor asks for, whatever happens between its ticks: no set of files twice, and no file forgotten."""
+"""Requests of a file sensor, whatever happens between its ticks: no set of files twice, and no file forgotten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pipeline that waits for data waits for, as its options say."""
+"""The policy of a pipeline that waits for data, according to its options."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ NOW = datetime(2026, 3, 1, 23, tzinfo=timezone.utc)
 
 
 class HandMade:
-    """A reference that is no dataclass: another process cannot be told how to make it."""
+    """A reference that is not a dataclass: another process cannot recreate it."""
 
     def resolve(self) -> str:
         return "hand-made"
@@ -41,7 +41,7 @@ def watch_of(project, strategy, tables=(), *, model=JobOptions, env=None, **opti
 
 
 def elsewhere(watch):
-    """The same, as another process makes it of text."""
+    """Return the watch as another process recreates it from JSON."""
     return PreLoadWatch.of_plain_data(json.loads(json.dumps(watch.as_plain_data())))
 
 

@@ -1,4 +1,4 @@
-"""Pre-load checks without an orchestrator: what they look at, what they decide, and that a failure is never a skip."""
+"""Pre-load checks without an orchestrator: their folders, their decisions, and that a failure is never a skip."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from ai.starlake.orchestration.preload.waiting import Patience, PreLoadFinding
 
 
 class Clock:
-    """A clock that goes on when somebody sleeps."""
+    """A clock that advances when the code sleeps."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""The dates of a run, whatever orchestrator runs it: which source counts, and what commands are told of them."""
+"""The dates of a run for any orchestrator: the precedence of sources, and their form in commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which rows of a minute are known is exact, although little is kept of each."""
+"""The known rows of a minute are exact, although little is kept of each."""
 
 from __future__ import annotations
 

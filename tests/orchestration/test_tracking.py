@@ -1,4 +1,4 @@
-"""Which rows of the audit become which runs, and when."""
+"""Assignment of rows of the audit to runs, and the time of their release."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class Sensor:
-    """Ticks every 30 seconds, and keeps its cursor as a text."""
+    """Ticks every 30 seconds, and keeps its cursor as a string."""
 
     def __init__(self, *rows: AuditRow, own: Iterable[str] = (), skew: timedelta = timedelta(0), **options) -> None:
         self.audit = SimulatedAudit(*rows)
@@ -289,7 +289,7 @@ def test_a_row_that_comes_too_late_is_counted_and_said():
 
 def test_how_late_a_row_is_is_measured_by_what_else_the_audit_has_got():
     sensor = Sensor(audit_row("history", NOON))
-    sensor.tick(600)  # five hours without a row: nothing tells that the clock of the audit went on
+    sensor.tick(600)  # five hours without a row: nothing shows that the clock of the audit advanced
     row = sensor.row("late", 5 * 3600)
     sensor.tick(4)
     sensor.assert_each_once([row])
@@ -519,7 +519,7 @@ def test_rows_that_are_removed_before_they_are_mirrored_are_said():
     assert sensor.notes == ["1 rows were removed from the audit before they could be mirrored"]
 
 
-# ----- the cursor as a text -----
+# ----- the cursor as a string -----
 
 
 def _as_text(data: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Whatever an audit gets, in whatever order, and however ticks end: every row is mirrored once."""
+"""With any rows in any order, and any end of ticks: every row is mirrored once."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class TrackingMachine(RuleBasedStateMachine):
         numbered = in_order(self.audit.content)
         self.removals += 1
         kept = [row for row in numbered if row.digest not in mirrored]
-        if len({(row.job_id, row.started) for row in numbered}) == len(numbered):  # equal rows would be numbered anew
+        if len({(row.job_id, row.started) for row in numbered}) == len(numbered):  # equal rows would be numbered again
             self.removed += [row for row in numbered if row.digest in mirrored]
             self.audit.content = kept
 

@@ -1,4 +1,4 @@
-"""What is released, as a package index and a stranger see it; `make release-check` runs this file.
+"""The release as a package index and a new user see it; `make release-check` runs this file.
 
 The source distribution holds the library only: MANIFEST.in says why. README's example is typed into a shell on the
 oldest and on the newest Python of this machine.

@@ -48,12 +48,12 @@ class FakeCloud:
 
     @property
     def bucket(self) -> Path:
-        """What the machines can read."""
+        """Files that the machines can read."""
         return self.folder / "bucket"
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How it behaves; see `service.py`."""
+        """Settings of its behaviour; see `service.py`."""
         file = self.folder / "settings.json"
         return json.loads(file.read_text()) if file.exists() else {}
 

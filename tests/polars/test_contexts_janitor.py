@@ -1,4 +1,4 @@
-"""What a killed process left on Polars Cloud: the sensors and the command that stop it."""
+"""Contexts of a killed process on Polars Cloud: the sensors and the command that stop them."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def left_by(cloud, run_id, *, workspace=1, name=None):
 
 
 def tick(sl_job, instance, run_id, after="failure"):
-    """What the sensor for a status says about a run."""
+    """Return the message of the sensor for a status about a run."""
     sensor = next(one for one in sl_job.sensors() if one.name.endswith(after))
     run = instance.get_run_by_id(run_id)
     event = DagsterEvent(event_type_value=AFTER[after], job_name=run.job_name)

@@ -1,4 +1,4 @@
-"""What holds for Starlake's audit in any database. Each database has its own `tables`."""
+"""Tests of Starlake's audit for any database. Each database has its own `tables`."""
 
 from __future__ import annotations
 

@@ -28,12 +28,12 @@ START = datetime(2026, 10, 24, 20, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 QUOTES = {"bigquery": "`", "databricks": "`", "mysql": "`", "snowflake": '"', "redshift": '"'}
 ZONED = ["bigquery", "snowflake"]
-"""Those whose timestamps with time zone are converted by functions of their own."""
+"""Dialects whose timestamps with time zone are converted by functions of their own."""
 
 
 @dataclass(frozen=True)
 class TranslatedSession(DuckDbSession):
-    """What another database is asked, answered by DuckDB."""
+    """Queries of another database, answered by DuckDB."""
 
     dialect: str = ""
     has_zone: bool = False

@@ -1,4 +1,4 @@
-"""Whatever is in the files: a project, or findings; never a traceback."""
+"""For any content of the files: a project, or findings; never a traceback."""
 
 import random
 import re

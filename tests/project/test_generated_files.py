@@ -1,4 +1,4 @@
-"""Generated files on disk: nothing is touched in vain, and nothing of others is lost."""
+"""Generated files on disk: nothing is written without need, and no edits of others are lost."""
 
 from __future__ import annotations
 

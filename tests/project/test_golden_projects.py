@@ -1,4 +1,4 @@
-"""Every project that the original ran is read, whole, without an error."""
+"""Every project that Starlake ran is read, whole, without an error."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What tasks depend on: references in SQL, trees, order, circles."""
+"""Dependencies of tasks: references in SQL, trees, order, circles."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Files without ``version: 1`` mean what they meant, and it is told what was changed."""
+"""Files without ``version: 1`` keep their meaning, and each change is reported."""
 
 import pytest
 

@@ -36,7 +36,7 @@ def table(files, name, folder="d", **metadata):
 
 
 def refused(files):
-    """What `validate` finds, which generation refuses too."""
+    """Return the findings of `validate`, which generation refuses too."""
     found = [each for each in validate(files.root, environment={}) if each.is_error]
     with pytest.raises(StarlakeError) as caught:
         generate(files.read())

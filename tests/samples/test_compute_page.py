@@ -1,4 +1,4 @@
-"""What docs/compute.md shows and lists is true."""
+"""The code and the tables of docs/compute.md are true."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def load(project: Path) -> Iterator[Load]:
-    """Imports a DAG file anew, as Dagster does."""
+    """Import a DAG file again, like Dagster."""
     names: list[str] = []
 
     def load(name: str) -> ModuleType:

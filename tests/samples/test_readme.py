@@ -1,4 +1,4 @@
-"""What README.md, and the pages that it leads to first, say and show is true."""
+"""Statements of README.md, and of the pages that it first leads to, are true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is killed, and when: no server is left, no file lost, nothing told that did not happen."""
+"""Kills of any process at any time: no server is left, no file lost, no false report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 HELD = {"during": "first", "between": "pause"}
-"""What waits, so that a kill meets a command, or comes between two."""
+"""Commands that wait, so that a kill hits a command, or the time between two."""
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def warm_runs(tmp_path: Path, fake_starlake: FakeStarlake) -> Iterator[WarmRuns]
 
 @pytest.fixture
 def begun(warm_runs: WarmRuns):
-    """Deliver files, start a run, and wait until it is at the moment that is asked for."""
+    """Deliver files, start a run, and wait until it reaches the requested state."""
 
     def start(job: str, moment: str) -> subprocess.Popen[bytes]:
         warm_runs.deliver()
@@ -146,7 +146,7 @@ def test_terminated_runs(warm_runs: WarmRuns):
 
 
 def test_dagster_dev_and_all_that_it_started(warm_runs: WarmRuns):
-    """As when its container is killed, but for servers and their guards, which have sessions of their own."""
+    """This resembles the end of its container, except for servers and their guards, which have own sessions."""
     with dev_server(warm_runs.location) as server:
         warm_runs.deliver()
         warm_runs.hold("first")
@@ -164,7 +164,7 @@ def test_dagster_dev_and_all_that_it_started(warm_runs: WarmRuns):
 
 
 def test_dagster_dev_alone(warm_runs: WarmRuns):
-    """Its run goes on, or ends with the code server; the server ends with the run either way."""
+    """The run continues, or ends with the code server; the server ends with the run either way."""
     with dev_server(warm_runs.location) as server:
         warm_runs.deliver()
         warm_runs.hold("pause")

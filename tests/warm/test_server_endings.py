@@ -1,4 +1,4 @@
-"""How the virtual machine of a warm server ends; each of these tests has one of its own."""
+"""Ends of the virtual machine of a warm server; each of these tests has one of its own."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ _POOLS = {
         """private final Object duckDbPool = this; public void clearDuckdbPool() { System.out.println("closed"); }""",
     ),
 }
-"""How older versions keep connections; `test_server.py` has the newer ones."""
+"""Connection pools of older versions; `test_server.py` has the newer ones."""
 
 
 @pytest.mark.parametrize("version", sorted(_POOLS))

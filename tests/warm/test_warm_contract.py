@@ -16,7 +16,7 @@ from ai.starlake.testing.executor_contract import ContractBench, ExecutorContrac
 from tests.warm.fake_starlake import FakeStarlake
 
 _LIMITED = "its compute profile limits the process"
-"""Why a command of the contract runs as a process."""
+"""Reason why a command of the contract runs as a process."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The same with the server in Java, and a fake Starlake: what only a virtual machine can show."""
+"""The server in Java with a fake Starlake: tests that need a virtual machine."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.warm.warm_commands import PATIENCE, WarmCommands
 
 
 class Beside:
-    """A command that runs in a thread until it is told to end."""
+    """A command that runs in a thread until it is released."""
 
     def __init__(self, warm: WarmCommands, folder: Path, verb: str = "wait", **options) -> None:
         self.file = folder / f"end-{verb}"

@@ -159,7 +159,7 @@ class WarmCommands:
 
 
 class Client:
-    """A process that runs commands of its own, as a step does, and does what it is told by its standard input.
+    """A process that runs commands of its own, like a step, controlled by its standard input.
 
     Each line is the arguments of a command; the answer is what that printed. `limited` begins a command that runs as a
     process.

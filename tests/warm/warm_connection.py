@@ -34,7 +34,7 @@ _OPTIONS = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx64m", "--add-ope
 
 @dataclass
 class Done:
-    """What a command did."""
+    """Result of a command."""
 
     exit_code: int | None
     stdout: bytes

@@ -94,7 +94,7 @@ for file in "$areas"/ingesting/shop/"$table"-*.csv; do
 done
 echo "IngestionCounters:{\\"inputCount\\":$rows,\\"acceptedCount\\":$rows,\\"rejectedCount\\":0}"
 """
-"""A load: it takes its files, waits as long as it is told to, and moves them to the archive, which is its table."""
+"""A load: it takes its files, waits as long as configured, and moves them to the archive, which is its table."""
 
 
 def is_jvm(process: psutil.Process) -> bool:
@@ -178,7 +178,7 @@ class WarmRuns:
             (self.root / name).touch()
 
     def let_go(self) -> None:
-        """Let everything go on."""
+        """Release all commands."""
         for name in (*TABLES, "pause"):
             (self.root / name).unlink(missing_ok=True)
 
@@ -203,7 +203,7 @@ class WarmRuns:
     def processes(self) -> list[psutil.Process]:
         """Return everything that was started from here: servers and guards have none of the run's environment but this.
 
-        A server is told so little of it because its own would be seen by whoever sees its process.
+        A server receives so little of it because every user who sees its process could see its environment.
         """
         return [process for process in psutil.process_iter() if self._is_ours(process)]
 
@@ -266,7 +266,7 @@ class WarmRuns:
         assert found == Counter(f"{table}-{n}.csv" for table in TABLES for n in range(1, self.delivered + 1))
 
     def assert_nothing_is_told_that_is_not(self) -> None:
-        """A table that is told as loaded has its files in the archive; no command that began was begun again."""
+        """Check that each table reported as loaded has its files in the archive; no command was started twice."""
         told = Counter(self._loaded())
         for table, files in told.items():
             archived = sum(file.name.startswith(f"{table}-") for file in self.area("archive").iterdir())
@@ -302,10 +302,10 @@ class WarmRuns:
         self.assert_all_is_loaded(exactly=exactly)
 
     def assert_all_is_loaded(self, *, exactly: bool = True) -> None:
-        """Each file is in the archive, nothing runs, and nothing else is told.
+        """Check that each file is in the archive, nothing runs, and nothing else is reported.
 
         Args:
-            exactly: Whether each load is told, too: one that was killed when all was done is not.
+            exactly: Whether each load is reported too: one that was killed at its very end is not.
         """
         self.assert_no_file_is_lost()
         assert len(list(self.area("archive").iterdir())) == self.delivered * len(TABLES), self.log()

@@ -59,7 +59,7 @@ class _Case:
 
     @property
     def days(self) -> tuple[int, int]:
-        """How many days before and after are watched: as many as a tick is certain in."""
+        """Number of days before and after that are watched: as many as contain a tick for certain."""
         return {"weekly": (9, 9), "last": (33, 33), "leap": (1500, 1500)}.get(self.name, (_SPAN, _SPAN))
 
     def __str__(self) -> str:
@@ -102,7 +102,7 @@ def _changes(zone: str) -> set[date]:
 
 
 def _starlake(folder: Path, calls: Path) -> Path:
-    """What stands for Starlake: it writes down its arguments."""
+    """Return the script in place of Starlake: it writes its arguments to a file."""
     starlake = folder / "starlake"
     starlake.write_text(f'#!/bin/sh\nprintf "%s\\n" "$*" >> {calls}\n', encoding="utf-8")
     starlake.chmod(0o755)

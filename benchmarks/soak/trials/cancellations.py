@@ -52,7 +52,7 @@ for file in $areas/ingesting/shop/$table-*.csv; do
   mv "$file" $areas/archive/shop/
 done
 """
-"""What stands for Starlake: a load takes its files, runs as long as it is told to, and writes the rows down."""
+"""Script in place of Starlake: a load takes its files, runs as long as configured, and writes the rows to a file."""
 
 _SOURCE = """
 import json

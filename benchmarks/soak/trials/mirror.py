@@ -25,7 +25,7 @@ from tests.embedded_properties.shop import Shop
 
 _ROOT = Path(__file__).resolve().parents[3]
 _EVENTS_SHARE = 0.02
-"""What part of the rows is mirrored as events, which are written one by one."""
+"""Share of the rows that are mirrored as events, which are written one by one."""
 _HISTORY = 0.1
 _OWN_RUNS = 20
 _SAMPLE = 4
@@ -69,7 +69,7 @@ class _Mirroring:
         self._live(rows)
 
     def _live(self, rows: int) -> None:
-        """Ticks while rows come; the process of the ticks is killed again and again, and started anew."""
+        """Tick while rows arrive; the process of the ticks is killed and restarted repeatedly."""
         ticking = self._ticking()
         while not (self.root / "cursor").exists():
             time.sleep(0.05)

@@ -48,11 +48,11 @@ _DRIVER = [
     """,
     "driver",
 ]
-"""What stands for Starlake: it notes its work, and whether another one is at the same work."""
+"""Script in place of Starlake: it records its work, and concurrent work on the same table."""
 
 
 class _Weather:
-    """What is wrong with Google, and the notes of the commands.
+    """Faults of Google, and the records of the commands.
 
     Args:
         bench: The trial.

@@ -32,7 +32,7 @@ _CREATED = 5
 
 
 class State(NamedTuple):
-    """What a shop has: rows by table without what depends on the time, loads that succeeded, and files."""
+    """State of a shop: rows by table without time-dependent parts, successful loads, and files."""
 
     rows: Counter[tuple[str, tuple[object, ...]]]
     loads: Counter[tuple[object, ...]]
@@ -81,7 +81,7 @@ def _deliver(shop: Shop, *, created: bool) -> None:
 
 
 def _wanted(root: Path, *, created: bool) -> State:
-    """What one run makes of it."""
+    """Return the expected state after one run."""
     shop = _shop(root)
     _deliver(shop, created=created)
     assert not shop.load().failures
@@ -89,7 +89,7 @@ def _wanted(root: Path, *, created: bool) -> State:
 
 
 def state(shop: Shop) -> State:
-    """What a shop has now."""
+    """Return the current state of a shop."""
     rows = Counter(
         (table, tuple("a time" if hasattr(cell, "year") else cell for cell in row))
         for table, found in shop.tables().items()

@@ -43,7 +43,7 @@ for file in $areas/ingesting/sales/$table-*.csv; do
 done
 echo "IngestionCounters:{\\"inputCount\\":$rows,\\"acceptedCount\\":$rows,\\"rejectedCount\\":0}"
 """
-"""What stands for Starlake: a load takes its files, waits as long as it is told to, and writes the rows down."""
+"""Script in place of Starlake: a load takes its files, waits as long as configured, and writes the rows to a file."""
 
 _SOURCE = """
 import json

@@ -39,7 +39,7 @@ for argument in sys.argv[1:]:
 print('IngestionCounters:{"inputCount":3,"acceptedCount":2,"rejectedCount":1}')
 """,
 ]
-"""What stands for the entry point of the image: it tells what it was given, and ends as its arguments say."""
+"""Script in place of the entry point of the image: it prints its input, and ends according to its arguments."""
 
 
 class Recorder:
@@ -174,7 +174,7 @@ def called(gcp):
 
 @pytest.fixture
 def interrupt():
-    """Sends this process a signal at a moment that the test chooses."""
+    """Send this process a signal at a time that the test chooses."""
     import signal
 
     handler = signal.getsignal(signal.SIGTERM)

@@ -79,7 +79,7 @@ def test_g01_a_command_without_variables_runs(bench, executions):
 
 @pytest.mark.parametrize("code", [1, 2, 126, 127, 137])
 def test_g02_a_failure_is_a_failure_whatever_the_exit_code(bench, code):
-    """A pre-load check that fails is no answer."""
+    """A failed pre-load check is never a finding."""
     with pytest.raises(CommandFailedError) as caught:
         bench.run("preload", f"exit={code}")
     assert caught.value.exit_code == code

@@ -1,8 +1,7 @@
 """The fault matrix of Cloud Run: each fault, before and after the side effect of each call.
 
-Whatever the fault: no execution is left, none is doubled, no failure is told as success and no success as failure of
-the command.
-"""
+For any fault: no execution is left, none is duplicated, no failure is reported as success and no success as failure of
+the command."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 
 
 def outcome(bench, action):
-    """What a user gets, in the words of the table."""
+    """Return the outcome for a user, in the words of the table."""
     try:
         said = action()
     except PermissionDeniedError as error:

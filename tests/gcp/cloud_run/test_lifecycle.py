@@ -223,7 +223,7 @@ def test_a_retry_starts_anew_when_the_one_that_was_left_is_cancelled(bench, gcp,
 
 @pytest.mark.parametrize("facts", [{"run_id": "run-0", "root_run_id": "run-0"}, {}])
 def test_another_execution_of_the_step_is_ended_before_a_new_one_starts(bench, gcp, executions, facts):
-    """Be it of the run that this one continues, or of another command of this run."""
+    """This holds for one of the run that this one continues, and for one of another command of this run."""
     bench.orphan("transform", "sleep=29", **facts)
     execution = bench.execution(attempt=0 if facts else 1, resumed=bool(facts), root_run_id=facts.get("root_run_id"))
     bench.run("transform", execution=execution)
@@ -239,7 +239,7 @@ def test_executions_of_others_are_left_alone(bench, gcp, executions):
 
 
 def test_the_same_command_twice_in_one_attempt_are_two_executions(bench, gcp, executions):
-    """As a check does that asks again and again; each lost answer is that of its own request."""
+    """A check that polls does so; each lost answer is that of its own request."""
     gcp.fault("RunJob", "UNAVAILABLE", when="after", count=2)
     first, second = bench.run("preload"), bench.run("preload")
     assert first.remote_id != second.remote_id

@@ -1,4 +1,4 @@
-"""What commands print on Cloud Run, as Cloud Logging has it."""
+"""Output of commands on Cloud Run, as in Cloud Logging."""
 
 from __future__ import annotations
 

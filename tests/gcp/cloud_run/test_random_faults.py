@@ -18,7 +18,7 @@ ENDED = {"SUCCEEDED", "FAILED", "CANCELLED"}
 
 
 class Interruption(BaseException):
-    """As Dagster raises it in the middle of anything."""
+    """An exception that Dagster raises at any time."""
 
 
 def order_faults(gcp, choice):
@@ -59,7 +59,7 @@ def test_random_faults(bench, gcp, executions, batch):
 
 
 def what_is_said(bench, arguments):
-    """How the step ends, and the execution that it names."""
+    """Return the outcome of the step, and the execution that it names."""
     attempts = itertools.count()
 
     def attempt():

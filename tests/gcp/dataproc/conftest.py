@@ -39,7 +39,7 @@ for argument in sys.argv[1:]:
         sys.exit(int(argument[5:]))
 """,
 ]
-"""What stands for Spark: it tells what it was given, and ends as its arguments say."""
+"""Script in place of Spark: it prints its input, and ends according to its arguments."""
 
 
 class Recorder:
@@ -139,7 +139,7 @@ def bench(gcp: GcpEmulator) -> Bench:
 
 @pytest.fixture
 def slow_gcp() -> Iterator[GcpEmulator]:
-    """An emulator whose clusters take the better part of a second, so that tests can look at them meanwhile."""
+    """Return an emulator whose clusters take nearly a second, so that tests can observe them meanwhile."""
     with GcpEmulator(command=COMMAND, speed=120, grace=1) as emulator:
         yield emulator
 

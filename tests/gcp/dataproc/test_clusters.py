@@ -14,7 +14,7 @@ from tests.waiting import all_at_once, meanwhile
 
 
 class Interruption(BaseException):
-    """As the orchestrator raises it in the middle of anything."""
+    """An exception that the orchestrator raises at any time."""
 
 
 def live(gcp):
@@ -112,7 +112,7 @@ def test_a_broken_cluster_of_the_run_is_replaced(bench, gcp):
 
 
 def test_a_name_that_is_taken_where_nobody_can_see_it_is_an_error_soon(bench, gcp):
-    """As when the project has a cluster of this name in another region."""
+    """This happens when another region of the project has a cluster with this name."""
     gcp.fault("CreateCluster", "ALREADY_EXISTS", count=None)
     with pytest.raises(ClusterError, match=r"none in europe-west1(.|\n)*dataproc_name"):
         bench.clusters().ready(bench.run())
@@ -186,7 +186,7 @@ def test_a_deletion_that_cannot_be_watched_is_no_failure(bench, gcp):
 
 
 def interrupting(bench, when: str):
-    """Interrupts the step when the reporter is told something."""
+    """Interrupt the step when the reporter receives a message."""
 
     def act(message):
         if when in message:

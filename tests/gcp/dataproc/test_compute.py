@@ -121,7 +121,7 @@ def test_the_op_that_begins_a_run_makes_the_cluster_of_the_default_profile(bench
 
 
 class Interruption(BaseException):
-    """As the orchestrator raises it."""
+    """An exception that the orchestrator raises."""
 
 
 def test_an_interruption_of_the_whole_run_ends_the_clusters_of_all_profiles(bench, gcp):

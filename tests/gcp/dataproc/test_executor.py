@@ -22,7 +22,7 @@ from tests.waiting import PATIENCE, meanwhile
 
 
 class Interruption(BaseException):
-    """As the orchestrator raises it in the middle of anything."""
+    """An exception that the orchestrator raises at any time."""
 
 
 def handle(job_id):
@@ -34,7 +34,7 @@ def printed(bench, what: str):
 
 
 def interrupt_at(bench, text: str) -> None:
-    """Interrupts the step when the reporter is told something."""
+    """Interrupt the step when the reporter receives a message."""
 
     def act(message):
         if text in message:
@@ -213,7 +213,7 @@ def test_the_same_attempt_in_another_process_finds_its_job(bench, gcp):
             super().info(message)
             if "submitted to cluster" in message:
                 dies.set()
-                threading.Event().wait()  # as a process that is killed: it never goes on
+                threading.Event().wait()  # like a killed process: it never continues
 
     doomed = threading.Thread(
         target=lambda: executor.run(bench.load("sleep=0.5"), replace(execution, report=Dies())), daemon=True

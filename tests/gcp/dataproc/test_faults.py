@@ -1,8 +1,7 @@
 """The fault matrix of Dataproc: each fault, before and after the side effect of each call.
 
-Whatever the fault: no Spark job is left, none is doubled, no cluster is doubled, and a cluster that stays is one that
-its time to live deletes. No failure is told as success.
-"""
+For any fault: no Spark job is left, none is duplicated, no cluster is duplicated, and a remaining cluster is deleted by
+its time to live. No failure is reported as success."""
 
 from __future__ import annotations
 
@@ -30,18 +29,18 @@ RUN = "{:08x}-0000-4000-8000-000000000000"
 
 
 class Interruption(BaseException):
-    """As Dagster raises it in the middle of anything."""
+    """An exception that Dagster raises at any time."""
 
 
 def runs(bench, execution, strike):
-    """What a Dagster run does: an op makes the cluster, another one uses it, a third one deletes it."""
+    """Run the steps of a Dagster run: an op creates the cluster, another one uses it, a third one deletes it."""
     strike()
     bench.executor().ensure(execution)
     return uses(bench, execution, lambda: None)
 
 
 def uses(bench, execution, strike):
-    """The same, with a fault when the cluster is there."""
+    """Use the cluster, with a fault when it exists."""
     executor = bench.executor()
     executor.ensure(execution)
     strike()
@@ -52,7 +51,7 @@ def uses(bench, execution, strike):
 
 
 def is_swept(bench, execution, strike):
-    """What is done when a run has failed: its clusters are found by their label, and deleted."""
+    """Clean up after a failed run: its clusters are found by their label, and deleted."""
     executor = bench.executor()
     executor.ensure(execution)
     strike()
@@ -105,7 +104,7 @@ SCENARIOS = {
 
 
 def outcome(bench, scenario, execution, strike):
-    """What a user gets, in the words of the table."""
+    """Return the outcome for a user, in the words of the table."""
     try:
         said = scenario(bench, execution, strike)
     except PermissionDeniedError as error:

@@ -42,11 +42,11 @@ DRIVER = [
     """,
     "driver",
 ]
-"""What stands for Spark: it notes when it has done its work, and when another one works on the same at once."""
+"""Script in place of Spark: it records the end of its work, and concurrent work."""
 
 
 class Interruption(BaseException):
-    """As Dagster raises it in the middle of anything."""
+    """An exception that Dagster raises at any time."""
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ class Sequence:
             self.bench.gcp.clear_faults()
 
     def clean_up(self):
-        """As the last op does, or as a sensor does; sometimes nobody does, and the limits have to."""
+        """Clean up like the last op, or like a sensor; sometimes not at all, so that the limits have to."""
         executor = self.bench.executor()
         execution = self.bench.execution(self.run_id, "delete")
         if self.choice.random() < 0.5:
@@ -168,8 +168,8 @@ class Sequence:
         for step, (how, name) in self.said.items():
             states = [job.state for job in jobs if job.labels["starlake-step"] == step]
             assert states.count("DONE") <= 1, f"{run_id}: {step} went on after its end"
-            # whoever cancels a job in its last moment cannot know that it has just done its work; it may notice first
-            # that its cluster goes, and end as ERROR
+            # a cancellation just before the end of a job cannot know that the job has done its work; the job may notice
+            # first that its cluster is deleted, and end as ERROR
             cancelled = [job for job in jobs if job.labels["starlake-step"] == step and job.cancelled]
             may_be_done = states.count("DONE") + len(cancelled)
             assert done.count(f"{run_id}.{step}") <= may_be_done, f"{run_id}: {step} was done once too often"

@@ -19,7 +19,7 @@ def later(hours):
 
 @pytest.fixture
 def leftovers(bench):
-    """Finds what is there, anew each time."""
+    """Return the current leftovers, searched for again each time."""
     backend = bench.executor().backend(bench.execution())
     return lambda: [*backend.infrastructure.left(), *leftover_work(backend)]
 

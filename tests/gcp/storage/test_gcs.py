@@ -1,4 +1,4 @@
-"""What files on gs:// promise when others work on them too, and when answers are lost."""
+"""Guarantees of files on gs:// with concurrent writers, and with lost answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an emulator offers, in this process or in another one."""
+"""Interface of an emulator, in this process or in another one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IMAGE = "starlake"
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where an emulator listens; each reads ``http://127.0.0.1:PORT``.
+    """Addresses of an emulator; each is ``http://127.0.0.1:PORT``.
 
     Args:
         grpc: All services but Cloud Storage, over gRPC.
@@ -36,7 +36,7 @@ class Emulator(ABC):
     @property
     @abstractmethod
     def endpoints(self) -> Endpoints:
-        """Where it listens.
+        """Addresses of the emulator.
 
         Raises:
             StarlakeError: If it does not run.
@@ -60,17 +60,17 @@ class Emulator(ABC):
 
     @property
     def endpoint(self) -> str:
-        """Where all services listen for gRPC: ``http://127.0.0.1:PORT``."""
+        """Address of all services for gRPC: ``http://127.0.0.1:PORT``."""
         return self.endpoints.grpc
 
     @property
     def rest_endpoint(self) -> str:
-        """Where all services listen for REST: ``http://127.0.0.1:PORT``."""
+        """Address of all services for REST: ``http://127.0.0.1:PORT``."""
         return self.endpoints.rest
 
     @property
     def storage_endpoint(self) -> str:
-        """Where Cloud Storage listens, as STORAGE_EMULATOR_HOST names it."""
+        """Address of Cloud Storage, as in STORAGE_EMULATOR_HOST."""
         return self.endpoints.storage
 
     def options(self, service: Literal["dataproc", "cloud_run"] | None = None) -> dict[str, str]:
@@ -140,7 +140,7 @@ class Emulator(ABC):
             probability: The share of calls that it strikes, of any number of them.
             seed: Makes the choice of those calls repeatable.
             delay: Seconds that the answer takes.
-            message: What the caller is told.
+            message: Message for the caller.
             together: Answer so many calls at the same time: each waits for the others.
 
         Raises:
@@ -238,7 +238,7 @@ class Emulator(ABC):
         self._do("advance", seconds=seconds)
 
     def wait_for(self: E, condition: Callable[[E], Any], timeout: float = 30.0) -> None:
-        """Wait until a condition holds; it is looked at whenever the state of the emulator changes.
+        """Wait until a condition holds; it is checked whenever the state of the emulator changes.
 
         Args:
             condition: Such as ``lambda gcp: gcp.spark_jobs[0].state == "DONE"``.

@@ -118,7 +118,7 @@ class EmulatorClient(Emulator):
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where it listens."""
+        """Addresses of the emulator."""
         if self._endpoints is None:
             self._endpoints = Endpoints(**self._ask("GET", "endpoints"))
         return self._endpoints

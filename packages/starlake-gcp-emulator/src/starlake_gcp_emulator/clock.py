@@ -20,10 +20,10 @@ class Clock:
         return time.time() + self._ahead
 
     def until(self, moment: float) -> float | None:
-        """How many seconds to wait for a moment; None if it does not come by itself.
+        """Return the seconds until a time; None if it is not reached by itself.
 
         Args:
-            moment: Seconds since the epoch.
+            moment: The time, in seconds since the epoch.
         """
         return max(0.0, moment - self.now())
 

@@ -29,7 +29,7 @@ class GcpEmulator(Emulator):
     Clusters and jobs go through the states that they have on Google's side, and jobs and executions really run a
     command, each in a process group of its own. Use it as a context manager; leaving it ends all of its processes.
 
-    What it refuses is what the services are known to refuse; the texts of errors are not theirs, so assert on codes.
+    What it refuses is what the services are known to refuse; the messages of errors are not theirs, so assert on codes.
 
     Args:
         command: What runs in place of Spark and of the entry point of every image; the arguments of the job follow. By
@@ -122,7 +122,7 @@ class GcpEmulator(Emulator):
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where it listens."""
+        """Addresses of the emulator."""
         return self._servers.endpoints
 
     @property

@@ -1,4 +1,4 @@
-"""What a remote procedure call fails with."""
+"""Error of a remote procedure call."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Code(Enum):
 
     @property
     def number(self) -> int:
-        """As in ``google.rpc.Code``."""
+        """Number of the code in ``google.rpc.Code``."""
         return self.value[0]
 
     @property
@@ -44,7 +44,7 @@ class RpcError(Exception):
 
     Args:
         code: The status.
-        message: What the caller is told.
+        message: Message for the caller.
     """
 
     def __init__(self, code: Code, message: str) -> None:

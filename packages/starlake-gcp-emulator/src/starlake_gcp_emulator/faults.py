@@ -16,7 +16,7 @@ from starlake_gcp_emulator.journal import Call, is_named
 When = Literal["before", "after"]
 
 _MEETING_TIMEOUT = 30.0
-"""Seconds that a held answer waits for the other calls before the caller is told that they did not come."""
+"""Seconds that a held answer waits for the other calls before it fails."""
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Fault:
         count: How many calls it strikes yet; None for any number.
         probability: The share of calls that it strikes; None for all.
         delay: Seconds that the answer takes longer.
-        message: What the caller is told.
+        message: Message for the caller.
         together: The number of struck calls that are answered at the same time: each waits for the others.
     """
 

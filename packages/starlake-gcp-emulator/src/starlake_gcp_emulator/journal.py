@@ -24,8 +24,8 @@ class Call:
         service: The full name of the service, such as ``google.cloud.run.v2.Jobs``.
         method: Such as ``RunJob``.
         request: The fields that were set, by their names in the protocol; durations read as ``600s``, enumerations by
-            their names, numbers of 64 bits as texts.
-        outcome: What the caller was told: ``OK`` or the name of a status code; ``IN_FLIGHT`` before the answer.
+            their names, numbers of 64 bits as strings.
+        outcome: Answer to the caller: ``OK`` or the name of a status code; ``IN_FLIGHT`` before the answer.
         injected: Whether a fault that was ordered decided the outcome.
         time: When it arrived, in seconds since the epoch by the emulator's clock.
     """
@@ -56,7 +56,7 @@ class Journal:
             return len(self._calls) - 1
 
     def answer(self, number: int, outcome: str, *, injected: bool) -> None:
-        """Note what the caller is told."""
+        """Record the answer to the caller."""
         with self._lock:
             self._calls[number] = replace(self._calls[number], outcome=outcome, injected=injected)
 

@@ -58,7 +58,7 @@ class Machine:
 
     @property
     def storage_endpoint(self) -> str:
-        """Where Cloud Storage listens."""
+        """Address of Cloud Storage."""
         return self._storage.endpoint
 
     def stop(self) -> None:

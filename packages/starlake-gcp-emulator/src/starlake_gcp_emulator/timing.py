@@ -1,4 +1,4 @@
-"""How long the emulated services take."""
+"""Durations of the emulated services."""
 
 from __future__ import annotations
 

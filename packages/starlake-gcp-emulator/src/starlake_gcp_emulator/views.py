@@ -1,4 +1,4 @@
-"""What the emulator shows of its state: plain values that do not change any more."""
+"""Views of the emulator's state: plain, immutable values."""
 
 from __future__ import annotations
 

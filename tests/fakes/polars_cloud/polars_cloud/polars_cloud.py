@@ -1,4 +1,4 @@
-"""What is written in Rust in the real package: the calls of the service."""
+"""Calls of the service, which the real package implements in Rust."""
 
 import os
 import uuid

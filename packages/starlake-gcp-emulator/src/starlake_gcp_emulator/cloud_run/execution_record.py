@@ -1,4 +1,4 @@
-"""What the emulator knows of an execution of a Cloud Run job."""
+"""The emulator's record of an execution of a Cloud Run job."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ class ExecutionRecord:
         return str(self.message.name).rpartition("/executions/")[0]
 
     def count(self, state: str) -> int:
-        """How many tasks are in a state."""
+        """Return the number of tasks in a state."""
         return sum(task.state == state for task in self.tasks)
 
     @property
     def state(self) -> str:
-        """Where it is in its life."""
+        """Current state."""
         if not self.complete:
             return "RUNNING" if self.started else "PENDING"
         if self.count("succeeded") == len(self.tasks):
@@ -67,11 +67,11 @@ class ExecutionRecord:
 
     @property
     def detail(self) -> str:
-        """What the service says of its state."""
+        """Message of the service about its state."""
         return next((one.message for one in self.message.conditions if one.type_ == "Completed"), "")
 
     def view(self) -> ExecutionView:
-        """As tests see it."""
+        """Return the execution for tests."""
         first = self.tasks[0]
         return ExecutionView(
             name=self.message.name,

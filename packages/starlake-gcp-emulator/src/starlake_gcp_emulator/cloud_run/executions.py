@@ -189,7 +189,7 @@ def _location(name: str) -> str:
 
 
 def _log_uri(name: str) -> str:
-    """Where people read what an execution printed."""
+    """Return the URL of the output of an execution."""
     _, project, _, location, _, job, _, execution = name.split("/")
     wanted = (
         f'resource.type="cloud_run_job"\nresource.labels.job_name="{job}"\n'

@@ -34,7 +34,7 @@ class LogLine:
 
 @dataclass(frozen=True)
 class TaskPlan:
-    """What every task of an execution has in common.
+    """Common settings of the tasks of an execution.
 
     Args:
         argv: The command.

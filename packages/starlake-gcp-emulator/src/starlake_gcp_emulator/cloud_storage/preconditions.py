@@ -1,4 +1,4 @@
-"""What requests of Cloud Storage make conditions of, and gcp-storage-emulator does not heed."""
+"""Preconditions of Cloud Storage requests that gcp-storage-emulator ignores."""
 
 from __future__ import annotations
 

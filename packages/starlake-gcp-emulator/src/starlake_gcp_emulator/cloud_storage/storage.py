@@ -47,7 +47,7 @@ class StorageServer:
                 self._create(name)
 
     def output(self, uri: str) -> OutputObject:
-        """Where the output of a driver goes."""
+        """Return the location of the output of a driver."""
         return OutputObject(self, uri)
 
     def upload(self, bucket: str, name: str, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""What Dataproc refuses of a cluster's configuration."""
+"""Checks of a cluster's configuration that Dataproc makes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def lifetimes(config: dataproc.LifecycleConfig) -> tuple[float | None, float | N
 
 
 def check_config(cluster: dataproc.Cluster, now: float) -> None:
-    """Look at the cluster that a request asks for.
+    """Check the requested cluster.
 
     Args:
         cluster: The cluster.
@@ -54,7 +54,7 @@ def check_config(cluster: dataproc.Cluster, now: float) -> None:
 
 
 def check_update(request: dataproc.UpdateClusterRequest, paths: list[str], now: float) -> None:
-    """Look at a change that is asked for.
+    """Check a requested change.
 
     Raises:
         RpcError: If the service refuses it.

@@ -1,4 +1,4 @@
-"""What the emulator knows of a cluster."""
+"""The emulator's record of a cluster."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ClusterRecord:
 
     @property
     def state(self) -> dataproc.ClusterStatus.State:
-        """Where it is in its life."""
+        """Current state."""
         return State(self.message.status.state)
 
     @property
@@ -57,11 +57,11 @@ class ClusterRecord:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What no two living clusters share."""
+        """Key that is unique among existing clusters."""
         return self.message.project_id, self.region, self.message.cluster_name
 
     def view(self) -> ClusterView:
-        """As tests see it."""
+        """Return the cluster for tests."""
         return ClusterView(
             name=self.message.cluster_name,
             project=self.message.project_id,
@@ -76,7 +76,7 @@ class ClusterRecord:
         )
 
     def shown(self) -> dataproc.Cluster:
-        """As callers see it."""
+        """Return the cluster for callers."""
         shown = copy(self.message)
         lifecycle = shown.config.lifecycle_config
         if self.idle_since is not None and not self.jobs and lifecycle.idle_delete_ttl:
@@ -90,7 +90,7 @@ class ClusterRecord:
         self.message.status = dataproc.ClusterStatus(state=state, detail=detail, state_start_time=now)
 
     def ends(self) -> list[tuple[float, DeletedBy]]:
-        """When its times to live are over, as far as they are running, in seconds since the epoch.
+        """Return the end of its times to live, as far as they are running, in seconds since the epoch.
 
         The idle time begins when the cluster runs and no job is active; the age counts from the request.
         """

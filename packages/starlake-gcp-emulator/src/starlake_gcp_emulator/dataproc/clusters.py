@@ -46,7 +46,7 @@ class Clusters:
         world.scheduler.regularly(self._sweep)
 
     def live(self) -> Iterator[ClusterRecord]:
-        """Those that are not gone yet, in the order of their creation."""
+        """Return existing clusters, in the order of their creation."""
         return (record for record in self.records if not record.gone)
 
     def find(self, project: str, region: str, name: str) -> ClusterRecord:

@@ -1,4 +1,4 @@
-"""What the emulator knows of a Spark job."""
+"""The emulator's record of a Spark job."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ class JobRecord:
 
     @property
     def state(self) -> dataproc.JobStatus.State:
-        """Where it is in its life."""
+        """Current state."""
         return State(self.message.status.state)
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """What no two jobs share."""
+        """Unique key of a job."""
         return self.message.reference.project_id, self.region, self.message.reference.job_id
 
     def view(self) -> SparkJobView:
-        """As tests see it."""
+        """Return the job for tests."""
         return SparkJobView(
             name=self.message.reference.job_id,
             cluster=self.message.placement.cluster_name,
@@ -104,7 +104,7 @@ class JobRecord:
 
 
 def check_job(job: dataproc.Job, project: str) -> None:
-    """Look at a job that is submitted.
+    """Check a submitted job.
 
     Raises:
         RpcError: If the service refuses it, or the emulator does not run its kind.

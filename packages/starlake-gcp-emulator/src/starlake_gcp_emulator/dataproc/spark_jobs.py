@@ -19,7 +19,8 @@ from starlake_gcp_emulator.state.pages import page
 from starlake_gcp_emulator.state.world import World
 
 _CANCELLABLE = (State.PENDING, State.RUNNING)
-"""What users report of the service: it refuses to cancel in SETUP_DONE (googleapis/google-cloud-java#3754)."""
+"""States that allow a cancellation; users report that the service refuses it in SETUP_DONE
+(googleapis/google-cloud-java#3754)."""
 
 
 class SparkJobs:

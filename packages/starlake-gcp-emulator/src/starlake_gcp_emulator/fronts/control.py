@@ -1,4 +1,4 @@
-"""What tests in another process ask of the emulator, over HTTP and JSON beside the REST front.
+"""Requests of tests in another process to the emulator, over HTTP and JSON beside the REST front.
 
 ``GET /emulator/journal`` and so on answers a list; ``POST /emulator/fault`` and so on does something with the arguments
 in the body; ``GET /emulator/changed?after=VERSION&within=SECONDS`` answers when the state is newer than a version, or

@@ -38,7 +38,7 @@ class Servers:
 
     @property
     def endpoints(self) -> Endpoints:
-        """Where the emulator listens."""
+        """Addresses of the emulator."""
         grpc, rest = (f"http://127.0.0.1:{port}" for port in (self._grpc.port, self._rest.port))
         return Endpoints(grpc, rest, self.machine.storage_endpoint)
 

@@ -1,4 +1,4 @@
-"""What the services refuse, as far as their documentation tells it or users have reported it."""
+"""Checks of the services, as far as documentation or users' reports describe them."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def selected(text: str, labels: Mapping[str, str], fields: Mapping[str, Callable
     Raises:
         RpcError: If the filter is not written as a filter is, or names another field.
     """
-    held = [_holds(field, value, labels, fields) for field, value in terms(text)]  # all of them are looked at
+    held = [_holds(field, value, labels, fields) for field, value in terms(text)]  # all of them are checked
     return all(held)
 
 

@@ -20,7 +20,7 @@ _LONGEST_WAIT = 120.0
 
 @dataclass
 class Operation:
-    """Something that a service does in its own time.
+    """A long-running operation of a service.
 
     Args:
         name: Its full name.
@@ -50,7 +50,7 @@ class Operation:
             self.error = RpcError(code, message)
 
     def message(self) -> operations_pb2.Operation:
-        """As a caller sees it."""
+        """Return the operation for callers."""
         shown = operations_pb2.Operation(name=self.name, done=self.done)
         shown.metadata.CopyFrom(packed(self.metadata()))
         if self.response is not None:

@@ -1,4 +1,4 @@
-"""What happens by itself after a while."""
+"""Delayed actions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Sweep = Callable[[], "float | None"]
 class Scheduler:
     """One thread that runs actions when they are due, holding the lock of the emulator's state.
 
-    There are two kinds: actions after some real seconds, and those that a sweep finds due by the clock. A sweep does
-    what is due and returns the moment at which it has to be called again, in seconds since the epoch, or None.
+    There are two kinds: actions after some real seconds, and those that a sweep finds due by the clock. A sweep runs
+    the due actions and returns the time of its next call, in seconds since the epoch, or None.
 
     Args:
         changed: The condition of the state; notified whenever the state changed.
@@ -84,5 +84,5 @@ def _run(action: Callable[[], None]) -> None:
     """Run an action; one that fails does not keep others from their turn."""
     try:
         action()
-    except Exception:  # noqa: BLE001  it is told, with its trace
+    except Exception:  # noqa: BLE001  it is reported, with its traceback
         _log.exception("the emulator itself failed")

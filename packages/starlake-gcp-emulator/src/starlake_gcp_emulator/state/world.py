@@ -1,4 +1,4 @@
-"""What all emulated services share: one lock, one clock, one scheduler."""
+"""Shared state of all emulated services: one lock, one clock, one scheduler."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class World:
         self.scheduler.after(seconds / self.speed, act)
 
     def touch(self) -> None:
-        """Tells those who wait that the state changed."""
+        """Notify waiting threads that the state changed."""
         with self.changed:
             self.version += 1
             self.changed.notify_all()
@@ -56,7 +56,7 @@ class World:
         """Wait until a condition on the state holds.
 
         Args:
-            condition: Looked at under the lock whenever the state changed.
+            condition: Checked under the lock whenever the state changed.
             timeout: Real seconds to wait at most.
 
         Returns:
