@@ -10,7 +10,8 @@ import pytest
 
 from ai.starlake.executor.warm.warm_frames import CHECKS_FAILED, CLIENT_GONE, OWNER_GONE, FrameKind
 from tests.warm.fake_starlake import compile_java
-from tests.warm.warm_connection import PATIENCE, WarmJvm
+from tests.warm.warm_commands import gone
+from tests.warm.warm_connection import WarmJvm
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +67,7 @@ def test_a_client_that_leaves_during_a_command_ends_it_with_its_child_processes(
         while not (children := psutil.Process(jvm.process.pid).children(recursive=True)):
             assert next(frames).kind == FrameKind.HEARTBEAT
     assert jvm.exit_code() == CLIENT_GONE
-    assert psutil.wait_procs(children, PATIENCE)[1] == []
+    gone(*(child.pid for child in children))
 
 
 def test_a_client_that_leaves_before_its_command_began_ends_nothing(start):
