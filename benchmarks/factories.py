@@ -40,7 +40,7 @@ class Ours:
 
 
 class Bare:
-    """The same without a library: a function per table that calls `subprocess.run`."""
+    """Factory without a library: a function per table that calls `subprocess.run`."""
 
     def load(self, domain: str, table: str, ins: dict[str, In]) -> OpDefinition:
         name = f"{domain}_{table}_load"

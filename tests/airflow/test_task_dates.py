@@ -232,7 +232,7 @@ def _some_run(chance: random.Random) -> tuple[DAG, dict[str, Any]]:
 
 
 def test_commands_are_told_the_dates_without_quotes() -> None:
-    """No other option is passed: neither quotes nor a sign that there was none."""
+    """No other option is passed: neither quotes nor a sign of missing ones."""
     dates = dates_of_task(context_of(_dag(DAILY), "load", logical_date=_at("2026-03-02T02:00")), UTC)
     command = complete(StarlakeCommand("transform", ("--name", "kpi.orders")), dates, {}, cli=StarlakeCli())
     assert command.argv == (

@@ -330,7 +330,7 @@ def test_the_verb_check(shop, monkeypatch, capsys, text, code):
 
 
 def test_the_audit_tells_the_same(shop):
-    """It does as far as possible: it has no rows of the table, no digests, and no rows that violate an expectation."""
+    """Compare as far as possible: it has no rows of the table, no digests, and no rows that violate an expectation."""
     shop.environment["SL_JOB_ID"] = "the job"
     calls = ("no_nulls('id')", "no_nulls('label')", "broken()", "named()")
     shop.table("rows", {"id": "int", "label": "string"}, expectations=expecting(*calls), rename="others")

@@ -37,7 +37,7 @@ class FakeCall:
 
     @property
     def verb(self) -> str:
-        """The verb, such as ``load``; empty if there was none."""
+        """The verb, such as ``load``; empty without one."""
         return self.argv[0] if self.argv else ""
 
     def value_of(self, flag: str) -> str | None:

@@ -261,7 +261,7 @@ class _Process:
 
     @property
     def executable(self) -> Sequence[str]:
-        """What runs, before the verb."""
+        """Arguments before the verb."""
         return self.argv[: -len(self.prepared.argv)]
 
     @property

@@ -231,12 +231,12 @@ class AbstractPipeline(ABC, Generic[NativeT]):
 
     @property
     def not_scheduled_datasets(self) -> list[StarlakeDataset]:
-        """Those of these tables that have no cron expression."""
+        """Tables among these without a cron expression."""
         return [trigger.dataset for trigger in self.spec.triggers if not trigger.cron]
 
     @property
     def tasks(self) -> list[AbstractTask[NativeT]]:
-        """Its tasks, in creation order."""
+        """Tasks of the pipeline, in creation order."""
         return self.graph.tasks
 
     @property

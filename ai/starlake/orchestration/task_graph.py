@@ -39,12 +39,12 @@ class AbstractDependency:
 
     @property
     def path(self) -> tuple[AbstractTaskGroup, ...]:
-        """Its groups, outermost first; the first of them is the root of the graph."""
+        """Groups of the node, outermost first; the first of them is the root of the graph."""
         return (*self.parent.path, self.parent) if self.parent else ()
 
     @property
     def full_id(self) -> str:
-        """Its name with those of its groups, separated by dots."""
+        """Name of the node with those of its groups, separated by dots."""
         return ".".join([*(group.id for group in self.path[1:]), self.id])
 
     def __rshift__(self, other: Any) -> Any:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 _CODE_SERVER = "grpc"
 _RUN_WORKERS = ("execute_run", "execute_step")
-"""What follows ``dagster api`` in the command lines of processes: of code servers, and of the runs and the steps that
-some launchers start without one."""
+"""Arguments after ``dagster api`` in command lines: of code servers, and of the runs and the steps that some launchers
+start without one."""
 
 
 def executor_of(settings: WarmOptions) -> ShellExecutor:

@@ -71,7 +71,7 @@ def _acquire(lock: FileLock, table: str, deadline: float, interruption: Interrup
         interruption.check()
         if time.monotonic() >= deadline:
             raise StarlakeError(
-                f"another load of {table} is under way",
+                f"another load of {table} is running",
                 cause="files of a table are loaded by one command at a time",
                 fix="wait for it to end, or raise SL_DUCKDB_LOCK_TIMEOUT (in a job, the option duckdb_lock_timeout)",
             )

@@ -65,7 +65,7 @@ class Guess:
         return "struct" if self.fields else self._ladder[0]
 
     def widen(self) -> bool:
-        """Go on to the next type; a string that matches none is any JSON value.
+        """Proceed to the next type; a string that matches none is any JSON value.
 
         Returns:
             False if there is nothing wider.

@@ -25,7 +25,7 @@ class Leader(Protocol):
 
     @property
     def pid(self) -> int:
-        """Its id, and that of its group."""
+        """Id of the process, and that of its group."""
         ...
 
     def poll(self) -> int | None:

@@ -1,4 +1,4 @@
-"""When processes began: their ids alone do not tell them apart, for the system gives ids again.
+"""Start times of processes: their ids alone do not tell them apart, for the system gives ids again.
 
 Standard library only: the guard of warm servers, a script of its own, loads this file by its path.
 """

@@ -61,12 +61,12 @@ class Runner(Protocol):
 
 @dataclass(frozen=True)
 class CommandContext:
-    """What a runner may have to know of a command besides its process.
+    """Facts that a runner may need about a command besides its process.
 
     Args:
         execution: The attempt.
         executable: The first of its arguments: what runs, before the verb.
-        mask: Masks its secrets, in texts for people.
+        mask: Masks its secrets in messages.
         facts: Reads the facts of its project; None where they are not known.
     """
 

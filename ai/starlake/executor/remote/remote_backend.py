@@ -133,7 +133,7 @@ class RemoteRequest:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Its environment, secrets included, except the variables in `references`."""
+        """Environment of the command, secrets included, except the variables in `references`."""
         return self.prepared.environment
 
     @property

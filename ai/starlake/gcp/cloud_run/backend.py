@@ -63,7 +63,7 @@ _WITHOUT_REFERENCES = (
 
 
 class LostAnswerError(StarlakeError):
-    """It is unknown whether an execution was started.
+    """The state of an execution is unknown: it may have been started.
 
     Args:
         job: The job.

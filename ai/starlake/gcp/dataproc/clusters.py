@@ -391,7 +391,7 @@ class DataprocClusters:
         name, detail = cluster.cluster_name, cluster.status.detail
         if replaced or not is_of(cluster, run):
             raise ClusterError(f"cluster {name} is broken", cause=detail or None, fix="delete it, and run again")
-        self._report.warning(f"cluster {name} is broken ({detail or 'ERROR'}): it is made anew")
+        self._report.warning(f"cluster {name} is broken ({detail or 'ERROR'}): it is created again")
 
 
 def is_of(cluster: Cluster, run: RunIdentity) -> bool:

@@ -77,7 +77,7 @@ _WIDE = 160
 
 @dataclass(frozen=True)
 class GenerationTexts:
-    """Texts of the command for an orchestrator.
+    """Help and messages of the command for an orchestrator.
 
     Args:
         orchestrator: The orchestrator, such as ``Dagster``.
@@ -103,7 +103,7 @@ def generation_command(texts: GenerationTexts) -> click.Command:
     """Return the command that writes DAG files.
 
     Args:
-        texts: The texts for its orchestrator.
+        texts: Help and messages for its orchestrator.
     """
 
     def generate(

@@ -12,7 +12,7 @@ from ai.starlake.project.models.strategy_kinds import DEFAULT_STRATEGY, Strategy
 
 
 class WriteStrategy(Model):
-    """How incoming rows are merged into the target table.
+    """Rules for merging incoming rows into the target table.
 
     ``type`` is an upper-case string instead of an enumeration, because a project may have templates of its own under
     ``metadata/write-strategies``; `kind` is the strategy with this name.
