@@ -1,4 +1,4 @@
-"""Whose end ends warm servers, and which commands share them, on Dagster."""
+"""Owner and scope of warm servers on Dagster."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ start without one."""
 
 
 def executor_of(settings: WarmOptions) -> ShellExecutor:
-    """Make the executor that runs commands in warm servers."""
+    """Return the executor that runs commands in warm servers."""
     shared = settings.warm_scope == "code_location"
     return warm_executor(
         settings,
@@ -49,7 +49,7 @@ def _run_process() -> Owner:
 
 
 def code_server() -> Owner:
-    """Return the code server that launched the run; the process of the run where definitions are loaded by that alone.
+    """Return the code server that launched the run; the process of the run if only that loads the definitions.
 
     Raises:
         StarlakeError: If the run was launched into a process of its own, whose code server is out of reach.
@@ -77,7 +77,7 @@ class _Ancestor(NamedTuple):
 
 
 def _lineage(pid: int) -> Iterator[_Ancestor]:
-    """Yield a process, its parent, and so on, as far as the system tells."""
+    """Yield a process, its parent, and so on, as far as the system shows them."""
     while pid > 0 and (process := _process(pid)) is not None:
         yield process
         pid = process.parent
@@ -98,7 +98,7 @@ def _process(pid: int) -> _Ancestor | None:
 
 
 def _kind(arguments: list[str]) -> str | None:
-    """Return what follows ``dagster api`` in a command line; None if it is another one."""
+    """Return the argument after ``dagster api`` in a command line; None for another command."""
     for first, second, third in zip(arguments, arguments[1:], arguments[2:], strict=False):
         if Path(first).name == "dagster" and second == "api":
             return third

@@ -1,4 +1,4 @@
-"""Starlake commands in Java virtual machines that live on between them."""
+"""Starlake commands in Java virtual machines that live longer than one command."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class WarmJobOptions(ShellOptions):
 
 
 class StarlakeDagsterWarmJob(StarlakeDagsterShellJob):
-    """Generates ops that run Starlake commands in a Java virtual machine that the commands of a run share.
+    """Creates ops that run Starlake commands in a Java virtual machine that the commands of a run share.
 
-    What `StarlakeDagsterShellJob` does with the option ``warm``, without starting a Java virtual machine for each
-    command. See `IStarlakeJob` for the arguments.
+    Like `StarlakeDagsterShellJob` with the option ``warm``: no Java virtual machine is started for each command. See
+    `IStarlakeJob` for the arguments.
     """
 
     options_model: ClassVar[type[JobOptions]] = WarmJobOptions

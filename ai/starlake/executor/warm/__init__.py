@@ -1,1 +1,1 @@
-"""Run commands of Starlake in Java virtual machines that live longer than one command."""
+"""Run Starlake commands in Java virtual machines that live longer than one command."""

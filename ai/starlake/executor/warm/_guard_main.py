@@ -1,12 +1,12 @@
 """The guard of one warm server: a script of its own, started by `warm_server`, standard library only.
 
 It starts the server's virtual machine, and waits for the end of the server or of its owner, whichever comes first. When
-the owner ends, however abruptly, it ends the server: SIGTERM, a grace, SIGKILL, for the whole group and whatever
-carries its mark. It holds the pipe that is the server's standard input, and the server halts when that ends: should the
-guard be killed, the server does not outlive it.
+the owner ends, however abruptly, it ends the server: SIGTERM, a grace period, SIGKILL, for the whole group and every
+process with its mark. It holds the pipe that is the server's standard input, and the server halts when that ends: if
+the guard is killed, the server does not outlive it.
 
-Its own standard input is one `GuardTask` as JSON. It leaves the process that started it at once, so that nobody has to
-wait for it, and writes down the server's process, and later how that ended, in files of mode 0600.
+Its own standard input is one `GuardTask` as JSON. It detaches from the process that started it at once, so that no
+process has to wait for it, and records the server's process, and later its end, in files of mode 0600.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _lifetimes: Any = importlib.import_module("lifetimes")
 _watchdog: Any = importlib.import_module("_watchdog_main")
 
 _KEPT = 16 * 1024
-"""Bytes of what the virtual machine said last, such as why it crashed."""
+"""Maximum bytes of the last output of the virtual machine, such as the reason for a crash."""
 _GLANCE, _START_GLANCE = 1.0, 0.05
-"""Seconds between two looks at what no event tells; the end of processes is none where there is no pidfd."""
+"""Seconds between two checks without an event; the end of processes has none if the system lacks pidfd."""
 _SEARCH_GRACE = 1.0
 
 
@@ -46,7 +46,7 @@ class _Guard:
         self._told_by_events = {"owner": False, "server": False}
 
     def start(self) -> subprocess.Popen[bytes] | None:
-        """Start the server; None if it does not start."""
+        """Start the server; return None if it does not start."""
         task = self._task
         self._write_server(0)
         try:
@@ -79,13 +79,13 @@ class _Guard:
             code = process.wait() if ended is None else _exit_code(ended)
             self._read_rest(process)
             self._write_end(group, code, "")
-            # while nobody reaps the leader, the number of the group is its own
+            # as long as the leader is not reaped, the id of the group is not reused
             _kill(group)
             process.wait()
             _watchdog.end_noted({mark}, _SEARCH_GRACE, variable)
         else:
             self._write_end(group, None, reason)
-            signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # its end is seen although nobody waits for it
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # its end is visible although no process waits for it
             _watchdog.end_noted({str(group), mark}, self._task["grace"], variable)
             _kill(group)
         self._clean_up()
@@ -100,7 +100,7 @@ class _Guard:
         _write(self._task["end_file"], {"pid": pid, "exit_code": code, "reason": reason, "said": said})
 
     def _clean_up(self) -> None:
-        """Remove what nobody will look for any more; the next command of the owner removes the rest."""
+        """Remove files that are no longer needed; the next command of the owner removes the rest."""
         if not self._owner_lives():
             import shutil
 
@@ -147,7 +147,7 @@ class _Guard:
         return bool(began) and began == self._owner[1]
 
     def _read(self, process: subprocess.Popen[bytes]) -> bytes | None:
-        """Keep the last that the virtual machine said; None if there is nothing now, empty at the end of it."""
+        """Keep the last output of the virtual machine; return None if there is none now, empty at its end."""
         if process.stdout is None:
             return b""
         try:
@@ -163,7 +163,7 @@ class _Guard:
 
 
 def _ended(process: subprocess.Popen[bytes]) -> bool:
-    """Return True if a child ended; it is not reaped by asking."""
+    """Return True if a child has ended; the check does not reap it."""
     if not hasattr(os, "waitid"):
         return process.poll() is not None
     return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
@@ -179,22 +179,22 @@ def _kill(group: int) -> None:
 
 
 def _write(path: str, content: dict[str, Any]) -> None:
-    """Write a file that is whole or not there, and that nobody else reads."""
+    """Write a private file atomically."""
     partial = f"{path}.{os.getpid()}"
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(content, file)
         os.replace(partial, path)  # noqa: PTH105
-    except OSError as error:  # without a folder nobody finds the server, which ends when nobody uses it
+    except OSError as error:  # without a folder the server is not found, and ends when it is not used
         sys.stderr.write(f"{path} cannot be written: {error}\n")
 
 
 def _leave() -> int | None:
-    """Become a process that nobody waits for.
+    """Detach from the process that started this one.
 
     Returns:
-        A file descriptor to close once the server is on its way; None in the process that was started, after that.
+        A file descriptor to close when the server is starting; None in the first process, after that.
     """
     told, tell = os.pipe()
     if os.fork():
@@ -208,7 +208,7 @@ def _leave() -> int | None:
 
 def main() -> None:
     """Guard a server to its end."""
-    # whoever ends a whole tree of processes must not end the guard first; ignored signals would be inherited
+    # a program that ends a whole tree of processes must not end the guard first; ignored signals would be inherited
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: None)
     task = json.load(sys.stdin.buffer)

@@ -1,4 +1,4 @@
-"""Where processes find the servers of their scope: files of mode 0600 in a private folder of mode 0700."""
+"""Discovery of the servers of a scope: files of mode 0600 in a private folder of mode 0700."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ _ENDINGS = {
 
 
 class UntrustedFileError(StarlakeError):
-    """A file or folder that others may have written, or may read."""
+    """A file or folder that other users may have written, or may read."""
 
 
 @dataclass(frozen=True)
 class Lifetime:
-    """A process: its id, and when it began, for ids are given again.
+    """A process: its id and its start time, because ids are reused.
 
     Args:
         pid: Its id.
-        began: When it began, as the system tells it; see `began_at`.
+        began: Its start time; see `began_at`.
     """
 
     pid: int
@@ -53,21 +53,21 @@ class Lifetime:
 
     @classmethod
     def of(cls, pid: int) -> Lifetime:
-        """Return a process that runs."""
+        """Return a running process."""
         return cls(pid, began_at(pid))
 
     @property
     def runs(self) -> bool:
-        """True as long as it runs."""
+        """True as long as it is running."""
         return bool(self.pid and self.began) and began_at(self.pid) == self.began
 
     @property
     def may_lead_a_group(self) -> bool:
-        """True unless the id was given to another process; it is not as long as anything of its group runs."""
+        """True unless the id was reused; it is not reused as long as a process of its group is running."""
         return bool(self.pid) and began_at(self.pid) in ("", self.began)
 
     def poll(self) -> int | None:
-        """Return None as long as it runs, as `subprocess.Popen` does."""
+        """Return None as long as it is running, like `subprocess.Popen`."""
         return None if self.runs else 0
 
 
@@ -77,11 +77,11 @@ def private_folder(*, create: bool = True) -> Path:
     It is in ``XDG_RUNTIME_DIR``, or in the folder for temporary files.
 
     Args:
-        create: Whether to create it where it is missing.
+        create: Whether to create it if it is missing.
 
     Raises:
         UntrustedFileError: If it belongs to another user, or others may use it.
-        OSError: If there is none, or it cannot be created.
+        OSError: If it does not exist, or cannot be created.
     """
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
     if runtime and Path(runtime).is_dir() and os.access(runtime, os.W_OK):
@@ -137,7 +137,7 @@ def _read_object(path: Path) -> dict[str, Any] | None:
 
 
 def _write_object(path: Path, content: Mapping[str, object]) -> None:
-    """Write a file that is whole or not there, and that nobody else reads."""
+    """Write a private file atomically."""
     partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -152,15 +152,15 @@ def _lifetime(value: Any) -> Lifetime:
 
 @dataclass(frozen=True)
 class ServerFile:
-    """What a process has to know of a server in order to use it. Its guard writes it.
+    """Data that clients need to use a server. Its guard writes it.
 
     Args:
-        mark: Names the server, and marks its processes: the value of the watchdog's variable in their environment.
-        token: What clients have to send.
+        mark: Name of the server, and mark of its processes: the value of the watchdog's variable in their environment.
+        token: The secret that clients have to send.
         guard: The guard.
-        process: The process of its JVM; with id 0 before that has started.
-        hello: The file that the server writes once it listens: where, and which versions.
-        end: The file that the guard writes when the server has ended: how.
+        process: The process of its JVM; with id 0 before it has started.
+        hello: The file that the server writes when it listens, with its port and its versions.
+        end: The file that the guard writes when the server has ended, with its exit code.
     """
 
     mark: str
@@ -182,7 +182,7 @@ class ServerFile:
         """Read the file of a server; None if there is none.
 
         Raises:
-            UntrustedFileError: If somebody else may have written it, or may read it, or it is incomplete.
+            UntrustedFileError: If another user may have written it, or may read it, or it is incomplete.
         """
         content = _read_object(path)
         if content is None:
@@ -196,7 +196,7 @@ class ServerFile:
 
     @property
     def shared(self) -> dict[str, str]:
-        """What the guard writes down, besides processes."""
+        """Data that the guard writes, in addition to processes."""
         return {"mark": self.mark, "token": self.token, "hello": str(self.hello), "end": str(self.end)}
 
     @property
@@ -205,18 +205,18 @@ class ServerFile:
         return self.guard.runs and (self.process.runs or not self.process.pid)
 
     def read_hello(self) -> bytes | None:
-        """Read the file that the server writes once it listens; None as long as there is none.
+        """Read the file that the server writes when it listens; None as long as it does not exist.
 
         Raises:
-            UntrustedFileError: If somebody else may have written it, or may read it.
+            UntrustedFileError: If another user may have written it, or may read it.
         """
         return _read(self.hello)
 
     def read_end(self) -> ServerEnd | None:
-        """Read how the server ended; None as long as that is not known.
+        """Read how the server ended; None as long as that is unknown.
 
         Raises:
-            UntrustedFileError: If somebody else may have written it, or may read it.
+            UntrustedFileError: If another user may have written it, or may read it.
         """
         content = _read_object(self.end)
         if content is None:
@@ -229,12 +229,12 @@ class ServerFile:
 
 @dataclass(frozen=True)
 class ServerEnd:
-    """How a server ended.
+    """End of a server.
 
     Args:
         exit_code: The exit code of its JVM, negative for a signal; None if the guard ended it, or it did not start.
-        reason: Why the guard ended it; empty if it ended by itself.
-        said: What the JVM itself said last; may hold secrets.
+        reason: The reason why the guard ended it; empty if it ended by itself.
+        said: The last output of the JVM itself; may contain secrets.
     """
 
     exit_code: int | None
@@ -253,7 +253,7 @@ class ServerEnd:
 
 @dataclass(frozen=True)
 class CommandFile:
-    """A command that a server runs, for those who want to know whether a load is under way.
+    """A command that a server runs, for the check whether a load is running.
 
     Args:
         job_id: The value of SL_JOB_ID.
@@ -270,11 +270,11 @@ class CommandFile:
 
 @dataclass(frozen=True)
 class ServerSlot:
-    """One of the places for servers that a pool has; whoever holds its lock may start the server, and use it.
+    """One of a pool's slots for servers; the holder of its lock may start the server, and use it.
 
     Args:
         folder: The folder of the scope.
-        name: What tells it from other slots of the scope.
+        name: Its unique name in the scope.
     """
 
     folder: Path
@@ -287,11 +287,11 @@ class ServerSlot:
 
     @property
     def holder(self) -> Path:
-        """The note of who holds the lock."""
+        """The note of the lock's holder."""
         return self.folder / f"{self.name}.holder"
 
     def lock(self) -> FileLock:
-        """Return the lock, which the system frees when its holder ends."""
+        """Return the lock, which the system releases when its holder ends."""
         return FileLock(
             self.folder / f"{self.name}.lock", fix="set XDG_RUNTIME_DIR to a folder on a disk of this machine"
         )
@@ -314,23 +314,23 @@ class ServerSlot:
         return self.folder / f"{self.name}.command"
 
     def write_command(self, command: CommandFile) -> None:
-        """Note the command that the server is about to run."""
+        """Record the command that the server is about to run."""
         process = [command.process.pid, command.process.began]
         _write_object(self._command, {**vars(command), "process": process})
 
     def remove_command(self) -> None:
-        """Forget the command that has ended."""
+        """Remove the record of a command that has ended."""
         self._command.unlink(missing_ok=True)
 
     def read_status(self) -> dict[str, Any]:
-        """Return what users of the slot noted for each other."""
+        """Return the notes of earlier users of the slot."""
         try:
             return _read_object(self.folder / f"{self.name}.status") or {}
         except UntrustedFileError:
             return {}
 
     def write_status(self, status: Mapping[str, object]) -> None:
-        """Note something for the next user of the slot."""
+        """Write a note for the next user of the slot."""
         _write_object(self.folder / f"{self.name}.status", status)
 
 
@@ -346,10 +346,10 @@ class ScopeFolder:
 
     @classmethod
     def of(cls, scope: str, owner: Lifetime) -> ScopeFolder:
-        """Return the folder; create it where it is missing, and remove those of owners that are gone.
+        """Return the folder; create it if it is missing, and remove those of owners that have ended.
 
         Raises:
-            UntrustedFileError: If somebody else may have changed it.
+            UntrustedFileError: If another user may have changed it.
             OSError: If it cannot be created.
         """
         outer = private_folder()
@@ -364,16 +364,16 @@ class ScopeFolder:
         return folder
 
     def slot(self, fingerprint: str, number: int) -> ServerSlot:
-        """Return a place for servers that share a fingerprint."""
+        """Return a slot for servers that share a fingerprint."""
         return ServerSlot(self.path, f"{_digest(fingerprint)}-{number}")
 
     def slots(self) -> Iterator[ServerSlot]:
-        """Yield the places that have, or had, a server."""
+        """Yield the slots that have, or had, a server."""
         for path in sorted(self.path.glob("*-*.json")):
             yield ServerSlot(self.path, path.stem)
 
     def remove(self) -> None:
-        """Remove the folder of a scope that is over."""
+        """Remove the folder of a scope that has ended."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def is_first(self, reason: str) -> bool:
@@ -385,17 +385,17 @@ class ScopeFolder:
         return True
 
     def remember(self, fingerprint: str, reason: str, until: float) -> None:
-        """Note that servers of a fingerprint do not start, so that not every command finds that out.
+        """Record that servers of a fingerprint do not start, so that not every command has to find out.
 
         Args:
             fingerprint: The fingerprint.
-            reason: Why; may not hold secrets.
-            until: The time, as `time.time` has it, from which on it may be tried again.
+            reason: The reason, without secrets.
+            until: The time, as of `time.time`, from which on it may be tried again.
         """
         _write_object(self._memory(fingerprint), {"reason": reason, "until": until})
 
     def remembered(self, fingerprint: str, now: float) -> str | None:
-        """Return why servers of a fingerprint do not start; None if that is not known."""
+        """Return the reason why servers of a fingerprint do not start; None if unknown."""
         try:
             content = _read_object(self._memory(fingerprint))
             return str(content["reason"]) if content is not None and now < float(content["until"]) else None
@@ -411,7 +411,7 @@ def _digest(*parts: str) -> str:
 
 
 def _owner_of(folder: Path) -> Lifetime | None:
-    """Return the owner of the scope of a folder; None if that is a process of another machine, or not known."""
+    """Return the owner of the scope of a folder; None if it is a process of another machine, or unknown."""
     try:
         content = _read_object(folder / _OWNER)
         return _lifetime(content["owner"]) if content is not None and content["host"] == this_host() else None
@@ -420,7 +420,7 @@ def _owner_of(folder: Path) -> Lifetime | None:
 
 
 def _sweep(outer: Path, keep: Path) -> None:
-    """Remove the folders of owners that are gone, and end what their guards could not."""
+    """Remove the folders of owners that have ended, and end servers that their guards could not end."""
     for folder in outer.iterdir():
         owner = _owner_of(folder)
         if owner is None or owner.runs or folder == keep:

@@ -1,4 +1,4 @@
-"""Find what the `starlake` script starts: Starlake's jar, its dependencies, Spark and Java."""
+"""Find the files behind the `starlake` script: Starlake's jar, its dependencies, Spark and Java."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class StarlakeInstallation:
 
     @classmethod
     def of(cls, executable: Sequence[str], environment: Mapping[str, str]) -> StarlakeInstallation:
-        """Find the installation that an executable belongs to.
+        """Return the installation of an executable.
 
         Args:
-            executable: What `find_executable` returned.
+            executable: The result of `find_executable`.
             environment: The environment of the command.
 
         Raises:
@@ -74,12 +74,12 @@ def find_java(wanted: str | None, home: Path | None, environment: Mapping[str, s
     """Return the Java that the `starlake` script would run.
 
     Args:
-        wanted: The path or name that the user set.
+        wanted: The path or name from the user.
         home: The folder of the script, which may have a Java of its own.
         environment: The environment of the command.
 
     Raises:
-        StarlakeError: If there is none, or it is known to be too old.
+        StarlakeError: If there is none, or it is too old.
     """
     folder = environment.get("JAVA_HOME") or None
     own = [str(home / "jdk/bin/java")] if home else []
@@ -103,7 +103,7 @@ def find_java(wanted: str | None, home: Path | None, environment: Mapping[str, s
 
 
 def java_version(java: Path) -> int | None:
-    """Return the major version that the `release` file of a Java says, without starting it; None if it has none."""
+    """Return the major version in the `release` file of a Java, without starting it; None if it has none."""
     try:
         text = (java.resolve().parents[1] / "release").read_text(encoding="utf-8")
     except (OSError, IndexError, ValueError):
@@ -113,7 +113,7 @@ def java_version(java: Path) -> int | None:
 
 
 def _homes(executable: Sequence[str], environment: Mapping[str, str]) -> list[Path]:
-    """Return where the script may be installed; it does not resolve links itself."""
+    """Return the folders in which the script may be installed; it does not resolve links itself."""
     script = Path(executable[0])
     told = environment.get("SL_SCRIPT_DIR")
     homes = [script.parent, script.resolve().parent, *([Path(told)] if told else [])]
@@ -121,7 +121,7 @@ def _homes(executable: Sequence[str], environment: Mapping[str, str]) -> list[Pa
 
 
 def _wanted(jars: Sequence[Path], environment: Mapping[str, str]) -> Path:
-    """Return the jar of the version that the environment, or else versions.sh, names."""
+    """Return the jar of the version in the environment, or else in versions.sh."""
     if len(jars) == 1 and not {"SL_VERSION", "SCALA_VERSION"} & environment.keys():
         return jars[0]
     versions = {**dict(_assigned(jars[0].parents[2] / "versions.sh")), **environment}

@@ -1,4 +1,4 @@
-"""Find out how to start a Java virtual machine that runs the commands of a `starlake` executable."""
+"""Determine how to start a Java virtual machine that runs the commands of a `starlake` executable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ai.starlake.executor.warm.warm_frames import PROTOCOL
 from ai.starlake.executor.warm.warm_settings import WarmSettings
 
 SERVER_CLASSES = Path(__file__).with_name("java")
-"""The folder of the server's source and class files."""
+"""Folder of the server's source and class files."""
 _MAIN = "StarlakeWarmServer"
 _OPENED = (
     *(f"java.base/java.{name}" for name in ("lang", "lang.invoke", "lang.reflect", "io", "net", "nio", "util")),
@@ -26,14 +26,14 @@ _OPENED = (
     *(f"java.base/sun.{name}" for name in ("nio.ch", "nio.cs", "util.calendar")),
     "java.security.jgss/sun.security.krb5",
 )
-"""Packages that Spark reaches into, as its own scripts open them; the server itself needs java.lang."""
+"""Packages that Spark accesses, as opened by its own scripts; the server itself needs java.lang."""
 _UNSAFE_WARNS_FROM = 23
 _NATIVE_WARNS_FROM = 24
 
 _OF_JAVA = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "LD_LIBRARY_PATH", "LANG", "LANGUAGE", "TMPDIR", "TZ")
 _STARTS_WITH = frozenset((*_OF_JAVA, "HOME", "LOGNAME", "PATH", "USER", "SL_ENV", "SL_ROOT"))
-"""What the virtual machine itself reads, and what processes have to know that a command starts without a word about
-their environment. Secrets come with each command."""
+"""Variables that the virtual machine itself reads, and that processes need when they are started with an empty
+environment. Secrets come with each command."""
 _OF_SPARK = ("HADOOP_", "PYSPARK_", "SPARK_", "YARN_", "SL_SPARK", "SL_FS", "SL_METADATA", "SL_STORAGE")
 _OF_CLOUDS = (
     "AWS_",
@@ -49,23 +49,23 @@ _OF_CLOUDS = (
 _OF_PROXIES = ("HTTPS_", "HTTP_", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
 _OF_STARLAKE = ("SL_API_APP_TYPE", "SL_DATASETS", "SL_USE_CONNECTION_POOLING")
 _READ_ONCE = (*_OF_STARLAKE, *_OF_SPARK, *_OF_CLOUDS, *_OF_PROXIES)
-"""The first letters of variables that Spark, pools of connections and clients of clouds read only once."""
+"""Prefixes of variables that Spark, connection pools and cloud clients read only once."""
 
 
 @dataclass(frozen=True)
 class WarmLaunch:
-    """How to start a server.
+    """Everything needed to start a server.
 
     Args:
         java: The Java binary.
         class_path: The class path, the server's own folder included.
-        jvm_options: The options of the virtual machine; nothing in them is secret.
-        environment: The variables to start it with; no secrets. Each command brings all of its own.
+        jvm_options: The options of the virtual machine; without secrets.
+        environment: The variables to start it with, without secrets. Each command has its own environment.
         folder: The working folder, which is the same for all of its commands.
-        fingerprint: A digest of what has to be equal for two commands to share a server.
+        fingerprint: A digest of everything that two commands must have in common to share a server.
         heap: The largest size of the heap, such as ``4g``.
-        version: The version of Starlake, as far as the name of its jar says it.
-        added: What the `starlake` script adds to the environment of a command.
+        version: The version of Starlake in the name of its jar.
+        added: Variables that the `starlake` script adds to the environment of a command.
         properties: System properties for the `START` frame: they may be secret, and the command line is not.
     """
 
@@ -84,16 +84,17 @@ class WarmLaunch:
     def of(
         cls, executable: Sequence[str], environment: Mapping[str, str], settings: WarmSettings, *, folder: Path
     ) -> WarmLaunch:
-        """Derive it from the executable and the environment of a command. Starts nothing.
+        """Derive the launch from the executable and the environment of a command. Starts nothing.
 
         Args:
-            executable: What `find_executable` returned.
+            executable: The result of `find_executable`.
             environment: The environment of the command.
-            settings: What the user set; takes precedence.
+            settings: The user's settings, which take precedence.
             folder: The working folder of the command.
 
         Raises:
-            StarlakeError: If it cannot be derived: what was looked for and where, and which option sets it.
+            StarlakeError: If it cannot be derived; the error names the missing part, the searched places, and the
+                option that sets it.
         """
         if len(executable) > 1:
             raise StarlakeError(
@@ -135,16 +136,16 @@ class WarmLaunch:
         )
 
     def argv(self) -> list[str]:
-        """Return the command line of the server; nothing in it is secret."""
+        """Return the command line of the server, without secrets."""
         return [self.java, *self.jvm_options, "-cp", os.pathsep.join(self.class_path), _MAIN]
 
     def of_command(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Return the environment of a command as the `starlake` script would hand it to Java."""
+        """Return the environment of a command as the `starlake` script would pass it to Java."""
         return {**environment, **self.added}
 
 
 def _opening(version: int | None) -> list[str]:
-    """Return the options that let Spark and the server reach what they need. Unknown versions get what all take."""
+    """Return the options that open packages to Spark and the server. Unknown versions get those that all accept."""
     options = ["-XX:+IgnoreUnrecognizedVMOptions", *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED)]
     if version is not None and version >= _UNSAFE_WARNS_FROM:
         options.append("--sun-misc-unsafe-memory-access=allow")
@@ -173,13 +174,13 @@ def _added(
 
 
 def _settings_of(root: str) -> list[str]:
-    """Return the files of a project that hold its Spark settings, which hold for the life of a virtual machine."""
+    """Return the files with the Spark settings of a project, which apply for the life of a virtual machine."""
     folder = Path(root, "metadata")
     return sorted(str(path) for path in folder.glob("application*") if path.is_file()) if folder.is_absolute() else []
 
 
 def _versions(files: Iterable[str]) -> list[tuple[str, int, int]]:
-    """Return what tells that a file is another one; the folder of jars stands for those in it."""
+    """Return an identity that changes with a file; the folder of jars represents its files."""
     found = []
     for name in files:
         try:

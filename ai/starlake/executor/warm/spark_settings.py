@@ -14,20 +14,20 @@ _DEFAULT_MEMORY = "4g"
 _LOCAL = "local"
 _ENTRY = re.compile(r"\s*([^\s=:]+)\s*[\s=:]\s*(.*?)\s*")
 _AT_START = ("file.", "java.", "jdk.", "sun.", "user.")
-"""Properties that Java reads before any code of ours runs; all others are told to the server in private."""
+"""Properties that Java reads before any code of ours runs; all others are sent to the server in private."""
 
 
 def spark_properties(spark: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
     """Return the properties that spark-submit would set: of its defaults, the master and SPARK_CONF_OPTIONS.
 
-    Unlike there, Spark shows no web page of its own unless one of them says so.
+    Unlike spark-submit, Spark shows no web page of its own unless a property enables it.
 
     Args:
         spark: The folder of Spark.
         environment: The environment of the command.
 
     Raises:
-        StarlakeError: If it would do what a warm server cannot.
+        StarlakeError: If it would do something that a warm server cannot.
     """
     master = environment.get("SPARK_MASTER_URL") or "local[*]"
     if not master.startswith(_LOCAL):
@@ -36,21 +36,21 @@ def spark_properties(spark: Path | None, environment: Mapping[str, str]) -> dict
         raise _unfit("SPARK_EXTRA_PACKAGES is set", "only spark-submit fetches packages")
     defaults = dict(_defaults(spark)) if spark else {}
     options = dict(_conf_options(environment.get("SPARK_CONF_OPTIONS", "")))
-    # a page for everybody on the network, for as long as the virtual machine lives: only if the user asks for it
+    # a page for everyone on the network, for as long as the virtual machine lives: only if the user asks for it
     own = {"spark.ui.enabled": "false", "spark.app.name": "ai.starlake.job.Main"}
     return {**own, **defaults, "spark.master": master, **options}
 
 
 def heap(properties: Mapping[str, str], environment: Mapping[str, str]) -> str:
-    """Return the size of the heap: of Spark's driver, as spark-submit takes it."""
+    """Return the heap size: that of Spark's driver, like spark-submit."""
     return properties.get("spark.driver.memory") or environment.get("SPARK_DRIVER_MEMORY") or _DEFAULT_MEMORY
 
 
 def driver_options(properties: Mapping[str, str], environment: Mapping[str, str]) -> list[str]:
-    """Return the options of Java that the user set for Spark's driver, or else those of the proxies.
+    """Return the user's Java options for Spark's driver, or else those of the proxies.
 
     Raises:
-        StarlakeError: If they have quotes that do not close.
+        StarlakeError: If they have unclosed quotes.
     """
     given = environment.get("SPARK_DRIVER_OPTIONS", "")
     options = _words("spark.driver.defaultJavaOptions", properties.get("spark.driver.defaultJavaOptions", ""))
@@ -58,7 +58,7 @@ def driver_options(properties: Mapping[str, str], environment: Mapping[str, str]
 
 
 def split_options(options: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Return the options for the command line, which everybody sees, and the properties for the server alone."""
+    """Return the options for the command line, which all users can see, and the properties for the server alone."""
     seen, private = [], {}
     for option in options:
         name, _, value = option.removeprefix("-D").partition("=")
@@ -94,7 +94,7 @@ def _defaults(spark: Path) -> Iterator[tuple[str, str]]:
 
 
 def _conf_options(text: str) -> Iterator[tuple[str, str]]:
-    """Read `--conf name=value` in any number. The script splits at blanks, whatever is quoted."""
+    """Read any number of `--conf name=value`. The script splits at blanks, regardless of quotes."""
     words = iter(text.split())
     for word in words:
         option, equals, value = word.partition("=")
@@ -113,7 +113,7 @@ def _proxies(environment: Mapping[str, str]) -> Iterator[str]:
         address = urlsplit(given if "://" in given else f"http://{given}")
         try:
             values = {"Host": address.hostname, "Port": address.port, "User": address.username}
-        except ValueError:  # the port is no number; the script takes no notice of such an address
+        except ValueError:  # the port is not a number; the script ignores such an address
             continue
         values["Password"] = address.password
         for name, value in values.items():

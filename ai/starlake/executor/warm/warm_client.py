@@ -31,21 +31,21 @@ from ai.starlake.executor.warm.warm_server import WarmDoubtError, require_sound
 
 _CHUNK = 64 * 1024
 _GLANCE = 0.5
-"""Seconds after which a wait is begun anew; see `supervision`."""
+"""Seconds after which a wait is repeated; see `supervision`."""
 SILENCE = 60.0
-"""Seconds without a heartbeat after which a server is taken for dead; it sends one each second."""
+"""Seconds without a heartbeat after which a server counts as dead; it sends one each second."""
 _STREAMS: dict[FrameKind, Stream] = {FrameKind.STDOUT: "stdout", FrameKind.STDERR: "stderr"}
 
 
 class ConnectionLostError(Exception):
-    """The server ended the connection."""
+    """The server closed the connection."""
 
 
 class RequestRefusedError(Exception):
-    """The server does not take the command; nothing ran.
+    """The server refuses the command; nothing ran.
 
     Args:
-        reason: Why.
+        reason: The reason.
     """
 
     def __init__(self, reason: str) -> None:
@@ -54,7 +54,7 @@ class RequestRefusedError(Exception):
 
 
 class SilentServerError(Exception):
-    """The server sends no heartbeats any more."""
+    """The server no longer sends heartbeats."""
 
 
 class WarmClient:
@@ -63,10 +63,10 @@ class WarmClient:
     Use it as a context manager. A server whose connection ends during a command halts.
 
     Args:
-        port: Where the server listens.
-        token: What it asks for.
+        port: Port of the server.
+        token: The secret that the server requires.
         death_fd: A file descriptor that becomes readable when the command is no longer wanted.
-        silence: Seconds without a word after which the server is taken for dead.
+        silence: Seconds without a frame after which the server counts as dead.
     """
 
     def __init__(self, port: int, token: str, *, death_fd: int | None = None, silence: float = SILENCE) -> None:
@@ -81,7 +81,7 @@ class WarmClient:
         """Connect.
 
         Raises:
-            OSError: If nobody listens there.
+            OSError: If no process listens there.
         """
         self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=self._silence)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -99,11 +99,11 @@ class WarmClient:
         self._socket.close()
 
     def greet(self) -> WarmHello:
-        """Say who we are, and learn who the server is.
+        """Authenticate, and read the greeting of the server.
 
         Raises:
-            ConnectionLostError: If it ends the connection.
-            WarmDoubtError: If it is not one for us.
+            ConnectionLostError: If it closes the connection.
+            WarmDoubtError: If it is not usable.
         """
         try:
             self._send(open_frame(self._token))
@@ -116,11 +116,11 @@ class WarmClient:
         return hello
 
     def prepare(self, request: WarmRequest) -> None:
-        """Hand over a command, which does not begin yet.
+        """Send a command, which does not begin yet.
 
         Raises:
-            ConnectionLostError: If the server ends the connection.
-            RequestRefusedError: If it does not take the command.
+            ConnectionLostError: If the server closes the connection.
+            RequestRefusedError: If it refuses the command.
             WarmDoubtError: If the command must not begin.
         """
         try:
@@ -140,15 +140,15 @@ class WarmClient:
             )
 
     def go(self, on_line: OnLine) -> WarmEnd | None:
-        """Run the command that was handed over, to its end.
+        """Run the prepared command to its end.
 
         Returns:
-            How it ended; None if it ended the virtual machine, whose exit code is then that of the command.
+            Its end; None if it ended the virtual machine, whose exit code is then that of the command.
 
         Raises:
             ConnectionLostError: If the server ended.
-            SilentServerError: If it sends no heartbeats any more.
-            FrameError: If it cannot be understood.
+            SilentServerError: If it no longer sends heartbeats.
+            FrameError: If its answer is invalid.
             StarlakeError: If the command is no longer wanted.
         """
         splitters = {stream: LineSplitter() for stream in _STREAMS.values()}
@@ -187,7 +187,7 @@ class WarmClient:
         while not self._arrived:
             began = time.monotonic()
             events = self._selector.select(_GLANCE)
-            # a machine that was suspended, server and all, makes no server silent
+            # the suspension of a machine, server included, is not a silent server
             silent += min(time.monotonic() - began, 2 * _GLANCE)
             if any(key.fd == self._death_fd for key, _ in events):
                 require_wanted(self._death_fd)
@@ -208,14 +208,14 @@ class WarmClient:
 
 
 def _finish(splitters: Mapping[Stream, LineSplitter], on_line: OnLine) -> None:
-    """Pass on last lines that have no line break."""
+    """Pass on last lines without a line break."""
     for stream, splitter in splitters.items():
         for line in splitter.feed(b"", final=True):
             on_line(stream, line)
 
 
 def environment_mismatch(environment: Mapping[str, str], root: str, digest: str) -> str | None:
-    """Return in what an environment that a server reports differs from the one that was sent; None if it is equal."""
+    """Return the difference between a server's environment and the one that was sent; None if they are equal."""
     sent = environment.get("SL_ROOT", "")
     if root != sent:
         return f"its SL_ROOT is {root or 'not set'}, not {sent or 'unset'}"

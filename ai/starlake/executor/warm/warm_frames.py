@@ -1,8 +1,8 @@
-"""The wire protocol between the executor and `StarlakeWarmServer`; both sides implement what stands here.
+"""The wire protocol between the executor and `StarlakeWarmServer`; this docstring is its specification.
 
 **A frame** is one byte, the kind; four bytes, the length of the payload, big-endian; and the payload. Except for
 `STDOUT` and `STDERR`, whose payload is bytes of the stream as they are, the payload is a list of parts: each is four
-bytes, its length, big-endian, and that many bytes. A mapping is a list of names and values in turn. Texts are UTF-8.
+bytes, its length, big-endian, and that many bytes. A mapping is a list of names and values in turn. Strings are UTF-8.
 Arguments and variables are bytes as the system has them (`os.fsencode`), so that odd ones survive.
 
 **Start.** The one who starts the server writes one `START` frame to its standard input and keeps that pipe open: the
@@ -22,10 +22,10 @@ connection if the token is wrong or does not come within some seconds. Then come
              <---------------- STDOUT, STDERR, HEARTBEAT (each second), in any number and order
              <---------------- END      exit code; SL_ROOT and digest once more, read after the command
 
-A command that got no `GO` never runs: a client that waits for `READY` in vain may run it elsewhere. After `GO` it may
-not, whatever happens. If the connection ends after `GO` and before `END`, the server halts (`CLIENT_GONE`).
-There is no way to stop a command but to kill the server. One command at a time: while one is under way, the requests of
-other connections are refused.
+A command that got no `GO` never runs: a client that does not receive `READY` may run it elsewhere. After `GO` it may
+not, whatever happens. If the connection ends after `GO` and before `END`, the server halts (`CLIENT_GONE`). There is no
+way to stop a command but to kill the server. One command at a time: while one is running, the requests of other
+connections are refused.
 
 **Exit codes.** Starlake's `run` returns a truth value: the code is 0 or 1. If it throws, the code is 1 and the stack
 trace is on `STDERR`. If it returns a number, that is the code. If the command ends the virtual machine (`System.exit`),
@@ -38,7 +38,7 @@ Java 24 has none, and it would change how pools of threads load classes.
 the command's threads printed before its end is sent before `END`, a last line without line break too. Dropped lines: a
 thread of Starlake's own code that an earlier command started, and that lives on, must not print into a later command's
 output; its lines go to the standard error of the server. Workers of thread pools and threads of libraries, such as
-Spark's, serve all commands: what they print belongs to the command under way.
+Spark's, serve all commands: what they print belongs to the running command.
 
 **Environment.** `environment_digest` is SHA-256 over the sorted entries. The server computes it from what
 `System.getenv` returns, by name and by entries; an entry that reads otherwise than what the request said makes another
@@ -58,20 +58,20 @@ from typing import ClassVar
 from ai.starlake.common import StarlakeError
 
 PROTOCOL = 1
-"""Changes with everything that one side cannot understand of the other."""
+"""Changes with every incompatible change of the protocol."""
 LARGEST_PAYLOAD = 64 * 1024 * 1024
-"""A longer payload is taken for garbage."""
+"""A longer payload is invalid."""
 CHECKS_FAILED = 72
 CLIENT_GONE = 73
 OWNER_GONE = 74
-"""Exit codes of a server that halts by itself; 0 after its idle time-out."""
+"""Exit codes of a server that halts by itself; 0 after its idle timeout."""
 _NEVER_PASSED = frozenset({"SL_FORCE_HALT"})
 _HEADER = 5
 _LENGTH = 4
 
 
 class FrameKind(IntEnum):
-    """The first byte of a frame."""
+    """First byte of a frame."""
 
     START = 1
     OPEN = 2
@@ -88,10 +88,10 @@ class FrameKind(IntEnum):
 
 
 class FrameError(StarlakeError):
-    """What arrived is not of the protocol.
+    """The received bytes do not follow the protocol.
 
     Args:
-        cause: What is wrong with it.
+        cause: The problem.
     """
 
     def __init__(self, cause: str) -> None:
@@ -115,7 +115,7 @@ class Frame:
 
     @classmethod
     def of(cls, kind: FrameKind, *parts: bytes) -> Frame:
-        """Make a frame whose payload is a list of parts."""
+        """Return a frame whose payload is a list of parts."""
         return cls(kind, b"".join(len(part).to_bytes(_LENGTH, "big") + part for part in parts))
 
     @property
@@ -128,7 +128,7 @@ class Frame:
         """The payload as a list of parts.
 
         Raises:
-            FrameError: If it is none.
+            FrameError: If it is not a list of parts.
         """
         parts, at, payload = [], 0, self.payload
         while at < len(payload):
@@ -140,7 +140,7 @@ class Frame:
         return parts
 
     def require(self, *kinds: FrameKind) -> None:
-        """Make sure that this is a frame of one of some kinds.
+        """Check that this is a frame of one of some kinds.
 
         Raises:
             FrameError: If it is not.
@@ -150,16 +150,16 @@ class Frame:
 
 
 class FrameSplitter:
-    """Cuts a stream of bytes into frames."""
+    """Splits a stream of bytes into frames."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Take the next bytes, and yield the frames that are complete now.
+        """Add the next bytes, and yield the frames that are complete.
 
         Raises:
-            FrameError: If they are not of the protocol.
+            FrameError: If they do not follow the protocol.
         """
         rest = self._rest
         rest += data
@@ -199,11 +199,11 @@ def _number(values: Mapping[str, str], name: str) -> int:
 
 @dataclass(frozen=True)
 class WarmStart:
-    """Tells a new server its secrets; the only frame on its standard input.
+    """Secrets for a new server; the only frame on its standard input.
 
     Args:
-        token: What clients have to send; never an argument, a variable or a log line.
-        hello_file: Where to write `HELLO`; in a folder of mode 0700.
+        token: The secret that clients have to send; never an argument, a variable or a log line.
+        hello_file: Path for `HELLO`, in a folder of mode 0700.
         idle_timeout: Seconds without a command after which the server ends.
         properties: System properties to set before anything of Starlake is loaded; some may be secret.
     """
@@ -226,15 +226,15 @@ class WarmStart:
 
 @dataclass(frozen=True)
 class WarmHello:
-    """What a server says about itself.
+    """Facts about a server.
 
     Args:
-        port: Where it listens; 0 if its checks failed.
+        port: Its port; 0 if its checks failed.
         pid: Its process.
         protocol: The version of the protocol that it speaks.
         java: The version of Java.
-        starlake: The version of Starlake that it found; empty if it cannot tell.
-        checks: The result of each check by its name: ``ok``, or what is wrong.
+        starlake: The version of Starlake that it found; empty if unknown.
+        checks: The result of each check by its name: ``ok``, or the problem.
     """
 
     KIND: ClassVar[FrameKind] = FrameKind.HELLO
@@ -251,7 +251,7 @@ class WarmHello:
         """Read a frame.
 
         Raises:
-            FrameError: If it is another one, or says too little.
+            FrameError: If it is another one, or incomplete.
         """
         frame.require(cls.KIND)
         values = {
@@ -281,7 +281,7 @@ class WarmHello:
 
     @property
     def failed_checks(self) -> dict[str, str]:
-        """What does not work with the Starlake that the server found, by the name of the check."""
+        """Features of the server's Starlake that do not work, by the name of the check."""
         return {name: result for name, result in self.checks.items() if result != "ok"}
 
 
@@ -309,7 +309,7 @@ class WarmRequest:
     folder: str
 
     def __post_init__(self) -> None:
-        """Leave out what would make Starlake end the virtual machine when the command ends."""
+        """Leave out variables that would make Starlake end the virtual machine with the command."""
         kept = {name: value for name, value in self.environment.items() if name not in _NEVER_PASSED}
         object.__setattr__(self, "environment", kept)
         if list(self.arguments[:1]) == ["bootstrap"] and "--no-exit" not in self.arguments:
@@ -340,7 +340,7 @@ class WarmReady:
         """Read a frame.
 
         Raises:
-            FrameError: If it is another one, or says too little.
+            FrameError: If it is another one, or incomplete.
         """
         frame.require(FrameKind.READY)
         match frame.parts:
@@ -354,7 +354,7 @@ class WarmRefusal:
     """The answer to a request that does not run.
 
     Args:
-        reason: Why.
+        reason: The reason.
     """
 
     reason: str
@@ -372,7 +372,7 @@ class WarmRefusal:
 
 @dataclass(frozen=True)
 class WarmEnd:
-    """How a command ended.
+    """End of a command.
 
     Args:
         exit_code: Its exit code.
@@ -389,7 +389,7 @@ class WarmEnd:
         """Read a frame.
 
         Raises:
-            FrameError: If it is another one, or says too little.
+            FrameError: If it is another one, or incomplete.
         """
         frame.require(FrameKind.END)
         match frame.parts:
@@ -399,6 +399,6 @@ class WarmEnd:
 
 
 def environment_digest(environment: Mapping[str, str]) -> str:
-    """Return the digest of an environment as the server computes it."""
+    """Return the digest of an environment, as computed by the server."""
     entries = sorted(os.fsencode(name) + b"=" + os.fsencode(value) + b"\0" for name, value in environment.items())
     return hashlib.sha256(b"".join(entries)).hexdigest()

@@ -74,12 +74,12 @@ class WarmOptions(ProcessOptions):
 
     @property
     def prestarts(self) -> bool:
-        """True if the executor can start ahead of a command what it needs."""
+        """True if the executor can start a server ahead of a command."""
         return self.warm
 
     @property
     def warm_settings(self) -> WarmSettings:
-        """How warm servers are started, and how long they live."""
+        """Start-up and lifetime of warm servers."""
         return WarmSettings(
             servers=self.warm_servers,
             idle_timeout=self.warm_idle_timeout,

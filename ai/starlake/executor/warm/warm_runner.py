@@ -1,4 +1,4 @@
-"""Run commands in warm servers, and as processes wherever that is in doubt."""
+"""Run commands in warm servers, and as processes in case of doubt."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from ai.starlake.executor.warm.warm_turn import WarmTurn
 _log = logging.getLogger(__name__)
 _POLL = 0.1
 _TELL_AFTER = 10.0
-"""Seconds after which a command that waits for its turn says so."""
+"""Seconds after which a waiting command reports that it waits."""
 _SERVERS = 2
-"""The most servers of one key where commands do not wait for a database file anyway."""
+"""Maximum number of servers of one key, if commands do not wait for a database file anyway."""
 
 _told: set[tuple[str, str]] = set()
-"""The warnings of this process, where no folder holds those of all processes of the scope."""
+"""Warnings of this process, if no folder has those of all processes of the scope."""
 
 
 def _of_run(execution: Execution) -> str:
@@ -45,16 +45,16 @@ def _of_run(execution: Execution) -> str:
 
 
 class WarmRunner:
-    """Run commands in servers that live on, which the commands of a scope share.
+    """Runs commands in servers, which the commands of a scope share.
 
     It is the `runner` of a `ShellExecutor`, which calls `bound` for each command.
 
     Args:
-        settings: How servers are started, and how long they live.
-        owner: Returns the process whose end ends the servers; asked when a command runs.
-        scope: Returns what names the scope: commands of different scopes never share a server.
-        cold: Runs a command as a process, where a server is in doubt.
-        silence: Seconds without a heartbeat after which a server is taken for dead.
+        settings: Start-up and lifetime of servers.
+        owner: Returns the process whose end ends the servers; called when a command runs.
+        scope: Returns the name of the scope: commands of different scopes never share a server.
+        cold: Runs a command as a process, in case of doubt.
+        silence: Seconds without a heartbeat after which a server counts as dead.
     """
 
     def __init__(
@@ -81,21 +81,21 @@ class WarmRunner:
         return self.status is not None
 
     def bound(self, context: CommandContext) -> Runner:
-        """Return what runs one command, whose circumstances are known."""
+        """Return the runner of one command, with its context."""
         return _WarmCommand(self, context)
 
     def prestart(self, context: CommandContext, *, cwd: Path, environment: Mapping[str, str]) -> None:
         """Begin to start a server without waiting for it.
 
-        It never raises an error: the first command that would have used the server tells what went wrong.
+        It never raises an error: the first command that would have used the server reports the problem.
         """
         try:
             _WarmCommand(self, context).prestart(cwd, environment)
-        except Exception as error:  # noqa: BLE001  it is told by the first command, which finds the same
+        except Exception as error:  # noqa: BLE001  the first command, which finds the same problem, reports it
             _log.debug("no warm server was started: %s", error)
 
     def end_with_run(self, execution: Execution, scope: ScopeFolder) -> None:
-        """End the servers of a run with it, where this process goes on after that."""
+        """End the servers of a run with it, if this process continues after the run."""
         if self.settings.scope == "run" and execution.at_end_of_run is not None and execution.run_id not in self._ends:
             self._ends.add(execution.run_id)
             execution.at_end_of_run(partial(end_servers, scope))
@@ -109,7 +109,7 @@ class WarmRunner:
         on_line: OnLine,
         death_fd: int | None = None,
     ) -> int:
-        """Run a command as a process: without `bound`, nothing is known of it."""
+        """Run a command as a process: without `bound`, its context is unknown."""
         return self.cold(argv, cwd=cwd, environment=environment, on_line=on_line, death_fd=death_fd)
 
 
@@ -117,8 +117,8 @@ class _WarmCommand:
     """One command.
 
     Args:
-        runner: How commands run.
-        context: What is known of it.
+        runner: The runner.
+        context: The context of the command.
     """
 
     def __init__(self, runner: WarmRunner, context: CommandContext) -> None:
@@ -160,14 +160,14 @@ class _WarmCommand:
         return self._runner.cold(argv, cwd=cwd, environment=environment, on_line=on_line, death_fd=death_fd)
 
     def prestart(self, cwd: Path, environment: Mapping[str, str]) -> None:
-        """Begin to start a server, unless there is one, or somebody else is about to."""
+        """Start a server, unless there is one, or another process is about to start it."""
         self._arguments(self._context.executable)
         launch, owner = self._launch(cwd, environment), self._runner.owner()
         scope = ScopeFolder.of(self._scope, owner)
         self._runner.end_with_run(self._context.execution, scope)
         with ExitStack() as stack:
             slot = _take_one([scope.slot(launch.fingerprint, 0)], stack)
-            # a server that did not start is left for the first command, which says so
+            # a server that did not start is left for the first command, which reports it
             if slot is None or slot.read() is not None or scope.remembered(launch.fingerprint, time.time()):
                 return
             WarmServer.start(slot, launch, owner, self._runner.settings)
@@ -220,17 +220,17 @@ class _WarmCommand:
             time.sleep(_POLL)
 
     def _writes_one_file(self) -> bool:
-        """Return False if commands do not wait for each other at a DuckDB file anyway; True if nobody can tell."""
+        """Return False if commands do not wait for each other at a DuckDB file anyway; True if unknown."""
         facts = self._context.facts
         if facts is None:
             return True
         try:
             return facts().duckdb_file() is not None
-        except Exception:  # noqa: BLE001  the real CLI may well run a project that we cannot read
+        except Exception:  # noqa: BLE001  the real CLI may be able to run a project that we cannot read
             return True
 
     def _warn(self, scope: ScopeFolder | None, doubt: WarmDoubtError) -> None:
-        """Say why the command runs as a process, once in a run for each reason."""
+        """Report why the command runs as a process, once per run for each reason."""
         reason = self._context.mask(doubt.reason)
         if self._is_first(scope, reason):
             said = [self._context.mask(line) for line in last_lines(doubt.details)]
@@ -248,10 +248,10 @@ class _WarmCommand:
 
 
 def _take_one(slots: Sequence[ServerSlot], stack: ExitStack) -> ServerSlot | None:
-    """Take the lock of a slot that is free, of one that has a server if possible; the stack releases it."""
+    """Take the lock of a free slot, of one with a server if possible; the stack releases it."""
     for slot in sorted(slots, key=lambda one: not one.server_file.exists()):
         lock = slot.lock()
-        with interrupts_held():  # a lock that nobody releases would stop all later commands of this process
+        with interrupts_held():  # an unreleased lock would stop all later commands of this process
             if lock.acquire():
                 stack.callback(lock.release)
                 return slot

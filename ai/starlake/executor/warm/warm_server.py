@@ -1,4 +1,4 @@
-"""Servers: how one is started, found, and ended."""
+"""Servers: starting, finding and ending them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _GUARD = Path(__file__).with_name("_guard_main.py")
 _GUARD_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", MARK)
-"""The guard outlives the commands, and needs none of their secrets."""
+"""Variables of the guard: it outlives the commands, and needs none of their secrets."""
 _GUARD_GRACE = 5.0
 """Seconds between the two signals with which the guard ends a server."""
 _GUARD_START = 60.0
@@ -43,11 +43,11 @@ _GRACE = 0.4
 """Seconds between the two signals on an interruption: Spark removes its temporary folders."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.01, 0.1
 _MARGIN = 30.0
-"""Seconds after the guard's deadline at which the guard itself is taken for dead."""
+"""Seconds after the guard's deadline at which the guard itself counts as dead."""
 _END_WITHIN = 3.0
-"""Seconds that a server which does not answer may take to end."""
+"""Seconds that an unresponsive server may take to end."""
 _NOTED_WITHIN = 30.0
-"""Seconds until the guard of a server that has ended must have written down how."""
+"""Seconds until the guard of a server that has ended must have recorded its end."""
 _SAID_LINES = 12
 
 
@@ -55,8 +55,8 @@ class WarmDoubtError(StarlakeError):
     """A command cannot run in a server; it has not begun, and can run as a process.
 
     Args:
-        reason: Why, in one clause; the same for all commands that share the reason.
-        details: What the virtual machine said, secrets included.
+        reason: The reason, in one clause; the same for all commands that share it.
+        details: The output of the virtual machine, secrets included.
         lasting: Whether another server would fail in the same way.
     """
 
@@ -69,7 +69,7 @@ class WarmDoubtError(StarlakeError):
 
 @contextmanager
 def doubting() -> Iterator[None]:
-    """Turn errors before a command begins into doubts."""
+    """Convert errors before a command begins to doubts."""
     try:
         yield
     except WarmDoubtError:
@@ -98,12 +98,12 @@ class Owner(Lifetime):
 
 @dataclass(frozen=True)
 class WarmStatus:
-    """A server, as people want to know it.
+    """Status of a server for display.
 
     Args:
         pid: The process id of its JVM.
-        resident: Bytes of memory that the JVM occupies; None where the system does not tell.
-        commands: How many commands it has run.
+        resident: Bytes of memory that the JVM occupies; None if unknown.
+        commands: Number of commands that it has run.
     """
 
     pid: int
@@ -112,7 +112,7 @@ class WarmStatus:
 
 
 def resident_bytes(pid: int) -> int | None:
-    """Return how many bytes of memory a process occupies; None where the system does not tell."""
+    """Return the bytes of memory that a process occupies; None if unknown."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
     except (OSError, ValueError, IndexError):
@@ -122,11 +122,11 @@ def resident_bytes(pid: int) -> int | None:
 
 @dataclass(frozen=True)
 class WarmServer:
-    """A server that runs, or is about to.
+    """A server that is running, or starting.
 
     Args:
         slot: Its slot, whose lock this process holds.
-        file: What is written down about it.
+        file: Its file.
     """
 
     slot: ServerSlot
@@ -138,10 +138,10 @@ class WarmServer:
 
         Args:
             slot: The slot, whose lock this process holds.
-            report: Takes a message about a server that ended.
+            report: Receives a message about a server that ended.
 
         Raises:
-            UntrustedFileError: If somebody else may have written its file.
+            UntrustedFileError: If another user may have written its file.
             WarmDoubtError: If it did not start.
         """
         file = slot.read()
@@ -159,13 +159,13 @@ class WarmServer:
         return None
 
     def require_started(self, end: ServerEnd | None) -> WarmHello:
-        """Make sure that a server which has ended, or listens, once began to listen.
+        """Check that a server which has ended, or listens, was ready once.
 
         Args:
-            end: How it ended, if that is known.
+            end: Its end, if known.
 
         Raises:
-            WarmDoubtError: If it did not, or if it found that it cannot serve.
+            WarmDoubtError: If it was not, or if its checks failed.
         """
         data = self.file.read_hello()
         if data is None:
@@ -180,13 +180,13 @@ class WarmServer:
 
     @classmethod
     def start(cls, slot: ServerSlot, launch: WarmLaunch, owner: Lifetime, settings: WarmSettings) -> WarmServer:
-        """Begin to start a server, by a guard of its own; do not wait for it.
+        """Start a server with a guard of its own; do not wait for it.
 
         Args:
             slot: The slot, whose lock this process holds.
-            launch: How to start it.
+            launch: The launch of the server.
             owner: The process whose end ends it.
-            settings: How long it lives, and how long its start may take.
+            settings: Its lifetime, and the timeout of its start.
 
         Raises:
             WarmDoubtError: If the guard does not start.
@@ -214,8 +214,8 @@ class WarmServer:
         """Wait until the server listens.
 
         Args:
-            timeout: How many seconds its guard gives it.
-            check: Called again and again; may raise to give up.
+            timeout: Timeout of its guard in seconds.
+            check: Called repeatedly; may raise to give up.
 
         Raises:
             WarmDoubtError: If it does not start.
@@ -233,16 +233,16 @@ class WarmServer:
         return self.require_started(None)
 
     def current(self) -> WarmServer:
-        """Return the server as its guard knows it by now: its process may just have started."""
+        """Return the server as recorded by its guard: its process may have just started."""
         file = self.slot.read()
         return WarmServer(self.slot, file) if file is not None and file.mark == self.file.mark else self
 
     def how_it_ended(self, within: float = _END_WITHIN, check: Callable[[], None] = lambda: None) -> ServerEnd | None:
-        """Return how the server ended, once its guard has written it down; None if it does not.
+        """Return the end of the server, when its guard has recorded it; None if it does not.
 
         Args:
-            within: How many seconds to wait for the end of its process.
-            check: Called again and again; may raise to give up.
+            within: Seconds to wait for the end of its process.
+            check: Called repeatedly; may raise to give up.
         """
         began = time.monotonic()
         while True:
@@ -255,32 +255,32 @@ class WarmServer:
             time.sleep(_FIRST_PAUSE)
 
     def end(self, grace: float = 0.0) -> None:
-        """End the server and whatever it started; return once nothing of it is left.
+        """End the server and everything that it started; return when nothing of it is left.
 
         Args:
             grace: Seconds between SIGTERM and SIGKILL.
         """
         entry = f"{MARK}={self.file.mark}"
         file = self.current().file
-        if file.process.may_lead_a_group:  # what it started may outlive it
+        if file.process.may_lead_a_group:  # processes that it started may outlive it
             end_group(file.process, grace, entry)
-        if not file.process.pid and file.guard.runs:  # it would start the server in a moment
+        if not file.process.pid and file.guard.runs:  # it would start the server very soon
             with suppress(ProcessLookupError):
                 os.kill(file.guard.pid, signal.SIGKILL)
         kill_marked(entry)
         self.slot.forget(self.file)
 
     def interrupt(self) -> None:
-        """End the server within a second, as an interrupted command does."""
+        """End the server within a second, like an interrupted command."""
         self.end(_GRACE)
 
     def status(self, commands: int) -> WarmStatus:
-        """Return what people want to know."""
+        """Return the status for display."""
         return WarmStatus(self.file.process.pid, resident_bytes(self.file.process.pid), commands)
 
 
 def end_servers(scope: ScopeFolder) -> None:
-    """End all servers of a scope that is over, and remove its folder."""
+    """End all servers of a scope that has ended, and remove its folder."""
     for slot in scope.slots():
         with suppress(UntrustedFileError):
             file = slot.read()
@@ -290,7 +290,7 @@ def end_servers(scope: ScopeFolder) -> None:
 
 
 def require_sound(hello: WarmHello) -> None:
-    """Make sure that commands may run in a server.
+    """Check that commands may run in a server.
 
     Raises:
         WarmDoubtError: If it speaks another version of the protocol, or its checks failed.
@@ -305,7 +305,7 @@ def require_sound(hello: WarmHello) -> None:
 
 
 def _run_guard(task: bytes) -> None:
-    """Start a guard; return once it has left this process, and started the server."""
+    """Start a guard; return when it has detached from this process, and started the server."""
     environment = {name: os.environ[name] for name in _GUARD_VARIABLES if name in os.environ}
     try:
         process = subprocess.Popen(
@@ -331,5 +331,5 @@ def _run_guard(task: bytes) -> None:
 
 
 def last_lines(said: str) -> list[str]:
-    """Return the last lines of what a virtual machine said."""
+    """Return the last lines of a virtual machine's output."""
     return [line.rstrip() for line in said.splitlines() if line.strip()][-_SAID_LINES:]

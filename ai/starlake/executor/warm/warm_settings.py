@@ -1,4 +1,4 @@
-"""How warm servers are started, and how long they live."""
+"""Start-up and lifetime of warm servers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Scope = Literal["run", "code_location"]
 
 @dataclass(frozen=True)
 class WarmSettings:
-    """How warm servers are started, and how long they live.
+    """Start-up and lifetime of warm servers.
 
     Args:
-        servers: How many servers of one key may run at the same time; None for 1 where commands write to one DuckDB
-            file, on which they wait for each other anyway, and 2 elsewhere.
+        servers: Maximum number of servers of one key that run at the same time; None for 1 where commands write to one
+            DuckDB file, on which they wait for each other anyway, and 2 elsewhere.
         idle_timeout: Seconds after which a server without a command ends.
         scope: What ends a server when it ends: the run, or the code location, whose runs share it.
         java: The `java` executable, by path or name; None for that of `JAVA_HOME`, then of `PATH`.

@@ -1,4 +1,4 @@
-"""The turn of one command at a server: start it if there is none, hand the command over, and see it to its end."""
+"""The turn of one command at a server: start it if there is none, pass the command on, and wait for its end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ai.starlake.executor.warm.warm_settings import WarmSettings
 _STATUS_EVERY = 60.0
 """Seconds between two messages about the memory of a server."""
 _RETRY_AFTER = 600.0
-"""Seconds after which a server that did not start is tried again, in a scope that lives that long."""
+"""Seconds after which a server that did not start is tried again, in a long-lived scope."""
 _EXIT_WITHIN = 60.0
 """Seconds that a virtual machine may take to end after a command has ended it: its shutdown hooks run."""
 _SOON = 1.0
@@ -43,14 +43,14 @@ class WarmTurn:
     """The turn of one command at a slot, whose lock this process holds.
 
     Args:
-        context: What is known of the command.
-        settings: How servers are started, and how long they live.
+        context: The context of the command.
+        settings: Start-up and lifetime of servers.
         scope: The folder of the servers of its scope.
         slot: The slot.
-        launch: How to start a server for it.
+        launch: The launch of a server for it.
         owner: The process whose end ends the server.
         death_fd: A file descriptor that becomes readable when the command is no longer wanted.
-        silence: Seconds without a heartbeat after which a server is taken for dead.
+        silence: Seconds without a heartbeat after which a server counts as dead.
         status: The server, once it has run the command.
     """
 
@@ -69,18 +69,18 @@ class WarmTurn:
 
         Raises:
             WarmDoubtError: If it did not begin.
-            StarlakeError: If nobody can trust its result.
+            StarlakeError: If its result cannot be trusted.
         """
         with ExitStack() as stack:
             for last in range(1, _TRIES + 1):
                 server = self._server()
-                # what the command starts carries the mark of the server, too
+                # processes that the command starts carry the mark of the server too
                 marked = replace(request, environment={**request.environment, MARK: server.file.mark})
                 with cleaning_up(server.interrupt), self._remembering():
                     client = self._prepared(server, marked, stack, may_retry=last < _TRIES)
                 if client is not None:
                     return self._run(server, client, marked, on_line)
-        raise AssertionError  # the last try either has a client or raises
+        raise AssertionError  # the last attempt either has a client or raises
 
     def _server(self) -> WarmServer:
         with self._remembering(), doubting():
@@ -101,7 +101,7 @@ class WarmTurn:
 
     @contextmanager
     def _remembering(self) -> Iterator[None]:
-        """Remember what keeps servers from starting: not every command has to find out."""
+        """Record the obstacle to starting servers: not every command has to find out."""
         try:
             yield
         except WarmDoubtError as doubt:
@@ -114,7 +114,7 @@ class WarmTurn:
     def _prepared(
         self, server: WarmServer, request: WarmRequest, stack: ExitStack, *, may_retry: bool
     ) -> WarmClient | None:
-        """Hand a command to a server, up to the point where it would begin; None if the server has ended."""
+        """Send a command to a server, up to the point where it would begin; None if the server has ended."""
         check = partial(require_wanted, self.death_fd)
         hello = server.wait(self.settings.start_timeout, check)
         try:
@@ -127,7 +127,7 @@ class WarmTurn:
         except (OSError, ConnectionLostError):
             self._give_up(server, f"has ended: {server.how_it_ended(_SOON) or 'nobody saw how'}", may_retry=may_retry)
             return None
-        except RequestRefusedError as refusal:  # nobody else uses it: it is in a bad way
+        except RequestRefusedError as refusal:  # no other process uses it: it is broken
             self._give_up(server, f"refused the command: {refusal.reason}", may_retry=may_retry)
             return None
         self._tell_start(server, hello)
@@ -142,7 +142,7 @@ class WarmTurn:
         )
 
     def _run(self, server: WarmServer, client: WarmClient, request: WarmRequest, on_line: OnLine) -> int:
-        """Run a command that was handed over. From here on it has begun: it never runs again."""
+        """Run a prepared command. From here on it has begun: it never runs again."""
         command = CommandFile(
             request.environment.get("SL_JOB_ID", ""),
             request.environment.get("SL_ROOT") or request.folder,
@@ -183,7 +183,7 @@ class WarmTurn:
                 cause=str(end or ("it closed the connection" if closed else "nobody saw how: its guard ended too")),
                 fix="run the command again; a new server is started for it",
             )
-        if end.exit_code:  # 0 is that of a command which halts the virtual machine when it is done
+        if end.exit_code:  # 0 is the code of a command that halts the virtual machine at its end
             on_line("stderr", f"the warm server (process {pid}) ended during the command: {end}")
         return end.exit_code
 
