@@ -141,6 +141,7 @@ docs: $(STAMP_DOCS) ## Serve the site, and build it again at each change (PORT=3
 
 docs-check: $(STAMP_DOCS) ## Build the site into build/site; a link or an anchor that leads nowhere is an error
 	@NO_MKDOCS_2_WARNING=1 $(VENV_DOCS)/bin/mkdocs build --strict
+	@! grep -rEl '<(script|img|link)[^>]* (src|href)="https?:' build/site --include='*.html' || { echo "A page loads something from elsewhere" >&2; exit 1; }
 	@echo "$$(find build/site -name '*.html' | wc -l) pages in build/site"
 	@$(BIN)/python -m tests.documentation.code_blocks
 
