@@ -25,6 +25,7 @@ def test_the_class_files_were_made_of_this_source():
     assert any(name.endswith(".class") for name in recorded)
 
 
+@pytest.mark.slow
 def test_compiling_the_source_makes_these_class_files(tmp_path):
     if not jdk():
         pytest.skip(NO_JDK)
