@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 from dagster import DagsterEventType, DagsterInstance
@@ -30,6 +31,7 @@ SOURCE = """
 import json
 import os
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from dagster import (
@@ -60,19 +62,23 @@ def pause():
     until_gone("pause")
 
 
-def graph(name, **options):
+def nodes(prefix, **options):
     sl_job = StarlakeDagsterWarmJob(options={**OPTIONS, **options})
-    first = sl_job.sl_load("first", "shop", "first")
-    second = sl_job.sl_load("second", "shop", "second", ins={"start": In(Nothing)})
-    after = {"pause": {"start": DependencyDefinition("first")}, "second": {"start": DependencyDefinition("pause")}}
-    return GraphDefinition(name=name, node_defs=[first, pause, second], dependencies=after)
+    first = sl_job.sl_load(f"{prefix}first", "shop", "first")
+    return first, pause, sl_job.sl_load(f"{prefix}second", "shop", "second", ins={"start": In(Nothing)})
 
 
+def graph(name, nodes):
+    after = {later.name: {"start": DependencyDefinition(earlier.name)} for earlier, later in pairwise(nodes)}
+    return GraphDefinition(name=name, node_defs=nodes, dependencies=after)
+
+
+once = nodes("")
 defs = Definitions(
     jobs=[
-        JobDefinition(graph_def=graph("default")),
-        JobDefinition(graph_def=graph("in_process"), executor_def=in_process_executor),
-        JobDefinition(graph_def=graph("retried", retries=1, retry_delay=0)),
+        JobDefinition(graph_def=graph("default", once)),
+        JobDefinition(graph_def=graph("in_process", once), executor_def=in_process_executor),
+        JobDefinition(graph_def=graph("retried", nodes("retried_", retries=1, retry_delay=0))),
     ]
 )
 """
@@ -142,19 +148,20 @@ class WarmRuns:
             "sl_env_var": json.dumps({"SL_ROOT": str(root / "project"), RUNS: str(root / "load")}),
             "SL_STARLAKE_PATH": str(fake.starlake),
         }
-        (root / "tmp").mkdir()
-        variables = {"TEST_OPTIONS": json.dumps(options), "TMPDIR": str(root / "tmp")}
-        runs = cls(Location.make(root, uuid.uuid4().hex, SOURCE, **variables))
-        for area in AREAS:
-            runs.area(area)
-        try:
-            yield runs
-        finally:
-            while left := runs.processes():
-                for process in left:
-                    with suppress(psutil.NoSuchProcess):
-                        process.kill()
-                psutil.wait_procs(left, 1)
+        # short: sockets of code servers are made there
+        with TemporaryDirectory(prefix="warm-", ignore_cleanup_errors=True) as folder:
+            variables = {"TEST_OPTIONS": json.dumps(options), "TMPDIR": folder}
+            runs = cls(Location.make(root, uuid.uuid4().hex, SOURCE, **variables))
+            for area in AREAS:
+                runs.area(area)
+            try:
+                yield runs
+            finally:
+                while left := runs.processes():
+                    for process in left:
+                        with suppress(psutil.NoSuchProcess):
+                            process.kill()
+                    psutil.wait_procs(left, 1)
 
     @property
     def root(self) -> Path:
@@ -210,7 +217,7 @@ class WarmRuns:
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
             folder = process.environ().get("TMPDIR")
-            return folder == str(self.root / "tmp") and process.status() != psutil.STATUS_ZOMBIE
+            return folder == self.location.variables["TMPDIR"] and process.status() != psutil.STATUS_ZOMBIE
         except psutil.Error:
             return False
 
@@ -292,7 +299,7 @@ class WarmRuns:
                     event = entry.get_dagster_event()
                     materialization = event.step_materialization_data.materialization
                     rows = materialization.metadata["starlake/rows_accepted"].value
-                    yield from [str(event.step_key)] * int(rows)
+                    yield from [str(event.step_key).removeprefix("retried_")] * int(rows)
 
     def assert_loaded_by_another_run(self, *, exactly: bool = True) -> None:
         """The next run loads what the one before did not, and each file is loaded once; see `assert_all_is_loaded`."""
