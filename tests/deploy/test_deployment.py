@@ -24,7 +24,10 @@ from tests.dagster_dev.machinery import LAUNCH, Server, wait_for
 from tests.deploy.test_deploy_files import DEPLOY, DOCKERFILE, SERVICES
 from tests.postgres_server import PASSWORD, USER, shared_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+PATIENCE = 300
+"""Seconds until a loaded machine must have done what the test waits for: four Pythons start here."""
 
 
 def free_port() -> int:
@@ -117,7 +120,7 @@ def test_a_table_is_loaded_by_the_deployment(machine: Machine, monkeypatch: pyte
         services: dict[str, subprocess.Popen[bytes]] = {}
         for name, command in commands().items():
             services[name] = stack.enter_context(machine.service(name, command))
-            wait_for(name, lambda name=name: machine.healthy(name, services[name]))
+            wait_for(name, lambda name=name: machine.healthy(name, services[name]), PATIENCE)
         server = Server(services["webserver"], f"http://127.0.0.1:{machine.ports['3000']}/graphql")
         repository = server.repository()
         selector = {
@@ -130,7 +133,10 @@ def test_a_table_is_loaded_by_the_deployment(machine: Machine, monkeypatch: pyte
         params = {"selector": selector, "runConfigData": {}, "executionMetadata": {"tags": tags}}
         answer = server.ask(LAUNCH, params=params)["launchRun"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
-        assert server.ended(answer["run"]["runId"]) == "SUCCESS", machine.log_of("code_location")
+        run_id = answer["run"]["runId"]
+        ended = ("SUCCESS", "FAILURE", "CANCELED")
+        wait_for("the end of the run", lambda: server.status(run_id) in ended, PATIENCE)
+        assert server.status(run_id) == "SUCCESS", machine.log_of("code_location")
         assert repository["location"]["name"] == "bakery"
     for name, value in machine.environment.items():
         monkeypatch.setenv(name, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import re
 from functools import cache
 from pathlib import Path
@@ -35,7 +36,9 @@ def strings() -> str:
 def test_a_message_is_one_of_the_code(message: str) -> None:
     words = [re.escape(part) for part in message.split("…")]
     pattern = "[^\n]*".join(words)
-    assert re.search(pattern, strings()), f"no string of the library is like {message!r}: correct the page"
+    if not re.search(pattern, strings()):
+        near = difflib.get_close_matches(message, strings().splitlines(), 3)
+        pytest.fail(f"docs/troubleshooting.md has {message!r}, which the code does not say any more; it says {near}")
 
 
 def test_the_page_has_the_messages_that_users_meet() -> None:
