@@ -256,3 +256,11 @@ def test_the_finder_accepts_plain_sentences(text: str) -> None:
 def test_the_glossary_names_phrases_for_the_finder() -> None:
     assert len(PHRASES) > 20
     assert len(BEGINNINGS) > 10
+
+
+def test_references_to_a_numbered_contract_lead_to_a_page() -> None:
+    """Sections of documents that are not in this repository cannot be looked up."""
+    reference = re.compile(r"\bcontract \d+(?:\.\d+)*\b", re.IGNORECASE)
+    assert reference.search("see contract 6.2"), "the pattern finds references"
+    found = [f"{place}: {match[0]}" for place, prose in all_prose() for match in reference.finditer(prose)]
+    assert not found, "name the page and its section instead:\n" + "\n".join(found)
