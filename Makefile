@@ -130,7 +130,7 @@ bench: $(STAMP) $(STAMP_AIRFLOW) ## Measure against plain Dagster, DuckDB and Ai
 	$(BIN)/python -m benchmarks
 	$(VENV_AIRFLOW)/bin/python -m benchmarks airflow
 
-soak: $(STAMP) ## Try what must never happen, under 15 minutes, and write docs/reliability.md: SHARE=0.1 [TRIALS=..]
+soak: $(STAMP) ## Try what must never happen, under 20 minutes, and write docs/reliability.md: SHARE=0.1 [TRIALS=..]
 	$(BIN)/python -m benchmarks.soak --share '$(SHARE)' $(TRIALS)
 
 gcp-smoke: $(STAMP) ## Load the sample on the real Google Cloud: PROJECT=.. REGION=.. BUCKET=.. [JOB=..] [JARS=..]; it costs money

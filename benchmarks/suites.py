@@ -11,6 +11,7 @@ from benchmarks.engine import engine
 from benchmarks.facade import facade
 from benchmarks.fresh import probe
 from benchmarks.graphs import graphs
+from benchmarks.warm import warm
 
 SIZES = (1_000, 5_000)
 LOADS = 100
@@ -60,6 +61,7 @@ SUITES: dict[str, Suite] = {
     "assets": assets,
     "engine": engine,
     "facade": facade,
+    "warm": warm,
     "airflow": airflow,
 }
 ELSEWHERE = frozenset({"airflow"})

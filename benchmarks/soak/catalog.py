@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from benchmarks.soak.trial import Trial
-from benchmarks.soak.trials import calendars, cancellations, disks, mirror, remote_faults, runs_at_once, worker_kills
+from benchmarks.soak.trials import (
+    calendars,
+    cancellations,
+    disks,
+    mirror,
+    remote_faults,
+    runs_at_once,
+    warm_kills,
+    worker_kills,
+)
 
 TRIALS: dict[str, Trial] = {
     "cancellations": cancellations.TRIAL,
     "worker_kills": worker_kills.TRIAL,
+    "warm_kills": warm_kills.TRIAL,
     "remote_faults": remote_faults.TRIAL,
     "mirror": mirror.TRIAL,
     "disks": disks.TRIAL,

@@ -249,8 +249,8 @@ class WarmRuns:
         Returns:
             What was killed, and when.
         """
-        job = chosen.choice(["default", "in_process", "retried"])
         victim = chosen.choice(["run", "step", "jvm", "guard"])
+        job = chosen.choice(["default", "retried"] if victim == "step" else ["default", "in_process", "retried"])
         after, pause = chosen.choice(["the start", *TABLES, "pause"]), chosen.uniform(0, 0.5)
         begun = self.root / f"{after}_begun"
         begun.unlink(missing_ok=True)
@@ -258,8 +258,10 @@ class WarmRuns:
         while after != "the start" and not begun.exists() and run.poll() is None:
             time.sleep(0.005)
         time.sleep(pause)
-        victims = {"run": [run], "step": self.steps(run.pid), "jvm": self.jvms(), "guard": self.guards()}[victim]
-        for process in victims:
+        find = {"run": lambda: [run], "step": lambda: self.steps(run.pid), "jvm": self.jvms, "guard": self.guards}
+        while not (victims := find[victim]()) and run.poll() is None:
+            time.sleep(0.005)
+        for process in victims if run.poll() is None else ():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         code = run.wait(240)
