@@ -132,7 +132,7 @@ def test_tables_that_become_one_name_are_refused(project, tables, names, key):
     (found,) = refused(project)
     assert found.file is not None
     assert any(both in found.message for both in names.split("|"))
-    assert f", {key};" in found.message
+    assert f"both become {key} in the orchestrator;" in found.message
     assert str(project.root) in found.message
 
 
