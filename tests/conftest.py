@@ -8,6 +8,7 @@ seen yet. What it finds becomes a test of its own.
 from __future__ import annotations
 
 import configparser
+import functools
 import gc
 import os
 import signal
@@ -77,6 +78,40 @@ _LONG = (
     "packaging/test_first_hour.py",
     "dagster_gcp/test_endings.py",
 )
+
+
+# Tests that read text of this repository: the versions of packages, and of Python, make no difference to them.
+# `make test-oldest` leaves them out.
+_ANY_VERSION = (
+    "documentation/test_compatibility.py",
+    "documentation/test_links.py",
+    "documentation/test_troubleshooting.py",
+    "embedded_properties/test_documentation.py",
+    "gcp/test_docs.py",
+    "gcp/test_every_call_is_wrapped.py",
+    "soak/test_soak.py",
+    "test_architecture.py",
+    "test_comparison.py",
+    "test_habits.py",
+    "test_language.py",
+    "test_version.py",
+    "warm/test_server_classes.py",
+)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark the tests that need not run again with other versions."""
+    if item.path in _any_version():
+        item.add_marker(pytest.mark.version_independent)
+
+
+@functools.cache
+def _any_version() -> frozenset[Path]:
+    places = frozenset(Path(__file__).parent / name for name in _ANY_VERSION)
+    missing = [str(place) for place in places if not place.exists()]
+    if missing:
+        raise pytest.UsageError(f"tests/conftest.py lists what does not exist: {missing}")
+    return places
 
 
 @pytest.hookimpl(trylast=True)
