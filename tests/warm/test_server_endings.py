@@ -8,7 +8,7 @@ import signal
 import psutil
 import pytest
 
-from ai.starlake.executor.warm.warm_frames import CHECKS_FAILED, CLIENT_GONE, OWNER_GONE, FrameKind
+from ai.starlake.executor.warm.warm_frames import CHECKS_FAILED, CLIENT_GONE, OWNER_GONE, SPOILT, FrameKind
 from tests.warm.fake_starlake import compile_java
 from tests.warm.warm_commands import gone
 from tests.warm.warm_connection import WarmJvm
@@ -54,7 +54,7 @@ def test_a_command_that_runs_out_of_memory_fails_and_spoils_the_server(start):
         done = server.fake("memory")
         assert done.exit_code == 1
         assert b"java.lang.OutOfMemoryError" in done.stderr
-        assert jvm.exit_code() == 0
+        assert jvm.exit_code() == SPOILT
 
 
 def test_a_client_that_leaves_during_a_command_ends_it_with_its_child_processes(start):
@@ -91,6 +91,14 @@ def test_a_server_ends_with_its_standard_input(start, busy):
 
 def test_a_server_without_a_command_ends_after_a_while(start):
     jvm = start(idle_timeout=0.2)
+    assert jvm.exit_code() == 0
+
+
+def test_a_server_that_nobody_finds_any_more_ends(start):
+    jvm = start()
+    with jvm.connect() as server:
+        server.fake("count")
+        jvm.hello_file.unlink()
     assert jvm.exit_code() == 0
 
 

@@ -14,15 +14,19 @@ from ai.starlake.executor.warm.warm_runner import WarmRunner
 from ai.starlake.executor.warm.warm_settings import WarmSettings
 from ai.starlake.testing.executor_contract import ContractBench, ExecutorContract
 from tests.warm.fake_starlake import FakeStarlake
+from tests.warm.warm_commands import nothing_left
 
 _LIMITED = "its compute profile limits the process"
 """Reason why a command of the contract runs as a process."""
 
 
 @pytest.fixture(scope="module")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of all tests: two projects would have two servers."""
-    return tmp_path_factory.mktemp("warm")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of all tests: two projects would have two servers. The server ends with the last test."""
+    runtime = tmp_path_factory.mktemp("runtime")
+    with pytest.MonkeyPatch.context() as patch, nothing_left(runtime):
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
+        yield tmp_path_factory.mktemp("warm")
 
 
 class TestWarmExecutor(ExecutorContract):

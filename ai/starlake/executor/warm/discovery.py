@@ -20,7 +20,7 @@ from ai.starlake.common.file_locks import FileLock
 from ai.starlake.executor.process.groups import kill_marked
 from ai.starlake.executor.process.lifetimes import began_at, this_host
 from ai.starlake.executor.process.watchdog import MARK
-from ai.starlake.executor.warm.warm_frames import CHECKS_FAILED, CLIENT_GONE, OWNER_GONE
+from ai.starlake.executor.warm.warm_frames import CHECKS_FAILED, CLIENT_GONE, OWNER_GONE, SPOILT
 
 _NAME = "starlake-warm"
 _OTHERS = 0o077
@@ -32,6 +32,7 @@ _ENDINGS = {
     CHECKS_FAILED: "its checks failed",
     CLIENT_GONE: "the process that used it ended",
     OWNER_GONE: "its guard ended",
+    SPOILT: "its last command left it unusable",
 }
 
 

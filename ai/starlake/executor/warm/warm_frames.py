@@ -64,7 +64,8 @@ LARGEST_PAYLOAD = 64 * 1024 * 1024
 CHECKS_FAILED = 72
 CLIENT_GONE = 73
 OWNER_GONE = 74
-"""Exit codes of a server that halts by itself; 0 after its idle timeout."""
+SPOILT = 75
+"""Exit codes of a server that halts by itself; 0 after its idle timeout, or without the file that tells its port."""
 _NEVER_PASSED = frozenset({"SL_FORCE_HALT"})
 _HEADER = 5
 _LENGTH = 4

@@ -10,7 +10,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 
 /** Runs commands of Starlake one after another by its public entry, as the docstring of warm_frames.py describes. */
 public final class StarlakeWarmServer {
-    static final int BROKEN = 1, CHECKS_FAILED = 72, CLIENT_GONE = 73, OWNER_GONE = 74, PATIENCE = 10_000;
+    static final int BROKEN = 1, CHECKS_FAILED = 72, CLIENT_GONE = 73, OWNER_GONE = 74, SPOILT = 75, PATIENCE = 10_000;
     static final PrintStream LOG = System.err;
     static final Semaphore TURN = new Semaphore(1);
     static final InheritableThreadLocal<Command> STARTED_BY = new InheritableThreadLocal<>();
@@ -40,15 +40,15 @@ public final class StarlakeWarmServer {
         Files.move(part, file, StandardCopyOption.ATOMIC_MOVE);
         if (!works) end(CHECKS_FAILED);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> { Command c = current; if (c != null) c.exits(); }));
-        long idle = Long.parseLong(new String(start.get(2), UTF_8)) * 1_000_000;
-        thread("idle", () -> { while (!idles(idle)) Thread.sleep(Math.min(500, 1 + idle / 4_000_000)); end(0); });
+        long ms = Long.parseLong(new String(start.get(2), UTF_8)), pause = Math.min(500, 1 + ms / 4);
+        thread("idle", () -> { while (!idles(Files.exists(file) ? ms * 1_000_000 : 0)) Thread.sleep(pause); end(0); });
         while (true) {
             Socket socket = server.accept();
             thread("client", () -> { try (socket) { serve(socket, start.get(0)); } });
         }
     }
 
-    static boolean idles(long limit) {
+    static boolean idles(long limit) { // 0 without its file: nobody finds it
         if (System.nanoTime() - idleSince < limit || !TURN.tryAcquire()) return false;
         if (System.nanoTime() - idleSince >= limit) return true;
         TURN.release(); // a command ended just now
@@ -136,7 +136,7 @@ public final class StarlakeWarmServer {
                 stage = Stage.OVER;
                 Frames.send(socket, Frames.END, end);
             }
-            if (spoilt) end(0);
+            if (spoilt) end(SPOILT);
         }
 
         /** Send what it printed; return false if it does not run any more. */
