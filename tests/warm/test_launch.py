@@ -229,7 +229,7 @@ def test_commands_with_other_dates_job_and_secrets_share_a_server(machine):
     assert machine.launch(SL_JOB_ID="b", SL_API="true", PASSWORD="x").fingerprint == machine.launch().fingerprint
 
 
-@pytest.mark.parametrize("changed", ["folder", "executable", "settings", "jar", "project"])
+@pytest.mark.parametrize("changed", ["folder", "executable", "settings", "jar", "project", "replaced"])
 def test_what_a_virtual_machine_is_started_with_tells_servers_apart(machine, tmp_path, changed):
     before, given = machine.launch().fingerprint, {}
     if changed == "folder":
@@ -240,6 +240,9 @@ def test_what_a_virtual_machine_is_started_with_tells_servers_apart(machine, tmp
         given = {"settings": WarmSettings(jvm_options=("-Xss4m",))}
     elif changed == "jar":
         machine.jar("2.13", "1.5.16").write_text("another build")
+    elif changed == "replaced":  # a virtual machine would stay in the old folder
+        machine.root.rename(tmp_path / "old")
+        machine.root.mkdir()
     else:
         machine.file(machine.root / "metadata/application.sl.yml", "application: {spark: {a: 1}}")
     assert machine.launch(**given).fingerprint != before

@@ -118,7 +118,7 @@ class WarmLaunch:
             "options": options,
             "properties": {**properties, **private},
             "variables": {**starts_with, **read_once},
-            "folder": str(folder),
+            "folder": [str(folder), *_identity(folder)],
             "protocol": PROTOCOL,
             "files": _versions([*path, *map(str, SERVER_CLASSES.glob("*.class")), *_settings_of(added["SL_ROOT"])]),
         }
@@ -177,6 +177,15 @@ def _settings_of(root: str) -> list[str]:
     """Return the files with the Spark settings of a project, which apply for the life of a virtual machine."""
     folder = Path(root, "metadata")
     return sorted(str(path) for path in folder.glob("application*") if path.is_file()) if folder.is_absolute() else []
+
+
+def _identity(folder: Path) -> list[int]:
+    """Return what changes when a folder is replaced: a virtual machine would stay in the old one."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return []
+    return [status.st_dev, status.st_ino]
 
 
 def _versions(files: Iterable[str]) -> list[tuple[str, int, int]]:
