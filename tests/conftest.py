@@ -70,6 +70,7 @@ def pytest_sessionstart() -> None:
 # Files of slow tests that take longest, the longest first. Each is one worker's work: begun last, it would keep the
 # others waiting at the end.
 _LONG = (
+    "warm/test_kill_matrix.py",
     "embedded_properties/test_kills.py",
     "soak/test_soak.py",
     "embedded_properties/test_system_calls.py",
@@ -77,6 +78,10 @@ _LONG = (
     "gcp/dataproc/test_random_faults.py",
     "packaging/test_first_hour.py",
     "dagster_gcp/test_endings.py",
+    "dagster_warm/test_warm_runs.py",
+    "dagster_warm/test_warm_code_location.py",
+    "packaging/test_release.py",
+    "deploy/test_deployment.py",
 )
 
 
