@@ -22,6 +22,8 @@ FOREIGN = {
     *("docker", "env", "export", "gcloud", "git", "helm", "kubectl", "ls", "mkdir", "pip", "psql", "source", "uv"),
 }
 """Programs of others: their options are theirs."""
+_ENVIRONMENTS = (".venv/bin/", ".venv-airflow/bin/")
+"""Environments that `make` creates when it needs them."""
 _ASSIGNMENT = re.compile(r"^\w+=")
 
 
@@ -64,7 +66,7 @@ def wrong_with(words: list[str]) -> str | None:
         return wrong_target(words[1:])
     if program in ("python", "python3"):
         return wrong_python(words[1:])
-    if program in FOREIGN or (ROOT / program).is_file():
+    if program in FOREIGN or program.startswith(_ENVIRONMENTS) or (ROOT / program).is_file():
         return None
     return f"{program} is no program that the pages may name: add it to FOREIGN"
 

@@ -187,7 +187,7 @@ def test_a_load_that_is_alive_keeps_its_files(portable, caplog):
     alive = turn(portable, "shop.rows")
     assert alive.acquire()
     portable.environment["SL_DUCKDB_LOCK_TIMEOUT"] = "0.2"
-    with pytest.raises(StarlakeError, match=r"another load of shop\.rows is under way"):
+    with pytest.raises(StarlakeError, match=r"another load of shop\.rows is running"):
         portable.engine.load()
     assert "waiting for another load of shop.rows" in caplog.text
     assert set(ingesting) <= set(portable.files())

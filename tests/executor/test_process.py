@@ -401,7 +401,7 @@ def test_a_readable_death_fd_starts_nothing(tmp_path):
     read, write = os.pipe()
     os.close(write)
     try:
-        with pytest.raises(StarlakeError, match="gone"):
+        with pytest.raises(StarlakeError, match="the process of the run has ended"):
             run("touch", str(tmp_path / "made"), death_fd=read)
     finally:
         os.close(read)

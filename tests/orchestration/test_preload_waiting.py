@@ -37,7 +37,7 @@ def test_it_says_what_is_waited_for_at_once_and_every_30_seconds(clock: Clock, i
         return PreLoadFinding(ready=False, reason="no ack file x.ack")
 
     found = Patience(120, interval).wait(look, lambda line: told.append((clock.now - 1000, line)))
-    assert told[0] == (0, "waiting: no ack file x.ack; looking again for 120 s at most")
+    assert told[0] == (0, "waiting: no ack file x.ack; checking again for 120 s at most")
     assert [moment for moment, _ in told] == pytest.approx([0, 30, 60, 90], abs=interval if interval < 30 else 0.1)
     assert (len(asked), asked[-1]) == (looks, 120)
     assert found.reason == "no ack file x.ack within 120 s"
