@@ -35,14 +35,18 @@ DRIVER = [
     lock=$MY_FOLDER/$4
     mkdir "$lock" || { echo "$4" >> "$MY_FOLDER/overlaps"; exit 99; }
     trap 'rmdir "$lock"' EXIT
-    trap 'exit 143' TERM
+    trap 'trap "" TERM; exit 143' TERM
     sleep "$5" & wait $!
+    trap "" TERM
     test "$6" = 0 && echo "$4" >> "$MY_FOLDER/done"
     exit "$6"
     """,
     "driver",
 ]
-"""Script in place of Spark: it records the end of its work, and concurrent work."""
+"""Script in place of Spark: it records the end of its work, and concurrent work.
+
+A signal to its group that arrives at its end must not end `rmdir`: the lock would look like concurrent work.
+"""
 
 
 class Interruption(BaseException):
