@@ -65,7 +65,7 @@ def is_interrupted(bench, gcp, executions):
     if executions()[-1].state == "CANCELLED":
         return "is cancelled"
     assert "may still be running" in bench.report.everything()
-    return "goes on, with a warning"
+    return "continues, with a warning"
 
 
 SCENARIOS = {
