@@ -36,7 +36,7 @@ print(json.dumps({"code": done.returncode, "processor": used.ru_utime + used.ru_
 
 def warm(repetitions: int) -> Iterator[Comparison]:
     """Loads in a warm server and in a process each, in turns; the executable starts a JVM, and no Starlake in it."""
-    from tests.warm.fake_starlake import install_fake_starlake
+    from tests.executor.warm.fake_starlake import install_fake_starlake
 
     pairs = max(1, repetitions // 2)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:

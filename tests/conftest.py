@@ -70,18 +70,18 @@ def pytest_sessionstart() -> None:
 # Files of slow tests that take longest, the longest first. Each is one worker's work: begun last, it would keep the
 # others waiting at the end.
 _LONG = (
-    "warm/test_kill_matrix.py",
-    "embedded_properties/test_kills.py",
-    "soak/test_soak.py",
-    "embedded_properties/test_system_calls.py",
-    "dagster_dev/test_facade.py",
+    "executor/warm/test_kill_matrix.py",
+    "embedded/properties/test_kills.py",
+    "benchmarks/soak/test_soak.py",
+    "embedded/properties/test_system_calls.py",
+    "dagster/dev/test_facade.py",
     "gcp/dataproc/test_random_faults.py",
     "packaging/test_first_hour.py",
-    "dagster_gcp/test_endings.py",
-    "dagster_warm/test_warm_runs.py",
-    "dagster_warm/test_warm_code_location.py",
+    "dagster/gcp/test_endings.py",
+    "dagster/warm/test_warm_runs.py",
+    "dagster/warm/test_warm_code_location.py",
     "packaging/test_release.py",
-    "deploy/test_deployment.py",
+    "samples/deploy/test_deployment.py",
 )
 
 
@@ -91,16 +91,16 @@ _ANY_VERSION = (
     "documentation/test_compatibility.py",
     "documentation/test_links.py",
     "documentation/test_troubleshooting.py",
-    "embedded_properties/test_documentation.py",
+    "embedded/properties/test_documentation.py",
     "gcp/test_docs.py",
     "gcp/test_every_call_is_wrapped.py",
-    "soak/test_soak.py",
+    "benchmarks/soak/test_soak.py",
     "test_architecture.py",
     "test_comparison.py",
     "test_habits.py",
     "test_language.py",
     "test_version.py",
-    "warm/test_server_classes.py",
+    "executor/warm/test_server_classes.py",
 )
 
 

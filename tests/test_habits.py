@@ -42,6 +42,20 @@ def test_what_the_recipes_name_exists(name: str) -> None:
     assert (ROOT / name).exists()
 
 
+def test_tests_are_where_the_packages_are() -> None:
+    """Each folder of tests is named as a package, a module or a folder of the repository, or explained."""
+    explained = set(re.findall(r"^\| `tests/([\w/]+)/` \|", CONTRIBUTING, flags=re.MULTILINE))
+    folders = {file.parent.relative_to(ROOT / "tests") for file in (ROOT / "tests").rglob("test_*.py")}
+    packages = (ROOT / "ai" / "starlake", ROOT)
+    mirrored = {
+        folder
+        for folder in folders
+        if any((root / folder).is_dir() or (root / folder).with_suffix(".py").is_file() for root in packages)
+    }
+    assert len(mirrored) > 20
+    assert sorted({str(folder) for folder in folders - mirrored}) == sorted(explained)
+
+
 @pytest.mark.parametrize("kind", ["executor", "file format", "write strategy", "warehouse", "orchestrator"])
 def test_each_recipe_names_files_and_the_tests_that_what_is_added_passes(kind: str) -> None:
     recipe = re.search(rf"^### Add an? {kind}\n(.*?)^##", CONTRIBUTING, flags=re.MULTILINE | re.DOTALL)

@@ -17,7 +17,7 @@ import psutil
 from dagster import DagsterInstance, DependencyDefinition, GraphDefinition, In, JobDefinition, Nothing, op
 
 from benchmarks.project import make_project
-from tests.warm.fake_starlake import RUNS
+from tests.executor.warm.fake_starlake import RUNS
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _STARTED = "a warm server was started"

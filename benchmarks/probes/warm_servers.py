@@ -16,7 +16,7 @@ from ai.starlake.job import StarlakeCommand
 from ai.starlake.testing.executor_contract import ContractReporter
 from benchmarks.probes.warm_loads import memory_of_servers
 from benchmarks.project import make_project
-from tests.warm.fake_starlake import RUNS
+from tests.executor.warm.fake_starlake import RUNS
 
 _STEPS = 2
 

@@ -175,7 +175,7 @@ class TestRuns:
 
 
 class TestResumedRuns:
-    """Runs that a run continues; `tests/dagster_assets/test_retries.py` uses real re-executions."""
+    """Runs that a run continues; `tests/dagster/assets/test_retries.py` uses real re-executions."""
 
     @pytest.mark.parametrize(
         ("tags", "steps", "expected"),

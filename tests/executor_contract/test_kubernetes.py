@@ -9,8 +9,8 @@ import pytest
 
 from ai.starlake.executor.remote import RemoteExecutor
 from ai.starlake.testing.executor_contract import ContractBench, ExecutorContract
-from tests.kubernetes.fake_kubernetes import FakeKubernetes
-from tests.kubernetes.sample import sample_module
+from tests.samples.kubernetes.fake_kubernetes import FakeKubernetes
+from tests.samples.kubernetes.sample import sample_module
 
 
 class TestKubernetesExecutor(ExecutorContract):

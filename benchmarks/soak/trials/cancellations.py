@@ -19,8 +19,8 @@ from dagster import DagsterEvent, DagsterInstance
 
 from benchmarks.project import make_project
 from benchmarks.soak.trial import DOUBLED, GREEN, LEAKED, LOST, RED, Bench, Tally, Trial, until
-from tests.dagster_dev.machinery import Location, Server, dev_server
-from tests.embedded_properties.shop import Shop
+from tests.dagster.dev.machinery import Location, Server, dev_server
+from tests.embedded.properties.shop import Shop
 
 _COMMANDS = ("plain", "stubborn", "forking", "detached", "flooding")
 _EMBEDDED = "embedded"

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.soak.trial import DOUBLED, GREEN, LEAKED, LOST, RED, Bench, Tally, Trial
-from tests.embedded_properties.shop import Shop
+from tests.embedded.properties.shop import Shop
 
 _ROOT = Path(__file__).resolve().parents[3]
 _NOBODY = 65534
@@ -132,7 +132,7 @@ def _disk(folder: Path) -> Iterator[None]:
 
 def _faults(folder: Path) -> Path:
     """The library of faults in system calls that tests use, too."""
-    library, source = folder / "faults.so", _ROOT / "tests/embedded_properties/faults.c"
+    library, source = folder / "faults.so", _ROOT / "tests/embedded/properties/faults.c"
     subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
     return library
 

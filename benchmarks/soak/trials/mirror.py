@@ -21,7 +21,7 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterInstance, DagsterRun
 from benchmarks.soak.run_ticks import definitions
 from benchmarks.soak.trial import DOUBLED, LOST, RED, Bench, Tally, Trial
 from benchmarks.soak.write_audit import MESSAGE, TABLES, write
-from tests.embedded_properties.shop import Shop
+from tests.embedded.properties.shop import Shop
 
 _ROOT = Path(__file__).resolve().parents[3]
 _EVENTS_SHARE = 0.02

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.soak.run_loads import TABLES
 from benchmarks.soak.trial import DOUBLED, LEAKED, LOST, RED, Bench, Tally, Trial
-from tests.embedded_properties.shop import Shop
+from tests.embedded.properties.shop import Shop
 
 _ROOT = Path(__file__).resolve().parents[3]
 _ATTRIBUTES = [{"name": "id", "type": "long"}, {"name": "label", "type": "string"}]

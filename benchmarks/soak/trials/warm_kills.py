@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable
 
 from benchmarks.soak.trial import GREEN, LEAKED, LOST, RED, Bench, Tally, Trial
-from tests.warm.fake_starlake import install_fake_starlake
-from tests.warm.warm_runs import WarmRuns
+from tests.executor.warm.fake_starlake import install_fake_starlake
+from tests.executor.warm.warm_runs import WarmRuns
 
 
 def _run(bench: Bench) -> None:

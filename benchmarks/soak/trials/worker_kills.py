@@ -18,7 +18,7 @@ from dagster import DagsterEvent, DagsterInstance
 from benchmarks.project import make_project
 from benchmarks.soak.trial import DOUBLED, LEAKED, LOST, RED, Bench, Tally, Trial, until
 from starlake_gcp_emulator import EmulatorClient
-from tests.dagster_dev.machinery import DAGSTER_YAML, Location, Server, dev_server
+from tests.dagster.dev.machinery import DAGSTER_YAML, Location, Server, dev_server
 
 _AT_ONCE = 5
 _PATIENCE = 240

@@ -1,0 +1,193 @@
+"""`starlake-dagster init`: the project that it makes runs in Dagster as it stands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from dagster import DagsterEventType, DagsterInstance
+
+from ai.starlake.dagster.cli import main
+from ai.starlake.project import validate
+from tests.dagster.dev.machinery import Location, dev_server
+
+BIN = Path(sys.executable).parent
+
+
+def init(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["init", *map(str, arguments)])
+
+
+def dagster(project: Path, *arguments: str) -> str:
+    """Run Dagster's command line as README.md of the project says."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SL_", "DAGSTER_"))}
+    environment = {**kept, "DAGSTER_HOME": str(project), "SL_DAGSTER_CACHE": str(project / "cache")}
+    done = subprocess.run(
+        [BIN / "dagster", *arguments],
+        env={**environment, "PATH": f"{BIN}:{environment['PATH']}"},
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    done = init(tmp_path / "rental")
+    assert done.exit_code == 0, done.output
+    return tmp_path / "rental"
+
+
+def test_it_says_what_to_do_next(tmp_path: Path) -> None:
+    done = init(tmp_path / "my rental")
+    assert done.exit_code == 0
+    steps = [line.strip() for line in done.output.partition("Next:")[2].splitlines() if line.startswith("  ")]
+    assert steps == [f"cd '{tmp_path / 'my rental'}'", 'export DAGSTER_HOME="$PWD"', "dagster dev -f definitions.py"]
+    readme = (tmp_path / "my rental" / "README.md").read_text()
+    assert readme.startswith("# my rental\n")
+    assert "\n".join(steps[1:]) in readme
+
+
+def test_nothing_of_the_project_is_a_mistake(project: Path) -> None:
+    assert list(validate(project)) == []
+
+
+def test_the_definitions_are_five_lines(project: Path) -> None:
+    text = (project / "definitions.py").read_text()
+    assert len([line for line in text.splitlines() if line]) <= 5
+    compile(text, "definitions.py", "exec")
+
+
+def test_data_is_not_under_version_control(project: Path) -> None:
+    subprocess.run(["git", "init", "-q", project], check=True)
+    for name in ("datasets/duckdb.db", "datasets/stage/rental/x.csv", "storage/x.db", "__pycache__/x.pyc"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("")
+    listed = subprocess.run(
+        ["git", "ls-files", "--others", "--exclude-standard"], cwd=project, check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert {name.partition("/")[0] for name in listed} == {
+        ".gitignore",
+        "README.md",
+        "dagster.yaml",
+        "datasets",
+        "definitions.py",
+        "metadata",
+    }
+    assert all(name.startswith("datasets/incoming/") for name in listed if name.startswith("datasets"))
+
+
+@pytest.mark.parametrize("name", ["notes.txt", ".git"])
+def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    done = init(tmp_path)
+    assert done.exit_code == 1
+    assert f"{tmp_path} is not empty" in done.output
+    assert "choose a new folder" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_a_folder_that_is_empty_is_used(tmp_path: Path) -> None:
+    assert init(tmp_path).exit_code == 0
+    assert (tmp_path / "definitions.py").exists()
+
+
+def test_an_executor_that_needs_more_than_a_folder_is_refused(tmp_path: Path) -> None:
+    done = init(tmp_path / "rental", "--executor", "dataproc")
+    assert done.exit_code == 2
+    assert "'embedded', 'shell'" in done.output
+    assert not (tmp_path / "rental").exists()
+
+
+def test_the_executor_is_named_in_the_definitions(tmp_path: Path) -> None:
+    assert init(tmp_path / "rental", "--executor", "shell").exit_code == 0
+    text = (tmp_path / "rental" / "definitions.py").read_text()
+    assert 'StarlakeDagsterShellJob(options={"SL_STARLAKE_PATH": "starlake"})' in text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_all_of_it_is_materialized_and_checks_warn(tmp_path: Path) -> None:
+    """tests/packaging/test_first_hour.py makes them on the embedded engine."""
+    project = tmp_path / "rental"
+    assert init(project, "--executor", "shell").exit_code == 0
+    file = project / "definitions.py"
+    file.write_text(file.read_text().replace('"starlake"})', '"starlake-embedded"})'))  # which needs no Java
+    assert "Validation successful" in dagster(project, "definitions", "validate", "-f", "definitions.py")
+    dagster(project, "asset", "materialize", "-f", "definitions.py", "--select", "*")
+    made, checked = recorded(project)
+    assert made == {"rental/bikes", "rental/rides", "usage/bike_usage", "usage/daily_rides"}
+    assert checked["rental/bikes:unique_bike_id"] == "passed"
+    assert checked["usage/daily_rides:at_least_1"] == "passed"
+    not_passed = {name: result for name, result in checked.items() if result != "passed"}
+    assert not_passed == {"rental/rides:between_minutes_1_720": "WARN", "rental/rides:rejected_rows": "WARN"}
+    import duckdb
+
+    with duckdb.connect(str(project / "datasets/duckdb.db"), read_only=True) as database:
+        assert database.execute("SELECT count(*) FROM rental.rides").fetchone() == (27,)
+        assert database.execute("SELECT count(*) FROM audit.rejected").fetchone() == (1,)
+        assert database.execute("SELECT count(*) FROM usage.bike_usage").fetchone() == (7,)
+
+
+def recorded(project: Path) -> tuple[set[str], dict[str, str]]:
+    """The assets that the only run materialized, and the results of its checks."""
+    with DagsterInstance.from_config(str(project)) as instance:
+        (run,) = instance.get_run_records()
+        events = [entry.dagster_event for entry in instance.all_logs(run.dagster_run.run_id) if entry.dagster_event]
+        made = {event.asset_key.to_user_string() for event in events if event.is_step_materialization}
+        checks = [
+            event.event_specific_data for event in events if event.event_type is DagsterEventType.ASSET_CHECK_EVALUATION
+        ]
+        return made, {
+            f"{each.asset_key.to_user_string()}:{each.check_name}": "passed" if each.passed else each.severity.value
+            for each in checks
+        }
+
+
+class InitLocation(Location):
+    """A project as `init` makes it, opened as its README.md says."""
+
+    @property
+    def home(self) -> Path:
+        return self.root
+
+    @property
+    def file(self) -> Path:
+        return self.root / "definitions.py"
+
+    @property
+    def log(self) -> Path:
+        return self.root.parent / "log"
+
+
+ASSETS = """{ assetNodes { assetKey { path } dependencyKeys { path } hasMaterializePermission kinds
+  assetChecksOrError { ... on AssetChecks { checks { name } } } } }"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_dagster_dev_shows_the_assets_and_materializes_them(project: Path) -> None:
+    location = InitLocation(project, uuid.uuid4().hex, {"SL_DAGSTER_CACHE": str(project.parent / "cache")})
+    try:
+        with dev_server(location) as server:
+            nodes = {"/".join(node["assetKey"]["path"]): node for node in server.ask(ASSETS)["assetNodes"]}
+            assert set(nodes) == {"rental/bikes", "rental/rides", "usage/bike_usage", "usage/daily_rides"}
+            read = {"/".join(key["path"]) for key in nodes["usage/bike_usage"]["dependencyKeys"]}
+            assert read == {"rental/bikes", "rental/rides", "usage/daily_rides"}
+            checks = {check["name"] for check in nodes["rental/rides"]["assetChecksOrError"]["checks"]}
+            assert {"rejected_rows", "between_minutes_1_720"} <= checks
+            assert server.ended(server.launch("__ASSET_JOB")) == "SUCCESS"
+    finally:
+        location.end_all()
+    made, checked = recorded(project)
+    assert made == set(nodes)
+    assert checked["rental/rides:rejected_rows"] == "WARN"

@@ -1,0 +1,121 @@
+"""Files of servers that were changed, and others who listen in their place: no command runs there, each runs once."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import run
+
+import pytest
+
+from ai.starlake.executor.warm.discovery import ServerFile
+from ai.starlake.executor.warm.warm_frames import WarmHello
+from tests.executor.warm.warm_commands import WarmCommands, gone
+
+
+@pytest.fixture
+def warm(tmp_path: Path, runtime: Path) -> WarmCommands:
+    return WarmCommands(tmp_path, runtime)
+
+
+@pytest.fixture
+def web_server() -> Iterator[int]:
+    """Somebody else who listens on a port of five digits, as servers do: to whatever is sent the answer is HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            while True:
+                try:
+                    connection, _ = listening.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(1024)
+                    connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield listening.getsockname()[1]
+        listening.shutdown(socket.SHUT_RDWR)
+
+
+def server_file(warm: WarmCommands) -> Path:
+    (found,) = warm.runtime.glob("starlake-warm/*/*-0.json")
+    return found
+
+
+def changed(file: Path, change: Callable[[dict], object]) -> None:
+    content = json.loads(file.read_text())
+    change(content)
+    file.write_text(json.dumps(content))
+
+
+def test_a_wrong_token_ends_the_server_and_another_one_is_started(warm):
+    first = warm.process()
+    changed(server_file(warm), lambda content: content.update(token="0" * 64))
+    assert warm.run("print", "a") == (0, [("stdout", "a")])
+    assert warm.process() != first
+    gone(first)
+    assert warm.report.warnings == []
+
+
+def test_a_command_is_not_sent_to_somebody_else_who_listens_on_the_port(warm, web_server):
+    warm.process()
+    hello = Path(json.loads(server_file(warm).read_text())["hello"])
+    port = WarmHello.of_bytes(hello.read_bytes()).port
+    length = len(str(port))
+    assert len(str(web_server)) == length
+    hello.write_bytes(hello.read_bytes().replace(str(port).encode(), str(web_server).encode()))
+    assert warm.run("print", "a") == (0, [("stdout", "cold print a")])
+    (warning,) = warm.report.warnings
+    assert "cannot be understood" in warning
+
+
+def test_a_process_id_of_somebody_else_is_not_killed(warm):
+    first = warm.process()
+    changed(server_file(warm), lambda content: content.update(process=[1, content["process"][1]]))
+    assert warm.run("print", "a") == (0, [("stdout", "a")])
+    gone(first)
+
+
+def test_half_a_file_makes_processes_of_commands(warm):
+    warm.process()
+    file = server_file(warm)
+    text = file.read_text()
+    file.write_text(text[:20])
+    assert warm.run("print", "a") == (0, [("stdout", "cold print a")])
+    (warning,) = warm.report.warnings
+    assert f"{file} cannot be trusted" in warning
+    file.write_text(text)
+    assert isinstance(ServerFile.read(file), ServerFile)
+    assert warm.run("print", "a") == (0, [("stdout", "a")])
+
+
+_FINGERPRINT = """
+import sys
+from pathlib import Path
+from ai.starlake.executor.warm.launch import WarmLaunch
+from ai.starlake.executor.warm.warm_settings import WarmSettings
+folder = Path(sys.argv[1])
+settings = WarmSettings(java=sys.argv[2], class_path=("a.jar", "b.jar"))
+variables = {"SL_ROOT": str(folder), "SPARK_CONF_X": "1", "AWS_REGION": "x", "SL_ENV": "e"}
+print(WarmLaunch.of(["starlake"], variables, settings, folder=folder).fingerprint)
+"""
+
+
+def test_processes_agree_on_what_shares_a_server_whatever_their_hash_seeds(warm, tmp_path):
+    java = str(warm.settings.java) if (tmp_path / "java").exists() else sys.executable
+    told = {
+        run(
+            [sys.executable, "-c", _FINGERPRINT, str(tmp_path), java],
+            env={"PYTHONHASHSEED": seed, "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("0", "1", "2")
+    }
+    assert len(told) == 1
