@@ -72,18 +72,33 @@ def anchors_of(page: Path) -> frozenset[str]:
 LINKS = sorted({link for page in PAGES for link in links_of(page)})
 
 
+def answer_of(url: str) -> tuple[str, bool]:
+    """Ask an address, and return its answer and whether it leads somewhere."""
+    try:
+        status = requests.get(url, timeout=30, stream=True).status_code
+    except requests.RequestException as error:
+        return type(error).__name__, False
+    return str(status), status < requests.codes.bad_request
+
+
 def main() -> int:
     """List the external links; with ``--ask``, return 1 if one of them leads nowhere."""
-    lost = 0
-    for url in sorted({link.target for link in LINKS if link.external}):
+    pages: dict[str, set[str]] = {}
+    for link in LINKS:
+        if link.external:
+            pages.setdefault(link.target, set()).add(link.page)
+    lost = []
+    for url, named_by in sorted(pages.items()):
         answer = ""
         if "--ask" in sys.argv:
-            status = requests.get(url, timeout=30, stream=True).status_code
-            lost += status >= requests.codes.bad_request
-            answer = f" {status}"
-        pages = sorted({link.page for link in LINKS if link.target == url})
-        print(f"{url}{answer}  ({', '.join(pages)})")
-    return int(lost > 0)
+            answer, found = answer_of(url)
+            lost += [] if found else [url]
+        print(f"{url} {answer} ({', '.join(sorted(named_by))})".replace("  ", " "), flush=True)
+    if lost:
+        print(
+            f"{len(lost)} of {len(pages)} addresses lead nowhere. Correct them, or check the network.", file=sys.stderr
+        )
+    return int(bool(lost))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 
 from tests.documentation.code_blocks import PAGES, ROOT
-from tests.documentation.links import LINKS, anchors_of
+from tests.documentation.links import LINKS, anchors_of, answer_of
 
 INTERNAL = [link for link in LINKS if not link.external]
 
@@ -31,3 +35,29 @@ def test_external_links_are_encrypted() -> None:
 def test_pages_beside_the_site_are_checked_too(name: str) -> None:
     assert ROOT / name in PAGES
     assert any(link.page == name for link in LINKS)
+
+
+class Answers(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(int(self.path[1:]))
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def site() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(("status", "found"), [("200", True), ("404", False), ("500", False)])
+def test_an_address_is_asked(site: str, status: str, found: bool) -> None:
+    assert answer_of(f"{site}/{status}") == (status, found)
+
+
+def test_an_address_of_nobody_leads_nowhere() -> None:
+    assert answer_of("http://127.0.0.1:1/") == ("ConnectionError", False)
