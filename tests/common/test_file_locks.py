@@ -14,7 +14,8 @@ HOLDER = """
 import sys
 from pathlib import Path
 from ai.starlake.common.file_locks import FileLock
-print(FileLock(Path(sys.argv[1]), fix="").acquire(), flush=True)
+lock = FileLock(Path(sys.argv[1]), fix="")
+print(lock.acquire(), flush=True)
 sys.stdin.read()
 """
 

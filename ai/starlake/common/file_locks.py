@@ -7,6 +7,7 @@ share without a lock daemon, for example), and wait for both.
 from __future__ import annotations
 
 import errno
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -41,13 +42,17 @@ class FileLock:
         fix: What the user can do if the file system refuses locks.
     """
 
+    _file: io.FileIO | None = None
+
     def __init__(self, path: Path, *, fix: str) -> None:
         self.path = path
         self._fix = fix
-        self._file: int | None = None
 
     def acquire(self) -> bool:
         """Take the lock if it is free; return True if it was taken.
+
+        A signal handler may raise at any time. Then `release`, or the end of this object, releases a lock that was
+        taken.
 
         Raises:
             LocksRefusedError: If the file system refuses locks.
@@ -55,18 +60,19 @@ class FileLock:
         """
         import fcntl
 
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+        if self._file is not None:
+            return False
+        file = self._file = io.FileIO(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if self._is_removed(file):
-                os.close(file)
+            if self._is_removed(file.fileno()):
+                self.release()
                 return self.acquire()
         except OSError as error:
-            os.close(file)
+            self.release()
             if error.errno in _HELD:
                 return False
             raise LocksRefusedError(self.path, error, fix=self._fix) from error
-        self._file = file
         return True
 
     def release(self, *, remove: bool = False) -> None:
@@ -79,8 +85,13 @@ class FileLock:
             return
         if remove:
             self.path.unlink(missing_ok=True)
-        os.close(self._file)
+        self._file.close()  # closing twice does no harm, unlike that of a descriptor
         self._file = None
+
+    def __del__(self) -> None:
+        """Release the lock that an interrupted holder has lost."""
+        if self._file is not None:
+            self._file.close()
 
     def _is_removed(self, file: int) -> bool:
         """Return True if an earlier holder deleted the lock file after it was opened here."""

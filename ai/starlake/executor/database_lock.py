@@ -103,7 +103,12 @@ def writer_locks(
     deadline = time.monotonic() + timeout
     with ExitStack() as stack:
         for path in sorted(set(paths)):
-            stack.enter_context(_held(path, _Wait(execution, timeout, deadline, check)))
+            lock, holder = _lock(path), path.with_name(f"{path.name}.holder")
+            stack.callback(lock.release)  # before it is taken: a signal handler may raise in between
+            _Wait(execution, timeout, deadline, check).acquire(lock, holder)
+            _let_settle(holder, execution)
+            stack.callback(note_holder, holder, None)
+            note_holder(holder, execution)
         yield
 
 
@@ -130,22 +135,6 @@ class _Wait:
                 )
                 remind_at = now + REMIND_EVERY
             patience = min(left, _CHECK_EVERY)
-
-
-@contextmanager
-def _held(path: Path, wait: _Wait) -> Iterator[None]:
-    lock = _lock(path)
-    holder = path.with_name(f"{path.name}.holder")
-    wait.acquire(lock, holder)
-    try:
-        _let_settle(holder, wait.execution)
-        note_holder(holder, wait.execution)
-        try:
-            yield
-        finally:
-            note_holder(holder, None)
-    finally:
-        lock.release()
 
 
 def note_holder(holder: Path, execution: Execution | None) -> None:

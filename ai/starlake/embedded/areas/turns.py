@@ -44,8 +44,8 @@ def turns(ingesting: Path, tables: Iterable[str], *, wait: float, interruption: 
         for table in sorted(tables):  # in one order, so that two loads never wait for each other
             ingesting.mkdir(parents=True, exist_ok=True)
             lock = FileLock(ingesting / f"{_PREFIX}{zlib.crc32(table.encode()):08x}", fix=_FIX)
+            stack.callback(lock.release, remove=True)  # before it is taken: a signal handler may raise in between
             _acquire(lock, table, deadline, interruption)
-            stack.callback(lock.release, remove=True)
         _sweep(ingesting)
         yield
 
