@@ -17,7 +17,7 @@ SOURCES = sorted(
     file
     for folder in ("ai", "benchmarks", "packages", "samples", "tests")
     for file in (ROOT / folder).rglob("*.py")
-    if not {"golden", "generated", "older"} & set(file.parts) and file != Path(__file__)
+    if not {"golden", "generated"} & set(file.parts) and file != Path(__file__)
 )
 PAGES = sorted(
     file

@@ -22,7 +22,7 @@ from tests.executor.conftest import Recorder
 
 
 class HandlerError(BaseException):
-    """What a signal handler raises."""
+    """Raised by a signal handler."""
 
 
 class Interrupter:

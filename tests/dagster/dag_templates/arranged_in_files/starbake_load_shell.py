@@ -1,6 +1,6 @@
-"""What the shops delivered, loaded by Spark on a cluster of its own
+"""Files of the shops, loaded by processes on this machine
 
-Generated with the template load/dagster__scheduled_table__dataproc.py.j2.
+Generated with the template load/dagster__scheduled_table__shell.py.j2.
 Change the project, the DAG configuration or the template, and generate it again; it is overwritten then.
 """
 
@@ -25,24 +25,18 @@ from ai.starlake.orchestration import (
     StarlakeTable,
 )
 
-description = "What the shops delivered, loaded by Spark on a cluster of its own"
-template = "load/dagster__scheduled_table__dataproc.py.j2"
+description = "What the shops delivered, loaded by processes on this machine"
+template = "load/dagster__scheduled_table__shell.py.j2"
 
 options = {
-    "sl_env_var": '{"SL_ROOT": "gs://starbake/project"}',
-    "dataproc_project_id": "starbake",
-    "dataproc_region": "europe-west1",
-    "dataproc_name": "starbake",
-    "dataproc_num_workers": "2",
-    "spark_bucket": "starbake-spark",
-    "spark_jar_list": "gs://starbake-spark/starlake-assembly.jar",
-    "pre_load_strategy": "pending",
+    "pre_load_strategy": "imported",
+    "SL_STARLAKE_PATH": "starlake-embedded",
     "tags": "starbake load",
     "SL_TIMEZONE": "UTC",
 }
 
 orchestrator = StarlakeOrchestrator.DAGSTER
-execution_environment = StarlakeExecutionEnvironment.DATAPROC
+execution_environment = StarlakeExecutionEnvironment.SHELL
 
 sl_job = StarlakeJobFactory.create_job(
     filename=Path(__file__).name,

@@ -1,6 +1,6 @@
-"""Files that earlier versions of the templates generated: they arrange the tasks of their pipelines themselves.
+"""Files that arrange the tasks of their pipelines themselves, as the templates of Starlake do.
 
-`older` holds the files of the sample project as they were then. What runs is the same as with a file of today.
+What runs is the same as with the files that the templates of this project write, which leave that to the library.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dagster import OpDefinition
 
 from tests.dagster.dag_templates.machinery import imported, validated
 
-OLDER = Path(__file__).parent / "older"
-TODAY = Path(__file__).resolve().parents[3] / "samples" / "generated"
-NAMES = sorted(file.name for file in OLDER.glob("*.py"))
+ARRANGED = Path(__file__).parent / "arranged_in_files"
+GENERATED = Path(__file__).resolve().parents[3] / "samples" / "generated"
+NAMES = sorted(file.name for file in ARRANGED.glob("*.py"))
 
 
 def described(file: Path) -> dict[str, Any]:
@@ -44,11 +44,11 @@ def described(file: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_older_file_defines_what_the_file_of_today_does(name: str) -> None:
-    older, today = described(OLDER / name), described(TODAY / name)
-    assert older == today
-    assert older["graphs"][0].edges
+def test_it_defines_what_the_generated_file_does(name: str) -> None:
+    arranged, generated = described(ARRANGED / name), described(GENERATED / name)
+    assert arranged == generated
+    assert arranged["graphs"][0].edges
 
 
-def test_there_is_an_older_file_for_each_of_today() -> None:
-    assert sorted(file.name for file in TODAY.glob("*.py")) == NAMES
+def test_there_is_one_that_loads_and_one_that_transforms() -> None:
+    assert NAMES == ["starbake_load_shell.py", "starbake_transform_shell.py"]
