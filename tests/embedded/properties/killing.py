@@ -1,12 +1,14 @@
-"""Runs the command in a process that is killed: after a while, or at one of the points where it changes something."""
+"""Runs the command in a process that is killed: after a while, or before one of the changes that it makes."""
 
 from __future__ import annotations
 
-import functools
+import contextlib
+import gc
 import os
 import signal
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,23 +23,28 @@ import ai.starlake.embedded.intake.formats.dsv
 import ai.starlake.embedded.transform.transforms  # noqa: F401
 from ai.starlake.embedded.cli.main import run
 from ai.starlake.embedded.database.connection import Database
+from ai.starlake.embedded.interruption import Interruption
+from ai.starlake.embedded.warehouse.duckdb.duckdb_warehouse import DuckDBWarehouse
 
 KILLED = -signal.SIGKILL
+_READS = ("SELECT", "DESCRIBE", "FROM")
+_FILE_EVENTS = frozenset({"os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.utime"})
+"""Audit events of Python that always change something; those that may make a file or folder are seen to apart."""
 
 
 @dataclass(frozen=True)
 class Kill:
     """A time to kill a process.
 
+    A kill before a change finds what one after the change before it would find: all that changes files is counted.
+
     Args:
-        point: Number of its change, from 1: a statement for the database, a file that is renamed or deleted; 0 for no
-            change.
-        done: Whether that change is still made.
+        point: Number of the change before which it is killed, from 1: a statement that may change the database, the end
+            of a connection, anything done to a file or folder of the project; 0 for no change.
         delay: Seconds after its start, None for never.
     """
 
     point: int = 0
-    done: bool = False
     delay: float | None = None
 
 
@@ -91,9 +98,9 @@ def _become(arguments: list[str], environment: Mapping[str, str], log: Path, kil
             os.dup2(output, stream)
         os.environ.clear()
         os.environ.update(environment)
-        watch = _Watch(kill)
-        for owner, name in ((Database, "execute"), (Path, "replace"), (Path, "unlink")):
-            setattr(owner, name, watch.watched(getattr(owner, name)))
+        gc.disable()  # it would touch, and so copy, all that the parent has
+        watch = _Watch(kill, Path(environment["SL_ROOT"]))
+        watch.begin()
         code = run(arguments)
         os.write(writing, str(watch.passed).encode())
     finally:
@@ -101,24 +108,65 @@ def _become(arguments: list[str], environment: Mapping[str, str], log: Path, kil
 
 
 class _Watch:
-    """Counts the changes that a process makes and kills it at one of them."""
+    """Counts the changes that a process makes and kills it before one of them."""
 
-    def __init__(self, kill: Kill) -> None:
+    def __init__(self, kill: Kill, root: Path) -> None:
         self.passed = 0
         self._kill = kill
+        self._root = root
+        self._created: set[str] = set()
 
-    def watched(self, function: Any) -> Any:
-        """The function, counted."""
+    def begin(self) -> None:
+        execute, unmark, reaching = Database.execute, DuckDBWarehouse.unmark, Interruption.reaching
 
-        @functools.wraps(function)
-        def change(*arguments: Any, **keywords: Any) -> Any:
-            self.passed += 1
-            here = self.passed == self._kill.point
-            if here and not self._kill.done:
-                os.kill(os.getpid(), signal.SIGKILL)
-            result = function(*arguments, **keywords)
-            if here:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
+        def executed(database: Database, query: str, parameters: list[Any] | None = None) -> Any:
+            if self._is_changing(query):
+                self._change()
+            return execute(database, query, parameters)
 
-        return change
+        def unmarked(warehouse: DuckDBWarehouse, name: str) -> None:
+            self._change()
+            unmark(warehouse, name)
+
+        @contextlib.contextmanager
+        def reached(interruption: Interruption, connection: Any) -> Iterator[None]:
+            with reaching(interruption, connection):
+                yield
+            self._change()  # the connection is closed next, which writes to the file of the database
+
+        for owner, name, function in (
+            (Database, "execute", executed),
+            (DuckDBWarehouse, "unmark", unmarked),
+            (Interruption, "reaching", reached),
+        ):
+            setattr(owner, name, function)
+        sys.addaudithook(self._heard)
+
+    def _is_changing(self, query: str) -> bool:
+        if query.lstrip().startswith(_READS) or query in self._created:
+            return False
+        if " IF NOT EXISTS " in query:
+            self._created.add(query)
+        return True
+
+    def _heard(self, event: str, arguments: tuple[Any, ...]) -> None:
+        changes = (
+            event in _FILE_EVENTS
+            or (event == "os.mkdir" and not os.path.lexists(arguments[0]))
+            or (event == "open" and self._is_made(*arguments))
+        )
+        if changes and self._is_ours(Path(arguments[0])):
+            self._change()
+
+    def _is_made(self, file: object, mode: object, flags: int) -> bool:
+        if not isinstance(file, (str, os.PathLike)):
+            return False
+        return bool(flags & os.O_TRUNC or (flags & os.O_CREAT and not os.path.lexists(file)))
+
+    def _is_ours(self, place: Path) -> bool:
+        return not place.is_absolute() or place.is_relative_to(self._root)
+
+    def _change(self) -> None:
+        self.passed += 1
+        if self.passed == self._kill.point:
+            os.kill(os.getpid(), signal.SIGKILL)
