@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from datetime import datetime, timezone
@@ -63,22 +64,62 @@ def test_both_commands_have_the_same_arguments() -> None:
     assert "--dry-run" in shown[0]
 
 
-def test_both_commands_make_the_same_files(project: Path, tmp_path: Path) -> None:
+def names_in(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.glob("*.py"))
+
+
+def test_both_commands_make_the_same_files_of_templates_of_the_project(project: Path, tmp_path: Path) -> None:
+    for kind, template in (("load", "table__shell"), ("transform", "task__shell")):
+        own = project / f"metadata/dags/templates/{kind}/own.py.j2"
+        own.parent.mkdir(parents=True)
+        own.write_text(f"{{% include '{kind}/airflow__scheduled_{template}.py.j2' %}}")
+    for file in (project / "metadata/dags").glob("*.sl.yml"):
+        kind = "load" if "load" in file.name else "transform"
+        file.write_text(re.sub(r"template: .*", f"template: {kind}/own.py.j2", file.read_text()))
     for name, command in (("a", main), ("b", dagster_main)):
         assert run("--project", project, "--output", tmp_path / name, command=command).exit_code == 0
     texts = [{file.name: file.read_text() for file in (tmp_path / name).glob("*.py")} for name in ("a", "b")]
     assert texts[0] == texts[1]
+    assert list(texts[0]) != []
 
 
-def test_files_of_the_other_orchestrator_are_named(project: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def shared(project: Path) -> Path:
+    """A project whose loads run on Dagster, and its transforms on Airflow."""
     config = project / "metadata/dags/rental_load.sl.yml"
     config.write_text(config.read_text().replace("airflow__", "dagster__"))
-    done = run("--project", project, "--output", tmp_path / "out")
+    return project
+
+
+def test_each_command_writes_the_files_of_its_orchestrator_and_names_the_others(shared: Path, tmp_path: Path) -> None:
+    done = run("--project", shared, "--output", tmp_path / "dags")
+    assert names_in(tmp_path / "dags") == ["usage_transform.py"]
     assert "To see them in Airflow: " in done.output
-    assert "Not for Airflow, as their templates say: rental_load.py" in done.output
-    done = run("--project", project, "--output", tmp_path / "out", "--force", command=dagster_main)
-    assert f"dagster dev -f {tmp_path / 'out' / 'rental_load.py'}\n" in done.output
-    assert "Not for Dagster, as their templates say: usage_transform.py" in done.output
+    assert "Left out, because their templates are for Dagster: rental_load.py\n" in done.output
+    done = run("--project", shared, "--output", tmp_path / "defs", command=dagster_main)
+    assert names_in(tmp_path / "defs") == ["rental_load.py"]
+    assert f"dagster dev -f {tmp_path / 'defs' / 'rental_load.py'}\n" in done.output
+    assert "Left out, because their templates are for Airflow: usage_transform.py\n" in done.output
+    assert "rental_load.py" in run("--project", shared, "--output", tmp_path / "dags", "--dry-run").output
+
+
+def test_a_command_with_nothing_of_its_orchestrator_says_what_is_left_out(project: Path, tmp_path: Path) -> None:
+    done = run("--project", project, "--output", tmp_path / "defs", command=dagster_main)
+    assert done.exit_code == 0
+    assert done.output == "Left out, because their templates are for Airflow: rental_load.py, usage_transform.py\n"
+    assert not (tmp_path / "defs").exists()
+
+
+def test_clean_keeps_the_files_of_the_other_orchestrator(shared: Path, tmp_path: Path) -> None:
+    for command in (main, dagster_main):
+        assert run("--project", shared, "--output", tmp_path, "--clean", command=command).exit_code == 0
+    assert names_in(tmp_path) == ["rental_load.py", "usage_transform.py"]
+    config = shared / "metadata/dags/rental_load.sl.yml"
+    config.write_text(re.sub(r"filename: .*", "filename: renamed.py", config.read_text()))
+    run("--project", shared, "--output", tmp_path, "--clean")
+    assert names_in(tmp_path) == ["rental_load.py", "usage_transform.py"]
+    run("--project", shared, "--output", tmp_path, "--clean", command=dagster_main)
+    assert names_in(tmp_path) == ["renamed.py", "usage_transform.py"]
 
 
 def test_a_wrong_project_is_refused_with_every_finding(project: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
@@ -112,6 +112,7 @@ class FileStep:
         change: The change.
         text: Its content; None for a file that is not generated.
         source: Its source; empty for a file that is not generated.
+        orchestrator: Its orchestrator; see `DagFile`.
         foreign: Whether the file on disk was not generated, or was edited: a change or removal loses its content.
     """
 
@@ -119,12 +120,43 @@ class FileStep:
     change: FileChange
     text: str | None = None
     source: str = ""
+    orchestrator: str | None = None
     foreign: bool = False
 
     @property
     def loses(self) -> bool:
         """True if the step loses edits of others."""
         return self.foreign and self.change in (FileChange.CHANGED, FileChange.REMOVED)
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Generated files of a folder.
+
+    Args:
+        hashes: The hash of each file, by its name.
+        orchestrators: The orchestrator of each file whose template names one, by its name.
+    """
+
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    orchestrators: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, content: bytes) -> _Record:
+        """Read a record; raise an error if it is damaged."""
+        found = json.loads(content)
+        hashes = {DagFile(name, "", RECORD).name: str(hashed) for name, hashed in found["generated"].items()}
+        return cls(hashes, {name: str(given) for name, given in found.get("orchestrators", {}).items()})
+
+    @property
+    def text(self) -> str:
+        """The content of the file."""
+        content = {"generated": self.hashes, **({"orchestrators": self.orchestrators} if self.orchestrators else {})}
+        return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+    def of_others(self, orchestrator: str) -> set[str]:
+        """Return the names of the files of other orchestrators."""
+        return {name for name, given in self.orchestrators.items() if given != orchestrator}
 
 
 class GeneratedFolder:
@@ -149,6 +181,7 @@ class GeneratedFolder:
         clean: bool = False,
         force: bool = False,
         emptied_for: Project | None = None,
+        orchestrator: str | None = None,
     ) -> tuple[FileStep, ...]:
         """Return the changes that writing files would make; change nothing.
 
@@ -158,6 +191,7 @@ class GeneratedFolder:
             force: Replace files of others and edited files, and remove edited ones.
             emptied_for: With ``clean``, remove all other files of the folder too, like Starlake, unless that would
                 delete a part of this project.
+            orchestrator: With ``clean``, keep the files of other orchestrators.
 
         Returns:
             The steps in the order of the files, then the removals in the order of their names.
@@ -168,14 +202,15 @@ class GeneratedFolder:
         """
         if clean and emptied_for:
             _check_may_be_emptied(self.folder, emptied_for)
-        written = self._written(damaged_is_empty=force)
+        record = self._read_record(damaged_is_empty=force)
         try:
-            steps = [self._step(file, written) for file in files]
+            steps = [self._step(file, record.hashes) for file in files]
             if clean:
                 known = {file.name for file in files}
-                steps += self._removals(written, known, force=force)
+                kept = record.of_others(orchestrator) if orchestrator else set()
+                steps += self._removals(record.hashes, known | kept, force=force)
                 if emptied_for:
-                    steps += self._others(known | written.keys())
+                    steps += self._others(known | record.hashes.keys())
         except OSError as error:
             raise StarlakeError(f"{self.folder} cannot be read", cause=str(error)) from error
         lost = [step.name for step in steps if step.loses]
@@ -196,19 +231,23 @@ class GeneratedFolder:
         Raises:
             StarlakeError: If a file cannot be written or removed.
         """
-        written = dict(self._written(damaged_is_empty=True))  # `plan` has already refused a damaged record
+        record = self._read_record(damaged_is_empty=True)  # `plan` has already refused a damaged record
+        hashes, orchestrators = dict(record.hashes), dict(record.orchestrators)
         try:
             for step in sorted(steps, key=lambda step: step.text is not None):  # a removal may free the name of a file
                 path = self.folder / step.name
+                orchestrators.pop(step.name, None)
                 if step.text is None:
-                    written.pop(step.name, None)
+                    hashes.pop(step.name, None)
                     if step.change is FileChange.REMOVED:
                         _remove(path, self.folder)
                     continue
-                written[step.name] = _hash(step.text.encode())
+                hashes[step.name] = _hash(step.text.encode())
+                if step.orchestrator:
+                    orchestrators[step.name] = step.orchestrator
                 if step.change is not FileChange.UNCHANGED:
                     _replace(path, step.text)
-            text = json.dumps({"generated": written}, indent=2, sort_keys=True) + "\n"
+            text = _Record(hashes, orchestrators).text
             if steps and _read(self.record) != text.encode():
                 _replace(self.record, text)
         except OSError as error:
@@ -217,9 +256,10 @@ class GeneratedFolder:
     def _step(self, file: DagFile, written: Mapping[str, str]) -> FileStep:
         before = _read(self.folder / file.name)
         if before is None:
-            return FileStep(file.name, FileChange.NEW, file.text, file.source)
+            return FileStep(file.name, FileChange.NEW, file.text, file.source, file.orchestrator)
         change = FileChange.UNCHANGED if before == file.text.encode() else FileChange.CHANGED
-        return FileStep(file.name, change, file.text, file.source, foreign=written.get(file.name) != _hash(before))
+        foreign = written.get(file.name) != _hash(before)
+        return FileStep(file.name, change, file.text, file.source, file.orchestrator, foreign=foreign)
 
     def _removals(self, written: Mapping[str, str], wanted: set[str], *, force: bool) -> Iterator[FileStep]:
         for name, hashed in sorted(written.items()):
@@ -234,17 +274,15 @@ class GeneratedFolder:
         for name in sorted(found - known - {RECORD}):
             yield FileStep(name, FileChange.REMOVED, foreign=True)
 
-    def _written(self, *, damaged_is_empty: bool) -> Mapping[str, str]:
-        """Return the hashes of generated files, by name."""
+    def _read_record(self, *, damaged_is_empty: bool) -> _Record:
         content = _read(self.record)
         if content is None:
-            return {}
+            return _Record()
         try:
-            known: dict[str, str] = json.loads(content)["generated"]
-            return {DagFile(name, "", RECORD).name: str(hashed) for name, hashed in known.items()}
+            return _Record.read(content)
         except (ValueError, LookupError, TypeError, AttributeError, StarlakeError) as error:
             if damaged_is_empty:
-                return {}
+                return _Record()
             raise StarlakeError(
                 f"{self.record} is damaged",
                 cause=str(error),

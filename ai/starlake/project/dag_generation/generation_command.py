@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +56,7 @@ _ARGUMENTS = (
 _HELP = """Write the DAG files of a project, without a JVM.
 
 They are what metadata/dags configures. A table or task says by dagRef which configuration it uses; a configuration
-says by template what the file becomes:
+says by template what the file becomes; only those for {orchestrator} are written:
 
 \b
   load/{name}__scheduled_table__shell.py.j2       transform/{name}__scheduled_task__shell.py.j2
@@ -126,20 +126,24 @@ def generation_command(texts: GenerationTexts) -> click.Command:
         project = Project.read(root, options=options)
         output = GeneratedFolder(folder or project.settings.metadata / ".build" / "dags")
         kinds = {"tasks": tasks or not domains, "domains": domains or not tasks}
-        files = render(project, tags=tags, start_of=Starts(output.folder, texts.window_of()), **kinds)
+        made = render(project, tags=tags, start_of=Starts(output.folder, texts.window_of()), **kinds)
+        files = [file for file in made if file.orchestrator in (None, texts.name)]
         check_syntax(files)
-        steps = output.plan(files, clean=clean, force=force)
+        steps = output.plan(files, clean=clean, force=force, orchestrator=texts.name)
         if not dry_run:
             output.carry_out(steps)
         _show(output, steps, root=root, dry_run=dry_run)
         if not dry_run:
             _tell_what_is_next(texts, output.folder, files, root)
-        if not files:
+        _tell_what_is_left_out(file for file in made if file not in files)
+        if not made:
             click.echo("Nothing to generate: no table or task has a dagRef, or none of them is asked for.", err=True)
 
     for argument in reversed(_ARGUMENTS):
         generate = argument(generate)
-    return click.command("generate", help=_HELP.format(name=texts.name, start=texts.start))(generate)
+    return click.command(
+        "generate", help=_HELP.format(name=texts.name, orchestrator=texts.orchestrator, start=texts.start)
+    )(generate)
 
 
 def _show(output: GeneratedFolder, steps: Sequence[FileStep], *, root: Path, dry_run: bool) -> None:
@@ -163,11 +167,16 @@ def _show(output: GeneratedFolder, steps: Sequence[FileStep], *, root: Path, dry
 
 def _tell_what_is_next(texts: GenerationTexts, folder: Path, files: Sequence[DagFile], root: Path) -> None:
     """Print how to open the files in the orchestrator, if there are files for it."""
-    others = [file for file in files if file.orchestrator not in (None, texts.name)]
-    made = [folder / file.name for file in files if file.name.endswith(".py") and file not in others]
+    made = [folder / file.name for file in files if file.name.endswith(".py")]
     if made:
         click.echo(f"To see them in {texts.orchestrator}: {texts.opening(root.resolve(), folder, made)}")
         click.echo(texts.next_step)
-    if others:
-        names = ", ".join(sorted(file.name for file in others))
-        click.echo(f"Not for {texts.orchestrator}, as their templates say: {names}")
+
+
+def _tell_what_is_left_out(files: Iterable[DagFile]) -> None:
+    """Print the names of files that other orchestrators need."""
+    names_of: dict[str, list[str]] = {}
+    for file in files:
+        names_of.setdefault(str(file.orchestrator), []).append(file.name)
+    for orchestrator, names_ in names_of.items():
+        click.echo(f"Left out, because their templates are for {orchestrator.capitalize()}: {', '.join(names_)}")
