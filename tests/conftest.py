@@ -97,6 +97,7 @@ _ANY_VERSION = (
     "benchmarks/soak/test_soak.py",
     "test_architecture.py",
     "test_comparison.py",
+    "test_docstrings.py",
     "test_habits.py",
     "test_language.py",
     "test_version.py",

@@ -62,6 +62,7 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
     """
 
     settings: OptionsT
+    """All options, validated once."""
 
     def __init__(
         self,
@@ -184,6 +185,9 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
             dataset: The dataset of the command; none by default.
             **kwargs: Arguments of `BaseOperator`; and `compute`, the compute profile of the command.
 
+        Returns:
+            The operator, in the DAG whose ``with`` statement is open.
+
         Raises:
             StarlakeError: If an argument is unknown.
         """
@@ -214,6 +218,9 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         Args:
             task_id: The id of the task.
             **kwargs: Arguments of `BaseOperator`.
+
+        Returns:
+            The operator, in the DAG whose ``with`` statement is open.
         """
         from ai.starlake.airflow.operators.ordering_operator import StarlakeOrderingOperator
 
@@ -226,6 +233,9 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
             task_id: The id of the task.
             decision: Decides whether a data-triggered run continues.
             **kwargs: Arguments of `BaseOperator`.
+
+        Returns:
+            The operator, in the DAG whose ``with`` statement is open.
         """
         from ai.starlake.airflow.operators.ordering_operator import StarlakeStartOperator
 
@@ -241,6 +251,9 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         Args:
             task_id: The id of the task.
             **kwargs: Arguments of `BaseOperator`.
+
+        Returns:
+            The operator, in the DAG whose ``with`` statement is open.
         """
         from ai.starlake.airflow.operators.ordering_operator import StarlakeEndOperator
 
@@ -255,6 +268,9 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
             task_id: The id of the task; by default named after the check.
             upstream_task: The operator of the check, as `sl_pre_load` returns it.
             **kwargs: Arguments of `BaseOperator`.
+
+        Returns:
+            The operator, in the DAG whose ``with`` statement is open.
         """
         from ai.starlake.airflow.operators.ordering_operator import StarlakeSkipOperator
 
@@ -279,6 +295,9 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
             strategy: The strategy; not ``none``.
             task_id: The id of the task; by default named after the domain.
             **kwargs: Arguments of `BaseOperator`.
+
+        Returns:
+            The operator, in the DAG whose ``with`` statement is open.
 
         Raises:
             StarlakeError: If the version of Starlake in use does not support the check, or an argument is unknown.

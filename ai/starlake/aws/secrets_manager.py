@@ -31,7 +31,11 @@ class AwsSecret:
     def resolve(self) -> str:
         """Fetch the secret.
 
+        Returns:
+            The value, which is never logged.
+
         Raises:
+            MissingExtraError: If boto3 is not installed.
             StarlakeError: If it cannot be read.
         """
         try:

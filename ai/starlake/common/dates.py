@@ -19,11 +19,16 @@ class DataInterval:
     """The time span whose data a run processes: from `start` up to, not including, `end`."""
 
     start: datetime
+    """First timestamp that belongs to it, with a time zone."""
     end: datetime
+    """First timestamp that no longer belongs to it, with a time zone."""
 
 
 def zone_of(name: str) -> tzinfo:
     """Return the time zone of an IANA name.
+
+    Args:
+        name: Name such as ``Europe/Paris``.
 
     Raises:
         StarlakeError: If no time zone has this name.
@@ -73,10 +78,17 @@ def format_timestamp(moment: datetime) -> str:
     """Return a timestamp in the form of Starlake's command line, such as ``2026-03-01T00:00:00+0000``.
 
     Always in UTC: Starlake stores it in columns without a time zone, for which databases drop the offset.
+
+    Args:
+        moment: Timestamp in any time zone; one without is in that of the machine.
     """
     return moment.astimezone(timezone.utc).strftime(SL_TIMESTAMP_FORMAT)
 
 
 def date_variables(moment: datetime) -> dict[str, str]:
-    """Return the variables of a logical date in a path template: ``ds``, ``ds_nodash`` and ``ts``."""
+    """Return the variables of a logical date in a path template: ``ds``, ``ds_nodash`` and ``ts``.
+
+    Args:
+        moment: Logical date, with a time zone.
+    """
     return {"ds": moment.strftime("%Y-%m-%d"), "ds_nodash": moment.strftime("%Y%m%d"), "ts": format_timestamp(moment)}

@@ -29,7 +29,11 @@ _VALUE = re.compile(r"""(?:(?:bearer|basic)\s+)?("(?:[^"\\]|\\.)*"?|'[^']*'?|[^\
 
 
 def names_a_secret(name: str) -> bool:
-    """Return True if a variable with this name is likely to hold a secret, such as ``DB_PASSWORD``."""
+    """Return True if a variable with this name is likely to hold a secret, such as ``DB_PASSWORD``.
+
+    Args:
+        name: Name of a variable, an option or a flag; any string that contains one.
+    """
     return _SECRET_NAME.search(name) is not None
 
 
@@ -37,6 +41,12 @@ def mask_named_values(text: str) -> str:
     """Mask the values that follow the name of a secret, in time linear in the length of the string.
 
     A value follows ``:`` or ``=``, or is the argument of a flag such as ``--accessToken``.
+
+    Args:
+        text: String that may contain names and values.
+
+    Returns:
+        The string with ``***`` instead of each such value.
 
     >>> mask_named_values('{"DB_PASSWORD": "x", "SL_ROOT": "/p"}')
     '{"DB_PASSWORD": ***, "SL_ROOT": "/p"}'
@@ -68,7 +78,11 @@ def _introduces_a_secret(named: re.Match[str], text: str) -> bool:
 
 
 def secret_arguments(arguments: Sequence[str]) -> set[str]:
-    """Return the values of flags whose names indicate a secret, such as ``--accessToken x``."""
+    """Return the values of flags whose names indicate a secret, such as ``--accessToken x``.
+
+    Args:
+        arguments: Arguments of a command.
+    """
     values = set()
     for flag, following in zip_longest(arguments, arguments[1:], fillvalue="--"):
         name, equals, value = flag.partition("=")
@@ -114,13 +128,20 @@ class Redactor:
         self._pattern = re.compile("|".join(map(re.escape, longest_first))) if written else None
 
     def mask(self, text: str) -> str:
-        """Return a string with every secret and every password of a URL masked."""
+        """Return a string with every secret and every password of a URL masked.
+
+        Args:
+            text: String that may contain secrets.
+        """
         return mask_passwords_of_urls(self._pattern.sub(MASK, text) if self._pattern else text)
 
     def shown(self, argv: Iterable[str]) -> str:
         """Return a command line for display: quoted as for a shell, secrets masked by value and by name.
 
         Values are masked before they are quoted: quotes within a secret change its written form.
+
+        Args:
+            argv: Arguments, the executable first.
         """
         return mask_named_values(self.mask(shlex.join(map(self.mask, argv))))
 

@@ -120,6 +120,7 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
     """
 
     settings: OptionsT
+    """All options, validated once."""
 
     @classmethod
     def further_options(cls) -> tuple[type[JobOptions], ...]:
@@ -189,6 +190,9 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
             dataset: The dataset of the command; none by default.
             **kwargs: See `NodeOptions`.
 
+        Returns:
+            The op, to be called in a graph or a job.
+
         Raises:
             NameCollisionError: If another op has the name.
             StarlakeError: If an argument is unknown.
@@ -216,7 +220,17 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
     ) -> GraphDefinition | None:
         """Create the graph that decides whether a domain is loaded; None for the strategy ``none``.
 
-        See `IStarlakeJob.sl_pre_load` for the arguments.
+        Args:
+            domain: Name of the domain, or of its folder.
+            tables: Tables whose files are considered; all by default.
+            pre_load_strategy: Strategy; by default that of this job.
+            **kwargs: Arguments of `pre_load_check`.
+
+        Returns:
+            The graph, with the outputs `load_domain` and `skipped`; None for the strategy ``none``.
+
+        Raises:
+            StarlakeError: If there is no domain, or no such strategy.
         """
         made: GraphDefinition | None = super().sl_pre_load(domain, tables, pre_load_strategy, **kwargs)
         return made
@@ -227,6 +241,9 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         Args:
             task_id: The name of the op, and the value of its outputs.
             **kwargs: See `NodeOptions`.
+
+        Returns:
+            The op, to be called in a graph or a job.
         """
         node = NodeOptions.of(task_id, kwargs)
         outs = outputs_of(node.out, node.outs, optional=node.skip_or_start)
@@ -241,6 +258,9 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
         Args:
             task_id: The name of the op, and the value of its outputs.
             **kwargs: See `NodeOptions`.
+
+        Returns:
+            The op, to be called in a graph or a job.
         """
         node = NodeOptions.of(task_id, kwargs)
         outs = outputs_of(node.out, node.outs, optional=node.skip_or_start)
@@ -266,6 +286,9 @@ class StarlakeDagsterJob(IStarlakeJob[OpDefinition], Generic[OptionsT]):
             task_id: The name of the op.
             out: Definition of both outputs; type str by default.
             **kwargs: See `NodeOptions`.
+
+        Returns:
+            The op, to be called in a graph or a job.
         """
         from ai.starlake.dagster.pre_load_op import READY, SKIPPED, PreLoadBody
         from ai.starlake.orchestration.preload.checks import check_of

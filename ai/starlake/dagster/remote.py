@@ -80,14 +80,31 @@ class StarlakeDagsterRemoteJob(StarlakeDagsterJob[OptionsT]):
         """Return the executor. Called once in each process that runs an op or a sensor."""
 
     def variables_of(self, project: StarlakeProject) -> Mapping[str, str]:
-        """Return the variables of a project's commands: a local folder is meaningless where they run."""
+        """Return the variables of a project's commands: a local folder is meaningless where they run.
+
+        Args:
+            project: The project.
+
+        Returns:
+            The variables of the project, without ``SL_ROOT`` if it is a local folder.
+        """
         variables = project.variables
         return variables if is_address(project.root) else {k: v for k, v in variables.items() if k != "SL_ROOT"}
 
     def pre_load_check(
         self, domain: str, tables: tuple[str, ...], strategy: StarlakePreLoadStrategy, **kwargs: Any
     ) -> OpDefinition:
-        """Create the op that decides whether a domain is loaded. See `StarlakeDagsterJob.pre_load_check`."""
+        """Create the op that decides whether a domain is loaded. See `StarlakeDagsterJob.pre_load_check`.
+
+        Args:
+            domain: Name of the domain, or of its folder.
+            tables: Tables whose files are considered; all if empty.
+            strategy: Strategy other than ``none``.
+            **kwargs: Further arguments of `StarlakeDagsterJob.pre_load_check`.
+
+        Returns:
+            The op, to be called in a graph or a job.
+        """
         pool = {"pool": self.pool} if self.settings.pre_load_check == "command" else {}
         return super().pre_load_check(domain, tables, strategy, **{**pool, **kwargs})
 
@@ -116,6 +133,9 @@ class StarlakeDagsterRemoteJob(StarlakeDagsterJob[OptionsT]):
             deletes: Whether to delete it instead of creating it. Then the op has an input ``start`` by default.
             task_id: Another name of the op.
             **kwargs: See `NodeOptions`.
+
+        Returns:
+            The op, to be called in a graph or a job.
         """
         name = task_id or default_id
         node = NodeOptions.of(name, with_start(kwargs) if deletes else kwargs)

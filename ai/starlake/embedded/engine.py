@@ -76,6 +76,9 @@ class Engine:
             options: The values of ``--options`` on the command line.
             reporter: Receives events.
 
+        Returns:
+            The engine; databases are opened when they are needed.
+
         Raises:
             StarlakeError: If there is no project, or if it is invalid.
         """
@@ -86,6 +89,13 @@ class Engine:
     def stage(self, domains: Sequence[str] = (), tables: Sequence[str] = ()) -> StageResult:
         """Move files from the landing areas to the stage areas.
 
+        Args:
+            domains: Names of domains or of their folders; all by default.
+            tables: Names of tables; all of the domains by default.
+
+        Returns:
+            The number of files that were moved, by domain.
+
         Raises:
             StarlakeError: If a selected domain has no landing area, or if a name is unknown.
         """
@@ -95,6 +105,12 @@ class Engine:
         self, domain: str, tables: Sequence[str] = (), *, strategy: str = "none", ack_file: str | None = None
     ) -> PreloadResult:
         """Return whether there is something to load.
+
+        Args:
+            domain: Name of the domain, or of its folder.
+            tables: Names of tables; all of the domain by default.
+            strategy: ``none``, ``imported``, ``pending`` or ``ack``, in any case.
+            ack_file: Path or URI of the ack file, for ``ack``; it is deleted if it exists.
 
         Raises:
             StarlakeError: If the strategy or a name is unknown.
@@ -135,6 +151,9 @@ class Engine:
         Args:
             request: The task, and how to run it.
             scheduled: The logical date, UTC; the column SCHEDULED_DATE of the audit.
+
+        Returns:
+            The task's counts and outcomes, and those of the tasks that ran before it.
 
         Raises:
             StarlakeError: If there is no such task, or if its metadata is invalid.

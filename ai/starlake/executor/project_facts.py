@@ -22,15 +22,31 @@ class ProjectFacts(Protocol):
     def duckdb_file(
         self, domain: str | None = None, table: str | None = None, *, task: str | None = None
     ) -> Path | None:
-        """Return the DuckDB file that a load, or a task ``domain.task``, writes to; None for another database."""
+        """Return the DuckDB file that a load, or a task ``domain.task``, writes to; None for another database.
+
+        Args:
+            domain: Domain of a load; None with `task`.
+            table: Table of a load; None for all of the domain.
+            task: Task instead of a load, ``domain.task``.
+        """
         ...
 
     def table_pattern(self, domain: str, table: str) -> re.Pattern[str]:
-        """Return the regular expression that the whole name of a file of a table matches."""
+        """Return the regular expression that the whole name of a file of a table matches.
+
+        Args:
+            domain: Name of the domain, or of its folder.
+            table: Name of the table.
+        """
         ...
 
     def area(self, name: str, domain: str) -> str:
-        """Return the folder of a domain in an area such as ``stage`` or ``ingesting``: a path or a URI."""
+        """Return the folder of a domain in an area such as ``stage`` or ``ingesting``: a path or a URI.
+
+        Args:
+            name: ``incoming``, ``stage``, ``ingesting``, ``archive``, ``unresolved`` or ``replay``.
+            domain: Name of the domain, or of its folder.
+        """
         ...
 
 

@@ -17,15 +17,28 @@ class Reporter(Protocol):
     """Receives the messages of an executor."""
 
     def output(self, stream: Stream, line: str) -> None:
-        """Report one line that the command printed, without its line break, secrets masked."""
+        """Report one line that the command printed, without its line break, secrets masked.
+
+        Args:
+            stream: ``stdout`` or ``stderr``.
+            line: The line.
+        """
         ...
 
     def info(self, message: str) -> None:
-        """Report progress."""
+        """Report progress.
+
+        Args:
+            message: One sentence, without secrets.
+        """
         ...
 
     def warning(self, message: str) -> None:
-        """Report a problem that needs attention."""
+        """Report a problem that needs attention.
+
+        Args:
+            message: The problem, without secrets.
+        """
         ...
 
 
@@ -117,6 +130,13 @@ class StarlakeExecutor(Protocol):
 
         Any exception while it runs, an interruption included, ends the command before it propagates.
 
+        Args:
+            command: A Starlake command, verb first. Nothing changes it.
+            execution: The attempt: its run, its step, and the reporter of its output.
+
+        Returns:
+            The result: counts, outcomes of tables and tasks, and the reference of the command.
+
         Raises:
             StarlakeError: If the command fails or cannot be run.
         """
@@ -136,6 +156,9 @@ class ChecksAlone(Protocol):
         Args:
             command: ``check --names domain.table,domain.task``, with its environment.
             execution: The attempt.
+
+        Returns:
+            An outcome for each table or task.
 
         Raises:
             StarlakeError: If the command cannot be run at all.

@@ -40,6 +40,13 @@ _BY_HAND = (
 def stranded_files(facts: ProjectFacts, domain: str) -> list[str]:
     """Return the files in the ingesting area of a domain: a running load uses them, or a failed load left them.
 
+    Args:
+        facts: Facts of the project.
+        domain: Name of the domain, or of its folder.
+
+    Returns:
+        Paths or URIs of the files; empty if the folder does not exist.
+
     Raises:
         StarlakeError: If the project or the area cannot be read.
     """

@@ -73,6 +73,13 @@ class ShellExecutor:
     def run(self, command: StarlakeCommand, execution: Execution) -> StarlakeResult:
         """Run a command to its end.
 
+        Args:
+            command: A Starlake command, verb first. Nothing changes it.
+            execution: The attempt: its run, its step, and the reporter of its output.
+
+        Returns:
+            The result: counts, outcomes of tables and tasks, and the reference of the command.
+
         Raises:
             ExecutableNotFoundError: If there is no executable.
             CommandFailedError: If its exit code is not 0.
@@ -115,6 +122,10 @@ class ShellExecutor:
         """Begin to start what commands like this one need, where the runner has such a thing, without waiting for it.
 
         It never raises an error: what is wrong is wrong for the commands, too, which say so.
+
+        Args:
+            command: A command like those that follow.
+            execution: The attempt: its run, its step, and the reporter of its output.
         """
         if not isinstance(self._runner, RunnerOfCommands):
             return
@@ -153,6 +164,13 @@ class ShellExecutor:
         Starlake itself has no such command: the outcomes are its last recorded results, or the reason why there are
         none.
 
+        Args:
+            command: A command whose tables and tasks are checked: ``load`` or ``transform``.
+            execution: The attempt: its run, its step, and the reporter of its output.
+
+        Returns:
+            An outcome for each table or task.
+
         Raises:
             StarlakeError: If the command cannot be run.
         """
@@ -164,7 +182,12 @@ class ShellExecutor:
         return masked_outcomes(last_checks(command, self._facts_of(process, execution)), process.prepared.mask)
 
     def reports_tables(self, command: StarlakeCommand, execution: Execution) -> bool:
-        """Return True for the embedded engine, which reports each table."""
+        """Return True for the embedded engine, which reports each table.
+
+        Args:
+            command: A Starlake command, verb first. Nothing changes it.
+            execution: The attempt: its run, its step, and the reporter of its output.
+        """
         try:
             return self._process(command, execution).is_embedded_engine
         except StarlakeError:  # the command itself raises it too
@@ -172,6 +195,13 @@ class ShellExecutor:
 
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
         """Return the files of loads that have ended, as far as a load would use them.
+
+        Args:
+            command: A ``load``.
+            execution: The attempt: its run, its step, and the reporter of its output.
+
+        Returns:
+            Paths or URIs.
 
         Raises:
             StarlakeError: If that cannot be determined.

@@ -44,6 +44,9 @@ class GoogleSecret:
     def resolve(self) -> str:
         """Fetch the secret.
 
+        Returns:
+            The value, which is never logged.
+
         Raises:
             StarlakeError: If it cannot be read.
         """

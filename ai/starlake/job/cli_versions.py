@@ -31,6 +31,12 @@ class StarlakeCli:
     def of(cls, version: StarlakeCli | str | None) -> StarlakeCli:
         """Read the option `starlake_version`.
 
+        Args:
+            version: Version such as ``1.5.16``; None for the newest known.
+
+        Returns:
+            The command line of this version.
+
         Raises:
             StarlakeError: If the string is not a version of Starlake.
         """
@@ -55,13 +61,22 @@ class StarlakeCli:
         return "stage" if self.version >= _STAGE_SINCE else "import"
 
     def stage_arguments(self, domain: str, tables: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the arguments of that verb for a domain; before 1.2.0 it cannot select tables."""
+        """Return the arguments of that verb for a domain; before 1.2.0 it cannot select tables.
+
+        Args:
+            domain: Name of the domain, or of its folder.
+            tables: Names of tables; all if empty.
+        """
         if self.version < _STAGE_SINCE:
             return ("--include", domain)
         return ("--domains", domain, *(("--tables", ",".join(tables)) if tables else ()))
 
     def accepts(self, flag: str) -> bool:
-        """Return True if this version has a flag that others do not have."""
+        """Return True if this version has a flag that others do not have.
+
+        Args:
+            flag: A flag with its hyphens, such as ``--scheduledDate``.
+        """
         return self.version >= _FLAG_SINCE[flag]
 
     def require_preload_command(self) -> None:

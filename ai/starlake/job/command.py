@@ -63,6 +63,9 @@ class StarlakeCommand(Sequence[str]):
     def of(cls, arguments: Sequence[str]) -> StarlakeCommand:
         """Return the command of a list of arguments, verb first; a command is returned unchanged.
 
+        Args:
+            arguments: The command, verb first, each argument a string of its own.
+
         Raises:
             StarlakeError: If the list is empty or its ``--options`` cannot be read.
         """
@@ -97,7 +100,11 @@ class StarlakeCommand(Sequence[str]):
         return self.verb in VERBS_THAT_WRITE
 
     def value_of(self, flag: str) -> str | None:
-        """Return the value of a flag such as ``--domains``; None if it is absent."""
+        """Return the value of a flag such as ``--domains``; None if it is absent.
+
+        Args:
+            flag: The flag with its hyphens.
+        """
         for position, text in enumerate(self.arguments):
             if text == flag and position + 1 < len(self.arguments):
                 return self.arguments[position + 1]
@@ -106,20 +113,36 @@ class StarlakeCommand(Sequence[str]):
         return None
 
     def with_arguments(self, *arguments: str) -> StarlakeCommand:
-        """Return this command with more arguments."""
+        """Return this command with more arguments.
+
+        Args:
+            *arguments: Arguments to append.
+        """
         return replace(self, arguments=(*self.arguments, *arguments))
 
     def with_options(self, options: Mapping[str, str]) -> StarlakeCommand:
-        """Return this command with more options; they take precedence over its own."""
+        """Return this command with more options; they take precedence over its own.
+
+        Args:
+            options: Substitutions, passed as ``--options name=value,...``.
+        """
         return replace(self, options={**self.options, **options}) if options else self
 
     def with_environment(self, environment: Mapping[str, EnvironmentValue]) -> StarlakeCommand:
-        """Return this command with a larger environment; the command's own values take precedence."""
+        """Return this command with a larger environment; the command's own values take precedence.
+
+        Args:
+            environment: Strings or secret references by name.
+        """
         merged = {**environment, **self.environment} if self.environment else environment
         return self if merged is self.environment else self._with("environment", _frozen(merged))
 
     def with_compute(self, compute: ComputeProfile | None) -> StarlakeCommand:
-        """Return this command with another compute profile."""
+        """Return this command with another compute profile.
+
+        Args:
+            compute: The profile; None for the sizes of the options.
+        """
         return self if compute == self.compute else self._with("compute", compute)
 
     def _with(self, name: str, value: Any) -> StarlakeCommand:

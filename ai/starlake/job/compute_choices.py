@@ -44,7 +44,7 @@ class ComputeChoice:
 
 
 def chosen_profile(profiles: Mapping[str, ComputeProfile], *choices: ComputeChoice | None) -> ComputeProfile | None:
-    """Return the profile of the last choice; None if there is none.
+    """Return the profile of the last choice; None without choices.
 
     Args:
         profiles: The profiles of the option `compute`.

@@ -34,6 +34,9 @@ class StarlakeJobFactory:
             options: The options of the job.
             **kwargs: Arguments of the class of the job.
 
+        Returns:
+            The job; its class is that of `job_class`.
+
         Raises:
             StarlakeError: If there is no such class, if a package that it needs is not installed, or if an option has a
                 value that it does not accept.
@@ -47,6 +50,10 @@ class StarlakeJobFactory:
 
         Packages register such classes as entry points of the group ``starlake.executors``, named after the orchestrator
         and the environment: ``dagster.shell``.
+
+        Args:
+            orchestrator: ``dagster`` or ``airflow``.
+            environment: ``shell``, ``embedded``, ``dataproc``, ``cloud_run`` or that of another installed package.
 
         Raises:
             StarlakeError: If no installed package offers one, or if a package that it needs is not installed.

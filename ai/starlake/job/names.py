@@ -22,6 +22,9 @@ class JobWord(str, Enum):
     def of(cls: type[WordT], word: WordT | str) -> WordT:
         """Return the member for a word, ignoring case.
 
+        Args:
+            word: A member, or its name.
+
         Raises:
             StarlakeError: If there is no such member.
         """
@@ -35,7 +38,14 @@ class JobWord(str, Enum):
 
     @classmethod
     def from_str(cls: type[WordT], value: str) -> WordT:
-        """Return the member for a word; the name of this method in Starlake's own package."""
+        """Return the member for a word; the name of this method in Starlake's own package.
+
+        Args:
+            value: The name of a member.
+
+        Raises:
+            StarlakeError: If there is no such member.
+        """
         return cls.of(value)
 
     @classmethod
@@ -74,7 +84,7 @@ class _OpenWord(JobWord, metaclass=_OpenWords):
 
     @classmethod
     def _missing_(cls, value: object) -> Any:
-        """Return the member of an installed package, always the same object; None if there is none."""
+        """Return the member of an installed package, always the same object; None if no package adds this word."""
         text = str(value).strip().lower()
         return _added(cls, text) if text in cls._installed() else None
 

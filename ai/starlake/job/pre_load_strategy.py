@@ -24,7 +24,11 @@ class StarlakePreLoadStrategy(JobWord):
 
     @classmethod
     def is_valid(cls, strategy: str) -> bool:
-        """Return True if a string names a strategy, ignoring case."""
+        """Return True if a string names a strategy, ignoring case.
+
+        Args:
+            strategy: Any string.
+        """
         return strategy.strip().lower() in cls.all_strategies()
 
     @classmethod
@@ -35,6 +39,9 @@ class StarlakePreLoadStrategy(JobWord):
     @classmethod
     def of(cls, word: StarlakePreLoadStrategy | str | None) -> StarlakePreLoadStrategy:
         """Return the strategy of a name, ignoring case; None means ``none``.
+
+        Args:
+            word: A strategy, or its name.
 
         Raises:
             StarlakeError: If there is no such strategy.

@@ -119,6 +119,9 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
             domain: The domain.
             tables: The tables whose files to move; all by default.
             **kwargs: Arguments of `sl_job`.
+
+        Returns:
+            An op on Dagster, an operator on Airflow.
         """
         return self.sl_job(task_id or f"{domain}_import", stage_command(self.cli, domain, tables), **kwargs)
 
@@ -142,6 +145,9 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
             dataset: The dataset of the load, ``{domain}.{table}`` by default.
             load_options: Substitutions in its metadata: ``name=value,name=value``, or a mapping.
             **kwargs: Arguments of `sl_job`.
+
+        Returns:
+            An op on Dagster, an operator on Airflow.
         """
         return self.sl_job(
             task_id or f"{domain}_{table}_load",
@@ -169,6 +175,9 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
             spark_config: Resources of the Spark job, if there is one.
             dataset: The dataset of the transform, `transform_name` by default.
             **kwargs: Arguments of `sl_job`.
+
+        Returns:
+            An op on Dagster, an operator on Airflow.
         """
         command = transform_command(transform_name, transform_options)
         return self.sl_job(
@@ -226,18 +235,45 @@ class IStarlakeJob(StarlakeOptions, ABC, Generic[NodeT]):
             spark_config: Resources of the Spark job, if there is one.
             dataset: The dataset of the command.
             **kwargs: Arguments of the orchestrator.
+
+        Returns:
+            An op on Dagster, an operator on Airflow.
         """
 
     @abstractmethod
     def dummy_op(self, task_id: str, **kwargs: Any) -> NodeT:
-        """Create an op that runs no command and only orders others."""
+        """Create an op that runs no command and only orders others.
+
+        Args:
+            task_id: Name of the op.
+            **kwargs: Arguments of the orchestrator for the op or operator.
+
+        Returns:
+            An op on Dagster, an operator on Airflow.
+        """
 
     def pre_tasks(self, **kwargs: Any) -> NodeT | None:  # noqa: ARG002
-        """Create the op that runs before all commands; None if there is none."""
+        """Create the op that makes what commands run on, such as a cluster; by default there is no such op.
+
+        Args:
+            **kwargs: Arguments of the orchestrator for the op or operator.
+
+        Returns:
+            An op on Dagster, an operator on Airflow; None unless commands need infrastructure that is made for the
+            run.
+        """
         return None
 
     def post_tasks(self, **kwargs: Any) -> NodeT | None:  # noqa: ARG002
-        """Create the op that runs after all commands; None if there is none."""
+        """Create the op that removes what `pre_tasks` made; by default there is no such op.
+
+        Args:
+            **kwargs: Arguments of the orchestrator for the op or operator.
+
+        Returns:
+            An op on Dagster, an operator on Airflow; None unless commands need infrastructure that is made for the
+            run.
+        """
         return None
 
     def compute_of(

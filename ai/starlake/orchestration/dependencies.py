@@ -106,10 +106,16 @@ class TreeNodeMixin(Generic[NodeT]):
         self.id = id
         self.node = node
         self.parents: list[TreeNodeMixin[NodeT]] = []
+        """Predecessors."""
         self.children: list[TreeNodeMixin[NodeT]] = []
+        """Successors."""
 
     def add_parent(self, parent: TreeNodeMixin[NodeT]) -> None:
-        """Add a predecessor."""
+        """Add a predecessor.
+
+        Args:
+            parent: Node that this one becomes a successor of.
+        """
         self.parents.append(parent)
         parent.children.append(self)
 
@@ -189,7 +195,14 @@ class StarlakeDependencies(Sequence[StarlakeDependency]):
         return list(self._all.values())
 
     def get_dependency(self, name: str) -> StarlakeDependency | None:
-        """Return a dependency by its name, at any level."""
+        """Return a dependency by its name, at any level.
+
+        Args:
+            name: ``domain.task`` or ``domain.table``.
+
+        Returns:
+            The dependency; None if no transform or table has this name.
+        """
         return self._all.get(name)
 
     def graphs(self, *, run_dependencies_first: bool = False) -> list[TreeNodeMixin[StarlakeDependency]]:

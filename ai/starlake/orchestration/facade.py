@@ -36,6 +36,7 @@ class AbstractOrchestration(ABC, Generic[NativeT]):
         self.job = job
         self.caller_globals = globals_of(job.module_name) if caller_globals is None else caller_globals
         self.pipelines: list[AbstractPipeline[NativeT]] = []
+        """Pipelines created so far, in their order."""
         self._names = NameRegistry()
         self._table_names = NameRegistry()
 
@@ -43,6 +44,13 @@ class AbstractOrchestration(ABC, Generic[NativeT]):
         self, schedule: StarlakeSchedule | None = None, dependencies: StarlakeDependencies | None = None
     ) -> AbstractPipeline[NativeT]:
         """Create a pipeline: of loads by a schedule, or of transforms by their dependencies.
+
+        Args:
+            schedule: Domains and tables to load, with their cron expression.
+            dependencies: Transforms to run.
+
+        Returns:
+            The pipeline, for use in a ``with`` statement.
 
         Raises:
             StarlakeError: If neither or both are given, or if the pipeline is invalid.
@@ -61,6 +69,12 @@ class AbstractOrchestration(ABC, Generic[NativeT]):
     def add_loads(self, schedule: StarlakeSchedule) -> AbstractPipeline[NativeT]:
         """Create the pipeline that loads the domains of a schedule; see `arrange_loads`.
 
+        Args:
+            schedule: Domains and tables to load, with their cron expression.
+
+        Returns:
+            The complete pipeline.
+
         Raises:
             StarlakeError: If the pipeline is invalid.
             NameCollisionError: If two of its tables, or two pipelines, have the same name in the orchestrator.
@@ -72,6 +86,12 @@ class AbstractOrchestration(ABC, Generic[NativeT]):
     def add_transforms(self, dependencies: StarlakeDependencies) -> AbstractPipeline[NativeT]:
         """Create the pipeline that runs transforms after their dependencies; see `arrange_transforms`.
 
+        Args:
+            dependencies: Transforms to run.
+
+        Returns:
+            The complete pipeline.
+
         Raises:
             StarlakeError: If the pipeline is invalid.
             NameCollisionError: If two of its transforms, or two pipelines, have the same name in the orchestrator.
@@ -81,7 +101,18 @@ class AbstractOrchestration(ABC, Generic[NativeT]):
         return pipeline
 
     def sl_create_task_group(self, group_id: str, pipeline: AbstractPipeline[NativeT]) -> AbstractTaskGroup:
-        """Create a group of tasks, within the innermost open ``with`` statement of a group."""
+        """Create a group of tasks, within the innermost open ``with`` statement of a group.
+
+        Args:
+            group_id: Name of the group.
+            pipeline: Pipeline of the group.
+
+        Returns:
+            The group, for use in a ``with`` statement: tasks made within it belong to it.
+
+        Raises:
+            NameCollisionError: If another member of the surrounding group has its name.
+        """
         return pipeline.builder.group(group_id)
 
     @abstractmethod
@@ -245,7 +276,15 @@ class AbstractPipeline(ABC, Generic[NativeT]):
         return [task.full_id for task in self.tasks]
 
     def get_context_var(self, var_name: str, default_value: Any = None) -> Any:
-        """Return the value of an option; see `StarlakeOptions.get_context_var`."""
+        """Return the value of an option; see `StarlakeOptions.get_context_var`.
+
+        Args:
+            var_name: Name of the option.
+            default_value: Value if nothing defines the option.
+
+        Raises:
+            MissingEnvironmentVariable: If nothing defines it, and there is no default.
+        """
         return self.job.get_context_var(var_name, default_value, self.options)
 
     def sl_spark_config(self, spark_config_name: str) -> StarlakeSparkConfig:
@@ -257,32 +296,76 @@ class AbstractPipeline(ABC, Generic[NativeT]):
         return self.builder.spark_config(spark_config_name)
 
     def start_task(self, task_id: str | None = None, **kwargs: Any) -> AbstractTask[NativeT]:
-        """Create the first task, ``start``."""
+        """Create the first task, ``start``.
+
+        Args:
+            task_id: Name of the task; ``start`` by default.
+            **kwargs: Arguments of the orchestrator for the op or operator.
+
+        Returns:
+            The task, with its op or operator as attribute `task`.
+        """
         return self.builder.start(task_id, **kwargs)
 
     def end_task(self, task_id: str | None = None, **kwargs: Any) -> AbstractTask[NativeT]:
         """Create the last task, ``end``. It also runs if loads were skipped.
 
         If anything was loaded or transformed, it records the run of the pipeline: as the asset with its name.
+
+        Args:
+            task_id: Name of the task; ``end`` by default.
+            **kwargs: Arguments of the orchestrator for the op or operator.
+
+        Returns:
+            The task, with its op or operator as attribute `task`.
         """
         return self.builder.end(task_id, **kwargs)
 
     def dummy_task(self, task_id: str, **kwargs: Any) -> AbstractTask[NativeT]:
-        """Create a task that runs no command and only orders others."""
+        """Create a task that runs no command and only orders others.
+
+        Args:
+            task_id: Name of the task.
+            **kwargs: Arguments of the orchestrator for the op or operator.
+
+        Returns:
+            The task, with its op or operator as attribute `task`.
+        """
         return self.builder.ordering(task_id, **kwargs)
 
     def sl_dummy_op(self, task_id: str, **kwargs: Any) -> AbstractTask[NativeT]:
-        """Create a task that only orders others: `dummy_task` under its name in generated files."""
+        """Create a task that only orders others: `dummy_task` under its name in generated files.
+
+        Args:
+            task_id: Name of the task.
+            **kwargs: Arguments of the orchestrator for the op or operator.
+
+        Returns:
+            The task, with its op or operator as attribute `task`.
+        """
         return self.builder.ordering(task_id, **kwargs)
 
     def pre_tasks(self, **kwargs: Any) -> AbstractTask[NativeT] | None:
-        """Create the task that prepares the infrastructure of commands; None if there is none."""
+        """Create the task that makes what commands run on, such as a cluster.
+
+        Args:
+            **kwargs: Arguments of the orchestrator for the op or operator.
+
+        Returns:
+            The task; None if the executor of the job needs no such task.
+        """
         return self.builder.before_all(**kwargs)
 
     def post_tasks(self, **kwargs: Any) -> AbstractTask[NativeT] | None:
-        """Create the task that cleans up the infrastructure of `pre_tasks`; None if there is none.
+        """Create the task that removes what the task of `pre_tasks` made.
 
         It also runs if loads were skipped.
+
+        Args:
+            **kwargs: Arguments of the orchestrator for the op or operator.
+
+        Returns:
+            The task; None if the executor of the job needs no such task.
         """
         return self.builder.after_all(**kwargs)
 
@@ -292,6 +375,15 @@ class AbstractPipeline(ABC, Generic[NativeT]):
         """Create the task that decides whether a domain is loaded; None for the strategy ``none``.
 
         Downstream tasks in its outermost group are skipped if there is nothing to load. Tasks after that group are not.
+
+        Args:
+            domain: Name of the domain, or of its folder.
+            tables: Tables whose files are considered; all by default.
+            task_id: Name of the task; ``check_{domain}_...`` by default.
+            **kwargs: Arguments of the orchestrator for the op or operator.
+
+        Returns:
+            The task; None for the strategy ``none``.
         """
         return self.builder.pre_load(domain, tables, task_id, **kwargs)
 
@@ -299,6 +391,11 @@ class AbstractPipeline(ABC, Generic[NativeT]):
         self, task_id: str, upstream_task: AbstractDependency | None, **kwargs: Any
     ) -> AbstractTask[NativeT] | None:
         """Create the task that skips downstream tasks if the task of `sl_pre_load` has found nothing.
+
+        Args:
+            task_id: Name of the task.
+            upstream_task: Task of `sl_pre_load`; None without a pre-load check.
+            **kwargs: Arguments of the orchestrator for the op or operator.
 
         Returns:
             None if the task of `sl_pre_load` itself skips downstream tasks, as on Dagster.
@@ -308,7 +405,17 @@ class AbstractPipeline(ABC, Generic[NativeT]):
     def sl_import(
         self, task_id: str | None, domain: str, tables: Iterable[str] = (), **kwargs: Any
     ) -> AbstractTask[NativeT]:
-        """Create the task that moves the files of a domain from the landing area to the stage area."""
+        """Create the task that moves the files of a domain from the landing area to the stage area.
+
+        Args:
+            task_id: Name of the task; ``import_{domain}`` by default.
+            domain: Name of the domain, or of its folder.
+            tables: Tables whose files are moved; all by default.
+            **kwargs: Arguments of the orchestrator for the op or operator.
+
+        Returns:
+            The task, with its op or operator as attribute `task`.
+        """
         return self.builder.import_files(task_id, domain, tables, **kwargs)
 
     def sl_load(self, task_id: str | None, domain: str, table: str, **kwargs: Any) -> AbstractTask[NativeT]:
@@ -320,6 +427,9 @@ class AbstractPipeline(ABC, Generic[NativeT]):
             table: The table.
             **kwargs: Arguments of `IStarlakeJob.sl_load`. Its options are by default those of the table in the variable
                 ``jobs`` of the module, or in the job's options.
+
+        Returns:
+            The task, with its op or operator as attribute `task`.
         """
         return self.builder.load(task_id, domain, table, **kwargs)
 
@@ -334,11 +444,17 @@ class AbstractPipeline(ABC, Generic[NativeT]):
             sink: The table that it writes, if that has another name.
             **kwargs: Arguments of `IStarlakeJob.sl_transform`. Its options are by default its own in the variable
                 ``jobs`` of the module, or in the job's options.
+
+        Returns:
+            The task, with its op or operator as attribute `task`.
         """
         return self.builder.transform(task_id, transform_name, sink, **kwargs)
 
     def dependency_to_task(self, dependency: Any) -> AbstractTask[NativeT]:
         """Return the task that runs a transform or loads a table; created on first use.
+
+        Args:
+            dependency: A transform or a table of the dependencies, or its task.
 
         Raises:
             StarlakeError: If it is neither.
@@ -357,19 +473,35 @@ class AbstractPipeline(ABC, Generic[NativeT]):
                 now.
             **options: Further ``--options`` of all commands.
 
+        Returns:
+            Success or failure, and the result of each command.
+
         Raises:
             StarlakeError: If there is no such partition.
         """
         return self.runs.execute(self._date_of(logical_date), RunOptions(substitutions=options))
 
     def dry_run(self, logical_date: date | None = None, **options: Any) -> RunReport:
-        """Return the commands that `run` would run; they are not run, and nothing is changed."""
+        """Return the commands that `run` would run; they are not run, and nothing is changed.
+
+        Args:
+            logical_date: Day or timestamp that the run is for; the current one by default.
+            **options: Substitutions: the ``--options`` of each command.
+        """
         return self.runs.execute(self._date_of(logical_date), RunOptions(dry=True, substitutions=options))
 
     def backfill(self, start_date: date, end_date: date, **options: Any) -> list[RunReport]:
         """Run the pipeline for each interval that begins from one day or timestamp to another, both included.
 
         It stops at the first failed run.
+
+        Args:
+            start_date: First day or timestamp, in the time zone of the pipeline unless it has one.
+            end_date: Last day or timestamp, in the time zone of the pipeline unless it has one.
+            **options: Substitutions: the ``--options`` of each command.
+
+        Returns:
+            A report for each run, in their order.
 
         Raises:
             StarlakeError: If the pipeline has no partitions for a part of that time.
@@ -395,6 +527,9 @@ class OrchestrationFactory:
         Args:
             job: Creates the ops or operators of its pipelines.
             **kwargs: Arguments of the class of the orchestration.
+
+        Returns:
+            The orchestration; its class is that of the job's orchestrator.
 
         Raises:
             StarlakeError: If no installed package has an orchestration for the job.

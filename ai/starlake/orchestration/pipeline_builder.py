@@ -113,12 +113,12 @@ class PipelineBuilder(Generic[NativeT]):
         return self._ordering(task_id, TaskType.EMPTY, kwargs)
 
     def before_all(self, **kwargs: Any) -> AbstractTask[NativeT] | None:
-        """Create the task that prepares the infrastructure of commands; None if there is none."""
+        """Create the task that makes what commands run on; None if the job needs no such task."""
         self.preparation = self._named_by_the_job(self.job.pre_tasks, "the tasks before all others", kwargs)
         return self.preparation
 
     def after_all(self, **kwargs: Any) -> AbstractTask[NativeT] | None:
-        """Create the task that cleans up the infrastructure of `before_all`; None if there is none."""
+        """Create the task that removes what `before_all` made; None if the job needs no such task."""
         self.clean_up = self._named_by_the_job(self.job.post_tasks, "the tasks after all others", kwargs)
         return self.clean_up
 

@@ -119,6 +119,7 @@ class AbstractTaskGroup(AbstractDependency):
     ) -> None:
         super().__init__(group_id, label, graph, parent)
         self.members: list[AbstractDependency] = []
+        """Tasks and groups directly in it, in their order."""
         self._names = NameRegistry()
 
     @property
@@ -128,6 +129,9 @@ class AbstractTaskGroup(AbstractDependency):
 
     def add(self, member: AbstractDependency) -> None:
         """Add a task or a group.
+
+        Args:
+            member: The task or group.
 
         Raises:
             NameCollisionError: If another member of the group has its name.
@@ -154,6 +158,7 @@ class AbstractTaskGroup(AbstractDependency):
 
 
 TaskGroupContext = AbstractTaskGroup
+"""The class of groups, under its name in DAG files that Starlake generates."""
 
 
 class TaskGraph(Generic[NativeT]):

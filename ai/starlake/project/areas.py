@@ -43,31 +43,60 @@ class Areas:
         return join(folder, domain) if domain else folder
 
     def path(self, area: str, domain: str | None = None) -> Path:
-        """Return the path object of `address`."""
+        """Return the path object of `address`.
+
+        Args:
+            area: ``incoming``, ``stage``, ``ingesting``, ``archive``, ``unresolved`` or ``replay``.
+            domain: Name of a domain; None for the area itself.
+        """
         return self.files.path(self.address(area, domain))
 
     def incoming(self, domain: str) -> Path:
-        """Return the default landing area of a domain; ``stage`` takes files from the domain's own ``directory``."""
+        """Return the default landing area of a domain; ``stage`` takes files from the domain's own ``directory``.
+
+        Args:
+            domain: Name of the domain.
+        """
         return self.path("incoming", domain)
 
     def stage(self, domain: str) -> Path:
-        """Return the folder of files that wait to be loaded."""
+        """Return the folder of files that wait to be loaded.
+
+        Args:
+            domain: Name of the domain.
+        """
         return self.path("stage", domain)
 
     def ingesting(self, domain: str) -> Path:
-        """Return the folder of files that are being loaded."""
+        """Return the folder of files that are being loaded.
+
+        Args:
+            domain: Name of the domain.
+        """
         return self.path("ingesting", domain)
 
     def archive(self, domain: str) -> Path:
-        """Return the folder of loaded files."""
+        """Return the folder of loaded files.
+
+        Args:
+            domain: Name of the domain.
+        """
         return self.path("archive", domain)
 
     def unresolved(self, domain: str) -> Path:
-        """Return the folder of files that match no table."""
+        """Return the folder of files that match no table.
+
+        Args:
+            domain: Name of the domain.
+        """
         return self.path("unresolved", domain)
 
     def replay(self, domain: str) -> Path:
-        """Return the folder of rejected rows in the format of their file."""
+        """Return the folder of rejected rows in the format of their file.
+
+        Args:
+            domain: Name of the domain.
+        """
         return self.path("replay", domain)
 
     def variables(self) -> Mapping[str, str]:

@@ -103,7 +103,7 @@ class FileRules:
     rules: tuple[FileRule, ...]
 
     def rule_of(self, name: str) -> FileRule | None:
-        """Return the first matching rule for a file; None if there is none, and for hidden files."""
+        """Return the first matching rule for a file; None if no rule matches, and for hidden files."""
         return None if name.startswith(".") else next((rule for rule in self.rules if rule.takes(name)), None)
 
     def selected(self, tables: Sequence[str]) -> FileRules:

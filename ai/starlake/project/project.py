@@ -48,7 +48,9 @@ class Project:
     """
 
     settings: Settings
+    """Application, areas and variables, as read from the files."""
     options: Mapping[str, str] = field(default_factory=dict)
+    """Values of ``--options``: variables that take precedence over all others."""
 
     @classmethod
     def read(
@@ -64,6 +66,9 @@ class Project:
             root: Folder that contains ``metadata``.
             environment: The environment; the one of the process by default.
             options: The values of ``--options``: variables that take precedence over all others.
+
+        Returns:
+            The project; further files are read when they are needed.
 
         Raises:
             StarlakeError: If there is no project, or its application or env files are invalid.
@@ -135,6 +140,9 @@ class Project:
     def domain(self, name: str) -> Domain:
         """Return a domain with its tables, by the name of its folder or its own, ignoring case.
 
+        Args:
+            name: Name of the domain, or of its folder.
+
         Raises:
             StarlakeError: If it does not exist, or one of its files is invalid.
         """
@@ -142,6 +150,10 @@ class Project:
 
     def table(self, domain: str, table: str) -> Table:
         """Return a table, by the name of its file or its own, ignoring case; the domain's other tables are not read.
+
+        Args:
+            domain: Name of the domain, or of its folder.
+            table: Name of the table, or of its file.
 
         Raises:
             StarlakeError: If it does not exist, or its files are invalid.
@@ -151,6 +163,9 @@ class Project:
     def task(self, name: str) -> Task:
         """Return a task by ``domain.task``, ignoring case.
 
+        Args:
+            name: Name such as ``kpis.revenue``.
+
         Raises:
             StarlakeError: If it does not exist, or its files are invalid.
         """
@@ -158,6 +173,9 @@ class Project:
 
     def type(self, name: str) -> TypeDefinition:
         """Return a type by its name.
+
+        Args:
+            name: Name such as ``long`` or ``email``.
 
         Raises:
             StarlakeError: If it does not exist, with the nearest existing name.
@@ -208,6 +226,9 @@ class Project:
     def connection_of(self, item: Table | Task) -> Connection:
         """Return the connection that the rows of a table or task are written to.
 
+        Args:
+            item: A table or a task of the project.
+
         Raises:
             StarlakeError: If it does not exist, or none is selected.
         """
@@ -218,7 +239,11 @@ class Project:
         return find_connection(self.application, self.areas, *refs)
 
     def dialect_of(self, item: Table | Task) -> str:
-        """Return sqlglot's name of the SQL dialect of a table or task; DuckDB's if the connection is unknown."""
+        """Return sqlglot's name of the SQL dialect of a table or task; DuckDB's if the connection is unknown.
+
+        Args:
+            item: A table or a task of the project.
+        """
         try:
             connection = self.connection_of(item)
         except StarlakeError:
@@ -244,6 +269,9 @@ class Project:
             label: Description of the template, for error messages.
             file: Its file, for error messages.
             planned: Whether it is rendered before it runs, so that variables of a run may have any value.
+
+        Returns:
+            The rendered string.
 
         Raises:
             ProjectError: If it uses an undefined variable, unless `Application.undefined_variables` allows it.

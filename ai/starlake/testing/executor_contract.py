@@ -322,12 +322,21 @@ class ExecutorContract:
 
     @pytest.fixture
     def bench_folder(self, tmp_path: Path) -> Path:
-        """Return the folder of a test, which is empty. Override it where all tests have to work in the same one."""
+        """Return the folder of a test, which is empty. Override it where all tests have to work in the same one.
+
+        Args:
+            tmp_path: Folder of the test, from pytest.
+        """
         return tmp_path
 
     @pytest.fixture
     def bench(self, bench_folder: Path, monkeypatch: pytest.MonkeyPatch) -> ContractBench:
-        """Return the project of a test; the environment has no variables of Starlake, and one secret."""
+        """Return the project of a test; the environment has no variables of Starlake, and one secret.
+
+        Args:
+            bench_folder: Folder of the project.
+            monkeypatch: Fixture of pytest, which restores the environment.
+        """
         for name in [name for name in os.environ if name.startswith("SL_")]:
             monkeypatch.delenv(name)
         monkeypatch.setenv("WHERE_THE_SECRET_IS", SECRET)
@@ -336,11 +345,19 @@ class ExecutorContract:
 
     @pytest.fixture
     def executor(self, bench: ContractBench) -> StarlakeExecutor:
-        """Return the executor of a test."""
+        """Return the executor of a test.
+
+        Args:
+            bench: Project of the test.
+        """
         return self.make_executor(bench)
 
     def is_running(self, bench: ContractBench) -> bool:
-        """Return True if a command is running. Override it if the command is not the executable of the bench."""
+        """Return True if a command is running. Override it if the command is not the executable of the bench.
+
+        Args:
+            bench: Project of the test.
+        """
         return any(_is_alive(call["pid"]) for call in bench.calls())
 
     def check_arguments(self, bench: ContractBench, command: StarlakeCommand, result: StarlakeResult) -> None:

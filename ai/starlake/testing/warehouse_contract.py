@@ -204,7 +204,13 @@ class WarehouseContract:
         make_warehouse: Callable[[str], Connection],
         rows_of: Callable[[Connection, str], list[Row]],
     ) -> Shop:
-        """Return a project on two databases."""
+        """Return a project on two databases.
+
+        Args:
+            tmp_path: Folder of the test, from pytest.
+            make_warehouse: Fixture that makes a database with a name.
+            rows_of: Fixture that reads the rows of a statement.
+        """
         connections = {"main": make_warehouse("main"), "other": make_warehouse("other")}
         return Shop(tmp_path / "project", connections, rows_of, self.dialect)
 

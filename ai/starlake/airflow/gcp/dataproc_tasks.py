@@ -89,6 +89,9 @@ class StarlakeAirflowDataprocJob(StarlakeAirflowJob[DataprocOptions]):
 
         Args:
             **kwargs: Arguments of `BaseOperator`; and `task_id`, ``create_{cluster_id}_cluster`` by default.
+
+        Returns:
+            The operator, in the DAG whose ``with`` statement is open.
         """
         made = self._cluster_task("create", deletes=False, **kwargs)
         self._setups[made.dag_id] = made.as_setup()
@@ -102,6 +105,9 @@ class StarlakeAirflowDataprocJob(StarlakeAirflowJob[DataprocOptions]):
 
         Args:
             **kwargs: Arguments of `BaseOperator`; and `task_id`, ``delete_{cluster_id}_cluster`` by default.
+
+        Returns:
+            The operator, in the DAG whose ``with`` statement is open.
         """
         made = self._cluster_task("delete", deletes=True, **kwargs)
         setup = self._setups.get(made.dag_id)

@@ -63,7 +63,7 @@ class StarlakeStartOperator(BaseOperator):
         self.execute(context)
 
     def _decided(self, context: Context) -> dict[str, str] | None:
-        """Return the dates of the run according to its triggering events; None if there are none."""
+        """Return the dates of the run according to its triggering events; None for a run that no event triggered."""
         from ai.starlake.airflow.task_runs.start_decision import MEMORY, GoOn, NotBefore, Skip
         from ai.starlake.airflow.task_runs.task_dates import decided_dates
 

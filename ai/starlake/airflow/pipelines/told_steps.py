@@ -46,7 +46,7 @@ class ToldSteps:
 
         Args:
             name: Its name.
-            instance: The task instance; None if there is none.
+            instance: The task instance; None outside of a run.
         """
         state = instance.state and str(instance.state) if instance is not None else None
         step = Step(

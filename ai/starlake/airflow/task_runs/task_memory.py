@@ -28,7 +28,7 @@ class TaskMemory:
         self._store: Any = context.get("task_state_store")
 
     def recall(self, key: str) -> Any:
-        """Return the value of a key; None if there is none."""
+        """Return the value of a key; None for an unknown key."""
         if self._store is None:
             return None
         with interrupts_held():

@@ -71,6 +71,9 @@ def used(value: Any, use: Callable[[str], ResultT], *, refused: Callable[[Except
         refused: Returns True for an error that means that the string was refused.
         label: Purpose of the value, for error messages.
 
+    Returns:
+        The result of `use`.
+
     Raises:
         StarlakeError: If a reference cannot be resolved. Errors of `use` propagate.
     """

@@ -25,6 +25,9 @@ class SecretReference(Protocol):
     def resolve(self) -> str:
         """Fetch the value.
 
+        Returns:
+            The value, which is never logged.
+
         Raises:
             StarlakeError: If there is no such value.
         """
@@ -49,6 +52,7 @@ class EnvironmentReference:
     """
 
     lifetime: ClassVar[float] = 0
+    """Seconds for which the value is cached: it is cheap to read."""
     name: str
 
     def __post_init__(self) -> None:
@@ -56,6 +60,9 @@ class EnvironmentReference:
 
     def resolve(self) -> str:
         """Read the variable.
+
+        Returns:
+            The value, which is never logged.
 
         Raises:
             MissingEnvironmentVariable: If it is not set.
@@ -75,10 +82,14 @@ class FileReference:
     """
 
     lifetime: ClassVar[float] = 0
+    """Seconds for which the value is cached: it is cheap to read."""
     path: str
 
     def resolve(self) -> str:
         """Read the file.
+
+        Returns:
+            The value, which is never logged.
 
         Raises:
             StarlakeError: If it cannot be read.
@@ -98,10 +109,14 @@ class JoinedReference:
     """
 
     lifetime: ClassVar[float] = 0
+    """Seconds for which the whole is cached; the parts have lifetimes of their own."""
     parts: tuple[str | SecretReference, ...]
 
     def resolve(self) -> str:
         """Fetch the referenced parts, and join all parts.
+
+        Returns:
+            The value, which is never logged.
 
         Raises:
             StarlakeError: If one of them cannot be resolved.
@@ -110,6 +125,7 @@ class JoinedReference:
 
 
 EnvironmentValue = str | SecretReference
+"""Value of an environment variable: a string, or a reference that is resolved when the command runs."""
 
 
 def field_of(secret: str, field: str | None, label: str) -> str:

@@ -25,6 +25,9 @@ def reference_of(label: str, value: Any) -> EnvironmentValue:
             in that store, as in ``{"env": "NAME"}`` or ``{"aws": {"secret": "prod/db", "field": "password"}}``, or with
             the parts beside the store, ``{"aws": "prod/db", "field": "password"}``; or a `dagster.EnvVar`.
 
+    Returns:
+        A string, or a reference that is resolved in the process that runs the command.
+
     Raises:
         StarlakeError: If it is not one of these, or if no installed package offers the store.
     """
@@ -56,12 +59,15 @@ def environment_value(name: str, value: Any) -> EnvironmentValue:
     Args:
         name: The name of the entry.
         value: The user's value.
+
+    Returns:
+        A string, or a reference that is resolved in the process that runs the command.
     """
     return reference_of(f"option sl_env_var: the value of {name}", value)
 
 
 def _store_of(value: Mapping[Any, Any]) -> Any:
-    """Return the key of a mapping that names a store: its only key, or the only known one; None if there is none."""
+    """Return the key of a mapping that names a store: its only key, or the only known one; else None."""
     known = (
         list(value) if len(value) == 1 else [name for name in value if name in _BUILT_IN or name in plug_ins(SECRETS)]
     )

@@ -30,11 +30,19 @@ class Storage(Protocol):
     """Access to the files of one scheme. Neither method calls the store."""
 
     def path(self, uri: str) -> Path:
-        """Return a path of universal-pathlib, to read files."""
+        """Return a path of universal-pathlib, to read files.
+
+        Args:
+            uri: URI in the store.
+        """
         ...
 
     def location(self, uri: str) -> Location:
-        """Return a location, to move, write and remove files."""
+        """Return a location, to move, write and remove files.
+
+        Args:
+            uri: URI in the store.
+        """
         ...
 
 
@@ -54,6 +62,9 @@ class Files:
     def location(self, location: str | Path) -> Location:
         """Return the location of a path or a URI, without calling the store.
 
+        Args:
+            location: A path, or a URI such as ``gs://bucket/folder``.
+
         Raises:
             StarlakeError: If the URI is invalid.
         """
@@ -62,6 +73,9 @@ class Files:
 
     def path(self, location: str | Path) -> Path:
         """Return the path object of a path or a URI, without calling the store.
+
+        Args:
+            location: A path, or a URI such as ``gs://bucket/folder``.
 
         Raises:
             StarlakeError: If the URI is invalid, or its scheme has no driver.

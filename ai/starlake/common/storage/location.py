@@ -47,7 +47,11 @@ class Location(ABC):
 
     @abstractmethod
     def child(self, name: str) -> Location:
-        """Return the location of a name in this folder."""
+        """Return the location of a name in this folder.
+
+        Args:
+            name: Name of a file or folder, without a separator.
+        """
 
     @abstractmethod
     def list_files(self) -> list[str]:
@@ -99,6 +103,9 @@ class Location(ABC):
     def write(self, text: str) -> None:
         """Write this file, replacing an existing one. A concurrent reader sees the old content or the new one.
 
+        Args:
+            text: Content of the file, written in UTF-8.
+
         Raises:
             StarlakeError: If it cannot be written.
         """
@@ -106,6 +113,9 @@ class Location(ABC):
     @abstractmethod
     def move_into(self, folder: Location) -> Location:
         """Move this file into a folder, which is created if it is missing. No file is replaced.
+
+        Args:
+            folder: Folder in the same store.
 
         Returns:
             The new location.
@@ -120,6 +130,9 @@ def local_path(location: str | Path) -> Path | None:
     """Return the path of a local location; None for a URI with a scheme other than ``file``.
 
     Like Hadoop, and unlike browsers, Starlake does not decode the path of a ``file:`` URI: ``%20`` is not a blank.
+
+    Args:
+        location: A path or a URI.
 
     Raises:
         StarlakeError: If it is empty, holds a null, or is a ``file:`` URI with a host.

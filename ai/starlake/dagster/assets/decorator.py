@@ -55,6 +55,9 @@ def starlake_assets(
         checks: Whether expectations become checks.
         compute: The compute profile of all commands, which overrides metadata.
 
+    Returns:
+        A decorator, which makes the multi-asset.
+
     Raises:
         StarlakeError: If a file of the project cannot be used, if a selection matches nothing, if nothing is selected,
             or if items have different partitions.

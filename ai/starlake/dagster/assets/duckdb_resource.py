@@ -38,6 +38,9 @@ class StarlakeDuckDB(ConfigurableResource[Any]):
 
         The file is created if it is missing. Its time zone is UTC.
 
+        Yields:
+            The connection, for a ``with`` statement, which closes it.
+
         Raises:
             WriterBusyError: If a command of Starlake writes to it for longer than `timeout`.
             StarlakeError: If another process keeps it open for longer than `timeout`, or if it cannot be opened.
@@ -54,6 +57,9 @@ class StarlakeDuckDB(ConfigurableResource[Any]):
         """Keep Starlake commands away from the file, for code that opens it in another way.
 
         The embedded engine and `get_connection` wait for any process that has the file open; they need no turn.
+
+        Yields:
+            Nothing: the turn lasts as long as the ``with`` statement.
 
         Raises:
             WriterBusyError: If a command of Starlake writes to it for longer than `timeout`.

@@ -65,6 +65,9 @@ class StarlakeResource(ConfigurableResource[Any]):
             options: Substitutions for all commands, as ``--options`` of Starlake.
             **overrides: Options of the job in place of its own, such as ``max_rejected="5%"`` or ``stage=False``.
 
+        Yields:
+            Materializations, results of checks and outputs, each when its command has ended.
+
         Raises:
             Failure: If a command fails, or an argument is not an option; raised after all commands that do not depend
                 on it.

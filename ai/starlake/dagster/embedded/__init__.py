@@ -34,7 +34,12 @@ class StarlakeDagsterEmbeddedJob(StarlakeDagsterJob[JobOptions]):
     def sensors(
         self, jobs: Iterable[JobDefinition] | None = None, *, name: str | None = None
     ) -> list[SensorDefinition]:
-        """Return the sensors that clean up after runs: those for compute profiles of Polars Cloud."""
+        """Return the sensors that clean up after runs: those for compute profiles of Polars Cloud.
+
+        Args:
+            jobs: Jobs whose runs are watched; all jobs of the code location by default.
+            name: Part of the name of the sensors; by default the file name of this job.
+        """
         from ai.starlake.dagster.polars.contexts_janitor import sensors_of_profiles
 
         return sensors_of_profiles(self.settings, jobs, name or self.filename)

@@ -74,6 +74,9 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
         Args:
             task_id: The name of the op, and the value of its outputs.
             **kwargs: See `NodeOptions`.
+
+        Returns:
+            The op, to be called in a graph or a job.
         """
         return super().dummy_op(task_id, **with_start(kwargs))
 
@@ -82,6 +85,9 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
 
         Args:
             **kwargs: See `NodeOptions`; and `task_id`, ``create_dataproc_cluster`` by default.
+
+        Returns:
+            The op, to be called in a graph or a job.
         """
         return self.infrastructure_op("create_dataproc_cluster", "cluster", deletes=False, **kwargs)
 
@@ -90,6 +96,9 @@ class StarlakeDagsterDataprocJob(StarlakeDagsterRemoteJob[DataprocOptions]):
 
         Args:
             **kwargs: See `NodeOptions`; and `task_id`, ``delete_dataproc_cluster`` by default.
+
+        Returns:
+            The op, to be called in a graph or a job.
         """
         return self.infrastructure_op("delete_dataproc_cluster", "cluster", deletes=True, **kwargs)
 

@@ -146,7 +146,7 @@ def _to_catch_up(
 def _after_last_request(
     instance: DagsterInstance, job: str, schedule: str, partitions: TimeWindowPartitionsDefinition
 ) -> datetime | None:
-    """Return the timestamp after the last partition that the schedule requested; None if there is none.
+    """Return the timestamp after the last partition that the schedule requested; None if it has not requested any.
 
     A re-execution keeps the tag of the schedule, but is not a request of it.
     """

@@ -74,6 +74,9 @@ def infer_schema(project: Project, request: Request) -> Inference:
         project: The project; its types are tried, too.
         request: The sample and the target of its metadata.
 
+    Returns:
+        The files that were written, and what was found.
+
     Raises:
         StarlakeError: If the sample cannot be read, a name is invalid, or existing metadata may not be replaced.
     """

@@ -155,7 +155,7 @@ class AuditLog:
         )
 
     def success(self, entry: Entry, paths: Sequence[str], *, scheduled: datetime | None) -> tuple[int, int, int] | None:
-        """Return the counted rows of a recorded success under a job id; None if there is none.
+        """Return the counted rows of a recorded success under a job id; None if no success is recorded.
 
         Args:
             entry: The job.
@@ -189,7 +189,7 @@ class AuditLog:
             self._insert("rejected", rows)  # Starlake creates the table with every load, with or without rejects
 
     def last_load(self, domain: str, table: str) -> datetime | None:
-        """Return the start of the last recorded successful load of a table, UTC; None if there is none."""
+        """Return the start of the last recorded successful load of a table, UTC; None if no load is recorded."""
         place = self._existing("audit")
         if place is None:
             return None

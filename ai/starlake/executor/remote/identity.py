@@ -69,7 +69,14 @@ class RunIdentity:
 
 
 def step_labels(execution: Execution) -> dict[str, str]:
-    """Return the labels of the commands of a step, in this run and in those that re-execute it."""
+    """Return the labels of the commands of a step, in this run and in those that re-execute it.
+
+    Args:
+        execution: The attempt.
+
+    Returns:
+        Value by name, at most 63 characters each.
+    """
     return {
         **RunIdentity.of(execution).labels,
         LABEL_ATTEMPT_RUN: label_value(execution.run_id),
@@ -100,6 +107,9 @@ def label_value(text: str) -> str:
 
     The first and the last character is a letter or a digit, as Kubernetes requires. A string that has to be changed
     gets a digest of its own, so that different strings stay different.
+
+    Args:
+        text: Any string.
     """
     if _LABEL_VALUE.fullmatch(text):
         return text

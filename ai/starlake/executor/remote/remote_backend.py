@@ -147,7 +147,11 @@ class RemoteRequest:
         return self.prepared.command.compute
 
     def name(self, limit: int = NAME_LIMIT) -> str:
-        """Return a name, the same for the same attempt at the same command; see `command_name`."""
+        """Return a name, the same for the same attempt at the same command; see `command_name`.
+
+        Args:
+            limit: Maximum number of characters.
+        """
         execution = self.execution
         return command_name(execution.step_key, execution.run_id, execution.attempt, self.arguments, limit=limit)
 
@@ -156,11 +160,19 @@ class LineSource(Protocol):
     """Passes on the output of a remote command. Output that cannot be read is a warning, not an error."""
 
     def advance(self, state: RemoteState) -> None:
-        """Pass on new output. Called after each poll."""
+        """Pass on new output. Called after each poll.
+
+        Args:
+            state: State of the command at this poll.
+        """
         ...
 
     def finish(self, state: RemoteState) -> None:
-        """Pass on the remaining output. Called once, when the command has ended."""
+        """Pass on the remaining output. Called once, when the command has ended.
+
+        Args:
+            state: Last state of the command.
+        """
         ...
 
 
@@ -202,6 +214,9 @@ class Infrastructure(Protocol):
     def ensure(self, run: RunIdentity) -> str:
         """Make sure that the infrastructure exists and is ready.
 
+        Args:
+            run: The run, the same for all its re-executions.
+
         Returns:
             Its name.
         """
@@ -210,17 +225,28 @@ class Infrastructure(Protocol):
     def delete(self, run: RunIdentity) -> bool:
         """Delete it, if the run created it, and wait until it is deleted.
 
+        Args:
+            run: The run, the same for all its re-executions.
+
         Returns:
             True if it existed.
         """
         ...
 
     def discard(self, run: RunIdentity) -> None:
-        """Request its deletion while the run is being cancelled: quickly, and without ever raising."""
+        """Request its deletion while the run is being cancelled: quickly, and without ever raising.
+
+        Args:
+            run: The run, the same for all its re-executions.
+        """
         ...
 
     def left(self, root_run_id: str | None = None) -> Iterable[Leftover]:
-        """Yield what was created for a run and its re-executions; by default for any run."""
+        """Yield what was created for a run and its re-executions; by default for any run.
+
+        Args:
+            root_run_id: ID of the first run of a chain of re-executions; None for all runs.
+        """
         ...
 
 
@@ -237,17 +263,29 @@ class RemoteWork(Protocol):
     region: str = ""
     """Region of the service, for display."""
     calls: Repeats
+    """Repetition of calls after transient errors."""
 
     def find(self, search: Search) -> Iterable[Handle]:
-        """Yield the matching remote commands with their states, newest first."""
+        """Yield the matching remote commands with their states, newest first.
+
+        Args:
+            search: Labels of the wanted commands.
+        """
         ...
 
     def look(self, handle: Handle) -> RemoteState:
-        """Return the current state."""
+        """Return the current state.
+
+        Args:
+            handle: The submitted command.
+        """
         ...
 
     def cancel(self, handle: Handle) -> bool:
         """Request the cancellation of a command, without waiting for it. An ended command is not an error.
+
+        Args:
+            handle: The submitted command.
 
         Returns:
             True if it is being cancelled.
@@ -271,9 +309,16 @@ class RemoteBackend(RemoteWork, Protocol):
     timeout_fix: ClassVar[str] = "find out in its log what it waits for"
     """Advice for a command that takes too long."""
     infrastructure: Infrastructure | None = None
+    """Infrastructure that is created for a run; None if the service needs none."""
 
     def submit(self, request: RemoteRequest) -> Handle:
         """Submit a command so that it runs exactly once even if answers are lost.
+
+        Args:
+            request: The prepared command, its attempt and its infrastructure.
+
+        Returns:
+            The submitted command, for `look` and `cancel`.
 
         Raises:
             NotReadyError: If the infrastructure accepts no commands; nothing was submitted.
@@ -281,23 +326,43 @@ class RemoteBackend(RemoteWork, Protocol):
         ...
 
     def output(self, handle: Handle, output: CommandOutput) -> LineSource:
-        """Return the object that passes on the output of a command."""
+        """Return the object that passes on the output of a command.
+
+        Args:
+            handle: The submitted command.
+            output: Receiver of the lines; it masks secrets and counts rows.
+        """
         ...
 
     def reference(self, request: RemoteRequest) -> str:
-        """Return the reference by which a command is found again; it is known before the submission."""
+        """Return the reference by which a command is found again; it is known before the submission.
+
+        Args:
+            request: The prepared command and its attempt.
+        """
         return request.name()
 
     def sizes(self, request: RemoteRequest) -> Mapping[str, str]:  # noqa: ARG002  for backends that have sizes
-        """Return the sizes applied from the compute profile of a command, such as ``{"cloud_run.cpu": "2"}``."""
+        """Return the sizes applied from the compute profile of a command, such as ``{"cloud_run.cpu": "2"}``.
+
+        Args:
+            request: The prepared command and its attempt.
+        """
         return {}
 
     def spelled(self, text: str) -> str:
-        """Return an argument, or the value of a variable, in the form that commands of the service take."""
+        """Return an argument, or the value of a variable, in the form that commands of the service take.
+
+        Args:
+            text: The argument or the value.
+        """
         return text
 
     def wait(self, handle: Handle) -> bool:  # noqa: ARG002  for backends that support it
         """Wait for the end of a command by one long request, if the service supports it.
+
+        Args:
+            handle: The submitted command.
 
         Returns:
             True if it waited; otherwise the executor sleeps until the next poll.
@@ -309,10 +374,18 @@ class NoOutput:
     """Output of a command that cannot be read, or is not wanted."""
 
     def advance(self, state: RemoteState) -> None:
-        """Pass on nothing."""
+        """Pass on nothing.
+
+        Args:
+            state: State of the command at this poll.
+        """
 
     def finish(self, state: RemoteState) -> None:
-        """Pass on nothing."""
+        """Pass on nothing.
+
+        Args:
+            state: Last state of the command.
+        """
 
 
 def described(work: RemoteWork, handle: Handle) -> str:

@@ -103,6 +103,13 @@ class RemoteExecutor:
         that still runs, takes the result of one that succeeded, and ends any other. Any exception, an interruption
         included, ends the command; the files of a load that does not succeed are moved back to the stage area.
 
+        Args:
+            command: A Starlake command, verb first. Nothing changes it.
+            execution: The attempt: its run, its step, and the reporter of its output.
+
+        Returns:
+            The result: counts, outcomes of tables and tasks, and the reference of the command.
+
         Raises:
             RemoteCommandFailedError: If the command does not succeed, or is cancelled by another user.
             RemoteTimeoutError: If it takes too long.
@@ -114,6 +121,10 @@ class RemoteExecutor:
     def check_tables(self, command: StarlakeCommand, execution: Execution) -> tuple[TableOutcome, ...]:
         """Return the last recorded results of expectations, or the reason why there are none; see `ChecksAlone`.
 
+        Args:
+            command: A command whose tables and tasks are checked: ``load`` or ``transform``.
+            execution: The attempt: its run, its step, and the reporter of its output.
+
         Raises:
             StarlakeError: If a secret has no value.
         """
@@ -122,6 +133,13 @@ class RemoteExecutor:
     def files_left(self, command: StarlakeCommand, execution: Execution) -> list[str]:
         """Return the files of loads that have ended, as far as a load would use them.
 
+        Args:
+            command: A ``load``.
+            execution: The attempt: its run, its step, and the reporter of its output.
+
+        Returns:
+            Paths or URIs.
+
         Raises:
             StarlakeError: If that cannot be determined.
         """
@@ -129,6 +147,9 @@ class RemoteExecutor:
 
     def ensure(self, execution: Execution) -> str:
         """Make sure that the infrastructure of the run exists.
+
+        Args:
+            execution: An attempt of the run.
 
         Returns:
             Its name; empty for a service that has none.
@@ -144,6 +165,9 @@ class RemoteExecutor:
 
     def delete(self, execution: Execution) -> bool:
         """Delete the infrastructure of the run, if the run created it.
+
+        Args:
+            execution: An attempt of the run.
 
         Returns:
             True if it existed.

@@ -93,7 +93,11 @@ class Repeats:
         """Maximum seconds of any call."""
 
     def within(self: RepeatsT, tolerance: float) -> RepeatsT:
-        """Return a copy with another tolerance."""
+        """Return a copy with another tolerance.
+
+        Args:
+            tolerance: Seconds for which errors of the service are tolerated.
+        """
         made = copy.copy(self)
         made.tolerance = tolerance
         made.interval = min(self.interval, tolerance / 4)
@@ -106,7 +110,11 @@ class Repeats:
         return made
 
     def pause(self, seconds: float) -> None:
-        """Wait for about so many seconds."""
+        """Wait for about so many seconds.
+
+        Args:
+            seconds: Seconds, varied a little so that many clients do not call at once.
+        """
         self.sleep(jittered(seconds))
 
     def progress(self, what: str, *, timeout: float | None = None) -> Progress:
@@ -115,6 +123,9 @@ class Repeats:
         Args:
             what: Name of the operation, such as ``Cloud Run execution x``.
             timeout: Timeout in seconds.
+
+        Returns:
+            The watch, which raises an error when the operation has taken too long.
         """
         return Progress(self.report, what, interval=self.interval, timeout=timeout, clock=self.clock, sleep=self.sleep)
 
@@ -124,6 +135,9 @@ class Repeats:
         Args:
             action: Makes a call; raises a transient `RemoteCallError` if it may be repeated.
             what: Description of the action, as in ``start job x``.
+
+        Returns:
+            The result of the action.
 
         Raises:
             RemoteCallError: If the service refuses the call, or does not answer within the tolerance.
@@ -139,11 +153,22 @@ class Repeats:
         return retrying(action)
 
     def patience_with(self, error: BaseException) -> float:
-        """Return the seconds for which repeating the call that raised an error may help."""
+        """Return the seconds for which repeating the call that raised an error may help.
+
+        Args:
+            error: The error of the call.
+
+        Returns:
+            0 if repeating it cannot help.
+        """
         return patience_with(error)
 
     def reason_of(self, error: BaseException) -> str:
-        """Return the reason why a call is repeated; may contain secrets."""
+        """Return the reason why a call is repeated; may contain secrets.
+
+        Args:
+            error: The error of the call.
+        """
         return str(getattr(error, "cause", None) or error)
 
     def _tell(self, state: RetryCallState, what: str) -> None:

@@ -147,7 +147,7 @@ class _Guard:
         return bool(began) and began == self._owner[1]
 
     def _read(self, process: subprocess.Popen[bytes]) -> bytes | None:
-        """Keep the last output of the virtual machine; return None if there is none now, empty at its end."""
+        """Keep the last output of the virtual machine; return None while it prints nothing, empty at its end."""
         if process.stdout is None:
             return b""
         try:

@@ -180,7 +180,7 @@ class ServerFile:
 
     @classmethod
     def read(cls, path: Path) -> ServerFile | None:
-        """Read the file of a server; None if there is none.
+        """Read the file of a server; None if the file does not exist.
 
         Raises:
             UntrustedFileError: If another user may have written it, or may read it, or it is incomplete.

@@ -134,7 +134,7 @@ class WarmServer:
 
     @classmethod
     def find(cls, slot: ServerSlot, report: Callable[[str], None] = lambda _: None) -> WarmServer | None:
-        """Return the server of a slot; None if there is none. Clean up after one that ended.
+        """Return the server of a slot; None if the slot is empty. Clean up after one that ended.
 
         Args:
             slot: The slot, whose lock this process holds.

@@ -92,6 +92,11 @@ class StarlakeDataprocMasterConfig(StarlakeDataprocMachineConfig):
 
         Its hook ``get_dataproc_master_config(name, **dataproc_master_properties)`` is used, else its globals
         ``dataproc_master_machine_type``, ``dataproc_master_disk_type`` and ``dataproc_master_disk_size``.
+
+        Args:
+            filename: Path of the DAG file.
+            module_name: Name of the module of the DAG file.
+            options: Options of the job, which apply where the DAG file is silent.
         """
         settings = DataprocMachineOptions.over(options)
         module = DagModule(filename, module_name, settings.cluster_config_name)
@@ -143,7 +148,11 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
         )
 
     def counted(self, num_instances: int) -> StarlakeDataprocWorkerConfig:
-        """Return the same machines in another number."""
+        """Return the same machines in another number.
+
+        Args:
+            num_instances: Number of workers.
+        """
         return StarlakeDataprocWorkerConfig(
             num_instances, self.machine_type, self.disk_type, self.disk_size, **self.properties
         )
@@ -154,6 +163,11 @@ class StarlakeDataprocWorkerConfig(StarlakeDataprocMachineConfig):
 
         Its hook ``get_dataproc_worker_config(name, **dataproc_worker_properties)`` is used, else its globals
         ``dataproc_worker_num_instances``, ``..._machine_type``, ``..._disk_type`` and ``..._disk_size``.
+
+        Args:
+            filename: Path of the DAG file.
+            module_name: Name of the module of the DAG file.
+            options: Options of the job, which apply where the DAG file is silent.
         """
         settings = DataprocMachineOptions.over(options)
         module = DagModule(filename, module_name, settings.cluster_config_name)

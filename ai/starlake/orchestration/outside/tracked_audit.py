@@ -21,7 +21,11 @@ class TrackedAudit(Protocol):
     """An audit with queries for rows by their end time."""
 
     def opened(self) -> AbstractContextManager[TrackedAudit]:
-        """Open it once for several queries."""
+        """Open it once for several queries.
+
+        Returns:
+            A context manager with the open audit.
+        """
 
     def minutes(self, since: datetime) -> Mapping[datetime, int]:
         """Return the number of rows of each minute, for rows that ended at a time or later.

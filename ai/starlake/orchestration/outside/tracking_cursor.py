@@ -74,6 +74,9 @@ class TrackingCursor:
     def of_text(cls, text: str) -> TrackingCursor:
         """Return the cursor from a string.
 
+        Args:
+            text: Cursor of the sensor.
+
         Raises:
             StarlakeError: If the string is damaged, or of another version. Then nothing is mirrored until a user
                 decides, because only the string records which rows are mirrored already.

@@ -35,7 +35,7 @@ class FileMemory:
 
     @classmethod
     def read(cls, cursor: str | None) -> FileMemory | None:
-        """Return the state from a cursor; None if there is none, or if it is not ours."""
+        """Return the state from a cursor; None before the first tick, and for a cursor that is not ours."""
         try:
             data = json.loads(cursor or "")
             young = {table: frozenset(names) for table, names in data["young"].items()}

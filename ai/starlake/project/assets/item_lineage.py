@@ -74,7 +74,7 @@ def expression_columns(expression: str, dialect: str) -> tuple[str, ...]:
 
 
 def _last_query(statements: Iterable[Any]) -> Any:
-    """Return the last query among statements, without surrounding parentheses; None if there is none."""
+    """Return the last query among statements, without surrounding parentheses; None if no statement is a query."""
     from sqlglot import exp
 
     queries = [each for each in statements if isinstance(each, exp.Query)]

@@ -79,8 +79,11 @@ class CodePlace:
     """A source line of an item."""
 
     file: str
+    """Path of the file, within the project."""
     line: int
+    """Number of the line; the first one is 1."""
     label: str
+    """Name of the file for display."""
 
 
 @dataclass(frozen=True)

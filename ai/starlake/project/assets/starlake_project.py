@@ -79,7 +79,11 @@ class StarlakeProject:
         return content_hash(self.model.settings.metadata, self.environment, self.options)
 
     def with_items(self, items: tuple[ProjectItem, ...]) -> StarlakeProject:
-        """Return the project with given items, so that it is not read for them."""
+        """Return the project with given items, so that it is not read for them.
+
+        Args:
+            items: Tables and tasks of the project.
+        """
         project = StarlakeProject(self.root, env=self.env, options=self.options)
         project.items = items
         return project

@@ -33,11 +33,22 @@ class AuditDatabase(Protocol):
         ...
 
     def opened(self) -> AbstractContextManager[AuditDatabase]:
-        """Open it once for several short queries: while a DuckDB file is open, no process can write to it."""
+        """Open it once for several short queries: while a DuckDB file is open, no process can write to it.
+
+        Returns:
+            A context manager with the open audit.
+        """
         ...
 
     def minutes(self, since: datetime) -> Mapping[datetime, int]:
-        """Return the number of rows in each minute of `ended`, from the minute of `since` on, in one query."""
+        """Return the number of rows in each minute of `ended`, from the minute of `since` on, in one query.
+
+        Args:
+            since: Timestamp with a time zone.
+
+        Returns:
+            Number of rows by the start of the minute, UTC.
+        """
         ...
 
     def rows(self, since: datetime, until: datetime, *, limit: int) -> list[AuditRow]:
@@ -45,6 +56,11 @@ class AuditDatabase(Protocol):
 
         At most `limit` rows, plus those that ended at the same microsecond as the last one. So the next page begins
         after the end of the last row.
+
+        Args:
+            since: Timestamp with a time zone, included.
+            until: Timestamp with a time zone, excluded.
+            limit: Number of rows.
         """
         ...
 

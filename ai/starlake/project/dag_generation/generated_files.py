@@ -74,6 +74,9 @@ def distinct(files: Iterable[DagFile]) -> tuple[DagFile, ...]:
 def check_syntax(files: Iterable[DagFile]) -> None:
     """Check that files with names in ``.py`` are valid Python; nothing is executed.
 
+    Args:
+        files: Generated files, which need not exist on disk.
+
     Raises:
         StarlakeError: If one is invalid. The usual cause is an unquoted value in a template of the project.
     """

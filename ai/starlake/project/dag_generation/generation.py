@@ -50,6 +50,7 @@ def generate(
         The files, in the order of their names.
 
     Raises:
+        ProjectError: If a schedule is invalid, or if two names of the project result in one name in Dagster.
         StarlakeError: If a configuration or template is missing or invalid, if two files have the same name, if a
             schedule is invalid, or if two names of the project result in one name in Dagster.
     """

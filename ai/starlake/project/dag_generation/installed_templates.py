@@ -42,7 +42,7 @@ def shipped() -> Mapping[str, Path]:
 
 
 def orchestrator_of(name: str) -> str | None:
-    """Return the orchestrator in the name of a template, such as ``dagster``; None if there is none."""
+    """Return the orchestrator in the name of a template, such as ``dagster``; None if the name has no prefix."""
     match = _NAME.fullmatch(name)
     return match[2] if match else None
 

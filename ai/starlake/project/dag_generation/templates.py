@@ -58,14 +58,23 @@ class Templates:
         self._folder = project.settings.folder("dags", "SL_DAGS") / "templates"
 
     def variables(self, config: DagConfig) -> frozenset[str]:
-        """Return the variables in the file name of a configuration, which determine its files."""
+        """Return the variables in the file name of a configuration, which determine its files.
+
+        Args:
+            config: DAG configuration, one file of ``metadata/dags``.
+        """
         from jinja2 import meta
 
         with explained(f"{config.file}: filename"):
             return frozenset(meta.find_undeclared_variables(self._environment.parse(config.filename)))
 
     def file_name(self, config: DagConfig, variables: Mapping[str, str]) -> str:
-        """Return the rendered file name of a configuration."""
+        """Return the rendered file name of a configuration.
+
+        Args:
+            config: DAG configuration, one file of ``metadata/dags``.
+            variables: Values for the variables in its file name.
+        """
         given = {**self._facts, **variables}
         text = self._project.render(config.filename, given, label=f"{config.file}: filename", file=config.file)
         return text.replace(f"_{_PROJECT['sl_project_id']}", "").strip()
@@ -147,7 +156,11 @@ class Templates:
         return [{"name": name, "value": value} for name, value in own if not names_a_secret(name)]
 
     def is_own(self, config: DagConfig) -> bool:
-        """Return True if the template of a configuration is the project's own, instead of one of this package."""
+        """Return True if the template of a configuration is the project's own, instead of one of this package.
+
+        Args:
+            config: DAG configuration, one file of ``metadata/dags``.
+        """
         return config.template in self._own
 
     @cached_property
@@ -156,6 +169,9 @@ class Templates:
 
     def path(self, config: DagConfig) -> Path:
         """Return the file of the template of a configuration.
+
+        Args:
+            config: DAG configuration, one file of ``metadata/dags``.
 
         Raises:
             StarlakeError: If the template does not exist.
@@ -193,6 +209,9 @@ def own_variables(project: Project) -> dict[str, str]:
     """Return the variables that env files, options and Starlake itself define, by name.
 
     Other variables of the process's environment are not deployed or shown.
+
+    Args:
+        project: The project.
     """
     return {
         name: value

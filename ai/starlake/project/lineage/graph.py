@@ -43,6 +43,9 @@ class Graph:
         with one part is a table of the task's own domain, else the only task, else the only table with this name. Of a
         longer name the last two parts are used.
 
+        Args:
+            task: A task of the project.
+
         Raises:
             StarlakeError: If a name with one part matches several tables.
         """
@@ -52,7 +55,11 @@ class Graph:
         return self._references[key]
 
     def parents(self, task: Task) -> tuple[Task, ...]:
-        """Return the tasks that a task reads from, each once."""
+        """Return the tasks that a task reads from, each once.
+
+        Args:
+            task: A task of the project.
+        """
         found = {ref.item.full_name.lower(): ref.item for ref in self.references(task) if isinstance(ref.item, Task)}
         return tuple(found.values())
 
@@ -68,7 +75,11 @@ class Graph:
         return tuple(self.ordered(tasks))
 
     def ordered(self, tasks: Iterable[Task] | None = None) -> Iterator[Task]:
-        """Yield tasks and all their dependencies as soon as their SQL is read; see `order`."""
+        """Yield tasks and all their dependencies as soon as their SQL is read; see `order`.
+
+        Args:
+            tasks: Tasks to yield with their dependencies; all of the project by default.
+        """
         done: set[str] = set()
         for task in self._project.tasks if tasks is None else tasks:
             yield from self._visit(task, done)
@@ -129,6 +140,9 @@ class Graph:
     def sql_of(self, task: Task) -> str | None:
         """Return the SQL of a task as known before it runs; None if it has no SQL.
 
+        Args:
+            task: A task of the project.
+
         Raises:
             StarlakeError: If its template cannot be rendered.
         """
@@ -144,13 +158,24 @@ class Graph:
     def resolve(self, name: str, task: Task) -> Task | Table | None:
         """Return the item of a name in a task's SQL; see `references`.
 
+        Args:
+            name: Name as written in SQL, with one part or several.
+            task: The task with the SQL.
+
+        Returns:
+            The table or task; None for a name that the project does not define.
+
         Raises:
             StarlakeError: If a name with one part matches several tables.
         """
         return self._names.resolve(".".join(self.target_of(name.split(".")) or (name,)), task)
 
     def target_of(self, parts: Sequence[str]) -> tuple[str, ...] | None:
-        """Return the target of a name in ``refs.sl.yml``, in parts; None if there is none."""
+        """Return the target of a name in ``refs.sl.yml``, in parts; None if the file does not declare the name.
+
+        Args:
+            parts: Parts of the name, such as ``["sales", "orders"]``.
+        """
         return next((found for ref in self._project.table_refs if (found := ref.target(parts))), None)
 
     @cached_property

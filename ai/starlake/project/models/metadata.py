@@ -15,11 +15,13 @@ class Freshness(Model):
     """Limits of the age of data, such as ``3 days`` or ``2 hours``."""
 
     warn: Text | None = None
+    """Age from which there is a warning."""
     error: Text | None = None
+    """Age from which there is an error."""
 
 
 class Metadata(Model):
-    """The ``metadata`` of a domain or table, with the defaults of Starlake.
+    """The ``metadata`` of a domain or table, with the defaults of Starlake's `Metadata.scala`.
 
     In a table it is complete: missing keys come from its domain, then from the application (``ack``, ``emptyIsNull``,
     ``loader``, ``grouped``, ``dropColumns``, ``maxRejected``, ``dagRef`` and others), so that no reader has to merge.
@@ -28,33 +30,49 @@ class Metadata(Model):
     unused: ClassVar[frozenset[str]] = frozenset({"fillWithDefaultValue"})
 
     format: Format = Format.DSV
+    """Format of the files."""
     encoding: Text = "UTF-8"
+    """Encoding of the files."""
     separator: Text = ";"
+    """Separator between the fields of a line; one or several characters."""
     quote: Text = '"'
+    """Character around a field."""
     escape: Text = "\\"
+    """Character before a quote within a field."""
     with_header: bool = True
+    """True if the first line has the names of the fields."""
     multiline: bool = False
+    """True if a field may contain line breaks, and a JSON document several lines."""
     array: bool = False
+    """True if a JSON file is one array."""
     null_value: Text | None = None
     """String for null; by default the empty string if `empty_is_null` is set."""
     empty_is_null: bool = True
+    """True if empty strings are null."""
     directory: Text | None = None
     """Landing area, from which ``stage`` takes files. A relative path starts at the project."""
     ack: Text | None = None
     """Extension of the ack file that a data file requires before it is staged; None or empty for no ack file."""
     extensions: Texts = ()
+    """Extensions of files, for Starlake's ``autoload``."""
     ignore: Text | None = None
+    """Pattern of lines that Starlake leaves out; ignored by the embedded engine."""
     options: TextMap = Field(default_factory=dict)
     """Options of the reader, such as ``skipRows`` and ``comment``."""
     loader: Loader = Loader.SPARK
+    """Reader of the files: with validation, or the database itself."""
     sink: Sink = Sink()
+    """Target of the rows."""
     write_strategy: WriteStrategy = WriteStrategy()
+    """Rules for merging the rows into the table."""
     compute: Text | None = None
     """Compute profile of the load of the table."""
     schedule: Text | None = None
     """A cron expression, or the name of one of the application's schedule presets."""
     dag_ref: Text | None = None
+    """DAG configuration of the table."""
     freshness: Freshness = Freshness()
+    """Limits of the age of the table."""
     grouped: bool = False
     """True if all waiting files of a table are loaded together."""
     drop_columns: bool = False

@@ -49,7 +49,13 @@ class StrategyKind:
         return self.name.lower()
 
     def lacking(self, key: Sequence[str], timestamp: str | None, partition: Sequence[str]) -> Iterator[str]:
-        """Yield missing requirements: ``key``, ``timestamp`` or ``partition``."""
+        """Yield missing requirements: ``key``, ``timestamp`` or ``partition``.
+
+        Args:
+            key: Columns of the key.
+            timestamp: Column with the age of a row.
+            partition: Columns of the partition.
+        """
         if self.needs_key and not key:
             yield "key"
         if self.needs_timestamp and not timestamp:
@@ -58,7 +64,13 @@ class StrategyKind:
             yield "partition"
 
     def columns(self, key: Sequence[str], timestamp: str | None, partition: Sequence[str]) -> list[str]:
-        """Return the columns of incoming rows that it uses."""
+        """Return the columns of incoming rows that it uses.
+
+        Args:
+            key: Columns of the key.
+            timestamp: Column with the age of a row.
+            partition: Columns of the partition.
+        """
         by_key = [*key, *([timestamp] if timestamp else [])] if self.needs_key else []
         return [*by_key, *(partition if self.needs_partition else ())]
 

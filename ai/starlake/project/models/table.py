@@ -18,45 +18,67 @@ class AccessControl(Model):
     """A role on a table and its grantees."""
 
     role: Text
+    """Role or privilege in the database."""
     grants: Texts = ()
+    """Users and groups that get it."""
     name: Text | None = None
+    """Name of the rule."""
 
 
 class RowLevelSecurity(Model):
     """A condition on rows and the users who see the matching rows."""
 
     name: Text
+    """Name of the rule."""
     predicate: Text = "TRUE"
+    """SQL condition on a row."""
     grants: Texts = ()
+    """Users and groups that see the matching rows."""
     description: Text | None = None
+    """Description of the rule."""
 
 
 class Table(FileModel):
-    """A table that is loaded from files: one ``load/<domain>/<table>.sl.yml``."""
+    """A table that is loaded from files: one ``load/<domain>/<table>.sl.yml``. See Starlake's `SchemaInfo.scala`."""
 
     filled_in: ClassVar[frozenset[str]] = frozenset({"file", "domain", "domainFinalName", "fileStem"})
 
     name: Text = Field(min_length=1)
+    """Name of the table."""
     pattern: Text = Field(min_length=1)
     """Java regular expression for the whole name of a file."""
     attributes: tuple[Attribute, ...] = ()
+    """Columns, in the order of the file."""
     metadata: Metadata = Metadata()
+    """Format of the files, and their treatment."""
     primary_key: Texts = ()
+    """Columns of the primary key; documentation only."""
     presql: Texts = ()
+    """Statements before the rows are written."""
     postsql: Texts = ()
+    """Statements after the rows are written, in the same transaction."""
     expectations: tuple[Expectation, ...] = ()
+    """Checks of the table after the load."""
     filter: Text | None = None
     """SQL predicate on the renamed columns; accepted rows that do not match it are dropped."""
     rename: Text | None = None
+    """Name of the table in the database, if it is another one."""
     comment: Text | None = None
+    """Description of the table."""
     compute: Text | None = None
     """Compute profile of the load of the table; that of its metadata by default."""
     tags: Texts = ()
+    """Labels of the table, for selections."""
     acl: tuple[AccessControl, ...] = ()
+    """Access of roles; ignored by the embedded engine."""
     rls: tuple[RowLevelSecurity, ...] = ()
+    """Access to rows; ignored by the embedded engine."""
     sample: Text | None = None
+    """Example of a file's content."""
     pattern_sample: Text | None = None
+    """Example of a file's name."""
     streams: Texts = ()
+    """Streams in Starlake; ignored by the embedded engine."""
     domain: Text = ""
     """Name of the domain, and of its folders in the areas."""
     domain_final_name: Text = ""
@@ -108,18 +130,27 @@ class Table(FileModel):
 
 
 class Domain(FileModel):
-    """A schema whose tables are loaded from files: one folder under ``metadata/load``."""
+    """A schema whose tables are loaded from files: one folder under ``metadata/load``.
+
+    See Starlake's `DomainInfo.scala`.
+    """
 
     filled_in: ClassVar[frozenset[str]] = frozenset({"file", "folder", "tables"})
 
     name: FolderName = Field(min_length=1)
+    """Name of the domain; by default that of its folder."""
     folder: Text = ""
     """Name of the folder; ``--domains`` accepts it."""
     metadata: Metadata = Metadata()
+    """Defaults for the metadata of its tables."""
     comment: Text | None = None
+    """Description of the domain."""
     tags: Texts = ()
+    """Labels of the domain."""
     rename: Text | None = None
+    """Name of the schema in the database, if it is another one."""
     database: Text | None = None
+    """Database of the schema, for databases that have several."""
     tables: tuple[Table, ...] = ()
     """Tables of the domain, in the order of their file names."""
 
@@ -129,8 +160,11 @@ class Domain(FileModel):
         return self.rename or self.name
 
     def table_of(self, file_name: str) -> Table | None:
-        """Return the first table whose pattern matches the name of a file; None if there is none.
+        """Return the first table whose pattern matches the name of a file; None if no pattern matches.
 
         Tables are in the order of their names, which is the same everywhere; Starlake uses the age of their files.
+
+        Args:
+            file_name: Name without its folder.
         """
         return next((table for table in self.tables if table.matches(file_name)), None)

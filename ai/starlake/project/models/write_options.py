@@ -16,19 +16,25 @@ class WriteStrategy(Model):
 
     ``type`` is an upper-case string instead of an enumeration, because a project may have templates of its own under
     ``metadata/write-strategies``; `kind` is the strategy with this name.
+    See Starlake's `WriteStrategyType.scala`, `MergeOn.scala` and the templates in `write-strategies`.
     """
 
     type: Text | None = None
+    """Name of the strategy, in upper case; ``APPEND`` by default."""
     types: TextMap = Field(default_factory=dict)
     """Adaptive strategy: condition for a file by strategy; upper-case keys."""
     key: Texts = ()
+    """Columns that identify a row."""
     timestamp: Text | None = None
+    """Column with the age of a row: newer rows replace older ones."""
     on: MergeOn = MergeOn.TARGET
+    """Rows among which duplicates are removed."""
     start_ts: Text | None = None
     """SCD2: column with the start of a version; by default the application's name for it."""
     end_ts: Text | None = None
     """SCD2: column with the end of a version; by default the application's name for it."""
     query_filter: Text | None = None
+    """Condition on the existing rows that a merge considers."""
 
     @field_validator("type")
     @classmethod
@@ -69,21 +75,35 @@ class WriteStrategy(Model):
 
 
 class Sink(Model):
-    """Target of the rows of a table or task."""
+    """Target of the rows of a table or task. See Starlake's `Sink.scala`."""
 
     unused: ClassVar[frozenset[str]] = frozenset({"sharding"})
 
     connection_ref: Text | None = None
+    """Connection of the rows; that of the application by default."""
     partition: Texts = ()
+    """Columns that partition the table."""
     clustering: Texts = ()
+    """Columns that order the rows within a partition."""
     format: Text | None = None
+    """Format of files, for connections that are file systems."""
     extension: Text | None = None
+    """Extension of files, for connections that are file systems."""
     coalesce: bool | None = None
+    """True if Spark writes a single file."""
     path: Text | None = None
+    """Folder of files, for connections that are file systems."""
     options: TextMap = Field(default_factory=dict)
+    """Options of the writer."""
     materialized_view: Materialization | None = None
+    """Kind of relation: a table, a view or a materialized view."""
     enable_refresh: bool | None = None
+    """True if BigQuery refreshes a materialized view."""
     refresh_interval_ms: int | None = None
+    """Milliseconds between refreshes of a materialized view."""
     require_partition_filter: bool | None = None
+    """True if BigQuery refuses queries without a condition on the partition."""
     days: int | None = None
+    """Days until BigQuery deletes a partition."""
     id: Text | None = None
+    """Column with the id of a document, for Elasticsearch."""

@@ -82,7 +82,7 @@ class _Resolution:
         return Variables(values, tuple(self._missing))
 
     def _value(self, name: str, below: int) -> str | None:
-        """Return the value of a name in the highest layer below one; None if there is none."""
+        """Return the value of a name in the highest layer below one; None if no layer below defines it."""
         level = next((n for n in range(below - 1, -1, -1) if name in self._layers[n]), None)
         if level is None:
             return None

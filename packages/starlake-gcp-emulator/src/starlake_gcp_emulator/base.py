@@ -94,7 +94,11 @@ class Emulator(ABC):
         return self._show("journal")
 
     def calls(self, method: str) -> list[Call]:
-        """Return the calls of one method, named alone or with its service: ``RunJob``, ``JobController.GetJob``."""
+        """Return the calls of one method, named alone or with its service: ``RunJob``, ``JobController.GetJob``.
+
+        Args:
+            method: Name of the method.
+        """
         return [call for call in self.journal if call.is_of(method)]
 
     @property
@@ -217,7 +221,11 @@ class Emulator(ABC):
         )
 
     def add_bucket(self, name: str) -> None:
-        """Make a bucket of Cloud Storage, unless it is there."""
+        """Make a bucket of Cloud Storage, unless it is there.
+
+        Args:
+            name: Name of the bucket.
+        """
         self._do("add_bucket", name=name)
 
     def add_secret(self, name: str, value: str) -> None:

@@ -68,6 +68,9 @@ class EmulatorClient(Emulator):
             grace: As of `GcpEmulator`.
             environment: All of its environment, which its jobs inherit; by default that of this process.
 
+        Returns:
+            A client of the emulator, for use in a ``with`` statement.
+
         Raises:
             StarlakeError: If it does not start.
         """

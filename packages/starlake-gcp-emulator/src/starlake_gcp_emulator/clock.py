@@ -16,7 +16,7 @@ class Clock:
         self._ahead = 0.0
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return the seconds since the epoch."""
         return time.time() + self._ahead
 
     def until(self, moment: float) -> float | None:
@@ -44,7 +44,14 @@ class Clock:
             listener()
 
     def listen(self, listener: Callable[[], object]) -> Callable[[], None]:
-        """Call a function whenever the time was moved on; return what ends that."""
+        """Call a function whenever the time was moved on; return what ends that.
+
+        Args:
+            listener: Function without parameters.
+
+        Returns:
+            A function that ends it.
+        """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
@@ -61,9 +68,13 @@ class ManualClock(Clock):
         self._start = time.time() if start is None else start
 
     def now(self) -> float:
-        """Seconds since the epoch."""
+        """Return the seconds since the epoch."""
         return self._start + self._ahead
 
     def until(self, moment: float) -> float | None:
-        """Zero for what is due, None for what is to come: it does not come by itself."""
+        """Return 0 for a time that has come, and None for a later one, which does not come by itself.
+
+        Args:
+            moment: Seconds since the epoch.
+        """
         return 0.0 if moment <= self.now() else None

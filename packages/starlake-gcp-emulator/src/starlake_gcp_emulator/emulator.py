@@ -42,6 +42,9 @@ class GcpEmulator(Emulator):
         port: The port of gRPC; 0 for any free one.
         rest_port: The port of REST; 0 for any free one.
         storage_port: The port of Cloud Storage; 0 for any free one.
+
+    Raises:
+        StarlakeError: If `speed` is not more than 0.
     """
 
     def __init__(

@@ -38,7 +38,11 @@ class Call:
     time: float
 
     def is_of(self, method: str) -> bool:
-        """Return True if it is a call of a method; see `is_named`."""
+        """Return True if it is a call of a method; see `is_named`.
+
+        Args:
+            method: Name, alone or with its service.
+        """
         return is_named(self.service, self.method, method)
 
 

@@ -21,11 +21,26 @@ else:
         """A component that has no state."""
 
         def build_defs(self, context: dagster.ComponentLoadContext) -> dagster.Definitions:
-            """Build the definitions from the project itself."""
+            """Build the definitions from the project itself.
+
+            Args:
+                context: Context of the component, from Dagster.
+
+            Returns:
+                Assets, checks, jobs, schedules, sensors and resources of the project.
+            """
             return self.build_defs_from_state(context, None)
 
         @abstractmethod
         def build_defs_from_state(
             self, context: dagster.ComponentLoadContext, state_path: Path | None
         ) -> dagster.Definitions:
-            """Build the definitions."""
+            """Build the definitions.
+
+            Args:
+                context: Context of the component, from Dagster.
+                state_path: File with the state; None to read the project itself.
+
+            Returns:
+                Assets, checks, jobs, schedules, sensors and resources of the project.
+            """

@@ -152,6 +152,7 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
     ] = None
     if HAS_STATE:
         defs_state: ResolvedDefsStateConfig = field(default_factory=DefsStateConfigArgs.local_filesystem)
+        """Place of the state; by default a folder of this machine."""
 
         @property
         def defs_state_config(self) -> DefsStateConfig:
@@ -191,16 +192,27 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
         Args:
             context: The context of the step.
             starlake: Runs the commands; see `StarlakeResource.run`.
+
+        Yields:
+            The events of the step.
         """
         yield from starlake.run(context)
 
     def get_asset_selection(self, select: str | list[str], exclude: str | list[str] | None = None) -> AssetSelection:
-        """Return a selection of assets, for jobs, schedules and sensors."""
+        """Return a selection of assets, for jobs, schedules and sensors.
+
+        Args:
+            select: Names, tags or patterns of tables and tasks, as in the field `select`.
+            exclude: The same, for tables and tasks to leave out.
+        """
         build = self._build(self.project, select, exclude)
         return AssetSelection.assets(*(build.key(item) for item in build.items))
 
     def asset_key_for(self, full_name: str) -> AssetKey:
         """Return the key of a table or task by its name, ``domain.name``.
+
+        Args:
+            full_name: Name such as ``starbake.orders``.
 
         Raises:
             StarlakeError: If there is no such item.
@@ -211,6 +223,9 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
     def write_state_to_path(self, state_path: Path) -> None:
         """Read the project, and write its items.
 
+        Args:
+            state_path: File to write; its folder is created if it is missing.
+
         Raises:
             StarlakeError: If a file of the project cannot be used.
         """
@@ -220,6 +235,13 @@ class StarlakeProjectComponent(ProjectComponentBase, Resolvable):
 
     def build_defs_from_state(self, context: ComponentLoadContext, state_path: Path | None) -> Definitions:  # noqa: ARG002
         """Build the definitions from the state, or from the project itself if there is no state.
+
+        Args:
+            context: Context of the component; not used.
+            state_path: File that `write_state_to_path` wrote; None to read the project itself.
+
+        Returns:
+            Assets, checks, jobs, schedules, sensors and resources of the project.
 
         Raises:
             StarlakeError: If the state does not belong to the current project, or if a file of the project cannot be

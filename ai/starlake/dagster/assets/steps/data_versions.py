@@ -94,7 +94,7 @@ def _was_ever_loaded(key: AssetKey, context: OpExecutionContext) -> bool:
 
 
 def last_materialization(key: AssetKey, context: OpExecutionContext) -> AssetMaterialization | None:
-    """Return the last record of an asset, or of the partition of the run; None if there is none."""
+    """Return the last record of an asset, or of the partition of the run; None if it was never materialized."""
     record = _last_record(key, context)
     return _compat.recorded_materialization(record) if record is not None else None
 
