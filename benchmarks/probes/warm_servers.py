@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from ai.starlake.executor import Execution, ShellExecutor
 from ai.starlake.executor.warm.warm_runner import WarmRunner
+from ai.starlake.executor.warm.warm_server import Owner
 from ai.starlake.executor.warm.warm_settings import WarmSettings
 from ai.starlake.job import StarlakeCommand
 from ai.starlake.testing.executor_contract import ContractReporter
@@ -27,7 +30,8 @@ def main(executable: str, servers: int, commands: int) -> None:
         script = Path(folder) / "takes_a_while"
         script.write_text("#!/bin/sh\nexec sleep 0.1\n", encoding="utf-8")
         script.chmod(0o755)
-        executor = ShellExecutor(executable, lock="off", runner=WarmRunner(WarmSettings(servers=servers)))
+        runner = WarmRunner(WarmSettings(servers=servers), owner=partial(Owner.of_process, os.getpid()))
+        executor = ShellExecutor(executable, lock="off", runner=runner)
         command = StarlakeCommand.of(["stage"]).with_environment({"SL_ROOT": str(root), RUNS: str(script)})
 
         def run(step: str) -> None:

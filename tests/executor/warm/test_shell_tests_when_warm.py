@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import tests.executor.test_recovery
 import tests.executor.test_shell
 from ai.starlake.executor import ShellExecutor
 from ai.starlake.executor.warm.warm_runner import WarmRunner
+from ai.starlake.executor.warm.warm_server import Owner
 from ai.starlake.executor.warm.warm_settings import WarmSettings
 from tests.executor.conftest import (  # noqa: F401  fixtures
     cli,
@@ -59,7 +62,8 @@ def _warm(
 
     def warm_executor(executable: str, **options: object) -> ShellExecutor:
         monkeypatch.setenv(RUNS, executable)
-        runner = WarmRunner(WarmSettings(servers=1), scope=lambda _: str(tmp_path))
+        owner = partial(Owner.of_process, os.getpid())
+        runner = WarmRunner(WarmSettings(servers=1), owner=owner, scope=lambda _: str(tmp_path))
         return ShellExecutor(str(fake_starlake.starlake), runner=runner, **options)
 
     for module in (tests.executor.test_shell, tests.executor.test_recovery):

@@ -11,6 +11,7 @@ import pytest
 
 from ai.starlake.executor import ShellExecutor, StarlakeExecutor
 from ai.starlake.executor.warm.warm_runner import WarmRunner
+from ai.starlake.executor.warm.warm_server import Owner
 from ai.starlake.executor.warm.warm_settings import WarmSettings
 from ai.starlake.testing.executor_contract import ContractBench, ExecutorContract
 from tests.executor.warm.fake_starlake import FakeStarlake
@@ -18,6 +19,10 @@ from tests.executor.warm.warm_commands import nothing_left
 
 _LIMITED = "its compute profile limits the process"
 """Reason why a command of the contract runs as a process."""
+
+
+def _this_process() -> Owner:
+    return Owner.of_process(os.getpid())
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +45,7 @@ class TestWarmExecutor(ExecutorContract):
     def executor(self, bench: ContractBench, fake_starlake: FakeStarlake) -> Iterator[StarlakeExecutor]:
         # settings of Spark that changed would need another server
         os.utime(bench.root / "metadata/application.sl.yml", (0, 0))
-        runner = WarmRunner(WarmSettings(servers=1), scope=lambda _: "contract")
+        runner = WarmRunner(WarmSettings(servers=1), owner=_this_process, scope=lambda _: "contract")
         yield ShellExecutor(str(fake_starlake.starlake), facts=bench.facts, runner=runner)
         doubts = [event for event in bench.report.events if "runs as a process" in event]
         assert all(_LIMITED in doubt for doubt in doubts), doubts

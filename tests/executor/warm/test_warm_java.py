@@ -23,7 +23,7 @@ class JavaCommands(WarmCommands):
         super().__init__(folder, runtime)
         self.fake = fake
         self.executable = fake.starlake
-        self.runner = WarmRunner(WarmSettings())
+        self.runner = WarmRunner(WarmSettings(), owner=self.owner)
 
     def environment(self, **variables):
         return {**self.fake.environment(self.folder), "SL_JOB_ID": self.job_id, **variables}
@@ -120,7 +120,7 @@ def test_what_a_killed_virtual_machine_started_is_ended(commands, tmp_path):
 
 @pytest.mark.slow
 def test_memory_that_runs_out_fails_the_command_alone(commands):
-    commands.runner = WarmRunner(WarmSettings(jvm_options=("-Xmx64m",)))
+    commands.runner = WarmRunner(WarmSettings(jvm_options=("-Xmx64m",)), owner=commands.owner)
     code, lines = commands.do("memory")
     assert code == 1
     assert any("OutOfMemoryError" in line for _, line in lines)

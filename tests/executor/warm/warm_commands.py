@@ -101,9 +101,8 @@ class WarmCommands:
                 **settings,
             }
         )
-        self.runner = WarmRunner(
-            self.settings, silence=silence, owner=partial(Owner.of_process, owner) if owner else Owner.of_run
-        )
+        self.owner = partial(Owner.of_process, owner or os.getpid())
+        self.runner = WarmRunner(self.settings, silence=silence, owner=self.owner)
         self.report = Recorder()
         self.job_id = f"{uuid.uuid4().hex}.step-1"  # other tests that run meanwhile have theirs
 

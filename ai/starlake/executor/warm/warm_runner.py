@@ -61,7 +61,7 @@ class WarmRunner:
         self,
         settings: WarmSettings,
         *,
-        owner: Callable[[], Owner] = Owner.of_run,
+        owner: Callable[[], Owner],
         scope: Callable[[Execution], str] = _of_run,
         cold: Runner = run_process,
         silence: float = SILENCE,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import multiprocessing
 import os
 import signal
 import subprocess
@@ -88,12 +87,6 @@ class Owner(Lifetime):
     def of_process(cls, pid: int) -> Owner:
         """Return a process as an owner."""
         return cls(pid, Lifetime.of(pid).began)
-
-    @classmethod
-    def of_run(cls) -> Owner:
-        """Return the process of the run: the `multiprocessing` parent of this process, or this process itself."""
-        parent = multiprocessing.parent_process()
-        return cls.of_process(os.getpid() if parent is None or parent.pid is None else parent.pid)
 
 
 @dataclass(frozen=True)
