@@ -118,6 +118,9 @@ class Command:
         self.send(FrameKind.EXITING)
         os._exit(int(code))
 
+    def do_halt(self, code):
+        os._exit(int(code))
+
     def do_crash(self, number):
         self.print("about to crash\n")
         print("# A fatal error has been detected", flush=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import subprocess
+import uuid
 
 import pytest
 
 from ai.starlake.executor.warm.warm_frames import FrameKind, WarmReady, WarmRefusal, environment_digest
 from ai.starlake.testing.executor_contract import ODD_VALUES
-from tests.executor.warm.warm_connection import WarmJvm
+from tests.executor.warm.warm_connection import TOKEN, WarmJvm
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +104,18 @@ def test_bytes_of_variables_survive_to_child_processes(server):
     server.fake("environment", ODD=os.fsdecode(b"\xff\xc3"))
     done = server.fake("environment", ODD=os.fsdecode(b"\xff\xc3"))
     assert b"child ODD=\xff\xc3\n" in done.stdout
+
+
+@pytest.mark.slow
+def test_nothing_reads_the_variables_of_a_command_that_ended(jvm, server, tmp_path):
+    secret = f"hunter-{uuid.uuid4().hex}"
+    server.fake("environment", PASSWORD=secret)
+    server.fake("thread", PASSWORD=secret)  # one that lives on
+    dump = tmp_path / "heap"
+    subprocess.run(["jmap", f"-dump:live,format=b,file={dump}", str(jvm.process.pid)], check=True, capture_output=True)
+    held = dump.read_bytes()
+    assert TOKEN.encode() in held
+    assert secret.encode() not in held
 
 
 def test_another_project_is_another_project(server, tmp_path):

@@ -93,11 +93,32 @@ def test_commands_share_a_virtual_machine_until_one_is_interrupted(commands, tmp
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("what", "code"), [("exits_0", 0), ("exits_3", 3), ("halts_0", 0), ("halts_4", 4), ("killed", -9)]
+    ("what", "code"), [("exits_0", 0), ("exits_3", 3), ("beside_0", 0), ("halts_4", 4), ("killed", -9)]
 )
 def test_a_command_that_ends_the_virtual_machine_has_its_exit_code(commands, what, code):
     assert commands.do(what)[0] == code
     assert commands.do("false") == (1, [])
+    assert commands.report.warnings == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_thread_of_an_earlier_command_that_ends_the_virtual_machine_fails_the_command(commands, tmp_path, code):
+    server = commands.process()
+    assert commands.do(f"leaves_{code}") == (0, [])
+    lines: list[tuple[str, str]] = []
+
+    def let_exit(stream, line):
+        lines.append((stream, line))
+        (tmp_path / "exit").touch()
+
+    if code:
+        assert commands.do("waits", on_line=let_exit)[0] == code
+    else:
+        with pytest.raises(StarlakeError, match="ended during the command\na thread of an earlier command ended it"):
+            commands.do("waits", on_line=let_exit)
+    assert ("stderr", "a thread that is not of this command ends the virtual machine") in lines
+    assert commands.process() != server
     assert commands.report.warnings == []
 
 

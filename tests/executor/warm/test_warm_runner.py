@@ -9,6 +9,8 @@ import time
 import pytest
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.executor.warm.warm_runner import WarmRunner
+from ai.starlake.executor.warm.warm_settings import WarmSettings
 from tests.executor.warm.warm_commands import WarmCommands, alive, gone, wait_for
 
 
@@ -150,6 +152,15 @@ def test_a_crash_is_one_failed_command(commands):
     assert warm.report.warnings == []
 
 
+def test_an_end_of_the_server_that_the_command_did_not_ask_for_is_no_success(commands):
+    warm = commands()
+    server = warm.process()
+    with pytest.raises(StarlakeError, match=rf"\(process {server}\) ended during the command\n.*with exit code 0"):
+        warm.run("halt", "0")
+    assert warm.process() != server
+    assert warm.report.warnings == []
+
+
 def test_a_connection_that_ends_during_a_command_fails_it(commands):
     warm = commands()
     server = warm.process()
@@ -204,6 +215,11 @@ def test_a_server_that_speaks_nonsense_is_ended(commands):
     with pytest.raises(StarlakeError, match="cannot be understood"):
         warm.run("print", "a", FAULT="garbage")
     gone(server)
+
+
+def test_nothing_but_the_caller_knows_whose_end_ends_a_server():
+    with pytest.raises(TypeError, match="owner"):
+        WarmRunner(WarmSettings())
 
 
 class Stopped(BaseException):

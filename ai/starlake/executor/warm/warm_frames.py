@@ -28,21 +28,25 @@ way to stop a command but to kill the server. One command at a time: while one i
 connections are refused.
 
 **Exit codes.** Starlake's `run` returns a truth value: the code is 0 or 1. If it throws, the code is 1 and the stack
-trace is on `STDERR`. If it returns a number, that is the code. If the command ends the virtual machine (`System.exit`),
-the server sends `EXITING` instead of `END`, once all output is sent: the exit code is then the exit status of the
-server's process, which only its parent learns. `Runtime.halt`, which Starlake calls where `forceHalt` is set, and a
-crash send nothing; the exit status tells them apart. A security manager could tell the code, but
-Java 24 has none, and it would change how pools of threads load classes.
+trace is on `STDERR`. If it returns a number, that is the code. If a thread of the command ends the virtual machine
+(`System.exit`), the server sends `EXITING` instead of `END`, once all output is sent: the exit code is then the exit
+status of the server's process, which only its parent learns. A thread of the command is its own one, or one that a
+thread of it started: an exit that another thread asks for sends a line on `STDERR` only. `Runtime.halt`, which Starlake
+calls where `forceHalt` is set, and a crash send nothing. So an end without `END` or `EXITING` is never a success,
+whatever the exit status is. A security manager could tell the code, but Java 24 has none, and it would change how pools
+of threads load classes.
 
-**Output.** Bytes of one stream arrive in their order, cut anywhere; `LineSplitter` makes lines of them. Everything that
-the command's threads printed before its end is sent before `END`, a last line without line break too. Dropped lines: a
+**Output.** Bytes of one stream arrive in their order, cut anywhere; `LineSplitter` makes lines of them. What is printed
+is sent before the call that prints it returns, so that the last lines before a crash arrive, and everything that the
+command's threads printed before its end is sent before `END`, a last line without line break too. Dropped lines: a
 thread of Starlake's own code that an earlier command started, and that lives on, must not print into a later command's
 output; its lines go to the standard error of the server. Workers of thread pools and threads of libraries, such as
 Spark's, serve all commands: what they print belongs to the running command.
 
 **Environment.** `environment_digest` is SHA-256 over the sorted entries. The server computes it from what
 `System.getenv` returns, by name and by entries; an entry that reads otherwise than what the request said makes another
-digest. A child process of the command inherits this environment if its `ProcessBuilder.environment()` is touched, as
+digest. After the command, the server has the environment again that it was started with, and overwrites its copy of the
+variables. A child process of the command inherits this environment if its `ProcessBuilder.environment()` is touched, as
 Hadoop and Spark do; else Java hands on the environment that the server was started with.
 """
 

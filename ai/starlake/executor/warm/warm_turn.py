@@ -12,7 +12,7 @@ from ai.starlake.common import StarlakeError
 from ai.starlake.executor.process.interrupts import cleaning_up
 from ai.starlake.executor.process.supervision import CommandContext, OnLine, require_wanted
 from ai.starlake.executor.process.watchdog import MARK
-from ai.starlake.executor.warm.discovery import CommandFile, ScopeFolder, ServerSlot
+from ai.starlake.executor.warm.discovery import CommandFile, ScopeFolder, ServerEnd, ServerSlot
 from ai.starlake.executor.warm.launch import WarmLaunch
 from ai.starlake.executor.warm.warm_client import (
     ConnectionLostError,
@@ -177,14 +177,13 @@ class WarmTurn:
         pid = server.file.process.pid
         for line in last_lines(end.said) if end else ():
             on_line("stderr", line)
-        if end is None or end.exit_code is None:
+        if end is None or not end.exit_code:
             raise StarlakeError(
                 f"the warm server (process {pid}) ended during the command",
-                cause=str(end or ("it closed the connection" if closed else "nobody saw how: its guard ended too")),
+                cause=_unclear_end(end, closed=closed),
                 fix="run the command again; a new server is started for it",
             )
-        if end.exit_code:  # 0 is the code of a command that halts the virtual machine at its end
-            on_line("stderr", f"the warm server (process {pid}) ended during the command: {end}")
+        on_line("stderr", f"the warm server (process {pid}) ended during the command: {end}")
         return end.exit_code
 
     def _exited(self, server: WarmServer) -> int:
@@ -225,6 +224,15 @@ class WarmTurn:
     def _note(self, server: WarmServer, **noted: float) -> None:
         with suppress(OSError):
             self.slot.write_status({"mark": server.file.mark, **noted})
+
+
+def _unclear_end(end: ServerEnd | None, *, closed: bool) -> str:
+    """Return the cause of an end that gives no exit code of the command: a 0 is nobody's success."""
+    if end is not None and end.exit_code == 0:
+        return (
+            "a thread of an earlier command ended it with exit code 0, or it was halted (Starlake's setting forceHalt)"
+        )
+    return str(end or ("it closed the connection" if closed else "nobody saw how: its guard ended too"))
 
 
 def _shown(resident: int | None) -> str:

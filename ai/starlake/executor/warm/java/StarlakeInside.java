@@ -1,4 +1,5 @@
 import java.lang.reflect.*;
+import java.math.BigInteger;
 import java.security.MessageDigest;
 import java.util.*;
 
@@ -8,11 +9,11 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 final class StarlakeInside {
     static final String PROBE = "SL_WARM_PROBE", CONFIG = "com.typesafe.config.";
     static final String[] POOLS = {"StarlakeConnectionPool$", "JdbcDbUtils$StarlakeConnectionPool$"};
+    static final Map<Object, Object> AT_START = new HashMap<>();
 
     /** Try all that is needed, and tell the results. */
     static boolean check() throws Exception {
-        Map<Object, Object> before = new HashMap<>();
-        boolean works = works("environment", () -> { before.putAll(environment()); checkEnvironment(before); });
+        boolean works = works("environment", () -> { AT_START.putAll(environment()); checkEnvironment(); });
         works &= works("configuration", StarlakeInside::checkConfiguration);
         works &= works("settings", StarlakeInside::checkSettings);
         works &= works("duckdb", StarlakeInside::clearPool);
@@ -22,7 +23,7 @@ final class StarlakeInside {
             try { version = (String) call(name, "version"); } catch (Exception | LinkageError next) { }
         }
         StarlakeWarmServer.say("starlake", version);
-        if (works) { environment().keySet().retainAll(before.keySet()); reset(); }
+        if (works) enter(AT_START);
         return works;
     }
 
@@ -33,12 +34,12 @@ final class StarlakeInside {
         return result.equals("ok");
     }
 
-    static void checkEnvironment(Map<Object, Object> before) throws Exception {
+    static void checkEnvironment() throws Exception {
         Map<String, String> seen = System.getenv();
         Set<Map.Entry<String, String>> entries = seen.entrySet(); // views that others may keep
         environment().put(variable("Variable", PROBE.getBytes()), variable("Value", "probe".getBytes()));
         boolean shown = "probe".equals(System.getenv(PROBE)) && entries.contains(Map.entry(PROBE, "probe"))
-            && System.getenv().keySet().contains(PROBE) && seen.size() == before.size() + 1;
+            && System.getenv().keySet().contains(PROBE) && seen.size() == AT_START.size() + 1;
         require(shown, "System.getenv does not show a new variable");
         String inherited = new ProcessBuilder().environment().get(PROBE);
         require("probe".equals(inherited), "child processes do not get a new variable");
@@ -94,12 +95,6 @@ final class StarlakeInside {
         return result instanceof Number ? ((Number) result).intValue() : Boolean.TRUE.equals(result) ? 0 : 1;
     }
 
-    static void reset() throws Exception {
-        call(CONFIG + "impl.ConfigImpl", "reloadEnvVariablesConfig");
-        call("ai.starlake.config.Settings$", "invalidateCaches");
-        clearPool();
-    }
-
     /** True in a thread that does not begin in Starlake's own code: of a pool, or of a library, it works for all. */
     static boolean servesAll() {
         String outermost = StackWalker.getInstance().walk(frames -> frames.map(frame -> frame.getClassName())
@@ -124,12 +119,20 @@ final class StarlakeInside {
     }
 
     static void enter(List<byte[]> variables) throws Exception {
-        Map<Object, Object> map = environment();
-        map.clear();
+        Map<Object, Object> wanted = new HashMap<>();
         for (int i = 0; i < variables.size(); i += 2) {
-            map.put(variable("Variable", variables.get(i)), variable("Value", variables.get(i + 1)));
+            wanted.put(variable("Variable", variables.get(i)), variable("Value", variables.get(i + 1).clone()));
         }
-        reset();
+        enter(wanted);
+    }
+
+    /** Let Java and Starlake have this environment, and nothing of another one. */
+    static void enter(Map<Object, Object> wanted) throws Exception {
+        environment().clear();
+        environment().putAll(wanted);
+        call(CONFIG + "impl.ConfigImpl", "reloadEnvVariablesConfig");
+        call("ai.starlake.config.Settings$", "invalidateCaches");
+        clearPool();
     }
 
     /** SL_ROOT as settings read it, and the digest of the environment as System.getenv shows it. */
@@ -148,9 +151,8 @@ final class StarlakeInside {
         }
         MessageDigest digest = MessageDigest.getInstance("SHA-256");
         entries.forEach(digest::update);
-        StringBuilder hex = new StringBuilder();
-        for (byte each : digest.digest()) hex.append(String.format("%02x", each));
-        return List.of(bytes(wanted, configured("SL_ROOT")), hex.toString().getBytes(UTF_8));
+        String hex = String.format("%064x", new BigInteger(1, digest.digest()));
+        return List.of(bytes(wanted, configured("SL_ROOT")).clone(), hex.getBytes(UTF_8));
     }
 
     /** The bytes that a text was made of; Java may have lost some of them. */

@@ -67,6 +67,14 @@ public class Main {
                 System.out.print("about to exit");
                 System.exit(number);
                 return true;
+            case "beside": // _CODE: as above, in a thread of its own
+                daemon(() -> System.exit(number)).start();
+                Thread.sleep(60_000);
+                return true;
+            case "leaves": // _CODE: a thread that exits once there is the file `exit` in the project
+                String exit = root() + "/exit";
+                daemon(() -> { while (!Files.exists(Path.of(exit))) pause(); System.exit(number); }).start();
+                return true;
             case "halts": // _CODE: as SL_FORCE_HALT does
                 System.out.println("about to halt");
                 Runtime.getRuntime().halt(number);
