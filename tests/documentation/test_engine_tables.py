@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from ai.starlake.embedded import Engine
+from tests.documentation import markdown_tables
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "engine-tables.md").read_text("utf-8")
 APPLICATION = {
@@ -21,10 +22,8 @@ APPLICATION = {
 
 
 def rows_of(section: str, number: int = 0) -> list[list[str]]:
-    """Return the cells of a table of a section."""
-    text = PAGE.partition(f"## {section}\n")[2].partition("\n## ")[0]
-    table = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)[number]
-    return [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+    """Return the cells of a table of a section, without backticks around them."""
+    return [[cell.strip(" `") for cell in row] for row in markdown_tables.rows_of(PAGE, section, number)]
 
 
 def write(file: Path, **content: object) -> None:
