@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import sys
 import threading
@@ -14,6 +16,7 @@ import pytest
 
 from ai.starlake.executor.warm.discovery import ServerFile
 from ai.starlake.executor.warm.warm_frames import WarmHello
+from ai.starlake.executor.warm.warm_server import WarmServer
 from tests.executor.warm.warm_commands import WarmCommands, gone
 
 
@@ -79,6 +82,43 @@ def test_a_process_id_of_somebody_else_is_not_killed(warm):
     changed(server_file(warm), lambda content: content.update(process=[1, content["process"][1]]))
     assert warm.run("print", "a") == (0, [("stdout", "a")])
     gone(first)
+
+
+def test_a_server_whose_file_alone_vanished_is_replaced_at_once(warm):
+    first = warm.process()
+    (server,) = warm.servers()
+    server.hello.unlink()
+    os.kill(first, signal.SIGKILL)  # the server in Java ends by itself when its file is gone
+    assert warm.process() != first
+    assert warm.report.warnings == []
+
+
+def test_a_server_whose_guard_was_killed_before_it_noted_its_process_is_replaced_at_once(warm):
+    first = warm.process()
+    (server,) = warm.servers()
+    os.kill(server.guard.pid, signal.SIGKILL)
+    gone(server.guard.pid, first)
+    server.hello.unlink()
+    changed(server_file(warm), lambda content: content.update(process=[0, ""]))
+    assert warm.process() != first
+    assert warm.report.warnings == []
+
+
+def test_a_server_that_is_found_before_its_guard_noted_its_process_is_used(warm, monkeypatch):
+    """This is what the next command finds if the one that started the server was killed at that time."""
+    first = warm.process()
+    file = server_file(warm)
+    noted, find = file.read_text(), WarmServer.find
+    changed(file, lambda content: content.update(process=[0, ""]))
+
+    def find_and_let_the_guard_continue(*arguments):
+        found = find(*arguments)
+        file.write_text(noted)
+        return found
+
+    monkeypatch.setattr(WarmServer, "find", find_and_let_the_guard_continue)
+    assert warm.process() == first
+    assert warm.report.warnings == []
 
 
 def test_half_a_file_makes_processes_of_commands(warm):

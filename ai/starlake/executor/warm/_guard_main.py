@@ -97,7 +97,13 @@ class _Guard:
 
     def _write_end(self, pid: int, code: int | None, reason: str) -> None:
         said = self._said[-_KEPT:].decode("utf-8", "replace")
-        _write(self._task["end_file"], {"pid": pid, "exit_code": code, "reason": reason, "said": said})
+        end = {"pid": pid, "exit_code": code, "reason": reason, "said": said, "listened": self._has_listened()}
+        _write(self._task["end_file"], end)
+
+    def _has_listened(self) -> bool:
+        """Return True if the server listened once; its file may be gone since."""
+        self._started = self._started or os.path.exists(self._task["hello_file"])  # noqa: PTH110
+        return self._started
 
     def _clean_up(self) -> None:
         """Remove files that are no longer needed; the next command of the owner removes the rest."""
@@ -129,10 +135,8 @@ class _Guard:
                 return "the process that it belongs to ended"
             if _ended(process):
                 return ""
-            if not self._started:
-                self._started = os.path.exists(self._task["hello_file"])  # noqa: PTH110
-                if not self._started and time.monotonic() > self._deadline:
-                    return f"it did not answer within {self._task['start_timeout']:g} s"
+            if not self._has_listened() and time.monotonic() > self._deadline:
+                return f"it did not answer within {self._task['start_timeout']:g} s"
             for key, _ in self._selector.select(self._patience()):
                 if key.data == "said" and self._read(process) == b"":
                     self._selector.unregister(key.fileobj)

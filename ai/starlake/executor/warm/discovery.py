@@ -224,7 +224,10 @@ class ServerFile:
             return None
         code = content.get("exit_code")
         return ServerEnd(
-            None if code is None else int(code), str(content.get("reason", "")), str(content.get("said", ""))
+            None if code is None else int(code),
+            str(content.get("reason", "")),
+            str(content.get("said", "")),
+            listened=content.get("listened") is True,
         )
 
 
@@ -236,11 +239,13 @@ class ServerEnd:
         exit_code: The exit code of its JVM, negative for a signal; None if the guard ended it, or it did not start.
         reason: The reason why the guard ended it; empty if it ended by itself.
         said: The last output of the JVM itself; may contain secrets.
+        listened: Whether it listened once.
     """
 
     exit_code: int | None
     reason: str = ""
     said: str = field(default="", repr=False)
+    listened: bool = False
 
     def __str__(self) -> str:
         if self.exit_code is None:

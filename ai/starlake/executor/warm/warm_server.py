@@ -145,25 +145,26 @@ class WarmServer:
             return server
         try:
             end = server.how_it_ended()
-            server.require_started(end)
+            server.hello(end)
         finally:
             server.end()
         report(f"the warm server (process {file.process.pid}) has ended: {end or 'nobody saw how'}")
         return None
 
-    def require_started(self, end: ServerEnd | None) -> WarmHello:
-        """Check that a server which has ended, or listens, was ready once.
+    def hello(self, end: ServerEnd | None) -> WarmHello | None:
+        """Return the greeting of a server that listens, or has ended; None if no trace of it is left.
 
         Args:
             end: Its end, if known.
 
         Raises:
-            WarmDoubtError: If it was not, or if its checks failed.
+            WarmDoubtError: If it did not start, or if its checks failed.
         """
         data = self.file.read_hello()
         if data is None:
-            how = end or "its guard is gone"
-            raise WarmDoubtError(f"the warm server did not start: {how}", end.said if end else "", lasting=bool(end))
+            if end is None or end.listened:  # its guard was killed, or its file was removed: others may start
+                return None
+            raise WarmDoubtError(f"the warm server did not start: {end}", end.said, lasting=True)
         try:
             hello = WarmHello.of_bytes(data)
         except FrameError as error:
@@ -203,8 +204,8 @@ class WarmServer:
         _run_guard(json.dumps(task).encode())
         return cls(slot, slot.read() or file)
 
-    def wait(self, timeout: float, check: Callable[[], None]) -> WarmHello:
-        """Wait until the server listens.
+    def wait(self, timeout: float, check: Callable[[], None]) -> WarmHello | None:
+        """Wait until the server listens, and return its greeting; None if it has ended since it started.
 
         Args:
             timeout: Timeout of its guard in seconds.
@@ -218,12 +219,12 @@ class WarmServer:
             check()
             end = self.file.read_end()
             if end is not None or not self.file.guard.runs:
-                return self.require_started(end or self.file.read_end())
+                return self.hello(end or self.file.read_end())
             if time.monotonic() > deadline:
                 raise WarmDoubtError("the warm server did not start: its guard does not answer")
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
-        return self.require_started(None)
+        return self.hello(None)
 
     def current(self) -> WarmServer:
         """Return the server as recorded by its guard: its process may have just started."""

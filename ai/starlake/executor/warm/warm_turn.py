@@ -77,7 +77,10 @@ class WarmTurn:
                 # processes that the command starts carry the mark of the server too
                 marked = replace(request, environment={**request.environment, MARK: server.file.mark})
                 with cleaning_up(server.interrupt), self._remembering():
-                    client = self._prepared(server, marked, stack, may_retry=last < _TRIES)
+                    hello = server.wait(self.settings.start_timeout, partial(require_wanted, self.death_fd))
+                    # when it was found, its guard may not have recorded its process
+                    server = server.current()
+                    client = self._prepared(server, hello, marked, stack, may_retry=last < _TRIES)
                 if client is not None:
                     return self._run(server, client, marked, on_line)
         raise AssertionError  # the last attempt either has a client or raises
@@ -112,11 +115,12 @@ class WarmTurn:
             raise
 
     def _prepared(
-        self, server: WarmServer, request: WarmRequest, stack: ExitStack, *, may_retry: bool
+        self, server: WarmServer, hello: WarmHello | None, request: WarmRequest, stack: ExitStack, *, may_retry: bool
     ) -> WarmClient | None:
         """Send a command to a server, up to the point where it would begin; None if the server has ended."""
-        check = partial(require_wanted, self.death_fd)
-        hello = server.wait(self.settings.start_timeout, check)
+        if hello is None:
+            self._give_up(server, "has ended: its guard was killed, or its file was removed", may_retry=may_retry)
+            return None
         try:
             client = WarmClient(hello.port, server.file.token, death_fd=self.death_fd, silence=self.silence)
             stack.enter_context(client)
