@@ -1,4 +1,4 @@
-"""What tests of several pages share."""
+"""Fixtures of several pages."""
 
 from __future__ import annotations
 
