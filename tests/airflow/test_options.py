@@ -17,6 +17,7 @@ from ai.starlake.airflow import DEFAULT_DAG_ARGS, StarlakeAirflowOptions
 from ai.starlake.airflow.bash import StarlakeAirflowBashJob
 from ai.starlake.common import MissingEnvironmentVariable, StarlakeError
 from ai.starlake.job import StarlakeOptionWarning
+from ai.starlake.orchestration.dates.first_day import DEFAULT_START
 
 PARIS = ZoneInfo("Europe/Paris")
 
@@ -51,7 +52,7 @@ class TestDefaultDagArgs:
     def test_the_defaults_are_those_of_generated_files(self):
         assert dict(DEFAULT_DAG_ARGS) == {
             "depends_on_past": False,
-            "start_date": datetime(2023, 1, 1),  # noqa: DTZ001
+            "start_date": datetime(2025, 1, 1),  # noqa: DTZ001
             "email_on_failure": False,
             "email_on_retry": False,
             "retries": 1,
@@ -98,7 +99,8 @@ class TestDates:
         assert made.start_date.tzinfo.name == made.timezone == "Europe/Paris"
         assert made.default_dag_args()["start_date"] == made.start_date
 
-    def test_without_an_option_it_is_the_day_of_the_last_change_of_the_file(self, tmp_path, monkeypatch):
+    def test_without_an_option_it_is_that_of_the_file_and_else_a_fixed_day(self, tmp_path, monkeypatch):
+        """Neither a deployment nor the age of the file changes it: the peer takes the day of its last change."""
         file = tmp_path / "loads.py"
         file.touch()
         os.utime(file, (0, datetime(2026, 3, 4, 12, tzinfo=ZoneInfo("UTC")).timestamp()))
@@ -106,8 +108,16 @@ class TestDates:
         module.__file__ = str(file)
         monkeypatch.setitem(sys.modules, "loads", module)
         made = StarlakeAirflowBashJob("loads.py", "loads")
-        assert made.start_date == datetime(2026, 3, 4, tzinfo=ZoneInfo("UTC"))
-        assert job().start_date == datetime(2023, 1, 1, tzinfo=ZoneInfo("UTC"))
+        assert made.start_date == job().start_date == datetime(2025, 1, 1, tzinfo=ZoneInfo("UTC"))
+        assert made.start_date.date() == DEFAULT_START
+        module.default_dag_args = {"start_date": datetime(2024, 2, 3, 4, 5)}  # noqa: DTZ001
+        assert made.start_date == datetime(2024, 2, 3, 4, 5, tzinfo=ZoneInfo("UTC"))
+        of_option = StarlakeAirflowBashJob("loads.py", "loads", options={"start_date": "2026-01-01"})
+        assert (
+            of_option.start_date
+            == of_option.default_dag_args()["start_date"]
+            == datetime(2026, 1, 1, tzinfo=ZoneInfo("UTC"))
+        )
         assert job().end_date is None
 
     def test_a_date_that_is_none_is_an_error(self):
@@ -175,4 +185,4 @@ class TestValues:
 
 def test_a_job_without_a_file_reads_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    assert StarlakeAirflowBashJob("not_there.py", "not_there").start_date.year == 2023
+    assert StarlakeAirflowBashJob("not_there.py", "not_there").start_date.year == 2025

@@ -257,6 +257,6 @@ def test_a_circle_is_an_error_that_names_it(tmp_path):
 
 def test_start_and_end_are_those_of_the_pipeline(tmp_path):
     dag = dag_of(load_file(tmp_path, ONE))
-    assert dag.start_date == datetime.fromisoformat("2023-01-01T00:00:00+00:00")
+    assert dag.start_date == datetime.fromisoformat("2025-01-01T00:00:00+00:00")
     assert [task.task_id for task in dag.roots] == ["start"]
     assert [task.task_id for task in dag.leaves] == ["end"]

@@ -6,16 +6,11 @@ import os
 import sys
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic
 
-from ai.starlake.airflow.airflow_options import (
-    DEFAULT_DAG_ARGS,
-    AirflowOptions,
-    StarlakeAirflowOptions,
-    in_zone,
-)
+from ai.starlake.airflow.airflow_options import AirflowOptions, StarlakeAirflowOptions, in_zone
 from ai.starlake.airflow.task_arguments import operator_arguments, task_id_of
 from ai.starlake.common.secrets import EnvironmentReference
 from ai.starlake.dataset import StarlakeDataset
@@ -28,6 +23,7 @@ from ai.starlake.job import (
     StarlakeSparkConfig,
 )
 from ai.starlake.job.job_options import OptionsT
+from ai.starlake.orchestration.dates.first_day import first_day
 
 if TYPE_CHECKING:
     from airflow.sdk import Asset, BaseOperator
@@ -137,11 +133,12 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
 
     @property
     def start_date(self) -> datetime:
-        """First date of the DAG, in its time zone: that of the option, or the day of the DAG file's last change."""
+        """First date of the DAG, in its time zone: that of the option, else of the default arguments."""
         from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
 
         given = self.options_of(OrchestrationOptions).start_date
-        return in_zone(given or self._day_of_file(), self.timezone)
+        arguments = self.airflow_options.merged_dag_args(self._arguments_of_module())
+        return in_zone(first_day(given, arguments.get("start_date")), self.timezone)
 
     @property
     def end_date(self) -> datetime | None:
@@ -155,16 +152,10 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         Those of the option `default_dag_args` take precedence over a variable of that name in the calling module, and
         this over `DEFAULT_DAG_ARGS`; the options `retries`, `retry_delay` and `start_date` over all of them.
         """
-        settings = self.airflow_options
-        arguments = settings.merged_dag_args(self._arguments_of_module())
-        for name in ("start_date", "end_date"):
-            moment = arguments.get(name)
-            if isinstance(moment, datetime) and moment.tzinfo is None:
-                midnight = in_zone(moment.date(), self.timezone)
-                arguments[name] = midnight.replace(hour=moment.hour, minute=moment.minute, second=moment.second)
-        if "start_date" not in settings.default_dag_args:
-            arguments["start_date"] = self.start_date
-        return arguments
+        arguments = self.airflow_options.merged_dag_args(self._arguments_of_module())
+        if isinstance(arguments.get("end_date"), date):
+            arguments["end_date"] = in_zone(arguments["end_date"], self.timezone)
+        return {**arguments, "start_date": self.start_date}
 
     def sl_job(
         self,
@@ -341,16 +332,3 @@ class StarlakeAirflowJob(StarlakeAirflowOptions, IStarlakeJob["BaseOperator"], G
         module = sys.modules.get(self.module_name) if self.module_name else None
         found = getattr(module, "default_dag_args", None)
         return found if isinstance(found, Mapping) else {}
-
-    def _day_of_file(self) -> date:
-        """Return the day, in UTC, of the last change of the DAG file; that of `DEFAULT_DAG_ARGS` without one."""
-        module = sys.modules.get(self.module_name) if self.module_name else None
-        file = getattr(module, "__file__", None) or self.filename
-        try:
-            changed = os.stat(file).st_mtime if file else None  # noqa: PTH116  pathlib is not needed
-        except OSError:
-            changed = None
-        if changed is None:
-            default: datetime = DEFAULT_DAG_ARGS["start_date"]
-            return default.date()
-        return datetime.fromtimestamp(changed, timezone.utc).date()

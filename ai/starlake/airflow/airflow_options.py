@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
@@ -14,6 +14,7 @@ from ai.starlake.common import StarlakeError, parse_datetime, zone_of
 from ai.starlake.common.written_values import json_object
 from ai.starlake.job import JobOptions, StarlakeOptions
 from ai.starlake.job.job_options import Seconds
+from ai.starlake.orchestration.dates.first_day import DEFAULT_START
 from ai.starlake.orchestration.orchestration_options import DateOption
 
 DEFAULT_POOL = "default_pool"
@@ -22,7 +23,7 @@ DEFAULT_POOL = "default_pool"
 DEFAULT_DAG_ARGS: Mapping[str, Any] = MappingProxyType(
     {
         "depends_on_past": False,
-        "start_date": datetime(2023, 1, 1),  # noqa: DTZ001  as in generated files; the time zone of the DAG applies
+        "start_date": datetime.combine(DEFAULT_START, time()),  # the time zone of the DAG applies
         "email_on_failure": False,
         "email_on_retry": False,
         "retries": 1,
@@ -176,12 +177,14 @@ def _without_jinja(value: Any) -> Any:
 
 
 def in_zone(day: date, zone: str) -> datetime:
-    """Return midnight of a day in a time zone, in the form that Airflow serializes best.
+    """Return a day, or a time of a day, in a time zone, in the form that Airflow serializes best.
 
     Args:
-        day: The day.
+        day: The day, which begins at midnight; or a time, whose own time zone takes precedence.
         zone: The name of the time zone.
     """
     import pendulum
 
+    if isinstance(day, datetime):
+        return pendulum.instance(day, tz=zone)
     return pendulum.datetime(day.year, day.month, day.day, tz=zone)

@@ -70,7 +70,8 @@ class OrchestrationOptions(JobOptions):
 
     start_date: DateOption = Field(
         default=None,
-        description="the first day of partitions, `2025-01-01` when unset; updates of before it start nothing",
+        description="the first day of partitions and of scheduled runs, `2025-01-01` when unset; updates of before it "
+        "start nothing",
     )
     catchup: bool = Field(
         default=False,

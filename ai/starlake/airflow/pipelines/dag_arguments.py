@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
 from typing import Any
 
 from ai.starlake.airflow.airflow_job import StarlakeAirflowJob
-from ai.starlake.airflow.airflow_options import DEFAULT_DAG_ARGS, AirflowOptions
+from ai.starlake.airflow.airflow_options import AirflowOptions, in_zone
 from ai.starlake.airflow.macros import MACROS
 from ai.starlake.airflow.pipelines.dag_schedules import schedule_of
+from ai.starlake.orchestration.dates.first_day import first_day
 from ai.starlake.orchestration.pipeline_spec import PipelineSpec
 
 _ACTIVE_RUNS = 3
@@ -33,7 +33,7 @@ def dag_arguments(job: StarlakeAirflowJob[Any], spec: PipelineSpec, variables: M
     options = job.options_of(AirflowOptions)
     defaults = options.merged_dag_args(variables.get("default_dag_args"))
     dates = {
-        "start_date": spec.options.start_date or defaults.get("start_date") or DEFAULT_DAG_ARGS["start_date"],
+        "start_date": first_day(spec.options.start_date, defaults.get("start_date")),
         "end_date": options.end_date or defaults.get("end_date"),
     }
     arguments: dict[str, Any] = {
@@ -46,15 +46,6 @@ def dag_arguments(job: StarlakeAirflowJob[Any], spec: PipelineSpec, variables: M
         "user_defined_macros": {**MACROS, **(variables.get("user_defined_macros") or {})},
         "user_defined_filters": variables.get("user_defined_filters") or None,
         "access_control": variables.get("access_control") or None,
-        **{name: _in_zone(value, spec.options.zone) for name, value in dates.items()},
+        **{name: in_zone(value, spec.options.zone) for name, value in dates.items() if value},
     }
     return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _in_zone(value: Any, zone: str) -> datetime | None:
-    """Return a day or a timestamp in the time zone of the pipeline, if it has none of its own."""
-    import pendulum
-
-    if isinstance(value, datetime):
-        return pendulum.instance(value, tz=zone)
-    return pendulum.datetime(value.year, value.month, value.day, tz=zone) if isinstance(value, date) else None

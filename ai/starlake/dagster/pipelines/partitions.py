@@ -27,7 +27,7 @@ from dagster import (
 from ai.starlake.common import DataInterval, StarlakeError, parse_datetime, zone_of
 from ai.starlake.common.crons import UsualCron, cron_problem, usual_cron
 from ai.starlake.dagster import _compat
-from ai.starlake.orchestration.freshness.windows import DEFAULT_START
+from ai.starlake.orchestration.dates.first_day import first_day
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -64,13 +64,13 @@ def time_partitions(cron: str, start: date | None, zone: str) -> TimeWindowParti
 
     Args:
         cron: Five fields, or a word such as ``@daily``.
-        start: The first day, which begins at midnight in the time zone; `DEFAULT_START` if None.
+        start: The first day, which begins at midnight in the time zone; see `first_day`.
         zone: The time zone of the cron expression.
 
     Raises:
         StarlakeError: If the cron expression or the time zone is not valid.
     """
-    first = start or DEFAULT_START
+    first = first_day(start)
     try:
         return TimeWindowPartitionsDefinition(
             cron_schedule=_ALSO_DAILY if cron == _DAILY and _lacks_a_midnight(zone, first.year) else tickable(cron),
@@ -94,7 +94,7 @@ def standard_partitions(cron: str, start: date | None, zone: str) -> TimeWindowP
 
     Args:
         cron: Five fields, or a word such as ``@daily``.
-        start: The first day, which begins at midnight in the time zone; `DEFAULT_START` if None.
+        start: The first day, which begins at midnight in the time zone; see `first_day`.
         zone: The time zone of the cron expression.
 
     Raises:
@@ -104,7 +104,7 @@ def standard_partitions(cron: str, start: date | None, zone: str) -> TimeWindowP
     if problem:
         raise StarlakeError(f"the schedule {cron!r} cannot be used", cause=problem.cause, fix=problem.fix)
     usual = usual_cron(cron)
-    first = start or DEFAULT_START
+    first = first_day(start)
     if usual is None:
         return time_partitions(cron, first, zone)
     begin = datetime(first.year, first.month, first.day, tzinfo=zone_of(zone))

@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ai.starlake.common import StarlakeError, zone_of
+from ai.starlake.orchestration.dates.first_day import DEFAULT_START, first_day
 from ai.starlake.orchestration.freshness.triggering import Condition, condition_of
-from ai.starlake.orchestration.freshness.windows import CRON_WINDOWS, DEFAULT_START, Windows, most_frequent
+from ai.starlake.orchestration.freshness.windows import CRON_WINDOWS, Windows, most_frequent
 
 if TYPE_CHECKING:
     from ai.starlake.orchestration.orchestration_options import OrchestrationOptions
@@ -110,7 +111,7 @@ def policy_of(
         datasets=tuple(datasets),
         condition=condition_of(options.dataset_triggering_strategy, [dataset.name for dataset in datasets]),
         zone=options.zone,
-        start=options.start_date or DEFAULT_START,
+        start=first_day(options.start_date),
         cycle=cycle_of(datasets, options, windows),
         optional_datasets=options.optional_dataset_enabled,
         beyond_cycle=options.beyond_data_cycle_enabled,

@@ -12,9 +12,6 @@ from typing import Protocol
 from ai.starlake.common import DataInterval, StarlakeError, zone_of
 from ai.starlake.common.crons import cron_problem
 
-DEFAULT_START = date(2025, 1, 1)
-"""Default of the option `start_date`: the first day of partitions. Fixed, so that no deployment changes it."""
-
 _FEW_TICKS = 48
 _MOST_TICKS = 2_000
 _PERIODS = {"day": 1, "week": 7, "month": 30, "year": 365}
