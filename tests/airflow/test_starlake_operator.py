@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
 
 from ai.starlake.airflow.bash import StarlakeAirflowBashJob
+from ai.starlake.airflow.embedded import StarlakeAirflowEmbeddedJob
 from ai.starlake.airflow.task_runs.airflow_step import AirflowStep
 from ai.starlake.testing.executor_contract import ContractBench
 from tests.airflow.airflow_home import RecordedSupervisor, context_of
@@ -149,6 +150,14 @@ def test_too_many_rejected_rows_and_mistakes_of_the_run_are_not_tried_again(
         execute(load_dag(shell(max_rejected=1)))
     with pytest.raises(AirflowFailException, match="not a date"):
         execute(load_dag(shell()), conf={"logical_datetime": 5})
+
+
+def test_a_mistake_in_the_project_is_not_tried_again(root: Path, supervisor: Any):
+    job = StarlakeAirflowEmbeddedJob(options={"sl_env_var": {"SL_ROOT": str(root)}})
+    with DAG("a_dag", schedule=None, start_date=DAY) as dag:
+        job.sl_transform("summary", "kpi.not_there")
+    with pytest.raises(AirflowFailException, match=r"the task kpi\.not_there does not exist"):
+        execute(dag, "summary")
 
 
 def test_nothing_of_a_command_is_serialised_or_rendered(shell: Any):

@@ -17,6 +17,7 @@ SURFACE = {
         "MissingEnvironmentVariable",
         "NameCollisionError",
         "NameRegistry",
+        "PermanentError",
         "Redactor",
         "StarlakeError",
         "date_variables",

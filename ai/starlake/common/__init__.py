@@ -1,7 +1,7 @@
 """Identifiers, dates, errors and redaction: the base of every other package."""
 
 from ai.starlake.common.dates import DataInterval, date_variables, format_timestamp, parse_datetime, zone_of
-from ai.starlake.common.errors import MissingEnvironmentVariable, NameCollisionError, StarlakeError
+from ai.starlake.common.errors import MissingEnvironmentVariable, NameCollisionError, PermanentError, StarlakeError
 from ai.starlake.common.foreign import require_own_package
 from ai.starlake.common.identifiers import NameRegistry, job_name, sanitize_id
 from ai.starlake.common.redaction import Redactor, mask_named_values, names_a_secret, secret_arguments
@@ -13,6 +13,7 @@ __all__ = [
     "MissingEnvironmentVariable",
     "NameCollisionError",
     "NameRegistry",
+    "PermanentError",
     "Redactor",
     "StarlakeError",
     "date_variables",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class StarlakeError(Exception):
     """Base of every error that this project raises on purpose.
@@ -13,7 +16,7 @@ class StarlakeError(Exception):
     """
 
     permanent: bool = False
-    """True if a retry does not help; an orchestrator then does not retry."""
+    """True if a retry cannot help; an orchestrator then does not retry. False if that is uncertain."""
 
     def __init__(self, culprit: str, *, cause: str | None = None, fix: str | None = None) -> None:
         self.culprit = culprit
@@ -34,7 +37,13 @@ def _rebuild(kind: type[StarlakeError], args: tuple[object, ...], state: dict[st
     return error
 
 
-class MissingEnvironmentVariable(StarlakeError):  # noqa: N818  the name is part of the public contract
+class PermanentError(StarlakeError):
+    """A mistake in the project, its options or the installation: no retry can help before somebody mends it."""
+
+    permanent = True
+
+
+class MissingEnvironmentVariable(PermanentError):  # noqa: N818  the name is part of the public contract
     """A variable is defined neither in the options nor in the environment, and has no default.
 
     Args:
@@ -47,7 +56,7 @@ class MissingEnvironmentVariable(StarlakeError):  # noqa: N818  the name is part
         super().__init__(f"{name} is not defined", fix=f"set it in the options of the job{environment}")
 
 
-class NameCollisionError(StarlakeError):
+class NameCollisionError(PermanentError):
     """Two Starlake names result in the same name of the orchestrator.
 
     Args:
@@ -64,3 +73,18 @@ class NameCollisionError(StarlakeError):
             cause="its names consist of letters, digits and underscores; other characters become underscores",
             fix=f"pass a task_id (or an asset key) of its own to one of them{hint and f'; {hint}'}",
         )
+
+
+def may_retry(error: BaseException) -> bool:
+    """Return True if a retry may help, which is so if nothing says that it cannot."""
+    return not (isinstance(error, StarlakeError) and error.permanent)
+
+
+@contextmanager
+def permanently() -> Iterator[None]:
+    """Mark a `StarlakeError` of a block as permanent."""
+    try:
+        yield
+    except StarlakeError as error:
+        error.permanent = True
+        raise

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from importlib.util import find_spec
 
-from ai.starlake.common.errors import StarlakeError
+from ai.starlake.common.errors import PermanentError
 
 
-class MissingExtraError(StarlakeError, ImportError):
+class MissingExtraError(PermanentError, ImportError):
     """A package of an extra of this distribution is not installed.
 
     Args:

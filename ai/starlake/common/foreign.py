@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ai.starlake.common.errors import StarlakeError
+from ai.starlake.common.errors import PermanentError
 
 
-class ForeignPackageError(StarlakeError):
+class ForeignPackageError(PermanentError):
     """Files of `ai.starlake` belong to other distributions.
 
     Args:

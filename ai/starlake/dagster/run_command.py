@@ -19,6 +19,7 @@ from dagster import (
 )
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.errors import may_retry
 from ai.starlake.dagster import _compat
 from ai.starlake.dagster.ops import run_is_ending
 from ai.starlake.dagster.report import DagsterReporter
@@ -35,7 +36,6 @@ from ai.starlake.orchestration.command_runs.command_run import (
     failed_tables,
 )
 from ai.starlake.orchestration.command_runs.command_runner import CommandRunner
-from ai.starlake.orchestration.command_runs.retrying import may_retry
 from ai.starlake.orchestration.dates.run_dates import RunDates
 
 _ENDS_OF_RUNS = {DagsterEventType.RUN_SUCCESS, DagsterEventType.RUN_FAILURE, DagsterEventType.RUN_CANCELED}

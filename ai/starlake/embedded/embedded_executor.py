@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from ai.starlake.common import StarlakeError
+from ai.starlake.common.errors import may_retry
 from ai.starlake.common.outcomes.outcome_data import masked_outcomes
 from ai.starlake.embedded.cli.session import Session, VerbOutcome
 from ai.starlake.embedded.cli.verb_table import run_verb
@@ -66,9 +67,9 @@ class EmbeddedExecutor:
             outcome = _run(prepared, execution, log)
         except Exception as error:  # noqa: BLE001  its message may contain a secret
             text = str(error) if isinstance(error, StarlakeError) else f"{type(error).__name__}: {error}"
-            raise _failure(prepared, text, log) from None
+            raise _failure(prepared, text, log, permanent=not may_retry(error)) from None
         if outcome.exit_code != 0:
-            raise _failure(prepared, outcome.error or outcome.negative or "", log)
+            raise _failure(prepared, outcome.error or outcome.negative or "", log, permanent=outcome.permanent)
         counts = _counts(outcome.load) if outcome.load else None
         sizes = command.compute.sizes("duckdb") if command.compute else {}
         duration = time.monotonic() - started
@@ -115,12 +116,13 @@ def _tell(prepared: PreparedCommand, report: Reporter, stream: Stream, text: str
         report.output(stream, line)
 
 
-def _failure(prepared: PreparedCommand, text: str, log: OutcomeLog) -> CommandFailedError:
+def _failure(prepared: PreparedCommand, text: str, log: OutcomeLog, *, permanent: bool = False) -> CommandFailedError:
     verdict, fix = prepared.mask(text), None
     reason = too_small(prepared.command.compute, 1, [text])
     if reason is not None:
         verdict, fix = f"{reason[0]}: {verdict}", reason[1]
-    return CommandFailedError(prepared.shown(), 1, None, verdict=verdict, fix=fix, tables=_tables(prepared, log))
+    tables = _tables(prepared, log)
+    return CommandFailedError(prepared.shown(), 1, None, verdict=verdict, fix=fix, tables=tables, permanent=permanent)
 
 
 def _tables(prepared: PreparedCommand, log: OutcomeLog) -> tuple[TableOutcome, ...]:

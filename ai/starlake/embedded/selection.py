@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.project import Domain, Project, Table
 
 
@@ -48,7 +48,7 @@ class Selection:
                 kept.append(domain.model_copy(update={"tables": tables}))
         for name in wanted.keys() - found:
             known = sorted(table.file_stem for domain in domains for table in domain.tables)
-            raise StarlakeError(f"the table {wanted[name]} does not exist", fix=f"use one of {', '.join(known)}")
+            raise PermanentError(f"the table {wanted[name]} does not exist", fix=f"use one of {', '.join(known)}")
         return tuple(kept)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.job import StarlakeCommand, StarlakeSparkConfig
 
@@ -208,6 +208,7 @@ class CommandFailedError(StarlakeError):
         how: How it ended, if the exit code does not tell.
         verdict: Message of the service that ran it, secrets masked.
         tables: The outcome of each table or task, as far as the executor knows; see `Execution.outcomes`.
+        permanent: Whether a retry cannot help; only an executor that knows the error itself can tell.
     """
 
     def __init__(
@@ -221,9 +222,11 @@ class CommandFailedError(StarlakeError):
         how: str | None = None,
         verdict: str = "",
         tables: Sequence[TableOutcome] = (),
+        permanent: bool = False,
     ) -> None:
         from ai.starlake.executor.failures import failure_text
 
+        self.permanent = permanent
         self.exit_code = exit_code
         self.tail = tuple(tail or ())
         self.log_url = log_url
@@ -233,16 +236,12 @@ class CommandFailedError(StarlakeError):
         self.args = (failure_text(self.culprit, tail, verdict=verdict, fix=fix),)
 
 
-class ExecutableNotFoundError(StarlakeError):
-    """There is no executable to run. A retry does not help."""
-
-    permanent = True
+class ExecutableNotFoundError(PermanentError):
+    """There is no executable to run."""
 
 
-class RecoveryError(StarlakeError):
-    """Files of a failed attempt cannot be moved back. A retry does not help."""
-
-    permanent = True
+class RecoveryError(PermanentError):
+    """Files of a failed attempt cannot be moved back."""
 
 
 class FilesLeftError(StarlakeError):

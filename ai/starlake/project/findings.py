@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class Finding:
         return f"{self.place}: {self.severity.value}: {self.message}{hint}"
 
 
-class ProjectError(StarlakeError):
+class ProjectError(PermanentError):
     """Files of a project are invalid.
 
     Args:
@@ -69,6 +69,18 @@ class ProjectError(StarlakeError):
         first, *rest = self.findings
         more = "\n".join(f"{finding.place}: {finding.message}" for finding in rest)
         super().__init__(f"{first.place}: {first.message}", cause=more or None, fix=first.hint or None)
+
+    @classmethod
+    def of_file(cls, file: Path, error: StarlakeError) -> ProjectError:
+        """Return the error of a file that cannot be read or rendered. Its disk may be back for a retry.
+
+        Args:
+            file: The file.
+            error: The error of reading or rendering it.
+        """
+        made = cls([finding_in(file, error)])
+        made.permanent = not isinstance(error.__cause__, OSError)
+        return made
 
 
 def finding_in(file: Path, error: StarlakeError) -> Finding:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.project.findings import nearest
 from ai.starlake.project.models import Table
 from ai.starlake.project.paths import is_address, join
@@ -119,7 +119,7 @@ class FileRules:
         for table in tables:
             if table.lower() not in known:
                 names = [rule.table for rule in self.rules]
-                raise StarlakeError(
+                raise PermanentError(
                     f"the table {self.domain}.{table} does not exist", fix=nearest(table, names) or "add a file for it"
                 )
         chosen = {known[table.lower()] for table in tables} or set(self.rules)

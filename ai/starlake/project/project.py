@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.project.areas import Areas
 from ai.starlake.project.databases.connections import find_connection
 from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
@@ -184,7 +184,7 @@ class Project:
             return self.types[name]
         except KeyError:
             fix = nearest(name, self.types) or "define it in metadata/types/types.sl.yml"
-            raise StarlakeError(f"the type {name} does not exist", fix=fix) from None
+            raise PermanentError(f"the type {name} does not exist", fix=fix) from None
 
     @cached_property
     def macros(self) -> str:

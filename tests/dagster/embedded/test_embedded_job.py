@@ -16,7 +16,15 @@ from typing import Any
 
 import duckdb
 import pytest
-from dagster import DagsterInstance, Definitions, Failure, GraphDefinition, OpDefinition
+from dagster import (
+    DagsterEventType,
+    DagsterInstance,
+    Definitions,
+    Failure,
+    GraphDefinition,
+    OpDefinition,
+    RetryPolicy,
+)
 
 from ai.starlake.dagster.embedded import StarlakeDagsterEmbeddedJob
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
@@ -288,3 +296,21 @@ def test_the_event_log_names_the_first_rejected_rows(
     told = next(line for line in lines if "starbake.Customers: " in line)
     assert "rows are rejected; customers_" in told
     assert re.search(r"\.csv line \d+: `\w+` \(\w+\) doesn't match pattern", told)
+
+
+@pytest.mark.parametrize(("table", "attempts"), [("Nowhere", 1), ("Orders", 3)])
+def test_a_retry_policy_repeats_what_may_pass_but_no_mistake_of_the_project(
+    tmp_path: Path, table: str, attempts: int
+) -> None:
+    root = sample(tmp_path / "project")
+    (root / "datasets/stage").mkdir(parents=True)
+    (root / "datasets/stage/starbake").write_text("a file where the folder of the stage area belongs")
+    sl_job = StarlakeDagsterEmbeddedJob(options={"sl_env_var": {"SL_ROOT": str(root)}})
+    load = sl_job.sl_load(None, "starbake", table)
+    job = GraphDefinition("loads", node_defs=[load]).to_job(op_retry_policy=RetryPolicy(max_retries=2))
+    with DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance, raise_on_error=False)
+        entries = instance.all_logs(result.run_id)
+    begun = [entry.dagster_event_type for entry in entries if entry.is_dagster_event]
+    assert not result.success
+    assert sum(kind in {DagsterEventType.STEP_START, DagsterEventType.STEP_RESTARTED} for kind in begun) == attempts

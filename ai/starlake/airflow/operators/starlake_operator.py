@@ -134,6 +134,6 @@ class StarlakeOperator(InterruptibleOperator):
 
 def failure_of(error: StarlakeError) -> AirflowException:
     """Return an error for Airflow: it retries the task, if it has retries left, only if that may help."""
-    from ai.starlake.orchestration.command_runs.retrying import may_retry
+    from ai.starlake.common.errors import may_retry
 
     return (AirflowException if may_retry(error) else AirflowFailException)(str(error))

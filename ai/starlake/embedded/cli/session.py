@@ -30,12 +30,14 @@ class VerbOutcome:
         text: Its answer, for standard output; empty for none.
         load: Result of a load.
         error: The error.
+        permanent: Whether a retry cannot help against the error.
         negative: Reason of a negative answer, such as "nothing to load": the exit code is 1, but nothing failed.
     """
 
     text: str = ""
     load: LoadResult | None = None
     error: str | None = None
+    permanent: bool = False
     negative: str | None = None
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.common.option_values import moment, names
 from ai.starlake.embedded.cli.outcome_verbs import OUTCOME_VERBS, load_outcome
 from ai.starlake.embedded.cli.project_verbs import PROJECT_VERBS
@@ -165,7 +165,7 @@ def transform(
         page_number=page_number,
     )
     result = session.engine(options).transform(request, scheduled=scheduled)
-    return VerbOutcome(result.text, error=result.error)
+    return VerbOutcome(result.text, error=result.error, permanent=result.permanent)
 
 
 @click.command()
@@ -208,7 +208,7 @@ def run_verb(argv: Sequence[str], session: Session) -> VerbOutcome:
     verb, *arguments = argv
     command = VERBS.get(verb)
     if command is None:
-        raise StarlakeError(f"the embedded engine does not support `starlake {verb}`", fix=f"use {', '.join(VERBS)}")
+        raise PermanentError(f"the embedded engine does not support `starlake {verb}`", fix=f"use {', '.join(VERBS)}")
     try:
         with session, command.make_context(verb, arguments, obj=session) as context:
             outcome: VerbOutcome = command.invoke(context)
@@ -216,4 +216,4 @@ def run_verb(argv: Sequence[str], session: Session) -> VerbOutcome:
     except click.exceptions.Exit:  # --help
         return VerbOutcome()
     except click.ClickException as error:
-        raise StarlakeError(f"`starlake {verb}`: {error.format_message()}") from None
+        raise PermanentError(f"`starlake {verb}`: {error.format_message()}") from None

@@ -106,7 +106,7 @@ class TaskRun:
         plain = task.parse_sql and task.sql is not None and task.table.lower() not in task.sql.lower()
         return plain and is_repeatable(self._strategy, [*task.presql, *task.postsql])
 
-    def run(self) -> str | None:
+    def run(self) -> Exception | None:
         """Run the task in one transaction with its audit row, once for a job id.
 
         Returns:
@@ -115,7 +115,8 @@ class TaskRun:
         warehouse = self._workspace.warehouse_of(self._task)
         error = self._run(warehouse)
         if self._notes:
-            outcome = self._notes.outcome(job_id=self._job_id, duration=self._clock.duration, error=error)
+            text = None if error is None else str(error)
+            outcome = self._notes.outcome(job_id=self._job_id, duration=self._clock.duration, error=text)
             rows = row_count(warehouse, self._target) if error is None and self._is_table(warehouse) else None
             self._workspace.outcomes.add(replace(outcome, row_count=rows))
         return error
@@ -126,7 +127,7 @@ class TaskRun:
             return not self._is_view
         return bool(warehouse.columns(self._target)) and not warehouse.is_view(self._target)
 
-    def _run(self, warehouse: Warehouse) -> str | None:
+    def _run(self, warehouse: Warehouse) -> Exception | None:
         try:
             once = self._workspace.once(warehouse, self._entry())
             if once.earlier() is not None and not self._is_repeatable:
@@ -136,11 +137,11 @@ class TaskRun:
                 return None
             self._write(warehouse, once).execute()
         except NotRecordedError as error:
-            return str(error)
+            return error
         except Exception as error:
             logger.debug("task failed", exc_info=True)
             record_failure(self._workspace.audit, self._entry(success=False, message=str(error)), error)
-            return str(error)
+            return error
         return None
 
     def _write(self, warehouse: Warehouse, once: Once) -> TableWrite:

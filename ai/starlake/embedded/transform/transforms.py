@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ai.starlake.common.errors import may_retry
 from ai.starlake.embedded.reporting import EngineReporter
 from ai.starlake.embedded.results import TransformResult
 from ai.starlake.embedded.transform.task_run import TaskRun, TransformRequest
@@ -48,7 +49,7 @@ def _run(
         named = task.full_name.lower() == request.name.lower()
         error = TaskRun(workspace, task, graph, request if named else replace(request, truncate=False)).run()
         if error is not None:
-            return TransformResult(tuple(done), error=f"{task.full_name}: {error}")
+            return TransformResult(tuple(done), error=f"{task.full_name}: {error}", permanent=not may_retry(error))
         done.append(task.full_name)
     return TransformResult(tuple(done))
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.embedded.warehouse.warehouse import Target, Warehouse
 from ai.starlake.project.models import STRATEGY_KINDS, Table, WriteStrategy
 
@@ -144,12 +144,12 @@ def require(strategy: WriteStrategy, own: Mapping[str, str], partition: Sequence
     kind = strategy.kind
     if kind.is_own and kind.template not in {name.lower() for name in own}:
         known = ", ".join([*STRATEGY_KINDS, *(name.upper() for name in sorted(own))])
-        raise StarlakeError(
+        raise PermanentError(
             f"the write strategy {kind.name} of {label} does not exist",
             fix=f"use one of {known}, or add metadata/write-strategies/duckdb/{kind.template}.j2",
         )
     for need in kind.lacking(strategy.key, strategy.timestamp, partition):
-        raise StarlakeError(f"the write strategy {kind.name} of {label} has no {need}", fix=_NEEDS[need])
+        raise PermanentError(f"the write strategy {kind.name} of {label} has no {need}", fix=_NEEDS[need])
 
 
 def require_columns(strategy: WriteStrategy, partition: Sequence[str], columns: Sequence[str], label: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.common.rejects import RejectLimit
 from ai.starlake.executor.outcomes import StarlakeCounts, TableOutcome
 from ai.starlake.executor.protocol import CommandFailedError, StarlakeResult
@@ -93,8 +93,8 @@ def facts_of_counts(counts: StarlakeCounts) -> Mapping[str, int]:
     return {"rows_read": counts.input, "rows_accepted": counts.accepted, "rows_rejected": counts.rejected}
 
 
-class RejectsError(StarlakeError):
-    """A load rejected too many rows. A retry does not help.
+class RejectsError(PermanentError):
+    """A load rejected too many rows.
 
     A retry would find no file: the accepted rows are in the table, and the file is in the archive.
 
@@ -104,8 +104,6 @@ class RejectsError(StarlakeError):
         limit: The option `max_rejected`.
         tables: The outcome of each table of the command.
     """
-
-    permanent = True
 
     def __init__(
         self, name: str, counts: StarlakeCounts, limit: RejectLimit | None, tables: Sequence[TableOutcome] = ()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ai.starlake.common import StarlakeError, zone_of
+from ai.starlake.common.errors import permanently
 from ai.starlake.executor.outcomes import TableOutcome
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import ChecksAlone, Prestarts, StarlakeExecutor, StarlakeResult
@@ -18,7 +19,6 @@ from ai.starlake.orchestration.command_runs.command_run import (
     TableFailedError,
     failed_tables,
 )
-from ai.starlake.orchestration.command_runs.retrying import permanently
 from ai.starlake.orchestration.command_runs.run_step import RunStep
 from ai.starlake.orchestration.dates.completion import complete
 from ai.starlake.orchestration.dates.run_dates import RunDates, is_late

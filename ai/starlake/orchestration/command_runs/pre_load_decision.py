@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ai.starlake.common import StarlakeError, zone_of
+from ai.starlake.common.errors import permanently
 from ai.starlake.executor.prepared import shown
 from ai.starlake.executor.protocol import StarlakeExecutor
 from ai.starlake.job import JobOptions, StarlakeCommand
 from ai.starlake.orchestration.command_runs.command_runner import DRY_RUN, CommandRunner
-from ai.starlake.orchestration.command_runs.retrying import permanently
 from ai.starlake.orchestration.command_runs.run_step import RunStep
 from ai.starlake.orchestration.dates.run_dates import RunDates
 from ai.starlake.orchestration.preload.checks import PreLoadCheck, decide_on_load, look_once

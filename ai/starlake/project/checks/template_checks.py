@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.findings import Finding, ProjectError, attempt, finding_in
+from ai.starlake.project.findings import Finding, ProjectError, attempt
 from ai.starlake.project.models import Table, Task
 from ai.starlake.project.paths import read_text
 from ai.starlake.project.project import Project
@@ -52,7 +52,7 @@ def _check(renderer: Renderer, text: str, file: Path, known: set[str]) -> None:
     try:
         found = needed(text, label=str(file))
     except StarlakeError as error:
-        raise ProjectError([finding_in(file, error)]) from error
+        raise ProjectError.of_file(file, error) from error
     names = {name: used for name, used in found.items() if name not in known}
     if names:
         renderer.tell(names, known, file, label=str(file))

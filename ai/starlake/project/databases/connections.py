@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.project.areas import Areas
 from ai.starlake.project.databases.duckdb_plans import ONE_CONNECTION, PREFIX, Plan, Problem, clash, plan_of
 from ai.starlake.project.findings import Finding, ProjectError, nearest
@@ -34,14 +34,14 @@ def find_connection(application: Application, areas: Areas, *refs: str | None) -
     if ref is None:
         if not application.connections:
             return default_duckdb(application, areas)
-        raise StarlakeError(
+        raise PermanentError(
             "no connection is chosen",
             cause=f"{application.file or 'the application'} has connections but no connectionRef",
             fix=f"set connectionRef to one of {', '.join(sorted(application.connections))}",
         )
     connection = application.connections.get(ref)
     if connection is None:
-        raise StarlakeError(
+        raise PermanentError(
             f"the connection {ref} does not exist",
             cause=f"it is not among the connections of {application.file or 'the application'}",
             fix=nearest(ref, application.connections) or f"add it as connections.{ref}",

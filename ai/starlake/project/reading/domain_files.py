@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.project.checks.model_checks import Types, check_table, errors
 from ai.starlake.project.databases.connections import find_connection
 from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
@@ -96,7 +96,7 @@ class DomainReader:
                 return folder
         if broken:
             raise ProjectError(broken)
-        raise StarlakeError(
+        raise PermanentError(
             f"the domain {name} does not exist",
             cause=f"no folder of {self._settings.areas.metadata}/load has this name",
             fix=nearest(name, {*self.folders, *names}) or "add a folder for it",
@@ -197,7 +197,7 @@ class DomainReader:
             known |= names
         if broken:
             raise ProjectError(broken)
-        raise StarlakeError(
+        raise PermanentError(
             f"the table {folder}.{name} does not exist",
             cause=f"there is no {name}{SUFFIX} in {self.folder(folder).path}",
             fix=nearest(name, known) or "add a file for it",

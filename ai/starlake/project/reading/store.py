@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ai.starlake.common import StarlakeError
-from ai.starlake.project.findings import Finding, ProjectError, Severity, finding_in
+from ai.starlake.project.findings import Finding, ProjectError, Severity
 from ai.starlake.project.models.enums import UnknownKeys
 from ai.starlake.project.paths import read_text
 from ai.starlake.project.reading.documents import Document, parse_document
@@ -93,7 +93,7 @@ class Store:
         except ProjectError:
             raise
         except StarlakeError as error:
-            raise ProjectError([finding_in(file, error)]) from error
+            raise ProjectError.of_file(file, error) from error
         document = parse_document(file, text)
         document, data, migrated = migrate(document, root)
         if data is None and document.data and root not in document.data:

@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError
 from ai.starlake.project.checks.model_checks import check_task, errors
 from ai.starlake.project.findings import Finding, ProjectError, attempt, nearest
 from ai.starlake.project.models import Task, TransformDomain
@@ -114,7 +114,7 @@ class TaskReader:
             known += [task.full_name] if task is not None else []
         if broken:
             raise ProjectError(broken)
-        raise StarlakeError(
+        raise PermanentError(
             f"the task {name} does not exist",
             cause=f"nothing below {self._settings.areas.metadata}/transform is called so",
             fix=nearest(name, known) or "add a SQL file for it",

@@ -9,7 +9,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -32,7 +32,7 @@ class Rendering(NamedTuple):
     missing: Mapping[str, bool] = MappingProxyType({})
 
 
-class UndefinedNameError(StarlakeError):
+class UndefinedNameError(PermanentError):
     """A template cannot be rendered because of an undefined name.
 
     Args:
@@ -172,7 +172,7 @@ def explained(label: str) -> Iterator[None]:
     try:
         yield
     except TemplateSyntaxError as error:
-        raise StarlakeError(
+        raise PermanentError(
             f"{label}:{error.lineno}: this is not valid Jinja: {error.message}", fix="correct the template"
         ) from error
     except (
@@ -184,7 +184,7 @@ def explained(label: str) -> Iterator[None]:
         RecursionError,
         AttributeError,
     ) as error:
-        raise StarlakeError(
+        raise PermanentError(
             f"{label}: the template cannot be rendered: {error}",
             fix="define what the template uses in an env file, a macro or --options",
         ) from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from ai.starlake.common import StarlakeError
+from ai.starlake.common import PermanentError, StarlakeError
 from ai.starlake.embedded.intake.formats.reader_options import encoding_of
 from ai.starlake.embedded.intake.formats.text import fresh, plainly_named, unpacked
 from ai.starlake.project import Metadata
@@ -125,7 +125,7 @@ def _known(encoding: str) -> str:
         "".encode(encoding)  # refuses codecs from bytes to bytes too
         return codecs.lookup(encoding).name.removesuffix("-sig")
     except (LookupError, ValueError):
-        raise StarlakeError(
+        raise PermanentError(
             f"the encoding {encoding!r} is unknown",
             fix="use the name of an encoding, such as UTF-8, ISO-8859-1 or windows-1252",
         ) from None
