@@ -67,7 +67,8 @@ test-slow: $(STAMP) ## Run the slow tests: real servers, kills, large data; need
 	$(BIN)/python -m pytest -q -m slow -n $(PYTEST_WAITING_WORKERS) --dist loadfile --no-loadscope-reorder --durations 40
 
 test-oldest: $(STAMP_OLDEST) ## Run the tests on Dagster 1.9.13 and the lowest versions that the requirements allow
-	$(VENV_OLDEST)/bin/python -m pytest -q -m "not slow and not version_independent" -n $(PYTEST_WORKERS)
+	$(VENV_OLDEST)/bin/python -m pytest -q -m "not slow and not version_independent" -n $(PYTEST_WORKERS) \
+	  --hypothesis-profile=oldest
 
 # The lowest versions of the direct requirements, on the lowest Python at hand.
 $(STAMP_OLDEST): $(REQUIREMENTS) | $(STAMP)
