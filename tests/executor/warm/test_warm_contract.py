@@ -37,8 +37,12 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 class TestWarmExecutor(ExecutorContract):
     @pytest.fixture
     def bench_folder(self, shared_folder: Path) -> Path:
-        for entry in shared_folder.iterdir():
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        project = shared_folder / "project"
+        project.mkdir(exist_ok=True)
+        # the project is emptied and stays: a server serves no folder that was made anew in the place of its own
+        for entry in (*shared_folder.iterdir(), *project.iterdir()):
+            if entry != project:
+                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         return shared_folder
 
     @pytest.fixture
