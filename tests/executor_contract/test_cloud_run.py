@@ -21,6 +21,7 @@ class TestCloudRunExecutor(ExecutorContract):
         emulator.add_job(JOB, max_retries=0)
         known = {name: value for name, value in emulator.options().items() if name != "dataproc_endpoint"}
         required = {"cloud_run_project_id": "p", "cloud_run_job_name": "starlake"}
-        quick = {"poll_interval": 0.02, "outage_tolerance": 5, "cloud_run_log_wait": 0.3, "cloud_run_logs": "all"}
+        # the emulator has all lines of an execution that has ended: nothing has to be waited for
+        quick = {"poll_interval": 0.02, "outage_tolerance": 5, "cloud_run_log_wait": 0.01, "cloud_run_logs": "all"}
         options = {**required, **known, **quick, "logging_endpoint": emulator.endpoint}
         return CloudRunExecutor(CloudRunOptions.read(options), facts=bench.facts)

@@ -198,8 +198,9 @@ class TestSparkConfig:
 
 def test_commands_are_the_same_in_every_process() -> None:
     program = """
-from ai.starlake.dagster.shell import StarlakeDagsterShellJob
-class Job(StarlakeDagsterShellJob):
+from ai.starlake.job import IStarlakeJob
+class Job(IStarlakeJob):
+    dummy_op = _pre_load = None
     def sl_job(self, task_id, arguments, *args, **kwargs):
         print(*arguments)
 Job().sl_import(None, "d", {"orders", "customers", "products", "stores"})

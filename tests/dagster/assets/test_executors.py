@@ -80,7 +80,7 @@ def dataproc(folder: Folder, gcp: Callable[[], GcpEmulator]) -> Bench:
 def cloud_run(folder: Folder, gcp: Callable[[], GcpEmulator]) -> Bench:
     emulator = gcp()
     emulator.add_job(RUN_JOB, max_retries=0)
-    needed = {"cloud_run_project_id": "p", "cloud_run_job_name": "starlake", "cloud_run_log_wait": 0.3}
+    needed = {"cloud_run_project_id": "p", "cloud_run_job_name": "starlake", "cloud_run_log_wait": 0.01}
     known = {name: value for name, value in emulator.options().items() if name != "dataproc_endpoint"}
     logs = {"cloud_run_logs": "all", "logging_endpoint": emulator.endpoint}
     options = {**needed, **known, **logs, **REMOTE, "sl_env_var": {"SL_ROOT": str(folder.root)}}

@@ -38,7 +38,7 @@ def cold(*arguments):
     ("fault", "reason"),
     [
         ("start", "the warm server did not start: its exit code is 1"),
-        ("hang", "it did not answer within 3 s"),
+        ("hang", "it did not answer within 0.2 s"),
         ("checks", "Starlake 1.5.16 cannot be kept warm: environment: no such field"),
         ("protocol", "version 99 of the protocol"),
         ("garbage", "the warm server cannot be understood"),
@@ -48,7 +48,7 @@ def cold(*arguments):
     ],
 )
 def test_a_doubt_about_the_server_makes_processes_of_commands(commands, fault, reason):
-    warm = commands(fault, start_timeout=3.0 if fault == "hang" else 60.0)
+    warm = commands(fault, start_timeout=0.2 if fault == "hang" else 60.0)
     assert [warm.run("print", text) for text in "abc"] == [cold("print", text) for text in "abc"]
     (warning,) = warm.report.warnings
     assert reason in warning

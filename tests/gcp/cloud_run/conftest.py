@@ -93,7 +93,7 @@ class Bench:
                 "poll_interval": 0.02,
                 "outage_tolerance": 5,
                 "logging_endpoint": self.gcp.endpoint,
-                "cloud_run_log_wait": 0.3,
+                "cloud_run_log_wait": 0.01,  # the emulator has all lines of an execution that has ended
                 **{name: value for name, value in self.gcp.options().items() if name != "dataproc_endpoint"},
                 **self.options,
                 **options,
