@@ -39,7 +39,7 @@ class TestWarmExecutor(ExecutorContract):
     def bench_folder(self, shared_folder: Path) -> Path:
         project = shared_folder / "project"
         project.mkdir(exist_ok=True)
-        # the project is emptied and stays: a server serves no folder that was made anew in the place of its own
+        # the project is emptied and stays: a server does not serve a new folder in the place of its own
         for entry in (*shared_folder.iterdir(), *project.iterdir()):
             if entry != project:
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
