@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.comparison import Comparison, in_turns, values
 from benchmarks.fresh import ROOT
 
-LOADS = 50
+LOADS, LINES = 50, 100_000
 # A server has a session and a parent of its own: without this process, which inherits and awaits all that a probe
 # leaves behind, nobody would learn what it cost.
 _AWAITING_ALL = """
@@ -51,6 +51,11 @@ def warm(repetitions: int) -> Iterator[Comparison]:
             lambda: _probe("warm_servers", executable, "1", str(LOADS)),
             pairs,
         )
+        warm_lines, process_lines = in_turns(
+            lambda: _probe("warm_lines", executable, "warm", str(LINES)),
+            lambda: _probe("warm_lines", executable, "process", str(LINES)),
+            pairs,
+        )
     yield Comparison(f"{LOADS} loads in a warm server", "s", values(ours, "whole"), values(limit, "whole"), goal=0.5)
     yield Comparison("  processor time", "s", values(ours, "processor"), values(limit, "processor"), goal=0.75)
     yield Comparison("  the first load", "s", values(ours, "first"), values(limit, "first"))
@@ -60,6 +65,9 @@ def warm(repetitions: int) -> Iterator[Comparison]:
     what = f"{LOADS} commands of 0.1 s by two steps, two servers against one"
     yield Comparison(what, "s", values(two, "whole"), values(one, "whole"), goal=0.75)
     yield Comparison("  memory of the servers", "MB", values(two, "memory"), values(one, "memory"))
+    what = f"a command of {LINES:,} lines, in a server that runs"
+    yield Comparison(what, "s", values(warm_lines, "whole"), values(process_lines, "whole"))
+    yield Comparison("  processor time of our process", "s", values(warm_lines, "ours"), values(process_lines, "ours"))
 
 
 def _probe(name: str, *arguments: str) -> dict[str, Any]:

@@ -36,8 +36,33 @@ def test_frames_survive_wherever_the_stream_is_cut(frames, cuts):
         size = cuts[turn % len(cuts)]
         found += splitter.feed(stream[:size])
         stream, turn = stream[size:], turn + 1
-    assert found == frames
+    assert joined(found) == joined(frames)
     assert splitter.is_between_frames
+
+
+def joined(frames):
+    """Return frames with successive ones of one output as one."""
+    result = []
+    for frame in frames:
+        if result and frame.kind == result[-1].kind and frame.kind in (FrameKind.STDOUT, FrameKind.STDERR):
+            result[-1] = Frame(frame.kind, result[-1].payload + frame.payload)
+        else:
+            result.append(frame)
+    return result
+
+
+def test_the_frames_of_many_lines_become_one():
+    out, error, beat = Frame(FrameKind.STDOUT, b"a\n"), Frame(FrameKind.STDERR, b"b\n"), Frame(FrameKind.HEARTBEAT)
+    stream = b"".join(frame.encoded for frame in [*[out] * 1000, error, error, out, beat, beat])
+    kinds = [(frame.kind, len(frame.payload)) for frame in FrameSplitter().feed(stream)]
+    assert kinds == [(out.kind, 2000), (error.kind, 4), (out.kind, 2), (beat.kind, 0), (beat.kind, 0)]
+
+
+def test_lines_before_a_mistake_arrive():
+    found = FrameSplitter().feed(Frame(FrameKind.STDOUT, b"a\n").encoded * 2 + bytes([255, 0, 0, 0, 0]))
+    assert next(found) == Frame(FrameKind.STDOUT, b"a\na\n")
+    with pytest.raises(FrameError, match="unknown kind 255"):
+        next(found)
 
 
 @given(parts=st.lists(st.binary()))

@@ -36,7 +36,10 @@ class LineSplitter:
         text = self._rest + self._decoder.decode(data, final).replace("\0", "\\x00")
         *lines, self._rest = text.split("\n")
         for line in lines:
-            yield from _pieces(line.removesuffix("\r"))
+            if len(line) <= LINE_LIMIT:
+                yield line.removesuffix("\r")
+            else:
+                yield from _pieces(line.removesuffix("\r"))
         *pieces, self._rest = _pieces(self._rest)
         yield from pieces
         if final and self._rest:

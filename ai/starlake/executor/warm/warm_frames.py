@@ -54,9 +54,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import groupby
+from operator import itemgetter
 from typing import ClassVar
 
 from ai.starlake.common import StarlakeError
@@ -71,7 +74,7 @@ OWNER_GONE = 74
 SPOILT = 75
 """Exit codes of a server that halts by itself; 0 after its idle timeout, or without the file that tells its port."""
 _NEVER_PASSED = frozenset({"SL_FORCE_HALT"})
-_HEADER = 5
+_HEADER = struct.Struct(">BI")
 _LENGTH = 4
 
 
@@ -90,6 +93,11 @@ class FrameKind(IntEnum):
     HEARTBEAT = 10
     END = 11
     EXITING = 12
+
+
+_KINDS = {int(kind): kind for kind in FrameKind}
+_OUTPUT = frozenset({FrameKind.STDOUT, FrameKind.STDERR})
+_kind = itemgetter(0)
 
 
 class FrameError(StarlakeError):
@@ -159,28 +167,40 @@ class FrameSplitter:
 
     def __init__(self) -> None:
         self._rest = bytearray()
+        self._mistake = ""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
-        """Add the next bytes, and yield the frames that are complete.
+        """Add the next bytes, and yield the frames that are complete; all of them have to be consumed.
+
+        Successive frames of one output become one frame: a server sends one for each line, and lines are cheaper
+        together.
 
         Raises:
-            FrameError: If they do not follow the protocol.
+            FrameError: If the bytes after these frames do not follow the protocol.
         """
-        rest = self._rest
-        rest += data
-        while len(rest) >= _HEADER:
-            length = int.from_bytes(rest[1:_HEADER], "big")
+        self._rest += data
+        for kind, frames in groupby(self._split(), _kind):
+            payloads = [payload for _, payload in frames]
+            yield from [Frame(kind, b"".join(payloads))] if kind in _OUTPUT else [Frame(kind, one) for one in payloads]
+        if self._mistake:
+            raise FrameError(self._mistake)
+
+    def _split(self) -> Iterator[tuple[FrameKind, bytes]]:
+        rest, at = self._rest, 0
+        while len(rest) - at >= _HEADER.size:
+            number, length = _HEADER.unpack_from(rest, at)
+            begin, end = at + _HEADER.size, at + _HEADER.size + length
             if length > LARGEST_PAYLOAD:
-                raise FrameError(f"a frame of {length} bytes")
-            if len(rest) < _HEADER + length:
-                return
-            try:
-                kind = FrameKind(rest[0])
-            except ValueError:
-                raise FrameError(f"a frame of the unknown kind {rest[0]}") from None
-            payload = bytes(rest[_HEADER : _HEADER + length])
-            del rest[: _HEADER + length]
-            yield Frame(kind, payload)
+                self._mistake = f"a frame of {length} bytes"
+                break
+            if end > len(rest):
+                break
+            if number not in _KINDS:
+                self._mistake = f"a frame of the unknown kind {number}"
+                break
+            yield _KINDS[number], bytes(rest[begin:end])
+            at = end
+        del rest[:at]
 
     @property
     def is_between_frames(self) -> bool:
