@@ -167,6 +167,16 @@ def test_folders_of_owners_that_are_gone_are_removed(runtime, owner):
     assert current.path.exists()
 
 
+def test_a_folder_that_was_left_empty_is_removed_later(runtime, owner):
+    left, new = private_folder() / "left", private_folder() / "new"
+    for folder in (left, new):
+        folder.mkdir(0o700)
+    os.utime(left, (0, 0))
+    ScopeFolder.of("run-1", owner)
+    assert not left.exists()
+    assert new.exists()
+
+
 def test_folders_of_another_machine_stay(runtime, owner):
     another = ScopeFolder.of("run-1", ended_process())
     about = another.path / "owner.json"

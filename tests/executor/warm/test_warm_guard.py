@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -40,6 +41,18 @@ def test_the_end_of_the_owner_ends_the_server(commands, client, number):
     owner.end(number)
     gone(server, file.guard.pid)
     wait_for(lambda: not list(commands.runtime.glob("starlake-warm/*")), "the removal of the folder")
+
+
+def test_the_end_of_the_owner_soon_after_that_of_the_server_leaves_no_folder(commands, client):
+    owner = client()
+    server = int(owner.ask("process"))
+    (file,) = commands.servers()
+    os.kill(server, signal.SIGKILL)
+    with suppress(psutil.TimeoutExpired):
+        psutil.Process(file.guard.pid).wait(2)
+    owner.end(signal.SIGKILL)
+    wait_for(lambda: not list(commands.runtime.glob("starlake-warm/*")), "the removal of the folder")
+    gone(file.guard.pid)
 
 
 def test_the_end_of_the_owner_ends_a_server_that_resists_and_its_children(commands, client, tmp_path):

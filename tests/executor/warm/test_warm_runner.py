@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import signal
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -95,6 +97,28 @@ def test_a_folder_that_others_may_use_makes_processes_of_commands(commands, runt
     assert [warm.run("print", text) for text in "ab"] == [cold("print", text) for text in "ab"]
     (warning,) = warm.report.warnings
     assert "its mode is 0750: others may use it" in warning
+
+
+@contextmanager
+def no_file_grows():
+    """Refuse to write into files, as a full disk does: the error names no file either."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("full", ["from the beginning", "later"])
+def test_the_warning_about_a_disk_that_is_full_names_the_folder(commands, runtime, full):
+    warm = commands()
+    if full == "later":
+        os.kill(warm.process(), signal.SIGKILL)
+    with no_file_grows():
+        assert warm.run("print", "a") == cold("print", "a")
+    (warning,) = warm.report.warnings
+    assert str(runtime / "starlake-warm") in warning
 
 
 def test_a_command_with_limits_is_a_process(commands):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -219,3 +220,4 @@ def nothing_left(runtime: Path) -> Iterator[None]:
                 server = ServerFile.read(path)
             if server is not None:
                 kill_marked(f"{MARK}={server.mark}")
+        shutil.rmtree(runtime / "starlake-warm", ignore_errors=True)  # guards end without it

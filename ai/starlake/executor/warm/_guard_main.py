@@ -15,6 +15,7 @@ import base64
 import importlib
 import json
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -33,6 +34,8 @@ _KEPT = 16 * 1024
 _GLANCE, _START_GLANCE = 1.0, 0.05
 """Seconds between two checks without an event; the end of processes has none if the system lacks pidfd."""
 _SEARCH_GRACE = 1.0
+_LINGERS = 60.0
+"""Seconds after the end of the server in which the guard waits for that of the owner."""
 
 
 class _Guard:
@@ -48,7 +51,8 @@ class _Guard:
     def start(self) -> subprocess.Popen[bytes] | None:
         """Start the server; return None if it does not start."""
         task = self._task
-        self._write_server(0)
+        if not self._write_server(0):
+            return None
         try:
             process = subprocess.Popen(
                 task["argv"],
@@ -63,7 +67,6 @@ class _Guard:
             self._write_end(
                 0, None, f"{task['argv'][0]} cannot be started: {getattr(error, 'strerror', None) or error}"
             )
-            self._clean_up()
             return None
         self._write_server(process.pid)
         return process
@@ -88,12 +91,11 @@ class _Guard:
             signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # its end is visible although no process waits for it
             _watchdog.end_noted({str(group), mark}, self._task["grace"], variable)
             _kill(group)
-        self._clean_up()
 
-    def _write_server(self, pid: int) -> None:
+    def _write_server(self, pid: int) -> bool:
         guard = [os.getpid(), _lifetimes.began_at(os.getpid())]
         process = [pid, _lifetimes.began_at(pid) if pid else ""]
-        _write(self._task["server_file"], {**self._task["server"], "guard": guard, "process": process})
+        return _write(self._task["server_file"], {**self._task["server"], "guard": guard, "process": process})
 
     def _write_end(self, pid: int, code: int | None, reason: str) -> None:
         said = self._said[-_KEPT:].decode("utf-8", "replace")
@@ -105,12 +107,20 @@ class _Guard:
         self._started = self._started or os.path.exists(self._task["hello_file"])  # noqa: PTH110
         return self._started
 
-    def _clean_up(self) -> None:
-        """Remove files that are no longer needed; the next command of the owner removes the rest."""
-        if not self._owner_lives():
-            import shutil
+    def clean_up(self) -> None:
+        """Remove the folder when the owner ends, which often follows the end of a server: a run may be cancelled.
 
-            shutil.rmtree(os.path.dirname(self._task["server_file"]), ignore_errors=True)  # noqa: PTH120
+        An owner that lives on has further commands; those of other owners remove its folder after its end.
+        """
+        folder, deadline = os.path.dirname(self._task["server_file"]), time.monotonic() + _LINGERS  # noqa: PTH120
+        owner_ends = _lifetimes.end_fd(self._owner[0])
+        while self._owner_lives():
+            if not os.path.isdir(folder) or time.monotonic() > deadline:  # noqa: PTH112
+                return
+            select.select([] if owner_ends is None else [owner_ends], [], [], _GLANCE)
+        import shutil
+
+        shutil.rmtree(folder, ignore_errors=True)
 
     def _tell_secrets(self, process: subprocess.Popen[bytes]) -> None:
         with suppress(OSError):  # it may have ended already
@@ -182,16 +192,17 @@ def _kill(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def _write(path: str, content: dict[str, Any]) -> None:
-    """Write a private file atomically."""
+def _write(path: str, content: dict[str, Any]) -> bool:
+    """Write a private file atomically; return False if that is not possible."""
     partial = f"{path}.{os.getpid()}"
     try:
         descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(content, file)
         os.replace(partial, path)  # noqa: PTH105
-    except OSError as error:  # without a folder the server is not found, and ends when it is not used
-        sys.stderr.write(f"{path} cannot be written: {error}\n")
+    except OSError:  # nobody who could read a message is there any more
+        return False
+    return True
 
 
 def _leave() -> int | None:
@@ -229,6 +240,7 @@ def main() -> None:
     os.close(tell)
     if process is not None:
         guard.watch(process)
+    guard.clean_up()
 
 
 if __name__ == "__main__":

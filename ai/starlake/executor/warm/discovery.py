@@ -9,6 +9,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from typing import Any
 from ai.starlake.common import StarlakeError
 from ai.starlake.common.file_locks import FileLock
 from ai.starlake.executor.process.groups import kill_marked
+from ai.starlake.executor.process.interrupts import cleaning_up
 from ai.starlake.executor.process.lifetimes import began_at, this_host
 from ai.starlake.executor.process.watchdog import MARK
 from ai.starlake.executor.warm.warm_frames import CHECKS_FAILED, CLIENT_GONE, OWNER_GONE, SPOILT
@@ -27,6 +29,8 @@ _OTHERS = 0o077
 _DIGITS = 24
 _OWNER = "owner.json"
 _LARGEST = 1024 * 1024
+_ABANDONED = 3600.0
+"""Seconds after which an empty folder belongs to nobody."""
 _ENDINGS = {
     0: "nobody used it for a while",
     CHECKS_FAILED: "its checks failed",
@@ -138,12 +142,20 @@ def _read_object(path: Path) -> dict[str, Any] | None:
 
 
 def _write_object(path: Path, content: Mapping[str, object]) -> None:
-    """Write a private file atomically."""
+    """Write a private file atomically.
+
+    Raises:
+        OSError: If it cannot be written, such as on a full disk; the error names the file.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(content, file)
-    partial.replace(path)
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(content, file)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _lifetime(value: Any) -> Lifetime:
@@ -365,7 +377,8 @@ class ScopeFolder:
         except FileExistsError:
             _require_private(folder.path, folder.path.lstat(), stat.S_ISDIR)
             return folder
-        _write_object(folder.path / _OWNER, {"host": this_host(), "owner": [owner.pid, owner.began]})
+        with cleaning_up(folder.remove):  # nobody would remove one without an owner
+            _write_object(folder.path / _OWNER, {"host": this_host(), "owner": [owner.pid, owner.began]})
         _sweep(outer, keep=folder.path)
         return folder
 
@@ -429,6 +442,8 @@ def _sweep(outer: Path, keep: Path) -> None:
     """Remove the folders of owners that have ended, and end servers that their guards could not end."""
     for folder in outer.iterdir():
         owner = _owner_of(folder)
+        if owner is None:
+            _remove_abandoned(folder)
         if owner is None or owner.runs or folder == keep:
             continue
         scope = ScopeFolder(folder)
@@ -438,6 +453,13 @@ def _sweep(outer: Path, keep: Path) -> None:
                 if server is not None and server.process.runs:
                     kill_marked(f"{MARK}={server.mark}")
         scope.remove()
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove a folder that was made a while ago by a process that was killed before it wrote anything there."""
+    with suppress(OSError):
+        if time.time() - folder.lstat().st_mtime > _ABANDONED:
+            folder.rmdir()
 
 
 def running_commands() -> Iterator[CommandFile]:

@@ -202,7 +202,10 @@ class WarmServer:
             "grace": _GUARD_GRACE,
         }
         _run_guard(json.dumps(task).encode())
-        return cls(slot, slot.read() or file)
+        noted = slot.read()
+        if noted is None:  # its guard could not write it, and started nothing
+            raise WarmDoubtError(f"the guard of the warm server cannot write {slot.server_file}")
+        return cls(slot, noted)
 
     def wait(self, timeout: float, check: Callable[[], None]) -> WarmHello | None:
         """Wait until the server listens, and return its greeting; None if it has ended since it started.
