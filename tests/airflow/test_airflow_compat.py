@@ -13,6 +13,7 @@ from airflow.sdk.execution_time.comms import CommsDecoder
 from airflow.sdk.execution_time.supervisor import set_supervisor_comms
 
 from ai.starlake.airflow import _airflow_compat
+from tests.airflow.airflow_home import run_dag
 
 
 def test_the_socket_of_a_task_becomes_readable_when_its_supervisor_is_gone():
@@ -45,3 +46,10 @@ def test_a_task_is_put_after_others_as_airflow_itself_does():
 def test_each_run_of_a_cron_expression_has_its_interval():
     timetable = _airflow_compat.cron_intervals("0 5 * * *", "Europe/Paris")
     assert (timetable.expression, str(timetable.timezone)) == ("0 5 * * *", "Europe/Paris")
+
+
+def test_the_states_of_all_dag_runs_are_in_the_database():
+    with DAG("a_dag", schedule=None) as dag:
+        EmptyOperator(task_id="nothing")
+    run = run_dag(dag)
+    assert list(_airflow_compat.run_states()) == [("a_dag", run.dag_run.run_id, "success")]

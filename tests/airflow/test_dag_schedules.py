@@ -39,7 +39,7 @@ def test_the_runs_of_a_cron_expression_are_for_the_time_between_two_ticks(tmp_pa
 
 
 def test_the_start_date_is_stable_where_the_options_say_none(tmp_path):
-    """As the partitions of Dagster begin."""
+    """Partitions of Dagster begin on the same day."""
     assert dag_of(load_file(tmp_path, LOADS)).start_date == datetime(2025, 1, 1, tzinfo=timezone.utc)
     given = {"default_dag_args": '{"start_date": "2024-02-03"}', "SL_TIMEZONE": "Europe/Paris"}
     assert dag_of(load_file(tmp_path, LOADS, **given)).start_date == datetime(2024, 2, 2, 23, tzinfo=timezone.utc)

@@ -9,13 +9,27 @@ from ai.starlake.common.foreign import require_own_package
 
 require_own_package()
 
-from ai.starlake.common.command_line.lazy_group import program  # noqa: E402  its imports may have been replaced
+from ai.starlake.common.command_line.lazy_group import LazyGroup, program  # noqa: E402  its imports may have been replaced
 
-__all__ = ["main"]
+__all__ = ["gcp", "main", "polars"]
 
+gcp = LazyGroup(
+    "gcp",
+    {"reap": "ai.starlake.airflow.cli.airflow_leftovers:gcp_reap"},
+    help="Looks after what tasks use on Google Cloud.",
+)
+polars = LazyGroup(
+    "polars",
+    {"reap": "ai.starlake.airflow.cli.airflow_leftovers:polars_reap"},
+    help="Looks after what tasks use on Polars Cloud.",
+)
 main = program(
     "starlake-airflow",
-    {"generate": "ai.starlake.airflow.cli.generate:generate"},
+    {
+        "gcp": "ai.starlake.airflow.cli:gcp",
+        "generate": "ai.starlake.airflow.cli.generate:generate",
+        "polars": "ai.starlake.airflow.cli:polars",
+    },
     help="Runs Starlake projects on Airflow: the tools around the DAG files.",
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 110},
 )

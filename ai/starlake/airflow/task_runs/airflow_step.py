@@ -18,7 +18,8 @@ from ai.starlake.orchestration.dates.run_dates import RunDates
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-_OVER = frozenset({"success", "failed"})
+OVER = frozenset({"success", "failed"})
+"""States of DAG runs that have ended."""
 _BETWEEN = ":"
 """Separator between the id of a DAG, which cannot contain this character, and that of its run."""
 
@@ -103,7 +104,7 @@ class AirflowStep:
 
     def _run_is_ending(self) -> bool:
         ti = self._ti
-        return self._state(ti.dag_id, ti.run_id) in _OVER
+        return self._state(ti.dag_id, ti.run_id) in OVER
 
     def _is_run_over(self, run_id: str) -> bool | None:
         dag_id, _, run = run_id.partition(_BETWEEN)
@@ -114,7 +115,7 @@ class AirflowStep:
         except Exception as error:  # noqa: BLE001  the error for a missing run differs between versions
             self.log.info(f"whether run {run_id} is over is not known: {error}")
             return None
-        return state in _OVER if state else None
+        return state in OVER if state else None
 
     def _state(self, dag_id: str, run_id: str) -> str:
         with interrupts_held():

@@ -17,12 +17,12 @@ __all__ = ["gcp", "main", "polars"]
 
 gcp = LazyGroup(
     "gcp",
-    {"reap": "ai.starlake.dagster.cli.reap_command:reap"},
+    {"reap": "ai.starlake.dagster.cli.dagster_leftovers:gcp_reap"},
     help="Looks after what jobs use on Google Cloud.",
 )
 polars = LazyGroup(
     "polars",
-    {"reap": "ai.starlake.dagster.cli.reap_contexts_command:reap"},
+    {"reap": "ai.starlake.dagster.cli.dagster_leftovers:polars_reap"},
     help="Looks after what jobs use on Polars Cloud.",
 )
 main = program(

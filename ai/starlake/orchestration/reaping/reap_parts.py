@@ -1,10 +1,10 @@
-"""Shared by the commands that remove leftovers: the finished runs, and the table of actions."""
+"""Shared by the commands that remove leftovers: the orchestrator, the options, and the table of actions."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -19,6 +19,27 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 _WIDE = 1000
 """Width of a table that no terminal has: its rows stay whole, for other programs."""
 _COLOURS = {"removed": "green", "would be removed": "yellow", "not removed": "red", "kept": "dim"}
+
+
+@dataclass(frozen=True)
+class ReapingOrchestrator:
+    """The orchestrator whose runs have left something.
+
+    Args:
+        program: Its command line, such as ``starlake-dagster``.
+        cleaner: Its own means to do the same, in a sentence.
+        knowledge: Where the runs are known, in a sentence.
+        known_runs: Opens a function that returns whether a run has ended; None for a run that is not known.
+    """
+
+    program: str
+    cleaner: str
+    knowledge: str
+    known_runs: Callable[[], AbstractContextManager[Callable[[str], bool | None]]]
+
+    def explained(self, text: str) -> str:
+        """Return the help of a command."""
+        return text.format(program=self.program, cleaner=self.cleaner, knowledge=self.knowledge)
 
 
 def leftover_options(things: str) -> Callable[[CommandT], CommandT]:
@@ -42,7 +63,7 @@ def leftover_options(things: str) -> Callable[[CommandT], CommandT]:
                 click.option(
                     "--unknown",
                     is_flag=True,
-                    help="Take also what belongs to runs that this Dagster instance does not know.",
+                    help="Take also what belongs to runs that are not known here.",
                 ),
                 click.option("--dry-run", is_flag=True, help="Change nothing; show what would be done."),
             )
@@ -51,21 +72,6 @@ def leftover_options(things: str) -> Callable[[CommandT], CommandT]:
         return command
 
     return decorated
-
-
-@contextmanager
-def known_runs() -> Iterator[Callable[[str], bool | None]]:
-    """Yield a function that returns whether a run has ended, as far as the instance of DAGSTER_HOME knows it."""
-    if not os.environ.get("DAGSTER_HOME"):
-        click.echo("DAGSTER_HOME is not set: no run is known", err=True)
-        yield lambda _run_id: None
-        return
-    from dagster import DagsterInstance
-
-    from ai.starlake.dagster.remote import chain_is_over
-
-    with DagsterInstance.get() as instance:
-        yield lambda run_id: chain_is_over(instance, run_id)
 
 
 def show_reaped(rows: Sequence[Reaped]) -> None:
