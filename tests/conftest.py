@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -48,6 +49,24 @@ os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
 # end. Dagster makes it worse: it takes SIGTERM to be like SIGINT.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Temporary folders are in memory where it is plentiful: most of what tests write is flushed to the disk at once, by
+# SQLite and DuckDB, and is of no use afterwards. `--basetemp` names another place.
+_MEMORY = Path("/dev/shm")
+_ENOUGH = 6 << 30
+
+
+def _has_room(place: Path) -> bool:
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        return False
+    status = os.statvfs(place)
+    room = min(status.f_bavail * status.f_frsize, psutil.virtual_memory().available)
+    return not status.f_flag & os.ST_NOEXEC and room > _ENOUGH
+
+
+if _has_room(_MEMORY):
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 
 
 # Airflow has an environment of its own: `make test-airflow` runs these tests. To look for `airflow.sdk` would import

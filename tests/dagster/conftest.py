@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 from dagster import DagsterInstance, ExecuteInProcessResult, GraphDefinition, JobDefinition, OpDefinition
 
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
@@ -27,10 +30,54 @@ def _no_settings_of_the_caller() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _migrations_are_read_once() -> Iterator[None]:
+    """Keep Alembic's migrations of Dagster: it reads more than a hundred files for every database that it opens."""
+    read = ScriptDirectory.from_config
+    kept: dict[str | None, ScriptDirectory] = {}
+
+    def from_config(config: Config) -> ScriptDirectory:
+        place = config.get_main_option("script_location")
+        if place not in kept:
+            kept[place] = read(config)
+        return kept[place]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ScriptDirectory, "from_config", from_config)
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_instance() -> Iterator[DagsterInstance]:
     with DagsterInstance.ephemeral(settings={"python_logs": {"python_log_level": "INFO"}}) as instance:
         yield instance
+
+
+@pytest.fixture(scope="session")
+def _instance() -> Iterator[DagsterInstance]:
+    with DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture
+def instance(_instance: DagsterInstance) -> DagsterInstance:
+    """An instance in memory, empty."""
+    _instance.wipe()
+    return _instance
+
+
+@pytest.fixture(scope="session")
+def _home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("dagster_home")
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n", encoding="utf-8")
+    with DagsterInstance.from_config(str(home)):
+        return home
+
+
+@pytest.fixture
+def home(_home: Path, tmp_path: Path) -> Path:
+    """A home of Dagster, whose databases are made already."""
+    return Path(shutil.copytree(_home, tmp_path / "dagster_home"))
 
 
 @pytest.fixture

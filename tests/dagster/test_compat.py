@@ -140,12 +140,6 @@ def run_of(op, instance, **arguments):
     return job.execute_in_process(instance=instance, raise_on_error=False, **arguments)
 
 
-@pytest.fixture
-def instance():
-    with DagsterInstance.ephemeral() as made:
-        yield made
-
-
 class TestRuns:
     def test_a_step_knows_its_key_and_the_name_of_its_op(self, instance):
         seen = []

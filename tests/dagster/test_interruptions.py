@@ -6,7 +6,6 @@ from contextlib import ExitStack
 
 import pytest
 from dagster import (
-    DagsterInstance,
     DagsterRunStatus,
     GraphDefinition,
     JobDefinition,
@@ -18,12 +17,6 @@ from ai.starlake.dagster.pipelines.job_steps import Steps
 from tests.waiting import interrupt_when
 
 RETRIES = {"retries": 2, "retry_delay": 0}
-
-
-@pytest.fixture
-def instance():
-    with DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 @pytest.fixture

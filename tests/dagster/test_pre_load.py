@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from dagster import (
-    DagsterInstance,
     DependencyDefinition,
     GraphDefinition,
     In,
@@ -617,10 +616,8 @@ class TestReExecution:
     """A load that failed has put its files back; to execute the run again must load them."""
 
     @pytest.fixture
-    def instance(self, tmp_path):
-        (tmp_path / "dagster").mkdir()
-        with DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
-            yield instance
+    def instance(self, shared_instance):
+        return shared_instance
 
     @pytest.fixture
     def job_file(self, tmp_path, project, fake):

@@ -72,7 +72,7 @@ class CommandLines(threading.Thread):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("code", [0, 1])
-def test_a_secret_reaches_the_command_only(factory, fake, reference, tmp_path, capfd, kind, code):
+def test_a_secret_reaches_the_command_only(factory, fake, reference, home, tmp_path, capfd, kind, code):
     fake.behave(
         "load",
         exit_codes=[code],
@@ -85,9 +85,7 @@ def test_a_secret_reaches_the_command_only(factory, fake, reference, tmp_path, c
     graph = GraphDefinition(name="g", node_defs=[job.sl_load("a", "starbake", "Customers")])
     watch = CommandLines("load --domains starbake", tmp_path / "seen")
     watch.start()
-    home = tmp_path / "home"
-    home.mkdir()
-    with DagsterInstance.local_temp(str(home)) as instance:
+    with DagsterInstance.from_config(str(home)) as instance:
         result = JobDefinition(name="j", graph_def=graph).execute_in_process(instance=instance, raise_on_error=False)
         watch.done.set()
         watch.join()

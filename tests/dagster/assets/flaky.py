@@ -167,10 +167,8 @@ class Shop:
 class Location:
     """A code location of a shop, whose runs an instance keeps."""
 
-    def __init__(self, shop: Shop, batched: object, **options: object) -> None:
-        home = shop.folder.root / "dagster"
-        home.mkdir()
-        self.instance = DagsterInstance.local_temp(str(home))
+    def __init__(self, home: Path, shop: Shop, batched: object, **options: object) -> None:
+        self.instance = DagsterInstance.from_config(str(home))
         self.code = shop.folder.root / "definitions.py"
         given = {"journal": str(shop.journal.folder), **options}
         self.code.write_text(CODE.format(root=str(shop.folder.root), options=given, batched=batched))

@@ -47,12 +47,6 @@ class Daemon:
 
 
 @pytest.fixture
-def instance():
-    with DagsterInstance.ephemeral() as made:
-        yield made
-
-
-@pytest.fixture
 def chain(folder):
     folder.table("shop", "orders")
     folder.task("kpi", "first", "SELECT * FROM shop.orders")

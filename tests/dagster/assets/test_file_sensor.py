@@ -6,7 +6,6 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -118,12 +117,6 @@ class Sensor:
         assert not result.run_requests
         assert isinstance(result.skip_reason, SkipReason)
         return result.skip_reason.skip_message
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 @pytest.fixture

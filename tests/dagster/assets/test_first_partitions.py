@@ -80,12 +80,6 @@ def place(folder, tmp_path) -> Place:
     return Place(folder.root, tmp_path / "home", FakeStarlake(tmp_path / "bin"))
 
 
-@pytest.fixture
-def instance():
-    with DagsterInstance.ephemeral() as made:
-        yield made
-
-
 @pytest.mark.slow
 class TestProcesses:
     def test_the_first_runs_alone_and_the_rest_side_by_side(self, place):

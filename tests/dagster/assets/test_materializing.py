@@ -259,7 +259,7 @@ class TestNothingToLoad:
     def test_after_a_load_that_failed_halfway_the_version_is_a_new_one(self, shop: Folder) -> None:
         shop.table("shop", "orders", more="metadata: {writeStrategy: {type: UPSERT_BY_KEY, key: [id]}}\n")
         parts = definitions(shop, StarlakeDagsterEmbeddedJob())
-        with DagsterInstance.local_temp() as instance:
+        with DagsterInstance.ephemeral() as instance:
             land(shop, "orders_1.csv")
             [before] = run(parts, assets=["shop/orders"], instance=instance).materializations
             land(shop, "orders_2.csv", "id\n2\n")

@@ -81,12 +81,6 @@ class Ticks:
 
 
 @pytest.fixture
-def instance():
-    with DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-@pytest.fixture
 def shop(folder: Folder) -> Folder:
     """Two tables whose files have a good and a bad row, one with a check, and a task that fails."""
     folder.write(

@@ -37,10 +37,10 @@ def shop(folder: Folder) -> Shop:
 @pytest.mark.slow
 @pytest.mark.parametrize("batched", BATCHED)
 @pytest.mark.parametrize("way", ["POLICY", *FROM_FAILURE])
-def test_of_20_tables_the_3_that_failed_run_again(folder: Folder, batched: object, way: str) -> None:
+def test_of_20_tables_the_3_that_failed_run_again(home: Path, folder: Folder, batched: object, way: str) -> None:
     flaky = ("shop.t03", "shop.t07", "shop.t19")
     shop = shop_of(folder, 20, flaky)
-    location = Location(shop, batched, **({"retries": 1, "retry_delay": 0} if way == "POLICY" else {}))
+    location = Location(home, shop, batched, **({"retries": 1, "retry_delay": 0} if way == "POLICY" else {}))
     run = location.run()
     if way != "POLICY":
         assert not run.success
@@ -61,8 +61,8 @@ def test_a_retry_by_policy(shop: Shop, batched: object, reports: bool) -> None:
 
 
 @pytest.mark.parametrize("strategy", FROM_FAILURE)
-def test_a_re_execution(shop: Shop, strategy: str) -> None:
-    location = Location(shop, True)
+def test_a_re_execution(home: Path, shop: Shop, strategy: str) -> None:
+    location = Location(home, shop, True)
     failed = location.run()
     assert shop.journal.made() == Counter(shop.tables)
     shop.journal.forget()
@@ -74,10 +74,10 @@ def test_a_re_execution(shop: Shop, strategy: str) -> None:
     assert location.materialized(run.run_id) == (everything if strategy == "FROM_FAILURE" else everything - kept)
 
 
-def test_a_re_execution_of_a_re_execution(folder: Folder) -> None:
+def test_a_re_execution_of_a_re_execution(home: Path, folder: Folder) -> None:
     shop = Shop(folder, flaky=("shop.t01",))
     shop.task("shop.later", "shop.t01", flaky=True)
-    location = Location(shop, True)
+    location = Location(home, shop, True)
     first = location.run()
     second = reexecute(location.instance, location.code, first.run_id, "FROM_FAILURE")
     assert not second.is_success
@@ -88,8 +88,8 @@ def test_a_re_execution_of_a_re_execution(folder: Folder) -> None:
     assert location.latest("shop.t01").metadata["starlake/kept_from_run"].value == second.run_id
 
 
-def test_what_is_kept_is_recorded_again_with_the_run_that_made_it(shop: Shop) -> None:
-    location = Location(shop, True)
+def test_what_is_kept_is_recorded_again_with_the_run_that_made_it(home: Path, shop: Shop) -> None:
+    location = Location(home, shop, True)
     failed = location.run()
     made = location.latest("shop.t00")
     reexecute(location.instance, location.code, failed.run_id, "FROM_FAILURE")
@@ -100,8 +100,8 @@ def test_what_is_kept_is_recorded_again_with_the_run_that_made_it(shop: Shop) ->
     assert "starlake/kept_from_run" not in location.latest("shop.t01").metadata
 
 
-def test_a_re_execution_by_python(shop: Shop) -> None:
-    location = Location(shop, True)
+def test_a_re_execution_by_python(home: Path, shop: Shop) -> None:
+    location = Location(home, shop, True)
     failed = location.run()
     shop.journal.forget()
     options = ReexecutionOptions.from_failure(failed.run_id, location.instance)
@@ -109,17 +109,17 @@ def test_a_re_execution_by_python(shop: Shop) -> None:
     assert shop.journal.made() == Counter(["shop.t01", "kpis.of_good", "kpis.of_flaky"])
 
 
-def test_a_re_execution_of_everything_keeps_nothing(shop: Shop) -> None:
-    location = Location(shop, "project")
+def test_a_re_execution_of_everything_keeps_nothing(home: Path, shop: Shop) -> None:
+    location = Location(home, shop, "project")
     failed = location.run()
     shop.journal.forget()
     assert reexecute(location.instance, location.code, failed.run_id, "ALL_STEPS").is_success
     assert shop.journal.made() == Counter([*shop.tables, "kpis.of_good", "kpis.of_flaky"])
 
 
-def test_steps_that_are_chosen_keep_nothing(folder: Folder) -> None:
+def test_steps_that_are_chosen_keep_nothing(home: Path, folder: Folder) -> None:
     shop = Shop(folder, flaky=())
-    location = Location(shop, True)
+    location = Location(home, shop, True)
     done = location.run()
     shop.journal.forget()
     options = ReexecutionOptions(parent_run_id=done.run_id, step_selection=["shop"])
@@ -142,9 +142,9 @@ def test_processes_of_starlake_run_again_for_what_failed(folder: Folder, tmp_pat
     assert waiting == []
 
 
-def test_reactions_hear_once_of_what_is_kept(shop: Shop) -> None:
+def test_reactions_hear_once_of_what_is_kept(home: Path, shop: Shop) -> None:
     shop.deliver("shop.t00", "1\nx\n")
-    location = Location(shop, True)
+    location = Location(home, shop, True)
     heard: list[str] = []
     sensor = on_rows_rejected(lambda event: heard.append(f"{event.table} {event.run_id}"))
     repository = Definitions.merge(shop.definitions(True), Definitions(sensors=[sensor])).get_repository_def()

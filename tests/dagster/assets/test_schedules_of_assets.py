@@ -127,14 +127,14 @@ class TestTicks:
         first = next(schedule_execution_time_iterator(begin, schedule.cron_schedule, "UTC"))
         assert first == datetime(2024, 2, 29, tzinfo=UTC)
 
-    def test_missed_ticks_are_made_up_for(self, shop, tmp_path):
-        with DagsterInstance.local_temp(str(tmp_path)) as instance:
+    def test_missed_ticks_are_made_up_for(self, shop, home):
+        with DagsterInstance.from_config(str(home)) as instance:
             made = definitions(shop, catchup=True)
             found = tick(made, "bakery_daily_schedule", datetime(2026, 3, 5, tzinfo=UTC), instance)
         assert [each.partition_key for each in found.run_requests] == [f"2026-03-0{day}" for day in range(1, 5)]
 
-    def test_but_not_for_partitions_that_a_backfill_of_assets_has_made(self, shop, tmp_path):
-        with DagsterInstance.local_temp(str(tmp_path)) as instance:
+    def test_but_not_for_partitions_that_a_backfill_of_assets_has_made(self, shop, home):
+        with DagsterInstance.from_config(str(home)) as instance:
             made = definitions(shop, catchup=True)
             for asset, days in {"kpi/by_day": ("2026-03-01", "2026-03-02"), "shop/customers": ("2026-03-02",)}.items():
                 for day in days:

@@ -5,7 +5,6 @@ from dagster import (
     AssetKey,
     AssetSelection,
     DagsterEventType,
-    DagsterInstance,
     DagsterRunStatus,
     DefaultSensorStatus,
     Definitions,
@@ -35,12 +34,6 @@ def send_email():
 @job
 def send_email_job():
     send_email()
-
-
-@pytest.fixture
-def instance():
-    with DagsterInstance.ephemeral() as instance:
-        yield instance
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance
 
 from ai.starlake.dagster.shell import StarlakeDagsterShellJob
 from tests.fakes.fake_cli import FakeStarlake
@@ -24,12 +23,6 @@ def _no_settings_of_the_caller() -> Iterator[None]:
             patch.delenv(name)
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         yield
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as made:
-        yield made
 
 
 @pytest.fixture

@@ -112,9 +112,9 @@ class TestTicks:
 
 class TestCatchUp:
     @pytest.fixture
-    def instance(self, tmp_path):
+    def instance(self, home):
         """Ticks have no access to an instance that is not stored anywhere."""
-        with DagsterInstance.local_temp(str(tmp_path)) as made:
+        with DagsterInstance.from_config(str(home)) as made:
             yield made
 
     def run(self, job, instance, schedule, *partitions):

@@ -7,7 +7,6 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from dagster import DagsterInstance
 
 from starlake_gcp_emulator import GcpEmulator
 from tests.dagster.dag_templates.machinery import on_google_cloud
@@ -23,12 +22,6 @@ def _no_settings_of_the_caller() -> Iterator[None]:
             patch.delenv(name)
         logging.getLogger("dagster").setLevel(logging.CRITICAL)
         yield
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as made:
-        yield made
 
 
 @pytest.fixture(scope="session")

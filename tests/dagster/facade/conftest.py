@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -152,12 +152,6 @@ def steps_of(run: ExecuteInProcessResult) -> dict[str, bool]:
 
 def failure_of(run: ExecuteInProcessResult, step: str) -> Any:
     return next(_compat.failure_of(e) for e in run.all_events if e.step_key == step and e.is_step_failure)
-
-
-@pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as made:
-        yield made
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance
 
 from ai.starlake.dagster.gcp import StarlakeDagsterCloudRunJob, StarlakeDagsterDataprocJob
 from starlake_gcp_emulator import GcpEmulator
@@ -48,12 +47,6 @@ def gcp() -> Iterator[GcpEmulator]:
     with GcpEmulator(shell_command(), speed=3000, grace=1) as emulator:
         emulator.add_job(f"projects/{PROJECT}/locations/{REGION}/jobs/{RUN_JOB}", max_retries=0)
         yield emulator
-
-
-@pytest.fixture(scope="session")
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as made:
-        yield made
 
 
 class Factory:

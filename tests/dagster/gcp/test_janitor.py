@@ -68,12 +68,6 @@ def impatient(monkeypatch):
     monkeypatch.setattr("ai.starlake.dagster.remote.PATIENCE", 0.1)
 
 
-@pytest.fixture
-def instance():
-    with DagsterInstance.ephemeral() as made:
-        yield made
-
-
 @pytest.fixture(scope="module")
 def instance_for_threads(tmp_path_factory):
     """With files: the tables of one in memory are locked when two threads work on them at once."""

@@ -140,12 +140,6 @@ def schedule() -> Callable[..., StarlakeSchedule]:
 
 
 @pytest.fixture
-def instance() -> Iterator[DagsterInstance]:
-    with DagsterInstance.ephemeral() as made:
-        yield made
-
-
-@pytest.fixture
 def run(instance: DagsterInstance) -> Callable[..., ExecuteInProcessResult]:
     """Runs a job to its end, whatever comes of it."""
 
