@@ -100,8 +100,7 @@ class TestDefinitions:
 
     @pytest.mark.parametrize("load_dependencies", [None, True])
     def test_the_transform_sample_is_valid_once_changed_as_the_docs_say(self, transform_sample, load_dependencies):
-        done = dagster("definitions", "validate", "-f", transform_sample(load_dependencies=load_dependencies))
-        assert done.returncode == 0, done.stderr
+        Definitions.validate_loadable(definitions_of(transform_sample(load_dependencies=load_dependencies)))
 
     @pytest.mark.parametrize("strategy", ["none", "imported", "pending", "ack"])
     def test_the_load_sample_has_a_job_and_a_schedule(self, load_sample, strategy):

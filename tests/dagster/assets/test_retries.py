@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from pathlib import Path
@@ -49,8 +50,7 @@ def test_of_20_tables_the_3_that_failed_run_again(home: Path, folder: Folder, ba
     assert shop.journal.made() == Counter([*shop.tables, "kpis.of_good", "kpis.of_flaky", *flaky])
 
 
-@pytest.mark.parametrize("batched", BATCHED)
-@pytest.mark.parametrize("reports", [True, False])
+@pytest.mark.parametrize(("batched", "reports"), [(False, True), *itertools.product([True, "project"], [True, False])])
 def test_a_retry_by_policy(shop: Shop, batched: object, reports: bool) -> None:
     run = shop.materialize(batched, retries=1, retry_delay=0, reports=reports)
     assert run.success

@@ -41,12 +41,9 @@ def gcp(monkeypatch: pytest.MonkeyPatch) -> Iterator[GcpEmulator]:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
+def home(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
     """A Dagster instance as DAGSTER_HOME names it."""
-    folder = tmp_path / "home"
-    folder.mkdir()
-    (folder / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    monkeypatch.setenv("DAGSTER_HOME", str(folder))
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
     with DagsterInstance.get() as instance:
         yield instance
 

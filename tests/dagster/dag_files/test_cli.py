@@ -136,10 +136,8 @@ class TestRun:
             assert instance.get_runs_count() == 1
             assert instance.get_latest_materialization_event(AssetKey("starbake_Orders"))
 
-    def test_a_recorded_run_that_loaded_nothing_says_so(self, call, dag_file, tmp_path, monkeypatch, fake, stage_area):
+    def test_a_recorded_run_that_loaded_nothing_says_so(self, call, dag_file, home, monkeypatch, fake, stage_area):
         fake.behave("load", counts=(3, 3, 0))
-        home = tmp_path / "home"
-        home.mkdir()
         monkeypatch.setenv("DAGSTER_HOME", str(home))
         call("run", "-f", dag_file(schedules=DAILY, pre_load_strategy="pending"), "--record")
         call("run", "-f", dag_file(schedules=DAILY), "--record")

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,6 @@ def definitions(root: Path, factory: tuple[str, str], monkeypatch: pytest.Monkey
     return found
 
 
-def run(defs: Definitions) -> Any:
-    with DagsterInstance.ephemeral() as instance:
-        return defs.get_repository_def().get_job("starbake").execute_in_process(instance=instance)
-
-
 def tables(root: Path) -> dict[str, list[tuple[Any, ...]]]:
     with duckdb.connect(str(root / "datasets" / "duckdb.db"), read_only=True) as connection:
         names = connection.execute(
@@ -84,21 +80,46 @@ def tables(root: Path) -> dict[str, list[tuple[Any, ...]]]:
         return found
 
 
+@dataclass(frozen=True)
+class SampleRun:
+    """A run of the sample that is over, and the warnings in its log."""
+
+    root: Path
+    result: Any
+    warnings: list[str]
+
+    @classmethod
+    def of(cls, root: Path, factory: tuple[str, str]) -> SampleRun:
+        with pytest.MonkeyPatch.context() as patch, DagsterInstance.ephemeral() as instance:
+            job = definitions(sample(root), factory, patch).get_repository_def().get_job("starbake")
+            result = job.execute_in_process(instance=instance)
+            entries = list(instance.all_logs(result.run_id))
+        warnings = [entry.user_message for entry in entries if entry.level == logging.WARNING]
+        return cls(root, result, warnings)
+
+
+@pytest.fixture(scope="module")
+def embedded_run(tmp_path_factory: pytest.TempPathFactory) -> SampleRun:
+    return SampleRun.of(tmp_path_factory.mktemp("embedded") / "project", EMBEDDED)
+
+
+@pytest.fixture(scope="module")
+def shell_run(tmp_path_factory: pytest.TempPathFactory) -> SampleRun:
+    return SampleRun.of(tmp_path_factory.mktemp("shell") / "project", SHELL)
+
+
 @pytest.mark.slow
-def test_the_sample_gives_the_same_tables_as_by_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    left = {}
-    for factory in (SHELL, EMBEDDED):
-        root = sample(tmp_path / factory[1])
-        assert run(definitions(root, factory, monkeypatch)).success
-        left[factory] = tables(root)
-    assert left[SHELL] == left[EMBEDDED]
-    assert len(left[EMBEDDED]["kpis.DailySales"]) > 0
-    assert len(left[EMBEDDED]["audit.audit"]) > 0
+def test_the_sample_gives_the_same_tables_as_by_processes(shell_run: SampleRun, embedded_run: SampleRun) -> None:
+    assert shell_run.result.success
+    assert embedded_run.result.success
+    left = tables(embedded_run.root)
+    assert tables(shell_run.root) == left
+    assert len(left["kpis.DailySales"]) > 0
+    assert len(left["audit.audit"]) > 0
 
 
-def test_counts_are_metadata_and_the_audit_knows_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root = sample(tmp_path / "project")
-    result = run(definitions(root, EMBEDDED, monkeypatch))
+def test_counts_are_metadata_and_the_audit_knows_the_step(embedded_run: SampleRun) -> None:
+    root, result = embedded_run.root, embedded_run.result
     found = {
         event.step_key: event.step_materialization_data.materialization.metadata
         for event in result.all_events
@@ -256,7 +277,7 @@ def test_an_interruption_reaches_a_running_query(tmp_path: Path) -> None:
         assert process.stdout is not None
         while "Transforming kpis.Endless" not in process.stdout.readline():
             assert process.poll() is None
-        time.sleep(1)
+        time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         started = time.monotonic()
         process.stdout.read()
@@ -284,16 +305,10 @@ def test_a_step_that_died_after_its_commit_repeats_nothing(tmp_path: Path) -> No
     assert tables(root)["kpis.One"] == [(1,)]
 
 
-@pytest.mark.parametrize("factory", [pytest.param(SHELL, marks=pytest.mark.slow), EMBEDDED])
-def test_the_event_log_names_the_first_rejected_rows(
-    factory: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    root = sample(tmp_path / "project")
-    job = definitions(root, factory, monkeypatch).get_repository_def().get_job("starbake")
-    with DagsterInstance.ephemeral() as instance:
-        result = job.execute_in_process(instance=instance)
-        lines = [entry.user_message for entry in instance.all_logs(result.run_id) if entry.level == logging.WARNING]
-    told = next(line for line in lines if "starbake.Customers: " in line)
+@pytest.mark.parametrize("kind", [pytest.param("shell", marks=pytest.mark.slow), "embedded"])
+def test_the_event_log_names_the_first_rejected_rows(kind: str, request: pytest.FixtureRequest) -> None:
+    done: SampleRun = request.getfixturevalue(f"{kind}_run")
+    told = next(line for line in done.warnings if "starbake.Customers: " in line)
     assert "rows are rejected; customers_" in told
     assert re.search(r"\.csv line \d+: `\w+` \(\w+\) doesn't match pattern", told)
 

@@ -428,7 +428,9 @@ class TestPeerDefects:
         assert caught.value.__context__ is None
         assert "defs" not in module.variables
 
-    def test_o11_commands_are_the_same_in_every_process(self, write: Any, starbake: Any, tmp_path: Path) -> None:
+    def test_o11_commands_are_the_same_in_every_process(
+        self, write: Any, starbake: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         options = {**starbake, "pre_load_strategy": "imported"}
         tables = tuple(f"t{number}" for number in range(30))
         file = write(LOAD, options, schedules=schedules((None, None), tables=tables))
@@ -440,19 +442,16 @@ class TestPeerDefects:
             "report = pipeline.runs.execute(pipeline.runs.date_of(datetime(2026, 3, 1)), RunOptions(dry=True))\n"
             "print(*[(step.name, step.commands) for step in report.steps], pipeline.tasks_names, sep='\\n')\n"
         )
-        outputs = {
-            subprocess.run(
-                [sys.executable, "-c", code],
-                env={"PYTHONHASHSEED": seed, "PYTHONPATH": str(STARBAKE.parents[1])},
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-            for seed in ("1", "2")
-        }
-        assert len(outputs) == 1
-        [output] = outputs
-        assert "--tables t0,t1,t10,t11" in output
+        elsewhere = subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONHASHSEED": "1", "PYTHONPATH": str(STARBAKE.parents[1])},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        exec(code)
+        assert capsys.readouterr().out == elsewhere
+        assert "--tables t0,t1,t10,t11" in elsewhere
 
     def test_g07_the_same_code_runs_where_a_cluster_is_made(
         self, write: Any, imported: Any, run: Any, outcome: Any
