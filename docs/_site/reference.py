@@ -224,13 +224,23 @@ def public_names(package: str) -> list[str]:
     raise LookupError(f"{source} has no __all__")
 
 
+WITH_INHERITED = ("Backend", "Contract", "Executor", "Job", "Orchestration", "Pipeline")
+"""Ends of the names of classes that users subclass or call by methods of a base."""
+
+
+def api_entry(name: str) -> str:
+    """Return the lines that mkdocstrings replaces by the documentation of a name."""
+    inherited = "\n    options:\n      inherited_members: true" if name.endswith(WITH_INHERITED) else ""
+    return f"::: {name}{inherited}"
+
+
 def api_page(title: str, text: str, packages: Sequence[str]) -> str:
     """Return a page that mkdocstrings fills from the docstrings of all public names of some packages."""
     parts = [f"{GENERATED}\n\n# {title}", text]
     for package in packages:
         module, _, name = package.partition(":")
         parts.append(f"## `ai.starlake.{module}`")
-        parts += [f"::: ai.starlake.{module}.{each}" for each in ([name] if name else public_names(module))]
+        parts += [api_entry(f"ai.starlake.{module}.{each}") for each in ([name] if name else public_names(module))]
     return "\n\n".join(parts) + "\n"
 
 
