@@ -92,7 +92,7 @@ def fake(tmp_path: Path) -> FakeStarlake:
 
 @pytest.fixture
 def factory(project: Project, fake: FakeStarlake) -> Callable[..., StarlakeDagsterShellJob]:
-    """Makes factories of ops whose commands the fake receives."""
+    """Return a function that makes factories of ops whose commands the fake receives."""
 
     def make(
         strategy: str | None = None, *, env: dict[str, Any] | None = None, **options: Any
@@ -111,7 +111,7 @@ def sl_job(factory: Callable[..., StarlakeDagsterShellJob]) -> StarlakeDagsterSh
 
 @pytest.fixture
 def run(shared_instance: DagsterInstance) -> Callable[..., ExecuteInProcessResult]:
-    """Runs ops side by side, or a job."""
+    """Return a function that runs ops side by side, or a job."""
 
     def execute(*nodes: OpDefinition | GraphDefinition | JobDefinition, **arguments: Any) -> ExecuteInProcessResult:
         job = nodes[0] if isinstance(nodes[0], JobDefinition) else job_of(*nodes)
@@ -127,7 +127,7 @@ def run(shared_instance: DagsterInstance) -> Callable[..., ExecuteInProcessResul
 
 @pytest.fixture
 def logged(shared_instance: DagsterInstance) -> Callable[[ExecuteInProcessResult], list[str]]:
-    """The messages of a run's log, without Dagster's own events."""
+    """Return a function for the messages of a run's log, without Dagster's own events."""
 
     def messages(result: ExecuteInProcessResult) -> list[str]:
         return [e.user_message for e in shared_instance.all_logs(result.run_id) if e.dagster_event is None]

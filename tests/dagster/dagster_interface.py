@@ -70,7 +70,7 @@ def _taken_by_constructor(cls: type) -> frozenset[str]:
 
 @functools.cache
 def _hidden_names() -> frozenset[str]:
-    """The names that members have which are not public, and nothing else of Dagster, Python or pydantic."""
+    """Return the names that members have which are not public, and nothing else of Dagster, Python or pydantic."""
     verdicts: dict[str, set[bool | None]] = {}
     for cls in CLASSES.values():
         for base in _own_bases(cls):

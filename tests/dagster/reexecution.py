@@ -17,7 +17,7 @@ STRATEGIES = [strategy.name for strategy in ReexecutionStrategy]
 
 
 def reexecute(instance: DagsterInstance, file: Path, run_id: str, strategy: str) -> DagsterRun:
-    """Runs again what a strategy chooses of a run, in this process.
+    """Run again what a strategy chooses of a run, in this process.
 
     Args:
         instance: The instance; one that keeps its events.

@@ -468,7 +468,7 @@ class TestMovedSpecs:
 class TestCheckResults:
     @staticmethod
     def run_of(event, severity: AssetCheckSeverity):
-        """Runs an asset with two blocking checks that fail, and one that reads it."""
+        """Run an asset with two blocking checks that fail, and one that reads it."""
         specs = [AssetCheckSpec(name, asset="orders", blocking=True) for name in ("first", "second")]
 
         @multi_asset(specs=[AssetSpec("orders", skippable=True)], check_specs=specs, can_subset=True)

@@ -39,7 +39,7 @@ def dates(fake):
 
 @pytest.fixture
 def loads(factory):
-    """A job of two loads and a transform, one of them within a graph of its own."""
+    """Return a job of two loads and a transform, one of them within a graph of its own."""
 
     def make(*, config=None, partitions_def=None, inner_config=None, **options):
         job = factory(**options)

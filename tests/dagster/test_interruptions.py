@@ -50,7 +50,7 @@ def two_loads(factory, **options):
 
 
 def outcome(job, instance):
-    """The status of the run, the events of its steps, and whether it is known as interrupted."""
+    """Return the status of the run, the events of its steps, and whether it is known as interrupted."""
     result = job.execute_in_process(instance=instance, raise_on_error=False)
     run = instance.get_run_by_id(result.run_id)
     entries = instance.all_logs(result.run_id)

@@ -38,7 +38,7 @@ from tests.waiting import PATIENCE, is_alive, wait_for, wait_until_gone, whole_l
 
 
 def chained(job, pre_load):
-    """A job of a pre-load check and the load that follows it."""
+    """Return a job of a pre-load check and the load that follows it."""
     load = job.sl_load("the_load", "starbake", "Customers", ins={"domain": In(str)})
     dependencies = {
         pre_load.name: {"domain": DependencyDefinition("start")},

@@ -29,7 +29,7 @@ OPTIONS = {"imported": "incoming_path", "pending": "pending_path"}
 
 @pytest.fixture
 def chain(factory):
-    """A job: start, the pre-load check of the domain, and the load of a table where it says so."""
+    """Return a job: start, the pre-load check of the domain, and the load of a table where it says so."""
 
     def make(strategy, tables=(), **options):
         job = factory(strategy, **options)

@@ -25,7 +25,7 @@ def fake(tmp_path):
 
 @pytest.fixture
 def reference(tmp_path, monkeypatch):
-    """A reference of each kind to the same secret."""
+    """Return a reference of each kind to the same secret."""
 
     def make(kind):
         monkeypatch.setenv("SOURCE_OF_THE_VALUE", SECRET)

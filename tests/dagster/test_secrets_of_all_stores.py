@@ -79,7 +79,7 @@ def gcp(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GcpEmulator]:
 
 @pytest.fixture
 def references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gcp: GcpEmulator) -> Iterator[dict[str, Any]]:
-    """The option `sl_env_var`, with a reference to each store."""
+    """Yield the option `sl_env_var`, with a reference to each store."""
     file, site = tmp_path / "secret", tmp_path / "site"
     file.write_text(VALUES["file"], encoding="utf-8")
     file.chmod(0o600)
@@ -118,7 +118,7 @@ def references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gcp: GcpEmulator
 
 @pytest.fixture
 def cli(tmp_path: Path, gcp: GcpEmulator) -> Path:
-    """A starlake that writes down what it was given, and tells everybody."""
+    """Return a starlake that writes down what it was given, and tells everybody."""
     text = CLI % {"names": list(NAMES.values()), "seen": str(tmp_path / "seen.json")}
     gcp.cli.write_text(text, encoding="utf-8")  # type: ignore[attr-defined]
     (tmp_path / "starlake").write_text(f"#!{sys.executable}\n{text}", encoding="utf-8")
@@ -152,7 +152,7 @@ def cloud_run(environment: dict[str, Any], gcp: GcpEmulator, cli: Path) -> Starl
 
 
 def written_forms(value: str) -> set[bytes]:
-    """The forms in which a value may stand in a file."""
+    """Return the forms in which a value may stand in a file."""
     forms = {value, json.dumps(value)[1:-1], json.dumps(json.dumps(value))[2:-2], repr(value)[1:-1], quote(value)}
     return {form.encode() for form in forms} | {base64.b64encode(value.encode())}
 
@@ -228,7 +228,7 @@ def test_secrets_reach_the_command_and_nothing_that_is_stored(
 
 
 def open_to_others(folder: Path) -> dict[str, list[str]]:
-    """The files below a folder that hold a secret, and that other users of the machine may read."""
+    """Return the files below a folder that hold a secret, and that other users of the machine may read."""
     others = stat.S_IRGRP | stat.S_IROTH
     found = {str(path): leaks(path.read_bytes()) for path in files_below(folder) if path.stat().st_mode & others}
     return {path: stores for path, stores in found.items() if stores}

@@ -34,7 +34,7 @@ TABLES = ["Customers", "Ingredients", "Orders", "Products"]
 
 
 def written(sample: str, folder: Path, root: Path, executable: Path, changes: dict[str, str]) -> Path:
-    """The sample as a file, its paths replaced."""
+    """Return the sample as a file, its paths replaced."""
     text = (SEED / f"{sample}.py.txt").read_text(encoding="utf-8")
     paths = {"/starlake/samples/starbake": str(root), "/starlake/starlake.sh": str(executable)}
     for old, new in {**paths, **changes}.items():
@@ -61,7 +61,7 @@ def dagster(*arguments, **variables):
 
 
 def steps(result):
-    """The last event of each step, by its name."""
+    """Return the last event of each step, by its name."""
     return {event.step_key: event.event_type_value for event in result.all_events if event.step_key}
 
 

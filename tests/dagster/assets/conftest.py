@@ -29,14 +29,14 @@ class Folder:
         self.root = root
 
     def write(self, name: str, text: str) -> Path:
-        """Writes a file below ``metadata``, its text dedented."""
+        """Write a file below ``metadata``, its text dedented."""
         file = self.root / "metadata" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(dedent(text).lstrip("\n"), encoding="utf-8")
         return file
 
     def table(self, domain: str, name: str, columns: str = "id: long", more: str = "") -> Path:
-        """Writes a loaded table; its columns as ``name: type`` with commas between."""
+        """Write a loaded table; its columns as ``name: type`` with commas between."""
         attributes = "".join(
             f"\n    - {{name: {part.split(':')[0].strip()}, type: {part.split(':')[1].strip()}}}"
             for part in columns.split(",")
@@ -45,7 +45,7 @@ class Folder:
         return self.write(f"load/{domain}/{name}.sl.yml", head + indent(dedent(more), "  "))
 
     def task(self, domain: str, name: str, sql: str, yaml: str = "") -> None:
-        """Writes a task."""
+        """Write a task."""
         self.write(f"transform/{domain}/{name}.sql", sql)
         if yaml:
             self.write(f"transform/{domain}/{name}.sl.yml", yaml)
@@ -56,16 +56,16 @@ class Folder:
         return StarlakeProject(self.root)
 
     def specs(self, **arguments: object) -> dict[str, AssetSpec]:
-        """The specs by their keys with slashes."""
+        """Return the specs by their keys with slashes."""
         return by_key(build_starlake_asset_specs(self.project, **arguments))
 
     def lineage(self, asset: str) -> dict[str, list[str]]:
-        """The columns that those of an asset are made of: as ``domain/table.column``."""
+        """Return the columns that those of an asset are made of: as ``domain/table.column``."""
         found = self.specs()[asset].metadata.get("dagster/column_lineage")
         return {} if found is None else lineage_of(found)
 
     def types(self, asset: str) -> dict[str, str]:
-        """The types of the columns of an asset."""
+        """Return the types of the columns of an asset."""
         return {column.name: column.type for column in columns_of(self.specs()[asset]).values()}
 
 
@@ -95,7 +95,7 @@ def key(text: str) -> AssetKey:
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of the test's own."""
+    """Return a cache of the test's own."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("SL_DAGSTER_CACHE", str(folder))
     return folder
@@ -103,7 +103,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    """A project with an application and nothing else."""
+    """Return a project with an application and nothing else."""
     folder = Folder(tmp_path / "bakery")
     folder.write("application.sl.yml", APPLICATION)
     return folder

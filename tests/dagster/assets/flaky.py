@@ -47,7 +47,7 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
 
     def gate(self, name: str) -> str:
-        """SQL that fails until the gate is open."""
+        """Return SQL that fails until the gate is open."""
         file = self.folder / f"{name}.open"
         return f"SELECT CASE count(*) WHEN 0 THEN error('the gate is shut') END FROM glob('{file}')"
 
@@ -102,7 +102,7 @@ class FlakyExecutor(SilentExecutor):
 
 
 def names_of(argv: list[str]) -> list[str]:
-    """The tables and tasks of a command that makes some, as ``domain.name``."""
+    """Return the tables and tasks of a command that makes some, as ``domain.name``."""
     value = dict(pairwise(argv))
     if argv[0] == "load":
         return [f"{value['--domains']}.{table}" for table in value["--tables"].split(",")]
@@ -134,7 +134,7 @@ class Shop:
             self.table(table, flaky=table in flaky)
 
     def table(self, name: str, *, flaky: bool = False, rows: str = "1\n2\n") -> None:
-        """Writes a table and a file for it."""
+        """Write a table and a file for it."""
         domain, _, table = name.partition(".")
         gate = f'presql:\n  - "{self.journal.gate(name)}"\n' if flaky else ""
         self.folder.table(domain, table, more=gate)
@@ -174,7 +174,7 @@ class Location:
         self.code.write_text(CODE.format(root=str(shop.folder.root), options=given, batched=batched))
 
     def run(self, **arguments: object):
-        """Executes all assets."""
+        """Execute all assets."""
         job = ReconstructableRepository.for_file(str(self.code), "defs").get_reconstructable_job("__ASSET_JOB")
         config = {"execution": {"config": {"in_process": {}}}}
         return execute_job(job, self.instance, run_config=config, raise_on_error=False, **arguments)
@@ -185,5 +185,5 @@ class Location:
         return Counter(".".join(entry.dagster_event.asset_key.path) for entry in entries)
 
     def latest(self, asset: str):
-        """The last materialization of an asset."""
+        """Return the last materialization of an asset."""
         return self.instance.get_latest_materialization_event(AssetKey(asset.split("."))).asset_materialization

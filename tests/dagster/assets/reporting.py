@@ -35,7 +35,7 @@ class Reporting:
         self.commands: list[str] = []
 
     def run(self, command: StarlakeCommand, _execution: object) -> StarlakeResult:
-        """Reports what a test says of the table or task of a command."""
+        """Report what a test says of the table or task of a command."""
         name = subject_of(command)
         self.commands.append(f"{command.verb} {name}")
         self.last = command
@@ -51,7 +51,7 @@ class Reporting:
 
 
 def subject_of(command: StarlakeCommand) -> str:
-    """The table or task of a command."""
+    """Return the table or task of a command."""
     if command.verb == "replay":
         return f"replay {command.value_of('--domains')}"
     return command.value_of("--name") or f"{command.value_of('--domains')}.{command.value_of('--tables')}"
@@ -101,7 +101,7 @@ def run(
     config: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> Ran:
-    """Runs assets and checks as the UI does: as a part of the job of all assets.
+    """Run assets and checks as the UI does: as a part of the job of all assets.
 
     Args:
         definitions: Where they are.
@@ -126,29 +126,29 @@ def run(
 
 
 def run_job(job: JobDefinition, instance: DagsterInstance) -> Ran:
-    """Runs a job."""
+    """Run a job."""
     return Ran(job.execute_in_process(instance=instance, raise_on_error=False), instance)
 
 
 def job_of_all(definitions: Definitions):
-    """The job that Dagster makes of all assets."""
+    """Return the job that Dagster makes of all assets."""
     old = "get_implicit_global_asset_job_def"
     return getattr(definitions, "resolve_implicit_global_asset_job_def", getattr(definitions, old, None))()
 
 
 def check_key(text: str) -> AssetCheckKey:
-    """The key of a check: ``domain/table:name``."""
+    """Return the key of a check: ``domain/table:name``."""
     asset, _, name = text.partition(":")
     return AssetCheckKey(AssetKey.from_user_string(asset), name)
 
 
 def loaded(name: str, rows: int = 2, rejected: int = 0, *, files: bool = True, **more: Any) -> TableOutcome:
-    """The outcome of a load."""
+    """Return the outcome of a load."""
     return TableOutcome(name, StarlakeCounts(rows, rows - rejected, rejected, files=files), **more)
 
 
 def definitions(
     folder: Folder, job: StarlakeDagsterJob[Any], *, project: StarlakeProject | None = None, **arguments: Any
 ) -> Definitions:
-    """The definitions of a project on a job."""
+    """Return the definitions of a project on a job."""
     return build_starlake_definitions(project or folder.root, job, **arguments)

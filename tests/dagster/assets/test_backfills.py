@@ -59,7 +59,7 @@ class Location:
             yield self
 
     def backfill(self, *assets: str, partitions: list[str]) -> BulkActionStatus:
-        """Runs a backfill as the UI starts it, until it ends."""
+        """Run a backfill as the UI starts it, until it ends."""
         known = {
             "backfill_id": "a_backfill",
             "asset_graph": self.workspace.create_request_context().asset_graph,

@@ -18,7 +18,7 @@ from tests.waiting import interrupt_when
 
 
 def steps_run(result) -> list[str]:
-    """The steps of a run in their order."""
+    """Return the steps of a run in their order."""
     return [event.step_key for event in result.all_events if event.is_step_start]
 
 

@@ -36,7 +36,7 @@ connection.close()
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Definitions:
-    """The sample, copied."""
+    """Return the sample, copied."""
     root = copytree(SAMPLE, tmp_path / "beside")
     scope: dict[str, object] = {"__file__": str(root / "definitions.py"), "__name__": "beside"}
     exec(compile((root / "definitions.py").read_text(), root / "definitions.py", "exec"), scope)

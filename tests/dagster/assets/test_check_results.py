@@ -23,7 +23,7 @@ ORDERS, REJECTS = "shop/orders", "shop/orders:rejected_rows"
 
 @pytest.fixture
 def shop(folder: Folder) -> Folder:
-    """A loaded table with three expectations, and a task that reads it."""
+    """Return a loaded table with three expectations, and a task that reads it."""
     lines = "".join(f'  - {{expect: "{each}", failOnError: {each is not RANGE}}}\n' for each in (UNIQUE, SET, RANGE))
     folder.table("shop", "orders", more=f"expectations:\n{lines}")
     folder.task("kpis", "sales", "select id from shop.orders")
@@ -38,7 +38,7 @@ def strict(shop: Folder) -> Folder:
 
 
 def run_of(folder: Folder, report: TableOutcome | StarlakeResult, *, options: Any = None, **arguments: Any) -> Ran:
-    """Runs all assets, on an executor that reports this of the loaded table."""
+    """Run all assets, on an executor that reports this of the loaded table."""
     job = ReportingJob({"shop.orders": report, "kpis.sales": TableOutcome("kpis.sales", checks=())}, options)
     return run(definitions(folder, job, **arguments))
 

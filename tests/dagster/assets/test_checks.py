@@ -30,7 +30,7 @@ def all_checks_of(project, translator=None, prefix=None) -> list[AssetCheckSpec]
 
 
 def checks_of(project, translator=None, prefix=None) -> list[AssetCheckSpec]:
-    """The checks of expectations."""
+    """Return the checks of expectations."""
     return [check for check in all_checks_of(project, translator, prefix) if "starlake/expectation" in check.metadata]
 
 

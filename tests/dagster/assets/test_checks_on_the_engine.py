@@ -29,7 +29,7 @@ ORDERS = "shop/orders"
 
 @pytest.fixture
 def shop(folder: Folder) -> Folder:
-    """A table with a private column and three expectations, and a file with a row that is rejected."""
+    """Return a table with a private column and three expectations, and a file with a row that is rejected."""
     folder.write("expectations/shop.j2", MACROS)
     folder.write(
         "load/shop/_config.sl.yml",

@@ -10,7 +10,7 @@ from tests.dagster.assets.conftest import SAMPLE, Folder, by_key, columns_of, de
 
 @pytest.fixture
 def shop(folder: Folder) -> Folder:
-    """A project with two loaded tables."""
+    """Return a project with two loaded tables."""
     folder.table("shop", "orders", "id: long, Customer_Id: long, total: double, placed: date")
     folder.table("shop", "customers", "id: long, name: string")
     return folder

@@ -14,7 +14,7 @@ from tests.dagster.assets.conftest import SAMPLE, Folder, by_key, columns_of
 
 
 def described(database: Path) -> dict[str, dict[str, str]]:
-    """The columns of all tables in a database, and their types."""
+    """Return the columns of all tables in a database, and their types."""
     with duckdb.connect(str(database), read_only=True) as connection:
         rows = connection.execute(
             "SELECT schema_name || '/' || table_name, column_name, data_type FROM duckdb_columns()"
@@ -27,7 +27,7 @@ def described(database: Path) -> dict[str, dict[str, str]]:
 
 
 def expected(root: Path) -> dict[str, dict[str, str]]:
-    """The columns of all assets, and their types."""
+    """Return the columns of all assets, and their types."""
     specs = by_key(build_starlake_asset_specs(root))
     return {name: {each.name: each.type for each in columns_of(spec).values()} for name, spec in specs.items()}
 

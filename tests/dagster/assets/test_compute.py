@@ -55,7 +55,7 @@ class ProfiledJob(ReportingJob):
 
 @pytest.fixture
 def shop(folder: Folder) -> Folder:
-    """A project of two tables and a task; one table and the task name a profile, as does the domain of the others."""
+    """Return a project of two tables and a task; one table and the task name a profile, as does the other's domain."""
     folder.table("shop", "plain")
     folder.table("shop", "own", more="metadata:\n  compute: b\n")
     folder.task("kpis", "sums", "SELECT 1 AS n", "task:\n  compute: c\n")
@@ -63,7 +63,7 @@ def shop(folder: Folder) -> Folder:
 
 
 def tags(definitions: Definitions) -> dict[str, str | None]:
-    """The profile that the tag of each asset and that of its step name."""
+    """Return the profile that the tag of each asset and that of its step name."""
     graph = definitions.get_repository_def().asset_graph
     found = {}
     for key in graph.executable_asset_keys:

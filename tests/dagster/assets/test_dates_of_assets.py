@@ -18,7 +18,7 @@ NOON = datetime(2026, 3, 5, 12, tzinfo=UTC)
 
 @pytest.fixture
 def run(folder, tmp_path):
-    """Makes all assets in one run; returns the logical date of each, and the interval of the daily task."""
+    """Make all assets in one run; return the logical date of each, and the interval of the daily task."""
     folder.task("kpi", "by_day", "SELECT 1 AS a", "task:\n  schedule: daily\n")
     folder.task("kpi", "overall", "SELECT * FROM kpi.by_day")
     fake = FakeStarlake(tmp_path / "bin")

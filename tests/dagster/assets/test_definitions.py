@@ -18,7 +18,7 @@ from tests.dagster.assets.reporting import ReportingJob, loaded, run
 
 @pytest.fixture
 def starbake(tmp_path: Path) -> Path:
-    """A copy of the sample project, with files in its landing area."""
+    """Return a copy of the sample project, with files in its landing area."""
     return Path(shutil.copytree(SAMPLE, tmp_path / "starbake"))
 
 
@@ -39,14 +39,14 @@ def test_the_sample_is_materialized_in_one_run(starbake: Path) -> None:
 
 
 def names_of(definitions: Definitions) -> set[str]:
-    """The names of jobs, schedules and sensors."""
+    """Return the names of jobs, schedules and sensors."""
     return {each.name for each in (*definitions.jobs, *definitions.schedules, *definitions.sensors)}
 
 
 class TestNames:
     @pytest.fixture
     def daily(self, folder: Folder) -> Folder:
-        """A table that is loaded each day."""
+        """Return a table that is loaded each day."""
         folder.table("shop", "orders", more="metadata: {schedule: '0 5 * * *'}\n")
         return folder
 

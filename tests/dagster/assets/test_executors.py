@@ -28,7 +28,7 @@ REMOTE = {"poll_interval": 0.02, "outage_tolerance": 10}
 
 @pytest.fixture
 def shop(folder: Folder) -> Folder:
-    """A table with a file in the landing area, another one without any, and a task that reads the first."""
+    """Return a table with a file in the landing area, another one without any, and a task that reads the first."""
     directory = "{{SL_ROOT}}/incoming/shop"
     folder.write("load/shop/_config.sl.yml", f"load:\n  name: shop\n  metadata: {{directory: '{directory}'}}\n")
     folder.table("shop", "orders")
@@ -89,7 +89,7 @@ def cloud_run(folder: Folder, gcp: Callable[[], GcpEmulator]) -> Bench:
 
 @pytest.fixture
 def gcp() -> Iterator[Callable[[], GcpEmulator]]:
-    """Starts an emulator whose commands the engine runs."""
+    """Yield a function that starts an emulator whose commands the engine runs."""
     started: list[GcpEmulator] = []
 
     def start() -> GcpEmulator:
@@ -106,7 +106,7 @@ SLOW = [pytest.param(each, marks=pytest.mark.slow) for each in (shell_with_the_e
 
 @pytest.fixture(params=[embedded, shell_with_a_fake, *SLOW])
 def bench(request: pytest.FixtureRequest, shop: Folder, gcp: Callable[[], GcpEmulator]) -> Callable[[], Bench]:
-    """Makes the job, when the project is as it should be."""
+    """Return a function that makes the job, when the project is as it should be."""
     return lambda: request.param(shop, gcp)
 
 

@@ -81,7 +81,7 @@ class Sensor:
         return new
 
     def record(self, request: RunRequest) -> DagsterRun:
-        """Puts a run into the queue, as the daemon does."""
+        """Put a run into the queue, as the daemon does."""
         tags = {**request.tags, "dagster/run_key": request.run_key}
         return self.instance.create_run_for_job(
             job_def=self.job,
@@ -90,7 +90,7 @@ class Sensor:
         )
 
     def end(self) -> None:
-        """Ends all runs, without doing anything."""
+        """End all runs, without doing anything."""
         for run in self.instance.get_runs():
             self.instance.report_run_failed(run)
 
@@ -132,7 +132,7 @@ def shop(folder: Folder) -> Folder:
 
 
 def land(folder: Folder, name: str, text: str = "id\n1\n", at: float = LONG_AGO, area: str = "incoming") -> Path:
-    """Puts a file into the landing area."""
+    """Put a file into the landing area."""
     file = folder.root / area / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)

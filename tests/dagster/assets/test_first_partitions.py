@@ -48,7 +48,7 @@ class Place:
         return materialize(self.assets(**options), partition_key=partition, instance=instance, raise_on_error=False)
 
     def start_processes(self, count: int) -> list[subprocess.Popen[bytes]]:
-        """Makes partitions, each in a process of its own."""
+        """Make partitions, each in a process of its own."""
         self.home.mkdir()
         (self.home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
         with DagsterInstance.from_config(str(self.home)) as made:  # SQLite's files can't be made by several at once
@@ -65,12 +65,12 @@ class Place:
         return end
 
     def wait_for_line(self, length: int) -> None:
-        """Waits until so many runs stand in line for the table."""
+        """Wait until so many runs stand in line for the table."""
         with DagsterInstance.from_config(str(self.home)) as instance:
             wait_for(f"a line of {length}", lambda: len(instance.get_dynamic_partitions(TestLine.name)) == length)
 
     def wait_for_commands(self, number: int) -> None:
-        """Waits until so many commands have begun."""
+        """Wait until so many commands have begun."""
         wait_for(f"{number} command(s)", lambda: len(self.fake.calls("transform")) == number)
 
 

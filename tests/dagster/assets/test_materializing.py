@@ -41,7 +41,7 @@ def job_for(*outcomes: TableOutcome, options: dict[str, Any] | None = None) -> R
 
 
 def land(folder: Folder, name: str, text: str = "id\n1\n") -> Path:
-    """Puts a file into the landing area."""
+    """Put a file into the landing area."""
     file = folder.root / "incoming/shop" / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
@@ -150,7 +150,7 @@ class TestRecords:
 class TestStaging:
     @pytest.fixture
     def orders(self, shop: Folder) -> Folder:
-        """A file for one table in the landing area."""
+        """Return a file for one table in the landing area."""
         land(shop, "orders_1.csv", "id\n1\n2\n")
         return shop
 
@@ -276,7 +276,7 @@ class TestNothingToLoad:
 
 
 def orders_of(digest: str | None) -> TableOutcome:
-    """The outcome of a load of one file."""
+    """Return the outcome of a load of one file."""
     return replace(loaded("shop.orders", checks=()), files=(LoadedFile("orders.csv", 1, digest),))
 
 
@@ -288,7 +288,7 @@ class TestDataVersions:
     """A file that is delivered again has a new version only if its rows are then duplicated."""
 
     def versions(self, folder: Folder, *digests: str) -> list[str]:
-        """The versions after loads of one file each."""
+        """Return the versions after loads of one file each."""
         found = []
         with DagsterInstance.ephemeral() as instance:
             for digest in digests:

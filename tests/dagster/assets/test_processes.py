@@ -28,7 +28,7 @@ defs = Definitions.merge(
 
 
 def dagster(folder: Path, *arguments: str) -> str:
-    """Runs the command line of Dagster in a folder, which is its home as well."""
+    """Run the command line of Dagster in a folder, which is its home as well."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
     environment = {**os.environ, "DAGSTER_HOME": str(home)}

@@ -17,7 +17,7 @@ ADDRESS = "memory://starlake-assets/shop"
 
 @pytest.fixture
 def stored(folder: Folder) -> Iterator[Folder]:
-    """A project on disk, and a copy of it in the store."""
+    """Yield a project on disk, and a copy of it in the store."""
     directory = f"{ADDRESS}/incoming/sales"
     folder.write("load/sales/_config.sl.yml", f"version: 1\nload:\n  metadata: {{directory: '{directory}'}}\n")
     folder.table("sales", "orders", "id: long, total: double", "expectations: [{expect: \"unique('id')\"}]\n")

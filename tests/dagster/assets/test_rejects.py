@@ -50,7 +50,7 @@ def verdicts(instance: DagsterInstance, *checks: str) -> list[bool]:
 
 
 def recorded(instance: DagsterInstance, key: str) -> Any:
-    """The metadata of the last materialization of an asset."""
+    """Return the metadata of the last materialization of an asset."""
     event = instance.get_latest_materialization_event(AssetKey.from_user_string(key))
     return event.asset_materialization.metadata
 

@@ -23,7 +23,7 @@ FROM_FAILURE = [strategy for strategy in STRATEGIES if strategy != "ALL_STEPS"]
 
 
 def shop_of(folder: Folder, tables: int = 4, flaky: tuple[str, ...] = ("shop.t01",)) -> Shop:
-    """A shop with two tasks of another domain: one reads a table that fails once."""
+    """Return a shop with two tasks of another domain: one reads a table that fails once."""
     made = Shop(folder, tables, flaky)
     made.task("kpis.of_good", "shop.t00")
     made.task("kpis.of_flaky", flaky[0])

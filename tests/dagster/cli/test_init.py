@@ -139,7 +139,7 @@ def test_all_of_it_is_materialized_and_checks_warn(tmp_path: Path) -> None:
 
 
 def recorded(project: Path) -> tuple[set[str], dict[str, str]]:
-    """The assets that the only run materialized, and the results of its checks."""
+    """Return the assets that the only run materialized, and the results of its checks."""
     with DagsterInstance.from_config(str(project)) as instance:
         (run,) = instance.get_run_records()
         events = [entry.dagster_event for entry in instance.all_logs(run.dagster_run.run_id) if entry.dagster_event]

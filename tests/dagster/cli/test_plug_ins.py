@@ -41,7 +41,7 @@ PROJECT = {
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of packages with one that nobody but this test knows."""
+    """Return a folder of packages with one that nobody but this test knows."""
     folder = tmp_path_factory.mktemp("site")
     package, metadata = folder / "acme", folder / "acme_starlake-1.0.dist-info"
     (package / "templates/load").mkdir(parents=True)

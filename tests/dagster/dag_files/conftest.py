@@ -32,7 +32,7 @@ def fake(tmp_path: Path) -> FakeStarlake:
 
 @pytest.fixture
 def factory(tmp_path: Path, fake: FakeStarlake) -> Callable[..., StarlakeDagsterShellJob]:
-    """Makes factories of ops whose commands the fake receives."""
+    """Return a function that makes factories of ops whose commands the fake receives."""
 
     def make(**options: Any) -> StarlakeDagsterShellJob:
         given = {"sl_env_var": {"SL_ROOT": str(tmp_path)}, "SL_STARLAKE_PATH": str(fake.path), **options}
@@ -123,7 +123,7 @@ DEPENDENCIES = [
 
 @pytest.fixture
 def dag_file(tmp_path: Path, fake: FakeStarlake) -> Callable[..., Path]:
-    """Writes a DAG file: of loads by schedules, or of transforms."""
+    """Return a function that writes a DAG file: of loads by schedules, or of transforms."""
 
     def write(
         name: str = "my_dag",

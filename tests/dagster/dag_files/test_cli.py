@@ -23,7 +23,7 @@ DAILY = [("daily", "0 0 * * *")]
 
 @pytest.fixture
 def stage_area(tmp_path):
-    """The stage area of the domain, in which nothing waits; a check fails where it does not exist."""
+    """Return the stage area of the domain, in which nothing waits; a check fails where it does not exist."""
     folder = tmp_path / "datasets" / "stage" / "starbake"
     folder.mkdir(parents=True)
     return folder
@@ -31,7 +31,7 @@ def stage_area(tmp_path):
 
 @pytest.fixture
 def call(capsys):
-    """Calls the command; gives its exit code, standard output and standard error."""
+    """Call the command; return its exit code, standard output and standard error."""
 
     def command(*arguments):
         code = run([str(argument) for argument in arguments])

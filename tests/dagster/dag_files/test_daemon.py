@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def daemons(file, folder):
-    """An instance whose runs are queued and not launched, and the workspace of a file."""
+    """Yield an instance whose runs are queued and not launched, and the workspace of a file."""
     folder.mkdir()
     target = PythonFileTarget(python_file=str(file), attribute=None, working_directory=None, location_name=None)
     with (

@@ -27,7 +27,7 @@ UTC = timezone.utc
 
 @pytest.fixture
 def load():
-    """Executes a DAG file, and gives its code location."""
+    """Execute a DAG file, and return its code location."""
 
     def definitions(file):
         return runpy.run_path(str(file))["defs"].get_repository_def()

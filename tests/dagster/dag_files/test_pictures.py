@@ -32,7 +32,7 @@ GRAPH = PipelineGraph(
 
 
 def labels(flowchart, kind):
-    """The labels of the steps, or of the groups (``subgraph``), of a flowchart."""
+    """Return the labels of the steps, or of the groups (``subgraph``), of a flowchart."""
     return re.findall(rf'^ *{kind}n\d+\["(.*)"\]$', flowchart, re.MULTILINE)
 
 

@@ -26,7 +26,7 @@ UTC = timezone.utc
 
 @pytest.fixture
 def scheduled(factory):
-    """Makes a job with partitions, and its schedule."""
+    """Make a job with partitions, and its schedule."""
 
     def make(cron="0 0 * * *", **options):
         settings = OrchestrationOptions.read({"start_date": "2026-01-01", **options})

@@ -50,7 +50,7 @@ class Ticks:
         self.cursor = None
 
     def __call__(self):
-        """The run that a tick starts, or why it starts none."""
+        """Return the run that a tick starts, or why it starts none."""
         requests = self.all()
         return requests[0] if requests else self.skip_message
 

@@ -19,7 +19,7 @@ _numbers = itertools.count()
 
 
 def on_google_cloud(gcp: Emulator, place: str, poll_interval: float) -> dict[str, str]:
-    """The options that lead the commands of a place to an emulator."""
+    """Return the options that lead the commands of a place to an emulator."""
     names = {"cloud_run": ("cloud_run_endpoint", "logging_endpoint"), "dataproc": ("dataproc_endpoint",)}[place]
     known = gcp.options()
     chosen = {name: known[name] for name in (*names, "storage_endpoint") if name in known}
@@ -28,7 +28,7 @@ def on_google_cloud(gcp: Emulator, place: str, poll_interval: float) -> dict[str
 
 @contextmanager
 def imported(file: Path) -> Iterator[ModuleType]:
-    """A DAG file as a module, as Dagster imports it."""
+    """Yield a DAG file as a module, as Dagster imports it."""
     name = f"generated_{next(_numbers)}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec
@@ -43,14 +43,14 @@ def imported(file: Path) -> Iterator[ModuleType]:
 
 
 def validated(module: ModuleType) -> Definitions:
-    """The definitions of a file; Dagster has found nothing wrong with them."""
+    """Return the definitions of a file; Dagster has found nothing wrong with them."""
     definitions: Definitions = module.defs
     Definitions.validate_loadable(definitions)
     return definitions
 
 
 def run(module: ModuleType, job: str, instance: DagsterInstance) -> ExecuteInProcessResult:
-    """Runs a job of a file; one that the clock starts for its last tick."""
+    """Run a job of a file; one that the clock starts for its last tick."""
     definition = validated(module).get_repository_def().get_job(job)
     given: dict[str, Any] = {}
     if definition.partitions_def is not None:

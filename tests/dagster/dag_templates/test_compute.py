@@ -17,7 +17,7 @@ COMPUTE = json.dumps({"small": {"process": {"nice": 1}}, "large": {"process": {"
 
 
 def tags_of(module: Any) -> dict[str, str]:
-    """The profile of each op that has one."""
+    """Return the profile of each op that has one."""
     repository = module.defs.get_repository_def()
     nodes = [node for job in repository.get_all_jobs() for node in job.all_node_defs]
     return {node.name: node.tags[COMPUTE_TAG] for node in nodes if COMPUTE_TAG in (node.tags or {})}

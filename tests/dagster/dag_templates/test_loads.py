@@ -28,7 +28,7 @@ the others."""
 
 
 def cells(places: tuple[str, ...]) -> list[Any]:
-    """The matrix: place, pre-load strategy, number of schedules."""
+    """Return the matrix: place, pre-load strategy, number of schedules."""
 
     def quick(place: str, strategy: str, schedules: int) -> bool:
         return place == "shell" or (strategy, schedules) in DAILY
@@ -38,7 +38,7 @@ def cells(places: tuple[str, ...]) -> list[Any]:
 
 
 def jobs_of(schedules: int) -> dict[str, str | None]:
-    """The jobs that a file has, with their cron expressions."""
+    """Return the jobs that a file has, with their cron expressions."""
     return JOBS.get(schedules, TWO_JOBS)
 
 
@@ -85,7 +85,7 @@ def test_each_file_loads_what_was_delivered_once(
 
 
 def left(bakery: Bakery) -> list[Path]:
-    """The files that were delivered and not loaded."""
+    """Return the files that were delivered and not loaded."""
     areas = (bakery.root / "incoming", bakery.root / "datasets" / "stage", bakery.root / "datasets" / "ingesting")
     return [file for area in areas for file in area.rglob("*") if file.is_file()]
 
@@ -97,7 +97,7 @@ def rows(root: Path) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def expected(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
-    """The rows that the engine makes of the files without Dagster."""
+    """Return the rows that the engine makes of the files without Dagster."""
     root = Bakery(tmp_path_factory.mktemp("expected") / "starbake", "embedded").root
     engine = Engine.open(root)
     engine.stage()

@@ -23,7 +23,7 @@ QUICK_TO_RUN = {("shell", 1, 1), ("shell", 3, 3)}
 
 
 def cells(quick: set[tuple[str, int, int]]) -> list[Any]:
-    """The matrix: place, what starts the job, width and depth. `make test` runs those of `quick`, not the others."""
+    """Return the matrix: place, what starts the job, width and depth. `make test` runs those of `quick` only."""
     matrix = itertools.product(PLACES, KINDS, SIZES)
     return [
         pytest.param(place, kind, *size, marks=() if (place, *size) in quick else pytest.mark.slow)

@@ -49,7 +49,7 @@ class Running:
 
 
 def running(location: Location, starter: subprocess.Popen[bytes], job: str, run_id: str | None = None) -> Running:
-    """Waits until the command of a run, the only one by default, runs with its child and grandchild."""
+    """Wait until the command of a run, the only one by default, runs with its child and grandchild."""
 
     def note_of_wrapper() -> Path | None:
         assert starter.poll() is None, location.log.read_text()[-3000:]
@@ -76,7 +76,7 @@ def _runs_in(process: psutil.Process, group: int) -> bool:
 
 @pytest.fixture(scope="module")
 def location_of() -> Iterator[Callable[[Path], Location]]:
-    """Makes locations; whatever was started from them is gone in the end, tests failed or not."""
+    """Yield a function that makes locations; whatever was started from them is gone in the end, tests failed or not."""
     made: list[Location] = []
 
     def make(root: Path) -> Location:

@@ -45,7 +45,7 @@ class Location:
 
     @classmethod
     def make(cls, root: Path, mark: str, source: str, dagster_yaml: str = DAGSTER_YAML, **variables: str) -> Location:
-        """Writes its files."""
+        """Write its files."""
         location = cls(root, mark, variables)
         (root / "home").mkdir()
         (root / "home" / "dagster.yaml").write_text(dagster_yaml)
@@ -72,7 +72,7 @@ class Location:
         return self.root / "log"
 
     def start(self, *arguments: str | Path, **variables: str) -> subprocess.Popen[bytes]:
-        """Starts `dagster` with some arguments and further variables, in a session of its own."""
+        """Start `dagster` with some arguments and further variables, in a session of its own."""
         with self.log.open("wb") as log:
             return subprocess.Popen(
                 [dagster_command(), *arguments],
@@ -84,7 +84,7 @@ class Location:
             )
 
     def execute(self, job: str, *arguments: str | Path) -> subprocess.Popen[bytes]:
-        """Starts a run without a server: `dagster job execute` is the process of the run."""
+        """Start a run without a server: `dagster job execute` is the process of the run."""
         return self.start("job", "execute", "-f", self.file, "-j", job, *arguments)
 
     def processes(self) -> list[psutil.Process]:
@@ -118,7 +118,7 @@ class Server:
         return answer.json()["data"]
 
     def repository(self):
-        """The only repository, None while it is not loaded."""
+        """Return the only repository, None while it is not loaded."""
         try:
             found = self.ask(REPOSITORY)["repositoriesOrError"]
         except requests.ConnectionError:
@@ -138,7 +138,7 @@ class Server:
         return answer["run"]["runId"]
 
     def reexecute(self, run_id):
-        """Launches a run that continues one from where it failed."""
+        """Launch a run that continues one from where it failed."""
         params = {"parentRunId": run_id, "strategy": "FROM_FAILURE"}
         answer = self.ask(REEXECUTE, params=params)["launchRunReexecution"]
         assert answer["__typename"] == "LaunchRunSuccess", answer
@@ -152,7 +152,7 @@ class Server:
         return self.ask(STATUS, run=run_id)["runOrError"]["status"]
 
     def ended(self, run_id):
-        """The status of a run when it has ended."""
+        """Return the status of a run when it has ended."""
         return wait_for(
             "the end of the run",
             lambda: status if (status := self.status(run_id)) in ("SUCCESS", "FAILURE", "CANCELED") else None,
@@ -161,7 +161,7 @@ class Server:
 
 @contextmanager
 def dev_server(location: Location) -> Iterator[Server]:
-    """Runs `dagster dev` on a location: webserver, daemon and code server. Its port is the variable TEST_PORT."""
+    """Run `dagster dev` on a location: webserver, daemon and code server. Its port is the variable TEST_PORT."""
     with reserved_port() as port:
         yield from _dev_server(location, port)
 

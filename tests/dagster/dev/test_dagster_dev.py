@@ -28,7 +28,7 @@ def server(location):
 
 @pytest.fixture
 def launch(server, location, running):
-    """Launches a run, and waits until its command runs."""
+    """Launch a run, and wait until its command runs."""
 
     def start(job):
         run_id = server.launch(job)

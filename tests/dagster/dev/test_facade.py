@@ -80,7 +80,7 @@ class Outside:
         self.postgres = PostgresAudit(url)
 
     def night(self, job_id: str | None, *, returns: str = "1;1") -> None:
-        """Loads the tables and runs a task, whatever fails; files that fail are taken away then."""
+        """Load the tables and run a task, whatever fails; files that fail are taken away then."""
         for table, row in (("orders", "1;5"), ("returns", returns)):
             stage = self.folder.root / "datasets" / "stage" / "shop"
             stage.mkdir(parents=True, exist_ok=True)
@@ -157,14 +157,14 @@ class Recorded:
         self.instance = instance
 
     def runs(self, job: str) -> dict[str, DagsterRunStatus]:
-        """The runs of a job, by the name of the run outside."""
+        """Return the runs of a job, by the name of the run outside."""
         found = self.instance.get_runs(RunsFilter(job_name=job))
         named = {run.tags.get("starlake/outside_run", "sync"): run.status for run in found}
         assert len(named) == len(found), "two runs mirror one"
         return named
 
     def made(self, facade: str) -> Counter:
-        """The materializations of a facade, as `Outside.rows` has them."""
+        """Return the materializations of a facade, as `Outside.rows` has them."""
         return Counter(
             (item, "success", started(record.asset_materialization.metadata))
             for item in ITEMS
@@ -172,7 +172,7 @@ class Recorded:
         )
 
     def outcomes(self, facade: str) -> Counter:
-        """The outcomes of a facade: table, status and start; of those that came after a later one, observations."""
+        """Return the outcomes of a facade: table, status and start; observations of those that a later one preceded."""
         found = Counter()
         for item in ITEMS:
             check = AssetCheckKey(key(facade, item), "last_run")
@@ -190,7 +190,7 @@ class Recorded:
 
 
 def last_of(rows):
-    """The last of some rows of each table."""
+    """Return the last of some rows of each table."""
     return {row[0]: row for row in rows}
 
 
@@ -207,7 +207,7 @@ def started(metadata) -> float:
 
 
 def ticks(server) -> dict[str, int]:
-    """The number of the last tick of each sensor."""
+    """Return the number of the last tick of each sensor."""
     found = {}
     for facade in FACADES:
         selector = {
@@ -221,7 +221,7 @@ def ticks(server) -> dict[str, int]:
 
 
 def heard(location: Location) -> list[str]:
-    """The runs that the sensor of a user heard of."""
+    """Return the runs that the sensor of a user heard of."""
     file = location.root / "heard"
     return file.read_text().splitlines() if file.exists() else []
 

@@ -39,7 +39,7 @@ defs = Definitions.merge(
 
 
 def rows(root: Path, sql: str) -> list[tuple]:
-    """The rows of a query; none while the database is written to or not there."""
+    """Return the rows of a query; none while the database is written to or not there."""
     try:
         with duckdb.connect(str(root / "bakery/datasets/duckdb.db"), read_only=True) as connection:
             return connection.execute(sql).fetchall()

@@ -19,7 +19,7 @@ def location(tmp_path, location_of):
 
 @pytest.fixture
 def execute(location, running):
-    """Starts a job, waits until its command runs, and returns the process of the run and the command."""
+    """Start a job, wait until its command runs, and return the process of the run and the command."""
 
     def start(job):
         process = location.execute(job)

@@ -49,7 +49,7 @@ def sample(folder: Path) -> Path:
 
 
 def definitions(root: Path, factory: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Definitions:
-    """The combined sample DAG file with another class of jobs: the one change that changes the executor."""
+    """Return the combined sample DAG file with another class of jobs: the one change that changes the executor."""
     monkeypatch.setenv("SL_ROOT", str(root))
     source = (SAMPLES / "dags" / "starbake.py").read_text()
     changed = source.replace(SHELL[0], factory[0]).replace(SHELL[1], factory[1])

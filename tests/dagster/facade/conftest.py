@@ -33,7 +33,7 @@ MACROS = """
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
-    """A project with an application and nothing else."""
+    """Return a project with an application and nothing else."""
     folder = Folder(tmp_path / "bakery")
     folder.write("application.sl.yml", APPLICATION)
     return folder
@@ -46,20 +46,20 @@ class Scheduler:
         self.folder = folder
 
     def deliver(self, table: str, *rows: str, name: str = "1") -> None:
-        """Puts a file into the stage area; `table` as ``domain.table``, its columns are id and price."""
+        """Put a file into the stage area; `table` as ``domain.table``, its columns are id and price."""
         domain, _, file = table.partition(".")
         stage = self.folder.root / "datasets" / "stage" / domain
         stage.mkdir(parents=True, exist_ok=True)
         (stage / f"{file}_{name}.csv").write_text("\n".join(["id;price", *rows, ""]), "utf-8")
 
     def load(self, *tables: str, job_id: str | None = None, scheduled: datetime | None = None) -> bool:
-        """Loads tables of one domain."""
+        """Load tables of one domain."""
         domains = {table.partition(".")[0] for table in tables}
         names = [table.partition(".")[2] for table in tables]
         return not self._engine(job_id).load(sorted(domains), names, scheduled=scheduled).failures
 
     def transform(self, task: str, job_id: str | None = None) -> bool:
-        """Runs a task."""
+        """Run a task."""
         return self._engine(job_id).transform(TransformRequest(task)).error is None
 
     def _engine(self, job_id: str | None) -> Engine:
@@ -82,7 +82,7 @@ class Mirror:
         self.runs: list[ExecuteInProcessResult] = []
 
     def tick(self, *, crash: bool = False) -> Any:
-        """Evaluates the sensor once; a crash comes after what it asks for is done, and before the cursor is kept."""
+        """Evaluate the sensor once; a crash comes after what it asks for is done, and before the cursor is kept."""
         (sensor,) = self.definitions.sensors
         context = build_sensor_context(
             instance=self.instance, cursor=self.cursor, repository_def=self.definitions.get_repository_def()
@@ -114,7 +114,7 @@ class Mirror:
         return self.run(f"starlake_sync_{self.environment}")
 
     def materializations(self, asset: str) -> list[Any]:
-        """The materializations of an asset, the newest first."""
+        """Return the materializations of an asset, the newest first."""
         found = self.instance.fetch_materializations(AssetRecordsFilter(key(asset)), limit=1000).records
         return [record.asset_materialization for record in found]
 
@@ -123,7 +123,7 @@ class Mirror:
         return [record.asset_observation for record in found]
 
     def checks(self, asset: str, check: str = "last_run") -> list[Any]:
-        """The results of a check, the newest first."""
+        """Return the results of a check, the newest first."""
         found = self.instance.event_log_storage.get_asset_check_execution_history(
             AssetCheckKey(key(asset), check), limit=1000
         )
@@ -142,7 +142,7 @@ def plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def steps_of(run: ExecuteInProcessResult) -> dict[str, bool]:
-    """The steps of a run, and whether they succeeded."""
+    """Return the steps of a run, and whether they succeeded."""
     found = {}
     for event in run.all_events:
         if event.event_type_value in ("STEP_SUCCESS", "STEP_FAILURE"):
@@ -171,5 +171,5 @@ def shop(folder: Folder) -> Folder:
 
 @pytest.fixture
 def scheduler(shop: Folder) -> Scheduler:
-    """The other scheduler."""
+    """Return the other scheduler."""
     return Scheduler(shop)

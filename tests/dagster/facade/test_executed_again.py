@@ -21,7 +21,7 @@ defs = StarlakeDagsterFacade({root!r}, {audit!r}).create_definitions("prod")
 
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[DagsterInstance]:
-    """An instance that keeps its events on disk."""
+    """Yield an instance that keeps its events on disk."""
     with DagsterInstance.local_temp(str(tmp_path)) as made:
         yield made
 

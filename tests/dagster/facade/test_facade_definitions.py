@@ -26,7 +26,7 @@ NOWHERE = f"postgresql+psycopg://reader:{PASSWORD}@localhost:1/nowhere"
 
 @pytest.fixture
 def shop(folder: Folder) -> Folder:
-    """A table with an expectation, and a task that reads it."""
+    """Return a table with an expectation, and a task that reads it."""
     expectation = """
         comment: All orders.
         tags: [daily, "owner:ada@example.org"]

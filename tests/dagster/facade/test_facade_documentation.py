@@ -36,7 +36,7 @@ class SlackResource(ConfigurableResource):
 
 @pytest.fixture
 def page(shop: Folder, monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """The names that the blocks of the page define, run one after the other in the folder of a project."""
+    """Return the names that the blocks of the page define, run one after the other in the folder of a project."""
     slack = ModuleType("dagster_slack")
     slack.SlackResource = SlackResource
     monkeypatch.setitem(sys.modules, "dagster_slack", slack)
@@ -66,7 +66,7 @@ def parameters(function) -> set[str]:
 
 
 def first_cells(heading: str) -> set[str]:
-    """The names in the first cells of the table that follows a line."""
+    """Return the names in the first cells of the table that follows a line."""
     table = PAGE.partition(heading)[2].partition("\n\n")[2].partition("\n\n")[0]
     return {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
 

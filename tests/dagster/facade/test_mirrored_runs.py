@@ -315,7 +315,7 @@ class TestTicks:
         with written(shop) as holder:
 
             def sleep(_: float) -> None:
-                """The command ends while the run waits."""
+                """End the command while the run waits."""
                 holder.stdin.close()
                 holder.wait()
 

@@ -70,7 +70,7 @@ def test_the_partition_of_a_logical_date(
 class TestMirrored:
     @pytest.fixture(params=["runs", "events"])
     def mirror(self, shop: Folder, instance: DagsterInstance, request: pytest.FixtureRequest) -> Mirror:
-        """A mirror of a table that is loaded daily."""
+        """Return a mirror of a table that is loaded daily."""
         shop.table("shop", "orders", "id: long, price: long", "metadata: {schedule: '0 0 * * *'}\n")
         return Mirror(shop, instance, mirror=request.param, facade={"options": {"start_date": "2026-01-01"}})
 

@@ -99,7 +99,7 @@ class Ticks:
     cursor: str | None = None
 
     def __call__(self) -> str:
-        """Returns the reason for which a tick asks for nothing."""
+        """Return the reason for which a tick asks for nothing."""
         data = self.sensor.evaluate_tick(build_sensor_context(self.instance, cursor=self.cursor))
         self.cursor = data.cursor
         return data.skip_message or ""
@@ -110,7 +110,7 @@ Begin = Callable[..., Ticks]
 
 @pytest.fixture
 def begin(folder: Folder, webserver: Webserver, instance: DagsterInstance, tmp_path: Path) -> Begin:
-    """Loads the definitions, and has a first tick."""
+    """Load the definitions, and run a first tick."""
 
     def start(environment: str | None = None, **arguments: object) -> Ticks:
         given = {"dagster_graphql_host": "127.0.0.1", "dagster_graphql_port": webserver.port, "project": folder.root}

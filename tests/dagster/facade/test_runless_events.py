@@ -14,7 +14,7 @@ from tests.dagster.facade.conftest import Mirror, Scheduler, plain
 
 @pytest.fixture
 def mirror(shop: Folder, instance: DagsterInstance) -> Mirror:
-    """A mirror whose history is synchronised."""
+    """Return a mirror whose history is synchronised."""
     mirror = Mirror(shop, instance, mirror="events")
     mirror.tick()
     assert [run.job_def.name for run in mirror.runs] == ["starlake_sync_prod"]

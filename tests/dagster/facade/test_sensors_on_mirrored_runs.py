@@ -66,7 +66,7 @@ class Ticks:
 
 @pytest.fixture
 def mirror(shop: Folder, instance: DagsterInstance) -> Mirror:
-    """Runs are mirrored as runs."""
+    """Return a mirror that mirrors runs as runs."""
     mirror = Mirror(shop, instance)
     mirror.tick()
     return mirror

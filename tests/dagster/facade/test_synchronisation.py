@@ -117,7 +117,7 @@ class TestSync:
 class TestExecutedChecks:
     @pytest.fixture
     def read(self, shop: Folder, instance: DagsterInstance) -> Mirror:
-        """A mirror with a job of all checks, as the button of the UI runs them."""
+        """Return a mirror with a job of all checks, as the button of the UI runs them."""
         mirror = Mirror(shop, instance)
         job = define_asset_job("checks", selection=AssetSelection.all_asset_checks())
         mirror.definitions = Definitions.merge(mirror.definitions, Definitions(jobs=[job]))

@@ -45,18 +45,18 @@ class Cloud:
         return [one for one in self.gcp.all_clusters if one.labels["starlake-run-id"] == run_id]
 
     def work(self, run_id: str) -> list[Any]:
-        """The Spark jobs and executions of a run."""
+        """Return the Spark jobs and executions of a run."""
         jobs = [one for one in self.gcp.spark_jobs if one.labels["starlake-run-id"] == run_id]
         return jobs + [one for one in self.gcp.executions if one.env["DAGSTER_STARLAKE_ROOT_RUN"] == run_id]
 
     def newest(self, where: str) -> str:
-        """The run that something was started for last."""
+        """Return the run that something was started for last."""
         if where.startswith("dataproc"):
             return str(self.gcp.spark_jobs[-1].labels["starlake-run-id"])
         return str(self.gcp.executions[-1].env["DAGSTER_STARLAKE_ROOT_RUN"])
 
     def runs(self, run_id: str) -> None:
-        """Waits until the command of a run is at work."""
+        """Wait until the command of a run is at work."""
         self.gcp.wait_for(lambda _: [one.state for one in self.work(run_id)] == ["RUNNING"], timeout=PATIENCE)
 
     def is_clean(self, run_id: str, *, within: float = PATIENCE) -> None:
@@ -147,7 +147,7 @@ class TestWithoutDaemon:
     """`dagster job execute`: nobody but the run itself looks after what it started."""
 
     def started(self, alone, cloud, job):
-        """A run whose command is at work."""
+        """Return a run whose command is at work."""
         seen = len(cloud.gcp.spark_jobs) + len(cloud.gcp.executions)
         process = alone.execute(job)
 
@@ -229,7 +229,7 @@ class TestWithDaemon:
     """`dagster dev`: webserver, daemon with its sensors and run monitoring."""
 
     def launched(self, server, cloud, *rows):
-        """Runs whose commands are at work."""
+        """Return runs whose commands are at work."""
         runs = [server.launch(f"{where}_slow_{executor}") for where, executor in rows]
         for run_id in runs:
             cloud.runs(run_id)
@@ -239,7 +239,7 @@ class TestWithDaemon:
         return [server.ended(run_id) for run_id in runs]
 
     def processes(self, location, run_id):
-        """The process of a run, and that of the step that is at work: the same one within Dagster's own process."""
+        """Return the process of a run, and that of its step at work: the same one within Dagster's own process."""
         with DagsterInstance.from_config(str(location.home)) as instance:
             messages = [entry.dagster_event.message or "" for entry in instance.all_logs(run_id) if entry.dagster_event]
         pids = [int(pid) for message in messages for pid in re.findall(r"process \(pid: (\d+)\)", message)]

@@ -32,7 +32,7 @@ RUN = {"cloud_run_project_id": PROJECT, "cloud_run_job_name": "starlake"}
 
 
 def in_a_row(*nodes, name="a_job"):
-    """A job whose ops follow each other: the first output of one before the first input of the next."""
+    """Return a job whose ops follow each other: the first output of one before the first input of the next."""
     dependencies = {
         later.name: {next(iter(later.input_dict)): DependencyDefinition(earlier.name, next(iter(earlier.output_dict)))}
         for earlier, later in pairwise(nodes)

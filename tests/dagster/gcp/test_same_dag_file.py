@@ -77,14 +77,14 @@ def imported(file: Path) -> ModuleType:
 
 
 def run(file: Path, job: str, instance: DagsterInstance) -> None:
-    """Runs a job of a DAG file in this process."""
+    """Run a job of a DAG file in this process."""
     definition = imported(file).defs.get_repository_def().get_job(job)
     result = definition.execute_in_process(instance=instance, raise_on_error=False)
     assert result.success, [event.message for event in result.all_events if event.is_failure]
 
 
 def tables(root: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """The rows of every table, without what differs from run to run."""
+    """Return the rows of every table, without what differs from run to run."""
     with duckdb.connect(str(root / "datasets" / "duckdb.db"), read_only=True) as connection:
         columns: dict[str, list[str]] = {}
         for schema, table, column in connection.execute(
@@ -106,7 +106,7 @@ def written(folder: Path, name: str, text: str) -> Path:
 
 
 def sample_on(kind: str, folder: Path, options: dict[str, Any], instance: DagsterInstance) -> dict[str, Any]:
-    """Loads the sample project on an executor; returns its tables."""
+    """Load the sample project on an executor; return its tables."""
     root = project(folder / kind / "starbake")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SL_ROOT", str(root))
@@ -117,7 +117,7 @@ def sample_on(kind: str, folder: Path, options: dict[str, Any], instance: Dagste
 
 @pytest.fixture(scope="module")
 def reference(instance: DagsterInstance, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The tables that the shell executor makes."""
+    """Return the tables that the shell executor makes."""
     found = sample_on("shell", tmp_path_factory.mktemp("shell"), {"SL_STARLAKE_PATH": EXECUTABLE}, instance)
     assert len(found) > 4
     assert all(found.values())
@@ -148,7 +148,7 @@ def test_g05_a_run_that_finds_nothing_to_load_deletes_its_cluster(gcp, options, 
 
 
 def dagster(folder: Path, file: Path, job: str, **variables: str) -> None:
-    """Runs a job of a DAG file in processes of its own, one per step."""
+    """Run a job of a DAG file in processes of its own, one per step."""
     config = folder / "config.yaml"
     config.write_text("execution: {config: {multiprocess: {start_method: {forkserver: {}}, max_concurrent: 2}}}\n")
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "job", "execute", "-f", file, "-j", job, "-c", config]

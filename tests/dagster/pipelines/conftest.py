@@ -77,7 +77,7 @@ class Module:
     def pipeline(
         self, schedule: StarlakeSchedule | None = None, dependencies: StarlakeDependencies | None = None
     ) -> Iterator[DagsterPipeline]:
-        """A pipeline of its own; `schedule` is by default one of table ``sales.orders``."""
+        """Yield a pipeline of its own; `schedule` is by default one of table ``sales.orders``."""
         if schedule is None and dependencies is None:
             schedule = schedule_of({"sales": ["orders"]})
         with self.orchestration() as orchestration, orchestration.sl_create_pipeline(schedule, dependencies) as made:
@@ -108,8 +108,7 @@ def recorder() -> Recorder:
 
 @pytest.fixture
 def make_module(tmp_path: Path, recorder: Recorder) -> Callable[..., Module]:
-    """Makes what stands for a generated file, given its options; its variables are in `variables`."""
-
+    """Return a function that makes a module for a generated file of some options; `variables` has its variables."""
     for domain in ("sales", "crm"):
         (tmp_path / "datasets" / "pending" / domain).mkdir(parents=True)
 
@@ -123,7 +122,7 @@ def make_module(tmp_path: Path, recorder: Recorder) -> Callable[..., Module]:
 
 @pytest.fixture
 def pending(tmp_path: Path) -> Callable[[str], None]:
-    """Puts a file into the pending area of a domain."""
+    """Return a function that puts a file into the pending area of a domain."""
 
     def put(domain: str) -> None:
         folder = tmp_path / "datasets" / "pending" / domain
@@ -135,13 +134,13 @@ def pending(tmp_path: Path) -> Callable[[str], None]:
 
 @pytest.fixture
 def schedule() -> Callable[..., StarlakeSchedule]:
-    """Makes schedules: of tables by domain."""
+    """Return a function that makes schedules: of tables by domain."""
     return schedule_of
 
 
 @pytest.fixture
 def run(instance: DagsterInstance) -> Callable[..., ExecuteInProcessResult]:
-    """Runs a job to its end, whatever comes of it."""
+    """Return a function that runs a job to its end, whatever comes of it."""
 
     def run(job: JobDefinition, **kwargs: Any) -> ExecuteInProcessResult:
         return job.execute_in_process(instance=instance, raise_on_error=False, **kwargs)

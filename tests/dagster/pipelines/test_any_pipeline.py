@@ -94,7 +94,7 @@ class Model:
         self.known: dict[str, bool] = {}
 
     def runs(self, name: str) -> bool:
-        """A task runs when each order that applies to it, or to a group that begins with it, lets it."""
+        """Return True if each order that applies to a task, or to a group that begins with it, lets it run."""
         if name not in self.known:
             orders = [pair for pair in self.made.order if self.tasks[name] in set(self.firsts(pair[1]))]
             self.known[name] = all(self.lets(before, after) for before, after in orders)
@@ -113,7 +113,7 @@ class Model:
         return self.made.ready.get(name, True)
 
     def blocking(self, name: str) -> set[str]:
-        """The checks because of which a task is skipped."""
+        """Return the checks because of which a task is skipped."""
         found: set[str] = set()
         for before, after in self.made.order:
             if self.tasks[name] in set(self.firsts(after)) and not self.lets(before, after):

@@ -166,7 +166,7 @@ DEPENDENCIES = json.dumps(
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a file as it is generated from a template and options."""
+    """Return a function that writes a file as it is generated from a template and options."""
 
     def write(
         template: str, options: dict[str, Any], environment: str = "EMBEDDED", name: str = "shop.py", **given: Any
@@ -182,7 +182,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def imported() -> Iterator[Callable[[Path], ModuleType]]:
-    """Imports files as Dagster does."""
+    """Yield a function that imports files as Dagster does."""
     names: list[str] = []
 
     def load(file: Path) -> ModuleType:
@@ -203,7 +203,7 @@ def imported() -> Iterator[Callable[[Path], ModuleType]]:
 
 @pytest.fixture
 def starbake(tmp_path: Path) -> dict[str, Any]:
-    """A project with files to load, as the options of a job."""
+    """Return a project with files to load, as the options of a job."""
     shutil.copytree(STARBAKE, tmp_path / "starbake")
     return {"sl_env_var": json.dumps({"SL_ROOT": str(tmp_path / "starbake")}), "SL_TIMEZONE": "Europe/Paris"}
 

@@ -44,7 +44,7 @@ def location(tmp_path, fake_starlake: FakeStarlake) -> Iterator[Location]:
 
 
 def launched(server, location: Location) -> Callable[[str], tuple[int, int]]:
-    """Returns what launches a job, and tells which command of which virtual machine it ran."""
+    """Return what launches a job, and tells which command of which virtual machine it ran."""
 
     def launch(job: str) -> tuple[int, int]:
         run_id = server.launch(job)

@@ -68,7 +68,7 @@ def running(machines: set[int]) -> set[int]:
 
 @pytest.fixture(scope="module")
 def run_of_assets(tmp_path_factory: pytest.TempPathFactory, fake_starlake: FakeStarlake) -> WarmRun:
-    """A run whose steps are processes of its own, two at a time; the process of the run ends with it."""
+    """Return a run whose steps are processes of its own, two at a time; the process of the run ends with it."""
     bakery = WarmBakery.make(tmp_path_factory.mktemp("assets"), fake_starlake)
     file, home = bakery.folder / "definitions.py", bakery.folder / "home"
     file.write_text(ASSETS.format(root=str(bakery.root), options=dict(bakery.options)), encoding="utf-8")
@@ -86,7 +86,7 @@ def run_of_assets(tmp_path_factory: pytest.TempPathFactory, fake_starlake: FakeS
 
 
 def job_of_ops(bakery: WarmBakery, **options: Any) -> JobDefinition:
-    """The ops of the sample, whose first load fails at its first attempt."""
+    """Return the ops of the sample, whose first load fails at its first attempt."""
     sl_job = StarlakeDagsterWarmJob("imported", {**bakery.options, "retries": 1, "retry_delay": 0, **options})
     start, pre_load = sl_job.dummy_op("start"), sl_job.sl_pre_load("starbake", TABLES)
     assert pre_load is not None
@@ -108,7 +108,7 @@ def job_of_ops(bakery: WarmBakery, **options: Any) -> JobDefinition:
 
 @pytest.fixture(scope="module")
 def run_of_ops(tmp_path_factory: pytest.TempPathFactory, fake_starlake: FakeStarlake) -> WarmRun:
-    """A run in this process, which lives on; its first load fails once."""
+    """Return a run in this process, which lives on; its first load fails once."""
     bakery = WarmBakery.make(tmp_path_factory.mktemp("ops"), fake_starlake)
     bakery.break_once("--tables Customers")
     with DagsterInstance.ephemeral(settings={"python_logs": {"python_log_level": "INFO"}}) as instance:

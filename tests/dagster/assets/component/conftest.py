@@ -22,7 +22,7 @@ TYPE = "ai.starlake.dagster.StarlakeProjectComponent"
 
 @pytest.fixture
 def bakery(folder: Folder) -> Folder:
-    """A project with two tables of one domain and a task."""
+    """Return a project with two tables of one domain and a task."""
     folder.table("shop", "orders", "id: long, day: date")
     folder.table("shop", "clients", "id: long", "expectations:\n  - expect: \"validity.unique('id')\"\n")
     folder.write("expectations/validity.j2", "{% macro unique(column) %}SELECT 0{% endmacro %}\n")
@@ -32,7 +32,7 @@ def bakery(folder: Folder) -> Folder:
 
 @pytest.fixture
 def load(bakery: Folder) -> Load:
-    """Loads the component of the bakery from YAML, in a code location of its own; returns it and its definitions."""
+    """Load the component of the bakery from YAML, in a code location of its own; return it and its definitions."""
 
     @contextmanager
     def loaded(type_name: str = TYPE, **attributes: Any) -> Iterator[tuple[Any, Any]]:
@@ -45,7 +45,7 @@ def load(bakery: Folder) -> Load:
 
 @contextmanager
 def location(name: str, text: str) -> Iterator[tuple[Any, Any]]:
-    """Loads a component from a file of a code location; returns it and its definitions."""
+    """Load a component from a file of a code location; return it and its definitions."""
     from dagster.components.testing import create_defs_folder_sandbox
 
     with create_defs_folder_sandbox() as sandbox:
@@ -58,7 +58,7 @@ def location(name: str, text: str) -> Iterator[tuple[Any, Any]]:
 
 
 def error_of(loading: AbstractContextManager[Any]) -> str:
-    """The error that loading ends with, and all that it was caused by."""
+    """Return the error that loading ends with, and all that it was caused by."""
     with pytest.raises(Exception) as raised, loading:  # noqa: PT011  Dagster's own
         pass
     return "".join(traceback.format_exception(raised.value))

@@ -21,7 +21,7 @@ REFRESH = "dg utils refresh-defs-state"
 
 @pytest.fixture
 def state(bakery, tmp_path) -> Path:
-    """The state of the bakery."""
+    """Return the state of the bakery."""
     file = tmp_path / "state"
     StarlakeProjectComponent(bakery.project).write_state_to_path(file)
     return file

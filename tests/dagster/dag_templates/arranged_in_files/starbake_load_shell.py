@@ -83,7 +83,7 @@ def pre_load(
 
 
 def load(orchestration: AbstractOrchestration, pipeline: AbstractPipeline, domain: StarlakeDomain) -> AbstractTaskGroup:
-    """Loads the tables of a domain side by side, after the check that there is something to load."""
+    """Load the tables of a domain side by side, after the check that there is something to load."""
     name = f"{domain.name}_{pipeline.schedule_name}" if pipeline.schedule_name else domain.name
     checked = pipeline.pre_load_strategy != StarlakePreLoadStrategy.NONE
     with orchestration.sl_create_task_group(group_id=sanitize_id(name), pipeline=pipeline) as group:
@@ -98,7 +98,7 @@ def load(orchestration: AbstractOrchestration, pipeline: AbstractPipeline, domai
 
 
 def load_on(orchestration: AbstractOrchestration, schedule: StarlakeSchedule) -> AbstractPipeline:
-    """The pipeline of a schedule: its domains, and what the execution environment needs before and after them."""
+    """Return the pipeline of a schedule: its domains, and what the execution environment needs around them."""
     with orchestration.sl_create_pipeline(schedule=schedule) as pipeline:
         start = pipeline.start_task()
         pre_tasks = pipeline.pre_tasks()

@@ -50,7 +50,7 @@ known: dict[str, StarlakeDependency] = {}
 
 
 def add(name: str, kind: StarlakeDependencyType, reads: Sequence[str] = (), **facts: str | int) -> None:
-    """Adds a table or a task. What it reads comes before it."""
+    """Add a table or a task. What it reads comes before it."""
     known[name] = StarlakeDependency(name, kind, dependencies=[known[read] for read in reads], **facts)
 
 
